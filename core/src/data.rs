@@ -1,0 +1,96 @@
+//! The data behind a lock.
+//!
+//! The model's lock decides who may touch the data; the `std` lock here only makes that safe
+//! Rust. It is never contended: if it were, a model lock would have let two holders in, or a
+//! guard was forgotten, and we panic.
+//!
+//! Explorers compare states, so a value has an *identity*: the native engine interns what
+//! [`Hash`] feeds to the hasher, byte for byte, and the identity is the number it gets. Data can
+//! change only under its lock, so the identity is taken when the lock is released and told to
+//! the next holder; in between the value is a function of what the holder knows.
+
+use std::hash::Hash;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+
+use crate::runtime;
+
+/// What can stand behind a lock. Implemented for everything that qualifies.
+///
+/// [`Hash`] must tell values apart: two values that feed the same bytes to the hasher are taken
+/// for one. Every derived `Hash` does.
+pub trait Value: Hash + Send + Sync + 'static {}
+
+impl<T: Hash + Send + Sync + 'static> Value for T {}
+
+/// The identity that says "the value did not change".
+pub(crate) const KEEP: u64 = u64::MAX;
+
+pub(crate) struct Data<T> {
+    cell: RwLock<T>,
+}
+
+impl<T: Value> Data<T> {
+    /// The data and the identity of its first value.
+    pub(crate) fn new(value: T) -> (Self, u64) {
+        let id = runtime::value_id(&value);
+        (Self { cell: RwLock::new(value) }, id)
+    }
+
+    pub(crate) fn write(&self) -> WriteData<'_, T> {
+        WriteData { cell: Some(granted(self.cell.try_write())), touched: false }
+    }
+
+    pub(crate) fn read(&self) -> ReadData<'_, T> {
+        ReadData { cell: Some(granted(self.cell.try_read())) }
+    }
+}
+
+/// The model's lock was granted, so the cell is free. A panic of an earlier holder poisons the
+/// cell, but ends the execution too: nothing is read through it but by destructors.
+fn granted<G>(cell: Result<G, TryLockError<G>>) -> G {
+    match cell {
+        Ok(guard) => guard,
+        Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
+        Err(TryLockError::WouldBlock) => panic!("the guard of the last holder was forgotten"),
+    }
+}
+
+/// The data of a lock held exclusively, until [`close`](Self::close).
+pub(crate) struct WriteData<'a, T> {
+    cell: Option<RwLockWriteGuard<'a, T>>,
+    touched: bool,
+}
+
+impl<T: Value> WriteData<'_, T> {
+    pub(crate) fn get(&self) -> &T {
+        self.cell.as_ref().expect("open until the lock's guard is dropped")
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.touched = true;
+        self.cell.as_mut().expect("open until the lock's guard is dropped")
+    }
+
+    /// Gives the data back and yields the identity of what is left there.
+    pub(crate) fn close(&mut self) -> u64 {
+        let id = if self.touched { runtime::value_id(self.get()) } else { KEEP };
+        self.cell = None;
+        id
+    }
+}
+
+/// The data of a lock held shared, until [`close`](Self::close).
+pub(crate) struct ReadData<'a, T> {
+    cell: Option<RwLockReadGuard<'a, T>>,
+}
+
+impl<T> ReadData<'_, T> {
+    pub(crate) fn get(&self) -> &T {
+        self.cell.as_ref().expect("open until the lock's guard is dropped")
+    }
+
+    /// Gives the data back.
+    pub(crate) fn close(&mut self) {
+        self.cell = None;
+    }
+}

@@ -1,0 +1,194 @@
+//! loom 0.7 as an engine: its own search over its own mutexes.
+//!
+//! loom says that it has explored everything only in a log event, and passes silently when it is
+//! cut short; so we listen for that event and believe nothing else. It cannot let an operation
+//! end in two ways, so where a scenario has such operations (a signal ends a wait) loom runs
+//! once for every combination of answers. Its failures are panics, caught here.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+use crate::op::ThreadId;
+use crate::runtime::{self, Chooser, Host, Question, Runtime, loom_host};
+use crate::scenario::{Instance, Scenario};
+use crate::verdict::{Certificate, Explored, Findings, Report};
+use crate::violation::Violation;
+
+use super::panics::{self, Panic, STOP};
+use super::{Engine, Limits, Listener, Progress};
+
+/// Operations of one execution, as loom counts them, before it gives up.
+const BRANCHES_MAX: usize = 100_000;
+
+type Answers = BTreeMap<Question, u8>;
+
+/// How one run of loom ended.
+enum End {
+    Completed,
+    Refuted(Violation),
+    Stopped(String),
+}
+
+pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listener<'_>) -> Report {
+    let host = Host::new(Chooser::given(), |reason| panic!("{reason}"));
+    let limit = scenario.loom_executions().unwrap_or(limits.loom_executions);
+    let executions = Arc::new(AtomicU64::new(0));
+    let mut findings = Findings::default();
+    let mut unexplored = None;
+    let mut to_do = vec![Answers::new()];
+    let mut stopped = None;
+    while let Some(answers) = to_do.pop() {
+        host.answer(answers.clone());
+        match run(scenario, &host, &executions, limit, listener) {
+            End::Completed => to_do.extend(branches(&answers, &host.asked())),
+            End::Refuted(violation) => {
+                host.observers(|seen| findings.note(violation, seen));
+                stopped = Some("stopped at the first counterexample".to_owned());
+                break;
+            }
+            End::Stopped(reason) => {
+                stopped = Some(reason);
+                break;
+            }
+        }
+        unexplored = host.take_unexplored().or(unexplored);
+    }
+    let explored = Explored {
+        executions: executions.load(Ordering::Relaxed),
+        certificate: Certificate { states: None, digest: None },
+        stopped: stopped.or(unexplored.map(|what| format!("on loom we do not explore {what}"))),
+    };
+    host.observers(|seen| {
+        Report::new(scenario, Engine::Loom, findings, explored, seen.lockdep().inversions())
+    })
+}
+
+/// What is left to explore after the run that gave `answers`, and 0 to every other question it
+/// `asked`: for each such question another answer, with those before it left at 0. Every
+/// combination of answers is reached from exactly one of these.
+fn branches(answers: &Answers, asked: &Answers) -> Vec<Answers> {
+    let mut fixed = answers.clone();
+    let mut to_do = Vec::new();
+    for (question, ways) in asked {
+        if answers.contains_key(question) {
+            continue;
+        }
+        for answer in 1..*ways {
+            let mut next = fixed.clone();
+            next.insert(*question, answer);
+            to_do.push(next);
+        }
+        fixed.insert(*question, 0);
+    }
+    to_do
+}
+
+fn run(
+    scenario: &Scenario,
+    host: &Arc<Host>,
+    executions: &Arc<AtomicU64>,
+    limit: u64,
+    listener: &mut Listener<'_>,
+) -> End {
+    let mut builder = ::loom::model::Builder::new();
+    builder.location = true;
+    builder.max_branches = BRANCHES_MAX;
+    // loom's environment variables would quietly bound the search.
+    builder.max_permutations = None;
+    builder.max_duration = None;
+    builder.preemption_bound = None;
+    let completed = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::new(Mutex::new(None::<String>));
+    let subscriber = tracing_subscriber::registry().with(Completion(Arc::clone(&completed)));
+    let model = {
+        let (host, executions, stopped) = (host.clone(), executions.clone(), stopped.clone());
+        let program = scenario.shared_program();
+        move || {
+            let ran = executions.load(Ordering::Relaxed);
+            if ran == limit {
+                let reason = format!("loom was stopped after {ran} executions, the limit");
+                *stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+                panic!("{STOP}");
+            }
+            executions.store(ran + 1, Ordering::Relaxed);
+            loom_host::set_me(ThreadId::SETUP);
+            host.clear();
+            execute(&host, program());
+        }
+    };
+    let _in_charge = runtime::enter(Runtime::Loom(Some(Arc::clone(host))));
+    let ended = panics::catch(|| {
+        tracing::subscriber::with_default(subscriber, || builder.check(model));
+    });
+    let progress =
+        Progress { executions: executions.load(Ordering::Relaxed), states: None, frontier: None };
+    let listened = listener(progress);
+    let payload = match ended {
+        Ok(()) if !completed.load(Ordering::Relaxed) => {
+            return End::Stopped("loom ended without completing its search".to_owned());
+        }
+        Ok(()) => {
+            return match listened {
+                ControlFlow::Continue(()) => End::Completed,
+                ControlFlow::Break(reason) => End::Stopped(reason),
+            };
+        }
+        Err(payload) => payload,
+    };
+    let panic = Panic::of(payload.as_ref());
+    if let Some(reason) = stopped.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return End::Stopped(reason);
+    }
+    if let Some(violation) = host.take_violation() {
+        return End::Refuted(violation);
+    }
+    if panic.is_loom_deadlock() {
+        return End::Refuted(host.observers(|seen| seen.deadlock()));
+    }
+    End::Stopped(format!("loom gave up: {}", panic.message))
+}
+
+/// One execution. The first thread of the scenario runs on loom's main thread: one fewer.
+fn execute(host: &Arc<Host>, Instance { threads, finally }: Instance) {
+    host.set_finally(finally);
+    let hosted = threads.into_iter().map(|(name, body)| {
+        let me = loom_host::new_thread(name, Some(host));
+        loom_host::hosted(me, None, Some(Arc::clone(host)), body)
+    });
+    let mut hosted: Vec<_> = hosted.collect();
+    for thread in hosted.drain(1.min(hosted.len())..) {
+        ::loom::thread::spawn(thread);
+    }
+    if let Some(first) = hosted.pop() {
+        first();
+    }
+}
+
+/// Listens for the event by which loom says that it has explored everything.
+struct Completion(Arc<AtomicBool>);
+
+impl<S: tracing::Subscriber> Layer<S> for Completion {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
+        metadata.is_event() && metadata.target() == "loom::model"
+    }
+
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        event.record(&mut Message(&self.0));
+    }
+}
+
+struct Message<'a>(&'a AtomicBool);
+
+impl Visit for Message<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        let completed = || format!("{value:?}").starts_with("Completed in ");
+        if field.name() == "message" && completed() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}

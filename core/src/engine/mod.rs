@@ -1,0 +1,202 @@
+//! What runs a scenario over schedules.
+//!
+//! | engine | runs threads on | explores | a proof means |
+//! |---|---|---|---|
+//! | [`Native`](Engine::Native) | coroutines of its own | every state, depth first | every ordering, sequentially consistent |
+//! | [`Loom`](Engine::Loom) | loom 0.7 | loom's own search | loom completed its search |
+//! | [`Shuttle`](Engine::Shuttle) | shuttle 0.9 | random and PCT schedules | nothing: it never claims one |
+//!
+//! All of them take the same scenarios, report violations by the same names, and write
+//! schedules that the native engine replays.
+
+#[cfg(feature = "loom")]
+mod loom;
+pub(crate) mod native;
+pub(crate) mod panics;
+#[cfg(feature = "shuttle")]
+mod shuttle;
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::str::FromStr;
+
+use crate::explore::Schedule;
+use crate::scenario::Scenario;
+use crate::verdict::{Counterexample, Report};
+
+/// An engine.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Engine {
+    /// Selvedge's own explorer.
+    Native,
+    /// loom.
+    #[cfg(feature = "loom")]
+    Loom,
+    /// shuttle.
+    #[cfg(feature = "shuttle")]
+    Shuttle,
+}
+
+impl Engine {
+    /// Every engine of this build.
+    pub const ALL: &'static [Self] = &[
+        Self::Native,
+        #[cfg(feature = "loom")]
+        Self::Loom,
+        #[cfg(feature = "shuttle")]
+        Self::Shuttle,
+    ];
+
+    /// `native`, `loom` or `shuttle`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            #[cfg(feature = "loom")]
+            Self::Loom => "loom",
+            #[cfg(feature = "shuttle")]
+            Self::Shuttle => "shuttle",
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A name that is no engine's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnknownEngine(String);
+
+impl fmt::Display for UnknownEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = Engine::ALL.iter().map(|engine| engine.as_str()).collect();
+        write!(f, "`{}` is no engine; this build has {}", self.0, names.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownEngine {}
+
+impl FromStr for Engine {
+    type Err = UnknownEngine;
+
+    fn from_str(name: &str) -> Result<Self, UnknownEngine> {
+        let engine = Self::ALL.iter().find(|engine| engine.as_str() == name);
+        engine.copied().ok_or_else(|| UnknownEngine(name.to_owned()))
+    }
+}
+
+/// When to give up. A limit that is hit makes a verdict inconclusive, never a proof.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Executions of the native engine.
+    pub native_executions: u64,
+    /// Executions of loom, over all its runs for one scenario. A scenario can have its own
+    /// limit: [`Scenario::loom_executions_max`].
+    pub loom_executions: u64,
+    /// Executions of shuttle, half under each of its schedulers.
+    pub shuttle_executions: u64,
+    /// Seed of shuttle's schedulers.
+    pub shuttle_seed: u64,
+}
+
+impl Default for Limits {
+    /// Enough for every scenario of a catalogue that a person waits for: the native engine runs
+    /// several 100,000 executions a second, loom some 10,000.
+    fn default() -> Self {
+        Self {
+            native_executions: 50_000_000,
+            loom_executions: 100_000,
+            shuttle_executions: 20_000,
+            shuttle_seed: 0x5E1F_ED6E,
+        }
+    }
+}
+
+/// How far an exploration has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Executions so far.
+    pub executions: u64,
+    /// States so far, if the engine compares states.
+    pub states: Option<u64>,
+    /// States on the present path with branches left, if the engine knows.
+    pub frontier: Option<u64>,
+}
+
+/// Hears of progress, and may stop the exploration with a reason.
+pub type Listener<'a> = dyn FnMut(Progress) -> ControlFlow<String> + 'a;
+
+impl Scenario {
+    /// Explores the scenario with `engine` under the default [`Limits`].
+    pub fn verify(&self, engine: Engine) -> Report {
+        self.verify_with(engine, &Limits::default(), &mut |_| ControlFlow::Continue(()))
+    }
+
+    /// Explores the scenario with `engine`. `listener` hears of every execution; a reason to
+    /// stop that it returns becomes the verdict's.
+    pub fn verify_with(
+        &self,
+        engine: Engine,
+        limits: &Limits,
+        listener: &mut Listener<'_>,
+    ) -> Report {
+        match engine {
+            Engine::Native => native::verify(self, limits, listener),
+            #[cfg(feature = "loom")]
+            Engine::Loom => loom::verify(self, limits, listener),
+            #[cfg(feature = "shuttle")]
+            Engine::Shuttle => shuttle::verify(self, limits, listener),
+        }
+    }
+
+    /// Runs one schedule on the native engine.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`] if the schedule is not one of this scenario, or violates nothing.
+    pub fn replay(&self, schedule: &Schedule) -> Result<Counterexample, ReplayError> {
+        native::replay(self, schedule)
+    }
+}
+
+/// Why a schedule has no counterexample to show.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ReplayError {
+    /// A step that is not possible: its position from 0, and what was possible.
+    Impossible {
+        /// Position of the step, from 0.
+        step: usize,
+        /// The threads that could have moved there.
+        possible: Vec<String>,
+    },
+    /// The schedule stops before its end is reached, without a violation.
+    TooShort,
+    /// The execution is over before the schedule is.
+    TooLong {
+        /// How many steps of the schedule happened.
+        followed: usize,
+    },
+    /// The execution ended without a violation.
+    NoViolation,
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Impossible { step, possible } => {
+                write!(f, "step {step} of the schedule is not possible there; possible would be ")?;
+                f.write_str(&possible.join(" or "))
+            }
+            Self::TooShort => f.write_str("the schedule ends before anything is violated"),
+            Self::TooLong { followed } => {
+                write!(f, "the execution is over after {followed} steps, the schedule is longer")
+            }
+            Self::NoViolation => f.write_str("the schedule violates nothing"),
+        }
+    }
+}
+
+impl std::error::Error for ReplayError {}

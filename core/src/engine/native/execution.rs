@@ -1,0 +1,447 @@
+//! One execution of a scenario on coroutines, choice by choice.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::fmt;
+use std::hash::Hash;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::engine::panics::{self, Panic};
+use crate::explore::{Choice, Decision, Enabled, Point, Strategy};
+use crate::machine::Machine;
+use crate::object::{Object, Place};
+use crate::observe::Observers;
+use crate::op::{ObjectId, Op, ThreadId};
+use crate::runtime::{self, Runtime};
+use crate::scenario::{Body, Instance};
+use crate::verdict::Findings;
+use crate::violation::Violation;
+
+use super::fiber::{self, Fiber, Stacks, Stop};
+use super::intern::{BEGINNING, History, Interner};
+
+/// An object of a native execution.
+pub(crate) struct Handle(ObjectId);
+
+impl Handle {
+    pub(crate) fn perform(&self, op: Op, at: Place) -> u64 {
+        runtime::native().perform(self.0, op, at)
+    }
+
+    pub(crate) fn set(&self, value: u64) {
+        runtime::native().inner.borrow_mut().machines[self.0.index()].set(value);
+    }
+
+    pub(crate) fn promise(&self, made: bool, at: Place) {
+        let execution = runtime::native();
+        let mut inner = execution.inner.borrow_mut();
+        let me = inner.running;
+        inner.observers.promise(me, self.0, made, at);
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// How an execution ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    /// Every thread ended, or no thread could go on, or a violation stopped it.
+    Over,
+    /// The strategy had seen enough.
+    Cut,
+    /// The program did not do the same twice.
+    Diverged,
+}
+
+/// The world of one execution; kept and cleared from execution to execution.
+pub(crate) struct Execution {
+    inner: RefCell<Inner>,
+}
+
+struct Inner {
+    machines: Vec<Box<dyn Machine>>,
+    threads: Vec<Thread>,
+    /// Who runs now: a thread, or the set-up.
+    running: ThreadId,
+    observers: Observers,
+    interner: Interner,
+    stacks: Stacks,
+    violation: Option<Violation>,
+}
+
+struct Thread {
+    /// Taken out while the thread runs; gone when it has ended.
+    fiber: Option<Fiber>,
+    pending: Option<(ObjectId, Op)>,
+    history: History,
+    reply: u64,
+    /// The object that others join on, for a thread that was spawned by another.
+    end: Option<ObjectId>,
+}
+
+/// How far an execution that the strategy cut is run on, so that its threads release what they
+/// own. Past that they are unwound, which is slower.
+const RUN_OUT_STEPS: usize = 1_000;
+
+impl Execution {
+    pub(crate) fn new() -> Rc<Self> {
+        let inner = Inner {
+            machines: Vec::new(),
+            threads: Vec::new(),
+            running: ThreadId::SETUP,
+            observers: Observers::default(),
+            interner: Interner::default(),
+            stacks: Stacks::default(),
+            violation: None,
+        };
+        Rc::new(Self { inner: RefCell::new(inner) })
+    }
+
+    /// Runs `instance` once, as `strategy` decides, and notes what it violates.
+    pub(crate) fn run(
+        self: &Rc<Self>,
+        program: &dyn Fn() -> Instance,
+        strategy: &mut dyn Strategy,
+        findings: &mut Findings,
+    ) -> End {
+        self.clear();
+        let _in_charge = runtime::enter(Runtime::Native(Rc::clone(self)));
+        let finally = match panics::catch(program) {
+            Ok(Instance { threads, finally }) => {
+                for (name, body) in threads {
+                    self.spawn(name, body);
+                }
+                finally
+            }
+            Err(payload) => {
+                self.panicked(payload.as_ref());
+                Box::new(|| {})
+            }
+        };
+        let end = self.explore(strategy, finally, findings);
+        if end == End::Cut {
+            self.run_out();
+        }
+        self.take_down();
+        end
+    }
+
+    fn clear(&self) {
+        let mut inner = self.inner.borrow_mut();
+        inner.machines.clear();
+        inner.observers.start();
+        inner.violation = None;
+    }
+
+    fn explore(&self, strategy: &mut dyn Strategy, finally: Body, findings: &mut Findings) -> End {
+        loop {
+            self.start_new_threads();
+            if self.note_violation(findings) {
+                return End::Over;
+            }
+            if self.all_ended() {
+                self.finish(finally);
+                self.note_violation(findings);
+                // The strategy hears of the last state too.
+                strategy.choose(&Here { execution: self, enabled: SmallVec::new() });
+                return End::Over;
+            }
+            let here = Here { execution: self, enabled: self.enabled() };
+            let stuck = !here.enabled.iter().any(|enabled| enabled.sure);
+            if stuck {
+                let violation = self.inner.borrow().observers.deadlock();
+                self.note(findings, violation);
+            }
+            match strategy.choose(&here) {
+                Decision::Take(choice) => self.step(choice),
+                Decision::Cut if here.enabled.is_empty() => return End::Over,
+                Decision::Cut => return End::Cut,
+                Decision::Diverged => return End::Diverged,
+            }
+        }
+    }
+
+    /// The end of the world: the scenario's last word, then what it left behind.
+    fn finish(&self, finally: Body) {
+        if let Err(payload) = panics::catch(finally) {
+            self.panicked(payload.as_ref());
+        }
+        let mut inner = self.inner.borrow_mut();
+        if inner.violation.is_none() {
+            inner.violation = inner.observers.leak();
+        }
+    }
+
+    /// Lets everybody go on, in any order, until they end or cannot.
+    fn run_out(&self) {
+        for _ in 0..RUN_OUT_STEPS {
+            if self.inner.borrow().violation.is_some() {
+                return;
+            }
+            let sure = self.enabled().into_iter().find(|enabled| enabled.sure);
+            let Some(Enabled { choice, .. }) = sure else { return };
+            self.step(choice);
+            self.start_new_threads();
+        }
+    }
+
+    /// Unwinds whoever is still in the middle of something, and keeps the stacks.
+    fn take_down(&self) {
+        let threads = std::mem::take(&mut self.inner.borrow_mut().threads);
+        for thread in threads {
+            let Some(fiber) = thread.fiber else { continue };
+            let mut stacks = std::mem::take(&mut self.inner.borrow_mut().stacks);
+            fiber.recycle(&mut stacks);
+            self.inner.borrow_mut().stacks = stacks;
+        }
+    }
+
+    // --- threads ---------------------------------------------------------------------------
+
+    /// Adds a thread. It runs up to its first operation before anybody is chosen again.
+    pub(crate) fn spawn(&self, name: Arc<str>, body: Body) -> ThreadId {
+        let mut inner = self.inner.borrow_mut();
+        let inner = &mut *inner;
+        let me = inner.observers.add_thread(name);
+        // What the new thread was given depends on what its maker knows.
+        let maker = inner.threads.get(inner.running.index());
+        let history = maker.map_or(BEGINNING, |maker| maker.history);
+        let fiber = Some(Fiber::new(&mut inner.stacks, body));
+        inner.threads.push(Thread { fiber, pending: None, history, reply: 0, end: None });
+        me
+    }
+
+    /// Adds a thread, at whose end `end` becomes ready.
+    pub(crate) fn spawn_joinable(&self, name: Arc<str>, end: &Object, body: Body) -> ThreadId {
+        let me = self.spawn(name, body);
+        if let Object::Native(Handle(end)) = end {
+            self.inner.borrow_mut().threads[me.index()].end = Some(*end);
+        }
+        me
+    }
+
+    fn start_new_threads(&self) {
+        let mut next = 0;
+        loop {
+            let new = {
+                let inner = self.inner.borrow();
+                if inner.violation.is_some() {
+                    return;
+                }
+                let idle = |thread: &Thread| thread.fiber.is_some() && thread.pending.is_none();
+                (next..inner.threads.len()).find(|index| idle(&inner.threads[*index]))
+            };
+            let Some(new) = new else { return };
+            self.resume(ThreadId::new(new));
+            next = new + 1;
+        }
+    }
+
+    fn all_ended(&self) -> bool {
+        self.inner.borrow().threads.iter().all(|thread| thread.fiber.is_none())
+    }
+
+    fn enabled(&self) -> SmallVec<[Enabled; 6]> {
+        let inner = self.inner.borrow();
+        let mut enabled = SmallVec::new();
+        for (index, thread) in inner.threads.iter().enumerate() {
+            let Some((object, op)) = thread.pending else { continue };
+            let thread = ThreadId::new(index);
+            let ready = inner.machines[object.index()].ready(thread, op);
+            for way in 0..ready.sure + ready.chance {
+                let choice = Choice { thread, way };
+                enabled.push(Enabled { choice, object, op, sure: way < ready.sure });
+            }
+        }
+        enabled
+    }
+
+    /// Lets the chosen operation happen, and its thread run up to the next one.
+    fn step(&self, choice: Choice) {
+        let me = choice.thread;
+        {
+            let mut inner = self.inner.borrow_mut();
+            let inner = &mut *inner;
+            let thread = &mut inner.threads[me.index()];
+            let (object, op) = thread.pending.take().expect("only announced operations happen");
+            let machine = &mut inner.machines[object.index()];
+            match machine.apply(me, op, choice.way) {
+                Ok(reply) => {
+                    thread.reply = reply;
+                    thread.history = inner.interner.extend(thread.history, reply);
+                    inner.observers.complete(me, choice.way, reply, machine.left_behind());
+                }
+                Err(fault) => {
+                    inner.violation = Some(inner.observers.fault(me, choice.way, fault));
+                    return;
+                }
+            }
+        }
+        self.resume(me);
+    }
+
+    fn resume(&self, me: ThreadId) {
+        let mut fiber = {
+            let mut inner = self.inner.borrow_mut();
+            inner.running = me;
+            inner.threads[me.index()].fiber.take().expect("a thread that has not ended")
+        };
+        let stop = fiber.resume();
+        let mut inner = self.inner.borrow_mut();
+        let inner = &mut *inner;
+        inner.running = ThreadId::SETUP;
+        match stop {
+            Stop::Suspended => inner.threads[me.index()].fiber = Some(fiber),
+            Stop::Ended => {
+                fiber.recycle(&mut inner.stacks);
+                if let Some(end) = inner.threads[me.index()].end {
+                    inner.machines[end.index()].set(1);
+                }
+            }
+            Stop::Panicked(payload) => {
+                fiber.recycle(&mut inner.stacks);
+                let panic = Panic::of(payload.as_ref());
+                inner.violation.get_or_insert_with(|| inner.observers.panicked(me, &panic));
+            }
+        }
+    }
+
+    // --- what a running thread asks for ----------------------------------------------------
+
+    pub(crate) fn register(&self, class: &'static str, machine: Box<dyn Machine>) -> Handle {
+        let mut inner = self.inner.borrow_mut();
+        let id = inner.observers.add_object(class, machine.left_behind());
+        inner.machines.push(machine);
+        Handle(id)
+    }
+
+    fn perform(&self, object: ObjectId, op: Op, at: Place) -> u64 {
+        let me = self.inner.borrow().running;
+        if me == ThreadId::SETUP {
+            return self.perform_alone(object, op);
+        }
+        {
+            let mut inner = self.inner.borrow_mut();
+            inner.observers.announce(me, object, op, at);
+            inner.threads[me.index()].pending = Some((object, op));
+        }
+        fiber::suspend();
+        self.inner.borrow().threads[me.index()].reply
+    }
+
+    /// An operation of the set-up or of the final check, when no thread is about.
+    fn perform_alone(&self, object: ObjectId, op: Op) -> u64 {
+        let mut inner = self.inner.borrow_mut();
+        let inner = &mut *inner;
+        let machine = &mut inner.machines[object.index()];
+        assert!(
+            machine.ready(ThreadId::SETUP, op).sure > 0,
+            "{} would wait for ever: no other thread runs now",
+            op.kind
+        );
+        let reply = machine.apply(ThreadId::SETUP, op, 0);
+        inner.observers.set_left_behind(object, machine.left_behind());
+        reply.unwrap_or_else(|fault| panic!("{}: {fault:?} outside the threads", op.kind))
+    }
+
+    /// Records a violation by the running thread, which then never runs again.
+    pub(crate) fn invariant_broken(&self, id: &str, message: &str, at: Place) {
+        let me = {
+            let mut inner = self.inner.borrow_mut();
+            let inner = &mut *inner;
+            let me = inner.running;
+            inner.violation.get_or_insert_with(|| inner.observers.broken(me, id, message, at));
+            me
+        };
+        if me != ThreadId::SETUP {
+            fiber::suspend();
+        }
+    }
+
+    pub(crate) fn value_id<T: Hash>(&self, value: &T) -> u64 {
+        self.inner.borrow_mut().interner.value(value)
+    }
+
+    pub(crate) fn history(&self) -> History {
+        let inner = self.inner.borrow();
+        inner.threads.get(inner.running.index()).map_or(BEGINNING, |thread| thread.history)
+    }
+
+    pub(crate) fn rewind(&self, history: History) {
+        let mut inner = self.inner.borrow_mut();
+        let me = inner.running.index();
+        if let Some(thread) = inner.threads.get_mut(me) {
+            thread.history = history;
+        }
+    }
+
+    pub(crate) fn enter_function(&self, name: &'static str) {
+        let mut inner = self.inner.borrow_mut();
+        let me = inner.running;
+        inner.observers.enter_function(me, name);
+    }
+
+    pub(crate) fn leave_function(&self) {
+        let mut inner = self.inner.borrow_mut();
+        let me = inner.running;
+        inner.observers.leave_function(me);
+    }
+
+    // --- what was found --------------------------------------------------------------------
+
+    fn panicked(&self, payload: &(dyn Any + Send)) {
+        let panic = Panic::of(payload);
+        let mut inner = self.inner.borrow_mut();
+        let inner = &mut *inner;
+        let panicked = || inner.observers.panicked(ThreadId::SETUP, &panic);
+        inner.violation.get_or_insert_with(panicked);
+    }
+
+    fn note_violation(&self, findings: &mut Findings) -> bool {
+        let violation = self.inner.borrow_mut().violation.take();
+        let found = violation.is_some();
+        if let Some(violation) = violation {
+            self.note(findings, violation);
+        }
+        found
+    }
+
+    fn note(&self, findings: &mut Findings, violation: Violation) {
+        findings.note(violation, &self.inner.borrow().observers);
+    }
+
+    /// What the observers know, over all executions.
+    pub(crate) fn observers<R>(&self, look: impl FnOnce(&Observers) -> R) -> R {
+        look(&self.inner.borrow().observers)
+    }
+}
+
+/// A point of the execution, as the strategy sees it.
+struct Here<'a> {
+    execution: &'a Execution,
+    enabled: SmallVec<[Enabled; 6]>,
+}
+
+impl Point for Here<'_> {
+    fn enabled(&self) -> &[Enabled] {
+        &self.enabled
+    }
+
+    fn key(&self) -> Box<[u64]> {
+        let inner = self.execution.inner.borrow();
+        let mut key = Vec::with_capacity(inner.threads.len() + 2 * inner.machines.len() + 1);
+        key.push(inner.threads.len() as u64);
+        key.extend(inner.threads.iter().map(|thread| u64::from(thread.history)));
+        for machine in &inner.machines {
+            machine.encode(&mut key);
+        }
+        key.into_boxed_slice()
+    }
+}

@@ -1,0 +1,89 @@
+//! Threads of a scenario as coroutines on one OS thread.
+//!
+//! The only `unsafe` code of the crate is here: a running fiber reaches its own yielder through
+//! a thread-local pointer, because a primitive deep in the model has no other way to it.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::ptr;
+use std::rc::Rc;
+
+use corosensei::stack::DefaultStack;
+use corosensei::{Coroutine, CoroutineResult, Yielder};
+
+use crate::engine::panics;
+
+/// Room for a thread of a scenario, in bytes. Only the pages that are touched cost memory.
+const STACK_SIZE: usize = 256 * 1024;
+
+type YielderPtr = *const Yielder<(), ()>;
+
+thread_local! {
+    /// The yielder of the fiber that runs on this OS thread; null when none does.
+    static RUNNING: Cell<YielderPtr> = const { Cell::new(ptr::null()) };
+}
+
+/// Stacks of finished fibers, to be used again.
+#[derive(Default)]
+pub(super) struct Stacks(Vec<DefaultStack>);
+
+/// A thread that can be suspended anywhere.
+pub(super) struct Fiber {
+    coroutine: Coroutine<(), (), ()>,
+    /// Set by the fiber when it first runs; valid until it ends.
+    yielder: Rc<Cell<YielderPtr>>,
+}
+
+/// Why a fiber gave control back.
+pub(super) enum Stop {
+    Suspended,
+    Ended,
+    Panicked(Box<dyn Any + Send>),
+}
+
+impl Fiber {
+    pub(super) fn new(stacks: &mut Stacks, body: impl FnOnce() + 'static) -> Self {
+        let stack = stacks.0.pop().unwrap_or_else(|| {
+            DefaultStack::new(STACK_SIZE).expect("memory for a thread of the scenario")
+        });
+        let yielder = Rc::new(Cell::new(ptr::null()));
+        let own = Rc::clone(&yielder);
+        let coroutine = Coroutine::with_stack(stack, move |yielder: &Yielder<(), ()>, ()| {
+            own.set(yielder);
+            RUNNING.set(yielder);
+            body();
+        });
+        Self { coroutine, yielder }
+    }
+
+    /// Runs the fiber until it suspends itself or ends. After a panic it is done.
+    pub(super) fn resume(&mut self) -> Stop {
+        let outer = RUNNING.replace(self.yielder.get());
+        let result = panics::catch(|| self.coroutine.resume(()));
+        RUNNING.set(outer);
+        match result {
+            Ok(CoroutineResult::Yield(())) => Stop::Suspended,
+            Ok(CoroutineResult::Return(())) => Stop::Ended,
+            Err(payload) => Stop::Panicked(payload),
+        }
+    }
+
+    /// Gives the stack back. A fiber in the middle of something is unwound, which runs the
+    /// destructors on its stack.
+    pub(super) fn recycle(mut self, stacks: &mut Stacks) {
+        let outer = RUNNING.replace(self.yielder.get());
+        self.coroutine.force_unwind();
+        RUNNING.set(outer);
+        stacks.0.push(self.coroutine.into_stack());
+    }
+}
+
+/// Suspends the running fiber until it is resumed.
+pub(super) fn suspend() {
+    let yielder = RUNNING.get();
+    assert!(!yielder.is_null(), "a scenario's object was used outside the scenario's threads");
+    // SAFETY: `RUNNING` is non-null only while `Fiber::resume` or `recycle` is on the stack of
+    // this OS thread, and then it is what the running coroutine was handed at its start. That
+    // reference is valid until the coroutine's body returns, and we are inside that body.
+    unsafe { (*yielder).suspend(()) }
+}

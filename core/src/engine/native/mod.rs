@@ -1,0 +1,73 @@
+//! Selvedge's own engine: coroutines on one OS thread, explored choice by choice.
+
+mod execution;
+mod fiber;
+mod intern;
+
+use std::ops::ControlFlow;
+
+use crate::explore::{Replay, Schedule, Stateful, Strategy};
+use crate::scenario::Scenario;
+use crate::verdict::{Certificate, Counterexample, Explored, Findings, Report};
+
+use super::{Engine, Limits, Listener, Progress, ReplayError};
+use execution::End;
+pub(crate) use execution::{Execution, Handle};
+pub(crate) use intern::History;
+
+pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listener<'_>) -> Report {
+    let execution = Execution::new();
+    let mut search = Stateful::default();
+    let mut findings = Findings::default();
+    let mut executions = 0;
+    let stopped = loop {
+        if !search.begin() {
+            break None;
+        }
+        if executions == limits.native_executions {
+            break Some(format!("stopped after {executions} executions, the limit"));
+        }
+        executions += 1;
+        if execution.run(scenario.program(), &mut search, &mut findings) == End::Diverged {
+            break Some(
+                "the scenario does not do the same twice: a thread depends on something outside \
+                 the world"
+                    .to_owned(),
+            );
+        }
+        let (states, frontier) = (Some(search.states()), Some(search.frontier()));
+        if let ControlFlow::Break(reason) = listener(Progress { executions, states, frontier }) {
+            break Some(reason);
+        }
+    };
+    let certificate = Certificate {
+        states: Some(search.states()),
+        digest: stopped.is_none().then(|| search.digest()),
+    };
+    let explored = Explored { executions, certificate, stopped };
+    execution.observers(|seen| {
+        Report::new(scenario, Engine::Native, findings, explored, seen.lockdep().inversions())
+    })
+}
+
+pub(super) fn replay(
+    scenario: &Scenario,
+    schedule: &Schedule,
+) -> Result<Counterexample, ReplayError> {
+    let mut replay = Replay::new(schedule);
+    let mut findings = Findings::default();
+    replay.begin();
+    let end = Execution::new().run(scenario.program(), &mut replay, &mut findings);
+    if let Some((step, possible)) = replay.stopped_at {
+        let name =
+            |thread: usize| scenario.threads().nth(thread).unwrap_or("a spawned thread").to_owned();
+        let possible =
+            possible.iter().map(|c| format!("{} ({})", Schedule(vec![*c]), name(c.thread.index())));
+        return Err(ReplayError::Impossible { step, possible: possible.collect() });
+    }
+    if replay.followed() < schedule.len() {
+        return Err(ReplayError::TooLong { followed: replay.followed() });
+    }
+    let last = findings.0.into_values().max_by_key(|found| found.schedule.len());
+    last.ok_or(if end == End::Cut { ReplayError::TooShort } else { ReplayError::NoViolation })
+}

@@ -1,0 +1,71 @@
+//! Panics of the programs under test are results, not noise.
+//!
+//! loom and shuttle report what they find by panicking, and a thread of a scenario may panic
+//! itself. Inside [`catch`] such panics are silent and carry the place they came from; outside,
+//! the process's own panic hook works as before.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
+
+thread_local! {
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// The panic by which we end a run of an engine from within.
+pub(crate) const STOP: &str = "selvedge: stop";
+
+/// Runs `body` and yields its panic, if it panics, without a word on standard error.
+pub(crate) fn catch<R>(body: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
+    install_hook();
+    DEPTH.set(DEPTH.get() + 1);
+    let result = panic::catch_unwind(AssertUnwindSafe(body));
+    DEPTH.set(DEPTH.get() - 1);
+    result
+}
+
+/// A panic: what it said and, if it was raised inside [`catch`], where.
+pub(crate) struct Panic {
+    pub(crate) message: String,
+    pub(crate) place: Option<String>,
+}
+
+impl Panic {
+    pub(crate) fn of(payload: &(dyn Any + Send)) -> Self {
+        let text = payload
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| payload.downcast_ref::<&str>().copied())
+            .unwrap_or("a panic without a message");
+        Self { message: text.to_owned(), place: PLACE.with_borrow_mut(Option::take) }
+    }
+
+    /// Whether loom or we raised it to end an execution, rather than the program under test.
+    pub(crate) fn is_hosts_own(&self) -> bool {
+        let hosts = ["deadlock; threads = ", "Model exceeded maximum number of branches", STOP];
+        hosts.iter().any(|start| self.message.starts_with(start))
+    }
+
+    /// Whether loom raised it because nobody can go on.
+    pub(crate) fn is_loom_deadlock(&self) -> bool {
+        self.message.starts_with("deadlock; threads = ")
+    }
+}
+
+fn install_hook() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        #[cfg(feature = "shuttle")]
+        super::shuttle::install_hook();
+        let outer = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if DEPTH.get() == 0 {
+                return outer(info);
+            }
+            let place = info.location().map(|at| format!("{}:{}", at.file(), at.line()));
+            PLACE.with_borrow_mut(|slot| *slot = place);
+        }));
+    });
+}

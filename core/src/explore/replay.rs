@@ -1,0 +1,41 @@
+//! One schedule, once.
+
+use super::{Choice, Decision, Point, Schedule, Strategy};
+
+/// Follows a schedule to its end, or to the first step that is not possible.
+#[derive(Debug)]
+pub(crate) struct Replay<'a> {
+    schedule: &'a Schedule,
+    step: usize,
+    begun: bool,
+    /// The step that was not possible, and what was.
+    pub(crate) stopped_at: Option<(usize, Vec<Choice>)>,
+}
+
+impl<'a> Replay<'a> {
+    pub(crate) fn new(schedule: &'a Schedule) -> Self {
+        Self { schedule, step: 0, begun: false, stopped_at: None }
+    }
+
+    /// How many steps were followed.
+    pub(crate) fn followed(&self) -> usize {
+        self.step
+    }
+}
+
+impl Strategy for Replay<'_> {
+    fn begin(&mut self) -> bool {
+        !std::mem::replace(&mut self.begun, true)
+    }
+
+    fn choose(&mut self, point: &dyn Point) -> Decision {
+        let Some(choice) = self.schedule.0.get(self.step) else { return Decision::Cut };
+        if !point.enabled().iter().any(|enabled| enabled.choice == *choice) {
+            let possible = point.enabled().iter().map(|enabled| enabled.choice).collect();
+            self.stopped_at = Some((self.step, possible));
+            return Decision::Cut;
+        }
+        self.step += 1;
+        Decision::Take(*choice)
+    }
+}

@@ -1,0 +1,104 @@
+//! One ordering, written down.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::op::ThreadId;
+
+/// One step of a schedule: the thread that moves and, where its operation can end in more than
+/// one way, which.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Choice {
+    pub(crate) thread: ThreadId,
+    pub(crate) way: u8,
+}
+
+/// An ordering of operations: which thread moves, step by step.
+///
+/// Written as thread numbers joined by dots, with a letter where an operation ends in another
+/// way than its first: `0.0.1.1b` lets thread 0 move twice, then thread 1 once, and then thread
+/// 1 the second way (a signal instead of the lock, say).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Schedule(pub(crate) Vec<Choice>);
+
+impl Schedule {
+    /// How many operations happen.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing happens at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (step, choice) in self.0.iter().enumerate() {
+            let dot = if step == 0 { "" } else { "." };
+            write!(f, "{dot}{}", choice.thread.index())?;
+            if choice.way > 0 {
+                write!(f, "{}", char::from(b'a' + choice.way))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Schedule {
+    type Err = ScheduleError;
+
+    fn from_str(text: &str) -> Result<Self, ScheduleError> {
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        let step = |step: &str| parse_step(step).ok_or_else(|| ScheduleError(step.to_owned()));
+        Ok(Self(text.split('.').map(step).collect::<Result<_, _>>()?))
+    }
+}
+
+fn parse_step(step: &str) -> Option<Choice> {
+    let digits = step.trim_end_matches(|c: char| c.is_ascii_lowercase());
+    let way = match &step.as_bytes()[digits.len()..] {
+        [] => 0,
+        [letter] => letter - b'a',
+        _ => return None,
+    };
+    // "0a" would be a second way to write "0".
+    let number = digits.parse::<u8>().ok().filter(|_| way > 0 || digits.len() == step.len())?;
+    Some(Choice { thread: ThreadId::new(usize::from(number)), way })
+}
+
+/// A step of a schedule that is none.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ScheduleError(String);
+
+impl fmt::Display for ScheduleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is no step of a schedule: a step is a thread number and ", self.0)?;
+        f.write_str("at most one letter from `b` on, and dots join the steps, as in `0.1.1b`")
+    }
+}
+
+impl std::error::Error for ScheduleError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for text in ["", "0", "0.1.1b.12.3c"] {
+            assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_schedule_is_named() {
+        for (text, step) in [("0..1", ""), ("0.x", "x"), ("0a", "0a"), ("1bb", "1bb"), ("-1", "-1")]
+        {
+            assert_eq!(text.parse::<Schedule>().unwrap_err(), ScheduleError(step.to_owned()));
+        }
+    }
+}

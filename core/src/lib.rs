@@ -1,0 +1,26 @@
+//! Selvedge model-checks the locking protocols of Linux kernel drivers.
+#![deny(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod data;
+mod engine;
+mod explore;
+mod machine;
+mod object;
+pub mod observe;
+mod op;
+pub mod runtime;
+mod scenario;
+pub mod sync;
+pub mod thread;
+mod verdict;
+mod violation;
+
+pub use data::Value;
+pub use engine::{Engine, Limits, Listener, Progress, ReplayError, UnknownEngine};
+pub use explore::{Schedule, ScheduleError};
+pub use observe::{Step, Trace};
+pub use runtime::{Function, function};
+pub use scenario::{Expected, Scenario, ScenarioBuilder};
+pub use verdict::{Certificate, Counterexample, Prediction, Report, Settled, Verdict};
+pub use violation::{Violation, ViolationKind, Wait};

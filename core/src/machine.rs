@@ -1,0 +1,73 @@
+//! The one trait of the library: a synchronisation object is a small state machine.
+//!
+//! Every primitive in [`sync`](crate::sync) is a handle on a [`Machine`]. A machine knows
+//! nothing of threads that wait, of schedules or of engines: it says whether an operation can
+//! happen now ([`Machine::ready`]) and what happens when it does ([`Machine::apply`]). A runtime
+//! supplies the rest: how one step is made atomic, and how a thread waits until its step is
+//! ready. That is why one definition of `mutex_trylock` serves the native explorer, loom,
+//! shuttle and plain threads.
+
+use crate::op::{Op, ThreadId};
+
+/// How many ways an operation can complete in the present state.
+///
+/// The ways are numbered from 0, the sure ones first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ready {
+    /// Ways that will be taken if nothing else happens. A thread with none of them waits.
+    pub(crate) sure: u8,
+    /// Ways that need luck: a signal, a spurious wake-up. Explored, but nobody may rely on
+    /// them, so a state from which only these lead on counts as stuck.
+    pub(crate) chance: u8,
+}
+
+impl Ready {
+    pub(crate) const NO: Self = Self { sure: 0, chance: 0 };
+    pub(crate) const YES: Self = Self { sure: 1, chance: 0 };
+
+    pub(crate) fn when(condition: bool) -> Self {
+        if condition { Self::YES } else { Self::NO }
+    }
+
+    pub(crate) fn or_chance(self) -> Self {
+        Self { chance: self.chance + 1, ..self }
+    }
+}
+
+/// What a thread is told when it asked for a lock and does not have it.
+pub(crate) const REFUSED: u64 = u64::MAX;
+
+/// What a thread is told when it asked for a lock and has been queued for it.
+pub(crate) const QUEUED: u64 = u64::MAX - 1;
+
+/// A rule of the primitive that an operation broke.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fault {
+    /// A lock was released by a thread that does not hold it.
+    NotOwner,
+    /// An object was touched after its release.
+    UseAfterRelease,
+    /// An object was released a second time.
+    DoubleRelease,
+}
+
+/// A synchronisation object as a state machine.
+pub(crate) trait Machine: Send {
+    /// How `op` of thread `me` can complete now.
+    fn ready(&self, me: ThreadId, op: Op) -> Ready;
+
+    /// Completes `op` the given `way` and yields what the thread learns from it.
+    fn apply(&mut self, me: ThreadId, op: Op, way: u8) -> Result<u64, Fault>;
+
+    /// Appends the whole state, so that equal words mean equal states. Every machine writes
+    /// words that tell where they end: a fixed number, or a length first.
+    fn encode(&self, key: &mut Vec<u64>);
+
+    /// Whether the object would be left behind if the world ended now.
+    fn left_behind(&self) -> bool {
+        false
+    }
+
+    /// Takes a change that is no operation of its own: a thread's end, a ghost's new value.
+    fn set(&mut self, _value: u64) {}
+}

@@ -1,0 +1,343 @@
+//! Lock-order prediction, as the kernel's lockdep does it.
+//!
+//! A deadlock needs an unlucky schedule; a lock-order inversion shows in any schedule that takes
+//! the locks. Lockdep keeps, for each *class* of locks, which classes were ever wanted while it
+//! was held, and reports the first dependency that closes a cycle.
+//!
+//! A dependency `A -> B` (B wanted while A held) has a kind, from how A is held and how B is
+//! wanted. Held exclusively (`E`) A blocks everybody; held shared (`S`) it blocks whoever is not
+//! a *recursive* reader (`N`): a plain reader queues behind a waiting writer. A recursive reader
+//! (`R`, the kernel's `rwlock_t`) is blocked only by `E`. So a path that enters a class by `R`
+//! and leaves it by `S` blocks nobody there; a cycle counts if it has no such place
+//! (`Documentation/locking/lockdep-design.rst`, "strong" paths).
+//!
+//! A trylock never waits, so nothing depends *on* it, but what is wanted while it is held
+//! depends on the lock it took. Unlike the kernel, which links a wanted lock to the nearest
+//! held ones and relies on transitivity, every held lock is linked here: the graph is small,
+//! and transitivity does not hold where a path is not strong.
+
+use std::fmt;
+use std::panic::Location;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::violation::sorted_classes;
+
+/// A lock class.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ClassId(u16);
+
+/// How a lock is held or wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Mode {
+    /// A mutex, a spinlock, the write side of a semaphore.
+    Exclusive,
+    /// The read side of a fair lock (`rw_semaphore`): new readers queue behind a writer.
+    Shared,
+    /// The read side of a lock whose readers pass waiting writers (`rwlock_t`).
+    SharedRecursive,
+}
+
+impl Mode {
+    fn shared(self) -> bool {
+        self != Self::Exclusive
+    }
+
+    /// Whether a lock wanted this way waits for one held `held`.
+    fn waits_for(self, held: Self) -> bool {
+        self != Self::SharedRecursive || held == Self::Exclusive
+    }
+}
+
+/// Where a lock was taken or wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Taken {
+    /// The kernel function that was being modelled, if the model named one.
+    pub function: Option<&'static str>,
+    /// The line of the model.
+    pub at: &'static Location<'static>,
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(function) = self.function {
+            write!(f, "{function} ")?;
+        }
+        write!(f, "[{}:{}]", self.at.file(), self.at.line())
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    class: ClassId,
+    mode: Mode,
+    taken: Taken,
+    /// The chain before this lock, to go back to when it is the last to be released.
+    below: u32,
+}
+
+/// The locks one task holds, in the order in which it took them.
+#[derive(Clone, Debug, Default)]
+pub struct Task {
+    held: Vec<Held>,
+    /// Interned sequence of the held classes and modes.
+    chain: u32,
+}
+
+impl Task {
+    /// The classes held, in the order in which they were taken.
+    pub fn held(&self) -> impl Iterator<Item = ClassId> + '_ {
+        self.held.iter().map(|held| held.class)
+    }
+}
+
+/// One dependency of a cycle: `wanted` was wanted while `held` was held.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Link {
+    /// The task that showed it.
+    pub task: String,
+    /// The class that was held, and where it was taken.
+    pub held: (String, Taken),
+    /// The class that was wanted, and where.
+    pub wanted: (String, Taken),
+}
+
+/// A cycle of dependencies. The last link is the one that closed it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Inversion {
+    /// The dependencies, each beginning with the class at which the one before ends.
+    pub links: Vec<Link>,
+}
+
+impl Inversion {
+    /// The classes on the cycle, sorted: its name.
+    pub fn classes(&self) -> Vec<String> {
+        sorted_classes(self.links.iter().map(|link| link.held.0.clone()))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Edge {
+    from: ClassId,
+    to: ClassId,
+    held: Mode,
+    wanted: Mode,
+    task: String,
+    held_at: Taken,
+    wanted_at: Taken,
+}
+
+/// The dependency graph over everything that was ever seen.
+///
+/// ```
+/// use selvedge_core::observe::lockdep::{Lockdep, Mode, Task};
+/// let mut lockdep = Lockdep::default();
+/// let (a, b) = (lockdep.class("A"), lockdep.class("B"));
+/// let mut task = Task::default();
+/// for (first, second) in [(a, b), (b, a)] {
+///     for class in [first, second] {
+///         lockdep.acquire(&mut task, "task", class, Mode::Exclusive);
+///     }
+///     for class in [second, first] {
+///         lockdep.release(&mut task, class);
+///     }
+/// }
+/// assert_eq!(lockdep.inversions()[0].classes(), ["A", "B"]);
+/// ```
+#[derive(Debug, Default)]
+pub struct Lockdep {
+    names: Vec<&'static str>,
+    index: FxHashMap<&'static str, ClassId>,
+    edges: Vec<Edge>,
+    from: FxHashMap<ClassId, Vec<usize>>,
+    known: FxHashSet<(ClassId, ClassId, bool, bool)>,
+    chains: FxHashMap<(u32, ClassId, Mode), u32>,
+    /// What was already checked: a wish for a class on top of a chain.
+    checked: FxHashSet<(u32, ClassId, Mode)>,
+    inversions: Vec<Inversion>,
+}
+
+impl Lockdep {
+    /// The class of this name.
+    pub fn class(&mut self, name: &'static str) -> ClassId {
+        if let Some(class) = self.index.get(name) {
+            return *class;
+        }
+        let class = ClassId(u16::try_from(self.names.len()).expect("fewer than 2^16 lock classes"));
+        self.names.push(name);
+        self.index.insert(name, class);
+        class
+    }
+
+    /// The name of a class.
+    pub fn name(&self, class: ClassId) -> &'static str {
+        self.names[usize::from(class.0)]
+    }
+
+    /// The cycles found so far, each reported once.
+    pub fn inversions(&self) -> &[Inversion] {
+        &self.inversions
+    }
+
+    /// A blocking acquisition that succeeds: [`want`](Self::want), then [`hold`](Self::hold).
+    #[track_caller]
+    pub fn acquire(&mut self, task: &mut Task, name: &str, class: ClassId, mode: Mode) {
+        let taken = Taken { function: None, at: Location::caller() };
+        self.want(task, name, class, mode, taken);
+        self.hold(task, class, mode, taken);
+    }
+
+    /// The task is about to wait for `class`: every lock it holds gets a dependency.
+    pub fn want(&mut self, task: &Task, name: &str, class: ClassId, mode: Mode, taken: Taken) {
+        if task.held.is_empty() || !self.checked.insert((task.chain, class, mode)) {
+            return;
+        }
+        for held in &task.held {
+            let edge = Edge {
+                from: held.class,
+                to: class,
+                held: held.mode,
+                wanted: mode,
+                task: name.to_owned(),
+                held_at: held.taken,
+                wanted_at: taken,
+            };
+            if held.class != class {
+                self.depend(edge);
+            } else if !(mode == Mode::SharedRecursive && held.mode.shared()) {
+                self.report(Vec::new(), edge);
+            }
+        }
+    }
+
+    /// The task holds `class` now, after a wait or a successful trylock.
+    pub fn hold(&mut self, task: &mut Task, class: ClassId, mode: Mode, taken: Taken) {
+        task.held.push(Held { class, mode, taken, below: task.chain });
+        task.chain = self.chain(task.chain, class, mode);
+    }
+
+    /// The task has released `class`; locks may be released in any order.
+    pub fn release(&mut self, task: &mut Task, class: ClassId) {
+        let Some(place) = task.held.iter().rposition(|held| held.class == class) else { return };
+        let released = task.held.remove(place);
+        task.chain = released.below;
+        for place in place..task.held.len() {
+            let Held { class, mode, .. } = task.held[place];
+            task.held[place].below = task.chain;
+            task.chain = self.chain(task.chain, class, mode);
+        }
+    }
+
+    fn chain(&mut self, below: u32, class: ClassId, mode: Mode) -> u32 {
+        let next = u32::try_from(self.chains.len() + 1).expect("fewer than 2^32 lock chains");
+        *self.chains.entry((below, class, mode)).or_insert(next)
+    }
+
+    /// Adds a dependency and reports the cycle that it closes, if it closes one.
+    fn depend(&mut self, edge: Edge) {
+        let recursive = edge.wanted == Mode::SharedRecursive;
+        if !self.known.insert((edge.from, edge.to, edge.held.shared(), recursive)) {
+            return;
+        }
+        if let Some(path) = self.strong_path(&edge) {
+            self.report(path, edge.clone());
+        }
+        self.from.entry(edge.from).or_default().push(self.edges.len());
+        self.edges.push(edge);
+    }
+
+    /// The shortest way back from where `closing` leads to where it begins, on which everybody
+    /// really waits for the next: breadth first over (class, how it was wanted).
+    fn strong_path(&self, closing: &Edge) -> Option<Vec<usize>> {
+        let mut reached: Vec<(usize, Option<usize>)> = Vec::new();
+        let mut seen: FxHashSet<(ClassId, Mode)> = FxHashSet::default();
+        let leave = |class: ClassId, wanted: Mode, seen: &FxHashSet<(ClassId, Mode)>| {
+            let edges = self.from.get(&class).map_or(&[][..], Vec::as_slice);
+            let follow = |i: &&usize| {
+                let edge = &self.edges[**i];
+                wanted.waits_for(edge.held) && !seen.contains(&(edge.to, edge.wanted))
+            };
+            edges.iter().filter(follow).copied().collect::<Vec<_>>()
+        };
+        let mut queue: Vec<(usize, Option<usize>)> =
+            leave(closing.to, closing.wanted, &seen).into_iter().map(|edge| (edge, None)).collect();
+        let mut next = 0;
+        while let Some(&(index, parent)) = queue.get(next) {
+            next += 1;
+            let edge = &self.edges[index];
+            if !seen.insert((edge.to, edge.wanted)) {
+                continue;
+            }
+            reached.push((index, parent));
+            let here = reached.len() - 1;
+            if edge.to == closing.from && edge.wanted.waits_for(closing.held) {
+                return Some(unroll(&reached, here));
+            }
+            queue.extend(leave(edge.to, edge.wanted, &seen).into_iter().map(|e| (e, Some(here))));
+        }
+        None
+    }
+
+    fn report(&mut self, path: Vec<usize>, closing: Edge) {
+        let link = |edge: &Edge| Link {
+            task: edge.task.clone(),
+            held: (self.name(edge.from).to_owned(), edge.held_at),
+            wanted: (self.name(edge.to).to_owned(), edge.wanted_at),
+        };
+        let mut links: Vec<Link> = path.iter().map(|index| link(&self.edges[*index])).collect();
+        links.push(link(&closing));
+        let inversion = Inversion { links };
+        if !self.inversions.iter().any(|known| known.classes() == inversion.classes()) {
+            self.inversions.push(inversion);
+        }
+    }
+}
+
+fn unroll(reached: &[(usize, Option<usize>)], last: usize) -> Vec<usize> {
+    let mut path = Vec::new();
+    let mut here = Some(last);
+    while let Some(step) = here {
+        path.push(reached[step].0);
+        here = reached[step].1;
+    }
+    path.reverse();
+    path
+}
+
+/// The report as kernel developers know it: what was wanted over what, the chains that exist
+/// already, and the scenario of as many CPUs as the cycle has links.
+impl fmt::Display for Inversion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [existing @ .., closing] = self.links.as_slice() else { return Ok(()) };
+        if existing.is_empty() {
+            writeln!(f, "WARNING: possible recursive locking detected")?;
+        } else {
+            writeln!(f, "WARNING: possible circular locking dependency detected")?;
+        }
+        writeln!(f, "{} is trying to acquire lock:", closing.task)?;
+        writeln!(f, " ({}), at: {}", closing.wanted.0, closing.wanted.1)?;
+        writeln!(f, "but task is already holding lock:")?;
+        writeln!(f, " ({}), at: {}", closing.held.0, closing.held.1)?;
+        if !existing.is_empty() {
+            writeln!(f, "which lock already depends on the new lock.")?;
+            writeln!(f, "the existing dependency chain (in reverse order) is:")?;
+            for (n, link) in self.links.iter().enumerate().rev() {
+                writeln!(f, "-> #{n} ({}) -> ({}), by {}:", link.held.0, link.wanted.0, link.task)?;
+                writeln!(f, "       held   at: {}", link.held.1)?;
+                writeln!(f, "       wanted at: {}", link.wanted.1)?;
+            }
+        }
+        writeln!(f, "Possible unsafe locking scenario:")?;
+        for (cpu, _) in self.links.iter().enumerate() {
+            write!(f, "  {:<34}", format!("CPU{cpu}"))?;
+        }
+        writeln!(f)?;
+        for step in [|link: &Link| link.held.0.clone(), |link: &Link| link.wanted.0.clone()] {
+            for (cpu, link) in self.links.iter().enumerate() {
+                let indent = cpu * 36;
+                writeln!(f, "  {:indent$}lock({});", "", step(link))?;
+            }
+        }
+        write!(f, " *** DEADLOCK ***")
+    }
+}

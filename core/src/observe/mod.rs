@@ -1,0 +1,303 @@
+//! What watches an execution: locks held, waits, the order of lock classes, the trace.
+//!
+//! Observers hear of every operation twice, when a thread announces it and when it has
+//! happened, and are the same under every engine.
+
+pub mod lockdep;
+mod trace;
+mod waits;
+
+use std::sync::Arc;
+
+use crate::engine::panics::Panic;
+use crate::explore::{Choice, Schedule};
+use crate::machine::{Fault, QUEUED, REFUSED};
+use crate::object::Place;
+use crate::op::{ObjectId, Op, OpKind, ThreadId};
+use crate::violation::{Violation, ViolationKind};
+
+use lockdep::{ClassId, Lockdep, Mode, Taken, Task};
+pub use trace::{Step, Trace};
+
+/// An operation that has happened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Event {
+    pub(crate) thread: ThreadId,
+    pub(crate) object: ObjectId,
+    pub(crate) op: Op,
+    pub(crate) way: u8,
+    /// What the thread learned; nothing if the operation broke a rule of its object.
+    pub(crate) reply: Option<u64>,
+    pub(crate) taken: Taken,
+}
+
+impl Event {
+    /// Whether the thread got what it asked for.
+    fn succeeded(&self) -> bool {
+        self.reply.is_some_and(|reply| reply != REFUSED && reply != QUEUED)
+    }
+}
+
+/// An operation that a thread has announced.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    object: ObjectId,
+    op: Op,
+    taken: Taken,
+    /// Announcements in order, so that queues can be reported in theirs.
+    since: usize,
+}
+
+#[derive(Debug)]
+struct Thread {
+    name: Arc<str>,
+    functions: Vec<&'static str>,
+    task: Task,
+    /// The objects behind `task`'s classes, so that holders can be found.
+    holds: Vec<ObjectId>,
+    pending: Option<Pending>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    name: &'static str,
+    class: ClassId,
+    left_behind: bool,
+}
+
+/// Everything observed of one execution, and the lock order over all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Observers {
+    lockdep: Lockdep,
+    objects: Vec<Watched>,
+    threads: Vec<Thread>,
+    events: Vec<Event>,
+    announced: usize,
+}
+
+impl Observers {
+    /// Forgets the execution; the lock order stays.
+    pub(crate) fn start(&mut self) {
+        self.objects.clear();
+        self.threads.clear();
+        self.events.clear();
+        self.announced = 0;
+    }
+
+    pub(crate) fn lockdep(&self) -> &Lockdep {
+        &self.lockdep
+    }
+
+    /// How many operations have happened.
+    pub(crate) fn steps(&self) -> usize {
+        self.events.len()
+    }
+
+    /// What has happened, as a schedule of the native engine.
+    pub(crate) fn schedule(&self) -> Schedule {
+        let choice = |event: &Event| Choice { thread: event.thread, way: event.way };
+        Schedule(self.events.iter().map(choice).collect())
+    }
+
+    pub(crate) fn add_object(&mut self, name: &'static str, left_behind: bool) -> ObjectId {
+        let class = self.lockdep.class(name);
+        self.objects.push(Watched { name, class, left_behind });
+        ObjectId::new(self.objects.len() - 1)
+    }
+
+    pub(crate) fn add_thread(&mut self, name: Arc<str>) -> ThreadId {
+        let id = ThreadId::new(self.threads.len());
+        self.threads.push(Thread {
+            name,
+            functions: Vec::new(),
+            task: Task::default(),
+            holds: Vec::new(),
+            pending: None,
+        });
+        id
+    }
+
+    pub(crate) fn enter_function(&mut self, me: ThreadId, name: &'static str) {
+        if let Some(thread) = self.threads.get_mut(me.index()) {
+            thread.functions.push(name);
+        }
+    }
+
+    pub(crate) fn leave_function(&mut self, me: ThreadId) {
+        if let Some(thread) = self.threads.get_mut(me.index()) {
+            thread.functions.pop();
+        }
+    }
+
+    /// Thread `me` is about to do `op`, now or when it can.
+    pub(crate) fn announce(&mut self, me: ThreadId, object: ObjectId, op: Op, at: Place) {
+        if me == ThreadId::SETUP {
+            return;
+        }
+        let class = self.objects[object.index()].class;
+        let thread = &mut self.threads[me.index()];
+        let taken = Taken { function: thread.functions.last().copied(), at };
+        self.announced += 1;
+        thread.pending = Some(Pending { object, op, taken, since: self.announced });
+        if let Some(mode) = wanted(op.kind) {
+            self.lockdep.want(&thread.task, &thread.name, class, mode, taken);
+        }
+    }
+
+    /// Thread `me` has done what it announced.
+    pub(crate) fn complete(&mut self, me: ThreadId, way: u8, reply: u64, left_behind: bool) {
+        if me == ThreadId::SETUP {
+            return;
+        }
+        let thread = &mut self.threads[me.index()];
+        let Pending { object, op, taken, .. } = thread.pending.take().expect("announced before");
+        let watched = &mut self.objects[object.index()];
+        watched.left_behind = left_behind;
+        let event = Event { thread: me, object, op, way, reply: Some(reply), taken };
+        self.events.push(event);
+        match locking(op.kind) {
+            Some(Locking::Take(mode)) if event.succeeded() => {
+                thread.holds.push(object);
+                self.lockdep.hold(&mut thread.task, watched.class, mode, taken);
+            }
+            Some(Locking::Release) => self.let_go(me, object),
+            _ => {}
+        }
+    }
+
+    /// What setting the world up left behind.
+    pub(crate) fn set_left_behind(&mut self, object: ObjectId, left_behind: bool) {
+        self.objects[object.index()].left_behind = left_behind;
+    }
+
+    /// Thread `me` promises to wake whoever sleeps on `object`, or has done so.
+    pub(crate) fn promise(&mut self, me: ThreadId, object: ObjectId, made: bool, at: Place) {
+        if me == ThreadId::SETUP {
+            return;
+        }
+        if !made {
+            return self.let_go(me, object);
+        }
+        let class = self.objects[object.index()].class;
+        let thread = &mut self.threads[me.index()];
+        let taken = Taken { function: thread.functions.last().copied(), at };
+        thread.holds.push(object);
+        self.lockdep.hold(&mut thread.task, class, Mode::Exclusive, taken);
+    }
+
+    fn let_go(&mut self, me: ThreadId, object: ObjectId) {
+        let class = self.objects[object.index()].class;
+        let thread = &mut self.threads[me.index()];
+        if let Some(place) = thread.holds.iter().rposition(|held| *held == object) {
+            thread.holds.remove(place);
+            self.lockdep.release(&mut thread.task, class);
+        }
+    }
+
+    /// The violation of thread `me`, whose announced operation broke a rule of its object.
+    pub(crate) fn fault(&mut self, me: ThreadId, way: u8, fault: Fault) -> Violation {
+        let pending = self.threads[me.index()].pending.take().expect("announced before");
+        let Pending { object, op, taken, .. } = pending;
+        let violation = self.faulty(me, pending, fault);
+        self.events.push(Event { thread: me, object, op, way, reply: None, taken });
+        violation
+    }
+
+    fn faulty(&self, me: ThreadId, pending: Pending, fault: Fault) -> Violation {
+        let thread = &self.threads[me.index()];
+        let class = self.objects[pending.object.index()].name.to_owned();
+        let object = self.object_name(pending.object);
+        let (kind, what) = match fault {
+            Fault::NotOwner => (ViolationKind::NotOwner(class), "does not own"),
+            Fault::UseAfterRelease => {
+                (ViolationKind::UseAfterRelease(class), "touches after its release")
+            }
+            Fault::DoubleRelease => (ViolationKind::DoubleRelease(class), "releases again"),
+        };
+        let last = self.last_release(pending.object).map_or(String::new(), |event| {
+            format!("; released by {} in {}", self.threads[event.thread.index()].name, event.taken)
+        });
+        let reason = format!(
+            "{} {what} {object}: {} in {}{last}",
+            thread.name, pending.op.kind, pending.taken
+        );
+        Violation { kind, reason, waits: Vec::new() }
+    }
+
+    fn last_release(&self, object: ObjectId) -> Option<&Event> {
+        let releases = |event: &&Event| {
+            let kinds = [OpKind::Release, OpKind::FreeModule, OpKind::KrefPut];
+            event.object == object && kinds.contains(&event.op.kind)
+        };
+        self.events.iter().rev().find(releases)
+    }
+
+    /// The violation of an invariant, found by thread `me`.
+    pub(crate) fn broken(&self, me: ThreadId, id: &str, message: &str, at: Place) -> Violation {
+        let who = match self.threads.get(me.index()) {
+            Some(thread) => {
+                let taken = Taken { function: thread.functions.last().copied(), at };
+                format!("{} in {taken}", thread.name)
+            }
+            None => format!("found at the end [{}:{}]", at.file(), at.line()),
+        };
+        let reason = format!("{id}: {message} ({who})");
+        Violation { kind: ViolationKind::invariant(id), reason, waits: Vec::new() }
+    }
+
+    /// A panic in thread `me`.
+    pub(crate) fn panicked(&self, me: ThreadId, panic: &Panic) -> Violation {
+        let who = self.threads.get(me.index()).map_or("the set-up or the final check", |t| &t.name);
+        let place = panic.place.as_ref().map_or(String::new(), |place| format!(" [{place}]"));
+        let reason = format!("{who} panicked: {}{place}", panic.message);
+        let kind = ViolationKind::Panic(panic.message.clone());
+        Violation { kind, reason, waits: Vec::new() }
+    }
+
+    /// The first object that the finished world leaves behind.
+    pub(crate) fn leak(&self) -> Option<Violation> {
+        let place = self.objects.iter().position(|object| object.left_behind)?;
+        let object = self.object_name(ObjectId::new(place));
+        let reason = format!("{object} is left behind at the end: held, referenced or unreleased");
+        let kind = ViolationKind::Leak(self.objects[place].name.to_owned());
+        Some(Violation { kind, reason, waits: Vec::new() })
+    }
+
+    /// The object's class, with a number if the world has several of the class.
+    fn object_name(&self, object: ObjectId) -> String {
+        let name = self.objects[object.index()].name;
+        let same = |objects: &[Watched]| objects.iter().filter(|o| o.name == name).count();
+        match same(&self.objects) {
+            1 => name.to_owned(),
+            _ => format!("{name}#{}", same(&self.objects[..object.index()])),
+        }
+    }
+}
+
+enum Locking {
+    Take(Mode),
+    Release,
+}
+
+fn locking(kind: OpKind) -> Option<Locking> {
+    use OpKind::*;
+    match kind {
+        Lock | LockInterruptible | TryLock | DownWrite | AwaitWrite | TryDownWrite => {
+            Some(Locking::Take(Mode::Exclusive))
+        }
+        DownRead | AwaitRead | TryDownRead => Some(Locking::Take(Mode::Shared)),
+        Unlock | UpRead | UpWrite => Some(Locking::Release),
+        _ => None,
+    }
+}
+
+/// How an operation waits for its class, if it is one that waits. A sleep waits for whoever
+/// promised to wake the sleepers, as it would for a lock.
+fn wanted(kind: OpKind) -> Option<Mode> {
+    use OpKind::*;
+    match kind {
+        Lock | LockInterruptible | DownWrite | Sleep => Some(Mode::Exclusive),
+        DownRead => Some(Mode::Shared),
+        _ => None,
+    }
+}

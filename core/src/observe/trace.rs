@@ -1,0 +1,91 @@
+//! The operations of one execution, in order, ready to be shown.
+
+use crate::machine::{QUEUED, REFUSED};
+use crate::op::OpKind;
+
+use super::{Event, Locking, Observers, locking};
+
+/// One execution, operation by operation.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Trace {
+    /// The names of the threads.
+    pub threads: Vec<String>,
+    /// What happened, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One operation of a [`Trace`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// Position of the thread in [`Trace::threads`].
+    pub thread: usize,
+    /// The operation and its object, such as `mutex_lock(ap_perms_mutex)`.
+    pub what: String,
+    /// What came of it, where it could have come otherwise.
+    pub result: Option<String>,
+    /// The kernel function that was being modelled, if the model named one.
+    pub function: Option<&'static str>,
+    /// The file of the model.
+    pub file: &'static str,
+    /// The line in that file, from 1.
+    pub line: u32,
+    /// The locks the thread holds afterwards, in the order in which it took them.
+    pub held: Vec<String>,
+}
+
+impl Observers {
+    /// The trace so far.
+    pub(crate) fn trace(&self) -> Trace {
+        let threads = self.threads.iter().map(|thread| thread.name.to_string()).collect();
+        let mut held = vec![Vec::new(); self.threads.len()];
+        let steps = self.events.iter().map(|event| self.step(event, &mut held)).collect();
+        Trace { threads, steps }
+    }
+
+    fn step(&self, event: &Event, held: &mut [Vec<String>]) -> Step {
+        let object = self.object_name(event.object);
+        let mine = &mut held[event.thread.index()];
+        match locking(event.op.kind) {
+            Some(Locking::Take(_)) if event.succeeded() => {
+                mine.push(object.clone());
+            }
+            Some(Locking::Release) => {
+                if let Some(place) = mine.iter().rposition(|name| *name == object) {
+                    mine.remove(place);
+                }
+            }
+            _ => {}
+        }
+        Step {
+            thread: event.thread.index(),
+            what: match event.op.kind {
+                OpKind::Store | OpKind::Swap => {
+                    format!("{}({object}, {})", event.op.kind, event.op.a)
+                }
+                _ => format!("{}({object})", event.op.kind),
+            },
+            result: result(event),
+            function: event.taken.function,
+            file: event.taken.at.file(),
+            line: event.taken.at.line(),
+            held: mine.clone(),
+        }
+    }
+}
+
+fn result(event: &Event) -> Option<String> {
+    use OpKind::*;
+    let Some(reply) = event.reply else { return Some("violation".to_owned()) };
+    let text = match (event.op.kind, reply) {
+        (LockInterruptible, REFUSED) => "interrupted".to_owned(),
+        (TryLock | TryDownRead | TryDownWrite, REFUSED) => "busy".to_owned(),
+        (TryLock | TryDownRead | TryDownWrite, _) => "taken".to_owned(),
+        (DownRead | DownWrite, QUEUED) => "queued".to_owned(),
+        (Load | Swap | FetchAdd | CompareExchange, value) => value.to_string(),
+        (KrefGetUnlessZero | TryModuleGet | DeleteModule, 0) => "no".to_owned(),
+        (KrefGetUnlessZero | TryModuleGet | DeleteModule, _) => "yes".to_owned(),
+        (KrefPut, 1) => "last".to_owned(),
+        _ => return None,
+    };
+    Some(text)
+}

@@ -1,0 +1,115 @@
+//! Who waits for whom when nobody can go on.
+
+use crate::op::{OpKind, ThreadId};
+use crate::violation::{Violation, ViolationKind, Wait, sorted_classes};
+
+use super::lockdep::Mode;
+use super::{Locking, Observers, Pending, locking};
+
+impl Observers {
+    /// The violation of a state in which no thread can go on and some have not ended.
+    pub(crate) fn deadlock(&self) -> Violation {
+        let stuck: Vec<ThreadId> = self.stuck();
+        let cycle = stuck
+            .iter()
+            .filter_map(|thread| self.cycle_through(*thread))
+            .min_by_key(|cycle| (cycle.len(), cycle.clone()));
+        // Without a cycle everybody waits for a wake-up that nobody is left to give.
+        let involved = cycle.clone().unwrap_or_else(|| stuck.clone());
+        let classes = involved.iter().map(|t| self.objects[self.wish(*t).object.index()].name);
+        let kind = ViolationKind::Deadlock(sorted_classes(classes.map(str::to_owned)));
+        let links: Vec<String> = involved.iter().map(|t| self.describe(*t)).collect();
+        let waits = stuck.iter().map(|t| self.wait(*t, involved.contains(t))).collect();
+        Violation { kind, reason: format!("deadlock: {}", links.join("; ")), waits }
+    }
+
+    fn stuck(&self) -> Vec<ThreadId> {
+        let threads = self.threads.iter().enumerate();
+        threads.filter(|(_, t)| t.pending.is_some()).map(|(i, _)| ThreadId::new(i)).collect()
+    }
+
+    fn wish(&self, thread: ThreadId) -> Pending {
+        self.threads[thread.index()].pending.expect("a stuck thread has announced what it wants")
+    }
+
+    fn name(&self, thread: ThreadId) -> String {
+        self.threads[thread.index()].name.to_string()
+    }
+
+    /// The threads that have to act before `thread` can go on.
+    fn held_up_by(&self, thread: ThreadId) -> Vec<ThreadId> {
+        let wish = self.wish(thread);
+        if wish.op.kind == OpKind::Join {
+            return vec![ThreadId::new(wish.op.a as usize)];
+        }
+        let wants_read = matches!(wish.op.kind, OpKind::AwaitRead);
+        let mut threads: Vec<ThreadId> = Vec::new();
+        for (index, other) in self.threads.iter().enumerate() {
+            let holds = other.holds.contains(&wish.object)
+                && !(wants_read && self.holds_shared_only(index, wish));
+            let ahead = other.pending.is_some_and(|p| {
+                p.object == wish.object
+                    && p.since < wish.since
+                    && (p.op.kind == OpKind::AwaitWrite
+                        || (p.op.kind == OpKind::AwaitRead && !wants_read))
+            });
+            if holds || ahead {
+                threads.push(ThreadId::new(index));
+            }
+        }
+        threads
+    }
+
+    fn holds_shared_only(&self, thread: usize, wish: Pending) -> bool {
+        let taken = |event: &&super::Event| {
+            event.object == wish.object
+                && event.thread.index() == thread
+                && matches!(locking(event.op.kind), Some(Locking::Take(_)))
+        };
+        self.events.iter().rev().find(taken).is_some_and(|event| {
+            matches!(locking(event.op.kind), Some(Locking::Take(Mode::Shared)))
+        })
+    }
+
+    /// The shortest cycle of waits through `start`, beginning there.
+    fn cycle_through(&self, start: ThreadId) -> Option<Vec<ThreadId>> {
+        let mut paths = vec![vec![start]];
+        while !paths.is_empty() {
+            let mut longer = Vec::new();
+            for path in paths {
+                for next in self.held_up_by(path[path.len() - 1]) {
+                    if next == start {
+                        return Some(path);
+                    }
+                    if self.threads[next.index()].pending.is_some() && !path.contains(&next) {
+                        longer.push(path.iter().copied().chain([next]).collect());
+                    }
+                }
+            }
+            paths = longer;
+        }
+        None
+    }
+
+    fn describe(&self, thread: ThreadId) -> String {
+        let wish = self.wish(thread);
+        let held: Vec<String> =
+            self.threads[thread.index()].holds.iter().map(|o| self.object_name(*o)).collect();
+        let holding = match held.as_slice() {
+            [] => String::new(),
+            held => format!(" holds {} and", held.join(", ")),
+        };
+        format!("{}{holding} waits for {}", self.name(thread), self.object_name(wish.object))
+    }
+
+    fn wait(&self, thread: ThreadId, on_cycle: bool) -> Wait {
+        let wish = self.wish(thread);
+        Wait {
+            thread: self.name(thread),
+            wants: format!("{}({})", wish.op.kind, self.object_name(wish.object)),
+            at: wish.taken.to_string(),
+            waits_for: self.held_up_by(thread).into_iter().map(|t| self.name(t)).collect(),
+            on_cycle,
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What a thread does: one [`Op`] on one object.
+//!
+//! An operation is the unit of exploration. Everything a thread does between two of its
+//! operations is invisible to the other threads and runs as one with the operation before it.
+
+use std::fmt;
+
+/// A thread of a scenario, in the order in which the threads were made.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct ThreadId(u32);
+
+impl ThreadId {
+    /// Whoever builds the world before the threads start and judges it after they have ended.
+    pub(crate) const SETUP: Self = Self(u32::MAX);
+
+    pub(crate) fn new(index: usize) -> Self {
+        let id = u32::try_from(index).expect("fewer than 2^32 threads");
+        assert!(id != u32::MAX, "fewer than 2^32 threads");
+        Self(id)
+    }
+
+    /// The thread's position: 0 for the first thread of the scenario.
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// An object of the world, in the order in which the objects were made.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct ObjectId(u32);
+
+impl ObjectId {
+    pub(crate) fn new(index: usize) -> Self {
+        Self(u32::try_from(index).expect("a world has fewer than 2^32 objects"))
+    }
+
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One visible step of a thread on one object.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Op {
+    /// What is done.
+    pub(crate) kind: OpKind,
+    /// The first argument; its meaning is the primitive's own.
+    pub(crate) a: u64,
+    /// The second argument; its meaning is the primitive's own.
+    pub(crate) b: u64,
+}
+
+impl Op {
+    pub(crate) fn new(kind: OpKind) -> Self {
+        Self { kind, a: 0, b: 0 }
+    }
+
+    pub(crate) fn with(kind: OpKind, a: u64) -> Self {
+        Self { kind, a, b: 0 }
+    }
+}
+
+macro_rules! op_kinds {
+    ($($(#[$doc:meta])* $kind:ident => $text:literal,)*) => {
+        /// The kinds of operation, over all primitives.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub(crate) enum OpKind { $($(#[$doc])* $kind,)* }
+
+        impl fmt::Display for OpKind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$kind => $text,)* })
+            }
+        }
+    };
+}
+
+op_kinds! {
+    /// `mutex_lock`.
+    Lock => "mutex_lock",
+    /// `mutex_lock_interruptible`: a signal may end the wait.
+    LockInterruptible => "mutex_lock_interruptible",
+    /// `mutex_trylock`.
+    TryLock => "mutex_trylock",
+    /// `mutex_unlock`; `a` is the value left behind the lock.
+    Unlock => "mutex_unlock",
+    /// `down_read`: granted at once, or queued.
+    DownRead => "down_read",
+    /// The rest of a queued `down_read`: the wait for the grant.
+    AwaitRead => "down_read (queued)",
+    /// `down_read_trylock`.
+    TryDownRead => "down_read_trylock",
+    /// `up_read`.
+    UpRead => "up_read",
+    /// `down_write`: granted at once, or queued.
+    DownWrite => "down_write",
+    /// The rest of a queued `down_write`: the wait for the grant.
+    AwaitWrite => "down_write (queued)",
+    /// `down_write_trylock`.
+    TryDownWrite => "down_write_trylock",
+    /// `up_write`; `a` is the value left behind the lock.
+    UpWrite => "up_write",
+    /// `prepare_to_wait`: from here on a wake-up is not lost.
+    PrepareToWait => "prepare_to_wait",
+    /// `schedule`: sleep until woken.
+    Sleep => "schedule",
+    /// `finish_wait`: leave the queue.
+    FinishWait => "finish_wait",
+    /// `wake_up`: wake the longest waiter.
+    WakeOne => "wake_up",
+    /// `wake_up_all`.
+    WakeAll => "wake_up_all",
+    /// An atomic load.
+    Load => "atomic_read",
+    /// An atomic store of `a`.
+    Store => "atomic_set",
+    /// An atomic exchange for `a`.
+    Swap => "atomic_xchg",
+    /// An atomic addition of `a`, wrapping; yields the value before.
+    FetchAdd => "atomic_fetch_add",
+    /// An atomic compare-and-exchange from `a` to `b`; yields the value before.
+    CompareExchange => "atomic_cmpxchg",
+    /// `kref_get`.
+    KrefGet => "kref_get",
+    /// `kref_get_unless_zero`.
+    KrefGetUnlessZero => "kref_get_unless_zero",
+    /// `kref_put`.
+    KrefPut => "kref_put",
+    /// `try_module_get`.
+    TryModuleGet => "try_module_get",
+    /// `module_put`.
+    ModulePut => "module_put",
+    /// `delete_module`: refuse new references if none is held.
+    DeleteModule => "delete_module",
+    /// `free_module`: the module's text is gone.
+    FreeModule => "free_module",
+    /// A call into the module's text.
+    CallModule => "call",
+    /// A touch of an object that can be released.
+    Use => "use",
+    /// The release of such an object.
+    Release => "release",
+    /// A look at, or a change of, state that only the proof has.
+    Ghost => "ghost",
+    /// A wait for the end of another thread.
+    Join => "join",
+}

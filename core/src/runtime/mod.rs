@@ -1,0 +1,220 @@
+//! The seam: which runtime a new object belongs to.
+//!
+//! One build holds every engine. An engine that runs a scenario enters its runtime, and whatever
+//! is made meanwhile on this OS thread belongs to that execution. Outside of any engine, objects
+//! work on plain `std` threads; in a build with `--cfg loom` they work on loom, so that models
+//! can be used inside anybody's own `loom::model(..)`.
+
+#[macro_use]
+mod host;
+pub(crate) use host::{Chooser, Host, Question};
+
+use std::cell::RefCell;
+use std::hash::Hash;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::engine::native::{self, History};
+use crate::object::{Object, Place};
+use crate::op::ThreadId;
+use crate::scenario::Body;
+
+monitor!(
+    /// Objects on plain threads.
+    std_host, std
+);
+#[cfg(feature = "loom")]
+monitor!(
+    /// Objects on loom: nothing but its `Mutex` and its `Condvar` in a predicate loop, which
+    /// loom 0.7.2 explores completely.
+    loom_host, ::loom
+);
+#[cfg(feature = "shuttle")]
+monitor!(
+    /// Objects on shuttle.
+    shuttle_host, ::shuttle
+);
+
+/// A runtime, with the execution it runs if an engine started it.
+#[derive(Clone)]
+pub(crate) enum Runtime {
+    Native(Rc<native::Execution>),
+    Std(Option<Arc<Host>>),
+    #[cfg(feature = "loom")]
+    Loom(Option<Arc<Host>>),
+    #[cfg(feature = "shuttle")]
+    Shuttle(Option<Arc<Host>>),
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Runtime>> = const { RefCell::new(None) };
+}
+
+/// The runtime in charge on this OS thread.
+pub(crate) fn current() -> Runtime {
+    CURRENT.with_borrow(Clone::clone).unwrap_or(default_runtime())
+}
+
+#[cfg(all(loom, feature = "loom"))]
+fn default_runtime() -> Runtime {
+    Runtime::Loom(None)
+}
+
+#[cfg(not(all(loom, feature = "loom")))]
+fn default_runtime() -> Runtime {
+    Runtime::Std(None)
+}
+
+/// Puts `runtime` in charge until the result is dropped.
+pub(crate) fn enter(runtime: Runtime) -> InCharge {
+    InCharge { outer: CURRENT.replace(Some(runtime)) }
+}
+
+/// Restores the runtime that was in charge before.
+#[must_use]
+pub(crate) struct InCharge {
+    outer: Option<Runtime>,
+}
+
+impl Drop for InCharge {
+    fn drop(&mut self) {
+        CURRENT.set(self.outer.take());
+    }
+}
+
+/// The native execution in charge.
+///
+/// # Panics
+///
+/// If none is: an object outlived the execution it was made in.
+pub(crate) fn native() -> Rc<native::Execution> {
+    match current() {
+        Runtime::Native(execution) => execution,
+        _ => panic!("an object was used outside of the execution it was made in"),
+    }
+}
+
+fn host() -> Option<Arc<Host>> {
+    match current() {
+        Runtime::Native(_) => None,
+        Runtime::Std(host) => host,
+        #[cfg(feature = "loom")]
+        Runtime::Loom(host) => host,
+        #[cfg(feature = "shuttle")]
+        Runtime::Shuttle(host) => host,
+    }
+}
+
+/// The identity of a value, for engines that compare states.
+pub(crate) fn value_id<T: Hash>(value: &T) -> u64 {
+    match current() {
+        Runtime::Native(execution) => execution.value_id(value),
+        _ => 0,
+    }
+}
+
+/// What the running thread has been told so far.
+pub(crate) fn history() -> History {
+    match current() {
+        Runtime::Native(execution) => execution.history(),
+        _ => 0,
+    }
+}
+
+/// Declares that the running thread knows no more than at `history`.
+pub(crate) fn rewind(history: History) {
+    if let Runtime::Native(execution) = current() {
+        execution.rewind(history);
+    }
+}
+
+/// Ends the execution with a broken invariant. Under an engine this is a result; elsewhere a
+/// panic.
+pub(crate) fn invariant_broken(id: &str, message: String, at: Place) {
+    match current() {
+        Runtime::Native(execution) => execution.invariant_broken(id, &message, at),
+        other => match host() {
+            Some(host) => host.invariant_broken(me(&other), id, &message, at),
+            None => panic!("{id}: {message}"),
+        },
+    }
+}
+
+/// Names the kernel function that the running thread models, until the result is dropped.
+///
+/// The names show in traces and reports, beside the line of the model.
+///
+/// ```
+/// # use selvedge_core::{function, sync::Mutex};
+/// fn vfio_ap_mdev_resource_in_use(matrix_dev_lock: &Mutex) {
+///     let _function = function("vfio_ap_mdev_resource_in_use");
+///     let _matrix_dev = matrix_dev_lock.lock();
+/// }
+/// # vfio_ap_mdev_resource_in_use(&Mutex::new("matrix_dev->lock", ()));
+/// ```
+pub fn function(name: &'static str) -> Function {
+    match current() {
+        Runtime::Native(execution) => execution.enter_function(name),
+        other => {
+            if let Some(host) = host() {
+                host.enter_function(me(&other), name);
+            }
+        }
+    }
+    Function(())
+}
+
+/// The modelled function runs until this is dropped. See [`function`].
+#[derive(Debug)]
+#[must_use = "the function is left when this is dropped"]
+pub struct Function(());
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        match current() {
+            Runtime::Native(execution) => execution.leave_function(),
+            other => {
+                if let Some(host) = host() {
+                    host.leave_function(me(&other));
+                }
+            }
+        }
+    }
+}
+
+fn me(runtime: &Runtime) -> ThreadId {
+    match runtime {
+        Runtime::Native(_) | Runtime::Std(_) => std_host::me(),
+        #[cfg(feature = "loom")]
+        Runtime::Loom(_) => loom_host::me(),
+        #[cfg(feature = "shuttle")]
+        Runtime::Shuttle(_) => shuttle_host::me(),
+    }
+}
+
+/// Starts a thread of the runtime in charge; `end` is set when it has ended.
+pub(crate) fn spawn(name: &'static str, end: Arc<Object>, body: Body) -> ThreadId {
+    match current() {
+        Runtime::Native(execution) => execution.spawn_joinable(name.into(), &end, body),
+        Runtime::Std(host) => {
+            let me = std_host::new_thread(name.into(), host.as_deref());
+            let thread = std::thread::Builder::new().name(name.to_owned());
+            thread
+                .spawn(std_host::hosted(me, Some(end), host, body))
+                .expect("the operating system has no thread left");
+            me
+        }
+        #[cfg(feature = "loom")]
+        Runtime::Loom(host) => {
+            let me = loom_host::new_thread(name.into(), host.as_deref());
+            ::loom::thread::spawn(loom_host::hosted(me, Some(end), host, body));
+            me
+        }
+        #[cfg(feature = "shuttle")]
+        Runtime::Shuttle(host) => {
+            let me = shuttle_host::new_thread(name.into(), host.as_deref());
+            ::shuttle::thread::spawn(shuttle_host::hosted(me, Some(end), host, body));
+            me
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! A scenario: a closed concurrent program, where it comes from, and what is claimed of it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::engine::Engine;
+use crate::violation::{ViolationKind, sorted_classes};
+
+pub(crate) type Body = Box<dyn FnOnce() + Send>;
+type Action<W> = Arc<dyn Fn(&W) + Send + Sync>;
+
+/// The program of one execution, made afresh for each.
+pub(crate) struct Instance {
+    pub(crate) threads: Vec<(Arc<str>, Body)>,
+    /// Runs when every thread has ended.
+    pub(crate) finally: Body,
+}
+
+/// What is claimed of a scenario.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Expected {
+    /// No ordering violates anything.
+    Proved,
+    /// Some ordering violates this, and none anything else.
+    Refuted(Vec<ViolationKind>),
+    /// The engine cannot tell; the reason is in the verdict.
+    Inconclusive,
+}
+
+impl Expected {
+    /// `proved`, `refuted` or `inconclusive`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Proved => "proved",
+            Self::Refuted(_) => "refuted",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// A closed concurrent program with a claim about it.
+///
+/// ```
+/// use selvedge_core::sync::Mutex;
+/// use selvedge_core::{Engine, Scenario, ViolationKind};
+///
+/// let scenario = Scenario::new("example/abba", || (Mutex::new("A", ()), Mutex::new("B", ())))
+///     .thread("ab", |(a, b)| {
+///         let _a = a.lock();
+///         let _b = b.lock();
+///     })
+///     .thread("ba", |(a, b)| {
+///         let _b = b.lock();
+///         let _a = a.lock();
+///     })
+///     .refuted([ViolationKind::deadlock(["A", "B"])]);
+///
+/// let report = scenario.verify(Engine::Native);
+/// assert!(report.as_expected());
+/// ```
+#[derive(Clone)]
+pub struct Scenario {
+    name: String,
+    about: String,
+    source: String,
+    threads: Vec<Arc<str>>,
+    program: Arc<dyn Fn() -> Instance + Send + Sync>,
+    expected: Expected,
+    /// Engines that come to another verdict than the claim, and to which.
+    exceptions: Vec<(Engine, Expected)>,
+    inversions: Vec<Vec<String>>,
+    loom_executions: Option<u64>,
+}
+
+impl Scenario {
+    /// Begins a scenario called `name`, a path such as `vfio-ap/ap-perms/p11/two-threads`.
+    ///
+    /// `world` makes what the threads share. It runs anew for every execution, so everything
+    /// that threads can change must be made in it.
+    pub fn new<W: Send + Sync + 'static>(
+        name: impl Into<String>,
+        world: impl Fn() -> W + Send + Sync + 'static,
+    ) -> ScenarioBuilder<W> {
+        ScenarioBuilder {
+            name: name.into(),
+            about: String::new(),
+            source: String::new(),
+            world: Arc::new(world),
+            threads: Vec::new(),
+            finally: Arc::new(|_| {}),
+        }
+    }
+
+    /// The scenario's path.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The path without its last part, under which a table groups it.
+    pub fn family(&self) -> &str {
+        self.name.rsplit_once('/').map_or("", |(family, _)| family)
+    }
+
+    /// One line: what the scenario shows.
+    pub fn about(&self) -> &str {
+        &self.about
+    }
+
+    /// Where it comes from: a mail by subject and date, or a commit and kernel version.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The names of its threads.
+    pub fn threads(&self) -> impl Iterator<Item = &str> {
+        self.threads.iter().map(|name| &**name)
+    }
+
+    /// The verdict that `engine` is expected to come to.
+    pub fn expected(&self, engine: Engine) -> &Expected {
+        let exception = self.exceptions.iter().find(|(at, _)| *at == engine);
+        exception.map_or(&self.expected, |(_, expected)| expected)
+    }
+
+    /// The lock-order inversions that are expected to be predicted, each by its classes.
+    pub fn expected_inversions(&self) -> &[Vec<String>] {
+        &self.inversions
+    }
+
+    /// How many executions loom is given, if the scenario needs another number than the rest.
+    pub fn loom_executions(&self) -> Option<u64> {
+        self.loom_executions
+    }
+
+    /// Expects another verdict of one engine, for a reason that belongs into a comment there.
+    #[must_use]
+    pub fn on(mut self, engine: Engine, expected: Expected) -> Self {
+        self.exceptions.retain(|(at, _)| *at != engine);
+        self.exceptions.push((engine, expected));
+        self
+    }
+
+    /// Expects that a lock-order inversion on these classes is predicted besides those that
+    /// deadlock: an inversion that this scenario cannot reach.
+    #[must_use]
+    pub fn predicting<'a>(mut self, classes: impl IntoIterator<Item = &'a str>) -> Self {
+        self.inversions.push(sorted_classes(classes.into_iter().map(str::to_owned)));
+        self
+    }
+
+    /// Gives loom this many executions instead of the engine's own limit.
+    #[must_use]
+    pub fn loom_executions_max(mut self, executions: u64) -> Self {
+        self.loom_executions = Some(executions);
+        self
+    }
+
+    pub(crate) fn program(&self) -> &(dyn Fn() -> Instance + Send + Sync) {
+        &*self.program
+    }
+
+    pub(crate) fn shared_program(&self) -> Arc<dyn Fn() -> Instance + Send + Sync> {
+        Arc::clone(&self.program)
+    }
+}
+
+impl fmt::Debug for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scenario")
+            .field("name", &self.name)
+            .field("threads", &self.threads)
+            .field("expected", &self.expected)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A scenario in the making. It ends with the claim: [`proved`](Self::proved) or
+/// [`refuted`](Self::refuted).
+#[must_use = "a scenario ends with its claim: `.proved()` or `.refuted(..)`"]
+pub struct ScenarioBuilder<W> {
+    name: String,
+    about: String,
+    source: String,
+    world: Arc<dyn Fn() -> W + Send + Sync>,
+    threads: Vec<(Arc<str>, Action<W>)>,
+    finally: Action<W>,
+}
+
+impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
+    /// One line: what the scenario shows.
+    pub fn about(mut self, about: impl Into<String>) -> Self {
+        self.about = about.into();
+        self
+    }
+
+    /// Where it comes from.
+    pub fn source(mut self, source: impl Into<String>) -> Self {
+        self.source = source.into();
+        self
+    }
+
+    /// Adds a thread. Threads may share the world only through the primitives in
+    /// [`sync`](crate::sync): what they learn in another way the search does not know of.
+    pub fn thread(mut self, name: &str, body: impl Fn(&W) + Send + Sync + 'static) -> Self {
+        self.threads.push((name.into(), Arc::new(body)));
+        self
+    }
+
+    /// Judges the world after every thread has ended.
+    pub fn finally(mut self, check: impl Fn(&W) + Send + Sync + 'static) -> Self {
+        self.finally = Arc::new(check);
+        self
+    }
+
+    /// Claims that no ordering deadlocks, breaks an invariant or violates anything else.
+    pub fn proved(self) -> Scenario {
+        // Neither of shuttle's schedulers knows when it has seen everything.
+        self.claim(Expected::Proved).on(Engine::Shuttle, Expected::Inconclusive)
+    }
+
+    /// Claims that exactly these violations are reachable.
+    pub fn refuted(self, kinds: impl IntoIterator<Item = ViolationKind>) -> Scenario {
+        let mut kinds: Vec<ViolationKind> = kinds.into_iter().collect();
+        kinds.sort();
+        self.claim(Expected::Refuted(kinds))
+    }
+
+    fn claim(self, expected: Expected) -> Scenario {
+        let Self { name, about, source, world, threads, finally } = self;
+        let names = threads.iter().map(|(name, _)| Arc::clone(name)).collect();
+        let program = move || {
+            let shared = Arc::new(world());
+            let body = |action: &Action<W>| -> Body {
+                let (shared, action) = (Arc::clone(&shared), Arc::clone(action));
+                Box::new(move || action(&shared))
+            };
+            let finally = body(&finally);
+            let threads = threads.iter().map(|(name, action)| (Arc::clone(name), body(action)));
+            Instance { threads: threads.collect(), finally }
+        };
+        Scenario {
+            name,
+            about,
+            source,
+            threads: names,
+            program: Arc::new(program),
+            expected,
+            exceptions: Vec::new(),
+            inversions: Vec::new(),
+            loom_executions: None,
+        }
+    }
+}
+
+impl<W> fmt::Debug for ScenarioBuilder<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScenarioBuilder").field("name", &self.name).finish_non_exhaustive()
+    }
+}

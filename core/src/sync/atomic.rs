@@ -1,0 +1,97 @@
+//! Atomic words, sequentially consistent on every engine.
+
+use std::fmt;
+use std::panic::Location;
+
+use crate::machine::{Fault, Machine, Ready};
+use crate::object::Object;
+use crate::op::{Op, OpKind, ThreadId};
+
+/// A word that threads read and write without a lock: `atomic_t`, or a field that the driver
+/// accesses with `READ_ONCE` and `WRITE_ONCE`.
+///
+/// Every access is one step in one total order. Weaker orderings of the kernel's memory model
+/// are not explored.
+pub struct Atomic {
+    object: Object,
+}
+
+impl Atomic {
+    /// A word that holds `value`, named `class`.
+    pub fn new(class: &'static str, value: u64) -> Self {
+        Self { object: Object::new(class, Box::new(State { value })) }
+    }
+
+    /// `atomic_read`, `READ_ONCE`.
+    #[track_caller]
+    pub fn load(&self) -> u64 {
+        self.object.perform(Op::new(OpKind::Load), Location::caller())
+    }
+
+    /// `atomic_set`, `WRITE_ONCE`.
+    #[track_caller]
+    pub fn store(&self, value: u64) {
+        self.object.perform(Op::with(OpKind::Store, value), Location::caller());
+    }
+
+    /// `atomic_xchg`: yields the value before.
+    #[track_caller]
+    pub fn swap(&self, value: u64) -> u64 {
+        self.object.perform(Op::with(OpKind::Swap, value), Location::caller())
+    }
+
+    /// `atomic_fetch_add`, wrapping: yields the value before.
+    #[track_caller]
+    pub fn fetch_add(&self, value: u64) -> u64 {
+        self.object.perform(Op::with(OpKind::FetchAdd, value), Location::caller())
+    }
+
+    /// `atomic_cmpxchg`: stores `new` if the word holds `current`; never fails spuriously.
+    ///
+    /// # Errors
+    ///
+    /// The value found, if it is not `current`.
+    #[track_caller]
+    pub fn compare_exchange(&self, current: u64, new: u64) -> Result<u64, u64> {
+        let op = Op { kind: OpKind::CompareExchange, a: current, b: new };
+        let found = self.object.perform(op, Location::caller());
+        if found == current { Ok(found) } else { Err(found) }
+    }
+}
+
+impl fmt::Debug for Atomic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Atomic").field("object", &self.object).finish_non_exhaustive()
+    }
+}
+
+struct State {
+    value: u64,
+}
+
+impl Machine for State {
+    fn ready(&self, _me: ThreadId, _op: Op) -> Ready {
+        Ready::YES
+    }
+
+    fn apply(&mut self, _me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
+        let before = self.value;
+        match op.kind {
+            OpKind::Load => {}
+            OpKind::Store => {
+                self.value = op.a;
+                return Ok(0);
+            }
+            OpKind::Swap => self.value = op.a,
+            OpKind::FetchAdd => self.value = before.wrapping_add(op.a),
+            OpKind::CompareExchange if before == op.a => self.value = op.b,
+            OpKind::CompareExchange => {}
+            other => unreachable!("{other} is no operation of an atomic"),
+        }
+        Ok(before)
+    }
+
+    fn encode(&self, key: &mut Vec<u64>) {
+        key.push(self.value);
+    }
+}

@@ -1,0 +1,91 @@
+//! State that only the proof has.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::{Mutex, PoisonError};
+
+use crate::data::Value;
+use crate::machine::{Fault, Machine, Ready};
+use crate::object::Object;
+use crate::op::{Op, OpKind, ThreadId};
+use crate::runtime;
+
+/// What an invariant needs to know and the driver does not record.
+///
+/// A ghost may be written and checked but not read back: nothing a thread does may depend on
+/// it. Each access is a step of its own. It has to be: two threads that meet only in a ghost
+/// would otherwise look independent to loom and to every reduction, and the order that breaks
+/// the invariant would be pruned.
+///
+/// ```
+/// use selvedge_core::sync::Ghost;
+/// let assigned = Ghost::new("assigned", 0u64);
+/// assigned.update(|mask| *mask |= 1);
+/// assigned.check("INV-02", |mask| {
+///     if mask.count_ones() <= 1 { Ok(()) } else { Err("assigned twice".into()) }
+/// });
+/// ```
+pub struct Ghost<T> {
+    object: Object,
+    value: Mutex<T>,
+}
+
+impl<T: Value> Ghost<T> {
+    /// A ghost named `name`.
+    pub fn new(name: &'static str, value: T) -> Self {
+        let id = runtime::value_id(&value);
+        Self { object: Object::new(name, Box::new(State { value: id })), value: Mutex::new(value) }
+    }
+
+    /// Changes the ghost.
+    #[track_caller]
+    pub fn update(&self, change: impl FnOnce(&mut T)) {
+        self.object.perform(Op::new(OpKind::Ghost), Location::caller());
+        let mut value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut value);
+        self.object.set_value_id(runtime::value_id(&*value));
+    }
+
+    /// Checks invariant `id`, such as `"INV-07"`.
+    ///
+    /// # Violations
+    ///
+    /// [`ViolationKind::Invariant`](crate::ViolationKind::Invariant) with the message that
+    /// `holds` returns.
+    #[track_caller]
+    pub fn check(&self, id: &'static str, holds: impl FnOnce(&T) -> Result<(), String>) {
+        self.object.perform(Op::new(OpKind::Ghost), Location::caller());
+        let verdict = holds(&self.value.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Err(message) = verdict {
+            runtime::invariant_broken(id, message, Location::caller());
+        }
+    }
+}
+
+impl<T> fmt::Debug for Ghost<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ghost").field("object", &self.object).finish_non_exhaustive()
+    }
+}
+
+struct State {
+    value: u64,
+}
+
+impl Machine for State {
+    fn ready(&self, _me: ThreadId, _op: Op) -> Ready {
+        Ready::YES
+    }
+
+    fn apply(&mut self, _me: ThreadId, _op: Op, _way: u8) -> Result<u64, Fault> {
+        Ok(0)
+    }
+
+    fn encode(&self, key: &mut Vec<u64>) {
+        key.push(self.value);
+    }
+
+    fn set(&mut self, value: u64) {
+        self.value = value;
+    }
+}

@@ -1,0 +1,90 @@
+//! `struct kref`: a reference count whose last put releases.
+
+use std::fmt;
+use std::panic::Location;
+
+use crate::machine::{Fault, Machine, Ready};
+use crate::object::Object;
+use crate::op::{Op, OpKind, ThreadId};
+
+/// The kernel's `struct kref`. It starts with one reference, its maker's.
+///
+/// A get or put after the last put is a use after release. A count that is not back to zero
+/// when the world ends is a leak.
+///
+/// ```
+/// use selvedge_core::sync::Kref;
+/// let kvm = Kref::new("kvm->users_count");
+/// kvm.get();
+/// assert!(!kvm.put());
+/// assert!(kvm.put(), "the last put is told to release");
+/// ```
+pub struct Kref {
+    object: Object,
+}
+
+impl Kref {
+    /// `kref_init`: one reference.
+    pub fn new(class: &'static str) -> Self {
+        Self { object: Object::new(class, Box::new(State { count: 1 })) }
+    }
+
+    /// `kref_get`: the caller holds a reference already.
+    #[track_caller]
+    pub fn get(&self) {
+        self.object.perform(Op::new(OpKind::KrefGet), Location::caller());
+    }
+
+    /// `kref_get_unless_zero`: whether a reference could be had.
+    #[track_caller]
+    pub fn get_unless_zero(&self) -> bool {
+        self.object.perform(Op::new(OpKind::KrefGetUnlessZero), Location::caller()) == 1
+    }
+
+    /// `kref_put`: whether this was the last reference, so that the caller releases.
+    #[track_caller]
+    #[must_use = "the last put has to release the object"]
+    pub fn put(&self) -> bool {
+        self.object.perform(Op::new(OpKind::KrefPut), Location::caller()) == 1
+    }
+}
+
+impl fmt::Debug for Kref {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kref").field("object", &self.object).finish_non_exhaustive()
+    }
+}
+
+struct State {
+    count: u64,
+}
+
+impl Machine for State {
+    fn ready(&self, _me: ThreadId, _op: Op) -> Ready {
+        Ready::YES
+    }
+
+    fn apply(&mut self, _me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
+        match op.kind {
+            OpKind::KrefGetUnlessZero if self.count == 0 => Ok(0),
+            _ if self.count == 0 => Err(Fault::UseAfterRelease),
+            OpKind::KrefGet | OpKind::KrefGetUnlessZero => {
+                self.count += 1;
+                Ok(1)
+            }
+            OpKind::KrefPut => {
+                self.count -= 1;
+                Ok(u64::from(self.count == 0))
+            }
+            other => unreachable!("{other} is no operation of a kref"),
+        }
+    }
+
+    fn encode(&self, key: &mut Vec<u64>) {
+        key.push(self.count);
+    }
+
+    fn left_behind(&self) -> bool {
+        self.count > 0
+    }
+}

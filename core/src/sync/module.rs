@@ -1,0 +1,136 @@
+//! `struct module`: references that keep a module's text, and its unloading.
+
+use std::fmt;
+use std::panic::Location;
+
+use crate::machine::{Fault, Machine, Ready};
+use crate::object::Object;
+use crate::op::{Op, OpKind, ThreadId};
+
+/// A loaded module: its reference count and whether its text is still there.
+///
+/// `delete_module(2)` does not wait: it fails while anybody holds a reference. Once it has
+/// succeeded no new reference is given, the module's exit function runs, and then its text is
+/// freed. A [`call`](Self::call) into freed text is a use after release.
+pub struct ModuleRef {
+    object: Object,
+}
+
+impl ModuleRef {
+    /// A live module that nobody holds a reference to.
+    pub fn new(class: &'static str) -> Self {
+        Self { object: Object::new(class, Box::new(State { phase: Phase::Live, count: 0 })) }
+    }
+
+    /// `try_module_get`: a reference, unless the module is going away.
+    #[track_caller]
+    pub fn try_get(&self) -> bool {
+        self.object.perform(Op::new(OpKind::TryModuleGet), Location::caller()) == 1
+    }
+
+    /// `module_put`.
+    #[track_caller]
+    pub fn put(&self) {
+        self.object.perform(Op::new(OpKind::ModulePut), Location::caller());
+    }
+
+    /// `delete_module`, up to the call of the module's exit function.
+    ///
+    /// # Errors
+    ///
+    /// [`ModuleBusy`] while a reference is held (`-EWOULDBLOCK` in the kernel).
+    #[track_caller]
+    pub fn delete(&self) -> Result<(), ModuleBusy> {
+        match self.object.perform(Op::new(OpKind::DeleteModule), Location::caller()) {
+            1 => Ok(()),
+            _ => Err(ModuleBusy),
+        }
+    }
+
+    /// `free_module`: the exit function has returned, the text goes.
+    #[track_caller]
+    pub fn free(&self) {
+        self.object.perform(Op::new(OpKind::FreeModule), Location::caller());
+    }
+
+    /// A jump into the module's text, or a look at its data.
+    #[track_caller]
+    pub fn call(&self) {
+        self.object.perform(Op::new(OpKind::CallModule), Location::caller());
+    }
+}
+
+impl fmt::Debug for ModuleRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModuleRef").field("object", &self.object).finish_non_exhaustive()
+    }
+}
+
+/// A module that is referenced and so cannot be deleted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ModuleBusy;
+
+impl fmt::Display for ModuleBusy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the module is in use")
+    }
+}
+
+impl std::error::Error for ModuleBusy {}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Live,
+    Going,
+    Freed,
+}
+
+struct State {
+    phase: Phase,
+    count: u64,
+}
+
+impl Machine for State {
+    fn ready(&self, _me: ThreadId, _op: Op) -> Ready {
+        Ready::YES
+    }
+
+    fn apply(&mut self, _me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
+        match (op.kind, self.phase) {
+            // The reference lives in `struct module`, which is freed with the text.
+            (OpKind::TryModuleGet | OpKind::CallModule, Phase::Freed) => {
+                Err(Fault::UseAfterRelease)
+            }
+            (OpKind::TryModuleGet, Phase::Live) => {
+                self.count += 1;
+                Ok(1)
+            }
+            (OpKind::TryModuleGet, Phase::Going) => Ok(0),
+            (OpKind::ModulePut, _) if self.count == 0 => Err(Fault::DoubleRelease),
+            (OpKind::ModulePut, _) => {
+                self.count -= 1;
+                Ok(0)
+            }
+            (OpKind::DeleteModule, Phase::Live) if self.count == 0 => {
+                self.phase = Phase::Going;
+                Ok(1)
+            }
+            (OpKind::DeleteModule, _) => Ok(0),
+            (OpKind::FreeModule, Phase::Freed) => Err(Fault::DoubleRelease),
+            (OpKind::FreeModule, _) => {
+                self.phase = Phase::Freed;
+                Ok(0)
+            }
+            (OpKind::CallModule, _) => Ok(0),
+            (other, _) => unreachable!("{other} is no operation of a module"),
+        }
+    }
+
+    fn encode(&self, key: &mut Vec<u64>) {
+        key.extend([self.phase as u64, self.count]);
+    }
+
+    fn left_behind(&self) -> bool {
+        self.count > 0
+    }
+}

@@ -1,0 +1,206 @@
+//! `struct mutex`: one owner, who alone may unlock; trylock and interruptible lock.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::panic::Location;
+
+use crate::data::{Data, KEEP, Value, WriteData};
+use crate::machine::{Fault, Machine, REFUSED, Ready};
+use crate::object::{Object, unwinding};
+use crate::op::{Op, OpKind, ThreadId};
+
+/// The kernel's `struct mutex`, with the data it protects.
+///
+/// The semantics are those of `Documentation/locking/mutex-design.rst`: one owner at a time,
+/// only the owner unlocks, no recursion, any waiter may be next. `mutex_trylock` looks at the
+/// real state and never waits.
+///
+/// ```
+/// use selvedge_core::sync::Mutex;
+/// let perms = Mutex::new("ap_perms_mutex", 0u64);
+/// let mut held = perms.lock();
+/// *held |= 1;
+/// held.unlock();
+/// assert_eq!(*perms.try_lock().unwrap(), 1);
+/// ```
+pub struct Mutex<T = ()> {
+    object: Object,
+    data: Data<T>,
+}
+
+impl<T: Value> Mutex<T> {
+    /// An unlocked mutex of lock class `class` that protects `value`.
+    pub fn new(class: &'static str, value: T) -> Self {
+        let (data, id) = Data::new(value);
+        Self { object: Object::new(class, Box::new(State { owner: None, value: id })), data }
+    }
+
+    /// `mutex_lock`: waits until the mutex is free and takes it.
+    #[track_caller]
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        let at = Location::caller();
+        self.object.perform(Op::new(OpKind::Lock), at);
+        self.guard(at)
+    }
+
+    /// `mutex_lock_interruptible`: as [`lock`](Self::lock), but a signal may end the wait.
+    ///
+    /// # Errors
+    ///
+    /// [`Interrupted`] if a signal came first; the mutex is then not held. The kernel's
+    /// callers return `-ERESTARTSYS` or `-EINTR` for it. Both outcomes are explored.
+    #[track_caller]
+    pub fn lock_interruptible(&self) -> Result<MutexGuard<'_, T>, Interrupted> {
+        let at = Location::caller();
+        match self.object.perform(Op::new(OpKind::LockInterruptible), at) {
+            REFUSED => Err(Interrupted),
+            _ => Ok(self.guard(at)),
+        }
+    }
+
+    /// `mutex_trylock`: takes the mutex if it is free now, and never waits.
+    #[track_caller]
+    pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        let at = Location::caller();
+        match self.object.perform(Op::new(OpKind::TryLock), at) {
+            REFUSED => None,
+            _ => Some(self.guard(at)),
+        }
+    }
+
+    /// `mutex_lock` without a guard, for code that unlocks elsewhere.
+    ///
+    /// The data stays out of reach; it needs a guard.
+    #[track_caller]
+    pub fn raw_lock(&self) {
+        self.object.perform(Op::new(OpKind::Lock), Location::caller());
+    }
+
+    /// `mutex_unlock` without a guard. Unlocking a mutex that the thread does not hold is a
+    /// violation ([`ViolationKind::NotOwner`](crate::ViolationKind::NotOwner)).
+    #[track_caller]
+    pub fn raw_unlock(&self) {
+        self.object.perform(Op::with(OpKind::Unlock, KEEP), Location::caller());
+    }
+
+    fn guard(&self, at: &'static Location<'static>) -> MutexGuard<'_, T> {
+        MutexGuard { mutex: self, data: self.data.write(), at }
+    }
+}
+
+impl<T> fmt::Debug for Mutex<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mutex").field("object", &self.object).finish_non_exhaustive()
+    }
+}
+
+/// The signal that ended a [`Mutex::lock_interruptible`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Interrupted;
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("interrupted by a signal before the mutex was taken")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+/// A held [`Mutex`]. Dropping it unlocks; [`unlock`](Self::unlock) does so with a line of its
+/// own in the trace.
+#[must_use = "a mutex is held only as long as its guard lives"]
+pub struct MutexGuard<'a, T: Value> {
+    mutex: &'a Mutex<T>,
+    data: WriteData<'a, T>,
+    at: &'static Location<'static>,
+}
+
+impl<T: Value> MutexGuard<'_, T> {
+    /// `mutex_unlock`.
+    #[track_caller]
+    pub fn unlock(mut self) {
+        self.at = Location::caller();
+    }
+}
+
+impl<T: Value> Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.data.get()
+    }
+}
+
+impl<T: Value> DerefMut for MutexGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.data.get_mut()
+    }
+}
+
+impl<T: Value> Drop for MutexGuard<'_, T> {
+    fn drop(&mut self) {
+        // The data is given back before the lock is: the next holder takes both at once.
+        let value = self.data.close();
+        if !unwinding() {
+            self.mutex.object.perform(Op::with(OpKind::Unlock, value), self.at);
+        }
+    }
+}
+
+impl<T: Value + fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MutexGuard").field(&**self).finish()
+    }
+}
+
+struct State {
+    owner: Option<ThreadId>,
+    /// Identity of the data; its next holder learns it with the lock.
+    value: u64,
+}
+
+impl State {
+    fn take(&mut self, me: ThreadId) -> u64 {
+        self.owner = Some(me);
+        self.value
+    }
+}
+
+impl Machine for State {
+    fn ready(&self, _me: ThreadId, op: Op) -> Ready {
+        let free = Ready::when(self.owner.is_none());
+        match op.kind {
+            OpKind::Lock => free,
+            OpKind::LockInterruptible => free.or_chance(),
+            _ => Ready::YES,
+        }
+    }
+
+    fn apply(&mut self, me: ThreadId, op: Op, way: u8) -> Result<u64, Fault> {
+        let free = self.owner.is_none();
+        match op.kind {
+            OpKind::Lock => Ok(self.take(me)),
+            OpKind::LockInterruptible if free && way == 0 => Ok(self.take(me)),
+            OpKind::LockInterruptible => Ok(REFUSED),
+            OpKind::TryLock if free => Ok(self.take(me)),
+            OpKind::TryLock => Ok(REFUSED),
+            OpKind::Unlock if self.owner == Some(me) => {
+                self.owner = None;
+                if op.a != KEEP {
+                    self.value = op.a;
+                }
+                Ok(0)
+            }
+            OpKind::Unlock => Err(Fault::NotOwner),
+            other => unreachable!("{other} is no operation of a mutex"),
+        }
+    }
+
+    fn encode(&self, key: &mut Vec<u64>) {
+        key.extend([self.owner.map_or(0, |owner| owner.index() as u64 + 1), self.value]);
+    }
+
+    fn left_behind(&self) -> bool {
+        self.owner.is_some()
+    }
+}

@@ -1,0 +1,85 @@
+//! Threads that a thread of the scenario starts itself.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::machine::{Fault, Machine, Ready};
+use crate::object::Object;
+use crate::op::{Op, OpKind, ThreadId};
+use crate::runtime;
+
+/// Starts a thread, as `kthread_run` does.
+///
+/// To start a thread is no step of its own; the new thread's first operation is.
+///
+/// # Panics
+///
+/// Outside of any engine if the operating system cannot make a thread.
+pub fn spawn<T: Send + 'static>(
+    name: &'static str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
+    let result = Arc::new(Mutex::new(None));
+    let end = Arc::new(Object::new(name, Box::new(End { ended: false })));
+    let thread = {
+        let (result, end) = (Arc::clone(&result), Arc::clone(&end));
+        let body = move || {
+            let value = body();
+            *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        };
+        runtime::spawn(name, end, Box::new(body))
+    };
+    JoinHandle { thread, end, result }
+}
+
+/// A thread that was started, to be waited for.
+pub struct JoinHandle<T> {
+    thread: ThreadId,
+    end: Arc<Object>,
+    result: Arc<Mutex<Option<T>>>,
+}
+
+impl<T> JoinHandle<T> {
+    /// Waits until the thread has ended and yields its result.
+    ///
+    /// # Panics
+    ///
+    /// If the thread has panicked; under an engine its panic has ended the execution before.
+    #[track_caller]
+    pub fn join(self) -> T {
+        let op = Op::with(OpKind::Join, self.thread.index() as u64);
+        self.end.perform(op, Location::caller());
+        let result = self.result.lock().unwrap_or_else(PoisonError::into_inner).take();
+        result.expect("the joined thread panicked")
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").field("thread", &self.thread).finish_non_exhaustive()
+    }
+}
+
+/// A thread, as those who join it see it.
+struct End {
+    ended: bool,
+}
+
+impl Machine for End {
+    fn ready(&self, _me: ThreadId, _op: Op) -> Ready {
+        Ready::when(self.ended)
+    }
+
+    fn apply(&mut self, _me: ThreadId, _op: Op, _way: u8) -> Result<u64, Fault> {
+        Ok(0)
+    }
+
+    fn encode(&self, key: &mut Vec<u64>) {
+        key.push(u64::from(self.ended));
+    }
+
+    fn set(&mut self, _value: u64) {
+        self.ended = true;
+    }
+}

@@ -1,0 +1,204 @@
+//! What an engine found, and whether it is what was claimed.
+
+use std::collections::BTreeMap;
+
+use crate::engine::Engine;
+use crate::explore::Schedule;
+use crate::observe::lockdep::Inversion;
+use crate::observe::{Observers, Trace};
+use crate::scenario::{Expected, Scenario};
+use crate::violation::{Violation, ViolationKind};
+
+/// What an engine found about a scenario.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// Every ordering was explored, no bound was hit, and nothing is wrong.
+    Proved(Certificate),
+    /// Something is wrong: the shortest counterexample found for each kind of violation.
+    Refuted(Vec<Counterexample>),
+    /// Nothing wrong was found, but not everything was explored.
+    Inconclusive {
+        /// Why not, in one line.
+        reason: String,
+    },
+}
+
+impl Verdict {
+    /// `proved`, `refuted` or `inconclusive`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Proved(_) => "proved",
+            Self::Refuted(_) => "refuted",
+            Self::Inconclusive { .. } => "inconclusive",
+        }
+    }
+}
+
+/// What a proof rests on. Two runs of the same proof have equal certificates.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Certificate {
+    /// How many states are reachable, if the engine compares states.
+    pub states: Option<u64>,
+    /// A digest of the set of those states.
+    pub digest: Option<u64>,
+}
+
+/// An ordering that violates something.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Counterexample {
+    /// What it violates.
+    pub violation: Violation,
+    /// The ordering, to be replayed.
+    pub schedule: Schedule,
+    /// What happens in it.
+    pub trace: Trace,
+}
+
+/// A predicted lock-order inversion, and whether the scenario can run into it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Prediction {
+    /// The inversion.
+    pub inversion: Inversion,
+    /// What the search says of it.
+    pub settled: Settled,
+}
+
+/// What the search says of a predicted inversion.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Settled {
+    /// It deadlocks: with this schedule.
+    Feasible(Schedule),
+    /// Every ordering was explored and none deadlocks on these classes: something else, a lock
+    /// taken around both or an order of events, keeps the threads apart.
+    Infeasible,
+    /// Not everything was explored.
+    Open,
+}
+
+impl Settled {
+    /// `feasible`, `infeasible` or `open`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Feasible(_) => "feasible",
+            Self::Infeasible => "infeasible",
+            Self::Open => "open",
+        }
+    }
+}
+
+/// Everything an engine says about a scenario.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The engine.
+    pub engine: Engine,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Whether every ordering was explored.
+    pub complete: bool,
+    /// How many executions were run.
+    pub executions: u64,
+    /// The lock-order inversions that were predicted.
+    pub predictions: Vec<Prediction>,
+    /// What was claimed.
+    expected: Expected,
+    expected_inversions: Vec<Vec<String>>,
+}
+
+impl Report {
+    pub(crate) fn new(
+        scenario: &Scenario,
+        engine: Engine,
+        findings: Findings,
+        explored: Explored,
+        inversions: &[Inversion],
+    ) -> Self {
+        let complete = explored.stopped.is_none();
+        let settle = |inversion: &Inversion| Prediction {
+            inversion: inversion.clone(),
+            settled: match findings.deadlock(&inversion.classes()) {
+                Some(found) => Settled::Feasible(found.schedule.clone()),
+                None if complete => Settled::Infeasible,
+                None => Settled::Open,
+            },
+        };
+        let predictions = inversions.iter().map(settle).collect();
+        let verdict = match explored.stopped {
+            _ if !findings.0.is_empty() => Verdict::Refuted(findings.0.into_values().collect()),
+            Some(reason) => Verdict::Inconclusive { reason },
+            None => Verdict::Proved(explored.certificate),
+        };
+        Self {
+            engine,
+            verdict,
+            complete,
+            executions: explored.executions,
+            predictions,
+            expected: scenario.expected(engine).clone(),
+            expected_inversions: scenario.expected_inversions().to_vec(),
+        }
+    }
+
+    /// What was claimed.
+    pub fn expected(&self) -> &Expected {
+        &self.expected
+    }
+
+    /// Whether the engine found what was claimed: for a refuted scenario these very violations,
+    /// and the predicted inversions too. An engine that stops at its first counterexample is
+    /// held to that one.
+    pub fn as_expected(&self) -> bool {
+        let verdict = match (&self.verdict, &self.expected) {
+            (Verdict::Proved(_), Expected::Proved) => true,
+            (Verdict::Inconclusive { .. }, Expected::Inconclusive) => true,
+            (Verdict::Refuted(found), Expected::Refuted(kinds)) => {
+                found.iter().all(|found| kinds.contains(&found.violation.kind))
+                    && (!self.complete || found.len() == kinds.len())
+            }
+            _ => false,
+        };
+        verdict && self.inversions_as_expected()
+    }
+
+    /// Every inversion is either expected or one of the expected deadlocks, and a complete
+    /// search has predicted all that are expected.
+    fn inversions_as_expected(&self) -> bool {
+        let found: Vec<Vec<String>> =
+            self.predictions.iter().map(|p| p.inversion.classes()).collect();
+        let deadlocks = |classes: &Vec<String>| match &self.expected {
+            Expected::Refuted(kinds) => kinds.contains(&ViolationKind::Deadlock(classes.clone())),
+            _ => false,
+        };
+        let known = |classes| self.expected_inversions.contains(classes) || deadlocks(classes);
+        found.iter().all(known)
+            && (!self.complete || self.expected_inversions.iter().all(|e| found.contains(e)))
+    }
+}
+
+/// How far an exploration came.
+pub(crate) struct Explored {
+    pub(crate) executions: u64,
+    pub(crate) certificate: Certificate,
+    /// Why it is not complete; `None` if it is.
+    pub(crate) stopped: Option<String>,
+}
+
+/// The shortest counterexample for each kind of violation.
+#[derive(Default)]
+pub(crate) struct Findings(pub(crate) BTreeMap<ViolationKind, Counterexample>);
+
+impl Findings {
+    /// Keeps the violation of the execution that `seen` has watched, if it is new or shorter
+    /// than the one known. Making a trace is dear, so it is made only then.
+    pub(crate) fn note(&mut self, violation: Violation, seen: &Observers) {
+        let known = self.0.get(&violation.kind);
+        if known.is_none_or(|known| seen.steps() < known.schedule.len()) {
+            let kind = violation.kind.clone();
+            let (schedule, trace) = (seen.schedule(), seen.trace());
+            self.0.insert(kind, Counterexample { violation, schedule, trace });
+        }
+    }
+
+    fn deadlock(&self, classes: &[String]) -> Option<&Counterexample> {
+        self.0.get(&ViolationKind::Deadlock(classes.to_vec()))
+    }
+}

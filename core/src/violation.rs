@@ -1,0 +1,99 @@
+//! What can be wrong with a scheme.
+
+use std::fmt;
+
+/// A violation found in one execution.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Violation {
+    /// What was violated, precise enough to expect it by name.
+    pub kind: ViolationKind,
+    /// One line: who did what to what, where.
+    pub reason: String,
+    /// The threads that cannot go on, for a deadlock; empty otherwise.
+    pub waits: Vec<Wait>,
+}
+
+/// Which violation it is. Two executions show the same violation if and only if these agree.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+pub enum ViolationKind {
+    /// Threads that wait for each other for ever; the lock classes on the cycle, sorted. A
+    /// class that is no lock (a flag, a thread) is on it by its name too.
+    Deadlock(Vec<String>),
+    /// An invariant of the scenario, by its id.
+    Invariant(String),
+    /// A touch of an object after its release, by the object's class.
+    UseAfterRelease(String),
+    /// A second release of an object, by its class.
+    DoubleRelease(String),
+    /// An object left behind at the end: never released, still held, still referenced.
+    Leak(String),
+    /// An unlock by a thread that is not the owner, by lock class.
+    NotOwner(String),
+    /// A panic in a thread of the scenario, by its message.
+    Panic(String),
+}
+
+impl ViolationKind {
+    /// A deadlock on exactly these classes, in any order.
+    pub fn deadlock<'a>(classes: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::Deadlock(sorted_classes(classes.into_iter().map(str::to_owned)))
+    }
+
+    /// The violation of invariant `id`.
+    pub fn invariant(id: &str) -> Self {
+        Self::Invariant(id.to_owned())
+    }
+
+    /// A touch of an object of class `class` after its release.
+    pub fn use_after_release(class: &str) -> Self {
+        Self::UseAfterRelease(class.to_owned())
+    }
+}
+
+/// The classes of a cycle, as its name: sorted, each once.
+pub(crate) fn sorted_classes(classes: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut classes: Vec<String> = classes.into_iter().collect();
+    classes.sort();
+    classes.dedup();
+    classes
+}
+
+impl fmt::Display for ViolationKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deadlock(classes) => write!(f, "deadlock({})", classes.join(", ")),
+            Self::Invariant(id) => write!(f, "invariant({id})"),
+            Self::UseAfterRelease(class) => write!(f, "use-after-release({class})"),
+            Self::DoubleRelease(class) => write!(f, "double-release({class})"),
+            Self::Leak(class) => write!(f, "leak({class})"),
+            Self::NotOwner(class) => write!(f, "unlock-by-non-owner({class})"),
+            Self::Panic(message) => write!(f, "panic({message})"),
+        }
+    }
+}
+
+/// A thread that cannot go on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wait {
+    /// The thread's name.
+    pub thread: String,
+    /// What it wants to do, such as `mutex_lock(ap_perms_mutex)`.
+    pub wants: String,
+    /// Where: the kernel function modelled, and the line of the model.
+    pub at: String,
+    /// The threads that would have to act first, by name. Empty if nobody is left who could.
+    pub waits_for: Vec<String>,
+    /// Whether the thread is on the cycle that was reported, or only stuck behind it.
+    pub on_cycle: bool,
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} waits at {} for {}", self.thread, self.at, self.wants)?;
+        match self.waits_for.as_slice() {
+            [] => f.write_str(", and nobody is left to end it"),
+            names => write!(f, ", held up by {}", names.join(", ")),
+        }
+    }
+}
