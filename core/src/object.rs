@@ -14,11 +14,11 @@ pub(crate) type Place = &'static Location<'static>;
 /// A state machine in the care of the runtime that was in charge when it was made.
 pub(crate) enum Object {
     Native(native::Handle),
-    Std(runtime::std_host::Monitor),
+    Std(Box<runtime::std_host::Monitor>),
     #[cfg(feature = "loom")]
-    Loom(runtime::loom_host::Monitor),
+    Loom(Box<runtime::loom_host::Monitor>),
     #[cfg(feature = "shuttle")]
-    Shuttle(runtime::shuttle_host::Monitor),
+    Shuttle(Box<runtime::shuttle_host::Monitor>),
 }
 
 macro_rules! each_home {
@@ -39,14 +39,16 @@ impl Object {
     pub(crate) fn new(class: &'static str, machine: Box<dyn Machine>) -> Self {
         match runtime::current() {
             Runtime::Native(execution) => Self::Native(execution.register(class, machine)),
-            Runtime::Std(host) => Self::Std(runtime::std_host::Monitor::new(class, machine, host)),
+            Runtime::Std(host) => {
+                Self::Std(Box::new(runtime::std_host::Monitor::new(class, machine, host)))
+            }
             #[cfg(feature = "loom")]
             Runtime::Loom(host) => {
-                Self::Loom(runtime::loom_host::Monitor::new(class, machine, host))
+                Self::Loom(Box::new(runtime::loom_host::Monitor::new(class, machine, host)))
             }
             #[cfg(feature = "shuttle")]
             Runtime::Shuttle(host) => {
-                Self::Shuttle(runtime::shuttle_host::Monitor::new(class, machine, host))
+                Self::Shuttle(Box::new(runtime::shuttle_host::Monitor::new(class, machine, host)))
             }
         }
     }

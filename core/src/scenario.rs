@@ -44,7 +44,7 @@ impl Expected {
 /// use selvedge_core::sync::Mutex;
 /// use selvedge_core::{Engine, Scenario, ViolationKind};
 ///
-/// let scenario = Scenario::new("example/abba", || (Mutex::new("A", ()), Mutex::new("B", ())))
+/// let scenario = Scenario::builder("example/abba", || (Mutex::new("A", ()), Mutex::new("B", ())))
 ///     .thread("ab", |(a, b)| {
 ///         let _a = a.lock();
 ///         let _b = b.lock();
@@ -77,7 +77,7 @@ impl Scenario {
     ///
     /// `world` makes what the threads share. It runs anew for every execution, so everything
     /// that threads can change must be made in it.
-    pub fn new<W: Send + Sync + 'static>(
+    pub fn builder<W: Send + Sync + 'static>(
         name: impl Into<String>,
         world: impl Fn() -> W + Send + Sync + 'static,
     ) -> ScenarioBuilder<W> {

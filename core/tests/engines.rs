@@ -25,7 +25,7 @@ fn deadlock<const N: usize>(classes: [&str; N]) -> [ViolationKind; 1] {
 
 #[test]
 fn abba() {
-    let scenario = Scenario::new("abba", || (Mutex::new("A", ()), Mutex::new("B", ())))
+    let scenario = Scenario::builder("abba", || (Mutex::new("A", ()), Mutex::new("B", ())))
         .thread("ab", |(a, b)| {
             let _a = a.lock();
             let _b = b.lock();
@@ -46,7 +46,7 @@ fn abba() {
 #[test]
 fn abba_under_a_gate_is_predicted_and_infeasible() {
     let world = || (Mutex::new("gate", ()), Mutex::new("A", ()), Mutex::new("B", ()));
-    let scenario = Scenario::new("gate", world)
+    let scenario = Scenario::builder("gate", world)
         .thread("ab", |(gate, a, b)| {
             let _gate = gate.lock();
             let _a = a.lock();
@@ -67,7 +67,7 @@ fn abba_under_a_gate_is_predicted_and_infeasible() {
 #[test]
 fn a_trylock_that_fails_is_explored() {
     // loom's own try_lock misses this one: its unlock is no branch point.
-    let scenario = Scenario::new("trylock", || (Mutex::new("A", ()), Ghost::new("failed", 0)))
+    let scenario = Scenario::builder("trylock", || (Mutex::new("A", ()), Ghost::new("failed", 0)))
         .thread("try", |(a, failed)| {
             if a.try_lock().is_none() {
                 failed.update(|n| *n += 1);
@@ -83,7 +83,7 @@ fn a_trylock_that_fails_is_explored() {
 
 #[test]
 fn a_trylock_back_off_does_not_deadlock() {
-    let scenario = Scenario::new("back-off", || (Mutex::new("A", ()), Mutex::new("B", ())))
+    let scenario = Scenario::builder("back-off", || (Mutex::new("A", ()), Mutex::new("B", ())))
         .thread("ab", |(a, b)| {
             let _a = a.lock();
             drop(b.try_lock());
@@ -98,25 +98,27 @@ fn a_trylock_back_off_does_not_deadlock() {
 
 #[test]
 fn a_signal_ends_the_wait() {
-    let scenario = Scenario::new("signal", || (Mutex::new("A", 0), Ghost::new("interrupted", 0)))
-        .thread("T1", |(a, interrupted)| match a.lock_interruptible() {
-            Ok(mut a) => *a += 1,
-            Err(_) => interrupted.update(|n| *n += 1),
-        })
-        .thread("T2", |(a, _)| *a.lock() += 1)
-        .finally(|(a, interrupted)| {
-            let sum = *a.lock();
-            interrupted
-                .check("sum", |n| if n + sum == 2 { Ok(()) } else { Err(format!("{n} + {sum}")) });
-            interrupted.check("never", |n| if *n == 0 { Ok(()) } else { Err("signal".into()) });
-        })
-        .refuted([ViolationKind::invariant("never")]);
+    let scenario =
+        Scenario::builder("signal", || (Mutex::new("A", 0), Ghost::new("interrupted", 0)))
+            .thread("T1", |(a, interrupted)| match a.lock_interruptible() {
+                Ok(mut a) => *a += 1,
+                Err(_) => interrupted.update(|n| *n += 1),
+            })
+            .thread("T2", |(a, _)| *a.lock() += 1)
+            .finally(|(a, interrupted)| {
+                let sum = *a.lock();
+                interrupted.check("sum", |n| {
+                    if n + sum == 2 { Ok(()) } else { Err(format!("{n} + {sum}")) }
+                });
+                interrupted.check("never", |n| if *n == 0 { Ok(()) } else { Err("signal".into()) });
+            })
+            .refuted([ViolationKind::invariant("never")]);
     check(&scenario);
 }
 
 #[test]
 fn a_deadlock_that_only_a_signal_could_end_is_one() {
-    let scenario = Scenario::new("stuck", || (Mutex::new("A", ()), Mutex::new("B", ())))
+    let scenario = Scenario::builder("stuck", || (Mutex::new("A", ()), Mutex::new("B", ())))
         .thread("ab", |(a, b)| {
             let _a = a.lock();
             let _b = b.lock_interruptible();
@@ -131,7 +133,7 @@ fn a_deadlock_that_only_a_signal_could_end_is_one() {
 
 #[test]
 fn recursion_deadlocks_with_itself() {
-    let scenario = Scenario::new("aa", || Mutex::new("A", ()))
+    let scenario = Scenario::builder("aa", || Mutex::new("A", ()))
         .thread("T", |a| {
             let _first = a.lock();
             let _second = a.lock();
@@ -143,7 +145,7 @@ fn recursion_deadlocks_with_itself() {
 #[test]
 fn a_reader_behind_a_waiting_writer_deadlocks() {
     // Neither loom's nor shuttle's own RwLock has this one.
-    let scenario = Scenario::new("rwsem", || RwSem::new("S", ()))
+    let scenario = Scenario::builder("rwsem", || RwSem::new("S", ()))
         .thread("reader", |s| {
             let _outer = s.down_read();
             let _inner = s.down_read();
@@ -155,7 +157,7 @@ fn a_reader_behind_a_waiting_writer_deadlocks() {
 
 #[test]
 fn readers_alone_do_not_wait() {
-    let scenario = Scenario::new("readers", || RwSem::new("S", 7))
+    let scenario = Scenario::builder("readers", || RwSem::new("S", 7))
         .thread("T1", |s| assert_eq!(*s.down_read(), 7))
         .thread("T2", |s| assert_eq!(*s.down_read(), 7))
         .proved();
@@ -164,7 +166,7 @@ fn readers_alone_do_not_wait() {
 
 #[test]
 fn a_waiter_that_checks_again_is_woken() {
-    let scenario = Scenario::new("wait", || (Mutex::new("M", true), WaitQueue::new("busy")))
+    let scenario = Scenario::builder("wait", || (Mutex::new("M", true), WaitQueue::new("busy")))
         .thread("waiter", |(m, busy)| {
             busy.wait_event(|| !*m.lock());
             assert!(!*m.lock());
@@ -180,28 +182,29 @@ fn a_waiter_that_checks_again_is_woken() {
 
 #[test]
 fn a_waiter_that_does_not_check_again_falls_for_a_spurious_wake_up() {
-    let scenario = Scenario::new("spurious", || (Atomic::new("done", 0), WaitQueue::new("wait")))
-        .thread("waiter", |(done, wait)| {
-            wait.prepare_to_wait();
-            if done.load() == 0 {
-                wait.schedule();
-            }
-            wait.finish_wait();
-            assert_eq!(done.load(), 1, "woken too early");
-        })
-        .thread("waker", |(done, wait)| {
-            done.store(1);
-            wait.wake_up();
-        })
-        .refuted([ViolationKind::Panic(
-            "assertion `left == right` failed: woken too early\n  left: 0\n right: 1".into(),
-        )]);
+    let scenario =
+        Scenario::builder("spurious", || (Atomic::new("done", 0), WaitQueue::new("wait")))
+            .thread("waiter", |(done, wait)| {
+                wait.prepare_to_wait();
+                if done.load() == 0 {
+                    wait.schedule();
+                }
+                wait.finish_wait();
+                assert_eq!(done.load(), 1, "woken too early");
+            })
+            .thread("waker", |(done, wait)| {
+                done.store(1);
+                wait.wake_up();
+            })
+            .refuted([ViolationKind::Panic(
+                "assertion `left == right` failed: woken too early\n  left: 0\n right: 1".into(),
+            )]);
     check(&scenario);
 }
 
 #[test]
 fn a_wake_up_before_the_sleep_is_lost() {
-    let scenario = Scenario::new("lost", || (Atomic::new("done", 0), WaitQueue::new("wait")))
+    let scenario = Scenario::builder("lost", || (Atomic::new("done", 0), WaitQueue::new("wait")))
         .thread("waiter", |(done, wait)| {
             if done.load() == 0 {
                 wait.prepare_to_wait();
@@ -221,7 +224,7 @@ fn a_wake_up_before_the_sleep_is_lost() {
 fn a_cycle_over_a_flag_names_the_flag() {
     // The kvm_busy scheme in small: a flag stands in for a lock and hides the cycle.
     let world = || (Mutex::new("M", true), WaitQueue::new("busy"), Mutex::new("K", ()));
-    let scenario = Scenario::new("flag", world)
+    let scenario = Scenario::builder("flag", world)
         .thread("setter", |(m, busy, k)| {
             busy.promise();
             let _k = k.lock();
@@ -243,7 +246,7 @@ fn a_cycle_over_a_flag_names_the_flag() {
 
 #[test]
 fn a_raw_unlock_by_another_thread_is_named() {
-    let scenario = Scenario::new("owner", || Mutex::new("M", ()))
+    let scenario = Scenario::builder("owner", || Mutex::new("M", ()))
         .thread("T1", |m| m.raw_lock())
         .thread("T2", |m| m.raw_unlock())
         .refuted([ViolationKind::NotOwner("M".into())]);
@@ -252,7 +255,7 @@ fn a_raw_unlock_by_another_thread_is_named() {
 
 #[test]
 fn a_lock_that_is_kept_is_left_behind() {
-    let scenario = Scenario::new("kept", || Mutex::new("M", ()))
+    let scenario = Scenario::builder("kept", || Mutex::new("M", ()))
         .thread("T", |m| m.raw_lock())
         .refuted([ViolationKind::Leak("M".into())]);
     check(&scenario);
@@ -260,7 +263,7 @@ fn a_lock_that_is_kept_is_left_behind() {
 
 #[test]
 fn a_touch_after_the_release_is_named() {
-    let scenario = Scenario::new("uaf", || Tracked::new("mdev", ()))
+    let scenario = Scenario::builder("uaf", || Tracked::new("mdev", ()))
         .thread("user", |mdev| {
             mdev.get();
         })
@@ -271,7 +274,7 @@ fn a_touch_after_the_release_is_named() {
 
 #[test]
 fn two_releases_are_one_too_many() {
-    let scenario = Scenario::new("double", || Tracked::new("mdev", ()))
+    let scenario = Scenario::builder("double", || Tracked::new("mdev", ()))
         .thread("T1", |mdev| mdev.release())
         .thread("T2", |mdev| mdev.release())
         .refuted([ViolationKind::DoubleRelease("mdev".into())]);
@@ -280,7 +283,7 @@ fn two_releases_are_one_too_many() {
 
 #[test]
 fn what_is_never_released_is_left_behind() {
-    let scenario = Scenario::new("leak", || Tracked::new("mdev", ()))
+    let scenario = Scenario::builder("leak", || Tracked::new("mdev", ()))
         .thread("T", |mdev| {
             mdev.get();
         })
@@ -290,7 +293,7 @@ fn what_is_never_released_is_left_behind() {
 
 #[test]
 fn the_last_put_releases_once() {
-    let scenario = Scenario::new("kref", || (Kref::new("count"), Tracked::new("kvm", ())))
+    let scenario = Scenario::builder("kref", || (Kref::new("count"), Tracked::new("kvm", ())))
         .thread("T1", |(count, kvm)| {
             if count.get_unless_zero() {
                 kvm.get();
@@ -311,7 +314,7 @@ fn the_last_put_releases_once() {
 
 #[test]
 fn a_get_without_a_reference_may_come_too_late() {
-    let scenario = Scenario::new("kref-get", || Kref::new("count"))
+    let scenario = Scenario::builder("kref-get", || Kref::new("count"))
         .thread("T1", |count| {
             count.get();
             let _ = count.put();
@@ -325,7 +328,7 @@ fn a_get_without_a_reference_may_come_too_late() {
 
 #[test]
 fn a_module_reference_keeps_the_text() {
-    let scenario = Scenario::new("module", || ModuleRef::new("vfio_ap"))
+    let scenario = Scenario::builder("module", || ModuleRef::new("vfio_ap"))
         .thread("caller", |module| {
             module.call();
         })
@@ -340,7 +343,7 @@ fn a_module_reference_keeps_the_text() {
 
 #[test]
 fn atomics_lose_updates_that_are_not_atomic() {
-    let scenario = Scenario::new("atomic", || Atomic::new("x", 0))
+    let scenario = Scenario::builder("atomic", || Atomic::new("x", 0))
         .thread("T1", |x| x.store(x.load() + 1))
         .thread("T2", |x| {
             x.fetch_add(1);
@@ -354,7 +357,7 @@ fn atomics_lose_updates_that_are_not_atomic() {
 
 #[test]
 fn a_joined_thread_has_ended() {
-    let scenario = Scenario::new("join", || std::sync::Arc::new(Atomic::new("x", 0)))
+    let scenario = Scenario::builder("join", || std::sync::Arc::new(Atomic::new("x", 0)))
         .thread("parent", |x| {
             let shared = std::sync::Arc::clone(x);
             let child = selvedge_core::thread::spawn("child", move || shared.fetch_add(1));
@@ -368,7 +371,7 @@ fn a_joined_thread_has_ended() {
 #[test]
 fn a_thread_that_joins_its_lock_waits_for_ever() {
     let world = || std::sync::Arc::new(Mutex::new("M", ()));
-    let scenario = Scenario::new("join-deadlock", world)
+    let scenario = Scenario::builder("join-deadlock", world)
         .thread("parent", |m| {
             let _m = m.lock();
             let shared = std::sync::Arc::clone(m);
@@ -382,9 +385,9 @@ fn a_thread_that_joins_its_lock_waits_for_ever() {
 fn a_scenario_that_depends_on_the_outside_is_refused() {
     use std::sync::atomic::{AtomicU32, Ordering};
     static RUNS: AtomicU32 = AtomicU32::new(0);
-    let scenario = Scenario::new("outside", || (Mutex::new("A", ()), Mutex::new("B", ())))
+    let scenario = Scenario::builder("outside", || (Mutex::new("A", ()), Mutex::new("B", ())))
         .thread("T1", |(a, b)| {
-            let lock = if RUNS.fetch_add(1, Ordering::Relaxed) % 2 == 0 { a } else { b };
+            let lock = if RUNS.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) { a } else { b };
             drop(lock.lock());
         })
         .thread("T2", |(a, _)| drop(a.lock()))
