@@ -1,1 +1,19 @@
-//! x
+//! State machines of Linux kernel drivers, and the scenarios that judge their locking.
+//!
+//! A model function carries the name of the kernel function it models, takes its locks in the
+//! same order, and says which version and source it follows. It is written against the
+//! primitives of [`selvedge_core`], so it runs under every engine, on plain threads, and inside
+//! a `loom::model` of your own.
+//!
+//! - [`ap`]: the AP bus and the vfio_ap driver of s390.
+//! - [`catalogue`]: every scenario, with the verdict it is expected to get.
+//!
+//! The kernel is GPL-2.0 and none of its code is here: the models follow its behaviour, in
+//! words of their own.
+
+#![deny(missing_docs)]
+
+pub mod ap;
+mod catalogue;
+
+pub use catalogue::catalogue;

@@ -11,11 +11,12 @@ pub(crate) use host::{Chooser, Host, Question};
 
 use std::cell::RefCell;
 use std::hash::Hash;
+use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::engine::native::{self, History};
-use crate::object::{Object, Place};
+use crate::object::{Object, Place, unwinding};
 use crate::op::ThreadId;
 use crate::scenario::Body;
 
@@ -128,9 +129,26 @@ pub(crate) fn rewind(history: History) {
     }
 }
 
-/// Ends the execution with a broken invariant. Under an engine this is a result; elsewhere a
-/// panic.
-pub(crate) fn invariant_broken(id: &str, message: String, at: Place) {
+/// Reports that invariant `id`, such as `"INV-24"`, is broken. Under an engine this ends the
+/// execution and is its result.
+///
+/// # Panics
+///
+/// Outside of any engine.
+///
+/// ```
+/// use selvedge_core::{Engine, Scenario, ViolationKind, invariant_broken};
+/// let scenario = Scenario::builder("example/broken", || ())
+///     .thread("T", |()| invariant_broken("INV-24", "-EBUSY for nothing"))
+///     .refuted([ViolationKind::invariant("INV-24")]);
+/// assert!(scenario.verify(Engine::Native).as_expected());
+/// ```
+#[track_caller]
+pub fn invariant_broken(id: &str, message: impl Into<String>) {
+    broken_at(id, message.into(), Location::caller());
+}
+
+pub(crate) fn broken_at(id: &str, message: String, at: Place) {
     match current() {
         Runtime::Native(execution) => execution.invariant_broken(id, &message, at),
         other => match host() {
@@ -171,6 +189,10 @@ pub struct Function(());
 
 impl Drop for Function {
     fn drop(&mut self) {
+        // A host that is taking its threads down does not answer any more.
+        if unwinding() {
+            return;
+        }
         match current() {
             Runtime::Native(execution) => execution.leave_function(),
             other => {

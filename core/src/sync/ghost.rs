@@ -57,7 +57,7 @@ impl<T: Value> Ghost<T> {
         self.object.perform(Op::new(OpKind::Ghost), Location::caller());
         let verdict = holds(&self.value.lock().unwrap_or_else(PoisonError::into_inner));
         if let Err(message) = verdict {
-            runtime::invariant_broken(id, message, Location::caller());
+            runtime::broken_at(id, message, Location::caller());
         }
     }
 }

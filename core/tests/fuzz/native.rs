@@ -1,0 +1,171 @@
+//! Runs a program on selvedge's primitives, under the native engine.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex as StdMutex};
+
+use selvedge_core::sync::{Atomic, Mutex, MutexGuard, ReadGuard, RwSem, WaitQueue, WriteGuard};
+use selvedge_core::{Counterexample, Engine, Scenario, Verdict, ViolationKind};
+
+use super::program::{
+    ATOMICS, Final, Instr, MUTEXES, Outcome, Program, QUEUES, SEMS, Step, learnt,
+};
+
+/// What the native engine finds, every counterexample replayed.
+pub(crate) fn explore(program: &Program) -> Outcome {
+    let finals = Arc::new(StdMutex::new(BTreeSet::new()));
+    let scenario = scenario(program, &finals);
+    let report = scenario.verify(Engine::Native);
+    assert!(report.complete, "cut short: {:?}", report.verdict);
+    let found = match report.verdict {
+        Verdict::Refuted(found) => found,
+        _ => Vec::new(),
+    };
+    let deadlocks = found.iter().map(|found| deadlock(&scenario, found)).collect();
+    // The replays have run the final check too, so the set is taken only now.
+    let finals = std::mem::take(&mut *finals.lock().unwrap());
+    Outcome { finals, deadlocks }
+}
+
+fn deadlock(scenario: &Scenario, found: &Counterexample) -> Vec<String> {
+    let again = scenario.replay(&found.schedule);
+    let again = again.unwrap_or_else(|e| panic!("{}: {e}\n{}", found.schedule, found.trace));
+    assert_eq!(again.violation.kind, found.violation.kind, "{}", found.schedule);
+    assert_eq!(again.trace, found.trace, "{}", found.schedule);
+    match &found.violation.kind {
+        ViolationKind::Deadlock(classes) => classes.clone(),
+        other => panic!("{other} is no deadlock\n{}", found.trace),
+    }
+}
+
+struct World {
+    mutexes: Vec<Mutex<u64>>,
+    sems: Vec<RwSem<u64>>,
+    atomics: Vec<Atomic>,
+    queues: Vec<WaitQueue>,
+    /// What the threads that have ended learnt. Nobody reads it while threads run.
+    logs: StdMutex<Vec<Vec<u64>>>,
+}
+
+fn scenario(program: &Program, finals: &Arc<StdMutex<BTreeSet<Final>>>) -> Scenario {
+    let Program { mutexes, sems, atomics, queues, .. } = *program;
+    let threads = program.threads.len();
+    let world = move || World {
+        mutexes: MUTEXES[..mutexes].iter().map(|name| Mutex::new(name, 0)).collect(),
+        sems: SEMS[..sems].iter().map(|name| RwSem::new(name, 0)).collect(),
+        atomics: ATOMICS[..atomics].iter().map(|name| Atomic::new(name, 0)).collect(),
+        queues: QUEUES[..queues].iter().map(|name| WaitQueue::new(name)).collect(),
+        logs: StdMutex::new(vec![Vec::new(); threads]),
+    };
+    let mut builder = Scenario::builder("fuzz", world);
+    for (me, steps) in program.threads.iter().cloned().enumerate() {
+        builder = builder.thread(&format!("T{me}"), move |world| {
+            let log = run(world, &steps);
+            world.logs.lock().unwrap()[me] = log;
+        });
+    }
+    let finals = Arc::clone(finals);
+    let finally = move |world: &World| {
+        finals.lock().unwrap().insert(Final {
+            logs: world.logs.lock().unwrap().clone(),
+            mutexes: world.mutexes.iter().map(|mutex| *mutex.lock()).collect(),
+            sems: world.sems.iter().map(|sem| *sem.down_read()).collect(),
+            atomics: world.atomics.iter().map(Atomic::load).collect(),
+        });
+    };
+    builder.finally(finally).proved()
+}
+
+enum Held<'w> {
+    Mutex(MutexGuard<'w, u64>),
+    Raw(&'w Mutex<u64>),
+    Read(ReadGuard<'w, u64>),
+    Write(WriteGuard<'w, u64>),
+}
+
+impl Held<'_> {
+    fn release(self) {
+        match self {
+            Self::Mutex(guard) => guard.unlock(),
+            Self::Raw(mutex) => mutex.raw_unlock(),
+            Self::Read(guard) => guard.up_read(),
+            Self::Write(guard) => guard.up_write(),
+        }
+    }
+
+    fn value(&self) -> Option<u64> {
+        match self {
+            Self::Mutex(guard) => Some(**guard),
+            Self::Raw(_) => None,
+            Self::Read(guard) => Some(**guard),
+            Self::Write(guard) => Some(**guard),
+        }
+    }
+
+    fn add(&mut self, more: u64) {
+        match self {
+            Self::Mutex(guard) => **guard += more,
+            Self::Write(guard) => **guard += more,
+            Self::Raw(_) | Self::Read(_) => {}
+        }
+    }
+}
+
+/// One thread from its beginning to its end, and what it learnt.
+fn run(world: &World, steps: &[Step]) -> Vec<u64> {
+    let mut log = Vec::new();
+    let mut held = Vec::new();
+    for step in steps {
+        if step.when.holds(&log) {
+            perform(world, step.instr, &mut log, &mut held);
+        }
+    }
+    while let Some(last) = held.pop() {
+        last.release();
+    }
+    log
+}
+
+fn perform<'w>(world: &'w World, instr: Instr, log: &mut Vec<u64>, held: &mut Vec<Held<'w>>) {
+    let tried = match instr {
+        Instr::LockInterruptible(m) => {
+            Some(world.mutexes[m].lock_interruptible().ok().map(Held::Mutex))
+        }
+        Instr::TryLock(m) => Some(world.mutexes[m].try_lock().map(Held::Mutex)),
+        Instr::TryDownRead(s) => Some(world.sems[s].try_down_read().map(Held::Read)),
+        Instr::TryDownWrite(s) => Some(world.sems[s].try_down_write().map(Held::Write)),
+        _ => None,
+    };
+    if let Some(got) = tried {
+        log.push(u64::from(got.is_some()));
+        return held.extend(got);
+    }
+    match instr {
+        Instr::Lock(m) => held.push(Held::Mutex(world.mutexes[m].lock())),
+        Instr::RawLock(m) => {
+            world.mutexes[m].raw_lock();
+            held.push(Held::Raw(&world.mutexes[m]));
+        }
+        Instr::DownRead(s) => held.push(Held::Read(world.sems[s].down_read())),
+        Instr::DownWrite(s) => held.push(Held::Write(world.sems[s].down_write())),
+        Instr::Release(_) if held.is_empty() => {}
+        Instr::Release(n) => held.remove(n % held.len()).release(),
+        Instr::Look => log.extend(held.last().and_then(Held::value)),
+        Instr::Add(more) => held.last_mut().into_iter().for_each(|last| last.add(more)),
+        Instr::Load(a) => log.push(world.atomics[a].load()),
+        Instr::FetchAdd(a, more) => log.push(world.atomics[a].fetch_add(more)),
+        Instr::CompareExchange(a, current, new) => {
+            let found = world.atomics[a].compare_exchange(current, new);
+            log.push(found.unwrap_or_else(|found| found));
+        }
+        Instr::Store(a, value) => world.atomics[a].store(value),
+        Instr::StoreLearnt(a) => world.atomics[a].store(learnt(log) + 1),
+        Instr::WaitForAtomic(q, a) => world.queues[q].wait_event(|| world.atomics[a].load() != 0),
+        Instr::WaitForData(q, m) => world.queues[q].wait_event(|| *world.mutexes[m].lock() != 0),
+        Instr::Prepare(q) => world.queues[q].prepare_to_wait(),
+        Instr::Schedule(q) => world.queues[q].schedule(),
+        Instr::Finish(q) => world.queues[q].finish_wait(),
+        Instr::WakeUp(q) => world.queues[q].wake_up(),
+        Instr::WakeUpAll(q) => world.queues[q].wake_up_all(),
+        tried => unreachable!("{tried:?} was tried above"),
+    }
+}

@@ -1,0 +1,73 @@
+//! Names a deadlock, as the library does: by the classes on the shortest cycle of waits.
+
+use super::program::{Instr, MUTEXES, Program, QUEUES, SEMS};
+use super::reference::{Phase, State};
+
+/// What a thread waits for: a class, and the threads that would have to act first.
+struct Wait {
+    class: &'static str,
+    held_up_by: Vec<usize>,
+}
+
+/// The classes of a state in which nobody can go on without luck. Without a cycle everybody
+/// who waits is part of the deadlock.
+pub(crate) fn classes(state: &State, program: &Program) -> Vec<String> {
+    let waits: Vec<Option<Wait>> =
+        (0..state.threads.len()).map(|me| wait(state, program, me)).collect();
+    let mut cycles = Vec::new();
+    for start in 0..waits.len() {
+        walk(&waits, &mut vec![start], &mut cycles);
+    }
+    // Of several shortest cycles it is the one of the earliest threads.
+    let cycle = cycles.into_iter().min_by_key(|cycle| (cycle.len(), cycle.clone()));
+    let involved = cycle.unwrap_or_else(|| (0..waits.len()).collect());
+    let waits = involved.into_iter().filter_map(|me| waits[me].as_ref());
+    let mut classes: Vec<String> = waits.map(|wait| wait.class.to_owned()).collect();
+    classes.sort();
+    classes.dedup();
+    classes
+}
+
+/// Finds every cycle that continues `path` back to where it begins.
+fn walk(waits: &[Option<Wait>], path: &mut Vec<usize>, cycles: &mut Vec<Vec<usize>>) {
+    let Some(wait) = &waits[path[path.len() - 1]] else { return };
+    for next in &wait.held_up_by {
+        if *next == path[0] {
+            cycles.push(path.clone());
+        } else if !path.contains(next) {
+            path.push(*next);
+            walk(waits, path, cycles);
+            path.pop();
+        }
+    }
+}
+
+fn wait(state: &State, program: &Program, me: usize) -> Option<Wait> {
+    let phase = state.threads[me].phase;
+    Some(match state.next(program, me)? {
+        Instr::WaitForData(_, m) if phase == Phase::Check => mutex(state, m),
+        Instr::Lock(m) | Instr::RawLock(m) | Instr::LockInterruptible(m) => mutex(state, m),
+        Instr::DownRead(s) => sem(state, s, me, false),
+        Instr::DownWrite(s) => sem(state, s, me, true),
+        Instr::WaitForAtomic(q, _) | Instr::WaitForData(q, _) | Instr::Schedule(q) => {
+            Wait { class: QUEUES[q], held_up_by: Vec::new() }
+        }
+        instr => unreachable!("{instr:?} can always happen"),
+    })
+}
+
+fn mutex(state: &State, m: usize) -> Wait {
+    Wait { class: MUTEXES[m], held_up_by: state.mutexes[m].owner.into_iter().collect() }
+}
+
+/// A reader waits for the writers before it, a writer for everybody.
+fn sem(state: &State, s: usize, me: usize, writes: bool) -> Wait {
+    let sem = &state.sems[s];
+    let before = sem.queue.iter().take_while(|(waiter, _)| *waiter != me);
+    let before = before.filter(|(_, other)| writes || *other).map(|(waiter, _)| *waiter);
+    let readers = sem.readers.keys().copied().filter(|_| writes);
+    Wait {
+        class: SEMS[s],
+        held_up_by: sem.writer.into_iter().chain(readers).chain(before).collect(),
+    }
+}

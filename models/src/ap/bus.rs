@@ -1,0 +1,270 @@
+//! The AP bus: masks, queue devices, and the question whether a queue is in use.
+//!
+//! Source: `drivers/s390/crypto/ap_bus.c` as of commit 4f8206b88286 (v5.19), which gave drivers
+//! the `in_use` callback; the posted versions 11 to 18 of the series take the same locks in the
+//! same order here.
+
+use std::collections::BTreeSet;
+
+use selvedge_core::function;
+use selvedge_core::sync::{Atomic, Ghost, ModuleRef, Mutex};
+
+use super::{ApMask, ApMatrix, Apqn, Errno, VfioAp};
+
+/// `struct ap_perms`: what is reserved for the host's drivers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ApPerms {
+    /// Adapters.
+    pub apm: ApMask,
+    /// Domains.
+    pub aqm: ApMask,
+}
+
+impl ApPerms {
+    /// Whether a queue is reserved for the host's drivers: both its bits are set.
+    pub fn reserves(&self, apqn: Apqn) -> bool {
+        self.apm.test(apqn.apid) && self.aqm.test(apqn.apqi)
+    }
+
+    fn mask(&mut self, dimension: Dimension) -> &mut ApMask {
+        match dimension {
+            Dimension::Adapters => &mut self.apm,
+            Dimension::Domains => &mut self.aqm,
+        }
+    }
+}
+
+/// Which of the two masks is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Dimension {
+    Adapters,
+    Domains,
+}
+
+/// A driver that a queue device can be bound to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Driver {
+    /// The host's own: `AP_DRIVER_FLAG_DEFAULT`.
+    Zcrypt,
+    /// The one that passes queues through to guests.
+    VfioAp,
+}
+
+/// A queue's device.
+#[derive(Debug)]
+pub struct QueueDevice {
+    apqn: Apqn,
+    /// `device_lock(dev)`.
+    device_lock: Mutex,
+    /// `dev->driver`, read without the lock by whoever walks the bus.
+    driver: Atomic,
+}
+
+impl QueueDevice {
+    fn new(apqn: Apqn) -> Self {
+        let driver = Atomic::new("dev->driver", bound_to(Some(Driver::VfioAp)));
+        Self { apqn, device_lock: Mutex::new("device_lock", ()), driver }
+    }
+
+    /// The driver that the device is bound to at this moment.
+    #[track_caller]
+    pub fn driver(&self) -> Option<Driver> {
+        match self.driver.load() {
+            1 => Some(Driver::Zcrypt),
+            2 => Some(Driver::VfioAp),
+            _ => None,
+        }
+    }
+}
+
+fn bound_to(driver: Option<Driver>) -> u64 {
+    match driver {
+        None => 0,
+        Some(Driver::Zcrypt) => 1,
+        Some(Driver::VfioAp) => 2,
+    }
+}
+
+/// The bus.
+#[derive(Debug)]
+pub struct ApBus {
+    ap_perms_mutex: Mutex<ApPerms>,
+    queues: Vec<QueueDevice>,
+    /// The module `vfio_ap`; the bus itself is built into the kernel.
+    vfio_ap: ModuleRef,
+    /// What is assigned to mediated devices, for INV-07.
+    assigned: Ghost<BTreeSet<Apqn>>,
+}
+
+impl ApBus {
+    /// A bus with these masks and queues. Every queue is bound to vfio_ap, and `assigned` to its
+    /// mediated device.
+    pub fn new(
+        ap_perms: ApPerms,
+        queues: impl IntoIterator<Item = Apqn>,
+        assigned: &ApMatrix,
+    ) -> Self {
+        Self {
+            ap_perms_mutex: Mutex::new("ap_perms_mutex", ap_perms),
+            queues: queues.into_iter().map(QueueDevice::new).collect(),
+            vfio_ap: ModuleRef::new("vfio_ap"),
+            assigned: Ghost::new("assigned", assigned.apqns().collect()),
+        }
+    }
+
+    /// The device of a queue, if the bus has it.
+    pub fn queue(&self, apqn: Apqn) -> Option<&QueueDevice> {
+        self.queues.iter().find(|queue| queue.apqn == apqn)
+    }
+
+    /// `ap_perms_mutex`.
+    pub fn ap_perms_mutex(&self) -> &Mutex<ApPerms> {
+        &self.ap_perms_mutex
+    }
+
+    /// The bookkeeping of INV-07: the mediated device now has these queues.
+    #[track_caller]
+    pub fn now_assigned(&self, matrix: &ApMatrix) {
+        self.assigned.update(|assigned| *assigned = matrix.apqns().collect());
+    }
+
+    /// `apmask_store`: the administrator writes `/sys/bus/ap/apmask`.
+    ///
+    /// Locks: `ap_perms_mutex` (interruptible), under it whatever the `in_use` callback of the
+    /// driver takes; then, with the mutex released, for each queue whose owner changes the
+    /// device lock and what the driver takes to let go of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Errno::Erestartsys`] after a signal, [`Errno::Einval`] for a string that is no mask,
+    /// [`Errno::Ebusy`] if the driver vetoes. The mask is then as it was.
+    pub fn apmask_store<V: VfioAp>(&self, driver: &V, text: &str) -> Result<(), Errno> {
+        let _function = function("apmask_store");
+        self.mask_store(Dimension::Adapters, driver, text)
+    }
+
+    /// `aqmask_store`: as [`apmask_store`](Self::apmask_store), for domains.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn aqmask_store<V: VfioAp>(&self, driver: &V, text: &str) -> Result<(), Errno> {
+        let _function = function("aqmask_store");
+        self.mask_store(Dimension::Domains, driver, text)
+    }
+
+    fn mask_store<V: VfioAp>(
+        &self,
+        dimension: Dimension,
+        driver: &V,
+        text: &str,
+    ) -> Result<(), Errno> {
+        let mut ap_perms =
+            self.ap_perms_mutex.lock_interruptible().map_err(|_| Errno::Erestartsys)?;
+        let old = *ap_perms.mask(dimension);
+        let new = old.parse(text)?;
+        if new == old {
+            return Ok(());
+        }
+        // Only what the host gains is asked for; nobody is asked about what it gives up.
+        let gained = new.without(&old);
+        let (apm, aqm) = match dimension {
+            Dimension::Adapters => (gained, ap_perms.aqm),
+            Dimension::Domains => (ap_perms.apm, gained),
+        };
+        self.commit(driver, &apm, &aqm)?;
+        *ap_perms.mask(dimension) = new;
+        ap_perms.unlock();
+        self.ap_bus_revise_bindings(driver);
+        Ok(())
+    }
+
+    /// `apmask_commit` and `aqmask_commit`, down to the moment at which the mask is written:
+    /// asks every driver that is not the host's own whether it uses a queue that the host gains.
+    fn commit<V: VfioAp>(&self, driver: &V, apm: &ApMask, aqm: &ApMask) -> Result<(), Errno> {
+        if !apm.is_empty() && !aqm.is_empty() {
+            self.verify_reservations(driver, apm, aqm)?;
+        }
+        self.assigned.check("INV-07", |assigned| {
+            let stolen = |apqn: &&Apqn| apm.test(apqn.apid) && aqm.test(apqn.apqi);
+            match assigned.iter().find(stolen) {
+                None => Ok(()),
+                Some(apqn) => Err(format!(
+                    "the host takes queue {apqn}, which was assigned to a mediated device after \
+                     in_use had answered no"
+                )),
+            }
+        });
+        Ok(())
+    }
+
+    /// `__verify_card_reservations` and `__verify_queue_reservations`: the callback runs in a
+    /// module, so a reference keeps its text. No reference, no use.
+    fn verify_reservations<V: VfioAp>(
+        &self,
+        driver: &V,
+        apm: &ApMask,
+        aqm: &ApMask,
+    ) -> Result<(), Errno> {
+        if !self.vfio_ap.try_get() {
+            return Ok(());
+        }
+        let in_use = driver.vfio_ap_mdev_resource_in_use(apm, aqm);
+        self.vfio_ap.put();
+        in_use.map_err(|_| Errno::Ebusy)
+    }
+
+    /// `ap_bus_revise_bindings`: takes each queue to the driver that the masks now say. Called
+    /// with `ap_perms_mutex` released: a probe takes it under the device lock.
+    fn ap_bus_revise_bindings<V: VfioAp>(&self, driver: &V) {
+        let _function = function("__ap_revise_reserved");
+        for queue in &self.queues {
+            let reserved = self.ap_perms_mutex.lock().reserves(queue.apqn);
+            let bound = queue.driver();
+            if reserved != (bound == Some(Driver::Zcrypt)) {
+                self.device_reprobe(driver, queue);
+            }
+        }
+    }
+
+    /// `device_reprobe`: unbinds the device and binds it to the driver that now may have it.
+    fn device_reprobe<V: VfioAp>(&self, driver: &V, queue: &QueueDevice) {
+        let _function = function("device_reprobe");
+        let device = queue.device_lock.lock();
+        if queue.driver() == Some(Driver::VfioAp) {
+            driver.vfio_ap_mdev_remove_queue(queue.apqn);
+        }
+        // ap_device_probe
+        let reserved = self.ap_perms_mutex.lock().reserves(queue.apqn);
+        let next = if reserved { Driver::Zcrypt } else { Driver::VfioAp };
+        queue.driver.store(bound_to(Some(next)));
+        device.unlock();
+    }
+
+    /// `ap_apqn_in_matrix_owned_by_def_drv`, as posted up to version 19: takes
+    /// `ap_perms_mutex` itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Errno::Eaddrnotavail`] if a queue of `matrix` is reserved for the host's drivers.
+    pub fn ap_apqn_in_matrix_owned_by_def_drv(&self, matrix: &ApMatrix) -> Result<(), Errno> {
+        let _function = function("ap_apqn_in_matrix_owned_by_def_drv");
+        let ap_perms = self.ap_perms_mutex.lock();
+        ap_perms.owned_by_def_drv(matrix)
+    }
+}
+
+impl ApPerms {
+    /// `ap_apqn_in_matrix_owned_by_def_drv`, as merged: the caller holds `ap_perms_mutex`.
+    ///
+    /// # Errors
+    ///
+    /// [`Errno::Eaddrnotavail`] if a queue of `matrix` is reserved for the host's drivers.
+    pub fn owned_by_def_drv(&self, matrix: &ApMatrix) -> Result<(), Errno> {
+        if matrix.apqns().any(|apqn| self.reserves(apqn)) {
+            Err(Errno::Eaddrnotavail)
+        } else {
+            Ok(())
+        }
+    }
+}

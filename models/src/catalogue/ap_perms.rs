@@ -1,0 +1,151 @@
+//! `vfio-ap/ap-perms`: who decides over a queue, the masks of the bus or a mediated device?
+//!
+//! Queue 01.0004 is bound to vfio_ap, and the mediated device has domain 4. One administrator
+//! gives adapter 1 back to the host, another assigns it to the device.
+
+use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
+
+use crate::ap::p11::P11;
+use crate::ap::p12a::P12a;
+use crate::ap::p12b::P12b;
+use crate::ap::p18::P18;
+use crate::ap::v6_0::V6_0;
+use crate::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn, Errno, VfioAp};
+
+const V11: &str = "v11 of \"s390/vfio-ap: dynamic configuration support\" (2020), as told in \
+                   \"[PATCH v12 07/17] s390/vfio-ap: implement in-use callback for vfio_ap \
+                   driver\", T. Krowiak, 2020-11-24";
+const V12_07: &str = "\"Re: [PATCH v12 07/17] s390/vfio-ap: implement in-use callback for vfio_ap \
+                      driver\", H. Pasic, 2020-11-26, and T. Krowiak, 2020-12-14";
+const V12: &str = "\"[PATCH v12 00/17] s390/vfio-ap: dynamic configuration support\", T. Krowiak, \
+                   2020-11-24";
+const V18: &str = "the draft of \"s390/Docs: new doc describing lock usage by the vfio_ap device \
+                   driver\" in v18 and v19 of the series, T. Krowiak, 2022";
+const MERGED: &str = "commits e2126a73746e, 8ee13ad99337 and 3f85d1df26a9, v6.0";
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    let abba = || [ViolationKind::deadlock(["ap_perms_mutex", "matrix_dev->lock"])];
+    let stolen = || [ViolationKind::invariant("INV-07")];
+    let busy = || [ViolationKind::invariant("INV-24")];
+    vec![
+        apmask_assign::<P11>("p11", V11).refuted(abba()),
+        apmask_aqmask_assign::<P11>("p11", V11).refuted(abba()),
+        apmask_assign_unassign::<P11>("p11", V11).refuted(abba()),
+        apmask_assign::<P12a>("p12-07", V12_07).refuted(stolen()),
+        apmask_aqmask_assign::<P12a>("p12-07", V12_07).refuted(stolen()),
+        apmask_assign_unassign::<P12a>("p12-07", V12_07).refuted(stolen()),
+        contention::<P12a>("p12-07", V12_07).refuted(busy()),
+        apmask_assign::<P12b>("p12", V12).proved(),
+        apmask_aqmask_assign::<P12b>("p12", V12).proved(),
+        apmask_assign_unassign::<P12b>("p12", V12).proved(),
+        contention::<P12b>("p12", V12).refuted(busy()),
+        apmask_assign::<P18>("p18", V18).proved(),
+        apmask_aqmask_assign::<P18>("p18", V18).proved(),
+        apmask_assign_unassign::<P18>("p18", V18).proved(),
+        contention::<P18>("p18", V18).refuted(busy()),
+        apmask_assign::<V6_0>("v6.0", MERGED).proved(),
+        apmask_aqmask_assign::<V6_0>("v6.0", MERGED).proved(),
+        apmask_assign_unassign::<V6_0>("v6.0", MERGED).proved(),
+        contention::<V6_0>("v6.0", MERGED).proved(),
+    ]
+}
+
+/// What the threads share.
+struct World<V> {
+    bus: ApBus,
+    vfio_ap: V,
+}
+
+impl<V: VfioAp> World<V> {
+    /// Adapters 1 and 2 are vfio_ap's by the adapter mask, and so is domain 4 by the domain
+    /// mask if `domain_4_reserved` is false. The device has `assigned`.
+    fn new(domain_4_reserved: bool, queues: &[Apqn], assigned: ApMatrix) -> Self {
+        let mut ap_perms = ApPerms { apm: ApMask::all(), aqm: ApMask::all() };
+        ap_perms.apm.set(1, false);
+        ap_perms.apm.set(2, false);
+        ap_perms.aqm.set(4, domain_4_reserved);
+        let bus = ApBus::new(ap_perms, queues.iter().copied(), &assigned);
+        Self { bus, vfio_ap: V::new(assigned) }
+    }
+
+    fn apmask_store(&self, text: &str) -> Result<(), Errno> {
+        self.bus.apmask_store(&self.vfio_ap, text)
+    }
+
+    fn aqmask_store(&self, text: &str) -> Result<(), Errno> {
+        self.bus.aqmask_store(&self.vfio_ap, text)
+    }
+
+    fn assign_adapter_store(&self, apid: u8) -> Result<(), Errno> {
+        self.vfio_ap.assign_adapter_store(&self.bus, apid)
+    }
+
+    fn unassign_adapter_store(&self, apid: u8) -> Result<(), Errno> {
+        self.vfio_ap.unassign_adapter_store(&self.bus, apid)
+    }
+}
+
+const QUEUE_1_4: Apqn = Apqn { apid: 1, apqi: 4 };
+const QUEUE_2_4: Apqn = Apqn { apid: 2, apqi: 4 };
+
+/// Domain 4, and these adapters.
+fn matrix(adapters: &[u8]) -> ApMatrix {
+    ApMatrix { apm: ApMask::of(adapters.iter().copied()), aqm: ApMask::of([4]) }
+}
+
+fn scenario<V: VfioAp>(
+    version: &str,
+    threads: &str,
+    source: &str,
+    world: impl Fn() -> World<V> + Send + Sync + 'static,
+) -> ScenarioBuilder<World<V>> {
+    Scenario::builder(format!("vfio-ap/ap-perms/{version}/{threads}"), world).source(source)
+}
+
+/// Both administrators want adapter 1.
+fn apmask_assign<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
+    let world = || World::<V>::new(true, &[QUEUE_1_4], matrix(&[]));
+    scenario(version, "apmask-assign", source, world)
+        .about("adapter 1 goes back to the host while it is assigned")
+        .thread("apmask_store", |w| _ = w.apmask_store("+1"))
+        .thread("assign_adapter_store", |w| _ = w.assign_adapter_store(1))
+}
+
+/// The queue goes back to the host only when both masks say so.
+fn apmask_aqmask_assign<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
+    let world = || World::<V>::new(false, &[QUEUE_1_4], matrix(&[]));
+    scenario(version, "apmask-aqmask-assign", source, world)
+        .about("adapter 1 and domain 4 go back to the host, one by one, while it is assigned")
+        .thread("apmask_store", |w| _ = w.apmask_store("+1"))
+        .thread("aqmask_store", |w| _ = w.aqmask_store("+4"))
+        .thread("assign_adapter_store", |w| _ = w.assign_adapter_store(1))
+}
+
+/// The queue is assigned at first, is given up, and is wanted again.
+fn apmask_assign_unassign<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
+    let world = || World::<V>::new(true, &[QUEUE_1_4], matrix(&[1]));
+    scenario(version, "apmask-assign-unassign", source, world)
+        .about("adapter 1 goes back to the host while it is unassigned and assigned again")
+        .thread("apmask_store", |w| _ = w.apmask_store("+1"))
+        .thread("assign_adapter_store", |w| _ = w.assign_adapter_store(1))
+        .thread("unassign_adapter_store", |w| _ = w.unassign_adapter_store(1))
+}
+
+/// INV-24: nobody fails only because a lock was held. The two want different adapters, so
+/// whoever gets `-EBUSY` gets it for nothing.
+fn contention<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
+    let world = || World::<V>::new(true, &[QUEUE_1_4, QUEUE_2_4], matrix(&[]));
+    scenario(version, "contention", source, world)
+        .about("adapter 2 goes back to the host while adapter 1 is assigned: no conflict at all")
+        .thread("apmask_store", |w| never_busy("apmask_store", w.apmask_store("+2")))
+        .thread("assign_adapter_store", |w| {
+            never_busy("assign_adapter_store", w.assign_adapter_store(1));
+        })
+}
+
+fn never_busy(who: &str, result: Result<(), Errno>) {
+    if result == Err(Errno::Ebusy) {
+        let message = format!("{who} returns -EBUSY although nothing conflicts");
+        selvedge_core::invariant_broken("INV-24", message);
+    }
+}

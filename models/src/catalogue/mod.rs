@@ -1,0 +1,34 @@
+//! Every scenario, in the order in which the story goes.
+//!
+//! Adding one is a function that makes it and a line in the list of its family.
+
+mod ap_perms;
+mod in_use;
+
+use selvedge_core::Scenario;
+
+/// The whole catalogue. Names are unique.
+pub fn catalogue() -> Vec<Scenario> {
+    let mut scenarios = ap_perms::scenarios();
+    scenarios.extend(in_use::scenarios());
+    scenarios
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::catalogue;
+
+    #[test]
+    fn names_are_unique_paths_and_everything_has_a_source() {
+        let mut names = BTreeSet::new();
+        for scenario in catalogue() {
+            let path = |c: char| c.is_ascii_alphanumeric() || "/-._".contains(c);
+            assert!(scenario.name().chars().all(path), "{}", scenario.name());
+            assert!(!scenario.about().is_empty(), "{}", scenario.name());
+            assert!(!scenario.source().is_empty(), "{}", scenario.name());
+            assert!(names.insert(scenario.name().to_owned()), "{}", scenario.name());
+        }
+    }
+}
