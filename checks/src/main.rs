@@ -1,1 +1,119 @@
-fn main() {}
+//! The `selvedge` command: verifies the catalogue, explains and replays counterexamples.
+
+mod cli;
+mod json;
+mod progress;
+mod select;
+mod show;
+mod table;
+mod verify;
+
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use selvedge_core::{Engine, Limits, ReplayError, Scenario, Schedule, Verdict};
+use selvedge_models::catalogue;
+
+use cli::{Cli, Command};
+
+/// Every verdict is as expected.
+const AS_EXPECTED: u8 = 0;
+/// Some verdict is not.
+const NOT_AS_EXPECTED: u8 = 1;
+/// The command line was wrong.
+const USAGE: u8 = 2;
+
+/// Why the command failed.
+enum Failure {
+    Usage(String),
+    Output(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = BufWriter::new(io::stdout().lock());
+    let result = run(cli.command.unwrap_or_default(), &mut out)
+        .and_then(|code| Ok(out.flush().map(|()| code)?));
+    match result {
+        Ok(code) => ExitCode::from(code),
+        // Whoever reads us has read enough.
+        Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Failure::Output(error)) => {
+            eprintln!("selvedge: cannot write the result: {error}");
+            ExitCode::from(NOT_AS_EXPECTED)
+        }
+        Err(Failure::Usage(message)) => {
+            eprintln!("selvedge: {message}");
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn run(command: Command, out: &mut impl Write) -> Result<u8, Failure> {
+    let catalogue = catalogue();
+    match command {
+        Command::List { patterns } => {
+            for scenario in select::select(&catalogue, &patterns).map_err(Failure::Usage)? {
+                writeln!(out, "{}\n    {}", scenario.name(), scenario.about())?;
+            }
+            Ok(AS_EXPECTED)
+        }
+        Command::Verify(verify) => {
+            let scenarios = select::select(&catalogue, &verify.patterns).map_err(Failure::Usage)?;
+            let all = verify::verify(&scenarios, &verify, out)?;
+            Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
+        }
+        Command::Explain { name } => {
+            let scenario = select::named(&catalogue, &name).map_err(Failure::Usage)?;
+            explain(scenario, out)
+        }
+        Command::Replay { name, schedule } => {
+            let scenario = select::named(&catalogue, &name).map_err(Failure::Usage)?;
+            replay(scenario, &schedule, out)
+        }
+    }
+}
+
+fn explain(scenario: &Scenario, out: &mut impl Write) -> Result<u8, Failure> {
+    let report =
+        scenario.verify_with(Engine::Native, &Limits::default(), &mut progress::listener(scenario));
+    show::heading(scenario, out)?;
+    match &report.verdict {
+        Verdict::Refuted(found) => {
+            for counterexample in found {
+                show::counterexample(scenario, counterexample, out)?;
+            }
+        }
+        Verdict::Proved(certificate) => {
+            let states = certificate.states.unwrap_or_default();
+            writeln!(out, "Proved: none of its {states} states violates anything.")?;
+        }
+        Verdict::Inconclusive { reason } => writeln!(out, "Inconclusive: {reason}.")?,
+    }
+    for prediction in &report.predictions {
+        show::prediction(prediction, out)?;
+    }
+    Ok(if report.as_expected() { AS_EXPECTED } else { NOT_AS_EXPECTED })
+}
+
+fn replay(scenario: &Scenario, schedule: &Schedule, out: &mut impl Write) -> Result<u8, Failure> {
+    match scenario.replay(schedule) {
+        Ok(counterexample) => {
+            show::heading(scenario, out)?;
+            show::counterexample(scenario, &counterexample, out)?;
+            Ok(AS_EXPECTED)
+        }
+        Err(error @ ReplayError::NoViolation) => {
+            writeln!(out, "{}: {error}", scenario.name())?;
+            Ok(NOT_AS_EXPECTED)
+        }
+        Err(error) => Err(Failure::Usage(format!("{}: {error}", scenario.name()))),
+    }
+}

@@ -24,3 +24,10 @@ pub use runtime::{Function, function, invariant_broken};
 pub use scenario::{Expected, Scenario, ScenarioBuilder};
 pub use verdict::{Certificate, Counterexample, Prediction, Report, Settled, Verdict};
 pub use violation::{Violation, ViolationKind, Wait};
+
+/// Runs an example of the documentation as the only thread of a scenario.
+#[doc(hidden)]
+pub fn doctest(example: impl Fn() + Send + Sync + 'static) {
+    let scenario = Scenario::builder("doctest", || ()).thread("T", move |()| example()).proved();
+    scenario.assert_as_expected(Engine::Native);
+}

@@ -55,7 +55,13 @@ impl Object {
 
     /// One operation of the calling thread: announced, waited for, applied.
     pub(crate) fn perform(&self, op: Op, at: Place) -> u64 {
-        each_home!(self, home => home.perform(op, at))
+        self.perform_then(op, at, || ()).0
+    }
+
+    /// As [`perform`](Self::perform), with something invisible that belongs to the operation:
+    /// no other thread does anything in between.
+    pub(crate) fn perform_then<R>(&self, op: Op, at: Place, then: impl FnOnce() -> R) -> (u64, R) {
+        each_home!(self, home => home.perform_then(op, at, then))
     }
 
     /// A change that is part of the operation before it.

@@ -38,6 +38,17 @@ impl Expected {
     }
 }
 
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())?;
+        if let Self::Refuted(kinds) = self {
+            let kinds: Vec<String> = kinds.iter().map(ViolationKind::to_string).collect();
+            write!(f, " by {}", kinds.join(" and "))?;
+        }
+        Ok(())
+    }
+}
+
 /// A closed concurrent program with a claim about it.
 ///
 /// ```
@@ -55,8 +66,7 @@ impl Expected {
 ///     })
 ///     .refuted([ViolationKind::deadlock(["A", "B"])]);
 ///
-/// let report = scenario.verify(Engine::Native);
-/// assert!(report.as_expected());
+/// scenario.assert_as_expected(Engine::Native);
 /// ```
 #[derive(Clone)]
 pub struct Scenario {

@@ -1,6 +1,7 @@
 //! What an engine found, and whether it is what was claimed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::engine::Engine;
 use crate::explore::Schedule;
@@ -171,6 +172,31 @@ impl Report {
         let known = |classes| self.expected_inversions.contains(classes) || deadlocks(classes);
         found.iter().all(known)
             && (!self.complete || self.expected_inversions.iter().all(|e| found.contains(e)))
+    }
+}
+
+/// The verdict, what was expected instead if it is another, and how to see it for yourself.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.verdict.as_str())?;
+        if !self.as_expected() {
+            write!(f, ", NOT as expected ({})", self.expected)?;
+        }
+        match &self.verdict {
+            Verdict::Proved(_) => {}
+            Verdict::Inconclusive { reason } => write!(f, ": {reason}")?,
+            Verdict::Refuted(found) => {
+                for found in found {
+                    write!(f, "\n  {}: {}", found.violation.kind, found.violation.reason)?;
+                    write!(f, "\n  with schedule {}", found.schedule)?;
+                }
+            }
+        }
+        for prediction in &self.predictions {
+            let classes = prediction.inversion.classes().join(", ");
+            write!(f, "\n  lock order {classes}: {}", prediction.settled.as_str())?;
+        }
+        Ok(())
     }
 }
 

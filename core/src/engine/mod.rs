@@ -152,6 +152,17 @@ impl Scenario {
         }
     }
 
+    /// Explores the scenario and insists on the expected verdict: the one line that a test needs.
+    ///
+    /// # Panics
+    ///
+    /// If the verdict is another, with the verdict and every counterexample's schedule.
+    #[track_caller]
+    pub fn assert_as_expected(&self, engine: Engine) {
+        let report = self.verify(engine);
+        assert!(report.as_expected(), "{} on {engine}: {report}", self.name());
+    }
+
     /// Runs one schedule on the native engine.
     ///
     /// # Errors

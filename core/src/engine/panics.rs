@@ -20,9 +20,12 @@ pub(crate) const STOP: &str = "selvedge: stop";
 /// Runs `body` and yields its panic, if it panics, without a word on standard error.
 pub(crate) fn catch<R>(body: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
     install_hook();
-    DEPTH.set(DEPTH.get() + 1);
+    // Coroutines that never come back leave their own calls of this function open, so the depth
+    // is restored, not counted down.
+    let outer = DEPTH.get();
+    DEPTH.set(outer + 1);
     let result = panic::catch_unwind(AssertUnwindSafe(body));
-    DEPTH.set(DEPTH.get() - 1);
+    DEPTH.set(outer);
     result
 }
 

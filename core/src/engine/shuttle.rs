@@ -32,10 +32,12 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
     let mut findings = Findings::default();
     let half = (limits.shuttle_executions / 2).max(1) as usize;
     let seed = limits.shuttle_seed;
-    let schedulers: [Box<dyn Scheduler + Send>; 2] = [
-        Box::new(RandomScheduler::new_from_seed(seed, half)),
-        Box::new(PctScheduler::new_from_seed(seed, PCT_DEPTH, half)),
-    ];
+    let mut schedulers: Vec<Box<dyn Scheduler + Send>> =
+        vec![Box::new(RandomScheduler::new_from_seed(seed, half))];
+    // PCT refuses to run where there is nothing to interleave.
+    if scenario.threads().count() > 1 {
+        schedulers.push(Box::new(PctScheduler::new_from_seed(seed, PCT_DEPTH, half)));
+    }
     let mut stopped = "random schedules prove nothing".to_owned();
     for scheduler in schedulers {
         if let Some(violation) = run(scenario, &host, &executions, scheduler) {

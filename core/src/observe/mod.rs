@@ -165,6 +165,15 @@ impl Observers {
         }
     }
 
+    /// Forgets what others have done since the last operation of `me`: a host may let them run
+    /// before `me` gets to say what is wrong, but it is wrong without them.
+    pub(crate) fn forget_after(&mut self, me: ThreadId) {
+        if me != ThreadId::SETUP {
+            let last = self.events.iter().rposition(|event| event.thread == me);
+            self.events.truncate(last.map_or(0, |last| last + 1));
+        }
+    }
+
     /// What setting the world up left behind.
     pub(crate) fn set_left_behind(&mut self, object: ObjectId, left_behind: bool) {
         self.objects[object.index()].left_behind = left_behind;
@@ -210,15 +219,15 @@ impl Observers {
         let (kind, what) = match fault {
             Fault::NotOwner => (ViolationKind::NotOwner(class), "does not own"),
             Fault::UseAfterRelease => {
-                (ViolationKind::UseAfterRelease(class), "touches after its release")
+                (ViolationKind::UseAfterRelease(class), "touches, after its release,")
             }
             Fault::DoubleRelease => (ViolationKind::DoubleRelease(class), "releases again"),
         };
         let last = self.last_release(pending.object).map_or(String::new(), |event| {
-            format!("; released by {} in {}", self.threads[event.thread.index()].name, event.taken)
+            format!("; released by {} at {}", self.threads[event.thread.index()].name, event.taken)
         });
         let reason = format!(
-            "{} {what} {object}: {} in {}{last}",
+            "{} {what} {object}: {} at {}{last}",
             thread.name, pending.op.kind, pending.taken
         );
         Violation { kind, reason, waits: Vec::new() }
@@ -237,7 +246,7 @@ impl Observers {
         let who = match self.threads.get(me.index()) {
             Some(thread) => {
                 let taken = Taken { function: thread.functions.last().copied(), at };
-                format!("{} in {taken}", thread.name)
+                format!("{} at {taken}", thread.name)
             }
             None => format!("found at the end [{}:{}]", at.file(), at.line()),
         };

@@ -197,7 +197,11 @@ impl Host {
     }
 
     pub(crate) fn invariant_broken(&self, me: ThreadId, id: &str, message: &str, at: Place) -> ! {
-        let violation = self.inner().observers.broken(me, id, message, at);
+        let violation = {
+            let mut inner = self.inner();
+            inner.observers.forget_after(me);
+            inner.observers.broken(me, id, message, at)
+        };
         self.violated(violation)
     }
 
@@ -212,7 +216,11 @@ impl Host {
     }
 
     pub(crate) fn thread_panicked(&self, me: ThreadId, panic: &Panic) -> ! {
-        let violation = self.inner().observers.panicked(me, panic);
+        let violation = {
+            let mut inner = self.inner();
+            inner.observers.forget_after(me);
+            inner.observers.panicked(me, panic)
+        };
         self.violated(violation)
     }
 
@@ -380,7 +388,12 @@ macro_rules! monitor {
                     Self { id, state, changed: Condvar::new(), host }
                 }
 
-                pub(crate) fn perform(&self, op: Op, at: Place) -> u64 {
+                pub(crate) fn perform_then<R>(
+                    &self,
+                    op: Op,
+                    at: Place,
+                    then: impl FnOnce() -> R,
+                ) -> (u64, R) {
                     let me = me();
                     let mut state = self.state.lock().unwrap();
                     if let Some(host) = &self.host {
@@ -406,12 +419,13 @@ macro_rules! monitor {
                     if let (Some(host), Ok(reply)) = (&self.host, result) {
                         host.complete(me, self.id, way, reply, left_behind);
                     }
+                    let then = result.is_ok().then(then);
                     if state.waiting > 0 {
                         self.changed.notify_all();
                     }
                     drop(state);
                     match (result, &self.host) {
-                        (Ok(reply), _) => reply,
+                        (Ok(reply), _) => (reply, then.expect("done after every reply")),
                         (Err(fault), Some(host)) => host.fault(me, way, fault),
                         (Err(fault), None) => panic!("{}: {fault:?}", op.kind),
                     }

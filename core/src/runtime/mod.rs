@@ -141,7 +141,7 @@ pub(crate) fn rewind(history: History) {
 /// let scenario = Scenario::builder("example/broken", || ())
 ///     .thread("T", |()| invariant_broken("INV-24", "-EBUSY for nothing"))
 ///     .refuted([ViolationKind::invariant("INV-24")]);
-/// assert!(scenario.verify(Engine::Native).as_expected());
+/// scenario.assert_as_expected(Engine::Native);
 /// ```
 #[track_caller]
 pub fn invariant_broken(id: &str, message: impl Into<String>) {
@@ -168,7 +168,7 @@ pub(crate) fn broken_at(id: &str, message: String, at: Place) {
 ///     let _function = function("vfio_ap_mdev_resource_in_use");
 ///     let _matrix_dev = matrix_dev_lock.lock();
 /// }
-/// # vfio_ap_mdev_resource_in_use(&Mutex::new("matrix_dev->lock", ()));
+/// # selvedge_core::doctest(|| vfio_ap_mdev_resource_in_use(&Mutex::new("matrix_dev->lock", ())));
 /// ```
 pub fn function(name: &'static str) -> Function {
     match current() {

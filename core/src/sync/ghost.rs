@@ -18,12 +18,14 @@ use crate::runtime;
 /// the invariant would be pruned.
 ///
 /// ```
+/// # selvedge_core::doctest(|| {
 /// use selvedge_core::sync::Ghost;
 /// let assigned = Ghost::new("assigned", 0u64);
 /// assigned.update(|mask| *mask |= 1);
 /// assigned.check("INV-02", |mask| {
 ///     if mask.count_ones() <= 1 { Ok(()) } else { Err("assigned twice".into()) }
 /// });
+/// # });
 /// ```
 pub struct Ghost<T> {
     object: Object,
@@ -40,10 +42,12 @@ impl<T: Value> Ghost<T> {
     /// Changes the ghost.
     #[track_caller]
     pub fn update(&self, change: impl FnOnce(&mut T)) {
-        self.object.perform(Op::new(OpKind::Ghost), Location::caller());
-        let mut value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut value);
-        self.object.set_value_id(runtime::value_id(&*value));
+        let (_, id) = self.object.perform_then(Op::new(OpKind::Ghost), Location::caller(), || {
+            let mut value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
+            change(&mut value);
+            runtime::value_id(&*value)
+        });
+        self.object.set_value_id(id);
     }
 
     /// Checks invariant `id`, such as `"INV-07"`.
@@ -54,8 +58,10 @@ impl<T: Value> Ghost<T> {
     /// `holds` returns.
     #[track_caller]
     pub fn check(&self, id: &'static str, holds: impl FnOnce(&T) -> Result<(), String>) {
-        self.object.perform(Op::new(OpKind::Ghost), Location::caller());
-        let verdict = holds(&self.value.lock().unwrap_or_else(PoisonError::into_inner));
+        let (_, verdict) =
+            self.object.perform_then(Op::new(OpKind::Ghost), Location::caller(), || {
+                holds(&self.value.lock().unwrap_or_else(PoisonError::into_inner))
+            });
         if let Err(message) = verdict {
             runtime::broken_at(id, message, Location::caller());
         }

@@ -13,11 +13,13 @@ use crate::op::{Op, OpKind, ThreadId};
 /// when the world ends is a leak.
 ///
 /// ```
+/// # selvedge_core::doctest(|| {
 /// use selvedge_core::sync::Kref;
 /// let kvm = Kref::new("kvm->users_count");
 /// kvm.get();
 /// assert!(!kvm.put());
 /// assert!(kvm.put(), "the last put is told to release");
+/// # });
 /// ```
 pub struct Kref {
     object: Object,

@@ -16,12 +16,14 @@ use crate::op::{Op, OpKind, ThreadId};
 /// real state and never waits.
 ///
 /// ```
+/// # selvedge_core::doctest(|| {
 /// use selvedge_core::sync::Mutex;
 /// let perms = Mutex::new("ap_perms_mutex", 0u64);
 /// let mut held = perms.lock();
 /// *held |= 1;
 /// held.unlock();
 /// assert_eq!(*perms.try_lock().unwrap(), 1);
+/// # });
 /// ```
 pub struct Mutex<T = ()> {
     object: Object,

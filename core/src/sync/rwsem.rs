@@ -21,10 +21,12 @@ use crate::op::{Op, OpKind, ThreadId};
 /// the schedules in which it came first.
 ///
 /// ```
+/// # selvedge_core::doctest(|| {
 /// use selvedge_core::sync::RwSem;
 /// let hook = RwSem::new("pqap_hook_rwsem", None::<u32>);
 /// *hook.down_write() = Some(1);
 /// assert_eq!(*hook.down_read(), Some(1));
+/// # });
 /// ```
 pub struct RwSem<T = ()> {
     object: Object,

@@ -17,11 +17,13 @@ use crate::runtime;
 /// not check its condition again is found out.
 ///
 /// ```
+/// # selvedge_core::doctest(|| {
 /// use selvedge_core::sync::{Mutex, WaitQueue};
 /// let busy = Mutex::new("matrix_dev->lock", false);
 /// let wait = WaitQueue::new("kvm_busy");
 /// wait.wait_event(|| !*busy.lock());
 /// wait.wake_up_all();
+/// # });
 /// ```
 pub struct WaitQueue {
     object: Object,

@@ -3,7 +3,7 @@
 //! Queue 01.0004 is bound to vfio_ap, and the mediated device has domain 4. One administrator
 //! gives adapter 1 back to the host, another assigns it to the device.
 
-use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
+use selvedge_core::{Engine, Expected, Scenario, ScenarioBuilder, ViolationKind};
 
 use crate::ap::p11::P11;
 use crate::ap::p12a::P12a;
@@ -23,6 +23,9 @@ const V18: &str = "the draft of \"s390/Docs: new doc describing lock usage by th
                    driver\" in v18 and v19 of the series, T. Krowiak, 2022";
 const MERGED: &str = "commits e2126a73746e, 8ee13ad99337 and 3f85d1df26a9, v6.0";
 
+/// loom does not end these three-thread forms in five minutes.
+const TOO_LARGE: Expected = Expected::Inconclusive;
+
 pub(super) fn scenarios() -> Vec<Scenario> {
     let abba = || [ViolationKind::deadlock(["ap_perms_mutex", "matrix_dev->lock"])];
     let stolen = || [ViolationKind::invariant("INV-07")];
@@ -31,20 +34,21 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         apmask_assign::<P11>("p11", V11).refuted(abba()),
         apmask_aqmask_assign::<P11>("p11", V11).refuted(abba()),
         apmask_assign_unassign::<P11>("p11", V11).refuted(abba()),
+        in_turn::<P11>("p11", V11).proved().predicting(["ap_perms_mutex", "matrix_dev->lock"]),
         apmask_assign::<P12a>("p12-07", V12_07).refuted(stolen()),
         apmask_aqmask_assign::<P12a>("p12-07", V12_07).refuted(stolen()),
         apmask_assign_unassign::<P12a>("p12-07", V12_07).refuted(stolen()),
         contention::<P12a>("p12-07", V12_07).refuted(busy()),
         apmask_assign::<P12b>("p12", V12).proved(),
-        apmask_aqmask_assign::<P12b>("p12", V12).proved(),
+        apmask_aqmask_assign::<P12b>("p12", V12).proved().on(Engine::Loom, TOO_LARGE),
         apmask_assign_unassign::<P12b>("p12", V12).proved(),
         contention::<P12b>("p12", V12).refuted(busy()),
         apmask_assign::<P18>("p18", V18).proved(),
-        apmask_aqmask_assign::<P18>("p18", V18).proved(),
+        apmask_aqmask_assign::<P18>("p18", V18).proved().on(Engine::Loom, TOO_LARGE),
         apmask_assign_unassign::<P18>("p18", V18).proved(),
         contention::<P18>("p18", V18).refuted(busy()),
         apmask_assign::<V6_0>("v6.0", MERGED).proved(),
-        apmask_aqmask_assign::<V6_0>("v6.0", MERGED).proved(),
+        apmask_aqmask_assign::<V6_0>("v6.0", MERGED).proved().on(Engine::Loom, TOO_LARGE),
         apmask_assign_unassign::<V6_0>("v6.0", MERGED).proved(),
         contention::<V6_0>("v6.0", MERGED).proved(),
     ]
@@ -129,6 +133,17 @@ fn apmask_assign_unassign<V: VfioAp>(version: &str, source: &str) -> ScenarioBui
         .thread("apmask_store", |w| _ = w.apmask_store("+1"))
         .thread("assign_adapter_store", |w| _ = w.assign_adapter_store(1))
         .thread("unassign_adapter_store", |w| _ = w.unassign_adapter_store(1))
+}
+
+/// One administrator does both, so nothing can go wrong; but the order of the locks shows.
+fn in_turn<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
+    let world = || World::<V>::new(true, &[QUEUE_1_4], matrix(&[]));
+    scenario(version, "in-turn", source, world)
+        .about("one thread does both in turn: no deadlock, yet lockdep sees the inversion")
+        .thread("administrator", |w| {
+            _ = w.apmask_store("+1");
+            _ = w.assign_adapter_store(1);
+        })
 }
 
 /// INV-24: nobody fails only because a lock was held. The two want different adapters, so

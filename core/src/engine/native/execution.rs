@@ -27,8 +27,9 @@ use super::intern::{BEGINNING, History, Interner};
 pub(crate) struct Handle(ObjectId);
 
 impl Handle {
-    pub(crate) fn perform(&self, op: Op, at: Place) -> u64 {
-        runtime::native().perform(self.0, op, at)
+    pub(crate) fn perform_then<R>(&self, op: Op, at: Place, then: impl FnOnce() -> R) -> (u64, R) {
+        // Whoever runs is alone until its next operation.
+        (runtime::native().perform(self.0, op, at), then())
     }
 
     pub(crate) fn set(&self, value: u64) {

@@ -1,0 +1,88 @@
+//! Which scenarios a command line means.
+
+use globset::GlobBuilder;
+use selvedge_core::Scenario;
+
+/// How many names to offer for one that is unknown.
+const OFFERED: usize = 3;
+
+/// The scenarios that match one of the patterns, in the order of the catalogue; all of them if
+/// there is no pattern. A pattern that matches a path means everything below it.
+pub(crate) fn select<'a>(
+    catalogue: &'a [Scenario],
+    patterns: &[String],
+) -> Result<Vec<&'a Scenario>, String> {
+    let mut selected = vec![patterns.is_empty(); catalogue.len()];
+    for pattern in patterns {
+        let glob = GlobBuilder::new(pattern.trim_end_matches('/')).literal_separator(true).build();
+        let matcher = glob
+            .map_err(|error| format!("`{pattern}` is no path glob: {}", error.kind()))?
+            .compile_matcher();
+        let mut any = false;
+        for (place, scenario) in catalogue.iter().enumerate() {
+            if paths(scenario.name()).any(|path| matcher.is_match(path)) {
+                selected[place] = true;
+                any = true;
+            }
+        }
+        if !any {
+            return Err(unknown(catalogue, pattern));
+        }
+    }
+    Ok(catalogue.iter().zip(selected).filter(|(_, s)| *s).map(|(scenario, _)| scenario).collect())
+}
+
+/// The scenario of exactly this name.
+pub(crate) fn named<'a>(catalogue: &'a [Scenario], name: &str) -> Result<&'a Scenario, String> {
+    let found = catalogue.iter().find(|scenario| scenario.name() == name);
+    found.ok_or_else(|| unknown(catalogue, name))
+}
+
+/// A name and the paths it lies under: `a/b/c`, `a/b`, `a`.
+fn paths(name: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(name), |path| path.rsplit_once('/').map(|(parent, _)| parent))
+}
+
+fn unknown(catalogue: &[Scenario], name: &str) -> String {
+    let mut nearest: Vec<(usize, &str)> = catalogue
+        .iter()
+        .map(|scenario| (strsim::damerau_levenshtein(scenario.name(), name), scenario.name()))
+        .collect();
+    nearest.sort();
+    let names: Vec<&str> = nearest.iter().take(OFFERED).map(|(_, name)| *name).collect();
+    format!("no scenario matches `{name}`; the nearest are\n    {}", names.join("\n    "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalogue() -> Vec<Scenario> {
+        let names = ["a/x/v5", "a/x/v6.0", "a/y/v6.0/two", "b/v6.0"];
+        names.map(|name| Scenario::builder(name, || ()).proved()).into()
+    }
+
+    fn names(patterns: &[&str]) -> Result<Vec<String>, String> {
+        let patterns: Vec<String> = patterns.iter().map(|p| (*p).to_owned()).collect();
+        let catalogue = catalogue();
+        let selected = select(&catalogue, &patterns)?;
+        Ok(selected.iter().map(|scenario| scenario.name().to_owned()).collect())
+    }
+
+    #[test]
+    fn patterns_are_path_globs_and_mean_everything_below() {
+        assert_eq!(names(&[]).unwrap().len(), 4);
+        assert_eq!(names(&["a/**"]).unwrap(), ["a/x/v5", "a/x/v6.0", "a/y/v6.0/two"]);
+        assert_eq!(names(&["**/v6.0"]).unwrap(), ["a/x/v6.0", "a/y/v6.0/two", "b/v6.0"]);
+        assert_eq!(names(&["a/x"]).unwrap(), ["a/x/v5", "a/x/v6.0"]);
+        assert_eq!(names(&["*/v6.0"]).unwrap(), ["b/v6.0"]);
+        assert_eq!(names(&["b/", "a/x/v5"]).unwrap(), ["a/x/v5", "b/v6.0"]);
+    }
+
+    #[test]
+    fn what_matches_nothing_is_named_with_its_neighbours() {
+        let error = names(&["a/**", "b/v6.1"]).unwrap_err();
+        assert!(error.starts_with("no scenario matches `b/v6.1`; the nearest are\n    b/v6.0\n"));
+        assert!(names(&["a/[x"]).unwrap_err().starts_with("`a/[x` is no path glob"));
+    }
+}

@@ -1,0 +1,64 @@
+//! Counterexamples for people: one column per thread, one row per operation.
+
+use std::io::{self, Write};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use selvedge_core::{Counterexample, Prediction, Scenario, Settled, Step};
+
+/// What the scenario is and where it comes from.
+pub(crate) fn heading(scenario: &Scenario, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{}: {}", scenario.name(), scenario.about())?;
+    writeln!(out, "Source: {}", scenario.source())
+}
+
+/// The operations in order, the violation, and the command that replays it.
+pub(crate) fn counterexample(
+    scenario: &Scenario,
+    found: &Counterexample,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let threads = &found.trace.threads;
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    let header = ["".to_owned()].into_iter().chain(threads.iter().cloned());
+    table.set_header(header.chain(["holds then".to_owned(), "where".to_owned()]));
+    for (number, step) in found.trace.steps.iter().enumerate() {
+        let mut row = vec![(number + 1).to_string()];
+        row.extend((0..threads.len()).map(|thread| cell(step, thread)));
+        row.extend([step.held.join(", "), place(step)]);
+        table.add_row(row);
+    }
+    writeln!(out, "\n{table}")?;
+    writeln!(out, "\nViolation: {}", found.violation.kind)?;
+    writeln!(out, "  {}", found.violation.reason)?;
+    for wait in &found.violation.waits {
+        writeln!(out, "  {wait}")?;
+    }
+    writeln!(out, "\nReplay: selvedge replay {} --schedule {}", scenario.name(), found.schedule)
+}
+
+fn cell(step: &Step, thread: usize) -> String {
+    match &step.result {
+        _ if step.thread != thread => String::new(),
+        None => step.what.clone(),
+        Some(result) => format!("{} = {result}", step.what),
+    }
+}
+
+fn place(step: &Step) -> String {
+    let line = format!("{}:{}", step.file, step.line);
+    step.function.map_or(line.clone(), |function| format!("{function} [{line}]"))
+}
+
+/// A predicted inversion as lockdep would report it, and what became of it.
+pub(crate) fn prediction(prediction: &Prediction, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\n{}", prediction.inversion)?;
+    match &prediction.settled {
+        Settled::Feasible(schedule) => writeln!(out, "Feasible: with schedule {schedule}"),
+        Settled::Infeasible => {
+            writeln!(out, "Infeasible in this scenario: no ordering deadlocks on these locks.")
+        }
+        Settled::Open => writeln!(out, "Open: not every ordering was explored."),
+    }
+}

@@ -1,0 +1,112 @@
+//! Every scenario of the catalogue, on every engine.
+
+use selvedge_core::{Engine, Expected, Scenario, Settled, Verdict, ViolationKind};
+use selvedge_models::catalogue;
+
+fn named(name: &str) -> Scenario {
+    let mut catalogue = catalogue().into_iter();
+    catalogue.find(|scenario| scenario.name() == name).expect("a scenario of the catalogue")
+}
+
+#[test]
+fn every_verdict_is_as_expected_natively_and_complete() {
+    for scenario in catalogue() {
+        let report = scenario.verify(Engine::Native);
+        assert!(report.as_expected(), "{}: {report}", scenario.name());
+        assert!(report.complete, "{}: {report}", scenario.name());
+    }
+}
+
+#[test]
+fn every_verdict_is_as_expected_on_loom_where_loom_can_tell() {
+    for scenario in catalogue() {
+        // Where it cannot, it runs into its limit, which takes seconds each:
+        // `selvedge verify --engine all` shows those too.
+        if *scenario.expected(Engine::Loom) != Expected::Inconclusive {
+            scenario.assert_as_expected(Engine::Loom);
+        }
+    }
+}
+
+#[test]
+fn every_verdict_is_as_expected_on_shuttle() {
+    for scenario in catalogue() {
+        scenario.assert_as_expected(Engine::Shuttle);
+    }
+}
+
+#[test]
+fn a_counterexample_of_any_engine_replays_natively_to_the_same_trace() {
+    for scenario in catalogue() {
+        for engine in Engine::ALL {
+            if !matches!(scenario.expected(*engine), Expected::Refuted(_)) {
+                continue;
+            }
+            let Verdict::Refuted(found) = scenario.verify(*engine).verdict else {
+                panic!("{} is not refuted on {engine}", scenario.name());
+            };
+            for found in found {
+                let again = scenario.replay(&found.schedule).expect("it was just seen");
+                assert_eq!(again, found, "{} on {engine}", scenario.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_proof_has_the_same_certificate_every_time() {
+    for scenario in catalogue() {
+        let certificates = [(); 2].map(|()| match scenario.verify(Engine::Native).verdict {
+            Verdict::Proved(certificate) => Some(certificate),
+            _ => None,
+        });
+        assert_eq!(certificates[0], certificates[1], "{}", scenario.name());
+    }
+}
+
+#[test]
+fn lockdep_convicts_p11_from_an_execution_that_does_not_deadlock() {
+    let report = named("vfio-ap/ap-perms/p11/in-turn").verify(Engine::Native);
+    assert!(matches!(report.verdict, Verdict::Proved(_)), "{report}");
+    let [prediction] = report.predictions.as_slice() else { panic!("{report}") };
+    assert_eq!(prediction.inversion.classes(), ["ap_perms_mutex", "matrix_dev->lock"]);
+    assert_eq!(prediction.settled, Settled::Infeasible);
+}
+
+#[test]
+fn lockdep_has_nothing_against_what_was_merged() {
+    for scenario in catalogue().iter().filter(|s| s.name().contains("/v6.0/")) {
+        let report = scenario.verify(Engine::Native);
+        assert!(report.predictions.is_empty(), "{}: {report}", scenario.name());
+    }
+}
+
+/// H. Pasic's interleaving of 2020-11-26, step for step: the mask's writer asks and is told no;
+/// the queue is assigned; the mask is written.
+#[test]
+fn the_interleaving_of_the_mail_is_a_counterexample_to_p12_07() {
+    let scenario = named("vfio-ap/ap-perms/p12-07/apmask-assign");
+    // ap_perms_mutex, module, trylock, unlock, module | trylock, bound?, assigned, unlock | commit
+    let schedule = "0.0.0.0.0.1.1.1.1.0".parse().unwrap();
+    let found = scenario.replay(&schedule).unwrap();
+    assert_eq!(found.violation.kind, ViolationKind::invariant("INV-07"));
+    let did: Vec<&str> = found.trace.steps.iter().map(|step| step.what.as_str()).collect();
+    assert_eq!(did[0], "mutex_lock_interruptible(ap_perms_mutex)");
+    assert_eq!(did[2], "mutex_trylock(matrix_dev->lock)");
+    assert_eq!(did[5], "mutex_trylock(matrix_dev->lock)");
+    assert_eq!(did[9], "ghost(assigned)");
+}
+
+/// The deadlock that the commit message of v12 07/17 tells in four steps.
+#[test]
+fn the_deadlock_of_the_commit_message_is_a_counterexample_to_p11() {
+    let scenario = named("vfio-ap/ap-perms/p11/apmask-assign");
+    // apmask_store: ap_perms_mutex; assign: matrix_dev->lock; in_use wants the one, the check of
+    // the masks the other.
+    let found = scenario.replay(&"0.1.0".parse().unwrap()).unwrap();
+    let abba = ViolationKind::deadlock(["ap_perms_mutex", "matrix_dev->lock"]);
+    assert_eq!(found.violation.kind, abba);
+    assert!(found.violation.waits.iter().all(|wait| wait.on_cycle));
+    assert!(found.violation.waits[0].at.starts_with("vfio_ap_mdev_resource_in_use"));
+    assert!(found.violation.waits[1].at.starts_with("ap_apqn_in_matrix_owned_by_def_drv"));
+}

@@ -1,0 +1,133 @@
+//! The `selvedge` command as its user sees it.
+
+use std::process::{Command, Output, Stdio};
+
+fn selvedge(args: &[&str]) -> Output {
+    let binary = env!("CARGO_BIN_EXE_selvedge");
+    Command::new(binary).args(args).stdin(Stdio::null()).output().expect("the binary runs")
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).expect("UTF-8")
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).expect("UTF-8")
+}
+
+#[test]
+fn without_a_command_the_whole_catalogue_is_verified() {
+    let output = selvedge(&[]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).contains("vfio-ap/ap-perms/v6.0\n"));
+    assert!(stdout(&output).ends_with("verdicts, all as expected.\n"));
+    assert_eq!(stderr(&output), "", "no progress where there is no terminal");
+}
+
+#[test]
+fn a_refuted_scenario_has_its_reason_in_the_line_below() {
+    let output = selvedge(&["verify", "vfio-ap/ap-perms/p11/apmask-assign"]);
+    let lines: Vec<&str> = stdout(&output).lines().collect();
+    let row = lines.iter().position(|line| line.contains("apmask-assign ")).expect("a row");
+    assert!(lines[row].contains("refuted"));
+    assert!(lines[row + 1].trim_start().starts_with(
+        "deadlock: apmask_store holds ap_perms_mutex and waits for matrix_dev->lock; \
+         assign_adapter_store holds matrix_dev->lock and waits for ap_perms_mutex"
+    ));
+}
+
+#[test]
+fn json_has_the_fields_of_the_contract() {
+    let patterns = ["vfio-ap/in-use/*", "vfio-ap/ap-perms/p11/in-turn"];
+    let output = selvedge(&[&["verify", "--engine", "all", "--json"], &patterns[..]].concat());
+    assert_eq!(output.status.code(), Some(0));
+    let mut lines = 0;
+    for line in stdout(&output).lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect("an object per line");
+        for text in ["scenario", "engine"] {
+            assert!(line[text].is_string(), "{text} in {line}");
+        }
+        for verdict in ["expected", "found"] {
+            let known = ["proved", "refuted", "inconclusive"];
+            assert!(known.contains(&line[verdict].as_str().unwrap()), "{verdict} in {line}");
+        }
+        assert_eq!(line["as_expected"], true, "{line}");
+        assert!(line["complete"].is_boolean(), "{line}");
+        assert!(line["executions"].as_u64().unwrap() > 0, "{line}");
+        assert!(line["seconds"].as_f64().unwrap() > 0.0, "{line}");
+        let refuted = line["found"] == "refuted";
+        for field in ["violation", "schedule"] {
+            assert_eq!(line[field].is_string(), refuted, "{field} in {line}");
+        }
+        lines += 1;
+    }
+    assert_eq!(lines, 5 * 3);
+}
+
+#[test]
+fn what_explain_prints_last_replays_to_the_same() {
+    let name = "vfio-ap/ap-perms/p12-07/apmask-assign";
+    let explained = selvedge(&["explain", name]);
+    assert_eq!(explained.status.code(), Some(0));
+    let command =
+        stdout(&explained).lines().find_map(|line| line.strip_prefix("Replay: selvedge "));
+    let arguments: Vec<&str> = command.expect("a command").split(' ').collect();
+    let replayed = selvedge(&arguments);
+    assert_eq!(replayed.status.code(), Some(0));
+    assert_eq!(stdout(&explained), stdout(&replayed));
+}
+
+#[test]
+fn a_proved_scenario_is_explained_too() {
+    let output = selvedge(&["explain", "vfio-ap/ap-perms/p11/in-turn"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).contains("Proved: none of its "));
+    assert!(stdout(&output).contains("possible circular locking dependency detected"));
+    assert!(stdout(&output).contains("Infeasible in this scenario"));
+}
+
+#[test]
+fn a_wrong_command_line_says_what_would_be_right_and_exits_with_2() {
+    for (args, says) in [
+        (&["verify", "vfio-ap/ap-perms/p13"][..], "no scenario matches `vfio-ap/ap-perms/p13`"),
+        (
+            &["explain", "vfio-ap/ap-perms/p11/apmask-asign"],
+            "    vfio-ap/ap-perms/p11/apmask-assign\n",
+        ),
+        (&["list", "["], "`[` is no path glob"),
+        (&["verify", "--engine", "lom"], "`lom` is no engine; this build has native, loom"),
+        (&["frobnicate"], "unrecognized subcommand 'frobnicate'"),
+        (&["replay", "vfio-ap/in-use/module-ref"], "--schedule"),
+        (&["replay", "vfio-ap/in-use/module-ref", "--schedule", "0.x"], "`x` is no step"),
+        (&["replay", "vfio-ap/in-use/module-ref", "--schedule", "0.7"], "step 1 of the schedule"),
+        (&["replay", "vfio-ap/in-use/module-ref", "--schedule", "0"], "ends before"),
+    ] {
+        let output = selvedge(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(stderr(&output).contains(says), "{args:?}: {}", stderr(&output));
+        assert_eq!(stdout(&output), "", "{args:?}");
+    }
+}
+
+#[test]
+fn a_limit_that_is_hit_is_never_a_proof() {
+    let name = "vfio-ap/ap-perms/v6.0/apmask-assign";
+    for engine in ["native", "loom"] {
+        let args = ["verify", name, "--engine", engine, "--executions-max", "5", "--json"];
+        let output = selvedge(&args);
+        assert_eq!(output.status.code(), Some(1), "{engine}");
+        let line: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
+        assert_eq!(line["found"], "inconclusive", "{engine}");
+        assert_eq!(line["as_expected"], false, "{engine}");
+        assert_eq!(line["executions"], 5, "{engine}");
+    }
+}
+
+#[test]
+fn a_reader_that_stops_reading_is_no_error() {
+    let binary = env!("CARGO_BIN_EXE_selvedge");
+    let mut child =
+        Command::new(binary).arg("list").stdout(Stdio::piped()).spawn().expect("the binary runs");
+    drop(child.stdout.take());
+    assert!(child.wait().expect("it ends").success());
+}
