@@ -1,1 +1,48 @@
-//! x
+//! What the benches measure, so that tests can see that it is what it says.
+
+#![deny(missing_docs)]
+
+use std::ops::ControlFlow;
+
+use selvedge_core::{Engine, Expected, Limits, Report, Scenario, Search};
+use selvedge_models::catalogue;
+
+/// The scenarios of the catalogue with several threads that both the native engine and loom
+/// prove.
+pub fn proved_by_loom() -> Vec<Scenario> {
+    let mut scenarios = catalogue();
+    scenarios.retain(|scenario| {
+        scenario.threads().count() > 1 && *scenario.expected(Engine::Loom) == Expected::Proved
+    });
+    scenarios
+}
+
+/// Explores `scenario` to its end.
+///
+/// # Panics
+///
+/// If the verdict is not as expected: what does not prove must not be timed as if it did.
+pub fn prove(scenario: &Scenario, engine: Engine, search: Search) -> Report {
+    let mut limits = Limits::default();
+    limits.search = search;
+    let report = scenario.verify_with(engine, &limits, &mut |_| ControlFlow::Continue(()));
+    assert!(report.as_expected() && report.complete, "{}: {report}", scenario.name());
+    report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_engine_and_search_proves_what_is_measured() {
+        let scenarios = proved_by_loom();
+        assert!(!scenarios.is_empty());
+        for scenario in scenarios {
+            for search in Search::ALL {
+                prove(&scenario, Engine::Native, *search);
+            }
+            prove(&scenario, Engine::Loom, Search::default());
+        }
+    }
+}

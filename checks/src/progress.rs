@@ -6,9 +6,6 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use selvedge_core::{Progress, Scenario};
 
-/// Executions between two updates of the line.
-const UPDATE_EVERY: u64 = 1024;
-
 /// Shows how far the exploration of `scenario` has come, until it is dropped.
 pub(crate) fn listener(scenario: &Scenario) -> impl FnMut(Progress) -> ControlFlow<String> + use<> {
     let line = Line::new(scenario.name());
@@ -31,9 +28,6 @@ impl Line {
     }
 
     fn update(&self, progress: Progress) {
-        if !progress.executions.is_multiple_of(UPDATE_EVERY) {
-            return;
-        }
         let states = progress.states.map_or(String::new(), |n| format!(", {n} states"));
         let open = progress.frontier.map_or(String::new(), |n| format!(", {n} branches open"));
         self.0.set_message(format!("{} executions{states}{open}", progress.executions));

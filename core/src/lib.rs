@@ -1,6 +1,117 @@
-//! Selvedge model-checks the locking protocols of Linux kernel drivers.
+//! Selvedge answers one question about a locking scheme: *is there any ordering of these threads
+//! that deadlocks, touches something after its release, or breaks an invariant?* It answers with
+//! a proof, every ordering explored, or with the ordering.
+//!
+//! # Background
+//!
+//! A kernel driver's locking is argued over on mailing lists: who takes which lock first, what
+//! may happen between two critical sections, why a trylock is or is not enough. The arguments
+//! are about orderings, and a person can hold only a few orderings in mind. Testing does not
+//! help much: the ordering that matters is the one that the scheduler does not choose. Lockdep
+//! sees an inversion of the lock order in any ordering, but not a gap between a check and the
+//! use of its answer, not a wait on a flag, and not whether the inversion can ever bite.
+//!
+//! # What it does
+//!
+//! Write the scheme as a [`Scenario`]: a world of the kernel's synchronisation objects
+//! ([`sync`]), a few threads, and a claim. An [`Engine`] explores the orderings and gives a
+//! [`Verdict`]:
+//!
+//! ```
+//! use selvedge_core::sync::{Ghost, Mutex};
+//! use selvedge_core::{Engine, Scenario, ViolationKind};
+//!
+//! // Two administrators, one queue. The one who asks first may be told "free" and find the
+//! // queue taken when it acts: the lock is dropped in between.
+//! struct World {
+//!     free: Mutex<bool>,
+//!     owners: Ghost<u32>,
+//! }
+//!
+//! fn take_if_free(world: &World) {
+//!     let free = *world.free.lock();
+//!     if free {
+//!         *world.free.lock() = false;
+//!         world.owners.update(|owners| *owners += 1);
+//!     }
+//! }
+//!
+//! let world = || World { free: Mutex::new("perms", true), owners: Ghost::new("owners", 0) };
+//! let one_owner = |owners: &u32| match owners {
+//!     0 | 1 => Ok(()),
+//!     n => Err(format!("{n} owners")),
+//! };
+//! Scenario::builder("example/check-then-act", world)
+//!     .thread("T1", take_if_free)
+//!     .thread("T2", take_if_free)
+//!     .finally(move |world| world.owners.check("ONE-OWNER", one_owner))
+//!     .refuted([ViolationKind::invariant("ONE-OWNER")])
+//!     .assert_as_expected(Engine::Native);
+//! ```
+//!
+//! A violation is named precisely ([`ViolationKind`]): the lock classes on the cycle, the
+//! invariant's id, the object. A claim names it too, so a test cannot pass for the wrong reason.
+//! Each comes with its [`Schedule`] and [`Trace`], and [`Scenario::replay`] shows it again,
+//! operation for operation.
+//!
+//! # What is checked
+//!
+//! - **Deadlock**: a state in which nobody can go on, with the cycle of waits. A wait for a
+//!   flag counts if somebody has promised to clear it ([`sync::WaitQueue::promise`]). Whoever
+//!   can only be saved by luck, a signal or a spurious wake-up, is not saved.
+//! - **Lock order**, as lockdep does it, over all executions ([`observe::lockdep`]). The search
+//!   then settles each predicted cycle: *feasible* with a schedule, or *infeasible* in this
+//!   scenario ([`Settled`]).
+//! - **Lifetimes**: a touch after the release, a second release, something left behind at the
+//!   end: never released ([`sync::Tracked`]), still referenced ([`sync::Kref`],
+//!   [`sync::ModuleRef`]), still locked.
+//! - **Ownership**: an unlock by another thread.
+//! - **Invariants**: [`invariant_broken`] from inside the model, [`sync::Ghost::check`] on state
+//!   that the driver does not record, assertions (a panic is a violation).
+//!
+//! # Three engines
+//!
+//! The native engine compares states: it visits each once, on coroutines, and where threads
+//! share locks a proof takes milliseconds. [loom] and [shuttle] run the same scenarios over
+//! their own mutexes and schedulers, as witnesses that share no search with it. loom proves too,
+//! where it comes to an end; shuttle's random schedules only refute.
+//!
+//! loom 0.7.2 does not explore everything that its interface offers: not a failing `try_lock`,
+//! not a load before a store to the same atomic, nothing right after a `yield_now`. Objects here
+//! are built only from what it does explore, a `Mutex` and a `Condvar` in a predicate loop, and
+//! its own log event decides whether it is done. The test suite `loom_defects` asserts each
+//! defect that is stepped round.
+//!
+//! # What a proof means
+//!
+//! [`Verdict::Proved`] says that every ordering of the scenario's operations was explored and no
+//! limit was hit. It rests on these conditions:
+//!
+//! - Threads share the world only through [`sync`] and [`thread`]. What they learn elsewhere
+//!   the state does not show; an engine that notices (the program does something else when run
+//!   again) refuses, but it need not notice.
+//! - Threads are deterministic but for what the primitives tell them.
+//! - A value behind a lock is told apart by its `Hash` ([`Value`]).
+//! - Memory is sequentially consistent.
+//!
+//! And it is about the scenario: two threads that do this, not any number that do anything.
+//!
+//! # Limitations
+//!
+//! - On loom, a thread wakes spuriously at most once; a scenario that sleeps gets no proof there.
+//! - Outside of an engine nobody is interrupted and nobody wakes spuriously.
+//! - Weak memory is not modelled.
+//!
+//! # Implementation
+//!
+//! Every object is a small state machine that says whether an operation can happen and what it
+//! does; a runtime makes a step atomic and lets threads wait. `ARCHITECTURE.md` in the
+//! repository walks through it.
+//!
+//! [loom]: https://docs.rs/loom
+//! [shuttle]: https://docs.rs/shuttle
+
 #![deny(missing_docs)]
-#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod data;
 mod engine;
@@ -17,7 +128,7 @@ mod verdict;
 mod violation;
 
 pub use data::Value;
-pub use engine::{Engine, Limits, Listener, Progress, ReplayError, UnknownEngine};
+pub use engine::{Engine, Limits, Listener, Progress, ReplayError, Search, UnknownEngine};
 pub use explore::{Schedule, ScheduleError};
 pub use observe::{Step, Trace};
 pub use runtime::{Function, function, invariant_broken};

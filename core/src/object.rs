@@ -39,8 +39,8 @@ impl Object {
     pub(crate) fn new(class: &'static str, machine: Box<dyn Machine>) -> Self {
         match runtime::current() {
             Runtime::Native(execution) => Self::Native(execution.register(class, machine)),
-            Runtime::Std(host) => {
-                Self::Std(Box::new(runtime::std_host::Monitor::new(class, machine, host)))
+            Runtime::Std => {
+                Self::Std(Box::new(runtime::std_host::Monitor::new(class, machine, None)))
             }
             #[cfg(feature = "loom")]
             Runtime::Loom(host) => {

@@ -60,6 +60,13 @@ impl Op {
     }
 }
 
+impl OpKind {
+    /// Whether the operation leaves its object as it was.
+    pub(crate) fn reads(self) -> bool {
+        matches!(self, Self::Load | Self::Use | Self::CallModule | Self::Join)
+    }
+}
+
 macro_rules! op_kinds {
     ($($(#[$doc:meta])* $kind:ident => $text:literal,)*) => {
         /// The kinds of operation, over all primitives.

@@ -16,6 +16,8 @@ pub(crate) struct Instance {
     pub(crate) finally: Body,
 }
 
+pub(crate) type Program = Arc<dyn Fn() -> Instance + Send + Sync>;
+
 /// What is claimed of a scenario.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Expected {
@@ -74,7 +76,7 @@ pub struct Scenario {
     about: String,
     source: String,
     threads: Vec<Arc<str>>,
-    program: Arc<dyn Fn() -> Instance + Send + Sync>,
+    program: Program,
     expected: Expected,
     /// Engines that come to another verdict than the claim, and to which.
     exceptions: Vec<(Engine, Expected)>,
@@ -165,12 +167,8 @@ impl Scenario {
         self
     }
 
-    pub(crate) fn program(&self) -> &(dyn Fn() -> Instance + Send + Sync) {
-        &*self.program
-    }
-
-    pub(crate) fn shared_program(&self) -> Arc<dyn Fn() -> Instance + Send + Sync> {
-        Arc::clone(&self.program)
+    pub(crate) fn program(&self) -> &Program {
+        &self.program
     }
 }
 

@@ -36,12 +36,15 @@ impl Verdict {
 }
 
 /// What a proof rests on. Two runs of the same proof have equal certificates.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Certificate {
     /// How many states are reachable, if the engine compares states.
     pub states: Option<u64>,
     /// A digest of the set of those states.
     pub digest: Option<u64>,
+    /// How many Mazurkiewicz traces there are, if the engine enumerates them. A trace that ends
+    /// in a deadlock counts too.
+    pub traces: Option<u64>,
 }
 
 /// An ordering that violates something.
@@ -98,6 +101,8 @@ pub struct Report {
     pub complete: bool,
     /// How many executions were run.
     pub executions: u64,
+    /// What was counted; of a refuted scenario too.
+    pub certificate: Certificate,
     /// The lock-order inversions that were predicted.
     pub predictions: Vec<Prediction>,
     /// What was claimed.
@@ -133,10 +138,22 @@ impl Report {
             verdict,
             complete,
             executions: explored.executions,
+            certificate: explored.certificate,
             predictions,
             expected: scenario.expected(engine).clone(),
             expected_inversions: scenario.expected_inversions().to_vec(),
         }
+    }
+
+    /// What an engine says that is not in this build.
+    #[cfg(not(all(feature = "loom", feature = "shuttle")))]
+    pub(crate) fn absent(scenario: &Scenario, engine: Engine) -> Self {
+        let explored = Explored {
+            executions: 0,
+            certificate: Certificate::default(),
+            stopped: Some(format!("this build is without {engine}")),
+        };
+        Self::new(scenario, engine, Findings::default(), explored, &[])
     }
 
     /// What was claimed.

@@ -397,3 +397,18 @@ fn a_scenario_that_depends_on_the_outside_is_refused() {
     };
     assert!(reason.contains("does not do the same twice"), "{reason}");
 }
+
+#[test]
+fn a_program_that_never_ends_is_inconclusive() {
+    let scenario = Scenario::builder("endless", || Atomic::new("x", 0))
+        .thread("T", |x| {
+            loop {
+                x.fetch_add(1);
+            }
+        })
+        .proved();
+    let Verdict::Inconclusive { reason } = scenario.verify(Engine::Native).verdict else {
+        panic!("it ended");
+    };
+    assert_eq!(reason, "an execution has more than 10000 operations");
+}

@@ -60,7 +60,7 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
     }
     let explored = Explored {
         executions: executions.load(Ordering::Relaxed),
-        certificate: Certificate { states: None, digest: None },
+        certificate: Certificate::default(),
         stopped: stopped.or(unexplored.map(|what| format!("on loom we do not explore {what}"))),
     };
     host.observers(|seen| {
@@ -107,7 +107,7 @@ fn run(
     let subscriber = tracing_subscriber::registry().with(Completion(Arc::clone(&completed)));
     let model = {
         let (host, executions, stopped) = (host.clone(), executions.clone(), stopped.clone());
-        let program = scenario.shared_program();
+        let program = Arc::clone(scenario.program());
         move || {
             let ran = executions.load(Ordering::Relaxed);
             if ran == limit {

@@ -29,11 +29,9 @@ use crate::verdict::{Counterexample, Report};
 pub enum Engine {
     /// Selvedge's own explorer.
     Native,
-    /// loom.
-    #[cfg(feature = "loom")]
+    /// loom, in builds with the feature `loom`.
     Loom,
-    /// shuttle.
-    #[cfg(feature = "shuttle")]
+    /// shuttle, in builds with the feature `shuttle`.
     Shuttle,
 }
 
@@ -51,9 +49,7 @@ impl Engine {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Native => "native",
-            #[cfg(feature = "loom")]
             Self::Loom => "loom",
-            #[cfg(feature = "shuttle")]
             Self::Shuttle => "shuttle",
         }
     }
@@ -87,12 +83,41 @@ impl FromStr for Engine {
     }
 }
 
-/// When to give up. A limit that is hit makes a verdict inconclusive, never a proof.
+/// How the native engine searches.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Search {
+    /// Every reachable state once. Exact, and quick where threads share locks.
+    #[default]
+    Stateful,
+    /// Every Mazurkiewicz trace once, by sleep sets. Compares no states, so it is an independent
+    /// second opinion; for small programs.
+    SleepSets,
+}
+
+impl Search {
+    /// Every search.
+    pub const ALL: &'static [Self] = &[Self::Stateful, Self::SleepSets];
+
+    /// `stateful` or `sleep-sets`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stateful => "stateful",
+            Self::SleepSets => "sleep-sets",
+        }
+    }
+}
+
+/// How to search, and when to give up. A limit that is hit makes a verdict inconclusive, never
+/// a proof.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Limits {
+    /// How the native engine searches.
+    pub search: Search,
     /// Executions of the native engine.
     pub native_executions: u64,
+    /// Operations in one execution of the native engine: a program that never ends is noticed.
+    pub native_operations: usize,
     /// Executions of loom, over all its runs for one scenario. A scenario can have its own
     /// limit: [`Scenario::loom_executions_max`].
     pub loom_executions: u64,
@@ -107,7 +132,9 @@ impl Default for Limits {
     /// several 100,000 executions a second, loom some 10,000.
     fn default() -> Self {
         Self {
+            search: Search::default(),
             native_executions: 50_000_000,
+            native_operations: 10_000,
             loom_executions: 100_000,
             shuttle_executions: 20_000,
             shuttle_seed: 0x5E1F_ED6E,
@@ -135,7 +162,8 @@ impl Scenario {
         self.verify_with(engine, &Limits::default(), &mut |_| ControlFlow::Continue(()))
     }
 
-    /// Explores the scenario with `engine`. `listener` hears of every execution; a reason to
+    /// Explores the scenario with `engine`. `listener` hears how far it has come, every few
+    /// hundred executions on the native engine and between the runs of the others; a reason to
     /// stop that it returns becomes the verdict's.
     pub fn verify_with(
         &self,
@@ -149,6 +177,8 @@ impl Scenario {
             Engine::Loom => loom::verify(self, limits, listener),
             #[cfg(feature = "shuttle")]
             Engine::Shuttle => shuttle::verify(self, limits, listener),
+            #[cfg(not(all(feature = "loom", feature = "shuttle")))]
+            absent => Report::absent(self, absent),
         }
     }
 

@@ -52,6 +52,7 @@ impl Panic {
     }
 
     /// Whether loom raised it because nobody can go on.
+    #[cfg(feature = "loom")]
     pub(crate) fn is_loom_deadlock(&self) -> bool {
         self.message.starts_with("deadlock; threads = ")
     }

@@ -53,7 +53,7 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
     }
     let explored = Explored {
         executions: executions.load(Ordering::Relaxed),
-        certificate: Certificate { states: None, digest: None },
+        certificate: Certificate::default(),
         stopped: Some(stopped),
     };
     host.observers(|seen| {
@@ -74,7 +74,7 @@ fn run(
     let mut config = ::shuttle::Config::new();
     config.failure_persistence = ::shuttle::FailurePersistence::None;
     config.silence_warnings = true;
-    let program = scenario.shared_program();
+    let program = Arc::clone(scenario.program());
     let model = {
         let (host, executions) = (Arc::clone(host), Arc::clone(executions));
         move || {

@@ -7,14 +7,17 @@
 
 mod replay;
 mod schedule;
+mod sleep;
 mod stateful;
 
 pub(crate) use replay::Replay;
 pub(crate) use schedule::Choice;
 pub use schedule::{Schedule, ScheduleError};
+pub(crate) use sleep::SleepSets;
 pub(crate) use stateful::Stateful;
 
 use crate::op::{ObjectId, Op};
+use crate::verdict::Certificate;
 
 /// An announced operation that can happen now, one way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,4 +56,19 @@ pub(crate) trait Strategy {
 
     /// Decides at the next point of the execution.
     fn choose(&mut self, point: &dyn Point) -> Decision;
+
+    /// What has been counted so far; the digest is asked for apart, because it is dear.
+    fn certificate(&self) -> Certificate {
+        Certificate::default()
+    }
+
+    /// A digest of the states that were reached.
+    fn digest(&self) -> Option<u64> {
+        None
+    }
+
+    /// How many points of the present path have branches left.
+    fn frontier(&self) -> Option<u64> {
+        None
+    }
 }

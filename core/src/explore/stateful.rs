@@ -4,10 +4,13 @@
 //! remembering states is what makes a proof of a driver's protocol quick. A program cannot be
 //! rewound, so each branch re-runs it from the start along the path to the branch.
 
-use rustc_hash::FxHashSet;
+use std::hash::Hasher;
+
+use rustc_hash::{FxHashSet, FxHasher};
 use smallvec::SmallVec;
 
 use super::{Decision, Enabled, Point, Strategy};
+use crate::verdict::Certificate;
 
 /// A state on the present path, with what can happen in it.
 #[derive(Debug)]
@@ -27,29 +30,6 @@ pub(crate) struct Stateful {
 }
 
 impl Stateful {
-    /// How many states were reached.
-    pub(crate) fn states(&self) -> u64 {
-        self.visited.len() as u64
-    }
-
-    /// How many states the present path has that have branches left.
-    pub(crate) fn frontier(&self) -> u64 {
-        self.path.iter().filter(|node| node.taken + 1 < node.enabled.len()).count() as u64
-    }
-
-    /// A digest of the set of states, the same for every run of the same program.
-    pub(crate) fn digest(&self) -> u64 {
-        use std::hash::Hasher;
-        let mut states: Vec<&[u64]> = self.visited.iter().map(|state| &**state).collect();
-        states.sort_unstable();
-        let mut hasher = rustc_hash::FxHasher::default();
-        for state in states {
-            hasher.write_usize(state.len());
-            state.iter().for_each(|word| hasher.write_u64(*word));
-        }
-        hasher.finish()
-    }
-
     /// Moves the path on to the next branch that has not been taken.
     fn backtrack(&mut self) -> bool {
         while let Some(node) = self.path.last_mut() {
@@ -83,5 +63,26 @@ impl Strategy for Stateful {
         self.path.push(Node { enabled: SmallVec::from_slice(point.enabled()), taken: 0 });
         self.depth += 1;
         Decision::Take(point.enabled()[0].choice)
+    }
+
+    fn certificate(&self) -> Certificate {
+        Certificate { states: Some(self.visited.len() as u64), ..Certificate::default() }
+    }
+
+    /// The same for every run of the same program.
+    fn digest(&self) -> Option<u64> {
+        let mut states: Vec<&[u64]> = self.visited.iter().map(|state| &**state).collect();
+        states.sort_unstable();
+        let mut hasher = FxHasher::default();
+        for state in states {
+            hasher.write_usize(state.len());
+            state.iter().for_each(|word| hasher.write_u64(*word));
+        }
+        Some(hasher.finish())
+    }
+
+    fn frontier(&self) -> Option<u64> {
+        let open = self.path.iter().filter(|node| node.taken + 1 < node.enabled.len());
+        Some(open.count() as u64)
     }
 }

@@ -6,8 +6,16 @@
 //! can be used inside anybody's own `loom::model(..)`.
 
 #[macro_use]
+#[cfg_attr(
+    not(all(feature = "loom", feature = "shuttle")),
+    expect(dead_code, reason = "each engine uses a part of it")
+)]
 mod host;
-pub(crate) use host::{Chooser, Host, Question};
+#[cfg(any(feature = "loom", feature = "shuttle"))]
+pub(crate) use host::Chooser;
+pub(crate) use host::Host;
+#[cfg(feature = "loom")]
+pub(crate) use host::Question;
 
 use std::cell::RefCell;
 use std::hash::Hash;
@@ -40,7 +48,8 @@ monitor!(
 #[derive(Clone)]
 pub(crate) enum Runtime {
     Native(Rc<native::Execution>),
-    Std(Option<Arc<Host>>),
+    #[cfg_attr(all(loom, feature = "loom"), expect(dead_code, reason = "loom stands in for it"))]
+    Std,
     #[cfg(feature = "loom")]
     Loom(Option<Arc<Host>>),
     #[cfg(feature = "shuttle")]
@@ -63,7 +72,7 @@ fn default_runtime() -> Runtime {
 
 #[cfg(not(all(loom, feature = "loom")))]
 fn default_runtime() -> Runtime {
-    Runtime::Std(None)
+    Runtime::Std
 }
 
 /// Puts `runtime` in charge until the result is dropped.
@@ -97,8 +106,7 @@ pub(crate) fn native() -> Rc<native::Execution> {
 
 fn host() -> Option<Arc<Host>> {
     match current() {
-        Runtime::Native(_) => None,
-        Runtime::Std(host) => host,
+        Runtime::Native(_) | Runtime::Std => None,
         #[cfg(feature = "loom")]
         Runtime::Loom(host) => host,
         #[cfg(feature = "shuttle")]
@@ -206,7 +214,7 @@ impl Drop for Function {
 
 fn me(runtime: &Runtime) -> ThreadId {
     match runtime {
-        Runtime::Native(_) | Runtime::Std(_) => std_host::me(),
+        Runtime::Native(_) | Runtime::Std => std_host::me(),
         #[cfg(feature = "loom")]
         Runtime::Loom(_) => loom_host::me(),
         #[cfg(feature = "shuttle")]
@@ -218,11 +226,11 @@ fn me(runtime: &Runtime) -> ThreadId {
 pub(crate) fn spawn(name: &'static str, end: Arc<Object>, body: Body) -> ThreadId {
     match current() {
         Runtime::Native(execution) => execution.spawn_joinable(name.into(), &end, body),
-        Runtime::Std(host) => {
-            let me = std_host::new_thread(name.into(), host.as_deref());
+        Runtime::Std => {
+            let me = std_host::new_thread(name.into(), None);
             let thread = std::thread::Builder::new().name(name.to_owned());
             thread
-                .spawn(std_host::hosted(me, Some(end), host, body))
+                .spawn(std_host::hosted(me, Some(end), None, body))
                 .expect("the operating system has no thread left");
             me
         }

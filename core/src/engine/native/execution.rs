@@ -16,7 +16,7 @@ use crate::object::{Object, Place};
 use crate::observe::Observers;
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::runtime::{self, Runtime};
-use crate::scenario::{Body, Instance};
+use crate::scenario::{Body, Instance, Program};
 use crate::verdict::Findings;
 use crate::violation::Violation;
 
@@ -59,10 +59,14 @@ pub(crate) enum End {
     Cut,
     /// The program did not do the same twice.
     Diverged,
+    /// More operations than an execution may have.
+    TooLong,
 }
 
 /// The world of one execution; kept and cleared from execution to execution.
 pub(crate) struct Execution {
+    /// How many operations an execution may have.
+    operations_max: usize,
     inner: RefCell<Inner>,
 }
 
@@ -92,7 +96,7 @@ struct Thread {
 const RUN_OUT_STEPS: usize = 1_000;
 
 impl Execution {
-    pub(crate) fn new() -> Rc<Self> {
+    pub(crate) fn new(operations_max: usize) -> Rc<Self> {
         let inner = Inner {
             machines: Vec::new(),
             threads: Vec::new(),
@@ -102,19 +106,19 @@ impl Execution {
             stacks: Stacks::default(),
             violation: None,
         };
-        Rc::new(Self { inner: RefCell::new(inner) })
+        Rc::new(Self { operations_max, inner: RefCell::new(inner) })
     }
 
     /// Runs `instance` once, as `strategy` decides, and notes what it violates.
     pub(crate) fn run(
         self: &Rc<Self>,
-        program: &dyn Fn() -> Instance,
+        program: &Program,
         strategy: &mut dyn Strategy,
         findings: &mut Findings,
     ) -> End {
         self.clear();
         let _in_charge = runtime::enter(Runtime::Native(Rc::clone(self)));
-        let finally = match panics::catch(program) {
+        let finally = match panics::catch(|| program()) {
             Ok(Instance { threads, finally }) => {
                 for (name, body) in threads {
                     self.spawn(name, body);
@@ -161,12 +165,19 @@ impl Execution {
                 self.note(findings, violation);
             }
             match strategy.choose(&here) {
+                Decision::Take(_) if self.operations() == self.operations_max => {
+                    return End::TooLong;
+                }
                 Decision::Take(choice) => self.step(choice),
                 Decision::Cut if here.enabled.is_empty() => return End::Over,
                 Decision::Cut => return End::Cut,
                 Decision::Diverged => return End::Diverged,
             }
         }
+    }
+
+    fn operations(&self) -> usize {
+        self.inner.borrow().observers.steps()
     }
 
     /// The end of the world: the scenario's last word, then what it left behind.

@@ -6,44 +6,57 @@ mod intern;
 
 use std::ops::ControlFlow;
 
-use crate::explore::{Replay, Schedule, Stateful, Strategy};
+use crate::explore::{Replay, Schedule, SleepSets, Stateful, Strategy};
 use crate::scenario::Scenario;
-use crate::verdict::{Certificate, Counterexample, Explored, Findings, Report};
+use crate::verdict::{Counterexample, Explored, Findings, Report};
 
-use super::{Engine, Limits, Listener, Progress, ReplayError};
+use super::{Engine, Limits, Listener, Progress, ReplayError, Search};
 use execution::End;
 pub(crate) use execution::{Execution, Handle};
 pub(crate) use intern::History;
 
+/// Executions between two words to the listener.
+const LISTEN_EVERY: u64 = 256;
+
+const DIVERGED: &str = "the scenario does not do the same twice: a thread depends on something \
+                        outside the world";
+
 pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listener<'_>) -> Report {
-    let execution = Execution::new();
-    let mut search = Stateful::default();
+    let mut strategy: Box<dyn Strategy> = match limits.search {
+        Search::Stateful => Box::new(Stateful::default()),
+        Search::SleepSets => Box::new(SleepSets::default()),
+    };
+    let execution = Execution::new(limits.native_operations);
     let mut findings = Findings::default();
     let mut executions = 0;
     let stopped = loop {
-        if !search.begin() {
+        if !strategy.begin() {
             break None;
         }
         if executions == limits.native_executions {
             break Some(format!("stopped after {executions} executions, the limit"));
         }
         executions += 1;
-        if execution.run(scenario.program(), &mut search, &mut findings) == End::Diverged {
-            break Some(
-                "the scenario does not do the same twice: a thread depends on something outside \
-                 the world"
-                    .to_owned(),
-            );
+        match execution.run(scenario.program(), &mut *strategy, &mut findings) {
+            End::Over | End::Cut => {}
+            End::Diverged => break Some(DIVERGED.to_owned()),
+            End::TooLong => {
+                let operations = limits.native_operations;
+                break Some(format!("an execution has more than {operations} operations"));
+            }
         }
-        let (states, frontier) = (Some(search.states()), Some(search.frontier()));
-        if let ControlFlow::Break(reason) = listener(Progress { executions, states, frontier }) {
-            break Some(reason);
+        if executions.is_multiple_of(LISTEN_EVERY) {
+            let (states, frontier) = (strategy.certificate().states, strategy.frontier());
+            if let ControlFlow::Break(reason) = listener(Progress { executions, states, frontier })
+            {
+                break Some(reason);
+            }
         }
     };
-    let certificate = Certificate {
-        states: Some(search.states()),
-        digest: stopped.is_none().then(|| search.digest()),
-    };
+    let mut certificate = strategy.certificate();
+    if stopped.is_none() {
+        certificate.digest = strategy.digest();
+    }
     let explored = Explored { executions, certificate, stopped };
     execution.observers(|seen| {
         Report::new(scenario, Engine::Native, findings, explored, seen.lockdep().inversions())
@@ -57,7 +70,7 @@ pub(super) fn replay(
     let mut replay = Replay::new(schedule);
     let mut findings = Findings::default();
     replay.begin();
-    let end = Execution::new().run(scenario.program(), &mut replay, &mut findings);
+    let end = Execution::new(usize::MAX).run(scenario.program(), &mut replay, &mut findings);
     if let Some((step, possible)) = replay.stopped_at {
         let name =
             |thread: usize| scenario.threads().nth(thread).unwrap_or("a spawned thread").to_owned();

@@ -1,0 +1,69 @@
+//! Programs whose number of Mazurkiewicz traces has a closed form.
+
+use std::ops::ControlFlow;
+
+use selvedge_core::sync::Mutex;
+use selvedge_core::{Engine, Limits, Report, Scenario, ScenarioBuilder, Search, ViolationKind};
+
+/// N philosophers, each with the fork of its number at the left and the next at the right.
+fn philosophers(n: usize, last_swaps: bool) -> ScenarioBuilder<Vec<Mutex>> {
+    const FORKS: [&str; 6] = ["fork 0", "fork 1", "fork 2", "fork 3", "fork 4", "fork 5"];
+    let world = move || FORKS[..n].iter().map(|fork| Mutex::new(fork, ())).collect();
+    (0..n).fold(Scenario::builder("philosophers", world), |scenario, i| {
+        let (first, second) = (i, (i + 1) % n);
+        let swap = last_swaps && i == n - 1;
+        let (first, second) = if swap { (second, first) } else { (first, second) };
+        scenario.thread(&format!("philosopher {i}"), move |forks: &Vec<Mutex>| {
+            let _first = forks[first].lock();
+            let _second = forks[second].lock();
+        })
+    })
+}
+
+fn verify(scenario: &Scenario, search: Search) -> Report {
+    let mut limits = Limits::default();
+    limits.search = search;
+    scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()))
+}
+
+/// Everybody has the left fork, or else the forks order the meals: one trace for each way to
+/// direct the edges of a ring, but for the two ways round.
+#[test]
+fn there_are_2_to_the_n_less_2_complete_traces_and_one_deadlock() {
+    for n in 2..=6 {
+        let forks: Vec<String> = (0..n).map(|fork| format!("fork {fork}")).collect();
+        let deadlock = ViolationKind::deadlock(forks.iter().map(String::as_str));
+        let scenario = philosophers(n, false).refuted([deadlock]);
+        for search in Search::ALL {
+            let report = verify(&scenario, *search);
+            assert!(report.as_expected() && report.complete, "{n}: {report}");
+        }
+        let traces = verify(&scenario, Search::SleepSets).certificate.traces;
+        assert_eq!(traces, Some((1 << n) - 2 + 1), "{n} philosophers");
+    }
+}
+
+#[test]
+fn there_is_no_deadlock_when_the_last_one_swaps() {
+    for n in 2..=6 {
+        let scenario = philosophers(n, true).proved();
+        for search in Search::ALL {
+            let report = verify(&scenario, *search);
+            assert!(report.as_expected() && report.complete, "{n}: {report}");
+        }
+        let traces = verify(&scenario, Search::SleepSets).certificate.traces;
+        assert_eq!(traces, Some((1 << n) - 2), "{n} philosophers");
+    }
+}
+
+/// (rounds * threads)! / rounds!^threads orders of the critical sections of one mutex.
+#[test]
+fn one_mutex_has_the_multinomial_number_of_traces() {
+    for (threads, rounds, traces) in [(2, 1, 2), (3, 1, 6), (4, 1, 24), (2, 2, 6), (3, 2, 90)] {
+        let lock = move |mutex: &Mutex| (0..rounds).for_each(|_| mutex.lock().unlock());
+        let empty = Scenario::builder("rounds", || Mutex::new("M", ()));
+        let scenario = (0..threads).fold(empty, |s, i| s.thread(&format!("T{i}"), lock)).proved();
+        let report = verify(&scenario, Search::SleepSets);
+        assert_eq!(report.certificate.traces, Some(traces), "{threads} x {rounds}");
+    }
+}

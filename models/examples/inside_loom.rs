@@ -1,0 +1,36 @@
+//! A model of this crate inside a plain `loom::model`, as every user of loom writes one.
+//!
+//! Run with `RUSTFLAGS="--cfg loom" cargo run --release --example inside_loom`. With that flag
+//! the primitives are loom's wherever no engine of selvedge is in charge.
+
+#[cfg(loom)]
+fn main() {
+    use std::sync::Arc;
+
+    use selvedge_models::ap::v6_0::V6_0;
+    use selvedge_models::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn, VfioAp};
+
+    loom::model(|| {
+        let apqn = Apqn { apid: 1, apqi: 4 };
+        let mut ap_perms = ApPerms { apm: ApMask::all(), aqm: ApMask::all() };
+        ap_perms.apm.set(apqn.apid, false);
+        let assigned = ApMatrix { apm: ApMask::none(), aqm: ApMask::of([apqn.apqi]) };
+        let bus = Arc::new(ApBus::new(ap_perms, [apqn], &assigned));
+        let vfio_ap = Arc::new(V6_0::new(assigned));
+
+        let administrator = {
+            let (bus, vfio_ap) = (Arc::clone(&bus), Arc::clone(&vfio_ap));
+            loom::thread::spawn(move || vfio_ap.assign_adapter_store(&bus, 1))
+        };
+        let taken_back = bus.apmask_store(&*vfio_ap, "+1");
+        let assigned = administrator.join().unwrap();
+        // One of them gets the queue, and the other an error.
+        assert!(taken_back.is_ok() != assigned.is_ok(), "{taken_back:?}, {assigned:?}");
+    });
+    println!("loom has explored every ordering");
+}
+
+#[cfg(not(loom))]
+fn main() {
+    println!("This example needs loom: RUSTFLAGS=\"--cfg loom\" cargo run --example inside_loom");
+}

@@ -1,0 +1,40 @@
+//! The models inside a plain `loom::model`, without any engine of selvedge.
+#![cfg(loom)]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use selvedge_models::ap::p11::P11;
+use selvedge_models::ap::p12b::P12b;
+use selvedge_models::ap::v6_0::V6_0;
+use selvedge_models::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn, VfioAp};
+
+/// Adapter 1 goes back to the host while another thread assigns it.
+fn apmask_assign<V: VfioAp>() {
+    let apqn = Apqn { apid: 1, apqi: 4 };
+    let mut ap_perms = ApPerms { apm: ApMask::all(), aqm: ApMask::all() };
+    ap_perms.apm.set(apqn.apid, false);
+    let assigned = ApMatrix { apm: ApMask::none(), aqm: ApMask::of([apqn.apqi]) };
+    let world = Arc::new((ApBus::new(ap_perms, [apqn], &assigned), V::new(assigned)));
+    let other = Arc::clone(&world);
+    loom::thread::spawn(move || other.1.assign_adapter_store(&other.0, 1));
+    _ = world.0.apmask_store(&world.1, "+1");
+}
+
+#[test]
+fn what_was_merged_passes() {
+    loom::model(apmask_assign::<V6_0>);
+}
+
+#[test]
+fn version_12_passes() {
+    loom::model(apmask_assign::<P12b>);
+}
+
+#[test]
+fn version_11_deadlocks() {
+    let panic = catch_unwind(AssertUnwindSafe(|| loom::model(apmask_assign::<P11>)));
+    let panic = panic.expect_err("it must fail");
+    let message = panic.downcast_ref::<String>().expect("loom's message");
+    assert!(message.starts_with("deadlock"), "{message}");
+}
