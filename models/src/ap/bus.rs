@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use selvedge_core::function;
 use selvedge_core::sync::{Atomic, Ghost, ModuleRef, Mutex};
+use selvedge_core::{function, invariant_broken};
 
 use super::{ApMask, ApMatrix, Apqn, Errno, VfioAp};
 
@@ -58,12 +58,15 @@ pub struct QueueDevice {
     device_lock: Mutex,
     /// `dev->driver`, read without the lock by whoever walks the bus.
     driver: Atomic,
+    /// How often the driver's remove function has run.
+    removed: Ghost<u32>,
 }
 
 impl QueueDevice {
     fn new(apqn: Apqn) -> Self {
         let driver = Atomic::new("dev->driver", bound_to(Some(Driver::VfioAp)));
-        Self { apqn, device_lock: Mutex::new("device_lock", ()), driver }
+        let removed = Ghost::new("removed", 0);
+        Self { apqn, device_lock: Mutex::new("device_lock", ()), driver, removed }
     }
 
     /// The driver that the device is bound to at this moment.
@@ -128,6 +131,17 @@ impl ApBus {
         self.assigned.update(|assigned| *assigned = matrix.apqns().collect());
     }
 
+    /// At the end, when nobody is about: no queue is assigned to a mediated device and reserved
+    /// for the host's drivers at once. The other half of INV-07: an assignment that was refused
+    /// has left nothing behind.
+    pub fn check_nothing_shared(&self, assigned: &ApMatrix) {
+        let ap_perms = self.ap_perms_mutex.lock();
+        if let Some(apqn) = assigned.apqns().find(|apqn| ap_perms.reserves(*apqn)) {
+            let message = format!("queue {apqn} is both assigned and reserved for the host");
+            invariant_broken("INV-07", message);
+        }
+    }
+
     /// `apmask_store`: the administrator writes `/sys/bus/ap/apmask`.
     ///
     /// Locks: `ap_perms_mutex` (interruptible), under it whatever the `in_use` callback of the
@@ -172,21 +186,23 @@ impl ApBus {
             Dimension::Adapters => (gained, ap_perms.aqm),
             Dimension::Domains => (ap_perms.apm, gained),
         };
-        self.commit(driver, &apm, &aqm)?;
+        if !apm.is_empty() && !aqm.is_empty() {
+            self.verify_reservations(driver, &apm, &aqm)?;
+        }
+        let before = *ap_perms;
         *ap_perms.mask(dimension) = new;
+        self.check_inv_07(&before, &ap_perms);
         ap_perms.unlock();
         self.ap_bus_revise_bindings(driver);
         Ok(())
     }
 
-    /// `apmask_commit` and `aqmask_commit`, down to the moment at which the mask is written:
-    /// asks every driver that is not the host's own whether it uses a queue that the host gains.
-    fn commit<V: VfioAp>(&self, driver: &V, apm: &ApMask, aqm: &ApMask) -> Result<(), Errno> {
-        if !apm.is_empty() && !aqm.is_empty() {
-            self.verify_reservations(driver, apm, aqm)?;
-        }
+    /// INV-07: if `in_use` answers no for a set of queues, none of them becomes assigned until
+    /// the masks are written. So at that moment, now, the host gains no assigned queue.
+    #[track_caller]
+    fn check_inv_07(&self, before: &ApPerms, after: &ApPerms) {
         self.assigned.check("INV-07", |assigned| {
-            let stolen = |apqn: &&Apqn| apm.test(apqn.apid) && aqm.test(apqn.apqi);
+            let stolen = |apqn: &&Apqn| after.reserves(**apqn) && !before.reserves(**apqn);
             match assigned.iter().find(stolen) {
                 None => Ok(()),
                 Some(apqn) => Err(format!(
@@ -195,11 +211,11 @@ impl ApBus {
                 )),
             }
         });
-        Ok(())
     }
 
-    /// `__verify_card_reservations` and `__verify_queue_reservations`: the callback runs in a
-    /// module, so a reference keeps its text. No reference, no use.
+    /// `__verify_card_reservations` and `__verify_queue_reservations`, called by the commit of
+    /// the mask: asks the driver whether it uses a queue that the host gains. The callback runs
+    /// in a module, so a reference keeps its text. No reference, no use.
     fn verify_reservations<V: VfioAp>(
         &self,
         driver: &V,
@@ -233,6 +249,12 @@ impl ApBus {
         let device = queue.device_lock.lock();
         if queue.driver() == Some(Driver::VfioAp) {
             driver.vfio_ap_mdev_remove_queue(queue.apqn);
+            // No scenario binds the queue to vfio_ap again.
+            queue.removed.update(|times| *times += 1);
+            queue.removed.check("REMOVE-ONCE", |times| match times {
+                1 => Ok(()),
+                n => Err(format!("queue {} was removed from its driver {n} times", queue.apqn)),
+            });
         }
         // ap_device_probe
         let reserved = self.ap_perms_mutex.lock().reserves(queue.apqn);

@@ -79,4 +79,11 @@ pub trait VfioAp: Send + Sync + Sized + 'static {
     ///
     /// What the write to the sysfs file returns.
     fn unassign_adapter_store(&self, bus: &ApBus, apid: u8) -> Result<(), Errno>;
+
+    /// A guest executes PQAP(AQIC). Of the locks that this takes only the driver's own concerns
+    /// the dispute.
+    fn handle_pqap(&self);
+
+    /// What is assigned to the mediated device.
+    fn matrix(&self) -> ApMatrix;
 }

@@ -15,12 +15,17 @@ use selvedge_core::sync::{ModuleRef, Mutex, RwSem};
 
 /// What keeps the driver while it is called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Kept {
-    /// The walk holds the driver's node in the bus's list during the call
-    /// (`bus_for_each_drv`), instead of taking the pointer and letting go.
-    pub by_klist: bool,
-    /// `try_module_get` before and `module_put` after the call.
-    pub by_module_ref: bool,
+pub enum Kept {
+    /// Nothing: the walk takes the pointer from the list and lets go of its node.
+    ByNothing,
+    /// The walk holds the driver's node during the call (`bus_for_each_drv`).
+    ByKlist,
+    /// A module reference (`try_module_get`, `module_put`), asked for after the node was let go.
+    ByLateModuleRef,
+    /// A module reference, taken while the node is held, which is then let go.
+    ByModuleRef,
+    /// As merged: the node is held over the whole call, and a reference too.
+    ByBoth,
 }
 
 /// The bus's list of drivers and the module whose driver is on it.
@@ -53,24 +58,33 @@ impl DriverCore {
         if !*node {
             return;
         }
-        if self.kept.by_klist {
-            self.verify_card_reservations();
-            node.up_read();
-        } else {
-            node.up_read();
-            self.verify_card_reservations();
-        }
-    }
-
-    /// `__verify_card_reservations`, for the one driver.
-    fn verify_card_reservations(&self) {
-        let _function = function("__verify_card_reservations");
-        if self.kept.by_module_ref && !self.vfio_ap.try_get() {
-            return;
-        }
-        self.vfio_ap_mdev_resource_in_use();
-        if self.kept.by_module_ref {
-            self.vfio_ap.put();
+        match self.kept {
+            Kept::ByNothing => {
+                node.up_read();
+                self.vfio_ap_mdev_resource_in_use();
+            }
+            Kept::ByKlist => self.vfio_ap_mdev_resource_in_use(),
+            Kept::ByLateModuleRef => {
+                node.up_read();
+                if self.vfio_ap.try_get() {
+                    self.vfio_ap_mdev_resource_in_use();
+                    self.vfio_ap.put();
+                }
+            }
+            Kept::ByModuleRef => {
+                let got = self.vfio_ap.try_get();
+                node.up_read();
+                if got {
+                    self.vfio_ap_mdev_resource_in_use();
+                    self.vfio_ap.put();
+                }
+            }
+            Kept::ByBoth => {
+                if self.vfio_ap.try_get() {
+                    self.vfio_ap_mdev_resource_in_use();
+                    self.vfio_ap.put();
+                }
+            }
         }
     }
 

@@ -57,4 +57,14 @@ impl VfioAp for P11 {
         mdev.unlock();
         Ok(())
     }
+
+    /// Locks: `matrix_dev->lock`.
+    fn handle_pqap(&self) {
+        let _function = function("handle_pqap");
+        self.lock.lock().unlock();
+    }
+
+    fn matrix(&self) -> ApMatrix {
+        self.lock.lock().matrix
+    }
 }

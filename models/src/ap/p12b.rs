@@ -59,4 +59,14 @@ impl VfioAp for P12b {
         mdev.unlock();
         Ok(())
     }
+
+    /// Locks: `matrix_dev->lock`.
+    fn handle_pqap(&self) {
+        let _function = function("handle_pqap");
+        self.lock.lock().unlock();
+    }
+
+    fn matrix(&self) -> ApMatrix {
+        self.lock.lock().matrix
+    }
 }

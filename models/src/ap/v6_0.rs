@@ -70,4 +70,14 @@ impl VfioAp for V6_0 {
         bus.now_assigned(&mdev.matrix);
         Ok(())
     }
+
+    /// Locks: `mdevs_lock`.
+    fn handle_pqap(&self) {
+        let _function = function("handle_pqap");
+        self.mdevs_lock.lock().unlock();
+    }
+
+    fn matrix(&self) -> ApMatrix {
+        self.mdevs_lock.lock().matrix
+    }
 }

@@ -35,22 +35,27 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         apmask_aqmask_assign::<P11>("p11", V11).refuted(abba()),
         apmask_assign_unassign::<P11>("p11", V11).refuted(abba()),
         in_turn::<P11>("p11", V11).proved().predicting(["ap_perms_mutex", "matrix_dev->lock"]),
+        apmask_pqap::<P11>("p11", V11).proved(),
         apmask_assign::<P12a>("p12-07", V12_07).refuted(stolen()),
         apmask_aqmask_assign::<P12a>("p12-07", V12_07).refuted(stolen()),
         apmask_assign_unassign::<P12a>("p12-07", V12_07).refuted(stolen()),
         contention::<P12a>("p12-07", V12_07).refuted(busy()),
+        apmask_pqap::<P12a>("p12-07", V12_07).refuted(busy()),
         apmask_assign::<P12b>("p12", V12).proved(),
         apmask_aqmask_assign::<P12b>("p12", V12).proved().on(Engine::Loom, TOO_LARGE),
         apmask_assign_unassign::<P12b>("p12", V12).proved(),
         contention::<P12b>("p12", V12).refuted(busy()),
+        apmask_pqap::<P12b>("p12", V12).refuted(busy()),
         apmask_assign::<P18>("p18", V18).proved(),
         apmask_aqmask_assign::<P18>("p18", V18).proved().on(Engine::Loom, TOO_LARGE),
         apmask_assign_unassign::<P18>("p18", V18).proved(),
         contention::<P18>("p18", V18).refuted(busy()),
+        apmask_pqap::<P18>("p18", V18).refuted(busy()),
         apmask_assign::<V6_0>("v6.0", MERGED).proved(),
         apmask_aqmask_assign::<V6_0>("v6.0", MERGED).proved().on(Engine::Loom, TOO_LARGE),
         apmask_assign_unassign::<V6_0>("v6.0", MERGED).proved(),
         contention::<V6_0>("v6.0", MERGED).proved(),
+        apmask_pqap::<V6_0>("v6.0", MERGED).proved(),
     ]
 }
 
@@ -103,7 +108,9 @@ fn scenario<V: VfioAp>(
     source: &str,
     world: impl Fn() -> World<V> + Send + Sync + 'static,
 ) -> ScenarioBuilder<World<V>> {
-    Scenario::builder(format!("vfio-ap/ap-perms/{version}/{threads}"), world).source(source)
+    Scenario::builder(format!("vfio-ap/ap-perms/{version}/{threads}"), world)
+        .source(source)
+        .finally(|w| w.bus.check_nothing_shared(&w.vfio_ap.matrix()))
 }
 
 /// Both administrators want adapter 1.
@@ -156,6 +163,15 @@ fn contention<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V
         .thread("assign_adapter_store", |w| {
             never_busy("assign_adapter_store", w.assign_adapter_store(1));
         })
+}
+
+/// INV-24 again: nothing is assigned, and a guest uses its other queues.
+fn apmask_pqap<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
+    let world = || World::<V>::new(true, &[QUEUE_1_4], matrix(&[]));
+    scenario(version, "apmask-pqap", source, world)
+        .about("adapter 1 goes back to the host while a guest executes PQAP(AQIC)")
+        .thread("apmask_store", |w| never_busy("apmask_store", w.apmask_store("+1")))
+        .thread("PQAP(AQIC)", |w| w.vfio_ap.handle_pqap())
 }
 
 fn never_busy(who: &str, result: Result<(), Errno>) {

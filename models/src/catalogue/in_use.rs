@@ -10,16 +10,19 @@ const V7: &str = "\"[PATCH v7 03/15] s390/zcrypt: driver callback to indicate re
 pub(super) fn scenarios() -> Vec<Scenario> {
     let gone = || [ViolationKind::use_after_release("vfio_ap")];
     vec![
-        scenario("no-module-ref", Kept { by_klist: false, by_module_ref: false })
+        scenario("no-module-ref", Kept::ByNothing)
             .about("neither a reference nor the list keeps the driver: a call into freed text")
             .refuted(gone()),
-        scenario("module-ref", Kept { by_klist: true, by_module_ref: true })
-            .about("as merged: a reference, taken while the list keeps the driver")
+        scenario("module-ref", Kept::ByBoth)
+            .about("as merged: a reference, and a hold on the list over the whole call")
             .proved(),
-        scenario("module-ref-alone", Kept { by_klist: false, by_module_ref: true })
+        scenario("module-ref-alone", Kept::ByModuleRef)
+            .about("a reference, taken while the list keeps the driver, is enough for the rest")
+            .proved(),
+        scenario("module-ref-too-late", Kept::ByLateModuleRef)
             .about("a reference that is asked for after the list has let go comes too late")
             .refuted(gone()),
-        scenario("klist-alone", Kept { by_klist: true, by_module_ref: false })
+        scenario("klist-alone", Kept::ByKlist)
             .about("the reviewer's question: the list alone, held over the call, is enough")
             .proved(),
     ]
