@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand};
-use selvedge_core::{Engine, Schedule};
+use selvedge_core::{Engine, Schedule, Search};
 
 /// Model-checks the locking protocols of Linux kernel drivers.
 ///
@@ -46,6 +46,9 @@ pub(crate) struct Verify {
     /// The engine: native, loom, shuttle or all
     #[arg(long, default_value = "native", value_parser = engines)]
     pub(crate) engine: Engines,
+    /// How the native engine searches: stateful, reduced, census or sleep-sets
+    #[arg(long, default_value = "stateful")]
+    pub(crate) search: Search,
     /// Give up after this many executions of a scenario on an engine
     #[arg(long, value_name = "N")]
     pub(crate) executions_max: Option<u64>,

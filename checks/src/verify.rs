@@ -46,6 +46,7 @@ pub(crate) fn verify(
 
 fn limits(options: &Verify) -> Limits {
     let mut limits = Limits::default();
+    limits.search = options.search;
     if let Some(executions) = options.executions_max {
         limits.native_executions = executions;
         limits.loom_executions = executions;

@@ -128,7 +128,7 @@ mod verdict;
 mod violation;
 
 pub use data::Value;
-pub use engine::{Engine, Limits, Listener, Progress, ReplayError, Search, UnknownEngine};
+pub use engine::{Engine, Limits, Listener, Progress, ReplayError, Search, UnknownName};
 pub use explore::{Schedule, ScheduleError};
 pub use observe::{Step, Trace};
 pub use runtime::{Function, function, invariant_broken};

@@ -241,6 +241,10 @@ impl Findings {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn deadlock(&self, classes: &[String]) -> Option<&Counterexample> {
         self.0.get(&ViolationKind::Deadlock(classes.to_vec()))
     }

@@ -61,34 +61,61 @@ impl fmt::Display for Engine {
     }
 }
 
-/// A name that is no engine's.
+/// A name that is no engine's or no search's.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct UnknownEngine(String);
+pub struct UnknownName {
+    name: String,
+    what: &'static str,
+    known: Vec<&'static str>,
+}
 
-impl fmt::Display for UnknownEngine {
+impl fmt::Display for UnknownName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = Engine::ALL.iter().map(|engine| engine.as_str()).collect();
-        write!(f, "`{}` is no engine; this build has {}", self.0, names.join(", "))
+        write!(f, "`{}` is no {}; this build has {}", self.name, self.what, self.known.join(", "))
     }
 }
 
-impl std::error::Error for UnknownEngine {}
+impl std::error::Error for UnknownName {}
 
 impl FromStr for Engine {
-    type Err = UnknownEngine;
+    type Err = UnknownName;
 
-    fn from_str(name: &str) -> Result<Self, UnknownEngine> {
-        let engine = Self::ALL.iter().find(|engine| engine.as_str() == name);
-        engine.copied().ok_or_else(|| UnknownEngine(name.to_owned()))
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        let engine = Self::ALL.iter().copied().find(|engine| engine.as_str() == name);
+        engine.ok_or_else(|| UnknownName {
+            name: name.to_owned(),
+            what: "engine",
+            known: Self::ALL.iter().map(|engine| engine.as_str()).collect(),
+        })
+    }
+}
+
+impl FromStr for Search {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        let search = Self::ALL.iter().copied().find(|search| search.as_str() == name);
+        search.ok_or_else(|| UnknownName {
+            name: name.to_owned(),
+            what: "search",
+            known: Self::ALL.iter().map(|search| search.as_str()).collect(),
+        })
     }
 }
 
 /// How the native engine searches.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Search {
-    /// Every reachable state once. Exact, and quick where threads share locks.
+    /// [`Reduced`](Self::Reduced), and if that refutes, [`Census`](Self::Census), so that every
+    /// kind of violation is found.
     #[default]
     Stateful,
+    /// Every reachable state that matters, by state matching with two reductions; quick where
+    /// threads share locks. It finds every deadlock and every final state, and a violation if
+    /// there is one, but not every kind of violation.
+    Reduced,
+    /// Every reachable state, and every transition of it.
+    Census,
     /// Every Mazurkiewicz trace once, by sleep sets. Compares no states, so it is an independent
     /// second opinion; for small programs.
     SleepSets,
@@ -96,12 +123,15 @@ pub enum Search {
 
 impl Search {
     /// Every search.
-    pub const ALL: &'static [Self] = &[Self::Stateful, Self::SleepSets];
+    pub const ALL: &'static [Self] =
+        &[Self::Stateful, Self::Reduced, Self::Census, Self::SleepSets];
 
-    /// `stateful` or `sleep-sets`.
+    /// `stateful`, `reduced`, `census` or `sleep-sets`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Stateful => "stateful",
+            Self::Reduced => "reduced",
+            Self::Census => "census",
             Self::SleepSets => "sleep-sets",
         }
     }

@@ -19,14 +19,28 @@ pub(crate) const STOP: &str = "selvedge: stop";
 
 /// Runs `body` and yields its panic, if it panics, without a word on standard error.
 pub(crate) fn catch<R>(body: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
+    let _quiet = quiet();
+    panic::catch_unwind(AssertUnwindSafe(body))
+}
+
+/// Keeps panics on this OS thread silent until the result is dropped.
+pub(crate) fn quiet() -> Quiet {
     install_hook();
-    // Coroutines that never come back leave their own calls of this function open, so the depth
-    // is restored, not counted down.
-    let outer = DEPTH.get();
-    DEPTH.set(outer + 1);
-    let result = panic::catch_unwind(AssertUnwindSafe(body));
-    DEPTH.set(outer);
-    result
+    Quiet { outer: DEPTH.replace(DEPTH.get() + 1) }
+}
+
+/// See [`quiet`].
+#[must_use]
+pub(crate) struct Quiet {
+    outer: u32,
+}
+
+/// Coroutines that never come back leave their own silence open, so the depth is restored, not
+/// counted down.
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        DEPTH.set(self.outer);
+    }
 }
 
 /// A panic: what it said and, if it was raised inside [`catch`], where.
@@ -61,9 +75,11 @@ impl Panic {
 fn install_hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
+        let outer = panic::take_hook();
+        // shuttle installs a hook when it first runs, which prints at every panic of the process
+        // from then on. It gets to do so now, and ours takes its place.
         #[cfg(feature = "shuttle")]
         super::shuttle::install_hook();
-        let outer = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             if DEPTH.get() == 0 {
                 return outer(info);

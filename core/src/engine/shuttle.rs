@@ -108,8 +108,7 @@ fn execute(host: &Arc<Host>, Instance { threads, finally }: Instance) {
     }
 }
 
-/// Makes shuttle install its panic hook now. The hook prints at every panic of the process, so
-/// ours has to come after it, to keep what we catch from it.
+/// Makes shuttle install its panic hook now, once and for all.
 pub(super) fn install_hook() {
     let mut config = ::shuttle::Config::new();
     config.failure_persistence = ::shuttle::FailurePersistence::None;

@@ -9,12 +9,14 @@ mod replay;
 mod schedule;
 mod sleep;
 mod stateful;
+mod twice;
 
 pub(crate) use replay::Replay;
 pub(crate) use schedule::Choice;
 pub use schedule::{Schedule, ScheduleError};
 pub(crate) use sleep::SleepSets;
 pub(crate) use stateful::Stateful;
+pub(crate) use twice::Twice;
 
 use crate::op::{ObjectId, Op};
 use crate::verdict::Certificate;
@@ -27,6 +29,13 @@ pub(crate) struct Enabled {
     pub(crate) op: Op,
     /// Whether it happens even without luck. See [`Ready`](crate::machine::Ready).
     pub(crate) sure: bool,
+}
+
+/// Whether the order of the two does not matter: they are on different objects, or change
+/// nothing.
+fn independent(one: &Enabled, other: &Enabled) -> bool {
+    one.choice.thread != other.choice.thread
+        && (one.object != other.object || (one.op.kind.reads() && other.op.kind.reads()))
 }
 
 /// A point in an execution at which somebody must be chosen.
@@ -45,14 +54,18 @@ pub(crate) enum Decision {
     Take(Choice),
     /// The rest of this execution is of no interest.
     Cut,
-    /// The program did something else than the last time it was given the same choices.
-    Diverged,
 }
 
 /// Decides which orderings are explored.
 pub(crate) trait Strategy {
     /// Begins the next execution; false when there is none left to explore.
     fn begin(&mut self) -> bool;
+
+    /// The next operation, where the path so far leaves no choice. It is cheaper to check that
+    /// one is pending than to look at everything that is.
+    fn forced(&mut self) -> Option<Enabled> {
+        None
+    }
 
     /// Decides at the next point of the execution.
     fn choose(&mut self, point: &dyn Point) -> Decision;

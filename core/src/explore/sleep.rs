@@ -12,7 +12,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Decision, Enabled, Point, Strategy};
+use super::{Decision, Enabled, Point, Strategy, independent};
 use crate::verdict::Certificate;
 
 type Operations = SmallVec<[Enabled; 6]>;
@@ -43,13 +43,6 @@ impl SleepSets {
     }
 }
 
-/// Whether the order of the two does not matter: they are on different objects, or change
-/// nothing.
-fn independent(one: &Enabled, other: &Enabled) -> bool {
-    one.choice.thread != other.choice.thread
-        && (one.object != other.object || (one.op.kind.reads() && other.op.kind.reads()))
-}
-
 impl Strategy for SleepSets {
     fn begin(&mut self) -> bool {
         self.depth = 0;
@@ -67,14 +60,13 @@ impl Strategy for SleepSets {
         false
     }
 
+    fn forced(&mut self) -> Option<Enabled> {
+        let node = self.path.get(self.depth)?;
+        self.depth += 1;
+        Some(node.taken)
+    }
+
     fn choose(&mut self, point: &dyn Point) -> Decision {
-        if let Some(node) = self.path.get(self.depth) {
-            if node.enabled.as_slice() != point.enabled() {
-                return Decision::Diverged;
-            }
-            self.depth += 1;
-            return Decision::Take(node.taken.choice);
-        }
         if point.enabled().is_empty() {
             self.traces += 1;
             return Decision::Cut;

@@ -63,6 +63,7 @@ impl Observers {
     fn holds_shared_only(&self, thread: usize, wish: Pending) -> bool {
         let taken = |event: &&super::Event| {
             event.object == wish.object
+                && event.succeeded()
                 && event.thread.index() == thread
                 && matches!(locking(event.op.kind), Some(Locking::Take(_)))
         };

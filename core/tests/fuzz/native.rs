@@ -1,39 +1,52 @@
 //! Runs a program on selvedge's primitives, under the native engine.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex as StdMutex};
 
 use selvedge_core::sync::{Atomic, Mutex, MutexGuard, ReadGuard, RwSem, WaitQueue, WriteGuard};
-use selvedge_core::{Counterexample, Engine, Scenario, Verdict, ViolationKind};
+use selvedge_core::{Counterexample, Engine, Limits, Scenario, Search, Verdict, ViolationKind};
 
 use super::program::{
     ATOMICS, Final, Instr, MUTEXES, Outcome, Program, QUEUES, SEMS, Step, learnt,
 };
 
-/// What the native engine finds, every counterexample replayed.
-pub(crate) fn explore(program: &Program) -> Outcome {
+/// What a search of the native engine finds in so many executions at most, whether that is all,
+/// and how many states it has told apart. Every counterexample is replayed.
+pub(crate) fn explore(program: &Program, search: Search, executions: u64) -> Found {
     let finals = Arc::new(StdMutex::new(BTreeSet::new()));
     let scenario = scenario(program, &finals);
-    let report = scenario.verify(Engine::Native);
-    assert!(report.complete, "cut short: {:?}", report.verdict);
+    let mut limits = Limits::default();
+    (limits.search, limits.native_executions) = (search, executions);
+    let report = scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()));
     let found = match report.verdict {
         Verdict::Refuted(found) => found,
         _ => Vec::new(),
     };
     let deadlocks = found.iter().map(|found| deadlock(&scenario, found)).collect();
-    // The replays have run the final check too, so the set is taken only now.
+    // A replay can run the final check too, so the set is taken only now.
     let finals = std::mem::take(&mut *finals.lock().unwrap());
-    Outcome { finals, deadlocks }
+    Found {
+        outcome: Outcome { finals, deadlocks },
+        complete: report.complete,
+        states: report.certificate.states,
+    }
+}
+
+pub(crate) struct Found {
+    pub(crate) outcome: Outcome,
+    pub(crate) complete: bool,
+    pub(crate) states: Option<u64>,
 }
 
 fn deadlock(scenario: &Scenario, found: &Counterexample) -> Vec<String> {
     let again = scenario.replay(&found.schedule);
-    let again = again.unwrap_or_else(|e| panic!("{}: {e}\n{}", found.schedule, found.trace));
+    let again = again.unwrap_or_else(|e| panic!("{}: {e}\n{:#?}", found.schedule, found.trace));
     assert_eq!(again.violation.kind, found.violation.kind, "{}", found.schedule);
     assert_eq!(again.trace, found.trace, "{}", found.schedule);
     match &found.violation.kind {
         ViolationKind::Deadlock(classes) => classes.clone(),
-        other => panic!("{other} is no deadlock\n{}", found.trace),
+        other => panic!("{other} is no deadlock\n{:#?}", found.trace),
     }
 }
 

@@ -1,5 +1,8 @@
 //! Small concurrent programs as data, and a generator of them.
 
+use std::collections::BTreeSet;
+use std::fmt;
+
 /// A closed program: what the threads share, and what each of them does.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
@@ -81,9 +84,45 @@ pub(crate) enum Instr {
     WakeUpAll(usize),
 }
 
+/// One thread a line, for whoever has to find out why the two disagree.
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (me, steps) in self.threads.iter().enumerate() {
+            write!(f, "\n  T{me}:")?;
+            for Step { when, instr } in steps {
+                match when {
+                    When::Always => write!(f, " {instr:?};")?,
+                    when => write!(f, " {when:?} => {instr:?};")?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Instr {
     /// How many variants there are.
     pub(crate) const KINDS: usize = 23;
+
+    /// The class of the lock that it takes, if it takes one.
+    fn takes(self) -> Option<&'static str> {
+        match self {
+            Self::Lock(m) | Self::RawLock(m) | Self::LockInterruptible(m) | Self::TryLock(m) => {
+                Some(MUTEXES[m])
+            }
+            Self::DownRead(s) | Self::DownWrite(s) => Some(SEMS[s]),
+            Self::TryDownRead(s) | Self::TryDownWrite(s) => Some(SEMS[s]),
+            _ => None,
+        }
+    }
+
+    /// What it adds to the length of a thread: whoever sleeps and looks again is dear.
+    fn cost(self) -> u32 {
+        match self {
+            Self::WaitForAtomic(..) | Self::WaitForData(..) | Self::Prepare(_) => 2,
+            _ => 1,
+        }
+    }
 
     /// The name of the variant.
     pub(crate) fn kind(self) -> String {
@@ -108,13 +147,13 @@ impl Program {
             mutexes: rng.usize(1..=3),
             sems: rng.usize(1..=2),
             atomics: rng.usize(1..=2),
-            queues: 1,
+            queues: rng.usize(1..=2),
             threads: Vec::new(),
         };
-        let threads = rng.usize(2..=4);
-        // Brute force pays for every operation, and the more so the more threads there are.
-        let length = 7 - threads;
-        let all = [Theme::Mutexes, Theme::Mutexes, Theme::Sems, Theme::Atomics, Theme::Waiting];
+        // Every operation is dear, and the more so the more threads there are.
+        let (threads, length) = [(2, 5), (2, 5), (3, 4), (3, 4), (4, 3)][rng.usize(..5)];
+        let all = [Theme::Mutexes, Theme::Mutexes, Theme::Sems, Theme::Atomics];
+        let all = all.into_iter().chain([Theme::Waiting; 2]);
         let themes = rng.choose_multiple(all, 2);
         for _ in 0..threads {
             let thread = program.thread(&mut rng, &themes, length);
@@ -123,28 +162,45 @@ impl Program {
         program
     }
 
-    fn thread(&self, rng: &mut fastrand::Rng, themes: &[Theme], length: usize) -> Vec<Step> {
+    fn thread(&self, rng: &mut fastrand::Rng, themes: &[Theme], length: u32) -> Vec<Step> {
         let mut steps = Vec::new();
-        for _ in 0..length {
+        let mut taken = Vec::new();
+        let mut budget = length;
+        while budget > 0 {
             let theme = themes[rng.usize(..themes.len())];
-            let instr = self.instr(rng, theme);
+            let mut instr = self.instr(rng, theme);
+            // A thread that waits for itself is a deadlock soon found; most are to be others.
+            while instr.takes().is_some_and(|lock| taken.contains(&lock)) && rng.u8(..8) > 0 {
+                instr = self.instr(rng, theme);
+            }
+            match instr {
+                Instr::Release(n) if !taken.is_empty() => drop(taken.remove(n % taken.len())),
+                _ => taken.extend(instr.takes()),
+            }
             let when = match rng.u8(..8) {
                 0 => When::LearntZero,
                 1 => When::LearntOther,
                 _ => When::Always,
             };
             steps.push(Step { when, instr });
-            // Data costs nothing: other threads see only what is left behind the lock.
-            let data = match rng.u8(..3) {
-                0 => Some(Instr::Look),
-                1 => Some(Instr::Add(rng.u64(1..=2))),
-                _ => None,
-            };
-            if matches!(theme, Theme::Mutexes | Theme::Sems) {
-                steps.extend(data.map(|instr| Step { when: When::Always, instr }));
-            }
+            let more = Self::sequel(rng, instr);
+            steps.extend(more.into_iter().map(|instr| Step { when, instr }));
+            budget = budget.saturating_sub(instr.cost());
         }
         steps
+    }
+
+    /// What mostly comes after `instr`: a look at the data after a lock, a sleep after its
+    /// preparation, a wake-up after a store.
+    fn sequel(rng: &mut fastrand::Rng, instr: Instr) -> Vec<Instr> {
+        match (instr, rng.u8(..4)) {
+            (Instr::Prepare(queue), 1..) => vec![Instr::Schedule(queue), Instr::Finish(queue)],
+            (Instr::Store(..), 0) => vec![Instr::WakeUp(0)],
+            (Instr::Store(..), 1) => vec![Instr::WakeUpAll(0)],
+            (_, 0 | 1) if instr.takes().is_some() => vec![Instr::Add(rng.u64(1..=2))],
+            (_, 2) if instr.takes().is_some() => vec![Instr::Look],
+            _ => Vec::new(),
+        }
     }
 
     fn instr(&self, rng: &mut fastrand::Rng, theme: Theme) -> Instr {
@@ -175,13 +231,13 @@ impl Program {
                 _ => Instr::CompareExchange(atomic, rng.u64(0..=1), 2),
             },
             Theme::Waiting => match rng.u8(..12) {
-                0 | 1 => Instr::WaitForAtomic(queue, atomic),
-                2 => Instr::WaitForData(queue, mutex),
-                3 => Instr::Prepare(queue),
-                4 | 5 => Instr::Schedule(queue),
+                0..3 => Instr::WaitForAtomic(queue, atomic),
+                3 => Instr::WaitForData(queue, mutex),
+                4 => Instr::Prepare(queue),
+                5 => Instr::Schedule(queue),
                 6 => Instr::Finish(queue),
-                7 | 8 => Instr::Store(atomic, 1),
-                9 | 10 => Instr::WakeUp(queue),
+                7..10 => Instr::Store(atomic, 1),
+                10 => Instr::WakeUp(queue),
                 _ => Instr::WakeUpAll(queue),
             },
         }
@@ -192,9 +248,9 @@ impl Program {
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Outcome {
     /// Every final state.
-    pub(crate) finals: std::collections::BTreeSet<Final>,
+    pub(crate) finals: BTreeSet<Final>,
     /// Every deadlock, as the classes on its shortest cycle of waits.
-    pub(crate) deadlocks: std::collections::BTreeSet<Vec<String>>,
+    pub(crate) deadlocks: BTreeSet<Vec<String>>,
 }
 
 /// Everything there is to see when every thread has ended.
@@ -208,5 +264,5 @@ pub(crate) struct Final {
 
 pub(crate) const MUTEXES: [&str; 3] = ["M0", "M1", "M2"];
 pub(crate) const SEMS: [&str; 2] = ["S0", "S1"];
-pub(crate) const ATOMICS: [&str; 2] = ["A0", "A1"];
-pub(crate) const QUEUES: [&str; 1] = ["Q0"];
+pub(crate) const ATOMICS: [&str; 3] = ["A0", "A1", "A2"];
+pub(crate) const QUEUES: [&str; 2] = ["Q0", "Q1"];

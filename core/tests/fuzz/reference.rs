@@ -9,7 +9,7 @@ use super::program::{Final, Instr, Outcome, Program, Step, learnt};
 use super::waits;
 
 /// Every final state and every deadlock, and how many states there are.
-pub(crate) fn explore(program: &Program) -> (Outcome, usize) {
+pub(crate) fn explore(program: &Program) -> (Outcome, u64) {
     let mut outcome = Outcome::default();
     let mut seen = HashSet::new();
     let mut to_do = vec![State::new(program)];
@@ -32,7 +32,7 @@ pub(crate) fn explore(program: &Program) -> (Outcome, usize) {
         }
         to_do.extend(advance(true));
     }
-    (outcome, seen.len())
+    (outcome, seen.len() as u64)
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -79,11 +79,13 @@ struct Inner {
     interner: Interner,
     stacks: Stacks,
     violation: Option<Violation>,
+    /// How many threads have run up to their first operation.
+    started: usize,
 }
 
 struct Thread {
     /// Taken out while the thread runs; gone when it has ended.
-    fiber: Option<Fiber>,
+    fiber: Option<Box<Fiber>>,
     pending: Option<(ObjectId, Op)>,
     history: History,
     reply: u64,
@@ -105,6 +107,7 @@ impl Execution {
             interner: Interner::default(),
             stacks: Stacks::default(),
             violation: None,
+            started: 0,
         };
         Rc::new(Self { operations_max, inner: RefCell::new(inner) })
     }
@@ -118,6 +121,7 @@ impl Execution {
     ) -> End {
         self.clear();
         let _in_charge = runtime::enter(Runtime::Native(Rc::clone(self)));
+        let _quiet = panics::quiet();
         let finally = match panics::catch(|| program()) {
             Ok(Instance { threads, finally }) => {
                 for (name, body) in threads {
@@ -143,6 +147,7 @@ impl Execution {
         inner.machines.clear();
         inner.observers.start();
         inner.violation = None;
+        inner.started = 0;
     }
 
     fn explore(&self, strategy: &mut dyn Strategy, finally: Body, findings: &mut Findings) -> End {
@@ -158,6 +163,16 @@ impl Execution {
                 strategy.choose(&Here { execution: self, enabled: SmallVec::new() });
                 return End::Over;
             }
+            if self.operations() == self.operations_max {
+                return End::TooLong;
+            }
+            if let Some(Enabled { choice, object, op, .. }) = strategy.forced() {
+                if !self.announced(choice.thread, object, op) {
+                    return End::Diverged;
+                }
+                self.step(choice);
+                continue;
+            }
             let here = Here { execution: self, enabled: self.enabled() };
             let stuck = !here.enabled.iter().any(|enabled| enabled.sure);
             if stuck {
@@ -165,13 +180,9 @@ impl Execution {
                 self.note(findings, violation);
             }
             match strategy.choose(&here) {
-                Decision::Take(_) if self.operations() == self.operations_max => {
-                    return End::TooLong;
-                }
                 Decision::Take(choice) => self.step(choice),
                 Decision::Cut if here.enabled.is_empty() => return End::Over,
                 Decision::Cut => return End::Cut,
-                Decision::Diverged => return End::Diverged,
             }
         }
     }
@@ -225,7 +236,7 @@ impl Execution {
         // What the new thread was given depends on what its maker knows.
         let maker = inner.threads.get(inner.running.index());
         let history = maker.map_or(BEGINNING, |maker| maker.history);
-        let fiber = Some(Fiber::new(&mut inner.stacks, body));
+        let fiber = Some(Box::new(Fiber::new(&mut inner.stacks, body)));
         inner.threads.push(Thread { fiber, pending: None, history, reply: 0, end: None });
         me
     }
@@ -240,24 +251,27 @@ impl Execution {
     }
 
     fn start_new_threads(&self) {
-        let mut next = 0;
         loop {
             let new = {
-                let inner = self.inner.borrow();
-                if inner.violation.is_some() {
+                let mut inner = self.inner.borrow_mut();
+                if inner.started == inner.threads.len() || inner.violation.is_some() {
                     return;
                 }
-                let idle = |thread: &Thread| thread.fiber.is_some() && thread.pending.is_none();
-                (next..inner.threads.len()).find(|index| idle(&inner.threads[*index]))
+                inner.started += 1;
+                inner.started - 1
             };
-            let Some(new) = new else { return };
             self.resume(ThreadId::new(new));
-            next = new + 1;
         }
     }
 
     fn all_ended(&self) -> bool {
         self.inner.borrow().threads.iter().all(|thread| thread.fiber.is_none())
+    }
+
+    fn announced(&self, thread: ThreadId, object: ObjectId, op: Op) -> bool {
+        let inner = self.inner.borrow();
+        let thread = inner.threads.get(thread.index());
+        thread.is_some_and(|thread| thread.pending == Some((object, op)))
     }
 
     fn enabled(&self) -> SmallVec<[Enabled; 6]> {

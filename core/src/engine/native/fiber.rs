@@ -5,13 +5,12 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
 use std::rc::Rc;
 
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
-
-use crate::engine::panics;
 
 /// Room for a thread of a scenario, in bytes. Only the pages that are touched cost memory.
 const STACK_SIZE: usize = 256 * 1024;
@@ -29,16 +28,18 @@ pub(super) struct Stacks(Vec<DefaultStack>);
 
 /// A thread that can be suspended anywhere.
 pub(super) struct Fiber {
-    coroutine: Coroutine<(), (), ()>,
+    coroutine: Coroutine<(), (), Result<(), Payload>>,
     /// Set by the fiber when it first runs; valid until it ends.
     yielder: Rc<Cell<YielderPtr>>,
 }
+
+type Payload = Box<dyn Any + Send>;
 
 /// Why a fiber gave control back.
 pub(super) enum Stop {
     Suspended,
     Ended,
-    Panicked(Box<dyn Any + Send>),
+    Panicked(Payload),
 }
 
 impl Fiber {
@@ -51,7 +52,7 @@ impl Fiber {
         let coroutine = Coroutine::with_stack(stack, move |yielder: &Yielder<(), ()>, ()| {
             own.set(yielder);
             RUNNING.set(yielder);
-            body();
+            panic::catch_unwind(AssertUnwindSafe(body))
         });
         Self { coroutine, yielder }
     }
@@ -59,12 +60,12 @@ impl Fiber {
     /// Runs the fiber until it suspends itself or ends. After a panic it is done.
     pub(super) fn resume(&mut self) -> Stop {
         let outer = RUNNING.replace(self.yielder.get());
-        let result = panics::catch(|| self.coroutine.resume(()));
+        let result = self.coroutine.resume(());
         RUNNING.set(outer);
         match result {
-            Ok(CoroutineResult::Yield(())) => Stop::Suspended,
-            Ok(CoroutineResult::Return(())) => Stop::Ended,
-            Err(payload) => Stop::Panicked(payload),
+            CoroutineResult::Yield(()) => Stop::Suspended,
+            CoroutineResult::Return(Ok(())) => Stop::Ended,
+            CoroutineResult::Return(Err(payload)) => Stop::Panicked(payload),
         }
     }
 

@@ -5,10 +5,11 @@ mod fiber;
 mod intern;
 
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
-use crate::explore::{Replay, Schedule, SleepSets, Stateful, Strategy};
+use crate::explore::{Replay, Schedule, SleepSets, Stateful, Strategy, Twice};
 use crate::scenario::Scenario;
-use crate::verdict::{Counterexample, Explored, Findings, Report};
+use crate::verdict::{Certificate, Counterexample, Explored, Findings, Report};
 
 use super::{Engine, Limits, Listener, Progress, ReplayError, Search};
 use execution::End;
@@ -22,45 +23,96 @@ const DIVERGED: &str = "the scenario does not do the same twice: a thread depend
                         outside the world";
 
 pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listener<'_>) -> Report {
-    let mut strategy: Box<dyn Strategy> = match limits.search {
-        Search::Stateful => Box::new(Stateful::default()),
-        Search::SleepSets => Box::new(SleepSets::default()),
+    let mut exploration = Exploration {
+        execution: Execution::new(limits.native_operations),
+        scenario,
+        limits,
+        findings: Findings::default(),
+        executions: 0,
     };
-    let execution = Execution::new(limits.native_operations);
-    let mut findings = Findings::default();
-    let mut executions = 0;
-    let stopped = loop {
-        if !strategy.begin() {
-            break None;
-        }
-        if executions == limits.native_executions {
-            break Some(format!("stopped after {executions} executions, the limit"));
-        }
-        executions += 1;
-        match execution.run(scenario.program(), &mut *strategy, &mut findings) {
-            End::Over | End::Cut => {}
-            End::Diverged => break Some(DIVERGED.to_owned()),
-            End::TooLong => {
-                let operations = limits.native_operations;
-                break Some(format!("an execution has more than {operations} operations"));
-            }
-        }
-        if executions.is_multiple_of(LISTEN_EVERY) {
-            let (states, frontier) = (strategy.certificate().states, strategy.frontier());
-            if let ControlFlow::Break(reason) = listener(Progress { executions, states, frontier })
-            {
-                break Some(reason);
-            }
-        }
-    };
-    let mut certificate = strategy.certificate();
-    if stopped.is_none() {
-        certificate.digest = strategy.digest();
+    if let Some(reason) = exploration.check_determinism() {
+        let certificate = Certificate::default();
+        let explored = Explored { executions: 0, certificate, stopped: Some(reason) };
+        return Report::new(scenario, Engine::Native, exploration.findings, explored, &[]);
     }
-    let explored = Explored { executions, certificate, stopped };
+    let mut explored = match limits.search {
+        Search::Stateful | Search::Reduced => exploration.run(&mut Stateful::reduced(), listener),
+        Search::Census => exploration.run(&mut Stateful::default(), listener),
+        Search::SleepSets => exploration.run(&mut SleepSets::default(), listener),
+    };
+    let refuted = !exploration.findings.is_empty();
+    if limits.search == Search::Stateful && refuted && explored.stopped.is_none() {
+        explored = exploration.run(&mut Stateful::default(), listener);
+    }
+    let Exploration { execution, findings, .. } = exploration;
     execution.observers(|seen| {
         Report::new(scenario, Engine::Native, findings, explored, seen.lockdep().inversions())
     })
+}
+
+/// A scenario under exploration, by one strategy after the other.
+struct Exploration<'a> {
+    execution: Rc<Execution>,
+    scenario: &'a Scenario,
+    limits: &'a Limits,
+    findings: Findings,
+    executions: u64,
+}
+
+impl Exploration<'_> {
+    /// Runs the program twice the same way, before anything is counted.
+    fn check_determinism(&mut self) -> Option<String> {
+        let mut twice = Twice::default();
+        while twice.begin() {
+            if let Some(reason) = self.run_once(&mut twice) {
+                return Some(reason);
+            }
+        }
+        self.executions = 0;
+        twice.diverged.then(|| DIVERGED.to_owned())
+    }
+
+    fn run(&mut self, strategy: &mut dyn Strategy, listener: &mut Listener<'_>) -> Explored {
+        let stopped = loop {
+            if !strategy.begin() {
+                break None;
+            }
+            if let Some(reason) = self.run_once(strategy) {
+                break Some(reason);
+            }
+            if self.executions.is_multiple_of(LISTEN_EVERY) {
+                let progress = Progress {
+                    executions: self.executions,
+                    states: strategy.certificate().states,
+                    frontier: strategy.frontier(),
+                };
+                if let ControlFlow::Break(reason) = listener(progress) {
+                    break Some(reason);
+                }
+            }
+        };
+        let mut certificate = strategy.certificate();
+        if stopped.is_none() {
+            certificate.digest = strategy.digest();
+        }
+        Explored { executions: self.executions, certificate, stopped }
+    }
+
+    /// One execution; the reason if it must be the last.
+    fn run_once(&mut self, strategy: &mut dyn Strategy) -> Option<String> {
+        let Limits { native_executions, native_operations, .. } = *self.limits;
+        if self.executions == native_executions {
+            return Some(format!("stopped after {native_executions} executions, the limit"));
+        }
+        self.executions += 1;
+        match self.execution.run(self.scenario.program(), strategy, &mut self.findings) {
+            End::Over | End::Cut => None,
+            End::Diverged => Some(DIVERGED.to_owned()),
+            End::TooLong => {
+                Some(format!("an execution has more than {native_operations} operations"))
+            }
+        }
+    }
 }
 
 pub(super) fn replay(

@@ -1,0 +1,45 @@
+//! The same execution twice, to see whether the program does the same twice.
+
+use smallvec::SmallVec;
+
+use super::{Decision, Enabled, Point, Strategy};
+
+/// Takes turns through one execution, and then follows it again.
+///
+/// A program that depends on something outside its world would make every search unsound. This
+/// finds those that do so at once; a search finds more of them on the way, when an operation
+/// that must come is not there. A dependence that never shows in which operations come is not
+/// found.
+#[derive(Debug, Default)]
+pub(crate) struct Twice {
+    executions: u32,
+    seen: Vec<SmallVec<[Enabled; 6]>>,
+    depth: usize,
+    /// Whether the second execution was another.
+    pub(crate) diverged: bool,
+}
+
+impl Strategy for Twice {
+    fn begin(&mut self) -> bool {
+        self.executions += 1;
+        self.depth = 0;
+        self.executions <= 2
+    }
+
+    fn choose(&mut self, point: &dyn Point) -> Decision {
+        let enabled = point.enabled();
+        if self.executions == 1 {
+            self.seen.push(SmallVec::from_slice(enabled));
+        } else if self.seen.get(self.depth).map(SmallVec::as_slice) != Some(enabled) {
+            self.diverged = true;
+            return Decision::Cut;
+        }
+        self.depth += 1;
+        // Luck might go on for ever.
+        let sure: SmallVec<[&Enabled; 6]> = enabled.iter().filter(|e| e.sure).collect();
+        match sure.as_slice() {
+            [] => Decision::Cut,
+            sure => Decision::Take(sure[self.depth % sure.len()].choice),
+        }
+    }
+}
