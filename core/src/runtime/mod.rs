@@ -98,10 +98,10 @@ impl Drop for InCharge {
 ///
 /// If none is: an object outlived the execution it was made in.
 pub(crate) fn native() -> Rc<native::Execution> {
-    match current() {
-        Runtime::Native(execution) => execution,
+    CURRENT.with_borrow(|runtime| match runtime {
+        Some(Runtime::Native(execution)) => Rc::clone(execution),
         _ => panic!("an object was used outside of the execution it was made in"),
-    }
+    })
 }
 
 fn host() -> Option<Arc<Host>> {

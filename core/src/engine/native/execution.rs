@@ -81,6 +81,10 @@ struct Inner {
     violation: Option<Violation>,
     /// How many threads have run up to their first operation.
     started: usize,
+    /// How many threads have ended.
+    ended: usize,
+    /// Whether anybody wants to know what happens; not when an execution is run out.
+    watched: bool,
 }
 
 struct Thread {
@@ -91,6 +95,17 @@ struct Thread {
     reply: u64,
     /// The object that others join on, for a thread that was spawned by another.
     end: Option<ObjectId>,
+}
+
+/// Where an execution stands between two operations.
+enum Standing {
+    /// A thread has not run up to its first operation yet.
+    NewThread(ThreadId),
+    Violated,
+    AllEnded,
+    /// As many operations have happened as may.
+    TooLong,
+    Going,
 }
 
 /// How far an execution that the strategy cut is run on, so that its threads release what they
@@ -108,6 +123,8 @@ impl Execution {
             stacks: Stacks::default(),
             violation: None,
             started: 0,
+            ended: 0,
+            watched: true,
         };
         Rc::new(Self { operations_max, inner: RefCell::new(inner) })
     }
@@ -148,47 +165,65 @@ impl Execution {
         inner.observers.start();
         inner.violation = None;
         inner.started = 0;
+        inner.ended = 0;
+        inner.watched = true;
     }
 
     fn explore(&self, strategy: &mut dyn Strategy, finally: Body, findings: &mut Findings) -> End {
         loop {
-            self.start_new_threads();
-            if self.note_violation(findings) {
-                return End::Over;
-            }
-            if self.all_ended() {
-                self.finish(finally);
-                self.note_violation(findings);
-                // The strategy hears of the last state too.
-                strategy.choose(&Here { execution: self, enabled: SmallVec::new() });
-                return End::Over;
-            }
-            if self.operations() == self.operations_max {
-                return End::TooLong;
-            }
-            if let Some(Enabled { choice, object, op, .. }) = strategy.forced() {
-                if !self.announced(choice.thread, object, op) {
-                    return End::Diverged;
+            match self.standing() {
+                Standing::NewThread(thread) => self.resume(thread),
+                Standing::Violated => {
+                    self.note_violation(findings);
+                    return End::Over;
                 }
-                self.step(choice);
-                continue;
-            }
-            let here = Here { execution: self, enabled: self.enabled() };
-            let stuck = !here.enabled.iter().any(|enabled| enabled.sure);
-            if stuck {
-                let violation = self.inner.borrow().observers.deadlock();
-                self.note(findings, violation);
-            }
-            match strategy.choose(&here) {
-                Decision::Take(choice) => self.step(choice),
-                Decision::Cut if here.enabled.is_empty() => return End::Over,
-                Decision::Cut => return End::Cut,
+                Standing::AllEnded => {
+                    self.finish(finally);
+                    self.note_violation(findings);
+                    // The strategy hears of the last state too.
+                    strategy.choose(&Here { execution: self, enabled: SmallVec::new() });
+                    return End::Over;
+                }
+                Standing::TooLong => return End::TooLong,
+                Standing::Going => match strategy.forced() {
+                    Some(forced) if self.announced(&forced) => self.step(forced.choice),
+                    Some(_) => return End::Diverged,
+                    None => match self.branch(strategy, findings) {
+                        Some(choice) => self.step(choice),
+                        None => return if self.stuck() { End::Over } else { End::Cut },
+                    },
+                },
             }
         }
     }
 
-    fn operations(&self) -> usize {
-        self.inner.borrow().observers.steps()
+    /// Asks the strategy where there is a choice.
+    fn branch(&self, strategy: &mut dyn Strategy, findings: &mut Findings) -> Option<Choice> {
+        let here = Here { execution: self, enabled: self.enabled() };
+        if !here.enabled.iter().any(|enabled| enabled.sure) {
+            let violation = self.inner.borrow().observers.deadlock();
+            self.note(findings, violation);
+        }
+        match strategy.choose(&here) {
+            Decision::Take(choice) => Some(choice),
+            Decision::Cut => None,
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        let mut inner = self.inner.borrow_mut();
+        if inner.violation.is_some() {
+            Standing::Violated
+        } else if inner.started < inner.threads.len() {
+            inner.started += 1;
+            Standing::NewThread(ThreadId::new(inner.started - 1))
+        } else if inner.ended == inner.threads.len() {
+            Standing::AllEnded
+        } else if inner.observers.steps() == self.operations_max {
+            Standing::TooLong
+        } else {
+            Standing::Going
+        }
     }
 
     /// The end of the world: the scenario's last word, then what it left behind.
@@ -204,15 +239,31 @@ impl Execution {
 
     /// Lets everybody go on, in any order, until they end or cannot.
     fn run_out(&self) {
+        self.inner.borrow_mut().watched = false;
         for _ in 0..RUN_OUT_STEPS {
-            if self.inner.borrow().violation.is_some() {
-                return;
+            match self.standing() {
+                Standing::NewThread(thread) => self.resume(thread),
+                Standing::Violated | Standing::AllEnded => return,
+                Standing::Going | Standing::TooLong => match self.some_sure() {
+                    Some(choice) => self.step(choice),
+                    None => return,
+                },
             }
-            let sure = self.enabled().into_iter().find(|enabled| enabled.sure);
-            let Some(Enabled { choice, .. }) = sure else { return };
-            self.step(choice);
-            self.start_new_threads();
         }
+    }
+
+    fn some_sure(&self) -> Option<Choice> {
+        let inner = self.inner.borrow();
+        inner.threads.iter().enumerate().find_map(|(index, thread)| {
+            let (object, op) = thread.pending?;
+            let thread = ThreadId::new(index);
+            let ready = inner.machines[object.index()].ready(thread, op);
+            (ready.sure > 0).then_some(Choice { thread, way: 0 })
+        })
+    }
+
+    fn stuck(&self) -> bool {
+        self.enabled().is_empty()
     }
 
     /// Unwinds whoever is still in the middle of something, and keeps the stacks.
@@ -250,28 +301,10 @@ impl Execution {
         me
     }
 
-    fn start_new_threads(&self) {
-        loop {
-            let new = {
-                let mut inner = self.inner.borrow_mut();
-                if inner.started == inner.threads.len() || inner.violation.is_some() {
-                    return;
-                }
-                inner.started += 1;
-                inner.started - 1
-            };
-            self.resume(ThreadId::new(new));
-        }
-    }
-
-    fn all_ended(&self) -> bool {
-        self.inner.borrow().threads.iter().all(|thread| thread.fiber.is_none())
-    }
-
-    fn announced(&self, thread: ThreadId, object: ObjectId, op: Op) -> bool {
+    fn announced(&self, wanted: &Enabled) -> bool {
         let inner = self.inner.borrow();
-        let thread = inner.threads.get(thread.index());
-        thread.is_some_and(|thread| thread.pending == Some((object, op)))
+        let thread = inner.threads.get(wanted.choice.thread.index());
+        thread.is_some_and(|thread| thread.pending == Some((wanted.object, wanted.op)))
     }
 
     fn enabled(&self) -> SmallVec<[Enabled; 6]> {
@@ -301,11 +334,15 @@ impl Execution {
             match machine.apply(me, op, choice.way) {
                 Ok(reply) => {
                     thread.reply = reply;
-                    thread.history = inner.interner.extend(thread.history, reply);
-                    inner.observers.complete(me, choice.way, reply, machine.left_behind());
+                    if inner.watched {
+                        thread.history = inner.interner.extend(thread.history, reply);
+                        inner.observers.complete(me, choice.way, reply, machine.left_behind());
+                    }
                 }
                 Err(fault) => {
-                    inner.violation = Some(inner.observers.fault(me, choice.way, fault));
+                    if inner.watched {
+                        inner.violation = Some(inner.observers.fault(me, choice.way, fault));
+                    }
                     return;
                 }
             }
@@ -326,12 +363,14 @@ impl Execution {
         match stop {
             Stop::Suspended => inner.threads[me.index()].fiber = Some(fiber),
             Stop::Ended => {
+                inner.ended += 1;
                 fiber.recycle(&mut inner.stacks);
                 if let Some(end) = inner.threads[me.index()].end {
                     inner.machines[end.index()].set(1);
                 }
             }
             Stop::Panicked(payload) => {
+                inner.ended += 1;
                 fiber.recycle(&mut inner.stacks);
                 let panic = Panic::of(payload.as_ref());
                 inner.violation.get_or_insert_with(|| inner.observers.panicked(me, &panic));
@@ -349,14 +388,19 @@ impl Execution {
     }
 
     fn perform(&self, object: ObjectId, op: Op, at: Place) -> u64 {
-        let me = self.inner.borrow().running;
+        let me = {
+            let mut inner = self.inner.borrow_mut();
+            let me = inner.running;
+            if me != ThreadId::SETUP {
+                if inner.watched {
+                    inner.observers.announce(me, object, op, at);
+                }
+                inner.threads[me.index()].pending = Some((object, op));
+            }
+            me
+        };
         if me == ThreadId::SETUP {
             return self.perform_alone(object, op);
-        }
-        {
-            let mut inner = self.inner.borrow_mut();
-            inner.observers.announce(me, object, op, at);
-            inner.threads[me.index()].pending = Some((object, op));
         }
         fiber::suspend();
         self.inner.borrow().threads[me.index()].reply
@@ -430,13 +474,11 @@ impl Execution {
         inner.violation.get_or_insert_with(panicked);
     }
 
-    fn note_violation(&self, findings: &mut Findings) -> bool {
+    fn note_violation(&self, findings: &mut Findings) {
         let violation = self.inner.borrow_mut().violation.take();
-        let found = violation.is_some();
         if let Some(violation) = violation {
             self.note(findings, violation);
         }
-        found
     }
 
     fn note(&self, findings: &mut Findings, violation: Violation) {
