@@ -8,7 +8,9 @@ fn main() {
     use std::sync::Arc;
 
     use selvedge_models::ap::v6_0::V6_0;
-    use selvedge_models::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn, VfioAp};
+    use selvedge_models::ap::{
+        ApBus, ApMask, ApMatrix, ApPerms, Apqn, MatrixDev, ThreeLocks, VfioAp,
+    };
 
     loom::model(|| {
         let apqn = Apqn { apid: 1, apqi: 4 };
@@ -16,13 +18,13 @@ fn main() {
         ap_perms.apm.set(apqn.apid, false);
         let assigned = ApMatrix { apm: ApMask::none(), aqm: ApMask::of([apqn.apqi]) };
         let bus = Arc::new(ApBus::new(ap_perms, [apqn], &assigned));
-        let vfio_ap = Arc::new(V6_0::new(assigned));
+        let matrix_dev = Arc::new(ThreeLocks::new(assigned));
 
         let administrator = {
-            let (bus, vfio_ap) = (Arc::clone(&bus), Arc::clone(&vfio_ap));
-            loom::thread::spawn(move || vfio_ap.assign_adapter_store(&bus, 1))
+            let (bus, matrix_dev) = (Arc::clone(&bus), Arc::clone(&matrix_dev));
+            loom::thread::spawn(move || V6_0::assign_adapter_store(&matrix_dev, &bus, 1))
         };
-        let taken_back = bus.apmask_store(&*vfio_ap, "+1");
+        let taken_back = bus.apmask_store::<V6_0>(&matrix_dev, "+1");
         let assigned = administrator.join().unwrap();
         // One of them gets the queue, and the other an error.
         assert!(taken_back.is_ok() != assigned.is_ok(), "{taken_back:?}, {assigned:?}");

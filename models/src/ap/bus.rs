@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use selvedge_core::sync::{Atomic, Ghost, ModuleRef, Mutex};
 use selvedge_core::{function, invariant_broken};
 
-use super::{ApMask, ApMatrix, Apqn, Errno, VfioAp};
+use super::{ApMask, ApMatrix, Apqn, Errno, MatrixDev, VfioAp};
 
 /// `struct ap_perms`: what is reserved for the host's drivers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -152,9 +152,13 @@ impl ApBus {
     ///
     /// [`Errno::Erestartsys`] after a signal, [`Errno::Einval`] for a string that is no mask,
     /// [`Errno::Ebusy`] if the driver vetoes. The mask is then as it was.
-    pub fn apmask_store<V: VfioAp>(&self, driver: &V, text: &str) -> Result<(), Errno> {
+    pub fn apmask_store<V: VfioAp>(
+        &self,
+        matrix_dev: &V::MatrixDev,
+        text: &str,
+    ) -> Result<(), Errno> {
         let _function = function("apmask_store");
-        self.mask_store(Dimension::Adapters, driver, text)
+        self.mask_store::<V>(Dimension::Adapters, matrix_dev, text)
     }
 
     /// `aqmask_store`: as [`apmask_store`](Self::apmask_store), for domains.
@@ -162,15 +166,19 @@ impl ApBus {
     /// # Errors
     ///
     /// As there.
-    pub fn aqmask_store<V: VfioAp>(&self, driver: &V, text: &str) -> Result<(), Errno> {
+    pub fn aqmask_store<V: VfioAp>(
+        &self,
+        matrix_dev: &V::MatrixDev,
+        text: &str,
+    ) -> Result<(), Errno> {
         let _function = function("aqmask_store");
-        self.mask_store(Dimension::Domains, driver, text)
+        self.mask_store::<V>(Dimension::Domains, matrix_dev, text)
     }
 
     fn mask_store<V: VfioAp>(
         &self,
         dimension: Dimension,
-        driver: &V,
+        matrix_dev: &V::MatrixDev,
         text: &str,
     ) -> Result<(), Errno> {
         let mut ap_perms =
@@ -187,13 +195,13 @@ impl ApBus {
             Dimension::Domains => (ap_perms.apm, gained),
         };
         if !apm.is_empty() && !aqm.is_empty() {
-            self.verify_reservations(driver, &apm, &aqm)?;
+            self.verify_reservations::<V>(matrix_dev, &apm, &aqm)?;
         }
         let before = *ap_perms;
         *ap_perms.mask(dimension) = new;
         self.check_inv_07(&before, &ap_perms);
         ap_perms.unlock();
-        self.ap_bus_revise_bindings(driver);
+        self.ap_bus_revise_bindings(matrix_dev);
         Ok(())
     }
 
@@ -218,37 +226,37 @@ impl ApBus {
     /// in a module, so a reference keeps its text. No reference, no use.
     fn verify_reservations<V: VfioAp>(
         &self,
-        driver: &V,
+        matrix_dev: &V::MatrixDev,
         apm: &ApMask,
         aqm: &ApMask,
     ) -> Result<(), Errno> {
         if !self.vfio_ap.try_get() {
             return Ok(());
         }
-        let in_use = driver.vfio_ap_mdev_resource_in_use(apm, aqm);
+        let in_use = V::vfio_ap_mdev_resource_in_use(matrix_dev, apm, aqm);
         self.vfio_ap.put();
         in_use.map_err(|_| Errno::Ebusy)
     }
 
     /// `ap_bus_revise_bindings`: takes each queue to the driver that the masks now say. Called
     /// with `ap_perms_mutex` released: a probe takes it under the device lock.
-    fn ap_bus_revise_bindings<V: VfioAp>(&self, driver: &V) {
+    fn ap_bus_revise_bindings(&self, matrix_dev: &impl MatrixDev) {
         let _function = function("__ap_revise_reserved");
         for queue in &self.queues {
             let reserved = self.ap_perms_mutex.lock().reserves(queue.apqn);
             let bound = queue.driver();
             if reserved != (bound == Some(Driver::Zcrypt)) {
-                self.device_reprobe(driver, queue);
+                self.device_reprobe(matrix_dev, queue);
             }
         }
     }
 
     /// `device_reprobe`: unbinds the device and binds it to the driver that now may have it.
-    fn device_reprobe<V: VfioAp>(&self, driver: &V, queue: &QueueDevice) {
+    fn device_reprobe(&self, matrix_dev: &impl MatrixDev, queue: &QueueDevice) {
         let _function = function("device_reprobe");
         let device = queue.device_lock.lock();
         if queue.driver() == Some(Driver::VfioAp) {
-            driver.vfio_ap_mdev_remove_queue(queue.apqn);
+            matrix_dev.vfio_ap_mdev_remove_queue(queue.apqn);
             // No scenario binds the queue to vfio_ap again.
             queue.removed.update(|times| *times += 1);
             queue.removed.check("REMOVE-ONCE", |times| match times {

@@ -17,6 +17,7 @@ mod bus;
 mod errno;
 pub mod mask;
 mod matrix;
+mod matrix_dev;
 pub mod module_exit;
 pub mod p11;
 pub mod p12a;
@@ -28,6 +29,7 @@ pub use bus::{ApBus, ApPerms, Driver, QueueDevice};
 pub use errno::Errno;
 pub use mask::ApMask;
 pub use matrix::{ApMatrix, MatrixMdev};
+pub use matrix_dev::{MatrixDev, OneLock, ThreeLocks};
 
 use std::fmt;
 
@@ -47,13 +49,14 @@ impl fmt::Display for Apqn {
     }
 }
 
-/// A version of the vfio_ap driver, as far as the dispute over the masks concerns it.
+/// A version of the vfio_ap driver, as far as the dispute over the masks concerns it: the two
+/// functions in which versions differ. The rest is its [`MatrixDev`]'s.
 ///
 /// Each function is named after the kernel function it models and takes the same locks in the
 /// same order.
-pub trait VfioAp: Send + Sync + Sized + 'static {
-    /// The driver with one mediated device, to which `assigned` is assigned.
-    fn new(assigned: ApMatrix) -> Self;
+pub trait VfioAp: 'static {
+    /// The locks that the version has.
+    type MatrixDev: MatrixDev;
 
     /// The answer to the bus: is any queue of adapters `apm` and domains `aqm` assigned to a
     /// mediated device? Called with `ap_perms_mutex` held.
@@ -61,29 +64,20 @@ pub trait VfioAp: Send + Sync + Sized + 'static {
     /// # Errors
     ///
     /// Whatever the kernel function returns to veto the change of a mask.
-    fn vfio_ap_mdev_resource_in_use(&self, apm: &ApMask, aqm: &ApMask) -> Result<(), Errno>;
-
-    /// The queue device is being unbound from the driver. Called with its device lock held.
-    fn vfio_ap_mdev_remove_queue(&self, apqn: Apqn);
+    fn vfio_ap_mdev_resource_in_use(
+        matrix_dev: &Self::MatrixDev,
+        apm: &ApMask,
+        aqm: &ApMask,
+    ) -> Result<(), Errno>;
 
     /// The administrator assigns an adapter to the mediated device.
     ///
     /// # Errors
     ///
     /// What the write to the sysfs file returns.
-    fn assign_adapter_store(&self, bus: &ApBus, apid: u8) -> Result<(), Errno>;
-
-    /// The administrator takes an adapter away from the mediated device.
-    ///
-    /// # Errors
-    ///
-    /// What the write to the sysfs file returns.
-    fn unassign_adapter_store(&self, bus: &ApBus, apid: u8) -> Result<(), Errno>;
-
-    /// A guest executes PQAP(AQIC). Of the locks that this takes only the driver's own concerns
-    /// the dispute.
-    fn handle_pqap(&self);
-
-    /// What is assigned to the mediated device.
-    fn matrix(&self) -> ApMatrix;
+    fn assign_adapter_store(
+        matrix_dev: &Self::MatrixDev,
+        bus: &ApBus,
+        apid: u8,
+    ) -> Result<(), Errno>;
 }

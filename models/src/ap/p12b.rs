@@ -11,62 +11,33 @@
 //! 2020-11-24; H. Pasic, 2020-11-26: "the final product is OK with regards to in_use()".
 
 use selvedge_core::function;
-use selvedge_core::sync::Mutex;
 
-use super::{ApBus, ApMask, ApMatrix, Apqn, Errno, MatrixMdev, VfioAp};
+use super::{ApBus, ApMask, Errno, OneLock, VfioAp};
 
-/// `matrix_dev`, with one mediated device.
+/// Version 12, complete.
 #[derive(Debug)]
-pub struct P12b {
-    /// `matrix_dev->lock`.
-    lock: Mutex<MatrixMdev>,
-}
+pub enum P12b {}
 
 impl VfioAp for P12b {
-    fn new(matrix: ApMatrix) -> Self {
-        Self { lock: Mutex::new("matrix_dev->lock", MatrixMdev { matrix }) }
-    }
+    type MatrixDev = OneLock;
 
     /// Locks: (`ap_perms_mutex`) -> try `matrix_dev->lock`, or `-EBUSY`.
-    fn vfio_ap_mdev_resource_in_use(&self, apm: &ApMask, aqm: &ApMask) -> Result<(), Errno> {
+    fn vfio_ap_mdev_resource_in_use(
+        matrix_dev: &OneLock,
+        apm: &ApMask,
+        aqm: &ApMask,
+    ) -> Result<(), Errno> {
         let _function = function("vfio_ap_mdev_resource_in_use");
-        let mdev = self.lock.try_lock().ok_or(Errno::Ebusy)?;
+        let mdev = matrix_dev.lock.try_lock().ok_or(Errno::Ebusy)?;
         mdev.resource_in_use(apm, aqm)
     }
 
-    /// Locks: `matrix_dev->lock`.
-    fn vfio_ap_mdev_remove_queue(&self, _apqn: Apqn) {
-        let _function = function("vfio_ap_mdev_remove_queue");
-        self.lock.lock().unlock();
-    }
-
     /// Locks: try `matrix_dev->lock`, or `-EBUSY` -> `ap_perms_mutex`.
-    fn assign_adapter_store(&self, bus: &ApBus, apid: u8) -> Result<(), Errno> {
+    fn assign_adapter_store(matrix_dev: &OneLock, bus: &ApBus, apid: u8) -> Result<(), Errno> {
         let _function = function("assign_adapter_store");
-        let mut mdev = self.lock.try_lock().ok_or(Errno::Ebusy)?;
+        let mut mdev = matrix_dev.lock.try_lock().ok_or(Errno::Ebusy)?;
         mdev.assign_adapter(apid, |added| bus.ap_apqn_in_matrix_owned_by_def_drv(added))?;
         bus.now_assigned(&mdev.matrix);
-        mdev.unlock();
         Ok(())
-    }
-
-    /// Locks: `matrix_dev->lock`.
-    fn unassign_adapter_store(&self, bus: &ApBus, apid: u8) -> Result<(), Errno> {
-        let _function = function("unassign_adapter_store");
-        let mut mdev = self.lock.lock();
-        mdev.matrix.apm.set(apid, false);
-        bus.now_assigned(&mdev.matrix);
-        mdev.unlock();
-        Ok(())
-    }
-
-    /// Locks: `matrix_dev->lock`.
-    fn handle_pqap(&self) {
-        let _function = function("handle_pqap");
-        self.lock.lock().unlock();
-    }
-
-    fn matrix(&self) -> ApMatrix {
-        self.lock.lock().matrix
     }
 }

@@ -10,7 +10,7 @@ use crate::ap::p12a::P12a;
 use crate::ap::p12b::P12b;
 use crate::ap::p18::P18;
 use crate::ap::v6_0::V6_0;
-use crate::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn, Errno, VfioAp};
+use crate::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn, Errno, MatrixDev, VfioAp};
 
 const V11: &str = "v11 of \"s390/vfio-ap: dynamic configuration support\" (2020), as told in \
                    \"[PATCH v12 07/17] s390/vfio-ap: implement in-use callback for vfio_ap \
@@ -60,9 +60,9 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 }
 
 /// What the threads share.
-struct World<V> {
+struct World<V: VfioAp> {
     bus: ApBus,
-    vfio_ap: V,
+    matrix_dev: V::MatrixDev,
 }
 
 impl<V: VfioAp> World<V> {
@@ -74,23 +74,23 @@ impl<V: VfioAp> World<V> {
         ap_perms.apm.set(2, false);
         ap_perms.aqm.set(4, domain_4_reserved);
         let bus = ApBus::new(ap_perms, queues.iter().copied(), &assigned);
-        Self { bus, vfio_ap: V::new(assigned) }
+        Self { bus, matrix_dev: V::MatrixDev::new(assigned) }
     }
 
     fn apmask_store(&self, text: &str) -> Result<(), Errno> {
-        self.bus.apmask_store(&self.vfio_ap, text)
+        self.bus.apmask_store::<V>(&self.matrix_dev, text)
     }
 
     fn aqmask_store(&self, text: &str) -> Result<(), Errno> {
-        self.bus.aqmask_store(&self.vfio_ap, text)
+        self.bus.aqmask_store::<V>(&self.matrix_dev, text)
     }
 
     fn assign_adapter_store(&self, apid: u8) -> Result<(), Errno> {
-        self.vfio_ap.assign_adapter_store(&self.bus, apid)
+        V::assign_adapter_store(&self.matrix_dev, &self.bus, apid)
     }
 
     fn unassign_adapter_store(&self, apid: u8) -> Result<(), Errno> {
-        self.vfio_ap.unassign_adapter_store(&self.bus, apid)
+        self.matrix_dev.unassign_adapter_store(&self.bus, apid)
     }
 }
 
@@ -110,7 +110,7 @@ fn scenario<V: VfioAp>(
 ) -> ScenarioBuilder<World<V>> {
     Scenario::builder(format!("vfio-ap/ap-perms/{version}/{threads}"), world)
         .source(source)
-        .finally(|w| w.bus.check_nothing_shared(&w.vfio_ap.matrix()))
+        .finally(|w| w.bus.check_nothing_shared(&w.matrix_dev.matrix()))
 }
 
 /// Both administrators want adapter 1.
@@ -171,7 +171,7 @@ fn apmask_pqap<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<
     scenario(version, "apmask-pqap", source, world)
         .about("adapter 1 goes back to the host while a guest executes PQAP(AQIC)")
         .thread("apmask_store", |w| never_busy("apmask_store", w.apmask_store("+1")))
-        .thread("PQAP(AQIC)", |w| w.vfio_ap.handle_pqap())
+        .thread("PQAP(AQIC)", |w| w.matrix_dev.handle_pqap())
 }
 
 fn never_busy(who: &str, result: Result<(), Errno>) {
