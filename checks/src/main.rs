@@ -105,9 +105,11 @@ fn explain(scenario: &Scenario, out: &mut impl Write) -> Result<u8, Failure> {
 
 fn replay(scenario: &Scenario, schedule: &Schedule, out: &mut impl Write) -> Result<u8, Failure> {
     match scenario.replay(schedule) {
-        Ok(counterexample) => {
+        Ok(found) => {
             show::heading(scenario, out)?;
-            show::counterexample(scenario, &counterexample, out)?;
+            for counterexample in &found {
+                show::counterexample(scenario, counterexample, out)?;
+            }
             Ok(AS_EXPECTED)
         }
         Err(error @ ReplayError::NoViolation) => {

@@ -61,6 +61,10 @@ impl Object {
     /// As [`perform`](Self::perform), with something invisible that belongs to the operation:
     /// no other thread does anything in between.
     pub(crate) fn perform_then<R>(&self, op: Op, at: Place, then: impl FnOnce() -> R) -> (u64, R) {
+        // A destructor that is run because the execution is over must not take part in it.
+        if unwinding() {
+            return (0, then());
+        }
         each_home!(self, home => home.perform_then(op, at, then))
     }
 

@@ -230,6 +230,7 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
     pub fn refuted(self, kinds: impl IntoIterator<Item = ViolationKind>) -> Scenario {
         let mut kinds: Vec<ViolationKind> = kinds.into_iter().collect();
         kinds.sort();
+        kinds.dedup();
         self.claim(Expected::Refuted(kinds))
     }
 

@@ -81,7 +81,7 @@ fn a_broken_rule_is_a_panic() {
     let message = failure(|| {
         let count = Arc::new(Kref::new("count"));
         let other = Arc::clone(&count);
-        loom::thread::spawn(move || drop(other.put()));
+        loom::thread::spawn(move || other.put());
         count.get();
     });
     assert!(message.contains("UseAfterRelease"), "{message}");

@@ -95,13 +95,6 @@ fn run(
     limit: u64,
     listener: &mut Listener<'_>,
 ) -> End {
-    let mut builder = ::loom::model::Builder::new();
-    builder.location = true;
-    builder.max_branches = BRANCHES_MAX;
-    // loom's environment variables would quietly bound the search.
-    builder.max_permutations = None;
-    builder.max_duration = None;
-    builder.preemption_bound = None;
     let completed = Arc::new(AtomicBool::new(false));
     let stopped = Arc::new(Mutex::new(None::<String>));
     let subscriber = tracing_subscriber::registry().with(Completion(Arc::clone(&completed)));
@@ -118,12 +111,12 @@ fn run(
             executions.store(ran + 1, Ordering::Relaxed);
             loom_host::set_me(ThreadId::SETUP);
             host.clear();
-            execute(&host, program());
+            execute(&host, &*program);
         }
     };
     let _in_charge = runtime::enter(Runtime::Loom(Some(Arc::clone(host))));
     let ended = panics::catch(|| {
-        tracing::subscriber::with_default(subscriber, || builder.check(model));
+        tracing::subscriber::with_default(subscriber, || builder().check(model));
     });
     let progress =
         Progress { executions: executions.load(Ordering::Relaxed), states: None, frontier: None };
@@ -148,13 +141,31 @@ fn run(
         return End::Refuted(violation);
     }
     if panic.is_loom_deadlock() {
-        return End::Refuted(host.observers(|seen| seen.deadlock()));
+        let deadlocks = host.observers(|seen| seen.deadlocks());
+        return End::Refuted(deadlocks.into_iter().next().expect("somebody is stuck"));
     }
     End::Stopped(format!("loom gave up: {}", panic.message))
 }
 
+/// loom's environment variables would quietly bound the search, or skip a part of it.
+fn builder() -> ::loom::model::Builder {
+    let mut builder = ::loom::model::Builder::new();
+    builder.location = true;
+    builder.max_branches = BRANCHES_MAX;
+    builder.max_permutations = None;
+    builder.max_duration = None;
+    builder.preemption_bound = None;
+    builder.checkpoint_file = None;
+    builder.checkpoint_interval = usize::MAX;
+    builder
+}
+
 /// One execution. The first thread of the scenario runs on loom's main thread: one fewer.
-fn execute(host: &Arc<Host>, Instance { threads, finally }: Instance) {
+fn execute(host: &Arc<Host>, program: &dyn Fn() -> Instance) {
+    let Instance { threads, finally } = host.set_up(program);
+    if threads.is_empty() {
+        return host.judge(finally);
+    }
     host.set_finally(finally);
     let hosted = threads.into_iter().map(|(name, body)| {
         let me = loom_host::new_thread(name, Some(host));

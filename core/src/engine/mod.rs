@@ -223,12 +223,13 @@ impl Scenario {
         assert!(report.as_expected(), "{} on {engine}: {report}", self.name());
     }
 
-    /// Runs one schedule on the native engine.
+    /// Runs one schedule on the native engine: everything that it violates at its end, which is
+    /// more than one thing where two cycles of threads are stuck or two objects leak.
     ///
     /// # Errors
     ///
     /// [`ReplayError`] if the schedule is not one of this scenario, or violates nothing.
-    pub fn replay(&self, schedule: &Schedule) -> Result<Counterexample, ReplayError> {
+    pub fn replay(&self, schedule: &Schedule) -> Result<Vec<Counterexample>, ReplayError> {
         native::replay(self, schedule)
     }
 }

@@ -59,10 +59,12 @@ impl Panic {
         Self { message: text.to_owned(), place: PLACE.with_borrow_mut(Option::take) }
     }
 
-    /// Whether loom or we raised it to end an execution, rather than the program under test.
+    /// Whether loom, shuttle or we raised it, rather than the program under test: to report, to
+    /// give up or by mistake.
     pub(crate) fn is_hosts_own(&self) -> bool {
-        let hosts = ["deadlock; threads = ", "Model exceeded maximum number of branches", STOP];
-        hosts.iter().any(|start| self.message.starts_with(start))
+        let crates = ["/loom-", "/shuttle-", "/generator-"];
+        let place = self.place.as_deref().unwrap_or_default();
+        self.message == STOP || crates.iter().any(|krate| place.contains(krate))
     }
 
     /// Whether loom raised it because nobody can go on.

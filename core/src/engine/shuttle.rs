@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::shuttle::rand::Rng;
-use ::shuttle::scheduler::{PctScheduler, RandomScheduler, Schedule, Scheduler, Task, TaskId};
+use ::shuttle::scheduler::{
+    PctScheduler, RandomScheduler, RoundRobinScheduler, Schedule, Scheduler, Task, TaskId,
+};
 
 use crate::op::ThreadId;
 use crate::runtime::{self, Chooser, Host, Runtime, shuttle_host};
@@ -32,17 +34,18 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
     let mut findings = Findings::default();
     let half = (limits.shuttle_executions / 2).max(1) as usize;
     let seed = limits.shuttle_seed;
-    let mut schedulers: Vec<Box<dyn Scheduler + Send>> =
-        vec![Box::new(RandomScheduler::new_from_seed(seed, half))];
     // PCT refuses to run where there is nothing to interleave.
-    if scenario.threads().count() > 1 {
-        schedulers.push(Box::new(PctScheduler::new_from_seed(seed, PCT_DEPTH, half)));
-    }
+    let schedulers: &[fn(u64, usize) -> AnyScheduler] =
+        if scenario.threads().count() > 1 { &[random, pct] } else { &[random] };
     let mut stopped = "random schedules prove nothing".to_owned();
     for scheduler in schedulers {
-        if let Some(violation) = run(scenario, &host, &executions, scheduler) {
-            host.observers(|seen| findings.note(violation, seen));
-            break;
+        match run(scenario, &host, &executions, || scheduler(seed, half)) {
+            End::Done => {}
+            End::Refuted(violation) => {
+                host.observers(|seen| findings.note(violation, seen));
+                break;
+            }
+            End::GaveUp(reason) => stopped = format!("shuttle gave up: {reason}"),
         }
         let executions = executions.load(Ordering::Relaxed);
         let progress = Progress { executions, states: None, frontier: None };
@@ -65,15 +68,36 @@ fn draw(ways: u8) -> u8 {
     ::shuttle::rand::thread_rng().gen_range(0..ways)
 }
 
+/// How one run of shuttle ended.
+enum End {
+    Done,
+    Refuted(Violation),
+    GaveUp(String),
+}
+
+type AnyScheduler = Box<dyn Scheduler + Send>;
+
+fn random(seed: u64, executions: usize) -> AnyScheduler {
+    Box::new(RandomScheduler::new_from_seed(seed, executions))
+}
+
+fn pct(seed: u64, executions: usize) -> AnyScheduler {
+    Box::new(PctScheduler::new_from_seed(seed, PCT_DEPTH, executions))
+}
+
+fn config() -> ::shuttle::Config {
+    let mut config = ::shuttle::Config::new();
+    config.failure_persistence = ::shuttle::FailurePersistence::None;
+    config.silence_warnings = true;
+    config
+}
+
 fn run(
     scenario: &Scenario,
     host: &Arc<Host>,
     executions: &Arc<AtomicU64>,
-    scheduler: Box<dyn Scheduler + Send>,
-) -> Option<Violation> {
-    let mut config = ::shuttle::Config::new();
-    config.failure_persistence = ::shuttle::FailurePersistence::None;
-    config.silence_warnings = true;
+    scheduler: impl FnOnce() -> AnyScheduler,
+) -> End {
     let program = Arc::clone(scenario.program());
     let model = {
         let (host, executions) = (Arc::clone(host), Arc::clone(executions));
@@ -81,22 +105,29 @@ fn run(
             executions.fetch_add(1, Ordering::Relaxed);
             shuttle_host::set_me(ThreadId::SETUP);
             host.clear();
-            execute(&host, program());
+            execute(&host, &*program);
         }
     };
     let _in_charge = runtime::enter(Runtime::Shuttle(Some(Arc::clone(host))));
-    let watch = Watch { inner: scheduler, host: Arc::clone(host) };
-    let ended = panics::catch(|| ::shuttle::Runner::new(watch, config).run(model));
-    let panicked = |payload: Box<dyn std::any::Any + Send>| {
-        let panic = Panic::of(payload.as_ref());
-        host.observers(|seen| seen.panicked(ThreadId::SETUP, &panic))
-    };
-    host.take_violation().or(ended.err().map(panicked))
+    // shuttle reads environment variables, and panics at those it does not understand.
+    let ended = panics::catch(|| {
+        let watch = Watch { inner: scheduler(), host: Arc::clone(host) };
+        ::shuttle::Runner::new(watch, config()).run(model)
+    });
+    match (host.take_violation(), ended) {
+        (Some(violation), _) => End::Refuted(violation),
+        (None, Ok(_)) => End::Done,
+        (None, Err(payload)) => End::GaveUp(Panic::of(payload.as_ref()).message),
+    }
 }
 
 /// One execution. The main thread starts the others, and from then on is chosen only when no
 /// other can go on: it keeps shuttle from seeing a deadlock before we do.
-fn execute(host: &Arc<Host>, Instance { threads, finally }: Instance) {
+fn execute(host: &Arc<Host>, program: &dyn Fn() -> Instance) {
+    let Instance { threads, finally } = host.set_up(program);
+    if threads.is_empty() {
+        return host.judge(finally);
+    }
     host.set_finally(finally);
     for (name, body) in threads {
         let me = shuttle_host::new_thread(name, Some(host));
@@ -110,9 +141,7 @@ fn execute(host: &Arc<Host>, Instance { threads, finally }: Instance) {
 
 /// Makes shuttle install its panic hook now, once and for all.
 pub(super) fn install_hook() {
-    let mut config = ::shuttle::Config::new();
-    config.failure_persistence = ::shuttle::FailurePersistence::None;
-    ::shuttle::Runner::new(RandomScheduler::new_from_seed(0, 1), config).run(|| {});
+    ::shuttle::Runner::new(RoundRobinScheduler::new(1), config()).run(|| {});
 }
 
 /// Ends the running execution, which has violated something: the scheduler does not come back.
@@ -124,7 +153,7 @@ fn halt() -> ! {
 
 /// Lets `inner` schedule the scenario's threads while there is something to schedule.
 struct Watch {
-    inner: Box<dyn Scheduler + Send>,
+    inner: AnyScheduler,
     host: Arc<Host>,
 }
 

@@ -9,12 +9,18 @@ pub(crate) struct Replay<'a> {
     step: usize,
     begun: bool,
     /// The step that was not possible, and what was.
-    pub(crate) stopped_at: Option<(usize, Vec<Choice>)>,
+    stopped_at: Option<(usize, Vec<Choice>)>,
 }
 
 impl<'a> Replay<'a> {
     pub(crate) fn new(schedule: &'a Schedule) -> Self {
         Self { schedule, step: 0, begun: false, stopped_at: None }
+    }
+
+    /// The step that was not possible, where others were.
+    pub(crate) fn impossible(&self) -> Option<(usize, &[Choice])> {
+        let (step, possible) = self.stopped_at.as_ref()?;
+        (!possible.is_empty()).then_some((*step, possible))
     }
 
     /// How many steps were followed.

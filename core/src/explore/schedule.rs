@@ -66,7 +66,9 @@ fn parse_step(step: &str) -> Option<Choice> {
         _ => return None,
     };
     // "0a" would be a second way to write "0".
-    let number = digits.parse::<u8>().ok().filter(|_| way > 0 || digits.len() == step.len())?;
+    let plain = digits.bytes().all(|digit| digit.is_ascii_digit());
+    let number =
+        digits.parse::<u8>().ok().filter(|_| plain && (way > 0 || digits.len() == step.len()))?;
     Some(Choice { thread: ThreadId::new(usize::from(number)), way })
 }
 
@@ -96,7 +98,8 @@ mod tests {
 
     #[test]
     fn what_is_no_schedule_is_named() {
-        for (text, step) in [("0..1", ""), ("0.x", "x"), ("0a", "0a"), ("1bb", "1bb"), ("-1", "-1")]
+        for (text, step) in
+            [("0..1", ""), ("0.x", "x"), ("0a", "0a"), ("1bb", "1bb"), ("-1", "-1"), ("+1", "+1")]
         {
             assert_eq!(text.parse::<Schedule>().unwrap_err(), ScheduleError(step.to_owned()));
         }

@@ -9,9 +9,10 @@
 //!
 //! - *Unlock first.* Giving a mutex back disturbs nobody who does not try it, and everybody who
 //!   waits for it needs it. So where a thread is about to unlock, nothing else need be tried in
-//!   that state. A mutex that somebody may `trylock` is excepted. Which those are is learned: if
-//!   a trylock turns up on a mutex that was taken for safe, the search starts again and knows
-//!   better. (No trylock can stay hidden: up to the first of them the reduction is sound.)
+//!   that state. A mutex that somebody may `trylock`, or stop waiting for at a signal, is
+//!   excepted. Which those are is learned: if such an operation turns up on a mutex that was
+//!   taken for safe, the search starts again and knows better. (None can stay hidden: up to the
+//!   first of them the reduction is sound.)
 //! - *Sleep sets with state matching* (P. Godefroid, 1996, section 5.3). What was explored from a
 //!   state need not be begun with after an operation that is independent of it. A state that is
 //!   reached again with fewer operations asleep is entered again for the difference.
@@ -108,7 +109,8 @@ impl Stateful {
             return all;
         }
         for Enabled { object, op, .. } in enabled {
-            if op.kind == OpKind::TryLock && self.tried.insert(*object) {
+            let sees_holder = matches!(op.kind, OpKind::TryLock | OpKind::LockInterruptible);
+            if sees_holder && self.tried.insert(*object) {
                 self.again |= self.trusted.contains(object);
             }
         }

@@ -11,6 +11,9 @@
 //! and leaves it by `S` blocks nobody there; a cycle counts if it has no such place
 //! (`Documentation/locking/lockdep-design.rst`, "strong" paths).
 //!
+//! Each dependency is checked once, when it is first seen, and reports the shortest cycle that it
+//! closes: a longer one through the same dependencies may go unmentioned, as with the kernel's.
+//!
 //! A trylock never waits, so nothing depends *on* it, but what is wanted while it is held
 //! depends on the lock it took. Unlike the kernel, which links a wanted lock to the nearest
 //! held ones and relies on transitivity, every held lock is linked here: the graph is small,

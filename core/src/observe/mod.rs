@@ -263,13 +263,17 @@ impl Observers {
         Violation { kind, reason, waits: Vec::new() }
     }
 
-    /// The first object that the finished world leaves behind.
-    pub(crate) fn leak(&self) -> Option<Violation> {
-        let place = self.objects.iter().position(|object| object.left_behind)?;
-        let object = self.object_name(ObjectId::new(place));
-        let reason = format!("{object} is left behind at the end: held, referenced or unreleased");
-        let kind = ViolationKind::Leak(self.objects[place].name.to_owned());
-        Some(Violation { kind, reason, waits: Vec::new() })
+    /// What the finished world leaves behind.
+    pub(crate) fn leaks(&self) -> Vec<Violation> {
+        let leak = |(place, object): (usize, &Watched)| {
+            let name = self.object_name(ObjectId::new(place));
+            let kind = ViolationKind::Leak(object.name.to_owned());
+            let reason =
+                format!("{name} is left behind at the end: held, referenced or unreleased");
+            Violation { kind, reason, waits: Vec::new() }
+        };
+        let left_behind = self.objects.iter().enumerate().filter(|(_, object)| object.left_behind);
+        left_behind.map(leak).collect()
     }
 
     /// The object's class, with a number if the world has several of the class.

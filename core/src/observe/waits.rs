@@ -7,15 +7,27 @@ use super::lockdep::Mode;
 use super::{Locking, Observers, Pending, locking};
 
 impl Observers {
-    /// The violation of a state in which no thread can go on and some have not ended.
-    pub(crate) fn deadlock(&self) -> Violation {
+    /// The violations of a state in which no thread can go on and some have not ended: one for
+    /// the shortest cycle of waits through each thread that is on a cycle.
+    pub(crate) fn deadlocks(&self) -> Vec<Violation> {
         let stuck: Vec<ThreadId> = self.stuck();
-        let cycle = stuck
-            .iter()
-            .filter_map(|thread| self.cycle_through(*thread))
-            .min_by_key(|cycle| (cycle.len(), cycle.clone()));
+        let mut cycles: Vec<Vec<ThreadId>> = Vec::new();
+        for cycle in stuck.iter().filter_map(|thread| self.cycle_through(*thread)) {
+            let same = |known: &Vec<ThreadId>| {
+                known.len() == cycle.len() && cycle.iter().all(|thread| known.contains(thread))
+            };
+            if !cycles.iter().any(same) {
+                cycles.push(cycle);
+            }
+        }
         // Without a cycle everybody waits for a wake-up that nobody is left to give.
-        let involved = cycle.clone().unwrap_or_else(|| stuck.clone());
+        if cycles.is_empty() {
+            cycles.push(stuck.clone());
+        }
+        cycles.iter().map(|involved| self.deadlock(&stuck, involved)).collect()
+    }
+
+    fn deadlock(&self, stuck: &[ThreadId], involved: &[ThreadId]) -> Violation {
         let classes = involved.iter().map(|t| self.objects[self.wish(*t).object.index()].name);
         let kind = ViolationKind::Deadlock(sorted_classes(classes.map(str::to_owned)));
         let links: Vec<String> = involved.iter().map(|t| self.describe(*t)).collect();

@@ -12,7 +12,7 @@ use crate::machine::Fault;
 use crate::object::Place;
 use crate::observe::Observers;
 use crate::op::{ObjectId, Op, OpKind, ThreadId};
-use crate::scenario::Body;
+use crate::scenario::{Body, Instance};
 use crate::violation::Violation;
 
 /// An execution on hosted threads, as its engine and its objects see it.
@@ -137,6 +137,13 @@ impl Host {
         self.inner().started
     }
 
+    /// Makes the world and what its threads do.
+    pub(crate) fn set_up(&self, program: &dyn Fn() -> Instance) -> Instance {
+        let mut instance = None;
+        self.run_thread(ThreadId::SETUP, || instance = Some(program()));
+        instance.expect("made, or the execution has been ended")
+    }
+
     /// Runs the body of thread `me`. A panic in it is a violation; one of the host's own, by
     /// which it reports or takes threads down, passes.
     pub(crate) fn run_thread(&self, me: ThreadId, body: impl FnOnce()) {
@@ -227,8 +234,8 @@ impl Host {
     /// Nobody can go on.
     pub(crate) fn note_deadlock(&self) {
         let mut inner = self.inner();
-        let deadlock = inner.observers.deadlock();
-        inner.violation.get_or_insert(deadlock);
+        let deadlock = inner.observers.deadlocks().into_iter().next();
+        inner.violation = inner.violation.take().or(deadlock);
     }
 
     pub(crate) fn violation_found(&self) -> bool {
@@ -241,10 +248,16 @@ impl Host {
 
     /// What the finished world leaves behind is a violation.
     pub(crate) fn check_leaks(&self) {
-        let leak = self.inner().observers.leak();
-        if let Some(violation) = leak {
+        let leaks = self.inner().observers.leaks();
+        if let Some(violation) = leaks.into_iter().next() {
             self.violated(violation);
         }
+    }
+
+    /// The end of the world, run by whoever is the last to know it.
+    pub(crate) fn judge(&self, finally: Body) {
+        self.run_thread(ThreadId::SETUP, finally);
+        self.check_leaks();
     }
 
     pub(crate) fn promise(&self, me: ThreadId, object: ObjectId, made: bool, at: Place) {
@@ -355,8 +368,7 @@ macro_rules! monitor {
                         && let Some(finally) = host.thread_ended()
                     {
                         set_me(ThreadId::SETUP);
-                        host.run_thread(ThreadId::SETUP, finally);
-                        host.check_leaks();
+                        host.judge(finally);
                     }
                 }
             }
@@ -394,6 +406,11 @@ macro_rules! monitor {
                     at: Place,
                     then: impl FnOnce() -> R,
                 ) -> (u64, R) {
+                    assert!(
+                        self.host.is_some() || !super::engine_in_charge(),
+                        "{}",
+                        super::OUTSIDE
+                    );
                     let me = me();
                     let mut state = self.state.lock().unwrap();
                     if let Some(host) = &self.host {
@@ -408,6 +425,8 @@ macro_rules! monitor {
                         }
                         _ => 0,
                     };
+                    let alone = self.host.is_some() && me == ThreadId::SETUP;
+                    assert!(!alone || ready.sure > 0, "{} {}", op.kind, super::ALONE);
                     let way = if luck > 0 { ready.sure + luck - 1 } else { 0 };
                     while luck == 0 && state.machine.ready(me, op).sure == 0 {
                         state.waiting += 1;

@@ -92,6 +92,18 @@ impl Drop for InCharge {
     }
 }
 
+/// Why an object of another execution, or of none, does not work in this one.
+pub(crate) const OUTSIDE: &str = "an object was used outside of the execution it was made in: \
+                                  what threads share is made in the scenario's world";
+
+/// Why the set-up and the final check cannot wait.
+pub(crate) const ALONE: &str = "would wait for ever: no other thread runs now";
+
+/// Whether an engine runs a scenario on this OS thread.
+fn engine_in_charge() -> bool {
+    CURRENT.with_borrow(Option::is_some)
+}
+
 /// The native execution in charge.
 ///
 /// # Panics
@@ -100,7 +112,7 @@ impl Drop for InCharge {
 pub(crate) fn native() -> Rc<native::Execution> {
     CURRENT.with_borrow(|runtime| match runtime {
         Some(Runtime::Native(execution)) => Rc::clone(execution),
-        _ => panic!("an object was used outside of the execution it was made in"),
+        _ => panic!("{OUTSIDE}"),
     })
 }
 

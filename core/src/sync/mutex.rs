@@ -49,8 +49,8 @@ impl<T: Value> Mutex<T> {
     ///
     /// # Errors
     ///
-    /// [`Interrupted`] if a signal came first; the mutex is then not held. The kernel's
-    /// callers return `-ERESTARTSYS` or `-EINTR` for it. Both outcomes are explored.
+    /// [`Interrupted`] if a signal came while somebody else held the mutex; it is then not taken.
+    /// The kernel's callers return `-ERESTARTSYS` or `-EINTR` for it. Both outcomes are explored.
     #[track_caller]
     pub fn lock_interruptible(&self) -> Result<MutexGuard<'_, T>, Interrupted> {
         let at = Location::caller();
@@ -170,22 +170,20 @@ impl State {
 
 impl Machine for State {
     fn ready(&self, _me: ThreadId, op: Op) -> Ready {
-        let free = Ready::when(self.owner.is_none());
         match op.kind {
-            OpKind::Lock => free,
-            OpKind::LockInterruptible => free.or_chance(),
+            OpKind::Lock => Ready::when(self.owner.is_none()),
+            // Who finds it free takes it; a signal ends only a wait.
+            OpKind::LockInterruptible if self.owner.is_some() => Ready::NO.or_chance(),
             _ => Ready::YES,
         }
     }
 
-    fn apply(&mut self, me: ThreadId, op: Op, way: u8) -> Result<u64, Fault> {
+    fn apply(&mut self, me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
         let free = self.owner.is_none();
         match op.kind {
             OpKind::Lock => Ok(self.take(me)),
-            OpKind::LockInterruptible if free && way == 0 => Ok(self.take(me)),
-            OpKind::LockInterruptible => Ok(REFUSED),
-            OpKind::TryLock if free => Ok(self.take(me)),
-            OpKind::TryLock => Ok(REFUSED),
+            OpKind::LockInterruptible | OpKind::TryLock if free => Ok(self.take(me)),
+            OpKind::LockInterruptible | OpKind::TryLock => Ok(REFUSED),
             OpKind::Unlock if self.owner == Some(me) => {
                 self.owner = None;
                 if op.a != KEEP {

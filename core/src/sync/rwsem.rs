@@ -17,8 +17,8 @@ use crate::op::{Op, OpKind, ThreadId};
 /// waits queues behind that writer, so a thread that takes the read side twice deadlocks as
 /// soon as a writer comes in between. To queue is a step that other threads can see; the wait
 /// for the grant is another. The kernel lets a writer overtake the queue when it finds the
-/// semaphore free; this model does not, and a thread that could have overtaken is explored in
-/// the schedules in which it came first.
+/// semaphore free; this model does not. A thread that could have overtaken is explored in the
+/// schedules in which it came first, unless it comes only because somebody queues already.
 ///
 /// ```
 /// # selvedge_core::doctest(|| {

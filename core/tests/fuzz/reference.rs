@@ -28,7 +28,7 @@ pub(crate) fn explore(program: &Program) -> (Outcome, u64) {
         let before = to_do.len();
         to_do.extend(advance(false));
         if to_do.len() == before {
-            outcome.deadlocks.insert(waits::classes(state, program));
+            outcome.deadlocks.extend(waits::deadlocks(state, program));
         }
         to_do.extend(advance(true));
     }
@@ -199,7 +199,8 @@ impl State {
     fn luck(&mut self, me: usize, instr: Instr) -> Option<Phase> {
         let phase = self.threads[me].phase;
         match instr {
-            Instr::LockInterruptible(_) => {
+            // Who finds the mutex free takes it before a signal is looked at.
+            Instr::LockInterruptible(m) if self.mutexes[m].owner.is_some() => {
                 self.threads[me].log.push(0);
                 Some(Phase::Begin)
             }

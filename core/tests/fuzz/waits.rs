@@ -1,4 +1,4 @@
-//! Names a deadlock, as the library does: by the classes on the shortest cycle of waits.
+//! Names a deadlock, as the library does: by the classes on the shortest cycles of waits.
 
 use super::program::{Instr, MUTEXES, Program, QUEUES, SEMS};
 use super::reference::{Phase, State};
@@ -9,18 +9,25 @@ struct Wait {
     held_up_by: Vec<usize>,
 }
 
-/// The classes of a state in which nobody can go on without luck. Without a cycle everybody
-/// who waits is part of the deadlock.
-pub(crate) fn classes(state: &State, program: &Program) -> Vec<String> {
+/// The deadlocks of a state in which nobody can go on without luck: for each thread on a cycle the
+/// shortest through it. Without a cycle everybody who waits is part of the one deadlock.
+pub(crate) fn deadlocks(state: &State, program: &Program) -> Vec<Vec<String>> {
     let waits: Vec<Option<Wait>> =
         (0..state.threads.len()).map(|me| wait(state, program, me)).collect();
-    let mut cycles = Vec::new();
-    for start in 0..waits.len() {
+    let shortest = |start: usize| {
+        let mut cycles = Vec::new();
         walk(&waits, &mut vec![start], &mut cycles);
+        // Of several it is the one of the earliest threads.
+        cycles.into_iter().min_by_key(|cycle| (cycle.len(), cycle.clone()))
+    };
+    let mut cycles: Vec<Vec<usize>> = (0..waits.len()).filter_map(shortest).collect();
+    if cycles.is_empty() {
+        cycles.push((0..waits.len()).collect());
     }
-    // Of several shortest cycles it is the one of the earliest threads.
-    let cycle = cycles.into_iter().min_by_key(|cycle| (cycle.len(), cycle.clone()));
-    let involved = cycle.unwrap_or_else(|| (0..waits.len()).collect());
+    cycles.into_iter().map(|cycle| classes(&waits, cycle)).collect()
+}
+
+fn classes(waits: &[Option<Wait>], involved: Vec<usize>) -> Vec<String> {
     let waits = involved.into_iter().filter_map(|me| waits[me].as_ref());
     let mut classes: Vec<String> = waits.map(|wait| wait.class.to_owned()).collect();
     classes.sort();

@@ -1,7 +1,7 @@
 //! The AP bus: masks, queue devices, and the question whether a queue is in use.
 //!
-//! Source: `drivers/s390/crypto/ap_bus.c` as of commit 4f8206b88286 (v5.19), which gave drivers
-//! the `in_use` callback; the posted versions 11 to 18 of the series take the same locks in the
+//! Source: `drivers/s390/crypto/ap_bus.c` as of commit 4f8206b88286, which gave drivers the
+//! `in_use` callback; the posted versions 11 to 18 of the series take the same locks in the
 //! same order here.
 
 use std::collections::BTreeSet;

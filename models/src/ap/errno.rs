@@ -9,8 +9,6 @@ pub enum Errno {
     Einval,
     /// `-EBUSY`: vetoed by a driver, or a trylock failed.
     Ebusy,
-    /// `-ENODEV`: there is no such adapter or domain.
-    Enodev,
     /// `-EADDRINUSE`: another mediated device has the queue.
     Eaddrinuse,
     /// `-EADDRNOTAVAIL`: the queue is reserved for the host's drivers.
@@ -24,7 +22,6 @@ impl fmt::Display for Errno {
         f.write_str(match self {
             Self::Einval => "-EINVAL",
             Self::Ebusy => "-EBUSY",
-            Self::Enodev => "-ENODEV",
             Self::Eaddrinuse => "-EADDRINUSE",
             Self::Eaddrnotavail => "-EADDRNOTAVAIL",
             Self::Erestartsys => "-ERESTARTSYS",

@@ -36,8 +36,9 @@ impl MatrixMdev {
         ApMatrix { apm: ApMask::of([apid]), aqm: self.matrix.aqm }
     }
 
-    /// Assigns adapter `apid` if `available` says so of the queues that come with it. A bit that
-    /// is set only for the check is cleared again.
+    /// Assigns adapter `apid` if `available` says so of the queues that come with it, and clears
+    /// the bit again if not. (Before v6.0 that is so even if it was set before; no version takes
+    /// the adapter for assigned twice.)
     ///
     /// # Errors
     ///

@@ -32,7 +32,7 @@ pub trait MatrixDev: fmt::Debug + Send + Sync + 'static {
     fn matrix(&self) -> ApMatrix;
 }
 
-/// Up to v5.19 and version 17 of the series: one mutex for everything.
+/// Up to v5.19, and in the series up to version 16: one mutex for everything.
 #[derive(Debug)]
 pub struct OneLock {
     /// `matrix_dev->lock`.

@@ -4,8 +4,8 @@
 //! masks expects it to be held. `in_use`, called under it, may then simply wait for the others.
 //! Unassigning does without: giving a queue up cannot conflict with a mask.
 //!
-//! Source: commits e2126a73746e, 8ee13ad99337 and 3f85d1df26a9 in
-//! `drivers/s390/crypto/vfio_ap_ops.c`, v6.0.
+//! Source: commits e2126a73746e, 8ee13ad99337, 3f85d1df26a9 and 1918f2b20c3d (an adapter that is
+//! assigned already needs nothing done) in `drivers/s390/crypto/vfio_ap_ops.c`, v6.0.
 
 use selvedge_core::function;
 
@@ -38,6 +38,9 @@ impl VfioAp for V6_0 {
         let _guests = matrix_dev.guests_lock.lock();
         let _kvm = matrix_dev.kvm_lock.lock();
         let mut mdev = matrix_dev.mdevs_lock.lock();
+        if mdev.matrix.apm.test(apid) {
+            return Ok(());
+        }
         mdev.assign_adapter(apid, |added| ap_perms.owned_by_def_drv(added))?;
         bus.now_assigned(&mdev.matrix);
         Ok(())

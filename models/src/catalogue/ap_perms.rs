@@ -21,7 +21,7 @@ const V12: &str = "\"[PATCH v12 00/17] s390/vfio-ap: dynamic configuration suppo
                    2020-11-24";
 const V18: &str = "the draft of \"s390/Docs: new doc describing lock usage by the vfio_ap device \
                    driver\" in v18 and v19 of the series, T. Krowiak, 2022";
-const MERGED: &str = "commits e2126a73746e, 8ee13ad99337 and 3f85d1df26a9, v6.0";
+const MERGED: &str = "commits e2126a73746e, 8ee13ad99337, 3f85d1df26a9 and 1918f2b20c3d, v6.0";
 
 /// loom does not end these three-thread forms in five minutes.
 const TOO_LARGE: Expected = Expected::Inconclusive;

@@ -24,29 +24,35 @@ use super::fiber::{self, Fiber, Stacks, Stop};
 use super::intern::{BEGINNING, History, Interner};
 
 /// An object of a native execution.
-pub(crate) struct Handle(ObjectId);
+pub(crate) struct Handle {
+    id: ObjectId,
+    /// The number of the execution.
+    execution: u64,
+}
 
 impl Handle {
     pub(crate) fn perform_then<R>(&self, op: Op, at: Place, then: impl FnOnce() -> R) -> (u64, R) {
+        let execution = runtime::native();
+        assert!(execution.inner.borrow().number == self.execution, "{}", runtime::OUTSIDE);
         // Whoever runs is alone until its next operation.
-        (runtime::native().perform(self.0, op, at), then())
+        (execution.perform(self.id, op, at), then())
     }
 
     pub(crate) fn set(&self, value: u64) {
-        runtime::native().inner.borrow_mut().machines[self.0.index()].set(value);
+        runtime::native().inner.borrow_mut().machines[self.id.index()].set(value);
     }
 
     pub(crate) fn promise(&self, made: bool, at: Place) {
         let execution = runtime::native();
         let mut inner = execution.inner.borrow_mut();
         let me = inner.running;
-        inner.observers.promise(me, self.0, made, at);
+        inner.observers.promise(me, self.id, made, at);
     }
 }
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        fmt::Debug::fmt(&self.id, f)
     }
 }
 
@@ -71,6 +77,8 @@ pub(crate) struct Execution {
 }
 
 struct Inner {
+    /// How many executions came before.
+    number: u64,
     machines: Vec<Box<dyn Machine>>,
     threads: Vec<Thread>,
     /// Who runs now: a thread, or the set-up.
@@ -115,6 +123,7 @@ const RUN_OUT_STEPS: usize = 1_000;
 impl Execution {
     pub(crate) fn new(operations_max: usize) -> Rc<Self> {
         let inner = Inner {
+            number: 0,
             machines: Vec::new(),
             threads: Vec::new(),
             running: ThreadId::SETUP,
@@ -161,6 +170,7 @@ impl Execution {
 
     fn clear(&self) {
         let mut inner = self.inner.borrow_mut();
+        inner.number += 1;
         inner.machines.clear();
         inner.observers.start();
         inner.violation = None;
@@ -178,8 +188,7 @@ impl Execution {
                     return End::Over;
                 }
                 Standing::AllEnded => {
-                    self.finish(finally);
-                    self.note_violation(findings);
+                    self.finish(finally, findings);
                     // The strategy hears of the last state too.
                     strategy.choose(&Here { execution: self, enabled: SmallVec::new() });
                     return End::Over;
@@ -189,8 +198,8 @@ impl Execution {
                     Some(forced) if self.announced(&forced) => self.step(forced.choice),
                     Some(_) => return End::Diverged,
                     None => match self.branch(strategy, findings) {
-                        Some(choice) => self.step(choice),
-                        None => return if self.stuck() { End::Over } else { End::Cut },
+                        Ok(choice) => self.step(choice),
+                        Err(end) => return end,
                     },
                 },
             }
@@ -198,15 +207,16 @@ impl Execution {
     }
 
     /// Asks the strategy where there is a choice.
-    fn branch(&self, strategy: &mut dyn Strategy, findings: &mut Findings) -> Option<Choice> {
+    fn branch(&self, strategy: &mut dyn Strategy, findings: &mut Findings) -> Result<Choice, End> {
         let here = Here { execution: self, enabled: self.enabled() };
         if !here.enabled.iter().any(|enabled| enabled.sure) {
-            let violation = self.inner.borrow().observers.deadlock();
-            self.note(findings, violation);
+            let deadlocks = self.inner.borrow().observers.deadlocks();
+            deadlocks.into_iter().for_each(|deadlock| self.note(findings, deadlock));
         }
         match strategy.choose(&here) {
-            Decision::Take(choice) => Some(choice),
-            Decision::Cut => None,
+            Decision::Take(choice) => Ok(choice),
+            Decision::Cut if here.enabled.is_empty() => Err(End::Over),
+            Decision::Cut => Err(End::Cut),
         }
     }
 
@@ -227,14 +237,15 @@ impl Execution {
     }
 
     /// The end of the world: the scenario's last word, then what it left behind.
-    fn finish(&self, finally: Body) {
+    fn finish(&self, finally: Body, findings: &mut Findings) {
         if let Err(payload) = panics::catch(finally) {
             self.panicked(payload.as_ref());
         }
-        let mut inner = self.inner.borrow_mut();
-        if inner.violation.is_none() {
-            inner.violation = inner.observers.leak();
+        if self.inner.borrow().violation.is_some() {
+            return self.note_violation(findings);
         }
+        let leaks = self.inner.borrow().observers.leaks();
+        leaks.into_iter().for_each(|leak| self.note(findings, leak));
     }
 
     /// Lets everybody go on, in any order, until they end or cannot.
@@ -262,10 +273,6 @@ impl Execution {
         })
     }
 
-    fn stuck(&self) -> bool {
-        self.enabled().is_empty()
-    }
-
     /// Unwinds whoever is still in the middle of something, and keeps the stacks.
     fn take_down(&self) {
         let threads = std::mem::take(&mut self.inner.borrow_mut().threads);
@@ -284,9 +291,15 @@ impl Execution {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
         let me = inner.observers.add_thread(name);
-        // What the new thread was given depends on what its maker knows.
-        let maker = inner.threads.get(inner.running.index());
-        let history = maker.map_or(BEGINNING, |maker| maker.history);
+        // What the new thread was given depends on what its maker knows, and both know its
+        // number from now on: which depends on who else has made threads before.
+        let history = match inner.threads.get_mut(inner.running.index()) {
+            None => BEGINNING,
+            Some(maker) => {
+                maker.history = inner.interner.extend(maker.history, me.index() as u64);
+                maker.history
+            }
+        };
         let fiber = Some(Box::new(Fiber::new(&mut inner.stacks, body)));
         inner.threads.push(Thread { fiber, pending: None, history, reply: 0, end: None });
         me
@@ -295,8 +308,8 @@ impl Execution {
     /// Adds a thread, at whose end `end` becomes ready.
     pub(crate) fn spawn_joinable(&self, name: Arc<str>, end: &Object, body: Body) -> ThreadId {
         let me = self.spawn(name, body);
-        if let Object::Native(Handle(end)) = end {
-            self.inner.borrow_mut().threads[me.index()].end = Some(*end);
+        if let Object::Native(end) = end {
+            self.inner.borrow_mut().threads[me.index()].end = Some(end.id);
         }
         me
     }
@@ -384,7 +397,7 @@ impl Execution {
         let mut inner = self.inner.borrow_mut();
         let id = inner.observers.add_object(class, machine.left_behind());
         inner.machines.push(machine);
-        Handle(id)
+        Handle { id, execution: inner.number }
     }
 
     fn perform(&self, object: ObjectId, op: Op, at: Place) -> u64 {
@@ -411,11 +424,7 @@ impl Execution {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
         let machine = &mut inner.machines[object.index()];
-        assert!(
-            machine.ready(ThreadId::SETUP, op).sure > 0,
-            "{} would wait for ever: no other thread runs now",
-            op.kind
-        );
+        assert!(machine.ready(ThreadId::SETUP, op).sure > 0, "{} {}", op.kind, runtime::ALONE);
         let reply = machine.apply(ThreadId::SETUP, op, 0);
         inner.observers.set_left_behind(object, machine.left_behind());
         reply.unwrap_or_else(|fault| panic!("{}: {fault:?} outside the threads", op.kind))

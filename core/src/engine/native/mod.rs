@@ -118,12 +118,12 @@ impl Exploration<'_> {
 pub(super) fn replay(
     scenario: &Scenario,
     schedule: &Schedule,
-) -> Result<Counterexample, ReplayError> {
+) -> Result<Vec<Counterexample>, ReplayError> {
     let mut replay = Replay::new(schedule);
     let mut findings = Findings::default();
     replay.begin();
     let end = Execution::new(usize::MAX).run(scenario.program(), &mut replay, &mut findings);
-    if let Some((step, possible)) = replay.stopped_at {
+    if let Some((step, possible)) = replay.impossible() {
         let name =
             |thread: usize| scenario.threads().nth(thread).unwrap_or("a spawned thread").to_owned();
         let possible =
@@ -133,6 +133,11 @@ pub(super) fn replay(
     if replay.followed() < schedule.len() {
         return Err(ReplayError::TooLong { followed: replay.followed() });
     }
-    let last = findings.0.into_values().max_by_key(|found| found.schedule.len());
-    last.ok_or(if end == End::Cut { ReplayError::TooShort } else { ReplayError::NoViolation })
+    let mut found: Vec<Counterexample> = findings.0.into_values().collect();
+    found.retain(|found| found.schedule.len() == schedule.len());
+    match (found.is_empty(), end) {
+        (false, _) => Ok(found),
+        (true, End::Cut) => Err(ReplayError::TooShort),
+        (true, _) => Err(ReplayError::NoViolation),
+    }
 }
