@@ -22,6 +22,8 @@ pub(crate) struct Twice {
 impl Strategy for Twice {
     fn begin(&mut self) -> bool {
         self.executions += 1;
+        // The second may have ended before the first did.
+        self.diverged |= self.executions == 3 && self.depth != self.seen.len();
         self.depth = 0;
         self.executions <= 2
     }
