@@ -7,7 +7,10 @@ mod reference;
 mod waits;
 
 use std::collections::BTreeSet;
+use std::num::NonZero;
+use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
+use std::thread;
 
 use selvedge_core::Search;
 
@@ -39,6 +42,17 @@ impl Population {
         self.on_several_classes += usize::from(several);
         self.vary += usize::from(outcome.finals.len() > 1);
         self.kinds.extend(program.threads.iter().flatten().map(|step| step.instr.kind()));
+    }
+
+    fn and(mut self, other: Self) -> Self {
+        self.programs += other.programs;
+        self.deadlock += other.deadlock;
+        self.on_several_classes += other.on_several_classes;
+        self.vary += other.vary;
+        self.states += other.states;
+        self.by_traces += other.by_traces;
+        self.kinds.extend(other.kinds);
+        self
     }
 
     fn assert_interesting(&self) {
@@ -94,14 +108,24 @@ fn agree(program: &Program, name: &str) -> Agreed {
     Agreed { outcome: expected, states, by_traces: found.complete }
 }
 
-/// Compares the two on the program of every seed.
-fn compare(seeds: std::ops::Range<u64>) {
-    let mut population = Population::default();
-    for seed in seeds {
-        let program = Program::random(seed);
-        population.add(&program, &agree(&program, &format!("seed {seed}")));
-    }
-    population.assert_interesting();
+/// Compares the two on the program of every seed, on as many threads as there are processors.
+fn compare(seeds: Range<u64>) {
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    let population = |worker| {
+        let mut population = Population::default();
+        for seed in seeds.clone().skip(worker).step_by(workers) {
+            let program = Program::random(seed);
+            population.add(&program, &agree(&program, &format!("seed {seed}")));
+        }
+        population
+    };
+    let populations: Vec<Population> = thread::scope(|scope| {
+        let spawn = |worker| scope.spawn(move || population(worker));
+        let workers: Vec<_> = (0..workers).map(spawn).collect();
+        workers.into_iter().map(|worker| worker.join().expect("the two agree")).collect()
+    });
+    let all = populations.into_iter().reduce(Population::and).expect("a processor");
+    all.assert_interesting();
 }
 
 #[test]
