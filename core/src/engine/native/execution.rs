@@ -138,7 +138,7 @@ impl Execution {
         Rc::new(Self { operations_max, inner: RefCell::new(inner) })
     }
 
-    /// Runs `instance` once, as `strategy` decides, and notes what it violates.
+    /// Runs `program` once, as `strategy` decides, and notes what it violates.
     pub(crate) fn run(
         self: &Rc<Self>,
         program: &Program,
