@@ -7,6 +7,8 @@
 //! ready. That is why one definition of `mutex_trylock` serves the native explorer, loom,
 //! shuttle and plain threads.
 
+use dyn_clone::DynClone;
+
 use crate::op::{Op, ThreadId};
 
 /// How many ways an operation can complete in the present state.
@@ -52,7 +54,7 @@ pub(crate) enum Fault {
 }
 
 /// A synchronisation object as a state machine.
-pub(crate) trait Machine: Send {
+pub(crate) trait Machine: DynClone + Send + Sync {
     /// How `op` of thread `me` can complete now.
     fn ready(&self, me: ThreadId, op: Op) -> Ready;
 
@@ -71,3 +73,5 @@ pub(crate) trait Machine: Send {
     /// Takes a change that is no operation of its own: a thread's end, a ghost's new value.
     fn set(&mut self, _value: u64) {}
 }
+
+dyn_clone::clone_trait_object!(Machine);

@@ -65,6 +65,12 @@ impl OpKind {
     pub(crate) fn reads(self) -> bool {
         matches!(self, Self::Load | Self::Use | Self::CallModule | Self::Join)
     }
+
+    /// What the thread itself learns from a reply. A ghost's says only what the operation does:
+    /// nothing a thread does afterwards may depend on it.
+    pub(crate) fn told(self, reply: u64) -> u64 {
+        if self == Self::Ghost { 0 } else { reply }
+    }
 }
 
 macro_rules! op_kinds {

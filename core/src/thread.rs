@@ -21,7 +21,7 @@ pub fn spawn<T: Send + 'static>(
     body: impl FnOnce() -> T + Send + 'static,
 ) -> JoinHandle<T> {
     let result = Arc::new(Mutex::new(None));
-    let end = Arc::new(Object::new(name, Box::new(End { ended: false })));
+    let end = Arc::new(Object::new(name, Box::new(End { tells: size_of::<T>() > 0, ended: None })));
     let thread = {
         let (result, end) = (Arc::clone(&result), Arc::clone(&end));
         let body = move || {
@@ -62,24 +62,28 @@ impl<T> fmt::Debug for JoinHandle<T> {
 }
 
 /// A thread, as those who join it see it.
+#[derive(Clone)]
 struct End {
-    ended: bool,
+    /// Whether the thread has a result that can differ.
+    tells: bool,
+    /// What the thread had been told when it ended, on which its result depends.
+    ended: Option<u64>,
 }
 
 impl Machine for End {
     fn ready(&self, _me: ThreadId, _op: Op) -> Ready {
-        Ready::when(self.ended)
+        Ready::when(self.ended.is_some())
     }
 
     fn apply(&mut self, _me: ThreadId, _op: Op, _way: u8) -> Result<u64, Fault> {
-        Ok(0)
+        Ok(self.ended.filter(|_| self.tells).unwrap_or(0))
     }
 
     fn encode(&self, key: &mut Vec<u64>) {
-        key.push(u64::from(self.ended));
+        key.extend([u64::from(self.ended.is_some()), self.ended.unwrap_or(0)]);
     }
 
-    fn set(&mut self, _value: u64) {
-        self.ended = true;
+    fn set(&mut self, value: u64) {
+        self.ended = Some(value);
     }
 }

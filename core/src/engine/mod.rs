@@ -17,6 +17,7 @@ pub(crate) mod panics;
 mod shuttle;
 
 use std::fmt;
+use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::str::FromStr;
 
@@ -148,6 +149,10 @@ pub struct Limits {
     pub native_executions: u64,
     /// Operations in one execution of the native engine: a program that never ends is noticed.
     pub native_operations: usize,
+    /// Bytes of states that the native engine keeps.
+    pub native_memory: u64,
+    /// OS threads that the native engine explores with.
+    pub jobs: NonZero<usize>,
     /// Executions of loom, over all its runs for one scenario. A scenario can have its own
     /// limit: [`Scenario::loom_executions_max`].
     pub loom_executions: u64,
@@ -165,6 +170,8 @@ impl Default for Limits {
             search: Search::default(),
             native_executions: 50_000_000,
             native_operations: 10_000,
+            native_memory: 4 << 30,
+            jobs: NonZero::<usize>::MIN,
             loom_executions: 100_000,
             shuttle_executions: 20_000,
             shuttle_seed: 0x5E1F_ED6E,

@@ -1,21 +1,21 @@
 //! What decides which thread runs next.
 //!
-//! A [`Strategy`] sees the operations that threads have announced, which of them can happen, and
-//! (if it asks) the state of the world; it picks one. What runs the threads is an executor: see
+//! A [`Strategy`] sees the operations that threads have announced and which of them can happen; it
+//! picks one. What runs the threads is an executor: see
 //! [`engine`](crate::engine). The two know nothing of each other, so each strategy serves every
 //! executor that can say what its threads are about to do.
 
+mod lead;
 mod replay;
 mod schedule;
 mod sleep;
-mod stateful;
 mod twice;
 
+pub(crate) use lead::Lead;
 pub(crate) use replay::Replay;
 pub(crate) use schedule::Choice;
 pub use schedule::{Schedule, ScheduleError};
 pub(crate) use sleep::SleepSets;
-pub(crate) use stateful::Stateful;
 pub(crate) use twice::Twice;
 
 use crate::op::{ObjectId, Op};
@@ -42,9 +42,6 @@ fn independent(one: &Enabled, other: &Enabled) -> bool {
 pub(crate) trait Point {
     /// Everything that can happen next; empty if nothing can.
     fn enabled(&self) -> &[Enabled];
-
-    /// The state, exactly: two points with equal keys have the same future.
-    fn key(&self) -> Box<[u64]>;
 }
 
 /// What a strategy wants.
@@ -73,11 +70,6 @@ pub(crate) trait Strategy {
     /// What has been counted so far; the digest is asked for apart, because it is dear.
     fn certificate(&self) -> Certificate {
         Certificate::default()
-    }
-
-    /// A digest of the states that were reached.
-    fn digest(&self) -> Option<u64> {
-        None
     }
 
     /// How many points of the present path have branches left.

@@ -27,6 +27,12 @@ impl Schedule {
         self.0.len()
     }
 
+    /// This, and then one step more.
+    pub(crate) fn then(mut self, thread: ThreadId, way: u8) -> Self {
+        self.0.push(Choice { thread, way });
+        self
+    }
+
     /// Whether nothing happens at all.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -65,6 +65,7 @@ impl fmt::Debug for Atomic {
     }
 }
 
+#[derive(Clone)]
 struct State {
     value: u64,
 }

@@ -74,6 +74,7 @@ impl<T> fmt::Debug for Ghost<T> {
     }
 }
 
+#[derive(Clone)]
 struct State {
     value: u64,
 }
@@ -83,8 +84,9 @@ impl Machine for State {
         Ready::YES
     }
 
+    /// Replies with what the outcome depends on, though the thread itself does not learn it.
     fn apply(&mut self, _me: ThreadId, _op: Op, _way: u8) -> Result<u64, Fault> {
-        Ok(0)
+        Ok(self.value)
     }
 
     fn encode(&self, key: &mut Vec<u64>) {

@@ -57,6 +57,7 @@ impl fmt::Debug for Kref {
     }
 }
 
+#[derive(Clone)]
 struct State {
     count: u64,
 }

@@ -85,6 +85,7 @@ enum Phase {
     Freed,
 }
 
+#[derive(Clone)]
 struct State {
     phase: Phase,
     count: u64,

@@ -155,6 +155,7 @@ impl<T: Value + fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
     }
 }
 
+#[derive(Clone)]
 struct State {
     owner: Option<ThreadId>,
     /// Identity of the data; its next holder learns it with the lock.

@@ -179,6 +179,7 @@ enum Side {
     Write,
 }
 
+#[derive(Clone)]
 struct State {
     writer: Option<ThreadId>,
     /// A thread that holds the read side twice is here twice. Kept sorted: who came first does

@@ -44,6 +44,7 @@ impl<T> fmt::Debug for Tracked<T> {
     }
 }
 
+#[derive(Clone)]
 struct State {
     released: bool,
 }

@@ -110,6 +110,7 @@ impl fmt::Debug for WaitQueue {
     }
 }
 
+#[derive(Clone)]
 struct State {
     /// Who waits, longest first, and whether it has been woken.
     waiting: SmallVec<[(ThreadId, bool); 4]>,

@@ -22,6 +22,7 @@ use crate::violation::Violation;
 
 use super::fiber::{self, Fiber, Stacks, Stop};
 use super::intern::{BEGINNING, History, Interner};
+use super::lesson::{Effect, Lesson, Lessons, Next, Shape};
 
 /// An object of a native execution.
 pub(crate) struct Handle {
@@ -39,7 +40,7 @@ impl Handle {
     }
 
     pub(crate) fn set(&self, value: u64) {
-        runtime::native().inner.borrow_mut().machines[self.id.index()].set(value);
+        runtime::native().inner.borrow_mut().set(self.id, value);
     }
 
     pub(crate) fn promise(&self, made: bool, at: Place) {
@@ -93,6 +94,46 @@ struct Inner {
     ended: usize,
     /// Whether anybody wants to know what happens; not when an execution is run out.
     watched: bool,
+    /// What the execution has shown so far, if somebody learns from it.
+    lessons: Option<Lessons>,
+}
+
+impl Inner {
+    fn set(&mut self, object: ObjectId, value: u64) {
+        self.machines[object.index()].set(value);
+        self.affects(|| Effect::Set(object, value));
+    }
+
+    /// Notes what the step in progress does beside its operation.
+    fn affects(&mut self, effect: impl FnOnce() -> Effect) {
+        if let Some(Lessons { open: Some(step), .. }) = &mut self.lessons {
+            step.effects.push(effect());
+        }
+    }
+
+    fn next(&self, thread: ThreadId) -> Next {
+        let thread = &self.threads[thread.index()];
+        Next { history: thread.history, pending: thread.pending }
+    }
+
+    /// The step in progress is over: everybody has come to an operation, or to an end.
+    fn close_step(&mut self) {
+        let Some(mut lessons) = self.lessons.take() else { return };
+        if let Some(mut step) = lessons.open.take() {
+            step.next = self.next(step.thread);
+            for effect in &mut step.effects {
+                if let Effect::Spawned(thread, next) = effect {
+                    *next = self.next(*thread);
+                }
+            }
+            step.violated = self.violation.as_ref().map(|violation| violation.kind.clone());
+            lessons.steps.push(step);
+        } else if self.violation.is_none() && lessons.threads.is_empty() {
+            lessons.threads = (0..self.threads.len()).map(|t| self.next(ThreadId::new(t))).collect();
+            lessons.machines.clone_from(&self.machines);
+        }
+        self.lessons = Some(lessons);
+    }
 }
 
 struct Thread {
@@ -134,6 +175,7 @@ impl Execution {
             started: 0,
             ended: 0,
             watched: true,
+            lessons: None,
         };
         Rc::new(Self { operations_max, inner: RefCell::new(inner) })
     }
@@ -168,6 +210,19 @@ impl Execution {
         end
     }
 
+    /// As [`run`](Self::run), and tells what each step turned out to be.
+    pub(super) fn learn(
+        self: &Rc<Self>,
+        program: &Program,
+        strategy: &mut dyn Strategy,
+        findings: &mut Findings,
+    ) -> (End, Lessons) {
+        self.inner.borrow_mut().lessons = Some(Lessons::default());
+        let end = self.run(program, strategy, findings);
+        let lessons = self.inner.borrow_mut().lessons.take();
+        (end, lessons.expect("asked for"))
+    }
+
     fn clear(&self) {
         let mut inner = self.inner.borrow_mut();
         inner.number += 1;
@@ -181,7 +236,11 @@ impl Execution {
 
     fn explore(&self, strategy: &mut dyn Strategy, finally: Body, findings: &mut Findings) -> End {
         loop {
-            match self.standing() {
+            let standing = self.standing();
+            if !matches!(standing, Standing::NewThread(_)) {
+                self.inner.borrow_mut().close_step();
+            }
+            match standing {
                 Standing::NewThread(thread) => self.resume(thread),
                 Standing::Violated => {
                     self.note_violation(findings);
@@ -190,7 +249,7 @@ impl Execution {
                 Standing::AllEnded => {
                     self.finish(finally, findings);
                     // The strategy hears of the last state too.
-                    strategy.choose(&Here { execution: self, enabled: SmallVec::new() });
+                    strategy.choose(&Here { enabled: SmallVec::new() });
                     return End::Over;
                 }
                 Standing::TooLong => return End::TooLong,
@@ -208,7 +267,7 @@ impl Execution {
 
     /// Asks the strategy where there is a choice.
     fn branch(&self, strategy: &mut dyn Strategy, findings: &mut Findings) -> Result<Choice, End> {
-        let here = Here { execution: self, enabled: self.enabled() };
+        let here = Here { enabled: self.enabled() };
         if !here.enabled.iter().any(|enabled| enabled.sure) {
             let deadlocks = self.inner.borrow().observers.deadlocks();
             deadlocks.into_iter().for_each(|deadlock| self.note(findings, deadlock));
@@ -294,14 +353,15 @@ impl Execution {
         // What the new thread was given depends on what its maker knows, and both know its
         // number from now on: which depends on who else has made threads before.
         let history = match inner.threads.get_mut(inner.running.index()) {
-            None => BEGINNING,
+            None => inner.interner.extend(BEGINNING, me.index() as u64),
             Some(maker) => {
                 maker.history = inner.interner.extend(maker.history, me.index() as u64);
-                maker.history
+                inner.interner.extend(maker.history, 0)
             }
         };
         let fiber = Some(Box::new(Fiber::new(&mut inner.stacks, body)));
         inner.threads.push(Thread { fiber, pending: None, history, reply: 0, end: None });
+        inner.affects(|| Effect::Spawned(me, Next { history, pending: None }));
         me
     }
 
@@ -343,13 +403,20 @@ impl Execution {
             let inner = &mut *inner;
             let thread = &mut inner.threads[me.index()];
             let (object, op) = thread.pending.take().expect("only announced operations happen");
+            let from = thread.history;
             let machine = &mut inner.machines[object.index()];
             match machine.apply(me, op, choice.way) {
                 Ok(reply) => {
                     thread.reply = reply;
                     if inner.watched {
-                        thread.history = inner.interner.extend(thread.history, reply);
+                        thread.history = inner.interner.extend(from, op.kind.told(reply));
                         inner.observers.complete(me, choice.way, reply, machine.left_behind());
+                    }
+                    if inner.watched
+                        && let Some(lessons) = &mut inner.lessons
+                    {
+                        let shape = Shape::new(inner.threads.len(), inner.machines.len());
+                        lessons.open = Some(Lesson::begin(me, from, reply, shape));
                     }
                 }
                 Err(fault) => {
@@ -378,8 +445,9 @@ impl Execution {
             Stop::Ended => {
                 inner.ended += 1;
                 fiber.recycle(&mut inner.stacks);
-                if let Some(end) = inner.threads[me.index()].end {
-                    inner.machines[end.index()].set(1);
+                let Thread { end, history, .. } = inner.threads[me.index()];
+                if let Some(end) = end {
+                    inner.set(end, history);
                 }
             }
             Stop::Panicked(payload) => {
@@ -395,7 +463,14 @@ impl Execution {
 
     pub(crate) fn register(&self, class: &'static str, machine: Box<dyn Machine>) -> Handle {
         let mut inner = self.inner.borrow_mut();
+        let inner = &mut *inner;
         let id = inner.observers.add_object(class, machine.left_behind());
+        // A thread knows the object it has made, which is another if others have made some first.
+        let running = inner.running.index();
+        if let Some(maker) = inner.threads.get_mut(running) {
+            maker.history = inner.interner.extend(maker.history, id.index() as u64);
+        }
+        inner.affects(|| Effect::Made(machine.clone()));
         inner.machines.push(machine);
         Handle { id, execution: inner.number }
     }
@@ -501,24 +576,12 @@ impl Execution {
 }
 
 /// A point of the execution, as the strategy sees it.
-struct Here<'a> {
-    execution: &'a Execution,
+struct Here {
     enabled: SmallVec<[Enabled; 6]>,
 }
 
-impl Point for Here<'_> {
+impl Point for Here {
     fn enabled(&self) -> &[Enabled] {
         &self.enabled
-    }
-
-    fn key(&self) -> Box<[u64]> {
-        let inner = self.execution.inner.borrow();
-        let mut key = Vec::with_capacity(inner.threads.len() + 2 * inner.machines.len() + 1);
-        key.push(inner.threads.len() as u64);
-        key.extend(inner.threads.iter().map(|thread| u64::from(thread.history)));
-        for machine in &inner.machines {
-            machine.encode(&mut key);
-        }
-        key.into_boxed_slice()
     }
 }

@@ -1,42 +1,62 @@
 //! Numbers for values and for histories, so that states can be compared exactly.
+//!
+//! A number is a hash of what it stands for, so it is the same in every run of the program and
+//! on every machine. It is exact all the same: what each number stands for is remembered, and
+//! whoever finds its number taken by something else gets the next.
 
 use std::hash::{Hash, Hasher};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHasher};
 
 /// What a thread has been told so far, in order. A thread is deterministic, so this says
 /// exactly where it is and what it knows.
-pub(crate) type History = u32;
+pub(crate) type History = u64;
 
-/// The history of a thread that has not been told anything.
+/// The history of whoever has not been told anything.
 pub(crate) const BEGINNING: History = 0;
 
 /// Interned values and histories of one exploration.
 #[derive(Default)]
 pub(super) struct Interner {
-    values: FxHashMap<Box<[u8]>, u64>,
-    histories: FxHashMap<(History, u64), History>,
+    values: FxHashMap<u64, Box<[u8]>>,
+    histories: FxHashMap<History, (History, u64)>,
     bytes: Bytes,
 }
 
 impl Interner {
-    /// The number of a value: equal for equal values, and only for those.
+    /// The number of a value: equal for equal values, and only for those. Small enough not to
+    /// be taken for what a lock replies without having been taken.
     pub(super) fn value<T: Hash>(&mut self, value: &T) -> u64 {
         self.bytes.0.clear();
         value.hash(&mut self.bytes);
-        if let Some(id) = self.values.get(self.bytes.0.as_slice()) {
-            return *id;
+        let bytes = self.bytes.0.as_slice();
+        let mut hasher = FxHasher::default();
+        hasher.write(bytes);
+        let mut id = mix(hasher.finish(), bytes.len() as u64) >> 1;
+        while self.values.get(&id).is_some_and(|known| **known != *bytes) {
+            id = (id + 1) & (u64::MAX >> 1);
         }
-        let id = self.values.len() as u64;
-        self.values.insert(self.bytes.0.as_slice().into(), id);
+        self.values.entry(id).or_insert_with(|| bytes.into());
         id
     }
 
     /// `history`, and then `reply`.
     pub(super) fn extend(&mut self, history: History, reply: u64) -> History {
-        let next = u32::try_from(self.histories.len() + 1).expect("fewer than 2^32 histories");
-        *self.histories.entry((history, reply)).or_insert(next)
+        let mut id = mix(history, reply);
+        while id == BEGINNING || *self.histories.entry(id).or_insert((history, reply)) != (history, reply)
+        {
+            id = id.wrapping_add(1);
+        }
+        id
     }
+}
+
+/// Mixes two words into one that says little about either (the finalizer of `splitmix64`).
+pub(super) fn mix(one: u64, other: u64) -> u64 {
+    let mut z = one.rotate_left(32) ^ other.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
 }
 
 /// A hasher that keeps what it is fed. `finish` is never asked.

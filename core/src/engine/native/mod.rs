@@ -1,13 +1,17 @@
 //! Selvedge's own engine: coroutines on one OS thread, explored choice by choice.
 
+mod automaton;
 mod execution;
 mod fiber;
 mod intern;
+mod lesson;
+mod stateful;
+mod states;
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use crate::explore::{Replay, Schedule, SleepSets, Stateful, Strategy, Twice};
+use crate::explore::{Lead, Replay, Schedule, SleepSets, Strategy, Twice};
 use crate::scenario::Scenario;
 use crate::verdict::{Certificate, Counterexample, Explored, Findings, Report};
 
@@ -15,6 +19,8 @@ use super::{Engine, Limits, Listener, Progress, ReplayError, Search};
 use execution::End;
 pub(crate) use execution::{Execution, Handle};
 pub(crate) use intern::History;
+use lesson::Lessons;
+use stateful::Stateful;
 
 /// Executions between two words to the listener.
 const LISTEN_EVERY: u64 = 256;
@@ -30,27 +36,14 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
         findings: Findings::default(),
         executions: 0,
     };
-    if let Some(reason) = exploration.check_determinism() {
-        let certificate = Certificate::default();
-        let explored = Explored { executions: 0, certificate, stopped: Some(reason) };
-        return Report::new(scenario, Engine::Native, exploration.findings, explored, &[]);
-    }
-    let mut explored = match limits.search {
-        Search::Stateful | Search::Reduced => exploration.run(&mut Stateful::reduced(), listener),
-        Search::Census => exploration.run(&mut Stateful::default(), listener),
-        Search::SleepSets => exploration.run(&mut SleepSets::default(), listener),
-    };
-    let refuted = !exploration.findings.is_empty();
-    if limits.search == Search::Stateful && refuted && explored.stopped.is_none() {
-        explored = exploration.run(&mut Stateful::default(), listener);
-    }
+    let explored = exploration.explore(listener);
     let Exploration { execution, findings, .. } = exploration;
     execution.observers(|seen| {
         Report::new(scenario, Engine::Native, findings, explored, seen.lockdep().inversions())
     })
 }
 
-/// A scenario under exploration, by one strategy after the other.
+/// A scenario under exploration, by one search after the other.
 struct Exploration<'a> {
     execution: Rc<Execution>,
     scenario: &'a Scenario,
@@ -60,57 +53,125 @@ struct Exploration<'a> {
 }
 
 impl Exploration<'_> {
-    /// Runs the program twice the same way, before anything is counted.
-    fn check_determinism(&mut self) -> Option<String> {
-        let mut twice = Twice::default();
-        while twice.begin() {
-            if let Some(reason) = self.run_once(&mut twice) {
-                return Some(reason);
-            }
+    fn explore(&mut self, listener: &mut Listener<'_>) -> Explored {
+        if let Err(reason) = self.check_determinism() {
+            let certificate = Certificate::default();
+            return Explored { executions: 0, certificate, stopped: Some(reason) };
         }
-        self.executions = 0;
-        twice.diverged.then(|| DIVERGED.to_owned())
+        match self.limits.search {
+            Search::Stateful => {
+                let explored = self.by_states(true, listener);
+                if self.findings.is_empty() || explored.stopped.is_some() {
+                    return explored;
+                }
+                self.by_states(false, listener)
+            }
+            Search::Reduced => self.by_states(true, listener),
+            Search::Census => self.by_states(false, listener),
+            Search::SleepSets => self.by_orderings(&mut SleepSets::default(), listener),
+        }
     }
 
-    fn run(&mut self, strategy: &mut dyn Strategy, listener: &mut Listener<'_>) -> Explored {
-        let stopped = loop {
-            if !strategy.begin() {
-                break None;
-            }
-            if let Some(reason) = self.run_once(strategy) {
-                break Some(reason);
-            }
-            if self.executions.is_multiple_of(LISTEN_EVERY) {
-                let progress = Progress {
-                    executions: self.executions,
-                    states: strategy.certificate().states,
-                    frontier: strategy.frontier(),
-                };
-                if let ControlFlow::Break(reason) = listener(progress) {
-                    break Some(reason);
-                }
-            }
-        };
-        let mut certificate = strategy.certificate();
+    /// Runs the program twice the same way, before anything is counted.
+    fn check_determinism(&mut self) -> Result<(), String> {
+        let mut twice = Twice::default();
+        while twice.begin() {
+            self.run_once(&mut twice)?;
+        }
+        self.executions = 0;
+        if twice.diverged { Err(DIVERGED.to_owned()) } else { Ok(()) }
+    }
+
+    fn by_states(&mut self, reduced: bool, listener: &mut Listener<'_>) -> Explored {
+        let mut search = Stateful::new(reduced, self.limits.jobs.get());
+        let stopped = search.run(self, listener).err();
+        let mut certificate = search.certificate();
         if stopped.is_none() {
-            certificate.digest = strategy.digest();
+            certificate.digest = Some(search.digest());
         }
         Explored { executions: self.executions, certificate, stopped }
     }
 
-    /// One execution; the reason if it must be the last.
-    fn run_once(&mut self, strategy: &mut dyn Strategy) -> Option<String> {
-        let Limits { native_executions, native_operations, .. } = *self.limits;
-        if self.executions == native_executions {
-            return Some(format!("stopped after {native_executions} executions, the limit"));
+    fn by_orderings(
+        &mut self,
+        strategy: &mut dyn Strategy,
+        listener: &mut Listener<'_>,
+    ) -> Explored {
+        let stopped = self.exhaust(strategy, listener).err();
+        let certificate = strategy.certificate();
+        Explored { executions: self.executions, certificate, stopped }
+    }
+
+    fn exhaust(
+        &mut self,
+        strategy: &mut dyn Strategy,
+        listener: &mut Listener<'_>,
+    ) -> Result<(), String> {
+        while strategy.begin() {
+            self.run_once(strategy)?;
+            if self.executions.is_multiple_of(LISTEN_EVERY) {
+                let executions = self.executions;
+                let progress = Progress { executions, states: None, frontier: strategy.frontier() };
+                if let ControlFlow::Break(reason) = listener(progress) {
+                    return Err(reason);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the program along `path` and on to an end, and tells what it has shown.
+    fn learn(&mut self, path: &Schedule) -> Result<Lessons, String> {
+        let mut lead = Lead::new(path);
+        self.count_execution()?;
+        let program = self.scenario.program();
+        let (end, lessons) = self.execution.learn(program, &mut lead, &mut self.findings);
+        match end {
+            _ if lead.diverged => Err(DIVERGED.to_owned()),
+            End::TooLong if lessons.steps.len() <= path.len() => self.too_long(),
+            _ => Ok(lessons),
+        }
+    }
+
+    /// Runs the program along `path`, and notes what that violates.
+    fn show(&mut self, path: &Schedule) -> Result<(), String> {
+        let mut replay = Replay::new(path);
+        self.run_once(&mut replay)?;
+        if replay.followed() < path.len() { Err(DIVERGED.to_owned()) } else { Ok(()) }
+    }
+
+    fn check_memory(&self, bytes: u64) -> Result<(), String> {
+        let most = self.limits.native_memory;
+        if bytes <= most {
+            return Ok(());
+        }
+        Err(format!("stopped at {} MiB of states, the limit is {}", bytes >> 20, most >> 20))
+    }
+
+    fn check_depth(&self, depth: usize) -> Result<(), String> {
+        if depth < self.limits.native_operations { Ok(()) } else { self.too_long() }
+    }
+
+    fn too_long<T>(&self) -> Result<T, String> {
+        Err(format!("an execution has more than {} operations", self.limits.native_operations))
+    }
+
+    fn count_execution(&mut self) -> Result<(), String> {
+        let most = self.limits.native_executions;
+        if self.executions == most {
+            return Err(format!("stopped after {most} executions, the limit"));
         }
         self.executions += 1;
+        Ok(())
+    }
+
+    /// One execution; the reason if it must be the last.
+    fn run_once(&mut self, strategy: &mut dyn Strategy) -> Result<(), String> {
+        self.count_execution()?;
         match self.execution.run(self.scenario.program(), strategy, &mut self.findings) {
-            End::Over | End::Cut => None,
-            End::Diverged => Some(DIVERGED.to_owned()),
-            End::TooLong => {
-                Some(format!("an execution has more than {native_operations} operations"))
-            }
+            End::Over | End::Cut => Ok(()),
+            End::Diverged => Err(DIVERGED.to_owned()),
+            End::TooLong => self.too_long(),
         }
     }
 }

@@ -1,0 +1,397 @@
+//! A program as a table: what each thread does next, by what it has been told, and what each
+//! object becomes, by its state.
+//!
+//! Closures cannot be put into the middle of what they do, so to see what a thread does after a
+//! reply, the program is run up to there. But a thread is deterministic: what it was told says
+//! what it does, whatever else has happened. So each step of each thread is learned once, from
+//! one execution, and from then on is looked up. States outnumber what a single thread can be
+//! told by far; nearly all of the search runs on the table alone.
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use crate::machine::{Fault, Machine, Ready};
+use crate::op::{ObjectId, OpKind, ThreadId};
+use crate::violation::ViolationKind;
+
+use super::intern::{History, mix};
+use super::lesson::{Effect, Lesson, Lessons, Next, Shape};
+
+/// A state of the program in numbers: its [`Shape`], the state of each thread, the state of each
+/// object. Equal numbers mean equal states, in one automaton.
+pub(super) type State = [u32];
+
+/// The parts of a state.
+fn parts(state: &State) -> (Shape, &[u32], &[u32]) {
+    let shape = Shape(state[0]);
+    let (threads, objects) = state[1..].split_at(shape.threads());
+    (shape, threads, objects)
+}
+
+/// What has been learned of a program.
+#[derive(Default)]
+pub(super) struct Automaton {
+    threads: Vec<ThreadState>,
+    objects: Vec<ObjectState>,
+    thread_numbers: FxHashMap<History, u32>,
+    object_numbers: FxHashMap<(ObjectId, Box<[u64]>), u32>,
+    /// What can happen to a thread in one state at its object in another.
+    meetings: FxHashMap<(u32, u32), Meeting>,
+    /// What an object becomes when it is told a value.
+    settings: FxHashMap<(u32, u64), u32>,
+    outcomes: Vec<Outcome>,
+    /// What a thread does after a reply.
+    replies: FxHashMap<(History, u64), Known>,
+    /// Outcomes of steps that make something.
+    makers: Vec<FxHashMap<Shape, u32>>,
+    /// Mutexes at which somebody may look without waiting: by object.
+    tried: Vec<bool>,
+}
+
+struct ThreadState {
+    thread: ThreadId,
+    next: Next,
+}
+
+struct ObjectState {
+    object: ObjectId,
+    machine: Box<dyn Machine>,
+    digest: u64,
+}
+
+/// How a pending operation can complete, one transition for each way.
+struct Meeting {
+    ready: Ready,
+    ways: SmallVec<[Transition; 1]>,
+}
+
+#[derive(Clone, Copy)]
+enum Transition {
+    /// The object becomes this, and the thread does that.
+    Goes { object: u32, outcome: u32 },
+    /// The thread makes something, so what it does depends on what there is already.
+    Makes { object: u32, maker: u32 },
+    /// What the thread does then has not been seen yet.
+    Unseen,
+    /// The operation breaks a rule of the object.
+    Faults(Fault),
+}
+
+#[derive(Clone, Copy)]
+enum Known {
+    Always(u32),
+    ByShape(u32),
+}
+
+/// What a thread does after a reply, in numbers.
+struct Outcome {
+    next: u32,
+    effects: Box<[NumberedEffect]>,
+    violated: Option<ViolationKind>,
+}
+
+#[derive(Clone, Copy)]
+enum NumberedEffect {
+    Set(ObjectId, u64),
+    Made(u32),
+    Spawned(u32),
+}
+
+/// What has to be learned before a state can be expanded.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Missing {
+    /// What can happen when a thread in this state meets an object in that.
+    Meeting(u32, u32),
+    /// What an object becomes when it is told a value.
+    Setting(u32, u64),
+    /// What a thread does after its operation, done this way.
+    Step(ThreadId, u8),
+}
+
+/// What a transition out of a state leads to.
+pub(super) enum Leads<'a> {
+    To(&'a State),
+    /// The step violates something: this, or a rule of its object.
+    Violates(Violated<'a>),
+}
+
+/// What a step violates, as far as the automaton knows.
+pub(super) enum Violated<'a> {
+    Rule(ObjectId, Fault),
+    Other(&'a ViolationKind),
+}
+
+/// What there is to say of an expanded state beside where it leads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expanded {
+    /// Somebody can go on.
+    Goes,
+    /// This mutex was given back, and nothing else was tried.
+    UnlockedFirst(ObjectId),
+    /// Nobody can go on but by luck: everybody has ended, or it is a deadlock.
+    Stuck,
+}
+
+/// A program that was seen to do two different things in the same situation.
+#[derive(Debug)]
+pub(super) struct Diverged;
+
+impl Automaton {
+    /// The state in which the program begins.
+    pub(super) fn begin(&mut self, lessons: &Lessons) -> Vec<u32> {
+        let shape = Shape::new(lessons.threads.len(), lessons.machines.len());
+        let mut state = vec![shape.0];
+        for (index, next) in lessons.threads.iter().enumerate() {
+            state.push(self.thread(ThreadId::new(index), *next).expect("new"));
+        }
+        for (index, machine) in lessons.machines.iter().enumerate() {
+            state.push(self.object(ObjectId::new(index), machine.clone()));
+        }
+        state
+    }
+
+    /// Learns what an execution has shown.
+    pub(super) fn learn(&mut self, lessons: &Lessons) -> Result<(), Diverged> {
+        lessons.steps.iter().try_for_each(|lesson| self.learn_step(lesson))
+    }
+
+    fn learn_step(&mut self, lesson: &Lesson) -> Result<(), Diverged> {
+        let next = self.thread(lesson.thread, lesson.next)?;
+        let mut makes = false;
+        let mut effects = Vec::with_capacity(lesson.effects.len());
+        let mut object = lesson.shape.objects();
+        for effect in &lesson.effects {
+            effects.push(match effect {
+                Effect::Set(object, value) => NumberedEffect::Set(*object, *value),
+                Effect::Made(machine) => {
+                    makes = true;
+                    object += 1;
+                    NumberedEffect::Made(self.object(ObjectId::new(object - 1), machine.clone()))
+                }
+                Effect::Spawned(thread, next) => {
+                    makes = true;
+                    NumberedEffect::Spawned(self.thread(*thread, *next)?)
+                }
+            });
+        }
+        let key = (lesson.from, lesson.reply);
+        let known = match self.replies.get(&key) {
+            Some(Known::Always(outcome)) => Some(*outcome),
+            Some(Known::ByShape(maker)) => {
+                self.makers[*maker as usize].get(&lesson.shape).copied()
+            }
+            None => None,
+        };
+        if let Some(known) = known {
+            let known = &self.outcomes[known as usize];
+            let same = known.next == next && known.violated == lesson.violated;
+            return if same { Ok(()) } else { Err(Diverged) };
+        }
+        let number = number(self.outcomes.len());
+        let violated = lesson.violated.clone();
+        self.outcomes.push(Outcome { next, effects: effects.into(), violated });
+        match self.replies.get(&key) {
+            None if makes => {
+                self.replies.insert(key, Known::ByShape(self.makers.len() as u32));
+                self.makers.push(FxHashMap::from_iter([(lesson.shape, number)]));
+            }
+            None => drop(self.replies.insert(key, Known::Always(number))),
+            Some(Known::ByShape(maker)) => {
+                self.makers[*maker as usize].insert(lesson.shape, number);
+            }
+            Some(Known::Always(_)) => return Err(Diverged),
+        }
+        Ok(())
+    }
+
+    /// Works out what can happen when a thread in one state meets an object in another.
+    pub(super) fn meet(&mut self, thread: u32, object: u32) {
+        let ThreadState { thread: me, next } = self.threads[thread as usize];
+        let (_, op) = next.pending.expect("a thread that has ended meets nobody");
+        let ObjectState { object: id, ref machine, .. } = self.objects[object as usize];
+        let ready = machine.ready(me, op);
+        let mut ways = SmallVec::new();
+        for way in 0..ready.sure + ready.chance {
+            let mut machine = self.objects[object as usize].machine.clone();
+            ways.push(match machine.apply(me, op, way) {
+                Err(fault) => Transition::Faults(fault),
+                Ok(reply) => {
+                    let object = self.object(id, machine);
+                    match self.replies.get(&(next.history, reply)) {
+                        Some(Known::Always(outcome)) => {
+                            Transition::Goes { object, outcome: *outcome }
+                        }
+                        Some(Known::ByShape(maker)) => Transition::Makes { object, maker: *maker },
+                        None => Transition::Unseen,
+                    }
+                }
+            });
+        }
+        self.meetings.insert((thread, object), Meeting { ready, ways });
+    }
+
+    /// Works out what an object becomes when it is told a value.
+    pub(super) fn set(&mut self, object: u32, value: u64) {
+        let ObjectState { object: id, machine, .. } = &self.objects[object as usize];
+        let (id, mut machine) = (*id, machine.clone());
+        machine.set(value);
+        let becomes = self.object(id, machine);
+        self.settings.insert((object, value), becomes);
+    }
+
+    /// The thread and the object that meet in `state` at the next operation of `thread`.
+    pub(super) fn meeting_of(&self, state: &State, thread: ThreadId) -> (u32, u32) {
+        let (_, threads, objects) = parts(state);
+        let thread = threads[thread.index()];
+        let (object, _) = self.threads[thread as usize].next.pending.expect("it has a next one");
+        (thread, objects[object.index()])
+    }
+
+    fn thread(&mut self, thread: ThreadId, next: Next) -> Result<u32, Diverged> {
+        let new = number(self.threads.len());
+        let known = *self.thread_numbers.entry(next.history).or_insert(new);
+        if known == new {
+            self.threads.push(ThreadState { thread, next });
+            if let Some((object, op)) = next.pending
+                && matches!(op.kind, OpKind::TryLock | OpKind::LockInterruptible)
+            {
+                self.try_at(object);
+            }
+        }
+        let known_as = &self.threads[known as usize];
+        let same = known_as.thread == thread && known_as.next == next;
+        if same { Ok(known) } else { Err(Diverged) }
+    }
+
+    fn try_at(&mut self, object: ObjectId) {
+        let objects = self.tried.len().max(object.index() + 1);
+        self.tried.resize(objects, false);
+        self.tried[object.index()] = true;
+    }
+
+    fn object(&mut self, object: ObjectId, machine: Box<dyn Machine>) -> u32 {
+        let mut words = Vec::new();
+        machine.encode(&mut words);
+        let digest = words.iter().fold(object.index() as u64, |digest, word| mix(digest, *word));
+        let new = number(self.objects.len());
+        let known = *self.object_numbers.entry((object, words.into())).or_insert(new);
+        if known == new {
+            self.objects.push(ObjectState { object, machine, digest });
+        }
+        known
+    }
+
+    /// Whether somebody may try `object`, and so see whether it is held.
+    pub(super) fn tried(&self, object: ObjectId) -> bool {
+        self.tried.get(object.index()).copied().unwrap_or(false)
+    }
+
+    /// A number for `state` that is the same in every automaton of the program.
+    pub(super) fn digest(&self, state: &State) -> u64 {
+        let (shape, threads, objects) = parts(state);
+        let threads = threads.iter().map(|thread| self.threads[*thread as usize].next.history);
+        let objects = objects.iter().map(|object| self.objects[*object as usize].digest);
+        threads.chain(objects).fold(u64::from(shape.0), mix)
+    }
+
+    /// Where `state` leads: each transition is handed to `leads`, with the thread and the way.
+    /// If `reduced`, a mutex that can be given back is, and nothing else is tried.
+    pub(super) fn expand(
+        &self,
+        state: &State,
+        reduced: bool,
+        scratch: &mut Vec<u32>,
+        mut leads: impl FnMut(ThreadId, u8, Leads<'_>),
+    ) -> Result<Expanded, Missing> {
+        let (_, threads, _) = parts(state);
+        if reduced && let Some((thread, object)) = self.unlock_first(threads) {
+            self.advance(state, thread, scratch, &mut leads)?;
+            return Ok(Expanded::UnlockedFirst(object));
+        }
+        let mut expanded = Expanded::Stuck;
+        for (thread, number) in threads.iter().enumerate() {
+            if self.threads[*number as usize].next.pending.is_some()
+                && self.advance(state, thread, scratch, &mut leads)?.sure > 0
+            {
+                expanded = Expanded::Goes;
+            }
+        }
+        Ok(expanded)
+    }
+
+    /// A thread about to give back a mutex that nobody tries.
+    fn unlock_first(&self, threads: &[u32]) -> Option<(usize, ObjectId)> {
+        threads.iter().enumerate().find_map(|(thread, number)| {
+            let (object, op) = self.threads[*number as usize].next.pending?;
+            (op.kind == OpKind::Unlock && !self.tried(object)).then_some((thread, object))
+        })
+    }
+
+    /// What the next operation of `thread` leads to, each way that it can be done now.
+    fn advance(
+        &self,
+        state: &State,
+        thread: usize,
+        scratch: &mut Vec<u32>,
+        leads: &mut impl FnMut(ThreadId, u8, Leads<'_>),
+    ) -> Result<Ready, Missing> {
+        let (shape, threads, objects) = parts(state);
+        let me = ThreadId::new(thread);
+        let number = threads[thread];
+        let (object, _) = self.threads[number as usize].next.pending.expect("asked for before");
+        let meets = (number, objects[object.index()]);
+        let meeting = self.meetings.get(&meets).ok_or(Missing::Meeting(meets.0, meets.1))?;
+        for (way, transition) in (0..).zip(&meeting.ways) {
+            let (becomes, outcome) = match transition {
+                Transition::Goes { object, outcome } => (*object, *outcome),
+                Transition::Makes { object, maker } => {
+                    let outcome = self.makers[*maker as usize].get(&shape);
+                    (*object, *outcome.ok_or(Missing::Step(me, way))?)
+                }
+                Transition::Unseen => return Err(Missing::Step(me, way)),
+                Transition::Faults(fault) => {
+                    leads(me, way, Leads::Violates(Violated::Rule(object, *fault)));
+                    continue;
+                }
+            };
+            let outcome = &self.outcomes[outcome as usize];
+            if let Some(kind) = &outcome.violated {
+                leads(me, way, Leads::Violates(Violated::Other(kind)));
+                continue;
+            }
+            scratch.clear();
+            scratch.extend_from_slice(state);
+            scratch[1 + thread] = outcome.next;
+            scratch[1 + shape.threads() + object.index()] = becomes;
+            self.take_effect(&outcome.effects, scratch)?;
+            leads(me, way, Leads::To(scratch));
+        }
+        Ok(meeting.ready)
+    }
+
+    fn take_effect(&self, effects: &[NumberedEffect], state: &mut Vec<u32>) -> Result<(), Missing> {
+        for effect in effects {
+            let shape = Shape(state[0]);
+            match *effect {
+                NumberedEffect::Set(object, value) => {
+                    let object = &mut state[1 + shape.threads() + object.index()];
+                    let becomes = self.settings.get(&(*object, value));
+                    *object = *becomes.ok_or(Missing::Setting(*object, value))?;
+                }
+                NumberedEffect::Made(object) => {
+                    state[0] = Shape::new(shape.threads(), shape.objects() + 1).0;
+                    state.push(object);
+                }
+                NumberedEffect::Spawned(thread) => {
+                    state[0] = Shape::new(shape.threads() + 1, shape.objects()).0;
+                    state.insert(1 + shape.threads(), thread);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn number(len: usize) -> u32 {
+    u32::try_from(len).expect("fewer than 2^32 of them fit into memory")
+}

@@ -1,0 +1,261 @@
+//! The states that were reached, each once, in the order in which they were.
+//!
+//! A state is kept as its words, with the step that led to it, so that the way there can be
+//! told; a table of hashes finds it again, word for word. The states lie in chunks, so that
+//! nothing is moved when they grow, and in shards, each behind a lock, so that several threads
+//! can add to them.
+
+use std::hash::{Hash, Hasher};
+use std::mem::size_of;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hashbrown::HashTable;
+use rustc_hash::FxHasher;
+
+use crate::explore::{Choice, Schedule};
+use crate::op::ThreadId;
+
+use super::automaton::State;
+use super::lesson::Shape;
+
+/// Words in a chunk, as a power of two.
+const CHUNK_BITS: u32 = 14;
+const CHUNK: usize = 1 << CHUNK_BITS;
+
+/// Shards where several threads add states; one thread needs only one.
+const SHARDS: usize = 64;
+
+/// Words before those of the state: the place of the state before, and the step from there.
+const HEADER: usize = 2;
+
+/// Where a state is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Id {
+    shard: u8,
+    at: u32,
+}
+
+impl Id {
+    /// What comes before the first state.
+    const NOWHERE: Self = Self { shard: u8::MAX, at: u32::MAX };
+}
+
+/// How a state was reached.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    from: Id,
+    choice: Choice,
+}
+
+impl Origin {
+    pub(super) const BEGINNING: Self =
+        Self { from: Id::NOWHERE, choice: Choice { thread: ThreadId::SETUP, way: 0 } };
+
+    pub(super) fn new(from: Id, thread: ThreadId, way: u8) -> Self {
+        Self { from, choice: Choice { thread, way } }
+    }
+
+    fn words(self) -> [u32; HEADER] {
+        let thread = (self.choice.thread.index() as u32) & 0xFFFF;
+        [self.from.at, u32::from(self.from.shard) << 24 | thread << 8 | u32::from(self.choice.way)]
+    }
+
+    fn read(words: &[u32]) -> Self {
+        let [at, step] = [words[0], words[1]];
+        let thread = ThreadId::new((step >> 8 & 0xFFFF) as usize);
+        let choice = Choice { thread, way: step as u8 };
+        Self { from: Id { shard: (step >> 24) as u8, at }, choice }
+    }
+}
+
+/// The states of one search.
+pub(super) struct States {
+    shards: Box<[Mutex<Shard>]>,
+}
+
+#[derive(Default)]
+struct Shard {
+    chunks: Vec<Vec<u32>>,
+    /// Where each state is, and a part of its hash.
+    known: HashTable<(u32, u32)>,
+}
+
+/// How far the states reach, shard by shard: a moment of the search.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Mark(Vec<(usize, usize)>);
+
+/// States that lie together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    shard: u8,
+    chunk: usize,
+    from: usize,
+    to: usize,
+}
+
+impl States {
+    pub(super) fn new(threads: usize) -> Self {
+        let shards = if threads == 1 { 1 } else { SHARDS };
+        Self { shards: (0..shards).map(|_| Mutex::default()).collect() }
+    }
+
+    fn shard(&self, shard: usize) -> MutexGuard<'_, Shard> {
+        self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a state, if it is new: whether it is.
+    pub(super) fn reach(&self, state: &State, origin: Origin) -> bool {
+        let mut hasher = FxHasher::default();
+        state.hash(&mut hasher);
+        let hash = hasher.finish();
+        // The table goes by the upper and the lower bits, the shard by some in between.
+        let shard = (hash >> 32) as usize % self.shards.len();
+        self.shard(shard).reach(state, hash, origin)
+    }
+
+    /// How many states there are.
+    pub(super) fn len(&self) -> u64 {
+        self.each_shard(|shard| shard.known.len() as u64)
+    }
+
+    /// Bytes that they take.
+    pub(super) fn memory(&self) -> u64 {
+        self.each_shard(|shard| {
+            let chunks: usize = shard.chunks.iter().map(Vec::capacity).sum();
+            (chunks * size_of::<u32>() + shard.known.allocation_size()) as u64
+        })
+    }
+
+    fn each_shard(&self, count: impl Fn(&Shard) -> u64) -> u64 {
+        (0..self.shards.len()).map(|shard| count(&self.shard(shard))).sum()
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        let mark = |shard: &Shard| match shard.chunks.last() {
+            Some(chunk) => (shard.chunks.len() - 1, chunk.len()),
+            None => (0, 0),
+        };
+        Mark((0..self.shards.len()).map(|shard| mark(&self.shard(shard))).collect())
+    }
+
+    /// Before the first state.
+    pub(super) fn start(&self) -> Mark {
+        Mark(vec![(0, 0); self.shards.len()])
+    }
+
+    /// The states that were added between two moments.
+    pub(super) fn between(&self, from: &Mark, to: &Mark) -> Vec<Run> {
+        let mut runs = Vec::new();
+        for (shard, (from, to)) in from.0.iter().zip(&to.0).enumerate() {
+            let chunks = &self.shard(shard).chunks;
+            for chunk in from.0..=to.0 {
+                let start = if chunk == from.0 { from.1 } else { 0 };
+                let end = if chunk == to.0 { to.1 } else { chunks[chunk].len() };
+                if start < end {
+                    runs.push(Run { shard: shard as u8, chunk, from: start, to: end });
+                }
+            }
+        }
+        runs
+    }
+
+    /// Copies the words of `run` to `words`, where [`Run::states`] finds the states in them.
+    pub(super) fn copy(&self, run: Run, words: &mut Vec<u32>) {
+        words.clear();
+        let shard = self.shard(run.shard.into());
+        words.extend_from_slice(&shard.chunks[run.chunk][run.from..run.to]);
+    }
+
+    /// Hands every state to `look`.
+    pub(super) fn for_each(&self, mut look: impl FnMut(&State)) {
+        let mut words = Vec::new();
+        for run in self.between(&self.start(), &self.mark()) {
+            self.copy(run, &mut words);
+            run.states(&words).for_each(|(_, state)| look(state));
+        }
+    }
+
+    /// The state at `id`.
+    pub(super) fn get(&self, id: Id) -> Vec<u32> {
+        self.shard(id.shard.into()).state(id.at).to_vec()
+    }
+
+    /// The steps that lead to `id`.
+    pub(super) fn path(&self, mut id: Id) -> Schedule {
+        let mut choices = Vec::new();
+        loop {
+            let origin = Origin::read(self.shard(id.shard.into()).words(id.at));
+            if origin.from == Id::NOWHERE {
+                choices.reverse();
+                return Schedule(choices);
+            }
+            choices.push(origin.choice);
+            id = origin.from;
+        }
+    }
+}
+
+impl Run {
+    /// The states in the words that were copied, and where they are.
+    pub(super) fn states<'a>(&self, words: &'a [u32]) -> impl Iterator<Item = (Id, &'a State)> + use<'a> {
+        let Run { shard, chunk, from, .. } = *self;
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            let words = words.get(next..).filter(|words| !words.is_empty())?;
+            let id = Id { shard, at: (chunk << CHUNK_BITS | (from + next)) as u32 };
+            let state = state_in(words);
+            next += HEADER + state.len();
+            Some((id, state))
+        })
+    }
+}
+
+/// The state at the beginning of `words`.
+fn state_in(words: &[u32]) -> &State {
+    let shape = Shape(words[HEADER]);
+    &words[HEADER..HEADER + 1 + shape.threads() + shape.objects()]
+}
+
+impl Shard {
+    fn reach(&mut self, state: &State, hash: u64, origin: Origin) -> bool {
+        let part = (hash >> 16) as u32;
+        let Self { chunks, known } = self;
+        let same = |(at, p): &(u32, u32)| *p == part && state_in(words_in(chunks, *at)) == state;
+        // The part is all that the table is ordered by, so that it grows without a look at the
+        // states.
+        let spread = |part: u32| u64::from(part).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        if known.find(spread(part), same).is_some() {
+            return false;
+        }
+        let at = add(chunks, &origin.words(), state);
+        known.insert_unique(spread(part), (at, part), |(_, part)| spread(*part));
+        true
+    }
+
+    fn words(&self, at: u32) -> &[u32] {
+        words_in(&self.chunks, at)
+    }
+
+    fn state(&self, at: u32) -> &State {
+        state_in(self.words(at))
+    }
+}
+
+fn words_in(chunks: &[Vec<u32>], at: u32) -> &[u32] {
+    &chunks[(at >> CHUNK_BITS) as usize][at as usize & (CHUNK - 1)..]
+}
+
+/// Appends a state, to the last chunk if it has room.
+fn add(chunks: &mut Vec<Vec<u32>>, header: &[u32; HEADER], state: &State) -> u32 {
+    let len = HEADER + state.len();
+    assert!(len <= CHUNK, "a state has fewer than {CHUNK} threads and objects");
+    if chunks.last().is_none_or(|chunk| chunk.len() + len > CHUNK) {
+        chunks.push(Vec::with_capacity(CHUNK));
+    }
+    let last = chunks.len() - 1;
+    let chunk = &mut chunks[last];
+    let at = u32::try_from(last << CHUNK_BITS | chunk.len()).expect("fewer than 16 GiB of states");
+    chunk.extend_from_slice(header);
+    chunk.extend_from_slice(state);
+    at
+}

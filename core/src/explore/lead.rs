@@ -1,0 +1,49 @@
+//! One schedule, and then on to the end.
+
+use super::{Choice, Decision, Enabled, Point, Schedule, Strategy};
+
+/// Follows a schedule that is known to be possible, and then lets the threads take turns until
+/// they have ended or cannot go on, so that an execution shows as much of the program as it can.
+#[derive(Debug)]
+pub(crate) struct Lead<'a> {
+    schedule: &'a Schedule,
+    step: usize,
+    begun: bool,
+    /// Whether a step of the schedule was not possible.
+    pub(crate) diverged: bool,
+}
+
+/// How far beyond its schedule an execution is led: a program that never ends has no end to show.
+const BEYOND: usize = 1_000;
+
+impl<'a> Lead<'a> {
+    pub(crate) fn new(schedule: &'a Schedule) -> Self {
+        Self { schedule, step: 0, begun: false, diverged: false }
+    }
+
+    fn wanted(&self, enabled: &[Enabled]) -> Option<Choice> {
+        if let Some(choice) = self.schedule.0.get(self.step) {
+            return enabled.iter().map(|enabled| enabled.choice).find(|c| c == choice);
+        }
+        if self.step == self.schedule.len() + BEYOND {
+            return None;
+        }
+        // Luck might go on for ever.
+        enabled.iter().find(|enabled| enabled.sure).map(|enabled| enabled.choice)
+    }
+}
+
+impl Strategy for Lead<'_> {
+    fn begin(&mut self) -> bool {
+        !std::mem::replace(&mut self.begun, true)
+    }
+
+    fn choose(&mut self, point: &dyn Point) -> Decision {
+        let Some(choice) = self.wanted(point.enabled()) else {
+            self.diverged = self.step < self.schedule.len();
+            return Decision::Cut;
+        };
+        self.step += 1;
+        Decision::Take(choice)
+    }
+}
