@@ -113,6 +113,7 @@
 
 #![deny(missing_docs)]
 
+mod checkpoint;
 mod data;
 mod engine;
 mod explore;
@@ -127,6 +128,7 @@ pub mod thread;
 mod verdict;
 mod violation;
 
+pub use checkpoint::{Checkpoint, CheckpointError};
 pub use data::Value;
 pub use engine::{Engine, Limits, Listener, Progress, ReplayError, Search, UnknownName};
 pub use explore::{Schedule, ScheduleError};

@@ -62,6 +62,7 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
         executions: executions.load(Ordering::Relaxed),
         certificate: Certificate::default(),
         stopped: stopped.or(unexplored.map(|what| format!("on loom we do not explore {what}"))),
+        thorough: false,
     };
     host.observers(|seen| {
         Report::new(scenario, Engine::Loom, findings, explored, seen.lockdep().inversions())
@@ -119,7 +120,7 @@ fn run(
         tracing::subscriber::with_default(subscriber, || builder().check(model));
     });
     let progress =
-        Progress { executions: executions.load(Ordering::Relaxed), states: None, frontier: None };
+        Progress::executions(executions.load(Ordering::Relaxed));
     let listened = listener(progress);
     let payload = match ended {
         Ok(()) if !completed.load(Ordering::Relaxed) => {

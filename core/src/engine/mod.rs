@@ -21,6 +21,9 @@ use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::explore::Schedule;
 use crate::scenario::Scenario;
 use crate::verdict::{Counterexample, Report};
@@ -105,7 +108,7 @@ impl FromStr for Search {
 }
 
 /// How the native engine searches.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub enum Search {
     /// [`Reduced`](Self::Reduced), and if that refutes, [`Census`](Self::Census), so that every
     /// kind of violation is found.
@@ -117,6 +120,9 @@ pub enum Search {
     Reduced,
     /// Every reachable state, and every transition of it.
     Census,
+    /// Every reachable state, until the first violation: its schedule is a shortest of all that
+    /// violate anything.
+    Shortest,
     /// Every Mazurkiewicz trace once, by sleep sets. Compares no states, so it is an independent
     /// second opinion; for small programs.
     SleepSets,
@@ -125,14 +131,15 @@ pub enum Search {
 impl Search {
     /// Every search.
     pub const ALL: &'static [Self] =
-        &[Self::Stateful, Self::Reduced, Self::Census, Self::SleepSets];
+        &[Self::Stateful, Self::Reduced, Self::Census, Self::Shortest, Self::SleepSets];
 
-    /// `stateful`, `reduced`, `census` or `sleep-sets`.
+    /// `stateful`, `reduced`, `census`, `shortest` or `sleep-sets`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Stateful => "stateful",
             Self::Reduced => "reduced",
             Self::Census => "census",
+            Self::Shortest => "shortest",
             Self::SleepSets => "sleep-sets",
         }
     }
@@ -179,19 +186,56 @@ impl Default for Limits {
     }
 }
 
-/// How far an exploration has come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Progress {
+/// How far an exploration has come. What an engine does not know is absent.
+#[derive(Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct Progress<'a> {
     /// Executions so far.
     pub executions: u64,
-    /// States so far, if the engine compares states.
+    /// States so far.
     pub states: Option<u64>,
-    /// States on the present path with branches left, if the engine knows.
+    /// States, or points of an ordering, that have to be gone on from.
     pub frontier: Option<u64>,
+    /// Operations from the beginning to where the search is.
+    pub depth: Option<usize>,
+    /// The part that has been explored, from 0 to 1: of the states that are known so far, or of
+    /// the orderings as far as they can be estimated.
+    pub explored: Option<f64>,
+    /// Bytes of states in memory.
+    pub memory: Option<u64>,
+    /// Why the search stops now, if it does: a limit, or what the listener has said. What it
+    /// says this time is not heard, but it can still put the search aside.
+    pub stopping: Option<&'a str>,
+    checkpoint: Option<&'a dyn Fn() -> Checkpoint>,
+}
+
+impl Progress<'_> {
+    pub(crate) fn executions(executions: u64) -> Self {
+        Self { executions, ..Self::default() }
+    }
+
+    /// Puts the search aside as it is now, if the engine can.
+    pub fn checkpoint(&self) -> Option<Checkpoint> {
+        self.checkpoint.map(|make| make())
+    }
+}
+
+impl fmt::Debug for Progress<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Progress")
+            .field("executions", &self.executions)
+            .field("states", &self.states)
+            .field("frontier", &self.frontier)
+            .field("depth", &self.depth)
+            .field("explored", &self.explored)
+            .field("memory", &self.memory)
+            .field("stopping", &self.stopping)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Hears of progress, and may stop the exploration with a reason.
-pub type Listener<'a> = dyn FnMut(Progress) -> ControlFlow<String> + 'a;
+pub type Listener<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<String> + 'a;
 
 impl Scenario {
     /// Explores the scenario with `engine` under the default [`Limits`].
@@ -217,6 +261,22 @@ impl Scenario {
             #[cfg(not(all(feature = "loom", feature = "shuttle")))]
             absent => Report::absent(self, absent),
         }
+    }
+
+    /// Goes on with a search of the native engine that was put aside. It ends as if it had never
+    /// been; how to search is in the checkpoint, `limits` say when to give up.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError`] if the checkpoint is of another scenario, or of this one before it
+    /// was changed.
+    pub fn resume(
+        &self,
+        checkpoint: &Checkpoint,
+        limits: &Limits,
+        listener: &mut Listener<'_>,
+    ) -> Result<Report, CheckpointError> {
+        native::resume(self, checkpoint, limits, listener)
     }
 
     /// Explores the scenario and insists on the expected verdict: the one line that a test needs.

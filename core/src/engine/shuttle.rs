@@ -48,7 +48,7 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
             End::GaveUp(reason) => stopped = format!("shuttle gave up: {reason}"),
         }
         let executions = executions.load(Ordering::Relaxed);
-        let progress = Progress { executions, states: None, frontier: None };
+        let progress = Progress::executions(executions);
         if let ControlFlow::Break(reason) = listener(progress) {
             stopped = reason;
             break;
@@ -58,6 +58,7 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
         executions: executions.load(Ordering::Relaxed),
         certificate: Certificate::default(),
         stopped: Some(stopped),
+        thorough: false,
     };
     host.observers(|seen| {
         Report::new(scenario, Engine::Shuttle, findings, explored, seen.lockdep().inversions())

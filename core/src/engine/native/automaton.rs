@@ -48,6 +48,7 @@ pub(super) struct Automaton {
     tried: Vec<bool>,
 }
 
+#[derive(Clone, Copy)]
 struct ThreadState {
     thread: ThreadId,
     next: Next,
@@ -204,11 +205,17 @@ impl Automaton {
         Ok(())
     }
 
-    /// Works out what can happen when a thread in one state meets an object in another.
-    pub(super) fn meet(&mut self, thread: u32, object: u32) {
-        let ThreadState { thread: me, next } = self.threads[thread as usize];
-        let (_, op) = next.pending.expect("a thread that has ended meets nobody");
-        let ObjectState { object: id, ref machine, .. } = self.objects[object as usize];
+    /// Works out what can happen when a thread in one state meets an object in another. Fails if
+    /// these two never meet.
+    pub(super) fn meet(&mut self, thread: u32, object: u32) -> Result<(), Diverged> {
+        let ThreadState { thread: me, next } = *self.threads.get(thread as usize).ok_or(Diverged)?;
+        let (wanted, op) = next.pending.ok_or(Diverged)?;
+        let ObjectState { object: id, machine, .. } =
+            self.objects.get(object as usize).ok_or(Diverged)?;
+        let id = *id;
+        if id != wanted {
+            return Err(Diverged);
+        }
         let ready = machine.ready(me, op);
         let mut ways = SmallVec::new();
         for way in 0..ready.sure + ready.chance {
@@ -228,15 +235,24 @@ impl Automaton {
             });
         }
         self.meetings.insert((thread, object), Meeting { ready, ways });
+        Ok(())
     }
 
     /// Works out what an object becomes when it is told a value.
-    pub(super) fn set(&mut self, object: u32, value: u64) {
-        let ObjectState { object: id, machine, .. } = &self.objects[object as usize];
-        let (id, mut machine) = (*id, machine.clone());
+    pub(super) fn set(&mut self, object: u32, value: u64) -> Result<(), Diverged> {
+        let known = self.objects.get(object as usize).ok_or(Diverged)?;
+        let (id, mut machine) = (known.object, known.machine.clone());
         machine.set(value);
         let becomes = self.object(id, machine);
         self.settings.insert((object, value), becomes);
+        Ok(())
+    }
+
+    /// A number for all that has been learned, in the order in which it was.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let threads = self.threads.iter().map(|thread| thread.next.history);
+        let objects = self.objects.iter().map(|object| object.digest);
+        threads.chain(objects).fold(self.threads.len() as u64, mix)
     }
 
     /// The thread and the object that meet in `state` at the next operation of `thread`.

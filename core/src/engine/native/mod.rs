@@ -11,6 +11,7 @@ mod states;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
+use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::explore::{Lead, Replay, Schedule, SleepSets, Strategy, Twice};
 use crate::scenario::Scenario;
 use crate::verdict::{Certificate, Counterexample, Explored, Findings, Report};
@@ -20,7 +21,7 @@ use execution::End;
 pub(crate) use execution::{Execution, Handle};
 pub(crate) use intern::History;
 use lesson::Lessons;
-use stateful::Stateful;
+use stateful::{Aim, Stateful};
 
 /// Executions between two words to the listener.
 const LISTEN_EVERY: u64 = 256;
@@ -29,18 +30,26 @@ const DIVERGED: &str = "the scenario does not do the same twice: a thread depend
                         outside the world";
 
 pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listener<'_>) -> Report {
-    let mut exploration = Exploration {
-        execution: Execution::new(limits.native_operations),
-        scenario,
-        limits,
-        findings: Findings::default(),
-        executions: 0,
-    };
+    let mut exploration = Exploration::new(scenario, limits);
     let explored = exploration.explore(listener);
-    let Exploration { execution, findings, .. } = exploration;
-    execution.observers(|seen| {
-        Report::new(scenario, Engine::Native, findings, explored, seen.lockdep().inversions())
-    })
+    exploration.report(explored)
+}
+
+pub(super) fn resume(
+    scenario: &Scenario,
+    checkpoint: &Checkpoint,
+    limits: &Limits,
+    listener: &mut Listener<'_>,
+) -> Result<Report, CheckpointError> {
+    if checkpoint.scenario() != scenario.name() {
+        let scenario = checkpoint.scenario().to_owned();
+        return Err(CheckpointError::OtherScenario { scenario });
+    }
+    let mut exploration = Exploration::new(scenario, limits);
+    let saved = checkpoint.open()?;
+    let search = Stateful::restore(saved, limits.jobs.get(), &mut exploration)?;
+    let explored = exploration.run_stateful(search, listener);
+    Ok(exploration.report(explored))
 }
 
 /// A scenario under exploration, by one search after the other.
@@ -52,22 +61,34 @@ struct Exploration<'a> {
     executions: u64,
 }
 
-impl Exploration<'_> {
+impl<'a> Exploration<'a> {
+    fn new(scenario: &'a Scenario, limits: &'a Limits) -> Self {
+        Self {
+            execution: Execution::new(limits.native_operations),
+            scenario,
+            limits,
+            findings: Findings::default(),
+            executions: 0,
+        }
+    }
+
+    fn report(self, explored: Explored) -> Report {
+        let Self { execution, scenario, findings, .. } = self;
+        execution.observers(|seen| {
+            let inversions = seen.lockdep().inversions();
+            Report::new(scenario, Engine::Native, findings, explored, inversions)
+        })
+    }
+
     fn explore(&mut self, listener: &mut Listener<'_>) -> Explored {
         if let Err(reason) = self.check_determinism() {
-            let certificate = Certificate::default();
-            return Explored { executions: 0, certificate, stopped: Some(reason) };
+            return self.stopped(reason);
         }
         match self.limits.search {
-            Search::Stateful => {
-                let explored = self.by_states(true, listener);
-                if self.findings.is_empty() || explored.stopped.is_some() {
-                    return explored;
-                }
-                self.by_states(false, listener)
-            }
-            Search::Reduced => self.by_states(true, listener),
-            Search::Census => self.by_states(false, listener),
+            Search::Stateful => self.by_states(Aim::Verdict, listener),
+            Search::Reduced => self.by_states(Aim::Proof, listener),
+            Search::Census => self.by_states(Aim::Census, listener),
+            Search::Shortest => self.by_states(Aim::Shortest, listener),
             Search::SleepSets => self.by_orderings(&mut SleepSets::default(), listener),
         }
     }
@@ -82,14 +103,31 @@ impl Exploration<'_> {
         if twice.diverged { Err(DIVERGED.to_owned()) } else { Ok(()) }
     }
 
-    fn by_states(&mut self, reduced: bool, listener: &mut Listener<'_>) -> Explored {
-        let mut search = Stateful::new(reduced, self.limits.jobs.get());
+    /// What there is to say of a search that did not begin.
+    fn stopped(&self, reason: String) -> Explored {
+        Explored {
+            executions: self.executions,
+            certificate: Certificate::default(),
+            stopped: Some(reason),
+            thorough: true,
+        }
+    }
+
+    fn by_states(&mut self, aim: Aim, listener: &mut Listener<'_>) -> Explored {
+        match Stateful::start(aim, self.limits.jobs.get(), self) {
+            Ok(search) => self.run_stateful(search, listener),
+            Err(reason) => self.stopped(reason),
+        }
+    }
+
+    fn run_stateful(&mut self, mut search: Stateful, listener: &mut Listener<'_>) -> Explored {
         let stopped = search.run(self, listener).err();
         let mut certificate = search.certificate();
         if stopped.is_none() {
             certificate.digest = Some(search.digest());
         }
-        Explored { executions: self.executions, certificate, stopped }
+        let thorough = search.thorough();
+        Explored { executions: self.executions, certificate, stopped, thorough }
     }
 
     fn by_orderings(
@@ -99,7 +137,7 @@ impl Exploration<'_> {
     ) -> Explored {
         let stopped = self.exhaust(strategy, listener).err();
         let certificate = strategy.certificate();
-        Explored { executions: self.executions, certificate, stopped }
+        Explored { executions: self.executions, certificate, stopped, thorough: true }
     }
 
     fn exhaust(
@@ -110,8 +148,8 @@ impl Exploration<'_> {
         while strategy.begin() {
             self.run_once(strategy)?;
             if self.executions.is_multiple_of(LISTEN_EVERY) {
-                let executions = self.executions;
-                let progress = Progress { executions, states: None, frontier: strategy.frontier() };
+                let frontier = strategy.frontier();
+                let progress = Progress { frontier, ..Progress::executions(self.executions) };
                 if let ControlFlow::Break(reason) = listener(progress) {
                     return Err(reason);
                 }

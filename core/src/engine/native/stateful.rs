@@ -27,7 +27,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use rustc_hash::FxHashSet;
+use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::engine::{Listener, Progress};
 use crate::explore::Schedule;
 use crate::op::{ObjectId, ThreadId};
@@ -43,22 +45,65 @@ const SLICE: usize = 128;
 /// Runs for which it pays to start another thread.
 const RUNS_PER_THREAD: usize = 4;
 
+/// What a search is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) enum Aim {
+    /// A proof, or else a census.
+    Verdict,
+    /// A proof, or some violation.
+    Proof,
+    /// Every state.
+    Census,
+    /// The shortest way to a violation.
+    Shortest,
+}
+
 /// A search in progress.
 pub(super) struct Stateful {
+    aim: Aim,
     reduced: bool,
     /// How many threads expand states.
     jobs: usize,
     automaton: Automaton,
+    /// How the automaton came about.
+    journal: Vec<Entry>,
+    /// The state in which the program begins; empty if it does not get that far.
+    beginning: Vec<u32>,
     states: States,
     /// The states of the present depth begin here and end there.
     level: (Mark, Mark),
     depth: usize,
-    /// How many transitions have been taken.
-    transitions: u64,
+    /// How many states have been expanded: of earlier depths, and of the present one.
+    expanded: (u64, u64),
     /// Mutexes that were given back first.
     trusted: BTreeSet<ObjectId>,
     /// Violations that have been shown. A later way to one is no shorter.
     shown: FxHashSet<Owned>,
+}
+
+/// One thing that was learned. What an automaton is follows from these.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Entry {
+    Run(Schedule),
+    Meeting(u32, u32),
+    Setting(u32, u64),
+}
+
+/// A search that has been put aside.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Saved {
+    aim: Aim,
+    reduced: bool,
+    executions: u64,
+    journal: Vec<Entry>,
+    fingerprint: u64,
+    states: Vec<Vec<Vec<u32>>>,
+    level: (Mark, Mark),
+    depth: usize,
+    expanded: u64,
+    trusted: BTreeSet<ObjectId>,
+    shown: FxHashSet<Owned>,
+    counterexamples: Vec<Schedule>,
 }
 
 /// As [`Violated`], to be kept.
@@ -67,7 +112,7 @@ type Owned = (Option<ObjectId>, String);
 /// What came of expanding some states.
 #[derive(Default)]
 struct Found {
-    transitions: u64,
+    expanded: u64,
     /// States that could not be expanded, and what for.
     unexpanded: Vec<(Id, Missing)>,
     stuck: Vec<Id>,
@@ -77,7 +122,7 @@ struct Found {
 
 impl Found {
     fn and(mut self, other: Self) -> Self {
-        self.transitions += other.transitions;
+        self.expanded += other.expanded;
         self.unexpanded.extend(other.unexpanded);
         self.stuck.extend(other.stuck);
         self.violated.extend(other.violated);
@@ -94,19 +139,85 @@ struct Scratch {
 }
 
 impl Stateful {
-    pub(super) fn new(reduced: bool, jobs: usize) -> Self {
+    /// A search that has seen how the program begins.
+    pub(super) fn start(
+        aim: Aim,
+        jobs: usize,
+        exploration: &mut Exploration<'_>,
+    ) -> Result<Self, String> {
+        let mut search = Self::new(aim, jobs);
+        search.learn_beginning(exploration)?;
+        search.begin();
+        Ok(search)
+    }
+
+    fn new(aim: Aim, jobs: usize) -> Self {
         let states = States::new(jobs);
         let level = (states.start(), states.start());
         Self {
-            reduced,
+            aim,
+            reduced: matches!(aim, Aim::Verdict | Aim::Proof),
             jobs,
             automaton: Automaton::default(),
+            journal: Vec::new(),
+            beginning: Vec::new(),
             states,
             level,
             depth: 0,
-            transitions: 0,
+            expanded: (0, 0),
             trusted: BTreeSet::new(),
             shown: FxHashSet::default(),
+        }
+    }
+
+    /// A search that goes on where `saved` was put aside.
+    pub(super) fn restore(
+        saved: Saved,
+        jobs: usize,
+        exploration: &mut Exploration<'_>,
+    ) -> Result<Self, CheckpointError> {
+        let outdated = |_| CheckpointError::Outdated;
+        let mut search = Self::new(saved.aim, jobs);
+        search.learn_beginning(exploration).map_err(outdated)?;
+        for entry in &saved.journal[1..] {
+            match entry {
+                Entry::Run(path) => search.learn_run(path, exploration),
+                Entry::Meeting(thread, object) => search.learn_meeting(*thread, *object),
+                Entry::Setting(object, value) => search.learn_setting(*object, *value),
+            }
+            .map_err(outdated)?;
+        }
+        for path in &saved.counterexamples {
+            exploration.show(path).map_err(outdated)?;
+        }
+        if search.automaton.fingerprint() != saved.fingerprint {
+            return Err(CheckpointError::Outdated);
+        }
+        exploration.executions = saved.executions;
+        search.reduced = saved.reduced;
+        search.states = States::restore(saved.states);
+        search.level = saved.level;
+        search.depth = saved.depth;
+        search.expanded = (saved.expanded, 0);
+        search.trusted = saved.trusted;
+        search.shown = saved.shown;
+        Ok(search)
+    }
+
+    fn save(&self, exploration: &Exploration<'_>) -> Saved {
+        Saved {
+            aim: self.aim,
+            reduced: self.reduced,
+            executions: exploration.executions,
+            journal: self.journal.clone(),
+            fingerprint: self.automaton.fingerprint(),
+            states: self.states.save(),
+            level: self.level.clone(),
+            depth: self.depth,
+            expanded: self.expanded.0,
+            trusted: self.trusted.clone(),
+            shown: self.shown.clone(),
+            counterexamples: exploration.findings.schedules().cloned().collect(),
         }
     }
 
@@ -116,30 +227,53 @@ impl Stateful {
         exploration: &mut Exploration<'_>,
         listener: &mut Listener<'_>,
     ) -> Result<(), String> {
-        let lessons = exploration.learn(&Schedule::default())?;
-        if lessons.threads.is_empty() && lessons.machines.is_empty() {
-            return Ok(());
+        let result = self.search(exploration, listener);
+        if let Err(reason) = &result {
+            // Whether the listener would stop too is of no interest any more.
+            let _ = self.tell(Some(reason), exploration, listener);
         }
-        let beginning = self.automaton.begin(&lessons);
-        self.automaton.learn(&lessons).map_err(diverged)?;
+        result
+    }
+
+    fn search(
+        &mut self,
+        exploration: &mut Exploration<'_>,
+        listener: &mut Listener<'_>,
+    ) -> Result<(), String> {
         loop {
-            self.begin(&beginning);
             while self.level.0 != self.level.1 {
                 self.expand_level(exploration, listener)?;
+                self.check_aim(exploration)?;
             }
-            // A mutex that was given back first turned out to be tried.
-            if !self.trusted.iter().any(|object| self.automaton.tried(*object)) {
+            // A mutex that was given back first may have turned out to be tried.
+            let again = self.trusted.iter().any(|object| self.automaton.tried(*object));
+            let census = self.aim == Aim::Verdict && self.reduced && !exploration.findings.is_empty();
+            self.reduced &= again || !census;
+            if !again && !census {
                 return Ok(());
             }
+            self.begin();
         }
     }
 
-    fn begin(&mut self, beginning: &State) {
+    /// Whoever looks for a shortest counterexample has it when no shorter can come.
+    fn check_aim(&self, exploration: &Exploration<'_>) -> Result<(), String> {
+        let shortest = exploration.findings.shortest();
+        if self.aim == Aim::Shortest && shortest.is_some_and(|shortest| shortest <= self.depth) {
+            return Err(format!("stopped at a violation after {} operations", self.depth));
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self) {
         self.states = States::new(self.jobs);
         self.trusted.clear();
-        self.depth = 0;
+        self.shown.clear();
+        (self.depth, self.expanded) = (0, (0, 0));
         let start = self.states.start();
-        self.states.reach(beginning, Origin::BEGINNING);
+        if !self.beginning.is_empty() {
+            self.states.reach(&self.beginning, Origin::BEGINNING);
+        }
         self.level = (start, self.states.mark());
     }
 
@@ -154,13 +288,14 @@ impl Stateful {
             let found = self.expand(slice);
             self.settle(found, exploration)?;
             exploration.check_memory(self.states.memory())?;
-            if let ControlFlow::Break(reason) = listener(self.progress(exploration.executions)) {
+            if let ControlFlow::Break(reason) = self.tell(None, exploration, listener) {
                 return Err(reason);
             }
         }
         let end = self.states.mark();
         self.level = (std::mem::replace(&mut self.level.1, end.clone()), end);
         self.depth += 1;
+        self.expanded = (self.expanded.0 + self.expanded.1, 0);
         exploration.check_depth(self.depth)
     }
 
@@ -195,19 +330,17 @@ impl Stateful {
     }
 
     fn expand_state(&self, id: Id, state: &State, scratch: &mut Vec<u32>, found: &mut Found) {
-        let Found { transitions, unexpanded, stuck, violated, trusted } = found;
-        let expanded =
-            self.automaton.expand(state, self.reduced, scratch, |thread, way, leads| {
-                *transitions += 1;
-                match leads {
-                    Leads::To(next) => {
-                        self.states.reach(next, Origin::new(id, thread, way));
-                    }
-                    Leads::Violates(what) => violated.push((id, thread, way, owned(&what))),
-                }
-            });
-        match expanded {
-            Err(missing) => unexpanded.push((id, missing)),
+        let Found { expanded, unexpanded, stuck, violated, trusted } = found;
+        let reach = |thread, way, leads: Leads<'_>| match leads {
+            Leads::To(next) => drop(self.states.reach(next, Origin::new(id, thread, way))),
+            Leads::Violates(what) => violated.push((id, thread, way, owned(&what))),
+        };
+        *expanded += 1;
+        match self.automaton.expand(state, self.reduced, scratch, reach) {
+            Err(missing) => {
+                *expanded -= 1;
+                unexpanded.push((id, missing));
+            }
             Ok(Expanded::Stuck) => stuck.push(id),
             Ok(Expanded::UnlockedFirst(object)) => {
                 trusted.insert(object);
@@ -229,7 +362,7 @@ impl Stateful {
                 self.expand_state(id, &self.states.get(id), &mut scratch, &mut found);
             }
         }
-        self.transitions += found.transitions;
+        self.expanded.1 += found.expanded;
         self.trusted.extend(found.trusted);
         for id in found.stuck {
             exploration.show(&self.states.path(id))?;
@@ -249,21 +382,70 @@ impl Stateful {
         exploration: &mut Exploration<'_>,
     ) -> Result<(), String> {
         match missing {
-            Missing::Meeting(thread, object) => self.automaton.meet(thread, object),
-            Missing::Setting(object, value) => self.automaton.set(object, value),
+            Missing::Meeting(thread, object) => self.learn_meeting(thread, object),
+            Missing::Setting(object, value) => self.learn_setting(object, value),
             Missing::Step(thread, way) => {
-                let meets = self.automaton.meeting_of(&self.states.get(id), thread);
-                let path = self.states.path(id).then(thread, way);
-                let lessons = exploration.learn(&path)?;
-                self.automaton.learn(&lessons).map_err(diverged)?;
-                self.automaton.meet(meets.0, meets.1);
+                let (me, object) = self.automaton.meeting_of(&self.states.get(id), thread);
+                self.learn_run(&self.states.path(id).then(thread, way), exploration)?;
+                self.learn_meeting(me, object)
             }
         }
-        Ok(())
     }
 
-    fn progress(&self, executions: u64) -> Progress {
-        Progress { executions, states: Some(self.states.len()), frontier: None }
+    fn learn_beginning(&mut self, exploration: &mut Exploration<'_>) -> Result<(), String> {
+        let lessons = exploration.learn(&Schedule::default())?;
+        self.journal.push(Entry::Run(Schedule::default()));
+        if !lessons.threads.is_empty() {
+            self.beginning = self.automaton.begin(&lessons);
+        }
+        self.automaton.learn(&lessons).map_err(diverged)
+    }
+
+    fn learn_run(
+        &mut self,
+        path: &Schedule,
+        exploration: &mut Exploration<'_>,
+    ) -> Result<(), String> {
+        let lessons = exploration.learn(path)?;
+        self.journal.push(Entry::Run(path.clone()));
+        self.automaton.learn(&lessons).map_err(diverged)
+    }
+
+    fn learn_meeting(&mut self, thread: u32, object: u32) -> Result<(), String> {
+        self.journal.push(Entry::Meeting(thread, object));
+        self.automaton.meet(thread, object).map_err(diverged)
+    }
+
+    fn learn_setting(&mut self, object: u32, value: u64) -> Result<(), String> {
+        self.journal.push(Entry::Setting(object, value));
+        self.automaton.set(object, value).map_err(diverged)
+    }
+
+    /// Tells the listener how far the search has come.
+    fn tell(
+        &self,
+        stopping: Option<&str>,
+        exploration: &Exploration<'_>,
+        listener: &mut Listener<'_>,
+    ) -> ControlFlow<String> {
+        let states = self.states.len();
+        let expanded = self.expanded.0 + self.expanded.1;
+        let checkpoint = || Checkpoint::new(exploration.scenario.name(), &self.save(exploration));
+        listener(Progress {
+            executions: exploration.executions,
+            states: Some(states),
+            frontier: Some(states - expanded),
+            depth: Some(self.depth),
+            explored: Some(expanded as f64 / states as f64),
+            memory: Some(self.states.memory()),
+            stopping,
+            checkpoint: Some(&checkpoint),
+        })
+    }
+
+    /// Whether the search finds every kind of violation.
+    pub(super) fn thorough(&self) -> bool {
+        matches!(self.aim, Aim::Verdict | Aim::Census)
     }
 
     /// What has been counted.

@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
+use serde::{Deserialize, Serialize};
 
 use crate::explore::{Choice, Schedule};
 use crate::op::ThreadId;
@@ -81,7 +82,7 @@ struct Shard {
 }
 
 /// How far the states reach, shard by shard: a moment of the search.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Mark(Vec<(usize, usize)>);
 
 /// States that lie together.
@@ -99,15 +100,27 @@ impl States {
         Self { shards: (0..shards).map(|_| Mutex::default()).collect() }
     }
 
+    /// Every word, to be kept.
+    pub(super) fn save(&self) -> Vec<Vec<Vec<u32>>> {
+        (0..self.shards.len()).map(|shard| self.shard(shard).chunks.clone()).collect()
+    }
+
+    /// The states that [`save`](Self::save) has kept.
+    pub(super) fn restore(saved: Vec<Vec<Vec<u32>>>) -> Self {
+        let states = Self { shards: saved.iter().map(|_| Mutex::default()).collect() };
+        for (shard, chunks) in saved.into_iter().enumerate() {
+            *states.shard(shard) = Shard::restore(chunks);
+        }
+        states
+    }
+
     fn shard(&self, shard: usize) -> MutexGuard<'_, Shard> {
         self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a state, if it is new: whether it is.
     pub(super) fn reach(&self, state: &State, origin: Origin) -> bool {
-        let mut hasher = FxHasher::default();
-        state.hash(&mut hasher);
-        let hash = hasher.finish();
+        let hash = hash(state);
         // The table goes by the upper and the lower bits, the shard by some in between.
         let shard = (hash >> 32) as usize % self.shards.len();
         self.shard(shard).reach(state, hash, origin)
@@ -210,26 +223,56 @@ impl Run {
     }
 }
 
+fn hash(state: &State) -> u64 {
+    let mut hasher = FxHasher::default();
+    state.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// The state at the beginning of `words`.
 fn state_in(words: &[u32]) -> &State {
     let shape = Shape(words[HEADER]);
     &words[HEADER..HEADER + 1 + shape.threads() + shape.objects()]
 }
 
+/// The part of a hash that is kept. The table is ordered by it alone, so that it grows without a
+/// look at the states.
+fn part(hash: u64) -> u32 {
+    (hash >> 16) as u32
+}
+
+fn spread(part: u32) -> u64 {
+    u64::from(part).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
 impl Shard {
     fn reach(&mut self, state: &State, hash: u64, origin: Origin) -> bool {
-        let part = (hash >> 16) as u32;
+        let part = part(hash);
         let Self { chunks, known } = self;
         let same = |(at, p): &(u32, u32)| *p == part && state_in(words_in(chunks, *at)) == state;
-        // The part is all that the table is ordered by, so that it grows without a look at the
-        // states.
-        let spread = |part: u32| u64::from(part).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         if known.find(spread(part), same).is_some() {
             return false;
         }
         let at = add(chunks, &origin.words(), state);
         known.insert_unique(spread(part), (at, part), |(_, part)| spread(*part));
         true
+    }
+
+    fn restore(chunks: Vec<Vec<u32>>) -> Self {
+        let mut known = HashTable::new();
+        for (chunk, words) in chunks.iter().enumerate() {
+            let run = Run { shard: 0, chunk, from: 0, to: words.len() };
+            for (id, state) in run.states(words) {
+                let part = part(hash(state));
+                known.insert_unique(spread(part), (id.at, part), |(_, part)| spread(*part));
+            }
+        }
+        // The last chunk is added to.
+        let chunks = chunks.into_iter().map(|mut chunk| {
+            chunk.reserve_exact(CHUNK - chunk.len());
+            chunk
+        });
+        Self { chunks: chunks.collect(), known }
     }
 
     fn words(&self, at: u32) -> &[u32] {

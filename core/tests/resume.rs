@@ -1,0 +1,146 @@
+//! Searches that are shared by threads, stopped, and gone on with, end as if nothing had been.
+
+use std::num::NonZero;
+use std::ops::ControlFlow;
+
+use selvedge_core::sync::{Ghost, Mutex};
+use selvedge_core::{
+    Checkpoint, CheckpointError, Engine, Limits, Report, Scenario, ScenarioBuilder, Search,
+    ViolationKind,
+};
+
+/// Philosophers who count their meals, each of whom looks whether the first fork is free.
+fn philosophers(count: usize) -> ScenarioBuilder<(Vec<Mutex<u32>>, Ghost<u32>)> {
+    let world = move || {
+        let forks = (0..count).map(|_| Mutex::new("fork", 0)).collect();
+        (forks, Ghost::new("meals", 0))
+    };
+    let philosopher = move |me: usize| {
+        move |(forks, meals): &(Vec<Mutex<u32>>, Ghost<u32>)| {
+            drop(forks[0].try_lock());
+            let mut left = forks[me].lock();
+            let mut right = forks[(me + 1) % count].lock();
+            *left += 1;
+            *right += 1;
+            meals.update(|meals| *meals += 1);
+        }
+    };
+    let names = ["A", "B", "C", "D", "E"];
+    let empty = Scenario::builder("philosophers", world);
+    (0..count).fold(empty, |table, me| table.thread(names[me], philosopher(me)))
+}
+
+fn table(count: usize) -> Scenario {
+    philosophers(count).refuted([ViolationKind::deadlock(["fork"])])
+}
+
+fn limits(search: Search, jobs: usize) -> Limits {
+    let mut limits = Limits::default();
+    limits.search = search;
+    limits.jobs = NonZero::new(jobs).unwrap();
+    limits
+}
+
+fn whole(scenario: &Scenario, limits: &Limits) -> Report {
+    scenario.verify_with(Engine::Native, limits, &mut |_| ControlFlow::Continue(()))
+}
+
+/// What must not depend on how a search was done.
+fn essence(report: &Report) -> impl PartialEq + std::fmt::Debug + use<> {
+    let mut lines: Vec<String> = report.to_string().lines().map(str::to_owned).collect();
+    // Of several shortest counterexamples it may be any.
+    for line in &mut lines {
+        if let Some((start, schedule)) = line.split_once("with schedule ") {
+            *line = format!("{start}{} steps", schedule.split('.').count());
+        } else if let Some((kind, _)) = line.split_once(": ") {
+            *line = kind.to_owned();
+        }
+    }
+    (lines, report.complete, report.certificate)
+}
+
+/// Stops when the listener has been told `after` times, and puts the search aside.
+fn stopped(scenario: &Scenario, limits: &Limits, after: usize) -> Result<Checkpoint, Report> {
+    let mut told = 0;
+    let mut checkpoint = None;
+    let report = scenario.verify_with(Engine::Native, limits, &mut |progress| {
+        told += 1;
+        if progress.stopping.is_some() {
+            checkpoint = progress.checkpoint();
+        }
+        if told == after { ControlFlow::Break("enough".to_owned()) } else { ControlFlow::Continue(()) }
+    });
+    checkpoint.ok_or(report)
+}
+
+#[test]
+fn a_search_that_is_gone_on_with_ends_as_if_it_had_never_been_stopped() {
+    let scenario = table(3);
+    for search in [Search::Stateful, Search::Reduced, Search::Census] {
+        let limits = limits(search, 1);
+        let expected = essence(&whole(&scenario, &limits));
+        let mut stops = 0;
+        loop {
+            let checkpoint = match stopped(&scenario, &limits, stops + 1) {
+                Ok(checkpoint) => checkpoint,
+                Err(report) => break assert_eq!(essence(&report), expected),
+            };
+            let checkpoint = Checkpoint::from_bytes(&checkpoint.to_bytes()).unwrap();
+            let report = scenario.resume(&checkpoint, &limits, &mut |_| ControlFlow::Continue(()));
+            assert_eq!(essence(&report.unwrap()), expected, "{search:?}, stop {stops}");
+            stops += 1;
+        }
+        assert!(stops > 10, "{stops}");
+    }
+}
+
+#[test]
+fn it_does_not_matter_how_many_threads_search() {
+    let scenario = table(5);
+    for search in [Search::Stateful, Search::Census] {
+        let one = whole(&scenario, &limits(search, 1));
+        assert!(one.certificate.states.unwrap() > 100_000, "{:?}", one.certificate);
+        for jobs in [2, 3, 8] {
+            let report = whole(&scenario, &limits(search, jobs));
+            assert_eq!(essence(&report), essence(&one), "{search:?} by {jobs} threads");
+        }
+    }
+}
+
+#[test]
+fn a_limit_leaves_a_checkpoint_that_a_higher_limit_goes_on_from() {
+    let scenario = table(4);
+    let mut little = limits(Search::Census, 2);
+    little.native_memory = 1 << 20;
+    let mut checkpoint = None;
+    let report = scenario.verify_with(Engine::Native, &little, &mut |progress| {
+        checkpoint = progress.checkpoint().filter(|_| progress.stopping.is_some());
+        ControlFlow::Continue(())
+    });
+    assert!(!report.complete, "{report}");
+    let plenty = limits(Search::Census, 1);
+    let resumed =
+        scenario.resume(&checkpoint.unwrap(), &plenty, &mut |_| ControlFlow::Continue(()));
+    assert_eq!(essence(&resumed.unwrap()), essence(&whole(&scenario, &plenty)));
+}
+
+#[test]
+fn a_checkpoint_of_something_else_is_refused() {
+    let checkpoint = stopped(&table(3), &limits(Search::Stateful, 1), 5).unwrap();
+    let resume = |scenario: &Scenario| {
+        let go_on = &mut |_: selvedge_core::Progress<'_>| ControlFlow::Continue(());
+        scenario.resume(&checkpoint, &Limits::default(), go_on)
+    };
+    let other = Scenario::builder("other", || ()).thread("T", |()| {}).proved();
+    let error = resume(&other).unwrap_err();
+    assert_eq!(error, CheckpointError::OtherScenario { scenario: "philosophers".to_owned() });
+    assert_eq!(error.to_string(), "the checkpoint is of the scenario philosophers");
+    let changed = [
+        table(4),
+        philosophers(3).thread("one more", |(_, meals)| meals.update(|m| *m += 1)).proved(),
+        Scenario::builder("philosophers", || ()).thread("T", |()| {}).proved(),
+    ];
+    for scenario in changed {
+        assert_eq!(resume(&scenario).unwrap_err(), CheckpointError::Outdated);
+    }
+}
