@@ -1,5 +1,9 @@
 //! The command line.
 
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
 use selvedge_core::{Engine, Schedule, Search};
 
@@ -46,12 +50,30 @@ pub(crate) struct Verify {
     /// The engine: native, loom, shuttle or all
     #[arg(long, default_value = "native", value_parser = engines)]
     pub(crate) engine: Engines,
-    /// How the native engine searches: stateful, reduced, census or sleep-sets
-    #[arg(long, default_value = "stateful")]
-    pub(crate) search: Search,
+    /// How the native engine searches: stateful, reduced, census, shortest or sleep-sets
+    #[arg(long, visible_alias = "search", default_value = "stateful")]
+    pub(crate) strategy: Search,
+    /// Stop at the shortest counterexample; the same as --strategy shortest
+    #[arg(long, conflicts_with = "strategy")]
+    pub(crate) shortest: bool,
+    /// How many threads the native engine explores with; as many as there are processors if not
+    /// given
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<NonZero<usize>>,
     /// Give up after this many executions of a scenario on an engine
     #[arg(long, value_name = "N")]
     pub(crate) executions_max: Option<u64>,
+    /// Give up when the states of a scenario take this much memory, such as 4GiB; half of what
+    /// is free if not given
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory_max: Option<ByteSize>,
+    /// Put the search aside in this file, every minute, at a limit and at Ctrl-C. For a single
+    /// scenario on the native engine
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Go on with the search in this file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["strategy", "shortest"])]
+    pub(crate) resume: Option<PathBuf>,
     /// Print one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,

@@ -21,6 +21,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    traces: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     violation: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     schedule: Option<String>,
@@ -63,15 +65,17 @@ pub(crate) fn write(
         seconds: elapsed.as_secs_f64(),
         states: None,
         digest: None,
+        traces: None,
         violation: None,
         schedule: None,
-        reason: None,
+        reason: report.stopped.as_deref(),
         also: Vec::new(),
         lockdep: report.predictions.iter().map(inversion).collect(),
     };
     match &report.verdict {
         Verdict::Proved(certificate) => {
             line.states = certificate.states;
+            line.traces = certificate.traces;
             line.digest = certificate.digest.map(|digest| format!("{digest:016x}"));
         }
         Verdict::Refuted(found) => {
@@ -85,7 +89,7 @@ pub(crate) fn write(
             }
             line.also = found.collect();
         }
-        Verdict::Inconclusive { reason } => line.reason = Some(reason),
+        Verdict::Inconclusive { .. } => {}
     }
     serde_json::to_writer(&mut *out, &line)?;
     writeln!(out)

@@ -1,5 +1,6 @@
 //! The `selvedge` command: verifies the catalogue, explains and replays counterexamples.
 
+mod aside;
 mod cli;
 mod json;
 mod progress;
@@ -9,6 +10,7 @@ mod table;
 mod verify;
 
 use std::io::{self, BufWriter, ErrorKind, Write};
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -16,6 +18,7 @@ use selvedge_core::{Engine, Limits, ReplayError, Scenario, Schedule, Verdict};
 use selvedge_models::catalogue;
 
 use cli::{Cli, Command};
+use progress::Line;
 
 /// Every verdict is as expected.
 const AS_EXPECTED: u8 = 0;
@@ -66,8 +69,7 @@ fn run(command: Command, out: &mut impl Write) -> Result<u8, Failure> {
             Ok(AS_EXPECTED)
         }
         Command::Verify(verify) => {
-            let scenarios = select::select(&catalogue, &verify.patterns).map_err(Failure::Usage)?;
-            let all = verify::verify(&scenarios, &verify, out)?;
+            let all = verify::verify(&catalogue, &verify, out)?;
             Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
         }
         Command::Explain { name } => {
@@ -82,8 +84,12 @@ fn run(command: Command, out: &mut impl Write) -> Result<u8, Failure> {
 }
 
 fn explain(scenario: &Scenario, out: &mut impl Write) -> Result<u8, Failure> {
-    let report =
-        scenario.verify_with(Engine::Native, &Limits::default(), &mut progress::listener(scenario));
+    let line = Line::new(scenario);
+    let report = scenario.verify_with(Engine::Native, &Limits::default(), &mut |progress| {
+        line.update(&progress);
+        ControlFlow::Continue(())
+    });
+    drop(line);
     show::heading(scenario, out)?;
     match &report.verdict {
         Verdict::Refuted(found) => {

@@ -1,41 +1,72 @@
 //! The live line on standard error; none where that is no terminal.
 
-use std::ops::ControlFlow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use bytesize::ByteSize;
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use selvedge_core::{Progress, Scenario};
 
-/// Shows how far the exploration of `scenario` has come, until it is dropped.
-pub(crate) fn listener(scenario: &Scenario) -> impl FnMut(Progress) -> ControlFlow<String> + use<> {
-    let line = Line::new(scenario.name());
-    move |progress| {
-        line.update(progress);
-        ControlFlow::Continue(())
-    }
+/// Shows how far the exploration of a scenario has come, until it is dropped.
+pub(crate) struct Line {
+    bar: ProgressBar,
+    since: Instant,
 }
 
-struct Line(ProgressBar);
-
 impl Line {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(scenario: &Scenario) -> Self {
         let style = ProgressStyle::with_template("{spinner} {prefix} {msg} [{elapsed}]");
         let bar = ProgressBar::new_spinner()
             .with_style(style.expect("the template is well-formed"))
-            .with_prefix(name.to_owned());
+            .with_prefix(scenario.name().to_owned());
         bar.enable_steady_tick(Duration::from_millis(100));
-        Self(bar)
+        Self { bar, since: Instant::now() }
     }
 
-    fn update(&self, progress: Progress) {
-        let states = progress.states.map_or(String::new(), |n| format!(", {n} states"));
-        let open = progress.frontier.map_or(String::new(), |n| format!(", {n} branches open"));
-        self.0.set_message(format!("{} executions{states}{open}", progress.executions));
+    pub(crate) fn update(&self, progress: &Progress<'_>) {
+        self.bar.set_message(message(progress, self.since.elapsed()));
     }
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
+    }
+}
+
+fn message(progress: &Progress<'_>, elapsed: Duration) -> String {
+    let per_second = |count: u64| HumanCount((count as f64 / elapsed.as_secs_f64()) as u64);
+    let mut parts = match progress.states {
+        Some(states) => vec![format!("{} states, {}/s", HumanCount(states), per_second(states))],
+        None => {
+            let executions = progress.executions;
+            vec![format!("{} executions, {}/s", HumanCount(executions), per_second(executions))]
+        }
+    };
+    parts.extend(progress.depth.map(|depth| format!("depth {depth}")));
+    parts.extend(progress.frontier.map(|open| format!("{} to go on from", HumanCount(open))));
+    parts.extend(progress.explored.map(|part| format!("{:.1} % explored", part * 100.0)));
+    parts.extend(progress.memory.map(|bytes| ByteSize(bytes).to_string()));
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_engine_knows_is_said() {
+        let mut progress = Progress::default();
+        progress.executions = 12_345;
+        let elapsed = Duration::from_secs(2);
+        assert_eq!(message(&progress, elapsed), "12,345 executions, 6,172/s");
+        progress.states = Some(10_000);
+        progress.depth = Some(17);
+        progress.frontier = Some(2_500);
+        progress.explored = Some(0.75);
+        progress.memory = Some(3 << 20);
+        assert_eq!(
+            message(&progress, elapsed),
+            "10,000 states, 5,000/s, depth 17, 2,500 to go on from, 75.0 % explored, 3.0 MiB"
+        );
     }
 }

@@ -1,34 +1,45 @@
 //! `selvedge verify`.
 
-use std::io::{self, Write};
+use std::io::Write;
+use std::num::NonZero;
+use std::ops::ControlFlow;
+use std::thread;
 use std::time::Instant;
 
-use selvedge_core::{Limits, Scenario};
+use selvedge_core::{Checkpoint, Engine, Limits, Progress, Report, Scenario, Search};
+use sysinfo::System;
 
+use crate::aside::{self, Aside};
 use crate::cli::Verify;
+use crate::progress::Line;
 use crate::table::{Row, Table};
-use crate::{json, progress};
+use crate::{Failure, json, select};
 
-/// Verifies the scenarios; whether every verdict is as expected.
+/// Verifies scenarios; whether every verdict is as expected.
 pub(crate) fn verify(
-    scenarios: &[&Scenario],
+    catalogue: &[Scenario],
     options: &Verify,
     out: &mut impl Write,
-) -> io::Result<bool> {
+) -> Result<bool, Failure> {
+    let resumed = options.resume.as_deref().map(aside::read).transpose().map_err(Failure::Usage)?;
+    let patterns = match &resumed {
+        Some(checkpoint) if options.patterns.is_empty() => vec![checkpoint.scenario().to_owned()],
+        _ => options.patterns.clone(),
+    };
+    let scenarios = select::select(catalogue, &patterns).map_err(Failure::Usage)?;
+    let mut aside = None;
+    if resumed.is_some() || options.checkpoint.is_some() {
+        alone(&scenarios, options).map_err(Failure::Usage)?;
+        aside = options.checkpoint.as_deref().map(Aside::new).transpose().map_err(Failure::Usage)?;
+    }
     let limits = limits(options);
     let mut all = true;
     let mut table = Table::default();
     for scenario in scenarios {
         for engine in &options.engine.0 {
-            let limited = match options.executions_max {
-                Some(executions) => (*scenario).clone().loom_executions_max(executions),
-                None => (*scenario).clone(),
-            };
             let started = Instant::now();
-            let mut listener = progress::listener(scenario);
-            let report = limited.verify_with(*engine, &limits, &mut listener);
+            let report = explore(scenario, *engine, &limits, resumed.as_ref(), aside.as_mut())?;
             let elapsed = started.elapsed();
-            drop(listener);
             all &= report.as_expected();
             if options.json {
                 json::write(scenario, &report, elapsed, out)?;
@@ -44,13 +55,61 @@ pub(crate) fn verify(
     Ok(all)
 }
 
+fn explore(
+    scenario: &Scenario,
+    engine: Engine,
+    limits: &Limits,
+    resumed: Option<&Checkpoint>,
+    mut aside: Option<&mut Aside>,
+) -> Result<Report, Failure> {
+    let line = Line::new(scenario);
+    let mut listener = |progress: Progress<'_>| {
+        line.update(&progress);
+        match aside.as_mut().and_then(|aside| aside.update(&progress)) {
+            None => ControlFlow::Continue(()),
+            Some(reason) => ControlFlow::Break(reason),
+        }
+    };
+    match resumed {
+        None => Ok(scenario.verify_with(engine, limits, &mut listener)),
+        Some(checkpoint) => scenario
+            .resume(checkpoint, limits, &mut listener)
+            .map_err(|error| Failure::Usage(format!("{}: {error}", scenario.name()))),
+    }
+}
+
+/// A file has room for one search.
+fn alone(scenarios: &[&Scenario], options: &Verify) -> Result<(), String> {
+    if scenarios.len() != 1 {
+        let count = scenarios.len();
+        return Err(format!("--checkpoint and --resume are for one scenario, not for {count}"));
+    }
+    if options.engine.0 != [Engine::Native] {
+        return Err("--checkpoint and --resume are for the native engine".to_owned());
+    }
+    Ok(())
+}
+
+/// The limits that the command line sets; memory and processors as this machine has them.
 fn limits(options: &Verify) -> Limits {
     let mut limits = Limits::default();
-    limits.search = options.search;
+    limits.search = if options.shortest { Search::Shortest } else { options.strategy };
     if let Some(executions) = options.executions_max {
         limits.native_executions = executions;
-        limits.loom_executions = executions;
+        limits.loom_executions = Some(executions);
         limits.shuttle_executions = executions;
     }
+    limits.native_memory = options.memory_max.map_or_else(half_of_free_memory, |size| size.0);
+    let processors = || thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    limits.jobs = options.jobs.unwrap_or_else(processors);
     limits
+}
+
+/// Bytes. What is free within a container's limit, where there is one.
+fn half_of_free_memory() -> u64 {
+    let mut system = System::new();
+    system.refresh_memory();
+    let in_container = system.cgroup_limits().map(|limits| limits.free_memory);
+    let free = in_container.map_or(u64::MAX, |free| free).min(system.available_memory());
+    free / 2
 }

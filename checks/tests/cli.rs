@@ -96,6 +96,14 @@ fn a_wrong_command_line_says_what_would_be_right_and_exits_with_2() {
         ),
         (&["list", "["], "`[` is no path glob"),
         (&["verify", "--engine", "lom"], "`lom` is no engine; this build has native, loom"),
+        (
+            &["verify", "vfio-ap/**", "--checkpoint", "f"],
+            "--checkpoint and --resume are for one scenario, not for 30",
+        ),
+        (&["verify", "--resume", "/no/such/file"], "cannot read /no/such/file"),
+        (&["verify", "--memory-max", "much"], "invalid value 'much'"),
+        (&["verify", "--jobs", "0"], "invalid value '0'"),
+        (&["verify", "--strategy", "best"], "`best` is no search; this build has stateful"),
         (&["frobnicate"], "unrecognized subcommand 'frobnicate'"),
         (&["replay", "vfio-ap/in-use/module-ref"], "--schedule"),
         (&["replay", "vfio-ap/in-use/module-ref", "--schedule", "0.x"], "`x` is no step"),
@@ -112,14 +120,75 @@ fn a_wrong_command_line_says_what_would_be_right_and_exits_with_2() {
 #[test]
 fn a_limit_that_is_hit_is_never_a_proof() {
     let name = "vfio-ap/ap-perms/v6.0/apmask-assign";
-    for engine in ["native", "loom"] {
-        let args = ["verify", name, "--engine", engine, "--executions-max", "5", "--json"];
+    for (engine, most) in [("native", "1"), ("loom", "5")] {
+        let args = ["verify", name, "--engine", engine, "--executions-max", most, "--json"];
         let output = selvedge(&args);
         assert_eq!(output.status.code(), Some(1), "{engine}");
         let line: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
         assert_eq!(line["found"], "inconclusive", "{engine}");
         assert_eq!(line["as_expected"], false, "{engine}");
-        assert_eq!(line["executions"], 5, "{engine}");
+        assert_eq!(line["executions"].to_string(), most, "{engine}");
+    }
+}
+
+#[test]
+fn a_search_that_is_put_aside_is_gone_on_with() {
+    let name = "vfio-ap/ap-perms/v6.0/apmask-aqmask-assign";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("search");
+    let file = file.to_str().unwrap();
+    let certificate = |output: &Output| {
+        let line: serde_json::Value = serde_json::from_str(stdout(output)).unwrap();
+        (line["found"].clone(), line["states"].clone(), line["digest"].clone())
+    };
+    let whole = certificate(&selvedge(&["verify", name, "--json"]));
+
+    let little = ["verify", name, "--json", "--memory-max", "1KiB", "--checkpoint", file];
+    let stopped = selvedge(&little);
+    assert_eq!(stopped.status.code(), Some(1));
+    assert!(stdout(&stopped).contains(r#""found":"inconclusive""#), "{}", stdout(&stopped));
+    assert!(stderr(&stopped).contains(&format!("go on with --resume {file}")));
+
+    let resumed = selvedge(&["verify", "--json", "--resume", file]);
+    assert_eq!(resumed.status.code(), Some(0), "{}", stderr(&resumed));
+    assert_eq!(certificate(&resumed), whole);
+
+    let bytes = std::fs::read(file).unwrap();
+    std::fs::write(file, &bytes[..bytes.len() / 2]).unwrap();
+    let damaged = selvedge(&["verify", "--resume", file]);
+    assert_eq!(damaged.status.code(), Some(2));
+    assert!(stderr(&damaged).contains("the checkpoint is damaged"), "{}", stderr(&damaged));
+    std::fs::write(file, "something else").unwrap();
+    let foreign = selvedge(&["verify", "--resume", file]);
+    assert_eq!(foreign.status.code(), Some(2));
+    assert!(stderr(&foreign).contains("this is no checkpoint"), "{}", stderr(&foreign));
+}
+
+#[test]
+fn certificates_do_not_depend_on_the_number_of_threads() {
+    let certificates = |jobs| {
+        let output = selvedge(&["verify", "**/v6.0/*", "--json", "--jobs", jobs]);
+        let lines = stdout(&output).lines().map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            (line["scenario"].clone(), line["states"].clone(), line["digest"].clone())
+        });
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(certificates("1"), certificates("3"));
+}
+
+#[test]
+fn the_shortest_counterexample_is_no_longer_than_any() {
+    let name = "vfio-ap/ap-perms/p12-07/apmask-assign";
+    let steps = |args: &[&str]| {
+        let output = selvedge(&[&["verify", name, "--json"], args].concat());
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        let line: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
+        line["schedule"].as_str().unwrap().split('.').count()
+    };
+    let shortest = steps(&["--shortest"]);
+    for strategy in ["stateful", "reduced", "census", "sleep-sets"] {
+        assert!(shortest <= steps(&["--strategy", strategy]), "{strategy}");
     }
 }
 

@@ -100,6 +100,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// Whether every ordering was explored.
     pub complete: bool,
+    /// Why not, if not.
+    pub stopped: Option<String>,
     /// How many executions were run.
     pub executions: u64,
     /// What was counted; of a refuted scenario too.
@@ -133,7 +135,7 @@ impl Report {
             },
         };
         let predictions = inversions.iter().map(settle).collect();
-        let verdict = match explored.stopped {
+        let verdict = match explored.stopped.clone() {
             _ if !findings.0.is_empty() => Verdict::Refuted(findings.0.into_values().collect()),
             Some(reason) => Verdict::Inconclusive { reason },
             None => Verdict::Proved(explored.certificate),
@@ -142,6 +144,7 @@ impl Report {
             engine,
             verdict,
             complete,
+            stopped: explored.stopped,
             executions: explored.executions,
             certificate: explored.certificate,
             predictions,
@@ -211,6 +214,9 @@ impl fmt::Display for Report {
             Verdict::Proved(_) => {}
             Verdict::Inconclusive { reason } => write!(f, ": {reason}")?,
             Verdict::Refuted(found) => {
+                if let Some(reason) = &self.stopped {
+                    write!(f, ", not explored to the end: {reason}")?;
+                }
                 for found in found {
                     write!(f, "\n  {}: {}", found.violation.kind, found.violation.reason)?;
                     write!(f, "\n  with schedule {}", found.schedule)?;

@@ -34,9 +34,12 @@ enum End {
     Stopped(String),
 }
 
+/// How many executions a scenario gets that says nothing else: some ten seconds.
+const EXECUTIONS: u64 = 100_000;
+
 pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listener<'_>) -> Report {
     let host = Host::new(Chooser::given(), |reason| panic!("{reason}"));
-    let limit = scenario.loom_executions().unwrap_or(limits.loom_executions);
+    let limit = limits.loom_executions.or(scenario.loom_executions()).unwrap_or(EXECUTIONS);
     let executions = Arc::new(AtomicU64::new(0));
     let mut findings = Findings::default();
     let mut unexplored = None;

@@ -160,9 +160,9 @@ pub struct Limits {
     pub native_memory: u64,
     /// OS threads that the native engine explores with.
     pub jobs: NonZero<usize>,
-    /// Executions of loom, over all its runs for one scenario. A scenario can have its own
-    /// limit: [`Scenario::loom_executions_max`].
-    pub loom_executions: u64,
+    /// Executions of loom, over all its runs for one scenario. If none is given, it is the
+    /// scenario's own ([`Scenario::loom_executions_max`]) or else 100,000.
+    pub loom_executions: Option<u64>,
     /// Executions of shuttle, half under each of its schedulers.
     pub shuttle_executions: u64,
     /// Seed of shuttle's schedulers.
@@ -179,7 +179,7 @@ impl Default for Limits {
             native_operations: 10_000,
             native_memory: 4 << 30,
             jobs: NonZero::<usize>::MIN,
-            loom_executions: 100_000,
+            loom_executions: None,
             shuttle_executions: 20_000,
             shuttle_seed: 0x5E1F_ED6E,
         }

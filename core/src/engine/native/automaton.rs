@@ -157,24 +157,13 @@ impl Automaton {
     }
 
     fn learn_step(&mut self, lesson: &Lesson) -> Result<(), Diverged> {
-        let next = self.thread(lesson.thread, lesson.next)?;
-        let mut makes = false;
-        let mut effects = Vec::with_capacity(lesson.effects.len());
-        let mut object = lesson.shape.objects();
-        for effect in &lesson.effects {
-            effects.push(match effect {
-                Effect::Set(object, value) => NumberedEffect::Set(*object, *value),
-                Effect::Made(machine) => {
-                    makes = true;
-                    object += 1;
-                    NumberedEffect::Made(self.object(ObjectId::new(object - 1), machine.clone()))
-                }
-                Effect::Spawned(thread, next) => {
-                    makes = true;
-                    NumberedEffect::Spawned(self.thread(*thread, *next)?)
-                }
-            });
-        }
+        // Nobody goes on after a violation, so there is nothing to say of what would come next.
+        let (next, effects) = match lesson.violated {
+            None => (self.thread(lesson.thread, lesson.next)?, self.number_effects(lesson)?),
+            Some(_) => (0, Vec::new()),
+        };
+        let makes = |effect: &Effect| !matches!(effect, Effect::Set(..));
+        let makes = lesson.effects.iter().any(makes);
         let key = (lesson.from, lesson.reply);
         let known = match self.replies.get(&key) {
             Some(Known::Always(outcome)) => Some(*outcome),
@@ -203,6 +192,23 @@ impl Automaton {
             Some(Known::Always(_)) => return Err(Diverged),
         }
         Ok(())
+    }
+
+    fn number_effects(&mut self, lesson: &Lesson) -> Result<Vec<NumberedEffect>, Diverged> {
+        let mut objects = lesson.shape.objects()..;
+        let mut number = |effect: &Effect| {
+            Ok(match effect {
+                Effect::Set(object, value) => NumberedEffect::Set(*object, *value),
+                Effect::Made(machine) => {
+                    let object = ObjectId::new(objects.next().expect("there is always a next"));
+                    NumberedEffect::Made(self.object(object, machine.clone()))
+                }
+                Effect::Spawned(thread, next) => {
+                    NumberedEffect::Spawned(self.thread(*thread, *next)?)
+                }
+            })
+        };
+        lesson.effects.iter().map(&mut number).collect()
     }
 
     /// Works out what can happen when a thread in one state meets an object in another. Fails if

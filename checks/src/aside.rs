@@ -1,0 +1,65 @@
+//! A search put aside in a file, and taken up again.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use selvedge_core::{Checkpoint, Progress};
+use tempfile::NamedTempFile;
+
+/// How often a search that goes on is put aside.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Keeps a file that has the search as it last was.
+pub(crate) struct Aside {
+    file: PathBuf,
+    last: Instant,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl Aside {
+    /// Keeps `file`. From now on Ctrl-C does not end the process, but the search.
+    pub(crate) fn new(file: &Path) -> Result<Self, String> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&interrupted);
+        ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
+            .map_err(|error| format!("cannot listen for Ctrl-C: {error}"))?;
+        Ok(Self { file: file.to_owned(), last: Instant::now(), interrupted })
+    }
+
+    /// Writes the file if it is time to; a reason to stop if the user wants to.
+    pub(crate) fn update(&mut self, progress: &Progress<'_>) -> Option<String> {
+        if (progress.stopping.is_some() || self.last.elapsed() >= EVERY)
+            && let Some(checkpoint) = progress.checkpoint()
+        {
+            self.last = Instant::now();
+            let file = self.file.display();
+            match write(&self.file, &checkpoint) {
+                Ok(()) if progress.stopping.is_some() => {
+                    eprintln!("selvedge: the search is in {file}; go on with --resume {file}");
+                }
+                Ok(()) => {}
+                Err(error) => eprintln!("selvedge: cannot write {file}: {error}"),
+            }
+        }
+        self.interrupted.load(Ordering::Relaxed).then(|| "interrupted".to_owned())
+    }
+}
+
+/// Replaces the file whole: who is stopped here leaves the one before.
+fn write(file: &Path, checkpoint: &Checkpoint) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut new = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+    new.write_all(&checkpoint.to_bytes())?;
+    new.as_file().sync_all()?;
+    new.persist(file)?;
+    Ok(())
+}
+
+pub(crate) fn read(file: &Path) -> Result<Checkpoint, String> {
+    let bytes = fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    Checkpoint::from_bytes(&bytes).map_err(|error| format!("{}: {error}", file.display()))
+}
