@@ -7,7 +7,9 @@
 //! one execution, and from then on is looked up. States outnumber what a single thread can be
 //! told by far; nearly all of the search runs on the table alone.
 
-use rustc_hash::FxHashMap;
+use std::hash::Hasher;
+
+use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
 
 use crate::machine::{Fault, Machine, Ready};
@@ -313,7 +315,9 @@ impl Automaton {
         let (shape, threads, objects) = parts(state);
         let threads = threads.iter().map(|thread| self.threads[*thread as usize].next.history);
         let objects = objects.iter().map(|object| self.objects[*object as usize].digest);
-        threads.chain(objects).fold(u64::from(shape.0), mix)
+        let mut hasher = FxHasher::default();
+        threads.chain(objects).for_each(|part| hasher.write_u64(part));
+        mix(u64::from(shape.0), hasher.finish())
     }
 
     /// Where `state` leads: each transition is handed to `leads`, with the thread and the way.

@@ -36,7 +36,7 @@ use crate::op::{ObjectId, ThreadId};
 use crate::verdict::Certificate;
 
 use super::automaton::{Automaton, Diverged, Expanded, Leads, Missing, State, Violated};
-use super::states::{Id, Mark, Origin, Run, States};
+use super::states::{Adder, Id, Mark, Origin, Run, States};
 use super::{DIVERGED, Exploration};
 
 /// Runs of states that are expanded between two words to the listener: some 100,000 states.
@@ -272,7 +272,7 @@ impl Stateful {
         (self.depth, self.expanded) = (0, (0, 0));
         let start = self.states.start();
         if !self.beginning.is_empty() {
-            self.states.reach(&self.beginning, Origin::BEGINNING);
+            self.states.adder().reach(&self.beginning, Origin::BEGINNING);
         }
         self.level = (start, self.states.mark());
     }
@@ -324,15 +324,23 @@ impl Stateful {
 
     fn expand_run(&self, run: Run, scratch: &mut Scratch, found: &mut Found) {
         self.states.copy(run, &mut scratch.run);
+        let mut adder = self.states.adder();
         for (id, state) in run.states(&scratch.run) {
-            self.expand_state(id, state, &mut scratch.state, found);
+            self.expand_state(id, state, &mut adder, &mut scratch.state, found);
         }
     }
 
-    fn expand_state(&self, id: Id, state: &State, scratch: &mut Vec<u32>, found: &mut Found) {
+    fn expand_state(
+        &self,
+        id: Id,
+        state: &State,
+        adder: &mut Adder<'_>,
+        scratch: &mut Vec<u32>,
+        found: &mut Found,
+    ) {
         let Found { expanded, unexpanded, stuck, violated, trusted } = found;
         let reach = |thread, way, leads: Leads<'_>| match leads {
-            Leads::To(next) => drop(self.states.reach(next, Origin::new(id, thread, way))),
+            Leads::To(next) => adder.reach(next, Origin::new(id, thread, way)),
             Leads::Violates(what) => violated.push((id, thread, way, owned(&what))),
         };
         *expanded += 1;
@@ -359,7 +367,9 @@ impl Stateful {
         while !found.unexpanded.is_empty() {
             for (id, missing) in std::mem::take(&mut found.unexpanded) {
                 self.learn(id, missing, exploration)?;
-                self.expand_state(id, &self.states.get(id), &mut scratch, &mut found);
+                let state = self.states.get(id);
+                let mut adder = self.states.adder();
+                self.expand_state(id, &state, &mut adder, &mut scratch, &mut found);
             }
         }
         self.expanded.1 += found.expanded;

@@ -118,12 +118,9 @@ impl States {
         self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a state, if it is new: whether it is.
-    pub(super) fn reach(&self, state: &State, origin: Origin) -> bool {
-        let hash = hash(state);
-        // The table goes by the upper and the lower bits, the shard by some in between.
-        let shard = (hash >> 32) as usize % self.shards.len();
-        self.shard(shard).reach(state, hash, origin)
+    /// Whoever adds states. No other method may be called meanwhile on this thread.
+    pub(super) fn adder(&self) -> Adder<'_> {
+        Adder { states: self, open: None }
     }
 
     /// How many states there are.
@@ -208,6 +205,30 @@ impl States {
     }
 }
 
+/// Adds states. It keeps the last shard locked: where there is only one, that is for long.
+pub(super) struct Adder<'a> {
+    states: &'a States,
+    open: Option<(usize, MutexGuard<'a, Shard>)>,
+}
+
+impl Adder<'_> {
+    /// Adds a state, if it is new.
+    pub(super) fn reach(&mut self, state: &State, origin: Origin) {
+        let hash = hash(state);
+        // The table goes by some bits in the middle, the shard by others.
+        let wanted = hash as usize % self.states.shards.len();
+        let shard = match &mut self.open {
+            Some((shard, open)) if *shard == wanted => open,
+            open => {
+                // One at a time: two who held one and wanted another would wait for ever.
+                *open = None;
+                &mut open.insert((wanted, self.states.shard(wanted))).1
+            }
+        };
+        shard.reach(state, hash, origin);
+    }
+}
+
 impl Run {
     /// The states in the words that were copied, and where they are.
     pub(super) fn states<'a>(&self, words: &'a [u32]) -> impl Iterator<Item = (Id, &'a State)> + use<'a> {
@@ -246,16 +267,15 @@ fn spread(part: u32) -> u64 {
 }
 
 impl Shard {
-    fn reach(&mut self, state: &State, hash: u64, origin: Origin) -> bool {
+    fn reach(&mut self, state: &State, hash: u64, origin: Origin) {
         let part = part(hash);
         let Self { chunks, known } = self;
         let same = |(at, p): &(u32, u32)| *p == part && state_in(words_in(chunks, *at)) == state;
         if known.find(spread(part), same).is_some() {
-            return false;
+            return;
         }
         let at = add(chunks, &origin.words(), state);
         known.insert_unique(spread(part), (at, part), |(_, part)| spread(*part));
-        true
     }
 
     fn restore(chunks: Vec<Vec<u32>>) -> Self {
