@@ -133,7 +133,7 @@ pub use data::Value;
 pub use engine::{Engine, Limits, Listener, Progress, ReplayError, Search, UnknownName};
 pub use explore::{Schedule, ScheduleError};
 pub use observe::{Step, Trace};
-pub use runtime::{Function, function, invariant_broken};
+pub use runtime::{Function, forget, function, invariant_broken};
 pub use scenario::{Expected, Scenario, ScenarioBuilder};
 pub use verdict::{Certificate, Counterexample, Prediction, Report, Settled, Verdict};
 pub use violation::{Violation, ViolationKind, Wait};

@@ -16,4 +16,4 @@
 pub mod ap;
 mod catalogue;
 
-pub use catalogue::catalogue;
+pub use catalogue::{ap_perms_instance, catalogue};

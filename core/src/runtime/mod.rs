@@ -149,6 +149,42 @@ pub(crate) fn rewind(history: History) {
     }
 }
 
+/// Declares that the running thread carries nothing over from what it has done so far: what it
+/// does next depends on this place in the program, and on how often the thread has forgotten
+/// before, but on nothing it has learnt.
+///
+/// It belongs between two system calls of one thread. Otherwise an engine that compares states
+/// tells them apart by everything that came before, and has more of them by a factor for each
+/// call. A thread that does carry something over is noticed if it shows in its operations.
+///
+/// ```
+/// use selvedge_core::sync::Mutex;
+/// use selvedge_core::{Engine, Scenario, Verdict, forget};
+///
+/// let states = |forgets: bool| {
+///     let store = move |mask: &Mutex<u32>| {
+///         for bit in 0..4 {
+///             *mask.lock() ^= 1 << bit;
+///             if forgets {
+///                 forget();
+///             }
+///         }
+///     };
+///     let scenario = Scenario::builder("example/forget", || Mutex::new("mask", 0))
+///         .thread("T1", store)
+///         .thread("T2", store)
+///         .proved();
+///     scenario.verify(Engine::Native).certificate.states.unwrap()
+/// };
+/// assert!(states(true) < states(false));
+/// ```
+#[track_caller]
+pub fn forget() {
+    if let Runtime::Native(execution) = current() {
+        execution.forget(Location::caller());
+    }
+}
+
 /// Reports that invariant `id`, such as `"INV-24"`, is broken. Under an engine this ends the
 /// execution and is its result.
 ///

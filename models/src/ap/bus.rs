@@ -58,7 +58,7 @@ pub struct QueueDevice {
     device_lock: Mutex,
     /// `dev->driver`, read without the lock by whoever walks the bus.
     driver: Atomic,
-    /// How often the driver's remove function has run.
+    /// How often vfio_ap's remove function has run since its probe function has.
     removed: Ghost<u32>,
 }
 
@@ -257,7 +257,6 @@ impl ApBus {
         let device = queue.device_lock.lock();
         if queue.driver() == Some(Driver::VfioAp) {
             matrix_dev.vfio_ap_mdev_remove_queue(queue.apqn);
-            // No scenario binds the queue to vfio_ap again.
             queue.removed.update(|times| *times += 1);
             queue.removed.check("REMOVE-ONCE", |times| match times {
                 1 => Ok(()),
@@ -267,6 +266,9 @@ impl ApBus {
         // ap_device_probe
         let reserved = self.ap_perms_mutex.lock().reserves(queue.apqn);
         let next = if reserved { Driver::Zcrypt } else { Driver::VfioAp };
+        if next == Driver::VfioAp {
+            queue.removed.update(|times| *times = 0);
+        }
         queue.driver.store(bound_to(Some(next)));
         device.unlock();
     }

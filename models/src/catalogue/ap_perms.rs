@@ -3,7 +3,7 @@
 //! Queue 01.0004 is bound to vfio_ap, and the mediated device has domain 4. One administrator
 //! gives adapter 1 back to the host, another assigns it to the device.
 
-use selvedge_core::{Engine, Expected, Scenario, ScenarioBuilder, ViolationKind};
+use selvedge_core::{Engine, Expected, Scenario, ScenarioBuilder, ViolationKind, forget};
 
 use crate::ap::p11::P11;
 use crate::ap::p12a::P12a;
@@ -57,6 +57,36 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         contention::<V6_0>("v6.0", MERGED).proved(),
         apmask_pqap::<V6_0>("v6.0", MERGED).proved(),
     ]
+}
+
+/// An instance of any size: so many administrators, each of whom writes so many attributes, on
+/// what v6.0 merged. By turns they write the adapter mask, assign and unassign an adapter, and
+/// write the domain mask, all over two queues. Not in the catalogue: it measures how large an
+/// instance can be.
+pub fn instance(administrators: usize, writes: usize) -> Scenario {
+    let name = format!("{administrators}x{writes}");
+    let world = || World::<V6_0>::new(false, &[QUEUE_1_4, QUEUE_2_4], matrix(&[]));
+    let about = format!("{administrators} administrators write {writes} attributes each");
+    let empty = scenario("v6.0", &name, MERGED, world).about(about);
+    let instance = (0..administrators).fold(empty, |scenario, me| {
+        let adapter = 1 + (me / 3 % 2) as u8;
+        let kind = ["apmask_store", "assign_adapter_store", "aqmask_store"][me % 3];
+        scenario.thread(&format!("{kind} {me}"), move |w| {
+            for write in 0..writes {
+                let back = write % 2 == 1;
+                _ = match (kind, back) {
+                    ("apmask_store", false) => w.apmask_store(&format!("+{adapter}")),
+                    ("apmask_store", true) => w.apmask_store(&format!("-{adapter}")),
+                    ("aqmask_store", false) => w.aqmask_store("+4"),
+                    ("aqmask_store", true) => w.aqmask_store("-4"),
+                    (_, false) => w.assign_adapter_store(adapter),
+                    (_, true) => w.unassign_adapter_store(adapter),
+                };
+                forget();
+            }
+        })
+    });
+    instance.proved()
 }
 
 /// What the threads share.

@@ -5,6 +5,7 @@
 mod ap_perms;
 mod in_use;
 
+pub use ap_perms::instance as ap_perms_instance;
 use selvedge_core::Scenario;
 
 /// The whole catalogue. Names are unique.

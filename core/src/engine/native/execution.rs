@@ -142,6 +142,8 @@ struct Thread {
     pending: Option<(ObjectId, Op)>,
     history: History,
     reply: u64,
+    /// How often it has forgotten what it was told.
+    forgotten: u64,
     /// The object that others join on, for a thread that was spawned by another.
     end: Option<ObjectId>,
 }
@@ -360,7 +362,7 @@ impl Execution {
             }
         };
         let fiber = Some(Box::new(Fiber::new(&mut inner.stacks, body)));
-        inner.threads.push(Thread { fiber, pending: None, history, reply: 0, end: None });
+        inner.threads.push(Thread { fiber, pending: None, history, reply: 0, forgotten: 0, end: None });
         inner.affects(|| Effect::Spawned(me, Next { history, pending: None }));
         me
     }
@@ -534,6 +536,20 @@ impl Execution {
         if let Some(thread) = inner.threads.get_mut(me) {
             thread.history = history;
         }
+    }
+
+    /// The running thread knows where it is, and nothing else.
+    pub(crate) fn forget(&self, at: Place) {
+        let mut inner = self.inner.borrow_mut();
+        let inner = &mut *inner;
+        let me = inner.running;
+        let Some(thread) = inner.threads.get_mut(me.index()) else { return };
+        thread.forgotten += 1;
+        // Nobody is told this: it does not begin as anybody's history does.
+        let place = inner.interner.value(&(at, thread.forgotten));
+        let nobody = inner.interner.extend(BEGINNING, u64::MAX);
+        let me = inner.interner.extend(nobody, me.index() as u64);
+        thread.history = inner.interner.extend(me, place);
     }
 
     pub(crate) fn enter_function(&self, name: &'static str) {
