@@ -9,7 +9,7 @@
 //! change only under its lock, so the identity is taken when the lock is released and told to
 //! the next holder; in between the value is a function of what the holder knows.
 
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
 use crate::runtime;
@@ -21,6 +21,33 @@ use crate::runtime;
 pub trait Value: Hash + Send + Sync + 'static {}
 
 impl<T: Hash + Send + Sync + 'static> Value for T {}
+
+/// A value that cannot be told apart from others of its type: a closure, a type of another crate
+/// without `Hash`.
+///
+/// States with such values cannot be compared. The native engine then falls back from matching
+/// states to [`Search::Dpor`](crate::Search::Dpor), which compares none.
+///
+/// ```
+/// use selvedge_core::sync::Mutex;
+/// use selvedge_core::{Engine, Opaque, Scenario, Search};
+///
+/// let scenario = Scenario::builder("example/opaque", || Mutex::new("hook", Opaque(None::<f64>)))
+///     .thread("T1", |hook| hook.lock().0 = Some(0.5))
+///     .thread("T2", |hook| hook.lock().0 = None)
+///     .proved();
+/// let report = scenario.verify(Engine::Native);
+/// assert!(report.as_expected(), "{report}");
+/// assert_eq!(report.search, Some(Search::Dpor));
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Opaque<T>(pub T);
+
+impl<T> Hash for Opaque<T> {
+    fn hash<H: Hasher>(&self, _: &mut H) {
+        runtime::note_opaque();
+    }
+}
 
 /// The identity that says "the value did not change".
 pub(crate) const KEEP: u64 = u64::MAX;

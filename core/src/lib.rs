@@ -129,7 +129,7 @@ mod verdict;
 mod violation;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use data::Value;
+pub use data::{Opaque, Value};
 pub use engine::{Engine, Limits, Listener, Progress, ReplayError, Search, UnknownName};
 pub use explore::{Schedule, ScheduleError};
 pub use observe::{Step, Trace};

@@ -134,6 +134,13 @@ pub(crate) fn value_id<T: Hash>(value: &T) -> u64 {
     }
 }
 
+/// Declares that a value has been seen that has no identity.
+pub(crate) fn note_opaque() {
+    if let Runtime::Native(execution) = current() {
+        execution.note_opaque();
+    }
+}
+
 /// What the running thread has been told so far.
 pub(crate) fn history() -> History {
     match current() {

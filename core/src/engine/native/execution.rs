@@ -1,7 +1,7 @@
 //! One execution of a scenario on coroutines, choice by choice.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::hash::Hash;
 use std::rc::Rc;
@@ -74,6 +74,8 @@ pub(crate) enum End {
 pub(crate) struct Execution {
     /// How many operations an execution may have.
     operations_max: usize,
+    /// Whether there was a value without an identity.
+    opaque: Cell<bool>,
     inner: RefCell<Inner>,
 }
 
@@ -179,7 +181,7 @@ impl Execution {
             watched: true,
             lessons: None,
         };
-        Rc::new(Self { operations_max, inner: RefCell::new(inner) })
+        Rc::new(Self { operations_max, opaque: Cell::new(false), inner: RefCell::new(inner) })
     }
 
     /// Runs `program` once, as `strategy` decides, and notes what it violates.
@@ -523,6 +525,14 @@ impl Execution {
 
     pub(crate) fn value_id<T: Hash>(&self, value: &T) -> u64 {
         self.inner.borrow_mut().interner.value(value)
+    }
+
+    pub(crate) fn note_opaque(&self) {
+        self.opaque.set(true);
+    }
+
+    pub(super) fn opaque(&self) -> bool {
+        self.opaque.get()
     }
 
     pub(crate) fn history(&self) -> History {
