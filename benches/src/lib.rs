@@ -2,8 +2,6 @@
 
 #![deny(missing_docs)]
 
-pub mod programs;
-
 use std::ops::ControlFlow;
 
 use selvedge_core::{Engine, Expected, Limits, Report, Scenario, Search};
