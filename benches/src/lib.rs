@@ -2,6 +2,8 @@
 
 #![deny(missing_docs)]
 
+pub mod peers;
+
 use std::ops::ControlFlow;
 
 use selvedge_core::{Engine, Expected, Limits, Report, Scenario, Search};

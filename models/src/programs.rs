@@ -146,9 +146,18 @@ impl Program {
         self.text.split('|').map(steps).collect()
     }
 
+    /// How many locks there are.
+    pub fn locks(&self) -> usize {
+        let taken = self.threads().into_iter().flatten().map(|step| match step {
+            Step::Lock(lock) | Step::Unlock(lock) => lock + 1,
+        });
+        taken.max().unwrap_or(0)
+    }
+
     /// The program as a scenario, `programs/` and its name, with the claim.
     pub fn scenario(&self) -> Scenario {
-        let world = || CLASSES.iter().map(|class| Mutex::new(class, ())).collect();
+        let classes = &CLASSES[..self.locks()];
+        let world = move || classes.iter().map(|class| Mutex::new(class, ())).collect();
         let builder = Scenario::builder(format!("programs/{}", self.name), world).about(self.text);
         let threads = self.threads().into_iter().enumerate();
         let builder = threads.fold(builder, |builder, (index, steps)| {
