@@ -1,6 +1,6 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 use selvedge_core::{Engine, Schedule, Search};
 
 /// Model-checks the locking protocols of Linux kernel drivers.
@@ -23,6 +23,11 @@ pub(crate) enum Command {
     },
     /// Verify scenarios and compare the verdicts with the expected ones
     Verify(Verify),
+    /// Run every engine and every search on the same scenarios, side by side
+    ///
+    /// Times are of single runs. Exit code 1 if a verdict contradicts what the scenario claims; a
+    /// limit that is hit contradicts nothing.
+    Compare(Compare),
     /// Show how a scenario goes wrong: one column per thread, one row per operation
     Explain {
         /// The scenario's name
@@ -51,6 +56,22 @@ pub(crate) struct Verify {
     pub(crate) search: Search,
     /// Give up after this many executions of a scenario on an engine
     #[arg(long, value_name = "N")]
+    pub(crate) executions_max: Option<u64>,
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// Path globs over the catalogue and the lock programs, such as `programs/vfio*`. Without any,
+    /// the lock programs
+    pub(crate) patterns: Vec<String>,
+    /// Stop each engine and search after about so long
+    #[arg(long, value_name = "N", default_value = "20", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) seconds_max: u64,
+    /// Stop each engine and search after this many executions
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     pub(crate) executions_max: Option<u64>,
     /// Print one JSON object per line
     #[arg(long)]

@@ -1,6 +1,8 @@
-//! The `selvedge` command: verifies the catalogue, explains and replays counterexamples.
+//! The `selvedge` command: verifies the catalogue, explains and replays counterexamples, compares
+//! engines.
 
 mod cli;
+mod compare;
 mod json;
 mod progress;
 mod select;
@@ -14,6 +16,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use selvedge_core::{Engine, Limits, ReplayError, Scenario, Schedule, Verdict};
 use selvedge_models::catalogue;
+use selvedge_models::programs::programs;
 
 use cli::{Cli, Command};
 
@@ -68,6 +71,15 @@ fn run(command: Command, out: &mut impl Write) -> Result<u8, Failure> {
         Command::Verify(verify) => {
             let scenarios = select::select(&catalogue, &verify.patterns).map_err(Failure::Usage)?;
             let all = verify::verify(&scenarios, &verify, out)?;
+            Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
+        }
+        Command::Compare(compare) => {
+            let known = match compare.patterns.as_slice() {
+                [] => programs(),
+                _ => [catalogue, programs()].concat(),
+            };
+            let scenarios = select::select(&known, &compare.patterns).map_err(Failure::Usage)?;
+            let all = compare::compare(&scenarios, &compare, out)?;
             Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
         }
         Command::Explain { name } => {

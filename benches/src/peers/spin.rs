@@ -88,7 +88,7 @@ impl Verifier {
         let states = stored.and_then(|number| number.trim().parse().ok());
         Ok(Explored {
             states: states.ok_or_else(|| io::Error::other(format!("SPIN says:\n{text}")))?,
-            deadlock: text.contains("invalid end state"),
+            deadlock: text.contains("invalid end state (at depth"),
             complete: !text.contains("Search not completed"),
         })
     }
