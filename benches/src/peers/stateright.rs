@@ -112,10 +112,10 @@ mod tests {
 
     #[test]
     fn it_counts_the_states_that_are_known() {
-        for program in PROGRAMS.iter().filter(|program| program.deadlock.is_none()) {
-            let Some(states) = program.states.filter(|states| *states < 100_000) else { continue };
+        let small = PROGRAMS.iter().filter(|program| program.states < 100_000);
+        for program in small.filter(|program| program.deadlock.is_none()) {
             for order in [Order::Depth, Order::Breadth] {
-                let expected = Explored { states, deadlock: false };
+                let expected = Explored { states: program.states, deadlock: false };
                 assert_eq!(explore(program, order), expected, "{}", program.name);
             }
         }
