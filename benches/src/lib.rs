@@ -2,7 +2,7 @@
 
 #![deny(missing_docs)]
 
-pub mod programs;
+pub mod peers;
 
 use std::ops::ControlFlow;
 

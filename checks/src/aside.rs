@@ -60,6 +60,7 @@ fn write(file: &Path, checkpoint: &Checkpoint) -> io::Result<()> {
 }
 
 pub(crate) fn read(file: &Path) -> Result<Checkpoint, String> {
-    let bytes = fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let bytes =
+        fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     Checkpoint::from_bytes(&bytes).map_err(|error| format!("{}: {error}", file.display()))
 }

@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 use selvedge_core::{Engine, Schedule, Search};
 
 /// Model-checks the locking protocols of Linux kernel drivers.
@@ -27,6 +27,11 @@ pub(crate) enum Command {
     },
     /// Verify scenarios and compare the verdicts with the expected ones
     Verify(Verify),
+    /// Run every engine and every search on the same scenarios, side by side
+    ///
+    /// Times are of single runs. Exit code 1 if a verdict contradicts what the scenario claims; a
+    /// limit that is hit contradicts nothing.
+    Compare(Compare),
     /// Show how a scenario goes wrong: one column per thread, one row per operation
     Explain {
         /// The scenario's name
@@ -74,6 +79,22 @@ pub(crate) struct Verify {
     /// Go on with the search in this file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["strategy", "shortest"])]
     pub(crate) resume: Option<PathBuf>,
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// Path globs over the catalogue and the lock programs, such as `programs/vfio*`. Without any,
+    /// the lock programs
+    pub(crate) patterns: Vec<String>,
+    /// Stop each engine and search after about so long
+    #[arg(long, value_name = "N", default_value = "20", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) seconds_max: u64,
+    /// Stop each engine and search after this many executions
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) executions_max: Option<u64>,
     /// Print one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,

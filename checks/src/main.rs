@@ -1,7 +1,9 @@
-//! The `selvedge` command: verifies the catalogue, explains and replays counterexamples.
+//! The `selvedge` command: verifies the catalogue, explains and replays counterexamples, compares
+//! engines.
 
 mod aside;
 mod cli;
+mod compare;
 mod json;
 mod progress;
 mod select;
@@ -16,6 +18,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use selvedge_core::{Engine, Limits, ReplayError, Scenario, Schedule, Verdict};
 use selvedge_models::catalogue;
+use selvedge_models::programs::programs;
 
 use cli::{Cli, Command};
 use progress::Line;
@@ -60,26 +63,42 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command, out: &mut impl Write) -> Result<u8, Failure> {
-    let catalogue = catalogue();
     match command {
         Command::List { patterns } => {
-            for scenario in select::select(&catalogue, &patterns).map_err(Failure::Usage)? {
+            for scenario in select::select(&known(&patterns), &patterns).map_err(Failure::Usage)? {
                 writeln!(out, "{}\n    {}", scenario.name(), scenario.about())?;
             }
             Ok(AS_EXPECTED)
         }
         Command::Verify(verify) => {
-            let all = verify::verify(&catalogue, &verify, out)?;
+            let all = verify::verify(&verify, out)?;
+            Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
+        }
+        Command::Compare(compare) => {
+            let known = match compare.patterns.as_slice() {
+                [] => programs(),
+                patterns => known(patterns),
+            };
+            let scenarios = select::select(&known, &compare.patterns).map_err(Failure::Usage)?;
+            let all = compare::compare(&scenarios, &compare, out)?;
             Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
         }
         Command::Explain { name } => {
-            let scenario = select::named(&catalogue, &name).map_err(Failure::Usage)?;
-            explain(scenario, out)
+            let known = known(std::slice::from_ref(&name));
+            explain(select::named(&known, &name).map_err(Failure::Usage)?, out)
         }
         Command::Replay { name, schedule } => {
-            let scenario = select::named(&catalogue, &name).map_err(Failure::Usage)?;
-            replay(scenario, &schedule, out)
+            let known = known(std::slice::from_ref(&name));
+            replay(select::named(&known, &name).map_err(Failure::Usage)?, &schedule, out)
         }
+    }
+}
+
+/// What a command line can mean: the catalogue, and the lock programs if they are asked for.
+fn known(patterns: &[String]) -> Vec<Scenario> {
+    match patterns {
+        [] => catalogue(),
+        _ => [catalogue(), programs()].concat(),
     }
 }
 

@@ -13,24 +13,22 @@ use crate::aside::{self, Aside};
 use crate::cli::Verify;
 use crate::progress::Line;
 use crate::table::{Row, Table};
-use crate::{Failure, json, select};
+use crate::{Failure, json, known, select};
 
 /// Verifies scenarios; whether every verdict is as expected.
-pub(crate) fn verify(
-    catalogue: &[Scenario],
-    options: &Verify,
-    out: &mut impl Write,
-) -> Result<bool, Failure> {
+pub(crate) fn verify(options: &Verify, out: &mut impl Write) -> Result<bool, Failure> {
     let resumed = options.resume.as_deref().map(aside::read).transpose().map_err(Failure::Usage)?;
     let patterns = match &resumed {
         Some(checkpoint) if options.patterns.is_empty() => vec![checkpoint.scenario().to_owned()],
         _ => options.patterns.clone(),
     };
-    let scenarios = select::select(catalogue, &patterns).map_err(Failure::Usage)?;
+    let known = known(&patterns);
+    let scenarios = select::select(&known, &patterns).map_err(Failure::Usage)?;
     let mut aside = None;
     if resumed.is_some() || options.checkpoint.is_some() {
         alone(&scenarios, options).map_err(Failure::Usage)?;
-        aside = options.checkpoint.as_deref().map(Aside::new).transpose().map_err(Failure::Usage)?;
+        aside =
+            options.checkpoint.as_deref().map(Aside::new).transpose().map_err(Failure::Usage)?;
     }
     let limits = limits(options);
     let mut all = true;

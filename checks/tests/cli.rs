@@ -2,6 +2,8 @@
 
 use std::process::{Command, Output, Stdio};
 
+use selvedge_core::Search;
+
 fn selvedge(args: &[&str]) -> Output {
     let binary = env!("CARGO_BIN_EXE_selvedge");
     Command::new(binary).args(args).stdin(Stdio::null()).output().expect("the binary runs")
@@ -65,6 +67,76 @@ fn json_has_the_fields_of_the_contract() {
 }
 
 #[test]
+fn compare_has_a_row_for_each_engine_and_search() {
+    let output = selvedge(&["compare", "vfio-ap/ap-perms/p11/apmask-assign", "programs/abab"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for heading in ["vfio-ap/ap-perms/p11/apmask-assign: ", "programs/abab: 0(1) | 0(1)\n"] {
+        assert!(stdout(&output).contains(heading), "{heading}");
+    }
+    let searches = Search::ALL.iter().map(|search| format!("native {}", search.as_str()));
+    for row in searches.chain(["loom".to_owned(), "shuttle".to_owned()]) {
+        let rows = stdout(&output).lines().filter(|line| line.starts_with(&format!("| {row} ")));
+        let rows: Vec<&str> = rows.collect();
+        let [refuted, proved] = rows.as_slice() else { panic!("{row}: {rows:?}") };
+        assert!(refuted.contains(" refuted "), "{refuted}");
+        assert!(proved.contains(" proved ") || row == "shuttle", "{proved}");
+    }
+}
+
+/// The rows of a comparison that contradicts nothing.
+fn compare(args: &[&str]) -> Vec<serde_json::Value> {
+    let output = selvedge(&[&["compare", "--json"], args].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let lines = stdout(&output).lines();
+    lines.map(|line| serde_json::from_str(line).expect("an object per line")).collect()
+}
+
+#[test]
+fn compare_json_has_the_fields_of_the_contract() {
+    let rows = compare(&["programs/abba"]);
+    assert_eq!(rows.len(), Search::ALL.len() + 2);
+    for row in rows {
+        assert_eq!(row["scenario"], "programs/abba");
+        assert_eq!(row["found"], "refuted", "{row}");
+        assert_eq!(row["contradicts"], false, "{row}");
+        assert!(row["complete"].is_boolean(), "{row}");
+        assert!(row["executions"].as_u64().unwrap() > 0, "{row}");
+        for number in ["seconds", "faster_than_loom"] {
+            assert!(row[number].as_f64().unwrap() > 0.0, "{number} in {row}");
+        }
+        assert_eq!(row["at_least"], false, "{row}");
+        match (row["engine"].as_str().unwrap(), row["search"].as_str()) {
+            ("native", Some("census")) => assert_eq!(row["states"], 19),
+            ("native", Some("sleep-sets")) => assert_eq!(row["traces"], 3),
+            ("native", search) => assert!(search.is_some(), "{row}"),
+            (_, search) => assert_eq!(search, None, "{row}"),
+        }
+    }
+}
+
+#[test]
+fn where_loom_is_stopped_compare_gives_a_bound() {
+    let rows = compare(&["programs/vfio4", "--seconds-max", "1"]);
+    let loom = rows.iter().find(|row| row["engine"] == "loom").expect("a row for loom");
+    assert_eq!(loom["found"], "inconclusive");
+    assert!(loom["executions"].as_u64().unwrap() > 1_000, "{loom}");
+    assert!(loom["reason"].as_str().unwrap().ends_with("executions, the limit"), "{loom}");
+    let stateful = rows.iter().find(|row| row["search"] == "stateful").expect("a row for it");
+    assert_eq!(stateful["found"], "proved");
+    assert_eq!(stateful["at_least"], true);
+    assert!(stateful["faster_than_loom"].as_f64().unwrap() > 1.0, "{stateful}");
+}
+
+#[test]
+fn a_limit_of_executions_stops_every_row_of_compare() {
+    for row in compare(&["programs/vfio3", "--executions-max", "6"]) {
+        assert_eq!(row["found"], "inconclusive", "{row}");
+        assert_eq!(row["executions"], 6, "{row}");
+        assert!(row["faster_than_loom"].is_null(), "{row}");
+    }
+}
+
+#[test]
 fn what_explain_prints_last_replays_to_the_same() {
     let name = "vfio-ap/ap-perms/p12-07/apmask-assign";
     let explained = selvedge(&["explain", name]);
@@ -104,6 +176,10 @@ fn a_wrong_command_line_says_what_would_be_right_and_exits_with_2() {
         (&["verify", "--memory-max", "much"], "invalid value 'much'"),
         (&["verify", "--jobs", "0"], "invalid value '0'"),
         (&["verify", "--strategy", "best"], "`best` is no search; this build has stateful"),
+        (&["compare", "programs/vfio"], "no scenario matches `programs/vfio`; the nearest are"),
+        (&["compare", "programs/["], "`programs/[` is no path glob"),
+        (&["compare", "--seconds-max", "0"], "0 is not in 1.."),
+        (&["compare", "--executions-max", "many"], "invalid value 'many'"),
         (&["frobnicate"], "unrecognized subcommand 'frobnicate'"),
         (&["replay", "vfio-ap/in-use/module-ref"], "--schedule"),
         (&["replay", "vfio-ap/in-use/module-ref", "--schedule", "0.x"], "`x` is no step"),

@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 
 use selvedge_core::sync::{Atomic, Ghost, Kref, ModuleRef, Mutex, RwSem, Tracked, WaitQueue};
-use selvedge_core::{Engine, Expected, Limits, Scenario, Search, Settled, Verdict, ViolationKind};
+use selvedge_core::{
+    Engine, Expected, Limits, Progress, Scenario, Search, Settled, Verdict, ViolationKind,
+};
 
 /// Every engine agrees with the claim, and every counterexample replays to itself.
 fn check(scenario: &Scenario) {
@@ -450,7 +452,7 @@ fn threads_that_make_threads_are_told_apart() {
     let mut limits = Limits::default();
     for search in Search::ALL {
         limits.search = *search;
-        let go_on = &mut |_| ControlFlow::Continue(());
+        let go_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
         let report = scenario.verify_with(Engine::Native, &limits, go_on);
         assert!(report.as_expected(), "{search:?}: {report}");
     }

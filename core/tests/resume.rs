@@ -68,7 +68,11 @@ fn stopped(scenario: &Scenario, limits: &Limits, after: usize) -> Result<Checkpo
         if progress.stopping.is_some() {
             checkpoint = progress.checkpoint();
         }
-        if told == after { ControlFlow::Break("enough".to_owned()) } else { ControlFlow::Continue(()) }
+        if told == after {
+            ControlFlow::Break("enough".to_owned())
+        } else {
+            ControlFlow::Continue(())
+        }
     });
     checkpoint.ok_or(report)
 }

@@ -7,6 +7,7 @@
 //!
 //! - [`ap`]: the AP bus and the vfio_ap driver of s390.
 //! - [`catalogue`]: every scenario, with the verdict it is expected to get.
+//! - [`programs`]: lock programs of known size, to measure a search with.
 //!
 //! The kernel is GPL-2.0 and none of its code is here: the models follow its behaviour, in
 //! words of their own.
@@ -15,5 +16,6 @@
 
 pub mod ap;
 mod catalogue;
+pub mod programs;
 
 pub use catalogue::{ap_perms_instance, catalogue};

@@ -122,8 +122,7 @@ fn run(
     let ended = panics::catch(|| {
         tracing::subscriber::with_default(subscriber, || builder().check(model));
     });
-    let progress =
-        Progress::executions(executions.load(Ordering::Relaxed));
+    let progress = Progress::executions(executions.load(Ordering::Relaxed));
     let listened = listener(progress);
     let payload = match ended {
         Ok(()) if !completed.load(Ordering::Relaxed) => {

@@ -9,9 +9,7 @@ use crate::op::ThreadId;
 
 /// One step of a schedule: the thread that moves and, where its operation can end in more than
 /// one way, which.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct Choice {
     pub(crate) thread: ThreadId,
     pub(crate) way: u8,
@@ -22,9 +20,7 @@ pub(crate) struct Choice {
 /// Written as thread numbers joined by dots, with a letter where an operation ends in another
 /// way than its first: `0.0.1.1b` lets thread 0 move twice, then thread 1 once, and then thread
 /// 1 the second way (a signal instead of the lock, say).
-#[derive(
-    Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
-)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Schedule(pub(crate) Vec<Choice>);
 
 impl Schedule {

@@ -169,9 +169,7 @@ impl Automaton {
         let key = (lesson.from, lesson.reply);
         let known = match self.replies.get(&key) {
             Some(Known::Always(outcome)) => Some(*outcome),
-            Some(Known::ByShape(maker)) => {
-                self.makers[*maker as usize].get(&lesson.shape).copied()
-            }
+            Some(Known::ByShape(maker)) => self.makers[*maker as usize].get(&lesson.shape).copied(),
             None => None,
         };
         if let Some(known) = known {
@@ -216,7 +214,8 @@ impl Automaton {
     /// Works out what can happen when a thread in one state meets an object in another. Fails if
     /// these two never meet.
     pub(super) fn meet(&mut self, thread: u32, object: u32) -> Result<(), Diverged> {
-        let ThreadState { thread: me, next } = *self.threads.get(thread as usize).ok_or(Diverged)?;
+        let ThreadState { thread: me, next } =
+            *self.threads.get(thread as usize).ok_or(Diverged)?;
         let (wanted, op) = next.pending.ok_or(Diverged)?;
         let ObjectState { object: id, machine, .. } =
             self.objects.get(object as usize).ok_or(Diverged)?;

@@ -131,7 +131,8 @@ impl Inner {
             step.violated = self.violation.as_ref().map(|violation| violation.kind.clone());
             lessons.steps.push(step);
         } else if self.violation.is_none() && lessons.threads.is_empty() {
-            lessons.threads = (0..self.threads.len()).map(|t| self.next(ThreadId::new(t))).collect();
+            lessons.threads =
+                (0..self.threads.len()).map(|t| self.next(ThreadId::new(t))).collect();
             lessons.machines.clone_from(&self.machines);
         }
         self.lessons = Some(lessons);
@@ -364,7 +365,14 @@ impl Execution {
             }
         };
         let fiber = Some(Box::new(Fiber::new(&mut inner.stacks, body)));
-        inner.threads.push(Thread { fiber, pending: None, history, reply: 0, forgotten: 0, end: None });
+        inner.threads.push(Thread {
+            fiber,
+            pending: None,
+            history,
+            reply: 0,
+            forgotten: 0,
+            end: None,
+        });
         inner.affects(|| Effect::Spawned(me, Next { history, pending: None }));
         me
     }

@@ -43,7 +43,8 @@ impl Interner {
     /// `history`, and then `reply`.
     pub(super) fn extend(&mut self, history: History, reply: u64) -> History {
         let mut id = mix(history, reply);
-        while id == BEGINNING || *self.histories.entry(id).or_insert((history, reply)) != (history, reply)
+        while id == BEGINNING
+            || *self.histories.entry(id).or_insert((history, reply)) != (history, reply)
         {
             id = id.wrapping_add(1);
         }

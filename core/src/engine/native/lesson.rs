@@ -32,7 +32,10 @@ pub(super) struct Shape(pub(super) u32);
 
 impl Shape {
     pub(super) fn new(threads: usize, objects: usize) -> Self {
-        assert!(threads < 1 << 12 && objects < 1 << 20, "fewer than 4,096 threads, 1,048,576 objects");
+        assert!(
+            threads < 1 << 12 && objects < 1 << 20,
+            "fewer than 4,096 threads, 1,048,576 objects"
+        );
         Self((threads as u32) << 20 | objects as u32)
     }
 

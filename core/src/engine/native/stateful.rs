@@ -247,7 +247,8 @@ impl Stateful {
             }
             // A mutex that was given back first may have turned out to be tried.
             let again = self.trusted.iter().any(|object| self.automaton.tried(*object));
-            let census = self.aim == Aim::Verdict && self.reduced && !exploration.findings.is_empty();
+            let census =
+                self.aim == Aim::Verdict && self.reduced && !exploration.findings.is_empty();
             self.reduced &= again || !census;
             if !again && !census {
                 return Ok(());

@@ -231,7 +231,10 @@ impl Adder<'_> {
 
 impl Run {
     /// The states in the words that were copied, and where they are.
-    pub(super) fn states<'a>(&self, words: &'a [u32]) -> impl Iterator<Item = (Id, &'a State)> + use<'a> {
+    pub(super) fn states<'a>(
+        &self,
+        words: &'a [u32],
+    ) -> impl Iterator<Item = (Id, &'a State)> + use<'a> {
         let Run { shard, chunk, from, .. } = *self;
         let mut next = 0;
         std::iter::from_fn(move || {

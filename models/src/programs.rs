@@ -1,0 +1,272 @@
+//! Lock programs: threads that take and release locks and do nothing else.
+//!
+//! They measure a search rather than judge a driver, so they are no part of the
+//! [catalogue](crate::catalogue()). All that one can do is written in a line of text, which is why
+//! another model checker can be given the very same transition system, and why its states and
+//! traces can be counted elsewhere.
+//!
+//! Where all threads share a lock, as drivers do, traces explode and states do not (`vfio3`,
+//! `vfio4`, `vfio5`, `big5`, `big6`). Where each has locks of its own it is the other way round
+//! (`fine4`, `disj5`).
+
+use selvedge_core::sync::Mutex;
+use selvedge_core::{Scenario, ViolationKind};
+
+const CLASSES: [&str; 8] = ["L0", "L1", "L2", "L3", "L4", "L5", "L6", "L7"];
+
+/// A program with what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// Its name.
+    pub name: &'static str,
+    /// Its text: `a(b c)` locks a, then b, then c, and unlocks them in the reverse order; `a;b` is
+    /// one critical section after the other; `|` separates threads. A lock is a number.
+    pub text: &'static str,
+    /// Distinct states: where every thread is, and who holds what.
+    pub states: u64,
+    /// Mazurkiewicz traces; those that deadlock count too. `None` if not known exactly.
+    pub traces: Option<u128>,
+    /// The lock classes that it deadlocks on, if it can.
+    pub deadlock: Option<[&'static str; 2]>,
+}
+
+/// The programs.
+pub const PROGRAMS: &[Program] = &[
+    Program { name: "abab", text: "0(1) | 0(1)", states: 16, traces: Some(2), deadlock: None },
+    Program {
+        name: "abba",
+        text: "0(1) | 1(0)",
+        states: 19,
+        traces: Some(3),
+        deadlock: Some(["L0", "L1"]),
+    },
+    Program {
+        name: "seq_n3_k3",
+        text: "0;1;2 | 0;1;2 | 0;1;2",
+        states: 286,
+        traces: Some(216),
+        deadlock: None,
+    },
+    Program {
+        name: "seq_n4_k3",
+        text: "0;1;2 | 0;1;2 | 0;1;2 | 0;1;2",
+        states: 1_696,
+        traces: Some(13_824),
+        deadlock: None,
+    },
+    Program {
+        name: "part3c",
+        text: "0(1);0;0(1) | 1(2);2;1(2) | 0(2);0;0(2)",
+        states: 720,
+        traces: Some(500),
+        deadlock: None,
+    },
+    Program {
+        name: "fine4",
+        text: "0(4);4;1(4);0 | 1(5);5;2(5);1 | 2(6);6;3(6);2 | 0(7);7;3(7);3",
+        states: 20_737,
+        traces: Some(79),
+        deadlock: None,
+    },
+    // guests_lock 0, kvm->lock of two guests 1 and 2, mdevs_lock 3.
+    Program {
+        name: "vfio3",
+        text: "0(1 3);0(1 3) | 0(1 3);3;3 | 0(2 3);3;3",
+        states: 552,
+        traces: Some(560),
+        deadlock: None,
+    },
+    Program {
+        name: "vfio4",
+        text: "0(1 3);0(1 3) | 0(1 3);3;3;3 | 0(2 3);3;3 | 3;0(2 3);3",
+        states: 4_008,
+        traces: Some(277_200),
+        deadlock: None,
+    },
+    // 6.1108e10 traces.
+    Program {
+        name: "vfio5",
+        text: "0(1 3);0(1 3);3 | 0(1 3);3;3;0(1 3) | 0(2 3);3;3;0(2 3) | 3;0(2 3);3;0(1 3) | \
+               3;3;3;0(2 3)",
+        states: 63_075,
+        traces: None,
+        deadlock: None,
+    },
+    Program {
+        name: "disj5",
+        text: "1;1;0(1);1;1;0(1) | 2;2;0(2);2;2;0(2) | 3;3;0(3);3;3;0(3) | 4;4;0(4);4;4;0(4) | \
+               5;5;0(5);5;5;0(5)",
+        states: 600_281,
+        traces: Some(113_400),
+        deadlock: None,
+    },
+    // 7.1216e15 traces.
+    Program {
+        name: "big5",
+        text: "0(1 4);4;4;0(2 4);4;1 | 0(2 4);4;4;0(3 4);4;2 | 0(3 4);4;4;0(1 4);4;3 | \
+               0(1 4);4;4;0(2 4);4;1 | 0(2 4);4;4;0(3 4);4;2",
+        states: 506_175,
+        traces: None,
+        deadlock: None,
+    },
+    // 2.8e21 traces.
+    Program {
+        name: "big6",
+        text: "0(1 4);4;4;0(2 4);4;1 | 0(2 4);4;4;0(3 4);4;2 | 0(3 4);4;4;0(1 4);4;3 | \
+               0(1 4);4;4;0(2 4);4;1 | 0(2 4);4;4;0(3 4);4;2 | 0(3 4);4;4;0(1 4);4;3",
+        states: 5_217_093,
+        traces: None,
+        deadlock: None,
+    },
+];
+
+/// What a thread does next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Take the lock of this number.
+    Lock(usize),
+    /// Give it back.
+    Unlock(usize),
+}
+
+impl Program {
+    /// The program of this name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        PROGRAMS.iter().find(|program| program.name == name)
+    }
+
+    /// What each thread does.
+    pub fn threads(&self) -> Vec<Vec<Step>> {
+        self.text.split('|').map(steps).collect()
+    }
+
+    /// How many locks there are.
+    pub fn locks(&self) -> usize {
+        let taken = self.threads().into_iter().flatten().map(|step| match step {
+            Step::Lock(lock) | Step::Unlock(lock) => lock + 1,
+        });
+        taken.max().unwrap_or(0)
+    }
+
+    /// The program as a scenario, `programs/` and its name, with the claim.
+    pub fn scenario(&self) -> Scenario {
+        let classes = &CLASSES[..self.locks()];
+        let world = move || classes.iter().map(|class| Mutex::new(class, ())).collect();
+        let builder = Scenario::builder(format!("programs/{}", self.name), world).about(self.text);
+        let threads = self.threads().into_iter().enumerate();
+        let builder = threads.fold(builder, |builder, (index, steps)| {
+            builder.thread(&format!("T{index}"), move |locks: &Vec<Mutex>| {
+                for step in &steps {
+                    match *step {
+                        Step::Lock(lock) => locks[lock].raw_lock(),
+                        Step::Unlock(lock) => locks[lock].raw_unlock(),
+                    }
+                }
+            })
+        });
+        match self.deadlock {
+            Some(classes) => builder.refuted([ViolationKind::deadlock(classes)]),
+            None => builder.proved(),
+        }
+    }
+}
+
+/// Every program as a scenario.
+pub fn programs() -> Vec<Scenario> {
+    PROGRAMS.iter().map(Program::scenario).collect()
+}
+
+fn steps(thread: &str) -> Vec<Step> {
+    thread.split(';').flat_map(|section| critical_section(section.trim())).collect()
+}
+
+fn critical_section(section: &str) -> Vec<Step> {
+    let number = |lock: &str| lock.parse().expect("a lock is a number");
+    let (outer, inner) = section.split_once('(').unwrap_or((section, ")"));
+    let inner = inner.strip_suffix(')').expect("a parenthesis for each").split_whitespace();
+    let locks: Vec<usize> = std::iter::once(outer).chain(inner).map(number).collect();
+    let take = locks.iter().map(|lock| Step::Lock(*lock));
+    take.chain(locks.iter().rev().map(|lock| Step::Unlock(*lock))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use selvedge_core::{Certificate, Engine, Limits, Progress, Report, Search};
+
+    use super::*;
+
+    fn complete(program: &Program, search: Search) -> Report {
+        let mut limits = Limits::default();
+        limits.search = search;
+        let mut undisturbed = |_: Progress<'_>| ControlFlow::Continue(());
+        let report = program.scenario().verify_with(Engine::Native, &limits, &mut undisturbed);
+        assert!(report.as_expected() && report.complete, "{}: {report}", program.name);
+        report
+    }
+
+    fn certificate(program: &Program, search: Search) -> Certificate {
+        complete(program, search).certificate
+    }
+
+    /// The programs of at most so many states.
+    fn with_states(most: u64) -> impl Iterator<Item = &'static Program> {
+        PROGRAMS.iter().filter(move |program| program.states <= most)
+    }
+
+    /// The programs of at most so many traces.
+    fn with_traces(most: u128) -> impl Iterator<Item = (&'static Program, u128)> {
+        let known = PROGRAMS.iter().filter_map(|program| Some((program, program.traces?)));
+        known.filter(move |(_, traces)| *traces <= most)
+    }
+
+    #[test]
+    fn every_number_of_states_comes_out() {
+        for program in with_states(1_000_000) {
+            let census = certificate(program, Search::Census).states;
+            assert_eq!(census, Some(program.states), "{}", program.name);
+        }
+    }
+
+    #[test]
+    fn every_number_of_traces_comes_out() {
+        for (program, traces) in with_traces(30_000) {
+            let counted = certificate(program, Search::SleepSets).traces;
+            assert_eq!(counted.map(u128::from), Some(traces), "{}", program.name);
+        }
+    }
+
+    #[test]
+    #[ignore = "takes minutes"]
+    fn the_larger_numbers_come_out_too() {
+        for program in with_states(u64::MAX) {
+            let census = certificate(program, Search::Census).states;
+            assert_eq!(census, Some(program.states), "{}", program.name);
+        }
+        for (program, traces) in with_traces(300_000) {
+            let counted = certificate(program, Search::SleepSets).traces;
+            assert_eq!(counted.map(u128::from), Some(traces), "{}", program.name);
+        }
+    }
+
+    #[test]
+    fn the_reduced_search_proves_what_cannot_be_enumerated() {
+        // 6.1e10 and 7.1e15 traces. The states as another implementation counts them.
+        let known = [("fine4", 9_143), ("vfio5", 47_225), ("disj5", 191_737), ("big5", 290_521)];
+        for (name, states) in known {
+            let program = Program::named(name).expect("it is in the list");
+            let proof = complete(program, Search::Stateful);
+            assert_eq!(proof.certificate.states, Some(states), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_notation_nests() {
+        use Step::{Lock, Unlock};
+        assert_eq!(
+            steps("0(1 3);2"),
+            [Lock(0), Lock(1), Lock(3), Unlock(3), Unlock(1), Unlock(0), Lock(2), Unlock(2)]
+        );
+    }
+}
