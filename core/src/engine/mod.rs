@@ -116,23 +116,27 @@ pub enum Search {
     Reduced,
     /// Every reachable state, and every transition of it.
     Census,
-    /// Every Mazurkiewicz trace once, by sleep sets. Compares no states, so it is an independent
-    /// second opinion; for small programs.
+    /// Every Mazurkiewicz trace once, by sleep sets. Compares no states; for small programs.
     SleepSets,
+    /// Every Mazurkiewicz trace once, by source-DPOR. Compares no states and remembers nothing but
+    /// the present execution, so it is an independent second opinion; for programs that have more
+    /// states than memory, or fewer traces than states.
+    Dpor,
 }
 
 impl Search {
     /// Every search.
     pub const ALL: &'static [Self] =
-        &[Self::Stateful, Self::Reduced, Self::Census, Self::SleepSets];
+        &[Self::Stateful, Self::Reduced, Self::Census, Self::SleepSets, Self::Dpor];
 
-    /// `stateful`, `reduced`, `census` or `sleep-sets`.
+    /// `stateful`, `reduced`, `census`, `sleep-sets` or `dpor`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Stateful => "stateful",
             Self::Reduced => "reduced",
             Self::Census => "census",
             Self::SleepSets => "sleep-sets",
+            Self::Dpor => "dpor",
         }
     }
 }

@@ -5,12 +5,17 @@
 //! [`engine`](crate::engine). The two know nothing of each other, so each strategy serves every
 //! executor that can say what its threads are about to do.
 
+mod dependency;
+mod dpor;
+mod happens_before;
+mod path;
 mod replay;
 mod schedule;
 mod sleep;
 mod stateful;
 mod twice;
 
+pub(crate) use dpor::Dpor;
 pub(crate) use replay::Replay;
 pub(crate) use schedule::Choice;
 pub use schedule::{Schedule, ScheduleError};
@@ -18,7 +23,9 @@ pub(crate) use sleep::SleepSets;
 pub(crate) use stateful::Stateful;
 pub(crate) use twice::Twice;
 
-use crate::op::{ObjectId, Op};
+use std::ops::Range;
+
+use crate::op::{ObjectId, Op, ThreadId};
 use crate::verdict::Certificate;
 
 /// An announced operation that can happen now, one way.
@@ -31,7 +38,7 @@ pub(crate) struct Enabled {
     pub(crate) sure: bool,
 }
 
-/// Whether the order of the two does not matter: they are on different objects, or change
+/// Whether the order of the two does not matter to the states: they are on different objects, or change
 /// nothing.
 fn independent(one: &Enabled, other: &Enabled) -> bool {
     one.choice.thread != other.choice.thread
@@ -43,8 +50,24 @@ pub(crate) trait Point {
     /// Everything that can happen next; empty if nothing can.
     fn enabled(&self) -> &[Enabled];
 
+    /// What has been announced and cannot happen now.
+    fn blocked(&self) -> Vec<(ThreadId, ObjectId, Op)>;
+
     /// The state, exactly: two points with equal keys have the same future.
     fn key(&self) -> Box<[u64]>;
+}
+
+/// What an operation turned out to be, with all that its thread did up to its next one.
+#[derive(Clone, Debug)]
+pub(crate) struct Happened {
+    /// What the thread was told.
+    pub(crate) reply: u64,
+    /// The numbers of the threads that were started.
+    pub(crate) born: Range<usize>,
+    /// Whether threads were started or objects made.
+    pub(crate) makes: bool,
+    /// Whether it ended the execution with a violation.
+    pub(crate) violated: bool,
 }
 
 /// What a strategy wants.
@@ -70,13 +93,21 @@ pub(crate) trait Strategy {
     /// Decides at the next point of the execution.
     fn choose(&mut self, point: &dyn Point) -> Decision;
 
+    /// Hears what became of the operation that was forced or chosen last.
+    fn happened(&mut self, _happened: Happened) {}
+
     /// What has been counted so far; the digest is asked for apart, because it is dear.
     fn certificate(&self) -> Certificate {
         Certificate::default()
     }
 
-    /// A digest of the states that were reached.
+    /// A digest of the states that were reached, or of the traces.
     fn digest(&self) -> Option<u64> {
+        None
+    }
+
+    /// What has been left out, though no execution is left to explore.
+    fn unexplored(&self) -> Option<String> {
         None
     }
 

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::engine::panics::{self, Panic};
-use crate::explore::{Choice, Decision, Enabled, Point, Strategy};
-use crate::machine::Machine;
+use crate::explore::{Choice, Decision, Enabled, Happened, Point, Strategy};
+use crate::machine::{Machine, Ready};
 use crate::object::{Object, Place};
 use crate::observe::Observers;
 use crate::op::{ObjectId, Op, ThreadId};
@@ -195,10 +195,12 @@ impl Execution {
                 }
                 Standing::TooLong => return End::TooLong,
                 Standing::Going => match strategy.forced() {
-                    Some(forced) if self.announced(&forced) => self.step(forced.choice),
+                    Some(forced) if self.announced(&forced) => {
+                        strategy.happened(self.advance(forced.choice));
+                    }
                     Some(_) => return End::Diverged,
                     None => match self.branch(strategy, findings) {
-                        Ok(choice) => self.step(choice),
+                        Ok(choice) => strategy.happened(self.advance(choice)),
                         Err(end) => return end,
                     },
                 },
@@ -333,6 +335,25 @@ impl Execution {
             }
         }
         enabled
+    }
+
+    /// Lets the chosen operation happen, and its thread and those that it starts run up to their
+    /// next one.
+    fn advance(&self, choice: Choice) -> Happened {
+        let made = |inner: &Inner| (inner.threads.len(), inner.machines.len());
+        let before = made(&self.inner.borrow());
+        self.step(choice);
+        while let Standing::NewThread(thread) = self.standing() {
+            self.resume(thread);
+        }
+        let inner = self.inner.borrow();
+        let after = made(&inner);
+        Happened {
+            reply: inner.threads[choice.thread.index()].reply,
+            born: before.0..after.0,
+            makes: before != after,
+            violated: inner.violation.is_some(),
+        }
     }
 
     /// Lets the chosen operation happen, and its thread run up to the next one.
@@ -509,6 +530,16 @@ struct Here<'a> {
 impl Point for Here<'_> {
     fn enabled(&self) -> &[Enabled] {
         &self.enabled
+    }
+
+    fn blocked(&self) -> Vec<(ThreadId, ObjectId, Op)> {
+        let inner = self.execution.inner.borrow();
+        let pending = inner.threads.iter().enumerate().filter_map(|(index, thread)| {
+            let (object, op) = thread.pending?;
+            Some((ThreadId::new(index), object, op))
+        });
+        let ready = |t, object: ObjectId, op| inner.machines[object.index()].ready(t, op);
+        pending.filter(|(t, object, op)| ready(*t, *object, *op) == Ready::NO).collect()
     }
 
     fn key(&self) -> Box<[u64]> {

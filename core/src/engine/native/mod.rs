@@ -7,7 +7,7 @@ mod intern;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use crate::explore::{Replay, Schedule, SleepSets, Stateful, Strategy, Twice};
+use crate::explore::{Dpor, Replay, Schedule, SleepSets, Stateful, Strategy, Twice};
 use crate::scenario::Scenario;
 use crate::verdict::{Certificate, Counterexample, Explored, Findings, Report};
 
@@ -39,6 +39,7 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
         Search::Stateful | Search::Reduced => exploration.run(&mut Stateful::reduced(), listener),
         Search::Census => exploration.run(&mut Stateful::default(), listener),
         Search::SleepSets => exploration.run(&mut SleepSets::default(), listener),
+        Search::Dpor => exploration.run(&mut Dpor::default(), listener),
     };
     let refuted = !exploration.findings.is_empty();
     if limits.search == Search::Stateful && refuted && explored.stopped.is_none() {
@@ -73,9 +74,11 @@ impl Exploration<'_> {
     }
 
     fn run(&mut self, strategy: &mut dyn Strategy, listener: &mut Listener<'_>) -> Explored {
+        let mut over = false;
         let stopped = loop {
             if !strategy.begin() {
-                break None;
+                over = true;
+                break strategy.unexplored();
             }
             if let Some(reason) = self.run_once(strategy) {
                 break Some(reason);
@@ -92,7 +95,7 @@ impl Exploration<'_> {
             }
         };
         let mut certificate = strategy.certificate();
-        if stopped.is_none() {
+        if over {
             certificate.digest = strategy.digest();
         }
         Explored { executions: self.executions, certificate, stopped }
