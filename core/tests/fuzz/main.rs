@@ -62,6 +62,7 @@ impl Population {
 
     fn assert_interesting(&self) {
         let percent = |part: usize| part * 100 / self.programs;
+        eprintln!("{self:#?}");
         assert!((10..=80).contains(&percent(self.deadlock)), "{self:#?}");
         assert!(percent(self.on_several_classes) >= 3, "{self:#?}");
         assert!(percent(self.vary) >= 30, "{self:#?}");
@@ -73,10 +74,10 @@ impl Population {
 }
 
 /// How many executions a search for traces gets: it is for small programs, and some are not.
-const EXECUTIONS_MAX: u64 = 5_000;
+const EXECUTIONS_MAX: u64 = 2_000;
 
 /// How many beginnings of traces brute force gets.
-const PREFIXES_MAX: usize = 2_000;
+const PREFIXES_MAX: usize = 1_000;
 
 /// What both say of a program.
 struct Agreed {

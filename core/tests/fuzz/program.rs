@@ -164,6 +164,8 @@ impl Program {
         let all = [Theme::Mutexes, Theme::Mutexes, Theme::Sems, Theme::Atomics, Theme::Spawning];
         let all = all.into_iter().chain([Theme::Waiting; 2]);
         let mut themes = rng.choose_multiple(all, 2);
+        let spawning = themes.iter().any(|theme| matches!(theme, Theme::Spawning));
+        let (threads, length) = if spawning { (2, length.min(4)) } else { (threads, length) };
         program.started = threads;
         for _ in 0..threads {
             let thread = program.thread(&mut rng, &themes, length);
@@ -311,4 +313,4 @@ pub(crate) const MUTEXES: [&str; 3] = ["M0", "M1", "M2"];
 pub(crate) const SEMS: [&str; 2] = ["S0", "S1"];
 pub(crate) const ATOMICS: [&str; 3] = ["A0", "A1", "A2"];
 pub(crate) const QUEUES: [&str; 2] = ["Q0", "Q1"];
-pub(crate) const CHILDREN: [&str; 3] = ["C0", "C1", "C2"];
+pub(crate) const CHILDREN: [&str; 2] = ["C0", "C1"];
