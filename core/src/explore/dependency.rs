@@ -78,7 +78,8 @@ impl Event {
 pub(super) fn dependent(one: &Event, other: &Event) -> bool {
     let granted = |event: &Event| matches!(event.kind(), OpKind::AwaitRead | OpKind::AwaitWrite);
     one.thread() == other.thread()
-        || !(one.what.sure && other.what.sure)
+        || !one.what.sure
+        || !other.what.sure
         || (one.makes && other.makes)
         || (one.what.object == other.what.object
             && !(one.reads() && other.reads())

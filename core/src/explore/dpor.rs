@@ -31,10 +31,10 @@
 use smallvec::SmallVec;
 
 use super::dependency::dependent;
-use super::happens_before::Clock;
+use super::happens_before::{Clock, HappensBefore, Past};
 use super::path::{Path, Threads};
 use super::{Decision, Enabled, Happened, Point, Strategy};
-use crate::op::{OpKind, ThreadId};
+use crate::op::{ObjectId, OpKind, ThreadId};
 use crate::verdict::Certificate;
 
 /// Explores every trace once, and little more.
@@ -45,89 +45,90 @@ pub(crate) struct Dpor {
     hidden: bool,
 }
 
-/// The first event of a thread within a sequence.
-struct First<'a> {
-    thread: ThreadId,
-    /// How many events of the thread came before.
-    position: u32,
-    clock: &'a Clock,
+/// Two operations that could have come the other way round.
+struct Race {
+    /// The event that came first.
+    earlier: usize,
+    /// Whose operation came later, or has not come yet.
+    later: ThreadId,
+    /// What that operation has to come after all the same.
+    after: Clock,
 }
 
 impl Dpor {
-    /// Has the races of the newest event reversed.
-    fn reverse_races(&mut self) {
-        let Some((newest, before)) = self.path.order.events.split_last() else { return };
-        let later = &newest.event;
-        let locks = later.kind() == OpKind::Lock;
-        // What orders the two: with what the event needed to become possible, and without.
-        let mut known = newest.known.clone();
-        let mut needed = newest.needed.clone();
-        let mut races: SmallVec<[(usize, Option<Clock>); 4]> = SmallVec::new();
-        for (position, past) in before.iter().enumerate().rev() {
-            let one_mutex = locks && past.event.what.object == later.what.object;
-            let partner = match one_mutex {
-                true => past.event.acquires() && !known.covers(past),
-                false => dependent(&past.event, later) && !needed.covers(past),
-            };
-            if partner {
-                races.push((position, one_mutex.then(|| known.clone())));
-                known.join(&past.clock);
-                needed.join(&past.clock);
-            }
-        }
-        let (thread, end) = (later.thread(), before.len());
-        for (position, clock) in races {
-            let clock = clock.unwrap_or_else(|| self.path.order.events[end].clock.clone());
-            self.reverse(position, end, thread, &clock);
-        }
-    }
-
-    /// Has the races of those reversed who wait for a mutex.
-    fn reverse_blocked(&mut self, point: &dyn Point) {
-        for (thread, mutex, op) in point.blocked() {
-            let order = &self.path.order;
-            let known = order.known_to(thread);
-            let acquire = order.last_acquire(mutex).filter(|_| op.kind == OpKind::Lock);
-            if let Some(acquire) = acquire.filter(|a| !known.covers(&order.events[*a])) {
-                self.reverse(acquire, order.events.len(), thread, &known);
-            }
-        }
-    }
-
-    /// Sees to it that `later`, with `clock` before it, is explored before the event at
-    /// `earlier`; between the two are events up to `end`.
-    fn reverse(&mut self, earlier: usize, end: usize, later: ThreadId, clock: &Clock) {
-        let events = &self.path.order.events;
-        let mut firsts: SmallVec<[First<'_>; 6]> = SmallVec::new();
-        let depends = |clock: &Clock| clock.covers(&events[earlier]);
-        for past in events[earlier + 1..end].iter().filter(|past| !depends(&past.clock)) {
-            let thread = past.event.thread();
-            if firsts.iter().all(|first| first.thread != thread) {
-                firsts.push(First { thread, position: past.position(), clock: &past.clock });
-            }
-        }
-        if firsts.iter().all(|first| first.thread != later) {
-            firsts.push(First { thread: later, position: u32::MAX, clock });
-        }
-        let begins = |one: &&First<'_>| {
-            let comes_first = |other: &First<'_>| {
-                other.thread != one.thread && one.clock.of(other.thread) > other.position
-            };
-            !firsts.iter().any(comes_first)
-        };
-        let node = &mut self.path.nodes[earlier];
-        let initials: SmallVec<[ThreadId; 6]> =
-            firsts.iter().filter(begins).map(|f| f.thread).collect();
-        // Luck that was had once is not had again.
+    /// Sees to it that the other way round is explored too.
+    fn reverse(&mut self, race: &Race) {
+        let initials = initials(&self.path.order, race);
+        let node = &mut self.path.nodes[race.earlier];
+        // A second spurious wake-up is not: see `Path`.
         let possible =
             |thread: &&ThreadId| node.enabled.iter().any(|e| e.choice.thread == **thread);
-        let expected = |thread: &ThreadId| node.wanted.contains(*thread) || node.sleeps(*thread);
-        if !initials.iter().filter(possible).any(expected)
-            && let Some(initial) = initials.iter().rfind(possible)
+        let begun_with = |thread: &ThreadId| node.wanted.contains(*thread) || node.sleeps(*thread);
+        let mut initials = initials.iter().filter(possible);
+        if let Some(first) = initials.next()
+            && !begun_with(first)
+            && !initials.any(begun_with)
         {
-            node.wanted.insert(*initial);
+            node.wanted.insert(*first);
         }
     }
+}
+
+/// The races of the newest event with earlier ones.
+fn races(order: &HappensBefore) -> SmallVec<[Race; 2]> {
+    let mut races = SmallVec::new();
+    let Some((newest, before)) = order.events.split_last() else { return races };
+    let event = &newest.event;
+    // What orders an earlier event and this one, with what made this one possible and without.
+    let mut needed = newest.needed.clone();
+    let mut known = newest.known.clone();
+    for (earlier, past) in before.iter().enumerate().rev() {
+        let locks = event.kind() == OpKind::Lock && past.event.what.object == event.what.object;
+        let race = if locks {
+            past.event.acquires() && !known.covers(past)
+        } else {
+            dependent(&past.event, event) && !needed.covers(past)
+        };
+        if race {
+            let after = if locks { known.clone() } else { newest.clock.clone() };
+            races.push(Race { earlier, later: event.thread(), after });
+            needed.join(&past.clock);
+            known.join(&past.clock);
+        }
+    }
+    races
+}
+
+/// The race with the holder of the mutex that `thread` waits for.
+fn race_for(mutex: ObjectId, thread: ThreadId, order: &HappensBefore) -> Option<Race> {
+    let after = order.known_to(thread);
+    let taken = |past: &Past| past.event.what.object == mutex && past.event.acquires();
+    let earlier = order.events.iter().rposition(taken)?;
+    let race = !after.covers(&order.events[earlier]);
+    race.then_some(Race { earlier, later: thread, after })
+}
+
+/// The threads that can begin what has to run for the later operation to come first: those whose
+/// first event in it comes after no other event in it.
+fn initials(order: &HappensBefore, race: &Race) -> SmallVec<[ThreadId; 6]> {
+    let Race { earlier, later, after } = race;
+    let (earlier, between) = (&order.events[*earlier], &order.events[earlier + 1..]);
+    // Of each thread, how many events come before its first here, and what happened before that.
+    let mut firsts: SmallVec<[(ThreadId, u32, &Clock); 6]> = SmallVec::new();
+    for past in between.iter().filter(|past| !past.clock.covers(earlier)) {
+        let thread = past.event.thread();
+        if firsts.iter().all(|(known, ..)| *known != thread) {
+            firsts.push((thread, past.position(), &past.clock));
+        }
+    }
+    if firsts.iter().all(|(known, ..)| known != later) {
+        // Nothing here comes after it.
+        firsts.push((*later, u32::MAX, after));
+    }
+    let begins = |(thread, _, clock): &&(ThreadId, u32, &Clock)| {
+        firsts.iter().all(|(other, before, _)| other == thread || clock.of(*other) <= *before)
+    };
+    firsts.iter().filter(begins).map(|(thread, ..)| *thread).collect()
 }
 
 impl Strategy for Dpor {
@@ -142,7 +143,13 @@ impl Strategy for Dpor {
     fn choose(&mut self, point: &dyn Point) -> Decision {
         let decision = self.path.choose(point, Threads::only);
         if decision == Decision::Cut {
-            self.reverse_blocked(point);
+            for (thread, mutex, op) in point.blocked() {
+                if op.kind == OpKind::Lock
+                    && let Some(race) = race_for(mutex, thread, &self.path.order)
+                {
+                    self.reverse(&race);
+                }
+            }
         }
         decision
     }
@@ -150,7 +157,9 @@ impl Strategy for Dpor {
     fn happened(&mut self, happened: Happened) {
         self.hidden |= happened.violated;
         if self.path.happened(happened) {
-            self.reverse_races();
+            for race in races(&self.path.order) {
+                self.reverse(&race);
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::dependency::{Event, dependent, enables};
 use crate::machine::QUEUED;
-use crate::op::{ObjectId, Op, OpKind, ThreadId};
+use crate::op::{Op, OpKind, ThreadId};
 
 /// How many events of each thread have happened before something.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -85,20 +85,19 @@ impl HappensBefore {
         if event.kind() == OpKind::Join {
             needed.join(&self.known_to(ThreadId::new(event.what.op.a as usize)));
         }
-        self.join_all(&mut needed, |past| enables(past, &event));
-        let mut clock = needed.clone();
-        self.join_all(&mut clock, |past| dependent(past, &event));
-        clock.count(event.thread());
-        let fingerprint = self.fingerprint().wrapping_add(fingerprint(&event, &clock));
-        self.events.push(Past { event, clock, known, needed, fingerprint });
-    }
-
-    fn join_all(&self, clock: &mut Clock, matters: impl Fn(&Event) -> bool) {
+        let mut clock = known.clone();
         for past in self.events.iter().rev() {
-            if !clock.covers(past) && matters(&past.event) {
+            if !needed.covers(past) && enables(&past.event, &event) {
+                needed.join(&past.clock);
+            }
+            if !clock.covers(past) && dependent(&past.event, &event) {
                 clock.join(&past.clock);
             }
         }
+        clock.join(&needed);
+        clock.count(event.thread());
+        let fingerprint = self.fingerprint().wrapping_add(fingerprint(&event, &clock));
+        self.events.push(Past { event, clock, known, needed, fingerprint });
     }
 
     pub(super) fn pop(&mut self) -> Option<Event> {
@@ -108,13 +107,6 @@ impl HappensBefore {
     /// Equal for two executions if they are the same trace.
     pub(super) fn fingerprint(&self) -> u64 {
         self.events.last().map_or(0, |last| last.fingerprint)
-    }
-
-    /// Who holds the mutex, as the event in which it was taken last.
-    pub(super) fn last_acquire(&self, mutex: ObjectId) -> Option<usize> {
-        self.events
-            .iter()
-            .rposition(|past| past.event.what.object == mutex && past.event.acquires())
     }
 }
 
