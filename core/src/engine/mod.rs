@@ -123,17 +123,20 @@ pub enum Search {
     /// Every reachable state, until the first violation: its schedule is a shortest of all that
     /// violate anything.
     Shortest,
-    /// Every Mazurkiewicz trace once, by sleep sets. Compares no states, so it is an independent
-    /// second opinion; for small programs.
+    /// Every Mazurkiewicz trace once, by sleep sets. Compares no states; for small programs.
     SleepSets,
+    /// Every Mazurkiewicz trace once, by source-DPOR. Compares no states and remembers nothing but
+    /// the present execution, so it is an independent second opinion; for programs that have more
+    /// states than memory, or fewer traces than states.
+    Dpor,
 }
 
 impl Search {
     /// Every search.
     pub const ALL: &'static [Self] =
-        &[Self::Stateful, Self::Reduced, Self::Census, Self::Shortest, Self::SleepSets];
+        &[Self::Stateful, Self::Reduced, Self::Census, Self::Shortest, Self::SleepSets, Self::Dpor];
 
-    /// `stateful`, `reduced`, `census`, `shortest` or `sleep-sets`.
+    /// `stateful`, `reduced`, `census`, `shortest`, `sleep-sets` or `dpor`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Stateful => "stateful",
@@ -141,6 +144,7 @@ impl Search {
             Self::Census => "census",
             Self::Shortest => "shortest",
             Self::SleepSets => "sleep-sets",
+            Self::Dpor => "dpor",
         }
     }
 }

@@ -5,12 +5,17 @@
 //! [`engine`](crate::engine). The two know nothing of each other, so each strategy serves every
 //! executor that can say what its threads are about to do.
 
+mod dependency;
+mod dpor;
+mod happens_before;
 mod lead;
+mod path;
 mod replay;
 mod schedule;
 mod sleep;
 mod twice;
 
+pub(crate) use dpor::Dpor;
 pub(crate) use lead::Lead;
 pub(crate) use replay::Replay;
 pub(crate) use schedule::Choice;
@@ -18,7 +23,9 @@ pub use schedule::{Schedule, ScheduleError};
 pub(crate) use sleep::SleepSets;
 pub(crate) use twice::Twice;
 
-use crate::op::{ObjectId, Op};
+use std::ops::Range;
+
+use crate::op::{ObjectId, Op, ThreadId};
 use crate::verdict::Certificate;
 
 /// An announced operation that can happen now, one way.
@@ -31,17 +38,26 @@ pub(crate) struct Enabled {
     pub(crate) sure: bool,
 }
 
-/// Whether the order of the two does not matter: they are on different objects, or change
-/// nothing.
-fn independent(one: &Enabled, other: &Enabled) -> bool {
-    one.choice.thread != other.choice.thread
-        && (one.object != other.object || (one.op.kind.reads() && other.op.kind.reads()))
-}
-
 /// A point in an execution at which somebody must be chosen.
 pub(crate) trait Point {
     /// Everything that can happen next; empty if nothing can.
     fn enabled(&self) -> &[Enabled];
+
+    /// What has been announced and cannot happen now.
+    fn blocked(&self) -> Vec<(ThreadId, ObjectId, Op)>;
+}
+
+/// What an operation turned out to be, with all that its thread did up to its next one.
+#[derive(Clone, Debug)]
+pub(crate) struct Happened {
+    /// What the thread was told.
+    pub(crate) reply: u64,
+    /// The numbers of the threads that were started.
+    pub(crate) born: Range<usize>,
+    /// Whether threads were started or objects made.
+    pub(crate) makes: bool,
+    /// Whether it ended the execution with a violation.
+    pub(crate) violated: bool,
 }
 
 /// What a strategy wants.
@@ -67,9 +83,22 @@ pub(crate) trait Strategy {
     /// Decides at the next point of the execution.
     fn choose(&mut self, point: &dyn Point) -> Decision;
 
+    /// Hears what became of the operation that was forced or chosen last.
+    fn happened(&mut self, _happened: Happened) {}
+
     /// What has been counted so far; the digest is asked for apart, because it is dear.
     fn certificate(&self) -> Certificate {
         Certificate::default()
+    }
+
+    /// A digest of what was counted.
+    fn digest(&self) -> Option<u64> {
+        None
+    }
+
+    /// What has been left out, though no execution is left to explore.
+    fn unexplored(&self) -> Option<String> {
+        None
     }
 
     /// How many points of the present path have branches left.

@@ -4,6 +4,7 @@ mod directed;
 mod native;
 mod program;
 mod reference;
+mod traces;
 mod waits;
 
 use std::collections::BTreeSet;
@@ -26,17 +27,20 @@ struct Population {
     /// Programs with more than one final state.
     vary: usize,
     states: u64,
-    /// Programs on which the second search has seen everything.
+    /// Programs of which every trace was explored.
     by_traces: usize,
+    /// Programs of which every trace was also counted by brute force.
+    counted: usize,
     kinds: BTreeSet<String>,
 }
 
 impl Population {
     fn add(&mut self, program: &Program, agreed: &Agreed) {
-        let Agreed { outcome, states, by_traces } = agreed;
+        let Agreed { outcome, states, by_traces, counted } = agreed;
         self.programs += 1;
         self.states += states;
         self.by_traces += usize::from(*by_traces);
+        self.counted += usize::from(*counted);
         self.deadlock += usize::from(!outcome.deadlocks.is_empty());
         let several = outcome.deadlocks.iter().any(|classes| classes.len() > 1);
         self.on_several_classes += usize::from(several);
@@ -51,30 +55,37 @@ impl Population {
         self.vary += other.vary;
         self.states += other.states;
         self.by_traces += other.by_traces;
+        self.counted += other.counted;
         self.kinds.extend(other.kinds);
         self
     }
 
     fn assert_interesting(&self) {
         let percent = |part: usize| part * 100 / self.programs;
+        eprintln!("{self:#?}");
         assert!((10..=80).contains(&percent(self.deadlock)), "{self:#?}");
         assert!(percent(self.on_several_classes) >= 3, "{self:#?}");
         assert!(percent(self.vary) >= 30, "{self:#?}");
-        assert!(percent(self.by_traces) >= 30, "{self:#?}");
+        assert!(percent(self.by_traces) >= 50, "{self:#?}");
+        assert!(percent(self.counted) >= 30, "{self:#?}");
         assert!(self.states / self.programs as u64 >= 100, "{self:#?}");
         assert_eq!(self.kinds.len(), Instr::KINDS, "{self:#?}");
     }
 }
 
-/// How many executions the second search gets: it is for small programs, and some are not.
-const TRACES_MAX: u64 = 1_000;
+/// How many executions a search for traces gets: it is for small programs, and some are not.
+const EXECUTIONS_MAX: u64 = 2_000;
+
+/// How many beginnings of traces brute force gets.
+const PREFIXES_MAX: usize = 1_000;
 
 /// What both say of a program.
 struct Agreed {
     outcome: Outcome,
     states: u64,
-    /// Whether the second search has seen everything.
+    /// Whether every trace was explored, and counted by brute force too.
     by_traces: bool,
+    counted: bool,
 }
 
 fn agree(program: &Program, name: &str) -> Agreed {
@@ -96,16 +107,31 @@ fn agree(program: &Program, name: &str) -> Agreed {
     let found = complete(Search::Census);
     // What a thread has been told says more than what it has logged, so the library may tell
     // more states apart. If it tells fewer, it has taken two for one and was lucky this time.
-    let told_apart = found.states.expect("the search compares states");
+    let told_apart = found.certificate.states.expect("the search compares states");
     assert!(told_apart >= states, "{told_apart} of {states} states; {name}:{program}");
-    let found = explore(Search::SleepSets, TRACES_MAX);
-    if found.complete {
-        assert_eq!(found.outcome, expected, "sleep sets are left; {name}:{program}");
-    } else {
-        assert!(found.outcome.finals.is_subset(&expected.finals), "{name}:{program}");
-        assert!(found.outcome.deadlocks.is_subset(&expected.deadlocks), "{name}:{program}");
+    let by_traces = |search| {
+        let found = explore(search, EXECUTIONS_MAX);
+        if found.complete {
+            assert_eq!(found.outcome, expected, "{search:?} is left; {name}:{program}");
+        } else {
+            assert!(found.outcome.finals.is_subset(&expected.finals), "{name}:{program}");
+            assert!(found.outcome.deadlocks.is_subset(&expected.deadlocks), "{name}:{program}");
+        }
+        found
+    };
+    let (sleep_sets, dpor) = (by_traces(Search::SleepSets), by_traces(Search::Dpor));
+    let explored = sleep_sets.certificate.digest.is_some();
+    if explored {
+        // Both have come to their end, if not to all of the program.
+        assert_eq!(dpor.complete, sleep_sets.complete, "{name}:{program}");
+        assert_eq!(dpor.certificate, sleep_sets.certificate, "Dpor is left; {name}:{program}");
+        assert_eq!(dpor.outcome, sleep_sets.outcome, "Dpor is left; {name}:{program}");
     }
-    Agreed { outcome: expected, states, by_traces: found.complete }
+    let counted = traces::count(program, PREFIXES_MAX);
+    if counted.is_some() && dpor.certificate.digest.is_some() {
+        assert_eq!(dpor.certificate.traces, counted, "Dpor is left; {name}:{program}");
+    }
+    Agreed { outcome: expected, states, by_traces: explored, counted: counted.is_some() }
 }
 
 /// Compares the two on the program of every seed, on as many threads as there are processors.

@@ -5,14 +5,17 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex as StdMutex};
 
 use selvedge_core::sync::{Atomic, Mutex, MutexGuard, ReadGuard, RwSem, WaitQueue, WriteGuard};
-use selvedge_core::{Counterexample, Engine, Limits, Scenario, Search, Verdict, ViolationKind};
-
-use super::program::{
-    ATOMICS, Final, Instr, MUTEXES, Outcome, Program, QUEUES, SEMS, Step, learnt,
+use selvedge_core::thread::{JoinHandle, spawn};
+use selvedge_core::{
+    Certificate, Counterexample, Engine, Limits, Scenario, Search, Verdict, ViolationKind,
 };
 
-/// What a search of the native engine finds in so many executions at most, whether that is all,
-/// and how many states it has told apart. Every counterexample is replayed.
+use super::program::{
+    ATOMICS, CHILDREN, Final, Instr, MUTEXES, Outcome, Program, QUEUES, SEMS, learnt,
+};
+
+/// What a search of the native engine finds in so many executions at most, and what it has
+/// counted. Every counterexample is replayed.
 pub(crate) fn explore(program: &Program, search: Search, executions: u64) -> Found {
     let finals = Arc::new(StdMutex::new(BTreeSet::new()));
     let scenario = scenario(program, &finals);
@@ -29,14 +32,15 @@ pub(crate) fn explore(program: &Program, search: Search, executions: u64) -> Fou
     Found {
         outcome: Outcome { finals, deadlocks },
         complete: report.complete,
-        states: report.certificate.states,
+        certificate: report.certificate,
     }
 }
 
 pub(crate) struct Found {
     pub(crate) outcome: Outcome,
+    /// Whether that is all.
     pub(crate) complete: bool,
-    pub(crate) states: Option<u64>,
+    pub(crate) certificate: Certificate,
 }
 
 fn deadlock(scenario: &Scenario, found: &Counterexample) -> Vec<String> {
@@ -54,29 +58,30 @@ struct World {
     sems: Vec<RwSem<u64>>,
     atomics: Vec<Atomic>,
     queues: Vec<WaitQueue>,
+    program: Program,
     /// What the threads that have ended learnt. Nobody reads it while threads run.
     logs: StdMutex<Vec<Vec<u64>>>,
 }
 
 fn scenario(program: &Program, finals: &Arc<StdMutex<BTreeSet<Final>>>) -> Scenario {
-    let Program { mutexes, sems, atomics, queues, .. } = *program;
-    let threads = program.threads.len();
-    let world = move || World {
-        mutexes: MUTEXES[..mutexes].iter().map(|name| Mutex::new(name, 0)).collect(),
-        sems: SEMS[..sems].iter().map(|name| RwSem::new(name, 0)).collect(),
-        atomics: ATOMICS[..atomics].iter().map(|name| Atomic::new(name, 0)).collect(),
-        queues: QUEUES[..queues].iter().map(|name| WaitQueue::new(name)).collect(),
-        logs: StdMutex::new(vec![Vec::new(); threads]),
+    let text = program.clone();
+    let world = move || {
+        let program = text.clone();
+        Arc::new(World {
+            mutexes: MUTEXES[..text.mutexes].iter().map(|name| Mutex::new(name, 0)).collect(),
+            sems: SEMS[..text.sems].iter().map(|name| RwSem::new(name, 0)).collect(),
+            atomics: ATOMICS[..text.atomics].iter().map(|name| Atomic::new(name, 0)).collect(),
+            queues: QUEUES[..text.queues].iter().map(|name| WaitQueue::new(name)).collect(),
+            logs: StdMutex::new(vec![Vec::new(); program.threads.len()]),
+            program,
+        })
     };
     let mut builder = Scenario::builder("fuzz", world);
-    for (me, steps) in program.threads.iter().cloned().enumerate() {
-        builder = builder.thread(&format!("T{me}"), move |world| {
-            let log = run(world, &steps);
-            world.logs.lock().unwrap()[me] = log;
-        });
+    for me in 0..program.started {
+        builder = builder.thread(&format!("T{me}"), move |world| run(world, me));
     }
     let finals = Arc::clone(finals);
-    let finally = move |world: &World| {
+    let finally = move |world: &Arc<World>| {
         finals.lock().unwrap().insert(Final {
             logs: world.logs.lock().unwrap().clone(),
             mutexes: world.mutexes.iter().map(|mutex| *mutex.lock()).collect(),
@@ -122,19 +127,33 @@ impl Held<'_> {
     }
 }
 
-/// One thread from its beginning to its end, and what it learnt.
-fn run(world: &World, steps: &[Step]) -> Vec<u64> {
+/// Thread `me` from its beginning to its end.
+fn run(world: &Arc<World>, me: usize) {
     let mut log = Vec::new();
     let mut held = Vec::new();
-    for step in steps {
-        if step.when.holds(&log) {
-            perform(world, step.instr, &mut log, &mut held);
+    let mut children: Vec<(usize, JoinHandle<()>)> = Vec::new();
+    for step in &world.program.threads[me] {
+        if !step.when.holds(&log) {
+            continue;
+        }
+        match step.instr {
+            Instr::Spawn(child) => {
+                let world = Arc::clone(world);
+                let name = CHILDREN[child - world.program.started];
+                children.push((child, spawn(name, move || run(&world, child))));
+            }
+            Instr::Join(child) => {
+                if let Some(started) = children.iter().position(|(number, _)| *number == child) {
+                    children.remove(started).1.join();
+                }
+            }
+            instr => perform(world, instr, &mut log, &mut held),
         }
     }
     while let Some(last) = held.pop() {
         last.release();
     }
-    log
+    world.logs.lock().unwrap()[me] = log;
 }
 
 fn perform<'w>(world: &'w World, instr: Instr, log: &mut Vec<u64>, held: &mut Vec<Held<'w>>) {

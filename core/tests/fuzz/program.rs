@@ -10,7 +10,10 @@ pub(crate) struct Program {
     pub(crate) sems: usize,
     pub(crate) atomics: usize,
     pub(crate) queues: usize,
+    /// What each thread does.
     pub(crate) threads: Vec<Vec<Step>>,
+    /// How many of the threads are there from the beginning; others start the rest.
+    pub(crate) started: usize,
 }
 
 /// One instruction, done if what the thread learnt last is as it should be. At its end a thread
@@ -82,6 +85,10 @@ pub(crate) enum Instr {
     Finish(usize),
     WakeUp(usize),
     WakeUpAll(usize),
+    /// Starts the thread of this number. No thread is started in two places.
+    Spawn(usize),
+    /// Waits for the end of the thread of this number. Does nothing if it was not started.
+    Join(usize),
 }
 
 /// One thread a line, for whoever has to find out why the two disagree.
@@ -102,7 +109,7 @@ impl fmt::Display for Program {
 
 impl Instr {
     /// How many variants there are.
-    pub(crate) const KINDS: usize = 23;
+    pub(crate) const KINDS: usize = 25;
 
     /// The class of the lock that it takes, if it takes one.
     fn takes(self) -> Option<&'static str> {
@@ -137,6 +144,7 @@ enum Theme {
     Sems,
     Atomics,
     Waiting,
+    Spawning,
 }
 
 impl Program {
@@ -149,17 +157,49 @@ impl Program {
             atomics: rng.usize(1..=2),
             queues: rng.usize(1..=2),
             threads: Vec::new(),
+            started: 0,
         };
         // Every operation is dear, and the more so the more threads there are.
         let (threads, length) = [(2, 5), (2, 5), (3, 4), (3, 4), (4, 3)][rng.usize(..5)];
-        let all = [Theme::Mutexes, Theme::Mutexes, Theme::Sems, Theme::Atomics];
+        let all = [Theme::Mutexes, Theme::Mutexes, Theme::Sems, Theme::Atomics, Theme::Spawning];
         let all = all.into_iter().chain([Theme::Waiting; 2]);
-        let themes = rng.choose_multiple(all, 2);
+        let mut themes = rng.choose_multiple(all, 2);
+        let spawning = themes.iter().any(|theme| matches!(theme, Theme::Spawning));
+        let (threads, length) = if spawning { (2, length.min(4)) } else { (threads, length) };
+        program.started = threads;
         for _ in 0..threads {
             let thread = program.thread(&mut rng, &themes, length);
             program.threads.push(thread);
         }
+        themes.retain(|theme| !matches!(theme, Theme::Spawning));
+        program.spawn_the_rest(&mut rng, &themes);
         program
+    }
+
+    /// Gives each thread that is to be started a number and something to do.
+    fn spawn_the_rest(&mut self, rng: &mut fastrand::Rng, themes: &[Theme]) {
+        let mut spawned = Vec::new();
+        for thread in &mut self.threads {
+            let mut mine = None;
+            thread.retain_mut(|step| match &mut step.instr {
+                Instr::Spawn(number) if spawned.len() < CHILDREN.len() => {
+                    *number = self.started + spawned.len();
+                    spawned.push(*number);
+                    mine = Some(*number);
+                    true
+                }
+                Instr::Spawn(_) => false,
+                Instr::Join(number) => {
+                    *number = mine.unwrap_or(0);
+                    mine.is_some()
+                }
+                _ => true,
+            });
+        }
+        for _ in spawned {
+            let thread = self.thread(rng, themes, 2);
+            self.threads.push(thread);
+        }
     }
 
     fn thread(&self, rng: &mut fastrand::Rng, themes: &[Theme], length: u32) -> Vec<Step> {
@@ -240,6 +280,13 @@ impl Program {
                 10 => Instr::WakeUp(queue),
                 _ => Instr::WakeUpAll(queue),
             },
+            // Which thread that is comes later.
+            Theme::Spawning => match rng.u8(..5) {
+                0 | 1 => Instr::Spawn(0),
+                2 => Instr::Join(0),
+                3 => Instr::Store(atomic, 1),
+                _ => Instr::Load(atomic),
+            },
         }
     }
 }
@@ -266,3 +313,4 @@ pub(crate) const MUTEXES: [&str; 3] = ["M0", "M1", "M2"];
 pub(crate) const SEMS: [&str; 2] = ["S0", "S1"];
 pub(crate) const ATOMICS: [&str; 3] = ["A0", "A1", "A2"];
 pub(crate) const QUEUES: [&str; 2] = ["Q0", "Q1"];
+pub(crate) const CHILDREN: [&str; 2] = ["C0", "C1"];

@@ -35,7 +35,7 @@ pub(crate) fn explore(program: &Program) -> (Outcome, u64) {
     (outcome, seen.len() as u64)
 }
 
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct State {
     pub(super) threads: Vec<Thread>,
     pub(super) mutexes: Vec<Mutex>,
@@ -43,14 +43,20 @@ pub(super) struct State {
     atomics: Vec<u64>,
     /// Who waits, the longest first, and whether it has been woken.
     queues: Vec<Vec<(usize, bool)>>,
+    /// The threads that have been started, in this order.
+    pub(super) started: Vec<usize>,
+    /// How many of them have run up to their first operation.
+    settled: usize,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
 pub(super) struct Thread {
     at: usize,
     pub(super) phase: Phase,
-    held: Vec<Held>,
-    log: Vec<u64>,
+    pub(super) held: Vec<Held>,
+    pub(super) log: Vec<u64>,
+    /// The threads that it has started and not joined.
+    children: Vec<usize>,
 }
 
 /// How far a thread is within its instruction.
@@ -70,21 +76,21 @@ pub(super) enum Phase {
     Leave,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Held {
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Held {
     Mutex(usize),
     Raw(usize),
     Read(usize),
     Write(usize),
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
 pub(super) struct Mutex {
     pub(super) owner: Option<usize>,
     value: u64,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
 pub(super) struct Sem {
     pub(super) writer: Option<usize>,
     /// How often each thread has it for reading.
@@ -100,6 +106,12 @@ impl Sem {
         let writer_ahead = self.queue[..ahead].iter().any(|(_, writes)| *writes);
         let shared = self.writer.is_none() && !writer_ahead;
         if writes { shared && self.readers.is_empty() && ahead == 0 } else { shared }
+    }
+
+    /// Whether `me`, if it is in the queue, can take what it waits for.
+    pub(super) fn granted(&self, me: usize) -> Option<bool> {
+        let ahead = self.queue.iter().position(|(waiter, _)| *waiter == me)?;
+        Some(self.free(self.queue[ahead].1, ahead))
     }
 
     fn grant(&mut self, me: usize, writes: bool) {
@@ -120,24 +132,35 @@ impl Sem {
 }
 
 impl State {
-    fn new(program: &Program) -> Self {
+    pub(super) fn new(program: &Program) -> Self {
         let mut state = Self {
             threads: vec![Thread::default(); program.threads.len()],
             mutexes: vec![Mutex::default(); program.mutexes],
             sems: vec![Sem::default(); program.sems],
             atomics: vec![0; program.atomics],
             queues: vec![Vec::new(); program.queues],
+            started: (0..program.started).collect(),
+            settled: 0,
         };
-        for (me, steps) in program.threads.iter().enumerate() {
-            state.settle(me, steps);
-        }
+        state.settle_new_threads(program);
         state
+    }
+
+    /// Runs each thread that has been started up to its first operation; it may start more.
+    fn settle_new_threads(&mut self, program: &Program) {
+        while let Some(new) = self.started.get(self.settled).copied() {
+            self.settled += 1;
+            self.settle(new, &program.threads[new]);
+        }
     }
 
     /// What thread `me` does next, if it has not ended.
     pub(super) fn next(&self, program: &Program, me: usize) -> Option<Instr> {
         let thread = &self.threads[me];
         let last_lock = || thread.held.len().checked_sub(1).map(Instr::Release);
+        if !self.started.contains(&me) {
+            return None;
+        }
         program.threads[me].get(thread.at).map(|step| step.instr).or_else(last_lock)
     }
 
@@ -153,8 +176,11 @@ impl State {
 
     /// The state after the next operation of thread `me`, with luck or without, if it can
     /// happen.
-    fn advanced(&self, program: &Program, me: usize, luck: bool) -> Option<Self> {
+    pub(super) fn advanced(&self, program: &Program, me: usize, luck: bool) -> Option<Self> {
         let instr = self.next(program, me)?;
+        if matches!(instr, Instr::Join(child) if self.next(program, child).is_some()) {
+            return None;
+        }
         let mut state = self.clone();
         let phase = if luck { state.luck(me, instr) } else { state.perform(me, instr) }?;
         state.threads[me].phase = phase;
@@ -162,6 +188,7 @@ impl State {
         if phase == Phase::Begin && self.threads[me].phase != Phase::Sleep {
             state.threads[me].at += 1;
             state.settle(me, &program.threads[me]);
+            state.settle_new_threads(program);
         }
         Some(state)
     }
@@ -179,6 +206,15 @@ impl State {
     /// Does `instr` if nobody else can see it.
     fn alone(&mut self, me: usize, instr: Instr) -> bool {
         let thread = &mut self.threads[me];
+        match instr {
+            Instr::Spawn(child) => {
+                thread.children.push(child);
+                self.started.push(child);
+                return true;
+            }
+            Instr::Join(child) => return !thread.children.contains(&child),
+            _ => {}
+        }
         let value = match thread.held.last() {
             Some(Held::Mutex(m)) => Some(&mut self.mutexes[*m].value),
             Some(Held::Read(s) | Held::Write(s)) => Some(&mut self.sems[*s].value),
@@ -257,7 +293,10 @@ impl State {
                 }
             }
             Instr::WakeUpAll(q) => self.queues[q].iter_mut().for_each(|waiter| waiter.1 = true),
-            Instr::Look | Instr::Add(_) => unreachable!("{instr:?} is seen by nobody else"),
+            Instr::Join(child) => self.threads[me].children.retain(|started| *started != child),
+            Instr::Look | Instr::Add(_) | Instr::Spawn(_) => {
+                unreachable!("{instr:?} is seen by nobody else")
+            }
         }
         Some(Phase::Begin)
     }

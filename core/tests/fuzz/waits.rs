@@ -1,6 +1,6 @@
 //! Names a deadlock, as the library does: by the classes on the shortest cycles of waits.
 
-use super::program::{Instr, MUTEXES, Program, QUEUES, SEMS};
+use super::program::{CHILDREN, Instr, MUTEXES, Program, QUEUES, SEMS};
 use super::reference::{Phase, State};
 
 /// What a thread waits for: a class, and the threads that would have to act first.
@@ -13,7 +13,7 @@ struct Wait {
 /// shortest through it. Without a cycle everybody who waits is part of the one deadlock.
 pub(crate) fn deadlocks(state: &State, program: &Program) -> Vec<Vec<String>> {
     let waits: Vec<Option<Wait>> =
-        (0..state.threads.len()).map(|me| wait(state, program, me)).collect();
+        state.started.iter().map(|me| wait(state, program, *me)).collect();
     let shortest = |start: usize| {
         let mut cycles = Vec::new();
         walk(&waits, &mut vec![start], &mut cycles);
@@ -51,7 +51,7 @@ fn walk(waits: &[Option<Wait>], path: &mut Vec<usize>, cycles: &mut Vec<Vec<usiz
 
 fn wait(state: &State, program: &Program, me: usize) -> Option<Wait> {
     let phase = state.threads[me].phase;
-    Some(match state.next(program, me)? {
+    let mut wait = match state.next(program, me)? {
         Instr::WaitForData(_, m) if phase == Phase::Check => mutex(state, m),
         Instr::Lock(m) | Instr::RawLock(m) | Instr::LockInterruptible(m) => mutex(state, m),
         Instr::DownRead(s) => sem(state, s, me, false),
@@ -59,8 +59,16 @@ fn wait(state: &State, program: &Program, me: usize) -> Option<Wait> {
         Instr::WaitForAtomic(q, _) | Instr::WaitForData(q, _) | Instr::Schedule(q) => {
             Wait { class: QUEUES[q], held_up_by: Vec::new() }
         }
+        Instr::Join(child) => {
+            Wait { class: CHILDREN[child - program.started], held_up_by: vec![child] }
+        }
         instr => unreachable!("{instr:?} can always happen"),
-    })
+    };
+    // Threads are told apart here by the order in which they were started.
+    for thread in &mut wait.held_up_by {
+        *thread = state.started.iter().position(|started| started == thread).expect("started");
+    }
+    Some(wait)
 }
 
 fn mutex(state: &State, m: usize) -> Wait {

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::engine::panics::{self, Panic};
-use crate::explore::{Choice, Decision, Enabled, Point, Strategy};
-use crate::machine::Machine;
+use crate::explore::{Choice, Decision, Enabled, Happened, Point, Strategy};
+use crate::machine::{Machine, Ready};
 use crate::object::{Object, Place};
 use crate::observe::Observers;
 use crate::op::{ObjectId, Op, ThreadId};
@@ -254,15 +254,17 @@ impl Execution {
                 Standing::AllEnded => {
                     self.finish(finally, findings);
                     // The strategy hears of the last state too.
-                    strategy.choose(&Here { enabled: SmallVec::new() });
+                    strategy.choose(&Here { execution: self, enabled: SmallVec::new() });
                     return End::Over;
                 }
                 Standing::TooLong => return End::TooLong,
                 Standing::Going => match strategy.forced() {
-                    Some(forced) if self.announced(&forced) => self.step(forced.choice),
+                    Some(forced) if self.announced(&forced) => {
+                        strategy.happened(self.advance(forced.choice));
+                    }
                     Some(_) => return End::Diverged,
                     None => match self.branch(strategy, findings) {
-                        Ok(choice) => self.step(choice),
+                        Ok(choice) => strategy.happened(self.advance(choice)),
                         Err(end) => return end,
                     },
                 },
@@ -272,7 +274,7 @@ impl Execution {
 
     /// Asks the strategy where there is a choice.
     fn branch(&self, strategy: &mut dyn Strategy, findings: &mut Findings) -> Result<Choice, End> {
-        let here = Here { enabled: self.enabled() };
+        let here = Here { execution: self, enabled: self.enabled() };
         if !here.enabled.iter().any(|enabled| enabled.sure) {
             let deadlocks = self.inner.borrow().observers.deadlocks();
             deadlocks.into_iter().for_each(|deadlock| self.note(findings, deadlock));
@@ -405,6 +407,25 @@ impl Execution {
             }
         }
         enabled
+    }
+
+    /// Lets the chosen operation happen, and its thread and those that it starts run up to their
+    /// next one.
+    fn advance(&self, choice: Choice) -> Happened {
+        let made = |inner: &Inner| (inner.threads.len(), inner.machines.len());
+        let before = made(&self.inner.borrow());
+        self.step(choice);
+        while let Standing::NewThread(thread) = self.standing() {
+            self.resume(thread);
+        }
+        let inner = self.inner.borrow();
+        let after = made(&inner);
+        Happened {
+            reply: inner.threads[choice.thread.index()].reply,
+            born: before.0..after.0,
+            makes: before != after,
+            violated: inner.violation.is_some(),
+        }
     }
 
     /// Lets the chosen operation happen, and its thread run up to the next one.
@@ -610,12 +631,23 @@ impl Execution {
 }
 
 /// A point of the execution, as the strategy sees it.
-struct Here {
+struct Here<'a> {
+    execution: &'a Execution,
     enabled: SmallVec<[Enabled; 6]>,
 }
 
-impl Point for Here {
+impl Point for Here<'_> {
     fn enabled(&self) -> &[Enabled] {
         &self.enabled
+    }
+
+    fn blocked(&self) -> Vec<(ThreadId, ObjectId, Op)> {
+        let inner = self.execution.inner.borrow();
+        let pending = inner.threads.iter().enumerate().filter_map(|(index, thread)| {
+            let (object, op) = thread.pending?;
+            Some((ThreadId::new(index), object, op))
+        });
+        let ready = |t, object: ObjectId, op| inner.machines[object.index()].ready(t, op);
+        pending.filter(|(t, object, op)| ready(*t, *object, *op) == Ready::NO).collect()
     }
 }

@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::explore::{Lead, Replay, Schedule, SleepSets, Strategy, Twice};
+use crate::explore::{Dpor, Lead, Replay, Schedule, SleepSets, Strategy, Twice};
 use crate::scenario::Scenario;
 use crate::verdict::{Certificate, Counterexample, Explored, Findings, Report};
 
@@ -90,6 +90,7 @@ impl<'a> Exploration<'a> {
             Search::Census => self.by_states(Aim::Census, listener),
             Search::Shortest => self.by_states(Aim::Shortest, listener),
             Search::SleepSets => self.by_orderings(&mut SleepSets::default(), listener),
+            Search::Dpor => self.by_orderings(&mut Dpor::default(), listener),
         }
     }
 
@@ -135,8 +136,12 @@ impl<'a> Exploration<'a> {
         strategy: &mut dyn Strategy,
         listener: &mut Listener<'_>,
     ) -> Explored {
-        let stopped = self.exhaust(strategy, listener).err();
-        let certificate = strategy.certificate();
+        let ended = self.exhaust(strategy, listener);
+        let mut certificate = strategy.certificate();
+        if ended.is_ok() {
+            certificate.digest = strategy.digest();
+        }
+        let stopped = ended.err().or_else(|| strategy.unexplored());
         Explored { executions: self.executions, certificate, stopped, thorough: true }
     }
 

@@ -1,0 +1,99 @@
+//! Which operations can change places, and which make others possible.
+//!
+//! Two neighbouring operations of different threads that are *independent* can be exchanged, and
+//! nobody notices: everybody is told the same and the world ends up the same. Executions that
+//! come from each other by such exchanges are one *Mazurkiewicz trace*. The searches that count
+//! traces all mean this relation.
+//!
+//! It is finer than "the same object" where that is cheap to say:
+//!
+//! - What leaves an object as it was commutes with its like: loads, and trylocks that failed.
+//! - A queued `down_read` or `down_write` has its place in the queue. To take what it was granted
+//!   (`Await..`) commutes with everything that can happen while it is possible: newcomers queue
+//!   or fail before and after, readers that leave do not matter to a reader.
+//! - To join commutes with everything; it only needs the other thread's end.
+//!
+//! It is coarser in two places:
+//!
+//! - *Luck* depends on everything. A state from which only luck leads on is a deadlock. If luck
+//!   commuted with what others do, it might come early in every ordering that is tried, and
+//!   nobody would ever see that state.
+//! - Threads and objects have numbers, given in the order in which they are made. So two
+//!   operations that lead to something being made do not commute.
+//!
+//! Some operations that do not commute can nevertheless not be exchanged, because the one
+//! *enables* the other: nobody locks a mutex before it has been unlocked.
+
+use std::ops::Range;
+
+use super::{Enabled, Happened};
+use crate::machine::REFUSED;
+use crate::op::{OpKind, ThreadId};
+
+/// An operation that has happened.
+#[derive(Clone, Debug)]
+pub(super) struct Event {
+    pub(super) what: Enabled,
+    pub(super) reply: u64,
+    /// The numbers of the threads that were started before the thread's next operation.
+    pub(super) born: Range<usize>,
+    /// Whether threads were started or objects made before the thread's next operation.
+    pub(super) makes: bool,
+}
+
+impl Event {
+    pub(super) fn new(what: Enabled, happened: Happened) -> Self {
+        let Happened { reply, born, makes, .. } = happened;
+        Self { what, reply, born, makes }
+    }
+
+    pub(super) fn thread(&self) -> ThreadId {
+        self.what.choice.thread
+    }
+
+    pub(super) fn kind(&self) -> OpKind {
+        self.what.op.kind
+    }
+
+    /// Whether the object is as it was before.
+    fn reads(&self) -> bool {
+        match self.kind() {
+            OpKind::TryLock | OpKind::TryDownRead | OpKind::TryDownWrite => self.reply == REFUSED,
+            OpKind::Sleep => true,
+            kind => kind.reads(),
+        }
+    }
+
+    /// Whether it takes a mutex.
+    pub(super) fn acquires(&self) -> bool {
+        match self.kind() {
+            OpKind::Lock => true,
+            OpKind::LockInterruptible | OpKind::TryLock => self.reply != REFUSED,
+            _ => false,
+        }
+    }
+}
+
+/// Whether the two must not be exchanged where they follow each other.
+pub(super) fn dependent(one: &Event, other: &Event) -> bool {
+    let granted = |event: &Event| matches!(event.kind(), OpKind::AwaitRead | OpKind::AwaitWrite);
+    one.thread() == other.thread()
+        || !one.what.sure
+        || !other.what.sure
+        || (one.makes && other.makes)
+        || (one.what.object == other.what.object
+            && !(one.reads() && other.reads())
+            && !granted(one)
+            && !granted(other))
+}
+
+/// Whether `later` could not happen before `earlier` did.
+pub(super) fn enables(earlier: &Event, later: &Event) -> bool {
+    earlier.what.object == later.what.object
+        && match later.kind() {
+            OpKind::Lock => earlier.kind() == OpKind::Unlock,
+            OpKind::AwaitRead => earlier.kind() == OpKind::UpWrite,
+            OpKind::AwaitWrite => matches!(earlier.kind(), OpKind::UpRead | OpKind::UpWrite),
+            _ => false,
+        }
+}

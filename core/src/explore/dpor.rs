@@ -1,0 +1,178 @@
+//! Source-DPOR: every Mazurkiewicz trace once, by reversing races.
+//!
+//! P. A. Abdulla, S. Aronis, B. Jonsson and K. Sagonas, "Source sets: a foundation for optimal
+//! dynamic partial order reduction", J.ACM 64(4), 2017, algorithm 1. A point of an execution
+//! wants one thread to move first. Others are added only for a reason that a later operation
+//! shows: it is in a *race* with the one taken here. The two depend on each other, nothing
+//! between them orders them, and so they could have come the other way round. What has to run
+//! for that is the operations in between that do not depend on the earlier one, and then the
+//! later one; the *initials* of this sequence are the threads that can begin it. If none of them
+//! is wanted at the point already, or asleep there, one of them is wanted from now on. What is
+//! wanted at a point when it has been left for the last time is a source set. Sleep sets
+//! ([`Path`]) see to it that no trace comes twice.
+//!
+//! # Locks
+//!
+//! A `mutex_lock` depends on the unlock before it, but cannot come before it: that is no race. It
+//! could have come before the holder *took* the mutex. So its partner is the matching acquire;
+//! whether something orders the two is asked of what happened before the thread came to its
+//! lock, without what it learned from the unlock. A thread that is still waiting for a mutex
+//! when an execution ends, or is cut because everybody else sleeps, is in the same race with the
+//! acquire of the holder: it has no event that would show it.
+//!
+//! Whoever waits for a semaphore has a place in its queue, and whoever joins waits for an end:
+//! neither could have come first.
+//!
+//! # What it does not see
+//!
+//! An execution that a violation stops does not show what its threads would have done next, so
+//! not their races either. The search goes on, but it cannot claim to have seen everything.
+
+use smallvec::SmallVec;
+
+use super::dependency::dependent;
+use super::happens_before::{Clock, HappensBefore, Past};
+use super::path::{Path, Threads};
+use super::{Decision, Enabled, Happened, Point, Strategy};
+use crate::op::{ObjectId, OpKind, ThreadId};
+use crate::verdict::Certificate;
+
+/// Explores every trace once, and little more.
+#[derive(Debug, Default)]
+pub(crate) struct Dpor {
+    path: Path,
+    /// Whether a violation has stopped an execution.
+    hidden: bool,
+}
+
+/// Two operations that could have come the other way round.
+struct Race {
+    /// The event that came first.
+    earlier: usize,
+    /// Whose operation came later, or has not come yet.
+    later: ThreadId,
+    /// What that operation has to come after all the same.
+    after: Clock,
+}
+
+impl Dpor {
+    /// Sees to it that the other way round is explored too.
+    fn reverse(&mut self, race: &Race) {
+        let initials = initials(&self.path.order, race);
+        let node = &mut self.path.nodes[race.earlier];
+        // A second spurious wake-up is not: see `Path`.
+        let possible =
+            |thread: &&ThreadId| node.enabled.iter().any(|e| e.choice.thread == **thread);
+        let begun_with = |thread: &ThreadId| node.wanted.contains(*thread) || node.sleeps(*thread);
+        let mut initials = initials.iter().filter(possible);
+        if let Some(first) = initials.next()
+            && !begun_with(first)
+            && !initials.any(begun_with)
+        {
+            node.wanted.insert(*first);
+        }
+    }
+}
+
+/// The races of the newest event with earlier ones.
+fn races(order: &HappensBefore) -> SmallVec<[Race; 2]> {
+    let mut races = SmallVec::new();
+    let Some((newest, before)) = order.events.split_last() else { return races };
+    let event = &newest.event;
+    // What orders an earlier event and this one, with what made this one possible and without.
+    let mut needed = newest.needed.clone();
+    let mut known = newest.known.clone();
+    for (earlier, past) in before.iter().enumerate().rev() {
+        let locks = event.kind() == OpKind::Lock && past.event.what.object == event.what.object;
+        let race = if locks {
+            past.event.acquires() && !known.covers(past)
+        } else {
+            dependent(&past.event, event) && !needed.covers(past)
+        };
+        if race {
+            let after = if locks { known.clone() } else { newest.clock.clone() };
+            races.push(Race { earlier, later: event.thread(), after });
+            needed.join(&past.clock);
+            known.join(&past.clock);
+        }
+    }
+    races
+}
+
+/// The race with the holder of the mutex that `thread` waits for.
+fn race_for(mutex: ObjectId, thread: ThreadId, order: &HappensBefore) -> Option<Race> {
+    let after = order.known_to(thread);
+    let taken = |past: &Past| past.event.what.object == mutex && past.event.acquires();
+    let earlier = order.events.iter().rposition(taken)?;
+    let race = !after.covers(&order.events[earlier]);
+    race.then_some(Race { earlier, later: thread, after })
+}
+
+/// The threads that can begin what has to run for the later operation to come first: those whose
+/// first event in it comes after no other event in it.
+fn initials(order: &HappensBefore, race: &Race) -> SmallVec<[ThreadId; 6]> {
+    let Race { earlier, later, after } = race;
+    let (earlier, between) = (&order.events[*earlier], &order.events[earlier + 1..]);
+    // Of each thread, how many events come before its first here, and what happened before that.
+    let mut firsts: SmallVec<[(ThreadId, u32, &Clock); 6]> = SmallVec::new();
+    for past in between.iter().filter(|past| !past.clock.covers(earlier)) {
+        let thread = past.event.thread();
+        if firsts.iter().all(|(known, ..)| *known != thread) {
+            firsts.push((thread, past.position(), &past.clock));
+        }
+    }
+    if firsts.iter().all(|(known, ..)| known != later) {
+        // Nothing here comes after it.
+        firsts.push((*later, u32::MAX, after));
+    }
+    let begins = |(thread, _, clock): &&(ThreadId, u32, &Clock)| {
+        firsts.iter().all(|(other, before, _)| other == thread || clock.of(*other) <= *before)
+    };
+    firsts.iter().filter(begins).map(|(thread, ..)| *thread).collect()
+}
+
+impl Strategy for Dpor {
+    fn begin(&mut self) -> bool {
+        self.path.begin()
+    }
+
+    fn forced(&mut self) -> Option<Enabled> {
+        self.path.forced()
+    }
+
+    fn choose(&mut self, point: &dyn Point) -> Decision {
+        let decision = self.path.choose(point, Threads::only);
+        if decision == Decision::Cut {
+            for (thread, mutex, op) in point.blocked() {
+                if op.kind == OpKind::Lock
+                    && let Some(race) = race_for(mutex, thread, &self.path.order)
+                {
+                    self.reverse(&race);
+                }
+            }
+        }
+        decision
+    }
+
+    fn happened(&mut self, happened: Happened) {
+        self.hidden |= happened.violated;
+        if self.path.happened(happened) {
+            for race in races(&self.path.order) {
+                self.reverse(&race);
+            }
+        }
+    }
+
+    fn certificate(&self) -> Certificate {
+        self.path.certificate()
+    }
+
+    fn digest(&self) -> Option<u64> {
+        Some(self.path.digest())
+    }
+
+    fn unexplored(&self) -> Option<String> {
+        let reason = "a violation stopped executions that might have shown other orderings";
+        self.path.unexplored().or_else(|| self.hidden.then(|| reason.to_owned()))
+    }
+}

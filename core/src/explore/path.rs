@@ -1,0 +1,173 @@
+//! A walk through the tree of executions, with sleep sets: what the stateless searches share.
+//!
+//! After a branch has been explored its operation is put to sleep: other branches need not begin
+//! with it, until something that depends on it happens (P. Godefroid, "Partial-Order Methods for
+//! the Verification of Concurrent Systems", 1996). An execution in which everybody sleeps is cut.
+//! Of the executions that are not cut there is one for each trace, if every thread is *wanted*
+//! first at every point; a search that wants fewer and still misses no trace comes to the same.
+//!
+//! A waiter can wake spuriously, look at its condition and sleep again as often as it likes. Such
+//! a program has infinitely many traces, and without states to compare nobody would see that
+//! nothing comes of it. So a thread wakes spuriously once in an execution. Where it could have
+//! done so again, the search is not a proof and says so.
+
+use smallvec::SmallVec;
+
+use super::dependency::{Event, dependent};
+use super::happens_before::{HappensBefore, mix};
+use super::{Choice, Decision, Enabled, Happened, Point};
+use crate::op::{OpKind, ThreadId};
+use crate::verdict::Certificate;
+
+/// A set of threads, by their numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Threads(u64);
+
+impl Threads {
+    pub(super) const ALL: Self = Self(u64::MAX);
+
+    pub(super) fn only(thread: ThreadId) -> Self {
+        assert!(thread.index() < 64, "at most 64 threads");
+        Self(1 << thread.index())
+    }
+
+    pub(super) fn contains(self, thread: ThreadId) -> bool {
+        self.0 & Self::only(thread).0 != 0
+    }
+
+    pub(super) fn insert(&mut self, thread: ThreadId) {
+        self.0 |= Self::only(thread).0;
+    }
+}
+
+/// A point on the present path.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) enabled: SmallVec<[Enabled; 6]>,
+    /// What need not be begun with here: what slept on arrival, and what has been explored.
+    pub(super) asleep: Vec<Event>,
+    /// Who is to move first, in one branch or another, unless asleep.
+    pub(super) wanted: Threads,
+    taken: Enabled,
+}
+
+impl Node {
+    /// Whether nothing that `thread` can do here need be begun with.
+    pub(super) fn sleeps(&self, thread: ThreadId) -> bool {
+        self.enabled.iter().all(|e| e.choice.thread != thread || self.asleep(e.choice))
+    }
+
+    fn asleep(&self, choice: Choice) -> bool {
+        self.asleep.iter().any(|asleep| asleep.what.choice == choice)
+    }
+
+    /// Any order will do. This one spares searchers of an array that others fill from the front
+    /// half of their executions, and costs nobody anything.
+    fn next(&self) -> Option<Enabled> {
+        let next = |e: &&Enabled| self.wanted.contains(e.choice.thread) && !self.asleep(e.choice);
+        self.enabled.iter().rfind(next).copied()
+    }
+}
+
+/// The present execution, as a path through the tree.
+#[derive(Debug, Default)]
+pub(super) struct Path {
+    pub(super) nodes: Vec<Node>,
+    pub(super) order: HappensBefore,
+    depth: usize,
+    begun: bool,
+    /// Executions that were not cut: each is another trace.
+    traces: u64,
+    digest: u64,
+    /// Whether somebody was kept from waking spuriously a second time.
+    bounded: bool,
+}
+
+impl Path {
+    /// Begins the next execution, along the path to a branch that is left to explore.
+    pub(super) fn begin(&mut self) -> bool {
+        self.depth = 0;
+        if !std::mem::replace(&mut self.begun, true) {
+            return true;
+        }
+        while let Some(node) = self.nodes.last_mut() {
+            node.asleep.extend(self.order.pop());
+            if let Some(next) = node.next() {
+                node.taken = next;
+                return true;
+            }
+            self.nodes.pop();
+        }
+        false
+    }
+
+    pub(super) fn forced(&mut self) -> Option<Enabled> {
+        let node = self.nodes.get(self.depth)?;
+        self.depth += 1;
+        Some(node.taken)
+    }
+
+    /// Goes on to a point that has not been seen, with whoever is awake. `wanted` says who else
+    /// is to be tried there.
+    pub(super) fn choose(
+        &mut self,
+        point: &dyn Point,
+        wanted: impl FnOnce(ThreadId) -> Threads,
+    ) -> Decision {
+        let enabled = point.enabled().iter().filter(|e| !self.wakes_again(e)).copied();
+        let enabled: SmallVec<[Enabled; 6]> = enabled.collect();
+        self.bounded |= enabled.len() < point.enabled().len();
+        if enabled.is_empty() {
+            self.traces += 1;
+            self.digest = self.digest.wrapping_add(mix(self.order.fingerprint()));
+            return Decision::Cut;
+        }
+        let asleep = self.asleep_on_arrival();
+        let mut node = Node { taken: enabled[0], enabled, asleep, wanted: Threads::ALL };
+        let Some(taken) = node.next() else { return Decision::Cut };
+        node.taken = taken;
+        node.wanted = wanted(taken.choice.thread);
+        self.nodes.push(node);
+        self.depth += 1;
+        Decision::Take(taken.choice)
+    }
+
+    fn wakes_again(&self, what: &Enabled) -> bool {
+        let wakes = |e: &Enabled| e.op.kind == OpKind::Sleep && !e.sure;
+        let same = |e: &Enabled| e.choice.thread == what.choice.thread && wakes(e);
+        wakes(what) && self.order.events.iter().any(|past| same(&past.event.what))
+    }
+
+    fn asleep_on_arrival(&self) -> Vec<Event> {
+        let (Some(before), Some(taken)) = (self.nodes.last(), self.order.events.last()) else {
+            return Vec::new();
+        };
+        let still = before.asleep.iter().filter(|asleep| !dependent(asleep, &taken.event));
+        still.cloned().collect()
+    }
+
+    /// Hears what the operation chosen last turned out to be; true if it is a new one, and not
+    /// part of the way to the branch.
+    pub(super) fn happened(&mut self, happened: Happened) -> bool {
+        let new = self.depth > self.order.events.len();
+        if new {
+            let taken = self.nodes[self.depth - 1].taken;
+            self.order.push(Event::new(taken, happened));
+        }
+        new
+    }
+
+    pub(super) fn certificate(&self) -> Certificate {
+        Certificate { traces: Some(self.traces), ..Certificate::default() }
+    }
+
+    /// The same for every search that explores the same traces, in whatever order.
+    pub(super) fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    pub(super) fn unexplored(&self) -> Option<String> {
+        let reason = "a second spurious wake-up of one thread was not explored";
+        self.bounded.then(|| reason.to_owned())
+    }
+}

@@ -1,0 +1,205 @@
+//! How many Mazurkiewicz traces a program has, by brute force.
+//!
+//! Every prefix of every trace is made once: whatever can happen is done after it, and two ways
+//! to come to the same are recognised by what happened before what. Which operations depend on
+//! each other is said a second time here, and that the others commute is tried out, in every
+//! state that comes up.
+
+use std::collections::HashSet;
+
+use super::program::{Instr, Program};
+use super::reference::{Held, Phase, State};
+
+/// The number of traces, if there are not more prefixes than so many. A thread wakes spuriously
+/// at most once.
+pub(crate) fn count(program: &Program, prefixes: usize) -> Option<u64> {
+    let mut traces = 0;
+    let mut seen = HashSet::new();
+    let mut to_do = vec![Prefix { states: vec![State::new(program)], events: Vec::new() }];
+    while let Some(prefix) = to_do.pop() {
+        if seen.len() > prefixes {
+            return None;
+        }
+        let moves = prefix.moves(program);
+        traces += u64::from(moves.is_empty());
+        for (n, one) in moves.iter().enumerate() {
+            for other in &moves[n + 1..] {
+                assert_commute(program, one, other);
+            }
+        }
+        for (event, state) in moves {
+            let longer = prefix.with(event, state);
+            if seen.insert(longer.canonical()) {
+                to_do.push(longer);
+            }
+        }
+    }
+    Some(traces)
+}
+
+/// A beginning of an execution.
+#[derive(Clone)]
+struct Prefix {
+    /// Before each event, and now.
+    states: Vec<State>,
+    events: Vec<Event>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Event {
+    thread: usize,
+    object: Object,
+    access: Access,
+    luck: bool,
+    /// Whether threads were started.
+    starts: bool,
+    /// How many events of each thread happened before.
+    before: Vec<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Object {
+    Mutex(usize),
+    Sem(usize),
+    Atomic(usize),
+    Queue(usize),
+    Thread(usize),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Access {
+    Reads,
+    Writes,
+    /// Comes after what made it possible, and commutes with all the rest.
+    Follows,
+}
+
+impl Prefix {
+    /// All that can happen, and the states after it.
+    fn moves(&self, program: &Program) -> Vec<(Event, State)> {
+        let state = self.now();
+        let luck = [false, true];
+        let all = luck.iter().flat_map(|luck| (0..state.threads.len()).map(|me| (me, *luck)));
+        let moves = all.filter_map(|(me, luck)| {
+            let after = state.advanced(program, me, luck)?;
+            Some((event(program, state, &after, me, luck), after))
+        });
+        moves.filter(|(event, _)| !self.wakes_again(event)).collect()
+    }
+
+    fn now(&self) -> &State {
+        self.states.last().expect("the first")
+    }
+
+    fn wakes_again(&self, event: &Event) -> bool {
+        let spurious = |e: &Event| e.luck && matches!(e.object, Object::Queue(_));
+        let before = |e: &Event| spurious(e) && e.thread == event.thread;
+        spurious(event) && self.events.iter().any(before)
+    }
+
+    fn with(&self, mut event: Event, state: State) -> Self {
+        let threads = state.threads.len();
+        let mut before = vec![0; threads];
+        for (n, earlier) in self.events.iter().enumerate() {
+            if dependent(earlier, &event) || self.follows(n, &event) {
+                let count =
+                    |thread| self.events[..=n].iter().filter(|e| e.thread == thread).count();
+                for (thread, known) in before.iter_mut().enumerate() {
+                    let theirs = if thread == earlier.thread { count(thread) } else { 0 };
+                    *known = theirs.max(*known).max(earlier.before[thread]);
+                }
+            }
+        }
+        event.before = before;
+        let mut longer = self.clone();
+        longer.events.push(event);
+        longer.states.push(state);
+        longer
+    }
+
+    /// Whether `event`, which comes now, was made possible by the n-th.
+    fn follows(&self, n: usize, event: &Event) -> bool {
+        let (earlier, after) = (&self.events[n], &self.states[n + 1]);
+        let started = |thread| {
+            let known = |state: &State| state.started.contains(&thread);
+            known(after) && !known(&self.states[n])
+        };
+        if started(event.thread) {
+            return true;
+        }
+        match event.object {
+            Object::Thread(joined) => earlier.thread == joined || started(joined),
+            Object::Sem(sem) if event.access == Access::Follows => {
+                // Granted, from the last release that it had to wait for.
+                let granted = |state: &State| state.sems[sem].granted(event.thread);
+                granted(after) == Some(true) && granted(&self.states[n]) == Some(false)
+            }
+            _ => false,
+        }
+    }
+
+    /// The same for two prefixes that differ only in the order of what commutes.
+    fn canonical(&self) -> Vec<Event> {
+        let mut events = self.events.clone();
+        events.sort_by_key(|event| event.thread);
+        events
+    }
+}
+
+fn dependent(one: &Event, other: &Event) -> bool {
+    let meet = one.object == other.object
+        && !matches!(
+            (one.access, other.access),
+            (Access::Reads, Access::Reads) | (Access::Follows, _) | (_, Access::Follows)
+        );
+    one.thread == other.thread || meet || one.luck || other.luck || (one.starts && other.starts)
+}
+
+fn assert_commute(program: &Program, one: &(Event, State), other: &(Event, State)) {
+    if dependent(&one.0, &other.0) {
+        return;
+    }
+    let both = |(_, state): &(Event, State), event: &Event| {
+        state.advanced(program, event.thread, event.luck)
+    };
+    let (this, that) = (both(one, &other.0), both(other, &one.0));
+    assert!(this.is_some() && this == that, "{:?} and {:?} in{program}", one.0, other.0);
+}
+
+/// What thread `me` does between two states.
+fn event(program: &Program, before: &State, after: &State, me: usize, luck: bool) -> Event {
+    use Access::{Follows, Reads, Writes};
+    let instr = before.next(program, me).expect("a thread that can go on has not ended");
+    let thread = &before.threads[me];
+    let if_got = |got| if got { Writes } else { Reads };
+    let learnt = if_got(after.threads[me].log.get(thread.log.len()) == Some(&1));
+    let down = if thread.phase == Phase::Queued { Follows } else { Writes };
+    let (object, access) = match (instr, thread.phase) {
+        (Instr::Lock(m) | Instr::RawLock(m) | Instr::LockInterruptible(m), _) => {
+            (Object::Mutex(m), Writes)
+        }
+        (Instr::TryLock(m), _) => (Object::Mutex(m), learnt),
+        (Instr::DownRead(s) | Instr::DownWrite(s), _) => (Object::Sem(s), down),
+        (Instr::TryDownRead(s) | Instr::TryDownWrite(s), _) => (Object::Sem(s), learnt),
+        (Instr::Release(n), _) => match thread.held[n % thread.held.len()] {
+            Held::Mutex(m) | Held::Raw(m) => (Object::Mutex(m), Writes),
+            Held::Read(s) | Held::Write(s) => (Object::Sem(s), Writes),
+        },
+        (Instr::Load(a), _) => (Object::Atomic(a), Reads),
+        (Instr::FetchAdd(a, _) | Instr::CompareExchange(a, ..), _) => (Object::Atomic(a), Writes),
+        (Instr::Store(a, _) | Instr::StoreLearnt(a), _) => (Object::Atomic(a), Writes),
+        (Instr::WaitForAtomic(_, a), Phase::Check) => (Object::Atomic(a), Reads),
+        (Instr::WaitForData(_, m), Phase::Check | Phase::Unlock) => (Object::Mutex(m), Writes),
+        (Instr::WaitForAtomic(q, _) | Instr::WaitForData(q, _), Phase::Sleep) => {
+            (Object::Queue(q), Reads)
+        }
+        (Instr::Schedule(q), _) => (Object::Queue(q), Reads),
+        (Instr::WaitForAtomic(q, _) | Instr::WaitForData(q, _), _) => (Object::Queue(q), Writes),
+        (Instr::Prepare(q) | Instr::Finish(q), _) => (Object::Queue(q), Writes),
+        (Instr::WakeUp(q) | Instr::WakeUpAll(q), _) => (Object::Queue(q), Writes),
+        (Instr::Join(child), _) => (Object::Thread(child), Follows),
+        (Instr::Look | Instr::Add(_) | Instr::Spawn(_), _) => unreachable!("{instr:?} is no event"),
+    };
+    let starts = after.started.len() > before.started.len();
+    Event { thread: me, object, access, luck, starts, before: Vec::new() }
+}
