@@ -149,7 +149,7 @@ fn table(rows: &[Row]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["", "explored", "time", "selvedge is faster by", "generate, compile"]);
+    table.set_header(["", "explored", "time", "time / selvedge's", "generate, compile"]);
     let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
     for row in rows {
         let more = if row.complete { "" } else { "> " };
