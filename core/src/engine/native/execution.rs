@@ -21,7 +21,7 @@ use crate::verdict::Findings;
 use crate::violation::Violation;
 
 use super::fiber::{self, Fiber, Stacks, Stop};
-use super::intern::{BEGINNING, History, Interner};
+use super::intern::{BEGINNING, Begins, History, Interner};
 use super::lesson::{Effect, Lesson, Lessons, Next, Shape};
 
 /// An object of a native execution.
@@ -360,10 +360,10 @@ impl Execution {
         // What the new thread was given depends on what its maker knows, and both know its
         // number from now on: which depends on who else has made threads before.
         let history = match inner.threads.get_mut(inner.running.index()) {
-            None => inner.interner.extend(BEGINNING, me.index() as u64),
+            None => inner.interner.begin(Begins::Thread, me.index() as u64),
             Some(maker) => {
                 maker.history = inner.interner.extend(maker.history, me.index() as u64);
-                inner.interner.extend(maker.history, 0)
+                inner.interner.begin(Begins::Child, maker.history)
             }
         };
         let fiber = Some(Box::new(Fiber::new(&mut inner.stacks, body)));
@@ -584,11 +584,9 @@ impl Execution {
         let me = inner.running;
         let Some(thread) = inner.threads.get_mut(me.index()) else { return };
         thread.forgotten += 1;
-        // Nobody is told this: it does not begin as anybody's history does.
         let place = inner.interner.value(&(at, thread.forgotten));
-        let nobody = inner.interner.extend(BEGINNING, u64::MAX);
-        let me = inner.interner.extend(nobody, me.index() as u64);
-        thread.history = inner.interner.extend(me, place);
+        let again = inner.interner.begin(Begins::Again, me.index() as u64);
+        thread.history = inner.interner.extend(again, place);
     }
 
     pub(crate) fn enter_function(&self, name: &'static str) {

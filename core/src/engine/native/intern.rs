@@ -15,6 +15,17 @@ pub(crate) type History = u64;
 /// The history of whoever has not been told anything.
 pub(crate) const BEGINNING: History = 0;
 
+/// How a history can begin. No thread's history is that of another.
+#[derive(Clone, Copy)]
+pub(super) enum Begins {
+    /// With a thread of the scenario, by its number.
+    Thread,
+    /// With a thread that another has started, by what that one had been told.
+    Child,
+    /// With a thread that has forgotten what came before, by its number.
+    Again,
+}
+
 /// Interned values and histories of one exploration.
 #[derive(Default)]
 pub(super) struct Interner {
@@ -38,6 +49,12 @@ impl Interner {
         }
         self.values.entry(id).or_insert_with(|| bytes.into());
         id
+    }
+
+    /// The beginning of a history.
+    pub(super) fn begin(&mut self, begins: Begins, by: u64) -> History {
+        let root = self.extend(BEGINNING, begins as u64);
+        self.extend(root, by)
     }
 
     /// `history`, and then `reply`.
