@@ -77,9 +77,10 @@ impl Event {
 /// Whether the two must not be exchanged where they follow each other.
 pub(super) fn dependent(one: &Event, other: &Event) -> bool {
     let granted = |event: &Event| matches!(event.kind(), OpKind::AwaitRead | OpKind::AwaitWrite);
+    let luck = |event: &Event| !event.what.sure;
     one.thread() == other.thread()
-        || !one.what.sure
-        || !other.what.sure
+        || luck(one)
+        || luck(other)
         || (one.makes && other.makes)
         || (one.what.object == other.what.object
             && !(one.reads() && other.reads())
