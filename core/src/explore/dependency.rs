@@ -76,16 +76,16 @@ impl Event {
 
 /// Whether the two must not be exchanged where they follow each other.
 pub(super) fn dependent(one: &Event, other: &Event) -> bool {
-    let granted = |event: &Event| matches!(event.kind(), OpKind::AwaitRead | OpKind::AwaitWrite);
-    let luck = |event: &Event| !event.what.sure;
     one.thread() == other.thread()
-        || luck(one)
-        || luck(other)
+        || !one.what.sure
+        || !other.what.sure
         || (one.makes && other.makes)
-        || (one.what.object == other.what.object
-            && !(one.reads() && other.reads())
-            && !granted(one)
-            && !granted(other))
+        || (one.what.object == other.what.object && !commute_on_an_object(one, other))
+}
+
+fn commute_on_an_object(one: &Event, other: &Event) -> bool {
+    let granted = |event: &Event| matches!(event.kind(), OpKind::AwaitRead | OpKind::AwaitWrite);
+    (one.reads() && other.reads()) || granted(one) || granted(other)
 }
 
 /// Whether `later` could not happen before `earlier` did.
