@@ -46,7 +46,7 @@ pub(crate) struct Verify {
     /// The engine: native, loom, shuttle or all
     #[arg(long, default_value = "native", value_parser = engines)]
     pub(crate) engine: Engines,
-    /// How the native engine searches: stateful, reduced, census or sleep-sets
+    /// How the native engine searches: stateful, reduced, census, sleep-sets or dpor
     #[arg(long, default_value = "stateful")]
     pub(crate) search: Search,
     /// Give up after this many executions of a scenario on an engine

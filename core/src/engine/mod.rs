@@ -119,8 +119,8 @@ pub enum Search {
     /// Every Mazurkiewicz trace once, by sleep sets. Compares no states; for small programs.
     SleepSets,
     /// Every Mazurkiewicz trace once, by source-DPOR. Compares no states and remembers nothing but
-    /// the present execution, so it is an independent second opinion; for programs that have more
-    /// states than memory, or fewer traces than states.
+    /// the present execution, so it is an independent second opinion; for programs that have
+    /// fewer traces than states. If a violation stops it, [`Census`](Self::Census) finds the rest.
     Dpor,
 }
 

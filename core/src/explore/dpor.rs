@@ -26,7 +26,8 @@
 //! # What it does not see
 //!
 //! An execution that a violation stops does not show what its threads would have done next, so
-//! not their races either. The search goes on, but it cannot claim to have seen everything.
+//! not their races either. The search goes on, but it cannot claim to have seen everything. A
+//! deadlock hides nothing.
 
 use smallvec::SmallVec;
 
@@ -42,7 +43,7 @@ use crate::verdict::Certificate;
 pub(crate) struct Dpor {
     path: Path,
     /// Whether a violation has stopped an execution.
-    hidden: bool,
+    violated: bool,
 }
 
 /// Two operations that could have come the other way round.
@@ -56,6 +57,11 @@ struct Race {
 }
 
 impl Dpor {
+    /// Whether executions were stopped that might have shown other orderings.
+    pub(crate) fn stopped_by_a_violation(&self) -> bool {
+        self.violated
+    }
+
     /// Sees to it that the other way round is explored too.
     fn reverse(&mut self, race: &Race) {
         let initials = initials(&self.path.order, race);
@@ -155,7 +161,7 @@ impl Strategy for Dpor {
     }
 
     fn happened(&mut self, happened: Happened) {
-        self.hidden |= happened.violated;
+        self.violated |= happened.violated;
         if self.path.happened(happened) {
             for race in races(&self.path.order) {
                 self.reverse(&race);
@@ -173,6 +179,6 @@ impl Strategy for Dpor {
 
     fn unexplored(&self) -> Option<String> {
         let reason = "a violation stopped executions that might have shown other orderings";
-        self.path.unexplored().or_else(|| self.hidden.then(|| reason.to_owned()))
+        self.path.unexplored().or_else(|| self.violated.then(|| reason.to_owned()))
     }
 }

@@ -38,8 +38,8 @@ pub(crate) struct Enabled {
     pub(crate) sure: bool,
 }
 
-/// Whether the order of the two does not matter to the states: they are on different objects, or change
-/// nothing.
+/// Whether the state after both is the same in either order: they are on different objects, or
+/// change nothing. See [`dependency`] for the relation that traces are made of.
 fn independent(one: &Enabled, other: &Enabled) -> bool {
     one.choice.thread != other.choice.thread
         && (one.object != other.object || (one.op.kind.reads() && other.op.kind.reads()))

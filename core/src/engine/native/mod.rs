@@ -35,14 +35,16 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
         let explored = Explored { executions: 0, certificate, stopped: Some(reason) };
         return Report::new(scenario, Engine::Native, exploration.findings, explored, &[]);
     }
+    let mut dpor = Dpor::default();
     let mut explored = match limits.search {
         Search::Stateful | Search::Reduced => exploration.run(&mut Stateful::reduced(), listener),
         Search::Census => exploration.run(&mut Stateful::default(), listener),
         Search::SleepSets => exploration.run(&mut SleepSets::default(), listener),
-        Search::Dpor => exploration.run(&mut Dpor::default(), listener),
+        Search::Dpor => exploration.run(&mut dpor, listener),
     };
-    let refuted = !exploration.findings.is_empty();
-    if limits.search == Search::Stateful && refuted && explored.stopped.is_none() {
+    // Where something is violated, a reduction need not have seen what else is.
+    let refuted = !exploration.findings.is_empty() && explored.stopped.is_none();
+    if (limits.search == Search::Stateful && refuted) || dpor.stopped_by_a_violation() {
         explored = exploration.run(&mut Stateful::default(), listener);
     }
     let Exploration { execution, findings, .. } = exploration;
