@@ -98,7 +98,8 @@
 //!
 //! # Limitations
 //!
-//! - On loom, a thread wakes spuriously at most once; a scenario that sleeps gets no proof there.
+//! - On loom, and for the native searches that compare no states, a thread wakes spuriously at
+//!   most once; a scenario that sleeps gets no proof there.
 //! - Outside of an engine nobody is interrupted and nobody wakes spuriously.
 //! - Weak memory is not modelled.
 //!

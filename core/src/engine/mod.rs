@@ -116,7 +116,7 @@ pub enum Search {
     Reduced,
     /// Every reachable state, and every transition of it.
     Census,
-    /// Every Mazurkiewicz trace once, by sleep sets. Compares no states; for small programs.
+    /// Every Mazurkiewicz trace once, by sleep sets alone: the reference for [`Dpor`](Self::Dpor).
     SleepSets,
     /// Every Mazurkiewicz trace once, by source-DPOR. Compares no states and remembers nothing but
     /// the present execution, so it is an independent second opinion; for programs that have
