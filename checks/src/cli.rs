@@ -55,7 +55,8 @@ pub(crate) struct Verify {
     /// The engine: native, loom, shuttle or all
     #[arg(long, default_value = "native", value_parser = engines)]
     pub(crate) engine: Engines,
-    /// How the native engine searches: stateful, reduced, census, shortest or sleep-sets
+    /// How the native engine searches: stateful, reduced, census, shortest, dpor or
+    /// sleep-sets
     #[arg(long, visible_alias = "search", default_value = "stateful")]
     pub(crate) strategy: Search,
     /// Stop at the shortest counterexample; the same as --strategy shortest

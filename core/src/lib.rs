@@ -98,7 +98,8 @@
 //!
 //! # Limitations
 //!
-//! - On loom, a thread wakes spuriously at most once; a scenario that sleeps gets no proof there.
+//! - On loom, and for the native searches that compare no states, a thread wakes spuriously at
+//!   most once; a scenario that sleeps gets no proof there.
 //! - Outside of an engine nobody is interrupted and nobody wakes spuriously.
 //! - Weak memory is not modelled.
 //!
@@ -131,11 +132,11 @@ mod violation;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use data::{Opaque, Value};
 pub use engine::{Engine, Limits, Listener, Progress, ReplayError, Search, UnknownName};
-pub use explore::{Schedule, ScheduleError};
+pub use explore::{Schedule, ScheduleError, Shard, ShardError};
 pub use observe::{Step, Trace};
 pub use runtime::{Function, forget, function, invariant_broken};
 pub use scenario::{Expected, Scenario, ScenarioBuilder};
-pub use verdict::{Certificate, Counterexample, Prediction, Report, Settled, Verdict};
+pub use verdict::{Certificate, Counterexample, Part, Prediction, Report, Settled, Verdict};
 pub use violation::{Violation, ViolationKind, Wait};
 
 /// Runs an example of the documentation as the only thread of a scenario.

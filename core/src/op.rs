@@ -42,7 +42,7 @@ impl ObjectId {
 }
 
 /// One visible step of a thread on one object.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct Op {
     /// What is done.
     pub(crate) kind: OpKind,
@@ -78,7 +78,7 @@ impl OpKind {
 macro_rules! op_kinds {
     ($($(#[$doc:meta])* $kind:ident => $text:literal,)*) => {
         /// The kinds of operation, over all primitives.
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
         pub(crate) enum OpKind { $($(#[$doc])* $kind,)* }
 
         impl fmt::Display for OpKind {

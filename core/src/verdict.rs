@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::engine::Engine;
-use crate::explore::Schedule;
+use crate::engine::{Engine, Search};
+use crate::explore::{Schedule, Shard};
 use crate::observe::lockdep::Inversion;
 use crate::observe::{Observers, Trace};
 use crate::scenario::{Expected, Scenario};
@@ -45,6 +45,18 @@ pub struct Certificate {
     /// How many Mazurkiewicz traces there are, if the engine enumerates them. A trace that ends
     /// in a deadlock counts too.
     pub traces: Option<u64>,
+}
+
+/// One share of a search ([`Limits::shard`](crate::Limits::shard)), and what it takes to put the
+/// shares together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Part {
+    /// Which share.
+    pub shard: Shard,
+    /// How many parts all shares have together; each share has counted them.
+    pub parts: u64,
+    /// A number for the program, the same in every share of it.
+    pub program: u64,
 }
 
 /// An ordering that violates something.
@@ -108,6 +120,11 @@ pub struct Report {
     pub certificate: Certificate,
     /// The lock-order inversions that were predicted.
     pub predictions: Vec<Prediction>,
+    /// Which search the native engine used in the end; another than was asked for where the
+    /// states cannot be compared ([`Opaque`](crate::Opaque)), and after some refutations.
+    pub search: Option<Search>,
+    /// What this is a share of, if it is one.
+    pub part: Option<Part>,
     /// What was claimed.
     expected: Expected,
     expected_inversions: Vec<Vec<String>>,
@@ -145,6 +162,8 @@ impl Report {
             verdict,
             complete,
             stopped: explored.stopped,
+            search: explored.search,
+            part: explored.part,
             executions: explored.executions,
             certificate: explored.certificate,
             predictions,
@@ -161,6 +180,8 @@ impl Report {
             executions: 0,
             certificate: Certificate::default(),
             stopped: Some(format!("this build is without {engine}")),
+            search: None,
+            part: None,
             thorough: false,
         };
         Self::new(scenario, engine, Findings::default(), explored, &[])
@@ -237,6 +258,10 @@ pub(crate) struct Explored {
     pub(crate) certificate: Certificate,
     /// Why it is not complete; `None` if it is.
     pub(crate) stopped: Option<String>,
+    /// Which search came to this, on the native engine.
+    pub(crate) search: Option<Search>,
+    /// What it is a share of, if it is one.
+    pub(crate) part: Option<Part>,
     /// Whether it finds every kind of violation that there is, if it is complete.
     pub(crate) thorough: bool,
 }
@@ -259,6 +284,16 @@ impl Findings {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Takes over what another search has found, where it is new or shorter.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        for (kind, found) in other.0 {
+            let known = self.0.get(&kind);
+            if known.is_none_or(|known| found.schedule.len() < known.schedule.len()) {
+                self.0.insert(kind, found);
+            }
+        }
     }
 
     /// The counterexamples' schedules.

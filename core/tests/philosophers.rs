@@ -38,8 +38,10 @@ fn there_are_2_to_the_n_less_2_complete_traces_and_one_deadlock() {
             let report = verify(&scenario, *search);
             assert!(report.as_expected() && report.complete, "{n}: {report}");
         }
-        let traces = verify(&scenario, Search::SleepSets).certificate.traces;
-        assert_eq!(traces, Some((1 << n) - 2 + 1), "{n} philosophers");
+        for search in [Search::SleepSets, Search::Dpor] {
+            let traces = verify(&scenario, search).certificate.traces;
+            assert_eq!(traces, Some((1 << n) - 2 + 1), "{n} philosophers, {search:?}");
+        }
     }
 }
 
@@ -51,19 +53,28 @@ fn there_is_no_deadlock_when_the_last_one_swaps() {
             let report = verify(&scenario, *search);
             assert!(report.as_expected() && report.complete, "{n}: {report}");
         }
-        let traces = verify(&scenario, Search::SleepSets).certificate.traces;
-        assert_eq!(traces, Some((1 << n) - 2), "{n} philosophers");
+        for search in [Search::SleepSets, Search::Dpor] {
+            let traces = verify(&scenario, search).certificate.traces;
+            assert_eq!(traces, Some((1 << n) - 2), "{n} philosophers, {search:?}");
+        }
     }
 }
 
 /// (rounds * threads)! / rounds!^threads orders of the critical sections of one mutex.
 #[test]
 fn one_mutex_has_the_multinomial_number_of_traces() {
-    for (threads, rounds, traces) in [(2, 1, 2), (3, 1, 6), (4, 1, 24), (2, 2, 6), (3, 2, 90)] {
+    let once = [(2, 1, 2), (3, 1, 6), (4, 1, 24)];
+    let twice = [(2, 2, 6), (3, 2, 90), (4, 2, 2_520), (5, 2, 113_400)];
+    for (threads, rounds, traces) in once.into_iter().chain(twice) {
         let lock = move |mutex: &Mutex| (0..rounds).for_each(|_| mutex.lock().unlock());
         let empty = Scenario::builder("rounds", || Mutex::new("M", ()));
         let scenario = (0..threads).fold(empty, |s, i| s.thread(&format!("T{i}"), lock)).proved();
-        let report = verify(&scenario, Search::SleepSets);
+        let report = verify(&scenario, Search::Dpor);
         assert_eq!(report.certificate.traces, Some(traces), "{threads} x {rounds}");
+        assert_eq!(report.executions, traces, "{threads} x {rounds}");
+        if traces < 10_000 {
+            let reference = verify(&scenario, Search::SleepSets);
+            assert_eq!(report.certificate, reference.certificate, "{threads} x {rounds}");
+        }
     }
 }

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use selvedge_core::sync::{Ghost, Mutex};
 use selvedge_core::{
-    Checkpoint, CheckpointError, Engine, Limits, Report, Scenario, ScenarioBuilder, Search,
-    ViolationKind,
+    Certificate, Checkpoint, CheckpointError, Engine, Limits, Report, Scenario, ScenarioBuilder,
+    Search, Shard, ViolationKind,
 };
 
 /// Philosophers who count their meals, each of whom looks whether the first fork is free.
@@ -99,8 +99,59 @@ fn a_search_that_is_gone_on_with_ends_as_if_it_had_never_been_stopped() {
 }
 
 #[test]
+fn so_does_a_search_of_orderings() {
+    let scenario = table(3);
+    for (jobs, resumed) in [(1, 1), (2, 1), (2, 3)] {
+        let limits = limits(Search::Dpor, jobs);
+        let expected = essence(&whole(&scenario, &limits));
+        let mut stops = 0;
+        loop {
+            let checkpoint = match stopped(&scenario, &limits, stops + 1) {
+                Ok(checkpoint) => checkpoint,
+                Err(report) => break assert_eq!(essence(&report), expected),
+            };
+            let checkpoint = Checkpoint::from_bytes(&checkpoint.to_bytes()).unwrap();
+            let mut limits = limits;
+            limits.jobs = NonZero::new(resumed).unwrap();
+            let report = scenario.resume(&checkpoint, &limits, &mut |_| ControlFlow::Continue(()));
+            assert_eq!(essence(&report.unwrap()), expected, "{jobs}, stop {stops}, {resumed}");
+            stops += 1;
+        }
+        assert!(stops > 0);
+    }
+}
+
+#[test]
+fn shards_add_up_to_the_whole() {
+    let scenario = table(3);
+    let report = whole(&scenario, &limits(Search::Dpor, 1)).certificate;
+    for of in [2, 3, 7] {
+        let shards = (1..=of).map(|number| {
+            let mut limits = limits(Search::Dpor, 1 + number as usize % 2);
+            limits.shard = Shard::new(number, of).unwrap();
+            let report = whole(&scenario, &limits);
+            assert!(!report.complete && report.part.is_some(), "{report}");
+            report
+        });
+        let shards: Vec<Report> = shards.collect();
+        let sum = |count: fn(&Certificate) -> Option<u64>| {
+            shards.iter().filter_map(|s| count(&s.certificate)).reduce(u64::wrapping_add)
+        };
+        assert_eq!(sum(|c| c.traces), report.traces, "{of}");
+        assert_eq!(sum(|c| c.digest), report.digest, "{of}");
+        let parts: Vec<_> = shards.iter().map(|s| s.part.map(|p| (p.parts, p.program))).collect();
+        assert!(parts.iter().all(|part| *part == parts[0]), "{parts:?}");
+    }
+}
+
+#[test]
 fn it_does_not_matter_how_many_threads_search() {
     let scenario = table(5);
+    let small = table(3);
+    let one = essence(&whole(&small, &limits(Search::Dpor, 1)));
+    for jobs in [2, 3, 8] {
+        assert_eq!(essence(&whole(&small, &limits(Search::Dpor, jobs))), one, "{jobs} threads");
+    }
     for search in [Search::Stateful, Search::Census] {
         let one = whole(&scenario, &limits(search, 1));
         assert!(one.certificate.states.unwrap() > 100_000, "{:?}", one.certificate);

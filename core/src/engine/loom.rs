@@ -66,6 +66,8 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
         certificate: Certificate::default(),
         stopped: stopped.or(unexplored.map(|what| format!("on loom we do not explore {what}"))),
         thorough: false,
+        search: None,
+        part: None,
     };
     host.observers(|seen| {
         Report::new(scenario, Engine::Loom, findings, explored, seen.lockdep().inversions())

@@ -24,7 +24,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::explore::Schedule;
+use crate::explore::{Schedule, Shard};
 use crate::scenario::Scenario;
 use crate::verdict::{Counterexample, Report};
 
@@ -123,11 +123,11 @@ pub enum Search {
     /// Every reachable state, until the first violation: its schedule is a shortest of all that
     /// violate anything.
     Shortest,
-    /// Every Mazurkiewicz trace once, by sleep sets. Compares no states; for small programs.
+    /// Every Mazurkiewicz trace once, by sleep sets alone: the reference for [`Dpor`](Self::Dpor).
     SleepSets,
     /// Every Mazurkiewicz trace once, by source-DPOR. Compares no states and remembers nothing but
-    /// the present execution, so it is an independent second opinion; for programs that have more
-    /// states than memory, or fewer traces than states.
+    /// the present execution, so it is an independent second opinion; for programs that have
+    /// fewer traces than states. If a violation stops it, [`Census`](Self::Census) finds the rest.
     Dpor,
 }
 
@@ -164,6 +164,9 @@ pub struct Limits {
     pub native_memory: u64,
     /// OS threads that the native engine explores with.
     pub jobs: NonZero<usize>,
+    /// The share of the orderings that [`Search::Dpor`] explores: one machine's of several. What
+    /// the shares find adds up to the whole.
+    pub shard: Shard,
     /// Executions of loom, over all its runs for one scenario. If none is given, it is the
     /// scenario's own ([`Scenario::loom_executions_max`]) or else 100,000.
     pub loom_executions: Option<u64>,
@@ -183,6 +186,7 @@ impl Default for Limits {
             native_operations: 10_000,
             native_memory: 4 << 30,
             jobs: NonZero::<usize>::MIN,
+            shard: Shard::WHOLE,
             loom_executions: None,
             shuttle_executions: 20_000,
             shuttle_seed: 0x5E1F_ED6E,

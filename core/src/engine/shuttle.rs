@@ -59,6 +59,8 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
         certificate: Certificate::default(),
         stopped: Some(stopped),
         thorough: false,
+        search: None,
+        part: None,
     };
     host.observers(|seen| {
         Report::new(scenario, Engine::Shuttle, findings, explored, seen.lockdep().inversions())

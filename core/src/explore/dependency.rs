@@ -26,12 +26,14 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Enabled, Happened};
 use crate::machine::REFUSED;
 use crate::op::{OpKind, ThreadId};
 
 /// An operation that has happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Event {
     pub(super) what: Enabled,
     pub(super) reply: u64,
@@ -76,15 +78,16 @@ impl Event {
 
 /// Whether the two must not be exchanged where they follow each other.
 pub(super) fn dependent(one: &Event, other: &Event) -> bool {
-    let granted = |event: &Event| matches!(event.kind(), OpKind::AwaitRead | OpKind::AwaitWrite);
     one.thread() == other.thread()
         || !one.what.sure
         || !other.what.sure
         || (one.makes && other.makes)
-        || (one.what.object == other.what.object
-            && !(one.reads() && other.reads())
-            && !granted(one)
-            && !granted(other))
+        || (one.what.object == other.what.object && !commute_on_an_object(one, other))
+}
+
+fn commute_on_an_object(one: &Event, other: &Event) -> bool {
+    let granted = |event: &Event| matches!(event.kind(), OpKind::AwaitRead | OpKind::AwaitWrite);
+    (one.reads() && other.reads()) || granted(one) || granted(other)
 }
 
 /// Whether `later` could not happen before `earlier` did.

@@ -26,23 +26,42 @@
 //! # What it does not see
 //!
 //! An execution that a violation stops does not show what its threads would have done next, so
-//! not their races either. The search goes on, but it cannot claim to have seen everything.
+//! not their races either. The search goes on, but it cannot claim to have seen everything. A
+//! deadlock hides nothing.
 
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::dependency::dependent;
 use super::happens_before::{Clock, HappensBefore, Past};
-use super::path::{Path, Threads};
+use super::part::Parts;
+use super::path::{Path, SavedPath, Threads};
 use super::{Decision, Enabled, Happened, Point, Strategy};
 use crate::op::{ObjectId, OpKind, ThreadId};
 use crate::verdict::Certificate;
 
-/// Explores every trace once, and little more.
-#[derive(Debug, Default)]
+/// Explores every trace of the parts that it takes once, and little more.
+#[derive(Debug)]
 pub(crate) struct Dpor {
     path: Path,
+    parts: Arc<Parts>,
+    /// How many parts it has come to.
+    seen: u64,
+    /// What leads to the first part: other programs have others.
+    first: Option<u64>,
     /// Whether a violation has stopped an execution.
-    hidden: bool,
+    violated: bool,
+}
+
+/// A search that has been put aside between two executions.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SavedDpor {
+    path: SavedPath,
+    seen: u64,
+    first: Option<u64>,
+    violated: bool,
 }
 
 /// Two operations that could have come the other way round.
@@ -56,6 +75,67 @@ struct Race {
 }
 
 impl Dpor {
+    /// A search for what nobody else has taken of `parts`.
+    pub(crate) fn new(parts: Arc<Parts>) -> Self {
+        Self { path: Path::default(), parts, seen: 0, first: None, violated: false }
+    }
+
+    pub(crate) fn save(&self) -> SavedDpor {
+        let Self { seen, first, violated, .. } = *self;
+        SavedDpor { path: self.path.save(), seen, first, violated }
+    }
+
+    /// The search that was saved, once it has been led through its last execution again: `false`
+    /// if that is not possible any more.
+    pub(crate) fn restore(
+        saved: SavedDpor,
+        parts: Arc<Parts>,
+        lead: impl FnOnce(&mut dyn Strategy) -> bool,
+    ) -> Option<Self> {
+        let SavedDpor { path, seen, first, violated } = saved;
+        let depth = path.depth();
+        let mut search = Self { path: Path::restore(&path), parts, seen, first, violated };
+        if depth > 0 {
+            search.path.begin();
+            if !lead(&mut search) || search.path.order.events.len() != depth {
+                return None;
+            }
+        }
+        // What it has counted on the way was counted before.
+        search.path.count_again_from(&path);
+        (search.seen, search.violated) = (seen, violated);
+        Some(search)
+    }
+
+    /// How many parts it has come to, and what leads to the first.
+    pub(crate) fn seen(&self) -> (u64, Option<u64>) {
+        (self.seen, self.first)
+    }
+
+    /// How deep it is, how many points it has to come back to, and the part that it has explored
+    /// as far as can be told.
+    pub(crate) fn progress(&self) -> (usize, u64, f64) {
+        self.path.progress()
+    }
+
+    /// Whether it has come to a part that is not for it.
+    fn passes_by(&mut self, point: &dyn Point) -> bool {
+        let depth = self.path.nodes.len();
+        let begins = depth == self.parts.depth();
+        let ends_early = depth < self.parts.depth() && point.enabled().is_empty();
+        if !begins && !ends_early {
+            return false;
+        }
+        self.first.get_or_insert(self.path.order.fingerprint());
+        self.seen += 1;
+        !self.parts.take(self.seen - 1)
+    }
+
+    /// Whether executions were stopped that might have shown other orderings.
+    pub(crate) fn stopped_by_a_violation(&self) -> bool {
+        self.violated
+    }
+
     /// Sees to it that the other way round is explored too.
     fn reverse(&mut self, race: &Race) {
         let initials = initials(&self.path.order, race);
@@ -141,7 +221,12 @@ impl Strategy for Dpor {
     }
 
     fn choose(&mut self, point: &dyn Point) -> Decision {
-        let decision = self.path.choose(point, Threads::only);
+        if self.passes_by(point) {
+            return Decision::Cut;
+        }
+        let everybody = self.path.nodes.len() < self.parts.depth();
+        let wanted = |first| if everybody { Threads::ALL } else { Threads::only(first) };
+        let decision = self.path.choose(point, wanted);
         if decision == Decision::Cut {
             for (thread, mutex, op) in point.blocked() {
                 if op.kind == OpKind::Lock
@@ -155,7 +240,7 @@ impl Strategy for Dpor {
     }
 
     fn happened(&mut self, happened: Happened) {
-        self.hidden |= happened.violated;
+        self.violated |= happened.violated;
         if self.path.happened(happened) {
             for race in races(&self.path.order) {
                 self.reverse(&race);
@@ -173,6 +258,6 @@ impl Strategy for Dpor {
 
     fn unexplored(&self) -> Option<String> {
         let reason = "a violation stopped executions that might have shown other orderings";
-        self.path.unexplored().or_else(|| self.hidden.then(|| reason.to_owned()))
+        self.path.unexplored().or_else(|| self.violated.then(|| reason.to_owned()))
     }
 }

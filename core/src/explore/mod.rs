@@ -9,14 +9,17 @@ mod dependency;
 mod dpor;
 mod happens_before;
 mod lead;
+mod part;
 mod path;
 mod replay;
 mod schedule;
 mod sleep;
 mod twice;
 
-pub(crate) use dpor::Dpor;
+pub(crate) use dpor::{Dpor, SavedDpor};
 pub(crate) use lead::Lead;
+pub(crate) use part::Parts;
+pub use part::{Shard, ShardError};
 pub(crate) use replay::Replay;
 pub(crate) use schedule::Choice;
 pub use schedule::{Schedule, ScheduleError};
@@ -25,11 +28,13 @@ pub(crate) use twice::Twice;
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::verdict::Certificate;
 
 /// An announced operation that can happen now, one way.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Enabled {
     pub(crate) choice: Choice,
     pub(crate) object: ObjectId,
@@ -98,11 +103,6 @@ pub(crate) trait Strategy {
 
     /// What has been left out, though no execution is left to explore.
     fn unexplored(&self) -> Option<String> {
-        None
-    }
-
-    /// How many points of the present path have branches left.
-    fn frontier(&self) -> Option<u64> {
         None
     }
 }

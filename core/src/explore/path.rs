@@ -11,6 +11,7 @@
 //! nothing comes of it. So a thread wakes spuriously once in an execution. Where it could have
 //! done so again, the search is not a proof and says so.
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::dependency::{Event, dependent};
@@ -20,7 +21,7 @@ use crate::op::{OpKind, ThreadId};
 use crate::verdict::Certificate;
 
 /// A set of threads, by their numbers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Threads(u64);
 
 impl Threads {
@@ -41,7 +42,7 @@ impl Threads {
 }
 
 /// A point on the present path.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Node {
     pub(super) enabled: SmallVec<[Enabled; 6]>,
     /// What need not be begun with here: what slept on arrival, and what has been explored.
@@ -83,7 +84,56 @@ pub(super) struct Path {
     bounded: bool,
 }
 
+/// A path that has been put aside.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct SavedPath {
+    nodes: Vec<Node>,
+    traces: u64,
+    digest: u64,
+    bounded: bool,
+    begun: bool,
+}
+
+impl SavedPath {
+    pub(super) fn depth(&self) -> usize {
+        self.nodes.len()
+    }
+}
+
 impl Path {
+    pub(super) fn save(&self) -> SavedPath {
+        let Self { traces, digest, bounded, begun, .. } = *self;
+        SavedPath { nodes: self.nodes.clone(), traces, digest, bounded, begun }
+    }
+
+    /// The path that was saved. What has happened on it is yet to happen again, in the next
+    /// execution.
+    pub(super) fn restore(saved: &SavedPath) -> Self {
+        Self { nodes: saved.nodes.clone(), ..Self::default() }
+    }
+
+    /// Takes over what the saved path had counted.
+    pub(super) fn count_again_from(&mut self, saved: &SavedPath) {
+        let SavedPath { traces, digest, bounded, begun, .. } = *saved;
+        (self.traces, self.digest, self.bounded, self.begun) = (traces, digest, bounded, begun);
+    }
+
+    /// How deep it is, how many points there are to come back to, and the part of the tree that
+    /// lies behind it. Each branch of a point is taken for an equal share; and there will be
+    /// more branches than are wanted now, so this is an upper bound more often than not.
+    pub(super) fn progress(&self) -> (usize, u64, f64) {
+        let (mut frontier, mut behind, mut share) = (0, 0.0, 1.0);
+        for node in &self.nodes {
+            let wanted = node.enabled.iter().filter(|e| node.wanted.contains(e.choice.thread));
+            let (done, open): (Vec<&Enabled>, _) = wanted.partition(|e| node.asleep(e.choice));
+            let branches = (done.len() + open.len()) as f64;
+            frontier += u64::from(open.len() > 1);
+            behind += share * done.len() as f64 / branches;
+            share /= branches;
+        }
+        (self.nodes.len(), frontier, behind)
+    }
+
     /// Begins the next execution, along the path to a branch that is left to explore.
     pub(super) fn begin(&mut self) -> bool {
         self.depth = 0;

@@ -213,6 +213,18 @@ impl Lockdep {
         }
     }
 
+    /// Takes over what another has seen of the same program.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        for edge in &other.edges {
+            let (from, to) = (self.class(other.name(edge.from)), self.class(other.name(edge.to)));
+            self.depend(Edge { from, to, ..edge.clone() });
+        }
+        // A lock taken twice is no dependency between classes.
+        for inversion in other.inversions.iter().filter(|inversion| inversion.links.len() == 1) {
+            self.add(inversion.clone());
+        }
+    }
+
     /// The task holds `class` now, after a wait or a successful trylock.
     pub fn hold(&mut self, task: &mut Task, class: ClassId, mode: Mode, taken: Taken) {
         task.held.push(Held { class, mode, taken, below: task.chain });
@@ -289,7 +301,10 @@ impl Lockdep {
         };
         let mut links: Vec<Link> = path.iter().map(|index| link(&self.edges[*index])).collect();
         links.push(link(&closing));
-        let inversion = Inversion { links };
+        self.add(Inversion { links });
+    }
+
+    fn add(&mut self, inversion: Inversion) {
         if !self.inversions.iter().any(|known| known.classes() == inversion.classes()) {
             self.inversions.push(inversion);
         }

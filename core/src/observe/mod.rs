@@ -84,6 +84,10 @@ impl Observers {
         self.announced = 0;
     }
 
+    pub(crate) fn lockdep_mut(&mut self) -> &mut Lockdep {
+        &mut self.lockdep
+    }
+
     pub(crate) fn lockdep(&self) -> &Lockdep {
         &self.lockdep
     }

@@ -14,6 +14,7 @@ use crate::explore::{Choice, Decision, Enabled, Happened, Point, Strategy};
 use crate::machine::{Machine, Ready};
 use crate::object::{Object, Place};
 use crate::observe::Observers;
+use crate::observe::lockdep::Lockdep;
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::runtime::{self, Runtime};
 use crate::scenario::{Body, Instance, Program};
@@ -620,6 +621,16 @@ impl Execution {
 
     fn note(&self, findings: &mut Findings, violation: Violation) {
         findings.note(violation, &self.inner.borrow().observers);
+    }
+
+    /// The lock order over all executions, which is forgotten here.
+    pub(super) fn take_lockdep(&self) -> Lockdep {
+        std::mem::take(self.inner.borrow_mut().observers.lockdep_mut())
+    }
+
+    /// Adds the lock order that other executions of the program have shown.
+    pub(super) fn absorb(&self, lockdep: &Lockdep) {
+        self.inner.borrow_mut().observers.lockdep_mut().absorb(lockdep);
     }
 
     /// What the observers know, over all executions.

@@ -5,14 +5,18 @@ mod execution;
 mod fiber;
 mod intern;
 mod lesson;
+mod orderings;
 mod stateful;
 mod states;
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::explore::{Dpor, Lead, Replay, Schedule, SleepSets, Strategy, Twice};
+use crate::explore::{Lead, Replay, Schedule, Shard, SleepSets, Strategy, Twice};
+use crate::observe::lockdep::Lockdep;
 use crate::scenario::Scenario;
 use crate::verdict::{Certificate, Counterexample, Explored, Findings, Report};
 
@@ -21,7 +25,8 @@ use execution::End;
 pub(crate) use execution::{Execution, Handle};
 pub(crate) use intern::History;
 use lesson::Lessons;
-use stateful::{Aim, Stateful};
+use orderings::{Orderings, SavedOrderings};
+use stateful::{Aim, SavedStates, Stateful};
 
 /// Executions between two words to the listener.
 const LISTEN_EVERY: u64 = 256;
@@ -46,10 +51,25 @@ pub(super) fn resume(
         return Err(CheckpointError::OtherScenario { scenario });
     }
     let mut exploration = Exploration::new(scenario, limits);
-    let saved = checkpoint.open()?;
-    let search = Stateful::restore(saved, limits.jobs.get(), &mut exploration)?;
-    let explored = exploration.run_stateful(search, listener);
+    let jobs = limits.jobs.get();
+    let explored = match checkpoint.open()? {
+        Saved::States(saved) => {
+            let search = Stateful::restore(*saved, jobs, &mut exploration)?;
+            exploration.run_stateful(search, listener)
+        }
+        Saved::Orderings(saved) => {
+            let search = Orderings::restore(saved, jobs, &mut exploration)?;
+            exploration.run_orderings(search, listener)
+        }
+    };
     Ok(exploration.report(explored))
+}
+
+/// A search that has been put aside.
+#[derive(Serialize, Deserialize)]
+enum Saved {
+    States(Box<SavedStates>),
+    Orderings(SavedOrderings),
 }
 
 /// A scenario under exploration, by one search after the other.
@@ -84,13 +104,21 @@ impl<'a> Exploration<'a> {
         if let Err(reason) = self.check_determinism() {
             return self.stopped(reason);
         }
+        let (jobs, shard) = (self.limits.jobs.get(), self.limits.shard);
+        if shard != Shard::WHOLE && self.limits.search != Search::Dpor {
+            let search = self.limits.search.as_str();
+            return self.stopped(format!("a share is of orderings, and {search} explores states"));
+        }
+        if self.execution.opaque() && self.limits.search == Search::Stateful {
+            return self.run_orderings(Orderings::new(jobs, shard), listener);
+        }
         match self.limits.search {
             Search::Stateful => self.by_states(Aim::Verdict, listener),
             Search::Reduced => self.by_states(Aim::Proof, listener),
             Search::Census => self.by_states(Aim::Census, listener),
             Search::Shortest => self.by_states(Aim::Shortest, listener),
-            Search::SleepSets => self.by_orderings(&mut SleepSets::default(), listener),
-            Search::Dpor => self.by_orderings(&mut Dpor::default(), listener),
+            Search::SleepSets => self.by_sleep_sets(listener),
+            Search::Dpor => self.run_orderings(Orderings::new(jobs, shard), listener),
         }
     }
 
@@ -110,11 +138,16 @@ impl<'a> Exploration<'a> {
             executions: self.executions,
             certificate: Certificate::default(),
             stopped: Some(reason),
+            search: Some(self.limits.search),
+            part: None,
             thorough: true,
         }
     }
 
     fn by_states(&mut self, aim: Aim, listener: &mut Listener<'_>) -> Explored {
+        if self.execution.opaque() {
+            return self.stopped("the world has values that cannot be compared".to_owned());
+        }
         match Stateful::start(aim, self.limits.jobs.get(), self) {
             Ok(search) => self.run_stateful(search, listener),
             Err(reason) => self.stopped(reason),
@@ -127,22 +160,57 @@ impl<'a> Exploration<'a> {
         if stopped.is_none() {
             certificate.digest = Some(search.digest());
         }
-        let thorough = search.thorough();
-        Explored { executions: self.executions, certificate, stopped, thorough }
+        Explored {
+            executions: self.executions,
+            certificate,
+            stopped,
+            search: Some(search.aim().search()),
+            part: None,
+            thorough: search.aim().is_thorough(),
+        }
     }
 
-    fn by_orderings(
-        &mut self,
-        strategy: &mut dyn Strategy,
-        listener: &mut Listener<'_>,
-    ) -> Explored {
-        let ended = self.exhaust(strategy, listener);
-        let mut certificate = strategy.certificate();
-        if ended.is_ok() {
-            certificate.digest = strategy.digest();
+    fn run_orderings(&mut self, mut search: Orderings, listener: &mut Listener<'_>) -> Explored {
+        let ended = search.run(self, listener);
+        if ended.is_ok() && search.stopped_by_a_violation() && search.part().is_none() {
+            // What else is violated only a search can tell that a violation does not stop.
+            let explored = self.by_states(Aim::Census, listener);
+            if explored.stopped.is_none() {
+                return explored;
+            }
         }
-        let stopped = ended.err().or_else(|| strategy.unexplored());
-        Explored { executions: self.executions, certificate, stopped, thorough: true }
+        let mut certificate = search.certificate();
+        if ended.is_ok() {
+            certificate.digest = Some(search.digest());
+        }
+        let thorough = !search.stopped_by_a_violation();
+        Explored {
+            executions: self.executions,
+            certificate,
+            stopped: ended.err().or_else(|| search.unexplored()).or_else(|| {
+                search.part().map(|part| format!("this is share {} of the orderings", part.shard))
+            }),
+            search: Some(Search::Dpor),
+            part: search.part(),
+            thorough,
+        }
+    }
+
+    fn by_sleep_sets(&mut self, listener: &mut Listener<'_>) -> Explored {
+        let mut search = SleepSets::default();
+        let ended = self.exhaust(&mut search, listener);
+        let mut certificate = search.certificate();
+        if ended.is_ok() {
+            certificate.digest = search.digest();
+        }
+        Explored {
+            executions: self.executions,
+            certificate,
+            stopped: ended.err().or_else(|| search.unexplored()),
+            search: Some(Search::SleepSets),
+            part: None,
+            thorough: true,
+        }
     }
 
     fn exhaust(
@@ -152,15 +220,20 @@ impl<'a> Exploration<'a> {
     ) -> Result<(), String> {
         while strategy.begin() {
             self.run_once(strategy)?;
-            if self.executions.is_multiple_of(LISTEN_EVERY) {
-                let frontier = strategy.frontier();
-                let progress = Progress { frontier, ..Progress::executions(self.executions) };
-                if let ControlFlow::Break(reason) = listener(progress) {
-                    return Err(reason);
-                }
+            if self.executions.is_multiple_of(LISTEN_EVERY)
+                && let ControlFlow::Break(reason) = listener(Progress::executions(self.executions))
+            {
+                return Err(reason);
             }
         }
         Ok(())
+    }
+
+    /// Takes over what executions on another thread have shown.
+    fn absorb(&mut self, executions: u64, findings: Findings, lockdep: &Lockdep) {
+        self.executions += executions;
+        self.findings.absorb(findings);
+        self.execution.absorb(lockdep);
     }
 
     /// Runs the program along `path` and on to an end, and tells what it has shown.
@@ -199,11 +272,16 @@ impl<'a> Exploration<'a> {
         Err(format!("an execution has more than {} operations", self.limits.native_operations))
     }
 
-    fn count_execution(&mut self) -> Result<(), String> {
+    fn executions_left(&self) -> Result<u64, String> {
         let most = self.limits.native_executions;
-        if self.executions == most {
-            return Err(format!("stopped after {most} executions, the limit"));
+        match most.saturating_sub(self.executions) {
+            0 => Err(format!("stopped after {most} executions, the limit")),
+            left => Ok(left),
         }
+    }
+
+    fn count_execution(&mut self) -> Result<(), String> {
+        self.executions_left()?;
         self.executions += 1;
         Ok(())
     }

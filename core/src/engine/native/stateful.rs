@@ -30,14 +30,14 @@ use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::engine::{Listener, Progress};
+use crate::engine::{Listener, Progress, Search};
 use crate::explore::Schedule;
 use crate::op::{ObjectId, ThreadId};
 use crate::verdict::Certificate;
 
 use super::automaton::{Automaton, Diverged, Expanded, Leads, Missing, State, Violated};
 use super::states::{Adder, Id, Mark, Origin, Run, States};
-use super::{DIVERGED, Exploration};
+use super::{DIVERGED, Exploration, Saved};
 
 /// Runs of states that are expanded between two words to the listener: some 100,000 states.
 const SLICE: usize = 128;
@@ -56,6 +56,22 @@ pub(super) enum Aim {
     Census,
     /// The shortest way to a violation.
     Shortest,
+}
+
+impl Aim {
+    /// Whether every kind of violation is found.
+    pub(super) fn is_thorough(self) -> bool {
+        matches!(self, Self::Verdict | Self::Census)
+    }
+
+    pub(super) fn search(self) -> Search {
+        match self {
+            Self::Verdict => Search::Stateful,
+            Self::Proof => Search::Reduced,
+            Self::Census => Search::Census,
+            Self::Shortest => Search::Shortest,
+        }
+    }
 }
 
 /// A search in progress.
@@ -91,7 +107,7 @@ enum Entry {
 
 /// A search that has been put aside.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Saved {
+pub(super) struct SavedStates {
     aim: Aim,
     reduced: bool,
     executions: u64,
@@ -172,7 +188,7 @@ impl Stateful {
 
     /// A search that goes on where `saved` was put aside.
     pub(super) fn restore(
-        saved: Saved,
+        saved: SavedStates,
         jobs: usize,
         exploration: &mut Exploration<'_>,
     ) -> Result<Self, CheckpointError> {
@@ -204,8 +220,8 @@ impl Stateful {
         Ok(search)
     }
 
-    fn save(&self, exploration: &Exploration<'_>) -> Saved {
-        Saved {
+    fn save(&self, exploration: &Exploration<'_>) -> SavedStates {
+        SavedStates {
             aim: self.aim,
             reduced: self.reduced,
             executions: exploration.executions,
@@ -441,7 +457,10 @@ impl Stateful {
     ) -> ControlFlow<String> {
         let states = self.states.len();
         let expanded = self.expanded.0 + self.expanded.1;
-        let checkpoint = || Checkpoint::new(exploration.scenario.name(), &self.save(exploration));
+        let checkpoint = || {
+            let saved = Saved::States(Box::new(self.save(exploration)));
+            Checkpoint::new(exploration.scenario.name(), &saved)
+        };
         listener(Progress {
             executions: exploration.executions,
             states: Some(states),
@@ -454,9 +473,8 @@ impl Stateful {
         })
     }
 
-    /// Whether the search finds every kind of violation.
-    pub(super) fn thorough(&self) -> bool {
-        matches!(self.aim, Aim::Verdict | Aim::Census)
+    pub(super) fn aim(&self) -> Aim {
+        self.aim
     }
 
     /// What has been counted.

@@ -1,0 +1,234 @@
+//! Source-DPOR by several threads, in rounds.
+//!
+//! Each walker explores the [parts](Parts) that it takes, on executions of its own. Between two
+//! rounds nobody runs: then the listener hears how far they have come, the limits are looked at,
+//! and the search can be put aside, as the walkers' paths.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::thread;
+
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::engine::{Listener, Progress};
+use crate::explore::{Dpor, Parts, SavedDpor, Shard, Strategy};
+use crate::observe::lockdep::Lockdep;
+use crate::verdict::{Certificate, Findings, Part};
+
+use super::{Exploration, Saved};
+
+/// Executions of a walker in one round, if it walks alone and if it does not: to start a thread
+/// costs as much as a few dozen executions.
+const ROUND: (u64, u64) = (256, 4_096);
+
+/// A search in progress.
+pub(super) struct Orderings {
+    parts: Arc<Parts>,
+    walkers: Vec<Walker>,
+}
+
+struct Walker {
+    search: Dpor,
+    /// Whether nothing is left for it to take.
+    done: bool,
+}
+
+/// A search that has been put aside.
+#[derive(Serialize, Deserialize)]
+pub(super) struct SavedOrderings {
+    depth: usize,
+    shard: Shard,
+    taken: u64,
+    executions: u64,
+    walkers: Vec<(SavedDpor, bool)>,
+    counterexamples: Vec<crate::explore::Schedule>,
+}
+
+/// What a walker has done in a round on a thread of its own.
+struct Round {
+    executions: u64,
+    findings: Findings,
+    lockdep: Lockdep,
+    ended: Result<bool, String>,
+}
+
+impl Orderings {
+    pub(super) fn new(jobs: usize, shard: Shard) -> Self {
+        let parts = Arc::new(Parts::new(jobs, shard));
+        let walkers = (0..jobs).map(|_| Walker::new(&parts)).collect();
+        Self { parts, walkers }
+    }
+
+    /// The search that was saved. Where more threads are given than it had walkers, it gets some,
+    /// if it has parts to be taken; where fewer, they take turns.
+    pub(super) fn restore(
+        saved: SavedOrderings,
+        jobs: usize,
+        exploration: &mut Exploration<'_>,
+    ) -> Result<Self, CheckpointError> {
+        let SavedOrderings { depth, shard, taken, executions, walkers, counterexamples } = saved;
+        let parts = Arc::new(Parts::restore(depth, shard, taken));
+        let mut restored = Vec::new();
+        for (search, done) in walkers {
+            let lead = |search: &mut dyn Strategy| exploration.run_once(search).is_ok();
+            let search = Dpor::restore(search, Arc::clone(&parts), lead);
+            let search = search.ok_or(CheckpointError::Outdated)?;
+            restored.push(Walker { search, done });
+        }
+        while depth > 0 && restored.len() < jobs {
+            restored.push(Walker::new(&parts));
+        }
+        for path in &counterexamples {
+            exploration.show(path).map_err(|_| CheckpointError::Outdated)?;
+        }
+        exploration.executions = executions;
+        Ok(Self { parts, walkers: restored })
+    }
+
+    fn save(&self, exploration: &Exploration<'_>) -> SavedOrderings {
+        let walker = |walker: &Walker| (walker.search.save(), walker.done);
+        SavedOrderings {
+            depth: self.parts.depth(),
+            shard: self.parts.shard(),
+            taken: self.parts.taken(),
+            executions: exploration.executions,
+            walkers: self.walkers.iter().map(walker).collect(),
+            counterexamples: exploration.findings.schedules().cloned().collect(),
+        }
+    }
+
+    /// Searches to the end; the reason if it did not get there.
+    pub(super) fn run(
+        &mut self,
+        exploration: &mut Exploration<'_>,
+        listener: &mut Listener<'_>,
+    ) -> Result<(), String> {
+        while self.walkers.iter().any(|walker| !walker.done) {
+            let mut ended = self.round(exploration);
+            if ended.is_ok()
+                && let ControlFlow::Break(reason) = self.tell(None, exploration, listener)
+            {
+                ended = Err(reason);
+            }
+            if let Err(reason) = &ended {
+                // Whether the listener would stop too is of no interest any more.
+                let _ = self.tell(Some(reason), exploration, listener);
+                return ended;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets every walker go on a little.
+    fn round(&mut self, exploration: &mut Exploration<'_>) -> Result<(), String> {
+        let jobs = exploration.limits.jobs.get();
+        let mut active: Vec<&mut Walker> =
+            self.walkers.iter_mut().filter(|walker| !walker.done).take(jobs).collect();
+        if let [walker] = active.as_mut_slice() {
+            walker.done = walker.walk(exploration, ROUND.0)?;
+            return Ok(());
+        }
+        let left = exploration.executions_left()?;
+        let most = ROUND.1.min(left.div_ceil(active.len() as u64));
+        let (scenario, limits) = (exploration.scenario, exploration.limits);
+        let walk = |walker: &mut Walker| {
+            let mut exploration = Exploration::new(scenario, limits);
+            let ended = walker.walk(&mut exploration, most);
+            exploration.into_round(ended)
+        };
+        let rounds: Vec<Round> = thread::scope(|scope| {
+            let threads: Vec<_> =
+                active.iter_mut().map(|walker| scope.spawn(|| walk(walker))).collect();
+            let join = |thread: thread::ScopedJoinHandle<'_, Round>| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            threads.into_iter().map(join).collect()
+        });
+        let mut result = Ok(());
+        for (walker, round) in active.iter_mut().zip(rounds) {
+            exploration.absorb(round.executions, round.findings, &round.lockdep);
+            match round.ended {
+                Ok(done) => walker.done = done,
+                Err(reason) => result = Err(reason),
+            }
+        }
+        result
+    }
+
+    fn tell(
+        &self,
+        stopping: Option<&str>,
+        exploration: &Exploration<'_>,
+        listener: &mut Listener<'_>,
+    ) -> ControlFlow<String> {
+        let checkpoint = || {
+            let saved = Saved::Orderings(self.save(exploration));
+            Checkpoint::new(exploration.scenario.name(), &saved)
+        };
+        let active = self.walkers.iter().filter(|walker| !walker.done);
+        let walked: Vec<(usize, u64, f64)> = active.map(|w| w.search.progress()).collect();
+        listener(Progress {
+            executions: exploration.executions,
+            frontier: Some(walked.iter().map(|(_, frontier, _)| frontier).sum()),
+            depth: walked.iter().map(|(depth, ..)| *depth).max(),
+            // Who is behind passes by what the others have taken.
+            explored: walked.iter().map(|(.., explored)| *explored).reduce(f64::min),
+            stopping,
+            checkpoint: Some(&checkpoint),
+            ..Progress::default()
+        })
+    }
+
+    /// Whether executions were stopped that might have shown other orderings.
+    pub(super) fn stopped_by_a_violation(&self) -> bool {
+        self.walkers.iter().any(|walker| walker.search.stopped_by_a_violation())
+    }
+
+    /// Why the search is no proof, though it has come to its end.
+    pub(super) fn unexplored(&self) -> Option<String> {
+        self.walkers.iter().find_map(|walker| walker.search.unexplored())
+    }
+
+    pub(super) fn certificate(&self) -> Certificate {
+        let traces = self.walkers.iter().filter_map(|w| w.search.certificate().traces).sum();
+        Certificate { traces: Some(traces), ..Certificate::default() }
+    }
+
+    /// A digest of the traces, the same for every run of the same program.
+    pub(super) fn digest(&self) -> u64 {
+        let digests = self.walkers.iter().filter_map(|walker| walker.search.digest());
+        digests.fold(0, u64::wrapping_add)
+    }
+
+    /// What this share is of, if it is not the whole.
+    pub(super) fn part(&self) -> Option<Part> {
+        let shard = self.parts.shard();
+        let (parts, first) = self.walkers.iter().map(|walker| walker.search.seen()).max()?;
+        (shard != Shard::WHOLE).then_some(Part { shard, parts, program: first.unwrap_or(0) })
+    }
+}
+
+impl Walker {
+    fn new(parts: &Arc<Parts>) -> Self {
+        Self { search: Dpor::new(Arc::clone(parts)), done: false }
+    }
+
+    /// Walks on for at most so many executions; whether it has come to its end.
+    fn walk(&mut self, exploration: &mut Exploration<'_>, most: u64) -> Result<bool, String> {
+        for _ in 0..most {
+            if !self.search.begin() {
+                return Ok(true);
+            }
+            exploration.run_once(&mut self.search)?;
+        }
+        Ok(false)
+    }
+}
+
+impl Exploration<'_> {
+    fn into_round(self, ended: Result<bool, String>) -> Round {
+        let Self { execution, findings, executions, .. } = self;
+        Round { executions, findings, lockdep: execution.take_lockdep(), ended }
+    }
+}
