@@ -43,7 +43,7 @@ pub(crate) const REFUSED: u64 = u64::MAX;
 pub(crate) const QUEUED: u64 = u64::MAX - 1;
 
 /// A rule of the primitive that an operation broke.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Fault {
     /// A lock was released by a thread that does not hold it.
     NotOwner,

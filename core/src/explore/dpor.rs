@@ -216,6 +216,10 @@ impl Strategy for Dpor {
         self.path.begin()
     }
 
+    fn unchanged(&mut self) -> usize {
+        self.path.unchanged()
+    }
+
     fn forced(&mut self) -> Option<Enabled> {
         self.path.forced()
     }

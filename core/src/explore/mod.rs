@@ -79,6 +79,12 @@ pub(crate) trait Strategy {
     /// Begins the next execution; false when there is none left to explore.
     fn begin(&mut self) -> bool;
 
+    /// How many steps this execution has in common with the one before. An executor that can go
+    /// back goes on from there, and does not ask for these steps or tell of them again.
+    fn unchanged(&mut self) -> usize {
+        0
+    }
+
     /// The next operation, where the path so far leaves no choice. It is cheaper to check that
     /// one is pending than to look at everything that is.
     fn forced(&mut self) -> Option<Enabled> {

@@ -151,6 +151,12 @@ impl Path {
         false
     }
 
+    /// What has happened is still known up to the branch, but not after having been put aside.
+    pub(super) fn unchanged(&mut self) -> usize {
+        self.depth = self.order.events.len();
+        self.depth
+    }
+
     pub(super) fn forced(&mut self) -> Option<Enabled> {
         let node = self.nodes.get(self.depth)?;
         self.depth += 1;

@@ -13,7 +13,8 @@ use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
 
 use crate::machine::{Fault, Machine, Ready};
-use crate::op::{ObjectId, OpKind, ThreadId};
+use crate::explore::{Choice, Enabled};
+use crate::op::{ObjectId, Op, OpKind, ThreadId};
 use crate::violation::ViolationKind;
 
 use super::intern::{History, mix};
@@ -62,10 +63,10 @@ struct ObjectState {
     digest: u64,
 }
 
-/// How a pending operation can complete, one transition for each way.
+/// How a pending operation can complete: for each way where it leads, and the reply.
 struct Meeting {
     ready: Ready,
-    ways: SmallVec<[Transition; 1]>,
+    ways: SmallVec<[(Transition, u64); 1]>,
 }
 
 #[derive(Clone, Copy)]
@@ -228,21 +229,29 @@ impl Automaton {
         for way in 0..ready.sure + ready.chance {
             let mut machine = self.objects[object as usize].machine.clone();
             ways.push(match machine.apply(me, op, way) {
-                Err(fault) => Transition::Faults(fault),
-                Ok(reply) => {
-                    let object = self.object(id, machine);
-                    match self.replies.get(&(next.history, reply)) {
-                        Some(Known::Always(outcome)) => {
-                            Transition::Goes { object, outcome: *outcome }
-                        }
-                        Some(Known::ByShape(maker)) => Transition::Makes { object, maker: *maker },
-                        None => Transition::Unseen,
-                    }
-                }
+                Err(fault) => (Transition::Faults(fault), 0),
+                Ok(reply) => (self.transition(next.history, reply, id, machine), reply),
             });
         }
         self.meetings.insert((thread, object), Meeting { ready, ways });
         Ok(())
+    }
+
+    /// What follows when a thread with this history is told `reply` by an object, which is now as
+    /// `machine` is.
+    fn transition(
+        &mut self,
+        history: History,
+        reply: u64,
+        object: ObjectId,
+        machine: Box<dyn Machine>,
+    ) -> Transition {
+        let object = self.object(object, machine);
+        match self.replies.get(&(history, reply)) {
+            Some(Known::Always(outcome)) => Transition::Goes { object, outcome: *outcome },
+            Some(Known::ByShape(maker)) => Transition::Makes { object, maker: *maker },
+            None => Transition::Unseen,
+        }
     }
 
     /// Works out what an object becomes when it is told a value.
@@ -360,38 +369,106 @@ impl Automaton {
         scratch: &mut Vec<u32>,
         leads: &mut impl FnMut(ThreadId, u8, Leads<'_>),
     ) -> Result<Ready, Missing> {
-        let (shape, threads, objects) = parts(state);
+        let meeting = self.meeting(state, thread)?;
         let me = ThreadId::new(thread);
-        let number = threads[thread];
-        let (object, _) = self.threads[number as usize].next.pending.expect("asked for before");
-        let meets = (number, objects[object.index()]);
-        let meeting = self.meetings.get(&meets).ok_or(Missing::Meeting(meets.0, meets.1))?;
-        for (way, transition) in (0..).zip(&meeting.ways) {
-            let (becomes, outcome) = match transition {
-                Transition::Goes { object, outcome } => (*object, *outcome),
-                Transition::Makes { object, maker } => {
-                    let outcome = self.makers[*maker as usize].get(&shape);
-                    (*object, *outcome.ok_or(Missing::Step(me, way))?)
-                }
-                Transition::Unseen => return Err(Missing::Step(me, way)),
-                Transition::Faults(fault) => {
-                    leads(me, way, Leads::Violates(Violated::Rule(object, *fault)));
-                    continue;
-                }
-            };
-            let outcome = &self.outcomes[outcome as usize];
-            if let Some(kind) = &outcome.violated {
-                leads(me, way, Leads::Violates(Violated::Other(kind)));
-                continue;
-            }
-            scratch.clear();
-            scratch.extend_from_slice(state);
-            scratch[1 + thread] = outcome.next;
-            scratch[1 + shape.threads() + object.index()] = becomes;
-            self.take_effect(&outcome.effects, scratch)?;
-            leads(me, way, Leads::To(scratch));
+        for (way, (transition, _)) in (0..).zip(&meeting.ways) {
+            leads(me, way, self.take(state, me, way, *transition, scratch)?);
         }
         Ok(meeting.ready)
+    }
+
+    /// What can happen at the next operation of `thread`.
+    fn meeting(&self, state: &State, thread: usize) -> Result<&Meeting, Missing> {
+        let (_, threads, objects) = parts(state);
+        let thread = threads[thread];
+        let (object, _) = self.threads[thread as usize].next.pending.expect("it has a next one");
+        let object = objects[object.index()];
+        self.meetings.get(&(thread, object)).ok_or(Missing::Meeting(thread, object))
+    }
+
+    /// Where one transition out of `state` leads.
+    fn take<'a>(
+        &'a self,
+        state: &State,
+        me: ThreadId,
+        way: u8,
+        transition: Transition,
+        scratch: &'a mut Vec<u32>,
+    ) -> Result<Leads<'a>, Missing> {
+        let (shape, threads, _) = parts(state);
+        let thread = threads[me.index()] as usize;
+        let (object, _) = self.threads[thread].next.pending.expect("it has a next one");
+        let (becomes, outcome) = match transition {
+            Transition::Goes { object, outcome } => (object, outcome),
+            Transition::Makes { object, maker } => {
+                let outcome = self.makers[maker as usize].get(&shape);
+                (object, *outcome.ok_or(Missing::Step(me, way))?)
+            }
+            Transition::Unseen => return Err(Missing::Step(me, way)),
+            Transition::Faults(fault) => {
+                return Ok(Leads::Violates(Violated::Rule(object, fault)));
+            }
+        };
+        let outcome = &self.outcomes[outcome as usize];
+        if let Some(kind) = &outcome.violated {
+            return Ok(Leads::Violates(Violated::Other(kind)));
+        }
+        scratch.clear();
+        scratch.extend_from_slice(state);
+        scratch[1 + me.index()] = outcome.next;
+        scratch[1 + shape.threads() + object.index()] = becomes;
+        self.take_effect(&outcome.effects, scratch)?;
+        Ok(Leads::To(scratch))
+    }
+
+    /// What can happen in `state`, for a search that chooses among it.
+    pub(super) fn enabled(&self, state: &State) -> Result<SmallVec<[Enabled; 6]>, Missing> {
+        let mut enabled = SmallVec::new();
+        self.each_pending(state, |thread, (object, op), ready| {
+            for way in 0..ready.sure + ready.chance {
+                let choice = Choice { thread, way };
+                enabled.push(Enabled { choice, object, op, sure: way < ready.sure });
+            }
+        })?;
+        Ok(enabled)
+    }
+
+    /// What cannot happen in `state`, though it is announced. Everything about it is known.
+    pub(super) fn blocked(&self, state: &State) -> Vec<(ThreadId, ObjectId, Op)> {
+        let mut blocked = Vec::new();
+        let known = self.each_pending(state, |thread, (object, op), ready| {
+            if ready == Ready::NO {
+                blocked.push((thread, object, op));
+            }
+        });
+        known.expect("whoever asks has asked what is enabled");
+        blocked
+    }
+
+    fn each_pending(
+        &self,
+        state: &State,
+        mut look: impl FnMut(ThreadId, (ObjectId, Op), Ready),
+    ) -> Result<(), Missing> {
+        let (_, threads, _) = parts(state);
+        for (thread, number) in threads.iter().enumerate() {
+            if let Some(pending) = self.threads[*number as usize].next.pending {
+                look(ThreadId::new(thread), pending, self.meeting(state, thread)?.ready);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a thread is told by the step that `choice` takes, and where the step leads.
+    pub(super) fn step<'a>(
+        &'a self,
+        state: &State,
+        choice: Choice,
+        scratch: &'a mut Vec<u32>,
+    ) -> Result<(u64, Leads<'a>), Missing> {
+        let Choice { thread, way } = choice;
+        let (transition, reply) = self.meeting(state, thread.index())?.ways[usize::from(way)];
+        Ok((reply, self.take(state, thread, way, transition, scratch)?))
     }
 
     fn take_effect(&self, effects: &[NumberedEffect], state: &mut Vec<u32>) -> Result<(), Missing> {

@@ -623,6 +623,16 @@ impl Execution {
         findings.note(violation, &self.inner.borrow().observers);
     }
 
+    /// What values and histories are called here; the next execution calls them anew.
+    pub(super) fn take_interner(&self) -> Interner {
+        std::mem::take(&mut self.inner.borrow_mut().interner)
+    }
+
+    /// From now on, values and histories are called this.
+    pub(super) fn give_interner(&self, interner: Interner) {
+        self.inner.borrow_mut().interner = interner;
+    }
+
     /// The lock order over all executions, which is forgotten here.
     pub(super) fn take_lockdep(&self) -> Lockdep {
         std::mem::take(self.inner.borrow_mut().observers.lockdep_mut())

@@ -4,10 +4,12 @@ mod automaton;
 mod execution;
 mod fiber;
 mod intern;
+mod learner;
 mod lesson;
 mod orderings;
 mod stateful;
 mod states;
+mod walk;
 
 use std::ops::ControlFlow;
 use std::rc::Rc;

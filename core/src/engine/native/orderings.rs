@@ -16,6 +16,7 @@ use crate::explore::{Dpor, Parts, SavedDpor, Shard, Strategy};
 use crate::observe::lockdep::Lockdep;
 use crate::verdict::{Certificate, Findings, Part};
 
+use super::walk::Walk;
 use super::{Exploration, Saved};
 
 /// Executions of a walker in one round, if it walks alone and if it does not: to start a thread
@@ -30,6 +31,9 @@ pub(super) struct Orderings {
 
 struct Walker {
     search: Dpor,
+    /// On what the search runs: the automaton of the program; the program itself if that is none,
+    /// because there are values that cannot be compared.
+    walk: Option<Walk>,
     /// Whether nothing is left for it to take.
     done: bool,
 }
@@ -74,7 +78,7 @@ impl Orderings {
             let lead = |search: &mut dyn Strategy| exploration.run_once(search).is_ok();
             let search = Dpor::restore(search, Arc::clone(&parts), lead);
             let search = search.ok_or(CheckpointError::Outdated)?;
-            restored.push(Walker { search, done });
+            restored.push(Walker { search, walk: None, done });
         }
         while depth > 0 && restored.len() < jobs {
             restored.push(Walker::new(&parts));
@@ -123,10 +127,11 @@ impl Orderings {
     /// Lets every walker go on a little.
     fn round(&mut self, exploration: &mut Exploration<'_>) -> Result<(), String> {
         let jobs = exploration.limits.jobs.get();
+        let opaque = exploration.execution.opaque();
         let mut active: Vec<&mut Walker> =
             self.walkers.iter_mut().filter(|walker| !walker.done).take(jobs).collect();
         if let [walker] = active.as_mut_slice() {
-            walker.done = walker.walk(exploration, ROUND.0)?;
+            walker.done = walker.walk(exploration, opaque, ROUND.0)?;
             return Ok(());
         }
         let left = exploration.executions_left()?;
@@ -134,7 +139,7 @@ impl Orderings {
         let (scenario, limits) = (exploration.scenario, exploration.limits);
         let walk = |walker: &mut Walker| {
             let mut exploration = Exploration::new(scenario, limits);
-            let ended = walker.walk(&mut exploration, most);
+            let ended = walker.walk(&mut exploration, opaque, most);
             exploration.into_round(ended)
         };
         let rounds: Vec<Round> = thread::scope(|scope| {
@@ -211,16 +216,25 @@ impl Orderings {
 
 impl Walker {
     fn new(parts: &Arc<Parts>) -> Self {
-        Self { search: Dpor::new(Arc::clone(parts)), done: false }
+        Self { search: Dpor::new(Arc::clone(parts)), walk: None, done: false }
     }
 
     /// Walks on for at most so many executions; whether it has come to its end.
-    fn walk(&mut self, exploration: &mut Exploration<'_>, most: u64) -> Result<bool, String> {
+    fn walk(
+        &mut self,
+        exploration: &mut Exploration<'_>,
+        opaque: bool,
+        most: u64,
+    ) -> Result<bool, String> {
         for _ in 0..most {
             if !self.search.begin() {
                 return Ok(true);
             }
-            exploration.run_once(&mut self.search)?;
+            match &mut self.walk {
+                Some(walk) => walk.run(&mut self.search, exploration)?,
+                None if opaque => exploration.run_once(&mut self.search)?,
+                none => none.insert(Walk::new(exploration)?).run(&mut self.search, exploration)?,
+            }
         }
         Ok(false)
     }

@@ -35,9 +35,10 @@ use crate::explore::Schedule;
 use crate::op::{ObjectId, ThreadId};
 use crate::verdict::Certificate;
 
-use super::automaton::{Automaton, Diverged, Expanded, Leads, Missing, State, Violated};
+use super::automaton::{Expanded, Leads, Missing, State, Violated};
+use super::learner::{Learner, SavedLearner};
 use super::states::{Adder, Id, Mark, Origin, Run, States};
-use super::{DIVERGED, Exploration, Saved};
+use super::{Exploration, Saved};
 
 /// Runs of states that are expanded between two words to the listener: some 100,000 states.
 const SLICE: usize = 128;
@@ -80,11 +81,7 @@ pub(super) struct Stateful {
     reduced: bool,
     /// How many threads expand states.
     jobs: usize,
-    automaton: Automaton,
-    /// How the automaton came about.
-    journal: Vec<Entry>,
-    /// The state in which the program begins; empty if it does not get that far.
-    beginning: Vec<u32>,
+    learner: Learner,
     states: States,
     /// The states of the present depth begin here and end there.
     level: (Mark, Mark),
@@ -97,22 +94,13 @@ pub(super) struct Stateful {
     shown: FxHashSet<Owned>,
 }
 
-/// One thing that was learned. What an automaton is follows from these.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-enum Entry {
-    Run(Schedule),
-    Meeting(u32, u32),
-    Setting(u32, u64),
-}
-
 /// A search that has been put aside.
 #[derive(Serialize, Deserialize)]
 pub(super) struct SavedStates {
     aim: Aim,
     reduced: bool,
     executions: u64,
-    journal: Vec<Entry>,
-    fingerprint: u64,
+    learner: SavedLearner,
     states: Vec<Vec<Vec<u32>>>,
     level: (Mark, Mark),
     depth: usize,
@@ -161,22 +149,19 @@ impl Stateful {
         jobs: usize,
         exploration: &mut Exploration<'_>,
     ) -> Result<Self, String> {
-        let mut search = Self::new(aim, jobs);
-        search.learn_beginning(exploration)?;
+        let mut search = Self::new(aim, jobs, Learner::new(exploration)?);
         search.begin();
         Ok(search)
     }
 
-    fn new(aim: Aim, jobs: usize) -> Self {
+    fn new(aim: Aim, jobs: usize, learner: Learner) -> Self {
         let states = States::new(jobs);
         let level = (states.start(), states.start());
         Self {
             aim,
             reduced: matches!(aim, Aim::Verdict | Aim::Proof),
             jobs,
-            automaton: Automaton::default(),
-            journal: Vec::new(),
-            beginning: Vec::new(),
+            learner,
             states,
             level,
             depth: 0,
@@ -193,21 +178,10 @@ impl Stateful {
         exploration: &mut Exploration<'_>,
     ) -> Result<Self, CheckpointError> {
         let outdated = |_| CheckpointError::Outdated;
-        let mut search = Self::new(saved.aim, jobs);
-        search.learn_beginning(exploration).map_err(outdated)?;
-        for entry in &saved.journal[1..] {
-            match entry {
-                Entry::Run(path) => search.learn_run(path, exploration),
-                Entry::Meeting(thread, object) => search.learn_meeting(*thread, *object),
-                Entry::Setting(object, value) => search.learn_setting(*object, *value),
-            }
-            .map_err(outdated)?;
-        }
+        let learner = Learner::restore(saved.learner, exploration).map_err(outdated)?;
+        let mut search = Self::new(saved.aim, jobs, learner);
         for path in &saved.counterexamples {
             exploration.show(path).map_err(outdated)?;
-        }
-        if search.automaton.fingerprint() != saved.fingerprint {
-            return Err(CheckpointError::Outdated);
         }
         exploration.executions = saved.executions;
         search.reduced = saved.reduced;
@@ -225,8 +199,7 @@ impl Stateful {
             aim: self.aim,
             reduced: self.reduced,
             executions: exploration.executions,
-            journal: self.journal.clone(),
-            fingerprint: self.automaton.fingerprint(),
+            learner: self.learner.save(),
             states: self.states.save(),
             level: self.level.clone(),
             depth: self.depth,
@@ -262,7 +235,7 @@ impl Stateful {
                 self.check_aim(exploration)?;
             }
             // A mutex that was given back first may have turned out to be tried.
-            let again = self.trusted.iter().any(|object| self.automaton.tried(*object));
+            let again = self.trusted.iter().any(|object| self.learner.automaton().tried(*object));
             let census =
                 self.aim == Aim::Verdict && self.reduced && !exploration.findings.is_empty();
             self.reduced &= again || !census;
@@ -288,8 +261,8 @@ impl Stateful {
         self.shown.clear();
         (self.depth, self.expanded) = (0, (0, 0));
         let start = self.states.start();
-        if !self.beginning.is_empty() {
-            self.states.adder().reach(&self.beginning, Origin::BEGINNING);
+        if !self.learner.beginning().is_empty() {
+            self.states.adder().reach(self.learner.beginning(), Origin::BEGINNING);
         }
         self.level = (start, self.states.mark());
     }
@@ -361,7 +334,7 @@ impl Stateful {
             Leads::Violates(what) => violated.push((id, thread, way, owned(&what))),
         };
         *expanded += 1;
-        match self.automaton.expand(state, self.reduced, scratch, reach) {
+        match self.learner.automaton().expand(state, self.reduced, scratch, reach) {
             Err(missing) => {
                 *expanded -= 1;
                 unexpanded.push((id, missing));
@@ -383,8 +356,9 @@ impl Stateful {
         let mut scratch = Vec::new();
         while !found.unexpanded.is_empty() {
             for (id, missing) in std::mem::take(&mut found.unexpanded) {
-                self.learn(id, missing, exploration)?;
                 let state = self.states.get(id);
+                let path = || self.states.path(id);
+                self.learner.learn(missing, &state, path, exploration)?;
                 let mut adder = self.states.adder();
                 self.expand_state(id, &state, &mut adder, &mut scratch, &mut found);
             }
@@ -400,52 +374,6 @@ impl Stateful {
             }
         }
         Ok(())
-    }
-
-    fn learn(
-        &mut self,
-        id: Id,
-        missing: Missing,
-        exploration: &mut Exploration<'_>,
-    ) -> Result<(), String> {
-        match missing {
-            Missing::Meeting(thread, object) => self.learn_meeting(thread, object),
-            Missing::Setting(object, value) => self.learn_setting(object, value),
-            Missing::Step(thread, way) => {
-                let (me, object) = self.automaton.meeting_of(&self.states.get(id), thread);
-                self.learn_run(&self.states.path(id).then(thread, way), exploration)?;
-                self.learn_meeting(me, object)
-            }
-        }
-    }
-
-    fn learn_beginning(&mut self, exploration: &mut Exploration<'_>) -> Result<(), String> {
-        let lessons = exploration.learn(&Schedule::default())?;
-        self.journal.push(Entry::Run(Schedule::default()));
-        if !lessons.threads.is_empty() {
-            self.beginning = self.automaton.begin(&lessons);
-        }
-        self.automaton.learn(&lessons).map_err(diverged)
-    }
-
-    fn learn_run(
-        &mut self,
-        path: &Schedule,
-        exploration: &mut Exploration<'_>,
-    ) -> Result<(), String> {
-        let lessons = exploration.learn(path)?;
-        self.journal.push(Entry::Run(path.clone()));
-        self.automaton.learn(&lessons).map_err(diverged)
-    }
-
-    fn learn_meeting(&mut self, thread: u32, object: u32) -> Result<(), String> {
-        self.journal.push(Entry::Meeting(thread, object));
-        self.automaton.meet(thread, object).map_err(diverged)
-    }
-
-    fn learn_setting(&mut self, object: u32, value: u64) -> Result<(), String> {
-        self.journal.push(Entry::Setting(object, value));
-        self.automaton.set(object, value).map_err(diverged)
     }
 
     /// Tells the listener how far the search has come.
@@ -484,8 +412,9 @@ impl Stateful {
 
     /// A digest of the states, the same for every run of the same program.
     pub(super) fn digest(&self) -> u64 {
+        let automaton = self.learner.automaton();
         let mut digest = 0_u64;
-        self.states.for_each(|state| digest = digest.wrapping_add(self.automaton.digest(state)));
+        self.states.for_each(|state| digest = digest.wrapping_add(automaton.digest(state)));
         digest
     }
 }
@@ -495,8 +424,4 @@ fn owned(what: &Violated<'_>) -> Owned {
         Violated::Rule(object, fault) => (Some(*object), format!("{fault:?}")),
         Violated::Other(kind) => (None, kind.to_string()),
     }
-}
-
-fn diverged(_: Diverged) -> String {
-    DIVERGED.to_owned()
 }

@@ -1,0 +1,118 @@
+//! What is known of a program, and how it came to be known.
+//!
+//! A search on the [automaton](super::automaton) that comes to something unknown asks for it here.
+//! Most of it can be worked out; for a step that no thread has shown yet, the program is run.
+
+use serde::{Deserialize, Serialize};
+
+use crate::explore::Schedule;
+
+use super::automaton::{Automaton, Diverged, Missing, State};
+use super::{DIVERGED, Exploration};
+
+/// An automaton that grows as it is asked.
+pub(super) struct Learner {
+    automaton: Automaton,
+    /// How the automaton came about.
+    journal: Vec<Entry>,
+    /// The state in which the program begins; empty if it does not get that far.
+    beginning: Vec<u32>,
+}
+
+/// One thing that was learned.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Entry {
+    Run(Schedule),
+    Meeting(u32, u32),
+    Setting(u32, u64),
+}
+
+/// What an automaton is follows from the journal, as long as the program is the same.
+#[derive(Serialize, Deserialize)]
+pub(super) struct SavedLearner {
+    journal: Vec<Entry>,
+    fingerprint: u64,
+}
+
+impl Learner {
+    /// Knows how the program begins.
+    pub(super) fn new(exploration: &mut Exploration<'_>) -> Result<Self, String> {
+        let lessons = exploration.learn(&Schedule::default())?;
+        let mut automaton = Automaton::default();
+        let mut beginning = Vec::new();
+        if !lessons.threads.is_empty() {
+            beginning = automaton.begin(&lessons);
+        }
+        automaton.learn(&lessons).map_err(diverged)?;
+        Ok(Self { automaton, journal: Vec::new(), beginning })
+    }
+
+    pub(super) fn automaton(&self) -> &Automaton {
+        &self.automaton
+    }
+
+    pub(super) fn beginning(&self) -> &State {
+        &self.beginning
+    }
+
+    /// Learns what is missing in `state`, which `path` leads to.
+    pub(super) fn learn(
+        &mut self,
+        missing: Missing,
+        state: &State,
+        path: impl FnOnce() -> Schedule,
+        exploration: &mut Exploration<'_>,
+    ) -> Result<(), String> {
+        match missing {
+            Missing::Meeting(thread, object) => {
+                self.learn_entry(Entry::Meeting(thread, object), exploration)
+            }
+            Missing::Setting(object, value) => {
+                self.learn_entry(Entry::Setting(object, value), exploration)
+            }
+            Missing::Step(thread, way) => {
+                let (me, object) = self.automaton.meeting_of(state, thread);
+                self.learn_entry(Entry::Run(path().then(thread, way)), exploration)?;
+                self.learn_entry(Entry::Meeting(me, object), exploration)
+            }
+        }
+    }
+
+    fn learn_entry(
+        &mut self,
+        entry: Entry,
+        exploration: &mut Exploration<'_>,
+    ) -> Result<(), String> {
+        match &entry {
+            Entry::Run(path) => self.automaton.learn(&exploration.learn(path)?),
+            Entry::Meeting(thread, object) => self.automaton.meet(*thread, *object),
+            Entry::Setting(object, value) => self.automaton.set(*object, *value),
+        }
+        .map_err(diverged)?;
+        self.journal.push(entry);
+        Ok(())
+    }
+
+    pub(super) fn save(&self) -> SavedLearner {
+        let fingerprint = self.automaton.fingerprint();
+        SavedLearner { journal: self.journal.clone(), fingerprint }
+    }
+
+    /// Learns all that was saved again, in the same order, so that every number means what it
+    /// did. Fails if the program has changed.
+    pub(super) fn restore(
+        saved: SavedLearner,
+        exploration: &mut Exploration<'_>,
+    ) -> Result<Self, String> {
+        let mut learner = Self::new(exploration)?;
+        for entry in saved.journal {
+            learner.learn_entry(entry, exploration)?;
+        }
+        let same = learner.automaton.fingerprint() == saved.fingerprint;
+        if same { Ok(learner) } else { Err(DIVERGED.to_owned()) }
+    }
+}
+
+fn diverged(_: Diverged) -> String {
+    DIVERGED.to_owned()
+}

@@ -1,0 +1,224 @@
+//! Runs a strategy on the automaton of a program.
+//!
+//! An execution that begins as the one before need not be run from its beginning: the states along
+//! the last one are kept, and the walk goes on from where the two part. So an execution costs what
+//! is new in it. The program itself runs where the automaton does not know what comes, and at the
+//! end of an execution: what is wrong there only the program can tell, once for each state in
+//! which executions end.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
+
+use crate::explore::{Choice, Decision, Enabled, Happened, Point, Schedule, Strategy};
+use crate::op::{ObjectId, Op, ThreadId};
+use crate::violation::ViolationKind;
+
+use super::Exploration;
+use super::automaton::{Automaton, Leads, Missing, State, Violated};
+use super::intern::Interner;
+use super::learner::Learner;
+use super::lesson::Shape;
+
+/// How many states in which executions end are remembered. Beyond that each end is looked at.
+const ENDS_MAX: usize = 1 << 20;
+
+/// A walker's knowledge of the program, and where it is.
+pub(super) struct Walk {
+    learner: Learner,
+    /// The states along the present execution, and the steps between them.
+    states: Vec<Vec<u32>>,
+    steps: Vec<Choice>,
+    /// States in which executions have ended.
+    ends: FxHashSet<Box<State>>,
+    /// Violations that have been shown, each with the length of the way there.
+    shown: FxHashMap<What, usize>,
+    /// What the numbers in the automaton stand for.
+    interner: Interner,
+}
+
+/// As [`Violated`], to be kept.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum What {
+    Rule(ObjectId, crate::machine::Fault),
+    Other(ViolationKind),
+}
+
+impl Walk {
+    pub(super) fn new(exploration: &mut Exploration<'_>) -> Result<Self, String> {
+        let executions = exploration.executions;
+        let learner = Learner::new(exploration)?;
+        exploration.executions = executions;
+        let states = vec![learner.beginning().to_vec()];
+        Ok(Self {
+            learner,
+            states,
+            steps: Vec::new(),
+            ends: FxHashSet::default(),
+            shown: FxHashMap::default(),
+            interner: exploration.execution.take_interner(),
+        })
+    }
+
+    /// One execution, as `strategy` decides. The executions of the program that it takes to
+    /// learn and to show are not counted.
+    pub(super) fn run(
+        &mut self,
+        strategy: &mut dyn Strategy,
+        exploration: &mut Exploration<'_>,
+    ) -> Result<(), String> {
+        exploration.count_execution()?;
+        if self.learner.beginning().is_empty() {
+            return Ok(());
+        }
+        let unchanged = strategy.unchanged();
+        self.states.truncate(unchanged + 1);
+        self.steps.truncate(unchanged);
+        loop {
+            exploration.check_depth(self.steps.len())?;
+            let choice = match strategy.forced() {
+                Some(forced) => forced.choice,
+                None => match self.choose(strategy, exploration)? {
+                    Decision::Take(choice) => choice,
+                    Decision::Cut => return Ok(()),
+                },
+            };
+            let happened = self.step(choice, exploration)?;
+            let violated = happened.violated;
+            strategy.happened(happened);
+            if violated {
+                return Ok(());
+            }
+        }
+    }
+
+    fn here(&self) -> &State {
+        self.states.last().expect("the beginning stays")
+    }
+
+    fn choose(
+        &mut self,
+        strategy: &mut dyn Strategy,
+        exploration: &mut Exploration<'_>,
+    ) -> Result<Decision, String> {
+        let enabled = loop {
+            match self.learner.automaton().enabled(self.here()) {
+                Ok(enabled) => break enabled,
+                Err(missing) => self.learn(missing, exploration)?,
+            }
+        };
+        if !enabled.iter().any(|enabled| enabled.sure) && !self.ends.contains(self.here()) {
+            if self.ends.len() < ENDS_MAX {
+                self.ends.insert(self.here().into());
+            }
+            self.on_the_program(exploration, |walk, exploration| exploration.show(&walk.path()))?;
+        }
+        let here = Here { automaton: self.learner.automaton(), state: self.here(), enabled };
+        Ok(strategy.choose(&here))
+    }
+
+    fn step(
+        &mut self,
+        choice: Choice,
+        exploration: &mut Exploration<'_>,
+    ) -> Result<Happened, String> {
+        loop {
+            let mut next = Vec::new();
+            let here = self.here();
+            let before = Shape(here[0]);
+            let missing = match self.learner.automaton().step(here, choice, &mut next) {
+                Ok((reply, Leads::To(state))) => {
+                    let after = Shape(state[0]);
+                    let happened = Happened {
+                        reply,
+                        born: before.threads()..after.threads(),
+                        makes: before != after,
+                        violated: false,
+                    };
+                    self.states.push(next);
+                    self.steps.push(choice);
+                    return Ok(happened);
+                }
+                Ok((reply, Leads::Violates(violated))) => {
+                    let what = What::from(violated);
+                    return self.violated(what, choice, reply, exploration);
+                }
+                Err(missing) => missing,
+            };
+            self.learn(missing, exploration)?;
+        }
+    }
+
+    fn violated(
+        &mut self,
+        what: What,
+        choice: Choice,
+        reply: u64,
+        exploration: &mut Exploration<'_>,
+    ) -> Result<Happened, String> {
+        let length = self.steps.len();
+        if self.shown.get(&what).is_none_or(|shown| length < *shown) {
+            self.shown.insert(what, length);
+            self.on_the_program(exploration, |walk, exploration| {
+                exploration.show(&walk.path().then(choice.thread, choice.way))
+            })?;
+        }
+        let threads = Shape(self.here()[0]).threads();
+        Ok(Happened { reply, born: threads..threads, makes: false, violated: true })
+    }
+
+    fn path(&self) -> Schedule {
+        Schedule(self.steps.clone())
+    }
+
+    fn learn(
+        &mut self,
+        missing: Missing,
+        exploration: &mut Exploration<'_>,
+    ) -> Result<(), String> {
+        self.on_the_program(exploration, |walk, exploration| {
+            let (path, here) = (walk.path(), walk.here().to_vec());
+            walk.learner.learn(missing, &here, || path, exploration)
+        })
+    }
+
+    /// Runs the program, with the numbers of this walk, and not as an execution of the search.
+    fn on_the_program(
+        &mut self,
+        exploration: &mut Exploration<'_>,
+        run: impl FnOnce(&mut Self, &mut Exploration<'_>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let executions = exploration.executions;
+        exploration.executions = 0;
+        exploration.execution.give_interner(std::mem::take(&mut self.interner));
+        let result = run(self, exploration);
+        self.interner = exploration.execution.take_interner();
+        exploration.executions = executions;
+        result
+    }
+}
+
+impl From<Violated<'_>> for What {
+    fn from(violated: Violated<'_>) -> Self {
+        match violated {
+            Violated::Rule(object, fault) => Self::Rule(object, fault),
+            Violated::Other(kind) => Self::Other(kind.clone()),
+        }
+    }
+}
+
+/// A state, as the strategy sees it.
+struct Here<'a> {
+    automaton: &'a Automaton,
+    state: &'a State,
+    enabled: SmallVec<[Enabled; 6]>,
+}
+
+impl Point for Here<'_> {
+    fn enabled(&self) -> &[Enabled] {
+        &self.enabled
+    }
+
+    fn blocked(&self) -> Vec<(ThreadId, ObjectId, Op)> {
+        self.automaton.blocked(self.state)
+    }
+}
