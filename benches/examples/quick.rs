@@ -1,7 +1,7 @@
-use std::time::Instant;
+use selvedge_core::{Engine, Limits, Progress, Search};
 use selvedge_models::programs::Program;
-use selvedge_core::{Engine, Limits, Search, Progress};
 use std::ops::ControlFlow;
+use std::time::Instant;
 fn main() {
     let a: Vec<String> = std::env::args().skip(1).collect();
     let p = Program::named(&a[0]).unwrap();
@@ -15,6 +15,16 @@ fn main() {
         let t = Instant::now();
         let r = s.verify_with(Engine::Native, &l, &mut |_: Progress<'_>| ControlFlow::Continue(()));
         let e = t.elapsed().as_secs_f64();
-        if e < best { best = e; println!("{:.3} ms {} execs {} {:x?} {:.0} ns/exec", e*1e3, r.verdict.as_str(), r.executions, r.certificate, e*1e9/r.executions as f64); }
+        if e < best {
+            best = e;
+            println!(
+                "{:.3} ms {} execs {} {:x?} {:.0} ns/exec",
+                e * 1e3,
+                r.verdict.as_str(),
+                r.executions,
+                r.certificate,
+                e * 1e9 / r.executions as f64
+            );
+        }
     }
 }

@@ -66,6 +66,11 @@ impl Event {
         }
     }
 
+    /// Whether it depends on events of other objects: see [`dependent`].
+    pub(super) fn is_far_reaching(&self) -> bool {
+        self.makes || !self.what.sure
+    }
+
     /// Whether it takes a mutex.
     pub(super) fn acquires(&self) -> bool {
         match self.kind() {

@@ -162,7 +162,8 @@ fn races(order: &HappensBefore) -> SmallVec<[Race; 2]> {
     // What orders an earlier event and this one, with what made this one possible and without.
     let mut needed = newest.needed.clone();
     let mut known = newest.known.clone();
-    for (earlier, past) in before.iter().enumerate().rev() {
+    for earlier in order.related(event, before.len()) {
+        let past = &before[earlier];
         let locks = event.kind() == OpKind::Lock && past.event.what.object == event.what.object;
         let race = if locks {
             past.event.acquires() && !known.covers(past)
@@ -216,8 +217,8 @@ impl Strategy for Dpor {
         self.path.begin()
     }
 
-    fn unchanged(&mut self) -> usize {
-        self.path.unchanged()
+    fn unchanged(&mut self, known: usize) -> usize {
+        self.path.unchanged(known)
     }
 
     fn forced(&mut self) -> Option<Enabled> {

@@ -6,6 +6,9 @@
 //! have the same clocks, whatever the order in which they were run; so an order-blind sum of
 //! hashes over (thread, position, operation, reply, clock) is a fingerprint of the trace.
 
+use std::hash::Hasher;
+
+use rustc_hash::FxHasher;
 use smallvec::SmallVec;
 
 use super::dependency::{Event, dependent, enables};
@@ -13,8 +16,15 @@ use crate::machine::QUEUED;
 use crate::op::{Op, OpKind, ThreadId};
 
 /// How many events of each thread have happened before something.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub(super) struct Clock(SmallVec<[u32; 6]>);
+#[derive(PartialEq, Eq, Default, Debug)]
+pub(super) struct Clock(SmallVec<[u32; 8]>);
+
+impl Clone for Clock {
+    /// Word for word, which is quicker than one by one.
+    fn clone(&self) -> Self {
+        Self(SmallVec::from_slice(&self.0))
+    }
+}
 
 impl Clock {
     pub(super) fn of(&self, thread: ThreadId) -> u32 {
@@ -52,8 +62,16 @@ pub(super) struct Past {
     pub(super) known: Clock,
     /// That, and what made the event possible.
     pub(super) needed: Clock,
+    before: Before,
     /// Of the events up to this one.
     fingerprint: u64,
+}
+
+/// The last event before some other, of the same thread and on the same object.
+#[derive(Clone, Copy, Debug)]
+struct Before {
+    of_thread: Option<usize>,
+    on_object: Option<usize>,
 }
 
 impl Past {
@@ -67,16 +85,22 @@ impl Past {
 #[derive(Debug, Default)]
 pub(super) struct HappensBefore {
     pub(super) events: Vec<Past>,
+    /// The last event of each thread, and the last on each object.
+    of_thread: Vec<Option<usize>>,
+    on_object: Vec<Option<usize>>,
+    /// How many events depend on others than those on their object.
+    far_reaching: usize,
 }
 
 impl HappensBefore {
     /// What has happened before anything that `thread` does next: its last event, or the one in
     /// which it was started. The threads of the scenario were started before everything.
     pub(super) fn known_to(&self, thread: ThreadId) -> Clock {
-        let last = self.events.iter().rfind(|past| {
-            past.event.thread() == thread || past.event.born.contains(&thread.index())
+        let last = last(&self.of_thread, thread.index()).or_else(|| {
+            let born = |past: &Past| past.event.born.contains(&thread.index());
+            (self.far_reaching > 0).then(|| self.events.iter().rposition(born))?
         });
-        last.map(|past| past.clock.clone()).unwrap_or_default()
+        last.map(|last| self.events[last].clock.clone()).unwrap_or_default()
     }
 
     pub(super) fn push(&mut self, event: Event) {
@@ -86,7 +110,8 @@ impl HappensBefore {
             needed.join(&self.known_to(ThreadId::new(event.what.op.a as usize)));
         }
         let mut clock = known.clone();
-        for past in self.events.iter().rev() {
+        for past in self.related(&event, self.events.len()) {
+            let past = &self.events[past];
             if !needed.covers(past) && enables(&past.event, &event) {
                 needed.join(&past.clock);
             }
@@ -97,17 +122,57 @@ impl HappensBefore {
         clock.join(&needed);
         clock.count(event.thread());
         let fingerprint = self.fingerprint().wrapping_add(fingerprint(&event, &clock));
-        self.events.push(Past { event, clock, known, needed, fingerprint });
+        let before = Before {
+            of_thread: last(&self.of_thread, event.thread().index()),
+            on_object: last(&self.on_object, event.what.object.index()),
+        };
+        let now = Some(self.events.len());
+        set(&mut self.of_thread, event.thread().index(), now);
+        set(&mut self.on_object, event.what.object.index(), now);
+        self.far_reaching += usize::from(event.is_far_reaching());
+        self.events.push(Past { event, clock, known, needed, before, fingerprint });
     }
 
     pub(super) fn pop(&mut self) -> Option<Event> {
-        self.events.pop().map(|past| past.event)
+        let Past { event, before, .. } = self.events.pop()?;
+        self.of_thread[event.thread().index()] = before.of_thread;
+        self.on_object[event.what.object.index()] = before.on_object;
+        self.far_reaching -= usize::from(event.is_far_reaching());
+        Some(event)
+    }
+
+    /// The events before position `end` that can have to do with `event`, the last first: those on
+    /// its object, or all of them where some reach farther.
+    pub(super) fn related(&self, event: &Event, end: usize) -> impl Iterator<Item = usize> {
+        let all = self.far_reaching > 0 || event.is_far_reaching();
+        let object = event.what.object;
+        let before = move |at: usize| match all {
+            true => at.checked_sub(1),
+            false => self.events[at].before.on_object,
+        };
+        let first = match all {
+            true => end.checked_sub(1),
+            false if end == self.events.len() => last(&self.on_object, object.index()),
+            false => self.events[end].before.on_object,
+        };
+        std::iter::successors(first, move |at| before(*at))
     }
 
     /// Equal for two executions if they are the same trace.
     pub(super) fn fingerprint(&self) -> u64 {
         self.events.last().map_or(0, |last| last.fingerprint)
     }
+}
+
+fn last(of: &[Option<usize>], index: usize) -> Option<usize> {
+    of.get(index).copied().flatten()
+}
+
+fn set(of: &mut Vec<Option<usize>>, index: usize, to: Option<usize>) {
+    if of.len() <= index {
+        of.resize(index + 1, None);
+    }
+    of[index] = to;
 }
 
 fn fingerprint(event: &Event, clock: &Clock) -> u64 {
@@ -129,9 +194,12 @@ fn fingerprint(event: &Event, clock: &Clock) -> u64 {
     };
     let who = [event.thread().index(), event.what.object.index(), kind as usize];
     let words = who.into_iter().map(|word| word as u64).chain([a, b, reply]);
-    words
-        .chain(clock.0.iter().map(|count| u64::from(*count)))
-        .fold(0, |hash, word| mix(hash ^ word))
+    let mut hasher = FxHasher::default();
+    words.for_each(|word| hasher.write_u64(word));
+    // Who has had no event yet may be missing at the end of a clock.
+    let counts = clock.0.iter().enumerate().filter(|(_, count)| **count > 0);
+    counts.for_each(|(thread, count)| hasher.write_u64((thread as u64) << 32 | u64::from(*count)));
+    mix(hasher.finish())
 }
 
 /// Spreads the bits of a word over all of it, so that sums of such words tell sets apart: the

@@ -79,9 +79,10 @@ pub(crate) trait Strategy {
     /// Begins the next execution; false when there is none left to explore.
     fn begin(&mut self) -> bool;
 
-    /// How many steps this execution has in common with the one before. An executor that can go
-    /// back goes on from there, and does not ask for these steps or tell of them again.
-    fn unchanged(&mut self) -> usize {
+    /// How many steps this execution has in common with the one before, which had `known` steps.
+    /// An executor that can go back goes on from there, and does not ask for these steps or tell
+    /// of them again.
+    fn unchanged(&mut self, _known: usize) -> usize {
         0
     }
 

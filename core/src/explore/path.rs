@@ -151,9 +151,8 @@ impl Path {
         false
     }
 
-    /// What has happened is still known up to the branch, but not after having been put aside.
-    pub(super) fn unchanged(&mut self) -> usize {
-        self.depth = self.order.events.len();
+    pub(super) fn unchanged(&mut self, known: usize) -> usize {
+        self.depth = self.order.events.len().min(known);
         self.depth
     }
 

@@ -12,8 +12,8 @@ use std::hash::Hasher;
 use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
 
-use crate::machine::{Fault, Machine, Ready};
 use crate::explore::{Choice, Enabled};
+use crate::machine::{Fault, Machine, Ready};
 use crate::op::{ObjectId, Op, OpKind, ThreadId};
 use crate::violation::ViolationKind;
 

@@ -25,9 +25,10 @@ const ENDS_MAX: usize = 1 << 20;
 /// A walker's knowledge of the program, and where it is.
 pub(super) struct Walk {
     learner: Learner,
-    /// The states along the present execution, and the steps between them.
-    states: Vec<Vec<u32>>,
+    /// The steps of the present execution.
     steps: Vec<Choice>,
+    /// The states before, between and after them. Beyond these is room for more.
+    states: Vec<Vec<u32>>,
     /// States in which executions have ended.
     ends: FxHashSet<Box<State>>,
     /// Violations that have been shown, each with the length of the way there.
@@ -70,8 +71,7 @@ impl Walk {
         if self.learner.beginning().is_empty() {
             return Ok(());
         }
-        let unchanged = strategy.unchanged();
-        self.states.truncate(unchanged + 1);
+        let unchanged = strategy.unchanged(self.steps.len());
         self.steps.truncate(unchanged);
         loop {
             exploration.check_depth(self.steps.len())?;
@@ -92,7 +92,7 @@ impl Walk {
     }
 
     fn here(&self) -> &State {
-        self.states.last().expect("the beginning stays")
+        &self.states[self.steps.len()]
     }
 
     fn choose(
@@ -121,11 +121,14 @@ impl Walk {
         choice: Choice,
         exploration: &mut Exploration<'_>,
     ) -> Result<Happened, String> {
+        if self.states.len() == self.steps.len() + 1 {
+            self.states.push(Vec::new());
+        }
         loop {
-            let mut next = Vec::new();
-            let here = self.here();
+            let (known, room) = self.states.split_at_mut(self.steps.len() + 1);
+            let here = known.last().expect("there is a beginning");
             let before = Shape(here[0]);
-            let missing = match self.learner.automaton().step(here, choice, &mut next) {
+            let missing = match self.learner.automaton().step(here, choice, &mut room[0]) {
                 Ok((reply, Leads::To(state))) => {
                     let after = Shape(state[0]);
                     let happened = Happened {
@@ -134,7 +137,6 @@ impl Walk {
                         makes: before != after,
                         violated: false,
                     };
-                    self.states.push(next);
                     self.steps.push(choice);
                     return Ok(happened);
                 }
@@ -170,11 +172,7 @@ impl Walk {
         Schedule(self.steps.clone())
     }
 
-    fn learn(
-        &mut self,
-        missing: Missing,
-        exploration: &mut Exploration<'_>,
-    ) -> Result<(), String> {
+    fn learn(&mut self, missing: Missing, exploration: &mut Exploration<'_>) -> Result<(), String> {
         self.on_the_program(exploration, |walk, exploration| {
             let (path, here) = (walk.path(), walk.here().to_vec());
             walk.learner.learn(missing, &here, || path, exploration)
