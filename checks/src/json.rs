@@ -19,6 +19,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     states: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    traces: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     violation: Option<String>,
@@ -62,6 +64,7 @@ pub(crate) fn write(
         executions: report.executions,
         seconds: elapsed.as_secs_f64(),
         states: None,
+        traces: None,
         digest: None,
         violation: None,
         schedule: None,
@@ -72,6 +75,7 @@ pub(crate) fn write(
     match &report.verdict {
         Verdict::Proved(certificate) => {
             line.states = certificate.states;
+            line.traces = certificate.traces;
             line.digest = certificate.digest.map(|digest| format!("{digest:016x}"));
         }
         Verdict::Refuted(found) => {
