@@ -138,16 +138,18 @@ impl Dpor {
 
     /// Sees to it that the other way round is explored too.
     fn reverse(&mut self, race: &Race) {
-        let initials = initials(&self.path.order, race);
+        let mut initials = initials(&self.path.order, race);
+        // To come first, a sleeper that was woken would have to wake spuriously. It may have done
+        // so before; everybody else can move.
+        initials.retain(|thread| {
+            let moves = self.path.nodes[race.earlier].can_move(*thread);
+            assert!(moves || self.path.has_woken(*thread, race.earlier), "an initial can begin");
+            moves
+        });
         let node = &mut self.path.nodes[race.earlier];
-        // A second spurious wake-up is not: see `Path`.
-        let possible =
-            |thread: &&ThreadId| node.enabled.iter().any(|e| e.choice.thread == **thread);
         let begun_with = |thread: &ThreadId| node.wanted.contains(*thread) || node.sleeps(*thread);
-        let mut initials = initials.iter().filter(possible);
-        if let Some(first) = initials.next()
-            && !begun_with(first)
-            && !initials.any(begun_with)
+        if let Some(first) = initials.first()
+            && !initials.iter().any(begun_with)
         {
             node.wanted.insert(*first);
         }

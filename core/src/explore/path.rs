@@ -53,6 +53,10 @@ pub(super) struct Node {
 }
 
 impl Node {
+    pub(super) fn can_move(&self, thread: ThreadId) -> bool {
+        self.enabled.iter().any(|enabled| enabled.choice.thread == thread)
+    }
+
     /// Whether nothing that `thread` can do here need be begun with.
     pub(super) fn sleeps(&self, thread: ThreadId) -> bool {
         self.enabled.iter().all(|e| e.choice.thread != thread || self.asleep(e.choice))
@@ -68,6 +72,10 @@ impl Node {
         let next = |e: &&Enabled| self.wanted.contains(e.choice.thread) && !self.asleep(e.choice);
         self.enabled.iter().rfind(next).copied()
     }
+}
+
+fn wakes_spuriously(what: &Enabled) -> bool {
+    what.op.kind == OpKind::Sleep && !what.sure
 }
 
 /// The present execution, as a path through the tree.
@@ -188,9 +196,14 @@ impl Path {
     }
 
     fn wakes_again(&self, what: &Enabled) -> bool {
-        let wakes = |e: &Enabled| e.op.kind == OpKind::Sleep && !e.sure;
-        let same = |e: &Enabled| e.choice.thread == what.choice.thread && wakes(e);
-        wakes(what) && self.order.events.iter().any(|past| same(&past.event.what))
+        let woken = || self.has_woken(what.choice.thread, self.order.events.len());
+        wakes_spuriously(what) && woken()
+    }
+
+    /// Whether `thread` has woken spuriously in the first so many events.
+    pub(super) fn has_woken(&self, thread: ThreadId, events: usize) -> bool {
+        let mut before = self.order.events[..events].iter().map(|past| &past.event.what);
+        before.any(|what| what.choice.thread == thread && wakes_spuriously(what))
     }
 
     fn asleep_on_arrival(&self) -> Vec<Event> {

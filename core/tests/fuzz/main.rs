@@ -62,7 +62,6 @@ impl Population {
 
     fn assert_interesting(&self) {
         let percent = |part: usize| part * 100 / self.programs;
-        eprintln!("{self:#?}");
         assert!((10..=80).contains(&percent(self.deadlock)), "{self:#?}");
         assert!(percent(self.on_several_classes) >= 3, "{self:#?}");
         assert!(percent(self.vary) >= 30, "{self:#?}");
