@@ -23,8 +23,6 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    traces: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     violation: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     schedule: Option<String>,
@@ -66,7 +64,6 @@ pub(crate) fn write(
         executions: report.executions,
         seconds: elapsed.as_secs_f64(),
         states: None,
-        traces: None,
         digest: None,
         traces: None,
         violation: None,

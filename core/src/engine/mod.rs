@@ -164,6 +164,8 @@ pub struct Limits {
     pub native_memory: u64,
     /// OS threads that the native engine explores with.
     pub jobs: NonZero<usize>,
+    /// How many states of one depth make it worth to use another thread.
+    pub states_per_thread: usize,
     /// The share of the orderings that [`Search::Dpor`] explores: one machine's of several. What
     /// the shares find adds up to the whole.
     pub shard: Shard,
@@ -186,6 +188,7 @@ impl Default for Limits {
             native_operations: 10_000,
             native_memory: 4 << 30,
             jobs: NonZero::<usize>::MIN,
+            states_per_thread: 2_000,
             shard: Shard::WHOLE,
             loom_executions: None,
             shuttle_executions: 20_000,

@@ -122,7 +122,7 @@ impl Dpor {
     fn passes_by(&mut self, point: &dyn Point) -> bool {
         let depth = self.path.nodes.len();
         let begins = depth == self.parts.depth();
-        let ends_early = depth < self.parts.depth() && point.enabled().is_empty();
+        let ends_early = depth < self.parts.depth() && self.path.ends_at(point);
         if !begins && !ends_early {
             return false;
         }

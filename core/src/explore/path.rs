@@ -170,6 +170,11 @@ impl Path {
         Some(node.taken)
     }
 
+    /// Whether nothing is left to happen, but what is left out.
+    pub(super) fn ends_at(&self, point: &dyn Point) -> bool {
+        point.enabled().iter().all(|enabled| self.wakes_again(enabled))
+    }
+
     /// Goes on to a point that has not been seen, with whoever is awake. `wanted` says who else
     /// is to be tried there.
     pub(super) fn choose(

@@ -15,6 +15,7 @@ use std::thread;
 
 use selvedge_core::Search;
 
+use native::How;
 use program::{Instr, Outcome, Program};
 
 /// What the programs were like, so that the test cannot quietly become trivial.
@@ -89,42 +90,54 @@ struct Agreed {
 
 fn agree(program: &Program, name: &str) -> Agreed {
     let (expected, states) = reference::explore(program);
-    let explore = |search, executions| {
-        panic::catch_unwind(AssertUnwindSafe(|| native::explore(program, search, executions)))
-            .unwrap_or_else(|_| panic!("{search:?} on {name}:{program}"))
+    let explore = |how: How| {
+        panic::catch_unwind(AssertUnwindSafe(|| native::explore(program, how)))
+            .unwrap_or_else(|_| panic!("{how:?} on {name}:{program}"))
     };
-    let complete = |search| {
-        let found = explore(search, u64::MAX);
-        assert!(found.complete, "{search:?} cut short on {name}:{program}");
-        assert_eq!(
-            found.outcome, expected,
-            "{search:?} is left, brute force right; {name}:{program}"
-        );
+    let complete = |search, jobs, stopped| {
+        let how = How { search, executions: u64::MAX, jobs, stopped };
+        let found = explore(how);
+        assert!(found.complete, "{how:?} cut short on {name}:{program}");
+        assert_eq!(found.outcome, expected, "{how:?} is left, brute force right; {name}:{program}");
         found
     };
-    complete(Search::Reduced);
-    let found = complete(Search::Census);
+    let proof = complete(Search::Reduced, 1, false);
+    for (jobs, stopped) in [(2, false), (1, true), (2, true)] {
+        let again = complete(Search::Reduced, jobs, stopped);
+        assert_eq!(again.certificate, proof.certificate, "{jobs}, {stopped}; {name}:{program}");
+    }
+    let found = complete(Search::Census, 1, false);
     // What a thread has been told says more than what it has logged, so the library may tell
     // more states apart. If it tells fewer, it has taken two for one and was lucky this time.
     let told_apart = found.certificate.states.expect("the search compares states");
     assert!(told_apart >= states, "{told_apart} of {states} states; {name}:{program}");
-    let by_traces = |search| {
-        let found = explore(search, EXECUTIONS_MAX);
+    let by_traces = |search, jobs, stopped| {
+        let how = How { search, executions: EXECUTIONS_MAX, jobs, stopped };
+        let found = explore(how);
         if found.complete {
-            assert_eq!(found.outcome, expected, "{search:?} is left; {name}:{program}");
+            assert_eq!(found.outcome, expected, "{how:?} is left; {name}:{program}");
         } else {
             assert!(found.outcome.finals.is_subset(&expected.finals), "{name}:{program}");
             assert!(found.outcome.deadlocks.is_subset(&expected.deadlocks), "{name}:{program}");
         }
         found
     };
-    let (sleep_sets, dpor) = (by_traces(Search::SleepSets), by_traces(Search::Dpor));
+    let sleep_sets = by_traces(Search::SleepSets, 1, false);
+    let dpor = by_traces(Search::Dpor, 1, false);
     let explored = sleep_sets.certificate.digest.is_some();
     if explored {
         // Both have come to their end, if not to all of the program.
         assert_eq!(dpor.complete, sleep_sets.complete, "{name}:{program}");
         assert_eq!(dpor.certificate, sleep_sets.certificate, "Dpor is left; {name}:{program}");
         assert_eq!(dpor.outcome, sleep_sets.outcome, "Dpor is left; {name}:{program}");
+        for (jobs, stopped) in [(2, false), (1, true), (2, true)] {
+            let again = by_traces(Search::Dpor, jobs, stopped);
+            // To split the search costs executions, so that it may come to its limit.
+            if again.certificate.digest.is_some() {
+                assert_eq!(again.certificate, dpor.certificate, "{jobs}, {stopped}; {name}");
+                assert_eq!(again.outcome, dpor.outcome, "{jobs}, {stopped}; {name}:{program}");
+            }
+        }
     }
     let counted = traces::count(program, PREFIXES_MAX);
     if counted.is_some() && dpor.certificate.digest.is_some() {

@@ -1,27 +1,43 @@
 //! Runs a program on selvedge's primitives, under the native engine.
 
 use std::collections::BTreeSet;
+use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex as StdMutex};
 
 use selvedge_core::sync::{Atomic, Mutex, MutexGuard, ReadGuard, RwSem, WaitQueue, WriteGuard};
 use selvedge_core::thread::{JoinHandle, spawn};
 use selvedge_core::{
-    Certificate, Counterexample, Engine, Limits, Scenario, Search, Verdict, ViolationKind,
+    Certificate, Checkpoint, Counterexample, Engine, Limits, Progress, Report, Scenario, Search,
+    Verdict, ViolationKind,
 };
 
 use super::program::{
     ATOMICS, CHILDREN, Final, Instr, MUTEXES, Outcome, Program, QUEUES, SEMS, learnt,
 };
 
-/// What a search of the native engine finds in so many executions at most, and what it has
-/// counted. Every counterexample is replayed.
-pub(crate) fn explore(program: &Program, search: Search, executions: u64) -> Found {
+/// How the native engine searches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct How {
+    pub(crate) search: Search,
+    /// Executions at most.
+    pub(crate) executions: u64,
+    pub(crate) jobs: usize,
+    /// Whether it is stopped, put aside and gone on with each time that the listener hears of it.
+    pub(crate) stopped: bool,
+}
+
+/// What the native engine finds, and what it has counted. Every counterexample is replayed.
+pub(crate) fn explore(program: &Program, how: How) -> Found {
     let finals = Arc::new(StdMutex::new(BTreeSet::new()));
     let scenario = scenario(program, &finals);
     let mut limits = Limits::default();
-    (limits.search, limits.native_executions) = (search, executions);
-    let report = scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()));
+    (limits.search, limits.native_executions) = (how.search, how.executions);
+    (limits.jobs, limits.states_per_thread) = (NonZero::new(how.jobs).unwrap(), 1);
+    let report = match how.stopped {
+        false => scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(())),
+        true => in_pieces(&scenario, &limits),
+    };
     let found = match report.verdict {
         Verdict::Refuted(found) => found,
         _ => Vec::new(),
@@ -33,6 +49,36 @@ pub(crate) fn explore(program: &Program, search: Search, executions: u64) -> Fou
         outcome: Outcome { finals, deadlocks },
         complete: report.complete,
         certificate: report.certificate,
+    }
+}
+
+/// Stops the search as often as it can be, and goes on with what was put aside.
+fn in_pieces(scenario: &Scenario, limits: &Limits) -> Report {
+    let mut aside: Option<Checkpoint> = None;
+    loop {
+        let from = aside.take();
+        let mut heard = 0;
+        let mut stop = |progress: Progress<'_>| {
+            heard += 1;
+            if progress.stopping.is_some() {
+                aside = progress.checkpoint();
+            }
+            // At least one piece of work is done each time.
+            match heard {
+                2 => ControlFlow::Break("enough".to_owned()),
+                _ => ControlFlow::Continue(()),
+            }
+        };
+        let report = match from {
+            None => scenario.verify_with(Engine::Native, limits, &mut stop),
+            Some(from) => {
+                let from = Checkpoint::from_bytes(&from.to_bytes()).expect("just written");
+                scenario.resume(&from, limits, &mut stop).expect("of this scenario")
+            }
+        };
+        if report.stopped.as_deref() != Some("enough") {
+            return report;
+        }
     }
 }
 

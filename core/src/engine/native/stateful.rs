@@ -30,21 +30,18 @@ use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::engine::{Listener, Progress, Search};
+use crate::engine::{Limits, Listener, Progress, Search};
 use crate::explore::Schedule;
 use crate::op::{ObjectId, ThreadId};
 use crate::verdict::Certificate;
 
 use super::automaton::{Expanded, Leads, Missing, State, Violated};
 use super::learner::{Learner, SavedLearner};
-use super::states::{Adder, Id, Mark, Origin, Run, States};
+use super::states::{Adder, HEADER, Id, Mark, Origin, Run, States};
 use super::{Exploration, Saved};
 
 /// Runs of states that are expanded between two words to the listener: some 100,000 states.
 const SLICE: usize = 128;
-
-/// Runs for which it pays to start another thread.
-const RUNS_PER_THREAD: usize = 4;
 
 /// What a search is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -275,7 +272,7 @@ impl Stateful {
     ) -> Result<(), String> {
         let runs = self.states.between(&self.level.0, &self.level.1);
         for slice in runs.chunks(SLICE) {
-            let found = self.expand(slice);
+            let found = self.expand(slice, exploration.limits);
             self.settle(found, exploration)?;
             exploration.check_memory(self.states.memory())?;
             if let ControlFlow::Break(reason) = self.tell(None, exploration, listener) {
@@ -290,8 +287,10 @@ impl Stateful {
     }
 
     /// Expands states, on several threads if there are many.
-    fn expand(&self, runs: &[Run]) -> Found {
-        let threads = self.jobs.min(runs.len() / RUNS_PER_THREAD).max(1);
+    fn expand(&self, runs: &[Run], limits: &Limits) -> Found {
+        let words: usize = runs.iter().map(Run::words).sum();
+        let states = words / (HEADER + self.learner.beginning().len());
+        let threads = self.jobs.min(states / limits.states_per_thread).max(1);
         let next = AtomicUsize::new(0);
         let found = Mutex::new(Found::default());
         let work = || {

@@ -27,7 +27,7 @@ const CHUNK: usize = 1 << CHUNK_BITS;
 const SHARDS: usize = 64;
 
 /// Words before those of the state: the place of the state before, and the step from there.
-const HEADER: usize = 2;
+pub(super) const HEADER: usize = 2;
 
 /// Where a state is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -230,6 +230,11 @@ impl Adder<'_> {
 }
 
 impl Run {
+    /// How many words there are.
+    pub(super) fn words(&self) -> usize {
+        self.to - self.from
+    }
+
     /// The states in the words that were copied, and where they are.
     pub(super) fn states<'a>(
         &self,
