@@ -95,7 +95,7 @@ fn last_zero_has_the_traces_that_source_sets_find() {
 }
 
 #[test]
-#[ignore = "takes half a minute"]
+#[ignore = "takes seconds, and longer without optimisation"]
 fn the_largest_last_zero_does_too() {
     check(last_zero(15), 147_456, 302_587);
 }

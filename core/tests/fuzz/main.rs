@@ -172,7 +172,7 @@ fn two_thousand_random_programs_agree_with_brute_force() {
 }
 
 #[test]
-#[ignore = "takes half an hour"]
+#[ignore = "takes an hour"]
 fn a_hundred_thousand_random_programs_agree_with_brute_force() {
     compare(2_000..102_000);
 }
