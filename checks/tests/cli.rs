@@ -1,5 +1,8 @@
 //! The `selvedge` command as its user sees it.
 
+#[path = "cli/merge.rs"]
+mod merge;
+
 use std::process::{Command, Output, Stdio};
 
 use selvedge_core::Search;
@@ -176,6 +179,15 @@ fn a_wrong_command_line_says_what_would_be_right_and_exits_with_2() {
         (&["verify", "--memory-max", "much"], "invalid value 'much'"),
         (&["verify", "--jobs", "0"], "invalid value '0'"),
         (&["verify", "--strategy", "best"], "`best` is no search; this build has stateful"),
+        (&["verify", "--strategy", "dpor", "--shard", "5/4"], "`5/4` is no share of a search"),
+        (&["verify", "--shard", "1/2"], "which takes --strategy dpor on the native engine"),
+        (
+            &["verify", "--strategy", "dpor", "--engine", "all", "--shard", "1/2"],
+            "which takes --strategy dpor on the native engine",
+        ),
+        (&["verify", "--resume", "f", "--shard", "1/2"], "cannot be used with '--shard"),
+        (&["merge"], "required arguments were not provided"),
+        (&["merge", "/no/such/file"], "cannot read /no/such/file"),
         (&["compare", "programs/vfio"], "no scenario matches `programs/vfio`; the nearest are"),
         (&["compare", "programs/["], "`programs/[` is no path glob"),
         (&["compare", "--seconds-max", "0"], "0 is not in 1.."),
