@@ -60,6 +60,7 @@ fn json_has_the_fields_of_the_contract() {
         assert!(line["complete"].is_boolean(), "{line}");
         assert!(line["executions"].as_u64().unwrap() > 0, "{line}");
         assert!(line["seconds"].as_f64().unwrap() > 0.0, "{line}");
+        assert_eq!(line["strategy"].is_string(), line["engine"] == "native", "{line}");
         let refuted = line["found"] == "refuted";
         for field in ["violation", "schedule"] {
             assert_eq!(line[field].is_string(), refuted, "{field} in {line}");
