@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, value_parser};
-use selvedge_core::{Engine, Schedule, Search};
+use selvedge_core::{Engine, Schedule, Search, Shard};
 
 /// Model-checks the locking protocols of Linux kernel drivers.
 ///
@@ -27,6 +27,11 @@ pub(crate) enum Command {
     },
     /// Verify scenarios and compare the verdicts with the expected ones
     Verify(Verify),
+    /// Put the shares of `verify --shard` together into one verdict for each scenario
+    ///
+    /// Exit code 0: every verdict is as expected; 1: some verdict is not; 2: a share is missing,
+    /// damaged, there twice or of something else, and there is no verdict at all.
+    Merge(Merge),
     /// Run every engine and every search on the same scenarios, side by side
     ///
     /// Times are of single runs. Exit code 1 if a verdict contradicts what the scenario claims; a
@@ -66,6 +71,10 @@ pub(crate) struct Verify {
     /// given
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZero<usize>>,
+    /// Explore only this share of the orderings, such as 2/4; `merge` puts the shares together.
+    /// Needs --strategy dpor
+    #[arg(long, value_name = "I/N", conflicts_with = "resume")]
+    pub(crate) shard: Option<Shard>,
     /// Give up after this many executions of a scenario on an engine
     #[arg(long, value_name = "N")]
     pub(crate) executions_max: Option<u64>,
@@ -80,6 +89,16 @@ pub(crate) struct Verify {
     /// Go on with the search in this file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["strategy", "shortest"])]
     pub(crate) resume: Option<PathBuf>,
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Merge {
+    /// What `verify --shard I/N --json` wrote, for every I; `-` is standard input
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
     /// Print one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,

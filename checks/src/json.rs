@@ -3,99 +3,113 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use selvedge_core::{Report, Scenario, Verdict};
-use serde::Serialize;
+use selvedge_core::{Prediction, Report, Scenario, Verdict};
+use serde::{Deserialize, Serialize};
 
-#[derive(Serialize)]
-struct Line<'a> {
-    scenario: &'a str,
-    engine: &'a str,
-    expected: &'a str,
-    found: &'a str,
-    as_expected: bool,
-    complete: bool,
-    executions: u64,
-    seconds: f64,
+/// One scenario on one engine, or one share of it. Both tables of verdicts are made from it too.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Line {
+    pub(crate) scenario: String,
+    pub(crate) engine: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    states: Option<u64>,
+    pub(crate) strategy: Option<String>,
+    pub(crate) expected: String,
+    pub(crate) found: String,
+    pub(crate) as_expected: bool,
+    pub(crate) complete: bool,
+    pub(crate) executions: u64,
+    pub(crate) seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    traces: Option<u64>,
+    pub(crate) states: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<String>,
+    pub(crate) traces: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    violation: Option<String>,
+    pub(crate) digest: Option<String>,
+    #[serde(flatten)]
+    pub(crate) share: Option<Share>,
+    #[serde(flatten)]
+    pub(crate) refuted: Option<Violation>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    schedule: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    also: Vec<Also>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    lockdep: Vec<Inversion>,
+    pub(crate) reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) also: Vec<Violation>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lockdep: Vec<Inversion>,
 }
 
-/// A further violation of the same scenario.
-#[derive(Serialize)]
-struct Also {
-    violation: String,
-    schedule: String,
+/// What a line is a share of.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Share {
+    pub(crate) shard: String,
+    pub(crate) parts: u64,
+    pub(crate) program: String,
+    pub(crate) done: bool,
+}
+
+/// A violation, and how to see it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Violation {
+    pub(crate) violation: String,
+    pub(crate) schedule: String,
 }
 
 /// A predicted lock-order inversion.
-#[derive(Serialize)]
-struct Inversion {
-    classes: Vec<String>,
-    settled: &'static str,
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Inversion {
+    pub(crate) classes: Vec<String>,
+    pub(crate) settled: String,
 }
 
-pub(crate) fn write(
-    scenario: &Scenario,
-    report: &Report,
-    elapsed: Duration,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let mut line = Line {
-        scenario: scenario.name(),
-        engine: report.engine.as_str(),
-        expected: report.expected().as_str(),
-        found: report.verdict.as_str(),
-        as_expected: report.as_expected(),
-        complete: report.complete,
-        executions: report.executions,
-        seconds: elapsed.as_secs_f64(),
-        states: None,
-        digest: None,
-        traces: None,
-        violation: None,
-        schedule: None,
-        reason: report.stopped.as_deref(),
-        also: Vec::new(),
-        lockdep: report.predictions.iter().map(inversion).collect(),
-    };
-    match &report.verdict {
-        Verdict::Proved(certificate) => {
-            line.states = certificate.states;
-            line.traces = certificate.traces;
-            line.digest = certificate.digest.map(|digest| format!("{digest:016x}"));
+impl Line {
+    pub(crate) fn new(scenario: &Scenario, report: &Report, elapsed: Duration) -> Self {
+        let found: &[_] = match &report.verdict {
+            Verdict::Refuted(found) => found,
+            Verdict::Proved(_) | Verdict::Inconclusive { .. } => &[],
+        };
+        let mut violations = found.iter().map(|found| Violation {
+            violation: found.violation.kind.to_string(),
+            schedule: found.schedule.to_string(),
+        });
+        Self {
+            scenario: scenario.name().to_owned(),
+            engine: report.engine.to_string(),
+            strategy: report.search.map(|search| search.as_str().to_owned()),
+            expected: report.expected().as_str().to_owned(),
+            found: report.verdict.as_str().to_owned(),
+            as_expected: report.as_expected(),
+            complete: report.complete,
+            executions: report.executions,
+            seconds: elapsed.as_secs_f64(),
+            states: report.certificate.states,
+            traces: report.certificate.traces,
+            digest: report.certificate.digest.map(hex),
+            share: report.part.map(|part| Share {
+                shard: part.shard.to_string(),
+                parts: part.parts,
+                program: hex(part.program),
+                done: part.done,
+            }),
+            refuted: violations.next(),
+            reason: report.stopped.clone(),
+            also: violations.collect(),
+            lockdep: report.predictions.iter().map(Inversion::new).collect(),
         }
-        Verdict::Refuted(found) => {
-            let mut found = found.iter().map(|found| Also {
-                violation: found.violation.kind.to_string(),
-                schedule: found.schedule.to_string(),
-            });
-            if let Some(first) = found.next() {
-                line.violation = Some(first.violation);
-                line.schedule = Some(first.schedule);
-            }
-            line.also = found.collect();
-        }
-        Verdict::Inconclusive { .. } => {}
     }
-    serde_json::to_writer(&mut *out, &line)?;
-    writeln!(out)
+
+    pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        writeln!(out)
+    }
 }
 
-fn inversion(prediction: &selvedge_core::Prediction) -> Inversion {
-    let classes = prediction.inversion.classes();
-    Inversion { classes, settled: prediction.settled.as_str() }
+impl Inversion {
+    fn new(prediction: &Prediction) -> Self {
+        let classes = prediction.inversion.classes();
+        Self { classes, settled: prediction.settled.as_str().to_owned() }
+    }
+}
+
+/// How a digest is written.
+pub(crate) fn hex(number: u64) -> String {
+    format!("{number:016x}")
 }

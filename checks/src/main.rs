@@ -1,10 +1,11 @@
-//! The `selvedge` command: verifies the catalogue, explains and replays counterexamples, compares
-//! engines.
+//! The `selvedge` command: verifies the catalogue, on one machine or on several, explains and
+//! replays counterexamples, compares engines.
 
 mod aside;
 mod cli;
 mod compare;
 mod json;
+mod merge;
 mod progress;
 mod select;
 mod show;
@@ -27,7 +28,7 @@ use progress::Line;
 const AS_EXPECTED: u8 = 0;
 /// Some verdict is not.
 const NOT_AS_EXPECTED: u8 = 1;
-/// The command line was wrong.
+/// The command line was wrong, or a file that it names.
 const USAGE: u8 = 2;
 
 /// Why the command failed.
@@ -74,6 +75,10 @@ fn run(command: Command, out: &mut impl Write) -> Result<u8, Failure> {
             let all = verify::verify(&verify, out)?;
             Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
         }
+        Command::Merge(merge) => {
+            let all = merge::merge(&merge, out)?;
+            Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
+        }
         Command::Compare(compare) => {
             let known = match compare.patterns.as_slice() {
                 [] => programs(),
@@ -98,8 +103,12 @@ fn run(command: Command, out: &mut impl Write) -> Result<u8, Failure> {
 fn known(patterns: &[String]) -> Vec<Scenario> {
     match patterns {
         [] => catalogue(),
-        _ => [catalogue(), programs()].concat(),
+        _ => everything(),
     }
+}
+
+fn everything() -> Vec<Scenario> {
+    [catalogue(), programs()].concat()
 }
 
 fn explain(scenario: &Scenario, out: &mut impl Write) -> Result<u8, Failure> {

@@ -1,58 +1,43 @@
 //! The table of verdicts, grouped by family.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, presets};
-use selvedge_core::{Engine, Report, Scenario, Settled, Verdict};
+
+use crate::json::Line;
 
 /// One scenario on one engine.
 pub(crate) struct Row {
     family: String,
     name: String,
-    engine: Engine,
-    expected: &'static str,
-    found: &'static str,
-    as_expected: bool,
-    executions: u64,
-    elapsed: Duration,
+    line: Line,
     /// Lines under the row: why it is refuted, what was predicted.
     remarks: Vec<String>,
 }
 
 impl Row {
-    pub(crate) fn new(scenario: &Scenario, report: &Report, elapsed: Duration) -> Self {
-        let family = scenario.family().to_owned();
-        let name = scenario.name().trim_start_matches(&family).trim_start_matches('/').to_owned();
-        Self {
-            family,
-            name,
-            engine: report.engine,
-            expected: report.expected().as_str(),
-            found: report.verdict.as_str(),
-            as_expected: report.as_expected(),
-            executions: report.executions,
-            elapsed,
-            remarks: remarks(report),
-        }
+    /// A row that says what `line` does, with the reasons of its violations.
+    pub(crate) fn new(line: Line, reasons: Vec<String>) -> Self {
+        let (family, name) = line.scenario.rsplit_once('/').unwrap_or(("", &line.scenario));
+        let (family, name) = (family.to_owned(), name.to_owned());
+        Self { family, name, remarks: remarks(&line, reasons), line }
     }
 }
 
-fn remarks(report: &Report) -> Vec<String> {
-    let mut remarks = match &report.verdict {
-        Verdict::Proved(_) => Vec::new(),
-        Verdict::Refuted(found) => found.iter().map(|f| f.violation.reason.clone()).collect(),
-        Verdict::Inconclusive { reason } => vec![reason.clone()],
-    };
-    for prediction in &report.predictions {
-        let classes = prediction.inversion.classes().join(", ");
-        match prediction.settled {
+fn remarks(line: &Line, reasons: Vec<String>) -> Vec<String> {
+    let mut remarks = reasons;
+    if remarks.is_empty() {
+        remarks.extend(line.reason.clone());
+    }
+    for inversion in &line.lockdep {
+        let classes = inversion.classes.join(", ");
+        match inversion.settled.as_str() {
             // The deadlock itself is a remark already.
-            Settled::Feasible(_) => {}
-            Settled::Infeasible => {
+            "feasible" => {}
+            "infeasible" => {
                 remarks.push(format!("lockdep would report {classes}: cannot happen here"));
             }
-            Settled::Open => remarks.push(format!("lockdep would report {classes}")),
+            _ => remarks.push(format!("lockdep would report {classes}")),
         }
     }
     remarks
@@ -78,12 +63,12 @@ impl Table {
         for row in &self.rows {
             table.add_row([
                 Cell::new(format!("  {}", row.name)),
-                Cell::new(row.engine),
-                Cell::new(row.expected),
-                Cell::new(row.found),
-                Cell::new(row.executions).set_alignment(CellAlignment::Right),
-                Cell::new(time(row.elapsed)).set_alignment(CellAlignment::Right),
-                Cell::new(if row.as_expected { "" } else { "NOT AS EXPECTED" }),
+                Cell::new(&row.line.engine),
+                Cell::new(&row.line.expected),
+                Cell::new(&row.line.found),
+                Cell::new(row.line.executions).set_alignment(CellAlignment::Right),
+                Cell::new(time(row.line.seconds)).set_alignment(CellAlignment::Right),
+                Cell::new(if row.line.as_expected { "" } else { "NOT AS EXPECTED" }),
             ]);
         }
         let mut lines = table.lines();
@@ -103,7 +88,7 @@ impl Table {
     }
 
     fn write_summary(&self, out: &mut impl Write) -> io::Result<()> {
-        let not = self.rows.iter().filter(|row| !row.as_expected).count();
+        let not = self.rows.iter().filter(|row| !row.line.as_expected).count();
         writeln!(out)?;
         match not {
             0 => writeln!(out, "{} verdicts, all as expected.", self.rows.len()),
@@ -112,9 +97,6 @@ impl Table {
     }
 }
 
-fn time(elapsed: Duration) -> String {
-    match elapsed.as_secs_f64() {
-        seconds if seconds < 1.0 => format!("{:.1} ms", seconds * 1e3),
-        seconds => format!("{seconds:.1} s"),
-    }
+fn time(seconds: f64) -> String {
+    if seconds < 1.0 { format!("{:.1} ms", seconds * 1e3) } else { format!("{seconds:.1} s") }
 }

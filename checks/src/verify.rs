@@ -6,14 +6,14 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::Instant;
 
-use selvedge_core::{Checkpoint, Engine, Limits, Progress, Report, Scenario, Search};
+use selvedge_core::{Checkpoint, Engine, Limits, Progress, Report, Scenario, Search, Verdict};
 use sysinfo::System;
 
 use crate::aside::{self, Aside};
 use crate::cli::Verify;
-use crate::progress::Line;
+use crate::json::Line;
 use crate::table::{Row, Table};
-use crate::{Failure, json, known, select};
+use crate::{Failure, known, progress, select};
 
 /// Verifies scenarios; whether every verdict is as expected.
 pub(crate) fn verify(options: &Verify, out: &mut impl Write) -> Result<bool, Failure> {
@@ -30,20 +30,20 @@ pub(crate) fn verify(options: &Verify, out: &mut impl Write) -> Result<bool, Fai
         aside =
             options.checkpoint.as_deref().map(Aside::new).transpose().map_err(Failure::Usage)?;
     }
-    let limits = limits(options);
+    let limits = limits(options).map_err(Failure::Usage)?;
     let mut all = true;
     let mut table = Table::default();
     for scenario in scenarios {
         for engine in &options.engine.0 {
             let started = Instant::now();
             let report = explore(scenario, *engine, &limits, resumed.as_ref(), aside.as_mut())?;
-            let elapsed = started.elapsed();
-            all &= report.as_expected();
+            let line = Line::new(scenario, &report, started.elapsed());
+            all &= line.as_expected;
             if options.json {
-                json::write(scenario, &report, elapsed, out)?;
+                line.write(out)?;
                 out.flush()?;
             } else {
-                table.push(Row::new(scenario, &report, elapsed));
+                table.push(Row::new(line, reasons(&report)));
             }
         }
     }
@@ -60,7 +60,7 @@ fn explore(
     resumed: Option<&Checkpoint>,
     mut aside: Option<&mut Aside>,
 ) -> Result<Report, Failure> {
-    let line = Line::new(scenario);
+    let line = progress::Line::new(scenario);
     let mut listener = |progress: Progress<'_>| {
         line.update(&progress);
         match aside.as_mut().and_then(|aside| aside.update(&progress)) {
@@ -73,6 +73,13 @@ fn explore(
         Some(checkpoint) => scenario
             .resume(checkpoint, limits, &mut listener)
             .map_err(|error| Failure::Usage(format!("{}: {error}", scenario.name()))),
+    }
+}
+
+fn reasons(report: &Report) -> Vec<String> {
+    match &report.verdict {
+        Verdict::Refuted(found) => found.iter().map(|f| f.violation.reason.clone()).collect(),
+        Verdict::Proved(_) | Verdict::Inconclusive { .. } => Vec::new(),
     }
 }
 
@@ -89,7 +96,7 @@ fn alone(scenarios: &[&Scenario], options: &Verify) -> Result<(), String> {
 }
 
 /// The limits that the command line sets; memory and processors as this machine has them.
-fn limits(options: &Verify) -> Limits {
+fn limits(options: &Verify) -> Result<Limits, String> {
     let mut limits = Limits::default();
     limits.search = if options.shortest { Search::Shortest } else { options.strategy };
     if let Some(executions) = options.executions_max {
@@ -100,7 +107,14 @@ fn limits(options: &Verify) -> Limits {
     limits.native_memory = options.memory_max.map_or_else(half_of_free_memory, |size| size.0);
     let processors = || thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     limits.jobs = options.jobs.unwrap_or_else(processors);
-    limits
+    if let Some(shard) = options.shard {
+        if limits.search != Search::Dpor || options.engine.0 != [Engine::Native] {
+            let right = "--strategy dpor on the native engine";
+            return Err(format!("--shard is a share of the orderings, which takes {right}"));
+        }
+        limits.shard = shard;
+    }
+    Ok(limits)
 }
 
 /// Bytes. What is free within a container's limit, where there is one.

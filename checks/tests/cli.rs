@@ -1,5 +1,8 @@
 //! The `selvedge` command as its user sees it.
 
+#[path = "cli/merge.rs"]
+mod merge;
+
 use std::process::{Command, Output, Stdio};
 
 use selvedge_core::Search;
@@ -57,6 +60,7 @@ fn json_has_the_fields_of_the_contract() {
         assert!(line["complete"].is_boolean(), "{line}");
         assert!(line["executions"].as_u64().unwrap() > 0, "{line}");
         assert!(line["seconds"].as_f64().unwrap() > 0.0, "{line}");
+        assert_eq!(line["strategy"].is_string(), line["engine"] == "native", "{line}");
         let refuted = line["found"] == "refuted";
         for field in ["violation", "schedule"] {
             assert_eq!(line[field].is_string(), refuted, "{field} in {line}");
@@ -128,8 +132,12 @@ fn where_loom_is_stopped_compare_gives_a_bound() {
 }
 
 #[test]
-fn a_limit_of_executions_stops_every_row_of_compare() {
-    for row in compare(&["programs/vfio3", "--executions-max", "6"]) {
+fn a_limit_of_executions_stops_every_search_of_orderings_in_compare() {
+    let rows = compare(&["programs/vfio3", "--executions-max", "6"]);
+    // A search of states runs the program only for the steps that it has not seen, and is done.
+    let orderings: Vec<_> = rows.iter().filter(|row| row["states"].is_null()).collect();
+    assert_eq!(orderings.len(), 4, "sleep-sets, dpor, loom and shuttle: {rows:?}");
+    for row in orderings {
         assert_eq!(row["found"], "inconclusive", "{row}");
         assert_eq!(row["executions"], 6, "{row}");
         assert!(row["faster_than_loom"].is_null(), "{row}");
@@ -176,6 +184,15 @@ fn a_wrong_command_line_says_what_would_be_right_and_exits_with_2() {
         (&["verify", "--memory-max", "much"], "invalid value 'much'"),
         (&["verify", "--jobs", "0"], "invalid value '0'"),
         (&["verify", "--strategy", "best"], "`best` is no search; this build has stateful"),
+        (&["verify", "--strategy", "dpor", "--shard", "5/4"], "`5/4` is no share of a search"),
+        (&["verify", "--shard", "1/2"], "which takes --strategy dpor on the native engine"),
+        (
+            &["verify", "--strategy", "dpor", "--engine", "all", "--shard", "1/2"],
+            "which takes --strategy dpor on the native engine",
+        ),
+        (&["verify", "--resume", "f", "--shard", "1/2"], "cannot be used with '--shard"),
+        (&["merge"], "required arguments were not provided"),
+        (&["merge", "/no/such/file"], "cannot read /no/such/file"),
         (&["compare", "programs/vfio"], "no scenario matches `programs/vfio`; the nearest are"),
         (&["compare", "programs/["], "`programs/[` is no path glob"),
         (&["compare", "--seconds-max", "0"], "0 is not in 1.."),

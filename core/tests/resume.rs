@@ -60,7 +60,7 @@ fn essence(report: &Report) -> impl PartialEq + std::fmt::Debug + use<> {
 }
 
 /// Stops when the listener has been told `after` times, and puts the search aside.
-fn stopped(scenario: &Scenario, limits: &Limits, after: usize) -> Result<Checkpoint, Report> {
+fn stopped(scenario: &Scenario, limits: &Limits, after: usize) -> Result<Checkpoint, Box<Report>> {
     let mut told = 0;
     let mut checkpoint = None;
     let report = scenario.verify_with(Engine::Native, limits, &mut |progress| {
@@ -74,7 +74,7 @@ fn stopped(scenario: &Scenario, limits: &Limits, after: usize) -> Result<Checkpo
             ControlFlow::Continue(())
         }
     });
-    checkpoint.ok_or(report)
+    checkpoint.ok_or(Box::new(report))
 }
 
 #[test]
@@ -130,7 +130,8 @@ fn shards_add_up_to_the_whole() {
             let mut limits = limits(Search::Dpor, 1 + number as usize % 2);
             limits.shard = Shard::new(number, of).unwrap();
             let report = whole(&scenario, &limits);
-            assert!(!report.complete && report.part.is_some(), "{report}");
+            assert!(!report.complete && report.part.unwrap().done, "{report}");
+            assert!(report.as_expected(), "{report}");
             report
         });
         let shards: Vec<Report> = shards.collect();
@@ -141,6 +142,18 @@ fn shards_add_up_to_the_whole() {
         assert_eq!(sum(|c| c.digest), report.digest, "{of}");
         let parts: Vec<_> = shards.iter().map(|s| s.part.map(|p| (p.parts, p.program))).collect();
         assert!(parts.iter().all(|part| *part == parts[0]), "{parts:?}");
+    }
+}
+
+#[test]
+fn a_share_that_hits_a_limit_is_not_done() {
+    let mut limits = limits(Search::Dpor, 1);
+    limits.shard = Shard::new(1, 2).unwrap();
+    for executions in [1, 10] {
+        limits.native_executions = executions;
+        let report = whole(&table(3), &limits);
+        assert!(!report.part.unwrap().done, "{report}");
+        assert!(!report.as_expected(), "{report}");
     }
 }
 

@@ -20,7 +20,7 @@ use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::explore::{Lead, Replay, Schedule, Shard, SleepSets, Strategy, Twice};
 use crate::observe::lockdep::Lockdep;
 use crate::scenario::Scenario;
-use crate::verdict::{Certificate, Counterexample, Explored, Findings, Report};
+use crate::verdict::{Certificate, Counterexample, Explored, Findings, Part, Report};
 
 use super::{Engine, Limits, Listener, Progress, ReplayError, Search};
 use execution::End;
@@ -136,12 +136,14 @@ impl<'a> Exploration<'a> {
 
     /// What there is to say of a search that did not begin.
     fn stopped(&self, reason: String) -> Explored {
+        let shard = self.limits.shard;
+        let part = Part { shard, parts: 0, program: 0, done: false };
         Explored {
             executions: self.executions,
             certificate: Certificate::default(),
             stopped: Some(reason),
             search: Some(self.limits.search),
-            part: None,
+            part: (shard != Shard::WHOLE).then_some(part),
             thorough: true,
         }
     }
@@ -174,7 +176,7 @@ impl<'a> Exploration<'a> {
 
     fn run_orderings(&mut self, mut search: Orderings, listener: &mut Listener<'_>) -> Explored {
         let ended = search.run(self, listener);
-        if ended.is_ok() && search.stopped_by_a_violation() && search.part().is_none() {
+        if ended.is_ok() && search.stopped_by_a_violation() && !search.is_share() {
             // What else is violated only a search can tell that a violation does not stop.
             let explored = self.by_states(Aim::Census, listener);
             if explored.stopped.is_none() {
@@ -186,14 +188,15 @@ impl<'a> Exploration<'a> {
             certificate.digest = Some(search.digest());
         }
         let thorough = !search.stopped_by_a_violation();
+        let part = search.part(ended.is_ok());
         Explored {
             executions: self.executions,
             certificate,
             stopped: ended.err().or_else(|| search.unexplored()).or_else(|| {
-                search.part().map(|part| format!("this is share {} of the orderings", part.shard))
+                part.map(|part| format!("this is share {} of the orderings", part.shard))
             }),
             search: Some(Search::Dpor),
-            part: search.part(),
+            part,
             thorough,
         }
     }

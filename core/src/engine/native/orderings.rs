@@ -206,11 +206,17 @@ impl Orderings {
         digests.fold(0, u64::wrapping_add)
     }
 
-    /// What this share is of, if it is not the whole.
-    pub(super) fn part(&self) -> Option<Part> {
-        let shard = self.parts.shard();
+    /// Whether there is more than this search is to explore.
+    pub(super) fn is_share(&self) -> bool {
+        self.parts.shard() != Shard::WHOLE
+    }
+
+    /// What this share is of, if it is one. `ended`: nothing has stopped the search.
+    pub(super) fn part(&self, ended: bool) -> Option<Part> {
         let (parts, first) = self.walkers.iter().map(|walker| walker.search.seen()).max()?;
-        (shard != Shard::WHOLE).then_some(Part { shard, parts, program: first.unwrap_or(0) })
+        let done = ended && (self.stopped_by_a_violation() || self.unexplored().is_none());
+        let (shard, program) = (self.parts.shard(), first.unwrap_or(0));
+        self.is_share().then_some(Part { shard, parts, program, done })
     }
 }
 

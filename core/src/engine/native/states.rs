@@ -158,11 +158,11 @@ impl States {
         let mut runs = Vec::new();
         for (shard, (from, to)) in from.0.iter().zip(&to.0).enumerate() {
             let chunks = &self.shard(shard).chunks;
-            for chunk in from.0..=to.0 {
-                let start = if chunk == from.0 { from.1 } else { 0 };
-                let end = if chunk == to.0 { to.1 } else { chunks[chunk].len() };
-                if start < end {
-                    runs.push(Run { shard: shard as u8, chunk, from: start, to: end });
+            for (chunk, words) in chunks.iter().enumerate().take(to.0 + 1).skip(from.0) {
+                let from = if chunk == from.0 { from.1 } else { 0 };
+                let to = if chunk == to.0 { to.1 } else { words.len() };
+                if from < to {
+                    runs.push(Run { shard: shard as u8, chunk, from, to });
                 }
             }
         }

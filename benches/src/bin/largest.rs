@@ -1,0 +1,165 @@
+//! How large an instance can be proved in a given time, by each of the two provers.
+//!
+//! `cargo run --release -p selvedge-benches --bin largest`. An instance grows in two directions:
+//! more administrators, who come between each other's operations, and more writes by each, which
+//! make the executions longer. For a number of administrators, writes are added until the proof
+//! does not come in time: one by one, and where there are many a tenth of them, since a time is no
+//! more exact than that.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::iter;
+use std::num::NonZero;
+use std::ops::ControlFlow;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytesize::ByteSize;
+use clap::{Parser, value_parser};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use selvedge_core::{Engine, Limits, Progress, Search, Verdict};
+use selvedge_models::ap_perms_instance;
+use sysinfo::System;
+
+const STRATEGIES: [Search; 2] = [Search::Stateful, Search::Dpor];
+const ADMINISTRATORS: [usize; 4] = [2, 3, 4, 5];
+
+/// More memory than this would be a property of the machine rather than of the search.
+const MEMORY_MAX: u64 = 16 << 30;
+
+/// Finds the largest instance of the v6.0 scheme that can be proved in a given time.
+///
+/// All processors take part, and half of the memory that is free, at most 16 GiB.
+#[derive(Debug, Parser)]
+struct Cli {
+    /// The time for one proof
+    #[arg(long, value_name = "N", default_value = "60", value_parser = value_parser!(u64).range(1..))]
+    seconds: u64,
+}
+
+/// How many administrators write how many attributes each.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Size {
+    administrators: usize,
+    writes: usize,
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} administrators, {} writes each", self.administrators, self.writes)
+    }
+}
+
+/// A proof that came in time.
+struct Proof {
+    size: Size,
+    explored: String,
+    /// The longest way that the search has told of, if it had the time to tell.
+    operations: Option<usize>,
+    /// Bytes of states; none where no states are kept.
+    memory: Option<u64>,
+    time: Duration,
+}
+
+fn main() {
+    let time = Duration::from_secs(Cli::parse().seconds);
+    let mut operations = BTreeMap::new();
+    for search in STRATEGIES {
+        let largest: Vec<Option<Proof>> = ADMINISTRATORS
+            .map(|administrators| largest(administrators, search, time, &mut operations))
+            .into();
+        println!("{}\n\n{}\n", search.as_str(), table(&largest, &operations));
+    }
+}
+
+/// The largest instance for so many administrators. Notes how many operations each has, which not
+/// every search tells of an instance that it is done with at once.
+fn largest(
+    administrators: usize,
+    search: Search,
+    time: Duration,
+    operations: &mut BTreeMap<Size, usize>,
+) -> Option<Proof> {
+    let mut largest = None;
+    for writes in iter::successors(Some(1), |writes| Some(writes + 1 + writes / 10)) {
+        let size = Size { administrators, writes };
+        let proof = match prove(size, search, time) {
+            Ok(proof) => proof,
+            Err(why) => {
+                eprintln!("largest: {}: {size}: {why}", search.as_str());
+                break;
+            }
+        };
+        eprintln!("largest: {}: {size}: proved in {:.1?}", search.as_str(), proof.time);
+        if let Some(count) = proof.operations {
+            let known = operations.entry(size).or_default();
+            *known = count.max(*known);
+        }
+        largest = Some(proof);
+    }
+    largest
+}
+
+/// Proves an instance, or says why not.
+fn prove(size: Size, search: Search, time: Duration) -> Result<Proof, String> {
+    let mut limits = Limits::default();
+    limits.search = search;
+    limits.native_executions = u64::MAX;
+    limits.native_operations = usize::MAX;
+    limits.native_memory = memory();
+    limits.jobs = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    let (mut operations, mut memory) = (None, None);
+    let started = Instant::now();
+    let mut listener = |progress: Progress<'_>| {
+        operations = operations.max(progress.depth);
+        memory = memory.max(progress.memory);
+        match started.elapsed() < time {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(format!("stopped after {} s", time.as_secs())),
+        }
+    };
+    let instance = ap_perms_instance(size.administrators, size.writes);
+    let report = instance.verify_with(Engine::Native, &limits, &mut listener);
+    let time = started.elapsed();
+    match &report.verdict {
+        Verdict::Proved(certificate) => {
+            let states = certificate.states.map(|states| format!("{states} states"));
+            let traces = certificate.traces.map(|traces| format!("{traces} traces"));
+            let explored = states.or(traces).unwrap_or_default();
+            Ok(Proof { size, explored, operations, memory, time })
+        }
+        Verdict::Inconclusive { reason } => Err(reason.clone()),
+        Verdict::Refuted(_) => Err(report.to_string()),
+    }
+}
+
+/// Half of what is free, so that the machine stays usable.
+fn memory() -> u64 {
+    let mut system = System::new();
+    system.refresh_memory();
+    let in_container = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+    (in_container.min(system.available_memory()) / 2).min(MEMORY_MAX)
+}
+
+fn table(largest: &[Option<Proof>], operations: &BTreeMap<Size, usize>) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["administrators", "writes each", "operations", "explored", "time", "memory"]);
+    for (administrators, proof) in ADMINISTRATORS.iter().zip(largest) {
+        let mut row = vec![administrators.to_string()];
+        match proof {
+            None => row.push("none in time".to_owned()),
+            Some(Proof { size, explored, memory, time, .. }) => row.extend([
+                size.writes.to_string(),
+                operations.get(size).map_or(String::new(), usize::to_string),
+                explored.clone(),
+                format!("{time:.1?}"),
+                memory.map_or(String::new(), |bytes| ByteSize(bytes).to_string()),
+            ]),
+        }
+        let right = |text| Cell::new(text).set_alignment(CellAlignment::Right);
+        table.add_row(row.into_iter().map(right));
+    }
+    table
+}
