@@ -284,6 +284,30 @@ fn two_releases_are_one_too_many() {
     check(&scenario);
 }
 
+/// Who makes an object learns its number, which depends on who has made some before: two threads
+/// that do so are no less deterministic.
+#[test]
+fn threads_make_objects_of_their_own() {
+    let own = |go: &Atomic| {
+        let own = Mutex::new("own", 0);
+        go.store(1);
+        let late = Atomic::new("late", 0);
+        *own.lock() += late.fetch_add(1);
+    };
+    let scenario = Scenario::builder("test/own-objects", || Atomic::new("go", 0))
+        .thread("T1", own)
+        .thread("T2", own)
+        .thread("T3", own)
+        .proved();
+    for search in Search::ALL {
+        let mut limits = Limits::default();
+        limits.search = *search;
+        let go_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
+        let report = scenario.verify_with(Engine::Native, &limits, go_on);
+        assert!(report.as_expected(), "{search:?}: {report}");
+    }
+}
+
 #[test]
 fn what_is_never_released_is_left_behind() {
     let scenario = Scenario::builder("leak", || Tracked::new("mdev", ()))

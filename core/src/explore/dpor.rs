@@ -85,7 +85,7 @@ impl Dpor {
         SavedDpor { path: self.path.save(), seen, first, violated }
     }
 
-    /// The search that was saved, once it has been led through its last execution again: `false`
+    /// The search that was saved, once it has been led through its last execution again; nothing
     /// if that is not possible any more.
     pub(crate) fn restore(
         saved: SavedDpor,
@@ -93,18 +93,11 @@ impl Dpor {
         lead: impl FnOnce(&mut dyn Strategy) -> bool,
     ) -> Option<Self> {
         let SavedDpor { path, seen, first, violated } = saved;
-        let depth = path.depth();
-        let mut search = Self { path: Path::restore(&path), parts, seen, first, violated };
-        if depth > 0 {
-            search.path.begin();
-            if !lead(&mut search) || search.path.order.events.len() != depth {
-                return None;
-            }
-        }
-        // What it has counted on the way was counted before.
-        search.path.count_again_from(&path);
-        (search.seen, search.violated) = (seen, violated);
-        Some(search)
+        let steps = path.happened();
+        let path = Path::restore(path, seen > 0);
+        let mut again = Again { search: Self { path, parts, seen, first, violated }, steps };
+        let led = steps == 0 || lead(&mut again);
+        (led && again.search.path.order.events.len() == steps).then_some(again.search)
     }
 
     /// How many parts it has come to, and what leads to the first.
@@ -153,6 +146,30 @@ impl Dpor {
         {
             node.wanted.insert(*first);
         }
+    }
+}
+
+/// The last execution of a search that was put aside, as far as the search wants to know.
+struct Again {
+    search: Dpor,
+    steps: usize,
+}
+
+impl Strategy for Again {
+    fn begin(&mut self) -> bool {
+        unreachable!("this execution was begun before")
+    }
+
+    fn forced(&mut self) -> Option<Enabled> {
+        (self.search.path.order.events.len() < self.steps).then(|| self.search.path.forced())?
+    }
+
+    fn choose(&mut self, _: &dyn Point) -> Decision {
+        Decision::Cut
+    }
+
+    fn happened(&mut self, happened: Happened) {
+        self.search.happened(happened);
     }
 }
 

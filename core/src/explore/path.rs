@@ -99,31 +99,27 @@ pub(super) struct SavedPath {
     traces: u64,
     digest: u64,
     bounded: bool,
-    begun: bool,
+    /// How many of the nodes' steps had happened: all, or all but the last.
+    happened: usize,
 }
 
 impl SavedPath {
-    pub(super) fn depth(&self) -> usize {
-        self.nodes.len()
+    pub(super) fn happened(&self) -> usize {
+        self.happened
     }
 }
 
 impl Path {
     pub(super) fn save(&self) -> SavedPath {
-        let Self { traces, digest, bounded, begun, .. } = *self;
-        SavedPath { nodes: self.nodes.clone(), traces, digest, bounded, begun }
+        let Self { traces, digest, bounded, .. } = *self;
+        let happened = self.order.events.len();
+        SavedPath { nodes: self.nodes.clone(), traces, digest, bounded, happened }
     }
 
-    /// The path that was saved. What has happened on it is yet to happen again, in the next
-    /// execution.
-    pub(super) fn restore(saved: &SavedPath) -> Self {
-        Self { nodes: saved.nodes.clone(), ..Self::default() }
-    }
-
-    /// Takes over what the saved path had counted.
-    pub(super) fn count_again_from(&mut self, saved: &SavedPath) {
-        let SavedPath { traces, digest, bounded, begun, .. } = *saved;
-        (self.traces, self.digest, self.bounded, self.begun) = (traces, digest, bounded, begun);
+    /// The path that was saved. What had happened on it has to happen again.
+    pub(super) fn restore(saved: SavedPath, begun: bool) -> Self {
+        let SavedPath { nodes, traces, digest, bounded, .. } = saved;
+        Self { nodes, traces, digest, bounded, begun, ..Self::default() }
     }
 
     /// How deep it is, how many points there are to come back to, and the part of the tree that
@@ -145,7 +141,9 @@ impl Path {
     /// Begins the next execution, along the path to a branch that is left to explore.
     pub(super) fn begin(&mut self) -> bool {
         self.depth = 0;
-        if !std::mem::replace(&mut self.begun, true) {
+        // The branch that was chosen last may not have been taken.
+        let ahead = self.nodes.len() > self.order.events.len();
+        if !std::mem::replace(&mut self.begun, true) || ahead {
             return true;
         }
         while let Some(node) = self.nodes.last_mut() {

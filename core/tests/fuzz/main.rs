@@ -154,6 +154,9 @@ fn compare(seeds: Range<u64>) {
         for seed in seeds.clone().skip(worker).step_by(workers) {
             let program = Program::random(seed);
             population.add(&program, &agree(&program, &format!("seed {seed}")));
+            if population.programs.is_multiple_of(1_000) {
+                eprintln!("worker {worker}: {} programs", population.programs);
+            }
         }
         population
     };

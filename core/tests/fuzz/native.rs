@@ -23,7 +23,7 @@ pub(crate) struct How {
     /// Executions at most.
     pub(crate) executions: u64,
     pub(crate) jobs: usize,
-    /// Whether it is stopped, put aside and gone on with each time that the listener hears of it.
+    /// Whether it is stopped, put aside and gone on with.
     pub(crate) stopped: bool,
 }
 
@@ -52,9 +52,10 @@ pub(crate) fn explore(program: &Program, how: How) -> Found {
     }
 }
 
-/// Stops the search as often as it can be, and goes on with what was put aside.
+/// Stops the search again and again, after ever longer pieces, and goes on with what was put aside.
 fn in_pieces(scenario: &Scenario, limits: &Limits) -> Report {
     let mut aside: Option<Checkpoint> = None;
+    let mut piece = 1;
     loop {
         let from = aside.take();
         let mut heard = 0;
@@ -63,10 +64,9 @@ fn in_pieces(scenario: &Scenario, limits: &Limits) -> Report {
             if progress.stopping.is_some() {
                 aside = progress.checkpoint();
             }
-            // At least one piece of work is done each time.
-            match heard {
-                2 => ControlFlow::Break("enough".to_owned()),
-                _ => ControlFlow::Continue(()),
+            match heard == piece {
+                true => ControlFlow::Break("enough".to_owned()),
+                false => ControlFlow::Continue(()),
             }
         };
         let report = match from {
@@ -79,6 +79,7 @@ fn in_pieces(scenario: &Scenario, limits: &Limits) -> Report {
         if report.stopped.as_deref() != Some("enough") {
             return report;
         }
+        piece *= 2;
     }
 }
 
