@@ -46,23 +46,24 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
         listener,
         host: Host::new(Chooser::turns(), |_| halt()),
         executions: Arc::new(AtomicU64::new(0)),
+        certificate: Certificate::default(),
     };
     let end = match exploration.prove() {
         End::Open(reason) => exploration.hunt(reason),
         end => end,
     };
     let mut findings = Findings::default();
-    let (certificate, stopped) = match end {
-        End::Proved(certificate) => (certificate, None),
+    let stopped = match end {
+        End::Proved => None,
         End::Refuted(violation) => {
             exploration.host.observers(|seen| findings.note(violation, seen));
-            (Certificate::default(), Some("stopped at the first counterexample".to_owned()))
+            Some("stopped at the first counterexample".to_owned())
         }
-        End::Open(reason) | End::Stopped(reason) => (Certificate::default(), Some(reason)),
+        End::Open(reason) | End::Stopped(reason) => Some(reason),
     };
     let explored = Explored {
         executions: exploration.executions(),
-        certificate,
+        certificate: exploration.certificate,
         stopped,
         thorough: false,
         search: None,
@@ -79,11 +80,13 @@ struct Exploration<'a, 'l> {
     listener: &'a mut Listener<'l>,
     host: Arc<Host>,
     executions: Arc<AtomicU64>,
+    /// What was counted, if the search for a proof has come to its end.
+    certificate: Certificate,
 }
 
 /// How an exploration ended.
 enum End {
-    Proved(Certificate),
+    Proved,
     Refuted(Violation),
     /// This is no proof, for a reason; somebody else may refute.
     Open(String),
@@ -111,10 +114,8 @@ impl Exploration<'_, '_> {
             match search.ended() {
                 Err(reason) => return End::Open(reason),
                 Ok(true) => {
-                    return match search.unexplored() {
-                        Some(what) => End::Open(what),
-                        None => End::Proved(search.certificate()),
-                    };
+                    self.certificate = search.certificate();
+                    return search.unexplored().map_or(End::Proved, End::Open);
                 }
                 Ok(false) if self.executions() == limit => {
                     return End::Open(format!("not every ordering was seen in {limit} executions"));
