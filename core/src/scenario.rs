@@ -222,8 +222,7 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
 
     /// Claims that no ordering deadlocks, breaks an invariant or violates anything else.
     pub fn proved(self) -> Scenario {
-        // Neither of shuttle's schedulers knows when it has seen everything.
-        self.claim(Expected::Proved).on(Engine::Shuttle, Expected::Inconclusive)
+        self.claim(Expected::Proved)
     }
 
     /// Claims that exactly these violations are reachable.

@@ -98,11 +98,7 @@ fn contestants() -> impl Iterator<Item = Contestant> {
 
 fn run(scenario: &Scenario, contestant: Contestant, options: &Compare) -> Run {
     let seconds = Duration::from_secs(options.seconds_max);
-    let executions = options.executions_max.unwrap_or(match contestant.engine {
-        // It never comes to an end.
-        Engine::Shuttle => Limits::default().shuttle_executions,
-        Engine::Native | Engine::Loom => u64::MAX,
-    });
+    let executions = options.executions_max.unwrap_or(u64::MAX);
     if contestant.engine == Engine::Native {
         return run_once(scenario, contestant, executions, seconds);
     }

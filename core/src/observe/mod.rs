@@ -97,6 +97,24 @@ impl Observers {
         self.events.len()
     }
 
+    /// What the last operation that has happened told its thread.
+    pub(crate) fn last_reply(&self) -> Option<u64> {
+        self.events.last()?.reply
+    }
+
+    /// How many threads and objects there are.
+    pub(crate) fn made(&self) -> (usize, usize) {
+        (self.threads.len(), self.objects.len())
+    }
+
+    /// What has been announced and has not happened yet, by the order of the threads.
+    pub(crate) fn pending(&self) -> impl Iterator<Item = (ThreadId, ObjectId, Op)> {
+        self.threads.iter().enumerate().filter_map(|(index, thread)| {
+            let Pending { object, op, .. } = thread.pending?;
+            Some((ThreadId::new(index), object, op))
+        })
+    }
+
     /// What has happened, as a schedule of the native engine.
     pub(crate) fn schedule(&self) -> Schedule {
         let choice = |event: &Event| Choice { thread: event.thread, way: event.way };

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::panics::{self, Panic};
-use crate::machine::Fault;
+use crate::explore::Choice;
+use crate::machine::{Fault, Machine, Ready};
 use crate::object::Place;
 use crate::observe::Observers;
 use crate::op::{ObjectId, Op, OpKind, ThreadId};
@@ -49,6 +50,22 @@ pub(crate) enum Chooser {
     },
     /// The engine's own randomness answers.
     Random(fn(u8) -> u8),
+    /// The engine has answered before it let the thread go on: it schedules operations, not
+    /// threads. For that it has to see what the threads see.
+    Turns {
+        chosen: Option<Choice>,
+        /// Every object as the last operation has left it.
+        machines: Vec<Box<dyn Machine>>,
+    },
+}
+
+/// An operation that a thread has announced, and how it could happen now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish {
+    pub(crate) thread: ThreadId,
+    pub(crate) object: ObjectId,
+    pub(crate) op: Op,
+    pub(crate) ready: Ready,
 }
 
 /// The n-th question to a thread, from 0.
@@ -65,9 +82,19 @@ impl Chooser {
         }
     }
 
-    fn ask(&mut self, me: ThreadId, op: Op, ways: u8, unexplored: &mut Option<String>) -> u8 {
+    /// A scheduler of operations, with no operation chosen yet.
+    pub(crate) fn turns() -> Self {
+        Self::Turns { chosen: None, machines: Vec::new() }
+    }
+
+    fn ask(&mut self, me: ThreadId, op: Op, ready: Ready, unexplored: &mut Option<String>) -> u8 {
+        let ways = ready.chance + 1;
         match self {
             Self::Random(draw) => draw(ways),
+            Self::Turns { chosen, .. } => {
+                let mine = chosen.filter(|choice| choice.thread == me);
+                mine.map_or(0, |choice| (choice.way + 1).saturating_sub(ready.sure))
+            }
             Self::Given { answers, asked, count, woken } => {
                 if op.kind == OpKind::Sleep && woken.contains(&me) {
                     // A waiter that wakes in vain asks again, for ever.
@@ -84,6 +111,12 @@ impl Chooser {
                 }
                 answer
             }
+        }
+    }
+
+    fn see(&mut self, object: ObjectId, machine: &(dyn Machine + 'static)) {
+        if let Self::Turns { machines, .. } = self {
+            machines[object.index()] = dyn_clone::clone_box(machine);
         }
     }
 }
@@ -117,10 +150,19 @@ impl Host {
         inner.running = 0;
         inner.finally = None;
         inner.started = false;
-        if let Chooser::Given { count, woken, .. } = &mut inner.chooser {
-            count.clear();
-            woken.clear();
+        match &mut inner.chooser {
+            Chooser::Given { count, woken, .. } => {
+                count.clear();
+                woken.clear();
+            }
+            Chooser::Random(_) => {}
+            turns @ Chooser::Turns { .. } => *turns = Chooser::turns(),
         }
+    }
+
+    /// Who answers from here on.
+    pub(crate) fn set_chooser(&self, chooser: Chooser) {
+        self.inner().chooser = chooser;
     }
 
     /// Whoever of the threads ends last runs `finally`. To let the main thread join them would
@@ -168,18 +210,26 @@ impl Host {
         inner.observers.add_thread(name)
     }
 
-    pub(crate) fn add_object(&self, class: &'static str, left_behind: bool) -> ObjectId {
-        self.inner().observers.add_object(class, left_behind)
+    pub(crate) fn add_object(
+        &self,
+        class: &'static str,
+        machine: &(dyn Machine + 'static),
+    ) -> ObjectId {
+        let inner = &mut *self.inner();
+        if let Chooser::Turns { machines, .. } = &mut inner.chooser {
+            machines.push(dyn_clone::clone_box(machine));
+        }
+        inner.observers.add_object(class, machine.left_behind())
     }
 
     pub(crate) fn announce(&self, me: ThreadId, object: ObjectId, op: Op, at: Place) {
         self.inner().observers.announce(me, object, op, at);
     }
 
-    /// Which of `ways` is taken: 0 unless luck has it otherwise.
-    pub(crate) fn ask(&self, me: ThreadId, op: Op, ways: u8) -> u8 {
+    /// Which of the lucky ways is taken, from 1; or 0 for none of them.
+    pub(crate) fn ask(&self, me: ThreadId, op: Op, ready: Ready) -> u8 {
         let inner = &mut *self.inner();
-        inner.chooser.ask(me, op, ways, &mut inner.unexplored)
+        inner.chooser.ask(me, op, ready, &mut inner.unexplored)
     }
 
     pub(crate) fn complete(
@@ -188,13 +238,39 @@ impl Host {
         object: ObjectId,
         way: u8,
         reply: u64,
-        left_behind: bool,
+        machine: &(dyn Machine + 'static),
     ) {
-        let mut inner = self.inner();
+        let inner = &mut *self.inner();
+        inner.chooser.see(object, machine);
+        let left_behind = machine.left_behind();
         if me == ThreadId::SETUP {
             return inner.observers.set_left_behind(object, left_behind);
         }
         inner.observers.complete(me, way, reply, left_behind);
+    }
+
+    /// `object` has changed without an operation of its own.
+    pub(crate) fn changed(&self, object: ObjectId, machine: &(dyn Machine + 'static)) {
+        self.inner().chooser.see(object, machine);
+    }
+
+    /// The operation that happens next, whose thread the engine lets go on; if it is none, the
+    /// threads go on as they can, without luck.
+    pub(crate) fn choose(&self, choice: Option<Choice>) {
+        if let Chooser::Turns { chosen, .. } = &mut self.inner().chooser {
+            *chosen = choice;
+        }
+    }
+
+    /// What the threads want to do, in their order, for an engine that schedules operations.
+    pub(crate) fn wishes(&self) -> Vec<Wish> {
+        let inner = self.inner();
+        let Chooser::Turns { machines, .. } = &inner.chooser else { return Vec::new() };
+        let wish = |(thread, object, op): (ThreadId, ObjectId, Op)| {
+            let ready = machines[object.index()].ready(thread, op);
+            Wish { thread, object, op, ready }
+        };
+        inner.observers.pending().map(wish).collect()
     }
 
     /// Records the violation and ends the execution.
@@ -285,7 +361,7 @@ impl Host {
     pub(crate) fn asked(&self) -> BTreeMap<Question, u8> {
         match &self.inner().chooser {
             Chooser::Given { asked, .. } => asked.clone(),
-            Chooser::Random(_) => BTreeMap::new(),
+            Chooser::Random(_) | Chooser::Turns { .. } => BTreeMap::new(),
         }
     }
 
@@ -393,7 +469,7 @@ macro_rules! monitor {
                     host: Option<Arc<Host>>,
                 ) -> Self {
                     let id = match &host {
-                        Some(host) => host.add_object(class, machine.left_behind()),
+                        Some(host) => host.add_object(class, &*machine),
                         None => ObjectId::new(0),
                     };
                     let state = Mutex::new(State { machine, waiting: 0 });
@@ -412,16 +488,18 @@ macro_rules! monitor {
                         super::OUTSIDE
                     );
                     let me = me();
-                    let mut state = self.state.lock().unwrap();
+                    // Before the host sees the thread come to its mutex, and may let others go
+                    // first: whoever decides that knows what the thread wants.
                     if let Some(host) = &self.host {
                         host.announce(me, self.id, op, at);
                     }
+                    let mut state = self.state.lock().unwrap();
                     // A signal or a spurious wake-up that comes while the thread waits shows
                     // nothing that one which comes at once does not: the wait changes nothing.
                     let ready = state.machine.ready(me, op);
                     let luck = match &self.host {
                         Some(host) if ready.chance > 0 && me != ThreadId::SETUP => {
-                            host.ask(me, op, ready.chance + 1)
+                            host.ask(me, op, ready)
                         }
                         _ => 0,
                     };
@@ -434,9 +512,8 @@ macro_rules! monitor {
                         state.waiting -= 1;
                     }
                     let result = state.machine.apply(me, op, way);
-                    let left_behind = state.machine.left_behind();
                     if let (Some(host), Ok(reply)) = (&self.host, result) {
-                        host.complete(me, self.id, way, reply, left_behind);
+                        host.complete(me, self.id, way, reply, &*state.machine);
                     }
                     let then = result.is_ok().then(then);
                     if state.waiting > 0 {
@@ -453,6 +530,9 @@ macro_rules! monitor {
                 pub(crate) fn set(&self, value: u64) {
                     let mut state = self.state.lock().unwrap();
                     state.machine.set(value);
+                    if let Some(host) = &self.host {
+                        host.changed(self.id, &*state.machine);
+                    }
                     if state.waiting > 0 {
                         self.changed.notify_all();
                     }

@@ -16,6 +16,8 @@ pub(crate) use host::Chooser;
 pub(crate) use host::Host;
 #[cfg(feature = "loom")]
 pub(crate) use host::Question;
+#[cfg(feature = "shuttle")]
+pub(crate) use host::Wish;
 
 use std::cell::RefCell;
 use std::hash::Hash;

@@ -1,4 +1,4 @@
-//! The native engine against brute force, on random programs.
+//! The native engine against brute force, and shuttle against it, on random programs.
 
 mod directed;
 mod native;
@@ -15,7 +15,7 @@ use std::thread;
 
 use selvedge_core::Search;
 
-use native::How;
+use native::{Found, How};
 use program::{Instr, Outcome, Program};
 
 /// What the programs were like, so that the test cannot quietly become trivial.
@@ -32,16 +32,19 @@ struct Population {
     by_traces: usize,
     /// Programs of which every trace was also counted by brute force.
     counted: usize,
+    /// Programs of which every trace was explored on shuttle too.
+    on_shuttle: usize,
     kinds: BTreeSet<String>,
 }
 
 impl Population {
     fn add(&mut self, program: &Program, agreed: &Agreed) {
-        let Agreed { outcome, states, by_traces, counted } = agreed;
+        let Agreed { outcome, states, by_traces, counted, on_shuttle } = agreed;
         self.programs += 1;
         self.states += states;
         self.by_traces += usize::from(*by_traces);
         self.counted += usize::from(*counted);
+        self.on_shuttle += usize::from(*on_shuttle);
         self.deadlock += usize::from(!outcome.deadlocks.is_empty());
         let several = outcome.deadlocks.iter().any(|classes| classes.len() > 1);
         self.on_several_classes += usize::from(several);
@@ -57,6 +60,7 @@ impl Population {
         self.states += other.states;
         self.by_traces += other.by_traces;
         self.counted += other.counted;
+        self.on_shuttle += other.on_shuttle;
         self.kinds.extend(other.kinds);
         self
     }
@@ -68,6 +72,7 @@ impl Population {
         assert!(percent(self.vary) >= 30, "{self:#?}");
         assert!(percent(self.by_traces) >= 50, "{self:#?}");
         assert!(percent(self.counted) >= 30, "{self:#?}");
+        assert!(percent(self.on_shuttle) >= 15, "{self:#?}");
         assert!(self.states / self.programs as u64 >= 100, "{self:#?}");
         assert_eq!(self.kinds.len(), Instr::KINDS, "{self:#?}");
     }
@@ -76,6 +81,9 @@ impl Population {
 /// How many executions a search for traces gets: it is for small programs, and some are not.
 const EXECUTIONS_MAX: u64 = 2_000;
 
+/// How many executions shuttle gets, which takes much longer over each.
+const SHUTTLE_EXECUTIONS_MAX: u64 = 200;
+
 /// How many beginnings of traces brute force gets.
 const PREFIXES_MAX: usize = 1_000;
 
@@ -83,9 +91,10 @@ const PREFIXES_MAX: usize = 1_000;
 struct Agreed {
     outcome: Outcome,
     states: u64,
-    /// Whether every trace was explored, and counted by brute force too.
+    /// Whether every trace was explored, and counted by brute force too, and explored on shuttle.
     by_traces: bool,
     counted: bool,
+    on_shuttle: bool,
 }
 
 fn agree(program: &Program, name: &str) -> Agreed {
@@ -143,7 +152,34 @@ fn agree(program: &Program, name: &str) -> Agreed {
     if counted.is_some() && dpor.certificate.digest.is_some() {
         assert_eq!(dpor.certificate.traces, counted, "Dpor is left; {name}:{program}");
     }
-    Agreed { outcome: expected, states, by_traces: explored, counted: counted.is_some() }
+    let on_shuttle = agrees_on_shuttle(program, name, &dpor, &expected);
+    Agreed {
+        outcome: expected,
+        states,
+        by_traces: explored,
+        counted: counted.is_some(),
+        on_shuttle,
+    }
+}
+
+/// The same search on shuttle's threads; whether it has come to its end there.
+fn agrees_on_shuttle(program: &Program, name: &str, dpor: &Found, expected: &Outcome) -> bool {
+    if dpor.certificate.digest.is_none() || dpor.executions > SHUTTLE_EXECUTIONS_MAX {
+        return false;
+    }
+    let found = native::explore_on_shuttle(program, SHUTTLE_EXECUTIONS_MAX);
+    assert!(found.outcome.finals.is_subset(&expected.finals), "{name}:{program}");
+    assert!(found.outcome.deadlocks.is_subset(&expected.deadlocks), "{name}:{program}");
+    if !dpor.outcome.deadlocks.is_empty() {
+        assert!(!found.outcome.deadlocks.is_empty(), "shuttle has overlooked it; {name}:{program}");
+        return false;
+    }
+    assert_eq!(found.certificate, dpor.certificate, "shuttle is left; {name}:{program}");
+    if dpor.complete {
+        assert!(found.complete, "{name}:{program}");
+        assert_eq!(found.outcome, dpor.outcome, "shuttle is left; {name}:{program}");
+    }
+    true
 }
 
 /// Compares the two on the program of every seed, on as many threads as there are processors.

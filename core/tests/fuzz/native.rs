@@ -1,4 +1,4 @@
-//! Runs a program on selvedge's primitives, under the native engine.
+//! Runs a program on selvedge's primitives, under the native engine and under shuttle.
 
 use std::collections::BTreeSet;
 use std::num::NonZero;
@@ -29,15 +29,28 @@ pub(crate) struct How {
 
 /// What the native engine finds, and what it has counted. Every counterexample is replayed.
 pub(crate) fn explore(program: &Program, how: How) -> Found {
-    let finals = Arc::new(StdMutex::new(BTreeSet::new()));
-    let scenario = scenario(program, &finals);
     let mut limits = Limits::default();
     (limits.search, limits.native_executions) = (how.search, how.executions);
     (limits.jobs, limits.states_per_thread) = (NonZero::new(how.jobs).unwrap(), 1);
-    let report = match how.stopped {
+    find(program, |scenario| match how.stopped {
         false => scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(())),
-        true => in_pieces(&scenario, &limits),
-    };
+        true => in_pieces(scenario, &limits),
+    })
+}
+
+/// What shuttle finds, which stops at the first deadlock.
+pub(crate) fn explore_on_shuttle(program: &Program, executions: u64) -> Found {
+    let mut limits = Limits::default();
+    limits.shuttle_executions = executions;
+    find(program, |scenario| {
+        scenario.verify_with(Engine::Shuttle, &limits, &mut |_| ControlFlow::Continue(()))
+    })
+}
+
+fn find(program: &Program, verify: impl FnOnce(&Scenario) -> Report) -> Found {
+    let finals = Arc::new(StdMutex::new(BTreeSet::new()));
+    let scenario = scenario(program, &finals);
+    let report = verify(&scenario);
     let found = match report.verdict {
         Verdict::Refuted(found) => found,
         _ => Vec::new(),
@@ -48,6 +61,7 @@ pub(crate) fn explore(program: &Program, how: How) -> Found {
     Found {
         outcome: Outcome { finals, deadlocks },
         complete: report.complete,
+        executions: report.executions,
         certificate: report.certificate,
     }
 }
@@ -87,6 +101,7 @@ pub(crate) struct Found {
     pub(crate) outcome: Outcome,
     /// Whether that is all.
     pub(crate) complete: bool,
+    pub(crate) executions: u64,
     pub(crate) certificate: Certificate,
 }
 

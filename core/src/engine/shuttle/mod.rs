@@ -1,0 +1,215 @@
+//! shuttle 0.9 as an engine: every ordering if there are few enough, or else some of them, over
+//! its own mutexes.
+//!
+//! First [source-DPOR](turns) drives it. That is the same strategy as the native engine's, and it
+//! comes to the same traces; but who runs the threads, who makes them wait and who wakes them has
+//! nothing in common with it, and every execution is run from its beginning. If the search does
+//! not come to its end, or what it has left out stands against a proof, shuttle's own schedulers
+//! [hunt](hunt) for as many executions again.
+//!
+//! shuttle reports by panicking and by printing. It gets to do neither: the schedulers here end
+//! an execution as soon as something is violated or nobody can go on.
+
+mod hunt;
+mod turns;
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ::shuttle::scheduler::{RoundRobinScheduler, Scheduler};
+
+use crate::op::ThreadId;
+use crate::runtime::{self, Chooser, Host, Runtime, shuttle_host};
+use crate::scenario::{Instance, Scenario};
+use crate::verdict::{Certificate, Explored, Findings, Report};
+use crate::violation::Violation;
+
+use super::panics::{self, Panic};
+use super::{Engine, Limits, Listener, Progress};
+
+use hunt::Hunt;
+use turns::{Turned, Turns};
+
+/// shuttle's number for the task that starts the scenario's threads.
+const MAIN: usize = 0;
+
+/// Executions between two reports to the listener.
+const ROUND: u64 = 256;
+
+pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listener<'_>) -> Report {
+    let mut exploration = Exploration {
+        scenario,
+        limits,
+        listener,
+        host: Host::new(Chooser::turns(), |_| halt()),
+        executions: Arc::new(AtomicU64::new(0)),
+        certificate: Certificate::default(),
+    };
+    let end = match exploration.prove() {
+        End::Open(reason) => exploration.hunt(reason),
+        end => end,
+    };
+    let mut findings = Findings::default();
+    let stopped = match end {
+        End::Proved => None,
+        End::Refuted(violation) => {
+            exploration.host.observers(|seen| findings.note(violation, seen));
+            Some("stopped at the first counterexample".to_owned())
+        }
+        End::Open(reason) | End::Stopped(reason) => Some(reason),
+    };
+    let explored = Explored {
+        executions: exploration.executions(),
+        certificate: exploration.certificate,
+        stopped,
+        thorough: false,
+        search: None,
+        part: None,
+    };
+    exploration.host.observers(|seen| {
+        Report::new(scenario, Engine::Shuttle, findings, explored, seen.lockdep().inversions())
+    })
+}
+
+struct Exploration<'a, 'l> {
+    scenario: &'a Scenario,
+    limits: &'a Limits,
+    listener: &'a mut Listener<'l>,
+    host: Arc<Host>,
+    executions: Arc<AtomicU64>,
+    /// What was counted, if the search for a proof has come to its end.
+    certificate: Certificate,
+}
+
+/// How an exploration ended.
+enum End {
+    Proved,
+    Refuted(Violation),
+    /// This is no proof, for a reason; somebody else may refute.
+    Open(String),
+    /// The listener has had enough.
+    Stopped(String),
+}
+
+impl Exploration<'_, '_> {
+    fn executions(&self) -> u64 {
+        self.executions.load(Ordering::Relaxed)
+    }
+
+    /// Looks at every ordering.
+    fn prove(&mut self) -> End {
+        let limit = self.limits.shuttle_executions;
+        let search = Rc::new(RefCell::new(Turns::new(&self.host)));
+        loop {
+            search.borrow_mut().allow(ROUND.min(limit - self.executions()));
+            match self.run(Turned(Rc::clone(&search))) {
+                Ok(None) => {}
+                Ok(Some(violation)) => return End::Refuted(violation),
+                Err(reason) => return End::Open(reason),
+            }
+            let search = search.borrow();
+            match search.ended() {
+                Err(reason) => return End::Open(reason),
+                Ok(true) => {
+                    self.certificate = search.certificate();
+                    return search.unexplored().map_or(End::Proved, End::Open);
+                }
+                Ok(false) if self.executions() == limit => {
+                    return End::Open(format!("not every ordering was seen in {limit} executions"));
+                }
+                Ok(false) => {}
+            }
+            let progress = search.progress(self.executions());
+            if let ControlFlow::Break(reason) = (self.listener)(progress) {
+                return End::Stopped(reason);
+            }
+        }
+    }
+
+    /// Looks at some orderings, since there is no proof for this `reason`.
+    fn hunt(&mut self, reason: String) -> End {
+        self.host.set_chooser(Chooser::Random(hunt::draw));
+        let half = (self.limits.shuttle_executions / 2).max(1) as usize;
+        let seed = self.limits.shuttle_seed;
+        // PCT refuses to run where there is nothing to interleave.
+        let schedulers: &[fn(&Arc<Host>, u64, usize) -> Hunt] =
+            match self.scenario.threads().count() {
+                0 | 1 => &[Hunt::random],
+                _ => &[Hunt::random, Hunt::pct],
+            };
+        for scheduler in schedulers {
+            match self.run(scheduler(&self.host, seed, half)) {
+                Ok(None) => {}
+                Ok(Some(violation)) => return End::Refuted(violation),
+                Err(reason) => return End::Open(reason),
+            }
+            let progress = Progress::executions(self.executions());
+            if let ControlFlow::Break(reason) = (self.listener)(progress) {
+                return End::Stopped(reason);
+            }
+        }
+        End::Open(reason)
+    }
+
+    /// Runs shuttle once: the violation that has ended it, or why it gave up.
+    fn run(&self, scheduler: impl Scheduler + 'static) -> Result<Option<Violation>, String> {
+        let model = {
+            let (host, executions) = (Arc::clone(&self.host), Arc::clone(&self.executions));
+            let program = Arc::clone(self.scenario.program());
+            move || {
+                executions.fetch_add(1, Ordering::Relaxed);
+                shuttle_host::set_me(ThreadId::SETUP);
+                execute(&host, &*program);
+            }
+        };
+        let _in_charge = runtime::enter(Runtime::Shuttle(Some(Arc::clone(&self.host))));
+        // shuttle reads environment variables, and panics at those it does not understand.
+        let ended = panics::catch(|| ::shuttle::Runner::new(scheduler, config()).run(model));
+        match (self.host.take_violation(), ended) {
+            (Some(violation), _) => Ok(Some(violation)),
+            (None, Ok(_)) => Ok(None),
+            (None, Err(payload)) => {
+                Err(format!("shuttle gave up: {}", Panic::of(payload.as_ref()).message))
+            }
+        }
+    }
+}
+
+fn config() -> ::shuttle::Config {
+    let mut config = ::shuttle::Config::new();
+    config.failure_persistence = ::shuttle::FailurePersistence::None;
+    config.silence_warnings = true;
+    config
+}
+
+/// One execution. The main thread starts the others, and from then on is chosen only when no
+/// other can go on: it keeps shuttle from seeing a deadlock before we do.
+fn execute(host: &Arc<Host>, program: &dyn Fn() -> Instance) {
+    let Instance { threads, finally } = host.set_up(program);
+    for (name, body) in threads {
+        let me = shuttle_host::new_thread(name, Some(host));
+        ::shuttle::thread::spawn(shuttle_host::hosted(me, None, Some(Arc::clone(host)), body));
+    }
+    host.set_started();
+    // Where there are no threads, the scheduler still gets to see that there are none.
+    ::shuttle::thread::yield_now();
+    while !host.all_ended() {
+        ::shuttle::thread::yield_now();
+    }
+    host.judge(finally);
+}
+
+/// Makes shuttle install its panic hook now, once and for all.
+pub(super) fn install_hook() {
+    ::shuttle::Runner::new(RoundRobinScheduler::new(1), config()).run(|| {});
+}
+
+/// Ends the running execution, which has violated something: the scheduler does not come back.
+fn halt() -> ! {
+    loop {
+        ::shuttle::thread::yield_now();
+    }
+}

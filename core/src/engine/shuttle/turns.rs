@@ -1,0 +1,291 @@
+//! Source-DPOR as a scheduler of shuttle: operations take turns, and every trace comes once.
+//!
+//! shuttle asks at each of its scheduling points which task goes on. A thread announces its
+//! operation just before it comes to the first of them, so when all have, it is known who wants
+//! what; the machines say what of that can happen, and the strategy chooses. Then the thread of
+//! the chosen operation, and nobody else, goes on until it has done it and has announced the
+//! next one, or has ended.
+//!
+//! What the machines say is not taken for granted. The chosen operation runs through shuttle's
+//! own mutex and condition variable, and if its thread is made to wait there, the search ends
+//! with that. Where the machines say that nobody can go on, everybody is let go on until shuttle
+//! says so too.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use ::shuttle::scheduler::{Schedule, Scheduler, Task, TaskId};
+use smallvec::SmallVec;
+
+use crate::explore::{Choice, Decision, Dpor, Enabled, Happened, Parts, Point, Shard, Strategy};
+use crate::machine::Ready;
+use crate::op::{ObjectId, Op, ThreadId};
+use crate::runtime::{Host, Wish};
+use crate::verdict::Certificate;
+
+use super::{MAIN, Progress};
+
+/// Operations of one execution before the search gives up, as the native engine does.
+const OPERATIONS_MAX: usize = 10_000;
+
+/// How far an execution that was cut is run on, for its stacks.
+const RUN_OUT_OPERATIONS: usize = 1_000;
+
+/// A search in progress, which outlives the runs of shuttle that it takes.
+pub(super) struct Turns {
+    strategy: Dpor,
+    host: Arc<Host>,
+    phase: Phase,
+    /// Executions that the present run may still begin.
+    left: u64,
+    /// Whether every trace has been explored.
+    done: bool,
+    /// Why the search cannot go on.
+    stopped: Option<String>,
+}
+
+enum Phase {
+    /// Everybody comes to an operation or to an end. Then the next turn is given.
+    Settling,
+    /// An operation has been chosen; what it makes is told from what there was.
+    Turn { chosen: Choice, steps: usize, made: (usize, usize) },
+    /// The strategy has seen enough. To abandon the execution would leak its stacks, so it is run
+    /// on in any order; and what is violated on the way is violated.
+    RunOut { steps: usize },
+    /// The machines say that nobody can go on: no further operation is to happen.
+    Stuck { steps: usize },
+}
+
+impl Turns {
+    pub(super) fn new(host: &Arc<Host>) -> Self {
+        Self {
+            strategy: Dpor::new(Arc::new(Parts::new(1, Shard::WHOLE))),
+            host: Arc::clone(host),
+            phase: Phase::Settling,
+            left: 0,
+            done: false,
+            stopped: None,
+        }
+    }
+
+    /// Allows one run of shuttle so many executions.
+    pub(super) fn allow(&mut self, executions: u64) {
+        self.left = executions;
+    }
+
+    /// Whether the search has come to its end; an error if it cannot.
+    pub(super) fn ended(&self) -> Result<bool, String> {
+        match &self.stopped {
+            Some(reason) => Err(reason.clone()),
+            None => Ok(self.done),
+        }
+    }
+
+    /// Why the search is no proof, though it has come to its end.
+    pub(super) fn unexplored(&self) -> Option<String> {
+        self.strategy.unexplored()
+    }
+
+    pub(super) fn certificate(&self) -> Certificate {
+        Certificate { digest: self.strategy.digest(), ..self.strategy.certificate() }
+    }
+
+    pub(super) fn progress(&self, executions: u64) -> Progress<'static> {
+        let (depth, frontier, explored) = self.strategy.progress();
+        Progress {
+            depth: Some(depth),
+            frontier: Some(frontier),
+            explored: Some(explored),
+            ..Progress::executions(executions)
+        }
+    }
+
+    fn begin(&mut self) -> Option<Schedule> {
+        if self.left == 0 || self.stopped.is_some() || self.host.violation_found() {
+            return None;
+        }
+        self.left -= 1;
+        self.phase = Phase::Settling;
+        self.host.clear();
+        self.done = !self.strategy.begin();
+        (!self.done).then(|| Schedule::new(0))
+    }
+
+    /// Who goes on, of the threads that shuttle lets go on; nobody if the execution is over.
+    fn next(&mut self, runnable: &[TaskId]) -> Option<TaskId> {
+        if self.host.violation_found() {
+            return None;
+        }
+        if !self.host.started() {
+            return Some(TaskId::from(MAIN));
+        }
+        match self.phase {
+            Phase::Turn { chosen, steps, .. } if self.steps() == steps => {
+                let task = task(chosen.thread);
+                if !runnable.contains(&task) {
+                    return self.stop("shuttle makes a thread wait that could go on");
+                }
+                Some(task)
+            }
+            Phase::Turn { .. } | Phase::Settling => match self.on_its_way(runnable) {
+                Some(task) => Some(task),
+                None => {
+                    self.tell();
+                    self.give_turn(runnable)
+                }
+            },
+            Phase::Stuck { steps } if self.steps() > steps => {
+                self.stop("shuttle lets a thread go on that could not")
+            }
+            Phase::RunOut { steps } if self.steps() > steps + RUN_OUT_OPERATIONS => None,
+            Phase::RunOut { .. } | Phase::Stuck { .. } => self.any(runnable),
+        }
+    }
+
+    fn stop(&mut self, reason: &str) -> Option<TaskId> {
+        self.stopped = Some(reason.to_owned());
+        None
+    }
+
+    fn steps(&self) -> usize {
+        self.host.observers(|seen| seen.steps())
+    }
+
+    /// A thread that has neither come to an operation nor to its end, the first of them: the same
+    /// one makes the first thread or object as on the native engine.
+    fn on_its_way(&self, runnable: &[TaskId]) -> Option<TaskId> {
+        self.host.observers(|seen| {
+            let waits =
+                |task: TaskId| seen.pending().any(|(thread, ..)| self::task(thread) == task);
+            runnable.iter().copied().find(|task| !waits(*task))
+        })
+    }
+
+    /// Tells the strategy what became of the turn that is over.
+    fn tell(&mut self) {
+        let Phase::Turn { made: before, .. } = self.phase else { return };
+        let (reply, after) = self.host.observers(|seen| (seen.last_reply(), seen.made()));
+        self.strategy.happened(Happened {
+            reply: reply.expect("a violation has ended the execution"),
+            born: before.0..after.0,
+            makes: before != after,
+            violated: false,
+        });
+    }
+
+    fn give_turn(&mut self, runnable: &[TaskId]) -> Option<TaskId> {
+        if self.steps() >= OPERATIONS_MAX {
+            return self.stop(&format!("an execution has more than {OPERATIONS_MAX} operations"));
+        }
+        let here = Here::new(self.host.wishes());
+        let chosen = match self.strategy.forced() {
+            Some(forced) if here.announced(&forced) => Some(forced.choice),
+            Some(_) => return self.stop("the scenario does not do the same twice"),
+            None if here.is_stuck() => {
+                self.phase = Phase::Stuck { steps: self.steps() };
+                None
+            }
+            None => match self.strategy.choose(&here) {
+                Decision::Take(choice) => Some(choice),
+                Decision::Cut => {
+                    self.phase = Phase::RunOut { steps: self.steps() };
+                    None
+                }
+            },
+        };
+        self.host.choose(chosen);
+        let Some(chosen) = chosen else { return self.any(runnable) };
+        let (steps, made) = self.host.observers(|seen| (seen.steps(), seen.made()));
+        self.phase = Phase::Turn { chosen, steps, made };
+        self.next(runnable)
+    }
+
+    /// Somebody who can go on.
+    fn any(&self, runnable: &[TaskId]) -> Option<TaskId> {
+        if let Some(first) = runnable.first() {
+            return Some(*first);
+        }
+        if self.host.all_ended() {
+            return Some(TaskId::from(MAIN));
+        }
+        self.host.note_deadlock();
+        None
+    }
+}
+
+/// shuttle numbers its tasks as the host numbers its threads, after the main one.
+fn task(thread: ThreadId) -> TaskId {
+    TaskId::from(MAIN + 1 + thread.index())
+}
+
+/// A point of the execution, as the strategy sees it.
+struct Here {
+    wishes: Vec<Wish>,
+    enabled: SmallVec<[Enabled; 6]>,
+}
+
+impl Here {
+    fn new(wishes: Vec<Wish>) -> Self {
+        let ways = |Wish { thread, object, op, ready }: Wish| {
+            (0..ready.sure + ready.chance).map(move |way| Enabled {
+                choice: Choice { thread, way },
+                object,
+                op,
+                sure: way < ready.sure,
+            })
+        };
+        let enabled = wishes.iter().copied().flat_map(ways).collect();
+        Self { wishes, enabled }
+    }
+
+    /// Whether somebody has not ended, and nobody can go on without luck.
+    fn is_stuck(&self) -> bool {
+        !self.wishes.is_empty() && !self.enabled.iter().any(|enabled| enabled.sure)
+    }
+
+    fn announced(&self, wanted: &Enabled) -> bool {
+        let same = |wish: &Wish| {
+            wish.thread == wanted.choice.thread
+                && (wish.object, wish.op) == (wanted.object, wanted.op)
+        };
+        self.wishes.iter().any(same)
+    }
+}
+
+impl Point for Here {
+    fn enabled(&self) -> &[Enabled] {
+        &self.enabled
+    }
+
+    fn blocked(&self) -> Vec<(ThreadId, ObjectId, Op)> {
+        let blocked = self.wishes.iter().filter(|wish| wish.ready == Ready::NO);
+        blocked.map(|wish| (wish.thread, wish.object, wish.op)).collect()
+    }
+}
+
+/// The search as one run of shuttle knows it.
+pub(super) struct Turned(pub(super) Rc<RefCell<Turns>>);
+
+impl Scheduler for Turned {
+    fn new_execution(&mut self) -> Option<Schedule> {
+        self.0.borrow_mut().begin()
+    }
+
+    fn next_task(
+        &mut self,
+        runnable: &[&Task],
+        _current: Option<TaskId>,
+        _is_yielding: bool,
+    ) -> Option<TaskId> {
+        let threads = runnable.iter().map(|task| task.id());
+        let threads: SmallVec<[TaskId; 8]> =
+            threads.filter(|task| *task != TaskId::from(MAIN)).collect();
+        self.0.borrow_mut().next(&threads)
+    }
+
+    /// Nothing is left to chance.
+    fn next_u64(&mut self) -> u64 {
+        0
+    }
+}
