@@ -79,7 +79,7 @@ fn compare_has_a_row_for_each_engine_and_search() {
         let rows: Vec<&str> = rows.collect();
         let [refuted, proved] = rows.as_slice() else { panic!("{row}: {rows:?}") };
         assert!(refuted.contains(" refuted "), "{refuted}");
-        assert!(proved.contains(" proved ") || row == "shuttle", "{proved}");
+        assert!(proved.contains(" proved "), "{proved}");
     }
 }
 
@@ -131,7 +131,9 @@ fn where_loom_is_stopped_compare_gives_a_bound() {
 fn a_limit_of_executions_stops_every_row_of_compare() {
     for row in compare(&["programs/vfio3", "--executions-max", "6"]) {
         assert_eq!(row["found"], "inconclusive", "{row}");
-        assert_eq!(row["executions"], 6, "{row}");
+        // shuttle hunts for as many again.
+        let most = if row["engine"] == "shuttle" { 12 } else { 6 };
+        assert_eq!(row["executions"], most, "{row}");
         assert!(row["faster_than_loom"].is_null(), "{row}");
     }
 }
