@@ -1,6 +1,10 @@
 //! Every scenario of the catalogue, on every engine.
 
-use selvedge_core::{Engine, Expected, Scenario, Settled, Verdict, ViolationKind};
+use std::ops::ControlFlow;
+
+use selvedge_core::{
+    Engine, Expected, Limits, Progress, Scenario, Search, Settled, Verdict, ViolationKind,
+};
 use selvedge_models::catalogue;
 
 fn named(name: &str) -> Scenario {
@@ -32,6 +36,20 @@ fn every_verdict_is_as_expected_on_loom_where_loom_can_tell() {
 fn every_verdict_is_as_expected_on_shuttle() {
     for scenario in catalogue() {
         scenario.assert_as_expected(Engine::Shuttle);
+    }
+}
+
+#[test]
+fn a_proof_on_shuttle_rests_on_the_traces_of_the_native_engine() {
+    let mut limits = Limits::default();
+    limits.search = Search::Dpor;
+    let go_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
+    for scenario in catalogue() {
+        let Verdict::Proved(certificate) = scenario.verify(Engine::Shuttle).verdict else {
+            continue;
+        };
+        let native = scenario.verify_with(Engine::Native, &limits, go_on);
+        assert_eq!(native.certificate, certificate, "{}", scenario.name());
     }
 }
 

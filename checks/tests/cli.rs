@@ -83,7 +83,7 @@ fn compare_has_a_row_for_each_engine_and_search() {
         let rows: Vec<&str> = rows.collect();
         let [refuted, proved] = rows.as_slice() else { panic!("{row}: {rows:?}") };
         assert!(refuted.contains(" refuted "), "{refuted}");
-        assert!(proved.contains(" proved ") || row == "shuttle", "{proved}");
+        assert!(proved.contains(" proved "), "{proved}");
     }
 }
 
@@ -139,7 +139,9 @@ fn a_limit_of_executions_stops_every_search_of_orderings_in_compare() {
     assert_eq!(orderings.len(), 4, "sleep-sets, dpor, loom and shuttle: {rows:?}");
     for row in orderings {
         assert_eq!(row["found"], "inconclusive", "{row}");
-        assert_eq!(row["executions"], 6, "{row}");
+        // shuttle hunts for as many again.
+        let most = if row["engine"] == "shuttle" { 12 } else { 6 };
+        assert_eq!(row["executions"], most, "{row}");
         assert!(row["faster_than_loom"].is_null(), "{row}");
     }
 }

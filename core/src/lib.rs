@@ -73,8 +73,10 @@
 //!
 //! The native engine compares states: it visits each once, on coroutines, and where threads
 //! share locks a proof takes milliseconds. [loom] and [shuttle] run the same scenarios over
-//! their own mutexes and schedulers, as witnesses that share no search with it. loom proves too,
-//! where it comes to an end; shuttle's random schedules only refute.
+//! their own mutexes and schedulers, as witnesses. loom shares no search with it and proves too,
+//! where it comes to an end. On shuttle the source-DPOR of the native engine proves once more, on
+//! an executor that shares nothing with it; where there are too many orderings for that, shuttle's
+//! random schedules only refute.
 //!
 //! loom 0.7.2 does not explore everything that its interface offers: not a failing `try_lock`,
 //! not a load before a store to the same atomic, nothing right after a `yield_now`. Objects here

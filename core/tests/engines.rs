@@ -436,10 +436,12 @@ fn a_scenario_that_depends_on_the_outside_is_refused() {
         })
         .thread("T2", |(a, _)| drop(a.lock()))
         .proved();
-    let Verdict::Inconclusive { reason } = scenario.verify(Engine::Native).verdict else {
-        panic!("accepted");
-    };
-    assert!(reason.contains("does not do the same twice"), "{reason}");
+    for engine in [Engine::Native, Engine::Shuttle] {
+        let Verdict::Inconclusive { reason } = scenario.verify(engine).verdict else {
+            panic!("accepted");
+        };
+        assert!(reason.contains("does not do the same twice"), "{engine}: {reason}");
+    }
 }
 
 #[test]
@@ -455,6 +457,57 @@ fn a_program_that_never_ends_is_inconclusive() {
         panic!("it ended");
     };
     assert_eq!(reason, "an execution has more than 10000 operations");
+    // shuttle's own schedulers try too, and give up.
+    let Verdict::Inconclusive { reason } = scenario.verify(Engine::Shuttle).verdict else {
+        panic!("it ended");
+    };
+    assert!(reason.starts_with("shuttle gave up: exceeded max_steps"), "{reason}");
+}
+
+/// Two threads that take a mutex twice each: six orders.
+fn six_traces() -> Scenario {
+    let twice = |m: &Mutex| {
+        drop(m.lock());
+        drop(m.lock());
+    };
+    let scenario = Scenario::builder("six", || Mutex::new("M", ()));
+    scenario.thread("T1", twice).thread("T2", twice).proved()
+}
+
+#[test]
+fn shuttle_proves_with_as_many_executions_as_it_takes() {
+    let mut limits = Limits::default();
+    limits.shuttle_executions = 6;
+    let go_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
+    let report = six_traces().verify_with(Engine::Shuttle, &limits, go_on);
+    assert!(report.as_expected() && report.complete, "{report}");
+    assert_eq!((report.executions, report.certificate.traces), (6, Some(6)));
+}
+
+#[test]
+fn shuttle_hunts_where_it_cannot_prove() {
+    let mut limits = Limits::default();
+    limits.shuttle_executions = 4;
+    let go_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
+    let report = six_traces().verify_with(Engine::Shuttle, &limits, go_on);
+    let Verdict::Inconclusive { reason } = &report.verdict else { panic!("{report}") };
+    assert_eq!(reason, "not every ordering was seen in 4 executions");
+    assert_eq!((report.executions, report.certificate), (8, Certificate::default()));
+}
+
+#[test]
+fn the_listener_stops_shuttle() {
+    let twice = |m: &Mutex| (0..5).for_each(|_| drop(m.lock()));
+    let scenario = Scenario::builder("many", || Mutex::new("M", ()));
+    let scenario = ["T1", "T2", "T3"].iter().fold(scenario, |s, name| s.thread(name, twice));
+    let mut heard = Vec::new();
+    let stop = &mut |progress: Progress<'_>| {
+        heard.push((progress.executions, progress.depth.is_some()));
+        ControlFlow::Break("enough".to_owned())
+    };
+    let report = scenario.proved().verify_with(Engine::Shuttle, &Limits::default(), stop);
+    assert_eq!(report.stopped.as_deref(), Some("enough"));
+    assert_eq!(heard, [(256, true)]);
 }
 
 /// Two threads that make threads: which of them gets which number depends on who is first.

@@ -4,9 +4,10 @@
 //! |---|---|---|---|
 //! | [`Native`](Engine::Native) | coroutines of its own | every state, depth first | every ordering, sequentially consistent |
 //! | [`Loom`](Engine::Loom) | loom 0.7 | loom's own search | loom completed its search |
-//! | [`Shuttle`](Engine::Shuttle) | shuttle 0.9 | random and PCT schedules | nothing: it never claims one |
+//! | [`Shuttle`](Engine::Shuttle) | shuttle 0.9 | every trace by source-DPOR, if they are few enough; or else random and PCT schedules | every ordering, sequentially consistent |
 //!
-//! All of them take the same scenarios, report violations by the same names, and write
+//! shuttle's search is the native engine's [`Search::Dpor`] on other threads: an ordering that one
+//! of them runs wrongly shows as a difference of the two. All of them take the same scenarios, report violations by the same names, and write
 //! schedules that the native engine replays.
 
 #[cfg(feature = "loom")]
@@ -172,7 +173,8 @@ pub struct Limits {
     /// Executions of loom, over all its runs for one scenario. If none is given, it is the
     /// scenario's own ([`Scenario::loom_executions_max`]) or else 100,000.
     pub loom_executions: Option<u64>,
-    /// Executions of shuttle, half under each of its schedulers.
+    /// Executions of shuttle in search of a proof, and as many again if there is none, half under
+    /// each of its own schedulers.
     pub shuttle_executions: u64,
     /// Seed of shuttle's schedulers.
     pub shuttle_seed: u64,
@@ -180,7 +182,7 @@ pub struct Limits {
 
 impl Default for Limits {
     /// Enough for every scenario of a catalogue that a person waits for: the native engine runs
-    /// several 100,000 executions a second, loom some 10,000.
+    /// several 100,000 executions a second, loom some 10,000 and shuttle some 30,000.
     fn default() -> Self {
         Self {
             search: Search::default(),
@@ -255,8 +257,8 @@ impl Scenario {
     }
 
     /// Explores the scenario with `engine`. `listener` hears how far it has come, every few
-    /// hundred executions on the native engine and between the runs of the others; a reason to
-    /// stop that it returns becomes the verdict's.
+    /// hundred executions of the native engine and of shuttle in search of a proof, and between
+    /// the runs otherwise; a reason to stop that it returns becomes the verdict's.
     pub fn verify_with(
         &self,
         engine: Engine,

@@ -98,11 +98,13 @@ impl Observers {
     }
 
     /// What the last operation that has happened told its thread.
+    #[cfg(feature = "shuttle")]
     pub(crate) fn last_reply(&self) -> Option<u64> {
         self.events.last()?.reply
     }
 
     /// How many threads and objects there are.
+    #[cfg(feature = "shuttle")]
     pub(crate) fn made(&self) -> (usize, usize) {
         (self.threads.len(), self.objects.len())
     }

@@ -165,8 +165,8 @@ impl Host {
         self.inner().chooser = chooser;
     }
 
-    /// Whoever of the threads ends last runs `finally`. To let the main thread join them would
-    /// cost loom a multiple of the executions.
+    /// Whoever of the threads ends last runs `finally`: to let the main thread wait for them, as
+    /// on shuttle, would cost loom a multiple of the executions.
     pub(crate) fn set_finally(&self, finally: Body) {
         self.inner().finally = Some(finally);
     }

@@ -33,7 +33,7 @@ use stateful::{Aim, SavedStates, Stateful};
 /// Executions between two words to the listener.
 const LISTEN_EVERY: u64 = 256;
 
-const DIVERGED: &str = "the scenario does not do the same twice: a thread depends on something \
+pub(super) const DIVERGED: &str = "the scenario does not do the same twice: a thread depends on something \
                         outside the world";
 
 pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listener<'_>) -> Report {

@@ -21,17 +21,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::shuttle::scheduler::{RoundRobinScheduler, Scheduler};
 
+use crate::explore::{Dpor, Parts, Shard, Strategy, Twice};
 use crate::op::ThreadId;
 use crate::runtime::{self, Chooser, Host, Runtime, shuttle_host};
 use crate::scenario::{Instance, Scenario};
 use crate::verdict::{Certificate, Explored, Findings, Report};
 use crate::violation::Violation;
 
+use super::native::DIVERGED;
 use super::panics::{self, Panic};
 use super::{Engine, Limits, Listener, Progress};
 
 use hunt::Hunt;
-use turns::{Turned, Turns};
+use turns::{Ended, OPERATIONS_MAX, Search, Turns};
 
 /// shuttle's number for the task that starts the scenario's threads.
 const MAIN: usize = 0;
@@ -90,7 +92,7 @@ enum End {
     Refuted(Violation),
     /// This is no proof, for a reason; somebody else may refute.
     Open(String),
-    /// The listener has had enough.
+    /// Nobody is to go on: the listener has had enough, or something is wrong with the search.
     Stopped(String),
 }
 
@@ -101,31 +103,64 @@ impl Exploration<'_, '_> {
 
     /// Looks at every ordering.
     fn prove(&mut self) -> End {
+        if let Some(end) = self.try_twice() {
+            return end;
+        }
         let limit = self.limits.shuttle_executions;
-        let search = Rc::new(RefCell::new(Turns::new(&self.host)));
+        let dpor = Dpor::new(Arc::new(Parts::new(1, Shard::WHOLE)));
+        let search = Rc::new(RefCell::new(Search::new(dpor, &self.host)));
         loop {
             search.borrow_mut().allow(ROUND.min(limit - self.executions()));
-            match self.run(Turned(Rc::clone(&search))) {
+            match self.run(Turns(Rc::clone(&search))) {
                 Ok(None) => {}
                 Ok(Some(violation)) => return End::Refuted(violation),
                 Err(reason) => return End::Open(reason),
             }
             let search = search.borrow();
             match search.ended() {
-                Err(reason) => return End::Open(reason),
-                Ok(true) => {
-                    self.certificate = search.certificate();
-                    return search.unexplored().map_or(End::Proved, End::Open);
-                }
-                Ok(false) if self.executions() == limit => {
+                None if self.executions() < limit => {}
+                None => {
                     return End::Open(format!("not every ordering was seen in {limit} executions"));
                 }
-                Ok(false) => {}
+                Some(Ended::Explored) => {
+                    let dpor = &search.strategy;
+                    self.certificate = Certificate { digest: dpor.digest(), ..dpor.certificate() };
+                    return dpor.unexplored().map_or(End::Proved, End::Open);
+                }
+                Some(Ended::TooLong) => {
+                    return End::Open(format!(
+                        "an execution has more than {OPERATIONS_MAX} operations"
+                    ));
+                }
+                Some(Ended::Broken(reason)) => return End::Stopped(reason),
             }
-            let progress = search.progress(self.executions());
+            let (depth, frontier, explored) = search.strategy.progress();
+            let progress = Progress {
+                depth: Some(depth),
+                frontier: Some(frontier),
+                explored: Some(explored),
+                ..Progress::executions(self.executions())
+            };
             if let ControlFlow::Break(reason) = (self.listener)(progress) {
                 return End::Stopped(reason);
             }
+        }
+    }
+
+    /// Runs the scenario twice the same way; these executions are not counted. How it ended, if
+    /// that is the end.
+    fn try_twice(&mut self) -> Option<End> {
+        let search = Rc::new(RefCell::new(Search::new(Twice::default(), &self.host)));
+        search.borrow_mut().allow(2);
+        let ended = self.run(Turns(Rc::clone(&search)));
+        self.executions.store(0, Ordering::Relaxed);
+        match ended {
+            Ok(Some(violation)) => Some(End::Refuted(violation)),
+            Err(reason) => Some(End::Open(reason)),
+            Ok(None) if search.borrow().strategy.diverged => {
+                Some(End::Stopped(DIVERGED.to_owned()))
+            }
+            Ok(None) => None,
         }
     }
 
@@ -134,14 +169,13 @@ impl Exploration<'_, '_> {
         self.host.set_chooser(Chooser::Random(hunt::draw));
         let half = (self.limits.shuttle_executions / 2).max(1) as usize;
         let seed = self.limits.shuttle_seed;
+        let mut schedulers = vec![Hunt::random(&self.host, seed, half)];
         // PCT refuses to run where there is nothing to interleave.
-        let schedulers: &[fn(&Arc<Host>, u64, usize) -> Hunt] =
-            match self.scenario.threads().count() {
-                0 | 1 => &[Hunt::random],
-                _ => &[Hunt::random, Hunt::pct],
-            };
+        if self.scenario.threads().count() > 1 {
+            schedulers.push(Hunt::pct(&self.host, seed, half));
+        }
         for scheduler in schedulers {
-            match self.run(scheduler(&self.host, seed, half)) {
+            match self.run(scheduler) {
                 Ok(None) => {}
                 Ok(Some(violation)) => return End::Refuted(violation),
                 Err(reason) => return End::Open(reason),

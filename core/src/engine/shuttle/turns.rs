@@ -1,4 +1,4 @@
-//! Source-DPOR as a scheduler of shuttle: operations take turns, and every trace comes once.
+//! A strategy as a scheduler of shuttle: operations take turns.
 //!
 //! shuttle asks at each of its scheduling points which task goes on. A thread announces its
 //! operation just before it comes to the first of them, so when all have, it is known who wants
@@ -6,10 +6,9 @@
 //! the chosen operation, and nobody else, goes on until it has done it and has announced the
 //! next one, or has ended.
 //!
-//! What the machines say is not taken for granted. The chosen operation runs through shuttle's
-//! own mutex and condition variable, and if its thread is made to wait there, the search ends
-//! with that. Where the machines say that nobody can go on, everybody is let go on until shuttle
-//! says so too.
+//! What the machines say is not taken for granted. If shuttle makes the thread of the chosen
+//! operation wait, the search ends with that. Where the machines say that nobody can go on,
+//! everybody is let go on, into shuttle's own waits, until shuttle says so too.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -18,31 +17,41 @@ use std::sync::Arc;
 use ::shuttle::scheduler::{Schedule, Scheduler, Task, TaskId};
 use smallvec::SmallVec;
 
-use crate::explore::{Choice, Decision, Dpor, Enabled, Happened, Parts, Point, Shard, Strategy};
+use crate::engine::native::DIVERGED;
+use crate::explore::{Choice, Decision, Enabled, Happened, Point, Strategy};
 use crate::machine::Ready;
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::runtime::{Host, Wish};
-use crate::verdict::Certificate;
 
-use super::{MAIN, Progress};
+use super::MAIN;
 
 /// Operations of one execution before the search gives up, as the native engine does.
-const OPERATIONS_MAX: usize = 10_000;
+pub(super) const OPERATIONS_MAX: usize = 10_000;
 
 /// How far an execution that was cut is run on, for its stacks.
 const RUN_OUT_OPERATIONS: usize = 1_000;
 
 /// A search in progress, which outlives the runs of shuttle that it takes.
-pub(super) struct Turns {
-    strategy: Dpor,
+pub(super) struct Search<S> {
+    pub(super) strategy: S,
     host: Arc<Host>,
     phase: Phase,
     /// Executions that the present run may still begin.
     left: u64,
-    /// Whether every trace has been explored.
-    done: bool,
-    /// Why the search cannot go on.
-    stopped: Option<String>,
+    /// Whether the strategy has begun an execution that is left to the next run.
+    begun: bool,
+    ended: Option<Ended>,
+}
+
+/// Why a search does not go on.
+#[derive(Clone)]
+pub(super) enum Ended {
+    /// The strategy has nothing left to explore.
+    Explored,
+    /// An execution had more operations than it may have.
+    TooLong,
+    /// What shuttle or the scenario does cannot be.
+    Broken(String),
 }
 
 enum Phase {
@@ -57,16 +66,10 @@ enum Phase {
     Stuck { steps: usize },
 }
 
-impl Turns {
-    pub(super) fn new(host: &Arc<Host>) -> Self {
-        Self {
-            strategy: Dpor::new(Arc::new(Parts::new(1, Shard::WHOLE))),
-            host: Arc::clone(host),
-            phase: Phase::Settling,
-            left: 0,
-            done: false,
-            stopped: None,
-        }
+impl<S: Strategy> Search<S> {
+    pub(super) fn new(strategy: S, host: &Arc<Host>) -> Self {
+        let host = Arc::clone(host);
+        Self { strategy, host, phase: Phase::Settling, left: 0, begun: false, ended: None }
     }
 
     /// Allows one run of shuttle so many executions.
@@ -74,42 +77,26 @@ impl Turns {
         self.left = executions;
     }
 
-    /// Whether the search has come to its end; an error if it cannot.
-    pub(super) fn ended(&self) -> Result<bool, String> {
-        match &self.stopped {
-            Some(reason) => Err(reason.clone()),
-            None => Ok(self.done),
-        }
-    }
-
-    /// Why the search is no proof, though it has come to its end.
-    pub(super) fn unexplored(&self) -> Option<String> {
-        self.strategy.unexplored()
-    }
-
-    pub(super) fn certificate(&self) -> Certificate {
-        Certificate { digest: self.strategy.digest(), ..self.strategy.certificate() }
-    }
-
-    pub(super) fn progress(&self, executions: u64) -> Progress<'static> {
-        let (depth, frontier, explored) = self.strategy.progress();
-        Progress {
-            depth: Some(depth),
-            frontier: Some(frontier),
-            explored: Some(explored),
-            ..Progress::executions(executions)
-        }
+    pub(super) fn ended(&self) -> Option<Ended> {
+        self.ended.clone()
     }
 
     fn begin(&mut self) -> Option<Schedule> {
-        if self.left == 0 || self.stopped.is_some() || self.host.violation_found() {
+        if self.ended.is_some() || self.host.violation_found() {
+            return None;
+        }
+        if !self.begun && !self.strategy.begin() {
+            self.ended = Some(Ended::Explored);
+            return None;
+        }
+        self.begun = self.left == 0;
+        if self.begun {
             return None;
         }
         self.left -= 1;
         self.phase = Phase::Settling;
         self.host.clear();
-        self.done = !self.strategy.begin();
-        (!self.done).then(|| Schedule::new(0))
+        Some(Schedule::new(0))
     }
 
     /// Who goes on, of the threads that shuttle lets go on; nobody if the execution is over.
@@ -124,7 +111,7 @@ impl Turns {
             Phase::Turn { chosen, steps, .. } if self.steps() == steps => {
                 let task = task(chosen.thread);
                 if !runnable.contains(&task) {
-                    return self.stop("shuttle makes a thread wait that could go on");
+                    return self.broken("shuttle makes a thread wait that could go on");
                 }
                 Some(task)
             }
@@ -136,15 +123,15 @@ impl Turns {
                 }
             },
             Phase::Stuck { steps } if self.steps() > steps => {
-                self.stop("shuttle lets a thread go on that could not")
+                self.broken("shuttle lets a thread go on that could not")
             }
             Phase::RunOut { steps } if self.steps() > steps + RUN_OUT_OPERATIONS => None,
             Phase::RunOut { .. } | Phase::Stuck { .. } => self.any(runnable),
         }
     }
 
-    fn stop(&mut self, reason: &str) -> Option<TaskId> {
-        self.stopped = Some(reason.to_owned());
+    fn broken(&mut self, reason: &str) -> Option<TaskId> {
+        self.ended = Some(Ended::Broken(reason.to_owned()));
         None
     }
 
@@ -176,12 +163,13 @@ impl Turns {
 
     fn give_turn(&mut self, runnable: &[TaskId]) -> Option<TaskId> {
         if self.steps() >= OPERATIONS_MAX {
-            return self.stop(&format!("an execution has more than {OPERATIONS_MAX} operations"));
+            self.ended = Some(Ended::TooLong);
+            return None;
         }
         let here = Here::new(self.host.wishes());
         let chosen = match self.strategy.forced() {
             Some(forced) if here.announced(&forced) => Some(forced.choice),
-            Some(_) => return self.stop("the scenario does not do the same twice"),
+            Some(_) => return self.broken(DIVERGED),
             None if here.is_stuck() => {
                 self.phase = Phase::Stuck { steps: self.steps() };
                 None
@@ -265,9 +253,9 @@ impl Point for Here {
 }
 
 /// The search as one run of shuttle knows it.
-pub(super) struct Turned(pub(super) Rc<RefCell<Turns>>);
+pub(super) struct Turns<S>(pub(super) Rc<RefCell<Search<S>>>);
 
-impl Scheduler for Turned {
+impl<S: Strategy> Scheduler for Turns<S> {
     fn new_execution(&mut self) -> Option<Schedule> {
         self.0.borrow_mut().begin()
     }
