@@ -147,20 +147,22 @@ impl Exploration<'_, '_> {
         }
     }
 
-    /// Runs the scenario twice the same way; these executions are not counted. How it ended, if
-    /// that is the end.
+    /// Runs the scenario twice the same way, before anything is counted. How it ended, if that is
+    /// the end.
     fn try_twice(&mut self) -> Option<End> {
         let search = Rc::new(RefCell::new(Search::new(Twice::default(), &self.host)));
         search.borrow_mut().allow(2);
         let ended = self.run(Turns(Rc::clone(&search)));
-        self.executions.store(0, Ordering::Relaxed);
         match ended {
             Ok(Some(violation)) => Some(End::Refuted(violation)),
             Err(reason) => Some(End::Open(reason)),
             Ok(None) if search.borrow().strategy.diverged => {
                 Some(End::Stopped(DIVERGED.to_owned()))
             }
-            Ok(None) => None,
+            Ok(None) => {
+                self.executions.store(0, Ordering::Relaxed);
+                None
+            }
         }
     }
 
