@@ -5,7 +5,7 @@
 //! comes to the same traces; but who runs the threads, who makes them wait and who wakes them has
 //! nothing in common with it, and every execution is run from its beginning. If the search does
 //! not come to its end, or what it has left out stands against a proof, shuttle's own schedulers
-//! [hunt](hunt) for as many executions again.
+//! [hunt] for as many executions again.
 //!
 //! shuttle reports by panicking and by printing. It gets to do neither: the schedulers here end
 //! an execution as soon as something is violated or nobody can go on.
