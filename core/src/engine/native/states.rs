@@ -10,6 +10,7 @@ use std::mem::size_of;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use rustc_hash::FxHasher;
 use serde::{Deserialize, Serialize};
 
@@ -279,11 +280,9 @@ impl Shard {
         let part = part(hash);
         let Self { chunks, known } = self;
         let same = |(at, p): &(u32, u32)| *p == part && state_in(words_in(chunks, *at)) == state;
-        if known.find(spread(part), same).is_some() {
-            return;
+        if let Entry::Vacant(place) = known.entry(spread(part), same, |(_, part)| spread(*part)) {
+            place.insert((add(chunks, &origin.words(), state), part));
         }
-        let at = add(chunks, &origin.words(), state);
-        known.insert_unique(spread(part), (at, part), |(_, part)| spread(*part));
     }
 
     fn restore(chunks: Vec<Vec<u32>>) -> Self {
