@@ -121,6 +121,7 @@ mod data;
 mod engine;
 mod explore;
 mod machine;
+mod mix;
 mod object;
 pub mod observe;
 mod op;

@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 
 use super::dependency::{Event, dependent, enables};
 use crate::machine::QUEUED;
+use crate::mix::mix;
 use crate::op::{Op, OpKind, ThreadId};
 
 /// How many events of each thread have happened before something.
@@ -201,14 +202,5 @@ fn fingerprint(event: &Event, clock: &Clock) -> u64 {
     // Who has had no event yet may be missing at the end of a clock.
     let counts = clock.0.iter().enumerate().filter(|(_, count)| **count > 0);
     counts.for_each(|(thread, count)| hasher.write_u64((thread as u64) << 32 | u64::from(*count)));
-    mix(hasher.finish())
-}
-
-/// Spreads the bits of a word over all of it, so that sums of such words tell sets apart: the
-/// finaliser of `SplitMix64`.
-pub(super) fn mix(word: u64) -> u64 {
-    let word = word.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    word ^ (word >> 31)
+    mix(0, hasher.finish())
 }

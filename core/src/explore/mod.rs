@@ -30,6 +30,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::machine::Ready;
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::verdict::Certificate;
 
@@ -41,6 +42,21 @@ pub(crate) struct Enabled {
     pub(crate) op: Op,
     /// Whether it happens even without luck. See [`Ready`](crate::machine::Ready).
     pub(crate) sure: bool,
+}
+
+impl Enabled {
+    /// Each way in which a pending operation that is `ready` like this can happen.
+    pub(crate) fn each_way(
+        thread: ThreadId,
+        object: ObjectId,
+        op: Op,
+        ready: Ready,
+    ) -> impl Iterator<Item = Self> {
+        (0..ready.sure + ready.chance).map(move |way| {
+            let choice = Choice { thread, way };
+            Self { choice, object, op, sure: way < ready.sure }
+        })
+    }
 }
 
 /// A point in an execution at which somebody must be chosen.

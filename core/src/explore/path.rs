@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::dependency::{Event, dependent};
-use super::happens_before::{HappensBefore, mix};
+use super::happens_before::HappensBefore;
 use super::{Choice, Decision, Enabled, Happened, Point};
+use crate::mix::mix;
 use crate::op::{OpKind, ThreadId};
 use crate::verdict::Certificate;
 
@@ -185,7 +186,7 @@ impl Path {
         self.bounded |= enabled.len() < point.enabled().len();
         if enabled.is_empty() {
             self.traces += 1;
-            self.digest = self.digest.wrapping_add(mix(self.order.fingerprint()));
+            self.digest = self.digest.wrapping_add(mix(0, self.order.fingerprint()));
             return Decision::Cut;
         }
         let asleep = self.asleep_on_arrival();

@@ -14,10 +14,11 @@ use smallvec::SmallVec;
 
 use crate::explore::{Choice, Enabled};
 use crate::machine::{Fault, Machine, Ready};
+use crate::mix::mix;
 use crate::op::{ObjectId, Op, OpKind, ThreadId};
 use crate::violation::ViolationKind;
 
-use super::intern::{History, mix};
+use super::intern::History;
 use super::lesson::{Effect, Lesson, Lessons, Next, Shape};
 
 /// A state of the program in numbers: its [`Shape`], the state of each thread, the state of each
@@ -123,6 +124,18 @@ pub(super) enum Leads<'a> {
 pub(super) enum Violated<'a> {
     Rule(ObjectId, Fault),
     Other(&'a ViolationKind),
+}
+
+/// As [`Violated`], to be kept: equal for the same violation.
+pub(super) type ViolatedKey = (Option<ObjectId>, String);
+
+impl Violated<'_> {
+    pub(super) fn key(&self) -> ViolatedKey {
+        match self {
+            Self::Rule(object, fault) => (Some(*object), format!("{fault:?}")),
+            Self::Other(kind) => (None, kind.to_string()),
+        }
+    }
 }
 
 /// What there is to say of an expanded state beside where it leads.
@@ -379,10 +392,7 @@ impl Automaton {
 
     /// What can happen at the next operation of `thread`.
     fn meeting(&self, state: &State, thread: usize) -> Result<&Meeting, Missing> {
-        let (_, threads, objects) = parts(state);
-        let thread = threads[thread];
-        let (object, _) = self.threads[thread as usize].next.pending.expect("it has a next one");
-        let object = objects[object.index()];
+        let (thread, object) = self.meeting_of(state, ThreadId::new(thread));
         self.meetings.get(&pair(thread, object)).ok_or(Missing::Meeting(thread, object))
     }
 
@@ -425,10 +435,7 @@ impl Automaton {
     pub(super) fn enabled(&self, state: &State) -> Result<SmallVec<[Enabled; 6]>, Missing> {
         let mut enabled = SmallVec::new();
         self.each_pending(state, |thread, (object, op), ready| {
-            for way in 0..ready.sure + ready.chance {
-                let choice = Choice { thread, way };
-                enabled.push(Enabled { choice, object, op, sure: way < ready.sure });
-            }
+            enabled.extend(Enabled::each_way(thread, object, op, ready));
         })?;
         Ok(enabled)
     }

@@ -402,10 +402,7 @@ impl Execution {
             let Some((object, op)) = thread.pending else { continue };
             let thread = ThreadId::new(index);
             let ready = inner.machines[object.index()].ready(thread, op);
-            for way in 0..ready.sure + ready.chance {
-                let choice = Choice { thread, way };
-                enabled.push(Enabled { choice, object, op, sure: way < ready.sure });
-            }
+            enabled.extend(Enabled::each_way(thread, object, op, ready));
         }
         enabled
     }

@@ -8,6 +8,8 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::{FxHashMap, FxHasher};
 
+use crate::mix::mix;
+
 /// What a thread has been told so far, in order. A thread is deterministic, so this says
 /// exactly where it is and what it knows.
 pub(crate) type History = u64;
@@ -67,14 +69,6 @@ impl Interner {
         }
         id
     }
-}
-
-/// Mixes two words into one that says little about either (the finalizer of `splitmix64`).
-pub(super) fn mix(one: u64, other: u64) -> u64 {
-    let mut z = one.rotate_left(32) ^ other.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }
 
 /// A hasher that keeps what it is fed. `finish` is never asked.

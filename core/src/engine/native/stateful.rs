@@ -35,7 +35,7 @@ use crate::explore::Schedule;
 use crate::op::{ObjectId, ThreadId};
 use crate::verdict::Certificate;
 
-use super::automaton::{Expanded, Leads, Missing, State, Violated};
+use super::automaton::{Expanded, Leads, Missing, State, ViolatedKey};
 use super::learner::{Learner, SavedLearner};
 use super::states::{Adder, HEADER, Id, Mark, Origin, Run, States};
 use super::{Exploration, Saved};
@@ -88,7 +88,7 @@ pub(super) struct Stateful {
     /// Mutexes that were given back first.
     trusted: BTreeSet<ObjectId>,
     /// Violations that have been shown. A later way to one is no shorter.
-    shown: FxHashSet<Owned>,
+    shown: FxHashSet<ViolatedKey>,
 }
 
 /// A search that has been put aside.
@@ -103,12 +103,9 @@ pub(super) struct SavedStates {
     depth: usize,
     expanded: u64,
     trusted: BTreeSet<ObjectId>,
-    shown: FxHashSet<Owned>,
+    shown: FxHashSet<ViolatedKey>,
     counterexamples: Vec<Schedule>,
 }
-
-/// As [`Violated`], to be kept.
-type Owned = (Option<ObjectId>, String);
 
 /// What came of expanding some states.
 #[derive(Default)]
@@ -117,7 +114,7 @@ struct Found {
     /// States that could not be expanded, and what for.
     unexpanded: Vec<(Id, Missing)>,
     stuck: Vec<Id>,
-    violated: Vec<(Id, ThreadId, u8, Owned)>,
+    violated: Vec<(Id, ThreadId, u8, ViolatedKey)>,
     trusted: BTreeSet<ObjectId>,
 }
 
@@ -330,7 +327,7 @@ impl Stateful {
         let Found { expanded, unexpanded, stuck, violated, trusted } = found;
         let reach = |thread, way, leads: Leads<'_>| match leads {
             Leads::To(next) => adder.reach(next, Origin::new(id, thread, way)),
-            Leads::Violates(what) => violated.push((id, thread, way, owned(&what))),
+            Leads::Violates(what) => violated.push((id, thread, way, what.key())),
         };
         *expanded += 1;
         match self.learner.automaton().expand(state, self.reduced, scratch, reach) {
@@ -415,12 +412,5 @@ impl Stateful {
         let mut digest = 0_u64;
         self.states.for_each(|state| digest = digest.wrapping_add(automaton.digest(state)));
         digest
-    }
-}
-
-fn owned(what: &Violated<'_>) -> Owned {
-    match what {
-        Violated::Rule(object, fault) => (Some(*object), format!("{fault:?}")),
-        Violated::Other(kind) => (None, kind.to_string()),
     }
 }

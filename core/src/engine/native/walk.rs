@@ -11,10 +11,9 @@ use smallvec::SmallVec;
 
 use crate::explore::{Choice, Decision, Enabled, Happened, Point, Schedule, Strategy};
 use crate::op::{ObjectId, Op, ThreadId};
-use crate::violation::ViolationKind;
 
 use super::Exploration;
-use super::automaton::{Automaton, Leads, Missing, State, Violated};
+use super::automaton::{Automaton, Leads, Missing, State, ViolatedKey};
 use super::intern::Interner;
 use super::learner::Learner;
 use super::lesson::Shape;
@@ -32,16 +31,9 @@ pub(super) struct Walk {
     /// States in which executions have ended.
     ends: FxHashSet<Box<State>>,
     /// Violations that have been shown, each with the length of the way there.
-    shown: FxHashMap<What, usize>,
+    shown: FxHashMap<ViolatedKey, usize>,
     /// What the numbers in the automaton stand for.
     interner: Interner,
-}
-
-/// As [`Violated`], to be kept.
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum What {
-    Rule(ObjectId, crate::machine::Fault),
-    Other(ViolationKind),
 }
 
 impl Walk {
@@ -141,7 +133,7 @@ impl Walk {
                     return Ok(happened);
                 }
                 Ok((reply, Leads::Violates(violated))) => {
-                    let what = What::from(violated);
+                    let what = violated.key();
                     return self.violated(what, choice, reply, exploration);
                 }
                 Err(missing) => missing,
@@ -152,7 +144,7 @@ impl Walk {
 
     fn violated(
         &mut self,
-        what: What,
+        what: ViolatedKey,
         choice: Choice,
         reply: u64,
         exploration: &mut Exploration<'_>,
@@ -192,15 +184,6 @@ impl Walk {
         self.interner = exploration.execution.take_interner();
         exploration.executions = executions;
         result
-    }
-}
-
-impl From<Violated<'_>> for What {
-    fn from(violated: Violated<'_>) -> Self {
-        match violated {
-            Violated::Rule(object, fault) => Self::Rule(object, fault),
-            Violated::Other(kind) => Self::Other(kind.clone()),
-        }
     }
 }
 

@@ -215,14 +215,8 @@ struct Here {
 
 impl Here {
     fn new(wishes: Vec<Wish>) -> Self {
-        let ways = |Wish { thread, object, op, ready }: Wish| {
-            (0..ready.sure + ready.chance).map(move |way| Enabled {
-                choice: Choice { thread, way },
-                object,
-                op,
-                sure: way < ready.sure,
-            })
-        };
+        let ways =
+            |Wish { thread, object, op, ready }: Wish| Enabled::each_way(thread, object, op, ready);
         let enabled = wishes.iter().copied().flat_map(ways).collect();
         Self { wishes, enabled }
     }
