@@ -68,10 +68,11 @@ impl OpKind {
         matches!(self, Self::Load | Self::Use | Self::CallModule | Self::Join)
     }
 
-    /// What the thread itself learns from a reply. A ghost's says only what the operation does:
-    /// nothing a thread does afterwards may depend on it.
+    /// What the thread itself learns from a reply. Some say only what the operation does: nothing
+    /// that a thread does afterwards may depend on a ghost, and what an instruction returns is
+    /// learnt apart.
     pub(crate) fn told(self, reply: u64) -> u64 {
-        if self == Self::Ghost { 0 } else { reply }
+        if matches!(self, Self::Ghost | Self::Instruction) { 0 } else { reply }
     }
 }
 
@@ -156,6 +157,8 @@ op_kinds! {
     Release => "release",
     /// A look at, or a change of, state that only the proof has.
     Ghost => "ghost",
+    /// An instruction of the machine on state that only it can touch.
+    Instruction => "instruction",
     /// A wait for the end of another thread.
     Join => "join",
 }

@@ -178,15 +178,15 @@ fn set(of: &mut Vec<Option<usize>>, index: usize, to: Option<usize>) {
 
 fn fingerprint(event: &Event, clock: &Clock) -> u64 {
     use OpKind::{
-        AwaitRead, AwaitWrite, DownRead, DownWrite, Ghost, Join, Lock, LockInterruptible,
-        TryDownRead, TryDownWrite, TryLock, Unlock, UpWrite,
+        AwaitRead, AwaitWrite, DownRead, DownWrite, Ghost, Instruction, Join, Lock,
+        LockInterruptible, TryDownRead, TryDownWrite, TryLock, Unlock, UpWrite,
     };
     let Op { kind, a, b } = event.what.op;
     // The number of a value, or of what a thread knew at its end, depends on what was explored
     // before and on who explores. It follows from what happened before.
     let (a, reply) = match kind {
         Unlock | UpWrite => (0, event.reply),
-        Ghost | Join => (a, 0),
+        Ghost | Instruction | Join => (a, 0),
         Lock | LockInterruptible | TryLock | DownRead | AwaitRead | TryDownRead | DownWrite
         | AwaitWrite | TryDownWrite
             if event.reply < QUEUED =>

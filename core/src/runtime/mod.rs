@@ -151,6 +151,13 @@ pub(crate) fn history() -> History {
     }
 }
 
+/// Declares that the running thread has learnt something by its last operation, beside the reply.
+pub(crate) fn learnt(value: u64) {
+    if let Runtime::Native(execution) = current() {
+        execution.learnt(value);
+    }
+}
+
 /// Declares that the running thread knows no more than at `history`.
 pub(crate) fn rewind(history: History) {
     if let Runtime::Native(execution) = current() {

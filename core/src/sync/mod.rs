@@ -5,6 +5,7 @@
 
 mod atomic;
 mod ghost;
+mod hardware;
 mod kref;
 mod module;
 mod mutex;
@@ -14,6 +15,7 @@ mod waitqueue;
 
 pub use atomic::Atomic;
 pub use ghost::Ghost;
+pub use hardware::Hardware;
 pub use kref::Kref;
 pub use module::{ModuleBusy, ModuleRef};
 pub use mutex::{Interrupted, Mutex, MutexGuard};

@@ -575,6 +575,15 @@ impl Execution {
         }
     }
 
+    pub(crate) fn learnt(&self, value: u64) {
+        let mut inner = self.inner.borrow_mut();
+        let inner = &mut *inner;
+        let me = inner.running.index();
+        if let Some(thread) = inner.threads.get_mut(me) {
+            thread.history = inner.interner.extend(thread.history, value);
+        }
+    }
+
     /// The running thread knows where it is, and nothing else.
     pub(crate) fn forget(&self, at: Place) {
         let mut inner = self.inner.borrow_mut();

@@ -1,0 +1,87 @@
+//! State that belongs to the machine, and the instructions that work on it.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::{Mutex, PoisonError};
+
+use crate::data::Value;
+use crate::machine::{Fault, Machine, Ready};
+use crate::object::Object;
+use crate::op::{Op, OpKind, ThreadId};
+use crate::runtime;
+
+/// What only instructions can touch: the queues of a crypto card, a control block that the
+/// machine reads, translations that it caches.
+///
+/// An instruction is one step: nobody sees it half done. The thread that executes it learns what
+/// it returns and nothing else.
+///
+/// ```
+/// # selvedge_core::doctest(|| {
+/// use selvedge_core::sync::Hardware;
+/// let queue = Hardware::new("AP queue", 0u32);
+/// let enqueued = queue.execute(|messages| {
+///     *messages += 1;
+///     *messages
+/// });
+/// assert_eq!(enqueued, 1);
+/// # });
+/// ```
+pub struct Hardware<T> {
+    object: Object,
+    state: Mutex<T>,
+}
+
+impl<T: Value> Hardware<T> {
+    /// Hardware called `name`, in this state.
+    pub fn new(name: &'static str, state: T) -> Self {
+        let id = runtime::value_id(&state);
+        Self { object: Object::new(name, Box::new(State { value: id })), state: Mutex::new(state) }
+    }
+
+    /// Executes an instruction. It may report a broken invariant
+    /// ([`invariant_broken`](crate::invariant_broken)) only after it has returned.
+    #[track_caller]
+    pub fn execute<R: Value>(&self, instruction: impl FnOnce(&mut T) -> R) -> R {
+        let (_, (id, result)) =
+            self.object.perform_then(Op::new(OpKind::Instruction), Location::caller(), || {
+                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                let result = instruction(&mut state);
+                (runtime::value_id(&*state), result)
+            });
+        self.object.set_value_id(id);
+        runtime::learnt(runtime::value_id(&result));
+        result
+    }
+}
+
+impl<T> fmt::Debug for Hardware<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hardware").field("object", &self.object).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone)]
+struct State {
+    value: u64,
+}
+
+impl Machine for State {
+    fn ready(&self, _me: ThreadId, _op: Op) -> Ready {
+        Ready::YES
+    }
+
+    /// Replies with what the outcome depends on. The thread learns only what its instruction
+    /// returns.
+    fn apply(&mut self, _me: ThreadId, _op: Op, _way: u8) -> Result<u64, Fault> {
+        Ok(self.value)
+    }
+
+    fn encode(&self, key: &mut Vec<u64>) {
+        key.push(self.value);
+    }
+
+    fn set(&mut self, value: u64) {
+        self.value = value;
+    }
+}
