@@ -9,7 +9,7 @@ fn main() {
 
     use selvedge_models::ap::v6_0::V6_0;
     use selvedge_models::ap::{
-        ApBus, ApMask, ApMatrix, ApPerms, Apqn, MatrixDev, ThreeLocks, VfioAp,
+        ApBus, ApMask, ApMatrix, ApPerms, Apqn, MatrixDev, ThreeLocks, VfioAp, VfioApDrv,
     };
 
     loom::model(|| {
@@ -24,7 +24,7 @@ fn main() {
             let (bus, matrix_dev) = (Arc::clone(&bus), Arc::clone(&matrix_dev));
             loom::thread::spawn(move || V6_0::assign_adapter_store(&matrix_dev, &bus, 1))
         };
-        let taken_back = bus.apmask_store::<V6_0>(&matrix_dev, "+1");
+        let taken_back = bus.apmask_store(&VfioApDrv::<V6_0>(&matrix_dev), "+1");
         let assigned = administrator.join().unwrap();
         // One of them gets the queue, and the other an error.
         assert!(taken_back.is_ok() != assigned.is_ok(), "{taken_back:?}, {assigned:?}");
