@@ -17,7 +17,7 @@ fn main() {
         let mut ap_perms = ApPerms { apm: ApMask::all(), aqm: ApMask::all() };
         ap_perms.apm.set(apqn.apid, false);
         let assigned = ApMatrix { apm: ApMask::none(), aqm: ApMask::of([apqn.apqi]) };
-        let bus = Arc::new(ApBus::new(ap_perms, [apqn], &assigned));
+        let bus = Arc::new(ApBus::new(ap_perms, [apqn], assigned.apqns()));
         let matrix_dev = Arc::new(ThreeLocks::new(assigned));
 
         let administrator = {

@@ -15,7 +15,8 @@ fn apmask_assign<V: VfioAp>() {
     let mut ap_perms = ApPerms { apm: ApMask::all(), aqm: ApMask::all() };
     ap_perms.apm.set(apqn.apid, false);
     let assigned = ApMatrix { apm: ApMask::none(), aqm: ApMask::of([apqn.apqi]) };
-    let world = Arc::new((ApBus::new(ap_perms, [apqn], &assigned), V::MatrixDev::new(assigned)));
+    let world =
+        Arc::new((ApBus::new(ap_perms, [apqn], assigned.apqns()), V::MatrixDev::new(assigned)));
     let other = Arc::clone(&world);
     loom::thread::spawn(move || V::assign_adapter_store(&other.1, &other.0, 1));
     _ = world.0.apmask_store(&VfioApDrv::<V>(&world.1), "+1");

@@ -115,7 +115,7 @@ impl ApBus {
     pub fn new(
         ap_perms: ApPerms,
         queues: impl IntoIterator<Item = Apqn>,
-        assigned: &ApMatrix,
+        assigned: impl IntoIterator<Item = Apqn>,
     ) -> Self {
         let driver = |apqn| if ap_perms.reserves(apqn) { Driver::Zcrypt } else { Driver::VfioAp };
         let queue = |apqn| QueueDevice::new(apqn, driver(apqn));
@@ -123,7 +123,7 @@ impl ApBus {
             ap_perms_mutex: Mutex::new("ap_perms_mutex", ap_perms),
             queues: queues.into_iter().map(queue).collect(),
             vfio_ap: ModuleRef::new("vfio_ap"),
-            assigned: Ghost::new("assigned", assigned.apqns().collect()),
+            assigned: Ghost::new("assigned", assigned.into_iter().collect()),
             reprobe: Reprobe::Released,
         }
     }
@@ -143,6 +143,11 @@ impl ApBus {
     /// `ap_perms_mutex`.
     pub fn ap_perms_mutex(&self) -> &Mutex<ApPerms> {
         &self.ap_perms_mutex
+    }
+
+    /// The module that the driver is in.
+    pub fn vfio_ap(&self) -> &ModuleRef {
+        &self.vfio_ap
     }
 
     /// The bookkeeping of INV-07: mediated devices now have these queues.

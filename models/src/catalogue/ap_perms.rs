@@ -103,7 +103,7 @@ impl<V: VfioAp> World<V> {
         ap_perms.apm.set(1, false);
         ap_perms.apm.set(2, false);
         ap_perms.aqm.set(4, domain_4_reserved);
-        let bus = ApBus::new(ap_perms, queues.iter().copied(), &assigned);
+        let bus = ApBus::new(ap_perms, queues.iter().copied(), assigned.apqns());
         Self { bus, matrix_dev: V::MatrixDev::new(assigned) }
     }
 

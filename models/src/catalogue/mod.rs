@@ -4,6 +4,7 @@
 
 mod ap_perms;
 mod guests;
+mod guests_v6_0;
 mod in_use;
 
 pub use ap_perms::instance as ap_perms_instance;
@@ -14,6 +15,7 @@ pub fn catalogue() -> Vec<Scenario> {
     let mut scenarios = ap_perms::scenarios();
     scenarios.extend(in_use::scenarios());
     scenarios.extend(guests::scenarios());
+    scenarios.extend(guests_v6_0::scenarios());
     scenarios
 }
 

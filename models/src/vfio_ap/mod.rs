@@ -13,20 +13,35 @@
 //! | [`v5_11`] | v5.11 | everything under the mutex, `kvm->lock` too |
 //! | [`v5_13`] | v5.13, v5.14 | a flag and a wait queue |
 //! | [`v5_15`] | v5.15 to v5.19 | `kvm->lock` first |
+//! | [`v6_0`] | v6.0 to 2026 | `guests_lock` before it, and queues come and go |
 //!
 //! [`world`] has what the threads share and [`Version`](world::Version), the functions in which
 //! the versions differ; [`machine`] is the hardware, and judges it.
 
+pub mod ap_config;
+mod ap_driver;
 pub mod ap_queue;
 pub mod aqic;
+pub mod assign;
+pub mod attributes;
+pub mod commits;
+pub mod config;
+pub mod filter;
+pub mod guests;
+pub mod invariants;
 pub mod kvm;
+pub mod locks;
 pub mod machine;
 pub mod matrix_dev;
+pub mod mdev_list;
 pub mod pqap;
+pub mod queue_device;
 pub mod reset;
+pub mod reset_work;
 pub mod stores;
 pub mod v5_11;
 pub mod v5_13;
 pub mod v5_15;
 pub mod v5_3;
+pub mod v6_0;
 pub mod world;

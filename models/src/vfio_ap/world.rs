@@ -1,12 +1,15 @@
 //! What the threads of a scenario share, and the system calls that they make.
 
+use std::sync::Arc;
+
 use selvedge_core::sync::Mutex;
 
 use super::ap_queue::{ApQueue, Irq, ResponseCode};
+use super::commits::Commit;
 use super::kvm::Kvm;
 use super::machine::Machine;
 use super::matrix_dev::MatrixDev;
-use crate::ap::{ApMatrix, Apqn, Errno};
+use crate::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn, Errno};
 
 /// A version of the driver, with what the versions of VFIO and KVM around it do.
 ///
@@ -15,6 +18,9 @@ use crate::ap::{ApMatrix, Apqn, Errno};
 pub trait Version: 'static {
     /// The class of the driver's mutex: `matrix_dev->lock`, and from v6.0 `mdevs_lock`.
     const LOCK: &'static str = "matrix_dev->lock";
+
+    /// The last of the [`Commit`]s that the version has.
+    const HEAD: Commit = Commit::None;
 
     /// Mediated device `mdev` is opened for guest `vm`: `vfio_ap_mdev_set_kvm`, with what calls
     /// it.
@@ -78,13 +84,16 @@ pub struct Aqic {
 #[derive(Debug)]
 pub struct World {
     /// The machine.
-    pub machine: Machine,
+    pub machine: Arc<Machine>,
     /// The guests, 0 and up.
     pub kvms: Vec<Kvm>,
     /// The driver's device.
     pub matrix_dev: MatrixDev,
     /// `iommu->lock` of the container that the mediated devices' group is in.
-    pub iommu_lock: Mutex,
+    pub iommu_lock: Arc<Mutex>,
+    /// The AP bus. All queues are vfio_ap's by the adapter mask.
+    pub bus: ApBus,
+    head: Commit,
 }
 
 impl World {
@@ -103,13 +112,22 @@ impl World {
         queues: impl IntoIterator<Item = ApQueue>,
     ) -> Self {
         let queues: Vec<ApQueue> = queues.into_iter().collect();
-        let bound = queues.iter().map(|queue| queue.apqn);
+        let apqns = || queues.iter().map(|queue| queue.apqn);
+        let adapters = ApMask::of(apqns().map(|apqn| apqn.apid));
+        let ap_perms = ApPerms { apm: ApMask::all().without(&adapters), aqm: ApMask::all() };
         Self {
-            matrix_dev: MatrixDev::new(V::LOCK, matrices, bound),
-            machine: Machine::new(queues),
+            matrix_dev: MatrixDev::new::<V>(matrices, apqns()),
+            bus: ApBus::new(ap_perms, apqns(), matrices.iter().flat_map(ApMatrix::apqns)),
+            head: V::HEAD,
+            machine: Arc::new(Machine::new(queues)),
             kvms: (0..guests).map(|vm| Kvm::new(vm, vcpus)).collect(),
-            iommu_lock: Mutex::new("iommu->lock", ()),
+            iommu_lock: Arc::new(Mutex::new("iommu->lock", ())),
         }
+    }
+
+    /// Whether the version has a commit.
+    pub fn has(&self, commit: Commit) -> bool {
+        commit <= self.head
     }
 
     /// Guest `vm`.
