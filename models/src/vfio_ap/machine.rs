@@ -18,15 +18,17 @@
 use std::collections::BTreeMap;
 
 use selvedge_core::invariant_broken;
-use selvedge_core::sync::Hardware;
+use selvedge_core::sync::{Hardware, WaitQueue};
 
-use super::ap_queue::{ApQueue, Irq, Status};
+use super::ap_queue::{ApQueue, Irq, ResponseCode, Status};
 use crate::ap::{ApMatrix, Apqn};
 
 /// The machine.
 #[derive(Debug)]
 pub struct Machine {
     state: Hardware<State>,
+    /// Whoever looks every 20 ms whether a reset is over.
+    resets: WaitQueue,
 }
 
 #[derive(PartialEq, Eq, Hash, Debug, Default)]
@@ -47,7 +49,8 @@ impl Machine {
     /// A machine with these queues; no guest may use any.
     pub fn new(queues: impl IntoIterator<Item = ApQueue>) -> Self {
         let queues = queues.into_iter().map(|queue| (queue.apqn, queue)).collect();
-        Self { state: Hardware::new("machine", State { queues, ..State::default() }) }
+        let state = State { queues, ..State::default() };
+        Self { state: Hardware::new("machine", state), resets: WaitQueue::new("reset") }
     }
 
     #[track_caller]
@@ -104,6 +107,21 @@ impl Machine {
     #[track_caller]
     pub fn happens(&self, apqn: Apqn, what: impl FnOnce(&mut ApQueue)) {
         self.queue(apqn, what);
+    }
+
+    /// The reset of a queue is over.
+    #[track_caller]
+    pub fn complete_reset(&self, apqn: Apqn) {
+        self.happens(apqn, ApQueue::reset_completes);
+        self.resets.wake_up_all();
+    }
+
+    /// PQAP(TAPQ) every 20 ms, until no reset is running.
+    #[track_caller]
+    pub fn wait_for_reset(&self, apqn: Apqn) {
+        self.resets.wait_event(|| {
+            !matches!(self.tapq(apqn).code, ResponseCode::ResetInProgress | ResponseCode::Busy)
+        });
     }
 
     /// Guest `vm` may now use `apcb`. Its vCPUs do not run meanwhile.

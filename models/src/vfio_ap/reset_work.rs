@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use selvedge_core::sync::Mutex;
 use selvedge_core::thread::{JoinHandle, spawn};
-use selvedge_core::{forget, function, invariant_broken};
+use selvedge_core::{function, invariant_broken};
 
 use super::ap_queue::{Irq, ResponseCode, Status};
 use super::commits::Commit;
@@ -31,41 +31,65 @@ struct Verified {
     freed: bool,
 }
 
-/// `apq_reset_check`, the work: waits for the end of a reset whose ZAPQ returned `status`, then
-/// gives back what the interrupts needed.
-///
-/// Locks: `iommu->lock`.
-fn apq_reset_check(
-    machine: &Machine,
-    iommu_lock: &Mutex,
+/// A reset that is to be verified: what the work item is given.
+#[derive(Debug)]
+struct Reset {
+    machine: Arc<Machine>,
+    iommu_lock: Arc<Mutex>,
     apqn: Apqn,
+    /// What the queue's interrupts needed.
     saved: Option<Irq>,
-    mut status: Status,
-) -> Verified {
-    let _function = function("apq_reset_check");
-    loop {
-        match machine.tapq(apqn).code {
-            ResponseCode::Normal | ResponseCode::Deconfigured | ResponseCode::Checkstopped => {
-                // A reset that was not ours, or a queue that was busy: ours is still to come.
-                if is_not_begun(status.code) {
-                    status = machine.zapq(apqn);
-                    continue;
-                }
-                if let Some(irq) = saved {
-                    machine.gisc_unregister(irq);
-                    let _iommu = iommu_lock.lock();
-                    machine.unpin(irq);
-                }
-                return Verified { code: status.code, freed: true };
+    /// What ZAPQ returned.
+    status: Status,
+}
+
+impl Reset {
+    /// `apq_reset_check`, the work: waits for the end of the reset, then gives back what the
+    /// interrupts needed.
+    ///
+    /// Locks: `iommu->lock`.
+    fn verify(mut self) -> Verified {
+        let _function = function("apq_reset_check");
+        loop {
+            if let Some(verified) = self.look() {
+                return verified;
             }
-            // Another 20 ms.
-            ResponseCode::ResetInProgress | ResponseCode::Busy => forget(),
-            ResponseCode::AssocSecretNotUnique | ResponseCode::AssocFailed => {
-                status = machine.zapq(apqn);
-            }
-            _ => return Verified { code: status.code, freed: false },
+            self.machine.wait_for_reset(self.apqn);
         }
     }
+
+    /// One look at the queue; what came of the reset, if it is over.
+    fn look(&mut self) -> Option<Verified> {
+        match self.machine.tapq(self.apqn).code {
+            ResponseCode::Normal | ResponseCode::Deconfigured | ResponseCode::Checkstopped => {
+                // It was somebody else's reset, or the queue was busy: ours is still to come.
+                if is_not_begun(self.status.code) {
+                    self.status = self.machine.zapq(self.apqn);
+                    return self.look();
+                }
+                if let Some(irq) = self.saved {
+                    self.machine.gisc_unregister(irq);
+                    let _iommu = self.iommu_lock.lock();
+                    self.machine.unpin(irq);
+                }
+                Some(Verified { code: self.status.code, freed: true })
+            }
+            ResponseCode::ResetInProgress | ResponseCode::Busy => None,
+            ResponseCode::AssocSecretNotUnique | ResponseCode::AssocFailed => {
+                self.status = self.machine.zapq(self.apqn);
+                self.look()
+            }
+            _ => Some(Verified { code: self.status.code, freed: false }),
+        }
+    }
+}
+
+/// A reset that has begun, and the work that sees it through.
+enum Work {
+    /// The reset was over at once, so there is nothing to wait for.
+    Done(Verified),
+    /// On `system_long_wq`.
+    Queued(JoinHandle<Verified>),
 }
 
 fn is_not_begun(code: ResponseCode) -> bool {
@@ -76,7 +100,7 @@ fn is_not_begun(code: ResponseCode) -> bool {
 /// `vfio_ap_mdev_reset_queue` since v6.6: begins the reset. The work that verifies it, if it is
 /// to be verified.
 #[track_caller]
-fn begin_reset(w: &World, mdevs: &mut Mdevs, apqn: Apqn) -> Option<JoinHandle<Verified>> {
+fn begin_reset(w: &World, mdevs: &mut Mdevs, apqn: Apqn) -> Option<Work> {
     let _function = function("vfio_ap_mdev_reset_queue");
     let status = w.machine.zapq(apqn);
     let queue = mdevs.queues.get_mut(&apqn)?;
@@ -90,15 +114,21 @@ fn begin_reset(w: &World, mdevs: &mut Mdevs, apqn: Apqn) -> Option<JoinHandle<Ve
         }
         return None;
     }
-    let (saved, machine) = (queue.saved, Arc::clone(&w.machine));
-    let iommu_lock = Arc::clone(&w.iommu_lock);
-    Some(spawn("reset_work", move || apq_reset_check(&machine, &iommu_lock, apqn, saved, status)))
+    let (machine, iommu_lock) = (Arc::clone(&w.machine), Arc::clone(&w.iommu_lock));
+    let mut reset = Reset { machine, iommu_lock, apqn, saved: queue.saved, status };
+    Some(match reset.look() {
+        Some(verified) => Work::Done(verified),
+        None => Work::Queued(spawn("reset_work", move || reset.verify())),
+    })
 }
 
 /// `flush_work(&q->reset_work)`.
 #[track_caller]
-fn flush(mdevs: &mut Mdevs, apqn: Apqn, work: JoinHandle<Verified>) {
-    let verified = work.join();
+fn flush(mdevs: &mut Mdevs, apqn: Apqn, work: Work) {
+    let verified = match work {
+        Work::Done(verified) => verified,
+        Work::Queued(work) => work.join(),
+    };
     let Some(queue) = mdevs.queues.get_mut(&apqn) else { return };
     queue.reset_failed = !matches!(
         verified.code,
