@@ -5,6 +5,7 @@
 mod ap_perms;
 mod guests;
 mod guests_v6_0;
+mod hotplug;
 mod in_use;
 
 pub use ap_perms::instance as ap_perms_instance;
@@ -16,6 +17,7 @@ pub fn catalogue() -> Vec<Scenario> {
     scenarios.extend(in_use::scenarios());
     scenarios.extend(guests::scenarios());
     scenarios.extend(guests_v6_0::scenarios());
+    scenarios.extend(hotplug::scenarios());
     scenarios
 }
 

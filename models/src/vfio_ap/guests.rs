@@ -34,6 +34,12 @@ pub struct Guests {
 }
 
 impl HostConfig {
+    /// Every adapter and domain.
+    pub fn everything() -> Self {
+        let matrix = ApMatrix { apm: ApMask::all(), aqm: ApMask::all() };
+        Self { matrix, adm: ApMask::all() }
+    }
+
     /// What both have.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | INV-09 | a queue points to a mediated device that does not know of it |
 //! | INV-10 | a guest has a queue that is not its device's, not the driver's or not the host's |
+//! | `REQUESTED` | a guest that was asked to give everything back has something |
 //! | INV-21 | a guest has something else than the shadow says, or that more than it may |
 
 use selvedge_core::invariant_broken;
 
+use super::commits::Commit;
 use super::guests::Guests;
 use super::matrix_dev::Mdevs;
 use super::world::World;
@@ -32,7 +34,7 @@ pub fn shadows(guests: &Guests, mdevs: &Mdevs) -> Broken {
     })
 }
 
-/// INV-10 and INV-21 of a guest that has `apcb` by mediated device `mdev`.
+/// INV-10, `REQUESTED` and INV-21 of a guest that has `apcb` by mediated device `mdev`.
 pub fn guest(guests: &Guests, mdevs: &Mdevs, mdev: usize, apcb: &ApMatrix) -> Broken {
     for apqn in apcb.apqns() {
         let what = match mdevs.queues.get(&apqn) {
@@ -45,8 +47,11 @@ pub fn guest(guests: &Guests, mdevs: &Mdevs, mdev: usize, apcb: &ApMatrix) -> Br
         return Some(("INV-10", format!("a guest has queue {apqn}, which {what}")));
     }
     let m = &mdevs.mdevs[mdev];
-    let shadow = if m.requested { ApMatrix::default() } else { m.shadow_apcb };
-    (*apcb != shadow)
+    if m.requested {
+        let apqn = apcb.apqns().next()?;
+        return Some(("REQUESTED", format!("a guest has queue {apqn} again, which it gave back")));
+    }
+    (*apcb != m.shadow_apcb)
         .then(|| ("INV-21", format!("the guest of device {mdev} does not have its shadow")))
 }
 
@@ -59,13 +64,17 @@ pub fn links(mdevs: &Mdevs) -> Broken {
     })
 }
 
-/// At the end, before anybody closes anything: all of the above, for every mediated device.
+/// At the end, before anybody closes anything: all of the above, for every mediated device. Up to
+/// v5.19 there is no shadow, and nothing to check.
 ///
 /// # Violations
 ///
-/// INV-09, INV-10 and INV-21; `SYSFS-GROUP` if the driver has left attributes behind.
+/// INV-09, INV-10, `REQUESTED` and INV-21; `SYSFS-GROUP` if the driver has left attributes behind.
 #[track_caller]
 pub fn check(w: &World) {
+    if !w.has(Commit::DynamicConfiguration) {
+        return;
+    }
     let guests = w.matrix_dev.guests_lock.lock();
     let mdevs = w.matrix_dev.lock.lock();
     let guest_of = |mdev: usize| {

@@ -16,6 +16,7 @@ use super::commits::Commit;
 use super::guests::{Guests, HostConfig};
 use super::kvm::Kvm;
 use super::mdev_list::MdevList;
+use super::p17;
 use super::world::Version;
 use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
 
@@ -26,6 +27,8 @@ pub struct MatrixDev {
     pub lock: Mutex<Mdevs>,
     /// `guests_lock`, since v6.0.
     pub guests_lock: Mutex<Guests>,
+    /// The locks of version 17 of the series.
+    pub p17: p17::Locks,
     /// `mdev_list`.
     pub mdev_list: MdevList,
     mdevs: Vec<MatrixMdev>,
@@ -96,11 +99,10 @@ impl MatrixDev {
         };
         let attributes = mdevs.queues.keys().map(|apqn| (*apqn, Attributes::new())).collect();
         let assigned = |matrix: &ApMatrix| HostConfig { matrix: *matrix, ..HostConfig::default() };
-        let everything = ApMatrix { apm: ApMask::all(), aqm: ApMask::all() };
         let mut guests = Guests {
             assigned: matrices.iter().map(assigned).collect(),
             added: matrices.iter().map(|_| HostConfig::default()).collect(),
-            info: HostConfig { matrix: everything, adm: ApMask::all() },
+            info: HostConfig::everything(),
             ..Guests::default()
         };
         if V::HEAD >= Commit::DynamicConfiguration {
@@ -111,6 +113,7 @@ impl MatrixDev {
         Self {
             lock: Mutex::new(V::LOCK, mdevs),
             guests_lock: Mutex::new("guests_lock", guests),
+            p17: p17::Locks::new(),
             mdev_list: MdevList::new(matrices.len()),
             mdevs: matrices.iter().map(MatrixMdev::new).collect(),
             attributes,

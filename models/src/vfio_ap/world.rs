@@ -115,9 +115,11 @@ impl World {
         let apqns = || queues.iter().map(|queue| queue.apqn);
         let adapters = ApMask::of(apqns().map(|apqn| apqn.apid));
         let ap_perms = ApPerms { apm: ApMask::all().without(&adapters), aqm: ApMask::all() };
+        // Up to v5.19 the bus asks nobody, and nobody tells it.
+        let assigned = if V::HEAD >= Commit::DynamicConfiguration { matrices } else { &[] };
         Self {
             matrix_dev: MatrixDev::new::<V>(matrices, apqns()),
-            bus: ApBus::new(ap_perms, apqns(), matrices.iter().flat_map(ApMatrix::apqns)),
+            bus: ApBus::new(ap_perms, apqns(), assigned.iter().flat_map(ApMatrix::apqns)),
             head: V::HEAD,
             machine: Arc::new(Machine::new(queues)),
             kvms: (0..guests).map(|vm| Kvm::new(vm, vcpus)).collect(),
