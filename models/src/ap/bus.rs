@@ -128,11 +128,10 @@ impl ApBus {
         }
     }
 
-    /// The same bus, but one that keeps `ap_perms_mutex` while it takes queues to other drivers.
-    /// No version does.
-    #[must_use]
-    pub fn reprobing_under_ap_perms_mutex(self) -> Self {
-        Self { reprobe: Reprobe::Held, ..self }
+    /// Makes it a bus that keeps `ap_perms_mutex` while it takes queues to other drivers. No
+    /// version does.
+    pub fn reprobe_under_ap_perms_mutex(&mut self) {
+        self.reprobe = Reprobe::Held;
     }
 
     /// The device of a queue, if the bus has it.

@@ -68,7 +68,7 @@ pub(super) fn running<V: Version>() -> World {
 }
 
 /// The same, and the queue of adapter 2 is not bound to the driver.
-fn unbound<V: Version>() -> World {
+pub(super) fn unbound<V: Version>() -> World {
     let world = running::<V>();
     world.bus.unbind(&world, queue(2));
     world
@@ -106,7 +106,8 @@ pub(super) fn pqap<V: Version>(w: &World) {
     w.pqap::<V>(0, 0, Aqic { apqn: queue(1), irq: Some(IRQ) });
 }
 
-fn without(apid: u8) -> HostConfig {
+/// The host's configuration without an adapter.
+pub(super) fn without(apid: u8) -> HostConfig {
     let mut config = HostConfig::everything();
     config.matrix.apm.set(apid, false);
     config

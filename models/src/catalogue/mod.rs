@@ -6,6 +6,7 @@ mod ap_perms;
 mod guests;
 mod guests_v6_0;
 mod hotplug;
+mod hotplug_bugs;
 mod in_use;
 
 pub use ap_perms::instance as ap_perms_instance;
@@ -18,6 +19,7 @@ pub fn catalogue() -> Vec<Scenario> {
     scenarios.extend(guests::scenarios());
     scenarios.extend(guests_v6_0::scenarios());
     scenarios.extend(hotplug::scenarios());
+    scenarios.extend(hotplug_bugs::scenarios());
     scenarios
 }
 

@@ -3,8 +3,9 @@
 //! Source: commits 3f85d1df26a9 and eeb386aeb5b7, v6.0; `vfio_ap_drv.c`.
 
 use selvedge_core::function;
+use selvedge_core::sync::Tracked;
 
-use super::ap_queue::Config;
+use super::ap_queue::{ApQueue, Config};
 use super::commits::Commit;
 use super::config::{vfio_ap_on_cfg_changed, vfio_ap_on_scan_complete};
 use super::guests::HostConfig;
@@ -71,8 +72,12 @@ impl World {
         let concerns = |changed: &HostConfig, apqn: Apqn| {
             changed.matrix.apm.test(apqn.apid) || changed.matrix.aqm.test(apqn.apqi)
         };
-        for apqn in self.bus.apqns().filter(|apqn| concerns(&lost, *apqn)) {
-            self.machine.happens(apqn, |queue| queue.config = Config::Absent);
+        for apqn in self.bus.apqns() {
+            if concerns(&lost, apqn) {
+                self.machine.happens(apqn, ApQueue::leaves);
+            } else if concerns(&gained, apqn) {
+                self.machine.happens(apqn, |queue| queue.config = Config::Configured);
+            }
         }
         vfio_ap_on_cfg_changed(self, new, old);
         for apqn in self.bus.apqns() {
@@ -83,6 +88,16 @@ impl World {
             }
         }
         vfio_ap_on_scan_complete(self);
+    }
+
+    /// `vfio_ap_matrix_dev_release`, when the driver's device has lost its last reference: frees
+    /// what `dev_get_drvdata` returns, which up to v6.2 is NULL.
+    pub fn vfio_ap_matrix_dev_release(&self, matrix_dev: &Tracked) {
+        let _function = function("vfio_ap_matrix_dev_release");
+        let drvdata = self.has(Commit::MatrixDevFreed).then_some(matrix_dev);
+        if let Some(matrix_dev) = drvdata {
+            matrix_dev.release();
+        }
     }
 
     /// `delete_module`, up to the point where the text would be freed: refused while a callback
