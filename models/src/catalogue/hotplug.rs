@@ -10,6 +10,7 @@ use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
 use crate::vfio_ap::ap_config::{ap_config_store, matrix_show};
 use crate::vfio_ap::ap_queue::{ApQueue, Irq};
 use crate::vfio_ap::assign::{Resource, assign_store, unassign_store};
+use crate::vfio_ap::commits::Commit;
 use crate::vfio_ap::guests::HostConfig;
 use crate::vfio_ap::invariants;
 use crate::vfio_ap::v5_15::V5_15;
@@ -25,6 +26,7 @@ pub(super) const V2026_SOURCE: &str = "commits bc833a7b1e7f, b1f092d94f62, d5034
                                        6b8a02e216f6, 917f509bfb88, bf09b9d7cd78, 7fa61c29850d \
                                        and dd6f4ef6f8a3, 2026";
 const AP_CONFIG_SOURCE: &str = "`ap_config_store` in `drivers/s390/crypto/vfio_ap_ops.c`, v6.10";
+const RESET_SOURCE: &str = "commits dd174833e44e, 62aab082e999 and 9261f0438835, v6.6";
 const V5_15_SOURCE: &str = "commit 86956e70761b, v5.15; what the series \"dynamic configuration \
                             support\" was for";
 
@@ -34,10 +36,12 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     let mut all = before_hotplug();
     all.extend(pairs::<V6_0>("v6.0", MERGED));
     all.extend(pairs::<V6_8>("v6.8", V6_8_SOURCE));
+    all.extend(slow_resets::<V6_8>("v6.8", RESET_SOURCE));
     all.extend(all_or_nothing::<V6_8>("v6.8", AP_CONFIG_SOURCE));
     all.extend(pairs::<V6_15>("v6.15", V6_15_SOURCE));
     all.extend(requests::<V6_15>("v6.15", V6_15_SOURCE));
     all.extend(pairs::<V2026>("2026", V2026_SOURCE));
+    all.extend(slow_resets::<V2026>("2026", RESET_SOURCE));
     all.extend(all_or_nothing::<V2026>("2026", AP_CONFIG_SOURCE));
     all.extend(requests::<V2026>("2026", V2026_SOURCE));
     all
@@ -367,5 +371,42 @@ fn requests<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .about("the device is asked for while its queue is unbound")
             .thread("unbind", |w| w.bus.unbind(w, queue(1)))
             .proved(),
+    ]
+}
+
+/// A reset that takes its time is waited for with every lock held.
+fn slow_resets<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
+    fn slow<V: Version>() -> World {
+        let slow = ApQueue { quick: false, ..ApQueue::new(queue(1)) };
+        let world = World::with_queues::<V>(1, 1, &[matrix(&[1])], [slow]);
+        V::set_kvm(&world, 0, 0).expect("the guest has no other device");
+        pqap::<V>(&world);
+        world
+    }
+    let new = |name: &str| {
+        Scenario::builder(format!("vfio-ap/hotplug/{version}/{name}"), slow::<V>)
+            .source(source)
+            .thread("close", remove::<V>)
+            .thread("PQAP(AQIC)", pqap::<V>)
+            .finally(World::at_rest::<V>)
+    };
+    let mut stuck = vec![ViolationKind::deadlock(["reset", "reset_work"])];
+    if V::HEAD >= Commit::HookUnderLocks {
+        // Whoever executes PQAP(AQIC) waits too, in vain and with vcpu->mutex held; up to v6.18
+        // it is told that there is no such queue.
+        stuck.push(ViolationKind::deadlock(["pqap_hook_rwsem", "reset", "reset_work"]));
+    }
+    vec![
+        new("slow-reset")
+            .about("the device is closed: its queue's reset takes a while, and all wait for it")
+            .thread("PV ioctl", |w| w.kvm(0).pv_command())
+            .thread("the machine", |w| {
+                w.machine.complete_reset(queue(1));
+                w.machine.complete_reset(queue(1));
+            })
+            .proved(),
+        new("endless-reset")
+            .about("the same, and the machine never completes it (B29): nobody gives up")
+            .refuted(stuck),
     ]
 }

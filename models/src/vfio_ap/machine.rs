@@ -109,9 +109,10 @@ impl Machine {
         self.queue(apqn, what);
     }
 
-    /// The reset of a queue is over.
+    /// The machine's own part in a reset: it waits until one has begun, and completes it.
     #[track_caller]
     pub fn complete_reset(&self, apqn: Apqn) {
+        self.resets.wait_event(|| self.is_resetting(apqn));
         self.happens(apqn, ApQueue::reset_completes);
         self.resets.wake_up_all();
     }
@@ -119,9 +120,13 @@ impl Machine {
     /// PQAP(TAPQ) every 20 ms, until no reset is running.
     #[track_caller]
     pub fn wait_for_reset(&self, apqn: Apqn) {
-        self.resets.wait_event(|| {
-            !matches!(self.tapq(apqn).code, ResponseCode::ResetInProgress | ResponseCode::Busy)
-        });
+        self.resets.wake_up_all();
+        self.resets.wait_event(|| !self.is_resetting(apqn));
+    }
+
+    #[track_caller]
+    fn is_resetting(&self, apqn: Apqn) -> bool {
+        matches!(self.tapq(apqn).code, ResponseCode::ResetInProgress | ResponseCode::Busy)
     }
 
     /// Guest `vm` may now use `apcb`. Its vCPUs do not run meanwhile.
