@@ -13,6 +13,7 @@ use crate::vfio_ap::assign::{Resource, assign_store, unassign_store};
 use crate::vfio_ap::commits::Commit;
 use crate::vfio_ap::guests::HostConfig;
 use crate::vfio_ap::invariants;
+use crate::vfio_ap::queue_device::status_show;
 use crate::vfio_ap::v5_15::V5_15;
 use crate::vfio_ap::v6_0::{V6_0, V6_8, V6_15, V2026, vfio_ap_mdev_request};
 use crate::vfio_ap::world::{Aqic, Version, World};
@@ -37,11 +38,13 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     all.extend(pairs::<V6_0>("v6.0", MERGED));
     all.extend(pairs::<V6_8>("v6.8", V6_8_SOURCE));
     all.extend(slow_resets::<V6_8>("v6.8", RESET_SOURCE));
+    all.push(not_filtered_again::<V6_8>("v6.8", V6_8_SOURCE));
     all.extend(all_or_nothing::<V6_8>("v6.8", AP_CONFIG_SOURCE));
     all.extend(pairs::<V6_15>("v6.15", V6_15_SOURCE));
     all.extend(requests::<V6_15>("v6.15", V6_15_SOURCE));
     all.extend(pairs::<V2026>("2026", V2026_SOURCE));
     all.extend(slow_resets::<V2026>("2026", RESET_SOURCE));
+    all.push(not_filtered_again::<V2026>("2026", V6_8_SOURCE));
     all.extend(all_or_nothing::<V2026>("2026", AP_CONFIG_SOURCE));
     all.extend(requests::<V2026>("2026", V2026_SOURCE));
     all
@@ -164,7 +167,19 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
     let new = |name: &str, world: fn() -> World| {
         scenario::<V>(&format!("hotplug/{version}/{name}"), source, world)
     };
+    let config_remove = new("config-remove", running::<V>)
+        .about("the host loses adapter 2 while a device is closed and removed")
+        .thread("scan", |w| lose(w, 2))
+        .thread("remove", |w| {
+            V::close(w, 1);
+            _ = V::remove(w, 1);
+        });
     vec![
+        // Before 2026 a device without a guest, if only for a moment, is one too many (B18).
+        match V::HEAD >= Commit::GuestOptional {
+            true => config_remove.proved(),
+            false => config_remove.refuted([ViolationKind::invariant("NULL")]),
+        },
         new("assign-pqap", running::<V>)
             .about("adapter 2 is assigned while the guest executes PQAP(AQIC)")
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
@@ -300,6 +315,16 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
                 unassign(w, 0, 2);
             })
             .refuted([ViolationKind::invariant("INV-09")]),
+        new("bind-remove", unbound::<V>)
+            .about("the queue of adapter 2 is bound while a device is closed and removed")
+            .thread("bind", |w| w.bus.bind(w, queue(2)))
+            .thread("remove", remove::<V>)
+            .proved(),
+        new("status-unbind", running::<V>)
+            .about("the status of a queue is read while it is unbound")
+            .thread("cat status", |w| _ = status_show(w, queue(1)))
+            .thread("unbind", |w| w.bus.unbind(w, queue(1)))
+            .proved(),
         new("reset-unassign", running::<V>)
             .about("the guest resets its device while adapter 1 is unassigned")
             .thread("VFIO_DEVICE_RESET", |w| _ = V::reset(w, 0))
@@ -344,6 +369,18 @@ fn all_or_nothing<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             })
             .proved(),
     ]
+}
+
+/// Unassigning takes away, and does not look whether something can come back.
+fn not_filtered_again<V: Version>(version: &str, source: &str) -> Scenario {
+    let name = format!("hotplug/{version}/unassign-domain");
+    scenario::<V>(&name, source, running::<V>)
+        .about("adapter 1 is withheld for domain 5, which is unassigned: it stays withheld")
+        .thread("administrator", |w| {
+            _ = assign_store(w, 0, Resource::Domain(5));
+            unassign_store(w, 0, Resource::Domain(5));
+        })
+        .refuted([ViolationKind::invariant("WITHHELD")])
 }
 
 /// VFIO asks for the device back.

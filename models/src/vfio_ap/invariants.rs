@@ -13,7 +13,7 @@ use super::commits::Commit;
 use super::guests::Guests;
 use super::matrix_dev::Mdevs;
 use super::world::World;
-use crate::ap::ApMatrix;
+use crate::ap::{ApMatrix, Apqn};
 
 /// An invariant that is broken, and how.
 type Broken = Option<(&'static str, String)>;
@@ -64,6 +64,27 @@ pub fn links(mdevs: &Mdevs) -> Broken {
     })
 }
 
+/// `WITHHELD`: no adapter is kept from a guest without a reason.
+///
+/// That is no matter of safety, but a driver that gives nothing to anybody is safe. It is asked
+/// only when all is quiet: the driver may wait for the end of a scan.
+pub fn withheld(guests: &Guests, mdevs: &Mdevs) -> Broken {
+    mdevs.mdevs.iter().enumerate().filter(|(_, m)| m.listed).find_map(|(mdev, m)| {
+        let permitted = m.matrix.and(&guests.info.matrix);
+        let usable = |apqn: Apqn| {
+            let queue = mdevs.queues.get(&apqn);
+            queue.is_some_and(|queue| queue.matrix_mdev == Some(mdev) && !queue.reset_failed)
+        };
+        let withheld = permitted.apm.without(&m.shadow_apcb.apm);
+        let needless = |apid: &u8| {
+            let mut domains = permitted.aqm.bits();
+            domains.all(|apqi| usable(Apqn { apid: *apid, apqi }))
+        };
+        let apid = { withheld }.bits().find(needless)?;
+        Some(("WITHHELD", format!("adapter {apid} is withheld from device {mdev} for nothing")))
+    })
+}
+
 /// At the end, before anybody closes anything: all of the above, for every mediated device. Up to
 /// v5.19 there is no shadow, and nothing to check.
 ///
@@ -84,7 +105,8 @@ pub fn check(w: &World) {
     let listed = mdevs.mdevs.iter().enumerate().filter(|(_, m)| m.listed);
     let broken = shadows(&guests, &mdevs)
         .or_else(|| listed.map(|(mdev, _)| mdev).find_map(guest_of))
-        .or_else(|| links(&mdevs));
+        .or_else(|| links(&mdevs))
+        .or_else(|| withheld(&guests, &mdevs).filter(|_| w.has(Commit::FilterShadow)));
     if let Some((id, message)) = broken {
         invariant_broken(id, message);
     }
