@@ -88,6 +88,13 @@ fn absent<V: Version>() -> World {
     world
 }
 
+/// The same, and it is assigned to the first device.
+fn assigned_absent<V: Version>() -> World {
+    let world = absent::<V>();
+    assign(&world, 0, 2);
+    world
+}
+
 pub(super) fn assign(w: &World, mdev: usize, apid: u8) {
     _ = assign_store(w, mdev, Resource::Adapter(apid));
 }
@@ -291,6 +298,14 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .thread("scan", |w| lose(w, 2))
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
             .proved(),
+        new("config-assign-assign", running::<V>)
+            .about(
+                "the host loses adapter 2 while it is assigned, and the other device changes too",
+            )
+            .thread("scan", |w| lose(w, 2))
+            .thread("assign_adapter_store 0", |w| assign(w, 0, 2))
+            .thread("assign_adapter_store 1", |w| assign(w, 1, 3))
+            .proved(),
         new("config-bind", unbound::<V>)
             .about("the host loses adapter 2 while its queue is bound")
             .thread("scan", |w| lose(w, 2))
@@ -306,6 +321,14 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .about("the host gains adapter 2 while it is assigned")
             .thread("scan", |w| gain(w, 2))
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .proved(),
+        new("gain-rebind", assigned_absent::<V>)
+            .about("the host gains adapter 2, which is assigned, while its queue is bound anew")
+            .thread("scan", |w| gain(w, 2))
+            .thread("administrator", |w| {
+                w.bus.unbind(w, queue(2));
+                w.bus.bind(w, queue(2));
+            })
             .proved(),
         new("gain-unassign", absent::<V>)
             .about("the host gains adapter 2 while it is assigned and unassigned (B15)")
@@ -420,6 +443,15 @@ fn slow_resets<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
         pqap::<V>(&world);
         world
     }
+    fn slow_with_message<V: Version>() -> World {
+        let slow = ApQueue { quick: false, ..ApQueue::new(queue(1)) };
+        let matrices = [matrix(&[1]), matrix(&[])];
+        let world = World::with_queues::<V>(2, 1, &matrices, [slow]);
+        V::set_kvm(&world, 0, 0).expect("the guest has no other device");
+        V::set_kvm(&world, 1, 1).expect("the guest has no other device");
+        world.machine.nqap(0, queue(1));
+        world
+    }
     let new = |name: &str| {
         Scenario::builder(format!("vfio-ap/hotplug/{version}/{name}"), slow::<V>)
             .source(source)
@@ -433,13 +465,34 @@ fn slow_resets<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
         // it is told that there is no such queue.
         stuck.push(ViolationKind::deadlock(["pqap_hook_rwsem", "reset", "reset_work"]));
     }
+    let handed_on = Scenario::builder(
+        format!("vfio-ap/hotplug/{version}/slow-reset-handed-on"),
+        slow_with_message::<V>,
+    );
     vec![
+        handed_on
+            .source(source)
+            .about("a queue goes to another guest, and no message with it, however slow its reset")
+            .thread("administrator", |w| {
+                unassign(w, 0, 1);
+                assign(w, 1, 1);
+                V::close(w, 1);
+                _ = V::remove(w, 1);
+            })
+            .thread("the machine", |w| {
+                for _ in ["unassigned", "closed", "removed"] {
+                    w.machine.complete_reset(queue(1));
+                }
+            })
+            .finally(World::at_rest::<V>)
+            .proved(),
         new("slow-reset")
             .about("the device is closed: its queue's reset takes a while, and all wait for it")
             .thread("PV ioctl", |w| w.kvm(0).pv_command())
             .thread("the machine", |w| {
-                w.machine.complete_reset(queue(1));
-                w.machine.complete_reset(queue(1));
+                for _ in ["closed", "removed"] {
+                    w.machine.complete_reset(queue(1));
+                }
             })
             .proved(),
         new("endless-reset")

@@ -126,7 +126,15 @@ fn hot_plug_cfg(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, added: &Hos
     let _function = function("vfio_ap_mdev_hot_plug_cfg");
     let queues = added.matrix != ApMatrix::default();
     if queues {
-        filter_and_update(w, locks, mdev, &added.matrix);
+        // What is new in one dimension comes with what the guest has in the other.
+        let ApMatrix { mut apm, mut aqm } = added.matrix;
+        let shadow = locks.mdevs.mdevs[mdev].shadow_apcb;
+        if apm.is_empty() {
+            apm = shadow.apm;
+        } else if aqm.is_empty() {
+            aqm = shadow.aqm;
+        }
+        filter_and_update(w, locks, mdev, &ApMatrix { apm, aqm });
     }
     if !added.adm.is_empty() && vfio_ap_mdev_filter_cdoms(locks, mdev) {
         locks.update_guest_apcb(mdev);
