@@ -3,8 +3,8 @@
 //! Adding one is a function that makes it and a line in the list of its family.
 
 mod ap_perms;
-mod guests;
 mod in_use;
+mod matrix;
 
 pub use ap_perms::instance as ap_perms_instance;
 use selvedge_core::Scenario;
@@ -13,7 +13,7 @@ use selvedge_core::Scenario;
 pub fn catalogue() -> Vec<Scenario> {
     let mut scenarios = ap_perms::scenarios();
     scenarios.extend(in_use::scenarios());
-    scenarios.extend(guests::scenarios());
+    scenarios.extend(matrix::scenarios());
     scenarios
 }
 
