@@ -17,15 +17,17 @@
 use std::collections::BTreeMap;
 
 use selvedge_core::invariant_broken;
-use selvedge_core::sync::Hardware;
+use selvedge_core::sync::{Hardware, WaitQueue};
 
-use super::ap_queue::{ApQueue, Irq, Status};
+use super::ap_queue::{ApQueue, Irq, ResponseCode, Status};
 use crate::ap::{ApMatrix, Apqn};
 
 /// The machine.
 #[derive(Debug)]
 pub struct Machine {
     state: Hardware<State>,
+    /// Whoever polls a queue sees that something has happened to it.
+    settles: WaitQueue,
 }
 
 #[derive(PartialEq, Eq, Hash, Debug, Default)]
@@ -46,7 +48,10 @@ impl Machine {
     /// A machine with these queues; no guest may use any.
     pub fn new(queues: impl IntoIterator<Item = ApQueue>) -> Self {
         let queues = queues.into_iter().map(|queue| (queue.apqn, queue)).collect();
-        Self { state: Hardware::new("machine", State { queues, ..State::default() }) }
+        Self {
+            state: Hardware::new("machine", State { queues, ..State::default() }),
+            settles: WaitQueue::new("reset of an AP queue"),
+        }
     }
 
     #[track_caller]
@@ -99,10 +104,21 @@ impl Machine {
         });
     }
 
+    /// PQAP(TAPQ) every 20 ms until the queue is neither being reset nor busy.
+    #[track_caller]
+    pub fn wait_for_reset(&self, apqn: Apqn) -> Status {
+        let over = |status: Status| {
+            !matches!(status.code, ResponseCode::ResetInProgress | ResponseCode::Busy)
+        };
+        self.settles.wait_event(|| over(self.tapq(apqn)));
+        self.tapq(apqn)
+    }
+
     /// Something that happens to a queue by itself: the end of a reset, the loss of its adapter.
     #[track_caller]
     pub fn happens(&self, apqn: Apqn, what: impl FnOnce(&mut ApQueue)) {
         self.queue(apqn, what);
+        self.settles.wake_up_all();
     }
 
     /// Guest `vm` may now use `apcb`. Its vCPUs do not run meanwhile.
