@@ -3,6 +3,7 @@
 //! Adding one is a function that makes it and a line in the list of its family.
 
 mod ap_perms;
+mod bugs;
 mod in_use;
 mod matrix;
 
@@ -14,6 +15,7 @@ pub fn catalogue() -> Vec<Scenario> {
     let mut scenarios = ap_perms::scenarios();
     scenarios.extend(in_use::scenarios());
     scenarios.extend(matrix::scenarios());
+    scenarios.extend(bugs::scenarios());
     scenarios
 }
 

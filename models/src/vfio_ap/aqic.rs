@@ -27,14 +27,14 @@ pub enum WithoutGuest {
 /// `vfio_pin_pages`. Locks: `iommu->lock`.
 #[track_caller]
 fn vfio_pin_pages(w: &World, irq: Irq) {
-    let _iommu = w.iommu_lock.lock();
+    let _iommu = w.iommu.lock.lock();
     w.machine.pin(irq);
 }
 
 /// `vfio_unpin_pages`. Locks: `iommu->lock`.
 #[track_caller]
 fn vfio_unpin_pages(w: &World, irq: Irq) {
-    let _iommu = w.iommu_lock.lock();
+    let _iommu = w.iommu.lock.lock();
     w.machine.unpin(irq);
 }
 

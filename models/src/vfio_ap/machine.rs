@@ -13,8 +13,10 @@
 //! | INV-05 | at the end a guest still has queues |
 //! | INV-08 | a page is unpinned while a queue may still write to it |
 //! | INV-17 | a queue is handed to a guest with another's messages in it |
+//! | INV-21 | a guest has other queues than are assigned to its device |
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use selvedge_core::invariant_broken;
 use selvedge_core::sync::{Hardware, WaitQueue};
@@ -158,6 +160,14 @@ impl Machine {
         });
     }
 
+    /// Whether one of these pages of guest `vm` is pinned.
+    #[track_caller]
+    pub fn is_pinned(&self, vm: u8, pages: Range<u8>) -> bool {
+        self.state.execute(|state| {
+            state.pinned.keys().any(|(whose, page)| *whose == vm && pages.contains(page))
+        })
+    }
+
     /// `kvm_s390_gisc_register`.
     #[track_caller]
     pub fn gisc_register(&self, irq: Irq) {
@@ -173,6 +183,20 @@ impl Machine {
         self.execute(|state| {
             let known = take(&mut state.registered, (irq.vm, irq.isc));
             (!known).then(|| ("INV-04", format!("subclass {} is unregistered twice", irq.isc)))
+        });
+    }
+
+    /// Checks that guest `vm` may use exactly `assigned`.
+    ///
+    /// # Violations
+    ///
+    /// INV-21.
+    #[track_caller]
+    pub fn check_apcb(&self, vm: u8, assigned: ApMatrix) {
+        self.execute(|state| {
+            let apcb = state.apcb.get(&vm).copied().unwrap_or_default();
+            let differs = || format!("guest {vm} does not have what is assigned to its device");
+            (apcb != assigned).then(|| ("INV-21", differs()))
         });
     }
 

@@ -19,13 +19,18 @@
 
 pub mod ap_queue;
 pub mod aqic;
+pub mod find_queue;
+pub mod group_lock;
 pub mod kvm;
 pub mod machine;
 pub mod matrix_dev;
 pub mod pqap;
 pub mod reset;
+pub mod status;
 pub mod stores;
+pub mod type1;
 pub mod v5_11;
+pub mod v5_11_draft;
 pub mod v5_13;
 pub mod v5_15;
 pub mod v5_3;

@@ -32,7 +32,10 @@ fn vfio_ap_mdev_unset_kvm(w: &World, mdevs: &mut Locked<'_>, mdev: usize) {
     write_masks(w, kvm, ApMatrix::default());
     kvm.set_pqap_hook(None);
     _ = vfio_ap_mdev_reset_queues(w, mdevs, mdev, Protocol::V5_11);
-    kvm.put();
+    if kvm.put() {
+        // To destroy the guest closes its KVM-VFIO device, which tells the group's notifier.
+        V5_11::kvm_is_gone(w, mdev);
+    }
     w.matrix_dev.mdev(mdev).set_kvm(None);
 }
 

@@ -32,22 +32,23 @@ pub enum V5_15Bisect {}
 
 /// `wait_event_cmd` on `kvm_busy`: the mutex is released for as long as the thread sleeps.
 fn wait_for_kvm<'a>(w: &'a World, mdevs: Locked<'a>, mdev: usize) -> Locked<'a> {
+    let matrix_mdev = w.matrix_dev.mdev(mdev);
     let idle = |mdevs: &Mdevs| {
-        w.matrix_dev.mdev(mdev);
+        // The flag is in the same memory as the wait queue.
+        matrix_mdev.wait_for_kvm();
         !mdevs.mdevs[mdev].kvm_busy
     };
-    let queue = &w.matrix_dev.mdev(mdev).wait_for_kvm;
-    queue.wait_event_cmd(&w.matrix_dev.lock, mdevs, idle)
+    matrix_mdev.wait_for_kvm().wait_event_cmd(&w.matrix_dev.lock, mdevs, idle)
 }
 
 fn begin(w: &World, mdevs: &mut Locked<'_>, mdev: usize) {
     mdevs.mdevs[mdev].kvm_busy = true;
-    w.matrix_dev.mdev(mdev).wait_for_kvm.promise();
+    w.matrix_dev.mdev(mdev).wait_for_kvm().promise();
 }
 
 fn end(w: &World, mdevs: &mut Locked<'_>, mdev: usize) {
     mdevs.mdevs[mdev].kvm_busy = false;
-    let queue = &w.matrix_dev.mdev(mdev).wait_for_kvm;
+    let queue = w.matrix_dev.mdev(mdev).wait_for_kvm();
     queue.fulfil();
     queue.wake_up_all();
 }
@@ -115,7 +116,10 @@ impl Version for V5_13 {
         let mut mdevs = w.matrix_dev.lock.lock();
         _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11);
         kvm.set_pqap_hook(None);
-        kvm.put();
+        if kvm.put() {
+            // To destroy the guest closes its KVM-VFIO device, which tells the group's notifier.
+            Self::kvm_is_gone(w, mdev);
+        }
         w.matrix_dev.mdev(mdev).set_kvm(None);
         end(w, &mut mdevs, mdev);
     }
@@ -188,7 +192,7 @@ impl Version for V5_15Bisect {
         write_masks(w, kvm, ApMatrix::default());
         let mut mdevs = w.matrix_dev.lock.lock();
         _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11);
-        kvm.put();
+        _ = kvm.put();
         w.matrix_dev.mdev(mdev).set_kvm(None);
         end(w, &mut mdevs, mdev);
     }

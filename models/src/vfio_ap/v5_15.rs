@@ -72,7 +72,7 @@ impl Version for V5_15 {
         kvm.crypto_clear_masks(&w.machine);
         _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11);
         // The last reference may go here, and kvm->lock with it.
-        kvm.put();
+        _ = kvm.put();
         w.matrix_dev.mdev(mdev).set_kvm(None);
         locked.unlock();
         mdevs.unlock();

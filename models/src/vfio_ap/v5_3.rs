@@ -27,8 +27,9 @@ pub enum V5_3 {}
 /// `kvm->lock` themselves.
 pub(super) fn write_masks(w: &World, kvm: &Kvm, apcb: ApMatrix) {
     let _function = function("kvm_arch_crypto_set_masks");
-    let _kvm = kvm.lock();
+    let locked = kvm.lock();
     kvm.crypto_set_masks(&w.machine, apcb);
+    locked.unlock();
 }
 
 /// Whether another mediated device has guest `vm` already. Called with the mutex held.
@@ -80,7 +81,7 @@ impl Version for V5_3 {
             write_masks(w, kvm, ApMatrix::default());
             kvm.set_pqap_hook(None);
             _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_3);
-            kvm.put();
+            _ = kvm.put();
             w.matrix_dev.mdev(mdev).set_kvm(None);
         }
     }

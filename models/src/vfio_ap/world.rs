@@ -1,11 +1,10 @@
 //! What the threads of a scenario share, and the system calls that they make.
 
-use selvedge_core::sync::Mutex;
-
 use super::ap_queue::{ApQueue, Irq, ResponseCode};
 use super::kvm::Kvm;
 use super::machine::Machine;
 use super::matrix_dev::MatrixDev;
+use super::type1::Type1;
 use crate::ap::{ApMatrix, Apqn, Errno};
 
 /// A version of the driver, with what the versions of VFIO and KVM around it do.
@@ -83,8 +82,8 @@ pub struct World {
     pub kvms: Vec<Kvm>,
     /// The driver's device.
     pub matrix_dev: MatrixDev,
-    /// `iommu->lock` of the container that the mediated devices' group is in.
-    pub iommu_lock: Mutex,
+    /// The container that the mediated devices' group is in.
+    pub iommu: Type1,
 }
 
 impl World {
@@ -108,7 +107,7 @@ impl World {
             matrix_dev: MatrixDev::new(V::LOCK, matrices, bound),
             machine: Machine::new(queues),
             kvms: (0..guests).map(|vm| Kvm::new(vm, vcpus)).collect(),
-            iommu_lock: Mutex::new("iommu->lock", ()),
+            iommu: Type1::new(),
         }
     }
 
@@ -139,7 +138,7 @@ impl World {
             V::close(self, mdev);
             _ = V::remove(self, mdev);
         }
-        self.kvms.iter().for_each(Kvm::put);
+        self.kvms.iter().for_each(|kvm| _ = kvm.put());
         self.machine.check_at_rest();
     }
 }
