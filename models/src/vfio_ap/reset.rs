@@ -175,7 +175,6 @@ impl Protocol {
 /// # Errors
 ///
 /// [`Errno::Ebusy`] or [`Errno::Eio`], as [`Protocol::next`] says.
-#[track_caller]
 pub fn vfio_ap_mdev_reset_queue(
     w: &World,
     mdevs: &mut Mdevs,
@@ -206,7 +205,6 @@ pub fn vfio_ap_mdev_reset_queue(
 /// # Errors
 ///
 /// What the reset of a queue returns.
-#[track_caller]
 pub fn vfio_ap_mdev_reset_queues(
     w: &World,
     mdevs: &mut Mdevs,
