@@ -6,6 +6,7 @@ mod ap_perms;
 mod bugs;
 mod in_use;
 mod matrix;
+mod reset;
 
 pub use ap_perms::instance as ap_perms_instance;
 use selvedge_core::Scenario;
@@ -15,6 +16,7 @@ pub fn catalogue() -> Vec<Scenario> {
     let mut scenarios = ap_perms::scenarios();
     scenarios.extend(in_use::scenarios());
     scenarios.extend(matrix::scenarios());
+    scenarios.extend(reset::scenarios());
     scenarios.extend(bugs::scenarios());
     scenarios
 }

@@ -83,7 +83,11 @@ impl Machine {
     /// PQAP(ZAPQ).
     #[track_caller]
     pub fn zapq(&self, apqn: Apqn) -> Status {
-        self.queue(apqn, ApQueue::zapq)
+        let (status, resetting) = self.queue(apqn, |queue| (queue.zapq(), queue.resetting));
+        if resetting {
+            self.settles.wake_up_all();
+        }
+        status
     }
 
     /// PQAP(AQIC).
@@ -114,6 +118,13 @@ impl Machine {
         };
         self.settles.wait_event(|| over(self.tapq(apqn)));
         self.tapq(apqn)
+    }
+
+    /// The machine finishes the reset of a queue, once there is one.
+    #[track_caller]
+    pub fn finish_reset(&self, apqn: Apqn) {
+        self.settles.wait_event(|| self.queue(apqn, |queue| queue.resetting));
+        self.happens(apqn, ApQueue::reset_completes);
     }
 
     /// Something that happens to a queue by itself: the end of a reset, the loss of its adapter.
@@ -149,7 +160,7 @@ impl Machine {
             if !take(&mut state.pinned, (irq.vm, irq.nib)) {
                 return Some(("INV-04", format!("page {} is unpinned twice", irq.nib)));
             }
-            let writes = |queue: &&ApQueue| queue.irq.is_some_and(|to| to.nib == irq.nib);
+            let writes = |queue: &&ApQueue| queue.writes_to() == Some(irq.nib);
             let queue = state.queues.values().find(writes)?;
             let left = state.pinned.contains_key(&(irq.vm, irq.nib));
             (!left).then(|| {
@@ -219,7 +230,7 @@ impl Machine {
             if let Some((vm, isc)) = state.registered.keys().next() {
                 return Some(("INV-04", format!("subclass {isc} of guest {vm} is registered")));
             }
-            let queue = state.queues.values().find(|queue| queue.irq.is_some())?;
+            let queue = state.queues.values().find(|queue| queue.writes_to().is_some())?;
             Some(("INV-04", format!("queue {} still interrupts", queue.apqn)))
         });
     }
