@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::explore::{Lead, Replay, Schedule, Shard, SleepSets, Strategy, Twice};
-use crate::observe::lockdep::Lockdep;
+use crate::observe::Seen;
 use crate::scenario::Scenario;
 use crate::verdict::{Certificate, Counterexample, Explored, Findings, Part, Report};
 
@@ -97,8 +97,7 @@ impl<'a> Exploration<'a> {
     fn report(self, explored: Explored) -> Report {
         let Self { execution, scenario, findings, .. } = self;
         execution.observers(|seen| {
-            let inversions = seen.lockdep().inversions();
-            Report::new(scenario, Engine::Native, findings, explored, inversions)
+            Report::new(scenario, Engine::Native, findings, explored, seen.seen())
         })
     }
 
@@ -235,10 +234,10 @@ impl<'a> Exploration<'a> {
     }
 
     /// Takes over what executions on another thread have shown.
-    fn absorb(&mut self, executions: u64, findings: Findings, lockdep: &Lockdep) {
+    fn absorb(&mut self, executions: u64, findings: Findings, seen: &Seen) {
         self.executions += executions;
         self.findings.absorb(findings);
-        self.execution.absorb(lockdep);
+        self.execution.absorb(seen);
     }
 
     /// Runs the program along `path` and on to an end, and tells what it has shown.
