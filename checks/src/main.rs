@@ -19,8 +19,8 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use clap::Parser;
+use selvedge_checks::catalogue;
 use selvedge_core::{Engine, Limits, ReplayError, Scenario, Schedule, Verdict};
-use selvedge_models::catalogue;
 use selvedge_models::programs::programs;
 
 use cli::{Cli, Command};
