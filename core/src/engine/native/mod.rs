@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::explore::{Lead, Replay, Schedule, Shard, SleepSets, Strategy, Twice};
-use crate::observe::Seen;
+use crate::observe::{Observers, Seen, Trace};
 use crate::scenario::Scenario;
 use crate::verdict::{Certificate, Counterexample, Explored, Findings, Part, Report};
 
@@ -305,10 +305,34 @@ pub(super) fn replay(
     scenario: &Scenario,
     schedule: &Schedule,
 ) -> Result<Vec<Counterexample>, ReplayError> {
-    let mut replay = Replay::new(schedule);
     let mut findings = Findings::default();
+    let execution = Execution::new(usize::MAX);
+    let end = run_along(schedule, scenario, &execution, &mut findings)?;
+    let mut found: Vec<Counterexample> = findings.0.into_values().collect();
+    found.retain(|found| found.schedule.len() == schedule.len());
+    match (found.is_empty(), end) {
+        (false, _) => Ok(found),
+        (true, End::Cut) => Err(ReplayError::TooShort),
+        (true, _) => Err(ReplayError::NoViolation),
+    }
+}
+
+pub(super) fn follow(scenario: &Scenario, schedule: &Schedule) -> Result<Trace, ReplayError> {
+    let execution = Execution::new(usize::MAX);
+    run_along(schedule, scenario, &execution, &mut Findings::default())?;
+    Ok(execution.observers(Observers::trace))
+}
+
+/// Runs the program along a schedule, all of which must be possible.
+fn run_along(
+    schedule: &Schedule,
+    scenario: &Scenario,
+    execution: &Rc<Execution>,
+    findings: &mut Findings,
+) -> Result<End, ReplayError> {
+    let mut replay = Replay::new(schedule);
     replay.begin();
-    let end = Execution::new(usize::MAX).run(scenario.program(), &mut replay, &mut findings);
+    let end = execution.run(scenario.program(), &mut replay, findings);
     if let Some((step, possible)) = replay.impossible() {
         let name =
             |thread: usize| scenario.threads().nth(thread).unwrap_or("a spawned thread").to_owned();
@@ -319,11 +343,5 @@ pub(super) fn replay(
     if replay.followed() < schedule.len() {
         return Err(ReplayError::TooLong { followed: replay.followed() });
     }
-    let mut found: Vec<Counterexample> = findings.0.into_values().collect();
-    found.retain(|found| found.schedule.len() == schedule.len());
-    match (found.is_empty(), end) {
-        (false, _) => Ok(found),
-        (true, End::Cut) => Err(ReplayError::TooShort),
-        (true, _) => Err(ReplayError::NoViolation),
-    }
+    Ok(end)
 }
