@@ -254,7 +254,7 @@ impl Observers {
             "{} {what} {object}: {} at {}{last}",
             thread.name, pending.op.kind, pending.taken
         );
-        Violation { kind, reason, waits: Vec::new() }
+        Violation::new(kind, reason)
     }
 
     fn last_release(&self, object: ObjectId) -> Option<&Event> {
@@ -275,7 +275,7 @@ impl Observers {
             None => format!("found at the end [{}:{}]", at.file(), at.line()),
         };
         let reason = format!("{id}: {message} ({who})");
-        Violation { kind: ViolationKind::invariant(id), reason, waits: Vec::new() }
+        Violation::new(ViolationKind::invariant(id), reason)
     }
 
     /// A panic in thread `me`.
@@ -284,7 +284,7 @@ impl Observers {
         let place = panic.place.as_ref().map_or(String::new(), |place| format!(" [{place}]"));
         let reason = format!("{who} panicked: {}{place}", panic.message);
         let kind = ViolationKind::Panic(panic.message.clone());
-        Violation { kind, reason, waits: Vec::new() }
+        Violation::new(kind, reason)
     }
 
     /// What the finished world leaves behind.
@@ -294,7 +294,7 @@ impl Observers {
             let kind = ViolationKind::Leak(object.name.to_owned());
             let reason =
                 format!("{name} is left behind at the end: held, referenced or unreleased");
-            Violation { kind, reason, waits: Vec::new() }
+            Violation::new(kind, reason)
         };
         let left_behind = self.objects.iter().enumerate().filter(|(_, object)| object.left_behind);
         left_behind.map(leak).collect()

@@ -27,12 +27,25 @@ impl Observers {
         cycles.iter().map(|involved| self.deadlock(&stuck, involved)).collect()
     }
 
+    /// The violation that `thread` waits for ever, though all the others who can go on do: what
+    /// has happened from operation `again_from` on happens again and again.
+    pub(crate) fn starvation(&self, thread: ThreadId, again_from: usize) -> Violation {
+        let class = self.objects[self.wish(thread).object.index()].name;
+        Violation {
+            kind: ViolationKind::starvation(&self.name(thread), class),
+            reason: format!("starvation: {} for ever", self.describe(thread)),
+            waits: vec![self.wait(thread, false)],
+            again_from: Some(again_from),
+        }
+    }
+
     fn deadlock(&self, stuck: &[ThreadId], involved: &[ThreadId]) -> Violation {
         let classes = involved.iter().map(|t| self.objects[self.wish(*t).object.index()].name);
         let kind = ViolationKind::Deadlock(sorted_classes(classes.map(str::to_owned)));
         let links: Vec<String> = involved.iter().map(|t| self.describe(*t)).collect();
         let waits = stuck.iter().map(|t| self.wait(*t, involved.contains(t))).collect();
-        Violation { kind, reason: format!("deadlock: {}", links.join("; ")), waits }
+        let reason = format!("deadlock: {}", links.join("; "));
+        Violation { waits, ..Violation::new(kind, reason) }
     }
 
     fn stuck(&self) -> Vec<ThreadId> {

@@ -201,6 +201,26 @@ pub fn forget() {
     }
 }
 
+/// Runs `round` again and again: a guest that executes PQAP for ever.
+///
+/// Each round starts from what was known before the first and carries nothing over, so that an
+/// endless program has finitely many states. The world has no final check then, and nothing is
+/// left behind at an end that never comes.
+///
+/// # Panics
+///
+/// Under the native engine, if a round does nothing that others can see.
+pub fn forever(round: impl Fn()) -> ! {
+    let start = history();
+    loop {
+        round();
+        if let Runtime::Native(execution) = current() {
+            assert!(execution.history() != start, "a round has no operation, so it never ends");
+            execution.rewind(start);
+        }
+    }
+}
+
 /// Reports that invariant `id`, such as `"INV-24"`, is broken. Under an engine this ends the
 /// execution and is its result.
 ///

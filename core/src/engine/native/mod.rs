@@ -4,9 +4,11 @@ mod automaton;
 mod execution;
 mod fiber;
 mod intern;
+mod lasso;
 mod learner;
 mod lesson;
 mod orderings;
+mod starvation;
 mod stateful;
 mod states;
 mod walk;
@@ -26,6 +28,7 @@ use super::{Engine, Limits, Listener, Progress, ReplayError, Search};
 use execution::End;
 pub(crate) use execution::{Execution, Handle};
 pub(crate) use intern::History;
+use lasso::Lasso;
 use lesson::Lessons;
 use orderings::{Orderings, SavedOrderings};
 use stateful::{Aim, SavedStates, Stateful};
@@ -55,6 +58,11 @@ pub(super) fn resume(
     let mut exploration = Exploration::new(scenario, limits);
     let jobs = limits.jobs.get();
     let explored = match checkpoint.open()? {
+        // Made before the scenario asked who starves: there is no census to go on with.
+        Saved::States(saved) if scenario.nobody_starves() && !saved.is_census() => {
+            return Err(CheckpointError::Outdated);
+        }
+        Saved::Orderings(_) if scenario.nobody_starves() => return Err(CheckpointError::Outdated),
         Saved::States(saved) => {
             let search = Stateful::restore(*saved, jobs, &mut exploration)?;
             exploration.run_stateful(search, listener)
@@ -111,6 +119,15 @@ impl<'a> Exploration<'a> {
             let search = self.limits.search.as_str();
             return self.stopped(format!("a share is of orderings, and {search} explores states"));
         }
+        if self.scenario.nobody_starves() {
+            return match self.limits.search {
+                Search::Stateful | Search::Census => self.by_states(Aim::Census, listener),
+                search => {
+                    let search = search.as_str();
+                    self.stopped(format!("who starves only a census can tell, {search} is none"))
+                }
+            };
+        }
         if self.execution.opaque() && self.limits.search == Search::Stateful {
             return self.run_orderings(Orderings::new(jobs, shard), listener);
         }
@@ -159,7 +176,11 @@ impl<'a> Exploration<'a> {
     }
 
     fn run_stateful(&mut self, mut search: Stateful, listener: &mut Listener<'_>) -> Explored {
-        let stopped = search.run(self, listener).err();
+        let mut ended = search.run(self, listener);
+        if ended.is_ok() && self.scenario.nobody_starves() {
+            ended = search.show_starvations(self);
+        }
+        let stopped = ended.err();
         let mut certificate = search.certificate();
         if stopped.is_none() {
             certificate.digest = Some(search.digest());
@@ -256,9 +277,13 @@ impl<'a> Exploration<'a> {
 
     /// Runs the program along `path`, and notes what that violates.
     fn show(&mut self, path: &Schedule) -> Result<(), String> {
-        let mut replay = Replay::new(path);
-        self.run_once(&mut replay)?;
-        if replay.followed() < path.len() { Err(DIVERGED.to_owned()) } else { Ok(()) }
+        self.count_execution()?;
+        let (end, replay) = follow(&self.execution, self.scenario, path, &mut self.findings);
+        match end {
+            End::TooLong => self.too_long(),
+            _ if replay.followed() < path.len() => Err(DIVERGED.to_owned()),
+            _ => Ok(()),
+        }
     }
 
     fn check_memory(&self, bytes: u64) -> Result<(), String> {
@@ -302,14 +327,28 @@ impl<'a> Exploration<'a> {
     }
 }
 
+/// Runs a scenario along `schedule`, and notes what that violates.
+fn follow<'a>(
+    execution: &Rc<Execution>,
+    scenario: &Scenario,
+    schedule: &'a Schedule,
+    findings: &mut Findings,
+) -> (End, Replay<'a>) {
+    let mut replay = Replay::new(schedule);
+    if !scenario.nobody_starves() {
+        return (execution.run(scenario.program(), &mut replay, findings), replay);
+    }
+    let mut lasso = Lasso::new(replay, execution);
+    let end = execution.run(scenario.program(), &mut lasso, findings);
+    (end, lasso.note(findings))
+}
+
 pub(super) fn replay(
     scenario: &Scenario,
     schedule: &Schedule,
 ) -> Result<Vec<Counterexample>, ReplayError> {
-    let mut replay = Replay::new(schedule);
     let mut findings = Findings::default();
-    replay.begin();
-    let end = Execution::new(usize::MAX).run(scenario.program(), &mut replay, &mut findings);
+    let (end, replay) = follow(&Execution::new(usize::MAX), scenario, schedule, &mut findings);
     if let Some((step, possible)) = replay.impossible() {
         let name =
             |thread: usize| scenario.threads().nth(thread).unwrap_or("a spawned thread").to_owned();
