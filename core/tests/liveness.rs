@@ -92,6 +92,53 @@ fn a_deadlock_beside_an_endless_loop_is_a_starvation_of_both() {
     check(&scenario.refuted(kinds).predicting(["A", "B"]));
 }
 
+/// The holder can go on all the time; that it is not let is no fault of the lock.
+#[test]
+fn a_scheduler_that_forgets_the_holder_is_not_fair() {
+    let scenario = Scenario::builder("forgotten", || [Mutex::new("A", ()), Mutex::new("B", ())])
+        .thread("holder", |[a, _]| drop(a.lock()))
+        .thread("next", |[a, _]| drop(a.lock()))
+        .thread("loop", |[_, b]| forever(|| drop(b.lock())))
+        .nobody_starves();
+    check(&scenario.proved());
+}
+
+/// The keeper lets go of one lock or the other, now and then, when it happens to see the right
+/// number: it need never see it. Whoever gets its lock makes the keeper let go of both for good.
+/// So the two starve on a cycle that is part of a larger one, on which each of them could go on,
+/// and nowhere else.
+#[test]
+fn a_fair_cycle_is_found_inside_of_one_that_is_not() {
+    let world = || (Atomic::new("number", 0), [Mutex::new("A", ()), Mutex::new("B", ())]);
+    let get = |number: &Atomic, lock: &Mutex| {
+        lock.lock().unlock();
+        number.store(3);
+    };
+    let scenario = Scenario::builder("number", world)
+        .thread("keeper", |(number, locks)| {
+            locks.iter().for_each(Mutex::raw_lock);
+            forever(|| match number.load() {
+                0 => {}
+                3 => {
+                    locks.iter().for_each(Mutex::raw_unlock);
+                    forever(|| _ = number.load());
+                }
+                n => {
+                    locks[n as usize - 1].raw_unlock();
+                    locks[n as usize - 1].raw_lock();
+                }
+            })
+        })
+        .thread("number", |(number, _)| {
+            forever(|| (0..3).for_each(|n| _ = number.compare_exchange((n + 2) % 3, n)))
+        })
+        .thread("T1", move |(number, [a, _])| get(number, a))
+        .thread("T2", move |(number, [_, b])| get(number, b))
+        .nobody_starves();
+    let kinds = [ViolationKind::starvation("T1", "A"), ViolationKind::starvation("T2", "B")];
+    check(&scenario.refuted(kinds).predicting(["A", "B"]));
+}
+
 /// A lock that is never given back is not free now and then.
 #[test]
 fn whoever_keeps_a_lock_for_ever_starves_the_next() {

@@ -286,6 +286,18 @@ impl<'a> Exploration<'a> {
         }
     }
 
+    /// Runs the program along `lasso`, and notes who starves.
+    fn show_starvation(&mut self, lasso: &Schedule) -> Result<(), String> {
+        let before = std::mem::take(&mut self.findings);
+        self.show(lasso)?;
+        let shown = std::mem::replace(&mut self.findings, before);
+        if shown.is_empty() {
+            return Err(DIVERGED.to_owned());
+        }
+        self.findings.absorb(shown);
+        Ok(())
+    }
+
     fn check_memory(&self, bytes: u64) -> Result<(), String> {
         let most = self.limits.native_memory;
         if bytes <= most {

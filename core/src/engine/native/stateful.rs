@@ -406,7 +406,7 @@ impl Stateful {
     /// Shows how threads starve, once it has been seen that nothing was left out.
     pub(super) fn show_starvations(&self, exploration: &mut Exploration<'_>) -> Result<(), String> {
         let found = starvation::starvations(&self.states, self.learner.automaton())?;
-        found.iter().try_for_each(|lasso| exploration.show(lasso))
+        found.iter().try_for_each(|lasso| exploration.show_starvation(lasso))
     }
 
     pub(super) fn aim(&self) -> Aim {
