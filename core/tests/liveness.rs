@@ -3,7 +3,7 @@
 use std::num::NonZero;
 use std::ops::ControlFlow;
 
-use selvedge_core::sync::{Atomic, Mutex, RwSem, WaitQueue};
+use selvedge_core::sync::{Atomic, Mutex, RwSem, UnfairRwSem, WaitQueue};
 use selvedge_core::{
     Checkpoint, CheckpointError, Engine, Limits, Report, Scenario, ScenarioBuilder, Search, Shard,
     Verdict, ViolationKind, forever,
@@ -47,6 +47,28 @@ fn readers_and_a_writer() -> ScenarioBuilder<RwSem> {
 #[test]
 fn a_fair_rwsem_starves_nobody() {
     check(&readers_and_a_writer().nobody_starves().proved());
+}
+
+/// Two readers who relieve each other never leave it free.
+#[test]
+fn a_semaphore_that_favours_readers_starves_a_writer() {
+    let scenario = Scenario::builder("unfair", || UnfairRwSem::new("rwsem", ()))
+        .thread("reader 1", |sem| forever(|| drop(sem.down_read())))
+        .thread("reader 2", |sem| forever(|| drop(sem.down_read())))
+        .thread("writer", |sem| drop(sem.down_write()))
+        .nobody_starves()
+        .refuted(starvation("writer", "rwsem"));
+    check(&scenario);
+    let report = verify(&scenario, &Limits::default());
+    let Verdict::Refuted(found) = &report.verdict else { unreachable!() };
+    // One holds it, and then: the other takes it, the one lets go, takes it, the other lets go.
+    assert_eq!(found[0].schedule.len(), 5);
+    assert_eq!(found[0].violation.again_from, Some(1));
+    let one = Scenario::builder("one", || UnfairRwSem::new("rwsem", ()))
+        .thread("reader", |sem| forever(|| drop(sem.down_read())))
+        .thread("writer", |sem| drop(sem.down_write()))
+        .nobody_starves();
+    check(&one.proved());
 }
 
 #[test]

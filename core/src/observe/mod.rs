@@ -319,11 +319,11 @@ enum Locking {
 fn locking(kind: OpKind) -> Option<Locking> {
     use OpKind::*;
     match kind {
-        Lock | LockInterruptible | TryLock | DownWrite | AwaitWrite | TryDownWrite => {
-            Some(Locking::Take(Mode::Exclusive))
-        }
+        Lock | LockInterruptible | TryLock | DownWrite | AwaitWrite | TryDownWrite
+        | DownWriteUnfair => Some(Locking::Take(Mode::Exclusive)),
         DownRead | AwaitRead | TryDownRead => Some(Locking::Take(Mode::Shared)),
-        Unlock | UpRead | UpWrite => Some(Locking::Release),
+        DownReadUnfair | SrcuReadLock => Some(Locking::Take(Mode::SharedRecursive)),
+        Unlock | UpRead | UpWrite | SrcuReadUnlock => Some(Locking::Release),
         _ => None,
     }
 }
@@ -333,8 +333,11 @@ fn locking(kind: OpKind) -> Option<Locking> {
 fn wanted(kind: OpKind) -> Option<Mode> {
     use OpKind::*;
     match kind {
-        Lock | LockInterruptible | DownWrite | Sleep => Some(Mode::Exclusive),
+        Lock | LockInterruptible | DownWrite | DownWriteUnfair | SynchronizeSrcu | Sleep => {
+            Some(Mode::Exclusive)
+        }
         DownRead => Some(Mode::Shared),
+        DownReadUnfair => Some(Mode::SharedRecursive),
         _ => None,
     }
 }
