@@ -5,6 +5,7 @@ mod aside;
 mod cli;
 mod compare;
 mod json;
+mod matrix;
 mod merge;
 mod progress;
 mod select;

@@ -5,7 +5,8 @@
 //! primitives of [`selvedge_core`], so it runs under every engine, on plain threads, and inside
 //! a `loom::model` of your own.
 //!
-//! - [`ap`]: the AP bus and the vfio_ap driver of s390.
+//! - [`ap`]: the AP bus of s390, and the dispute over who decides over its queues.
+//! - [`vfio_ap`]: the driver that gives those queues to guests, version by version.
 //! - [`catalogue`]: every scenario, with the verdict it is expected to get.
 //! - [`programs`]: lock programs of known size, to measure a search with.
 //!
@@ -17,5 +18,6 @@
 pub mod ap;
 mod catalogue;
 pub mod programs;
+pub mod vfio_ap;
 
 pub use catalogue::{ap_perms_instance, catalogue};

@@ -5,10 +5,15 @@ use std::panic::Location;
 
 use smallvec::SmallVec;
 
+use crate::data::Value;
 use crate::machine::{Fault, Machine, Ready};
 use crate::object::Object;
 use crate::op::{Op, OpKind, ThreadId};
 use crate::runtime;
+use crate::sync::{Mutex, MutexGuard};
+
+/// What a thread knows that has slept, and forgotten everything since it began to wait.
+const SLEPT: u64 = u64::MAX;
 
 /// The kernel's `wait_queue_head_t`.
 ///
@@ -52,6 +57,33 @@ impl WaitQueue {
             runtime::rewind(start);
         }
         self.object.perform(Op::new(OpKind::FinishWait), at);
+    }
+
+    /// `wait_event_cmd` with a mutex that is released for as long as the thread sleeps, and held
+    /// again at the end. `condition` must be a function of the world alone.
+    #[track_caller]
+    pub fn wait_event_cmd<'a, T: Value>(
+        &self,
+        mutex: &'a Mutex<T>,
+        mut guard: MutexGuard<'a, T>,
+        condition: impl Fn(&T) -> bool,
+    ) -> MutexGuard<'a, T> {
+        let at = Location::caller();
+        let start = runtime::history();
+        loop {
+            self.object.perform(Op::new(OpKind::PrepareToWait), at);
+            if condition(&guard) {
+                break;
+            }
+            guard.unlock();
+            self.object.perform(Op::new(OpKind::Sleep), at);
+            // As in `wait_event`; but whoever has slept goes on with the lock.
+            runtime::rewind(start);
+            runtime::learnt(SLEPT);
+            guard = mutex.lock();
+        }
+        self.object.perform(Op::new(OpKind::FinishWait), at);
+        guard
     }
 
     /// `prepare_to_wait`: joins the queue. A wake-up from here on ends the next

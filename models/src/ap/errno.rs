@@ -9,6 +9,12 @@ pub enum Errno {
     Einval,
     /// `-EBUSY`: vetoed by a driver, or a trylock failed.
     Ebusy,
+    /// `-EPERM`: the guest has a mediated device already.
+    Eperm,
+    /// `-ENODEV`: there is no such adapter or domain, or no such guest.
+    Enodev,
+    /// `-EIO`: a queue could not be reset.
+    Eio,
     /// `-EADDRINUSE`: another mediated device has the queue.
     Eaddrinuse,
     /// `-EADDRNOTAVAIL`: the queue is reserved for the host's drivers.
@@ -22,6 +28,9 @@ impl fmt::Display for Errno {
         f.write_str(match self {
             Self::Einval => "-EINVAL",
             Self::Ebusy => "-EBUSY",
+            Self::Eperm => "-EPERM",
+            Self::Enodev => "-ENODEV",
+            Self::Eio => "-EIO",
             Self::Eaddrinuse => "-EADDRINUSE",
             Self::Eaddrnotavail => "-EADDRNOTAVAIL",
             Self::Erestartsys => "-ERESTARTSYS",

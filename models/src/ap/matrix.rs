@@ -17,6 +17,11 @@ impl ApMatrix {
         self.apm.bits().flat_map(|apid| self.aqm.bits().map(move |apqi| Apqn { apid, apqi }))
     }
 
+    /// Whether a queue is in the product.
+    pub fn contains(&self, apqn: Apqn) -> bool {
+        self.apm.test(apqn.apid) && self.aqm.test(apqn.apqi)
+    }
+
     /// Whether a queue is in both products.
     pub fn intersects(&self, apm: &ApMask, aqm: &ApMask) -> bool {
         self.apm.intersects(apm) && self.aqm.intersects(aqm)

@@ -3,7 +3,10 @@
 //! Adding one is a function that makes it and a line in the list of its family.
 
 mod ap_perms;
+mod bugs;
 mod in_use;
+mod matrix;
+mod reset;
 
 pub use ap_perms::instance as ap_perms_instance;
 use selvedge_core::Scenario;
@@ -12,6 +15,9 @@ use selvedge_core::Scenario;
 pub fn catalogue() -> Vec<Scenario> {
     let mut scenarios = ap_perms::scenarios();
     scenarios.extend(in_use::scenarios());
+    scenarios.extend(matrix::scenarios());
+    scenarios.extend(reset::scenarios());
+    scenarios.extend(bugs::scenarios());
     scenarios
 }
 

@@ -1,0 +1,143 @@
+//! What KVM contributes: a guest with its locks, its control block and its hook for PQAP.
+//!
+//! Three locks of KVM meet those of the driver. `kvm->lock` must be held to change what a guest
+//! may use, because all its vCPUs have to be stopped for that. `vcpu->mutex` is held for as long
+//! as a vCPU runs, intercepts included, so whatever the driver does for PQAP(AQIC) it does under
+//! that mutex. And KVM's own rule is that `kvm->lock` comes before `vcpu->mutex`; protected
+//! virtualization, v5.7, was the first to make use of it.
+
+use selvedge_core::function;
+use selvedge_core::sync::{Atomic, Kref, Mutex, MutexGuard, RwSem, Tracked};
+
+use super::machine::Machine;
+use crate::ap::ApMatrix;
+
+/// `struct kvm`: a guest.
+#[derive(Debug)]
+pub struct Kvm {
+    /// Its number.
+    pub vm: u8,
+    /// The memory that everything here is in.
+    memory: Tracked,
+    users_count: Kref,
+    lock: Mutex,
+    /// `vcpu->mutex`, of each vCPU.
+    vcpus: Vec<Mutex>,
+    /// `kvm->arch.crypto.pqap_hook_rwsem`, since v5.15.
+    pub pqap_hook_rwsem: RwSem,
+    /// `kvm->arch.crypto.pqap_hook`: the mediated device to call, by number and one more; or 0.
+    pqap_hook: Atomic,
+}
+
+impl Kvm {
+    /// Guest `vm`, referenced by whoever has its file descriptor.
+    pub fn new(vm: u8, vcpus: usize) -> Self {
+        Self {
+            vm,
+            memory: Tracked::new("kvm", ()),
+            users_count: Kref::new("kvm->users_count"),
+            lock: Mutex::new("kvm->lock", ()),
+            vcpus: (0..vcpus).map(|_| Mutex::new("vcpu->mutex", ())).collect(),
+            pqap_hook_rwsem: RwSem::new("pqap_hook_rwsem", ()),
+            pqap_hook: Atomic::new("pqap_hook", 0),
+        }
+    }
+
+    /// `mutex_lock(&kvm->lock)`.
+    #[track_caller]
+    pub fn lock(&self) -> KvmGuard<'_> {
+        self.memory.get();
+        KvmGuard { kvm: self, guard: Some(self.lock.lock()) }
+    }
+
+    /// `mutex_lock(&vcpu->mutex)`, as KVM_RUN does for the whole time that the vCPU runs.
+    #[track_caller]
+    pub fn vcpu(&self, vcpu: usize) -> MutexGuard<'_, ()> {
+        self.vcpus[vcpu].lock()
+    }
+
+    /// The mediated device that the hook points to.
+    #[track_caller]
+    pub fn pqap_hook(&self) -> Option<usize> {
+        (self.pqap_hook.load() as usize).checked_sub(1)
+    }
+
+    /// Makes the hook point to a mediated device, or nowhere.
+    #[track_caller]
+    pub fn set_pqap_hook(&self, mdev: Option<usize>) {
+        self.pqap_hook.store(mdev.map_or(0, |mdev| mdev as u64 + 1));
+    }
+
+    /// `kvm_get_kvm`.
+    #[track_caller]
+    pub fn get(&self) {
+        self.users_count.get();
+    }
+
+    /// `kvm_put_kvm`: the last one destroys the guest. Whether it was the last.
+    #[track_caller]
+    pub fn put(&self) -> bool {
+        let last = self.users_count.put();
+        if last {
+            self.memory.release();
+        }
+        last
+    }
+
+    /// `kvm_arch_crypto_set_masks` since v5.15: gives the guest these queues. The caller holds
+    /// `kvm->lock`. `kvm_s390_vcpu_block_all` keeps the vCPUs out of SIE meanwhile; it does not
+    /// take their mutexes, so a vCPU in an intercept does not hold it up.
+    #[track_caller]
+    pub fn crypto_set_masks(&self, machine: &Machine, apcb: ApMatrix) {
+        machine.set_apcb(self.vm, apcb);
+    }
+
+    /// `kvm_arch_crypto_clear_masks` since v5.15. The caller holds `kvm->lock`.
+    #[track_caller]
+    pub fn crypto_clear_masks(&self, machine: &Machine) {
+        machine.set_apcb(self.vm, ApMatrix::default());
+    }
+
+    /// `KVM_S390_PV_COMMAND`: makes the guest a protected one. Since v5.7.
+    ///
+    /// Locks: `kvm->lock` -> each `vcpu->mutex` in turn.
+    pub fn pv_command(&self) {
+        let _function = function("kvm_s390_cpus_to_pv");
+        let kvm = self.lock();
+        for vcpu in &self.vcpus {
+            vcpu.lock().unlock();
+        }
+        kvm.unlock();
+    }
+}
+
+/// Holds `kvm->lock`.
+#[derive(Debug)]
+pub struct KvmGuard<'a> {
+    kvm: &'a Kvm,
+    guard: Option<MutexGuard<'a, ()>>,
+}
+
+impl KvmGuard<'_> {
+    /// `mutex_unlock(&kvm->lock)`.
+    #[track_caller]
+    pub fn unlock(mut self) {
+        self.give_back();
+    }
+
+    #[track_caller]
+    fn give_back(&mut self) {
+        if let Some(guard) = self.guard.take() {
+            // The lock is in the guest's memory.
+            self.kvm.memory.get();
+            guard.unlock();
+        }
+    }
+}
+
+impl Drop for KvmGuard<'_> {
+    #[track_caller]
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}

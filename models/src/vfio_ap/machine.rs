@@ -1,0 +1,276 @@
+//! The machine: AP queues, who may use them, and what of the guests' memory it may write to.
+//!
+//! A guest may use a queue if the queue's adapter and domain are set in the guest's crypto
+//! control block (APCB). It interrupts a guest by setting a byte in one of the guest's pages,
+//! which must stay pinned, and by making one of its interruption subclasses pending, which must
+//! stay registered. The bookkeeping of pins and registrations is the host's, but whether it is
+//! right shows when the machine writes; so it is kept here, where both are seen at once.
+//!
+//! | invariant | broken when |
+//! |---|---|
+//! | INV-01 | a control block gives a guest a queue that another guest has |
+//! | INV-04 | at the end something is still pinned, registered, or interrupts |
+//! | INV-05 | at the end a guest still has queues |
+//! | INV-08 | a page is unpinned while a queue may still write to it |
+//! | INV-17 | a queue is handed to a guest with another's messages in it |
+//! | INV-21 | a guest has other queues than are assigned to its device |
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use selvedge_core::invariant_broken;
+use selvedge_core::sync::{Hardware, WaitQueue};
+
+use super::ap_queue::{ApQueue, Irq, ResponseCode, Status};
+use crate::ap::{ApMatrix, Apqn};
+
+/// The machine.
+#[derive(Debug)]
+pub struct Machine {
+    state: Hardware<State>,
+    /// Whoever polls a queue sees that something has happened to it.
+    settles: WaitQueue,
+}
+
+#[derive(PartialEq, Eq, Hash, Debug, Default)]
+struct State {
+    queues: BTreeMap<Apqn, ApQueue>,
+    /// By guest.
+    apcb: BTreeMap<u8, ApMatrix>,
+    /// How often each page of each guest is pinned.
+    pinned: BTreeMap<(u8, u8), u32>,
+    /// How often each interruption subclass of each guest is registered.
+    registered: BTreeMap<(u8, u8), u32>,
+}
+
+/// An invariant that is broken, and how.
+type Broken = Option<(&'static str, String)>;
+
+impl Machine {
+    /// A machine with these queues; no guest may use any.
+    pub fn new(queues: impl IntoIterator<Item = ApQueue>) -> Self {
+        let queues = queues.into_iter().map(|queue| (queue.apqn, queue)).collect();
+        Self {
+            state: Hardware::new("machine", State { queues, ..State::default() }),
+            settles: WaitQueue::new("reset of an AP queue"),
+        }
+    }
+
+    #[track_caller]
+    fn execute(&self, change: impl FnOnce(&mut State) -> Broken) {
+        if let Some((id, message)) = self.state.execute(change) {
+            invariant_broken(id, message);
+        }
+    }
+
+    #[track_caller]
+    fn queue<R: Clone + std::hash::Hash + Send + Sync + 'static>(
+        &self,
+        apqn: Apqn,
+        instruction: impl FnOnce(&mut ApQueue) -> R,
+    ) -> R {
+        self.state.execute(|state| {
+            instruction(state.queues.get_mut(&apqn).expect("the machine has the queue"))
+        })
+    }
+
+    /// PQAP(TAPQ).
+    #[track_caller]
+    pub fn tapq(&self, apqn: Apqn) -> Status {
+        self.queue(apqn, |queue| queue.tapq())
+    }
+
+    /// PQAP(ZAPQ).
+    #[track_caller]
+    pub fn zapq(&self, apqn: Apqn) -> Status {
+        let (status, resetting) = self.queue(apqn, |queue| (queue.zapq(), queue.resetting));
+        if resetting {
+            self.settles.wake_up_all();
+        }
+        status
+    }
+
+    /// PQAP(AQIC).
+    #[track_caller]
+    pub fn aqic(&self, apqn: Apqn, irq: Option<Irq>) -> Status {
+        self.queue(apqn, |queue| queue.aqic(irq))
+    }
+
+    /// NQAP: guest `vm` sends a message to a queue, and the reply interrupts it. Nothing happens
+    /// if the guest may not use the queue.
+    #[track_caller]
+    pub fn nqap(&self, vm: u8, apqn: Apqn) {
+        self.execute(|state| {
+            if !state.apcb.get(&vm).is_some_and(|apcb| apcb.contains(apqn)) {
+                return None;
+            }
+            let queue = state.queues.get_mut(&apqn)?;
+            queue.nqap(vm);
+            state.interrupt(apqn)
+        });
+    }
+
+    /// PQAP(TAPQ) every 20 ms until the queue is neither being reset nor busy.
+    #[track_caller]
+    pub fn wait_for_reset(&self, apqn: Apqn) -> Status {
+        let over = |status: Status| {
+            !matches!(status.code, ResponseCode::ResetInProgress | ResponseCode::Busy)
+        };
+        self.settles.wait_event(|| over(self.tapq(apqn)));
+        self.tapq(apqn)
+    }
+
+    /// The machine finishes the reset of a queue, once there is one.
+    #[track_caller]
+    pub fn finish_reset(&self, apqn: Apqn) {
+        self.settles.wait_event(|| self.queue(apqn, |queue| queue.resetting));
+        self.happens(apqn, ApQueue::reset_completes);
+    }
+
+    /// Something that happens to a queue by itself: the end of a reset, the loss of its adapter.
+    #[track_caller]
+    pub fn happens(&self, apqn: Apqn, what: impl FnOnce(&mut ApQueue)) {
+        self.queue(apqn, what);
+        self.settles.wake_up_all();
+    }
+
+    /// Guest `vm` may now use `apcb`. Its vCPUs do not run meanwhile.
+    #[track_caller]
+    pub fn set_apcb(&self, vm: u8, apcb: ApMatrix) {
+        self.execute(|state| {
+            let broken = state.shared(vm, &apcb).or_else(|| state.uncleaned(vm, &apcb));
+            state.apcb.insert(vm, apcb);
+            broken
+        });
+    }
+
+    /// `vfio_pin_pages`, once its locks are held.
+    #[track_caller]
+    pub fn pin(&self, irq: Irq) {
+        self.execute(|state| {
+            *state.pinned.entry((irq.vm, irq.nib)).or_default() += 1;
+            None
+        });
+    }
+
+    /// `vfio_unpin_pages`, once its locks are held.
+    #[track_caller]
+    pub fn unpin(&self, irq: Irq) {
+        self.execute(|state| {
+            if !take(&mut state.pinned, (irq.vm, irq.nib)) {
+                return Some(("INV-04", format!("page {} is unpinned twice", irq.nib)));
+            }
+            let writes = |queue: &&ApQueue| queue.writes_to() == Some(irq.nib);
+            let queue = state.queues.values().find(writes)?;
+            let left = state.pinned.contains_key(&(irq.vm, irq.nib));
+            (!left).then(|| {
+                let what =
+                    format!("page {} is unpinned while {} writes to it", irq.nib, queue.apqn);
+                ("INV-08", what)
+            })
+        });
+    }
+
+    /// Whether one of these pages of guest `vm` is pinned.
+    #[track_caller]
+    pub fn is_pinned(&self, vm: u8, pages: Range<u8>) -> bool {
+        self.state.execute(|state| {
+            state.pinned.keys().any(|(whose, page)| *whose == vm && pages.contains(page))
+        })
+    }
+
+    /// `kvm_s390_gisc_register`.
+    #[track_caller]
+    pub fn gisc_register(&self, irq: Irq) {
+        self.execute(|state| {
+            *state.registered.entry((irq.vm, irq.isc)).or_default() += 1;
+            None
+        });
+    }
+
+    /// `kvm_s390_gisc_unregister`.
+    #[track_caller]
+    pub fn gisc_unregister(&self, irq: Irq) {
+        self.execute(|state| {
+            let known = take(&mut state.registered, (irq.vm, irq.isc));
+            (!known).then(|| ("INV-04", format!("subclass {} is unregistered twice", irq.isc)))
+        });
+    }
+
+    /// Checks that guest `vm` may use exactly `assigned`.
+    ///
+    /// # Violations
+    ///
+    /// INV-21.
+    #[track_caller]
+    pub fn check_apcb(&self, vm: u8, assigned: ApMatrix) {
+        self.execute(|state| {
+            let apcb = state.apcb.get(&vm).copied().unwrap_or_default();
+            let differs = || format!("guest {vm} does not have what is assigned to its device");
+            (apcb != assigned).then(|| ("INV-21", differs()))
+        });
+    }
+
+    /// At the end: nobody has a queue, and nothing of a guest is held for one.
+    ///
+    /// # Violations
+    ///
+    /// INV-05 and INV-04.
+    #[track_caller]
+    pub fn check_at_rest(&self) {
+        self.execute(|state| {
+            let has = state.apcb.iter().find(|(_, apcb)| apcb.apqns().next().is_some());
+            if let Some((vm, apcb)) = has {
+                let apqn = apcb.apqns().next().expect("it has one");
+                return Some(("INV-05", format!("guest {vm} still has queue {apqn}")));
+            }
+            if let Some((vm, page)) = state.pinned.keys().next() {
+                return Some(("INV-04", format!("page {page} of guest {vm} is still pinned")));
+            }
+            if let Some((vm, isc)) = state.registered.keys().next() {
+                return Some(("INV-04", format!("subclass {isc} of guest {vm} is registered")));
+            }
+            let queue = state.queues.values().find(|queue| queue.writes_to().is_some())?;
+            Some(("INV-04", format!("queue {} still interrupts", queue.apqn)))
+        });
+    }
+}
+
+impl State {
+    /// A queue of `apcb` that another guest has.
+    fn shared(&self, vm: u8, apcb: &ApMatrix) -> Broken {
+        let others = self.apcb.iter().filter(|(other, _)| **other != vm);
+        let mut shared = others.flat_map(|(other, theirs)| {
+            apcb.apqns().filter(|apqn| theirs.contains(*apqn)).map(move |apqn| (*other, apqn))
+        });
+        let (other, apqn) = shared.next()?;
+        Some(("INV-01", format!("guests {other} and {vm} both have queue {apqn}")))
+    }
+
+    /// A queue of `apcb` that still has another guest's messages.
+    fn uncleaned(&self, vm: u8, apcb: &ApMatrix) -> Broken {
+        let mut queues = apcb.apqns().filter_map(|apqn| self.queues.get(&apqn));
+        let queue = queues.find(|queue| queue.messages.is_some_and(|whose| whose != vm))?;
+        Some(("INV-17", format!("queue {} comes with another guest's messages", queue.apqn)))
+    }
+
+    /// The queue has something to tell.
+    fn interrupt(&self, apqn: Apqn) -> Broken {
+        let irq = self.queues.get(&apqn)?.irq?;
+        if !self.pinned.contains_key(&(irq.vm, irq.nib)) {
+            return Some(("INV-08", format!("queue {apqn} writes to page {}", irq.nib)));
+        }
+        let registered = self.registered.contains_key(&(irq.vm, irq.isc));
+        (!registered).then(|| ("INV-04", format!("subclass {} is not registered", irq.isc)))
+    }
+}
+
+/// Takes one away; whether there was one.
+fn take(counts: &mut BTreeMap<(u8, u8), u32>, key: (u8, u8)) -> bool {
+    let Some(count) = counts.get_mut(&key) else { return false };
+    *count -= 1;
+    if *count == 0 {
+        counts.remove(&key);
+    }
+    true
+}

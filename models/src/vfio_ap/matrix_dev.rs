@@ -1,0 +1,172 @@
+//! `matrix_dev`: the driver's one device, its locks, and what they protect.
+//!
+//! Almost everything is protected by one mutex, `matrix_dev->lock`, renamed `mdevs_lock` in v6.0.
+//! The exception is the pointer from a mediated device to its guest: the early versions read it
+//! without the mutex, and the later ones have a mutex of its own for it, `guests_lock`.
+
+use std::collections::BTreeMap;
+
+use selvedge_core::invariant_broken;
+use selvedge_core::sync::{Atomic, Mutex, MutexGuard, Tracked, WaitQueue};
+
+use super::ap_queue::Irq;
+use super::kvm::Kvm;
+use crate::ap::{ApMatrix, Apqn, Errno};
+
+/// `struct ap_matrix_dev`.
+#[derive(Debug)]
+pub struct MatrixDev {
+    /// `matrix_dev->lock`, or `mdevs_lock`.
+    pub lock: Mutex<Mdevs>,
+    /// `guests_lock`, since v6.0.
+    pub guests_lock: Mutex,
+    mdevs: Vec<MatrixMdev>,
+}
+
+/// `struct ap_matrix_mdev`: a mediated device, as far as it is not protected by the mutex.
+#[derive(Debug)]
+pub struct MatrixMdev {
+    memory: Tracked,
+    /// The part of the memory that the wait queue is in.
+    wait_memory: Tracked,
+    /// Its guest, by number and one more; or 0.
+    kvm: Atomic,
+    wait_for_kvm: WaitQueue,
+}
+
+/// What the mutex protects.
+#[derive(PartialEq, Eq, Hash, Debug)]
+pub struct Mdevs {
+    /// The mediated devices, by number.
+    pub mdevs: Vec<Mdev>,
+    /// The queues that are bound to the driver.
+    pub queues: BTreeMap<Apqn, Queue>,
+}
+
+/// The part of a mediated device that the mutex protects.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Mdev {
+    /// Whether it is on `mdev_list`: made and not removed.
+    pub listed: bool,
+    /// What is assigned to it.
+    pub matrix: ApMatrix,
+    /// Its guest is being attached or detached; v5.13 and v5.14.
+    pub kvm_busy: bool,
+}
+
+/// `struct vfio_ap_queue`: a queue that is bound to the driver.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Queue {
+    /// The mediated device that it belongs to.
+    pub matrix_mdev: Option<usize>,
+    /// Where it interrupts, with a page pinned and a subclass registered for it.
+    pub saved: Option<Irq>,
+}
+
+impl MatrixDev {
+    /// The device with mediated devices that have these matrices and are closed. The mutex is of
+    /// class `lock`: `matrix_dev->lock` or `mdevs_lock`.
+    pub fn new(
+        lock: &'static str,
+        matrices: &[ApMatrix],
+        queues: impl IntoIterator<Item = Apqn>,
+    ) -> Self {
+        let mdev = |matrix: &ApMatrix| Mdev { listed: true, matrix: *matrix, kvm_busy: false };
+        let mdevs = Mdevs {
+            mdevs: matrices.iter().map(mdev).collect(),
+            queues: queues.into_iter().map(|apqn| (apqn, Queue::default())).collect(),
+        };
+        Self {
+            lock: Mutex::new(lock, mdevs),
+            guests_lock: Mutex::new("guests_lock", ()),
+            mdevs: matrices.iter().map(|_| MatrixMdev::new()).collect(),
+        }
+    }
+
+    /// How many mediated devices were ever made.
+    pub fn mdevs(&self) -> usize {
+        self.mdevs.len()
+    }
+
+    /// Follows a pointer to a mediated device.
+    #[track_caller]
+    pub fn mdev(&self, mdev: usize) -> &MatrixMdev {
+        let mdev = &self.mdevs[mdev];
+        mdev.memory.get();
+        mdev
+    }
+
+    /// `kfree(matrix_mdev)`.
+    #[track_caller]
+    pub fn free(&self, mdev: usize) {
+        self.mdevs[mdev].memory.release();
+        self.mdevs[mdev].wait_memory.release();
+    }
+}
+
+impl MatrixMdev {
+    fn new() -> Self {
+        Self {
+            memory: Tracked::new("matrix_mdev", ()),
+            wait_memory: Tracked::new("matrix_mdev->wait_for_kvm", ()),
+            kvm: Atomic::new("matrix_mdev->kvm", 0),
+            wait_for_kvm: WaitQueue::new("kvm_busy"),
+        }
+    }
+
+    /// Whoever waits until `kvm_busy` is false; v5.13 and v5.14.
+    #[track_caller]
+    pub fn wait_for_kvm(&self) -> &WaitQueue {
+        self.wait_memory.get();
+        &self.wait_for_kvm
+    }
+
+    /// Its guest, one of `kvms`.
+    #[track_caller]
+    pub fn kvm<'a>(&self, kvms: &'a [Kvm]) -> Option<&'a Kvm> {
+        let vm = self.kvm.load();
+        kvms.iter().find(|kvm| u64::from(kvm.vm) + 1 == vm)
+    }
+
+    /// Attaches it to a guest, or to none.
+    #[track_caller]
+    pub fn set_kvm(&self, kvm: Option<&Kvm>) {
+        self.kvm.store(kvm.map_or(0, |kvm| u64::from(kvm.vm) + 1));
+    }
+}
+
+impl Mdevs {
+    /// `vfio_ap_mdev_verify_no_sharing`: another mediated device has none of these queues.
+    ///
+    /// # Errors
+    ///
+    /// [`Errno::Eaddrinuse`].
+    pub fn verify_no_sharing(&self, mdev: usize, added: &ApMatrix) -> Result<(), Errno> {
+        let others = self.mdevs.iter().enumerate().filter(|(other, m)| *other != mdev && m.listed);
+        let shared = |(_, other): (usize, &Mdev)| other.matrix.intersects(&added.apm, &added.aqm);
+        if { others }.any(shared) { Err(Errno::Eaddrinuse) } else { Ok(()) }
+    }
+
+    /// The queues of `mdev` that are bound to the driver: `vfio_ap_get_queue` for each queue of
+    /// its matrix.
+    pub fn queues_of(&self, mdev: usize) -> Vec<Apqn> {
+        let matrix = self.mdevs[mdev].matrix;
+        matrix.apqns().filter(|apqn| self.queues.contains_key(apqn)).collect()
+    }
+}
+
+/// A pointer that must not be NULL.
+///
+/// # Violations
+///
+/// The invariant `NULL`, which every model has: no NULL pointer is followed.
+#[track_caller]
+pub fn not_null<T>(pointer: Option<T>, what: &str) -> T {
+    pointer.unwrap_or_else(|| {
+        invariant_broken("NULL", format!("{what} is NULL and is followed"));
+        panic!("{what} is NULL")
+    })
+}
+
+/// The mutex, held.
+pub type Locked<'a> = MutexGuard<'a, Mdevs>;

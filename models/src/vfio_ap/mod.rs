@@ -1,0 +1,37 @@
+//! vfio_ap, the driver that gives AP queues to guests, version by version.
+//!
+//! A guest uses a queue directly; only the instruction that makes the queue interrupt,
+//! PQAP(AQIC), is intercepted. KVM finds the driver by a *hook* in the guest and calls it with
+//! `vcpu->mutex` held. Attaching a mediated device to a guest publishes the hook and writes the
+//! guest's control block (APCB), for which `kvm->lock` must be held. And KVM's own rule is that
+//! `kvm->lock` comes before `vcpu->mutex`. So the driver's mutex, which both need, is in the
+//! middle of a possible circle, and three years of patches are about how to keep it open.
+//!
+//! | module | kernel | what it does about it |
+//! |---|---|---|
+//! | [`v5_3`] | v5.3 to v5.10 | most of it outside of the mutex |
+//! | [`v5_11`] | v5.11 | everything under the mutex, `kvm->lock` too |
+//! | [`v5_13`] | v5.13, v5.14 | a flag and a wait queue |
+//! | [`v5_15`] | v5.15 to v5.19 | `kvm->lock` first |
+//!
+//! [`world`] has what the threads share and [`Version`](world::Version), the functions in which
+//! the versions differ; [`machine`] is the hardware, and judges it.
+
+pub mod ap_queue;
+pub mod aqic;
+pub mod find_queue;
+pub mod group_lock;
+pub mod kvm;
+pub mod machine;
+pub mod matrix_dev;
+pub mod pqap;
+pub mod reset;
+pub mod status;
+pub mod stores;
+pub mod type1;
+pub mod v5_11;
+pub mod v5_11_draft;
+pub mod v5_13;
+pub mod v5_15;
+pub mod v5_3;
+pub mod world;

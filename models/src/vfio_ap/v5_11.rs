@@ -1,0 +1,109 @@
+//! v5.11: everything under `matrix_dev->lock`, `kvm->lock` too, and the circle is closed.
+//!
+//! The notifier now cleans up when the guest is gone, by the function that closing uses, and does
+//! so with `matrix_dev->lock` held throughout. Writing the masks takes `kvm->lock`, so the order
+//! is `matrix_dev->lock` -> `kvm->lock`. PQAP(AQIC) takes `vcpu->mutex` -> `matrix_dev->lock`,
+//! and making a guest a protected one `kvm->lock` -> `vcpu->mutex`.
+//!
+//! Source: commits f21916ec4826 and 6c12a6384e0c, v5.11; lockdep's report and the text of commit
+//! 0cc00c8d4050.
+
+use selvedge_core::function;
+
+use super::ap_queue::ResponseCode;
+use super::aqic::WithoutGuest;
+use super::kvm::Kvm;
+use super::matrix_dev::Locked;
+use super::pqap::{execute, hook_read_without_lock};
+use super::reset::{Protocol, vfio_ap_mdev_reset_queues};
+use super::stores::{assign_adapter_store_unlocked, unassign_adapter_store_unlocked};
+use super::v5_3::{attached_elsewhere, write_masks};
+use super::world::{Aqic, Version, World};
+use crate::ap::{ApMatrix, Errno};
+
+/// v5.11.
+#[derive(Debug)]
+pub enum V5_11 {}
+
+/// `vfio_ap_mdev_unset_kvm`. Called with `matrix_dev->lock` held; takes `kvm->lock` under it.
+fn vfio_ap_mdev_unset_kvm(w: &World, mdevs: &mut Locked<'_>, mdev: usize) {
+    let _function = function("vfio_ap_mdev_unset_kvm");
+    let Some(kvm) = w.matrix_dev.mdev(mdev).kvm(&w.kvms) else { return };
+    write_masks(w, kvm, ApMatrix::default());
+    kvm.set_pqap_hook(None);
+    _ = vfio_ap_mdev_reset_queues(w, mdevs, mdev, Protocol::V5_11);
+    if kvm.put() {
+        // To destroy the guest closes its KVM-VFIO device, which tells the group's notifier.
+        V5_11::kvm_is_gone(w, mdev);
+    }
+    w.matrix_dev.mdev(mdev).set_kvm(None);
+}
+
+impl Version for V5_11 {
+    /// `vfio_ap_mdev_group_notifier` and `vfio_ap_mdev_set_kvm`.
+    ///
+    /// Locks: `matrix_dev->lock` -> `kvm->lock`.
+    fn set_kvm(w: &World, mdev: usize, vm: u8) -> Result<(), Errno> {
+        let _function = function("vfio_ap_mdev_set_kvm");
+        let mdevs = w.matrix_dev.lock.lock();
+        let listed: Vec<bool> = mdevs.mdevs.iter().map(|mdev| mdev.listed).collect();
+        if attached_elsewhere(w, mdev, vm, &listed) {
+            return Err(Errno::Eperm);
+        }
+        let kvm = w.kvm(vm);
+        w.matrix_dev.mdev(mdev).set_kvm(Some(kvm));
+        kvm.get();
+        kvm.set_pqap_hook(Some(mdev));
+        write_masks(w, kvm, mdevs.mdevs[mdev].matrix);
+        Ok(())
+    }
+
+    /// `vfio_ap_mdev_group_notifier` with NULL. Locks: `matrix_dev->lock` -> `kvm->lock`.
+    fn kvm_is_gone(w: &World, mdev: usize) {
+        let _function = function("vfio_ap_mdev_group_notifier");
+        vfio_ap_mdev_unset_kvm(w, &mut w.matrix_dev.lock.lock(), mdev);
+    }
+
+    /// `vfio_ap_mdev_release`. Locks: `matrix_dev->lock` -> `kvm->lock`.
+    fn close(w: &World, mdev: usize) {
+        let _function = function("vfio_ap_mdev_release");
+        vfio_ap_mdev_unset_kvm(w, &mut w.matrix_dev.lock.lock(), mdev);
+    }
+
+    /// Locks: (`vcpu->mutex`) -> `matrix_dev->lock` -> `iommu->lock`.
+    fn handle_pqap(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
+        hook_read_without_lock(w, kvm, aqic, |w, kvm, aqic| {
+            let mut mdevs = w.matrix_dev.lock.lock();
+            let Some(mdev) = kvm.pqap_hook() else { return ResponseCode::QNotAvail };
+            execute(w, &mut mdevs, mdev, aqic, WithoutGuest::Keep)
+        })
+    }
+
+    /// Locks: none to ask whether a guest uses the device; then `matrix_dev->lock`.
+    fn remove(w: &World, mdev: usize) -> Result<(), Errno> {
+        let _function = function("vfio_ap_mdev_remove");
+        if w.matrix_dev.mdev(mdev).kvm(&w.kvms).is_some() {
+            return Err(Errno::Ebusy);
+        }
+        let mut mdevs = w.matrix_dev.lock.lock();
+        _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11);
+        mdevs.mdevs[mdev].listed = false;
+        mdevs.unlock();
+        w.matrix_dev.free(mdev);
+        Ok(())
+    }
+
+    fn assign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
+        assign_adapter_store_unlocked(w, mdev, apid)
+    }
+
+    fn unassign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
+        unassign_adapter_store_unlocked(w, mdev, apid)
+    }
+
+    /// Locks: `matrix_dev->lock` -> `iommu->lock`.
+    fn reset(w: &World, mdev: usize) -> Result<(), Errno> {
+        let mut mdevs = w.matrix_dev.lock.lock();
+        vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11)
+    }
+}

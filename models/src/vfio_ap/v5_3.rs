@@ -1,0 +1,125 @@
+//! v5.3 to v5.10: interrupts for guests, and a notifier that forgets.
+//!
+//! `matrix_dev->lock` protects everything, and yet the notifier that brings the guest does half
+//! of its work outside of it, and when it is told that the guest is gone it merely clears the
+//! pointer: the reference, the hook, the queues and their interrupts stay. Closing the device
+//! would clean up, but then there is no guest any more to clean up for.
+//!
+//! Source: commits ec89b55e3bce and 258287c994de; `drivers/s390/crypto/vfio_ap_ops.c`, v5.10.
+
+use selvedge_core::function;
+
+use super::ap_queue::ResponseCode;
+use super::aqic::WithoutGuest;
+use super::kvm::Kvm;
+use super::matrix_dev::not_null;
+use super::pqap::{execute, hook_read_without_lock};
+use super::reset::{Protocol, vfio_ap_mdev_reset_queues};
+use super::stores::{assign_adapter_store_unlocked, unassign_adapter_store_unlocked};
+use super::world::{Aqic, Version, World};
+use crate::ap::{ApMatrix, Errno};
+
+/// v5.3 to v5.10.
+#[derive(Debug)]
+pub enum V5_3 {}
+
+/// `kvm_arch_crypto_set_masks` and `kvm_arch_crypto_clear_masks` up to v5.14: they take
+/// `kvm->lock` themselves.
+pub(super) fn write_masks(w: &World, kvm: &Kvm, apcb: ApMatrix) {
+    let _function = function("kvm_arch_crypto_set_masks");
+    let locked = kvm.lock();
+    kvm.crypto_set_masks(&w.machine, apcb);
+    locked.unlock();
+}
+
+/// Whether another mediated device has guest `vm` already. Called with the mutex held.
+pub(super) fn attached_elsewhere(w: &World, mdev: usize, vm: u8, listed: &[bool]) -> bool {
+    listed
+        .iter()
+        .enumerate()
+        .filter(|(other, listed)| **listed && *other != mdev)
+        .any(|(other, _)| w.matrix_dev.mdev(other).kvm(&w.kvms).is_some_and(|kvm| kvm.vm == vm))
+}
+
+/// `vfio_ap_mdev_set_kvm`. Locks: `matrix_dev->lock`. The matrix that the notifier copies
+/// afterwards without the mutex is read here, at the last moment that it is held.
+fn vfio_ap_mdev_set_kvm(w: &World, mdev: usize, kvm: &Kvm) -> Result<ApMatrix, Errno> {
+    let _function = function("vfio_ap_mdev_set_kvm");
+    let mdevs = w.matrix_dev.lock.lock();
+    let listed: Vec<bool> = mdevs.mdevs.iter().map(|mdev| mdev.listed).collect();
+    if attached_elsewhere(w, mdev, kvm.vm, &listed) {
+        return Err(Errno::Eperm);
+    }
+    w.matrix_dev.mdev(mdev).set_kvm(Some(kvm));
+    kvm.get();
+    kvm.set_pqap_hook(Some(mdev));
+    Ok(mdevs.mdevs[mdev].matrix)
+}
+
+impl Version for V5_3 {
+    /// `vfio_ap_mdev_group_notifier`. Locks: `matrix_dev->lock`; `kvm->lock`.
+    fn set_kvm(w: &World, mdev: usize, vm: u8) -> Result<(), Errno> {
+        let _function = function("vfio_ap_mdev_group_notifier");
+        let matrix = vfio_ap_mdev_set_kvm(w, mdev, w.kvm(vm))?;
+        // matrix_mdev->kvm->arch.crypto.crycbd, read once more and without the mutex.
+        let kvm = not_null(w.matrix_dev.mdev(mdev).kvm(&w.kvms), "matrix_mdev->kvm");
+        write_masks(w, kvm, matrix);
+        Ok(())
+    }
+
+    /// `vfio_ap_mdev_group_notifier` with NULL. Locks: none.
+    fn kvm_is_gone(w: &World, mdev: usize) {
+        let _function = function("vfio_ap_mdev_group_notifier");
+        w.matrix_dev.mdev(mdev).set_kvm(None);
+    }
+
+    /// `vfio_ap_mdev_release`. Locks: `matrix_dev->lock` -> `kvm->lock`.
+    fn close(w: &World, mdev: usize) {
+        let _function = function("vfio_ap_mdev_release");
+        let mut mdevs = w.matrix_dev.lock.lock();
+        if let Some(kvm) = w.matrix_dev.mdev(mdev).kvm(&w.kvms) {
+            write_masks(w, kvm, ApMatrix::default());
+            kvm.set_pqap_hook(None);
+            _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_3);
+            _ = kvm.put();
+            w.matrix_dev.mdev(mdev).set_kvm(None);
+        }
+    }
+
+    /// Locks: (`vcpu->mutex`) -> `matrix_dev->lock` -> `iommu->lock`.
+    fn handle_pqap(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
+        hook_read_without_lock(w, kvm, aqic, |w, kvm, aqic| {
+            let mut mdevs = w.matrix_dev.lock.lock();
+            let Some(mdev) = kvm.pqap_hook() else { return ResponseCode::QNotAvail };
+            execute(w, &mut mdevs, mdev, aqic, WithoutGuest::Follow)
+        })
+    }
+
+    /// Locks: none to ask whether a guest uses the device; then `matrix_dev->lock`.
+    fn remove(w: &World, mdev: usize) -> Result<(), Errno> {
+        let _function = function("vfio_ap_mdev_remove");
+        if w.matrix_dev.mdev(mdev).kvm(&w.kvms).is_some() {
+            return Err(Errno::Ebusy);
+        }
+        let mut mdevs = w.matrix_dev.lock.lock();
+        _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_3);
+        mdevs.mdevs[mdev].listed = false;
+        mdevs.unlock();
+        w.matrix_dev.free(mdev);
+        Ok(())
+    }
+
+    fn assign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
+        assign_adapter_store_unlocked(w, mdev, apid)
+    }
+
+    fn unassign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
+        unassign_adapter_store_unlocked(w, mdev, apid)
+    }
+
+    /// Locks: `matrix_dev->lock` -> `iommu->lock`.
+    fn reset(w: &World, mdev: usize) -> Result<(), Errno> {
+        let mut mdevs = w.matrix_dev.lock.lock();
+        vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_3)
+    }
+}

@@ -1,0 +1,144 @@
+//! What the threads of a scenario share, and the system calls that they make.
+
+use super::ap_queue::{ApQueue, Irq, ResponseCode};
+use super::kvm::Kvm;
+use super::machine::Machine;
+use super::matrix_dev::MatrixDev;
+use super::type1::Type1;
+use crate::ap::{ApMatrix, Apqn, Errno};
+
+/// A version of the driver, with what the versions of VFIO and KVM around it do.
+///
+/// Each function carries the name of the kernel function that it models and takes its locks in
+/// the same order.
+pub trait Version: 'static {
+    /// The class of the driver's mutex: `matrix_dev->lock`, and from v6.0 `mdevs_lock`.
+    const LOCK: &'static str = "matrix_dev->lock";
+
+    /// Mediated device `mdev` is opened for guest `vm`: `vfio_ap_mdev_set_kvm`, with what calls
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// [`Errno::Eperm`] if the guest has a mediated device already.
+    fn set_kvm(w: &World, mdev: usize, vm: u8) -> Result<(), Errno>;
+
+    /// The last user of the guest lets go of it before the mediated device is closed: the
+    /// notifier is told `SET_KVM` with NULL. From v5.19 on nothing tells the driver.
+    fn kvm_is_gone(w: &World, mdev: usize);
+
+    /// Mediated device `mdev` is closed: `vfio_ap_mdev_release`, later
+    /// `vfio_ap_mdev_close_device`.
+    fn close(w: &World, mdev: usize);
+
+    /// The interception of PQAP(AQIC), `handle_pqap` in `arch/s390/kvm/priv.c` and in the driver.
+    /// Called with `vcpu->mutex` held.
+    fn handle_pqap(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode;
+
+    /// `vfio_ap_mdev_remove`.
+    ///
+    /// # Errors
+    ///
+    /// [`Errno::Ebusy`] if the mediated device is in use, where a version refuses.
+    fn remove(w: &World, mdev: usize) -> Result<(), Errno>;
+
+    /// `assign_adapter_store`.
+    ///
+    /// # Errors
+    ///
+    /// What the write to the sysfs file returns.
+    fn assign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno>;
+
+    /// `unassign_adapter_store`.
+    ///
+    /// # Errors
+    ///
+    /// What the write to the sysfs file returns.
+    fn unassign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno>;
+
+    /// `VFIO_DEVICE_RESET`: resets the queues of a mediated device.
+    ///
+    /// # Errors
+    ///
+    /// [`Errno::Eio`] or [`Errno::Ebusy`] if a queue could not be reset.
+    fn reset(w: &World, mdev: usize) -> Result<(), Errno>;
+}
+
+/// What a guest asks of PQAP(AQIC): to have `apqn` interrupt there, or not at all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Aqic {
+    /// The queue.
+    pub apqn: Apqn,
+    /// Where it is to interrupt.
+    pub irq: Option<Irq>,
+}
+
+/// The machine, the guests, and the driver.
+#[derive(Debug)]
+pub struct World {
+    /// The machine.
+    pub machine: Machine,
+    /// The guests, 0 and up.
+    pub kvms: Vec<Kvm>,
+    /// The driver's device.
+    pub matrix_dev: MatrixDev,
+    /// The container that the mediated devices' group is in.
+    pub iommu: Type1,
+}
+
+impl World {
+    /// A world of `guests` guests with `vcpus` vCPUs each, and closed mediated devices with these
+    /// matrices. The machine has their queues, and all are bound to the driver.
+    pub fn new<V: Version>(guests: u8, vcpus: usize, matrices: &[ApMatrix]) -> Self {
+        let queues = matrices.iter().flat_map(ApMatrix::apqns);
+        Self::with_queues::<V>(guests, vcpus, matrices, queues.map(ApQueue::new))
+    }
+
+    /// As [`new`](Self::new), with these queues, bound to the driver.
+    pub fn with_queues<V: Version>(
+        guests: u8,
+        vcpus: usize,
+        matrices: &[ApMatrix],
+        queues: impl IntoIterator<Item = ApQueue>,
+    ) -> Self {
+        let queues: Vec<ApQueue> = queues.into_iter().collect();
+        let bound = queues.iter().map(|queue| queue.apqn);
+        Self {
+            matrix_dev: MatrixDev::new(V::LOCK, matrices, bound),
+            machine: Machine::new(queues),
+            kvms: (0..guests).map(|vm| Kvm::new(vm, vcpus)).collect(),
+            iommu: Type1::new(),
+        }
+    }
+
+    /// Guest `vm`.
+    pub fn kvm(&self, vm: u8) -> &Kvm {
+        &self.kvms[usize::from(vm)]
+    }
+
+    /// KVM_RUN: vCPU `vcpu` of guest `vm` runs until it executes PQAP(AQIC), which is
+    /// intercepted.
+    pub fn pqap<V: Version>(&self, vm: u8, vcpu: usize, aqic: Aqic) -> ResponseCode {
+        let kvm = self.kvm(vm);
+        let _running = kvm.vcpu(vcpu);
+        V::handle_pqap(self, kvm, aqic)
+    }
+
+    /// At the end: whoever still has something open closes it, removes it, and lets go of the
+    /// guests.
+    ///
+    /// # Violations
+    ///
+    /// INV-04 and INV-05 if anything of a guest, or for it, is left in the machine; a leak if a
+    /// reference to a guest or a mediated device is left.
+    pub fn at_rest<V: Version>(&self) {
+        let listed: Vec<bool> =
+            self.matrix_dev.lock.lock().mdevs.iter().map(|mdev| mdev.listed).collect();
+        for (mdev, _) in listed.iter().enumerate().filter(|(_, listed)| **listed) {
+            V::close(self, mdev);
+            _ = V::remove(self, mdev);
+        }
+        self.kvms.iter().for_each(|kvm| _ = kvm.put());
+        self.machine.check_at_rest();
+    }
+}
