@@ -139,7 +139,7 @@ pub use data::{Opaque, Value};
 pub use engine::{Engine, Limits, Listener, Progress, ReplayError, Search, UnknownName};
 pub use explore::{Schedule, ScheduleError, Shard, ShardError};
 pub use observe::{Step, Trace};
-pub use runtime::{Function, forever, forget, function, invariant_broken};
+pub use runtime::{Function, forever, forget, function, invariant_broken, poll};
 pub use scenario::{Expected, Scenario, ScenarioBuilder};
 pub use verdict::{Certificate, Counterexample, Part, Prediction, Report, Settled, Verdict};
 pub use violation::{Violation, ViolationKind, Wait};
