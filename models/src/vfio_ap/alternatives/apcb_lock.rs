@@ -39,7 +39,7 @@ impl ApcbLock {
             kvm_lock: Mutex::new("kvm->lock", ()),
             apcb_lock: Mutex::new("apcb_lock", ()),
             online_vcpus: Atomic::new("kvm->online_vcpus", 1),
-            sie: [0, 1].map(|_| Mutex::new("SIE", ())),
+            sie: ["SIE of vCPU 0", "SIE of vCPU 1"].map(|class| Mutex::new(class, ())),
             apm: Atomic::new("apcb.apm", 1),
             aqm: Atomic::new("apcb.aqm", 1),
         }
