@@ -146,9 +146,11 @@ impl Report {
         seen: &Seen,
     ) -> Self {
         let complete = explored.stopped.is_none();
-        // What stops an execution may hide a deadlock; a deadlock does not.
-        let deadlock = |kind: &ViolationKind| matches!(kind, ViolationKind::Deadlock(_));
-        let nothing_hidden = findings.0.keys().all(deadlock);
+        // What stops an execution may hide a deadlock; waiting does not.
+        let waiting = |kind: &ViolationKind| {
+            matches!(kind, ViolationKind::Deadlock(_) | ViolationKind::Starvation { .. })
+        };
+        let nothing_hidden = findings.0.keys().all(waiting);
         let settle = |inversion: &Inversion| Prediction {
             inversion: inversion.clone(),
             settled: match findings.deadlock(&inversion.classes()) {
@@ -180,13 +182,12 @@ impl Report {
         }
     }
 
-    /// What an engine says that is not in this build.
-    #[cfg(not(all(feature = "loom", feature = "shuttle")))]
-    pub(crate) fn absent(scenario: &Scenario, engine: Engine) -> Self {
+    /// What an engine says that does not try.
+    pub(crate) fn untried(scenario: &Scenario, engine: Engine, reason: String) -> Self {
         let explored = Explored {
             executions: 0,
             certificate: Certificate::default(),
-            stopped: Some(format!("this build is without {engine}")),
+            stopped: Some(reason),
             search: None,
             part: None,
             thorough: false,

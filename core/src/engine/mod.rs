@@ -268,12 +268,16 @@ impl Scenario {
     ) -> Report {
         match engine {
             Engine::Native => native::verify(self, limits, listener),
+            _ if self.nobody_starves() => {
+                let reason = format!("{engine} has no states, so it cannot tell who starves");
+                Report::untried(self, engine, reason)
+            }
             #[cfg(feature = "loom")]
             Engine::Loom => loom::verify(self, limits, listener),
             #[cfg(feature = "shuttle")]
             Engine::Shuttle => shuttle::verify(self, limits, listener),
             #[cfg(not(all(feature = "loom", feature = "shuttle")))]
-            absent => Report::absent(self, absent),
+            absent => Report::untried(self, absent, format!("this build is without {absent}")),
         }
     }
 

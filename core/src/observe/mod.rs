@@ -293,7 +293,7 @@ impl Observers {
             "{} {what} {object}: {} at {}{last}",
             thread.name, pending.op.kind, pending.taken
         );
-        Violation { kind, reason, waits: Vec::new() }
+        Violation::new(kind, reason)
     }
 
     fn last_release(&self, object: ObjectId) -> Option<&Event> {
@@ -314,7 +314,7 @@ impl Observers {
             None => format!("found at the end [{}:{}]", at.file(), at.line()),
         };
         let reason = format!("{id}: {message} ({who})");
-        Violation { kind: ViolationKind::invariant(id), reason, waits: Vec::new() }
+        Violation::new(ViolationKind::invariant(id), reason)
     }
 
     /// A panic in thread `me`.
@@ -323,7 +323,7 @@ impl Observers {
         let place = panic.place.as_ref().map_or(String::new(), |place| format!(" [{place}]"));
         let reason = format!("{who} panicked: {}{place}", panic.message);
         let kind = ViolationKind::Panic(panic.message.clone());
-        Violation { kind, reason, waits: Vec::new() }
+        Violation::new(kind, reason)
     }
 
     /// What the finished world leaves behind.
@@ -333,7 +333,7 @@ impl Observers {
             let kind = ViolationKind::Leak(object.name.to_owned());
             let reason =
                 format!("{name} is left behind at the end: held, referenced or unreleased");
-            Violation { kind, reason, waits: Vec::new() }
+            Violation::new(kind, reason)
         };
         let left_behind = self.objects.iter().enumerate().filter(|(_, object)| object.left_behind);
         left_behind.map(leak).collect()
@@ -358,11 +358,11 @@ enum Locking {
 fn locking(kind: OpKind) -> Option<Locking> {
     use OpKind::*;
     match kind {
-        Lock | LockInterruptible | TryLock | DownWrite | AwaitWrite | TryDownWrite => {
-            Some(Locking::Take(Mode::Exclusive))
-        }
+        Lock | LockInterruptible | TryLock | DownWrite | AwaitWrite | TryDownWrite
+        | DownWriteUnfair => Some(Locking::Take(Mode::Exclusive)),
         DownRead | AwaitRead | TryDownRead => Some(Locking::Take(Mode::Shared)),
-        Unlock | UpRead | UpWrite => Some(Locking::Release),
+        DownReadUnfair | SrcuReadLock => Some(Locking::Take(Mode::SharedRecursive)),
+        Unlock | UpRead | UpWrite | SrcuReadUnlock => Some(Locking::Release),
         _ => None,
     }
 }
@@ -372,8 +372,11 @@ fn locking(kind: OpKind) -> Option<Locking> {
 fn wanted(kind: OpKind) -> Option<Mode> {
     use OpKind::*;
     match kind {
-        Lock | LockInterruptible | DownWrite | Sleep => Some(Mode::Exclusive),
+        Lock | LockInterruptible | DownWrite | DownWriteUnfair | SynchronizeSrcu | Sleep => {
+            Some(Mode::Exclusive)
+        }
         DownRead => Some(Mode::Shared),
+        DownReadUnfair => Some(Mode::SharedRecursive),
         _ => None,
     }
 }

@@ -20,6 +20,7 @@ pub(crate) use host::Question;
 pub(crate) use host::Wish;
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::hash::Hash;
 use std::panic::Location;
 use std::rc::Rc;
@@ -199,6 +200,40 @@ pub fn forget() {
     if let Runtime::Native(execution) = current() {
         execution.forget(Location::caller());
     }
+}
+
+/// Runs `round` again and again until it yields something: a flag that is looked at every 20 ms.
+///
+/// Each round starts from what was known before the first; one that yields nothing carries nothing
+/// over. So any number of them leads back to a state that was seen before. Whoever polls never
+/// waits, so what it is kept from for ever shows only if others starve
+/// ([`nobody_starves`](crate::ScenarioBuilder::nobody_starves)).
+///
+/// # Panics
+///
+/// Under the native engine, if a round does nothing that others can see.
+pub fn poll<R>(round: impl Fn() -> Option<R>) -> R {
+    let start = history();
+    loop {
+        if let Some(result) = round() {
+            return result;
+        }
+        if let Runtime::Native(execution) = current() {
+            assert!(execution.history() != start, "a round has no operation, so it never ends");
+            execution.rewind(start);
+        }
+    }
+}
+
+/// Runs `round` again and again: a guest that executes PQAP for ever.
+///
+/// As with [`poll`], an endless program has finitely many states. The world has no final check
+/// then, and nothing is left behind at an end that never comes.
+pub fn forever(round: impl Fn()) -> ! {
+    match poll(|| {
+        round();
+        None::<Infallible>
+    }) {}
 }
 
 /// Reports that invariant `id`, such as `"INV-24"`, is broken. Under an engine this ends the

@@ -2,6 +2,7 @@
 //!
 //! Adding one is a function that makes it and a line in the list of its family.
 
+mod alternatives;
 mod ap_perms;
 mod bugs;
 mod in_use;
@@ -16,6 +17,7 @@ pub fn catalogue() -> Vec<Scenario> {
     let mut scenarios = ap_perms::scenarios();
     scenarios.extend(in_use::scenarios());
     scenarios.extend(matrix::scenarios());
+    scenarios.extend(alternatives::scenarios());
     scenarios.extend(reset::scenarios());
     scenarios.extend(bugs::scenarios());
     scenarios

@@ -17,6 +17,7 @@
 //! [`world`] has what the threads share and [`Version`](world::Version), the functions in which
 //! the versions differ; [`machine`] is the hardware, and judges it.
 
+pub mod alternatives;
 pub mod ap_queue;
 pub mod aqic;
 pub mod find_queue;

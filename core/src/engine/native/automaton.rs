@@ -452,7 +452,8 @@ impl Automaton {
         blocked
     }
 
-    fn each_pending(
+    /// What everybody who has not ended has announced, and how it can happen in `state`.
+    pub(super) fn each_pending(
         &self,
         state: &State,
         mut look: impl FnMut(ThreadId, (ObjectId, Op), Ready),

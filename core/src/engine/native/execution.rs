@@ -568,6 +568,15 @@ impl Execution {
         inner.threads.get(inner.running.index()).map_or(BEGINNING, |thread| thread.history)
     }
 
+    /// The state that the execution is in: equal words mean equal states, in this exploration.
+    pub(super) fn state(&self) -> Vec<u64> {
+        let inner = self.inner.borrow();
+        let mut words = vec![inner.threads.len() as u64, inner.machines.len() as u64];
+        words.extend(inner.threads.iter().map(|thread| thread.history));
+        inner.machines.iter().for_each(|machine| machine.encode(&mut words));
+        words
+    }
+
     pub(crate) fn rewind(&self, history: History) {
         let mut inner = self.inner.borrow_mut();
         let me = inner.running.index();

@@ -1,0 +1,82 @@
+//! A schedule that comes back to a state it has been in, and who starves on the way round.
+//!
+//! A starvation is found on the graph of the states and shown on the program itself, which knows
+//! nothing of the graph: so this looks at the states as they come, and judges the cycle by what it
+//! has seen.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use crate::explore::{Decision, Point, Replay, Strategy};
+use crate::op::ThreadId;
+use crate::verdict::Findings;
+
+use super::execution::Execution;
+
+/// Follows a schedule and remembers where it has been.
+pub(super) struct Lasso<'a> {
+    replay: Replay<'a>,
+    execution: Rc<Execution>,
+    passed: Vec<Passed>,
+}
+
+/// A state that was passed.
+struct Passed {
+    state: Vec<u64>,
+    /// Who could go on without luck.
+    possible: BTreeSet<ThreadId>,
+    /// Who did, if it was the one or the other.
+    step: Option<ThreadId>,
+}
+
+impl<'a> Lasso<'a> {
+    pub(super) fn new(replay: Replay<'a>, execution: &Rc<Execution>) -> Self {
+        Self { replay, execution: Rc::clone(execution), passed: Vec::new() }
+    }
+
+    /// Notes who starves, if the schedule ends in a fair cycle.
+    pub(super) fn note(self, findings: &mut Findings) -> Replay<'a> {
+        let last = self.passed.len() - 1;
+        let state = &self.passed[last].state;
+        let start = self.passed[..last].iter().position(|passed| passed.state == *state);
+        if let Some(start) = start
+            && let Some(possible) = possible_on_fair(&self.passed[start..last])
+        {
+            self.execution.observers(|seen| {
+                let waiting = seen.pending().map(|(thread, ..)| thread);
+                for thread in waiting.filter(|thread| !possible.contains(thread)) {
+                    findings.note(seen.starvation(thread, start), seen);
+                }
+            });
+        }
+        self.replay
+    }
+}
+
+/// Who can go on somewhere on this cycle, if everybody who can does.
+fn possible_on_fair(cycle: &[Passed]) -> Option<BTreeSet<ThreadId>> {
+    let possible: BTreeSet<ThreadId> =
+        cycle.iter().flat_map(|passed| &passed.possible).copied().collect();
+    let steps: Option<BTreeSet<ThreadId>> = cycle.iter().map(|passed| passed.step).collect();
+    steps.filter(|steps| *steps == possible)
+}
+
+impl Strategy for Lasso<'_> {
+    fn begin(&mut self) -> bool {
+        self.replay.begin()
+    }
+
+    fn choose(&mut self, point: &dyn Point) -> Decision {
+        let decision = self.replay.choose(point);
+        let sure = || point.enabled().iter().filter(|enabled| enabled.sure);
+        let step = match decision {
+            Decision::Take(choice) => {
+                sure().find(|enabled| enabled.choice == choice).map(|enabled| enabled.choice.thread)
+            }
+            Decision::Cut => None,
+        };
+        let possible = sure().map(|enabled| enabled.choice.thread).collect();
+        self.passed.push(Passed { state: self.execution.state(), possible, step });
+        decision
+    }
+}
