@@ -138,7 +138,7 @@ pub use checkpoint::{Checkpoint, CheckpointError};
 pub use data::{Opaque, Value};
 pub use engine::{Engine, Limits, Listener, Progress, ReplayError, Search, UnknownName};
 pub use explore::{Schedule, ScheduleError, Shard, ShardError};
-pub use observe::{Step, Trace};
+pub use observe::{Site, Step, Trace};
 pub use runtime::{Function, forever, forget, function, invariant_broken, poll};
 pub use scenario::{Expected, Scenario, ScenarioBuilder};
 pub use verdict::{Certificate, Counterexample, Part, Prediction, Report, Settled, Verdict};

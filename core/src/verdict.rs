@@ -6,7 +6,7 @@ use std::fmt;
 use crate::engine::{Engine, Search};
 use crate::explore::{Schedule, Shard};
 use crate::observe::lockdep::Inversion;
-use crate::observe::{Observers, Trace};
+use crate::observe::{Observers, Seen, Site, Trace};
 use crate::scenario::{Expected, Scenario};
 use crate::violation::{Violation, ViolationKind};
 
@@ -123,6 +123,9 @@ pub struct Report {
     pub certificate: Certificate,
     /// The lock-order inversions that were predicted.
     pub predictions: Vec<Prediction>,
+    /// The lines of the model whose operations have happened in some execution, in order. A
+    /// search that knows a step from elsewhere does not run it again, but it has run it once.
+    pub reached: Vec<Site>,
     /// Which search the native engine used in the end; another than was asked for where the
     /// states cannot be compared ([`Opaque`](crate::Opaque)), and after some refutations.
     pub search: Option<Search>,
@@ -140,7 +143,7 @@ impl Report {
         engine: Engine,
         findings: Findings,
         explored: Explored,
-        inversions: &[Inversion],
+        seen: &Seen,
     ) -> Self {
         let complete = explored.stopped.is_none();
         // What stops an execution may hide a deadlock; waiting does not.
@@ -156,7 +159,7 @@ impl Report {
                 None => Settled::Open,
             },
         };
-        let predictions = inversions.iter().map(settle).collect();
+        let predictions = seen.inversions().iter().map(settle).collect();
         let verdict = match explored.stopped.clone() {
             _ if !findings.0.is_empty() => Verdict::Refuted(findings.0.into_values().collect()),
             Some(reason) => Verdict::Inconclusive { reason },
@@ -172,6 +175,7 @@ impl Report {
             executions: explored.executions,
             certificate: explored.certificate,
             predictions,
+            reached: seen.sites(),
             expected: scenario.expected(engine).clone(),
             expected_inversions: scenario.expected_inversions().to_vec(),
             thorough: explored.thorough,
@@ -188,7 +192,7 @@ impl Report {
             part: None,
             thorough: false,
         };
-        Self::new(scenario, engine, Findings::default(), explored, &[])
+        Self::new(scenario, engine, Findings::default(), explored, &Seen::default())
     }
 
     /// What was claimed.

@@ -6,12 +6,16 @@
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
 use super::matrix::{ENABLE, QUEUE, matrix};
-use crate::vfio_ap::ap_queue::{ApQueue, Config};
+use crate::vfio_ap::ap_queue::{ApQueue, Config, ResponseCode};
 use crate::vfio_ap::reset::{Protocol, vfio_ap_mdev_reset_queues};
+use crate::vfio_ap::v5_3::V5_3;
+use crate::vfio_ap::v5_11::V5_11;
+use crate::vfio_ap::v5_13::V5_13;
 use crate::vfio_ap::v5_15::V5_15;
 use crate::vfio_ap::world::{Aqic, Version, World};
 
-const V5_11: &str = "commit 6c12a6384e0c, v5.11 to v6.3";
+const V5_3_SOURCE: &str = "commit ec89b55e3bce, v5.3 to v5.10";
+const V5_11_SOURCE: &str = "commit 6c12a6384e0c, v5.11 to v6.3";
 const V6_4: &str = "commits 62414d901c3a and 0daf9878a799, v6.4";
 const V6_6: &str = "commits 9261f0438835, dd174833e44e and 411b0109daa5, v6.6";
 
@@ -23,18 +27,23 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         [ViolationKind::deadlock(waits), ViolationKind::deadlock([waits[1]])]
     };
     vec![
-        slow("v5.11", V5_11, Protocol::V5_11).refuted(broken("INV-08")),
+        slow("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-08")),
         slow("v6.4", V6_4, Protocol::V6_4).refuted(broken("INV-08")),
         slow("v6.6", V6_6, Protocol::V6_6).proved(),
-        somebody_elses("v5.11", V5_11, Protocol::V5_11).refuted(broken("INV-08")),
+        somebody_elses("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-08")),
         somebody_elses("v6.4", V6_4, Protocol::V6_4).refuted(broken("INV-08")),
         somebody_elses("v6.6", V6_6, Protocol::V6_6).proved(),
-        deconfigured("v5.11", V5_11, Protocol::V5_11).proved(),
+        deconfigured("v5.11", V5_11_SOURCE, Protocol::V5_11).proved(),
         deconfigured("v6.6", V6_6, Protocol::V6_6).proved(),
-        handed_over("v5.11", V5_11, Protocol::V5_11).refuted(broken("INV-17")),
+        handed_over("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-17")),
         handed_over("v6.6", V6_6, Protocol::V6_6).proved(),
-        stuck("v5.11", V5_11, Protocol::V5_11).refuted(broken("INV-08")),
+        stuck("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-08")),
         stuck("v6.6", V6_6, Protocol::V6_6).refuted(for_ever()),
+        ioctl::<V5_3>("v5.3", V5_3_SOURCE).proved(),
+        ioctl::<V5_11>("v5.11", V5_11_SOURCE).proved(),
+        ioctl::<V5_13>("v5.13", "commit 0cc00c8d4050, v5.13").proved(),
+        ioctl::<V5_15>("v5.15", "commit 86956e70761b, v5.15").proved(),
+        busy_disable().proved(),
     ]
 }
 
@@ -141,4 +150,40 @@ fn stuck(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<Wor
     scenario("stuck", version, source, protocol, world)
         .about("the machine never finishes: the driver gives up, or waits with its mutex held")
         .thread("PQAP(AQIC)", |w| _ = w.pqap::<V5_15>(0, 0, ENABLE))
+}
+
+/// The device is reset by the VMM while it is closed.
+fn ioctl<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    let world = || {
+        let world = World::new::<V>(1, 1, &[matrix(&[1])]);
+        V::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+        _ = world.pqap::<V>(0, 0, ENABLE);
+        world.machine.nqap(0, QUEUE);
+        world
+    };
+    Scenario::builder(format!("vfio-ap/reset/ioctl/{version}"), world)
+        .about("VFIO_DEVICE_RESET against the closing of the device: everything is freed once")
+        .source(source)
+        .thread("VFIO_DEVICE_RESET", |w| _ = V::reset(w, 0))
+        .thread("close", |w| V::close(w, 0))
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// The guest switches the interrupts off while the queue is busy.
+fn busy_disable() -> ScenarioBuilder<World> {
+    let world = || {
+        let world = World::with_queues::<V5_15>(1, 1, &[matrix(&[1])], [ApQueue::new(QUEUE)]);
+        V5_15::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+        _ = world.pqap::<V5_15>(0, 0, ENABLE);
+        world
+    };
+    Scenario::builder("vfio-ap/reset/busy-disable/v5.15", world)
+        .about("PQAP(AQIC) switches the interrupts of a queue off that is busy for a while")
+        .source("vfio_ap_irq_disable, commit ec89b55e3bce, v5.3")
+        .thread("PQAP(AQIC)", |w| {
+            let code = w.pqap::<V5_15>(0, 0, Aqic { irq: None, ..ENABLE });
+            assert_eq!(code, ResponseCode::Normal);
+        })
+        .thread("machine", |w| w.machine.happens(QUEUE, |queue| queue.busy = 2))
+        .finally(|w| w.at_rest::<V5_15>())
 }

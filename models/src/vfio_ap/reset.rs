@@ -305,7 +305,7 @@ mod tests {
         for _ in 0..4 {
             frontier = frontier
                 .into_iter()
-                .flat_map(|(state, ours, gone)| {
+                .flat_map(|(state, ours, _)| {
                     answers().map(move |status| {
                         let zapq = matches!(state, State::Zapq { .. });
                         let ours = (ours && !zapq) || (zapq && status.code == ResponseCode::Normal);

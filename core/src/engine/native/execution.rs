@@ -14,7 +14,7 @@ use crate::explore::{Choice, Decision, Enabled, Happened, Point, Strategy};
 use crate::machine::{Machine, Ready};
 use crate::object::{Object, Place};
 use crate::observe::Observers;
-use crate::observe::lockdep::Lockdep;
+use crate::observe::Seen;
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::runtime::{self, Runtime};
 use crate::scenario::{Body, Instance, Program};
@@ -519,20 +519,21 @@ impl Execution {
             me
         };
         if me == ThreadId::SETUP {
-            return self.perform_alone(object, op);
+            return self.perform_alone(object, op, at);
         }
         fiber::suspend();
         self.inner.borrow().threads[me.index()].reply
     }
 
     /// An operation of the set-up or of the final check, when no thread is about.
-    fn perform_alone(&self, object: ObjectId, op: Op) -> u64 {
+    fn perform_alone(&self, object: ObjectId, op: Op, at: Place) -> u64 {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
         let machine = &mut inner.machines[object.index()];
         assert!(machine.ready(ThreadId::SETUP, op).sure > 0, "{} {}", op.kind, runtime::ALONE);
         let reply = machine.apply(ThreadId::SETUP, op, 0);
         inner.observers.set_left_behind(object, machine.left_behind());
+        inner.observers.happened_alone(at);
         reply.unwrap_or_else(|fault| panic!("{}: {fault:?} outside the threads", op.kind))
     }
 
@@ -648,14 +649,14 @@ impl Execution {
         self.inner.borrow_mut().interner = interner;
     }
 
-    /// The lock order over all executions, which is forgotten here.
-    pub(super) fn take_lockdep(&self) -> Lockdep {
-        std::mem::take(self.inner.borrow_mut().observers.lockdep_mut())
+    /// What was seen over all executions, which is forgotten here.
+    pub(super) fn take_seen(&self) -> Seen {
+        std::mem::take(self.inner.borrow_mut().observers.seen_mut())
     }
 
-    /// Adds the lock order that other executions of the program have shown.
-    pub(super) fn absorb(&self, lockdep: &Lockdep) {
-        self.inner.borrow_mut().observers.lockdep_mut().absorb(lockdep);
+    /// Adds what other executions of the program have shown.
+    pub(super) fn absorb(&self, seen: &Seen) {
+        self.inner.borrow_mut().observers.seen_mut().absorb(seen);
     }
 
     /// What the observers know, over all executions.

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::explore::{Lead, Replay, Schedule, Shard, SleepSets, Strategy, Twice};
-use crate::observe::lockdep::Lockdep;
+use crate::observe::{Observers, Seen, Trace};
 use crate::scenario::Scenario;
 use crate::verdict::{Certificate, Counterexample, Explored, Findings, Part, Report};
 
@@ -105,8 +105,7 @@ impl<'a> Exploration<'a> {
     fn report(self, explored: Explored) -> Report {
         let Self { execution, scenario, findings, .. } = self;
         execution.observers(|seen| {
-            let inversions = seen.lockdep().inversions();
-            Report::new(scenario, Engine::Native, findings, explored, inversions)
+            Report::new(scenario, Engine::Native, findings, explored, seen.seen())
         })
     }
 
@@ -256,10 +255,10 @@ impl<'a> Exploration<'a> {
     }
 
     /// Takes over what executions on another thread have shown.
-    fn absorb(&mut self, executions: u64, findings: Findings, lockdep: &Lockdep) {
+    fn absorb(&mut self, executions: u64, findings: Findings, seen: &Seen) {
         self.executions += executions;
         self.findings.absorb(findings);
-        self.execution.absorb(lockdep);
+        self.execution.absorb(seen);
     }
 
     /// Runs the program along `path` and on to an end, and tells what it has shown.
@@ -278,7 +277,7 @@ impl<'a> Exploration<'a> {
     /// Runs the program along `path`, and notes what that violates.
     fn show(&mut self, path: &Schedule) -> Result<(), String> {
         self.count_execution()?;
-        let (end, replay) = follow(&self.execution, self.scenario, path, &mut self.findings);
+        let (end, replay) = run_along(path, self.scenario, &self.execution, &mut self.findings);
         match end {
             End::TooLong => self.too_long(),
             _ if replay.followed() < path.len() => Err(DIVERGED.to_owned()),
@@ -340,10 +339,10 @@ impl<'a> Exploration<'a> {
 }
 
 /// Runs a scenario along `schedule`, and notes what that violates.
-fn follow<'a>(
-    execution: &Rc<Execution>,
-    scenario: &Scenario,
+fn run_along<'a>(
     schedule: &'a Schedule,
+    scenario: &Scenario,
+    execution: &Rc<Execution>,
     findings: &mut Findings,
 ) -> (End, Replay<'a>) {
     let mut replay = Replay::new(schedule);
@@ -355,12 +354,14 @@ fn follow<'a>(
     (end, lasso.note(findings))
 }
 
-pub(super) fn replay(
-    scenario: &Scenario,
+/// As [`run_along`], with a schedule that may be none of the scenario's.
+fn run_along_checked(
     schedule: &Schedule,
-) -> Result<Vec<Counterexample>, ReplayError> {
-    let mut findings = Findings::default();
-    let (end, replay) = follow(&Execution::new(usize::MAX), scenario, schedule, &mut findings);
+    scenario: &Scenario,
+    execution: &Rc<Execution>,
+    findings: &mut Findings,
+) -> Result<End, ReplayError> {
+    let (end, replay) = run_along(schedule, scenario, execution, findings);
     if let Some((step, possible)) = replay.impossible() {
         let name =
             |thread: usize| scenario.threads().nth(thread).unwrap_or("a spawned thread").to_owned();
@@ -371,6 +372,16 @@ pub(super) fn replay(
     if replay.followed() < schedule.len() {
         return Err(ReplayError::TooLong { followed: replay.followed() });
     }
+    Ok(end)
+}
+
+pub(super) fn replay(
+    scenario: &Scenario,
+    schedule: &Schedule,
+) -> Result<Vec<Counterexample>, ReplayError> {
+    let mut findings = Findings::default();
+    let execution = Execution::new(usize::MAX);
+    let end = run_along_checked(schedule, scenario, &execution, &mut findings)?;
     let mut found: Vec<Counterexample> = findings.0.into_values().collect();
     found.retain(|found| found.schedule.len() == schedule.len());
     match (found.is_empty(), end) {
@@ -378,4 +389,10 @@ pub(super) fn replay(
         (true, End::Cut) => Err(ReplayError::TooShort),
         (true, _) => Err(ReplayError::NoViolation),
     }
+}
+
+pub(super) fn follow(scenario: &Scenario, schedule: &Schedule) -> Result<Trace, ReplayError> {
+    let execution = Execution::new(usize::MAX);
+    run_along_checked(schedule, scenario, &execution, &mut Findings::default())?;
+    Ok(execution.observers(Observers::trace))
 }
