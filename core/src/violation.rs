@@ -33,7 +33,7 @@ pub enum ViolationKind {
     Starvation {
         /// The thread's name.
         thread: String,
-        /// The class of what it waits for.
+        /// The class of what it waits for, or what it polls for.
         class: String,
     },
     /// An invariant of the scenario, by its id.

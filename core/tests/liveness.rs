@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use selvedge_core::sync::{Atomic, Mutex, RwSem, UnfairRwSem, WaitQueue};
 use selvedge_core::{
     Checkpoint, CheckpointError, Engine, Limits, Report, Scenario, ScenarioBuilder, Search, Shard,
-    Verdict, ViolationKind, forever,
+    Verdict, ViolationKind, forever, poll,
 };
 
 fn starvation(thread: &str, class: &str) -> [ViolationKind; 1] {
@@ -192,6 +192,47 @@ fn hand_over_hand_starves_nobody() {
         .thread("T3", |[_, b]| drop(b.lock()))
         .nobody_starves();
     check(&scenario.proved());
+}
+
+/// Whoever polls takes steps, and gets nowhere; also if everybody else has ended.
+#[test]
+fn polling_for_what_never_comes_is_a_starvation() {
+    let poll_for = |flag: &Atomic| poll("flag", || (flag.load() == 1).then_some(()));
+    let alone = Scenario::builder("alone", || Atomic::new("number", 0))
+        .thread("T", poll_for)
+        .thread("other", |flag| _ = flag.load())
+        .nobody_starves();
+    check(&alone.refuted(starvation("T", "flag")));
+    let helped = Scenario::builder("helped", || Atomic::new("number", 0))
+        .thread("T", poll_for)
+        .thread("other", |flag| flag.store(1))
+        .nobody_starves();
+    check(&helped.proved());
+    // Now and then the flag is set, and the poller may always look at the wrong time.
+    let unlucky = Scenario::builder("unlucky", || Atomic::new("number", 0))
+        .thread("T", poll_for)
+        .thread("other", |flag| forever(|| [1, 0].into_iter().for_each(|value| flag.store(value))))
+        .nobody_starves();
+    check(&unlucky.refuted(starvation("T", "flag")));
+    let round = Scenario::builder("round", || (Atomic::new("number", 1), Mutex::new("A", ())))
+        .thread("T", move |(flag, a)| {
+            forever(|| {
+                poll_for(flag);
+                a.lock().unlock();
+            })
+        })
+        .nobody_starves();
+    check(&round.proved());
+}
+
+/// A lock is polled for with a trylock: a fair scheduler need not look when it is free.
+#[test]
+fn polling_for_a_lock_that_others_take_again_and_again_may_last_for_ever() {
+    let scenario = Scenario::builder("spin", || Mutex::new("A", ()))
+        .thread("spin", |a| drop(poll("A is free", || a.try_lock())))
+        .thread("loop", |a| forever(|| drop(a.lock())))
+        .nobody_starves();
+    check(&scenario.refuted(starvation("spin", "A is free")));
 }
 
 /// A signal would help; nobody may count on one.

@@ -59,6 +59,8 @@ struct Thread {
     /// The objects behind `task`'s classes, so that holders can be found.
     holds: Vec<ObjectId>,
     pending: Option<Pending>,
+    /// What the thread polls for, if it does.
+    polls: Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -166,8 +168,24 @@ impl Observers {
             task: Task::default(),
             holds: Vec::new(),
             pending: None,
+            polls: None,
         });
         id
+    }
+
+    /// What `thread` polls for, if it does.
+    pub(crate) fn polls(&self, thread: ThreadId) -> Option<&'static str> {
+        self.threads[thread.index()].polls
+    }
+
+    /// Thread `me` polls for `what` from now on, and did for what is returned.
+    pub(crate) fn set_polls(
+        &mut self,
+        me: ThreadId,
+        what: Option<&'static str>,
+    ) -> Option<&'static str> {
+        let thread = self.threads.get_mut(me.index())?;
+        std::mem::replace(&mut thread.polls, what)
     }
 
     pub(crate) fn enter_function(&mut self, me: ThreadId, name: &'static str) {

@@ -30,9 +30,10 @@ impl Observers {
     /// The violation that `thread` waits for ever, though all the others who can go on do: what
     /// has happened from operation `again_from` on happens again and again.
     pub(crate) fn starvation(&self, thread: ThreadId, again_from: usize) -> Violation {
-        let class = self.objects[self.wish(thread).object.index()].name;
+        let wish = self.objects[self.wish(thread).object.index()].name;
+        let what = self.polls(thread).unwrap_or(wish);
         Violation {
-            kind: ViolationKind::starvation(&self.name(thread), class),
+            kind: ViolationKind::starvation(&self.name(thread), what),
             reason: format!("starvation: {} for ever", self.describe(thread)),
             waits: vec![self.wait(thread, false)],
             again_from: Some(again_from),
@@ -147,7 +148,11 @@ impl Observers {
             [] => String::new(),
             held => format!(" holds {} and", held.join(", ")),
         };
-        format!("{}{holding} waits for {}", self.name(thread), self.object_name(wish.object))
+        let waits = match self.polls(thread) {
+            Some(what) => format!("polls for {what}"),
+            None => format!("waits for {}", self.object_name(wish.object)),
+        };
+        format!("{}{holding} {waits}", self.name(thread))
     }
 
     fn wait(&self, thread: ThreadId, on_cycle: bool) -> Wait {

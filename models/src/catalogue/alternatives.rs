@@ -32,6 +32,7 @@ const FEBRUARY: &str = "the repairs of February 2021 that were posted before com
 const MERGED: &str = "commit 21195eb038bc, v6.0, with a part left out";
 const OURS: &str = "commit f21916ec4826, v5.11, with a trylock in the place of a lock";
 
+const PQAP: &str = "PQAP(AQIC)";
 const UPDATE: &str = "unset_kvm";
 const PV: &str = "PV ioctl";
 const ADMIN: &str = "assign_adapter_store";
@@ -66,7 +67,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 
 /// The thread of each role.
 fn pqap<D: Design>(scenario: ScenarioBuilder<D>) -> ScenarioBuilder<D> {
-    scenario.thread("PQAP(AQIC)", |design| design.pqap(0, Aqic::Enable))
+    scenario.thread(PQAP, |design| design.pqap(0, Aqic::Enable))
 }
 
 fn upd<D: Design>(scenario: ScenarioBuilder<D>) -> ScenarioBuilder<D> {
@@ -464,8 +465,8 @@ fn vcpu_creation() -> [Scenario; 2] {
     ]
 }
 
-/// The row of the flag that is polled. Nobody waits there, so who is kept from what shows only if
-/// it is asked who starves.
+/// The row of the flag that is polled. Whoever polls takes steps, so that it does so for ever shows
+/// only if it is asked who starves.
 fn polling() -> [Scenario; 5] {
     let new = |threads: &str, what: &str| {
         Scenario::builder(format!("vfio-ap/matrix/polling/{threads}"), || Polling::new(1))
@@ -475,8 +476,8 @@ fn polling() -> [Scenario; 5] {
             .nobody_starves()
     };
     let livelock = || {
-        let update = ViolationKind::starvation(UPDATE, "kvm->lock");
-        [update, ViolationKind::starvation(PV, "vcpu->mutex")]
+        let by = [(PQAP, "kvm_busy"), (UPDATE, "kvm->lock"), (PV, "vcpu->mutex")];
+        by.map(|(thread, what)| ViolationKind::starvation(thread, what))
     };
     let three = "PQAP(AQIC), the update and the PV ioctl";
     let four = "PQAP(AQIC), the update, the PV ioctl and an administrator";

@@ -115,8 +115,9 @@ impl Inner {
     }
 
     fn next(&self, thread: ThreadId) -> Next {
+        let polls = self.observers.polls(thread).is_some();
         let thread = &self.threads[thread.index()];
-        Next { history: thread.history, pending: thread.pending }
+        Next { history: thread.history, pending: thread.pending, polls }
     }
 
     /// The step in progress is over: everybody has come to an operation, or to an end.
@@ -376,7 +377,7 @@ impl Execution {
             forgotten: 0,
             end: None,
         });
-        inner.affects(|| Effect::Spawned(me, Next { history, pending: None }));
+        inner.affects(|| Effect::Spawned(me, Next { history, pending: None, polls: false }));
         me
     }
 
@@ -604,6 +605,12 @@ impl Execution {
         let place = inner.interner.value(&(at, thread.forgotten));
         let again = inner.interner.begin(Begins::Again, me.index() as u64);
         thread.history = inner.interner.extend(again, place);
+    }
+
+    pub(crate) fn polls(&self, what: Option<&'static str>) -> Option<&'static str> {
+        let mut inner = self.inner.borrow_mut();
+        let me = inner.running;
+        inner.watched.then(|| inner.observers.set_polls(me, what))?
     }
 
     pub(crate) fn enter_function(&self, name: &'static str) {

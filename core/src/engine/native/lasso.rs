@@ -25,7 +25,9 @@ struct Passed {
     state: Vec<u64>,
     /// Who could go on without luck.
     possible: BTreeSet<ThreadId>,
-    /// Who did, if it was the one or the other.
+    /// Who polled, and so was no better off for it.
+    polls: BTreeSet<ThreadId>,
+    /// Who went on, if it was one of those who could.
     step: Option<ThreadId>,
 }
 
@@ -40,11 +42,12 @@ impl<'a> Lasso<'a> {
         let state = &self.passed[last].state;
         let start = self.passed[..last].iter().position(|passed| passed.state == *state);
         if let Some(start) = start
-            && let Some(possible) = possible_on_fair(&self.passed[start..last])
+            && is_fair(&self.passed[start..last])
         {
+            let cycle = &self.passed[start..last];
             self.execution.observers(|seen| {
-                let waiting = seen.pending().map(|(thread, ..)| thread);
-                for thread in waiting.filter(|thread| !possible.contains(thread)) {
+                let pending = seen.pending().map(|(thread, ..)| thread);
+                for thread in pending.filter(|thread| cycle.iter().all(|p| p.waits(thread))) {
                     findings.note(seen.starvation(thread, start), seen);
                 }
             });
@@ -53,12 +56,18 @@ impl<'a> Lasso<'a> {
     }
 }
 
-/// Who can go on somewhere on this cycle, if everybody who can does.
-fn possible_on_fair(cycle: &[Passed]) -> Option<BTreeSet<ThreadId>> {
-    let possible: BTreeSet<ThreadId> =
-        cycle.iter().flat_map(|passed| &passed.possible).copied().collect();
+impl Passed {
+    /// Whether `thread`, which has not ended, waits here or might as well.
+    fn waits(&self, thread: &ThreadId) -> bool {
+        !self.possible.contains(thread) || self.polls.contains(thread)
+    }
+}
+
+/// Whether everybody who can go on somewhere on this cycle does, and nobody else.
+fn is_fair(cycle: &[Passed]) -> bool {
+    let possible = cycle.iter().flat_map(|passed| &passed.possible).copied().collect();
     let steps: Option<BTreeSet<ThreadId>> = cycle.iter().map(|passed| passed.step).collect();
-    steps.filter(|steps| *steps == possible)
+    steps == Some(possible)
 }
 
 impl Strategy for Lasso<'_> {
@@ -76,7 +85,11 @@ impl Strategy for Lasso<'_> {
             Decision::Cut => None,
         };
         let possible = sure().map(|enabled| enabled.choice.thread).collect();
-        self.passed.push(Passed { state: self.execution.state(), possible, step });
+        let polls = self.execution.observers(|seen| {
+            let pending = seen.pending().map(|(thread, ..)| thread);
+            pending.filter(|thread| seen.polls(*thread).is_some()).collect()
+        });
+        self.passed.push(Passed { state: self.execution.state(), possible, polls, step });
         decision
     }
 }

@@ -10,6 +10,10 @@
 //! objects, as a writer is by a lock that prefers readers. If there is no such cycle, nobody
 //! starves.
 //!
+//! Whoever polls is no better off than whoever waits: it takes steps, and each round leads back to
+//! where it was. So as long as a thread looks and does not see what it looks for, it counts as
+//! waiting, whatever steps it takes.
+//!
 //! Luck is no way out and no excuse: whoever could go on by luck alone waits, and a step that needs
 //! luck is on no cycle, because nobody is lucky for ever.
 //!
@@ -48,6 +52,8 @@ struct Node {
     pending: Threads,
     /// Who can do it without luck.
     possible: Threads,
+    /// Whose next step is one of polling.
+    polls: Threads,
     steps: Vec<Step>,
 }
 
@@ -57,8 +63,8 @@ struct Step {
     to: u32,
 }
 
-/// For each thread that starves, and each of its operations that it is kept from, the way to a
-/// cycle and once around it.
+/// For each thread that starves, and each place where it does, the way to a cycle and once around
+/// it.
 pub(super) fn starvations(states: &States, automaton: &Automaton) -> Result<Vec<Schedule>, String> {
     let graph = Graph::new(states, automaton)?;
     let everybody = graph.nodes.iter().fold(0, |all, node| all | node.pending);
@@ -68,7 +74,7 @@ pub(super) fn starvations(states: &States, automaton: &Automaton) -> Result<Vec<
         for part in graph.starving(thread) {
             let start = *part.iter().min().expect("a part has a state");
             let state = states.get(graph.nodes[start as usize].id);
-            // A thread that takes no step is at the same operation all around.
+            // A thread that waits is at the same operation all around.
             if kept_from.insert(automaton.meeting_of(&state, ThreadId::new(thread)).0) {
                 found.push(graph.lasso(states, &part, start));
             }
@@ -83,7 +89,7 @@ impl Graph {
         let mut numbers = FxHashMap::default();
         states.for_each(|id, _| {
             numbers.insert(id, nodes.len() as u32);
-            nodes.push(Node { id, pending: 0, possible: 0, steps: Vec::new() });
+            nodes.push(Node { id, pending: 0, possible: 0, polls: 0, steps: Vec::new() });
         });
         let mut scratch = Vec::new();
         for node in &mut nodes {
@@ -94,6 +100,7 @@ impl Graph {
                 threads = thread.index() + 1;
                 if threads <= THREADS_MAX {
                     node.pending |= bit(thread.index());
+                    node.polls |= u64::from(automaton.polls(&state, thread)) << thread.index();
                     sure.extend((0..ready.sure).map(|way| Choice { thread, way }));
                 }
             });
@@ -117,10 +124,13 @@ impl Graph {
         Ok(Self { nodes })
     }
 
-    /// Parts of the graph in which everybody is treated fairly and `thread` waits: each is
+    /// Parts of the graph in which everybody is treated fairly and `thread` waits or polls: each is
     /// strongly connected and has a step.
     fn starving(&self, thread: usize) -> Vec<Vec<u32>> {
-        let waits = |node: &Node| node.pending & !node.possible & bit(thread) != 0;
+        let waits = |node: &Node| {
+            let waits = node.pending & (!node.possible | node.polls);
+            waits & bit(thread) != 0
+        };
         let states = (0..self.nodes.len() as u32).filter(|s| waits(&self.nodes[*s as usize]));
         let mut parts = Parts { graph: self, part_of: vec![0; self.nodes.len()], made: 0 };
         let mut to_do = vec![states.collect::<Vec<u32>>()];

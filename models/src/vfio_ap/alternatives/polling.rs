@@ -38,7 +38,7 @@ impl Design for Polling {
     /// Locks: `vcpu->mutex` -> `matrix_dev->lock`, again and again while the flag is set.
     fn pqap(&self, vcpu: usize, aqic: Aqic) {
         let _running = self.guest.kvm.vcpu(vcpu);
-        let _locked = poll(|| {
+        let _locked = poll("kvm_busy", || {
             let locked = self.lock.lock();
             (self.kvm_busy.load() == 0).then_some(locked)
         });
