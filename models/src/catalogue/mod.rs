@@ -9,7 +9,6 @@ mod hotplug;
 mod hotplug_bugs;
 mod in_use;
 mod matrix;
-mod matrix_v6_0;
 mod reset;
 
 pub use ap_perms::instance as ap_perms_instance;
@@ -20,7 +19,6 @@ pub fn catalogue() -> Vec<Scenario> {
     let mut scenarios = ap_perms::scenarios();
     scenarios.extend(in_use::scenarios());
     scenarios.extend(matrix::scenarios());
-    scenarios.extend(matrix_v6_0::scenarios());
     scenarios.extend(alternatives::scenarios());
     scenarios.extend(hotplug::scenarios());
     scenarios.extend(reset::scenarios());
