@@ -6,8 +6,8 @@ pub mod peers;
 
 use std::ops::ControlFlow;
 
+use selvedge_checks::catalogue;
 use selvedge_core::{Engine, Expected, Limits, Report, Scenario, Search};
-use selvedge_models::catalogue;
 
 /// The scenarios of the catalogue with several threads that both the native engine and loom
 /// prove.

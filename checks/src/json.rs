@@ -96,6 +96,16 @@ impl Line {
         }
     }
 
+    /// The verdict in words. Where lockdep warns of what cannot happen, that is a
+    /// verdict of its own.
+    pub(crate) fn verdict(&self) -> &str {
+        let infeasible = |inversion: &Inversion| inversion.settled == "infeasible";
+        match &*self.found {
+            "proved" if self.lockdep.iter().any(infeasible) => "lockdep-only",
+            found => found,
+        }
+    }
+
     pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
         serde_json::to_writer(&mut *out, self)?;
         writeln!(out)

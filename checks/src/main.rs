@@ -5,8 +5,10 @@ mod aside;
 mod cli;
 mod compare;
 mod json;
+mod matrix;
 mod merge;
 mod progress;
+mod reached;
 mod select;
 mod show;
 mod table;
@@ -17,8 +19,8 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use clap::Parser;
+use selvedge_checks::catalogue;
 use selvedge_core::{Engine, Limits, ReplayError, Scenario, Schedule, Verdict};
-use selvedge_models::catalogue;
 use selvedge_models::programs::programs;
 
 use cli::{Cli, Command};

@@ -24,6 +24,9 @@ pub(crate) fn counterexample(
     let header = ["".to_owned()].into_iter().chain(threads.iter().cloned());
     table.set_header(header.chain(["holds then".to_owned(), "where".to_owned()]));
     for (number, step) in found.trace.steps.iter().enumerate() {
+        if found.violation.again_from == Some(number) {
+            table.add_row(["", "from here on, again and again:"]);
+        }
         let mut row = vec![(number + 1).to_string()];
         row.extend((0..threads.len()).map(|thread| cell(step, thread)));
         row.extend([step.held.join(", "), place(step)]);

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, presets};
 
 use crate::json::Line;
+use crate::matrix;
 
 /// One scenario on one engine.
 pub(crate) struct Row {
@@ -65,7 +66,7 @@ impl Table {
                 Cell::new(format!("  {}", row.name)),
                 Cell::new(&row.line.engine),
                 Cell::new(&row.line.expected),
-                Cell::new(&row.line.found),
+                Cell::new(row.line.verdict()),
                 Cell::new(row.line.executions).set_alignment(CellAlignment::Right),
                 Cell::new(time(row.line.seconds)).set_alignment(CellAlignment::Right),
                 Cell::new(if row.line.as_expected { "" } else { "NOT AS EXPECTED" }),
@@ -84,6 +85,7 @@ impl Table {
                 writeln!(out, "       {remark}")?;
             }
         }
+        matrix::write(self.rows.iter().map(|row| &row.line), out)?;
         self.write_summary(out)
     }
 

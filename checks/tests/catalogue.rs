@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 
+use selvedge_checks::catalogue;
 use selvedge_core::{
     Engine, Expected, Limits, Progress, Scenario, Search, Settled, Verdict, ViolationKind,
 };
-use selvedge_models::catalogue;
 
 fn named(name: &str) -> Scenario {
     let mut catalogue = catalogue().into_iter();

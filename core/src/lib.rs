@@ -59,6 +59,8 @@
 //! - **Deadlock**: a state in which nobody can go on, with the cycle of waits. A wait for a
 //!   flag counts if somebody has promised to clear it ([`sync::WaitQueue::promise`]). Whoever
 //!   can only be saved by luck, a signal or a spurious wake-up, is not saved.
+//! - **Starvation**, if asked for ([`ScenarioBuilder::nobody_starves`]): a cycle of states on which
+//!   a thread waits for ever while everybody else gets its turn.
 //! - **Lock order**, as lockdep does it, over all executions ([`observe::lockdep`]). The search
 //!   then settles each predicted cycle: *feasible* with a schedule, or *infeasible* in this
 //!   scenario ([`Settled`]).
@@ -136,8 +138,8 @@ pub use checkpoint::{Checkpoint, CheckpointError};
 pub use data::{Opaque, Value};
 pub use engine::{Engine, Limits, Listener, Progress, ReplayError, Search, UnknownName};
 pub use explore::{Schedule, ScheduleError, Shard, ShardError};
-pub use observe::{Step, Trace};
-pub use runtime::{Function, forget, function, invariant_broken};
+pub use observe::{Site, Step, Trace};
+pub use runtime::{Function, forever, forget, function, invariant_broken, poll};
 pub use scenario::{Expected, Scenario, ScenarioBuilder};
 pub use verdict::{Certificate, Counterexample, Part, Prediction, Report, Settled, Verdict};
 pub use violation::{Violation, ViolationKind, Wait};

@@ -68,11 +68,19 @@ impl OpKind {
         matches!(self, Self::Load | Self::Use | Self::CallModule | Self::Join)
     }
 
+    /// Whether it takes a semaphore that favours readers.
+    pub(crate) fn is_unfair(self) -> bool {
+        matches!(self, Self::DownReadUnfair | Self::DownWriteUnfair)
+    }
+
     /// What the thread itself learns from a reply. Some say only what the operation does: nothing
     /// that a thread does afterwards may depend on a ghost, and what an instruction returns is
     /// learnt apart.
     pub(crate) fn told(self, reply: u64) -> u64 {
-        if matches!(self, Self::Ghost | Self::Instruction) { 0 } else { reply }
+        match self {
+            Self::Ghost | Self::Instruction | Self::SrcuReadUnlock => 0,
+            _ => reply,
+        }
     }
 }
 
@@ -115,6 +123,18 @@ op_kinds! {
     TryDownWrite => "down_write_trylock",
     /// `up_write`; `a` is the value left behind the lock.
     UpWrite => "up_write",
+    /// `down_read` of a semaphore that favours readers: waits for whoever holds the write side.
+    DownReadUnfair => "down_read (unfair)",
+    /// `down_write` of such a semaphore: waits for whoever holds either side.
+    DownWriteUnfair => "down_write (unfair)",
+    /// `srcu_read_lock`.
+    SrcuReadLock => "srcu_read_lock",
+    /// `srcu_read_unlock`.
+    SrcuReadUnlock => "srcu_read_unlock",
+    /// `synchronize_srcu`: begins to wait for those who read.
+    SynchronizeSrcu => "synchronize_srcu",
+    /// The rest of `synchronize_srcu`: the wait for their ends.
+    AwaitReaders => "synchronize_srcu (waiting)",
     /// `prepare_to_wait`: from here on a wake-up is not lost.
     PrepareToWait => "prepare_to_wait",
     /// `schedule`: sleep until woken.

@@ -82,6 +82,7 @@ pub struct Scenario {
     exceptions: Vec<(Engine, Expected)>,
     inversions: Vec<Vec<String>>,
     loom_executions: Option<u64>,
+    nobody_starves: bool,
 }
 
 impl Scenario {
@@ -100,6 +101,7 @@ impl Scenario {
             world: Arc::new(world),
             threads: Vec::new(),
             finally: Arc::new(|_| {}),
+            nobody_starves: false,
         }
     }
 
@@ -128,8 +130,17 @@ impl Scenario {
         self.threads.iter().map(|name| &**name)
     }
 
-    /// The verdict that `engine` is expected to come to.
+    /// Whether it is claimed, too, that nobody waits for ever while others go on.
+    pub(crate) fn nobody_starves(&self) -> bool {
+        self.nobody_starves
+    }
+
+    /// The verdict that `engine` is expected to come to. Who starves only the native engine can
+    /// tell.
     pub fn expected(&self, engine: Engine) -> &Expected {
+        if self.nobody_starves && engine != Engine::Native {
+            return &Expected::Inconclusive;
+        }
         let exception = self.exceptions.iter().find(|(at, _)| *at == engine);
         exception.map_or(&self.expected, |(_, expected)| expected)
     }
@@ -192,6 +203,7 @@ pub struct ScenarioBuilder<W> {
     world: Arc<dyn Fn() -> W + Send + Sync>,
     threads: Vec<(Arc<str>, Action<W>)>,
     finally: Action<W>,
+    nobody_starves: bool,
 }
 
 impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
@@ -220,6 +232,32 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
         self
     }
 
+    /// Asks, too, whether anybody waits for ever while others go on. It is a question only where
+    /// some thread never ends ([`forever`](crate::forever)).
+    ///
+    /// Somebody starves if there is a cycle of states in each of which it waits, or polls
+    /// ([`poll`](crate::poll)) for what it never sees, and which is fair: whoever can go on somewhere on it takes a step on it. Luck counts for nothing: a thread that
+    /// only a signal or a spurious wake-up can help waits, and a cycle has no step that needs one.
+    /// No such cycle is a proof. Only the native engine can tell, by a
+    /// [`Search::Census`](crate::Search::Census).
+    ///
+    /// ```
+    /// use selvedge_core::sync::Mutex;
+    /// use selvedge_core::{Engine, Scenario, forever};
+    ///
+    /// Scenario::builder("example/contention", || Mutex::new("matrix_dev->lock", ()))
+    ///     .thread("PQAP 1", |lock| forever(|| drop(lock.lock())))
+    ///     .thread("PQAP 2", |lock| forever(|| drop(lock.lock())))
+    ///     .thread("assign", |lock| drop(lock.lock()))
+    ///     .nobody_starves()
+    ///     .proved()
+    ///     .assert_as_expected(Engine::Native);
+    /// ```
+    pub fn nobody_starves(mut self) -> Self {
+        self.nobody_starves = true;
+        self
+    }
+
     /// Claims that no ordering deadlocks, breaks an invariant or violates anything else.
     pub fn proved(self) -> Scenario {
         self.claim(Expected::Proved)
@@ -234,7 +272,7 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
     }
 
     fn claim(self, expected: Expected) -> Scenario {
-        let Self { name, about, source, world, threads, finally } = self;
+        let Self { name, about, source, world, threads, finally, nobody_starves } = self;
         let names = threads.iter().map(|(name, _)| Arc::clone(name)).collect();
         let program = move || {
             let shared = Arc::new(world());
@@ -256,6 +294,7 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
             exceptions: Vec::new(),
             inversions: Vec::new(),
             loom_executions: None,
+            nobody_starves,
         }
     }
 }

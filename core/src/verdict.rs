@@ -6,7 +6,7 @@ use std::fmt;
 use crate::engine::{Engine, Search};
 use crate::explore::{Schedule, Shard};
 use crate::observe::lockdep::Inversion;
-use crate::observe::{Observers, Trace};
+use crate::observe::{Observers, Seen, Site, Trace};
 use crate::scenario::{Expected, Scenario};
 use crate::violation::{Violation, ViolationKind};
 
@@ -123,6 +123,9 @@ pub struct Report {
     pub certificate: Certificate,
     /// The lock-order inversions that were predicted.
     pub predictions: Vec<Prediction>,
+    /// The lines of the model whose operations have happened in some execution, in order. A
+    /// search that knows a step from elsewhere does not run it again, but it has run it once.
+    pub reached: Vec<Site>,
     /// Which search the native engine used in the end; another than was asked for where the
     /// states cannot be compared ([`Opaque`](crate::Opaque)), and after some refutations.
     pub search: Option<Search>,
@@ -140,12 +143,14 @@ impl Report {
         engine: Engine,
         findings: Findings,
         explored: Explored,
-        inversions: &[Inversion],
+        seen: &Seen,
     ) -> Self {
         let complete = explored.stopped.is_none();
-        // What stops an execution may hide a deadlock; a deadlock does not.
-        let deadlock = |kind: &ViolationKind| matches!(kind, ViolationKind::Deadlock(_));
-        let nothing_hidden = findings.0.keys().all(deadlock);
+        // What stops an execution may hide a deadlock; waiting does not.
+        let waiting = |kind: &ViolationKind| {
+            matches!(kind, ViolationKind::Deadlock(_) | ViolationKind::Starvation { .. })
+        };
+        let nothing_hidden = findings.0.keys().all(waiting);
         let settle = |inversion: &Inversion| Prediction {
             inversion: inversion.clone(),
             settled: match findings.deadlock(&inversion.classes()) {
@@ -154,7 +159,7 @@ impl Report {
                 None => Settled::Open,
             },
         };
-        let predictions = inversions.iter().map(settle).collect();
+        let predictions = seen.inversions().iter().map(settle).collect();
         let verdict = match explored.stopped.clone() {
             _ if !findings.0.is_empty() => Verdict::Refuted(findings.0.into_values().collect()),
             Some(reason) => Verdict::Inconclusive { reason },
@@ -170,24 +175,24 @@ impl Report {
             executions: explored.executions,
             certificate: explored.certificate,
             predictions,
+            reached: seen.sites(),
             expected: scenario.expected(engine).clone(),
             expected_inversions: scenario.expected_inversions().to_vec(),
             thorough: explored.thorough,
         }
     }
 
-    /// What an engine says that is not in this build.
-    #[cfg(not(all(feature = "loom", feature = "shuttle")))]
-    pub(crate) fn absent(scenario: &Scenario, engine: Engine) -> Self {
+    /// What an engine says that does not try.
+    pub(crate) fn untried(scenario: &Scenario, engine: Engine, reason: String) -> Self {
         let explored = Explored {
             executions: 0,
             certificate: Certificate::default(),
-            stopped: Some(format!("this build is without {engine}")),
+            stopped: Some(reason),
             search: None,
             part: None,
             thorough: false,
         };
-        Self::new(scenario, engine, Findings::default(), explored, &[])
+        Self::new(scenario, engine, Findings::default(), explored, &Seen::default())
     }
 
     /// What was claimed.

@@ -9,8 +9,17 @@ pub struct Violation {
     pub kind: ViolationKind,
     /// One line: who did what to what, where.
     pub reason: String,
-    /// The threads that cannot go on, for a deadlock; empty otherwise.
+    /// The threads that cannot go on, for a deadlock; the thread that starves; empty otherwise.
     pub waits: Vec<Wait>,
+    /// For a starvation, after how many operations the cycle begins: those from there to the end
+    /// of the schedule happen again and again.
+    pub again_from: Option<usize>,
+}
+
+impl Violation {
+    pub(crate) fn new(kind: ViolationKind, reason: String) -> Self {
+        Self { kind, reason, waits: Vec::new(), again_from: None }
+    }
 }
 
 /// Which violation it is. Two executions show the same violation if and only if these agree.
@@ -20,6 +29,13 @@ pub enum ViolationKind {
     /// Threads that wait for each other for ever; the lock classes on the cycle, sorted. A
     /// class that is no lock (a flag, a thread) is on it by its name too.
     Deadlock(Vec<String>),
+    /// A thread that waits for ever while others go on, each of whom gets its turn.
+    Starvation {
+        /// The thread's name.
+        thread: String,
+        /// The class of what it waits for, or what it polls for.
+        class: String,
+    },
     /// An invariant of the scenario, by its id.
     Invariant(String),
     /// A touch of an object after its release, by the object's class.
@@ -38,6 +54,11 @@ impl ViolationKind {
     /// A deadlock on exactly these classes, in any order.
     pub fn deadlock<'a>(classes: impl IntoIterator<Item = &'a str>) -> Self {
         Self::Deadlock(sorted_classes(classes.into_iter().map(str::to_owned)))
+    }
+
+    /// That `thread` waits for ever for an object of class `class`.
+    pub fn starvation(thread: &str, class: &str) -> Self {
+        Self::Starvation { thread: thread.to_owned(), class: class.to_owned() }
     }
 
     /// The violation of invariant `id`.
@@ -63,6 +84,7 @@ impl fmt::Display for ViolationKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Deadlock(classes) => write!(f, "deadlock({})", classes.join(", ")),
+            Self::Starvation { thread, class } => write!(f, "starvation({thread}, {class})"),
             Self::Invariant(id) => write!(f, "invariant({id})"),
             Self::UseAfterRelease(class) => write!(f, "use-after-release({class})"),
             Self::DoubleRelease(class) => write!(f, "double-release({class})"),

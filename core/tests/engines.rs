@@ -2,7 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use selvedge_core::sync::{Atomic, Ghost, Kref, ModuleRef, Mutex, RwSem, Tracked, WaitQueue};
+use selvedge_core::sync::{
+    Atomic, Ghost, Kref, ModuleRef, Mutex, RwSem, Srcu, Tracked, UnfairRwSem, WaitQueue,
+};
 use selvedge_core::{
     Certificate, Engine, Expected, Limits, Progress, Scenario, Search, Settled, Verdict,
     ViolationKind,
@@ -684,4 +686,163 @@ fn a_limit_makes_a_refutation_incomplete() {
     limits.native_executions = 1;
     let report = scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()));
     assert!(!report.complete && !report.as_expected(), "{report}");
+}
+
+/// By sleep sets alone, which overlook no race, there are the same traces.
+fn same_traces(scenario: &Scenario) {
+    let mut limits = Limits::default();
+    limits.search = Search::SleepSets;
+    let go_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
+    let reference = scenario.verify_with(Engine::Native, &limits, go_on).certificate;
+    assert_eq!(traces(scenario), reference, "{}", scenario.name());
+}
+
+/// A reader that comes back while a writer waits: fatal if the writer goes first.
+#[test]
+fn reading_twice_deadlocks_unless_readers_are_favoured() {
+    let fair = Scenario::builder("fair", || RwSem::new("sem", ()))
+        .thread("twice", |sem| {
+            let _first = sem.down_read();
+            let _second = sem.down_read();
+        })
+        .thread("write", |sem| drop(sem.down_write()))
+        .refuted(deadlock(["sem"]));
+    check(&fair);
+    let unfair = Scenario::builder("unfair", || UnfairRwSem::new("sem", ()))
+        .thread("twice", |sem| {
+            let _first = sem.down_read();
+            let _second = sem.down_read();
+        })
+        .thread("write", |sem| drop(sem.down_write()))
+        .proved();
+    check(&unfair);
+    same_traces(&unfair);
+}
+
+#[test]
+fn an_unfair_rwsem_still_excludes() {
+    let world = || (UnfairRwSem::new("sem", 0_u32), Ghost::new("inside", 0_i32));
+    let alone = |inside: &i32| if *inside == 0 { Ok(()) } else { Err("not alone".into()) };
+    let write = move |(sem, inside): &(UnfairRwSem<u32>, Ghost<i32>)| {
+        let mut held = sem.down_write();
+        inside.check("alone", alone);
+        *held += 1;
+        held.up_write();
+    };
+    let read = |(sem, inside): &(UnfairRwSem<u32>, Ghost<i32>)| {
+        let held = sem.down_read();
+        inside.update(|readers| *readers += 1);
+        inside.update(|readers| *readers -= 1);
+        held.up_read();
+    };
+    let scenario = Scenario::builder("excludes", world)
+        .thread("W1", write)
+        .thread("W2", write)
+        .thread("R", read)
+        .finally(|(sem, _)| assert_eq!(*sem.down_read(), 2))
+        .proved();
+    check(&scenario);
+    same_traces(&scenario);
+    let readers = Scenario::builder("readers", world)
+        .thread("R1", read)
+        .thread("R2", read)
+        .thread("W", write)
+        .proved();
+    check(&readers);
+    same_traces(&readers);
+}
+
+/// The order of two locks is decided by readers who pass a writer, or not.
+#[test]
+fn an_unfair_rwsem_deadlocks_where_a_writer_holds_it() {
+    let world = || (UnfairRwSem::new("sem", ()), Mutex::new("A", ()));
+    let scenario = |writes: bool| {
+        Scenario::builder("abba", world)
+            .thread("sem, A", move |(sem, a)| {
+                let _held = match writes {
+                    true => (Some(sem.down_write()), None),
+                    false => (None, Some(sem.down_read())),
+                };
+                drop(a.lock());
+            })
+            .thread("A, sem", |(sem, a)| {
+                let _a = a.lock();
+                drop(sem.down_read());
+            })
+            .thread("W", |(sem, _)| drop(sem.down_write()))
+    };
+    let refuted = scenario(true).refuted(deadlock(["A", "sem"]));
+    check(&refuted);
+    same_traces(&refuted);
+    let proved = scenario(false).proved();
+    check(&proved);
+    same_traces(&proved);
+}
+
+#[test]
+fn synchronize_srcu_waits_for_who_has_begun_and_for_nobody_else() {
+    let world = || (Srcu::new("srcu"), Atomic::new("pointer", 0), Tracked::new("old", ()));
+    let read = |(srcu, pointer, old): &(Srcu, Atomic, Tracked)| {
+        let reader = srcu.read_lock();
+        if pointer.load() == 0 {
+            old.get();
+        }
+        reader.unlock();
+    };
+    let scenario = |waits: bool| {
+        Scenario::builder("srcu", world).thread("R1", read).thread("R2", read).thread(
+            "update",
+            move |(srcu, pointer, old)| {
+                pointer.store(1);
+                if waits {
+                    srcu.synchronize();
+                }
+                old.release();
+            },
+        )
+    };
+    let proved = scenario(true).proved();
+    check(&proved);
+    same_traces(&proved);
+    let refuted = scenario(false).refuted([ViolationKind::use_after_release("old")]);
+    check(&refuted);
+    let two = Scenario::builder("two", world)
+        .thread("R", read)
+        .thread("S1", |(srcu, ..)| srcu.synchronize())
+        .thread("S2", |(srcu, pointer, old)| {
+            pointer.store(1);
+            srcu.synchronize();
+            old.release();
+        })
+        .proved();
+    check(&two);
+    same_traces(&two);
+}
+
+#[test]
+fn synchronize_srcu_deadlocks_with_a_reader_that_needs_what_it_holds() {
+    let world = || (Srcu::new("srcu"), Mutex::new("A", ()));
+    let scenario = Scenario::builder("srcu", world)
+        .thread("R", |(srcu, a)| {
+            let _reader = srcu.read_lock();
+            drop(a.lock());
+        })
+        .thread("S", |(srcu, a)| {
+            let _a = a.lock();
+            srcu.synchronize();
+        })
+        .refuted(deadlock(["A", "srcu"]));
+    check(&scenario);
+    same_traces(&scenario);
+    // A section inside of a section is of the same reader, and waits for nobody.
+    let nested = Scenario::builder("nested", world)
+        .thread("R", |(srcu, _)| {
+            let outer = srcu.read_lock();
+            srcu.read_lock().unlock();
+            outer.unlock();
+        })
+        .thread("S", |(srcu, _)| srcu.synchronize())
+        .proved();
+    check(&nested);
+    same_traces(&nested);
 }

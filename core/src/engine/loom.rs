@@ -69,9 +69,7 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
         search: None,
         part: None,
     };
-    host.observers(|seen| {
-        Report::new(scenario, Engine::Loom, findings, explored, seen.lockdep().inversions())
-    })
+    host.observers(|seen| Report::new(scenario, Engine::Loom, findings, explored, seen.seen()))
 }
 
 /// What is left to explore after the run that gave `answers`, and 0 to every other question it

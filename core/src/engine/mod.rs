@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::explore::{Schedule, Shard};
+use crate::observe::Trace;
 use crate::scenario::Scenario;
 use crate::verdict::{Counterexample, Report};
 
@@ -267,12 +268,16 @@ impl Scenario {
     ) -> Report {
         match engine {
             Engine::Native => native::verify(self, limits, listener),
+            _ if self.nobody_starves() => {
+                let reason = format!("{engine} has no states, so it cannot tell who starves");
+                Report::untried(self, engine, reason)
+            }
             #[cfg(feature = "loom")]
             Engine::Loom => loom::verify(self, limits, listener),
             #[cfg(feature = "shuttle")]
             Engine::Shuttle => shuttle::verify(self, limits, listener),
             #[cfg(not(all(feature = "loom", feature = "shuttle")))]
-            absent => Report::absent(self, absent),
+            absent => Report::untried(self, absent, format!("this build is without {absent}")),
         }
     }
 
@@ -311,6 +316,28 @@ impl Scenario {
     /// [`ReplayError`] if the schedule is not one of this scenario, or violates nothing.
     pub fn replay(&self, schedule: &Schedule) -> Result<Vec<Counterexample>, ReplayError> {
         native::replay(self, schedule)
+    }
+
+    /// Runs one schedule on the native engine, whatever comes of it: the operations that happen.
+    /// With it an interleaving can be written by hand, step by step.
+    ///
+    /// ```
+    /// # use selvedge_core::Scenario;
+    /// # use selvedge_core::sync::Mutex;
+    /// let scenario = Scenario::builder("example/two", || Mutex::new("A", ()))
+    ///     .thread("T1", |a| a.lock().unlock())
+    ///     .thread("T2", |a| a.lock().unlock())
+    ///     .proved();
+    /// let trace = scenario.follow(&"1.1.0".parse()?)?;
+    /// assert_eq!(trace.steps[2].what, "mutex_lock(A)");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`] if the schedule is not one of this scenario.
+    pub fn follow(&self, schedule: &Schedule) -> Result<Trace, ReplayError> {
+        native::follow(self, schedule)
     }
 }
 

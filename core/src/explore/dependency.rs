@@ -13,6 +13,10 @@
 //!   or fail before and after, readers that leave do not matter to a reader.
 //! - To join commutes with everything; it only needs the other thread's end.
 //!
+//! - Readers of a semaphore that favours them come and go as they like.
+//! - To enter a section of `srcu` or to leave it commutes with others who do; the end of
+//!   `synchronize_srcu`, with everything that can happen while it is possible.
+//!
 //! It is coarser in two places:
 //!
 //! - *Luck* depends on everything. A state from which only luck leads on is a deadlock. If luck
@@ -31,6 +35,7 @@ use serde::{Deserialize, Serialize};
 use super::{Enabled, Happened};
 use crate::machine::REFUSED;
 use crate::op::{OpKind, ThreadId};
+use crate::sync::Srcu;
 
 /// An operation that has happened.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -91,8 +96,23 @@ pub(super) fn dependent(one: &Event, other: &Event) -> bool {
 }
 
 fn commute_on_an_object(one: &Event, other: &Event) -> bool {
-    let granted = |event: &Event| matches!(event.kind(), OpKind::AwaitRead | OpKind::AwaitWrite);
-    (one.reads() && other.reads()) || granted(one) || granted(other)
+    use OpKind::{AwaitRead, AwaitReaders, AwaitWrite};
+    let granted = |event: &Event| matches!(event.kind(), AwaitRead | AwaitWrite | AwaitReaders);
+    (one.reads() && other.reads())
+        || granted(one)
+        || granted(other)
+        || beside_each_other(one.kind(), other.kind())
+        || beside_each_other(other.kind(), one.kind())
+}
+
+/// Whether they are readers, coming or going, who do not notice each other.
+fn beside_each_other(one: OpKind, other: OpKind) -> bool {
+    use OpKind::{DownReadUnfair, SrcuReadLock, SrcuReadUnlock, UpRead};
+    match one {
+        DownReadUnfair => matches!(other, DownReadUnfair | UpRead),
+        SrcuReadLock | SrcuReadUnlock => matches!(other, SrcuReadLock | SrcuReadUnlock),
+        _ => false,
+    }
 }
 
 /// Whether `later` could not happen before `earlier` did.
@@ -101,7 +121,14 @@ pub(super) fn enables(earlier: &Event, later: &Event) -> bool {
         && match later.kind() {
             OpKind::Lock => earlier.kind() == OpKind::Unlock,
             OpKind::AwaitRead => earlier.kind() == OpKind::UpWrite,
-            OpKind::AwaitWrite => matches!(earlier.kind(), OpKind::UpRead | OpKind::UpWrite),
+            OpKind::AwaitWrite | OpKind::DownWriteUnfair => {
+                matches!(earlier.kind(), OpKind::UpRead | OpKind::UpWrite)
+            }
+            OpKind::DownReadUnfair => earlier.kind() == OpKind::UpWrite,
+            OpKind::AwaitReaders => {
+                let waits = Srcu::waiter(later.thread());
+                earlier.kind() == OpKind::SrcuReadUnlock && earlier.reply & waits != 0
+            }
             _ => false,
         }
 }

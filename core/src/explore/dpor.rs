@@ -183,6 +183,10 @@ fn races(order: &HappensBefore) -> SmallVec<[Race; 2]> {
     let mut known = newest.known.clone();
     for earlier in order.related(event, before.len()) {
         let past = &before[earlier];
+        if event.kind().is_unfair() && past.event.what.object == event.what.object {
+            // Whoever could have come first was tried where the other did.
+            continue;
+        }
         let locks = event.kind() == OpKind::Lock && past.event.what.object == event.what.object;
         let race = if locks {
             past.event.acquires() && !known.covers(past)
@@ -248,7 +252,10 @@ impl Strategy for Dpor {
         if self.passes_by(point) {
             return Decision::Cut;
         }
-        let everybody = self.path.nodes.len() < self.parts.depth();
+        // A writer that is passed by readers races with each of them, and may be able to go on or
+        // not in between: too many cases for too rare a lock.
+        let unfair = point.enabled().iter().any(|enabled| enabled.op.kind.is_unfair());
+        let everybody = unfair || self.path.nodes.len() < self.parts.depth();
         let wanted = |first| if everybody { Threads::ALL } else { Threads::only(first) };
         let decision = self.path.choose(point, wanted);
         if decision == Decision::Cut {

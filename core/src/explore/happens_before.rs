@@ -178,8 +178,9 @@ fn set(of: &mut Vec<Option<usize>>, index: usize, to: Option<usize>) {
 
 fn fingerprint(event: &Event, clock: &Clock) -> u64 {
     use OpKind::{
-        AwaitRead, AwaitWrite, DownRead, DownWrite, Ghost, Instruction, Join, Lock,
-        LockInterruptible, TryDownRead, TryDownWrite, TryLock, Unlock, UpWrite,
+        AwaitRead, AwaitWrite, DownRead, DownReadUnfair, DownWrite, DownWriteUnfair, Ghost,
+        Instruction, Join, Lock, LockInterruptible, TryDownRead, TryDownWrite, TryLock, Unlock,
+        UpWrite,
     };
     let Op { kind, a, b } = event.what.op;
     // The number of a value, or of what a thread knew at its end, depends on what was explored
@@ -188,7 +189,7 @@ fn fingerprint(event: &Event, clock: &Clock) -> u64 {
         Unlock | UpWrite => (0, event.reply),
         Ghost | Instruction | Join => (a, 0),
         Lock | LockInterruptible | TryLock | DownRead | AwaitRead | TryDownRead | DownWrite
-        | AwaitWrite | TryDownWrite
+        | AwaitWrite | TryDownWrite | DownReadUnfair | DownWriteUnfair
             if event.reply < QUEUED =>
         {
             (a, 0)

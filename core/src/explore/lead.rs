@@ -14,7 +14,7 @@ pub(crate) struct Lead<'a> {
 }
 
 /// How far beyond its schedule an execution is led: a program that never ends has no end to show.
-const BEYOND: usize = 1_000;
+pub(super) const BEYOND: usize = 1_000;
 
 impl<'a> Lead<'a> {
     pub(crate) fn new(schedule: &'a Schedule) -> Self {

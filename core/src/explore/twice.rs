@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::lead::BEYOND;
 use super::{Decision, Enabled, Point, Strategy};
 
 /// Takes turns through one execution, and then follows it again.
@@ -41,6 +42,7 @@ impl Strategy for Twice {
         let sure: SmallVec<[&Enabled; 6]> = enabled.iter().filter(|e| e.sure).collect();
         match sure.as_slice() {
             [] => Decision::Cut,
+            _ if self.depth > BEYOND => Decision::Cut,
             sure => Decision::Take(sure[self.depth % sure.len()].choice),
         }
     }

@@ -4,6 +4,7 @@
 //! happened, and are the same under every engine.
 
 pub mod lockdep;
+mod reached;
 mod trace;
 mod waits;
 
@@ -16,7 +17,9 @@ use crate::object::Place;
 use crate::op::{ObjectId, Op, OpKind, ThreadId};
 use crate::violation::{Violation, ViolationKind};
 
-use lockdep::{ClassId, Lockdep, Mode, Taken, Task};
+use lockdep::{ClassId, Inversion, Lockdep, Mode, Taken, Task};
+use reached::Reached;
+pub use reached::Site;
 pub use trace::{Step, Trace};
 
 /// An operation that has happened.
@@ -56,6 +59,8 @@ struct Thread {
     /// The objects behind `task`'s classes, so that holders can be found.
     holds: Vec<ObjectId>,
     pending: Option<Pending>,
+    /// What the thread polls for, if it does.
+    polls: Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -65,10 +70,35 @@ struct Watched {
     left_behind: bool,
 }
 
-/// Everything observed of one execution, and the lock order over all of them.
+/// What is observed over all executions.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    lockdep: Lockdep,
+    reached: Reached,
+}
+
+impl Seen {
+    /// Adds what other executions of the program have shown.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        self.lockdep.absorb(&other.lockdep);
+        self.reached.absorb(&other.reached);
+    }
+
+    /// The inversions of the lock order.
+    pub(crate) fn inversions(&self) -> &[Inversion] {
+        self.lockdep.inversions()
+    }
+
+    /// The lines whose operations have happened.
+    pub(crate) fn sites(&self) -> Vec<Site> {
+        self.reached.sites()
+    }
+}
+
+/// Everything observed of one execution, and what is kept over all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Observers {
-    lockdep: Lockdep,
+    seen: Seen,
     objects: Vec<Watched>,
     threads: Vec<Thread>,
     events: Vec<Event>,
@@ -76,7 +106,7 @@ pub(crate) struct Observers {
 }
 
 impl Observers {
-    /// Forgets the execution; the lock order stays.
+    /// Forgets the execution; what was seen over all of them stays.
     pub(crate) fn start(&mut self) {
         self.objects.clear();
         self.threads.clear();
@@ -84,12 +114,13 @@ impl Observers {
         self.announced = 0;
     }
 
-    pub(crate) fn lockdep_mut(&mut self) -> &mut Lockdep {
-        &mut self.lockdep
+    /// What is known over all executions.
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.seen
     }
 
-    pub(crate) fn lockdep(&self) -> &Lockdep {
-        &self.lockdep
+    pub(crate) fn seen_mut(&mut self) -> &mut Seen {
+        &mut self.seen
     }
 
     /// How many operations have happened.
@@ -124,7 +155,7 @@ impl Observers {
     }
 
     pub(crate) fn add_object(&mut self, name: &'static str, left_behind: bool) -> ObjectId {
-        let class = self.lockdep.class(name);
+        let class = self.seen.lockdep.class(name);
         self.objects.push(Watched { name, class, left_behind });
         ObjectId::new(self.objects.len() - 1)
     }
@@ -137,8 +168,24 @@ impl Observers {
             task: Task::default(),
             holds: Vec::new(),
             pending: None,
+            polls: None,
         });
         id
+    }
+
+    /// What `thread` polls for, if it does.
+    pub(crate) fn polls(&self, thread: ThreadId) -> Option<&'static str> {
+        self.threads[thread.index()].polls
+    }
+
+    /// Thread `me` polls for `what` from now on, and did for what is returned.
+    pub(crate) fn set_polls(
+        &mut self,
+        me: ThreadId,
+        what: Option<&'static str>,
+    ) -> Option<&'static str> {
+        let thread = self.threads.get_mut(me.index())?;
+        std::mem::replace(&mut thread.polls, what)
     }
 
     pub(crate) fn enter_function(&mut self, me: ThreadId, name: &'static str) {
@@ -164,7 +211,7 @@ impl Observers {
         self.announced += 1;
         thread.pending = Some(Pending { object, op, taken, since: self.announced });
         if let Some(mode) = wanted(op.kind) {
-            self.lockdep.want(&thread.task, &thread.name, class, mode, taken);
+            self.seen.lockdep.want(&thread.task, &thread.name, class, mode, taken);
         }
     }
 
@@ -179,10 +226,11 @@ impl Observers {
         watched.left_behind = left_behind;
         let event = Event { thread: me, object, op, way, reply: Some(reply), taken };
         self.events.push(event);
+        self.seen.reached.reach(taken.at);
         match locking(op.kind) {
             Some(Locking::Take(mode)) if event.succeeded() => {
                 thread.holds.push(object);
-                self.lockdep.hold(&mut thread.task, watched.class, mode, taken);
+                self.seen.lockdep.hold(&mut thread.task, watched.class, mode, taken);
             }
             Some(Locking::Release) => self.let_go(me, object),
             _ => {}
@@ -195,6 +243,14 @@ impl Observers {
         if me != ThreadId::SETUP {
             let last = self.events.iter().rposition(|event| event.thread == me);
             self.events.truncate(last.map_or(0, |last| last + 1));
+        }
+    }
+
+    /// An operation that has happened when no thread was about. What the final check does is
+    /// reached; what makes the world is not, for no ordering has led there.
+    pub(crate) fn happened_alone(&mut self, at: Place) {
+        if !self.events.is_empty() {
+            self.seen.reached.reach(at);
         }
     }
 
@@ -215,7 +271,7 @@ impl Observers {
         let thread = &mut self.threads[me.index()];
         let taken = Taken { function: thread.functions.last().copied(), at };
         thread.holds.push(object);
-        self.lockdep.hold(&mut thread.task, class, Mode::Exclusive, taken);
+        self.seen.lockdep.hold(&mut thread.task, class, Mode::Exclusive, taken);
     }
 
     fn let_go(&mut self, me: ThreadId, object: ObjectId) {
@@ -223,7 +279,7 @@ impl Observers {
         let thread = &mut self.threads[me.index()];
         if let Some(place) = thread.holds.iter().rposition(|held| *held == object) {
             thread.holds.remove(place);
-            self.lockdep.release(&mut thread.task, class);
+            self.seen.lockdep.release(&mut thread.task, class);
         }
     }
 
@@ -233,6 +289,7 @@ impl Observers {
         let Pending { object, op, taken, .. } = pending;
         let violation = self.faulty(me, pending, fault);
         self.events.push(Event { thread: me, object, op, way, reply: None, taken });
+        self.seen.reached.reach(taken.at);
         violation
     }
 
@@ -254,7 +311,7 @@ impl Observers {
             "{} {what} {object}: {} at {}{last}",
             thread.name, pending.op.kind, pending.taken
         );
-        Violation { kind, reason, waits: Vec::new() }
+        Violation::new(kind, reason)
     }
 
     fn last_release(&self, object: ObjectId) -> Option<&Event> {
@@ -275,7 +332,7 @@ impl Observers {
             None => format!("found at the end [{}:{}]", at.file(), at.line()),
         };
         let reason = format!("{id}: {message} ({who})");
-        Violation { kind: ViolationKind::invariant(id), reason, waits: Vec::new() }
+        Violation::new(ViolationKind::invariant(id), reason)
     }
 
     /// A panic in thread `me`.
@@ -284,7 +341,7 @@ impl Observers {
         let place = panic.place.as_ref().map_or(String::new(), |place| format!(" [{place}]"));
         let reason = format!("{who} panicked: {}{place}", panic.message);
         let kind = ViolationKind::Panic(panic.message.clone());
-        Violation { kind, reason, waits: Vec::new() }
+        Violation::new(kind, reason)
     }
 
     /// What the finished world leaves behind.
@@ -294,7 +351,7 @@ impl Observers {
             let kind = ViolationKind::Leak(object.name.to_owned());
             let reason =
                 format!("{name} is left behind at the end: held, referenced or unreleased");
-            Violation { kind, reason, waits: Vec::new() }
+            Violation::new(kind, reason)
         };
         let left_behind = self.objects.iter().enumerate().filter(|(_, object)| object.left_behind);
         left_behind.map(leak).collect()
@@ -319,11 +376,11 @@ enum Locking {
 fn locking(kind: OpKind) -> Option<Locking> {
     use OpKind::*;
     match kind {
-        Lock | LockInterruptible | TryLock | DownWrite | AwaitWrite | TryDownWrite => {
-            Some(Locking::Take(Mode::Exclusive))
-        }
+        Lock | LockInterruptible | TryLock | DownWrite | AwaitWrite | TryDownWrite
+        | DownWriteUnfair => Some(Locking::Take(Mode::Exclusive)),
         DownRead | AwaitRead | TryDownRead => Some(Locking::Take(Mode::Shared)),
-        Unlock | UpRead | UpWrite => Some(Locking::Release),
+        DownReadUnfair | SrcuReadLock => Some(Locking::Take(Mode::SharedRecursive)),
+        Unlock | UpRead | UpWrite | SrcuReadUnlock => Some(Locking::Release),
         _ => None,
     }
 }
@@ -333,8 +390,11 @@ fn locking(kind: OpKind) -> Option<Locking> {
 fn wanted(kind: OpKind) -> Option<Mode> {
     use OpKind::*;
     match kind {
-        Lock | LockInterruptible | DownWrite | Sleep => Some(Mode::Exclusive),
+        Lock | LockInterruptible | DownWrite | DownWriteUnfair | SynchronizeSrcu | Sleep => {
+            Some(Mode::Exclusive)
+        }
         DownRead => Some(Mode::Shared),
+        DownReadUnfair => Some(Mode::SharedRecursive),
         _ => None,
     }
 }

@@ -27,12 +27,26 @@ impl Observers {
         cycles.iter().map(|involved| self.deadlock(&stuck, involved)).collect()
     }
 
+    /// The violation that `thread` waits for ever, though all the others who can go on do: what
+    /// has happened from operation `again_from` on happens again and again.
+    pub(crate) fn starvation(&self, thread: ThreadId, again_from: usize) -> Violation {
+        let wish = self.objects[self.wish(thread).object.index()].name;
+        let what = self.polls(thread).unwrap_or(wish);
+        Violation {
+            kind: ViolationKind::starvation(&self.name(thread), what),
+            reason: format!("starvation: {} for ever", self.describe(thread)),
+            waits: vec![self.wait(thread, false)],
+            again_from: Some(again_from),
+        }
+    }
+
     fn deadlock(&self, stuck: &[ThreadId], involved: &[ThreadId]) -> Violation {
         let classes = involved.iter().map(|t| self.objects[self.wish(*t).object.index()].name);
         let kind = ViolationKind::Deadlock(sorted_classes(classes.map(str::to_owned)));
         let links: Vec<String> = involved.iter().map(|t| self.describe(*t)).collect();
         let waits = stuck.iter().map(|t| self.wait(*t, involved.contains(t))).collect();
-        Violation { kind, reason: format!("deadlock: {}", links.join("; ")), waits }
+        let reason = format!("deadlock: {}", links.join("; "));
+        Violation { waits, ..Violation::new(kind, reason) }
     }
 
     fn stuck(&self) -> Vec<ThreadId> {
@@ -58,7 +72,8 @@ impl Observers {
         let mut threads: Vec<ThreadId> = Vec::new();
         for (index, other) in self.threads.iter().enumerate() {
             let holds = other.holds.contains(&wish.object)
-                && !(wants_read && self.holds_shared_only(index, wish));
+                && !(wants_read && self.holds_shared_only(index, wish))
+                && !(wish.op.kind == OpKind::AwaitReaders && self.began_later(index, thread));
             let ahead = other.pending.is_some_and(|p| {
                 p.object == wish.object
                     && p.since < wish.since
@@ -82,6 +97,27 @@ impl Observers {
         self.events.iter().rev().find(taken).is_some_and(|event| {
             matches!(locking(event.op.kind), Some(Locking::Take(Mode::Shared)))
         })
+    }
+
+    /// Whether `reader` began its section after `waiter` began to wait for those who read. Of its
+    /// sections the first one counts.
+    fn began_later(&self, reader: usize, waiter: ThreadId) -> bool {
+        let object = self.wish(waiter).object;
+        let on_it = || self.events.iter().enumerate().filter(|(_, event)| event.object == object);
+        let waits = on_it().rfind(|(_, event)| event.thread == waiter);
+        let mut sections = 0;
+        let begins = on_it().filter(|(_, event)| event.thread.index() == reader);
+        let begun = begins.fold(None, |begun, (at, event)| {
+            let opens = event.op.kind == OpKind::SrcuReadLock;
+            let first = if opens && sections == 0 { Some(at) } else { begun };
+            if opens {
+                sections += 1
+            } else {
+                sections -= 1
+            }
+            first
+        });
+        begun > waits.map(|(at, _)| at)
     }
 
     /// The shortest cycle of waits through `start`, beginning there.
@@ -112,7 +148,11 @@ impl Observers {
             [] => String::new(),
             held => format!(" holds {} and", held.join(", ")),
         };
-        format!("{}{holding} waits for {}", self.name(thread), self.object_name(wish.object))
+        let waits = match self.polls(thread) {
+            Some(what) => format!("polls for {what}"),
+            None => format!("waits for {}", self.object_name(wish.object)),
+        };
+        format!("{}{holding} {waits}", self.name(thread))
     }
 
     fn wait(&self, thread: ThreadId, on_cycle: bool) -> Wait {

@@ -20,6 +20,7 @@ pub(crate) use host::Question;
 pub(crate) use host::Wish;
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::hash::Hash;
 use std::panic::Location;
 use std::rc::Rc;
@@ -198,6 +199,62 @@ pub(crate) fn rewind(history: History) {
 pub fn forget() {
     if let Runtime::Native(execution) = current() {
         execution.forget(Location::caller());
+    }
+}
+
+/// Polls for `what`: runs `round` again and again until it yields something, such as a flag that is
+/// looked at every 20 ms.
+///
+/// Each round starts from what was known before the first; one that yields nothing carries nothing
+/// over. So any number of them leads back to a state that was seen before. Whoever polls never
+/// waits, so that it does so for ever is no deadlock, but a starvation: see
+/// [`nobody_starves`](crate::ScenarioBuilder::nobody_starves). It is told from an endless loop whose
+/// rounds each get somewhere by what comes after; so something must, before the thread polls again.
+///
+/// # Panics
+///
+/// Under the native engine, if a round does nothing that others can see.
+pub fn poll<R>(what: &'static str, round: impl Fn() -> Option<R>) -> R {
+    let before = polls(Some(what));
+    let result = rounds(round);
+    polls(before);
+    result
+}
+
+/// Runs `round` again and again: a guest that executes PQAP for ever.
+///
+/// Each round starts from what was known before the first and carries nothing over, so that an
+/// endless program has finitely many states. The world has no final check then, and nothing is
+/// left behind at an end that never comes.
+///
+/// # Panics
+///
+/// Under the native engine, if a round does nothing that others can see.
+pub fn forever(round: impl Fn()) -> ! {
+    match rounds(|| {
+        round();
+        None::<Infallible>
+    }) {}
+}
+
+fn rounds<R>(round: impl Fn() -> Option<R>) -> R {
+    let start = history();
+    loop {
+        if let Some(result) = round() {
+            return result;
+        }
+        if let Runtime::Native(execution) = current() {
+            assert!(execution.history() != start, "a round has no operation, so it never ends");
+            execution.rewind(start);
+        }
+    }
+}
+
+/// Declares what the running thread polls for, and yields what it did before.
+fn polls(what: Option<&'static str>) -> Option<&'static str> {
+    match current() {
+        Runtime::Native(execution) => execution.polls(what),
+        _ => None,
     }
 }
 

@@ -10,7 +10,9 @@ mod kref;
 mod module;
 mod mutex;
 mod rwsem;
+mod srcu;
 mod tracked;
+mod unfair_rwsem;
 mod waitqueue;
 
 pub use atomic::Atomic;
@@ -20,5 +22,7 @@ pub use kref::Kref;
 pub use module::{ModuleBusy, ModuleRef};
 pub use mutex::{Interrupted, Mutex, MutexGuard};
 pub use rwsem::{ReadGuard, RwSem, WriteGuard};
+pub use srcu::{Srcu, SrcuReader};
 pub use tracked::Tracked;
+pub use unfair_rwsem::UnfairRwSem;
 pub use waitqueue::WaitQueue;

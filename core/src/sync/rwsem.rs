@@ -49,7 +49,7 @@ impl<T: Value> RwSem<T> {
         if self.object.perform(Op::new(OpKind::DownRead), at) == QUEUED {
             self.object.perform(Op::new(OpKind::AwaitRead), at);
         }
-        ReadGuard { sem: self, data: self.data.read(), at }
+        ReadGuard::new(&self.object, self.data.read(), at)
     }
 
     /// `down_read_trylock`: takes the read side if no writer holds it or waits for it.
@@ -58,7 +58,7 @@ impl<T: Value> RwSem<T> {
         let at = Location::caller();
         match self.object.perform(Op::new(OpKind::TryDownRead), at) {
             REFUSED => None,
-            _ => Some(ReadGuard { sem: self, data: self.data.read(), at }),
+            _ => Some(ReadGuard::new(&self.object, self.data.read(), at)),
         }
     }
 
@@ -69,7 +69,7 @@ impl<T: Value> RwSem<T> {
         if self.object.perform(Op::new(OpKind::DownWrite), at) == QUEUED {
             self.object.perform(Op::new(OpKind::AwaitWrite), at);
         }
-        WriteGuard { sem: self, data: self.data.write(), at }
+        WriteGuard::new(&self.object, self.data.write(), at)
     }
 
     /// `down_write_trylock`: takes the write side if nobody holds either side or waits.
@@ -78,7 +78,7 @@ impl<T: Value> RwSem<T> {
         let at = Location::caller();
         match self.object.perform(Op::new(OpKind::TryDownWrite), at) {
             REFUSED => None,
-            _ => Some(WriteGuard { sem: self, data: self.data.write(), at }),
+            _ => Some(WriteGuard::new(&self.object, self.data.write(), at)),
         }
     }
 }
@@ -89,15 +89,23 @@ impl<T> fmt::Debug for RwSem<T> {
     }
 }
 
-/// The read side of a [`RwSem`], held. Dropping it is `up_read`.
+/// The read side of a [`RwSem`] or an [`UnfairRwSem`](super::UnfairRwSem), held. Dropping it is `up_read`.
 #[must_use = "the read side is held only as long as its guard lives"]
 pub struct ReadGuard<'a, T: Value> {
-    sem: &'a RwSem<T>,
+    object: &'a Object,
     data: ReadData<'a, T>,
     at: &'static Location<'static>,
 }
 
-impl<T: Value> ReadGuard<'_, T> {
+impl<'a, T: Value> ReadGuard<'a, T> {
+    pub(super) fn new(
+        object: &'a Object,
+        data: ReadData<'a, T>,
+        at: &'static Location<'static>,
+    ) -> Self {
+        Self { object, data, at }
+    }
+
     /// `up_read`.
     #[track_caller]
     pub fn up_read(mut self) {
@@ -117,7 +125,7 @@ impl<T: Value> Drop for ReadGuard<'_, T> {
     fn drop(&mut self) {
         self.data.close();
         if !unwinding() {
-            self.sem.object.perform(Op::new(OpKind::UpRead), self.at);
+            self.object.perform(Op::new(OpKind::UpRead), self.at);
         }
     }
 }
@@ -128,15 +136,23 @@ impl<T: Value + fmt::Debug> fmt::Debug for ReadGuard<'_, T> {
     }
 }
 
-/// The write side of a [`RwSem`], held. Dropping it is `up_write`.
+/// The write side of a [`RwSem`] or an [`UnfairRwSem`](super::UnfairRwSem), held. Dropping it is `up_write`.
 #[must_use = "the write side is held only as long as its guard lives"]
 pub struct WriteGuard<'a, T: Value> {
-    sem: &'a RwSem<T>,
+    object: &'a Object,
     data: WriteData<'a, T>,
     at: &'static Location<'static>,
 }
 
-impl<T: Value> WriteGuard<'_, T> {
+impl<'a, T: Value> WriteGuard<'a, T> {
+    pub(super) fn new(
+        object: &'a Object,
+        data: WriteData<'a, T>,
+        at: &'static Location<'static>,
+    ) -> Self {
+        Self { object, data, at }
+    }
+
     /// `up_write`.
     #[track_caller]
     pub fn up_write(mut self) {
@@ -162,7 +178,7 @@ impl<T: Value> Drop for WriteGuard<'_, T> {
     fn drop(&mut self) {
         let value = self.data.close();
         if !unwinding() {
-            self.sem.object.perform(Op::with(OpKind::UpWrite, value), self.at);
+            self.object.perform(Op::with(OpKind::UpWrite, value), self.at);
         }
     }
 }

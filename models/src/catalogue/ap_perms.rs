@@ -3,7 +3,7 @@
 //! Queue 01.0004 is bound to vfio_ap, and the mediated device has domain 4. One administrator
 //! gives adapter 1 back to the host, another assigns it to the device.
 
-use selvedge_core::{Engine, Expected, Scenario, ScenarioBuilder, ViolationKind, forget};
+use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, forget};
 
 use crate::ap::p11::P11;
 use crate::ap::p12a::P12a;
@@ -23,9 +23,6 @@ const V18: &str = "the draft of \"s390/Docs: new doc describing lock usage by th
                    driver\" in v18 and v19 of the series, T. Krowiak, 2022";
 const MERGED: &str = "commits e2126a73746e, 8ee13ad99337, 3f85d1df26a9 and 1918f2b20c3d, v6.0";
 
-/// loom does not end these three-thread forms in five minutes.
-const TOO_LARGE: Expected = Expected::Inconclusive;
-
 pub(super) fn scenarios() -> Vec<Scenario> {
     let abba = || [ViolationKind::deadlock(["ap_perms_mutex", "matrix_dev->lock"])];
     let stolen = || [ViolationKind::invariant("INV-07")];
@@ -42,17 +39,17 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         contention::<P12a>("p12-07", V12_07).refuted(busy()),
         apmask_pqap::<P12a>("p12-07", V12_07).refuted(busy()),
         apmask_assign::<P12b>("p12", V12).proved(),
-        apmask_aqmask_assign::<P12b>("p12", V12).proved().on(Engine::Loom, TOO_LARGE),
+        apmask_aqmask_assign::<P12b>("p12", V12).proved(),
         apmask_assign_unassign::<P12b>("p12", V12).proved(),
         contention::<P12b>("p12", V12).refuted(busy()),
         apmask_pqap::<P12b>("p12", V12).refuted(busy()),
         apmask_assign::<P18>("p18", V18).proved(),
-        apmask_aqmask_assign::<P18>("p18", V18).proved().on(Engine::Loom, TOO_LARGE),
+        apmask_aqmask_assign::<P18>("p18", V18).proved(),
         apmask_assign_unassign::<P18>("p18", V18).proved(),
         contention::<P18>("p18", V18).refuted(busy()),
         apmask_pqap::<P18>("p18", V18).refuted(busy()),
         apmask_assign::<V6_0>("v6.0", MERGED).proved(),
-        apmask_aqmask_assign::<V6_0>("v6.0", MERGED).proved().on(Engine::Loom, TOO_LARGE),
+        apmask_aqmask_assign::<V6_0>("v6.0", MERGED).proved(),
         apmask_assign_unassign::<V6_0>("v6.0", MERGED).proved(),
         contention::<V6_0>("v6.0", MERGED).proved(),
         apmask_pqap::<V6_0>("v6.0", MERGED).proved(),

@@ -459,11 +459,12 @@ fn slow_resets<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .thread("PQAP(AQIC)", pqap::<V>)
             .finally(World::at_rest::<V>)
     };
-    let mut stuck = vec![ViolationKind::deadlock(["reset", "reset_work"])];
+    let reset = "reset of an AP queue";
+    let mut stuck = vec![ViolationKind::deadlock([reset, "reset_work"])];
     if V::HEAD >= Commit::HookUnderLocks {
         // Whoever executes PQAP(AQIC) waits too, in vain and with vcpu->mutex held; up to v6.18
         // it is told that there is no such queue.
-        stuck.push(ViolationKind::deadlock(["pqap_hook_rwsem", "reset", "reset_work"]));
+        stuck.push(ViolationKind::deadlock(["pqap_hook_rwsem", reset, "reset_work"]));
     }
     let handed_on = Scenario::builder(
         format!("vfio-ap/hotplug/{version}/slow-reset-handed-on"),
@@ -481,7 +482,7 @@ fn slow_resets<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             })
             .thread("the machine", |w| {
                 for _ in ["unassigned", "closed", "removed"] {
-                    w.machine.complete_reset(queue(1));
+                    w.machine.finish_reset(queue(1));
                 }
             })
             .finally(World::at_rest::<V>)
@@ -491,7 +492,7 @@ fn slow_resets<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .thread("PV ioctl", |w| w.kvm(0).pv_command())
             .thread("the machine", |w| {
                 for _ in ["closed", "removed"] {
-                    w.machine.complete_reset(queue(1));
+                    w.machine.finish_reset(queue(1));
                 }
             })
             .proved(),

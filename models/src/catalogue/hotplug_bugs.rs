@@ -317,7 +317,7 @@ fn final_put() -> Vec<Scenario> {
         let builder = Scenario::builder(format!("vfio-ap/bugs/b21-final-put/{name}"), world)
             .about("the guest's file is closed while its device is")
             .source(SOURCE)
-            .thread("close guest", |w| w.kvm(0).put())
+            .thread("close guest", |w| _ = w.kvm(0).put())
             .thread("close device", |w| V::close(w, 0))
             .finally(|w| {
                 _ = V::remove(w, 0);

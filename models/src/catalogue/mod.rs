@@ -2,12 +2,14 @@
 //!
 //! Adding one is a function that makes it and a line in the list of its family.
 
+mod alternatives;
 mod ap_perms;
-mod guests;
-mod guests_v6_0;
+mod bugs;
 mod hotplug;
 mod hotplug_bugs;
 mod in_use;
+mod matrix;
+mod reset;
 
 pub use ap_perms::instance as ap_perms_instance;
 use selvedge_core::Scenario;
@@ -16,9 +18,11 @@ use selvedge_core::Scenario;
 pub fn catalogue() -> Vec<Scenario> {
     let mut scenarios = ap_perms::scenarios();
     scenarios.extend(in_use::scenarios());
-    scenarios.extend(guests::scenarios());
-    scenarios.extend(guests_v6_0::scenarios());
+    scenarios.extend(matrix::scenarios());
+    scenarios.extend(alternatives::scenarios());
     scenarios.extend(hotplug::scenarios());
+    scenarios.extend(reset::scenarios());
+    scenarios.extend(bugs::scenarios());
     scenarios.extend(hotplug_bugs::scenarios());
     scenarios
 }

@@ -193,6 +193,11 @@ impl ApQueue {
         self.status(refused.unwrap_or(ResponseCode::Normal))
     }
 
+    /// The page that the queue may write to.
+    pub fn writes_to(&self) -> Option<u8> {
+        self.irq.filter(|_| self.config == Config::Configured).map(|irq| irq.nib)
+    }
+
     /// NQAP: a guest puts a message into the queue. Whether it may, its APCB says.
     pub fn nqap(&mut self, vm: u8) -> Status {
         let refused = self.refuses();

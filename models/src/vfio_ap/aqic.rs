@@ -25,16 +25,14 @@ pub enum WithoutGuest {
 }
 
 /// `vfio_pin_pages`. Locks: `iommu->lock`.
-#[track_caller]
 fn vfio_pin_pages(w: &World, irq: Irq) {
-    let _iommu = w.iommu_lock.lock();
+    let _iommu = w.iommu.lock.lock();
     w.machine.pin(irq);
 }
 
 /// `vfio_unpin_pages`. Locks: `iommu->lock`.
-#[track_caller]
 fn vfio_unpin_pages(w: &World, irq: Irq) {
-    let _iommu = w.iommu_lock.lock();
+    let _iommu = w.iommu.lock.lock();
     w.machine.unpin(irq);
 }
 
@@ -42,7 +40,6 @@ fn vfio_unpin_pages(w: &World, irq: Irq) {
 ///
 /// If the queue answers anything but that it will, or did, the interrupts are switched *off*,
 /// and what was pinned and registered just now is forgotten (B22).
-#[track_caller]
 pub fn vfio_ap_irq_enable(
     w: &World,
     mdevs: &mut Mdevs,
@@ -76,7 +73,6 @@ const RETRIES: usize = 5;
 
 /// `vfio_ap_irq_disable`: switches the interrupts of a queue off, and gives back what they
 /// needed, whatever the queue answers.
-#[track_caller]
 pub fn vfio_ap_irq_disable(
     w: &World,
     mdevs: &mut Mdevs,
@@ -96,7 +92,6 @@ pub fn vfio_ap_irq_disable(
 }
 
 /// `vfio_ap_free_aqic_resources`: unregisters the subclass, unpins the page.
-#[track_caller]
 pub fn vfio_ap_free_aqic_resources(
     w: &World,
     mdevs: &mut Mdevs,

@@ -74,12 +74,14 @@ impl Kvm {
         self.users_count.get();
     }
 
-    /// `kvm_put_kvm`: the last one destroys the guest.
+    /// `kvm_put_kvm`: the last one destroys the guest. Whether it was the last.
     #[track_caller]
-    pub fn put(&self) {
-        if self.users_count.put() {
+    pub fn put(&self) -> bool {
+        let last = self.users_count.put();
+        if last {
             self.memory.release();
         }
+        last
     }
 
     /// `kvm_arch_crypto_set_masks` since v5.15: gives the guest these queues. The caller holds
@@ -101,10 +103,11 @@ impl Kvm {
     /// Locks: `kvm->lock` -> each `vcpu->mutex` in turn.
     pub fn pv_command(&self) {
         let _function = function("kvm_s390_cpus_to_pv");
-        let _kvm = self.lock();
+        let kvm = self.lock();
         for vcpu in &self.vcpus {
             vcpu.lock().unlock();
         }
+        kvm.unlock();
     }
 }
 

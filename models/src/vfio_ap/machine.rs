@@ -14,8 +14,10 @@
 //! | INV-08 | a page is unpinned while a queue may still write to it |
 //! | INV-18 | the host's own driver takes a queue that a guest still has |
 //! | INV-17 | a queue is handed to a guest with another's messages in it |
+//! | INV-21 | a guest has other queues than are assigned to its device |
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use selvedge_core::invariant_broken;
 use selvedge_core::sync::{Hardware, WaitQueue};
@@ -27,8 +29,8 @@ use crate::ap::{ApMatrix, Apqn};
 #[derive(Debug)]
 pub struct Machine {
     state: Hardware<State>,
-    /// Whoever looks every 20 ms whether a reset is over.
-    resets: WaitQueue,
+    /// Whoever polls a queue sees that something has happened to it.
+    settles: WaitQueue,
 }
 
 #[derive(PartialEq, Eq, Hash, Debug, Default)]
@@ -49,8 +51,10 @@ impl Machine {
     /// A machine with these queues; no guest may use any.
     pub fn new(queues: impl IntoIterator<Item = ApQueue>) -> Self {
         let queues = queues.into_iter().map(|queue| (queue.apqn, queue)).collect();
-        let state = State { queues, ..State::default() };
-        Self { state: Hardware::new("machine", state), resets: WaitQueue::new("reset") }
+        Self {
+            state: Hardware::new("machine", State { queues, ..State::default() }),
+            settles: WaitQueue::new("reset of an AP queue"),
+        }
     }
 
     #[track_caller]
@@ -80,7 +84,11 @@ impl Machine {
     /// PQAP(ZAPQ).
     #[track_caller]
     pub fn zapq(&self, apqn: Apqn) -> Status {
-        self.queue(apqn, ApQueue::zapq)
+        let (status, resetting) = self.queue(apqn, |queue| (queue.zapq(), queue.resetting));
+        if resetting {
+            self.settles.wake_up_all();
+        }
+        status
     }
 
     /// PQAP(AQIC).
@@ -103,30 +111,28 @@ impl Machine {
         });
     }
 
+    /// PQAP(TAPQ) every 20 ms until the queue is neither being reset nor busy.
+    #[track_caller]
+    pub fn wait_for_reset(&self, apqn: Apqn) -> Status {
+        let over = |status: Status| {
+            !matches!(status.code, ResponseCode::ResetInProgress | ResponseCode::Busy)
+        };
+        self.settles.wait_event(|| over(self.tapq(apqn)));
+        self.tapq(apqn)
+    }
+
+    /// The machine finishes the reset of a queue, once there is one.
+    #[track_caller]
+    pub fn finish_reset(&self, apqn: Apqn) {
+        self.settles.wait_event(|| self.queue(apqn, |queue| queue.resetting));
+        self.happens(apqn, ApQueue::reset_completes);
+    }
+
     /// Something that happens to a queue by itself: the end of a reset, the loss of its adapter.
     #[track_caller]
     pub fn happens(&self, apqn: Apqn, what: impl FnOnce(&mut ApQueue)) {
         self.queue(apqn, what);
-    }
-
-    /// The machine's own part in a reset: it waits until one has begun, and completes it.
-    #[track_caller]
-    pub fn complete_reset(&self, apqn: Apqn) {
-        self.resets.wait_event(|| self.is_resetting(apqn));
-        self.happens(apqn, ApQueue::reset_completes);
-        self.resets.wake_up_all();
-    }
-
-    /// PQAP(TAPQ) every 20 ms, until no reset is running.
-    #[track_caller]
-    pub fn wait_for_reset(&self, apqn: Apqn) {
-        self.resets.wake_up_all();
-        self.resets.wait_event(|| !self.is_resetting(apqn));
-    }
-
-    #[track_caller]
-    fn is_resetting(&self, apqn: Apqn) -> bool {
-        matches!(self.tapq(apqn).code, ResponseCode::ResetInProgress | ResponseCode::Busy)
+        self.settles.wake_up_all();
     }
 
     /// Guest `vm` may now use `apcb`. Its vCPUs do not run meanwhile.
@@ -174,7 +180,7 @@ impl Machine {
             if !take(&mut state.pinned, (irq.vm, irq.nib)) {
                 return Some(("INV-04", format!("page {} is unpinned twice", irq.nib)));
             }
-            let writes = |queue: &&ApQueue| queue.irq.is_some_and(|to| to.nib == irq.nib);
+            let writes = |queue: &&ApQueue| queue.writes_to() == Some(irq.nib);
             let queue = state.queues.values().find(writes)?;
             let left = state.pinned.contains_key(&(irq.vm, irq.nib));
             (!left).then(|| {
@@ -183,6 +189,14 @@ impl Machine {
                 ("INV-08", what)
             })
         });
+    }
+
+    /// Whether one of these pages of guest `vm` is pinned.
+    #[track_caller]
+    pub fn is_pinned(&self, vm: u8, pages: Range<u8>) -> bool {
+        self.state.execute(|state| {
+            state.pinned.keys().any(|(whose, page)| *whose == vm && pages.contains(page))
+        })
     }
 
     /// `kvm_s390_gisc_register`.
@@ -200,6 +214,20 @@ impl Machine {
         self.execute(|state| {
             let known = take(&mut state.registered, (irq.vm, irq.isc));
             (!known).then(|| ("INV-04", format!("subclass {} is unregistered twice", irq.isc)))
+        });
+    }
+
+    /// Checks that guest `vm` may use exactly `assigned`.
+    ///
+    /// # Violations
+    ///
+    /// INV-21.
+    #[track_caller]
+    pub fn check_apcb(&self, vm: u8, assigned: ApMatrix) {
+        self.execute(|state| {
+            let apcb = state.apcb.get(&vm).copied().unwrap_or_default();
+            let differs = || format!("guest {vm} does not have what is assigned to its device");
+            (apcb != assigned).then(|| ("INV-21", differs()))
         });
     }
 
@@ -222,7 +250,7 @@ impl Machine {
             if let Some((vm, isc)) = state.registered.keys().next() {
                 return Some(("INV-04", format!("subclass {isc} of guest {vm} is registered")));
             }
-            let queue = state.queues.values().find(|queue| queue.irq.is_some())?;
+            let queue = state.queues.values().find(|queue| queue.writes_to().is_some())?;
             Some(("INV-04", format!("queue {} still interrupts", queue.apqn)))
         });
     }

@@ -39,10 +39,11 @@ pub struct MatrixDev {
 #[derive(Debug)]
 pub struct MatrixMdev {
     memory: Tracked,
+    /// The part of the memory that the wait queue is in.
+    wait_memory: Tracked,
     /// Its guest, by number and one more; or 0.
     kvm: Atomic,
-    /// Whoever waits until `kvm_busy` is false; v5.13 and v5.14.
-    pub wait_for_kvm: WaitQueue,
+    wait_for_kvm: WaitQueue,
     /// Its masks, as whoever reads `ap_config` sees them; since v6.10.
     pub ap_config: ApConfig,
 }
@@ -125,6 +126,11 @@ impl MatrixDev {
         &self.attributes[&apqn]
     }
 
+    /// How many mediated devices were ever made.
+    pub fn mdevs(&self) -> usize {
+        self.mdevs.len()
+    }
+
     /// Follows a pointer to a mediated device.
     #[track_caller]
     pub fn mdev(&self, mdev: usize) -> &MatrixMdev {
@@ -137,6 +143,7 @@ impl MatrixDev {
     #[track_caller]
     pub fn free(&self, mdev: usize) {
         self.mdevs[mdev].memory.release();
+        self.mdevs[mdev].wait_memory.release();
     }
 }
 
@@ -145,9 +152,17 @@ impl MatrixMdev {
         Self {
             ap_config: ApConfig::new(matrix),
             memory: Tracked::new("matrix_mdev", ()),
+            wait_memory: Tracked::new("matrix_mdev->wait_for_kvm", ()),
             kvm: Atomic::new("matrix_mdev->kvm", 0),
             wait_for_kvm: WaitQueue::new("kvm_busy"),
         }
+    }
+
+    /// Whoever waits until `kvm_busy` is false; v5.13 and v5.14.
+    #[track_caller]
+    pub fn wait_for_kvm(&self) -> &WaitQueue {
+        self.wait_memory.get();
+        &self.wait_for_kvm
     }
 
     /// Its guest, one of `kvms`.
@@ -212,7 +227,7 @@ impl Mdevs {
 pub fn not_null<T>(pointer: Option<T>, what: &str) -> T {
     pointer.unwrap_or_else(|| {
         invariant_broken("NULL", format!("{what} is NULL and is followed"));
-        unreachable!("the execution is over")
+        panic!("{what} is NULL")
     })
 }
 

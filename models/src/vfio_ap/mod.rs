@@ -20,6 +20,7 @@
 //! [`world`] has what the threads share and [`Version`](world::Version), the functions in which
 //! the versions differ; [`machine`] is the hardware, and judges it.
 
+pub mod alternatives;
 pub mod ap_config;
 mod ap_driver;
 pub mod ap_queue;
@@ -29,6 +30,8 @@ pub mod attributes;
 pub mod commits;
 pub mod config;
 pub mod filter;
+pub mod find_queue;
+pub mod group_lock;
 pub mod guests;
 pub mod invariants;
 pub mod kvm;
@@ -42,8 +45,11 @@ pub mod pqap;
 pub mod queue_device;
 pub mod reset;
 pub mod reset_work;
+pub mod status;
 pub mod stores;
+pub mod type1;
 pub mod v5_11;
+pub mod v5_11_draft;
 pub mod v5_13;
 pub mod v5_15;
 pub mod v5_3;

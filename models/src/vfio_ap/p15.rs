@@ -12,7 +12,7 @@ use selvedge_core::function;
 use super::ap_queue::ResponseCode;
 use super::kvm::Kvm;
 use super::matrix_dev::Locked;
-use super::reset::{vfio_ap_mdev_reset_queue, vfio_ap_mdev_reset_queues};
+use super::reset::{Protocol, vfio_ap_mdev_reset_queue, vfio_ap_mdev_reset_queues};
 use super::stores;
 use super::v5_3::write_masks;
 use super::v5_13::V5_13;
@@ -76,7 +76,7 @@ impl Version for P15 {
         vfio_ap_mdev_refresh_apcb(w, &mdevs, mdev);
         let removed = before.without(&mdevs.mdevs[mdev].matrix).apm;
         for apqn in before.apqns().filter(|apqn| removed.test(apqn.apid)) {
-            _ = vfio_ap_mdev_reset_queue(w, &mut mdevs, apqn);
+            _ = vfio_ap_mdev_reset_queue(w, &mut mdevs, apqn, Protocol::V5_11);
         }
         Ok(())
     }
@@ -84,6 +84,6 @@ impl Version for P15 {
     /// Locks: `matrix_dev->lock` -> `iommu->lock`.
     fn reset(w: &World, mdev: usize) -> Result<(), Errno> {
         let mut mdevs = w.matrix_dev.lock.lock();
-        vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, vfio_ap_mdev_reset_queue)
+        vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11)
     }
 }

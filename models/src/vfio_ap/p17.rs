@@ -16,7 +16,7 @@ use super::aqic::WithoutGuest;
 use super::kvm::Kvm;
 use super::matrix_dev::not_null;
 use super::pqap::execute;
-use super::reset::{vfio_ap_mdev_reset_queue, vfio_ap_mdev_reset_queues};
+use super::reset::{Protocol, vfio_ap_mdev_reset_queue, vfio_ap_mdev_reset_queues};
 use super::stores;
 use super::v5_3::attached_elsewhere;
 use super::v5_13::vfio_ap_mdev_remove;
@@ -109,7 +109,7 @@ fn close(w: &World, mdev: usize, keep_hook: bool) {
     let locked = kvm.lock();
     let mut mdevs = w.matrix_dev.lock.lock();
     kvm.crypto_clear_masks(&w.machine);
-    _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, vfio_ap_mdev_reset_queue);
+    _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11);
     kvm.put();
     w.matrix_dev.mdev(mdev).set_kvm(None);
     mdevs.unlock();
@@ -162,7 +162,7 @@ fn unassign_adapter_store(w: &World, mdev: usize, apid: u8) {
         kvm.crypto_set_masks(&w.machine, mdevs.mdevs[mdev].matrix);
     }
     for apqn in before.apqns().filter(|apqn| apqn.apid == apid) {
-        _ = vfio_ap_mdev_reset_queue(w, &mut mdevs, apqn);
+        _ = vfio_ap_mdev_reset_queue(w, &mut mdevs, apqn, Protocol::V5_11);
     }
     mdevs.unlock();
     drop(locked);
@@ -208,6 +208,6 @@ impl<const HOOK_KEPT: bool, const FAILURE_PATH: bool> Version for Series<HOOK_KE
     /// Locks: `matrix_dev->lock` -> `iommu->lock`.
     fn reset(w: &World, mdev: usize) -> Result<(), Errno> {
         let mut mdevs = w.matrix_dev.lock.lock();
-        vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, vfio_ap_mdev_reset_queue)
+        vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11)
     }
 }

@@ -14,7 +14,7 @@ use super::commits::Commit;
 use super::filter::filter_and_update;
 use super::locks::{UpdateLocks, get_update_locks_by_apqn, get_update_locks_for_queue};
 use super::matrix_dev::not_null;
-use super::reset::vfio_ap_mdev_reset_queue;
+use super::reset::{Protocol, vfio_ap_mdev_reset_queue};
 use super::reset_work::{free_aqic_resources, vfio_ap_mdev_reset_qlist};
 use super::world::World;
 use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
@@ -120,7 +120,7 @@ fn reset_adapter(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, apqn: Apqn
 pub fn vfio_ap_queue_dev_remove(w: &World, apqn: Apqn) {
     let _function = function("vfio_ap_queue_dev_remove");
     let mut mdevs = w.matrix_dev.lock.lock();
-    _ = vfio_ap_mdev_reset_queue(w, &mut mdevs, apqn);
+    _ = vfio_ap_mdev_reset_queue(w, &mut mdevs, apqn, Protocol::V5_11);
     mdevs.queues.remove(&apqn);
 }
 

@@ -10,37 +10,28 @@
 
 use std::sync::Arc;
 
-use selvedge_core::sync::Mutex;
 use selvedge_core::thread::{JoinHandle, spawn};
 use selvedge_core::{function, invariant_broken};
 
-use super::ap_queue::{Irq, ResponseCode, Status};
+use super::ap_queue::Irq;
 use super::commits::Commit;
 use super::locks::UpdateLocks;
 use super::machine::Machine;
 use super::matrix_dev::Mdevs;
-use super::reset::vfio_ap_mdev_reset_queue;
+use super::reset::{Outcome, Protocol, State, vfio_ap_mdev_reset_queue};
+use super::type1::Type1;
 use super::world::World;
 use crate::ap::{ApMask, Apqn, Errno};
-
-/// What the work found out, and did, in the end.
-#[derive(Clone, Copy, Debug)]
-struct Verified {
-    code: ResponseCode,
-    /// Whether the page and the interruption subclass were given back.
-    freed: bool,
-}
 
 /// A reset that is to be verified: what the work item is given.
 #[derive(Debug)]
 struct Reset {
     machine: Arc<Machine>,
-    iommu_lock: Arc<Mutex>,
+    iommu: Arc<Type1>,
     apqn: Apqn,
     /// What the queue's interrupts needed.
     saved: Option<Irq>,
-    /// What ZAPQ returned.
-    status: Status,
+    state: State,
 }
 
 impl Reset {
@@ -48,38 +39,40 @@ impl Reset {
     /// interrupts needed.
     ///
     /// Locks: `iommu->lock`.
-    fn verify(mut self) -> Verified {
+    fn verify(mut self) -> Outcome {
         let _function = function("apq_reset_check");
         loop {
-            if let Some(verified) = self.look() {
-                return verified;
+            if let Some(outcome) = self.look() {
+                return outcome;
             }
             self.machine.wait_for_reset(self.apqn);
         }
     }
 
-    /// One look at the queue; what came of the reset, if it is over.
-    fn look(&mut self) -> Option<Verified> {
-        match self.machine.tapq(self.apqn).code {
-            ResponseCode::Normal | ResponseCode::Deconfigured | ResponseCode::Checkstopped => {
-                // It was somebody else's reset, or the queue was busy: ours is still to come.
-                if is_not_begun(self.status.code) {
-                    self.status = self.machine.zapq(self.apqn);
-                    return self.look();
+    /// Goes as far as the reset does without waiting; what came of it, if it is over.
+    fn look(&mut self) -> Option<Outcome> {
+        loop {
+            let status = match self.state {
+                State::Zapq { .. } => self.machine.zapq(self.apqn),
+                State::Tapq { .. } => self.machine.tapq(self.apqn),
+                State::Done(outcome) => {
+                    self.finish(outcome);
+                    return Some(outcome);
                 }
-                if let Some(irq) = self.saved {
-                    self.machine.gisc_unregister(irq);
-                    let _iommu = self.iommu_lock.lock();
-                    self.machine.unpin(irq);
-                }
-                Some(Verified { code: self.status.code, freed: true })
+            };
+            let next = Protocol::V6_6.next(self.state, status);
+            if next == self.state {
+                return None;
             }
-            ResponseCode::ResetInProgress | ResponseCode::Busy => None,
-            ResponseCode::AssocSecretNotUnique | ResponseCode::AssocFailed => {
-                self.status = self.machine.zapq(self.apqn);
-                self.look()
-            }
-            _ => Some(Verified { code: self.status.code, freed: false }),
+            self.state = next;
+        }
+    }
+
+    fn finish(&self, outcome: Outcome) {
+        if let Some(irq) = self.saved.filter(|_| outcome.frees) {
+            self.machine.gisc_unregister(irq);
+            let _iommu = self.iommu.lock.lock();
+            self.machine.unpin(irq);
         }
     }
 }
@@ -87,54 +80,32 @@ impl Reset {
 /// A reset that has begun, and the work that sees it through.
 enum Work {
     /// The reset was over at once, so there is nothing to wait for.
-    Done(Verified),
+    Done(Outcome),
     /// On `system_long_wq`.
-    Queued(JoinHandle<Verified>),
+    Queued(JoinHandle<Outcome>),
 }
 
-fn is_not_begun(code: ResponseCode) -> bool {
-    use ResponseCode::{Busy, ResetInProgress, StateChangeInProgress};
-    matches!(code, ResetInProgress | Busy | StateChangeInProgress)
-}
-
-/// `vfio_ap_mdev_reset_queue` since v6.6: begins the reset. The work that verifies it, if it is
-/// to be verified.
-#[track_caller]
-fn begin_reset(w: &World, mdevs: &mut Mdevs, apqn: Apqn) -> Option<Work> {
+/// `vfio_ap_mdev_reset_queue` since v6.6: begins the reset, and the work that verifies it.
+fn begin_reset(w: &World, mdevs: &Mdevs, apqn: Apqn) -> Option<Work> {
     let _function = function("vfio_ap_mdev_reset_queue");
-    let status = w.machine.zapq(apqn);
-    let queue = mdevs.queues.get_mut(&apqn)?;
-    queue.reset_failed = false;
-    let verified = status.code == ResponseCode::Normal || is_not_begun(status.code);
-    let gone = matches!(status.code, ResponseCode::Deconfigured | ResponseCode::Checkstopped);
-    if !verified {
-        queue.reset_failed = !gone;
-        if gone {
-            free_aqic_resources(w, mdevs, apqn);
-        }
-        return None;
-    }
-    let (machine, iommu_lock) = (Arc::clone(&w.machine), Arc::clone(&w.iommu_lock));
-    let mut reset = Reset { machine, iommu_lock, apqn, saved: queue.saved, status };
+    let saved = mdevs.queues.get(&apqn)?.saved;
+    let (machine, iommu) = (Arc::clone(&w.machine), Arc::clone(&w.iommu));
+    let mut reset = Reset { machine, iommu, apqn, saved, state: Protocol::V6_6.begin() };
     Some(match reset.look() {
-        Some(verified) => Work::Done(verified),
+        Some(outcome) => Work::Done(outcome),
         None => Work::Queued(spawn("reset_work", move || reset.verify())),
     })
 }
 
 /// `flush_work(&q->reset_work)`.
-#[track_caller]
 fn flush(mdevs: &mut Mdevs, apqn: Apqn, work: Work) {
-    let verified = match work {
-        Work::Done(verified) => verified,
+    let outcome = match work {
+        Work::Done(outcome) => outcome,
         Work::Queued(work) => work.join(),
     };
-    let Some(queue) = mdevs.queues.get_mut(&apqn) else { return };
-    queue.reset_failed = !matches!(
-        verified.code,
-        ResponseCode::Normal | ResponseCode::Deconfigured | ResponseCode::Checkstopped
-    );
-    if verified.freed {
+    let queue = mdevs.queues.get_mut(&apqn).expect("its reset has begun");
+    queue.reset_failed = outcome.result.is_err();
+    if outcome.frees {
         queue.saved = None;
     }
 }
@@ -167,7 +138,7 @@ pub fn vfio_ap_mdev_reset_qlist(
         }
     } else {
         for apqn in queues {
-            let reset = vfio_ap_mdev_reset_queue(w, mdevs, *apqn);
+            let reset = vfio_ap_mdev_reset_queue(w, mdevs, *apqn, Protocol::V5_11);
             if let Some(queue) = mdevs.queues.get_mut(apqn) {
                 queue.reset_failed = reset.is_err();
             }

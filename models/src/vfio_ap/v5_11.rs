@@ -15,7 +15,7 @@ use super::aqic::WithoutGuest;
 use super::kvm::Kvm;
 use super::matrix_dev::Locked;
 use super::pqap::{execute, hook_read_without_lock};
-use super::reset::{vfio_ap_mdev_reset_queue, vfio_ap_mdev_reset_queues};
+use super::reset::{Protocol, vfio_ap_mdev_reset_queues};
 use super::stores::{assign_adapter_store_unlocked, unassign_adapter_store_unlocked};
 use super::v5_3::{attached_elsewhere, write_masks};
 use super::world::{Aqic, Version, World};
@@ -31,8 +31,11 @@ fn vfio_ap_mdev_unset_kvm(w: &World, mdevs: &mut Locked<'_>, mdev: usize) {
     let Some(kvm) = w.matrix_dev.mdev(mdev).kvm(&w.kvms) else { return };
     write_masks(w, kvm, ApMatrix::default());
     kvm.set_pqap_hook(None);
-    _ = vfio_ap_mdev_reset_queues(w, mdevs, mdev, vfio_ap_mdev_reset_queue);
-    kvm.put();
+    _ = vfio_ap_mdev_reset_queues(w, mdevs, mdev, Protocol::V5_11);
+    if kvm.put() {
+        // To destroy the guest closes its KVM-VFIO device, which tells the group's notifier.
+        V5_11::kvm_is_gone(w, mdev);
+    }
     w.matrix_dev.mdev(mdev).set_kvm(None);
 }
 
@@ -83,7 +86,7 @@ impl Version for V5_11 {
             return Err(Errno::Ebusy);
         }
         let mut mdevs = w.matrix_dev.lock.lock();
-        _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, vfio_ap_mdev_reset_queue);
+        _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11);
         mdevs.mdevs[mdev].listed = false;
         mdevs.unlock();
         w.matrix_dev.free(mdev);
@@ -101,6 +104,6 @@ impl Version for V5_11 {
     /// Locks: `matrix_dev->lock` -> `iommu->lock`.
     fn reset(w: &World, mdev: usize) -> Result<(), Errno> {
         let mut mdevs = w.matrix_dev.lock.lock();
-        vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, vfio_ap_mdev_reset_queue)
+        vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11)
     }
 }

@@ -15,7 +15,7 @@ use super::aqic::WithoutGuest;
 use super::kvm::Kvm;
 use super::matrix_dev::{Locked, Mdevs};
 use super::pqap::{execute, hook_read_under_rwsem, hook_read_without_lock};
-use super::reset::{vfio_ap_mdev_reset_queue, vfio_ap_mdev_reset_queues};
+use super::reset::{Protocol, vfio_ap_mdev_reset_queues};
 use super::stores::{assign_adapter_store, in_use_or_busy, unassign_adapter_store};
 use super::v5_3::{attached_elsewhere, write_masks};
 use super::world::{Aqic, Version, World};
@@ -32,22 +32,23 @@ pub enum V5_15Bisect {}
 
 /// `wait_event_cmd` on `kvm_busy`: the mutex is released for as long as the thread sleeps.
 fn wait_for_kvm<'a>(w: &'a World, mdevs: Locked<'a>, mdev: usize) -> Locked<'a> {
+    let matrix_mdev = w.matrix_dev.mdev(mdev);
     let idle = |mdevs: &Mdevs| {
-        w.matrix_dev.mdev(mdev);
+        // The flag is in the same memory as the wait queue.
+        matrix_mdev.wait_for_kvm();
         !mdevs.mdevs[mdev].kvm_busy
     };
-    let queue = &w.matrix_dev.mdev(mdev).wait_for_kvm;
-    queue.wait_event_cmd(&w.matrix_dev.lock, mdevs, idle)
+    matrix_mdev.wait_for_kvm().wait_event_cmd(&w.matrix_dev.lock, mdevs, idle)
 }
 
 fn begin(w: &World, mdevs: &mut Locked<'_>, mdev: usize) {
     mdevs.mdevs[mdev].kvm_busy = true;
-    w.matrix_dev.mdev(mdev).wait_for_kvm.promise();
+    w.matrix_dev.mdev(mdev).wait_for_kvm().promise();
 }
 
 fn end(w: &World, mdevs: &mut Locked<'_>, mdev: usize) {
     mdevs.mdevs[mdev].kvm_busy = false;
-    let queue = &w.matrix_dev.mdev(mdev).wait_for_kvm;
+    let queue = w.matrix_dev.mdev(mdev).wait_for_kvm();
     queue.fulfil();
     queue.wake_up_all();
 }
@@ -72,7 +73,7 @@ fn is_attached_elsewhere(w: &World, mdevs: &Locked<'_>, mdev: usize, vm: u8) -> 
 pub(super) fn vfio_ap_mdev_remove(w: &World, mdev: usize) {
     let _function = function("vfio_ap_mdev_remove");
     let mut mdevs = w.matrix_dev.lock.lock();
-    _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, vfio_ap_mdev_reset_queue);
+    _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11);
     mdevs.mdevs[mdev].listed = false;
     w.matrix_dev.free(mdev);
 }
@@ -113,9 +114,12 @@ impl Version for V5_13 {
         mdevs.unlock();
         write_masks(w, kvm, ApMatrix::default());
         let mut mdevs = w.matrix_dev.lock.lock();
-        _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, vfio_ap_mdev_reset_queue);
+        _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11);
         kvm.set_pqap_hook(None);
-        kvm.put();
+        if kvm.put() {
+            // To destroy the guest closes its KVM-VFIO device, which tells the group's notifier.
+            Self::kvm_is_gone(w, mdev);
+        }
         w.matrix_dev.mdev(mdev).set_kvm(None);
         end(w, &mut mdevs, mdev);
     }
@@ -142,7 +146,7 @@ impl Version for V5_13 {
     /// Locks: `matrix_dev->lock`, with a wait for `kvm_busy` that releases it, -> `iommu->lock`.
     fn reset(w: &World, mdev: usize) -> Result<(), Errno> {
         let mut mdevs = wait_for_kvm(w, w.matrix_dev.lock.lock(), mdev);
-        vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, vfio_ap_mdev_reset_queue)
+        vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11)
     }
 }
 
@@ -187,8 +191,8 @@ impl Version for V5_15Bisect {
         hook.up_write();
         write_masks(w, kvm, ApMatrix::default());
         let mut mdevs = w.matrix_dev.lock.lock();
-        _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, vfio_ap_mdev_reset_queue);
-        kvm.put();
+        _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11);
+        _ = kvm.put();
         w.matrix_dev.mdev(mdev).set_kvm(None);
         end(w, &mut mdevs, mdev);
     }

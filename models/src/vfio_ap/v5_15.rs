@@ -17,7 +17,7 @@ use super::ap_queue::ResponseCode;
 use super::aqic::WithoutGuest;
 use super::kvm::Kvm;
 use super::pqap::{execute, hook_read_under_rwsem};
-use super::reset::{vfio_ap_mdev_reset_queue, vfio_ap_mdev_reset_queues};
+use super::reset::{Protocol, vfio_ap_mdev_reset_queues};
 use super::stores::{assign_adapter_store, in_use, unassign_adapter_store};
 use super::v5_3::attached_elsewhere;
 use super::v5_13::vfio_ap_mdev_remove;
@@ -70,9 +70,9 @@ impl Version for V5_15 {
         let locked = kvm.lock();
         let mut mdevs = w.matrix_dev.lock.lock();
         kvm.crypto_clear_masks(&w.machine);
-        _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, vfio_ap_mdev_reset_queue);
+        _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11);
         // The last reference may go here, and kvm->lock with it.
-        kvm.put();
+        _ = kvm.put();
         w.matrix_dev.mdev(mdev).set_kvm(None);
         locked.unlock();
         mdevs.unlock();
@@ -106,6 +106,6 @@ impl Version for V5_15 {
     /// Locks: `matrix_dev->lock` -> `iommu->lock`.
     fn reset(w: &World, mdev: usize) -> Result<(), Errno> {
         let mut mdevs = w.matrix_dev.lock.lock();
-        vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, vfio_ap_mdev_reset_queue)
+        vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11)
     }
 }

@@ -14,7 +14,7 @@ use super::aqic::WithoutGuest;
 use super::kvm::Kvm;
 use super::matrix_dev::not_null;
 use super::pqap::{execute, hook_read_without_lock};
-use super::reset::{reset_and_disable, vfio_ap_mdev_reset_queues};
+use super::reset::{Protocol, vfio_ap_mdev_reset_queues};
 use super::stores::{assign_adapter_store_unlocked, unassign_adapter_store_unlocked};
 use super::world::{Aqic, Version, World};
 use crate::ap::{ApMatrix, Errno};
@@ -27,8 +27,9 @@ pub enum V5_3 {}
 /// `kvm->lock` themselves.
 pub(super) fn write_masks(w: &World, kvm: &Kvm, apcb: ApMatrix) {
     let _function = function("kvm_arch_crypto_set_masks");
-    let _kvm = kvm.lock();
+    let locked = kvm.lock();
     kvm.crypto_set_masks(&w.machine, apcb);
+    locked.unlock();
 }
 
 /// Whether another mediated device has guest `vm` already. Called with the mutex held.
@@ -79,8 +80,8 @@ impl Version for V5_3 {
         if let Some(kvm) = w.matrix_dev.mdev(mdev).kvm(&w.kvms) {
             write_masks(w, kvm, ApMatrix::default());
             kvm.set_pqap_hook(None);
-            _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, reset_and_disable);
-            kvm.put();
+            _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_3);
+            _ = kvm.put();
             w.matrix_dev.mdev(mdev).set_kvm(None);
         }
     }
@@ -101,7 +102,7 @@ impl Version for V5_3 {
             return Err(Errno::Ebusy);
         }
         let mut mdevs = w.matrix_dev.lock.lock();
-        _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, reset_and_disable);
+        _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_3);
         mdevs.mdevs[mdev].listed = false;
         mdevs.unlock();
         w.matrix_dev.free(mdev);
@@ -119,6 +120,6 @@ impl Version for V5_3 {
     /// Locks: `matrix_dev->lock` -> `iommu->lock`.
     fn reset(w: &World, mdev: usize) -> Result<(), Errno> {
         let mut mdevs = w.matrix_dev.lock.lock();
-        vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, reset_and_disable)
+        vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_3)
     }
 }

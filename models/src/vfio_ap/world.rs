@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use selvedge_core::sync::Mutex;
-
 use super::ap_queue::{ApQueue, Irq, ResponseCode};
 use super::commits::Commit;
 use super::kvm::Kvm;
 use super::machine::Machine;
 use super::matrix_dev::MatrixDev;
+use super::type1::Type1;
 use crate::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn, Errno};
 
 /// A version of the driver, with what the versions of VFIO and KVM around it do.
@@ -89,8 +88,8 @@ pub struct World {
     pub kvms: Vec<Kvm>,
     /// The driver's device.
     pub matrix_dev: MatrixDev,
-    /// `iommu->lock` of the container that the mediated devices' group is in.
-    pub iommu_lock: Arc<Mutex>,
+    /// The container that the mediated devices' group is in.
+    pub iommu: Arc<Type1>,
     /// The AP bus. All queues are vfio_ap's by the adapter mask.
     pub bus: ApBus,
     head: Commit,
@@ -123,7 +122,7 @@ impl World {
             head: V::HEAD,
             machine: Arc::new(Machine::new(queues)),
             kvms: (0..guests).map(|vm| Kvm::new(vm, vcpus)).collect(),
-            iommu_lock: Arc::new(Mutex::new("iommu->lock", ())),
+            iommu: Arc::new(Type1::new()),
         }
     }
 
@@ -159,7 +158,7 @@ impl World {
             V::close(self, mdev);
             _ = V::remove(self, mdev);
         }
-        self.kvms.iter().for_each(Kvm::put);
+        self.kvms.iter().for_each(|kvm| _ = kvm.put());
         self.machine.check_at_rest();
     }
 }

@@ -452,7 +452,14 @@ impl Automaton {
         blocked
     }
 
-    fn each_pending(
+    /// Whether the next operation of `thread` is a look at something that it polls for.
+    pub(super) fn polls(&self, state: &State, thread: ThreadId) -> bool {
+        let (_, threads, _) = parts(state);
+        self.threads[threads[thread.index()] as usize].next.polls
+    }
+
+    /// What everybody who has not ended has announced, and how it can happen in `state`.
+    pub(super) fn each_pending(
         &self,
         state: &State,
         mut look: impl FnMut(ThreadId, (ObjectId, Op), Ready),

@@ -14,7 +14,7 @@ use crate::explore::{Choice, Decision, Enabled, Happened, Point, Strategy};
 use crate::machine::{Machine, Ready};
 use crate::object::{Object, Place};
 use crate::observe::Observers;
-use crate::observe::lockdep::Lockdep;
+use crate::observe::Seen;
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::runtime::{self, Runtime};
 use crate::scenario::{Body, Instance, Program};
@@ -115,8 +115,9 @@ impl Inner {
     }
 
     fn next(&self, thread: ThreadId) -> Next {
+        let polls = self.observers.polls(thread).is_some();
         let thread = &self.threads[thread.index()];
-        Next { history: thread.history, pending: thread.pending }
+        Next { history: thread.history, pending: thread.pending, polls }
     }
 
     /// The step in progress is over: everybody has come to an operation, or to an end.
@@ -376,7 +377,7 @@ impl Execution {
             forgotten: 0,
             end: None,
         });
-        inner.affects(|| Effect::Spawned(me, Next { history, pending: None }));
+        inner.affects(|| Effect::Spawned(me, Next { history, pending: None, polls: false }));
         me
     }
 
@@ -519,20 +520,21 @@ impl Execution {
             me
         };
         if me == ThreadId::SETUP {
-            return self.perform_alone(object, op);
+            return self.perform_alone(object, op, at);
         }
         fiber::suspend();
         self.inner.borrow().threads[me.index()].reply
     }
 
     /// An operation of the set-up or of the final check, when no thread is about.
-    fn perform_alone(&self, object: ObjectId, op: Op) -> u64 {
+    fn perform_alone(&self, object: ObjectId, op: Op, at: Place) -> u64 {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
         let machine = &mut inner.machines[object.index()];
         assert!(machine.ready(ThreadId::SETUP, op).sure > 0, "{} {}", op.kind, runtime::ALONE);
         let reply = machine.apply(ThreadId::SETUP, op, 0);
         inner.observers.set_left_behind(object, machine.left_behind());
+        inner.observers.happened_alone(at);
         reply.unwrap_or_else(|fault| panic!("{}: {fault:?} outside the threads", op.kind))
     }
 
@@ -567,6 +569,15 @@ impl Execution {
         inner.threads.get(inner.running.index()).map_or(BEGINNING, |thread| thread.history)
     }
 
+    /// The state that the execution is in: equal words mean equal states, in this exploration.
+    pub(super) fn state(&self) -> Vec<u64> {
+        let inner = self.inner.borrow();
+        let mut words = vec![inner.threads.len() as u64, inner.machines.len() as u64];
+        words.extend(inner.threads.iter().map(|thread| thread.history));
+        inner.machines.iter().for_each(|machine| machine.encode(&mut words));
+        words
+    }
+
     pub(crate) fn rewind(&self, history: History) {
         let mut inner = self.inner.borrow_mut();
         let me = inner.running.index();
@@ -594,6 +605,12 @@ impl Execution {
         let place = inner.interner.value(&(at, thread.forgotten));
         let again = inner.interner.begin(Begins::Again, me.index() as u64);
         thread.history = inner.interner.extend(again, place);
+    }
+
+    pub(crate) fn polls(&self, what: Option<&'static str>) -> Option<&'static str> {
+        let mut inner = self.inner.borrow_mut();
+        let me = inner.running;
+        inner.watched.then(|| inner.observers.set_polls(me, what))?
     }
 
     pub(crate) fn enter_function(&self, name: &'static str) {
@@ -639,14 +656,14 @@ impl Execution {
         self.inner.borrow_mut().interner = interner;
     }
 
-    /// The lock order over all executions, which is forgotten here.
-    pub(super) fn take_lockdep(&self) -> Lockdep {
-        std::mem::take(self.inner.borrow_mut().observers.lockdep_mut())
+    /// What was seen over all executions, which is forgotten here.
+    pub(super) fn take_seen(&self) -> Seen {
+        std::mem::take(self.inner.borrow_mut().observers.seen_mut())
     }
 
-    /// Adds the lock order that other executions of the program have shown.
-    pub(super) fn absorb(&self, lockdep: &Lockdep) {
-        self.inner.borrow_mut().observers.lockdep_mut().absorb(lockdep);
+    /// Adds what other executions of the program have shown.
+    pub(super) fn absorb(&self, seen: &Seen) {
+        self.inner.borrow_mut().observers.seen_mut().absorb(seen);
     }
 
     /// What the observers know, over all executions.

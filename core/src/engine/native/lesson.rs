@@ -24,6 +24,8 @@ pub(super) struct Lessons {
 pub(super) struct Next {
     pub(super) history: History,
     pub(super) pending: Option<(ObjectId, Op)>,
+    /// Whether that is a look at something that it polls for.
+    pub(super) polls: bool,
 }
 
 /// How many threads and objects there are. What a step makes is numbered from here.
@@ -73,7 +75,7 @@ impl Lesson {
             reply,
             shape,
             effects: Vec::new(),
-            next: Next { history: BEGINNING, pending: None },
+            next: Next { history: BEGINNING, pending: None, polls: false },
             violated: None,
         }
     }

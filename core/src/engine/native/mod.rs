@@ -4,9 +4,11 @@ mod automaton;
 mod execution;
 mod fiber;
 mod intern;
+mod lasso;
 mod learner;
 mod lesson;
 mod orderings;
+mod starvation;
 mod stateful;
 mod states;
 mod walk;
@@ -18,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::explore::{Lead, Replay, Schedule, Shard, SleepSets, Strategy, Twice};
-use crate::observe::lockdep::Lockdep;
+use crate::observe::{Observers, Seen, Trace};
 use crate::scenario::Scenario;
 use crate::verdict::{Certificate, Counterexample, Explored, Findings, Part, Report};
 
@@ -26,6 +28,7 @@ use super::{Engine, Limits, Listener, Progress, ReplayError, Search};
 use execution::End;
 pub(crate) use execution::{Execution, Handle};
 pub(crate) use intern::History;
+use lasso::Lasso;
 use lesson::Lessons;
 use orderings::{Orderings, SavedOrderings};
 use stateful::{Aim, SavedStates, Stateful};
@@ -55,6 +58,11 @@ pub(super) fn resume(
     let mut exploration = Exploration::new(scenario, limits);
     let jobs = limits.jobs.get();
     let explored = match checkpoint.open()? {
+        // Made before the scenario asked who starves: there is no census to go on with.
+        Saved::States(saved) if scenario.nobody_starves() && !saved.is_census() => {
+            return Err(CheckpointError::Outdated);
+        }
+        Saved::Orderings(_) if scenario.nobody_starves() => return Err(CheckpointError::Outdated),
         Saved::States(saved) => {
             let search = Stateful::restore(*saved, jobs, &mut exploration)?;
             exploration.run_stateful(search, listener)
@@ -97,8 +105,7 @@ impl<'a> Exploration<'a> {
     fn report(self, explored: Explored) -> Report {
         let Self { execution, scenario, findings, .. } = self;
         execution.observers(|seen| {
-            let inversions = seen.lockdep().inversions();
-            Report::new(scenario, Engine::Native, findings, explored, inversions)
+            Report::new(scenario, Engine::Native, findings, explored, seen.seen())
         })
     }
 
@@ -110,6 +117,15 @@ impl<'a> Exploration<'a> {
         if shard != Shard::WHOLE && self.limits.search != Search::Dpor {
             let search = self.limits.search.as_str();
             return self.stopped(format!("a share is of orderings, and {search} explores states"));
+        }
+        if self.scenario.nobody_starves() {
+            return match self.limits.search {
+                Search::Stateful | Search::Census => self.by_states(Aim::Census, listener),
+                search => {
+                    let search = search.as_str();
+                    self.stopped(format!("who starves only a census can tell, {search} is none"))
+                }
+            };
         }
         if self.execution.opaque() && self.limits.search == Search::Stateful {
             return self.run_orderings(Orderings::new(jobs, shard), listener);
@@ -159,7 +175,11 @@ impl<'a> Exploration<'a> {
     }
 
     fn run_stateful(&mut self, mut search: Stateful, listener: &mut Listener<'_>) -> Explored {
-        let stopped = search.run(self, listener).err();
+        let mut ended = search.run(self, listener);
+        if ended.is_ok() && self.scenario.nobody_starves() {
+            ended = search.show_starvations(self);
+        }
+        let stopped = ended.err();
         let mut certificate = search.certificate();
         if stopped.is_none() {
             certificate.digest = Some(search.digest());
@@ -235,10 +255,10 @@ impl<'a> Exploration<'a> {
     }
 
     /// Takes over what executions on another thread have shown.
-    fn absorb(&mut self, executions: u64, findings: Findings, lockdep: &Lockdep) {
+    fn absorb(&mut self, executions: u64, findings: Findings, seen: &Seen) {
         self.executions += executions;
         self.findings.absorb(findings);
-        self.execution.absorb(lockdep);
+        self.execution.absorb(seen);
     }
 
     /// Runs the program along `path` and on to an end, and tells what it has shown.
@@ -256,9 +276,25 @@ impl<'a> Exploration<'a> {
 
     /// Runs the program along `path`, and notes what that violates.
     fn show(&mut self, path: &Schedule) -> Result<(), String> {
-        let mut replay = Replay::new(path);
-        self.run_once(&mut replay)?;
-        if replay.followed() < path.len() { Err(DIVERGED.to_owned()) } else { Ok(()) }
+        self.count_execution()?;
+        let (end, replay) = run_along(path, self.scenario, &self.execution, &mut self.findings);
+        match end {
+            End::TooLong => self.too_long(),
+            _ if replay.followed() < path.len() => Err(DIVERGED.to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs the program along `lasso`, and notes who starves.
+    fn show_starvation(&mut self, lasso: &Schedule) -> Result<(), String> {
+        let before = std::mem::take(&mut self.findings);
+        self.show(lasso)?;
+        let shown = std::mem::replace(&mut self.findings, before);
+        if shown.is_empty() {
+            return Err(DIVERGED.to_owned());
+        }
+        self.findings.absorb(shown);
+        Ok(())
     }
 
     fn check_memory(&self, bytes: u64) -> Result<(), String> {
@@ -302,14 +338,30 @@ impl<'a> Exploration<'a> {
     }
 }
 
-pub(super) fn replay(
+/// Runs a scenario along `schedule`, and notes what that violates.
+fn run_along<'a>(
+    schedule: &'a Schedule,
     scenario: &Scenario,
-    schedule: &Schedule,
-) -> Result<Vec<Counterexample>, ReplayError> {
+    execution: &Rc<Execution>,
+    findings: &mut Findings,
+) -> (End, Replay<'a>) {
     let mut replay = Replay::new(schedule);
-    let mut findings = Findings::default();
-    replay.begin();
-    let end = Execution::new(usize::MAX).run(scenario.program(), &mut replay, &mut findings);
+    if !scenario.nobody_starves() {
+        return (execution.run(scenario.program(), &mut replay, findings), replay);
+    }
+    let mut lasso = Lasso::new(replay, execution);
+    let end = execution.run(scenario.program(), &mut lasso, findings);
+    (end, lasso.note(findings))
+}
+
+/// As [`run_along`], with a schedule that may be none of the scenario's.
+fn run_along_checked(
+    schedule: &Schedule,
+    scenario: &Scenario,
+    execution: &Rc<Execution>,
+    findings: &mut Findings,
+) -> Result<End, ReplayError> {
+    let (end, replay) = run_along(schedule, scenario, execution, findings);
     if let Some((step, possible)) = replay.impossible() {
         let name =
             |thread: usize| scenario.threads().nth(thread).unwrap_or("a spawned thread").to_owned();
@@ -320,6 +372,16 @@ pub(super) fn replay(
     if replay.followed() < schedule.len() {
         return Err(ReplayError::TooLong { followed: replay.followed() });
     }
+    Ok(end)
+}
+
+pub(super) fn replay(
+    scenario: &Scenario,
+    schedule: &Schedule,
+) -> Result<Vec<Counterexample>, ReplayError> {
+    let mut findings = Findings::default();
+    let execution = Execution::new(usize::MAX);
+    let end = run_along_checked(schedule, scenario, &execution, &mut findings)?;
     let mut found: Vec<Counterexample> = findings.0.into_values().collect();
     found.retain(|found| found.schedule.len() == schedule.len());
     match (found.is_empty(), end) {
@@ -327,4 +389,10 @@ pub(super) fn replay(
         (true, End::Cut) => Err(ReplayError::TooShort),
         (true, _) => Err(ReplayError::NoViolation),
     }
+}
+
+pub(super) fn follow(scenario: &Scenario, schedule: &Schedule) -> Result<Trace, ReplayError> {
+    let execution = Execution::new(usize::MAX);
+    run_along_checked(schedule, scenario, &execution, &mut Findings::default())?;
+    Ok(execution.observers(Observers::trace))
 }

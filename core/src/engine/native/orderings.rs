@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::engine::{Listener, Progress};
 use crate::explore::{Dpor, Parts, SavedDpor, Shard, Strategy};
-use crate::observe::lockdep::Lockdep;
+use crate::observe::Seen;
 use crate::verdict::{Certificate, Findings, Part};
 
 use super::walk::Walk;
@@ -53,7 +53,7 @@ pub(super) struct SavedOrderings {
 struct Round {
     executions: u64,
     findings: Findings,
-    lockdep: Lockdep,
+    seen: Seen,
     ended: Result<bool, String>,
 }
 
@@ -152,7 +152,7 @@ impl Orderings {
         });
         let mut result = Ok(());
         for (walker, round) in active.iter_mut().zip(rounds) {
-            exploration.absorb(round.executions, round.findings, &round.lockdep);
+            exploration.absorb(round.executions, round.findings, &round.seen);
             match round.ended {
                 Ok(done) => walker.done = done,
                 Err(reason) => result = Err(reason),
@@ -249,6 +249,6 @@ impl Walker {
 impl Exploration<'_> {
     fn into_round(self, ended: Result<bool, String>) -> Round {
         let Self { execution, findings, executions, .. } = self;
-        Round { executions, findings, lockdep: execution.take_lockdep(), ended }
+        Round { executions, findings, seen: execution.take_seen(), ended }
     }
 }

@@ -38,7 +38,7 @@ use crate::verdict::Certificate;
 use super::automaton::{Expanded, Leads, Missing, State, ViolatedKey};
 use super::learner::{Learner, SavedLearner};
 use super::states::{Adder, HEADER, Id, Mark, Origin, Run, States};
-use super::{Exploration, Saved};
+use super::{Exploration, Saved, starvation};
 
 /// Runs of states that are expanded between two words to the listener: some 100,000 states.
 const SLICE: usize = 128;
@@ -105,6 +105,12 @@ pub(super) struct SavedStates {
     trusted: BTreeSet<ObjectId>,
     shown: FxHashSet<ViolatedKey>,
     counterexamples: Vec<Schedule>,
+}
+
+impl SavedStates {
+    pub(super) fn is_census(&self) -> bool {
+        self.aim == Aim::Census
+    }
 }
 
 /// What came of expanding some states.
@@ -397,6 +403,12 @@ impl Stateful {
         })
     }
 
+    /// Shows how threads starve, once it has been seen that nothing was left out.
+    pub(super) fn show_starvations(&self, exploration: &mut Exploration<'_>) -> Result<(), String> {
+        let found = starvation::starvations(&self.states, self.learner.automaton())?;
+        found.iter().try_for_each(|lasso| exploration.show_starvation(lasso))
+    }
+
     pub(super) fn aim(&self) -> Aim {
         self.aim
     }
@@ -410,7 +422,7 @@ impl Stateful {
     pub(super) fn digest(&self) -> u64 {
         let automaton = self.learner.automaton();
         let mut digest = 0_u64;
-        self.states.for_each(|state| digest = digest.wrapping_add(automaton.digest(state)));
+        self.states.for_each(|_, state| digest = digest.wrapping_add(automaton.digest(state)));
         digest
     }
 }

@@ -31,7 +31,7 @@ const SHARDS: usize = 64;
 pub(super) const HEADER: usize = 2;
 
 /// Where a state is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Id {
     shard: u8,
     at: u32,
@@ -178,12 +178,20 @@ impl States {
     }
 
     /// Hands every state to `look`.
-    pub(super) fn for_each(&self, mut look: impl FnMut(&State)) {
+    pub(super) fn for_each(&self, mut look: impl FnMut(Id, &State)) {
         let mut words = Vec::new();
         for run in self.between(&self.start(), &self.mark()) {
             self.copy(run, &mut words);
-            run.states(&words).for_each(|(_, state)| look(state));
+            run.states(&words).for_each(|(id, state)| look(id, state));
         }
+    }
+
+    /// Where `state` is, if it was reached.
+    pub(super) fn find(&self, state: &State) -> Option<Id> {
+        let hash = hash(state);
+        let shard = hash as usize % self.shards.len();
+        let at = self.shard(shard).find(state, hash)?;
+        Some(Id { shard: shard as u8, at })
     }
 
     /// The state at `id`.
@@ -279,10 +287,16 @@ impl Shard {
     fn reach(&mut self, state: &State, hash: u64, origin: Origin) {
         let part = part(hash);
         let Self { chunks, known } = self;
-        let same = |(at, p): &(u32, u32)| *p == part && state_in(words_in(chunks, *at)) == state;
+        let same = |known: &(u32, u32)| is(chunks, known, part, state);
         if let Entry::Vacant(place) = known.entry(spread(part), same, |(_, part)| spread(*part)) {
             place.insert((add(chunks, &origin.words(), state), part));
         }
+    }
+
+    fn find(&self, state: &State, hash: u64) -> Option<u32> {
+        let part = part(hash);
+        let same = |known: &(u32, u32)| is(&self.chunks, known, part, state);
+        self.known.find(spread(part), same).map(|(at, _)| *at)
     }
 
     fn restore(chunks: Vec<Vec<u32>>) -> Self {
@@ -309,6 +323,11 @@ impl Shard {
     fn state(&self, at: u32) -> &State {
         state_in(self.words(at))
     }
+}
+
+/// Whether a known state, of which a part of the hash is kept, is `state`.
+fn is(chunks: &[Vec<u32>], (at, kept): &(u32, u32), part: u32, state: &State) -> bool {
+    *kept == part && state_in(words_in(chunks, *at)) == state
 }
 
 fn words_in(chunks: &[Vec<u32>], at: u32) -> &[u32] {

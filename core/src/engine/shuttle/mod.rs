@@ -71,9 +71,9 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
         search: None,
         part: None,
     };
-    exploration.host.observers(|seen| {
-        Report::new(scenario, Engine::Shuttle, findings, explored, seen.lockdep().inversions())
-    })
+    exploration
+        .host
+        .observers(|seen| Report::new(scenario, Engine::Shuttle, findings, explored, seen.seen()))
 }
 
 struct Exploration<'a, 'l> {

@@ -1,0 +1,16 @@
+//! The lock programs of known size, on shuttle.
+
+use selvedge_core::Engine;
+use selvedge_models::programs::PROGRAMS;
+
+#[test]
+fn shuttle_comes_to_the_same_numbers_of_traces() {
+    let few = |traces: &u128| *traces <= 20_000;
+    for program in PROGRAMS.iter().filter(|program| program.deadlock.is_none()) {
+        let Some(traces) = program.traces.filter(few) else { continue };
+        let report = program.scenario().verify(Engine::Shuttle);
+        assert!(report.as_expected(), "{}: {report}", program.name);
+        let counted = report.certificate.traces.map(u128::from);
+        assert_eq!(counted, Some(traces), "{}", program.name);
+    }
+}

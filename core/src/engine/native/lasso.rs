@@ -1,0 +1,95 @@
+//! A schedule that comes back to a state it has been in, and who starves on the way round.
+//!
+//! A starvation is found on the graph of the states and shown on the program itself, which knows
+//! nothing of the graph: so this looks at the states as they come, and judges the cycle by what it
+//! has seen.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use crate::explore::{Decision, Point, Replay, Strategy};
+use crate::op::ThreadId;
+use crate::verdict::Findings;
+
+use super::execution::Execution;
+
+/// Follows a schedule and remembers where it has been.
+pub(super) struct Lasso<'a> {
+    replay: Replay<'a>,
+    execution: Rc<Execution>,
+    passed: Vec<Passed>,
+}
+
+/// A state that was passed.
+struct Passed {
+    state: Vec<u64>,
+    /// Who could go on without luck.
+    possible: BTreeSet<ThreadId>,
+    /// Who polled, and so was no better off for it.
+    polls: BTreeSet<ThreadId>,
+    /// Who went on, if it was one of those who could.
+    step: Option<ThreadId>,
+}
+
+impl<'a> Lasso<'a> {
+    pub(super) fn new(replay: Replay<'a>, execution: &Rc<Execution>) -> Self {
+        Self { replay, execution: Rc::clone(execution), passed: Vec::new() }
+    }
+
+    /// Notes who starves, if the schedule ends in a fair cycle.
+    pub(super) fn note(self, findings: &mut Findings) -> Replay<'a> {
+        let last = self.passed.len() - 1;
+        let state = &self.passed[last].state;
+        let start = self.passed[..last].iter().position(|passed| passed.state == *state);
+        if let Some(start) = start
+            && is_fair(&self.passed[start..last])
+        {
+            let cycle = &self.passed[start..last];
+            self.execution.observers(|seen| {
+                let pending = seen.pending().map(|(thread, ..)| thread);
+                for thread in pending.filter(|thread| cycle.iter().all(|p| p.waits(thread))) {
+                    findings.note(seen.starvation(thread, start), seen);
+                }
+            });
+        }
+        self.replay
+    }
+}
+
+impl Passed {
+    /// Whether `thread`, which has not ended, waits here or might as well.
+    fn waits(&self, thread: &ThreadId) -> bool {
+        !self.possible.contains(thread) || self.polls.contains(thread)
+    }
+}
+
+/// Whether everybody who can go on somewhere on this cycle does, and nobody else.
+fn is_fair(cycle: &[Passed]) -> bool {
+    let possible = cycle.iter().flat_map(|passed| &passed.possible).copied().collect();
+    let steps: Option<BTreeSet<ThreadId>> = cycle.iter().map(|passed| passed.step).collect();
+    steps == Some(possible)
+}
+
+impl Strategy for Lasso<'_> {
+    fn begin(&mut self) -> bool {
+        self.replay.begin()
+    }
+
+    fn choose(&mut self, point: &dyn Point) -> Decision {
+        let decision = self.replay.choose(point);
+        let sure = || point.enabled().iter().filter(|enabled| enabled.sure);
+        let step = match decision {
+            Decision::Take(choice) => {
+                sure().find(|enabled| enabled.choice == choice).map(|enabled| enabled.choice.thread)
+            }
+            Decision::Cut => None,
+        };
+        let possible = sure().map(|enabled| enabled.choice.thread).collect();
+        let polls = self.execution.observers(|seen| {
+            let pending = seen.pending().map(|(thread, ..)| thread);
+            pending.filter(|thread| seen.polls(*thread).is_some()).collect()
+        });
+        self.passed.push(Passed { state: self.execution.state(), possible, polls, step });
+        decision
+    }
+}

@@ -1,0 +1,39 @@
+//! Which lines of a model have done something.
+//!
+//! A proof of a model that never gets to its critical section is a proof of nothing. So for each
+//! operation it is noted where it was called, over all executions.
+
+use rustc_hash::FxHashMap;
+
+use crate::object::Place;
+
+/// A line that has called an operation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Site {
+    /// The file, as the compiler was told of it.
+    pub file: &'static str,
+    /// The line in it, from 1.
+    pub line: u32,
+}
+
+/// The lines whose operations have happened. By address: the same line has few.
+#[derive(Debug, Default)]
+pub(super) struct Reached(FxHashMap<usize, Place>);
+
+impl Reached {
+    pub(super) fn reach(&mut self, at: Place) {
+        self.0.insert(std::ptr::from_ref(at).addr(), at);
+    }
+
+    pub(super) fn absorb(&mut self, other: &Self) {
+        self.0.extend(&other.0);
+    }
+
+    pub(super) fn sites(&self) -> Vec<Site> {
+        let site = |at: &Place| Site { file: at.file(), line: at.line() };
+        let mut sites: Vec<Site> = self.0.values().map(site).collect();
+        sites.sort();
+        sites.dedup();
+        sites
+    }
+}

@@ -1,0 +1,329 @@
+//! Threads that never end: who starves, and who is proved not to.
+
+use std::num::NonZero;
+use std::ops::ControlFlow;
+
+use selvedge_core::sync::{Atomic, Mutex, RwSem, UnfairRwSem, WaitQueue};
+use selvedge_core::{
+    Checkpoint, CheckpointError, Engine, Limits, Report, Scenario, ScenarioBuilder, Search, Shard,
+    Verdict, ViolationKind, forever, poll,
+};
+
+fn starvation(thread: &str, class: &str) -> [ViolationKind; 1] {
+    [ViolationKind::starvation(thread, class)]
+}
+
+/// The verdict is the one expected, with any number of threads at work; a cycle is seen again when
+/// it is replayed.
+fn check(scenario: &Scenario) {
+    for jobs in 1..=2 {
+        let mut limits = Limits::default();
+        limits.jobs = NonZero::new(jobs).unwrap();
+        limits.states_per_thread = 1;
+        let report = verify(scenario, &limits);
+        assert!(report.as_expected() && report.complete, "{report}");
+        let Verdict::Refuted(found) = &report.verdict else { continue };
+        for found in found {
+            let again = scenario.replay(&found.schedule).unwrap();
+            assert!(again.contains(found), "{again:#?} without {found:#?}");
+            if let ViolationKind::Starvation { .. } = found.violation.kind {
+                assert!(found.violation.again_from.unwrap() < found.schedule.len());
+            }
+        }
+    }
+}
+
+fn verify(scenario: &Scenario, limits: &Limits) -> Report {
+    scenario.verify_with(Engine::Native, limits, &mut |_| ControlFlow::Continue(()))
+}
+
+fn readers_and_a_writer() -> ScenarioBuilder<RwSem> {
+    Scenario::builder("rwsem", || RwSem::new("rwsem", ()))
+        .thread("reader 1", |sem| forever(|| drop(sem.down_read())))
+        .thread("reader 2", |sem| forever(|| drop(sem.down_read())))
+        .thread("writer", |sem| drop(sem.down_write()))
+}
+
+#[test]
+fn a_fair_rwsem_starves_nobody() {
+    check(&readers_and_a_writer().nobody_starves().proved());
+}
+
+/// Two readers who relieve each other never leave it free.
+#[test]
+fn a_semaphore_that_favours_readers_starves_a_writer() {
+    let scenario = Scenario::builder("unfair", || UnfairRwSem::new("rwsem", ()))
+        .thread("reader 1", |sem| forever(|| drop(sem.down_read())))
+        .thread("reader 2", |sem| forever(|| drop(sem.down_read())))
+        .thread("writer", |sem| drop(sem.down_write()))
+        .nobody_starves()
+        .refuted(starvation("writer", "rwsem"));
+    check(&scenario);
+    let report = verify(&scenario, &Limits::default());
+    let Verdict::Refuted(found) = &report.verdict else { unreachable!() };
+    // One holds it, and then: the other takes it, the one lets go, takes it, the other lets go.
+    assert_eq!(found[0].schedule.len(), 5);
+    assert_eq!(found[0].violation.again_from, Some(1));
+    let one = Scenario::builder("one", || UnfairRwSem::new("rwsem", ()))
+        .thread("reader", |sem| forever(|| drop(sem.down_read())))
+        .thread("writer", |sem| drop(sem.down_write()))
+        .nobody_starves();
+    check(&one.proved());
+}
+
+#[test]
+fn a_mutex_that_is_free_again_and_again_starves_nobody() {
+    let scenario = Scenario::builder("mutex", || Mutex::new("A", ()))
+        .thread("T1", |a| forever(|| drop(a.lock())))
+        .thread("T2", |a| forever(|| drop(a.lock())))
+        .thread("T3", |a| drop(a.lock()))
+        .nobody_starves();
+    check(&scenario.proved());
+}
+
+/// The flag belongs to nobody, and nobody sets it. Without the loop it is a deadlock.
+#[test]
+fn a_flag_that_nobody_sets_starves_whoever_waits_for_it() {
+    let sleeper = || {
+        let world = || (Atomic::new("flag", 0), WaitQueue::new("flag_wait"), Mutex::new("A", ()));
+        Scenario::builder("flag", world)
+            .thread("sleeper", |(flag, wait, _)| wait.wait_event(|| flag.load() == 1))
+    };
+    let looping = sleeper().thread("loop", |(_, _, a)| forever(|| drop(a.lock())));
+    check(&looping.nobody_starves().refuted(starvation("sleeper", "flag_wait")));
+    let alone = sleeper().nobody_starves().refuted([ViolationKind::deadlock(["flag_wait"])]);
+    check(&alone);
+}
+
+/// Two who hold what the other wants are no stuck state if a third goes on for ever.
+#[test]
+fn a_deadlock_beside_an_endless_loop_is_a_starvation_of_both() {
+    let world = || [Mutex::new("A", ()), Mutex::new("B", ()), Mutex::new("C", ())];
+    let scenario = Scenario::builder("abba", world)
+        .thread("ab", |[a, b, _]| {
+            let _a = a.lock();
+            let _b = b.lock();
+        })
+        .thread("ba", |[a, b, _]| {
+            let _b = b.lock();
+            let _a = a.lock();
+        })
+        .thread("loop", |[.., c]| forever(|| drop(c.lock())))
+        .nobody_starves();
+    let kinds = [ViolationKind::starvation("ab", "B"), ViolationKind::starvation("ba", "A")];
+    check(&scenario.refuted(kinds).predicting(["A", "B"]));
+}
+
+/// The holder can go on all the time; that it is not let is no fault of the lock.
+#[test]
+fn a_scheduler_that_forgets_the_holder_is_not_fair() {
+    let scenario = Scenario::builder("forgotten", || [Mutex::new("A", ()), Mutex::new("B", ())])
+        .thread("holder", |[a, _]| drop(a.lock()))
+        .thread("next", |[a, _]| drop(a.lock()))
+        .thread("loop", |[_, b]| forever(|| drop(b.lock())))
+        .nobody_starves();
+    check(&scenario.proved());
+}
+
+/// The keeper lets go of one lock or the other, now and then, when it happens to see the right
+/// number: it need never see it. Whoever gets its lock makes the keeper let go of both for good.
+/// So the two starve on a cycle that is part of a larger one, on which each of them could go on,
+/// and nowhere else.
+#[test]
+fn a_fair_cycle_is_found_inside_of_one_that_is_not() {
+    let world = || (Atomic::new("number", 0), [Mutex::new("A", ()), Mutex::new("B", ())]);
+    let get = |number: &Atomic, lock: &Mutex| {
+        lock.lock().unlock();
+        number.store(3);
+    };
+    let scenario = Scenario::builder("number", world)
+        .thread("keeper", |(number, locks)| {
+            locks.iter().for_each(Mutex::raw_lock);
+            forever(|| match number.load() {
+                0 => {}
+                3 => {
+                    locks.iter().for_each(Mutex::raw_unlock);
+                    forever(|| _ = number.load());
+                }
+                n => {
+                    locks[n as usize - 1].raw_unlock();
+                    locks[n as usize - 1].raw_lock();
+                }
+            })
+        })
+        .thread("number", |(number, _)| {
+            forever(|| (0..3).for_each(|n| _ = number.compare_exchange((n + 2) % 3, n)))
+        })
+        .thread("T1", move |(number, [a, _])| get(number, a))
+        .thread("T2", move |(number, [_, b])| get(number, b))
+        .nobody_starves();
+    let kinds = [ViolationKind::starvation("T1", "A"), ViolationKind::starvation("T2", "B")];
+    check(&scenario.refuted(kinds).predicting(["A", "B"]));
+}
+
+/// A lock that is never given back is not free now and then.
+#[test]
+fn whoever_keeps_a_lock_for_ever_starves_the_next() {
+    let world = || (Mutex::new("A", ()), Mutex::new("B", ()));
+    let scenario = Scenario::builder("keeps", world)
+        .thread("keeper", |(a, b)| {
+            let _a = a.lock();
+            forever(|| drop(b.lock()));
+        })
+        .thread("next", |(a, _)| drop(a.lock()))
+        .nobody_starves();
+    check(&scenario.refuted(starvation("next", "A")));
+}
+
+/// Two of three hold it at any time, hand over hand: but each has to let go once in a round, and
+/// whoever waits may then be next.
+#[test]
+fn hand_over_hand_starves_nobody() {
+    let world = || [Mutex::new("A", ()), Mutex::new("B", ())];
+    let hand_over_hand = |[a, b]: &[Mutex; 2]| {
+        let held = a.lock();
+        let next = b.lock();
+        drop(held);
+        drop(next);
+    };
+    let scenario = Scenario::builder("hand over hand", world)
+        .thread("T1", move |locks| forever(|| hand_over_hand(locks)))
+        .thread("T2", move |locks| forever(|| hand_over_hand(locks)))
+        .thread("T3", |[_, b]| drop(b.lock()))
+        .nobody_starves();
+    check(&scenario.proved());
+}
+
+/// Whoever polls takes steps, and gets nowhere; also if everybody else has ended.
+#[test]
+fn polling_for_what_never_comes_is_a_starvation() {
+    let poll_for = |flag: &Atomic| poll("flag", || (flag.load() == 1).then_some(()));
+    let alone = Scenario::builder("alone", || Atomic::new("number", 0))
+        .thread("T", poll_for)
+        .thread("other", |flag| _ = flag.load())
+        .nobody_starves();
+    check(&alone.refuted(starvation("T", "flag")));
+    let helped = Scenario::builder("helped", || Atomic::new("number", 0))
+        .thread("T", poll_for)
+        .thread("other", |flag| flag.store(1))
+        .nobody_starves();
+    check(&helped.proved());
+    // Now and then the flag is set, and the poller may always look at the wrong time.
+    let unlucky = Scenario::builder("unlucky", || Atomic::new("number", 0))
+        .thread("T", poll_for)
+        .thread("other", |flag| forever(|| [1, 0].into_iter().for_each(|value| flag.store(value))))
+        .nobody_starves();
+    check(&unlucky.refuted(starvation("T", "flag")));
+    let round = Scenario::builder("round", || (Atomic::new("number", 1), Mutex::new("A", ())))
+        .thread("T", move |(flag, a)| {
+            forever(|| {
+                poll_for(flag);
+                a.lock().unlock();
+            })
+        })
+        .nobody_starves();
+    check(&round.proved());
+}
+
+/// A lock is polled for with a trylock: a fair scheduler need not look when it is free.
+#[test]
+fn polling_for_a_lock_that_others_take_again_and_again_may_last_for_ever() {
+    let scenario = Scenario::builder("spin", || Mutex::new("A", ()))
+        .thread("spin", |a| drop(poll("A is free", || a.try_lock())))
+        .thread("loop", |a| forever(|| drop(a.lock())))
+        .nobody_starves();
+    check(&scenario.refuted(starvation("spin", "A is free")));
+}
+
+/// A signal would help; nobody may count on one.
+#[test]
+fn luck_is_no_way_out() {
+    let world = || (Mutex::new("A", ()), Mutex::new("B", ()));
+    let scenario = Scenario::builder("luck", world)
+        .thread("keeper", |(a, b)| {
+            let _a = a.lock();
+            forever(|| drop(b.lock()));
+        })
+        .thread("next", |(a, _)| drop(a.lock_interruptible()))
+        .nobody_starves();
+    check(&scenario.refuted(starvation("next", "A")));
+}
+
+/// Somebody who is interrupted again and again goes round, and holds up nobody who could count on
+/// it: a cycle that needs a signal each time is none.
+#[test]
+fn luck_is_no_step_of_a_cycle() {
+    let world = || (Mutex::new("A", ()), Mutex::new("B", ()));
+    let scenario = Scenario::builder("interrupted", world)
+        .thread("keeper", |(a, b)| {
+            let _a = a.lock();
+            drop(b.lock());
+        })
+        .thread("again", |(a, _)| forever(|| drop(a.lock_interruptible())))
+        .nobody_starves();
+    check(&scenario.proved());
+}
+
+#[test]
+fn an_endless_program_has_finitely_many_states_also_if_nobody_asks_who_starves() {
+    let report = verify(&readers_and_a_writer().proved(), &Limits::default());
+    assert!(report.as_expected() && report.complete, "{report}");
+}
+
+#[test]
+fn a_round_that_does_nothing_is_a_panic_and_no_endless_loop() {
+    let scenario = Scenario::builder("idle", || ()).thread("T", |()| forever(|| ())).proved();
+    let report = verify(&scenario, &Limits::default());
+    let Verdict::Refuted(found) = &report.verdict else { panic!("{report}") };
+    assert!(matches!(found[0].violation.kind, ViolationKind::Panic(_)), "{report}");
+}
+
+#[test]
+fn who_cannot_tell_says_so() {
+    let scenario = readers_and_a_writer().nobody_starves().proved();
+    for engine in Engine::ALL.iter().filter(|engine| **engine != Engine::Native) {
+        let report = scenario.verify(*engine);
+        assert!(matches!(report.verdict, Verdict::Inconclusive { .. }), "{engine}: {report}");
+        assert!(report.as_expected(), "{engine}: {report}");
+    }
+    for search in [Search::Reduced, Search::Shortest, Search::SleepSets, Search::Dpor] {
+        let mut limits = Limits::default();
+        limits.search = search;
+        let report = verify(&scenario, &limits);
+        assert!(matches!(report.verdict, Verdict::Inconclusive { .. }), "{search:?}: {report}");
+    }
+    let mut limits = Limits::default();
+    (limits.search, limits.shard) = (Search::Dpor, Shard::new(1, 2).unwrap());
+    assert!(!verify(&scenario, &limits).part.unwrap().done);
+}
+
+/// A checkpoint of the census goes on to the same cycle; one of another search is refused.
+#[test]
+fn a_census_that_was_put_aside_comes_to_the_same_cycle() {
+    let world = || (Mutex::new("A", ()), Mutex::new("B", ()));
+    let builder = || {
+        Scenario::builder("keeps", world)
+            .thread("keeper", |(a, b)| {
+                let _a = a.lock();
+                forever(|| drop(b.lock()));
+            })
+            .thread("next", |(a, _)| drop(a.lock()))
+    };
+    let scenario = builder().nobody_starves().refuted(starvation("next", "A"));
+    let resumed = scenario
+        .resume(&put_aside(&scenario), &Limits::default(), &mut |_| ControlFlow::Continue(()));
+    let resumed = resumed.unwrap();
+    assert!(resumed.as_expected() && resumed.complete, "{resumed}");
+    let old = put_aside(&builder().proved());
+    let resumed = scenario.resume(&old, &Limits::default(), &mut |_| ControlFlow::Continue(()));
+    assert!(matches!(resumed, Err(CheckpointError::Outdated)));
+}
+
+fn put_aside(scenario: &Scenario) -> Checkpoint {
+    let mut checkpoint = None;
+    _ = scenario.verify_with(Engine::Native, &Limits::default(), &mut |progress| {
+        checkpoint = progress.checkpoint().or(checkpoint.take());
+        ControlFlow::Break("that will do".to_owned())
+    });
+    checkpoint.expect("a search of states can be put aside")
+}

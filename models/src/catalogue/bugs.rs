@@ -1,0 +1,358 @@
+//! `vfio-ap/bugs`: what was found, on the lists or here, each by its number: the version that has
+//! it and the version that does not.
+//!
+//! Bugs of a design as a whole are cells of `vfio-ap/matrix` or `vfio-ap/ap-perms`;
+//! `models/README.md` has the list of all.
+
+use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, invariant_broken};
+
+use super::matrix::{ENABLE, IRQ, QUEUE, matrix};
+use crate::ap::Apqn;
+use crate::vfio_ap::ap_queue::{ApQueue, Irq, ResponseCode};
+use crate::vfio_ap::find_queue::{Lookup, Queues};
+use crate::vfio_ap::group_lock::{Group, Open};
+use crate::vfio_ap::status::{QueueDevice, Removed};
+use crate::vfio_ap::type1::DmaUnmap;
+use crate::vfio_ap::v5_3::V5_3;
+use crate::vfio_ap::v5_11::V5_11;
+use crate::vfio_ap::v5_11_draft;
+use crate::vfio_ap::v5_13::V5_13;
+use crate::vfio_ap::v5_15::V5_15;
+use crate::vfio_ap::world::{Aqic, Version, World};
+
+const V5_3_SOURCE: &str = "commit ec89b55e3bce, v5.3 to v5.10";
+const INVALIDATED: &str = "\"[PATCH v3] s390/vfio-ap: clean up vfio_ap resources when KVM pointer \
+                           invalidated\", T. Krowiak, 2020-12-14, and what became of it: commit \
+                           f21916ec4826, v5.11";
+const V5_13_SOURCE: &str = "commit 0cc00c8d4050, v5.13";
+const V5_15_SOURCE: &str = "commits 1e753732bda6 and 86956e70761b, v5.15";
+const UNMAP_SOURCE: &str = "\"vfio/ap: validate iova during dma_unmap and trigger irq disable\", \
+                            M. Rosato, v6.2";
+
+/// The mediated device's memory.
+fn freed() -> ViolationKind {
+    ViolationKind::use_after_release("matrix_mdev")
+}
+
+fn broken(id: &str) -> ViolationKind {
+    ViolationKind::invariant(id)
+}
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    // The order of the container's own two mutexes depends on who calls: b24.
+    let container = ["device_list_lock", "iommu->lock"];
+    let triangle = ["device_list_lock", "iommu->lock", "matrix_dev->lock"];
+    let pointers = || [broken("NULL"), freed()];
+    vec![
+        b03::<V5_3>("v5.3", V5_3_SOURCE).refuted([broken("INV-05")]),
+        b03::<V5_11>("v5.11", INVALIDATED).proved(),
+        b04::<V5_3>("v5.3", V5_3_SOURCE).refuted([broken("NULL")]),
+        b04::<V5_11>("v5.11", INVALIDATED).proved(),
+        b05("draft", |w| _ = v5_11_draft::vfio_ap_mdev_group_notifier(w, 1, 0))
+            .refuted([ViolationKind::NotOwner("matrix_dev->lock".into())]),
+        b05("v5.11", |w| _ = V5_11::set_kvm(w, 1, 0)).proved(),
+        b08a::<V5_11>("v5.11", INVALIDATED).proved(),
+        b08a::<V5_13>("v5.13", V5_13_SOURCE).refuted([broken("INV-02b")]),
+        b08a::<V5_15>("v5.15", V5_15_SOURCE).proved(),
+        b08b().refuted([
+            freed(),
+            ViolationKind::use_after_release("matrix_mdev->wait_for_kvm"),
+            broken("NULL"),
+        ]),
+        b09::<V5_3>("v5.3", V5_3_SOURCE).refuted(pointers()),
+        b09::<V5_11>("v5.11", INVALIDATED).refuted(pointers()),
+        b09::<V5_15>("v5.15", V5_15_SOURCE).proved(),
+        b11("v5.15", DmaUnmap::Notifier).refuted([broken("INV-08")]),
+        b11("v6.0", DmaUnmap::FirstPage).refuted([broken("INV-08")]).predicting(container),
+        b11("v6.2", DmaUnmap::IrqDisable).proved().predicting(container).predicting(triangle),
+        b11a("v5.15", DmaUnmap::Notifier).refuted([broken("BUG")]),
+        b11a("v6.2", DmaUnmap::IrqDisable).proved().predicting(container).predicting(triangle),
+        b14a().refuted([freed(), broken("INV-05")]),
+        b17("v5.17", Removed::UnderTheMutex)
+            .refuted([ViolationKind::deadlock(["kernfs active reference", "matrix_dev->lock"])]),
+        b17("v6.0", Removed::First).proved(),
+        b20("v6.1", Open::WithGroupLock)
+            .refuted([ViolationKind::deadlock(["group->group_lock", "kvm->lock"])])
+            .predicting(["dev_set->lock", "group->group_lock", "kvm->lock"])
+            .predicting(["group->group_lock", "guests_lock", "kvm->lock"]),
+        b20("v6.2", Open::WithReference).proved(),
+        b21a::<V5_11>("v5.11", INVALIDATED)
+            .refuted([ViolationKind::deadlock(["matrix_dev->lock"])]),
+        b21a::<V5_13>("v5.13", V5_13_SOURCE)
+            .refuted([ViolationKind::deadlock(["matrix_dev->lock"])]),
+        b21b::<V5_15>("v5.15", V5_15_SOURCE).refuted([ViolationKind::use_after_release("kvm")]),
+        b22().refuted([broken("INV-04")]),
+        b24("v6.0-two", DmaUnmap::FirstPage, false)
+            .refuted([ViolationKind::deadlock(container), broken("INV-08")]),
+        b24("v6.2-three", DmaUnmap::IrqDisable, true)
+            .refuted([ViolationKind::deadlock(container), ViolationKind::deadlock(triangle)]),
+        b36("v5.3", Lookup::DriverList).refuted([broken("NULL")]),
+        b36("v6.0", Lookup::Table).proved(),
+        b37a::<V5_3>("v5.3", V5_3_SOURCE).refuted([broken("NULL"), broken("INV-05")]),
+        b37a::<V5_11>("v5.11", INVALIDATED).proved(),
+        b37b::<V5_11>("v5.11", INVALIDATED).refuted([broken("INV-21")]),
+        b37b::<V5_13>("v5.13", V5_13_SOURCE).proved(),
+        b38::<V5_11>("v5.11", INVALIDATED).refuted([broken("INV-01")]),
+        b38::<V5_13>("v5.13", V5_13_SOURCE).proved(),
+    ]
+}
+
+fn bug<W: Send + Sync + 'static>(
+    name: &str,
+    version: &str,
+    source: &str,
+    world: impl Fn() -> W + Send + Sync + 'static,
+) -> ScenarioBuilder<W> {
+    Scenario::builder(format!("vfio-ap/bugs/{name}/{version}"), world).source(source)
+}
+
+/// A guest with one vCPU; its device has the queue, another device has nothing.
+fn closed<V: Version>() -> World {
+    World::new::<V>(2, 1, &[matrix(&[1]), matrix(&[])])
+}
+
+/// The same, with the first device attached to the guest.
+fn open<V: Version>() -> World {
+    let world = closed::<V>();
+    V::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+    world
+}
+
+/// Up to v5.10 the notifier that is told that the guest is gone forgets it, and closing then
+/// finds nothing to clean up.
+fn b03<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    bug("b03-guest-forgotten", version, source, closed::<V>)
+        .about("the guest goes before the device is closed: are its queues taken from it?")
+        .thread("VMM", |w| {
+            _ = V::set_kvm(w, 0, 0);
+            V::kvm_is_gone(w, 0);
+            V::close(w, 0);
+        })
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// The interrupts' subclass is given back to a guest that is gone.
+fn b04<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    bug("b04-reset-without-guest", version, source, open::<V>)
+        .about("the guest goes while a queue interrupts it, and then the queue is reset")
+        .thread("VMM", |w| {
+            _ = w.pqap::<V>(0, 0, ENABLE);
+            V::kvm_is_gone(w, 0);
+            _ = V::reset(w, 0);
+        })
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// An unlock too many, of a mutex that somebody else has taken meanwhile.
+fn b05(version: &str, notifier: fn(&World)) -> ScenarioBuilder<World> {
+    bug("b05-double-unlock", version, INVALIDATED, open::<V5_11>)
+        .about("the guest that another device has already is refused, and the mutex let go of")
+        .thread("set_kvm", notifier)
+        .thread("assign_adapter_store", |w| _ = V5_11::assign_adapter_store(w, 1, 2))
+        .finally(|w| w.at_rest::<V5_11>())
+}
+
+/// Two devices are opened for one guest at once.
+fn b08a<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    let world = || World::new::<V>(1, 1, &[matrix(&[1]), matrix(&[2])]);
+    bug("b08a-two-devices", version, source, world)
+        .about("two devices are attached to one guest at once: only one may succeed")
+        .thread("set_kvm 0", |w| _ = V::set_kvm(w, 0, 0))
+        .thread("set_kvm 1", |w| _ = V::set_kvm(w, 1, 0))
+        .finally(|w| {
+            let has_guest = |mdev: &usize| w.matrix_dev.mdev(*mdev).kvm(&w.kvms).is_some();
+            if [0, 1].iter().all(has_guest) {
+                invariant_broken("INV-02b", "one guest has two mediated devices");
+            }
+            w.at_rest::<V>();
+        })
+}
+
+/// PQAP(AQIC) sleeps until the flag is clear, on a wait queue that is part of what is freed then.
+fn b08b() -> ScenarioBuilder<World> {
+    bug("b08b-waiter", "v5.13", V5_13_SOURCE, open::<V5_13>)
+        .about("PQAP(AQIC) waits for a flag while the device that the flag is in is removed")
+        .thread("PQAP(AQIC)", |w| _ = w.pqap::<V5_13>(0, 0, ENABLE))
+        .thread("close and remove", |w| {
+            V5_13::close(w, 0);
+            _ = V5_13::remove(w, 0);
+        })
+        .finally(|w| w.at_rest::<V5_13>())
+}
+
+/// The hook is read without a lock, and followed after the device is gone.
+fn b09<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    bug("b09-unlocked-hook", version, source, open::<V>)
+        .about("PQAP(AQIC) follows the hook while the device is closed and removed")
+        .thread("PQAP(AQIC)", |w| _ = w.pqap::<V>(0, 0, ENABLE))
+        .thread("close and remove", |w| {
+            V::close(w, 0);
+            _ = V::remove(w, 0);
+        })
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// The page with the notification byte is unmapped while the queue may write to it.
+fn b11(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World> {
+    bug("b11-unmap-armed", version, UNMAP_SOURCE, open::<V5_15>)
+        .about("the guest's page is unmapped while a queue interrupts by it")
+        .thread("guest", |w| {
+            _ = w.pqap::<V5_15>(0, 0, ENABLE);
+            w.machine.nqap(0, QUEUE);
+        })
+        .thread("unmap", move |w| w.vfio_dma_do_unmap(0, IRQ.nib..IRQ.nib + 1, dma_unmap))
+        .finally(|w| w.at_rest::<V5_15>())
+}
+
+/// The notification byte is not on the first page of the range.
+fn b11a(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World> {
+    bug("b11a-unmap-range", version, UNMAP_SOURCE, open::<V5_15>)
+        .about("two of the guest's pages are unmapped, and a queue interrupts by the second")
+        .thread("VMM", move |w| {
+            _ = w.pqap::<V5_15>(0, 0, ENABLE);
+            w.vfio_dma_do_unmap(0, IRQ.nib - 1..IRQ.nib + 1, dma_unmap);
+        })
+        .finally(|w| w.at_rest::<V5_15>())
+}
+
+/// Whether the device is in use is asked without the mutex, and it is removed.
+fn b14a() -> ScenarioBuilder<World> {
+    bug("b14a-remove-in-use", "v5.11", INVALIDATED, closed::<V5_11>)
+        .about(
+            "a device is removed while it is attached; nothing but VFIO's wait for its closing \
+                keeps these two apart, and that is left out here",
+        )
+        .thread("remove", |w| _ = V5_11::remove(w, 0))
+        .thread("set_kvm", |w| _ = V5_11::set_kvm(w, 0, 0))
+        .finally(|w| w.at_rest::<V5_11>())
+}
+
+/// An attribute is removed under the mutex that its reader wants.
+fn b17(version: &str, removed: Removed) -> ScenarioBuilder<QueueDevice> {
+    let source = "commit f139862b92cf, v5.17, and the dynamic configuration series of v6.0";
+    bug("b17-status-attribute", version, source, move || QueueDevice::new(removed))
+        .about("a queue is unbound while somebody reads its status")
+        .thread("remove_queue", QueueDevice::remove_queue)
+        .thread("cat status", QueueDevice::status_show)
+}
+
+/// VFIO's group lock, the driver's locks, and KVM's.
+fn b20(version: &str, open: Open) -> ScenarioBuilder<Group> {
+    let source = "lockdep's report of January 2023; commits 51cdc8bc120e and 2b48f52f2bff";
+    bug("b20-group-lock", version, source, move || Group::new(open))
+        .about("a device is opened while the guest's KVM-VFIO device is closed")
+        .thread("open", Group::open)
+        .thread("close KVM-VFIO", Group::kvm_vfio_release)
+        .finally(Group::close)
+}
+
+/// The VMM lets go of the guest first, so that closing the device drops the last reference.
+fn last_reference<V: Version>(name: &str, version: &str, source: &str) -> ScenarioBuilder<World> {
+    bug(name, version, source, open::<V>).thread("VMM", |w| {
+        _ = w.kvm(0).put();
+        V::close(w, 0);
+    })
+}
+
+/// The last reference is dropped with the mutex held, and to destroy the guest calls the
+/// notifier, which wants it.
+fn b21a<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    last_reference::<V>("b21a-last-put", version, source)
+        .about("closing the device drops the last reference to the guest, under the mutex")
+}
+
+/// The last reference is dropped with the guest's own lock held.
+fn b21b<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    last_reference::<V>("b21b-put-under-lock", version, source)
+        .about("closing the device drops the last reference to the guest, under kvm->lock")
+}
+
+/// A queue that is busy makes enabling fail, and what was pinned for it is forgotten. In every
+/// version.
+fn b22() -> ScenarioBuilder<World> {
+    let world = || {
+        let busy = ApQueue { busy: 1, ..ApQueue::new(QUEUE) };
+        let world = World::with_queues::<V5_15>(1, 1, &[matrix(&[1])], [busy]);
+        V5_15::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+        world
+    };
+    bug("b22-enable-leaks", "v5.15", "vfio_ap_irq_enable in every version since v5.3", world)
+        .about("PQAP(AQIC) finds the queue busy: what it pinned stays pinned")
+        .thread("PQAP(AQIC)", |w| {
+            let code = w.pqap::<V5_15>(0, 0, ENABLE);
+            assert_eq!(code, ResponseCode::Busy);
+        })
+        .finally(|w| w.at_rest::<V5_15>())
+}
+
+/// The container's two mutexes, and the driver's between them.
+fn b24(version: &str, dma_unmap: DmaUnmap, pqap: bool) -> ScenarioBuilder<World> {
+    let source = "drivers/vfio/vfio_iommu_type1.c, v6.1, and M. Rosato's change of dma_unmap";
+    let world = || {
+        let world = open::<V5_15>();
+        _ = world.pqap::<V5_15>(0, 0, ENABLE);
+        world
+    };
+    let unmapped = bug("b24-container", version, source, world)
+        .about("pages are unmapped while another device of the container is opened")
+        .thread("unmap", move |w| w.vfio_dma_do_unmap(0, IRQ.nib..IRQ.nib + 1, dma_unmap))
+        .thread("open another", |w| w.iommu.register_device());
+    let unmapped = unmapped.finally(|w| w.at_rest::<V5_15>());
+    if pqap {
+        let again = Aqic { apqn: QUEUE, irq: Some(Irq { nib: 2, ..IRQ }) };
+        unmapped.thread("PQAP(AQIC)", move |w| _ = w.pqap::<V5_15>(0, 0, again))
+    } else {
+        unmapped
+    }
+}
+
+/// A queue that is leaving is still on the driver core's list, with a NULL pointer.
+fn b36(version: &str, lookup: Lookup) -> ScenarioBuilder<Queues> {
+    const OTHER: Apqn = Apqn { apid: 2, apqi: 4 };
+    let source = "vfio_ap_find_queue, v5.3 to v5.19; commit 49b0109fb399, v6.0";
+    bug("b36-leaving-queue", version, source, move || Queues::new(lookup, &[OTHER, QUEUE]))
+        .about("PQAP(AQIC) looks for its queue while another is unbound")
+        .thread("PQAP(AQIC)", |queues| _ = queues.handle_pqap(QUEUE))
+        .thread("unbind", |queues| queues.unbind(OTHER))
+}
+
+/// The notifier goes on with the guest after the unlock.
+fn b37a<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    bug("b37a-after-unlock", version, source, closed::<V>)
+        .about("the guest goes while it is being attached")
+        .thread("SET_KVM", |w| _ = V::set_kvm(w, 0, 0))
+        .thread("SET_KVM(NULL)", |w| V::kvm_is_gone(w, 0))
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// An adapter is assigned after it was asked, without the mutex, whether a guest uses the device.
+fn b37b<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    let world = || {
+        let queues = [QUEUE, Apqn { apid: 2, apqi: 4 }].map(ApQueue::new);
+        World::with_queues::<V>(1, 1, &[matrix(&[1])], queues)
+    };
+    bug("b37b-matrix-differs", version, source, world)
+        .about("an adapter is assigned while the guest is attached: does the guest get it?")
+        .thread("set_kvm", |w| _ = V::set_kvm(w, 0, 0))
+        .thread("assign_adapter_store", |w| _ = V::assign_adapter_store(w, 0, 2))
+        .finally(|w| {
+            let assigned = w.matrix_dev.lock.lock().mdevs[0].matrix;
+            w.machine.check_apcb(0, assigned);
+            w.at_rest::<V>();
+        })
+}
+
+/// An adapter is unassigned after it was asked, without the mutex, whether a guest uses the
+/// device; and assigned to another guest's device.
+fn b38<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    bug("b38-two-guests", version, source, closed::<V>)
+        .about("an adapter goes from one guest's device to another's while the first is attached")
+        .thread("set_kvm 0", |w| _ = V::set_kvm(w, 0, 0))
+        .thread("unassign_adapter_store", |w| _ = V::unassign_adapter_store(w, 0, 1))
+        .thread("assign and set_kvm 1", |w| {
+            if V::assign_adapter_store(w, 1, 1).is_ok() {
+                _ = V::set_kvm(w, 1, 1);
+            }
+        })
+        .finally(|w| w.at_rest::<V>())
+}

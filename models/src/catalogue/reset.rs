@@ -1,0 +1,189 @@
+//! `vfio-ap/reset`: a queue is reset, and the machine takes its time.
+//!
+//! Queue 01.0004 interrupts a guest, and the guest's messages are in it. The driver resets it,
+//! with its mutex held; the machine finishes whenever it likes.
+
+use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
+
+use super::matrix::{ENABLE, QUEUE, matrix};
+use crate::vfio_ap::ap_queue::{ApQueue, Config, ResponseCode};
+use crate::vfio_ap::reset::{Protocol, vfio_ap_mdev_reset_queues};
+use crate::vfio_ap::v5_3::V5_3;
+use crate::vfio_ap::v5_11::V5_11;
+use crate::vfio_ap::v5_13::V5_13;
+use crate::vfio_ap::v5_15::V5_15;
+use crate::vfio_ap::world::{Aqic, Version, World};
+
+const V5_3_SOURCE: &str = "commit ec89b55e3bce, v5.3 to v5.10";
+const V5_11_SOURCE: &str = "commit 6c12a6384e0c, v5.11 to v6.3";
+const V6_4: &str = "commits 62414d901c3a and 0daf9878a799, v6.4";
+const V6_6: &str = "commits 9261f0438835, dd174833e44e and 411b0109daa5, v6.6";
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    let broken = |id| [ViolationKind::invariant(id)];
+    // PQAP(AQIC) comes to wait behind the driver's mutex, or came before.
+    let for_ever = || {
+        let waits = ["matrix_dev->lock", "reset of an AP queue"];
+        [ViolationKind::deadlock(waits), ViolationKind::deadlock([waits[1]])]
+    };
+    vec![
+        slow("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-08")),
+        slow("v6.4", V6_4, Protocol::V6_4).refuted(broken("INV-08")),
+        slow("v6.6", V6_6, Protocol::V6_6).proved(),
+        somebody_elses("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-08")),
+        somebody_elses("v6.4", V6_4, Protocol::V6_4).refuted(broken("INV-08")),
+        somebody_elses("v6.6", V6_6, Protocol::V6_6).proved(),
+        deconfigured("v5.11", V5_11_SOURCE, Protocol::V5_11).proved(),
+        deconfigured("v6.6", V6_6, Protocol::V6_6).proved(),
+        handed_over("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-17")),
+        handed_over("v6.6", V6_6, Protocol::V6_6).proved(),
+        stuck("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-08")),
+        stuck("v6.6", V6_6, Protocol::V6_6).refuted(for_ever()),
+        ioctl::<V5_3>("v5.3", V5_3_SOURCE).proved(),
+        ioctl::<V5_11>("v5.11", V5_11_SOURCE).proved(),
+        ioctl::<V5_13>("v5.13", "commit 0cc00c8d4050, v5.13").proved(),
+        ioctl::<V5_15>("v5.15", "commit 86956e70761b, v5.15").proved(),
+        busy_disable().proved(),
+    ]
+}
+
+/// A guest whose queue interrupts it, and has its messages.
+fn world() -> World {
+    let world = World::with_queues::<V5_15>(2, 1, &[matrix(&[1])], [ApQueue::new(QUEUE)]);
+    V5_15::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+    _ = world.pqap::<V5_15>(0, 0, ENABLE);
+    world.machine.nqap(0, QUEUE);
+    world.machine.happens(QUEUE, |queue| queue.quick = false);
+    world
+}
+
+fn scenario(
+    name: &str,
+    version: &str,
+    source: &str,
+    protocol: Protocol,
+    world: fn() -> World,
+) -> ScenarioBuilder<World> {
+    Scenario::builder(format!("vfio-ap/reset/{name}/{version}"), world)
+        .source(source)
+        .thread("VFIO_DEVICE_RESET", move |w| reset(w, protocol))
+        .finally(|w| {
+            w.machine.happens(QUEUE, |queue| {
+                queue.reset_completes();
+                queue.quick = true;
+            });
+            w.at_rest::<V5_15>();
+        })
+}
+
+fn reset(w: &World, protocol: Protocol) {
+    let mut mdevs = w.matrix_dev.lock.lock();
+    _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, 0, protocol);
+}
+
+/// The machine needs longer than the driver waits.
+fn slow(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
+    scenario("slow", version, source, protocol, world)
+        .about("the machine finishes the reset when it likes: who still writes to the page?")
+        .thread("machine", |w| w.machine.finish_reset(QUEUE))
+}
+
+/// Another's reset is running when the driver begins. That one clears the queue too; but the
+/// driver does not know whether it began before the guest's last message.
+fn somebody_elses(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
+    let world = || {
+        let world = world();
+        _ = world.machine.zapq(QUEUE);
+        world
+    };
+    scenario("another-ones", version, source, protocol, world)
+        .about("another's reset is running already: is ours done when that one is over?")
+        .thread("machine", |w| {
+            w.machine.happens(QUEUE, |queue| {
+                queue.reset_completes();
+                queue.quick = true;
+            });
+        })
+}
+
+/// The adapter goes to standby at any time.
+fn deconfigured(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
+    let world = || {
+        let world = world();
+        world.machine.happens(QUEUE, |queue| queue.quick = true);
+        world
+    };
+    scenario("deconfigured", version, source, protocol, world)
+        .about("the adapter goes to standby while its queue is reset")
+        .thread("SE", |w| {
+            w.machine.happens(QUEUE, |queue| queue.config = Config::Deconfigured);
+        })
+}
+
+/// The queue is taken from one guest, reset, and given to another.
+fn handed_over(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
+    // Nothing interrupts here.
+    let world = || {
+        let world = world();
+        let quiet = Aqic { irq: None, ..ENABLE };
+        _ = world.pqap::<V5_15>(0, 0, quiet);
+        world
+    };
+    Scenario::builder(format!("vfio-ap/reset/handed-over/{version}"), world)
+        .source(source)
+        .about("a queue is taken from a guest, reset, and given to another: is it clean?")
+        .thread("unplug and plug", move |w| {
+            w.kvm(0).crypto_clear_masks(&w.machine);
+            reset(w, protocol);
+            w.kvm(1).crypto_set_masks(&w.machine, matrix(&[1]));
+            w.kvm(1).crypto_clear_masks(&w.machine);
+        })
+        .thread("machine", |w| w.machine.finish_reset(QUEUE))
+        .finally(|w| {
+            w.machine.happens(QUEUE, |queue| queue.quick = true);
+            w.at_rest::<V5_15>();
+        })
+}
+
+/// The reset never ends. INV-15, every hold of the mutex is finite, rests on the machine.
+fn stuck(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
+    scenario("stuck", version, source, protocol, world)
+        .about("the machine never finishes: the driver gives up, or waits with its mutex held")
+        .thread("PQAP(AQIC)", |w| _ = w.pqap::<V5_15>(0, 0, ENABLE))
+}
+
+/// The device is reset by the VMM while it is closed.
+fn ioctl<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    let world = || {
+        let world = World::new::<V>(1, 1, &[matrix(&[1])]);
+        V::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+        _ = world.pqap::<V>(0, 0, ENABLE);
+        world.machine.nqap(0, QUEUE);
+        world
+    };
+    Scenario::builder(format!("vfio-ap/reset/ioctl/{version}"), world)
+        .about("VFIO_DEVICE_RESET against the closing of the device: everything is freed once")
+        .source(source)
+        .thread("VFIO_DEVICE_RESET", |w| _ = V::reset(w, 0))
+        .thread("close", |w| V::close(w, 0))
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// The guest switches the interrupts off while the queue is busy.
+fn busy_disable() -> ScenarioBuilder<World> {
+    let world = || {
+        let world = World::with_queues::<V5_15>(1, 1, &[matrix(&[1])], [ApQueue::new(QUEUE)]);
+        V5_15::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+        _ = world.pqap::<V5_15>(0, 0, ENABLE);
+        world
+    };
+    Scenario::builder("vfio-ap/reset/busy-disable/v5.15", world)
+        .about("PQAP(AQIC) switches the interrupts of a queue off that is busy for a while")
+        .source("vfio_ap_irq_disable, commit ec89b55e3bce, v5.3")
+        .thread("PQAP(AQIC)", |w| {
+            let code = w.pqap::<V5_15>(0, 0, Aqic { irq: None, ..ENABLE });
+            assert_eq!(code, ResponseCode::Normal);
+        })
+        .thread("machine", |w| w.machine.happens(QUEUE, |queue| queue.busy = 2))
+        .finally(|w| w.at_rest::<V5_15>())
+}

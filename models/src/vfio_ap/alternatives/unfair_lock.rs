@@ -1,0 +1,142 @@
+//! Alternative 6: an unfair read-write lock, made of a mutex and a wait queue.
+//!
+//! This is what v5.13 had, with a flag for the writer, and what was objected to because lockdep
+//! does not see it. "If we want to avoid taking kvm->lock before taking the vfio_ap lock, it may be
+//! the most straight forward alternative", writes H. Pasic. The lock itself changes nothing: a
+//! writer that wants `kvm->lock` and for whom PQAP(AQIC) waits closes the circle (6d). There are two
+//! ways out. PQAP(AQIC) does not wait, and answers that the queue is not there (6b): when it is
+//! being taken away, that is only a little early. Or the control block is written under the read
+//! side (6c), and then readers can starve a writer.
+
+use selvedge_core::sync::{Mutex, WaitQueue};
+
+use super::Design;
+use super::guest::{Aqic, Guest};
+
+/// Who waits for whom.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Variant {
+    /// PQAP(AQIC) does not wait for a writer.
+    B,
+    /// The control block is written under the read side.
+    C,
+    /// The control block is written under the write side.
+    D,
+}
+
+/// The guest, the lock, and the queue's lock for what PQAP(AQIC) changes.
+#[derive(Debug)]
+pub struct UnfairLock {
+    variant: Variant,
+    guest: Guest,
+    holders: Mutex<Holders>,
+    wait: WaitQueue,
+    queue: Mutex,
+}
+
+#[derive(PartialEq, Eq, Hash, Debug, Default)]
+struct Holders {
+    readers: u32,
+    writer: bool,
+}
+
+impl UnfairLock {
+    /// A running guest with `vcpus` vCPUs.
+    pub fn new(variant: Variant, vcpus: usize) -> Self {
+        Self {
+            variant,
+            guest: Guest::new(vcpus),
+            holders: Mutex::new("matrix_dev->lock", Holders::default()),
+            wait: WaitQueue::new("matrix_dev->wait"),
+            queue: Mutex::new("q->lock", ()),
+        }
+    }
+
+    fn read_lock(&self) {
+        let holders = self.holders.lock();
+        let mut holders = self.wait.wait_event_cmd(&self.holders, holders, |h| !h.writer);
+        holders.readers += 1;
+        self.wait.promise();
+    }
+
+    /// Whether there was no writer.
+    fn try_read_lock(&self) -> bool {
+        let mut holders = self.holders.lock();
+        if holders.writer {
+            return false;
+        }
+        holders.readers += 1;
+        self.wait.promise();
+        true
+    }
+
+    fn read_unlock(&self) {
+        let mut holders = self.holders.lock();
+        holders.readers -= 1;
+        self.wait.fulfil();
+        if holders.readers == 0 {
+            self.wait.wake_up_all();
+        }
+    }
+
+    fn write_lock(&self) {
+        let holders = self.holders.lock();
+        let free = |holders: &Holders| !holders.writer && holders.readers == 0;
+        let mut holders = self.wait.wait_event_cmd(&self.holders, holders, free);
+        holders.writer = true;
+        self.wait.promise();
+    }
+
+    fn write_unlock(&self) {
+        let mut holders = self.holders.lock();
+        holders.writer = false;
+        self.wait.fulfil();
+        self.wait.wake_up_all();
+    }
+}
+
+impl Design for UnfairLock {
+    fn guest(&self) -> &Guest {
+        &self.guest
+    }
+
+    /// Locks: `vcpu->mutex` -> the read side, -> `q->lock`.
+    fn pqap(&self, vcpu: usize, aqic: Aqic) {
+        let _running = self.guest.kvm.vcpu(vcpu);
+        match self.variant {
+            // The guest is told that the queue is not there.
+            Variant::B if !self.try_read_lock() => return,
+            Variant::B => {}
+            Variant::C | Variant::D => self.read_lock(),
+        }
+        let queue = self.queue.lock();
+        self.guest.handle_pqap(aqic);
+        queue.unlock();
+        self.read_unlock();
+    }
+
+    /// Locks: the write side -> `kvm->lock`; in 6c the write side, the read side -> `kvm->lock`,
+    /// and the write side again.
+    fn update(&self) {
+        self.write_lock();
+        self.guest.unassign();
+        if self.variant == Variant::C {
+            self.write_unlock();
+            self.read_lock();
+            self.guest.clear_masks();
+            self.read_unlock();
+            self.write_lock();
+        } else {
+            self.guest.clear_masks();
+        }
+        self.guest.reset_queue();
+        self.write_unlock();
+    }
+
+    /// Locks: the write side.
+    fn admin(&self) {
+        self.write_lock();
+        self.guest.assign_to_another();
+        self.write_unlock();
+    }
+}

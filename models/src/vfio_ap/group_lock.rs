@@ -1,0 +1,103 @@
+//! VFIO's group lock between the driver's locks and KVM's.
+//!
+//! Opening a device held the group's lock while the driver attached it to the guest, and the
+//! driver takes `kvm->lock` for that. Closing the guest's KVM-VFIO device holds `kvm->lock` and
+//! tells the group. Since v6.2 the guest is handed over under a spinlock of its own, with a
+//! reference, and the group's lock is not held while the driver runs.
+//!
+//! Source: lockdep's report of January 2023, commits 51cdc8bc120e and 2b48f52f2bff.
+
+use selvedge_core::function;
+use selvedge_core::sync::{Kref, Mutex};
+
+/// Whether the group's lock is held while the driver runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Open {
+    /// v6.1.
+    WithGroupLock,
+    /// Since v6.2.
+    WithReference,
+}
+
+/// A group with one device, and the guest it is for.
+#[derive(Debug)]
+pub struct Group {
+    open: Open,
+    group_lock: Mutex,
+    dev_set_lock: Mutex,
+    guests_lock: Mutex,
+    mdevs_lock: Mutex,
+    kvm_lock: Mutex,
+    /// `device->kvm_ref_lock`, since v6.2.
+    kvm_ref_lock: Mutex,
+    kvm: Kref,
+}
+
+impl Group {
+    /// A closed device; the guest is known to the group.
+    pub fn new(open: Open) -> Self {
+        Self {
+            open,
+            group_lock: Mutex::new("group->group_lock", ()),
+            dev_set_lock: Mutex::new("dev_set->lock", ()),
+            guests_lock: Mutex::new("guests_lock", ()),
+            mdevs_lock: Mutex::new("mdevs_lock", ()),
+            kvm_lock: Mutex::new("kvm->lock", ()),
+            kvm_ref_lock: Mutex::new("kvm_ref_lock", ()),
+            kvm: Kref::new("kvm->users_count"),
+        }
+    }
+
+    /// `vfio_device_open`.
+    ///
+    /// Locks: `group->group_lock` -> `dev_set->lock` -> what the driver takes, or since v6.2
+    /// without the first.
+    pub fn open(&self) {
+        let _function = function("vfio_device_open");
+        let group = self.group_lock.lock();
+        match self.open {
+            Open::WithGroupLock => {
+                let _dev_set = self.dev_set_lock.lock();
+                self.vfio_ap_mdev_set_kvm();
+            }
+            Open::WithReference => {
+                let reference = self.kvm_ref_lock.lock();
+                self.kvm.get();
+                reference.unlock();
+                group.unlock();
+                let _dev_set = self.dev_set_lock.lock();
+                self.vfio_ap_mdev_set_kvm();
+            }
+        }
+    }
+
+    /// `vfio_ap_mdev_set_kvm`. Locks: `guests_lock` -> `kvm->lock` -> `mdevs_lock`.
+    fn vfio_ap_mdev_set_kvm(&self) {
+        let _function = function("vfio_ap_mdev_set_kvm");
+        let _guests = self.guests_lock.lock();
+        let _kvm = self.kvm_lock.lock();
+        let _mdevs = self.mdevs_lock.lock();
+    }
+
+    /// The file descriptor of the guest's KVM-VFIO device is closed: `kvm_device_release` and,
+    /// under `kvm->lock`, `kvm_vfio_release`.
+    ///
+    /// Locks: `kvm->lock` -> `group->group_lock`; since v6.2 `kvm->lock` -> `kvm_ref_lock`.
+    pub fn kvm_vfio_release(&self) {
+        let _function = function("kvm_vfio_release");
+        let _kvm = self.kvm_lock.lock();
+        // vfio_file_set_kvm(file, NULL)
+        match self.open {
+            Open::WithGroupLock => self.group_lock.lock().unlock(),
+            Open::WithReference => self.kvm_ref_lock.lock().unlock(),
+        }
+    }
+
+    /// Closes the device and lets go of the guest.
+    pub fn close(&self) {
+        if self.open == Open::WithReference {
+            _ = self.kvm.put();
+        }
+        _ = self.kvm.put();
+    }
+}

@@ -1,0 +1,68 @@
+//! The `status` attribute of a queue device, and the wait for whoever reads it.
+//!
+//! To remove an attribute means to wait until nobody reads it any more. Whoever reads it is about
+//! to take the driver's mutex. So it must not be removed with the mutex held.
+//!
+//! Source: commit f139862b92cf, v5.17; v6.0 removes the attribute first.
+
+use selvedge_core::function;
+use selvedge_core::sync::{Mutex, RwSem};
+
+/// When the attribute is removed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Removed {
+    /// v5.17 to v5.19: with the driver's mutex held.
+    UnderTheMutex,
+    /// Since v6.0: before it is taken.
+    First,
+}
+
+/// A queue device with its attribute.
+#[derive(Debug)]
+pub struct QueueDevice {
+    removed: Removed,
+    matrix_dev_lock: Mutex,
+    /// The attribute's active references: a reader holds one, and to remove the attribute waits
+    /// for all. The value: whether the attribute is there.
+    kernfs_active: RwSem<bool>,
+}
+
+impl QueueDevice {
+    /// A device that is bound to the driver.
+    pub fn new(removed: Removed) -> Self {
+        Self {
+            removed,
+            matrix_dev_lock: Mutex::new("matrix_dev->lock", ()),
+            kernfs_active: RwSem::new("kernfs active reference", true),
+        }
+    }
+
+    /// `status_show`. Locks: (the active reference) -> `matrix_dev->lock`.
+    pub fn status_show(&self) {
+        let active = self.kernfs_active.down_read();
+        if *active {
+            let _function = function("status_show");
+            self.matrix_dev_lock.lock().unlock();
+        }
+    }
+
+    /// `vfio_ap_queue_dev_remove`, later `vfio_ap_mdev_remove_queue`.
+    pub fn remove_queue(&self) {
+        let _function = function("vfio_ap_mdev_remove_queue");
+        match self.removed {
+            Removed::UnderTheMutex => {
+                let _matrix_dev = self.matrix_dev_lock.lock();
+                self.sysfs_remove_group();
+            }
+            Removed::First => {
+                self.sysfs_remove_group();
+                self.matrix_dev_lock.lock().unlock();
+            }
+        }
+    }
+
+    fn sysfs_remove_group(&self) {
+        let _function = function("sysfs_remove_group");
+        *self.kernfs_active.down_write() = false;
+    }
+}

@@ -1,0 +1,120 @@
+//! The container of the guest's memory, VFIO type 1: pinning pages, unmapping them, and whom it
+//! tells.
+//!
+//! A page that is pinned cannot be unmapped; whoever pinned it is told and asked to let go. Up to
+//! v5.19 a notifier was called for that, since v6.0 the devices on a list are, under the mutex of
+//! the list.
+//!
+//! Source: `drivers/vfio/vfio_iommu_type1.c`, v5.10 and v6.1.
+
+use std::ops::Range;
+
+use selvedge_core::sync::Mutex;
+use selvedge_core::{function, invariant_broken};
+
+use super::ap_queue::Irq;
+use super::aqic::{WithoutGuest, vfio_ap_irq_disable};
+use super::world::World;
+use crate::ap::Apqn;
+
+/// `struct vfio_iommu`.
+#[derive(Debug)]
+pub struct Type1 {
+    /// `iommu->lock`.
+    pub lock: Mutex,
+    /// `iommu->device_list_lock`, since v6.0.
+    pub device_list_lock: Mutex,
+}
+
+impl Type1 {
+    pub(super) fn new() -> Self {
+        let lock = Mutex::new("iommu->lock", ());
+        Self { lock, device_list_lock: Mutex::new("device_list_lock", ()) }
+    }
+
+    /// `vfio_iommu_type1_register_device`, when another device of the container is opened.
+    ///
+    /// Locks: `iommu->lock` -> `device_list_lock`.
+    pub fn register_device(&self) {
+        let _function = function("vfio_iommu_type1_register_device");
+        let _iommu = self.lock.lock();
+        let _devices = self.device_list_lock.lock();
+    }
+}
+
+/// What the driver does when pages are about to be unmapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DmaUnmap {
+    /// v5.3 to v5.19, `vfio_ap_mdev_iommu_notifier`: unpins the first page of the range, whatever
+    /// is on it, and without any lock of the driver.
+    Notifier,
+    /// v6.0 and v6.1, `vfio_ap_mdev_dma_unmap`: the same, with `device_list_lock` held around it.
+    FirstPage,
+    /// v6.2 and later ("vfio/ap: validate iova during dma_unmap and trigger irq disable"): under
+    /// the driver's mutex, every queue whose notification byte is in the range stops
+    /// interrupting, and its page is unpinned with that.
+    IrqDisable,
+}
+
+/// How often a range that stays pinned is tried again.
+const RETRIES: usize = 10;
+
+impl World {
+    /// `VFIO_IOMMU_UNMAP_DMA`, `vfio_dma_do_unmap`: unmaps pages of guest `vm`.
+    ///
+    /// Locks: `iommu->lock`, released while the driver is told. It is told with
+    /// `device_list_lock` held since v6.0.
+    ///
+    /// # Violations
+    ///
+    /// `BUG`: a page stays pinned however often the driver is told.
+    pub fn vfio_dma_do_unmap(&self, vm: u8, pages: Range<u8>, dma_unmap: DmaUnmap) {
+        let _function = function("vfio_dma_do_unmap");
+        let mut iommu = self.iommu.lock.lock();
+        for _ in 0..=RETRIES {
+            if !self.machine.is_pinned(vm, pages.clone()) {
+                return;
+            }
+            if dma_unmap == DmaUnmap::Notifier {
+                iommu.unlock();
+                self.unpin_first_page(vm, &pages);
+            } else {
+                let devices = self.iommu.device_list_lock.lock();
+                iommu.unlock();
+                match dma_unmap {
+                    DmaUnmap::IrqDisable => self.irq_disable_in(vm, &pages),
+                    _ => self.unpin_first_page(vm, &pages),
+                }
+                devices.unlock();
+            }
+            iommu = self.iommu.lock.lock();
+        }
+        invariant_broken("BUG", "a page stays pinned, however often the driver is told");
+    }
+
+    /// `vfio_ap_mdev_iommu_notifier`, and `vfio_ap_mdev_dma_unmap` up to v6.1.
+    fn unpin_first_page(&self, vm: u8, pages: &Range<u8>) {
+        let _function = function("vfio_ap_mdev_dma_unmap");
+        let _iommu = self.iommu.lock.lock();
+        let nib = pages.start;
+        if self.machine.is_pinned(vm, nib..nib + 1) {
+            self.machine.unpin(Irq { vm, nib, isc: 0 });
+        }
+    }
+
+    /// `vfio_ap_mdev_dma_unmap` since v6.2. Locks: `mdevs_lock` -> `iommu->lock`.
+    fn irq_disable_in(&self, vm: u8, pages: &Range<u8>) {
+        let _function = function("vfio_ap_mdev_dma_unmap");
+        let mut mdevs = self.matrix_dev.lock.lock();
+        let inside = |irq: Irq| irq.vm == vm && pages.contains(&irq.nib);
+        let queues: Vec<Apqn> = mdevs
+            .queues
+            .iter()
+            .filter(|(_, queue)| queue.saved.is_some_and(inside))
+            .map(|(apqn, _)| *apqn)
+            .collect();
+        for apqn in queues {
+            vfio_ap_irq_disable(self, &mut mdevs, apqn, WithoutGuest::Keep);
+        }
+    }
+}
