@@ -14,6 +14,8 @@
 //! | [`v5_13`] | v5.13, v5.14 | a flag and a wait queue |
 //! | [`v5_15`] | v5.15 to v5.19 | `kvm->lock` first |
 //!
+//! What else could have been done is in [`alternatives`].
+//!
 //! [`world`] has what the threads share and [`Version`](world::Version), the functions in which
 //! the versions differ; [`machine`] is the hardware, and judges it.
 
