@@ -9,7 +9,7 @@ fn main() {
 
     use selvedge_models::ap::v6_0::V6_0;
     use selvedge_models::ap::{
-        ApBus, ApMask, ApMatrix, ApPerms, Apqn, MatrixDev, ThreeLocks, VfioAp,
+        ApBus, ApMask, ApMatrix, ApPerms, Apqn, MatrixDev, ThreeLocks, VfioAp, VfioApDrv,
     };
 
     loom::model(|| {
@@ -17,14 +17,14 @@ fn main() {
         let mut ap_perms = ApPerms { apm: ApMask::all(), aqm: ApMask::all() };
         ap_perms.apm.set(apqn.apid, false);
         let assigned = ApMatrix { apm: ApMask::none(), aqm: ApMask::of([apqn.apqi]) };
-        let bus = Arc::new(ApBus::new(ap_perms, [apqn], &assigned));
+        let bus = Arc::new(ApBus::new(ap_perms, [apqn], assigned.apqns()));
         let matrix_dev = Arc::new(ThreeLocks::new(assigned));
 
         let administrator = {
             let (bus, matrix_dev) = (Arc::clone(&bus), Arc::clone(&matrix_dev));
             loom::thread::spawn(move || V6_0::assign_adapter_store(&matrix_dev, &bus, 1))
         };
-        let taken_back = bus.apmask_store::<V6_0>(&matrix_dev, "+1");
+        let taken_back = bus.apmask_store(&VfioApDrv::<V6_0>(&matrix_dev), "+1");
         let assigned = administrator.join().unwrap();
         // One of them gets the queue, and the other an error.
         assert!(taken_back.is_ok() != assigned.is_ok(), "{taken_back:?}, {assigned:?}");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use selvedge_models::ap::p11::P11;
 use selvedge_models::ap::p12b::P12b;
 use selvedge_models::ap::v6_0::V6_0;
-use selvedge_models::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn, MatrixDev, VfioAp};
+use selvedge_models::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn, MatrixDev, VfioAp, VfioApDrv};
 
 /// Adapter 1 goes back to the host while another thread assigns it.
 fn apmask_assign<V: VfioAp>() {
@@ -15,10 +15,11 @@ fn apmask_assign<V: VfioAp>() {
     let mut ap_perms = ApPerms { apm: ApMask::all(), aqm: ApMask::all() };
     ap_perms.apm.set(apqn.apid, false);
     let assigned = ApMatrix { apm: ApMask::none(), aqm: ApMask::of([apqn.apqi]) };
-    let world = Arc::new((ApBus::new(ap_perms, [apqn], &assigned), V::MatrixDev::new(assigned)));
+    let world =
+        Arc::new((ApBus::new(ap_perms, [apqn], assigned.apqns()), V::MatrixDev::new(assigned)));
     let other = Arc::clone(&world);
     loom::thread::spawn(move || V::assign_adapter_store(&other.1, &other.0, 1));
-    _ = world.0.apmask_store::<V>(&world.1, "+1");
+    _ = world.0.apmask_store(&VfioApDrv::<V>(&world.1), "+1");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use selvedge_core::sync::{Atomic, Ghost, ModuleRef, Mutex};
 use selvedge_core::{function, invariant_broken};
 
-use super::{ApMask, ApMatrix, Apqn, Errno, MatrixDev, VfioAp};
+use super::{ApDriver, ApMask, ApMatrix, Apqn, Errno};
 
 /// `struct ap_perms`: what is reserved for the host's drivers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -63,8 +63,8 @@ pub struct QueueDevice {
 }
 
 impl QueueDevice {
-    fn new(apqn: Apqn) -> Self {
-        let driver = Atomic::new("dev->driver", bound_to(Some(Driver::VfioAp)));
+    fn new(apqn: Apqn, driver: Driver) -> Self {
+        let driver = Atomic::new("dev->driver", bound_to(Some(driver)));
         let removed = Ghost::new("removed", 0);
         Self { apqn, device_lock: Mutex::new("device_lock", ()), driver, removed }
     }
@@ -97,22 +97,41 @@ pub struct ApBus {
     vfio_ap: ModuleRef,
     /// What is assigned to mediated devices, for INV-07.
     assigned: Ghost<BTreeSet<Apqn>>,
+    reprobe: Reprobe,
+}
+
+/// When the bus takes queues to other drivers, after a mask was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Reprobe {
+    /// When `ap_perms_mutex` has been released, as every version does.
+    Released,
+    /// With the mutex still held, to see what that would come to.
+    Held,
 }
 
 impl ApBus {
-    /// A bus with these masks and queues. Every queue is bound to vfio_ap, and `assigned` to its
-    /// mediated device.
+    /// A bus with these masks and queues. Every queue is bound to the driver that the masks say,
+    /// and `assigned` to mediated devices.
     pub fn new(
         ap_perms: ApPerms,
         queues: impl IntoIterator<Item = Apqn>,
-        assigned: &ApMatrix,
+        assigned: impl IntoIterator<Item = Apqn>,
     ) -> Self {
+        let driver = |apqn| if ap_perms.reserves(apqn) { Driver::Zcrypt } else { Driver::VfioAp };
+        let queue = |apqn| QueueDevice::new(apqn, driver(apqn));
         Self {
             ap_perms_mutex: Mutex::new("ap_perms_mutex", ap_perms),
-            queues: queues.into_iter().map(QueueDevice::new).collect(),
+            queues: queues.into_iter().map(queue).collect(),
             vfio_ap: ModuleRef::new("vfio_ap"),
-            assigned: Ghost::new("assigned", assigned.apqns().collect()),
+            assigned: Ghost::new("assigned", assigned.into_iter().collect()),
+            reprobe: Reprobe::Released,
         }
+    }
+
+    /// Makes it a bus that keeps `ap_perms_mutex` while it takes queues to other drivers. No
+    /// version does.
+    pub fn reprobe_under_ap_perms_mutex(&mut self) {
+        self.reprobe = Reprobe::Held;
     }
 
     /// The device of a queue, if the bus has it.
@@ -125,10 +144,15 @@ impl ApBus {
         &self.ap_perms_mutex
     }
 
-    /// The bookkeeping of INV-07: the mediated device now has these queues.
+    /// The module that the driver is in.
+    pub fn vfio_ap(&self) -> &ModuleRef {
+        &self.vfio_ap
+    }
+
+    /// The bookkeeping of INV-07: mediated devices now have these queues.
     #[track_caller]
-    pub fn now_assigned(&self, matrix: &ApMatrix) {
-        self.assigned.update(|assigned| *assigned = matrix.apqns().collect());
+    pub fn now_assigned(&self, apqns: impl Iterator<Item = Apqn>) {
+        self.assigned.update(|assigned| *assigned = apqns.collect());
     }
 
     /// At the end, when nobody is about: no queue is assigned to a mediated device and reserved
@@ -152,13 +176,9 @@ impl ApBus {
     ///
     /// [`Errno::Erestartsys`] after a signal, [`Errno::Einval`] for a string that is no mask,
     /// [`Errno::Ebusy`] if the driver vetoes. The mask is then as it was.
-    pub fn apmask_store<V: VfioAp>(
-        &self,
-        matrix_dev: &V::MatrixDev,
-        text: &str,
-    ) -> Result<(), Errno> {
+    pub fn apmask_store(&self, driver: &impl ApDriver, text: &str) -> Result<(), Errno> {
         let _function = function("apmask_store");
-        self.mask_store::<V>(Dimension::Adapters, matrix_dev, text)
+        self.mask_store(Dimension::Adapters, driver, text)
     }
 
     /// `aqmask_store`: as [`apmask_store`](Self::apmask_store), for domains.
@@ -166,19 +186,15 @@ impl ApBus {
     /// # Errors
     ///
     /// As there.
-    pub fn aqmask_store<V: VfioAp>(
-        &self,
-        matrix_dev: &V::MatrixDev,
-        text: &str,
-    ) -> Result<(), Errno> {
+    pub fn aqmask_store(&self, driver: &impl ApDriver, text: &str) -> Result<(), Errno> {
         let _function = function("aqmask_store");
-        self.mask_store::<V>(Dimension::Domains, matrix_dev, text)
+        self.mask_store(Dimension::Domains, driver, text)
     }
 
-    fn mask_store<V: VfioAp>(
+    fn mask_store(
         &self,
         dimension: Dimension,
-        matrix_dev: &V::MatrixDev,
+        driver: &impl ApDriver,
         text: &str,
     ) -> Result<(), Errno> {
         let mut ap_perms =
@@ -195,13 +211,18 @@ impl ApBus {
             Dimension::Domains => (ap_perms.apm, gained),
         };
         if !apm.is_empty() && !aqm.is_empty() {
-            self.verify_reservations::<V>(matrix_dev, &apm, &aqm)?;
+            self.verify_reservations(driver, &apm, &aqm)?;
         }
         let before = *ap_perms;
         *ap_perms.mask(dimension) = new;
         self.check_inv_07(&before, &ap_perms);
-        ap_perms.unlock();
-        self.ap_bus_revise_bindings(matrix_dev);
+        match self.reprobe {
+            Reprobe::Released => {
+                ap_perms.unlock();
+                self.ap_bus_revise_bindings(driver, None);
+            }
+            Reprobe::Held => self.ap_bus_revise_bindings(driver, Some(&ap_perms)),
+        }
         Ok(())
     }
 
@@ -224,53 +245,115 @@ impl ApBus {
     /// `__verify_card_reservations` and `__verify_queue_reservations`, called by the commit of
     /// the mask: asks the driver whether it uses a queue that the host gains. The callback runs
     /// in a module, so a reference keeps its text. No reference, no use.
-    fn verify_reservations<V: VfioAp>(
+    fn verify_reservations(
         &self,
-        matrix_dev: &V::MatrixDev,
+        driver: &impl ApDriver,
         apm: &ApMask,
         aqm: &ApMask,
     ) -> Result<(), Errno> {
         if !self.vfio_ap.try_get() {
             return Ok(());
         }
-        let in_use = V::vfio_ap_mdev_resource_in_use(matrix_dev, apm, aqm);
+        let in_use = driver.in_use(apm, aqm);
         self.vfio_ap.put();
         in_use.map_err(|_| Errno::Ebusy)
     }
 
+    /// Whether a queue is reserved for the host's drivers, by the masks that the caller holds or
+    /// else with `ap_perms_mutex` for just this long.
+    #[track_caller]
+    fn reserved(&self, apqn: Apqn, held: Option<&ApPerms>) -> bool {
+        match held {
+            Some(ap_perms) => ap_perms.reserves(apqn),
+            None => self.ap_perms_mutex.lock().reserves(apqn),
+        }
+    }
+
     /// `ap_bus_revise_bindings`: takes each queue to the driver that the masks now say. Called
     /// with `ap_perms_mutex` released: a probe takes it under the device lock.
-    fn ap_bus_revise_bindings(&self, matrix_dev: &impl MatrixDev) {
+    fn ap_bus_revise_bindings(&self, driver: &impl ApDriver, held: Option<&ApPerms>) {
         let _function = function("__ap_revise_reserved");
         for queue in &self.queues {
-            let reserved = self.ap_perms_mutex.lock().reserves(queue.apqn);
+            let reserved = self.reserved(queue.apqn, held);
             let bound = queue.driver();
             if reserved != (bound == Some(Driver::Zcrypt)) {
-                self.device_reprobe(matrix_dev, queue);
+                self.device_reprobe(driver, queue, held);
             }
         }
     }
 
     /// `device_reprobe`: unbinds the device and binds it to the driver that now may have it.
-    fn device_reprobe(&self, matrix_dev: &impl MatrixDev, queue: &QueueDevice) {
+    ///
+    /// Locks: the device lock -> what the driver takes; then under it those of a probe.
+    fn device_reprobe(&self, driver: &impl ApDriver, queue: &QueueDevice, held: Option<&ApPerms>) {
         let _function = function("device_reprobe");
         let device = queue.device_lock.lock();
+        self.ap_device_remove(driver, queue);
+        self.ap_device_probe(driver, queue, held);
+        device.unlock();
+    }
+
+    /// `ap_device_remove`, with the device lock held.
+    fn ap_device_remove(&self, driver: &impl ApDriver, queue: &QueueDevice) {
         if queue.driver() == Some(Driver::VfioAp) {
-            matrix_dev.vfio_ap_mdev_remove_queue(queue.apqn);
+            driver.remove(queue.apqn);
             queue.removed.update(|times| *times += 1);
             queue.removed.check("REMOVE-ONCE", |times| match times {
                 1 => Ok(()),
                 n => Err(format!("queue {} was removed from its driver {n} times", queue.apqn)),
             });
         }
-        // ap_device_probe
-        let reserved = self.ap_perms_mutex.lock().reserves(queue.apqn);
-        let next = if reserved { Driver::Zcrypt } else { Driver::VfioAp };
-        if next == Driver::VfioAp {
+    }
+
+    /// `ap_device_probe`, with the device lock held.
+    ///
+    /// Locks: (device lock) -> `ap_perms_mutex`; then what the driver takes.
+    fn ap_device_probe(&self, driver: &impl ApDriver, queue: &QueueDevice, held: Option<&ApPerms>) {
+        let bound = if self.reserved(queue.apqn, held) {
+            driver.zcrypt_probe(queue.apqn);
+            Some(Driver::Zcrypt)
+        } else {
             queue.removed.update(|times| *times = 0);
+            driver.probe(queue.apqn).ok().map(|()| Driver::VfioAp)
+        };
+        queue.driver.store(bound_to(bound));
+    }
+
+    /// The queue's device, if it is on the bus, is bound to the driver that may have it: what a
+    /// write to the driver's file `bind` does, or the discovery of the device by a scan.
+    ///
+    /// Locks: device lock -> `ap_perms_mutex`; device lock -> what the driver takes.
+    #[track_caller]
+    pub fn bind(&self, driver: &impl ApDriver, apqn: Apqn) {
+        let _function = function("device_driver_attach");
+        let Some(queue) = self.queue(apqn) else { return };
+        let device = queue.device_lock.lock();
+        if queue.driver().is_none() {
+            self.ap_device_probe(driver, queue, None);
         }
-        queue.driver.store(bound_to(Some(next)));
         device.unlock();
+    }
+
+    /// The queue's device is unbound from vfio_ap if it is bound to it: what a write to the
+    /// driver's file `unbind` does, or the module's exit, or the loss of the device. Nobody is
+    /// asked whether the queue is in use.
+    ///
+    /// Locks: device lock -> what the driver takes.
+    #[track_caller]
+    pub fn unbind(&self, driver: &impl ApDriver, apqn: Apqn) {
+        let _function = function("device_driver_detach");
+        let Some(queue) = self.queue(apqn) else { return };
+        let device = queue.device_lock.lock();
+        if queue.driver() == Some(Driver::VfioAp) {
+            self.ap_device_remove(driver, queue);
+            queue.driver.store(bound_to(None));
+        }
+        device.unlock();
+    }
+
+    /// The numbers of the queues that have a device.
+    pub fn apqns(&self) -> impl Iterator<Item = Apqn> + '_ {
+        self.queues.iter().map(|queue| queue.apqn)
     }
 
     /// `ap_apqn_in_matrix_owned_by_def_drv`, as posted up to version 19: takes

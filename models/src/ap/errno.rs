@@ -5,6 +5,8 @@ use std::fmt;
 /// A kernel error number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Errno {
+    /// `-EAGAIN`: a trylock failed, try again.
+    Eagain,
     /// `-EINVAL`: the string is no mask.
     Einval,
     /// `-EBUSY`: vetoed by a driver, or a trylock failed.
@@ -13,6 +15,8 @@ pub enum Errno {
     Eperm,
     /// `-ENODEV`: there is no such adapter or domain, or no such guest.
     Enodev,
+    /// `-ENOMEM`: there is no memory left.
+    Enomem,
     /// `-EIO`: a queue could not be reset.
     Eio,
     /// `-EADDRINUSE`: another mediated device has the queue.
@@ -26,10 +30,12 @@ pub enum Errno {
 impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Eagain => "-EAGAIN",
             Self::Einval => "-EINVAL",
             Self::Ebusy => "-EBUSY",
             Self::Eperm => "-EPERM",
             Self::Enodev => "-ENODEV",
+            Self::Enomem => "-ENOMEM",
             Self::Eio => "-EIO",
             Self::Eaddrinuse => "-EADDRINUSE",
             Self::Eaddrnotavail => "-EADDRNOTAVAIL",

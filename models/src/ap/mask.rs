@@ -60,6 +60,12 @@ impl ApMask {
         Self(self.0 & !other.0)
     }
 
+    /// The bits that both masks have.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// Whether the masks share a bit.
     pub fn intersects(&self, other: &Self) -> bool {
         (self.0 & other.0).any()

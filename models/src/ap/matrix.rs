@@ -22,6 +22,18 @@ impl ApMatrix {
         self.apm.test(apqn.apid) && self.aqm.test(apqn.apqi)
     }
 
+    /// The adapters that both have, with the domains that both have.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self { apm: self.apm.and(&other.apm), aqm: self.aqm.and(&other.aqm) }
+    }
+
+    /// What `other` lacks: adapters and domains, each by themselves.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        Self { apm: self.apm.without(&other.apm), aqm: self.aqm.without(&other.aqm) }
+    }
+
     /// Whether a queue is in both products.
     pub fn intersects(&self, apm: &ApMask, aqm: &ApMask) -> bool {
         self.apm.intersects(apm) && self.aqm.intersects(aqm)

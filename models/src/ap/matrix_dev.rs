@@ -55,7 +55,7 @@ impl MatrixDev for OneLock {
         let _function = function("unassign_adapter_store");
         let mut mdev = self.lock.lock();
         mdev.matrix.apm.set(apid, false);
-        bus.now_assigned(&mdev.matrix);
+        bus.now_assigned(mdev.matrix.apqns());
         Ok(())
     }
 
@@ -108,7 +108,7 @@ impl MatrixDev for ThreeLocks {
         let _kvm = self.kvm_lock.lock();
         let mut mdev = self.mdevs_lock.lock();
         mdev.matrix.apm.set(apid, false);
-        bus.now_assigned(&mdev.matrix);
+        bus.now_assigned(mdev.matrix.apqns());
         Ok(())
     }
 

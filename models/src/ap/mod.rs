@@ -14,6 +14,7 @@
 //! [`v6_0`] is one answer.
 
 mod bus;
+mod driver;
 mod errno;
 pub mod mask;
 mod matrix;
@@ -26,6 +27,7 @@ pub mod p18;
 pub mod v6_0;
 
 pub use bus::{ApBus, ApPerms, Driver, QueueDevice};
+pub use driver::{ApDriver, VfioApDrv};
 pub use errno::Errno;
 pub use mask::ApMask;
 pub use matrix::{ApMatrix, MatrixMdev};

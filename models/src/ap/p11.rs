@@ -35,7 +35,7 @@ impl VfioAp for P11 {
         let _function = function("assign_adapter_store");
         let mut mdev = matrix_dev.lock.lock();
         mdev.assign_adapter(apid, |added| bus.ap_apqn_in_matrix_owned_by_def_drv(added))?;
-        bus.now_assigned(&mdev.matrix);
+        bus.now_assigned(mdev.matrix.apqns());
         Ok(())
     }
 }

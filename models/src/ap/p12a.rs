@@ -37,7 +37,7 @@ impl VfioAp for P12a {
         let _function = function("assign_adapter_store");
         let mut mdev = matrix_dev.lock.try_lock().ok_or(Errno::Ebusy)?;
         mdev.assign_adapter(apid, |added| verify_queues_bound(bus, added))?;
-        bus.now_assigned(&mdev.matrix);
+        bus.now_assigned(mdev.matrix.apqns());
         Ok(())
     }
 }

@@ -37,7 +37,7 @@ impl VfioAp for P18 {
         let _kvm = matrix_dev.kvm_lock.lock();
         let mut mdev = matrix_dev.mdevs_lock.lock();
         mdev.assign_adapter(apid, |added| bus.ap_apqn_in_matrix_owned_by_def_drv(added))?;
-        bus.now_assigned(&mdev.matrix);
+        bus.now_assigned(mdev.matrix.apqns());
         Ok(())
     }
 }

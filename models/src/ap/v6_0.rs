@@ -42,7 +42,7 @@ impl VfioAp for V6_0 {
             return Ok(());
         }
         mdev.assign_adapter(apid, |added| ap_perms.owned_by_def_drv(added))?;
-        bus.now_assigned(&mdev.matrix);
+        bus.now_assigned(mdev.matrix.apqns());
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use crate::ap::p12a::P12a;
 use crate::ap::p12b::P12b;
 use crate::ap::p18::P18;
 use crate::ap::v6_0::V6_0;
-use crate::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn, Errno, MatrixDev, VfioAp};
+use crate::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn, Errno, MatrixDev, VfioAp, VfioApDrv};
 
 const V11: &str = "v11 of \"s390/vfio-ap: dynamic configuration support\" (2020), as told in \
                    \"[PATCH v12 07/17] s390/vfio-ap: implement in-use callback for vfio_ap \
@@ -100,16 +100,16 @@ impl<V: VfioAp> World<V> {
         ap_perms.apm.set(1, false);
         ap_perms.apm.set(2, false);
         ap_perms.aqm.set(4, domain_4_reserved);
-        let bus = ApBus::new(ap_perms, queues.iter().copied(), &assigned);
+        let bus = ApBus::new(ap_perms, queues.iter().copied(), assigned.apqns());
         Self { bus, matrix_dev: V::MatrixDev::new(assigned) }
     }
 
     fn apmask_store(&self, text: &str) -> Result<(), Errno> {
-        self.bus.apmask_store::<V>(&self.matrix_dev, text)
+        self.bus.apmask_store(&VfioApDrv::<V>(&self.matrix_dev), text)
     }
 
     fn aqmask_store(&self, text: &str) -> Result<(), Errno> {
-        self.bus.aqmask_store::<V>(&self.matrix_dev, text)
+        self.bus.aqmask_store(&VfioApDrv::<V>(&self.matrix_dev), text)
     }
 
     fn assign_adapter_store(&self, apid: u8) -> Result<(), Errno> {

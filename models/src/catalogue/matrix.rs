@@ -1,19 +1,28 @@
 //! `vfio-ap/matrix`: every design against every set of threads.
 //!
 //! Queue 01.0004 is assigned to a mediated device. One thread executes PQAP(AQIC) on the guest's
-//! vCPU; one attaches the device to the guest or detaches it; one makes the guest a protected
-//! one; an administrator changes what is assigned to another device. Any two of the first three
-//! get along in most designs. It is the three together that close the circle `matrix_dev->lock`
-//! -> `kvm->lock` -> `vcpu->mutex` -> `matrix_dev->lock`.
+//! vCPU; one changes what the guest has; one makes the guest a protected one; an administrator
+//! assigns an adapter to another device. Any two of the first three get along in most designs. It
+//! is the three together that close the circle `matrix_dev->lock` -> `kvm->lock` ->
+//! `vcpu->mutex` -> `matrix_dev->lock`.
+//!
+//! Up to v5.19 a guest has what is assigned to its device from the opening of the device to its
+//! closing. Since v6.0 whatever else changes what the guest has must take `kvm->lock` too.
 
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
+use super::hotplug::{MERGED, V6_2_SOURCE, V6_8_SOURCE, V6_15_SOURCE, V2026_SOURCE};
 use crate::ap::{ApMask, ApMatrix, Apqn};
-use crate::vfio_ap::ap_queue::Irq;
+use crate::vfio_ap::ap_queue::{ApQueue, Irq};
+use crate::vfio_ap::guests::HostConfig;
+use crate::vfio_ap::invariants;
+use crate::vfio_ap::p15::P15;
+use crate::vfio_ap::p17::{P17, P17HookKept};
 use crate::vfio_ap::v5_3::V5_3;
 use crate::vfio_ap::v5_11::V5_11;
 use crate::vfio_ap::v5_13::{V5_13, V5_15Bisect};
 use crate::vfio_ap::v5_15::V5_15;
+use crate::vfio_ap::v6_0::{V6_0, V6_3, V6_8, V6_15, V2026};
 use crate::vfio_ap::world::{Aqic, Version, World};
 
 const V5_3_SOURCE: &str = "commit ec89b55e3bce, v5.3 to v5.10";
@@ -22,6 +31,11 @@ const V5_13_SOURCE: &str = "commit 0cc00c8d4050, v5.13 and v5.14; J. Gunthorpe's
                             review of June 2021 of what became commit 86956e70761b";
 const BISECT_SOURCE: &str = "commit 1e753732bda6 without 86956e70761b, on the way to v5.15";
 const V5_15_SOURCE: &str = "commits 1e753732bda6 and 86956e70761b, v5.15 to v5.19";
+const P15_SOURCE: &str = "versions 13 to 16 of \"s390/vfio-ap: dynamic configuration support\" \
+                          (2021), as told in \"Re: [PATCH v13 09/15] s390/vfio-ap: allow hot \
+                          plug/unplug of AP resources using mdev device\", H. Pasic, 2021-04-08";
+const P17_SOURCE: &str = "\"[PATCH v17 00/15] s390/vfio-ap: dynamic configuration support\", \
+                          T. Krowiak, October 2021";
 
 /// The queue that all of it is about.
 pub(super) const QUEUE: Apqn = Apqn { apid: 1, apqi: 4 };
@@ -50,89 +64,180 @@ fn flag_and_hook() -> ViolationKind {
     ViolationKind::deadlock(["kvm_busy", "pqap_hook_rwsem"])
 }
 
+/// The same with version 17's mutex for the hook, kept while `kvm->lock` is taken.
+fn circle_by_hook_lock() -> ViolationKind {
+    ViolationKind::deadlock(["kvm->lock", "pqap_hook_lock", "vcpu->mutex"])
+}
+
 /// The hook is read without a lock, and gone when it is read again (B09).
 fn hook_gone() -> ViolationKind {
     ViolationKind::invariant("NULL")
 }
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    let unset_unlocked = Row {
+    use Update::{Assign, Set, Unassign, Unset};
+    let ok = Claims::default;
+    let deadlocks = |circle| Claims { all_three: vec![circle], ..ok() };
+    let hook_unlocked = |circle| Claims {
         pqap_update: vec![hook_gone()],
-        all_three: vec![circle(), hook_gone()],
-        ..Row::default()
+        all_three: vec![circle, hook_gone()],
+        ..ok()
     };
-    let rows = [
-        row::<V5_3>("v5.3-set", V5_3_SOURCE, Update::Set, Row::default()),
-        row::<V5_3>("v5.3-unset", V5_3_SOURCE, Update::Unset, unset_unlocked.clone()),
-        row::<V5_11>(
-            "v5.11-set",
-            V5_11_SOURCE,
-            Update::Set,
-            Row { all_three: vec![circle()], ..Row::default() },
-        ),
-        row::<V5_11>("v5.11-unset", V5_11_SOURCE, Update::Unset, unset_unlocked),
-        row::<V5_13>("v5.13-set", V5_13_SOURCE, Update::Set, Row::default()),
-        row::<V5_13>(
-            "v5.13-unset",
-            V5_13_SOURCE,
-            Update::Unset,
-            Row {
-                pqap_update: vec![hook_gone()],
-                all_three: vec![circle_by_flag(), hook_gone()],
-                ..Row::default()
-            },
-        ),
+    let mut all = vec![
+        row::<V5_3>("v5.3", V5_3_SOURCE, Set, ok()),
+        row::<V5_3>("v5.3", V5_3_SOURCE, Unset, hook_unlocked(circle())),
+        row::<V5_11>("v5.11", V5_11_SOURCE, Set, deadlocks(circle())),
+        row::<V5_11>("v5.11", V5_11_SOURCE, Unset, hook_unlocked(circle())),
+        row::<V5_13>("v5.13", V5_13_SOURCE, Set, ok()),
+        row::<V5_13>("v5.13", V5_13_SOURCE, Unset, hook_unlocked(circle_by_flag())),
         // Attaching publishes the hook while the flag is still set, so here it can wait too.
         row::<V5_15Bisect>(
-            "v5.15-bisect-set",
+            "v5.15-bisect",
             BISECT_SOURCE,
-            Update::Set,
-            Row {
-                all_three: vec![circle_by_flag()],
+            Set,
+            Claims {
                 infeasible: vec![vec!["kvm_busy", "pqap_hook_rwsem"]],
-                ..Row::default()
+                ..deadlocks(circle_by_flag())
             },
         ),
         // The hook is taken away before `kvm->lock` is wanted: whoever waits for the flag then
         // holds up the semaphore already.
         row::<V5_15Bisect>(
-            "v5.15-bisect-unset",
+            "v5.15-bisect",
             BISECT_SOURCE,
-            Update::Unset,
-            Row {
+            Unset,
+            Claims {
                 pqap_update: vec![flag_and_hook()],
                 all_three: vec![flag_and_hook()],
                 infeasible: vec![vec!["kvm->lock", "kvm_busy", "vcpu->mutex"]],
             },
         ),
-        row::<V5_15>("v5.15-set", V5_15_SOURCE, Update::Set, Row::default()),
-        row::<V5_15>("v5.15-unset", V5_15_SOURCE, Update::Unset, Row::default()),
+        row::<V5_15>("v5.15", V5_15_SOURCE, Set, ok()),
+        row::<V5_15>("v5.15", V5_15_SOURCE, Unset, ok()),
     ];
-    let mut scenarios: Vec<Scenario> = rows.into_iter().flatten().collect();
+    for update in [Assign, Unassign] {
+        all.push(row::<P15>("p15", P15_SOURCE, update, deadlocks(circle())));
+    }
+    for update in [Set, Unset, Assign, Unassign] {
+        all.push(row::<P17>("p17", P17_SOURCE, update, ok()));
+    }
+    for update in [Set, Unset] {
+        // lockdep sees a way round by guests_lock too, on which nobody can come that far.
+        let detour = vec!["guests_lock", "kvm->lock", "pqap_hook_lock", "vcpu->mutex"];
+        let claims = Claims { infeasible: vec![detour], ..deadlocks(circle_by_hook_lock()) };
+        all.push(row::<P17HookKept>("p17-hook-kept", P17_SOURCE, update, claims));
+    }
+    for update in Update::ALL {
+        all.push(row::<V6_0>("v6.0", MERGED, update, ok()));
+        all.push(row::<V6_3>("v6.2", V6_2_SOURCE, update, ok()));
+        all.push(row::<V6_8>("v6.8", V6_8_SOURCE, update, ok()));
+        all.push(row::<V6_15>("v6.15", V6_15_SOURCE, update, ok()));
+        all.push(row::<V2026>("2026", V2026_SOURCE, update, ok()));
+    }
+    let mut scenarios: Vec<Scenario> = all.into_iter().flatten().collect();
     scenarios.push(vmm_stops_its_vcpus());
     scenarios
 }
 
-/// Which way the guest's queues change.
+/// What changes what the guest has.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Update {
+pub(super) enum Update {
+    /// Its mediated device is opened.
     Set,
+    /// Its mediated device is closed.
     Unset,
+    /// An adapter is assigned.
+    Assign,
+    /// An adapter is unassigned.
+    Unassign,
+    /// A queue is bound to the driver.
+    Probe,
+    /// A queue is unbound from the driver.
+    Remove,
+    /// The host loses an adapter.
+    Config,
 }
 
 impl Update {
-    fn thread(self) -> &'static str {
+    pub(super) const ALL: [Self; 7] = [
+        Self::Set,
+        Self::Unset,
+        Self::Assign,
+        Self::Unassign,
+        Self::Probe,
+        Self::Remove,
+        Self::Config,
+    ];
+
+    fn name(self) -> &'static str {
         match self {
-            Self::Set => "set_kvm",
-            Self::Unset => "unset_kvm",
+            Self::Set => "set",
+            Self::Unset => "unset",
+            Self::Assign => "assign",
+            Self::Unassign => "unassign",
+            Self::Probe => "probe",
+            Self::Remove => "remove",
+            Self::Config => "config",
+        }
+    }
+
+    fn about(self) -> &'static str {
+        match self {
+            Self::Set => "the guest's device is opened",
+            Self::Unset => "the guest's device is closed",
+            Self::Assign => "an adapter is assigned to the guest's device",
+            Self::Unassign => "an adapter is unassigned from the guest's device",
+            Self::Probe => "a queue of the guest's device is bound to the driver",
+            Self::Remove => "a queue of the guest's device is unbound from the driver",
+            Self::Config => "the host loses an adapter that the guest has",
+        }
+    }
+
+    fn world<V: Version>(self) -> World {
+        let adapters: &[u8] = match self {
+            Self::Assign => &[],
+            // Another than the guest makes interrupt: that one's pages would stay pinned (B31).
+            Self::Config => &[1, 2],
+            _ => &[1],
+        };
+        let matrices = [matrix(adapters), matrix(&[])];
+        let queues = [1, 2, 3].map(|apid| ApQueue::new(Apqn { apid, apqi: 4 }));
+        let world = World::with_queues::<V>(2, 1, &matrices, queues);
+        if self != Self::Set {
+            V::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+        }
+        if self == Self::Config {
+            // Before 2026 every device must have a guest (B18).
+            V::set_kvm(&world, 1, 1).expect("nobody else has the guest");
+        }
+        if self == Self::Probe {
+            world.bus.unbind(&world, QUEUE);
+        }
+        world
+    }
+
+    fn run<V: Version>(self, w: &World) {
+        match self {
+            Self::Set => V::set_kvm(w, 0, 0).expect("nobody else has the guest"),
+            Self::Unset => V::close(w, 0),
+            Self::Assign => _ = V::assign_adapter_store(w, 0, 1),
+            Self::Unassign => V::unassign_adapter_store(w, 0, 1).expect("it never fails"),
+            Self::Probe => w.bus.bind(w, QUEUE),
+            Self::Remove => w.bus.unbind(w, QUEUE),
+            Self::Config => {
+                let old = HostConfig::everything();
+                let mut new = old;
+                new.matrix.apm.set(2, false);
+                w.ap_scan_bus(&old, &new);
+            }
         }
     }
 }
 
 /// What a design is expected to violate; nothing where nothing is said. The administrator of
 /// another device adds nothing to what the three can do.
-#[derive(Clone, Default)]
-struct Row {
+#[derive(Default)]
+struct Claims {
     /// PQAP(AQIC) and the update.
     pqap_update: Vec<ViolationKind>,
     /// PQAP(AQIC), the update, and the PV ioctl; with and without the administrator.
@@ -141,73 +246,59 @@ struct Row {
     infeasible: Vec<Vec<&'static str>>,
 }
 
-fn row<V: Version>(name: &str, source: &str, update: Update, row: Row) -> Vec<Scenario> {
-    let new = |threads: &str, about: String| {
-        let world = move || world::<V>(update);
-        Scenario::builder(format!("vfio-ap/matrix/{name}/{threads}"), world)
-            .about(about)
+impl Claims {
+    /// Of the infeasible cycles, those without `kvm->lock` show without the PV ioctl too.
+    fn infeasible(&self, with_pv: bool) -> impl Iterator<Item = &Vec<&'static str>> {
+        let shows = move |classes: &&Vec<&str>| with_pv || !classes.contains(&"kvm->lock");
+        self.infeasible.iter().filter(shows)
+    }
+}
+
+/// The scenarios of one version and one update.
+fn row<V: Version>(version: &str, source: &str, update: Update, claims: Claims) -> Vec<Scenario> {
+    let new = |threads: &str, about: &str| {
+        let name = format!("vfio-ap/matrix/{version}-{}/{threads}", update.name());
+        Scenario::builder(name, move || update.world::<V>())
+            .about(format!("{}{about}", update.about()))
             .source(source)
-            .finally(|w| w.at_rest::<V>())
+            .finally(|w| {
+                invariants::check(w);
+                w.at_rest::<V>();
+            })
     };
     let pqap =
         |cell: ScenarioBuilder<World>| cell.thread("PQAP(AQIC)", |w| _ = w.pqap::<V>(0, 0, ENABLE));
-    let changes = |cell: ScenarioBuilder<World>| match update {
-        Update::Set => cell.thread(update.thread(), |w| {
-            V::set_kvm(w, 0, 0).expect("nobody else has the guest");
-        }),
-        Update::Unset => cell.thread(update.thread(), |w| V::close(w, 0)),
-    };
+    let upd =
+        |cell: ScenarioBuilder<World>| cell.thread(update.name(), move |w| update.run::<V>(w));
     let pv = |cell: ScenarioBuilder<World>| cell.thread("PV ioctl", |w| w.kvm(0).pv_command());
     let admin = |cell: ScenarioBuilder<World>| {
-        cell.thread("assign_adapter_store", |w| _ = V::assign_adapter_store(w, 1, 2))
+        cell.thread("assign_adapter_store", |w| _ = V::assign_adapter_store(w, 1, 3))
     };
-    let claim = |cell: ScenarioBuilder<World>, kinds: &[ViolationKind], predicted: bool| {
+    let claim = |cell: ScenarioBuilder<World>, kinds: &[ViolationKind], with_pv: bool| {
         let claimed = match kinds {
             [] => cell.proved(),
             kinds => cell.refuted(kinds.iter().cloned()),
         };
-        let infeasible = row.infeasible.iter().filter(|_| predicted);
+        let infeasible = claims.infeasible(with_pv);
         infeasible.fold(claimed, |cell, classes| cell.predicting(classes.iter().copied()))
     };
-    let what = update.thread();
-    // Of the infeasible cycles, those without `kvm->lock` show without the PV ioctl too.
-    let by_two = row.infeasible.iter().any(|classes| !classes.contains(&"kvm->lock"));
+    let two = upd(pqap(new("pqap-upd", " while it executes PQAP(AQIC)")));
+    let three = pv(upd(pqap(new("pqap-upd-pv", ", and both others at once"))));
+    let four = " both others, and an adapter is assigned to another device";
+    let four = admin(pv(upd(pqap(new("pqap-upd-pv-admin", &format!(",{four}"))))));
     vec![
-        claim(
-            changes(pqap(new("pqap-upd", format!("PQAP(AQIC) against {what}")))),
-            &row.pqap_update,
-            by_two,
-        ),
-        claim(pv(changes(new("upd-pv", format!("{what} against the PV ioctl")))), &[], false),
-        claim(pv(pqap(new("pqap-pv", "PQAP(AQIC) against the PV ioctl".into()))), &[], false),
-        claim(
-            pv(changes(pqap(new("pqap-upd-pv", format!("PQAP(AQIC), {what} and the PV ioctl"))))),
-            &row.all_three,
-            true,
-        ),
-        claim(
-            admin(pv(changes(pqap(new(
-                "pqap-upd-pv-admin",
-                format!("PQAP(AQIC), {what}, the PV ioctl, and another device's administrator"),
-            ))))),
-            &row.all_three,
-            true,
-        ),
+        claim(two, &claims.pqap_update, false),
+        pv(upd(new("upd-pv", " while it becomes a protected one"))).proved(),
+        pv(pqap(new("pqap-pv", ": not; PQAP(AQIC) while it becomes a protected one"))).proved(),
+        claim(three, &claims.all_three, true),
+        claim(four, &claims.all_three, true),
     ]
-}
-
-fn world<V: Version>(update: Update) -> World {
-    let world = World::new::<V>(1, 1, &[matrix(&[1]), matrix(&[])]);
-    if update == Update::Unset {
-        V::set_kvm(&world, 0, 0).expect("nobody else has the guest");
-    }
-    world
 }
 
 /// A VMM that stops its vCPUs before it makes the guest a protected one, as QEMU does. The circle
 /// is there, and lockdep sees it; but nobody can be in all three places at once.
 fn vmm_stops_its_vcpus() -> Scenario {
-    Scenario::builder("vfio-ap/matrix/v5.11-set/stopped-vcpus", || world::<V5_11>(Update::Set))
+    Scenario::builder("vfio-ap/matrix/v5.11-set/stopped-vcpus", || Update::Set.world::<V5_11>())
         .about("the VMM stops its vCPUs before the PV ioctl: lockdep's circle cannot close")
         .source(V5_11_SOURCE)
         .thread("VMM", |w| {

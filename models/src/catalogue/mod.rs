@@ -5,6 +5,8 @@
 mod alternatives;
 mod ap_perms;
 mod bugs;
+mod hotplug;
+mod hotplug_bugs;
 mod in_use;
 mod matrix;
 mod reset;
@@ -18,8 +20,10 @@ pub fn catalogue() -> Vec<Scenario> {
     scenarios.extend(in_use::scenarios());
     scenarios.extend(matrix::scenarios());
     scenarios.extend(alternatives::scenarios());
+    scenarios.extend(hotplug::scenarios());
     scenarios.extend(reset::scenarios());
     scenarios.extend(bugs::scenarios());
+    scenarios.extend(hotplug_bugs::scenarios());
     scenarios
 }
 

@@ -173,6 +173,15 @@ impl ApQueue {
         }
     }
 
+    /// Its adapter leaves the machine's configuration: nothing is in it any more, and it does not
+    /// interrupt.
+    pub fn leaves(&mut self) {
+        self.config = Config::Absent;
+        self.resetting = false;
+        self.irq = None;
+        self.messages = None;
+    }
+
     /// PQAP(AQIC): makes the queue interrupt there, or nowhere.
     pub fn aqic(&mut self, irq: Option<Irq>) -> Status {
         let refused = self.refuses_or_is_busy().or_else(|| {

@@ -12,6 +12,7 @@
 //! | INV-04 | at the end something is still pinned, registered, or interrupts |
 //! | INV-05 | at the end a guest still has queues |
 //! | INV-08 | a page is unpinned while a queue may still write to it |
+//! | INV-18 | the host's own driver takes a queue that a guest still has |
 //! | INV-17 | a queue is handed to a guest with another's messages in it |
 //! | INV-21 | a guest has other queues than are assigned to its device |
 
@@ -134,6 +135,12 @@ impl Machine {
         self.settles.wake_up_all();
     }
 
+    /// The reset of a queue is over, if there is one.
+    #[track_caller]
+    pub fn complete_reset(&self, apqn: Apqn) {
+        self.happens(apqn, ApQueue::reset_completes);
+    }
+
     /// Guest `vm` may now use `apcb`. Its vCPUs do not run meanwhile.
     #[track_caller]
     pub fn set_apcb(&self, vm: u8, apcb: ApMatrix) {
@@ -141,6 +148,25 @@ impl Machine {
             let broken = state.shared(vm, &apcb).or_else(|| state.uncleaned(vm, &apcb));
             state.apcb.insert(vm, apcb);
             broken
+        });
+    }
+
+    /// What guest `vm` may use now.
+    #[track_caller]
+    pub fn apcb(&self, vm: u8) -> ApMatrix {
+        self.state.execute(|state| state.apcb.get(&vm).copied().unwrap_or_default())
+    }
+
+    /// The host's own driver begins to use a queue.
+    ///
+    /// # Violations
+    ///
+    /// INV-18 if a guest has it.
+    #[track_caller]
+    pub fn check_no_guest_has(&self, apqn: Apqn) {
+        self.execute(|state| {
+            let (vm, _) = state.apcb.iter().find(|(_, apcb)| apcb.contains(apqn))?;
+            Some(("INV-18", format!("guest {vm} has queue {apqn}, and so has the host")))
         });
     }
 

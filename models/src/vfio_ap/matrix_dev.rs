@@ -9,9 +9,16 @@ use std::collections::BTreeMap;
 use selvedge_core::invariant_broken;
 use selvedge_core::sync::{Atomic, Mutex, MutexGuard, Tracked, WaitQueue};
 
+use super::ap_config::ApConfig;
 use super::ap_queue::Irq;
+use super::attributes::Attributes;
+use super::commits::Commit;
+use super::guests::{Guests, HostConfig};
 use super::kvm::Kvm;
-use crate::ap::{ApMatrix, Apqn, Errno};
+use super::mdev_list::MdevList;
+use super::p17;
+use super::world::Version;
+use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
 
 /// `struct ap_matrix_dev`.
 #[derive(Debug)]
@@ -19,8 +26,13 @@ pub struct MatrixDev {
     /// `matrix_dev->lock`, or `mdevs_lock`.
     pub lock: Mutex<Mdevs>,
     /// `guests_lock`, since v6.0.
-    pub guests_lock: Mutex,
+    pub guests_lock: Mutex<Guests>,
+    /// The locks of version 17 of the series.
+    pub p17: p17::Locks,
+    /// `mdev_list`.
+    pub mdev_list: MdevList,
     mdevs: Vec<MatrixMdev>,
+    attributes: BTreeMap<Apqn, Attributes>,
 }
 
 /// `struct ap_matrix_mdev`: a mediated device, as far as it is not protected by the mutex.
@@ -32,6 +44,8 @@ pub struct MatrixMdev {
     /// Its guest, by number and one more; or 0.
     kvm: Atomic,
     wait_for_kvm: WaitQueue,
+    /// Its masks, as whoever reads `ap_config` sees them; since v6.10.
+    pub ap_config: ApConfig,
 }
 
 /// What the mutex protects.
@@ -52,6 +66,14 @@ pub struct Mdev {
     pub matrix: ApMatrix,
     /// Its guest is being attached or detached; v5.13 and v5.14.
     pub kvm_busy: bool,
+    /// The control domains that are assigned to it.
+    pub adm: ApMask,
+    /// What its guest is to have, since v6.0: adapters and usage domains.
+    pub shadow_apcb: ApMatrix,
+    /// The control domains of the shadow.
+    pub shadow_adm: ApMask,
+    /// Its guest was asked to give everything back, since v6.15.
+    pub requested: bool,
 }
 
 /// `struct vfio_ap_queue`: a queue that is bound to the driver.
@@ -61,26 +83,47 @@ pub struct Queue {
     pub matrix_mdev: Option<usize>,
     /// Where it interrupts, with a page pinned and a subclass registered for it.
     pub saved: Option<Irq>,
+    /// Whether it is in the table of its mediated device, `mdev_qnode`; since v6.0.
+    pub hashed: bool,
+    /// Whether its last reset failed; since v6.0.
+    pub reset_failed: bool,
 }
 
 impl MatrixDev {
-    /// The device with mediated devices that have these matrices and are closed. The mutex is of
-    /// class `lock`: `matrix_dev->lock` or `mdevs_lock`.
-    pub fn new(
-        lock: &'static str,
-        matrices: &[ApMatrix],
-        queues: impl IntoIterator<Item = Apqn>,
-    ) -> Self {
-        let mdev = |matrix: &ApMatrix| Mdev { listed: true, matrix: *matrix, kvm_busy: false };
-        let mdevs = Mdevs {
+    /// The device with mediated devices that have these matrices and are closed, and these queues
+    /// bound to the driver. The host's configuration has every adapter and domain.
+    pub fn new<V: Version>(matrices: &[ApMatrix], queues: impl IntoIterator<Item = Apqn>) -> Self {
+        let mdev = |matrix: &ApMatrix| Mdev { listed: true, matrix: *matrix, ..Mdev::default() };
+        let mut mdevs = Mdevs {
             mdevs: matrices.iter().map(mdev).collect(),
             queues: queues.into_iter().map(|apqn| (apqn, Queue::default())).collect(),
         };
-        Self {
-            lock: Mutex::new(lock, mdevs),
-            guests_lock: Mutex::new("guests_lock", ()),
-            mdevs: matrices.iter().map(|_| MatrixMdev::new()).collect(),
+        let attributes = mdevs.queues.keys().map(|apqn| (*apqn, Attributes::new())).collect();
+        let assigned = |matrix: &ApMatrix| HostConfig { matrix: *matrix, ..HostConfig::default() };
+        let mut guests = Guests {
+            assigned: matrices.iter().map(assigned).collect(),
+            added: matrices.iter().map(|_| HostConfig::default()).collect(),
+            info: HostConfig::everything(),
+            ..Guests::default()
+        };
+        if V::HEAD >= Commit::DynamicConfiguration {
+            mdevs.link_all();
+            let link = |(apqn, queue): (&Apqn, &Queue)| Some((*apqn, queue.matrix_mdev?));
+            guests.links = mdevs.queues.iter().filter_map(link).collect();
         }
+        Self {
+            lock: Mutex::new(V::LOCK, mdevs),
+            guests_lock: Mutex::new("guests_lock", guests),
+            p17: p17::Locks::new(),
+            mdev_list: MdevList::new(matrices.len()),
+            mdevs: matrices.iter().map(MatrixMdev::new).collect(),
+            attributes,
+        }
+    }
+
+    /// The sysfs attributes of a queue device.
+    pub fn attributes(&self, apqn: Apqn) -> &Attributes {
+        &self.attributes[&apqn]
     }
 
     /// How many mediated devices were ever made.
@@ -105,8 +148,9 @@ impl MatrixDev {
 }
 
 impl MatrixMdev {
-    fn new() -> Self {
+    fn new(matrix: &ApMatrix) -> Self {
         Self {
+            ap_config: ApConfig::new(matrix),
             memory: Tracked::new("matrix_mdev", ()),
             wait_memory: Tracked::new("matrix_mdev->wait_for_kvm", ()),
             kvm: Atomic::new("matrix_mdev->kvm", 0),
@@ -147,7 +191,26 @@ impl Mdevs {
         if { others }.any(shared) { Err(Errno::Eaddrinuse) } else { Ok(()) }
     }
 
-    /// The queues of `mdev` that are bound to the driver: `vfio_ap_get_queue` for each queue of
+    /// Every assigned queue goes into the table of its mediated device, and every guest is to have
+    /// all of them.
+    fn link_all(&mut self) {
+        for (mdev, m) in self.mdevs.iter_mut().enumerate() {
+            m.shadow_apcb = m.matrix;
+            for (_, queue) in self.queues.iter_mut().filter(|(apqn, _)| m.matrix.contains(**apqn)) {
+                queue.matrix_mdev = Some(mdev);
+                queue.hashed = true;
+            }
+        }
+    }
+
+    /// The queues in the table of `mdev`, since v6.0.
+    pub fn hashed(&self, mdev: usize) -> Vec<Apqn> {
+        let queues = self.queues.iter();
+        let hashed = queues.filter(|(_, q)| q.hashed && q.matrix_mdev == Some(mdev));
+        hashed.map(|(apqn, _)| *apqn).collect()
+    }
+
+    /// The queues of `mdev` that are bound to the driver, up to v5.19: `vfio_ap_get_queue` for each queue of
     /// its matrix.
     pub fn queues_of(&self, mdev: usize) -> Vec<Apqn> {
         let matrix = self.mdevs[mdev].matrix;

@@ -28,7 +28,13 @@ pub fn in_use(w: &World, mdev: usize, _: &Locked<'_>) -> bool {
     w.matrix_dev.mdev(mdev).kvm(&w.kvms).is_some()
 }
 
-fn assign(mdevs: &mut Locked<'_>, mdev: usize, apid: u8) -> Result<(), Errno> {
+/// Assigns adapter `apid`.
+///
+/// # Errors
+///
+/// [`Errno::Eaddrnotavail`] if a queue is not bound to the driver, [`Errno::Eaddrinuse`] if
+/// another device has it.
+pub fn assign(mdevs: &mut Locked<'_>, mdev: usize, apid: u8) -> Result<(), Errno> {
     let added = ApMatrix { apm: ApMask::of([apid]), aqm: mdevs.mdevs[mdev].matrix.aqm };
     // vfio_ap_mdev_verify_queues_reserved_for_apid
     if !added.apqns().all(|apqn| mdevs.queues.contains_key(&apqn)) {
@@ -39,7 +45,8 @@ fn assign(mdevs: &mut Locked<'_>, mdev: usize, apid: u8) -> Result<(), Errno> {
     Ok(())
 }
 
-fn unassign(mdevs: &mut Locked<'_>, mdev: usize, apid: u8) {
+/// Unassigns adapter `apid`.
+pub fn unassign(mdevs: &mut Locked<'_>, mdev: usize, apid: u8) {
     mdevs.mdevs[mdev].matrix.apm.set(apid, false);
 }
 

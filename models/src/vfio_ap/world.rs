@@ -1,11 +1,14 @@
 //! What the threads of a scenario share, and the system calls that they make.
 
+use std::sync::Arc;
+
 use super::ap_queue::{ApQueue, Irq, ResponseCode};
+use super::commits::Commit;
 use super::kvm::Kvm;
 use super::machine::Machine;
 use super::matrix_dev::MatrixDev;
 use super::type1::Type1;
-use crate::ap::{ApMatrix, Apqn, Errno};
+use crate::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn, Errno};
 
 /// A version of the driver, with what the versions of VFIO and KVM around it do.
 ///
@@ -14,6 +17,9 @@ use crate::ap::{ApMatrix, Apqn, Errno};
 pub trait Version: 'static {
     /// The class of the driver's mutex: `matrix_dev->lock`, and from v6.0 `mdevs_lock`.
     const LOCK: &'static str = "matrix_dev->lock";
+
+    /// The last of the [`Commit`]s that the version has.
+    const HEAD: Commit = Commit::None;
 
     /// Mediated device `mdev` is opened for guest `vm`: `vfio_ap_mdev_set_kvm`, with what calls
     /// it.
@@ -77,13 +83,16 @@ pub struct Aqic {
 #[derive(Debug)]
 pub struct World {
     /// The machine.
-    pub machine: Machine,
+    pub machine: Arc<Machine>,
     /// The guests, 0 and up.
     pub kvms: Vec<Kvm>,
     /// The driver's device.
     pub matrix_dev: MatrixDev,
     /// The container that the mediated devices' group is in.
-    pub iommu: Type1,
+    pub iommu: Arc<Type1>,
+    /// The AP bus. All queues are vfio_ap's by the adapter mask.
+    pub bus: ApBus,
+    head: Commit,
 }
 
 impl World {
@@ -102,13 +111,24 @@ impl World {
         queues: impl IntoIterator<Item = ApQueue>,
     ) -> Self {
         let queues: Vec<ApQueue> = queues.into_iter().collect();
-        let bound = queues.iter().map(|queue| queue.apqn);
+        let apqns = || queues.iter().map(|queue| queue.apqn);
+        let adapters = ApMask::of(apqns().map(|apqn| apqn.apid));
+        let ap_perms = ApPerms { apm: ApMask::all().without(&adapters), aqm: ApMask::all() };
+        // Up to v5.19 the bus asks nobody, and nobody tells it.
+        let assigned = if V::HEAD >= Commit::DynamicConfiguration { matrices } else { &[] };
         Self {
-            matrix_dev: MatrixDev::new(V::LOCK, matrices, bound),
-            machine: Machine::new(queues),
+            matrix_dev: MatrixDev::new::<V>(matrices, apqns()),
+            bus: ApBus::new(ap_perms, apqns(), assigned.iter().flat_map(ApMatrix::apqns)),
+            head: V::HEAD,
+            machine: Arc::new(Machine::new(queues)),
             kvms: (0..guests).map(|vm| Kvm::new(vm, vcpus)).collect(),
-            iommu: Type1::new(),
+            iommu: Arc::new(Type1::new()),
         }
+    }
+
+    /// Whether the version has a commit.
+    pub fn has(&self, commit: Commit) -> bool {
+        commit <= self.head
     }
 
     /// Guest `vm`.

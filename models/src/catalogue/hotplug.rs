@@ -1,0 +1,371 @@
+//! `vfio-ap/hotplug`: what changes at the same time as what.
+//!
+//! Every pair of operations that change what a guest may use, or who owns a queue, on a guest
+//! that runs. Each is followed by a look at all mediated devices: what a guest has must be what
+//! its device says, bound to the driver, and the host's.
+
+use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, invariant_broken};
+
+use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
+use crate::vfio_ap::ap_config::{ap_config_store, matrix_show};
+use crate::vfio_ap::ap_queue::{ApQueue, Irq};
+use crate::vfio_ap::assign::{Resource, assign_store, unassign_store};
+use crate::vfio_ap::guests::HostConfig;
+use crate::vfio_ap::invariants;
+use crate::vfio_ap::v5_15::V5_15;
+use crate::vfio_ap::v6_0::{V6_0, V6_8, V6_15, V2026, vfio_ap_mdev_request};
+use crate::vfio_ap::world::{Aqic, Version, World};
+
+pub(super) const MERGED: &str = "commits 034921cdea1c to eeb386aeb5b7 and 1918f2b20c3d, v6.0";
+pub(super) const V6_2_SOURCE: &str = "commits 2b48f52f2bff and 08866d34c709, v6.2";
+pub(super) const V6_8_SOURCE: &str = "commits 9261f0438835, v6.6, and 850fb7fa8c68, 16fb78cbf56e, \
+                                      f848cba767e5, f009cfa46655 and b9bd10c43456, v6.8";
+pub(super) const V6_15_SOURCE: &str = "commits 07d89045bffe and cbf367d5b0aa, v6.15";
+pub(super) const V2026_SOURCE: &str = "commits bc833a7b1e7f, b1f092d94f62, d50346801b4f, \
+                                       6b8a02e216f6, 917f509bfb88, bf09b9d7cd78, 7fa61c29850d \
+                                       and dd6f4ef6f8a3, 2026";
+const AP_CONFIG_SOURCE: &str = "`ap_config_store` in `drivers/s390/crypto/vfio_ap_ops.c`, v6.10";
+const V5_15_SOURCE: &str = "commit 86956e70761b, v5.15; what the series \"dynamic configuration \
+                            support\" was for";
+
+const IRQ: Irq = Irq { vm: 0, nib: 1, isc: 3 };
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    let mut all = before_hotplug();
+    all.extend(pairs::<V6_0>("v6.0", MERGED));
+    all.extend(pairs::<V6_8>("v6.8", V6_8_SOURCE));
+    all.extend(all_or_nothing::<V6_8>("v6.8", AP_CONFIG_SOURCE));
+    all.extend(pairs::<V6_15>("v6.15", V6_15_SOURCE));
+    all.extend(requests::<V6_15>("v6.15", V6_15_SOURCE));
+    all.extend(pairs::<V2026>("2026", V2026_SOURCE));
+    all.extend(all_or_nothing::<V2026>("2026", AP_CONFIG_SOURCE));
+    all.extend(requests::<V2026>("2026", V2026_SOURCE));
+    all
+}
+
+/// The queue of an adapter. Every adapter has domain 4 and no other.
+pub(super) fn queue(apid: u8) -> Apqn {
+    Apqn { apid, apqi: 4 }
+}
+
+/// Domain 4, and these adapters.
+pub(super) fn matrix(adapters: &[u8]) -> ApMatrix {
+    ApMatrix { apm: ApMask::of(adapters.iter().copied()), aqm: ApMask::of([4]) }
+}
+
+/// Adapter 1 is assigned to the first of two mediated devices, adapter 2 to neither.
+pub(super) fn closed<V: Version>() -> World {
+    let queues = [1, 2].map(|apid| ApQueue::new(queue(apid)));
+    World::with_queues::<V>(2, 1, &[matrix(&[1]), matrix(&[])], queues)
+}
+
+/// The same, and each device has a guest.
+pub(super) fn running<V: Version>() -> World {
+    let world = closed::<V>();
+    V::set_kvm(&world, 0, 0).expect("the guest has no other device");
+    V::set_kvm(&world, 1, 1).expect("the guest has no other device");
+    world
+}
+
+/// The same, and the queue of adapter 2 is not bound to the driver.
+pub(super) fn unbound<V: Version>() -> World {
+    let world = running::<V>();
+    world.bus.unbind(&world, queue(2));
+    world
+}
+
+/// The same, and the host does not even have adapter 2.
+fn absent<V: Version>() -> World {
+    let world = running::<V>();
+    lose(&world, 2);
+    world
+}
+
+pub(super) fn assign(w: &World, mdev: usize, apid: u8) {
+    _ = assign_store(w, mdev, Resource::Adapter(apid));
+}
+
+pub(super) fn unassign(w: &World, mdev: usize, apid: u8) {
+    unassign_store(w, mdev, Resource::Adapter(apid));
+}
+
+pub(super) fn apmask(w: &World, text: &str) {
+    never_busy(w.bus.apmask_store(w, text), text);
+}
+
+/// INV-24: a mask's writer is refused only for a queue that is assigned, and 2 is to nobody when
+/// the host gives it up.
+fn never_busy(result: Result<(), Errno>, text: &str) {
+    if result == Err(Errno::Ebusy) && text.starts_with('-') {
+        invariant_broken("INV-24", "apmask_store returns -EBUSY for nothing");
+    }
+}
+
+/// The guest of the first device makes its queue interrupt.
+pub(super) fn pqap<V: Version>(w: &World) {
+    w.pqap::<V>(0, 0, Aqic { apqn: queue(1), irq: Some(IRQ) });
+}
+
+/// The host's configuration without an adapter.
+pub(super) fn without(apid: u8) -> HostConfig {
+    let mut config = HostConfig::everything();
+    config.matrix.apm.set(apid, false);
+    config
+}
+
+/// The host loses an adapter.
+pub(super) fn lose(w: &World, apid: u8) {
+    w.ap_scan_bus(&HostConfig::everything(), &without(apid));
+}
+
+/// The host gains an adapter, the only one that it lacked.
+pub(super) fn gain(w: &World, apid: u8) {
+    w.ap_scan_bus(&without(apid), &HostConfig::everything());
+}
+
+/// The first device is closed and removed.
+fn remove<V: Version>(w: &World) {
+    V::close(w, 0);
+    _ = V::remove(w, 0);
+}
+
+/// A scenario that ends with a look at every device, before all are closed.
+pub(super) fn scenario<V: Version>(
+    name: &str,
+    source: &str,
+    world: fn() -> World,
+) -> ScenarioBuilder<World> {
+    Scenario::builder(format!("vfio-ap/{name}"), world).source(source).finally(|w| {
+        invariants::check(w);
+        w.at_rest::<V>();
+    })
+}
+
+/// Up to v5.19 nobody is asked and nothing is unplugged.
+fn before_hotplug() -> Vec<Scenario> {
+    let shared = || [ViolationKind::invariant("INV-18")];
+    vec![
+        Scenario::builder("vfio-ap/hotplug/v5.15/apmask-nqap", running::<V5_15>)
+            .about("the host takes adapter 1 back, and the guest keeps it: both use the queue")
+            .source(V5_15_SOURCE)
+            .thread("apmask_store", |w| apmask(w, "+1"))
+            .thread("guest", |w| w.machine.nqap(0, queue(1)))
+            .finally(World::at_rest::<V5_15>)
+            .refuted(shared()),
+    ]
+}
+
+/// What every version with hot plug has.
+fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
+    let new = |name: &str, world: fn() -> World| {
+        scenario::<V>(&format!("hotplug/{version}/{name}"), source, world)
+    };
+    vec![
+        new("assign-pqap", running::<V>)
+            .about("adapter 2 is assigned while the guest executes PQAP(AQIC)")
+            .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .thread("PQAP(AQIC)", pqap::<V>)
+            .proved(),
+        new("unassign-pqap", running::<V>)
+            .about("the adapter is unassigned whose queue the guest makes interrupt")
+            .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
+            .thread("PQAP(AQIC)", pqap::<V>)
+            .proved(),
+        new("unassign-nqap-assign", running::<V>)
+            .about("adapter 1 goes from one guest to another, and no message goes with it")
+            .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
+            .thread("guest", |w| w.machine.nqap(0, queue(1)))
+            .thread("assign_adapter_store", |w| assign(w, 1, 1))
+            .proved(),
+        new("assign-assign", running::<V>)
+            .about("two devices want adapter 2")
+            .thread("assign_adapter_store 0", |w| assign(w, 0, 2))
+            .thread("assign_adapter_store 1", |w| assign(w, 1, 2))
+            .proved(),
+        new("assign-open", closed::<V>)
+            .about("adapter 2 is assigned while the device is opened")
+            .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .thread("open", |w| V::set_kvm(w, 0, 0).expect("the guest has no other device"))
+            .proved(),
+        new("unassign-close", running::<V>)
+            .about("adapter 1 is unassigned while the device is closed")
+            .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
+            .thread("close", |w| V::close(w, 0))
+            .proved(),
+        new("assign-show", running::<V>)
+            .about("the attributes are read while adapter 2 is assigned")
+            .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .thread("matrix_show", |w| _ = matrix_show(w, 0))
+            .proved(),
+        new("apmask-assign", running::<V>)
+            .about("the host takes adapter 2 back while it is assigned")
+            .thread("apmask_store", |w| apmask(w, "+2"))
+            .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .proved(),
+        new("apmask-assign-unassign", running::<V>)
+            .about("the host takes adapter 1 back while it is unassigned and assigned elsewhere")
+            .thread("apmask_store", |w| apmask(w, "+1"))
+            .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
+            .thread("assign_adapter_store", |w| assign(w, 1, 1))
+            .proved(),
+        new("apmask-aqmask-unbind", running::<V>)
+            .about("the host takes back what is unbound by hand at the same time")
+            .thread("apmask_store", |w| apmask(w, "+2"))
+            .thread("unbind", |w| w.bus.unbind(w, queue(2)))
+            .thread("bind", |w| w.bus.bind(w, queue(2)))
+            .proved(),
+        new("apmask-bind", unbound::<V>)
+            .about("the host takes back what is bound by hand at the same time")
+            .thread("apmask_store", |w| apmask(w, "+2"))
+            .thread("bind", |w| w.bus.bind(w, queue(2)))
+            .proved(),
+        new("apmask-apmask", running::<V>)
+            .about("the host takes adapter 2 back and gives it up again")
+            .thread("apmask_store +2", |w| apmask(w, "+2"))
+            .thread("apmask_store -2", |w| apmask(w, "-2"))
+            .proved(),
+        new("apmask-exit", closed::<V>)
+            .about("the host takes adapter 2 back while the module is unloaded")
+            .thread("apmask_store", |w| apmask(w, "+2"))
+            .thread("rmmod", World::delete_module)
+            .proved(),
+        new("apmask-used-exit", closed::<V>)
+            .about(
+                "the host takes adapter 1 back; a module that is going away is not asked, and \
+                 its devices are not gone yet",
+            )
+            .thread("apmask_store", |w| apmask(w, "+1"))
+            .thread("rmmod", World::delete_module)
+            .refuted([ViolationKind::invariant("INV-07")]),
+        new("unbind-exit", closed::<V>)
+            .about("the queue is unbound by hand while the module is unloaded")
+            .thread("unbind", |w| w.bus.unbind(w, queue(1)))
+            .thread("rmmod", World::delete_module)
+            .proved(),
+        new("unbind-assign", running::<V>)
+            .about("the queue of adapter 2 is unbound while the adapter is assigned")
+            .thread("unbind", |w| w.bus.unbind(w, queue(2)))
+            .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .proved(),
+        new("bind-assign", unbound::<V>)
+            .about("the queue of adapter 2 is bound while the adapter is assigned")
+            .thread("bind", |w| w.bus.bind(w, queue(2)))
+            .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .proved(),
+        new("unbind-unassign", running::<V>)
+            .about("the queue of adapter 1 is unbound while the adapter is unassigned")
+            .thread("unbind", |w| w.bus.unbind(w, queue(1)))
+            .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
+            .proved(),
+        new("unbind-unbind", running::<V>)
+            .about("two administrators unbind the same queue")
+            .thread("unbind A", |w| w.bus.unbind(w, queue(1)))
+            .thread("unbind B", |w| w.bus.unbind(w, queue(1)))
+            .proved(),
+        new("unbind-remove", running::<V>)
+            .about("the queue is unbound while its device is closed and removed")
+            .thread("unbind", |w| w.bus.unbind(w, queue(1)))
+            .thread("remove", remove::<V>)
+            .proved(),
+        new("config-assign", running::<V>)
+            .about("the host loses adapter 2 while it is assigned")
+            .thread("scan", |w| lose(w, 2))
+            .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .proved(),
+        new("config-bind", unbound::<V>)
+            .about("the host loses adapter 2 while its queue is bound")
+            .thread("scan", |w| lose(w, 2))
+            .thread("bind", |w| w.bus.bind(w, queue(2)))
+            .proved(),
+        new("config-unbind", running::<V>)
+            .about("the host loses adapter 2 while its queue is unbound and it is assigned")
+            .thread("scan", |w| lose(w, 2))
+            .thread("unbind", |w| w.bus.unbind(w, queue(2)))
+            .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .proved(),
+        new("gain-assign", absent::<V>)
+            .about("the host gains adapter 2 while it is assigned")
+            .thread("scan", |w| gain(w, 2))
+            .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .proved(),
+        new("gain-unassign", absent::<V>)
+            .about("the host gains adapter 2 while it is assigned and unassigned (B15)")
+            .thread("scan", |w| gain(w, 2))
+            .thread("administrator", |w| {
+                assign(w, 0, 2);
+                unassign(w, 0, 2);
+            })
+            .refuted([ViolationKind::invariant("INV-09")]),
+        new("reset-unassign", running::<V>)
+            .about("the guest resets its device while adapter 1 is unassigned")
+            .thread("VFIO_DEVICE_RESET", |w| _ = V::reset(w, 0))
+            .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
+            .proved(),
+        new("reset-unbind", running::<V>)
+            .about("the guest resets its device while its queue is unbound")
+            .thread("VFIO_DEVICE_RESET", |w| _ = V::reset(w, 0))
+            .thread("unbind", |w| w.bus.unbind(w, queue(1)))
+            .proved(),
+    ]
+}
+
+/// The attribute that sets all masks at once.
+fn all_or_nothing<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
+    let new = |name: &str, world: fn() -> World| {
+        scenario::<V>(&format!("hotplug/{version}/{name}"), source, world)
+    };
+    let store = |w: &World| _ = ap_config_store(w, 0, &matrix(&[2]));
+    vec![
+        new("ap-config-pqap", running::<V>)
+            .about("adapter 1 is exchanged for 2 while the guest executes PQAP(AQIC) on its queue")
+            .thread("ap_config_store", store)
+            .thread("PQAP(AQIC)", pqap::<V>)
+            .proved(),
+        new("ap-config-unbind", running::<V>)
+            .about("adapter 1 is exchanged for 2 while its queue is unbound")
+            .thread("ap_config_store", store)
+            .thread("unbind", |w| w.bus.unbind(w, queue(1)))
+            .proved(),
+        new("ap-config-apmask", running::<V>)
+            .about("adapter 1 is exchanged for 2 while the host takes 2 back")
+            .thread("ap_config_store", store)
+            .thread("apmask_store", |w| apmask(w, "+2"))
+            .proved(),
+        new("ap-config-assign", running::<V>)
+            .about("adapter 1 is exchanged for 2 while 1 and 2 are assigned to another device")
+            .thread("ap_config_store", store)
+            .thread("assign_adapter_store", |w| {
+                assign(w, 1, 1);
+                assign(w, 1, 2);
+            })
+            .proved(),
+    ]
+}
+
+/// VFIO asks for the device back.
+fn requests<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
+    let new = |name: &str| {
+        scenario::<V>(&format!("hotplug/{version}/{name}"), source, running::<V>)
+            .thread("request", |w| vfio_ap_mdev_request(w, 0))
+    };
+    vec![
+        new("request-pqap")
+            .about("the device is asked for while the guest executes PQAP(AQIC)")
+            .thread("PQAP(AQIC)", pqap::<V>)
+            .proved(),
+        new("request-close")
+            .about("the device is asked for, and closed")
+            .thread("close", |w| V::close(w, 0))
+            .proved(),
+        new("request-assign")
+            .about(
+                "the device is asked for while adapter 2 is assigned: the guest gets it all again",
+            )
+            .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .refuted([ViolationKind::invariant("REQUESTED")]),
+        new("request-unbind")
+            .about("the device is asked for while its queue is unbound")
+            .thread("unbind", |w| w.bus.unbind(w, queue(1)))
+            .proved(),
+    ]
+}

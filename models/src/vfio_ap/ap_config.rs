@@ -1,0 +1,103 @@
+//! The attribute `ap_config`: all masks of a mediated device at once.
+//!
+//! Writing is all or nothing. The new masks are installed to be validated, the old ones put back
+//! to unplug what goes, and the new ones installed for good: with all locks held, so nobody sees
+//! the steps in between, but for whoever reads the attribute, which takes no lock (B25).
+//!
+//! Source: `ap_config_store` and `ap_config_show`, v6.10.
+
+use selvedge_core::function;
+use selvedge_core::sync::Atomic;
+
+use super::assign::{Resource, unassign, validate};
+use super::commits::Commit;
+use super::filter::filter_and_update;
+use super::locks::get_update_locks_for_mdev;
+use super::world::World;
+use crate::ap::{ApMask, ApMatrix, Errno};
+
+/// The masks of a mediated device, for those who read them without a lock.
+#[derive(Debug)]
+pub struct ApConfig {
+    apm: Atomic,
+    aqm: Atomic,
+}
+
+/// The first word of a mask, its first bit the highest.
+fn word(mask: &ApMask) -> u64 {
+    mask.bits().filter(|bit| *bit < 64).fold(0, |word, bit| word | 1 << (63 - bit))
+}
+
+fn mask(word: u64) -> ApMask {
+    ApMask::of((0..64).filter(|bit| word & 1 << (63 - bit) != 0))
+}
+
+impl ApConfig {
+    /// The masks of `matrix`.
+    pub fn new(matrix: &ApMatrix) -> Self {
+        let apm = Atomic::new("matrix.apm", word(&matrix.apm));
+        Self { apm, aqm: Atomic::new("matrix.aqm", word(&matrix.aqm)) }
+    }
+
+    #[track_caller]
+    fn install(&self, matrix: &ApMatrix) {
+        self.apm.store(word(&matrix.apm));
+        self.aqm.store(word(&matrix.aqm));
+    }
+}
+
+/// `ap_config_store`.
+///
+/// Locks: `ap_perms_mutex` -> `guests_lock` -> `kvm->lock` -> `mdevs_lock` -> `iommu->lock`.
+///
+/// # Errors
+///
+/// [`Errno::Eaddrnotavail`] and [`Errno::Eaddrinuse`], as for each adapter and domain alone.
+pub fn ap_config_store(w: &World, mdev: usize, new: &ApMatrix) -> Result<(), Errno> {
+    let _function = function("ap_config_store");
+    let ap_perms = w.bus.ap_perms_mutex().lock();
+    let mut locks = get_update_locks_for_mdev(w, mdev);
+    let old = locks.mdevs.mdevs[mdev].matrix;
+    let masks = &w.matrix_dev.mdev(mdev).ap_config;
+    masks.install(new);
+    let valid = validate(&ap_perms, &locks, mdev, new);
+    masks.install(&old);
+    if valid.is_ok() {
+        let removed = old.without(new);
+        for apid in removed.apm.bits() {
+            unassign(w, &mut locks, mdev, Resource::Adapter(apid));
+        }
+        for apqi in removed.aqm.bits() {
+            unassign(w, &mut locks, mdev, Resource::Domain(apqi));
+        }
+        masks.install(new);
+        locks.assign(mdev, *new);
+        w.now_assigned(&locks);
+        let hashed = locks.mdevs.hashed(mdev);
+        new.apqns().filter(|apqn| !hashed.contains(apqn)).for_each(|apqn| locks.link(apqn, mdev));
+        filter_and_update(w, &mut locks, mdev, new);
+    }
+    locks.release();
+    ap_perms.unlock();
+    valid
+}
+
+/// `ap_config_show`. Locks: none.
+pub fn ap_config_show(w: &World, mdev: usize) -> ApMatrix {
+    let _function = function("ap_config_show");
+    if w.has(Commit::ApConfigUnderLock) {
+        return w.matrix_dev.lock.lock().mdevs[mdev].matrix;
+    }
+    let masks = &w.matrix_dev.mdev(mdev).ap_config;
+    ApMatrix { apm: mask(masks.apm.load()), aqm: mask(masks.aqm.load()) }
+}
+
+/// `matrix_show` and `guest_matrix_show`: what is assigned, and what of it a guest gets.
+///
+/// Locks: `mdevs_lock`.
+pub fn matrix_show(w: &World, mdev: usize) -> (ApMatrix, ApMatrix) {
+    let _function = function("matrix_show");
+    let mdevs = w.matrix_dev.lock.lock();
+    let m = &mdevs.mdevs[mdev];
+    (m.matrix, m.shadow_apcb)
+}

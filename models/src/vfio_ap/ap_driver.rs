@@ -1,0 +1,120 @@
+//! The driver as the AP bus and the module loader see it: `vfio_ap_drv`.
+//!
+//! Source: commits 3f85d1df26a9 and eeb386aeb5b7, v6.0; `vfio_ap_drv.c`.
+
+use selvedge_core::function;
+use selvedge_core::sync::Tracked;
+
+use super::ap_queue::{ApQueue, Config};
+use super::commits::Commit;
+use super::config::{vfio_ap_on_cfg_changed, vfio_ap_on_scan_complete};
+use super::guests::HostConfig;
+use super::locks::UpdateLocks;
+use super::queue_device::{
+    Kzalloc, vfio_ap_mdev_probe_queue, vfio_ap_mdev_remove_queue, vfio_ap_queue_dev_remove,
+};
+use super::v6_0::vfio_ap_mdev_remove;
+use super::world::World;
+use crate::ap::{ApDriver, ApMask, Apqn, Errno};
+
+impl ApDriver for World {
+    /// `vfio_ap_mdev_resource_in_use`. Up to v5.19 nobody asks.
+    ///
+    /// Locks: (`ap_perms_mutex`) -> `guests_lock` -> `mdevs_lock`.
+    fn in_use(&self, apm: &ApMask, aqm: &ApMask) -> Result<(), Errno> {
+        if !self.has(Commit::DynamicConfiguration) {
+            return Ok(());
+        }
+        let _function = function("vfio_ap_mdev_resource_in_use");
+        let guests = self.matrix_dev.guests_lock.lock();
+        let mdevs = self.matrix_dev.lock.lock();
+        let in_use = mdevs.mdevs.iter().any(|m| m.listed && m.matrix.intersects(apm, aqm));
+        mdevs.unlock();
+        guests.unlock();
+        if in_use { Err(Errno::Eaddrinuse) } else { Ok(()) }
+    }
+
+    fn probe(&self, apqn: Apqn) -> Result<(), Errno> {
+        vfio_ap_mdev_probe_queue(self, apqn, Kzalloc::Succeeds)
+    }
+
+    /// The driver's remove function, and what the bus does after it: `ap_queue_remove` resets
+    /// the queue.
+    fn remove(&self, apqn: Apqn) {
+        if self.has(Commit::DynamicConfiguration) {
+            vfio_ap_mdev_remove_queue(self, apqn);
+        } else {
+            vfio_ap_queue_dev_remove(self, apqn);
+        }
+        self.machine.zapq(apqn);
+    }
+
+    fn zcrypt_probe(&self, apqn: Apqn) {
+        self.machine.check_no_guest_has(apqn);
+    }
+}
+
+impl World {
+    /// The bookkeeping of INV-07, when a matrix has changed.
+    #[track_caller]
+    pub fn now_assigned(&self, locks: &UpdateLocks<'_>) {
+        let listed = locks.mdevs.mdevs.iter().filter(|m| m.listed);
+        self.bus.now_assigned(listed.flat_map(|m| m.matrix.apqns()));
+    }
+
+    /// `ap_scan_bus`: the host's AP configuration is found to have changed.
+    ///
+    /// Locks: those of [`vfio_ap_on_cfg_changed`]; then, for each queue that is lost or gained,
+    /// the device lock and what the driver takes; then those of [`vfio_ap_on_scan_complete`].
+    pub fn ap_scan_bus(&self, old: &HostConfig, new: &HostConfig) {
+        let _function = function("ap_scan_bus");
+        let (lost, gained) = (old.without(new), new.without(old));
+        let concerns = |changed: &HostConfig, apqn: Apqn| {
+            changed.matrix.apm.test(apqn.apid) || changed.matrix.aqm.test(apqn.apqi)
+        };
+        for apqn in self.bus.apqns() {
+            if concerns(&lost, apqn) {
+                self.machine.happens(apqn, ApQueue::leaves);
+            } else if concerns(&gained, apqn) {
+                self.machine.happens(apqn, |queue| queue.config = Config::Configured);
+            }
+        }
+        vfio_ap_on_cfg_changed(self, new, old);
+        for apqn in self.bus.apqns() {
+            if concerns(&lost, apqn) {
+                self.bus.unbind(self, apqn);
+            } else if concerns(&gained, apqn) {
+                self.bus.bind(self, apqn);
+            }
+        }
+        vfio_ap_on_scan_complete(self);
+    }
+
+    /// `vfio_ap_matrix_dev_release`, when the driver's device has lost its last reference: frees
+    /// what `dev_get_drvdata` returns, which up to v6.2 is NULL.
+    pub fn vfio_ap_matrix_dev_release(&self, matrix_dev: &Tracked) {
+        let _function = function("vfio_ap_matrix_dev_release");
+        let drvdata = self.has(Commit::MatrixDevFreed).then_some(matrix_dev);
+        if let Some(matrix_dev) = drvdata {
+            matrix_dev.release();
+        }
+    }
+
+    /// `delete_module`, up to the point where the text would be freed: refused while a callback
+    /// runs; then `vfio_ap_exit` removes the mediated devices, which nobody has open, and lets go
+    /// of the queues.
+    pub fn delete_module(&self) {
+        let _function = function("vfio_ap_exit");
+        if self.bus.vfio_ap().delete().is_err() {
+            return;
+        }
+        // mdev_unregister_parent
+        let listed = self.matrix_dev.mdev_list.walk();
+        self.matrix_dev.mdev_list.walked();
+        listed.into_iter().for_each(|mdev| vfio_ap_mdev_remove(self, mdev));
+        // ap_driver_unregister
+        for apqn in self.bus.apqns() {
+            self.bus.unbind(self, apqn);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The host's AP configuration changes: adapters and domains are lost or gained.
+//!
+//! The bus scans for changes. It calls the driver when it knows what has changed
+//! (`on_config_changed`), then takes away and makes queue devices, and calls again when it is done
+//! (`on_scan_complete`). What is lost the guests lose at the first call, before the devices go.
+//! What is gained they get at the second, because an adapter can be given only when its last
+//! queue has a device; in between, the probe function leaves it alone.
+//!
+//! Source: commit eeb386aeb5b7, v6.0; b1f092d94f62, d50346801b4f, 6b8a02e216f6, 917f509bfb88 and
+//! bf09b9d7cd78, 2026.
+
+use selvedge_core::function;
+
+use super::commits::Commit;
+use super::filter::{filter_and_update, vfio_ap_mdev_filter_cdoms};
+use super::guests::HostConfig;
+use super::locks::{GuestsLocked, UpdateLocks, lock_guest};
+use super::matrix_dev::not_null;
+use super::reset_work::vfio_ap_mdev_reset_queues_of;
+use super::world::World;
+use crate::ap::{ApMask, ApMatrix};
+
+/// `vfio_ap_on_cfg_changed`.
+///
+/// Locks: `guests_lock` -> for each mediated device in turn `kvm->lock` -> `mdevs_lock`.
+///
+/// # Violations
+///
+/// INV-20 if `mdev_list` changes meanwhile; NULL if a mediated device has no guest, before 2026.
+pub fn vfio_ap_on_cfg_changed(w: &World, new: &HostConfig, old: &HostConfig) {
+    let _function = function("vfio_ap_on_cfg_changed");
+    let guests = w.matrix_dev.guests_lock.lock();
+    let mut guests = cfg_remove(w, guests, &old.without(new));
+    // vfio_ap_mdev_cfg_add
+    for mdev in w.matrix_dev.mdev_list.walk() {
+        guests.added[mdev] = guests.assigned[mdev].and(&new.without(old));
+    }
+    w.matrix_dev.mdev_list.walked();
+    guests.info = *new;
+    guests.unlock();
+}
+
+/// The guest's lock is to be taken, by a version that believes that there is one.
+#[track_caller]
+fn expect_guest(w: &World, mdev: usize) {
+    if !w.has(Commit::GuestOptional) {
+        _ = not_null(w.matrix_dev.mdev(mdev).kvm(&w.kvms), "matrix_mdev->kvm");
+    }
+}
+
+/// `vfio_ap_mdev_cfg_remove`.
+fn cfg_remove<'a>(
+    w: &'a World,
+    mut guests: GuestsLocked<'a>,
+    removed: &HostConfig,
+) -> GuestsLocked<'a> {
+    let _function = function("vfio_ap_mdev_cfg_remove");
+    if removed.is_empty() {
+        return guests;
+    }
+    let mut do_remove = false;
+    for mdev in w.matrix_dev.mdev_list.walk() {
+        expect_guest(w, mdev);
+        let mut locks = lock_guest(w, guests, Some(mdev));
+        let assigned = locks.guests.assigned[mdev];
+        let mut lost = removed.and(&assigned);
+        if !w.has(Commit::RemoveControlDomains) {
+            lost.adm = removed.adm.without(&assigned.adm);
+        }
+        do_remove = !lost.is_empty() || (do_remove && !w.has(Commit::RemoveForEach));
+        if do_remove {
+            hot_unplug_cfg(w, &mut locks, mdev, &lost);
+        }
+        guests = locks.release_guest();
+    }
+    w.matrix_dev.mdev_list.walked();
+    guests
+}
+
+/// Takes `lost` away from `mask`; whether the guest must be told.
+fn take_away(w: &World, mask: &mut ApMask, lost: &ApMask) -> bool {
+    let concerned = mask.intersects(lost);
+    *mask = mask.without(lost);
+    // Before 2026 "something was taken away" was asked as "something is left".
+    if w.has(Commit::RemoveLast) { concerned } else { !lost.is_empty() && !mask.is_empty() }
+}
+
+/// `vfio_ap_mdev_hot_unplug_cfg`: the guest loses what the host has lost.
+fn hot_unplug_cfg(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, lost: &HostConfig) {
+    let shadow = &mut locks.mdevs.mdevs[mdev];
+    let adapters = take_away(w, &mut shadow.shadow_apcb.apm, &lost.matrix.apm);
+    let domains = take_away(w, &mut shadow.shadow_apcb.aqm, &lost.matrix.aqm);
+    let control = take_away(w, &mut shadow.shadow_adm, &lost.adm);
+    if adapters || domains || control {
+        locks.update_guest_apcb(mdev);
+    }
+}
+
+/// `vfio_ap_on_scan_complete`.
+///
+/// Locks: as [`vfio_ap_on_cfg_changed`].
+///
+/// # Violations
+///
+/// As there.
+pub fn vfio_ap_on_scan_complete(w: &World) {
+    let _function = function("vfio_ap_on_scan_complete");
+    let mut guests = w.matrix_dev.guests_lock.lock();
+    for mdev in w.matrix_dev.mdev_list.walk() {
+        let added = guests.added[mdev];
+        if added.is_empty() {
+            continue;
+        }
+        expect_guest(w, mdev);
+        let mut locks = lock_guest(w, guests, Some(mdev));
+        hot_plug_cfg(w, &mut locks, mdev, &added);
+        guests = locks.release_guest();
+        guests.added[mdev] = HostConfig::default();
+    }
+    w.matrix_dev.mdev_list.walked();
+    guests.unlock();
+}
+
+/// `vfio_ap_mdev_hot_plug_cfg`: the guest gets what the host has gained.
+fn hot_plug_cfg(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, added: &HostConfig) {
+    let _function = function("vfio_ap_mdev_hot_plug_cfg");
+    let queues = added.matrix != ApMatrix::default();
+    if queues {
+        filter_and_update(w, locks, mdev, &added.matrix);
+    }
+    if !added.adm.is_empty() && vfio_ap_mdev_filter_cdoms(locks, mdev) {
+        locks.update_guest_apcb(mdev);
+    }
+    if !queues && w.has(Commit::ResetFiltered) && !w.has(Commit::FilteredInitialised) {
+        // The mask of adapters to reset was never written: take the worst that may be on the
+        // stack.
+        vfio_ap_mdev_reset_queues_of(w, locks, mdev, &ApMask::all());
+    }
+}

@@ -1,0 +1,64 @@
+//! The shadow APCB: what of its matrix a mediated device can give to a guest.
+//!
+//! A guest's control block is a matrix too, so a single queue cannot be withheld: if one of an
+//! adapter's queues is not there, the guest does not get the adapter. The *shadow* is what is
+//! left of the matrix, and what the guest gets.
+//!
+//! Source: commits 49b0109fb399 and 48cae940c31d, v6.0; 850fb7fa8c68 and 16fb78cbf56e, v6.8.
+
+use super::commits::Commit;
+use super::locks::UpdateLocks;
+use super::reset_work::vfio_ap_mdev_reset_queues_of;
+use super::world::World;
+use crate::ap::{ApMask, ApMatrix, Apqn};
+
+/// `vfio_ap_mdev_filter_matrix`: makes the shadow anew. Before v6.8 only the queues of `new` are
+/// looked at, and whatever else had been withheld comes back.
+///
+/// The adapters that the guest had and that are withheld now; and whether anything changed.
+fn vfio_ap_mdev_filter_matrix(
+    w: &World,
+    locks: &mut UpdateLocks<'_>,
+    mdev: usize,
+    new: &ApMatrix,
+) -> (ApMask, bool) {
+    let before = locks.mdevs.mdevs[mdev].shadow_apcb;
+    let matrix = locks.mdevs.mdevs[mdev].matrix;
+    let mut shadow = matrix.and(&locks.info().matrix);
+    let looked_at = match (w.has(Commit::FilterEntireMatrix), w.has(Commit::FilterShadow)) {
+        (_, true) => shadow,
+        (true, false) => matrix,
+        (false, false) => *new,
+    };
+    let there = |apqn: &Apqn| {
+        locks.mdevs.queues.get(apqn).is_some_and(|queue| {
+            queue.hashed && queue.matrix_mdev == Some(mdev) && !queue.reset_failed
+        })
+    };
+    for apqn in looked_at.apqns().filter(|apqn| !there(apqn)) {
+        shadow.apm.set(apqn.apid, false);
+    }
+    locks.mdevs.mdevs[mdev].shadow_apcb = shadow;
+    (before.apm.without(&shadow.apm), shadow != before)
+}
+
+/// Filters the matrix, lets the guest have the result, and resets what it lost.
+#[track_caller]
+pub fn filter_and_update(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, new: &ApMatrix) {
+    let (filtered, changed) = vfio_ap_mdev_filter_matrix(w, locks, mdev, new);
+    if changed {
+        locks.update_guest_apcb(mdev);
+    }
+    if w.has(Commit::ResetFiltered) {
+        vfio_ap_mdev_reset_queues_of(w, locks, mdev, &filtered);
+    }
+}
+
+/// `vfio_ap_mdev_filter_cdoms`: control domains have no queues, so they need no more than to be
+/// the host's. Whether anything changed.
+pub fn vfio_ap_mdev_filter_cdoms(locks: &mut UpdateLocks<'_>, mdev: usize) -> bool {
+    let adm = locks.info().adm;
+    let mdev = &mut locks.mdevs.mdevs[mdev];
+    let shadow = mdev.adm.and(&adm);
+    std::mem::replace(&mut mdev.shadow_adm, shadow) != shadow
+}

@@ -1,0 +1,94 @@
+//! What must hold of a guest's queues whenever nobody is about to change them.
+//!
+//! | invariant | broken when |
+//! |---|---|
+//! | INV-09 | a queue points to a mediated device that does not know of it |
+//! | INV-10 | a guest has a queue that is not its device's, not the driver's or not the host's |
+//! | `REQUESTED` | a guest that was asked to give everything back has something |
+//! | INV-21 | a guest has something else than the shadow says, or that more than it may |
+
+use selvedge_core::invariant_broken;
+
+use super::commits::Commit;
+use super::guests::Guests;
+use super::matrix_dev::Mdevs;
+use super::world::World;
+use crate::ap::ApMatrix;
+
+/// An invariant that is broken, and how.
+type Broken = Option<(&'static str, String)>;
+
+/// INV-21, its half that concerns every mediated device: the shadow has nothing that is not
+/// assigned and in the host's configuration.
+pub fn shadows(guests: &Guests, mdevs: &Mdevs) -> Broken {
+    mdevs.mdevs.iter().enumerate().filter(|(_, m)| m.listed).find_map(|(mdev, m)| {
+        let permitted = m.matrix.and(&guests.info.matrix);
+        if m.shadow_apcb.without(&permitted) != ApMatrix::default() {
+            return Some(("INV-21", format!("the shadow of device {mdev} has what it may not")));
+        }
+        let control = m.adm.and(&guests.info.adm);
+        (!m.shadow_adm.without(&control).is_empty()).then(|| {
+            let what = "a control domain that it may not";
+            ("INV-21", format!("the shadow of device {mdev} has {what}"))
+        })
+    })
+}
+
+/// INV-10, `REQUESTED` and INV-21 of a guest that has `apcb` by mediated device `mdev`.
+pub fn guest(guests: &Guests, mdevs: &Mdevs, mdev: usize, apcb: &ApMatrix) -> Broken {
+    for apqn in apcb.apqns() {
+        let what = match mdevs.queues.get(&apqn) {
+            None => "is not bound to the driver",
+            Some(queue) if !queue.hashed || queue.matrix_mdev != Some(mdev) => "is not linked",
+            Some(queue) if queue.reset_failed => "could not be reset",
+            Some(_) if !guests.info.matrix.contains(apqn) => "is not the host's any more",
+            Some(_) => continue,
+        };
+        return Some(("INV-10", format!("a guest has queue {apqn}, which {what}")));
+    }
+    let m = &mdevs.mdevs[mdev];
+    if m.requested {
+        let apqn = apcb.apqns().next()?;
+        return Some(("REQUESTED", format!("a guest has queue {apqn} again, which it gave back")));
+    }
+    (*apcb != m.shadow_apcb)
+        .then(|| ("INV-21", format!("the guest of device {mdev} does not have its shadow")))
+}
+
+/// INV-09: a queue that points to a mediated device is in its table, and the device exists.
+pub fn links(mdevs: &Mdevs) -> Broken {
+    mdevs.queues.iter().find_map(|(apqn, queue)| {
+        let mdev = queue.matrix_mdev?;
+        (!queue.hashed || !mdevs.mdevs[mdev].listed)
+            .then(|| ("INV-09", format!("queue {apqn} points to device {mdev}, which lacks it")))
+    })
+}
+
+/// At the end, before anybody closes anything: all of the above, for every mediated device. Up to
+/// v5.19 there is no shadow, and nothing to check.
+///
+/// # Violations
+///
+/// INV-09, INV-10, `REQUESTED` and INV-21; `SYSFS-GROUP` if the driver has left attributes behind.
+#[track_caller]
+pub fn check(w: &World) {
+    if !w.has(Commit::DynamicConfiguration) {
+        return;
+    }
+    let guests = w.matrix_dev.guests_lock.lock();
+    let mdevs = w.matrix_dev.lock.lock();
+    let guest_of = |mdev: usize| {
+        let kvm = w.matrix_dev.mdev(mdev).kvm(&w.kvms)?;
+        guest(&guests, &mdevs, mdev, &w.machine.apcb(kvm.vm))
+    };
+    let listed = mdevs.mdevs.iter().enumerate().filter(|(_, m)| m.listed);
+    let broken = shadows(&guests, &mdevs)
+        .or_else(|| listed.map(|(mdev, _)| mdev).find_map(guest_of))
+        .or_else(|| links(&mdevs));
+    if let Some((id, message)) = broken {
+        invariant_broken(id, message);
+    }
+    for apqn in w.bus.apqns().filter(|apqn| !mdevs.queues.contains_key(apqn)) {
+        w.matrix_dev.attributes(apqn).check_removed();
+    }
+}

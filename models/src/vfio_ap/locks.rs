@@ -1,0 +1,214 @@
+//! `guests_lock` -> `kvm->lock` -> `mdevs_lock`: how the locks for an update are taken.
+//!
+//! Four functions take them, for what the caller happens to know: the guest, the mediated
+//! device, a queue, or the number of one. `kvm->lock` is taken if there is a guest, and whether
+//! there is one, `guests_lock` keeps true until the end.
+//!
+//! Source: commits 21195eb038bc, b84eb8e05057, 8ee13ad99337 and 2c1ee8983aa3, v6.0.
+
+use selvedge_core::sync::{MutexGuard, WriteGuard};
+use selvedge_core::{function, invariant_broken};
+
+use super::guests::{Guests, HostConfig};
+use super::invariants;
+use super::kvm::{Kvm, KvmGuard};
+use super::matrix_dev::{Locked, Queue};
+use super::world::World;
+use crate::ap::{ApMatrix, Apqn};
+
+/// `guests_lock`, held.
+pub type GuestsLocked<'a> = MutexGuard<'a, Guests>;
+
+/// The locks for an update, held. The fields are in the order in which they are released.
+#[derive(Debug)]
+pub struct UpdateLocks<'a> {
+    w: &'a World,
+    /// The mediated device that the guest is attached to, if one is.
+    pub attached: Option<usize>,
+    /// `mdevs_lock`.
+    pub mdevs: Locked<'a>,
+    /// `pqap_hook_rwsem`, if the hook is to change.
+    hook: Option<WriteGuard<'a, ()>>,
+    /// The guest, if there is one, and its `kvm->lock`.
+    pub kvm: Option<(&'a Kvm, KvmGuard<'a>)>,
+    /// `guests_lock`.
+    pub guests: GuestsLocked<'a>,
+}
+
+/// `get_update_locks_for_kvm`: the caller knows the guest.
+#[track_caller]
+pub fn get_update_locks_for_kvm<'a>(w: &'a World, kvm: Option<&'a Kvm>) -> UpdateLocks<'a> {
+    let guests = w.matrix_dev.guests_lock.lock();
+    let kvm = kvm.map(|kvm| (kvm, kvm.lock()));
+    let mdevs = w.matrix_dev.lock.lock();
+    UpdateLocks { w, attached: None, mdevs, hook: None, kvm, guests }
+}
+
+/// The same since commit bc833a7b1e7f, 2026, to change the hook too: `guests_lock` ->
+/// `kvm->lock` -> `pqap_hook_rwsem` for writing -> `mdevs_lock`.
+#[track_caller]
+pub fn get_update_locks_for_hook<'a>(w: &'a World, kvm: &'a Kvm) -> UpdateLocks<'a> {
+    let guests = w.matrix_dev.guests_lock.lock();
+    let locked = kvm.lock();
+    let hook = Some(kvm.pqap_hook_rwsem.down_write());
+    let mdevs = w.matrix_dev.lock.lock();
+    UpdateLocks { w, attached: None, mdevs, hook, kvm: Some((kvm, locked)), guests }
+}
+
+/// `get_update_locks_for_mdev`: the caller knows the mediated device.
+#[track_caller]
+pub fn get_update_locks_for_mdev(w: &World, mdev: usize) -> UpdateLocks<'_> {
+    lock_guest(w, w.matrix_dev.guests_lock.lock(), Some(mdev))
+}
+
+/// `get_update_locks_by_apqn`: the caller knows the number of a queue, and is told the mediated
+/// device that it is assigned to.
+///
+/// # Violations
+///
+/// INV-20 if the list changes meanwhile.
+#[track_caller]
+pub fn get_update_locks_by_apqn(w: &World, apqn: Apqn) -> (UpdateLocks<'_>, Option<usize>) {
+    let guests = w.matrix_dev.guests_lock.lock();
+    let mut mdevs = w.matrix_dev.mdev_list.walk().into_iter();
+    let mdev = mdevs.find(|mdev| guests.assigned[*mdev].matrix.contains(apqn));
+    w.matrix_dev.mdev_list.walked();
+    (lock_guest(w, guests, mdev), mdev)
+}
+
+/// `get_update_locks_for_queue`: the caller knows the queue, which points to its mediated device.
+///
+/// # Violations
+///
+/// A use after release if the pointer is stale.
+#[track_caller]
+pub fn get_update_locks_for_queue(w: &World, apqn: Apqn) -> UpdateLocks<'_> {
+    let guests = w.matrix_dev.guests_lock.lock();
+    let mdev = guests.links.get(&apqn).copied();
+    lock_guest(w, guests, mdev)
+}
+
+/// With `guests_lock` held: the lock of the guest of mediated device `mdev`, if it has one, and
+/// `mdevs_lock`.
+#[track_caller]
+pub fn lock_guest<'a>(
+    w: &'a World,
+    guests: GuestsLocked<'a>,
+    mdev: Option<usize>,
+) -> UpdateLocks<'a> {
+    let kvm = mdev.and_then(|mdev| w.matrix_dev.mdev(mdev).kvm(&w.kvms));
+    let kvm = kvm.map(|kvm| (kvm, kvm.lock()));
+    let mdevs = w.matrix_dev.lock.lock();
+    let attached = mdev.filter(|_| kvm.is_some());
+    UpdateLocks { w, attached, mdevs, hook: None, kvm, guests }
+}
+
+impl<'a> UpdateLocks<'a> {
+    /// `release_update_locks_for_mdev` and its like.
+    ///
+    /// # Violations
+    ///
+    /// INV-10 and INV-21.
+    #[track_caller]
+    pub fn release(self) {
+        self.release_guest().unlock();
+    }
+
+    /// Releases all but `guests_lock`.
+    ///
+    /// # Violations
+    ///
+    /// INV-10 and INV-21.
+    #[track_caller]
+    pub fn release_guest(self) -> GuestsLocked<'a> {
+        self.check();
+        let Self { mdevs, hook, kvm, guests, .. } = self;
+        mdevs.unlock();
+        if let Some(hook) = hook {
+            hook.up_write();
+        }
+        if let Some((_, locked)) = kvm {
+            locked.unlock();
+        }
+        guests
+    }
+
+    #[track_caller]
+    fn check(&self) {
+        let _function = function("release_update_locks");
+        let attached = self.attached.zip(self.kvm.as_ref());
+        let broken = invariants::shadows(&self.guests, &self.mdevs).or_else(|| {
+            let (mdev, (kvm, _)) = attached?;
+            let apcb = self.w.machine.apcb(kvm.vm);
+            invariants::guest(&self.guests, &self.mdevs, mdev, &apcb)
+        });
+        if let Some((id, message)) = broken {
+            invariant_broken(id, message);
+        }
+    }
+
+    /// `vfio_ap_mdev_update_guest_apcb`: gives the guest, if there is one, what the shadow says.
+    #[track_caller]
+    pub fn update_guest_apcb(&self, mdev: usize) {
+        let _function = function("vfio_ap_mdev_update_guest_apcb");
+        if let Some((kvm, _)) = &self.kvm {
+            kvm.crypto_set_masks(&self.w.machine, self.mdevs.mdevs[mdev].shadow_apcb);
+        }
+    }
+
+    /// Changes what is assigned to a mediated device.
+    pub fn assign(&mut self, mdev: usize, matrix: ApMatrix) {
+        self.guests.assigned[mdev].matrix = matrix;
+        self.mdevs.mdevs[mdev].matrix = matrix;
+    }
+
+    /// The host's configuration that a mediated device is to be filtered by.
+    pub fn info(&self) -> HostConfig {
+        self.guests.info
+    }
+
+    /// `vfio_ap_mdev_link_queue`: the queue, if it is bound to the driver, goes into the table of
+    /// the mediated device, and points to it.
+    ///
+    /// # Violations
+    ///
+    /// INV-20 if it is in a table already: its node would point to itself (B16).
+    #[track_caller]
+    pub fn link(&mut self, apqn: Apqn, mdev: usize) {
+        let Some(queue) = self.mdevs.queues.get_mut(&apqn) else { return };
+        if queue.hashed {
+            let message = format!("queue {apqn} is put into a hash table that it is in");
+            invariant_broken("INV-20", message);
+        }
+        queue.hashed = true;
+        queue.matrix_mdev = Some(mdev);
+        self.guests.links.insert(apqn, mdev);
+    }
+
+    /// `vfio_ap_unlink_queue_fr_mdev`: the queue leaves the table, and still points to the
+    /// mediated device.
+    pub fn unlink_queue_fr_mdev(&mut self, apqn: Apqn) {
+        if let Some(queue) = self.mdevs.queues.get_mut(&apqn) {
+            queue.hashed = false;
+        }
+    }
+
+    /// `vfio_ap_unlink_mdev_fr_queue`: the queue points to no mediated device.
+    pub fn unlink_mdev_fr_queue(&mut self, apqn: Apqn) {
+        if let Some(queue) = self.mdevs.queues.get_mut(&apqn) {
+            queue.matrix_mdev = None;
+        }
+        self.guests.links.remove(&apqn);
+    }
+
+    /// A queue is bound to the driver: `dev_set_drvdata`.
+    pub fn add_queue(&mut self, apqn: Apqn) {
+        self.mdevs.queues.insert(apqn, Queue::default());
+    }
+
+    /// A queue is not bound any more: `dev_set_drvdata` with NULL, and `kfree`.
+    pub fn free_queue(&mut self, apqn: Apqn) {
+        self.mdevs.queues.remove(&apqn);
+        self.guests.links.remove(&apqn);
+    }
+}

@@ -1,0 +1,147 @@
+//! Queue devices come and go: the driver's probe and remove functions.
+//!
+//! The driver core calls both with the device's lock held, when a mask of the bus changes, when
+//! somebody writes to `bind` or `unbind`, when an adapter appears or is lost, and when the module
+//! is unloaded. In three of these nobody has been asked whether a guest uses the queue, so the
+//! remove function takes it away from the guest itself, and the probe function gives it back.
+//!
+//! Source: commits 034921cdea1c, 2c1ee8983aa3 and 09d31ff78793, v6.0; f009cfa46655 and
+//! b9bd10c43456, v6.8.
+
+use selvedge_core::function;
+
+use super::commits::Commit;
+use super::filter::filter_and_update;
+use super::locks::{UpdateLocks, get_update_locks_by_apqn, get_update_locks_for_queue};
+use super::matrix_dev::not_null;
+use super::reset::{Protocol, vfio_ap_mdev_reset_queue};
+use super::reset_work::{free_aqic_resources, vfio_ap_mdev_reset_qlist};
+use super::world::World;
+use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
+
+/// Whether `kzalloc` has memory to give.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kzalloc {
+    /// It has.
+    Succeeds,
+    /// It returns NULL.
+    Fails,
+}
+
+/// `vfio_ap_mdev_probe_queue`: a queue is being bound to the driver.
+///
+/// Locks: (device lock) -> `guests_lock` -> `kvm->lock` of the guest that has the queue's
+/// mediated device -> `mdevs_lock`.
+///
+/// # Errors
+///
+/// [`Errno::Enomem`].
+pub fn vfio_ap_mdev_probe_queue(w: &World, apqn: Apqn, kzalloc: Kzalloc) -> Result<(), Errno> {
+    let _function = function("vfio_ap_mdev_probe_queue");
+    w.matrix_dev.attributes(apqn).create();
+    if kzalloc == Kzalloc::Fails {
+        if w.has(Commit::ProbeUndone) {
+            w.matrix_dev.attributes(apqn).remove();
+        }
+        return Err(Errno::Enomem);
+    }
+    let (mut locks, mdev) = get_update_locks_by_apqn(w, apqn);
+    locks.add_queue(apqn);
+    if let Some(mdev) = mdev {
+        locks.link(apqn, mdev);
+        let added = locks.guests.added[mdev].matrix;
+        // Else the end of the scan looks at all that is new, at once.
+        if added == ApMatrix::default() {
+            let new = ApMatrix { apm: ApMask::of([apqn.apid]), aqm: ApMask::of([apqn.apqi]) };
+            filter_and_update(w, &mut locks, mdev, &new);
+        }
+    }
+    locks.release();
+    Ok(())
+}
+
+/// `vfio_ap_mdev_remove_queue`: a queue is being unbound.
+///
+/// Locks: the attributes drain; (device lock) -> `guests_lock` -> `kvm->lock` of the guest that
+/// has the queue's mediated device -> `mdevs_lock` -> `iommu->lock`.
+///
+/// # Violations
+///
+/// A use after release if the queue points to a mediated device that is gone.
+pub fn vfio_ap_mdev_remove_queue(w: &World, apqn: Apqn) {
+    let _function = function("vfio_ap_mdev_remove_queue");
+    w.matrix_dev.attributes(apqn).remove();
+    let mut locks = get_update_locks_for_queue(w, apqn);
+    match locks.guests.links.get(&apqn).copied() {
+        Some(mdev) if w.has(Commit::ResetAdapterOfUnbound) => {
+            reset_adapter(w, &mut locks, mdev, apqn);
+            locks.unlink_queue_fr_mdev(apqn);
+        }
+        Some(mdev) => {
+            locks.unlink_queue_fr_mdev(apqn);
+            _ = unplug_adapter(&mut locks, mdev, apqn);
+            _ = vfio_ap_mdev_reset_qlist(w, &mut locks.mdevs, &[apqn]);
+        }
+        None => _ = vfio_ap_mdev_reset_qlist(w, &mut locks.mdevs, &[apqn]),
+    }
+    locks.free_queue(apqn);
+    locks.release();
+}
+
+/// The guest loses the queue's adapter, if it has it: it cannot lose a queue alone. Whether it
+/// had it.
+fn unplug_adapter(locks: &mut UpdateLocks<'_>, mdev: usize, apqn: Apqn) -> bool {
+    if !locks.mdevs.mdevs[mdev].shadow_apcb.contains(apqn) {
+        return false;
+    }
+    locks.mdevs.mdevs[mdev].shadow_apcb.apm.set(apqn.apid, false);
+    locks.update_guest_apcb(mdev);
+    true
+}
+
+/// Since v6.8: with the adapter all its queues have to be reset; and a queue that has left the
+/// host with its adapter cannot be reset at all.
+fn reset_adapter(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, apqn: Apqn) {
+    if unplug_adapter(locks, mdev, apqn) {
+        let aqm = locks.mdevs.mdevs[mdev].shadow_apcb.aqm;
+        let of_adapter = |other: &Apqn| other.apid == apqn.apid && aqm.test(other.apqi);
+        let queues: Vec<Apqn> = locks.mdevs.hashed(mdev).into_iter().filter(of_adapter).collect();
+        _ = vfio_ap_mdev_reset_qlist(w, &mut locks.mdevs, &queues);
+    } else if !w.has(Commit::NoResetOfAbsent) || locks.info().matrix.contains(apqn) {
+        _ = vfio_ap_mdev_reset_qlist(w, &mut locks.mdevs, &[apqn]);
+    } else if w.has(Commit::AbsentFreed) {
+        free_aqic_resources(w, &mut locks.mdevs, apqn);
+    }
+}
+
+/// The remove function up to v5.16, `vfio_ap_queue_dev_remove`: the guest keeps the queue.
+///
+/// Locks: (device lock) -> `matrix_dev->lock` -> `iommu->lock`.
+pub fn vfio_ap_queue_dev_remove(w: &World, apqn: Apqn) {
+    let _function = function("vfio_ap_queue_dev_remove");
+    let mut mdevs = w.matrix_dev.lock.lock();
+    _ = vfio_ap_mdev_reset_queue(w, &mut mdevs, apqn, Protocol::V5_11);
+    mdevs.queues.remove(&apqn);
+}
+
+/// `status_show`: the mediated device that the queue is assigned to, if there is a queue.
+///
+/// Locks: (the attribute) -> `mdevs_lock`.
+///
+/// # Violations
+///
+/// NULL: the attribute is there before the queue is.
+pub fn status_show(w: &World, apqn: Apqn) -> Option<usize> {
+    let _function = function("status_show");
+    let attribute = w.matrix_dev.attributes(apqn).read()?;
+    let mdevs = w.matrix_dev.lock.lock();
+    let queue = mdevs.queues.get(&apqn);
+    let queue = match w.has(Commit::StatusOptional) {
+        true => queue,
+        false => Some(not_null(queue, "dev_get_drvdata(dev)")),
+    };
+    let mdev = queue.and_then(|queue| queue.matrix_mdev);
+    mdevs.unlock();
+    attribute.up_read();
+    mdev
+}

@@ -1,0 +1,173 @@
+//! Resetting queues with the locks for an update held, and the work item that sees it through.
+//!
+//! PQAP(ZAPQ) begins a reset, and the queue is clean when it ends. Up to v6.5 the driver looked
+//! twice and hoped. Since v6.6 a work item per queue looks every 20 ms until the reset is over,
+//! however long that takes. It takes no lock of the driver: whoever has begun the reset waits
+//! for it (`flush_work`) with `mdevs_lock` held, mostly with `guests_lock` and `kvm->lock` too,
+//! so a lock of these in the work would be a deadlock at once.
+//!
+//! Source: commits dd174833e44e, 62aab082e999 and 9261f0438835, v6.6; f848cba767e5, v6.8.
+
+use std::sync::Arc;
+
+use selvedge_core::thread::{JoinHandle, spawn};
+use selvedge_core::{function, invariant_broken};
+
+use super::ap_queue::Irq;
+use super::commits::Commit;
+use super::locks::UpdateLocks;
+use super::machine::Machine;
+use super::matrix_dev::Mdevs;
+use super::reset::{Outcome, Protocol, State, vfio_ap_mdev_reset_queue};
+use super::type1::Type1;
+use super::world::World;
+use crate::ap::{ApMask, Apqn, Errno};
+
+/// A reset that is to be verified: what the work item is given.
+#[derive(Debug)]
+struct Reset {
+    machine: Arc<Machine>,
+    iommu: Arc<Type1>,
+    apqn: Apqn,
+    /// What the queue's interrupts needed.
+    saved: Option<Irq>,
+    state: State,
+}
+
+impl Reset {
+    /// `apq_reset_check`, the work: waits for the end of the reset, then gives back what the
+    /// interrupts needed.
+    ///
+    /// Locks: `iommu->lock`.
+    fn verify(mut self) -> Outcome {
+        let _function = function("apq_reset_check");
+        loop {
+            if let Some(outcome) = self.look() {
+                return outcome;
+            }
+            self.machine.wait_for_reset(self.apqn);
+        }
+    }
+
+    /// Goes as far as the reset does without waiting; what came of it, if it is over.
+    fn look(&mut self) -> Option<Outcome> {
+        loop {
+            let status = match self.state {
+                State::Zapq { .. } => self.machine.zapq(self.apqn),
+                State::Tapq { .. } => self.machine.tapq(self.apqn),
+                State::Done(outcome) => {
+                    self.finish(outcome);
+                    return Some(outcome);
+                }
+            };
+            let next = Protocol::V6_6.next(self.state, status);
+            if next == self.state {
+                return None;
+            }
+            self.state = next;
+        }
+    }
+
+    fn finish(&self, outcome: Outcome) {
+        if let Some(irq) = self.saved.filter(|_| outcome.frees) {
+            self.machine.gisc_unregister(irq);
+            let _iommu = self.iommu.lock.lock();
+            self.machine.unpin(irq);
+        }
+    }
+}
+
+/// A reset that has begun, and the work that sees it through.
+enum Work {
+    /// The reset was over at once, so there is nothing to wait for.
+    Done(Outcome),
+    /// On `system_long_wq`.
+    Queued(JoinHandle<Outcome>),
+}
+
+/// `vfio_ap_mdev_reset_queue` since v6.6: begins the reset, and the work that verifies it.
+fn begin_reset(w: &World, mdevs: &Mdevs, apqn: Apqn) -> Option<Work> {
+    let _function = function("vfio_ap_mdev_reset_queue");
+    let saved = mdevs.queues.get(&apqn)?.saved;
+    let (machine, iommu) = (Arc::clone(&w.machine), Arc::clone(&w.iommu));
+    let mut reset = Reset { machine, iommu, apqn, saved, state: Protocol::V6_6.begin() };
+    Some(match reset.look() {
+        Some(outcome) => Work::Done(outcome),
+        None => Work::Queued(spawn("reset_work", move || reset.verify())),
+    })
+}
+
+/// `flush_work(&q->reset_work)`.
+fn flush(mdevs: &mut Mdevs, apqn: Apqn, work: Work) {
+    let outcome = match work {
+        Work::Done(outcome) => outcome,
+        Work::Queued(work) => work.join(),
+    };
+    let queue = mdevs.queues.get_mut(&apqn).expect("its reset has begun");
+    queue.reset_failed = outcome.result.is_err();
+    if outcome.frees {
+        queue.saved = None;
+    }
+}
+
+/// `vfio_ap_free_aqic_resources` of a queue.
+#[track_caller]
+pub fn free_aqic_resources(w: &World, mdevs: &mut Mdevs, apqn: Apqn) {
+    use super::aqic::{WithoutGuest, vfio_ap_free_aqic_resources};
+    vfio_ap_free_aqic_resources(w, mdevs, apqn, WithoutGuest::Keep);
+}
+
+/// `vfio_ap_mdev_reset_queues` and `vfio_ap_mdev_reset_qlist`: resets these queues. Since v6.6
+/// all are begun before the first is waited for.
+///
+/// # Errors
+///
+/// [`Errno::Eio`] if a queue could not be reset.
+#[track_caller]
+pub fn vfio_ap_mdev_reset_qlist(
+    w: &World,
+    mdevs: &mut Mdevs,
+    queues: &[Apqn],
+) -> Result<(), Errno> {
+    let _function = function("vfio_ap_mdev_reset_qlist");
+    if w.has(Commit::ResetVerifiedByWork) {
+        let begin = |apqn: &Apqn| Some((*apqn, begin_reset(w, mdevs, *apqn)?));
+        let begun: Vec<_> = queues.iter().filter_map(begin).collect();
+        for (apqn, work) in begun {
+            flush(mdevs, apqn, work);
+        }
+    } else {
+        for apqn in queues {
+            let reset = vfio_ap_mdev_reset_queue(w, mdevs, *apqn, Protocol::V5_11);
+            if let Some(queue) = mdevs.queues.get_mut(apqn) {
+                queue.reset_failed = reset.is_err();
+            }
+        }
+    }
+    let failed = |apqn: &Apqn| mdevs.queues.get(apqn).is_some_and(|queue| queue.reset_failed);
+    if queues.iter().any(failed) { Err(Errno::Eio) } else { Ok(()) }
+}
+
+/// `reset_queues_for_apids`: resets the queues of adapters that a guest has lost.
+///
+/// # Violations
+///
+/// `RESET-IN-USE` if it has not lost them.
+#[track_caller]
+pub fn vfio_ap_mdev_reset_queues_of(
+    w: &World,
+    locks: &mut UpdateLocks<'_>,
+    mdev: usize,
+    apids: &ApMask,
+) {
+    let _function = function("reset_queues_for_apids");
+    let shadow = locks.mdevs.mdevs[mdev].shadow_apcb;
+    let queues: Vec<Apqn> = locks.mdevs.hashed(mdev);
+    let lost = |apqn: &Apqn| apids.test(apqn.apid) && shadow.aqm.test(apqn.apqi);
+    let queues: Vec<Apqn> = queues.into_iter().filter(lost).collect();
+    if let Some(apqn) = queues.iter().find(|apqn| shadow.contains(**apqn)) {
+        let message = format!("queue {apqn} is reset, and the guest uses it");
+        invariant_broken("RESET-IN-USE", message);
+    }
+    _ = vfio_ap_mdev_reset_qlist(w, &mut locks.mdevs, &queues);
+}
