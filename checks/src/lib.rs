@@ -28,7 +28,7 @@ const BEYOND_LOOM: &[&str] = &[
     "vfio-ap/matrix/{v5.3-set,v5.15-set,v5.15-unset}/pqap-upd-pv",
     "vfio-ap/matrix/{alt-1,alt-2-in-flight,alt-3b,alt-3c,alt-4b,alt-4c*,alt-5b,alt-5c-unplugged}/pqap-upd-pv",
     "vfio-ap/matrix/{alt-6d,early-null}/pqap-upd-pv",
-    "vfio-ap/matrix/{v5*,alt-1*,alt-2-in-flight,alt-3*,alt-4*,alt-5*,alt-6d}/pqap-upd-pv-admin",
+    "vfio-ap/matrix/{v*,p*,2026*,alt-1*,alt-2-in-flight,alt-3*,alt-4*,alt-5*,alt-6d}/pqap-upd-pv-admin",
     "vfio-ap/matrix/{kvm-first,hook-mutex*,trylock}/pqap-upd-pv-admin",
     "vfio-ap/bugs/b24-container/v6.2-three",
 ];
