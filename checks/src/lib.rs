@@ -14,6 +14,9 @@ use selvedge_core::{Engine, Expected, Scenario};
 /// Threads sleep on a wait queue, and the claim is a proof.
 const SLEEPS: &[&str] = &[
     "vfio-ap/matrix/v5.15-bisect-set/pqap-upd",
+    "vfio-ap/matrix/alt-2-in-flight/pqap-pv",
+    "vfio-ap/matrix/{alt-6b,alt-6c}/{pqap-upd,pqap-upd-pv,pqap-upd-pv-admin}",
+    "vfio-ap/matrix/alt-6d/pqap-upd",
     "vfio-ap/reset/{slow,another-ones,handed-over}/v6.6",
     "vfio-ap/reset/ioctl/v5.13",
 ];
@@ -23,7 +26,10 @@ const SLEEPS: &[&str] = &[
 const BEYOND_LOOM: &[&str] = &[
     "vfio-ap/ap-perms/{p12,p18,v6.0}/apmask-aqmask-assign",
     "vfio-ap/matrix/{v5.3-set,v5.15-set,v5.15-unset}/pqap-upd-pv",
-    "vfio-ap/matrix/*/pqap-upd-pv-admin",
+    "vfio-ap/matrix/{alt-1,alt-2-in-flight,alt-3b,alt-3c,alt-4b,alt-4c*,alt-5b,alt-5c-unplugged}/pqap-upd-pv",
+    "vfio-ap/matrix/{alt-6d,early-null}/pqap-upd-pv",
+    "vfio-ap/matrix/{v*,p*,2026*,alt-1*,alt-2-in-flight,alt-3*,alt-4*,alt-5*,alt-6d}/pqap-upd-pv-admin",
+    "vfio-ap/matrix/{kvm-first,hook-mutex*,trylock}/pqap-upd-pv-admin",
     "vfio-ap/bugs/b24-container/v6.2-three",
 ];
 

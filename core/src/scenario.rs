@@ -130,6 +130,11 @@ impl Scenario {
         self.threads.iter().map(|name| &**name)
     }
 
+    /// What is claimed of it, whatever an engine can tell.
+    pub(crate) fn claim(&self) -> &Expected {
+        &self.expected
+    }
+
     /// Whether it is claimed, too, that nobody waits for ever while others go on.
     pub(crate) fn nobody_starves(&self) -> bool {
         self.nobody_starves

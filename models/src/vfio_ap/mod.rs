@@ -17,6 +17,8 @@
 //! | [`p17`] | posted for v5.15 | a trylock, and one mutex for all hooks |
 //! | [`v6_0`] | v6.0 to 2026 | `guests_lock` before it, and queues come and go |
 //!
+//! What else could have been done is in [`alternatives`].
+//!
 //! [`world`] has what the threads share and [`Version`](world::Version), the functions in which
 //! the versions differ; [`machine`] is the hardware, and judges it.
 
