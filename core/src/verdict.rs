@@ -207,7 +207,14 @@ impl Report {
     /// and the predicted inversions too. A search that finds a violation, but not every kind, is
     /// held to those it finds; a share to being done, with nothing against the claim.
     pub fn as_expected(&self) -> bool {
-        let verdict = match (&self.verdict, &self.expected) {
+        // An engine that was not expected to come to an end, and does, is held to the claim.
+        let expected = match &self.verdict {
+            Verdict::Proved(_) | Verdict::Refuted(_) if self.expected == Expected::Inconclusive => {
+                &self.claim
+            }
+            _ => &self.expected,
+        };
+        let verdict = match (&self.verdict, expected) {
             (Verdict::Inconclusive { .. }, _) if self.part.is_some_and(|part| part.done) => true,
             (Verdict::Proved(_), Expected::Proved) => true,
             (Verdict::Inconclusive { .. }, Expected::Inconclusive) => true,
