@@ -19,6 +19,7 @@ const SLEEPS: &[&str] = &[
     "vfio-ap/matrix/alt-6d/pqap-upd",
     "vfio-ap/reset/{slow,another-ones,handed-over}/v6.6",
     "vfio-ap/reset/ioctl/v5.13",
+    "vfio-ap/hotplug/{v6.8,2026}/slow-reset*",
 ];
 
 /// More orderings than loom gets through in its limit of executions. The three administrators
