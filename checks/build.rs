@@ -136,9 +136,10 @@ impl Operations {
 }
 
 impl<'ast> Visit<'ast> for Operations {
-    /// What such a function does happens where it is called.
+    /// What a function does that stands for an operation happens where it is called; what makes
+    /// the world does not count.
     fn visit_impl_item_fn(&mut self, function: &'ast ImplItemFn) {
-        if !has(&function.attrs, "track_caller") {
+        if !has(&function.attrs, "track_caller") && function.sig.ident != "new" {
             visit::visit_impl_item_fn(self, function);
         }
     }

@@ -1,13 +1,17 @@
 //! The matrix of verdicts: designs down, sets of threads across.
 //!
 //! A family is a matrix if the second but last part of its scenarios' names is a design and the
-//! one before that says `matrix`: `vfio-ap/matrix/v5.11-set/pqap-upd-pv`.
+//! one before that says `matrix`: `vfio-ap/matrix/v5.11-set/pqap-upd-pv`. What only one or two
+//! designs are put through has no column; it is in the list.
 
 use std::io::{self, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::json::Line;
+
+/// How many designs make a column.
+const COLUMN: usize = 3;
 
 /// A verdict's place in a matrix.
 struct Place<'a> {
@@ -33,7 +37,10 @@ pub(crate) fn write<'a>(
     for (matrix, engine) in unique(placed.clone().map(|(at, line)| (at.matrix, &*line.engine))) {
         let here =
             placed.clone().filter(|(at, line)| (at.matrix, &*line.engine) == (matrix, engine));
-        let columns = unique(here.clone().map(|(at, _)| at.threads));
+        let mut columns = unique(here.clone().map(|(at, _)| at.threads));
+        let designs = |threads: &str| here.clone().filter(|(at, _)| at.threads == threads).count();
+        columns.retain(|threads| designs(threads) >= COLUMN);
+        let here = here.clone().filter(|(at, _)| columns.contains(&at.threads));
         let mut table = Table::new();
         table.load_style(presets::ASCII_MARKDOWN);
         table.set_content_arrangement(ContentArrangement::Disabled);

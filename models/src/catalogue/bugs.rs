@@ -249,7 +249,7 @@ fn b20(version: &str, open: Open) -> ScenarioBuilder<Group> {
 /// The VMM lets go of the guest first, so that closing the device drops the last reference.
 fn last_reference<V: Version>(name: &str, version: &str, source: &str) -> ScenarioBuilder<World> {
     bug(name, version, source, open::<V>).thread("VMM", |w| {
-        _ = w.kvm(0).put();
+        _ = w.guest(0).put();
         V::close(w, 0);
     })
 }

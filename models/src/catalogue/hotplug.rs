@@ -9,7 +9,10 @@ use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, invariant_broken};
 use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
 use crate::vfio_ap::ap_config::{ap_config_store, matrix_show};
 use crate::vfio_ap::ap_queue::{ApQueue, Irq};
-use crate::vfio_ap::assign::{Resource, assign_store, unassign_store};
+use crate::vfio_ap::assign::{
+    Resource, assign_control_domain_store, assign_store, unassign_control_domain_store,
+    unassign_store,
+};
 use crate::vfio_ap::commits::Commit;
 use crate::vfio_ap::guests::HostConfig;
 use crate::vfio_ap::invariants;
@@ -221,6 +224,15 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
         new("assign-show", running::<V>)
             .about("the attributes are read while adapter 2 is assigned")
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .thread("matrix_show", |w| _ = matrix_show(w, 0))
+            .proved(),
+        new("control-domains", running::<V>)
+            .about("a control domain is assigned and another unassigned, while it is shown")
+            .thread("assign_control_domain_store", |w| assign_control_domain_store(w, 0, 7))
+            .thread("unassign_control_domain_store", |w| {
+                assign_control_domain_store(w, 0, 8);
+                unassign_control_domain_store(w, 0, 8);
+            })
             .thread("matrix_show", |w| _ = matrix_show(w, 0))
             .proved(),
         new("apmask-assign", running::<V>)
@@ -489,7 +501,7 @@ fn slow_resets<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .proved(),
         new("slow-reset")
             .about("the device is closed: its queue's reset takes a while, and all wait for it")
-            .thread("PV ioctl", |w| w.kvm(0).pv_command())
+            .thread("PV ioctl", |w| w.guest(0).pv_command())
             .thread("the machine", |w| {
                 for _ in ["closed", "removed"] {
                     w.machine.finish_reset(queue(1));

@@ -317,7 +317,7 @@ fn final_put() -> Vec<Scenario> {
         let builder = Scenario::builder(format!("vfio-ap/bugs/b21-final-put/{name}"), world)
             .about("the guest's file is closed while its device is")
             .source(SOURCE)
-            .thread("close guest", |w| _ = w.kvm(0).put())
+            .thread("close guest", |w| _ = w.guest(0).put())
             .thread("close device", |w| V::close(w, 0))
             .finally(|w| {
                 _ = V::remove(w, 0);
@@ -340,7 +340,7 @@ fn kvm_lock_under_mutex() -> Vec<Scenario> {
             .about("adapter 2 is assigned to a guest that executes PQAP(AQIC) and gets protected")
             .thread("PQAP(AQIC)", pqap::<V>)
             .thread("assign_adapter_store", |w| _ = V::assign_adapter_store(w, 0, 2))
-            .thread("PV ioctl", |w| w.kvm(0).pv_command())
+            .thread("PV ioctl", |w| w.guest(0).pv_command())
     }
     let circle = ["kvm->lock", "matrix_dev->lock", "vcpu->mutex"];
     vec![new::<P15>("p15").refuted([ViolationKind::deadlock(circle)]), new::<V6_0>("v6.0").proved()]

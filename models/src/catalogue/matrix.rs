@@ -31,10 +31,10 @@ const V5_13_SOURCE: &str = "commit 0cc00c8d4050, v5.13 and v5.14; J. Gunthorpe's
                             review of June 2021 of what became commit 86956e70761b";
 const BISECT_SOURCE: &str = "commit 1e753732bda6 without 86956e70761b, on the way to v5.15";
 const V5_15_SOURCE: &str = "commits 1e753732bda6 and 86956e70761b, v5.15 to v5.19";
-const P15_SOURCE: &str = "versions 13 to 16 of \"s390/vfio-ap: dynamic configuration support\" \
+pub(super) const P15_SOURCE: &str = "versions 13 to 16 of \"s390/vfio-ap: dynamic configuration support\" \
                           (2021), as told in \"Re: [PATCH v13 09/15] s390/vfio-ap: allow hot \
                           plug/unplug of AP resources using mdev device\", H. Pasic, 2021-04-08";
-const P17_SOURCE: &str = "\"[PATCH v17 00/15] s390/vfio-ap: dynamic configuration support\", \
+pub(super) const P17_SOURCE: &str = "\"[PATCH v17 00/15] s390/vfio-ap: dynamic configuration support\", \
                           T. Krowiak, October 2021";
 
 /// The queue that all of it is about.
@@ -259,7 +259,7 @@ fn row<V: Version>(version: &str, source: &str, update: Update, claims: Claims) 
     let new = |threads: &str, about: &str| {
         let name = format!("vfio-ap/matrix/{version}-{}/{threads}", update.name());
         Scenario::builder(name, move || update.world::<V>())
-            .about(format!("{}{about}", update.about()))
+            .about(about.replace("{}", update.about()))
             .source(source)
             .finally(|w| {
                 invariants::check(w);
@@ -270,7 +270,7 @@ fn row<V: Version>(version: &str, source: &str, update: Update, claims: Claims) 
         |cell: ScenarioBuilder<World>| cell.thread("PQAP(AQIC)", |w| _ = w.pqap::<V>(0, 0, ENABLE));
     let upd =
         |cell: ScenarioBuilder<World>| cell.thread(update.name(), move |w| update.run::<V>(w));
-    let pv = |cell: ScenarioBuilder<World>| cell.thread("PV ioctl", |w| w.kvm(0).pv_command());
+    let pv = |cell: ScenarioBuilder<World>| cell.thread("PV ioctl", |w| w.guest(0).pv_command());
     let admin = |cell: ScenarioBuilder<World>| {
         cell.thread("assign_adapter_store", |w| _ = V::assign_adapter_store(w, 1, 3))
     };
@@ -282,14 +282,15 @@ fn row<V: Version>(version: &str, source: &str, update: Update, claims: Claims) 
         let infeasible = claims.infeasible(with_pv);
         infeasible.fold(claimed, |cell, classes| cell.predicting(classes.iter().copied()))
     };
-    let two = upd(pqap(new("pqap-upd", " while it executes PQAP(AQIC)")));
-    let three = pv(upd(pqap(new("pqap-upd-pv", ", and both others at once"))));
-    let four = " both others, and an adapter is assigned to another device";
-    let four = admin(pv(upd(pqap(new("pqap-upd-pv-admin", &format!(",{four}"))))));
+    let two = upd(pqap(new("pqap-upd", "{} while it executes PQAP(AQIC)")));
+    let three = pv(upd(pqap(new("pqap-upd-pv", "{}, and both others at once"))));
+    let four = "{}, both others, and an adapter is assigned to another device";
+    let four = admin(pv(upd(pqap(new("pqap-upd-pv-admin", four)))));
     vec![
         claim(two, &claims.pqap_update, false),
-        pv(upd(new("upd-pv", " while it becomes a protected one"))).proved(),
-        pv(pqap(new("pqap-pv", ": not; PQAP(AQIC) while it becomes a protected one"))).proved(),
+        pv(upd(new("upd-pv", "{} while it becomes a protected one"))).proved(),
+        pv(pqap(new("pqap-pv", "the guest executes PQAP(AQIC) while it becomes a protected one")))
+            .proved(),
         claim(three, &claims.all_three, true),
         claim(four, &claims.all_three, true),
     ]
@@ -303,7 +304,7 @@ fn vmm_stops_its_vcpus() -> Scenario {
         .source(V5_11_SOURCE)
         .thread("VMM", |w| {
             _ = w.pqap::<V5_11>(0, 0, ENABLE);
-            w.kvm(0).pv_command();
+            w.guest(0).pv_command();
         })
         .thread("set_kvm", |w| V5_11::set_kvm(w, 0, 0).expect("nobody else has the guest"))
         .finally(|w| w.at_rest::<V5_11>())

@@ -5,13 +5,17 @@
 
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
-use super::matrix::{ENABLE, QUEUE, matrix};
+use super::hotplug::{MERGED, V2026_SOURCE};
+use super::matrix::{ENABLE, P15_SOURCE, P17_SOURCE, QUEUE, matrix};
 use crate::vfio_ap::ap_queue::{ApQueue, Config, ResponseCode};
+use crate::vfio_ap::p15::P15;
+use crate::vfio_ap::p17::P17;
 use crate::vfio_ap::reset::{Protocol, vfio_ap_mdev_reset_queues};
 use crate::vfio_ap::v5_3::V5_3;
 use crate::vfio_ap::v5_11::V5_11;
 use crate::vfio_ap::v5_13::V5_13;
 use crate::vfio_ap::v5_15::V5_15;
+use crate::vfio_ap::v6_0::{V6_0, V2026};
 use crate::vfio_ap::world::{Aqic, Version, World};
 
 const V5_3_SOURCE: &str = "commit ec89b55e3bce, v5.3 to v5.10";
@@ -43,6 +47,10 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         ioctl::<V5_11>("v5.11", V5_11_SOURCE).proved(),
         ioctl::<V5_13>("v5.13", "commit 0cc00c8d4050, v5.13").proved(),
         ioctl::<V5_15>("v5.15", "commit 86956e70761b, v5.15").proved(),
+        ioctl::<P15>("p15", P15_SOURCE).proved(),
+        ioctl::<P17>("p17", P17_SOURCE).proved(),
+        ioctl::<V6_0>("v6.0", MERGED).proved(),
+        ioctl::<V2026>("2026", V2026_SOURCE).proved(),
         busy_disable().proved(),
     ]
 }
@@ -133,10 +141,10 @@ fn handed_over(version: &str, source: &str, protocol: Protocol) -> ScenarioBuild
         .source(source)
         .about("a queue is taken from a guest, reset, and given to another: is it clean?")
         .thread("unplug and plug", move |w| {
-            w.kvm(0).crypto_clear_masks(&w.machine);
+            w.guest(0).crypto_clear_masks(&w.machine);
             reset(w, protocol);
-            w.kvm(1).crypto_set_masks(&w.machine, matrix(&[1]));
-            w.kvm(1).crypto_clear_masks(&w.machine);
+            w.guest(1).crypto_set_masks(&w.machine, matrix(&[1]));
+            w.guest(1).crypto_clear_masks(&w.machine);
         })
         .thread("machine", |w| w.machine.finish_reset(QUEUE))
         .finally(|w| {

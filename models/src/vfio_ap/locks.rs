@@ -173,7 +173,6 @@ impl<'a> UpdateLocks<'a> {
     /// # Violations
     ///
     /// INV-20 if it is in a table already: its node would point to itself (B16).
-    #[track_caller]
     pub fn link(&mut self, apqn: Apqn, mdev: usize) {
         let Some(queue) = self.mdevs.queues.get_mut(&apqn) else { return };
         if queue.hashed {

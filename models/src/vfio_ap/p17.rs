@@ -65,7 +65,7 @@ impl Default for Locks {
 /// `matrix_dev->lock`.
 fn set_kvm(w: &World, mdev: usize, vm: u8, keep_hook: bool) -> Result<(), Errno> {
     let _function = function("vfio_ap_mdev_set_kvm");
-    let kvm = w.kvm(vm);
+    let kvm = w.guest(vm);
     let hook = w.matrix_dev.p17.pqap_hook_lock.lock();
     kvm.set_pqap_hook(Some(mdev));
     let kept = if keep_hook {

@@ -50,7 +50,7 @@ impl Version for V5_11 {
         if attached_elsewhere(w, mdev, vm, &listed) {
             return Err(Errno::Eperm);
         }
-        let kvm = w.kvm(vm);
+        let kvm = w.guest(vm);
         w.matrix_dev.mdev(mdev).set_kvm(Some(kvm));
         kvm.get();
         kvm.set_pqap_hook(Some(mdev));

@@ -87,7 +87,7 @@ impl Version for V5_13 {
         if is_attached_elsewhere(w, &mdevs, mdev, vm) {
             return Err(Errno::Eperm);
         }
-        let kvm = w.kvm(vm);
+        let kvm = w.guest(vm);
         kvm.get();
         begin(w, &mut mdevs, mdev);
         let matrix = mdevs.mdevs[mdev].matrix;
@@ -159,7 +159,7 @@ impl Version for V5_15Bisect {
         if is_attached_elsewhere(w, &mdevs, mdev, vm) {
             return Err(Errno::Eperm);
         }
-        let kvm = w.kvm(vm);
+        let kvm = w.guest(vm);
         kvm.get();
         w.matrix_dev.mdev(mdev).set_kvm(Some(kvm));
         begin(w, &mut mdevs, mdev);

@@ -33,7 +33,7 @@ impl Version for V5_15 {
     /// `matrix_dev->lock`.
     fn set_kvm(w: &World, mdev: usize, vm: u8) -> Result<(), Errno> {
         let _function = function("vfio_ap_mdev_set_kvm");
-        let kvm = w.kvm(vm);
+        let kvm = w.guest(vm);
         let hook = kvm.pqap_hook_rwsem.down_write();
         w.matrix_dev.mdev(mdev);
         kvm.set_pqap_hook(Some(mdev));

@@ -60,7 +60,7 @@ impl Version for V5_3 {
     /// `vfio_ap_mdev_group_notifier`. Locks: `matrix_dev->lock`; `kvm->lock`.
     fn set_kvm(w: &World, mdev: usize, vm: u8) -> Result<(), Errno> {
         let _function = function("vfio_ap_mdev_group_notifier");
-        let matrix = vfio_ap_mdev_set_kvm(w, mdev, w.kvm(vm))?;
+        let matrix = vfio_ap_mdev_set_kvm(w, mdev, w.guest(vm))?;
         // matrix_mdev->kvm->arch.crypto.crycbd, read once more and without the mutex.
         let kvm = not_null(w.matrix_dev.mdev(mdev).kvm(&w.kvms), "matrix_mdev->kvm");
         write_masks(w, kvm, matrix);

@@ -227,7 +227,7 @@ impl<R: Release> Version for R {
 
     /// `vfio_ap_mdev_open_device`, and VFIO around it.
     fn set_kvm(w: &World, mdev: usize, vm: u8) -> Result<(), Errno> {
-        let kvm = w.kvm(vm);
+        let kvm = w.guest(vm);
         if w.has(Commit::VfioKeepsGuest) {
             kvm.get();
         }

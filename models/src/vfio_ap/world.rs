@@ -132,14 +132,14 @@ impl World {
     }
 
     /// Guest `vm`.
-    pub fn kvm(&self, vm: u8) -> &Kvm {
+    pub fn guest(&self, vm: u8) -> &Kvm {
         &self.kvms[usize::from(vm)]
     }
 
     /// KVM_RUN: vCPU `vcpu` of guest `vm` runs until it executes PQAP(AQIC), which is
     /// intercepted.
     pub fn pqap<V: Version>(&self, vm: u8, vcpu: usize, aqic: Aqic) -> ResponseCode {
-        let kvm = self.kvm(vm);
+        let kvm = self.guest(vm);
         let _running = kvm.vcpu(vcpu);
         V::handle_pqap(self, kvm, aqic)
     }

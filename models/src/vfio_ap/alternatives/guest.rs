@@ -107,7 +107,7 @@ impl Guest {
         self.machine.gisc_register(IRQ);
         match self.machine.aqic(QUEUE, Some(IRQ)).code {
             ResponseCode::Normal => self.saved_isc.store(1),
-            _ => self.give_back(),
+            _ => self.release_irq(),
         }
     }
 
@@ -127,12 +127,12 @@ impl Guest {
     fn free_aqic_resources(&self) {
         let _function = function("vfio_ap_free_aqic_resources");
         if self.saved_isc.load() != 0 {
-            self.give_back();
+            self.release_irq();
             self.saved_isc.store(0);
         }
     }
 
-    fn give_back(&self) {
+    fn release_irq(&self) {
         self.machine.gisc_unregister(IRQ);
         self.machine.unpin(IRQ);
     }
