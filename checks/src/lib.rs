@@ -29,7 +29,7 @@ const BEYOND_LOOM: &[&str] = &[
     "vfio-ap/ap-perms/{p12,p18,v6.0}/apmask-aqmask-assign",
     "vfio-ap/matrix/*/{pqap-upd-pv,pqap-upd-pv-admin,pqap-pqap-admin,pqap-unmap-register}",
     "vfio-ap/hotplug/**",
-    "vfio-ap/bugs/b24-container/v6.2-three",
+    "vfio-ap/bugs/{b23-assign-under-mutex/v6.0,b24-container/v6.2-three}",
 ];
 
 /// How many executions loom is given where it is not expected to end: some seconds.
