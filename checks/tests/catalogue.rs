@@ -65,7 +65,8 @@ fn a_counterexample_of_any_engine_replays_natively_to_the_same_trace() {
             };
             for found in found {
                 let again = scenario.replay(&found.schedule).expect("it was just seen");
-                assert_eq!(again, [found], "{} on {engine}", scenario.name());
+                // The same cycle may starve several, and the same end leave several things behind.
+                assert!(again.contains(&found), "{} on {engine}: {again:?}", scenario.name());
             }
         }
     }
