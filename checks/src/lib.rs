@@ -25,6 +25,9 @@ const BEYOND_LOOM: &[&str] = &[
     "vfio-ap/ap-perms/{p12,p18,v6.0}/apmask-aqmask-assign",
     "vfio-ap/matrix/{v5.3-set,v5.15-set,v5.15-unset}/pqap-upd-pv",
     "vfio-ap/matrix/*/pqap-upd-pv-admin",
+    "vfio-ap/hotplug/*/apmask-{apmask,aqmask-unbind,assign-unassign,exit}",
+    "vfio-ap/hotplug/*/config-{assign-assign,unbind}",
+    "vfio-ap/bugs/b23-assign-under-mutex/v6.0",
     "vfio-ap/bugs/b24-container/v6.2-three",
 ];
 
