@@ -73,8 +73,8 @@ fn broken(id: &str) -> ViolationKind {
 #[test]
 fn v5_11_pqap_unset_and_pv() {
     let found = Telling::of("vfio-ap/matrix/v5.11-unset/pqap-upd-pv")
-        .then("PQAP(AQIC)", "mutex_lock(vcpu->mutex)")
-        .then("PV ioctl", "mutex_lock(kvm->lock)")
+        .then("PQAP(AQIC)", "mutex_lock(vcpu->mutex#0)")
+        .then("PV ioctl", "mutex_lock(kvm->lock#0)")
         .then("unset_kvm", "mutex_lock(matrix_dev->lock)")
         .then_everybody()
         .is(ViolationKind::deadlock(["kvm->lock", "matrix_dev->lock", "vcpu->mutex"]));
@@ -85,10 +85,10 @@ fn v5_11_pqap_unset_and_pv() {
 #[test]
 fn v5_13_pqap_unset_and_pv() {
     Telling::of("vfio-ap/matrix/v5.13-unset/pqap-upd-pv")
-        .then("PQAP(AQIC)", "mutex_lock(vcpu->mutex)")
+        .then("PQAP(AQIC)", "mutex_lock(vcpu->mutex#0)")
         .then("unset_kvm", "mutex_lock(matrix_dev->lock)")
         .then("unset_kvm", "mutex_unlock(matrix_dev->lock)")
-        .then("PV ioctl", "mutex_lock(kvm->lock)")
+        .then("PV ioctl", "mutex_lock(kvm->lock#0)")
         .then("PQAP(AQIC)", "mutex_lock(matrix_dev->lock)")
         .then("PQAP(AQIC)", "mutex_unlock(matrix_dev->lock)")
         .then_everybody()
@@ -110,8 +110,8 @@ fn b09_the_hook_outlives_the_device() {
 #[test]
 fn b10_the_flag_and_the_semaphore() {
     Telling::of("vfio-ap/matrix/v5.15-bisect-unset/pqap-upd")
-        .then("PQAP(AQIC)", "mutex_lock(vcpu->mutex)")
-        .then("PQAP(AQIC)", "down_read(pqap_hook_rwsem)")
+        .then("PQAP(AQIC)", "mutex_lock(vcpu->mutex#0)")
+        .then("PQAP(AQIC)", "down_read(pqap_hook_rwsem#0)")
         .then("unset_kvm", "mutex_lock(matrix_dev->lock)")
         .then("unset_kvm", "mutex_unlock(matrix_dev->lock)")
         .then("PQAP(AQIC)", "mutex_lock(matrix_dev->lock)")

@@ -181,6 +181,19 @@ impl Update {
         }
     }
 
+    /// The thread that does it.
+    fn thread(self) -> &'static str {
+        match self {
+            Self::Set => "set_kvm",
+            Self::Unset => "unset_kvm",
+            Self::Assign => "assign_adapter_store",
+            Self::Unassign => "unassign_adapter_store",
+            Self::Probe => "probe_queue",
+            Self::Remove => "remove_queue",
+            Self::Config => "ap_scan_bus",
+        }
+    }
+
     fn about(self) -> &'static str {
         match self {
             Self::Set => "the guest's device is opened",
@@ -269,10 +282,10 @@ fn row<V: Version>(version: &str, source: &str, update: Update, claims: Claims) 
     let pqap =
         |cell: ScenarioBuilder<World>| cell.thread("PQAP(AQIC)", |w| _ = w.pqap::<V>(0, 0, ENABLE));
     let upd =
-        |cell: ScenarioBuilder<World>| cell.thread(update.name(), move |w| update.run::<V>(w));
+        |cell: ScenarioBuilder<World>| cell.thread(update.thread(), move |w| update.run::<V>(w));
     let pv = |cell: ScenarioBuilder<World>| cell.thread("PV ioctl", |w| w.guest(0).pv_command());
     let admin = |cell: ScenarioBuilder<World>| {
-        cell.thread("assign_adapter_store", |w| _ = V::assign_adapter_store(w, 1, 3))
+        cell.thread("another device", |w| _ = V::assign_adapter_store(w, 1, 3))
     };
     let claim = |cell: ScenarioBuilder<World>, kinds: &[ViolationKind], with_pv: bool| {
         let claimed = match kinds {
