@@ -46,6 +46,9 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     vec![
         b03::<V5_3>("v5.3", V5_3_SOURCE).refuted([broken("INV-05")]),
         b03::<V5_11>("v5.11", INVALIDATED).proved(),
+        b03_reference::<V5_3>("v5.3", V5_3_SOURCE)
+            .refuted(["kvm", "kvm->users_count"].map(|what| ViolationKind::Leak(what.into()))),
+        b03_reference::<V5_11>("v5.11", INVALIDATED).proved(),
         b04::<V5_3>("v5.3", V5_3_SOURCE).refuted([broken("NULL")]),
         b04::<V5_11>("v5.11", INVALIDATED).proved(),
         b05("draft", |w| _ = v5_11_draft::vfio_ap_mdev_group_notifier(w, 1, 0))
@@ -129,6 +132,19 @@ fn b03<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
             V::close(w, 0);
         })
         .finally(|w| w.at_rest::<V>())
+}
+
+/// INV-06, the other half of the same: is the guest let go of as often as it was taken?
+fn b03_reference<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    bug("b03-guest-never-released", version, source, || World::new::<V>(1, 1, &[matrix(&[1])]))
+        .about("the guest goes before the device is closed: is its reference dropped?")
+        .thread("VMM", |w| {
+            _ = V::set_kvm(w, 0, 0);
+            V::kvm_is_gone(w, 0);
+            V::close(w, 0);
+            _ = V::remove(w, 0);
+            _ = w.guest(0).put();
+        })
 }
 
 /// The interrupts' subclass is given back to a guest that is gone.

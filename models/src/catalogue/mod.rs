@@ -9,6 +9,7 @@ mod hotplug;
 mod hotplug_bugs;
 mod in_use;
 mod matrix;
+mod mutants;
 mod reset;
 
 pub use ap_perms::instance as ap_perms_instance;
@@ -24,6 +25,7 @@ pub fn catalogue() -> Vec<Scenario> {
     scenarios.extend(reset::scenarios());
     scenarios.extend(bugs::scenarios());
     scenarios.extend(hotplug_bugs::scenarios());
+    scenarios.extend(mutants::scenarios());
     scenarios
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use selvedge_core::invariant_broken;
+
 use super::ap_queue::{ApQueue, Irq, ResponseCode};
 use super::commits::Commit;
 use super::kvm::Kvm;
@@ -149,12 +151,20 @@ impl World {
     ///
     /// # Violations
     ///
-    /// INV-04 and INV-05 if anything of a guest, or for it, is left in the machine; a leak if a
-    /// reference to a guest or a mediated device is left.
+    /// INV-02 if two mediated devices have the same queue; INV-04 and INV-05 if anything of a
+    /// guest, or for it, is left in the machine; a leak if a reference to a guest or a mediated
+    /// device is left.
     pub fn at_rest<V: Version>(&self) {
-        let listed: Vec<bool> =
-            self.matrix_dev.lock.lock().mdevs.iter().map(|mdev| mdev.listed).collect();
-        for (mdev, _) in listed.iter().enumerate().filter(|(_, listed)| **listed) {
+        let mdevs = self.matrix_dev.lock.lock();
+        let listed: Vec<usize> =
+            (0..mdevs.mdevs.len()).filter(|mdev| mdevs.mdevs[*mdev].listed).collect();
+        let shares =
+            |mdev: &&usize| mdevs.verify_no_sharing(**mdev, &mdevs.mdevs[**mdev].matrix).is_err();
+        if let Some(mdev) = listed.iter().find(shares) {
+            invariant_broken("INV-02", format!("device {mdev} has another device's queue"));
+        }
+        mdevs.unlock();
+        for mdev in listed {
             V::close(self, mdev);
             _ = V::remove(self, mdev);
         }
