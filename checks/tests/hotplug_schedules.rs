@@ -141,7 +141,7 @@ fn ap_perms_mutex_kept_over_a_reprobe_deadlocks_with_a_bind() {
 #[test]
 fn what_interrupts_needed_is_forgotten_with_an_adapter_that_the_host_loses() {
     let leak = ViolationKind::invariant("INV-04");
-    let taken = replay("vfio-ap/bugs/b31-absent-not-freed/v6.8", &[(0, 71)], &leak);
+    let taken = replay("vfio-ap/bugs/b31-absent-not-freed/v6.8", &[(0, 72)], &leak);
     let told = [
         // PQAP(AQIC)
         (0, "mutex_lock(vcpu->mutex)"),

@@ -34,7 +34,7 @@ const RESET_SOURCE: &str = "commits dd174833e44e, 62aab082e999 and 9261f0438835,
 const V5_15_SOURCE: &str = "commit 86956e70761b, v5.15; what the series \"dynamic configuration \
                             support\" was for";
 
-const IRQ: Irq = Irq { vm: 0, nib: 1, isc: 3 };
+pub(super) const IRQ: Irq = Irq { vm: 0, nib: 1, isc: 3 };
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     let mut all = before_hotplug();

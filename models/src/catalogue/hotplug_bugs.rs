@@ -7,8 +7,8 @@ use selvedge_core::sync::Tracked;
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, invariant_broken};
 
 use super::hotplug::{
-    MERGED, apmask, assign, closed, gain, lose, matrix, pqap, queue, running, scenario, unassign,
-    unbound, without,
+    IRQ, MERGED, apmask, assign, closed, gain, lose, matrix, pqap, queue, running, scenario,
+    unassign, unbound, without,
 };
 use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
 use crate::vfio_ap::ap_config::{ap_config_show, ap_config_store};
@@ -37,6 +37,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     all.extend(ap_config());
     all.extend(mdev_list());
     all.extend(status());
+    all.extend(subclass());
+    all.extend(secure_page());
     all.extend(filtering());
     all.extend(absent());
     all.extend(single());
@@ -420,6 +422,38 @@ fn status() -> Vec<Scenario> {
         new::<V6_15>("v6.15").refuted(broken("NULL")),
         new::<V2026>("2026").proved(),
     ]
+}
+
+/// B34: the subclass cannot be registered.
+fn subclass() -> Vec<Scenario> {
+    fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
+        let source = "commit f4518de40a21 in stable, v6.7";
+        bug::<V>(&format!("b34-no-subclass/{name}"), source, running::<V>)
+            .about("PQAP(AQIC) cannot register the guest's subclass: what it pinned is unpinned")
+            .thread("PQAP(AQIC)", |w| {
+                w.machine.refuse_gisc();
+                pqap::<V>(w);
+            })
+    }
+    vec![
+        new::<V6_0>("v6.0").refuted(broken("INV-04")),
+        new::<V6_6>("v6.6").refuted(broken("INV-04")),
+        new::<V6_8>("v6.8").proved(),
+    ]
+}
+
+/// B35: the notification byte is on a page that a protected guest keeps to itself.
+fn secure_page() -> Vec<Scenario> {
+    fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
+        bug::<V>(&format!("b35-secure-page/{name}"), "commit f88fb1335733, v6.6", running::<V>)
+            .about("a protected guest wants to be told on a page that it does not share")
+            .thread("guest", |w| {
+                w.machine.keep_secure(0, IRQ.nib);
+                pqap::<V>(w);
+                w.machine.nqap(0, queue(1));
+            })
+    }
+    vec![new::<V6_0>("v6.0").refuted(broken("SECURE-NIB")), new::<V6_6>("v6.6").proved()]
 }
 
 /// B30: what v6.8 mended of filtering.

@@ -11,6 +11,7 @@
 use selvedge_core::function;
 
 use super::ap_queue::{Irq, ResponseCode};
+use super::commits::Commit;
 use super::matrix_dev::{Mdevs, not_null};
 use super::world::World;
 use crate::ap::Apqn;
@@ -49,7 +50,18 @@ pub fn vfio_ap_irq_enable(
 ) -> ResponseCode {
     let _function = function("vfio_ap_irq_enable");
     vfio_pin_pages(w, irq);
-    w.machine.gisc_register(irq);
+    if w.has(Commit::NibShared) && !w.machine.is_shared(irq) {
+        vfio_unpin_pages(w, irq);
+        return ResponseCode::InvalidAddress;
+    }
+    if !w.machine.gisc_register(irq) {
+        if w.has(Commit::GiscFailureUndone) {
+            vfio_unpin_pages(w, irq);
+            return ResponseCode::InvalidAddress;
+        }
+        // No answer that PQAP(AQIC) may give, and the page stays pinned (B34).
+        return ResponseCode::InvalidGisa;
+    }
     let status = w.machine.aqic(apqn, Some(irq));
     match status.code {
         ResponseCode::Normal => {

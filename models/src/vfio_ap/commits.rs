@@ -21,8 +21,13 @@ pub enum Commit {
     ProbeUndone,
     /// v6.3, f12bcdc615d6 in stable: "fix memory leak in vfio_ap device driver".
     MatrixDevFreed,
+    /// v6.6, f88fb1335733 "make sure nib is shared": a protected guest's notification byte must be
+    /// on a page that the host may write to.
+    NibShared,
     /// v6.6, 9261f0438835: a work item waits for the end of a reset, and for as long as it takes.
     ResetVerifiedByWork,
+    /// v6.7, f4518de40a21 in stable: a page is unpinned if the subclass cannot be registered.
+    GiscFailureUndone,
     /// v6.8, 850fb7fa8c68 "always filter entire AP matrix".
     FilterEntireMatrix,
     /// v6.8, 16fb78cbf56e "loop over the shadow APCB when filtering guest's AP configuration".

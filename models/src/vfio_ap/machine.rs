@@ -14,9 +14,10 @@
 //! | INV-08 | a page is unpinned while a queue may still write to it |
 //! | INV-18 | the host's own driver takes a queue that a guest still has |
 //! | INV-17 | a queue is handed to a guest with another's messages in it |
+//! | `SECURE-NIB` | a queue writes to a page that a protected guest keeps from the host |
 //! | INV-21 | a guest has other queues than are assigned to its device |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use selvedge_core::invariant_broken;
@@ -42,6 +43,10 @@ struct State {
     pinned: BTreeMap<(u8, u8), u32>,
     /// How often each interruption subclass of each guest is registered.
     registered: BTreeMap<(u8, u8), u32>,
+    /// Pages that a protected guest does not share with the host.
+    secure: BTreeSet<(u8, u8)>,
+    /// Whether no more subclasses can be registered.
+    no_gisc: bool,
 }
 
 /// An invariant that is broken, and how.
@@ -199,13 +204,33 @@ impl Machine {
         })
     }
 
-    /// `kvm_s390_gisc_register`.
+    /// `kvm_s390_gisc_register`: whether it could.
     #[track_caller]
-    pub fn gisc_register(&self, irq: Irq) {
-        self.execute(|state| {
-            *state.registered.entry((irq.vm, irq.isc)).or_default() += 1;
-            None
-        });
+    pub fn gisc_register(&self, irq: Irq) -> bool {
+        self.state.execute(|state| {
+            if !state.no_gisc {
+                *state.registered.entry((irq.vm, irq.isc)).or_default() += 1;
+            }
+            !state.no_gisc
+        })
+    }
+
+    /// From now on no subclass can be registered.
+    #[track_caller]
+    pub fn refuse_gisc(&self) {
+        self.state.execute(|state| state.no_gisc = true);
+    }
+
+    /// Guest `vm`, a protected one, keeps a page to itself.
+    #[track_caller]
+    pub fn keep_secure(&self, vm: u8, page: u8) {
+        self.state.execute(|state| _ = state.secure.insert((vm, page)));
+    }
+
+    /// `uv_pin_shared`: whether the host may write to the page with the notification byte.
+    #[track_caller]
+    pub fn is_shared(&self, irq: Irq) -> bool {
+        self.state.execute(|state| !state.secure.contains(&(irq.vm, irq.nib)))
     }
 
     /// `kvm_s390_gisc_unregister`.
@@ -279,6 +304,9 @@ impl State {
         let irq = self.queues.get(&apqn)?.irq?;
         if !self.pinned.contains_key(&(irq.vm, irq.nib)) {
             return Some(("INV-08", format!("queue {apqn} writes to page {}", irq.nib)));
+        }
+        if self.secure.contains(&(irq.vm, irq.nib)) {
+            return Some(("SECURE-NIB", format!("queue {apqn} writes to a page that is secret")));
         }
         let registered = self.registered.contains_key(&(irq.vm, irq.isc));
         (!registered).then(|| ("INV-04", format!("subclass {} is not registered", irq.isc)))
