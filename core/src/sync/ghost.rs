@@ -5,10 +5,11 @@ use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 
 use crate::data::Value;
-use crate::machine::{Fault, Machine, Ready};
 use crate::object::Object;
-use crate::op::{Op, OpKind, ThreadId};
+use crate::op::{Op, OpKind};
 use crate::runtime;
+
+use super::outside::Outside;
 
 /// What an invariant needs to know and the driver does not record.
 ///
@@ -36,7 +37,10 @@ impl<T: Value> Ghost<T> {
     /// A ghost named `name`.
     pub fn new(name: &'static str, value: T) -> Self {
         let id = runtime::value_id(&value);
-        Self { object: Object::new(name, Box::new(State { value: id })), value: Mutex::new(value) }
+        Self {
+            object: Object::new(name, Box::new(Outside { value: id })),
+            value: Mutex::new(value),
+        }
     }
 
     /// Changes the ghost.
@@ -71,29 +75,5 @@ impl<T: Value> Ghost<T> {
 impl<T> fmt::Debug for Ghost<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ghost").field("object", &self.object).finish_non_exhaustive()
-    }
-}
-
-#[derive(Clone)]
-struct State {
-    value: u64,
-}
-
-impl Machine for State {
-    fn ready(&self, _me: ThreadId, _op: Op) -> Ready {
-        Ready::YES
-    }
-
-    /// Replies with what the outcome depends on, though the thread itself does not learn it.
-    fn apply(&mut self, _me: ThreadId, _op: Op, _way: u8) -> Result<u64, Fault> {
-        Ok(self.value)
-    }
-
-    fn encode(&self, key: &mut Vec<u64>) {
-        key.push(self.value);
-    }
-
-    fn set(&mut self, value: u64) {
-        self.value = value;
     }
 }

@@ -5,10 +5,11 @@ use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 
 use crate::data::Value;
-use crate::machine::{Fault, Machine, Ready};
 use crate::object::Object;
-use crate::op::{Op, OpKind, ThreadId};
+use crate::op::{Op, OpKind};
 use crate::runtime;
+
+use super::outside::Outside;
 
 /// What only instructions can touch: the queues of a crypto card, a control block that the
 /// machine reads, translations that it caches.
@@ -36,7 +37,10 @@ impl<T: Value> Hardware<T> {
     /// Hardware called `name`, in this state.
     pub fn new(name: &'static str, state: T) -> Self {
         let id = runtime::value_id(&state);
-        Self { object: Object::new(name, Box::new(State { value: id })), state: Mutex::new(state) }
+        Self {
+            object: Object::new(name, Box::new(Outside { value: id })),
+            state: Mutex::new(state),
+        }
     }
 
     /// Executes an instruction. It may report a broken invariant
@@ -58,30 +62,5 @@ impl<T: Value> Hardware<T> {
 impl<T> fmt::Debug for Hardware<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hardware").field("object", &self.object).finish_non_exhaustive()
-    }
-}
-
-#[derive(Clone)]
-struct State {
-    value: u64,
-}
-
-impl Machine for State {
-    fn ready(&self, _me: ThreadId, _op: Op) -> Ready {
-        Ready::YES
-    }
-
-    /// Replies with what the outcome depends on. The thread learns only what its instruction
-    /// returns.
-    fn apply(&mut self, _me: ThreadId, _op: Op, _way: u8) -> Result<u64, Fault> {
-        Ok(self.value)
-    }
-
-    fn encode(&self, key: &mut Vec<u64>) {
-        key.push(self.value);
-    }
-
-    fn set(&mut self, value: u64) {
-        self.value = value;
     }
 }

@@ -6,9 +6,11 @@
 mod atomic;
 mod ghost;
 mod hardware;
+mod holders;
 mod kref;
 mod module;
 mod mutex;
+mod outside;
 mod rwsem;
 mod srcu;
 mod tracked;

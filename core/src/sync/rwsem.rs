@@ -6,10 +6,12 @@ use std::panic::Location;
 
 use smallvec::SmallVec;
 
-use crate::data::{Data, KEEP, ReadData, Value, WriteData};
+use crate::data::{Data, ReadData, Value, WriteData};
 use crate::machine::{Fault, Machine, QUEUED, REFUSED, Ready};
 use crate::object::{Object, unwinding};
 use crate::op::{Op, OpKind, ThreadId};
+
+use super::holders::Holders;
 
 /// The kernel's `struct rw_semaphore`, with the data it protects.
 ///
@@ -37,8 +39,7 @@ impl<T: Value> RwSem<T> {
     /// A free semaphore of lock class `class` that protects `value`.
     pub fn new(class: &'static str, value: T) -> Self {
         let (data, id) = Data::new(value);
-        let state =
-            State { writer: None, readers: SmallVec::new(), queue: SmallVec::new(), value: id };
+        let state = State { holders: Holders::none(id), queue: SmallVec::new() };
         Self { object: Object::new(class, Box::new(state)), data }
     }
 
@@ -197,32 +198,26 @@ enum Side {
 
 #[derive(Clone)]
 struct State {
-    writer: Option<ThreadId>,
-    /// A thread that holds the read side twice is here twice. Kept sorted: who came first does
-    /// not matter any more.
-    readers: SmallVec<[ThreadId; 4]>,
+    holders: Holders,
     queue: SmallVec<[(ThreadId, Side); 4]>,
-    value: u64,
 }
 
 impl State {
     /// Whether `side` can be taken by somebody with `ahead` waiting before it.
     fn free(&self, side: Side, ahead: &[(ThreadId, Side)]) -> bool {
         match side {
-            Side::Read => self.writer.is_none() && ahead.iter().all(|(_, s)| *s == Side::Read),
-            Side::Write => self.writer.is_none() && self.readers.is_empty() && ahead.is_empty(),
+            Side::Read => {
+                self.holders.writer.is_none() && ahead.iter().all(|(_, s)| *s == Side::Read)
+            }
+            Side::Write => !self.holders.is_somebody() && ahead.is_empty(),
         }
     }
 
     fn take(&mut self, me: ThreadId, side: Side) -> u64 {
         match side {
-            Side::Read => {
-                self.readers.push(me);
-                self.readers.sort_unstable();
-            }
-            Side::Write => self.writer = Some(me),
+            Side::Read => self.holders.read(me),
+            Side::Write => self.holders.write(me),
         }
-        self.value
     }
 
     fn place(&self, me: ThreadId) -> usize {
@@ -265,32 +260,20 @@ impl Machine for State {
             OpKind::AwaitRead | OpKind::AwaitWrite => Ok(self.granted(me)),
             OpKind::TryDownRead => Ok(self.try_down(me, Side::Read)),
             OpKind::TryDownWrite => Ok(self.try_down(me, Side::Write)),
-            OpKind::UpRead => {
-                let held = self.readers.iter().position(|t| *t == me).ok_or(Fault::NotOwner)?;
-                self.readers.remove(held);
-                Ok(0)
-            }
-            OpKind::UpWrite if self.writer == Some(me) => {
-                self.writer = None;
-                if op.a != KEEP {
-                    self.value = op.a;
-                }
-                Ok(0)
-            }
-            OpKind::UpWrite => Err(Fault::NotOwner),
+            OpKind::UpRead => self.holders.up_read(me),
+            OpKind::UpWrite => self.holders.up_write(me, op),
             other => unreachable!("{other} is no operation of a rw_semaphore"),
         }
     }
 
     fn encode(&self, key: &mut Vec<u64>) {
         let thread = |t: ThreadId| t.index() as u64 + 1;
-        key.extend([self.writer.map_or(0, thread), self.value, self.readers.len() as u64]);
-        key.extend(self.readers.iter().map(|t| thread(*t)));
+        self.holders.encode(key);
         key.push(self.queue.len() as u64);
         key.extend(self.queue.iter().map(|(t, s)| thread(*t) * 2 + u64::from(*s == Side::Write)));
     }
 
     fn left_behind(&self) -> bool {
-        self.writer.is_some() || !self.readers.is_empty()
+        self.holders.is_somebody()
     }
 }

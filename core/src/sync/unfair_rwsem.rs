@@ -6,10 +6,9 @@
 use std::fmt;
 use std::panic::Location;
 
-use smallvec::SmallVec;
-
+use super::holders::Holders;
 use super::rwsem::{ReadGuard, WriteGuard};
-use crate::data::{Data, KEEP, Value};
+use crate::data::{Data, Value};
 use crate::machine::{Fault, Machine, Ready};
 use crate::object::Object;
 use crate::op::{Op, OpKind, ThreadId};
@@ -37,7 +36,7 @@ impl<T: Value> UnfairRwSem<T> {
     /// A free semaphore of lock class `class` that protects `value`.
     pub fn new(class: &'static str, value: T) -> Self {
         let (data, value) = Data::new(value);
-        let state = State { writer: None, readers: SmallVec::new(), value };
+        let state = State { holders: Holders::none(value) };
         Self { object: Object::new(class, Box::new(state)), data }
     }
 
@@ -66,56 +65,33 @@ impl<T> fmt::Debug for UnfairRwSem<T> {
 
 #[derive(Clone)]
 struct State {
-    writer: Option<ThreadId>,
-    /// A thread that holds the read side twice is here twice. Kept sorted.
-    readers: SmallVec<[ThreadId; 4]>,
-    value: u64,
+    holders: Holders,
 }
 
 impl Machine for State {
     fn ready(&self, _me: ThreadId, op: Op) -> Ready {
         Ready::when(match op.kind {
-            OpKind::DownReadUnfair => self.writer.is_none(),
-            OpKind::DownWriteUnfair => self.writer.is_none() && self.readers.is_empty(),
+            OpKind::DownReadUnfair => self.holders.writer.is_none(),
+            OpKind::DownWriteUnfair => !self.holders.is_somebody(),
             _ => true,
         })
     }
 
     fn apply(&mut self, me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
         match op.kind {
-            OpKind::DownReadUnfair => {
-                self.readers.push(me);
-                self.readers.sort_unstable();
-                Ok(self.value)
-            }
-            OpKind::DownWriteUnfair => {
-                self.writer = Some(me);
-                Ok(self.value)
-            }
-            OpKind::UpRead => {
-                let held = self.readers.iter().position(|t| *t == me).ok_or(Fault::NotOwner)?;
-                self.readers.remove(held);
-                Ok(0)
-            }
-            OpKind::UpWrite if self.writer == Some(me) => {
-                self.writer = None;
-                if op.a != KEEP {
-                    self.value = op.a;
-                }
-                Ok(0)
-            }
-            OpKind::UpWrite => Err(Fault::NotOwner),
+            OpKind::DownReadUnfair => Ok(self.holders.read(me)),
+            OpKind::DownWriteUnfair => Ok(self.holders.write(me)),
+            OpKind::UpRead => self.holders.up_read(me),
+            OpKind::UpWrite => self.holders.up_write(me, op),
             other => unreachable!("{other} is no operation of an unfair rw_semaphore"),
         }
     }
 
     fn encode(&self, key: &mut Vec<u64>) {
-        let thread = |t: ThreadId| t.index() as u64 + 1;
-        key.extend([self.writer.map_or(0, thread), self.value, self.readers.len() as u64]);
-        key.extend(self.readers.iter().map(|t| thread(*t)));
+        self.holders.encode(key);
     }
 
     fn left_behind(&self) -> bool {
-        self.writer.is_some() || !self.readers.is_empty()
+        self.holders.is_somebody()
     }
 }

@@ -5,6 +5,7 @@
 
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, forget};
 
+use super::matrix::matrix;
 use crate::ap::p11::P11;
 use crate::ap::p12a::P12a;
 use crate::ap::p12b::P12b;
@@ -123,11 +124,6 @@ impl<V: VfioAp> World<V> {
 
 const QUEUE_1_4: Apqn = Apqn { apid: 1, apqi: 4 };
 const QUEUE_2_4: Apqn = Apqn { apid: 2, apqi: 4 };
-
-/// Domain 4, and these adapters.
-fn matrix(adapters: &[u8]) -> ApMatrix {
-    ApMatrix { apm: ApMask::of(adapters.iter().copied()), aqm: ApMask::of([4]) }
-}
 
 fn scenario<V: VfioAp>(
     version: &str,

@@ -6,9 +6,10 @@
 
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, invariant_broken};
 
-use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
+use super::matrix::{IRQ, matrix};
+use crate::ap::{Apqn, Errno};
 use crate::vfio_ap::ap_config::{ap_config_store, matrix_show};
-use crate::vfio_ap::ap_queue::{ApQueue, Irq};
+use crate::vfio_ap::ap_queue::ApQueue;
 use crate::vfio_ap::assign::{
     Resource, assign_control_domain_store, assign_store, unassign_control_domain_store,
     unassign_store,
@@ -34,8 +35,6 @@ const RESET_SOURCE: &str = "commits dd174833e44e, 62aab082e999 and 9261f0438835,
 const V5_15_SOURCE: &str = "commit 86956e70761b, v5.15; what the series \"dynamic configuration \
                             support\" was for";
 
-pub(super) const IRQ: Irq = Irq { vm: 0, nib: 1, isc: 3 };
-
 pub(super) fn scenarios() -> Vec<Scenario> {
     let mut all = before_hotplug();
     all.extend(pairs::<V6_0>("v6.0", MERGED));
@@ -56,11 +55,6 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 /// The queue of an adapter. Every adapter has domain 4 and no other.
 pub(super) fn queue(apid: u8) -> Apqn {
     Apqn { apid, apqi: 4 }
-}
-
-/// Domain 4, and these adapters.
-pub(super) fn matrix(adapters: &[u8]) -> ApMatrix {
-    ApMatrix { apm: ApMask::of(adapters.iter().copied()), aqm: ApMask::of([4]) }
 }
 
 /// Adapter 1 is assigned to the first of two mediated devices, adapter 2 to neither.

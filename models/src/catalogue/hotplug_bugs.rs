@@ -7,9 +7,10 @@ use selvedge_core::sync::Tracked;
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, invariant_broken};
 
 use super::hotplug::{
-    IRQ, MERGED, apmask, assign, closed, gain, lose, matrix, pqap, queue, running, scenario,
-    unassign, unbound, without,
+    MERGED, apmask, assign, closed, gain, lose, pqap, queue, running, scenario, unassign, unbound,
+    without,
 };
+use super::matrix::{IRQ, matrix};
 use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
 use crate::vfio_ap::ap_config::{ap_config_show, ap_config_store};
 use crate::vfio_ap::ap_queue::{ApQueue, Irq, ResponseCode};

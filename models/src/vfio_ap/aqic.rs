@@ -25,18 +25,6 @@ pub enum WithoutGuest {
     Keep,
 }
 
-/// `vfio_pin_pages`. Locks: `iommu->lock`.
-fn vfio_pin_pages(w: &World, irq: Irq) {
-    let _iommu = w.iommu.lock.lock();
-    w.machine.pin(irq);
-}
-
-/// `vfio_unpin_pages`. Locks: `iommu->lock`.
-fn vfio_unpin_pages(w: &World, irq: Irq) {
-    let _iommu = w.iommu.lock.lock();
-    w.machine.unpin(irq);
-}
-
 /// `vfio_ap_irq_enable`: makes a queue interrupt, with what it needs for that.
 ///
 /// If the queue answers anything but that it will, or did, the interrupts are switched *off*,
@@ -49,14 +37,14 @@ pub fn vfio_ap_irq_enable(
     without_guest: WithoutGuest,
 ) -> ResponseCode {
     let _function = function("vfio_ap_irq_enable");
-    vfio_pin_pages(w, irq);
+    w.iommu.vfio_pin_pages(&w.machine, irq);
     if w.has(Commit::NibShared) && !w.machine.is_shared(irq) {
-        vfio_unpin_pages(w, irq);
+        w.iommu.vfio_unpin_pages(&w.machine, irq);
         return ResponseCode::InvalidAddress;
     }
     if !w.machine.gisc_register(irq) {
         if w.has(Commit::GiscFailureUndone) {
-            vfio_unpin_pages(w, irq);
+            w.iommu.vfio_unpin_pages(&w.machine, irq);
             return ResponseCode::InvalidAddress;
         }
         // No answer that PQAP(AQIC) may give, and the page stays pinned (B34).
@@ -70,7 +58,7 @@ pub fn vfio_ap_irq_enable(
             queue.saved = Some(irq);
         }
         ResponseCode::OtherwiseChanged => {
-            vfio_unpin_pages(w, irq);
+            w.iommu.vfio_unpin_pages(&w.machine, irq);
             w.machine.gisc_unregister(irq);
         }
         _ => {
@@ -120,6 +108,6 @@ pub fn vfio_ap_free_aqic_resources(
         WithoutGuest::Keep => {}
     }
     w.machine.gisc_unregister(irq);
-    vfio_unpin_pages(w, irq);
+    w.iommu.vfio_unpin_pages(&w.machine, irq);
     queue.saved = None;
 }

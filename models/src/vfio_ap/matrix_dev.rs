@@ -210,8 +210,8 @@ impl Mdevs {
         hashed.map(|(apqn, _)| *apqn).collect()
     }
 
-    /// The queues of `mdev` that are bound to the driver, up to v5.19: `vfio_ap_get_queue` for each queue of
-    /// its matrix.
+    /// The queues of `mdev` that are bound to the driver, up to v5.19: `vfio_ap_get_queue` for each
+    /// queue of its matrix.
     pub fn queues_of(&self, mdev: usize) -> Vec<Apqn> {
         let matrix = self.mdevs[mdev].matrix;
         matrix.apqns().filter(|apqn| self.queues.contains_key(apqn)).collect()

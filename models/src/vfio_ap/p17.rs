@@ -9,7 +9,7 @@
 //! 2021, as far as a work-in-progress tree of it shows.
 
 use selvedge_core::function;
-use selvedge_core::sync::{Mutex, RwSem};
+use selvedge_core::sync::{Mutex, MutexGuard, RwSem};
 
 use super::ap_queue::ResponseCode;
 use super::aqic::WithoutGuest;
@@ -61,24 +61,32 @@ impl Default for Locks {
     }
 }
 
+/// Changes the hook under its mutex, which the caller gets if it is to keep it.
+fn change_hook<'a>(
+    w: &'a World,
+    kvm: &Kvm,
+    mdev: Option<usize>,
+    keep: bool,
+) -> Option<MutexGuard<'a, ()>> {
+    let hook = w.matrix_dev.p17.pqap_hook_lock.lock();
+    kvm.set_pqap_hook(mdev);
+    if keep {
+        return Some(hook);
+    }
+    hook.unlock();
+    None
+}
+
 /// `vfio_ap_mdev_set_kvm`. Locks: `pqap_hook_lock`; `guests_lock` for writing -> `kvm->lock` ->
 /// `matrix_dev->lock`.
 fn set_kvm(w: &World, mdev: usize, vm: u8, keep_hook: bool) -> Result<(), Errno> {
     let _function = function("vfio_ap_mdev_set_kvm");
     let kvm = w.guest(vm);
-    let hook = w.matrix_dev.p17.pqap_hook_lock.lock();
-    kvm.set_pqap_hook(Some(mdev));
-    let kept = if keep_hook {
-        Some(hook)
-    } else {
-        hook.unlock();
-        None
-    };
+    let kept = change_hook(w, kvm, Some(mdev), keep_hook);
     let guests = w.matrix_dev.p17.guests_lock.down_write();
     let locked = kvm.lock();
     let mdevs = w.matrix_dev.lock.lock();
-    let listed: Vec<bool> = mdevs.mdevs.iter().map(|mdev| mdev.listed).collect();
-    let result = if attached_elsewhere(w, mdev, vm, &listed) {
+    let result = if attached_elsewhere(w, &mdevs, mdev, vm) {
         Err(Errno::Eperm)
     } else {
         kvm.get();
@@ -97,14 +105,7 @@ fn set_kvm(w: &World, mdev: usize, vm: u8, keep_hook: bool) -> Result<(), Errno>
 fn close(w: &World, mdev: usize, keep_hook: bool) {
     let _function = function("vfio_ap_mdev_unset_kvm");
     let Some(kvm) = w.matrix_dev.mdev(mdev).kvm(&w.kvms) else { return };
-    let hook = w.matrix_dev.p17.pqap_hook_lock.lock();
-    kvm.set_pqap_hook(None);
-    let kept = if keep_hook {
-        Some(hook)
-    } else {
-        hook.unlock();
-        None
-    };
+    let kept = change_hook(w, kvm, None, keep_hook);
     let guests = w.matrix_dev.p17.guests_lock.down_write();
     let locked = kvm.lock();
     let mut mdevs = w.matrix_dev.lock.lock();

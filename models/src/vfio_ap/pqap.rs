@@ -48,6 +48,20 @@ pub fn hook_read_under_rwsem(w: &World, kvm: &Kvm, aqic: Aqic, handler: Handler)
     }
 }
 
+/// The driver's half, up to v5.19 except where something is waited for.
+///
+/// Locks: `matrix_dev->lock` -> `iommu->lock`.
+pub fn vfio_ap_handle_pqap(
+    w: &World,
+    kvm: &Kvm,
+    aqic: Aqic,
+    without_guest: WithoutGuest,
+) -> ResponseCode {
+    let mut mdevs = w.matrix_dev.lock.lock();
+    let Some(mdev) = kvm.pqap_hook() else { return ResponseCode::QNotAvail };
+    execute(w, &mut mdevs, mdev, aqic, without_guest)
+}
+
 /// The driver's half, up to v5.19, once the mutex is held and the mediated device is known.
 ///
 /// The queue is found by the device's matrix and by the list of devices that are bound to the

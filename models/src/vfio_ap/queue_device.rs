@@ -10,12 +10,13 @@
 
 use selvedge_core::function;
 
+use super::aqic::{WithoutGuest, vfio_ap_free_aqic_resources};
 use super::commits::Commit;
 use super::filter::filter_and_update;
 use super::locks::{UpdateLocks, get_update_locks_by_apqn, get_update_locks_for_queue};
 use super::matrix_dev::not_null;
 use super::reset::{Protocol, vfio_ap_mdev_reset_queue};
-use super::reset_work::{free_aqic_resources, vfio_ap_mdev_reset_qlist};
+use super::reset_work::vfio_ap_mdev_reset_qlist;
 use super::world::World;
 use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
 
@@ -110,7 +111,7 @@ fn reset_adapter(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, apqn: Apqn
     } else if !w.has(Commit::NoResetOfAbsent) || locks.info().matrix.contains(apqn) {
         _ = vfio_ap_mdev_reset_qlist(w, &mut locks.mdevs, &[apqn]);
     } else if w.has(Commit::AbsentFreed) {
-        free_aqic_resources(w, &mut locks.mdevs, apqn);
+        vfio_ap_free_aqic_resources(w, &mut locks.mdevs, apqn, WithoutGuest::Keep);
     }
 }
 

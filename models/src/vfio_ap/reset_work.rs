@@ -71,8 +71,7 @@ impl Reset {
     fn finish(&self, outcome: Outcome) {
         if let Some(irq) = self.saved.filter(|_| outcome.frees) {
             self.machine.gisc_unregister(irq);
-            let _iommu = self.iommu.lock.lock();
-            self.machine.unpin(irq);
+            self.iommu.vfio_unpin_pages(&self.machine, irq);
         }
     }
 }
@@ -108,13 +107,6 @@ fn flush(mdevs: &mut Mdevs, apqn: Apqn, work: Work) {
     if outcome.frees {
         queue.saved = None;
     }
-}
-
-/// `vfio_ap_free_aqic_resources` of a queue.
-#[track_caller]
-pub fn free_aqic_resources(w: &World, mdevs: &mut Mdevs, apqn: Apqn) {
-    use super::aqic::{WithoutGuest, vfio_ap_free_aqic_resources};
-    vfio_ap_free_aqic_resources(w, mdevs, apqn, WithoutGuest::Keep);
 }
 
 /// `vfio_ap_mdev_reset_queues` and `vfio_ap_mdev_reset_qlist`: resets these queues. Since v6.6

@@ -14,6 +14,7 @@ use selvedge_core::{function, invariant_broken};
 
 use super::ap_queue::Irq;
 use super::aqic::{WithoutGuest, vfio_ap_irq_disable};
+use super::machine::Machine;
 use super::world::World;
 use crate::ap::Apqn;
 
@@ -30,6 +31,18 @@ impl Type1 {
     pub(super) fn new() -> Self {
         let lock = Mutex::new("iommu->lock", ());
         Self { lock, device_list_lock: Mutex::new("device_list_lock", ()) }
+    }
+
+    /// `vfio_pin_pages`. Locks: `iommu->lock`.
+    pub fn vfio_pin_pages(&self, machine: &Machine, irq: Irq) {
+        let _iommu = self.lock.lock();
+        machine.pin(irq);
+    }
+
+    /// `vfio_unpin_pages`. Locks: `iommu->lock`.
+    pub fn vfio_unpin_pages(&self, machine: &Machine, irq: Irq) {
+        let _iommu = self.lock.lock();
+        machine.unpin(irq);
     }
 
     /// `vfio_iommu_type1_register_device`, when another device of the container is opened.

@@ -14,10 +14,10 @@ use super::ap_queue::ResponseCode;
 use super::aqic::WithoutGuest;
 use super::kvm::Kvm;
 use super::matrix_dev::Locked;
-use super::pqap::{execute, hook_read_without_lock};
+use super::pqap::{hook_read_without_lock, vfio_ap_handle_pqap};
 use super::reset::{Protocol, vfio_ap_mdev_reset_queues};
 use super::stores::{assign_adapter_store_unlocked, unassign_adapter_store_unlocked};
-use super::v5_3::{attached_elsewhere, write_masks};
+use super::v5_3::{attached_elsewhere, vfio_ap_mdev_remove, write_masks};
 use super::world::{Aqic, Version, World};
 use crate::ap::{ApMatrix, Errno};
 
@@ -46,8 +46,7 @@ impl Version for V5_11 {
     fn set_kvm(w: &World, mdev: usize, vm: u8) -> Result<(), Errno> {
         let _function = function("vfio_ap_mdev_set_kvm");
         let mdevs = w.matrix_dev.lock.lock();
-        let listed: Vec<bool> = mdevs.mdevs.iter().map(|mdev| mdev.listed).collect();
-        if attached_elsewhere(w, mdev, vm, &listed) {
+        if attached_elsewhere(w, &mdevs, mdev, vm) {
             return Err(Errno::Eperm);
         }
         let kvm = w.guest(vm);
@@ -73,24 +72,13 @@ impl Version for V5_11 {
     /// Locks: (`vcpu->mutex`) -> `matrix_dev->lock` -> `iommu->lock`.
     fn handle_pqap(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
         hook_read_without_lock(w, kvm, aqic, |w, kvm, aqic| {
-            let mut mdevs = w.matrix_dev.lock.lock();
-            let Some(mdev) = kvm.pqap_hook() else { return ResponseCode::QNotAvail };
-            execute(w, &mut mdevs, mdev, aqic, WithoutGuest::Keep)
+            vfio_ap_handle_pqap(w, kvm, aqic, WithoutGuest::Keep)
         })
     }
 
     /// Locks: none to ask whether a guest uses the device; then `matrix_dev->lock`.
     fn remove(w: &World, mdev: usize) -> Result<(), Errno> {
-        let _function = function("vfio_ap_mdev_remove");
-        if w.matrix_dev.mdev(mdev).kvm(&w.kvms).is_some() {
-            return Err(Errno::Ebusy);
-        }
-        let mut mdevs = w.matrix_dev.lock.lock();
-        _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11);
-        mdevs.mdevs[mdev].listed = false;
-        mdevs.unlock();
-        w.matrix_dev.free(mdev);
-        Ok(())
+        vfio_ap_mdev_remove(w, mdev, Protocol::V5_11)
     }
 
     fn assign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {

@@ -62,11 +62,6 @@ fn handler(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
     execute(w, &mut mdevs, mdev, aqic, WithoutGuest::Keep)
 }
 
-fn is_attached_elsewhere(w: &World, mdevs: &Locked<'_>, mdev: usize, vm: u8) -> bool {
-    let listed: Vec<bool> = mdevs.mdevs.iter().map(|mdev| mdev.listed).collect();
-    attached_elsewhere(w, mdev, vm, &listed)
-}
-
 /// `vfio_ap_mdev_remove` of v5.14 (commit 8c0795d2a0f5): it asks nobody and always cleans up.
 ///
 /// Locks: `matrix_dev->lock`.
@@ -84,7 +79,7 @@ impl Version for V5_13 {
     fn set_kvm(w: &World, mdev: usize, vm: u8) -> Result<(), Errno> {
         let _function = function("vfio_ap_mdev_set_kvm");
         let mut mdevs = w.matrix_dev.lock.lock();
-        if is_attached_elsewhere(w, &mdevs, mdev, vm) {
+        if attached_elsewhere(w, &mdevs, mdev, vm) {
             return Err(Errno::Eperm);
         }
         let kvm = w.guest(vm);
@@ -156,7 +151,7 @@ impl Version for V5_15Bisect {
     fn set_kvm(w: &World, mdev: usize, vm: u8) -> Result<(), Errno> {
         let _function = function("vfio_ap_mdev_set_kvm");
         let mut mdevs = w.matrix_dev.lock.lock();
-        if is_attached_elsewhere(w, &mdevs, mdev, vm) {
+        if attached_elsewhere(w, &mdevs, mdev, vm) {
             return Err(Errno::Eperm);
         }
         let kvm = w.guest(vm);

@@ -16,7 +16,7 @@ use selvedge_core::function;
 use super::ap_queue::ResponseCode;
 use super::aqic::WithoutGuest;
 use super::kvm::Kvm;
-use super::pqap::{execute, hook_read_under_rwsem};
+use super::pqap::{hook_read_under_rwsem, vfio_ap_handle_pqap};
 use super::reset::{Protocol, vfio_ap_mdev_reset_queues};
 use super::stores::{assign_adapter_store, in_use, unassign_adapter_store};
 use super::v5_3::attached_elsewhere;
@@ -40,8 +40,7 @@ impl Version for V5_15 {
         hook.up_write();
         let locked = kvm.lock();
         let mdevs = w.matrix_dev.lock.lock();
-        let listed: Vec<bool> = mdevs.mdevs.iter().map(|mdev| mdev.listed).collect();
-        if attached_elsewhere(w, mdev, vm, &listed) {
+        if attached_elsewhere(w, &mdevs, mdev, vm) {
             // The hook is not put back.
             locked.unlock();
             mdevs.unlock();
@@ -82,9 +81,7 @@ impl Version for V5_15 {
     /// `iommu->lock`.
     fn handle_pqap(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
         hook_read_under_rwsem(w, kvm, aqic, |w, kvm, aqic| {
-            let mut mdevs = w.matrix_dev.lock.lock();
-            let Some(mdev) = kvm.pqap_hook() else { return ResponseCode::QNotAvail };
-            execute(w, &mut mdevs, mdev, aqic, WithoutGuest::Keep)
+            vfio_ap_handle_pqap(w, kvm, aqic, WithoutGuest::Keep)
         })
     }
 

@@ -12,8 +12,8 @@ use selvedge_core::function;
 use super::ap_queue::ResponseCode;
 use super::aqic::WithoutGuest;
 use super::kvm::Kvm;
-use super::matrix_dev::not_null;
-use super::pqap::{execute, hook_read_without_lock};
+use super::matrix_dev::{Mdevs, not_null};
+use super::pqap::{hook_read_without_lock, vfio_ap_handle_pqap};
 use super::reset::{Protocol, vfio_ap_mdev_reset_queues};
 use super::stores::{assign_adapter_store_unlocked, unassign_adapter_store_unlocked};
 use super::world::{Aqic, Version, World};
@@ -32,13 +32,26 @@ pub(super) fn write_masks(w: &World, kvm: &Kvm, apcb: ApMatrix) {
     locked.unlock();
 }
 
-/// Whether another mediated device has guest `vm` already. Called with the mutex held.
-pub(super) fn attached_elsewhere(w: &World, mdev: usize, vm: u8, listed: &[bool]) -> bool {
-    listed
-        .iter()
-        .enumerate()
-        .filter(|(other, listed)| **listed && *other != mdev)
-        .any(|(other, _)| w.matrix_dev.mdev(other).kvm(&w.kvms).is_some_and(|kvm| kvm.vm == vm))
+/// Whether another mediated device has guest `vm` already.
+pub(super) fn attached_elsewhere(w: &World, mdevs: &Mdevs, mdev: usize, vm: u8) -> bool {
+    let others = mdevs.mdevs.iter().enumerate().filter(|(other, m)| m.listed && *other != mdev);
+    let has = |kvm: &Kvm| kvm.vm == vm;
+    { others }.any(|(other, _)| w.matrix_dev.mdev(other).kvm(&w.kvms).is_some_and(has))
+}
+
+/// `vfio_ap_mdev_remove` up to v5.12. Locks: none to ask whether a guest uses the device; then
+/// `matrix_dev->lock`.
+pub(super) fn vfio_ap_mdev_remove(w: &World, mdev: usize, reset: Protocol) -> Result<(), Errno> {
+    let _function = function("vfio_ap_mdev_remove");
+    if w.matrix_dev.mdev(mdev).kvm(&w.kvms).is_some() {
+        return Err(Errno::Ebusy);
+    }
+    let mut mdevs = w.matrix_dev.lock.lock();
+    _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, reset);
+    mdevs.mdevs[mdev].listed = false;
+    mdevs.unlock();
+    w.matrix_dev.free(mdev);
+    Ok(())
 }
 
 /// `vfio_ap_mdev_set_kvm`. Locks: `matrix_dev->lock`. The matrix that the notifier copies
@@ -46,8 +59,7 @@ pub(super) fn attached_elsewhere(w: &World, mdev: usize, vm: u8, listed: &[bool]
 fn vfio_ap_mdev_set_kvm(w: &World, mdev: usize, kvm: &Kvm) -> Result<ApMatrix, Errno> {
     let _function = function("vfio_ap_mdev_set_kvm");
     let mdevs = w.matrix_dev.lock.lock();
-    let listed: Vec<bool> = mdevs.mdevs.iter().map(|mdev| mdev.listed).collect();
-    if attached_elsewhere(w, mdev, kvm.vm, &listed) {
+    if attached_elsewhere(w, &mdevs, mdev, kvm.vm) {
         return Err(Errno::Eperm);
     }
     w.matrix_dev.mdev(mdev).set_kvm(Some(kvm));
@@ -89,24 +101,13 @@ impl Version for V5_3 {
     /// Locks: (`vcpu->mutex`) -> `matrix_dev->lock` -> `iommu->lock`.
     fn handle_pqap(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
         hook_read_without_lock(w, kvm, aqic, |w, kvm, aqic| {
-            let mut mdevs = w.matrix_dev.lock.lock();
-            let Some(mdev) = kvm.pqap_hook() else { return ResponseCode::QNotAvail };
-            execute(w, &mut mdevs, mdev, aqic, WithoutGuest::Follow)
+            vfio_ap_handle_pqap(w, kvm, aqic, WithoutGuest::Follow)
         })
     }
 
     /// Locks: none to ask whether a guest uses the device; then `matrix_dev->lock`.
     fn remove(w: &World, mdev: usize) -> Result<(), Errno> {
-        let _function = function("vfio_ap_mdev_remove");
-        if w.matrix_dev.mdev(mdev).kvm(&w.kvms).is_some() {
-            return Err(Errno::Ebusy);
-        }
-        let mut mdevs = w.matrix_dev.lock.lock();
-        _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_3);
-        mdevs.mdevs[mdev].listed = false;
-        mdevs.unlock();
-        w.matrix_dev.free(mdev);
-        Ok(())
+        vfio_ap_mdev_remove(w, mdev, Protocol::V5_3)
     }
 
     fn assign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {

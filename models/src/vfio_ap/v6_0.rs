@@ -100,8 +100,7 @@ fn vfio_ap_mdev_set_kvm(w: &World, mdev: usize, kvm: &Kvm) -> Result<(), Errno> 
         kvm.set_pqap_hook(Some(mdev));
         hook.up_write();
         let locks = get_update_locks_for_kvm(w, Some(kvm));
-        let listed: Vec<bool> = locks.mdevs.mdevs.iter().map(|mdev| mdev.listed).collect();
-        if attached_elsewhere(w, mdev, kvm.vm, &listed) {
+        if attached_elsewhere(w, &locks.mdevs, mdev, kvm.vm) {
             // The hook is not put back.
             locks.release();
             return Err(Errno::Eperm);

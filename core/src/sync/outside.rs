@@ -1,0 +1,30 @@
+//! The machine of an object whose value is kept outside of it, and changed within the operation.
+
+use crate::machine::{Fault, Machine, Ready};
+use crate::op::{Op, ThreadId};
+
+/// All that the machine knows of the value: its identity.
+#[derive(Clone)]
+pub(super) struct Outside {
+    pub(super) value: u64,
+}
+
+impl Machine for Outside {
+    fn ready(&self, _me: ThreadId, _op: Op) -> Ready {
+        Ready::YES
+    }
+
+    /// Replies with what the outcome depends on. The thread itself does not learn it: see
+    /// [`OpKind::told`](crate::op::OpKind::told).
+    fn apply(&mut self, _me: ThreadId, _op: Op, _way: u8) -> Result<u64, Fault> {
+        Ok(self.value)
+    }
+
+    fn encode(&self, key: &mut Vec<u64>) {
+        key.push(self.value);
+    }
+
+    fn set(&mut self, value: u64) {
+        self.value = value;
+    }
+}
