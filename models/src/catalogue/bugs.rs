@@ -18,6 +18,7 @@ use crate::vfio_ap::v5_11::V5_11;
 use crate::vfio_ap::v5_11_draft;
 use crate::vfio_ap::v5_13::V5_13;
 use crate::vfio_ap::v5_15::V5_15;
+use crate::vfio_ap::v6_0::{V6_0, V6_2};
 use crate::vfio_ap::world::{Aqic, Version, World};
 
 const V5_3_SOURCE: &str = "commit ec89b55e3bce, v5.3 to v5.10";
@@ -41,7 +42,7 @@ fn broken(id: &str) -> ViolationKind {
 pub(super) fn scenarios() -> Vec<Scenario> {
     // The order of the container's own two mutexes depends on who calls: b24.
     let container = ["device_list_lock", "iommu->lock"];
-    let triangle = ["device_list_lock", "iommu->lock", "matrix_dev->lock"];
+    let triangle = ["device_list_lock", "iommu->lock", "mdevs_lock"];
     let pointers = || [broken("NULL"), freed()];
     vec![
         b03::<V5_3>("v5.3", V5_3_SOURCE).refuted([broken("INV-05")]),
@@ -65,11 +66,17 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         b09::<V5_3>("v5.3", V5_3_SOURCE).refuted(pointers()),
         b09::<V5_11>("v5.11", INVALIDATED).refuted(pointers()),
         b09::<V5_15>("v5.15", V5_15_SOURCE).proved(),
-        b11("v5.15", DmaUnmap::Notifier).refuted([broken("INV-08")]),
-        b11("v6.0", DmaUnmap::FirstPage).refuted([broken("INV-08")]).predicting(container),
-        b11("v6.2", DmaUnmap::IrqDisable).proved().predicting(container).predicting(triangle),
-        b11a("v5.15", DmaUnmap::Notifier).refuted([broken("BUG")]),
-        b11a("v6.2", DmaUnmap::IrqDisable).proved().predicting(container).predicting(triangle),
+        b11::<V5_15>("v5.15", DmaUnmap::Notifier).refuted([broken("INV-08")]),
+        b11::<V6_0>("v6.0", DmaUnmap::FirstPage).refuted([broken("INV-08")]).predicting(container),
+        b11::<V6_2>("v6.2", DmaUnmap::IrqDisable)
+            .proved()
+            .predicting(container)
+            .predicting(triangle),
+        b11a::<V5_15>("v5.15", DmaUnmap::Notifier).refuted([broken("BUG")]),
+        b11a::<V6_2>("v6.2", DmaUnmap::IrqDisable)
+            .proved()
+            .predicting(container)
+            .predicting(triangle),
         b14a().refuted([freed(), broken("INV-05")]),
         b17("v5.17", Removed::UnderTheMutex)
             .refuted([ViolationKind::deadlock(["kernfs active reference", "matrix_dev->lock"])]),
@@ -85,9 +92,9 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             .refuted([ViolationKind::deadlock(["matrix_dev->lock"])]),
         b21b::<V5_15>("v5.15", V5_15_SOURCE).refuted([ViolationKind::use_after_release("kvm")]),
         b22().refuted([broken("INV-04")]),
-        b24("v6.0-two", DmaUnmap::FirstPage, false)
+        b24::<V6_0>("v6.0-two", DmaUnmap::FirstPage, false)
             .refuted([ViolationKind::deadlock(container), broken("INV-08")]),
-        b24("v6.2-three", DmaUnmap::IrqDisable, true)
+        b24::<V6_2>("v6.2-three", DmaUnmap::IrqDisable, true)
             .refuted([ViolationKind::deadlock(container), ViolationKind::deadlock(triangle)]),
         b36("v5.3", Lookup::DriverList).refuted([broken("NULL")]),
         b36("v6.0", Lookup::Table).proved(),
@@ -209,26 +216,26 @@ fn b09<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
 }
 
 /// The page with the notification byte is unmapped while the queue may write to it.
-fn b11(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World> {
-    bug("b11-unmap-armed", version, UNMAP_SOURCE, open::<V5_15>)
+fn b11<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World> {
+    bug("b11-unmap-armed", version, UNMAP_SOURCE, open::<V>)
         .about("the guest's page is unmapped while a queue interrupts by it")
         .thread("guest", |w| {
-            _ = w.pqap::<V5_15>(0, 0, ENABLE);
+            _ = w.pqap::<V>(0, 0, ENABLE);
             w.machine.nqap(0, QUEUE);
         })
         .thread("unmap", move |w| w.vfio_dma_do_unmap(0, IRQ.nib..IRQ.nib + 1, dma_unmap))
-        .finally(|w| w.at_rest::<V5_15>())
+        .finally(|w| w.at_rest::<V>())
 }
 
 /// The notification byte is not on the first page of the range.
-fn b11a(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World> {
-    bug("b11a-unmap-range", version, UNMAP_SOURCE, open::<V5_15>)
+fn b11a<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World> {
+    bug("b11a-unmap-range", version, UNMAP_SOURCE, open::<V>)
         .about("two of the guest's pages are unmapped, and a queue interrupts by the second")
         .thread("VMM", move |w| {
-            _ = w.pqap::<V5_15>(0, 0, ENABLE);
+            _ = w.pqap::<V>(0, 0, ENABLE);
             w.vfio_dma_do_unmap(0, IRQ.nib - 1..IRQ.nib + 1, dma_unmap);
         })
-        .finally(|w| w.at_rest::<V5_15>())
+        .finally(|w| w.at_rest::<V>())
 }
 
 /// Whether the device is in use is asked without the mutex, and it is removed.
@@ -302,21 +309,21 @@ fn b22() -> ScenarioBuilder<World> {
 }
 
 /// The container's two mutexes, and the driver's between them.
-fn b24(version: &str, dma_unmap: DmaUnmap, pqap: bool) -> ScenarioBuilder<World> {
+fn b24<V: Version>(version: &str, dma_unmap: DmaUnmap, pqap: bool) -> ScenarioBuilder<World> {
     let source = "drivers/vfio/vfio_iommu_type1.c, v6.1, and M. Rosato's change of dma_unmap";
     let world = || {
-        let world = open::<V5_15>();
-        _ = world.pqap::<V5_15>(0, 0, ENABLE);
+        let world = open::<V>();
+        _ = world.pqap::<V>(0, 0, ENABLE);
         world
     };
     let unmapped = bug("b24-container", version, source, world)
         .about("pages are unmapped while another device of the container is opened")
         .thread("unmap", move |w| w.vfio_dma_do_unmap(0, IRQ.nib..IRQ.nib + 1, dma_unmap))
         .thread("open another", |w| w.iommu.register_device());
-    let unmapped = unmapped.finally(|w| w.at_rest::<V5_15>());
+    let unmapped = unmapped.finally(|w| w.at_rest::<V>());
     if pqap {
         let again = Aqic { apqn: QUEUE, irq: Some(Irq { nib: 2, ..IRQ }) };
-        unmapped.thread("PQAP(AQIC)", move |w| _ = w.pqap::<V5_15>(0, 0, again))
+        unmapped.thread("PQAP(AQIC)", move |w| _ = w.pqap::<V>(0, 0, again))
     } else {
         unmapped
     }
