@@ -115,7 +115,7 @@ pub(super) enum Missing {
 
 /// What a transition out of a state leads to.
 pub(super) enum Leads<'a> {
-    To(&'a State),
+    To(&'a mut Vec<u32>),
     /// The step violates something: this, or a rule of its object.
     Violates(Violated<'a>),
 }
@@ -143,8 +143,6 @@ impl Violated<'_> {
 pub(super) enum Expanded {
     /// Somebody can go on.
     Goes,
-    /// This mutex was given back, and nothing else was tried.
-    UnlockedFirst(ObjectId),
     /// Nobody can go on but by luck: everybody has ended, or it is a deadlock.
     Stuck,
 }
@@ -287,9 +285,8 @@ impl Automaton {
     /// The thread and the object that meet in `state` at the next operation of `thread`.
     pub(super) fn meeting_of(&self, state: &State, thread: ThreadId) -> (u32, u32) {
         let (_, threads, objects) = parts(state);
-        let thread = threads[thread.index()];
-        let (object, _) = self.threads[thread as usize].next.pending.expect("it has a next one");
-        (thread, objects[object.index()])
+        let object = self.wanted(state, thread.index());
+        (threads[thread.index()], objects[object.index()])
     }
 
     fn thread(&mut self, thread: ThreadId, next: Next) -> Result<u32, Diverged> {
@@ -327,8 +324,13 @@ impl Automaton {
     }
 
     /// Whether somebody may try `object`, and so see whether it is held.
-    pub(super) fn tried(&self, object: ObjectId) -> bool {
+    fn tried(&self, object: ObjectId) -> bool {
         self.tried.get(object.index()).copied().unwrap_or(false)
+    }
+
+    /// How many objects somebody may try, as far as is known.
+    pub(super) fn count_tried(&self) -> usize {
+        self.tried.iter().filter(|tried| **tried).count()
     }
 
     /// A number for `state` that is the same in every automaton of the program.
@@ -351,9 +353,9 @@ impl Automaton {
         mut leads: impl FnMut(ThreadId, u8, Leads<'_>),
     ) -> Result<Expanded, Missing> {
         let (_, threads, _) = parts(state);
-        if reduced && let Some((thread, object)) = self.unlock_first(threads) {
+        if reduced && let Some(thread) = self.unlock_first(threads) {
             self.advance(state, thread, scratch, &mut leads)?;
-            return Ok(Expanded::UnlockedFirst(object));
+            return Ok(Expanded::Goes);
         }
         let mut expanded = Expanded::Stuck;
         for (thread, number) in threads.iter().enumerate() {
@@ -367,11 +369,35 @@ impl Automaton {
     }
 
     /// A thread about to give back a mutex that nobody tries.
-    fn unlock_first(&self, threads: &[u32]) -> Option<(usize, ObjectId)> {
-        threads.iter().enumerate().find_map(|(thread, number)| {
-            let (object, op) = self.threads[*number as usize].next.pending?;
-            (op.kind == OpKind::Unlock && !self.tried(object)).then_some((thread, object))
+    fn unlock_first(&self, threads: &[u32]) -> Option<usize> {
+        threads.iter().position(|number| {
+            let next = &self.threads[*number as usize].next;
+            next.pending
+                .is_some_and(|(object, op)| op.kind == OpKind::Unlock && !self.tried(object))
         })
+    }
+
+    /// Gives back every mutex that can be given back first, and hands who does it to `each`. Stops
+    /// before a step that is more than that: one that violates something, or makes something.
+    pub(super) fn unlock_all(
+        &self,
+        state: &mut Vec<u32>,
+        mut each: impl FnMut(ThreadId),
+    ) -> Result<(), Missing> {
+        while let Some(thread) = self.unlock_first(parts(state).1) {
+            let me = ThreadId::new(thread);
+            let (becomes, outcome) = match self.meeting(state, thread)?.ways[0].0 {
+                Transition::Goes { object, outcome } => (object, &self.outcomes[outcome as usize]),
+                Transition::Unseen => return Err(Missing::Step(me, 0)),
+                Transition::Makes { .. } | Transition::Faults(_) => return Ok(()),
+            };
+            if outcome.violated.is_some() {
+                return Ok(());
+            }
+            self.apply(state, thread, becomes, outcome)?;
+            each(me);
+        }
+        Ok(())
     }
 
     /// What the next operation of `thread` leads to, each way that it can be done now.
@@ -405,18 +431,15 @@ impl Automaton {
         transition: Transition,
         scratch: &'a mut Vec<u32>,
     ) -> Result<Leads<'a>, Missing> {
-        let (shape, threads, _) = parts(state);
-        let thread = threads[me.index()] as usize;
-        let (object, _) = self.threads[thread].next.pending.expect("it has a next one");
         let (becomes, outcome) = match transition {
             Transition::Goes { object, outcome } => (object, outcome),
             Transition::Makes { object, maker } => {
-                let outcome = self.makers[maker as usize].get(&shape);
+                let outcome = self.makers[maker as usize].get(&parts(state).0);
                 (object, *outcome.ok_or(Missing::Step(me, way))?)
             }
             Transition::Unseen => return Err(Missing::Step(me, way)),
             Transition::Faults(fault) => {
-                return Ok(Leads::Violates(Violated::Rule(object, fault)));
+                return Ok(Leads::Violates(Violated::Rule(self.wanted(state, me.index()), fault)));
             }
         };
         let outcome = &self.outcomes[outcome as usize];
@@ -425,10 +448,29 @@ impl Automaton {
         }
         scratch.clear();
         scratch.extend_from_slice(state);
-        scratch[1 + me.index()] = outcome.next;
-        scratch[1 + shape.threads() + object.index()] = becomes;
-        self.take_effect(&outcome.effects, scratch)?;
+        self.apply(scratch, me.index(), becomes, outcome)?;
         Ok(Leads::To(scratch))
+    }
+
+    /// The object that `thread` wants.
+    fn wanted(&self, state: &State, thread: usize) -> ObjectId {
+        let (_, threads, _) = parts(state);
+        self.threads[threads[thread] as usize].next.pending.expect("it has a next one").0
+    }
+
+    /// The object that `thread` wants becomes this, and the thread does that.
+    fn apply(
+        &self,
+        state: &mut Vec<u32>,
+        thread: usize,
+        becomes: u32,
+        outcome: &Outcome,
+    ) -> Result<(), Missing> {
+        let object = self.wanted(state, thread);
+        let threads = Shape(state[0]).threads();
+        state[1 + thread] = outcome.next;
+        state[1 + threads + object.index()] = becomes;
+        self.take_effect(&outcome.effects, state)
     }
 
     /// What can happen in `state`, for a search that chooses among it.

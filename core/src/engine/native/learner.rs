@@ -60,7 +60,7 @@ impl Learner {
         &mut self,
         missing: Missing,
         state: &State,
-        path: impl FnOnce() -> Schedule,
+        path: impl FnOnce(&Automaton) -> Schedule,
         exploration: &mut Exploration<'_>,
     ) -> Result<(), String> {
         match missing {
@@ -72,7 +72,7 @@ impl Learner {
             }
             Missing::Step(thread, way) => {
                 let (me, object) = self.automaton.meeting_of(state, thread);
-                self.learn_entry(Entry::Run(path().then(thread, way)), exploration)?;
+                self.learn_entry(Entry::Run(path(&self.automaton).then(thread, way)), exploration)?;
                 self.learn_entry(Entry::Meeting(me, object), exploration)
             }
         }

@@ -12,6 +12,7 @@ mod starvation;
 mod stateful;
 mod states;
 mod walk;
+mod ways;
 
 use std::ops::ControlFlow;
 use std::rc::Rc;

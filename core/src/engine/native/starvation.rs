@@ -154,7 +154,8 @@ impl Graph {
     /// The way to `start`, and a cycle through `part` on which everybody who can take a step does.
     fn lasso(&self, states: &States, part: &[u32], start: u32) -> Schedule {
         let inside: FxHashSet<u32> = part.iter().copied().collect();
-        let mut schedule = states.path(self.nodes[start as usize].id);
+        let way = states.way(self.nodes[start as usize].id);
+        let mut schedule = Schedule(way.into_iter().map(|(_, choice)| choice).collect());
         let steps = part.iter().flat_map(|state| &self.nodes[*state as usize].steps);
         let steps = steps.filter(|step| inside.contains(&step.to));
         let mut owed = steps.fold(0, |all, step| all | bit(step.choice.thread.index()));

@@ -12,15 +12,15 @@
 //!
 //! One reduction, which a proof may use and a census may not: *unlock first*. Giving a mutex back
 //! disturbs nobody who does not try it, and everybody who waits for it needs it. So where a
-//! thread is about to unlock, nothing else need be tried in that state. A mutex that somebody may
-//! `trylock`, or stop waiting for at a signal, is excepted. Which those are is learned with the
-//! program: if such an operation turns up on a mutex that was taken for safe, the search starts
-//! again and knows better. (None can stay hidden: up to the first of them the reduction is
-//! sound.) It keeps every deadlock, every final state and every state of a single thread, so it
-//! finds a violation if there is one. It need not find each *kind*: whoever is stopped by one
-//! violation cannot show the order in which another comes first.
+//! thread is about to unlock, nothing else need be tried in that state, which need not be kept
+//! either: the search goes on to the state in which nobody is about to unlock. A mutex that
+//! somebody may `trylock`, or stop waiting for at a signal, is excepted. Which those are is learned
+//! with the program: as soon as such an operation turns up the search starts again and knows
+//! better. (None can stay hidden: up to the first of them the reduction is sound.) It keeps every
+//! deadlock, every final state and every state of a single thread, so it finds a violation if
+//! there is one. It need not find each *kind*: whoever is stopped by one violation cannot show the
+//! order in which another comes first.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,13 +31,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::engine::{Limits, Listener, Progress, Search};
-use crate::explore::Schedule;
-use crate::op::{ObjectId, ThreadId};
+use crate::explore::{Choice, Schedule};
+use crate::op::ThreadId;
 use crate::verdict::Certificate;
 
-use super::automaton::{Expanded, Leads, Missing, State, ViolatedKey};
+use super::automaton::{Automaton, Expanded, Leads, Missing, State, ViolatedKey};
 use super::learner::{Learner, SavedLearner};
 use super::states::{Adder, HEADER, Id, Mark, Origin, Run, States};
+use super::ways::Ways;
 use super::{Exploration, Saved, starvation};
 
 /// Runs of states that are expanded between two words to the listener: some 100,000 states.
@@ -85,8 +86,8 @@ pub(super) struct Stateful {
     depth: usize,
     /// How many states have been expanded: of earlier depths, and of the present one.
     expanded: (u64, u64),
-    /// Mutexes that were given back first.
-    trusted: BTreeSet<ObjectId>,
+    /// How many objects somebody may try, as far as this search takes into account.
+    tried: usize,
     /// Violations that have been shown. A later way to one is no shorter.
     shown: FxHashSet<ViolatedKey>,
 }
@@ -102,7 +103,6 @@ pub(super) struct SavedStates {
     level: (Mark, Mark),
     depth: usize,
     expanded: u64,
-    trusted: BTreeSet<ObjectId>,
     shown: FxHashSet<ViolatedKey>,
     counterexamples: Vec<Schedule>,
 }
@@ -117,11 +117,18 @@ impl SavedStates {
 #[derive(Default)]
 struct Found {
     expanded: u64,
-    /// States that could not be expanded, and what for.
-    unexpanded: Vec<(Id, Missing)>,
+    unexpanded: Vec<Unexpanded>,
     stuck: Vec<Id>,
     violated: Vec<(Id, ThreadId, u8, ViolatedKey)>,
-    trusted: BTreeSet<ObjectId>,
+}
+
+/// A state that could not be expanded, and what for.
+struct Unexpanded {
+    id: Id,
+    missing: Missing,
+    /// Where it is missing: in the state itself, or while mutexes are given back after this step.
+    at: Vec<u32>,
+    after: Option<Choice>,
 }
 
 impl Found {
@@ -130,7 +137,6 @@ impl Found {
         self.unexpanded.extend(other.unexpanded);
         self.stuck.extend(other.stuck);
         self.violated.extend(other.violated);
-        self.trusted.extend(other.trusted);
         self
     }
 }
@@ -166,7 +172,7 @@ impl Stateful {
             level,
             depth: 0,
             expanded: (0, 0),
-            trusted: BTreeSet::new(),
+            tried: 0,
             shown: FxHashSet::default(),
         }
     }
@@ -189,7 +195,7 @@ impl Stateful {
         search.level = saved.level;
         search.depth = saved.depth;
         search.expanded = (saved.expanded, 0);
-        search.trusted = saved.trusted;
+        search.tried = search.learner.automaton().count_tried();
         search.shown = saved.shown;
         Ok(search)
     }
@@ -204,7 +210,6 @@ impl Stateful {
             level: self.level.clone(),
             depth: self.depth,
             expanded: self.expanded.0,
-            trusted: self.trusted.clone(),
             shown: self.shown.clone(),
             counterexamples: exploration.findings.schedules().cloned().collect(),
         }
@@ -232,18 +237,22 @@ impl Stateful {
         loop {
             while self.level.0 != self.level.1 {
                 self.expand_level(exploration, listener)?;
+                if self.is_outdated() {
+                    self.begin();
+                }
                 self.check_aim(exploration)?;
             }
-            // A mutex that was given back first may have turned out to be tried.
-            let again = self.trusted.iter().any(|object| self.learner.automaton().tried(*object));
-            let census =
-                self.aim == Aim::Verdict && self.reduced && !exploration.findings.is_empty();
-            self.reduced &= again || !census;
-            if !again && !census {
+            if self.aim != Aim::Verdict || !self.reduced || exploration.findings.is_empty() {
                 return Ok(());
             }
+            self.reduced = false;
             self.begin();
         }
+    }
+
+    /// Whether a mutex that was given back first may be tried.
+    fn is_outdated(&self) -> bool {
+        self.reduced && self.tried != self.learner.automaton().count_tried()
     }
 
     /// Whoever looks for a shortest counterexample has it when no shorter can come.
@@ -257,7 +266,7 @@ impl Stateful {
 
     fn begin(&mut self) {
         self.states = States::new(self.jobs);
-        self.trusted.clear();
+        self.tried = self.learner.automaton().count_tried();
         self.shown.clear();
         (self.depth, self.expanded) = (0, (0, 0));
         let start = self.states.start();
@@ -277,6 +286,9 @@ impl Stateful {
         for slice in runs.chunks(SLICE) {
             let found = self.expand(slice, exploration.limits);
             self.settle(found, exploration)?;
+            if self.is_outdated() {
+                return Ok(());
+            }
             exploration.check_memory(self.states.memory())?;
             if let ControlFlow::Break(reason) = self.tell(None, exploration, listener) {
                 return Err(reason);
@@ -330,23 +342,36 @@ impl Stateful {
         scratch: &mut Vec<u32>,
         found: &mut Found,
     ) {
-        let Found { expanded, unexpanded, stuck, violated, trusted } = found;
+        let automaton = self.learner.automaton();
+        let Found { expanded, unexpanded, stuck, violated } = found;
+        let mut unknown = None;
         let reach = |thread, way, leads: Leads<'_>| match leads {
-            Leads::To(next) => adder.reach(next, Origin::new(id, thread, way)),
+            Leads::To(next) => {
+                if self.reduced
+                    && let Err(missing) = automaton.unlock_all(next, |_| ())
+                {
+                    let after = Some(Choice { thread, way });
+                    unknown = Some(Unexpanded { id, missing, at: next.clone(), after });
+                } else {
+                    adder.reach(next, Origin::new(id, thread, way));
+                }
+            }
             Leads::Violates(what) => violated.push((id, thread, way, what.key())),
         };
-        *expanded += 1;
-        match self.learner.automaton().expand(state, self.reduced, scratch, reach) {
+        match automaton.expand(state, self.reduced, scratch, reach) {
             Err(missing) => {
-                *expanded -= 1;
-                unexpanded.push((id, missing));
+                unknown = Some(Unexpanded { id, missing, at: state.to_vec(), after: None });
             }
             Ok(Expanded::Stuck) => stuck.push(id),
-            Ok(Expanded::UnlockedFirst(object)) => {
-                trusted.insert(object);
-            }
             Ok(Expanded::Goes) => {}
         }
+        *expanded += u64::from(unknown.is_none());
+        unexpanded.extend(unknown);
+    }
+
+    fn ways(&self) -> Ways<'_> {
+        let automaton = self.learner.automaton();
+        Ways { automaton, states: &self.states, reduced: self.reduced }
     }
 
     /// Learns what was missing and shows what was found.
@@ -357,22 +382,27 @@ impl Stateful {
     ) -> Result<(), String> {
         let mut scratch = Vec::new();
         while !found.unexpanded.is_empty() {
-            for (id, missing) in std::mem::take(&mut found.unexpanded) {
-                let state = self.states.get(id);
-                let path = || self.states.path(id);
-                self.learner.learn(missing, &state, path, exploration)?;
+            for Unexpanded { id, missing, at, after } in std::mem::take(&mut found.unexpanded) {
+                let Self { states, reduced, .. } = self;
+                let path = |automaton: &Automaton| {
+                    Ways { automaton, states, reduced: *reduced }.beyond(id, after)
+                };
+                self.learner.learn(missing, &at, path, exploration)?;
+                if self.is_outdated() {
+                    return Ok(());
+                }
                 let mut adder = self.states.adder();
+                let state = self.states.get(id);
                 self.expand_state(id, &state, &mut adder, &mut scratch, &mut found);
             }
         }
         self.expanded.1 += found.expanded;
-        self.trusted.extend(found.trusted);
         for id in found.stuck {
-            exploration.show(&self.states.path(id))?;
+            exploration.show(&self.ways().to(id))?;
         }
         for (id, thread, way, what) in found.violated {
             if self.shown.insert(what) {
-                exploration.show(&self.states.path(id).then(thread, way))?;
+                exploration.show(&self.ways().to(id).then(thread, way))?;
             }
         }
         Ok(())

@@ -14,7 +14,7 @@ use hashbrown::hash_table::Entry;
 use rustc_hash::FxHasher;
 use serde::{Deserialize, Serialize};
 
-use crate::explore::{Choice, Schedule};
+use crate::explore::Choice;
 use crate::op::ThreadId;
 
 use super::automaton::State;
@@ -199,16 +199,16 @@ impl States {
         self.shard(id.shard.into()).state(id.at).to_vec()
     }
 
-    /// The steps that lead to `id`.
-    pub(super) fn path(&self, mut id: Id) -> Schedule {
-        let mut choices = Vec::new();
+    /// The states on the way to `id`, each with the step that was taken from there.
+    pub(super) fn way(&self, mut id: Id) -> Vec<(Id, Choice)> {
+        let mut way = Vec::new();
         loop {
             let origin = Origin::read(self.shard(id.shard.into()).words(id.at));
             if origin.from == Id::NOWHERE {
-                choices.reverse();
-                return Schedule(choices);
+                way.reverse();
+                return way;
             }
-            choices.push(origin.choice);
+            way.push((origin.from, origin.choice));
             id = origin.from;
         }
     }

@@ -167,7 +167,7 @@ impl Walk {
     fn learn(&mut self, missing: Missing, exploration: &mut Exploration<'_>) -> Result<(), String> {
         self.on_the_program(exploration, |walk, exploration| {
             let (path, here) = (walk.path(), walk.here().to_vec());
-            walk.learner.learn(missing, &here, || path, exploration)
+            walk.learner.learn(missing, &here, |_| path, exploration)
         })
     }
 

@@ -1,0 +1,47 @@
+//! The way to a state, with the steps to states that were not kept.
+
+use crate::explore::{Choice, Schedule};
+
+use super::automaton::{Automaton, Leads};
+use super::states::{Id, States};
+
+/// Tells ways in a search that keeps `states`.
+pub(super) struct Ways<'a> {
+    pub(super) automaton: &'a Automaton,
+    pub(super) states: &'a States,
+    /// Whether mutexes are given back first.
+    pub(super) reduced: bool,
+}
+
+impl Ways<'_> {
+    /// The steps that lead to the state at `id`.
+    pub(super) fn to(&self, id: Id) -> Schedule {
+        let mut steps = Schedule::default();
+        for (from, choice) in self.states.way(id) {
+            self.step(from, choice, &mut steps);
+        }
+        steps
+    }
+
+    /// The steps that lead to the state at `id`, then `choice`, then the unlocks that follow, as
+    /// far as they are known.
+    pub(super) fn beyond(&self, id: Id, choice: Option<Choice>) -> Schedule {
+        let mut steps = self.to(id);
+        choice.into_iter().for_each(|choice| self.step(id, choice, &mut steps));
+        steps
+    }
+
+    fn step(&self, from: Id, choice: Choice, steps: &mut Schedule) {
+        steps.0.push(choice);
+        if !self.reduced {
+            return;
+        }
+        let mut scratch = Vec::new();
+        let next = self.automaton.step(&self.states.get(from), choice, &mut scratch);
+        if let Ok((_, Leads::To(state))) = next {
+            let unlock = |thread| steps.0.push(Choice { thread, way: 0 });
+            // An unlock that has not been seen yet ends what is known.
+            _ = self.automaton.unlock_all(state, unlock);
+        }
+    }
+}
