@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use crate::request::{BadFree, Pages, Pfn, Refused, Request};
+use crate::allocator::{Allocator, BadFlush};
+use crate::request::{NotFreed, Pages, Pfn, Refused, Request};
 use crate::words;
 
 /// One bit for each page that is mapped or parked, and one for each that is parked. What is
@@ -45,9 +46,8 @@ impl LazyBitmap {
     ///
     /// If there are no such pages.
     pub fn new(aperture: Pages) -> Self {
-        assert!(aperture.end().is_some(), "no pages: {aperture:?}");
         Self {
-            aperture,
+            aperture: aperture.checked(),
             taken: words::zeros(aperture.count),
             parked: words::zeros(aperture.count),
             parked_count: 0,
@@ -96,7 +96,7 @@ impl LazyBitmap {
     /// # Errors
     ///
     /// Pages that are not all mapped.
-    pub fn free(&mut self, pages: Pages) -> Result<(), BadFree> {
+    pub fn free(&mut self, pages: Pages) -> Result<(), NotFreed> {
         let (from, to) = self.mapped(pages)?;
         words::set(&mut self.parked, from, to);
         self.parked_count += pages.count;
@@ -108,27 +108,21 @@ impl LazyBitmap {
     /// # Errors
     ///
     /// Pages that are not all mapped.
-    pub fn free_now(&mut self, pages: Pages) -> Result<(), BadFree> {
+    pub fn free_now(&mut self, pages: Pages) -> Result<(), NotFreed> {
         let (from, to) = self.mapped(pages)?;
         words::clear(&mut self.taken, from, to);
         Ok(())
     }
 
     /// Where in the bitmap `pages` are, if they are mapped.
-    fn mapped(&self, pages: Pages) -> Result<(u64, u64), BadFree> {
-        let from = pages.pfn.checked_sub(self.aperture.pfn);
-        let to = pages.end().and_then(|end| end.checked_sub(self.aperture.pfn));
-        match (from, to) {
-            (Some(from), Some(to)) if to <= self.aperture.count => {
-                if !words::all_ones(&self.taken, from, to) {
-                    return Err(BadFree::NotAllocated);
-                }
-                match words::all_zeros(&self.parked, from, to) {
-                    true => Ok((from, to)),
-                    false => Err(BadFree::Parked),
-                }
-            }
-            _ => Err(BadFree::NotAllocated),
+    fn mapped(&self, pages: Pages) -> Result<(u64, u64), NotFreed> {
+        let (from, to) = pages.within(self.aperture).ok_or(NotFreed::NotAllocated)?;
+        if !words::all_ones(&self.taken, from, to) {
+            return Err(NotFreed::NotAllocated);
+        }
+        match words::all_zeros(&self.parked, from, to) {
+            true => Ok((from, to)),
+            false => Err(NotFreed::Parked),
         }
     }
 
@@ -148,9 +142,27 @@ impl LazyBitmap {
     pub fn parked(&self) -> u64 {
         self.parked_count
     }
+}
 
-    /// Bytes that it takes.
-    pub fn memory(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.taken) + size_of_val(&*self.parked)
+impl Allocator for LazyBitmap {
+    fn alloc(&mut self, _: usize, request: Request) -> Result<Pfn, Refused> {
+        self.alloc(request)
+    }
+
+    fn free(&mut self, _: usize, pages: Pages) -> Result<(), NotFreed> {
+        self.free(pages)
+    }
+
+    fn finish_flush(&mut self) -> Result<(), BadFlush> {
+        self.recycle();
+        Ok(())
+    }
+
+    fn parked(&self) -> u64 {
+        self.parked_count
+    }
+
+    fn flushes_alone(&self) -> bool {
+        true
     }
 }

@@ -10,9 +10,19 @@
 //! caller's, one when it begins and one when it has ended, so that the same code stands behind
 //! the locks of a model, in a simulation in which a flush takes time, and in a benchmark.
 //!
-//! - [`LazyBitmap`]: the bitmap of the s390 DMA code, a second bit for what is parked.
-//! - [`Ring`]: one ring of Linux's flush queue.
-//! - [`Swap`]: free, parked, and parked before the flush that runs.
+//! What hands out addresses, one [`Allocator`] each:
+//!
+//! - [`LazyBitmap`]: the bitmap of the s390 DMA code, with a second bit for what is parked.
+//! - [`CachedTree`]: Linux's tree of what is allocated, searched from where it was last.
+//! - [`Magazines`]: stacks of a CPU's own before any of them, as in Linux before the tree.
+//! - [`GapTree`]: a tree in which each subtree knows its widest gap.
+//! - [`Radix`]: a bitmap with summaries, in which nothing is ever searched.
+//!
+//! What puts off the flush:
+//!
+//! - [`FlushQueue`]: Linux's, over any of them; each of its queues is a [`Ring`].
+//! - [`SwapBitmap`] and [`SwapLists`]: flush when nothing is free any more. The latter are a
+//!   [`Swap`] for each size.
 //!
 //! An address is counted in pages of 4 KiB from 0: a [`Pfn`].
 
@@ -21,13 +31,31 @@
 
 extern crate alloc;
 
+mod allocator;
+mod cached_tree;
+mod extents;
+mod flush_queue;
+mod gap_tree;
 mod lazy_bitmap;
+mod magazines;
+mod radix;
 mod request;
 mod ring;
+mod summary;
 mod swap;
+mod swap_bitmap;
+mod swap_lists;
 mod words;
 
+pub use allocator::{Allocator, BadFlush};
+pub use cached_tree::CachedTree;
+pub use flush_queue::FlushQueue;
+pub use gap_tree::GapTree;
 pub use lazy_bitmap::LazyBitmap;
-pub use request::{BadFree, BadRequest, Pages, Pfn, Refused, Request};
+pub use magazines::{CpuCache, Depot, MAGAZINE, Magazine, Magazines, ORDERS};
+pub use radix::Radix;
+pub use request::{BadRequest, NotFreed, Pages, Pfn, Refused, Request};
 pub use ring::{Entry, Ring};
-pub use swap::{BadFlush, Swap};
+pub use swap::Swap;
+pub use swap_bitmap::SwapBitmap;
+pub use swap_lists::SwapLists;

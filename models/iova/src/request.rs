@@ -18,6 +18,23 @@ pub struct Pages {
 }
 
 impl Pages {
+    /// The pages of an aperture.
+    ///
+    /// # Panics
+    ///
+    /// If there are no such pages.
+    pub(crate) fn checked(self) -> Self {
+        assert!(self.end().is_some(), "no pages: {self:?}");
+        self
+    }
+
+    /// Where in `aperture` these pages begin and end, if they are in it.
+    pub(crate) fn within(self, aperture: Self) -> Option<(u64, u64)> {
+        let from = self.pfn.checked_sub(aperture.pfn)?;
+        let to = self.end()? - aperture.pfn;
+        (to <= aperture.count).then_some((from, to))
+    }
+
     /// The page after the last; [`None`] if there can be no such pages.
     pub fn end(self) -> Option<Pfn> {
         self.pfn.checked_add(self.count).filter(|end| self.count > 0 && *end <= SPACE)
@@ -62,6 +79,12 @@ impl Request {
             0 => Ok(Self { limit: address / 4096, ..self }),
             _ => Err(BadRequest::UnalignedLimit),
         }
+    }
+
+    /// As many pages as the next power of two, beginning at a multiple of that.
+    pub(crate) const fn rounded(self) -> Self {
+        let count = self.count.next_power_of_two();
+        Self { count, align: if self.align > count { self.align } else { count }, ..self }
     }
 
     /// The number of pages, at least 1.
@@ -128,20 +151,23 @@ impl core::error::Error for Refused {}
 
 /// Why pages were not taken back. Nothing has changed then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum BadFree {
+pub enum NotFreed {
     /// They are not, or not all of them, allocated; or not by one request.
     NotAllocated,
     /// They are given back already and wait for a flush.
     Parked,
+    /// There is no room to park them: the caller flushes and gives them back again.
+    Full,
 }
 
-impl fmt::Display for BadFree {
+impl fmt::Display for NotFreed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotAllocated => "not allocated",
             Self::Parked => "given back already",
+            Self::Full => "no room before a flush",
         })
     }
 }
 
-impl core::error::Error for BadFree {}
+impl core::error::Error for NotFreed {}

@@ -1,8 +1,9 @@
 //! Flush on exhaustion: what is parked becomes what is free.
 
 use alloc::vec::Vec;
-use core::{fmt, mem};
+use core::mem;
 
+use crate::allocator::BadFlush;
 use crate::request::Refused;
 
 /// Things of one size, free or parked. When nothing is free any more, one flush makes everything
@@ -51,11 +52,29 @@ impl<T> Swap<T> {
     /// [`finish_flush`](Self::finish_flush), and asks again. [`Refused::Flushing`]: somebody does.
     /// [`Refused::Exhausted`]: nothing is parked.
     pub fn alloc(&mut self) -> Result<T, Refused> {
-        self.free.pop().ok_or(match (&self.flushing, self.parked.is_empty()) {
-            (Some(_), _) => Refused::Flushing,
-            (None, true) => Refused::Exhausted,
-            (None, false) => Refused::Dry,
-        })
+        self.alloc_if(|_| true)
+    }
+
+    /// What was freed last of what `suits`. The search is linear in what does not.
+    ///
+    /// # Errors
+    ///
+    /// As [`alloc`](Self::alloc).
+    pub fn alloc_if(&mut self, suits: impl Fn(&T) -> bool) -> Result<T, Refused> {
+        match self.free.iter().rposition(suits) {
+            Some(at) => Ok(self.free.swap_remove(at)),
+            None => Err(match (&self.flushing, self.parked.is_empty()) {
+                (Some(flushing), _) if !flushing.is_empty() => Refused::Flushing,
+                (_, true) => Refused::Exhausted,
+                (Some(_), false) => Refused::Flushing,
+                (None, false) => Refused::Dry,
+            }),
+        }
+    }
+
+    /// Adds one that is free already.
+    pub(crate) fn put(&mut self, one: T) {
+        self.free.push(one);
     }
 
     /// Parks one.
@@ -98,23 +117,3 @@ impl<T> Swap<T> {
         self.parked.len() + self.flushing.as_ref().map_or(0, Vec::len)
     }
 }
-
-/// A flush that begins or ends out of turn. Nothing has changed then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum BadFlush {
-    /// One runs already.
-    Running,
-    /// None runs.
-    NotRunning,
-}
-
-impl fmt::Display for BadFlush {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Running => "a flush runs already",
-            Self::NotRunning => "no flush runs",
-        })
-    }
-}
-
-impl core::error::Error for BadFlush {}

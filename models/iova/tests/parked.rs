@@ -1,7 +1,7 @@
 //! What is parked, structure by structure: the cases that decide whether an address is reused
 //! too early, or never.
 
-use selvedge_iova::{BadFlush, BadFree, Entry, LazyBitmap, Pages, Refused, Request, Ring, Swap};
+use selvedge_iova::{BadFlush, Entry, LazyBitmap, NotFreed, Pages, Refused, Request, Ring, Swap};
 
 fn pages(pfn: u64, count: u64) -> Pages {
     Pages { pfn, count }
@@ -41,13 +41,13 @@ fn the_bitmap_takes_back_only_what_is_mapped() {
     assert_eq!(bitmap.alloc(request(70)), Ok(1));
     for bad in [pages(0, 1), pages(71, 1), pages(60, 12), pages(131, 1), pages(1, 0), pages(1, !0)]
     {
-        assert_eq!(bitmap.free(bad), Err(BadFree::NotAllocated), "{bad:?}");
-        assert_eq!(bitmap.free_now(bad), Err(BadFree::NotAllocated), "{bad:?}");
+        assert_eq!(bitmap.free(bad), Err(NotFreed::NotAllocated), "{bad:?}");
+        assert_eq!(bitmap.free_now(bad), Err(NotFreed::NotAllocated), "{bad:?}");
     }
     assert_eq!(bitmap.free(pages(1, 70)), Ok(()));
-    assert_eq!(bitmap.free(pages(70, 1)), Err(BadFree::Parked));
+    assert_eq!(bitmap.free(pages(70, 1)), Err(NotFreed::Parked));
     bitmap.recycle();
-    assert_eq!(bitmap.free(pages(70, 1)), Err(BadFree::NotAllocated));
+    assert_eq!(bitmap.free(pages(70, 1)), Err(NotFreed::NotAllocated));
 }
 
 #[test]
