@@ -7,6 +7,7 @@
 //!
 //! - [`ap`]: the AP bus of s390, and the dispute over who decides over its queues.
 //! - [`vfio_ap`]: the driver that gives those queues to guests, version by version.
+//! - [`iova`]: the addresses that a device uses, as data behind the locks of a model.
 //! - [`catalogue`]: every scenario, with the verdict it is expected to get.
 //! - [`programs`]: lock programs of known size, to measure a search with.
 //!
@@ -21,3 +22,4 @@ pub mod programs;
 pub mod vfio_ap;
 
 pub use catalogue::{ap_perms_instance, catalogue};
+pub use selvedge_iova as iova;

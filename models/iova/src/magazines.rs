@@ -1,0 +1,187 @@
+//! Stacks of free ranges, two for each CPU and size, before a slower allocator.
+
+use alloc::vec::Vec;
+use core::mem;
+
+use crate::allocator::Allocator;
+use crate::extents::Extents;
+use crate::request::{NotFreed, Pages, Pfn, Refused, Request};
+
+/// Ranges of 1, 2, 4, 8, 16 and 32 pages are cached.
+pub const ORDERS: usize = 6;
+
+/// How many ranges a magazine holds.
+pub const MAGAZINE: usize = 127;
+
+/// Ranges of one size, by their first page.
+pub type Magazine = Vec<Pfn>;
+
+/// What a CPU keeps for itself. It goes to the depot for a magazine at a time.
+#[derive(Clone, Debug, Default)]
+pub struct CpuCache {
+    sizes: [Pair; ORDERS],
+}
+
+#[derive(Clone, Debug, Default)]
+struct Pair {
+    loaded: Magazine,
+    previous: Magazine,
+}
+
+impl CpuCache {
+    /// Takes out a range of 2^`order` pages that ends at `limit` at the latest, if there is one
+    /// within reach. With both magazines empty, `depot` may give a full one.
+    pub fn get(
+        &mut self,
+        order: usize,
+        limit: Pfn,
+        depot: impl FnOnce() -> Option<Magazine>,
+    ) -> Option<Pfn> {
+        let Pair { loaded, previous } = &mut self.sizes[order];
+        if loaded.is_empty() {
+            match previous.is_empty() {
+                false => mem::swap(loaded, previous),
+                true => *loaded = depot()?,
+            }
+        }
+        let highest = limit.checked_sub(1 << order)?;
+        let at = loaded.iter().rposition(|pfn| *pfn <= highest)?;
+        Some(loaded.swap_remove(at))
+    }
+
+    /// Puts in a range of 2^`order` pages. With both magazines full, `depot` gets one.
+    pub fn put(&mut self, order: usize, pfn: Pfn, depot: impl FnOnce(Magazine)) {
+        let Pair { loaded, previous } = &mut self.sizes[order];
+        if loaded.len() == MAGAZINE {
+            if previous.len() == MAGAZINE {
+                depot(mem::take(loaded));
+            } else {
+                mem::swap(loaded, previous);
+            }
+        }
+        // All at once: it must not grow with the lock held.
+        loaded.reserve_exact(MAGAZINE - loaded.len());
+        loaded.push(pfn);
+    }
+
+    /// Takes out everything: the order, and the first page.
+    fn drain(&mut self) -> impl Iterator<Item = (usize, Pfn)> {
+        self.sizes.iter_mut().enumerate().flat_map(|(order, Pair { loaded, previous })| {
+            loaded.drain(..).chain(previous.drain(..)).map(move |pfn| (order, pfn))
+        })
+    }
+}
+
+/// Full magazines that no CPU has use for, by size.
+#[derive(Clone, Debug, Default)]
+pub struct Depot {
+    sizes: [Vec<Magazine>; ORDERS],
+}
+
+impl Depot {
+    /// Takes out a magazine.
+    pub fn get(&mut self, order: usize) -> Option<Magazine> {
+        self.sizes[order].pop()
+    }
+
+    /// Puts in a magazine.
+    pub fn put(&mut self, order: usize, magazine: Magazine) {
+        self.sizes[order].push(magazine);
+    }
+
+    fn drain(&mut self) -> impl Iterator<Item = (usize, Pfn)> {
+        self.sizes.iter_mut().enumerate().flat_map(|(order, magazines)| {
+            magazines.drain(..).flatten().map(move |pfn| (order, pfn))
+        })
+    }
+}
+
+/// Sizes below 32 pages are rounded up to a power of two, so that what is freed suits whoever asks
+/// next. What is cached stays allocated in the allocator below.
+///
+/// Linux keeps no account of what is out, and believes who frees. This does.
+///
+/// Source: `alloc_iova_fast`, `free_iova_fast` and the functions they call in
+/// `drivers/iommu/iova.c`, v6.7.
+#[derive(Clone, Debug)]
+pub struct Magazines<A> {
+    cpus: Vec<CpuCache>,
+    depot: Depot,
+    below: A,
+    out: Extents,
+}
+
+impl<A: Allocator> Magazines<A> {
+    /// Nothing is cached yet for any of `cpus` CPUs (at least 1) before `below`, all of whose pages
+    /// are in `aperture`.
+    pub fn new(below: A, aperture: Pages, cpus: usize) -> Self {
+        let cpus = alloc::vec![CpuCache::default(); cpus];
+        Self { cpus, depot: Depot::default(), below, out: Extents::new(aperture.checked()) }
+    }
+
+    /// The work that runs every 100 ms: of each size, one magazine that is in the depot beyond one
+    /// for each CPU goes to the allocator below.
+    pub fn trim(&mut self) {
+        for order in 0..ORDERS {
+            if self.depot.sizes[order].len() > self.cpus.len() {
+                let magazine = self.depot.get(order).unwrap_or_default();
+                give_back(&mut self.below, magazine.into_iter().map(|pfn| (order, pfn)));
+            }
+        }
+    }
+
+    /// Everything that is cached goes to the allocator below.
+    fn empty(&mut self) {
+        for cpu in &mut self.cpus {
+            give_back(&mut self.below, cpu.drain());
+        }
+        give_back(&mut self.below, self.depot.drain());
+    }
+}
+
+fn give_back(below: &mut impl Allocator, cached: impl Iterator<Item = (usize, Pfn)>) {
+    for (order, pfn) in cached {
+        let freed = below.free(0, Pages { pfn, count: 1 << order });
+        freed.expect("what is cached is allocated");
+    }
+}
+
+/// The order of a size that is cached.
+fn cached_order(count: u64) -> Option<usize> {
+    let order = count.next_power_of_two().trailing_zeros() as usize;
+    (order < ORDERS).then_some(order)
+}
+
+impl<A: Allocator> Allocator for Magazines<A> {
+    fn alloc(&mut self, cpu: usize, request: Request) -> Result<Pfn, Refused> {
+        let index = cpu % self.cpus.len();
+        let order = cached_order(request.count());
+        let ask = if order.is_some() { request.rounded() } else { request };
+        // What is cached is aligned to its size, no further.
+        let cached = order.filter(|_| ask.align() == ask.count()).and_then(|order| {
+            self.cpus[index].get(order, request.limit(), || self.depot.get(order))
+        });
+        let pfn = match cached {
+            Some(pfn) => pfn,
+            None => self.below.alloc(cpu, ask).or_else(|_| {
+                self.empty();
+                self.below.alloc(cpu, ask)
+            })?,
+        };
+        self.out.insert(Pages { pfn, count: request.count() });
+        Ok(pfn)
+    }
+
+    fn free(&mut self, cpu: usize, pages: Pages) -> Result<(), NotFreed> {
+        self.out.remove(pages)?;
+        let index = cpu % self.cpus.len();
+        match cached_order(pages.count) {
+            Some(order) => {
+                let depot = &mut self.depot;
+                self.cpus[index].put(order, pages.pfn, |full| depot.put(order, full));
+                Ok(())
+            }
+            None => self.below.free(cpu, pages),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Flush on exhaustion over a bitmap: what is parked is merged into what is free.
+
+use alloc::vec::Vec;
+use core::mem;
+
+use crate::allocator::{Allocator, BadFlush};
+use crate::radix::Radix;
+use crate::request::{NotFreed, Pages, Pfn, Refused, Request};
+use crate::words;
+
+/// The idea of [`Swap`](crate::Swap) for pages of all sizes: a [`Radix`] of what is free, a bitmap of
+/// what is parked, and a bitmap of what was parked before the flush that runs. Neighbours that are
+/// freed apart are one block again afterwards, whatever sizes they had.
+///
+/// A flush that ends costs a word for each 64 pages of the aperture.
+#[derive(Clone, Debug)]
+pub struct SwapBitmap {
+    free: Radix,
+    parked: Bits,
+    flushing: Bits,
+    running: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Bits {
+    words: Vec<u64>,
+    pages: u64,
+}
+
+impl SwapBitmap {
+    /// An aperture in which everything is free.
+    ///
+    /// # Panics
+    ///
+    /// If there are no such pages.
+    pub fn new(aperture: Pages) -> Self {
+        let free = Radix::new(aperture);
+        let none = Bits { words: alloc::vec![0; free.words()], pages: 0 };
+        Self { free, parked: none.clone(), flushing: none, running: false }
+    }
+}
+
+impl Allocator for SwapBitmap {
+    fn alloc(&mut self, cpu: usize, request: Request) -> Result<Pfn, Refused> {
+        self.free.alloc(cpu, request).map_err(|_| match (self.running, self.parked.pages) {
+            (true, _) => Refused::Flushing,
+            (false, 0) => Refused::Exhausted,
+            (false, _) => Refused::Dry,
+        })
+    }
+
+    fn free(&mut self, _: usize, pages: Pages) -> Result<(), NotFreed> {
+        self.free.take_back(pages)?;
+        let (from, to) = self.free.bits(pages);
+        words::set(&mut self.parked.words, from, to);
+        self.parked.pages += pages.count;
+        Ok(())
+    }
+
+    fn begin_flush(&mut self) -> Result<(), BadFlush> {
+        if self.running {
+            return Err(BadFlush::Running);
+        }
+        self.running = true;
+        mem::swap(&mut self.parked, &mut self.flushing);
+        Ok(())
+    }
+
+    fn finish_flush(&mut self) -> Result<(), BadFlush> {
+        if !self.running {
+            return Err(BadFlush::NotRunning);
+        }
+        self.running = false;
+        self.free.put_words(&mut self.flushing.words);
+        self.flushing.pages = 0;
+        Ok(())
+    }
+
+    fn parked(&self) -> u64 {
+        self.parked.pages + self.flushing.pages
+    }
+}
