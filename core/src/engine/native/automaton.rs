@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use crate::explore::{Choice, Enabled};
 use crate::machine::{Fault, Machine, Ready};
 use crate::mix::mix;
-use crate::op::{ObjectId, Op, OpKind, ThreadId};
+use crate::op::{ObjectId, Op, ThreadId};
 use crate::violation::ViolationKind;
 
 use super::intern::History;
@@ -298,7 +298,7 @@ impl Automaton {
         if known == new {
             self.threads.push(ThreadState { thread, next });
             if let Some((object, op)) = next.pending
-                && matches!(op.kind, OpKind::TryLock | OpKind::LockInterruptible)
+                && op.kind.tries_lock()
             {
                 self.try_at(object);
             }
@@ -370,7 +370,7 @@ impl Automaton {
     fn unlock_first(&self, threads: &[u32]) -> Option<(usize, ObjectId)> {
         threads.iter().enumerate().find_map(|(thread, number)| {
             let (object, op) = self.threads[*number as usize].next.pending?;
-            (op.kind == OpKind::Unlock && !self.tried(object)).then_some((thread, object))
+            (op.kind.unlocks() && !self.tried(object)).then_some((thread, object))
         })
     }
 
