@@ -68,6 +68,8 @@
 //!   end: never released ([`sync::Tracked`]), still referenced ([`sync::Kref`],
 //!   [`sync::ModuleRef`]), still locked.
 //! - **Ownership**: an unlock by another thread.
+//! - **Sleeping in atomic context**: with a spinlock held, in a read section of RCU, in the
+//!   function of a timer ([`might_sleep`]).
 //! - **Invariants**: [`invariant_broken`] from inside the model, [`sync::Ghost::check`] on state
 //!   that the driver does not record, assertions (a panic is a violation).
 //!
@@ -139,7 +141,7 @@ pub use data::{Opaque, Value};
 pub use engine::{Engine, Limits, Listener, Progress, ReplayError, Search, UnknownName};
 pub use explore::{Schedule, ScheduleError, Shard, ShardError};
 pub use observe::{Site, Step, Trace};
-pub use runtime::{Function, forever, forget, function, invariant_broken, poll};
+pub use runtime::{Function, forever, forget, function, invariant_broken, might_sleep, poll};
 pub use scenario::{Expected, Scenario, ScenarioBuilder};
 pub use verdict::{Certificate, Counterexample, Part, Prediction, Report, Settled, Verdict};
 pub use violation::{Violation, ViolationKind, Wait};

@@ -68,9 +68,40 @@ impl OpKind {
         matches!(self, Self::Load | Self::Use | Self::CallModule | Self::Join)
     }
 
-    /// Whether it takes a semaphore that favours readers.
+    /// Whether it waits for its one owner to let go, and then is the owner.
+    pub(crate) fn locks(self) -> bool {
+        matches!(self, Self::Lock | Self::SpinLock)
+    }
+
+    /// Whether it takes a lock of one owner if that is free, and need not wait for it.
+    pub(crate) fn tries_lock(self) -> bool {
+        matches!(self, Self::TryLock | Self::LockInterruptible | Self::TrySpinLock)
+    }
+
+    /// Whether it gives back a lock of one owner.
+    pub(crate) fn unlocks(self) -> bool {
+        matches!(self, Self::Unlock | Self::SpinUnlock)
+    }
+
+    /// Whether it is about something at which a thread may be able to go on and then not again: a
+    /// semaphore that favours readers, a timer, a work item.
     pub(crate) fn is_unfair(self) -> bool {
-        matches!(self, Self::DownReadUnfair | Self::DownWriteUnfair)
+        matches!(
+            self,
+            Self::DownReadUnfair
+                | Self::DownWriteUnfair
+                | Self::ModTimer
+                | Self::TimerExpires
+                | Self::TimerReturns
+                | Self::DelTimer
+                | Self::DelTimerSync
+                | Self::QueueWork
+                | Self::WorkBegins
+                | Self::WorkReturns
+                | Self::FlushWork
+                | Self::CancelWorkSync
+                | Self::AwaitWork
+        )
     }
 
     /// What the thread itself learns from a reply. Some say only what the operation does: nothing
@@ -78,7 +109,7 @@ impl OpKind {
     /// learnt apart.
     pub(crate) fn told(self, reply: u64) -> u64 {
         match self {
-            Self::Ghost | Self::Instruction | Self::SrcuReadUnlock => 0,
+            Self::Ghost | Self::Instruction | Self::SrcuReadUnlock | Self::RcuReadUnlock => 0,
             _ => reply,
         }
     }
@@ -107,6 +138,12 @@ op_kinds! {
     TryLock => "mutex_trylock",
     /// `mutex_unlock`; `a` is the value left behind the lock.
     Unlock => "mutex_unlock",
+    /// `spin_lock_irqsave`.
+    SpinLock => "spin_lock",
+    /// `spin_trylock_irqsave`.
+    TrySpinLock => "spin_trylock",
+    /// `spin_unlock_irqrestore`; `a` is the value left behind the lock.
+    SpinUnlock => "spin_unlock",
     /// `down_read`: granted at once, or queued.
     DownRead => "down_read",
     /// The rest of a queued `down_read`: the wait for the grant.
@@ -135,6 +172,16 @@ op_kinds! {
     SynchronizeSrcu => "synchronize_srcu",
     /// The rest of `synchronize_srcu`: the wait for their ends.
     AwaitReaders => "synchronize_srcu (waiting)",
+    /// `rcu_read_lock`.
+    RcuReadLock => "rcu_read_lock",
+    /// `rcu_read_unlock`.
+    RcuReadUnlock => "rcu_read_unlock",
+    /// `synchronize_rcu`: a grace period begins.
+    SynchronizeRcu => "synchronize_rcu",
+    /// The rest of `synchronize_rcu`: the wait for its end.
+    AwaitGracePeriod => "synchronize_rcu (waiting)",
+    /// The end of the grace period that a callback of `call_rcu` waits for.
+    RcuCallback => "rcu callback",
     /// `prepare_to_wait`: from here on a wake-up is not lost.
     PrepareToWait => "prepare_to_wait",
     /// `schedule`: sleep until woken.
@@ -179,6 +226,30 @@ op_kinds! {
     Ghost => "ghost",
     /// An instruction of the machine on state that only it can touch.
     Instruction => "instruction",
+    /// `mod_timer`: yields whether nobody is there yet who waits for the time.
+    ModTimer => "mod_timer",
+    /// The time has come, unless the timer was deleted: its function begins.
+    TimerExpires => "timer expires",
+    /// The function of a timer returns.
+    TimerReturns => "timer returns",
+    /// `del_timer`: yields whether the timer was pending.
+    DelTimer => "del_timer",
+    /// `del_timer_sync`: the same, once its function does not run.
+    DelTimerSync => "del_timer_sync",
+    /// `queue_work`: yields what it did.
+    QueueWork => "queue_work",
+    /// A worker begins the work, unless that was cancelled.
+    WorkBegins => "work begins",
+    /// The work is done.
+    WorkReturns => "work returns",
+    /// `flush_work`: yields whether there is something to wait for.
+    FlushWork => "flush_work",
+    /// `cancel_work_sync`: takes the work off its queue, and keeps it off.
+    CancelWorkSync => "cancel_work_sync",
+    /// The rest of `flush_work` and `cancel_work_sync`: the wait for the work.
+    AwaitWork => "flush_work (waiting)",
+    /// `raw_cpu_ptr`: yields the CPU that the thread is on.
+    ThisCpu => "this_cpu",
     /// A wait for the end of another thread.
     Join => "join",
 }

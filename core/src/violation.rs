@@ -46,6 +46,14 @@ pub enum ViolationKind {
     Leak(String),
     /// An unlock by a thread that is not the owner, by lock class.
     NotOwner(String),
+    /// Something that may sleep where that is not allowed.
+    SleepInAtomic {
+        /// What may sleep: the class of what is waited for, or what the model says.
+        sleeps: String,
+        /// The class of what forbids it: a spinlock, a read section of RCU, a timer whose function
+        /// runs. The one taken last.
+        holds: String,
+    },
     /// A panic in a thread of the scenario, by its message.
     Panic(String),
 }
@@ -64,6 +72,11 @@ impl ViolationKind {
     /// The violation of invariant `id`.
     pub fn invariant(id: &str) -> Self {
         Self::Invariant(id.to_owned())
+    }
+
+    /// That something sleeps with `holds` held.
+    pub fn sleep_in_atomic(sleeps: &str, holds: &str) -> Self {
+        Self::SleepInAtomic { sleeps: sleeps.to_owned(), holds: holds.to_owned() }
     }
 
     /// A touch of an object of class `class` after its release.
@@ -90,6 +103,9 @@ impl fmt::Display for ViolationKind {
             Self::DoubleRelease(class) => write!(f, "double-release({class})"),
             Self::Leak(class) => write!(f, "leak({class})"),
             Self::NotOwner(class) => write!(f, "unlock-by-non-owner({class})"),
+            Self::SleepInAtomic { sleeps, holds } => {
+                write!(f, "sleep-in-atomic({sleeps}, {holds})")
+            }
             Self::Panic(message) => write!(f, "panic({message})"),
         }
     }

@@ -14,7 +14,7 @@
 //! - To join commutes with everything; it only needs the other thread's end.
 //!
 //! - Readers of a semaphore that favours them come and go as they like.
-//! - To enter a section of `srcu` or to leave it commutes with others who do; the end of
+//! - To enter a section of `srcu` or RCU or to leave it commutes with others who do; the end of
 //!   `synchronize_srcu`, with everything that can happen while it is possible.
 //!
 //! It is coarser in two places:
@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 use super::{Enabled, Happened};
 use crate::machine::REFUSED;
 use crate::op::{OpKind, ThreadId};
-use crate::sync::Srcu;
+use crate::sync::Readers;
 
 /// An operation that has happened.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -65,7 +65,9 @@ impl Event {
     /// Whether the object is as it was before.
     fn reads(&self) -> bool {
         match self.kind() {
-            OpKind::TryLock | OpKind::TryDownRead | OpKind::TryDownWrite => self.reply == REFUSED,
+            OpKind::TryLock | OpKind::TrySpinLock | OpKind::TryDownRead | OpKind::TryDownWrite => {
+                self.reply == REFUSED
+            }
             OpKind::Sleep => true,
             kind => kind.reads(),
         }
@@ -76,13 +78,9 @@ impl Event {
         self.makes || !self.what.sure
     }
 
-    /// Whether it takes a mutex.
+    /// Whether it takes a mutex or a spinlock.
     pub(super) fn acquires(&self) -> bool {
-        match self.kind() {
-            OpKind::Lock => true,
-            OpKind::LockInterruptible | OpKind::TryLock => self.reply != REFUSED,
-            _ => false,
-        }
+        self.kind().locks() || (self.kind().tries_lock() && self.reply != REFUSED)
     }
 }
 
@@ -96,8 +94,11 @@ pub(super) fn dependent(one: &Event, other: &Event) -> bool {
 }
 
 fn commute_on_an_object(one: &Event, other: &Event) -> bool {
-    use OpKind::{AwaitRead, AwaitReaders, AwaitWrite};
-    let granted = |event: &Event| matches!(event.kind(), AwaitRead | AwaitWrite | AwaitReaders);
+    use OpKind::{AwaitGracePeriod, AwaitRead, AwaitReaders, AwaitWrite, RcuCallback};
+    let granted = |event: &Event| {
+        let kinds = [AwaitRead, AwaitWrite, AwaitReaders, AwaitGracePeriod, RcuCallback];
+        kinds.contains(&event.kind())
+    };
     (one.reads() && other.reads())
         || granted(one)
         || granted(other)
@@ -107,10 +108,13 @@ fn commute_on_an_object(one: &Event, other: &Event) -> bool {
 
 /// Whether they are readers, coming or going, who do not notice each other.
 fn beside_each_other(one: OpKind, other: OpKind) -> bool {
-    use OpKind::{DownReadUnfair, SrcuReadLock, SrcuReadUnlock, UpRead};
+    use OpKind::{
+        DownReadUnfair, RcuReadLock, RcuReadUnlock, SrcuReadLock, SrcuReadUnlock, UpRead,
+    };
     match one {
         DownReadUnfair => matches!(other, DownReadUnfair | UpRead),
         SrcuReadLock | SrcuReadUnlock => matches!(other, SrcuReadLock | SrcuReadUnlock),
+        RcuReadLock | RcuReadUnlock => matches!(other, RcuReadLock | RcuReadUnlock),
         _ => false,
     }
 }
@@ -119,16 +123,22 @@ fn beside_each_other(one: OpKind, other: OpKind) -> bool {
 pub(super) fn enables(earlier: &Event, later: &Event) -> bool {
     earlier.what.object == later.what.object
         && match later.kind() {
-            OpKind::Lock => earlier.kind() == OpKind::Unlock,
+            kind if kind.locks() => earlier.kind().unlocks(),
             OpKind::AwaitRead => earlier.kind() == OpKind::UpWrite,
             OpKind::AwaitWrite | OpKind::DownWriteUnfair => {
                 matches!(earlier.kind(), OpKind::UpRead | OpKind::UpWrite)
             }
             OpKind::DownReadUnfair => earlier.kind() == OpKind::UpWrite,
-            OpKind::AwaitReaders => {
-                let waits = Srcu::waiter(later.thread());
-                earlier.kind() == OpKind::SrcuReadUnlock && earlier.reply & waits != 0
+            OpKind::AwaitReaders | OpKind::AwaitGracePeriod | OpKind::RcuCallback => {
+                let unlocks = [OpKind::SrcuReadUnlock, OpKind::RcuReadUnlock];
+                let waits = Readers::waiter(later.thread());
+                unlocks.contains(&earlier.kind()) && earlier.reply & waits != 0
             }
+            OpKind::AwaitWork => {
+                let ends = [OpKind::WorkReturns, OpKind::CancelWorkSync];
+                ends.contains(&earlier.kind())
+            }
+            OpKind::DelTimerSync => earlier.kind() == OpKind::TimerReturns,
             _ => false,
         }
 }

@@ -39,7 +39,7 @@ use super::happens_before::{Clock, HappensBefore, Past};
 use super::part::Parts;
 use super::path::{Path, SavedPath, Threads};
 use super::{Decision, Enabled, Happened, Point, Strategy};
-use crate::op::{ObjectId, OpKind, ThreadId};
+use crate::op::{ObjectId, ThreadId};
 use crate::verdict::Certificate;
 
 /// Explores every trace of the parts that it takes once, and little more.
@@ -187,7 +187,7 @@ fn races(order: &HappensBefore) -> SmallVec<[Race; 2]> {
             // Whoever could have come first was tried where the other did.
             continue;
         }
-        let locks = event.kind() == OpKind::Lock && past.event.what.object == event.what.object;
+        let locks = event.kind().locks() && past.event.what.object == event.what.object;
         let race = if locks {
             past.event.acquires() && !known.covers(past)
         } else {
@@ -260,7 +260,7 @@ impl Strategy for Dpor {
         let decision = self.path.choose(point, wanted);
         if decision == Decision::Cut {
             for (thread, mutex, op) in point.blocked() {
-                if op.kind == OpKind::Lock
+                if op.kind.locks()
                     && let Some(race) = race_for(mutex, thread, &self.path.order)
                 {
                     self.reverse(&race);

@@ -179,17 +179,18 @@ fn set(of: &mut Vec<Option<usize>>, index: usize, to: Option<usize>) {
 fn fingerprint(event: &Event, clock: &Clock) -> u64 {
     use OpKind::{
         AwaitRead, AwaitWrite, DownRead, DownReadUnfair, DownWrite, DownWriteUnfair, Ghost,
-        Instruction, Join, Lock, LockInterruptible, TryDownRead, TryDownWrite, TryLock, Unlock,
-        UpWrite,
+        Instruction, Join, Lock, LockInterruptible, SpinLock, SpinUnlock, TryDownRead,
+        TryDownWrite, TryLock, TrySpinLock, Unlock, UpWrite,
     };
     let Op { kind, a, b } = event.what.op;
     // The number of a value, or of what a thread knew at its end, depends on what was explored
     // before and on who explores. It follows from what happened before.
     let (a, reply) = match kind {
-        Unlock | UpWrite => (0, event.reply),
+        Unlock | SpinUnlock | UpWrite => (0, event.reply),
         Ghost | Instruction | Join => (a, 0),
-        Lock | LockInterruptible | TryLock | DownRead | AwaitRead | TryDownRead | DownWrite
-        | AwaitWrite | TryDownWrite | DownReadUnfair | DownWriteUnfair
+        Lock | LockInterruptible | TryLock | SpinLock | TrySpinLock | DownRead | AwaitRead
+        | TryDownRead | DownWrite | AwaitWrite | TryDownWrite | DownReadUnfair
+        | DownWriteUnfair
             if event.reply < QUEUED =>
         {
             (a, 0)

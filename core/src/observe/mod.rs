@@ -3,6 +3,7 @@
 //! Observers hear of every operation twice, when a thread announces it and when it has
 //! happened, and are the same under every engine.
 
+mod atomic;
 pub mod lockdep;
 mod reached;
 mod trace;
@@ -58,6 +59,8 @@ struct Thread {
     task: Task,
     /// The objects behind `task`'s classes, so that holders can be found.
     holds: Vec<ObjectId>,
+    /// What forbids it to sleep, the last taken last.
+    atomic: Vec<ObjectId>,
     pending: Option<Pending>,
     /// What the thread polls for, if it does.
     polls: Option<&'static str>,
@@ -167,6 +170,7 @@ impl Observers {
             functions: Vec::new(),
             task: Task::default(),
             holds: Vec::new(),
+            atomic: Vec::new(),
             pending: None,
             polls: None,
         });
@@ -227,6 +231,9 @@ impl Observers {
         let event = Event { thread: me, object, op, way, reply: Some(reply), taken };
         self.events.push(event);
         self.seen.reached.reach(taken.at);
+        if atomic::begins(op.kind) && event.succeeded() {
+            thread.atomic.push(object);
+        }
         match locking(op.kind) {
             Some(Locking::Take(mode)) if event.succeeded() => {
                 thread.holds.push(object);
@@ -279,6 +286,7 @@ impl Observers {
         let thread = &mut self.threads[me.index()];
         if let Some(place) = thread.holds.iter().rposition(|held| *held == object) {
             thread.holds.remove(place);
+            atomic::ends(&mut thread.atomic, object);
             self.seen.lockdep.release(&mut thread.task, class);
         }
     }
@@ -376,21 +384,26 @@ enum Locking {
 fn locking(kind: OpKind) -> Option<Locking> {
     use OpKind::*;
     match kind {
-        Lock | LockInterruptible | TryLock | DownWrite | AwaitWrite | TryDownWrite
-        | DownWriteUnfair => Some(Locking::Take(Mode::Exclusive)),
+        Lock | LockInterruptible | TryLock | SpinLock | TrySpinLock | DownWrite | AwaitWrite
+        | TryDownWrite | DownWriteUnfair | TimerExpires | WorkBegins => {
+            Some(Locking::Take(Mode::Exclusive))
+        }
         DownRead | AwaitRead | TryDownRead => Some(Locking::Take(Mode::Shared)),
-        DownReadUnfair | SrcuReadLock => Some(Locking::Take(Mode::SharedRecursive)),
-        Unlock | UpRead | UpWrite | SrcuReadUnlock => Some(Locking::Release),
+        DownReadUnfair | SrcuReadLock | RcuReadLock => Some(Locking::Take(Mode::SharedRecursive)),
+        Unlock | SpinUnlock | UpRead | UpWrite | SrcuReadUnlock | RcuReadUnlock | TimerReturns
+        | WorkReturns => Some(Locking::Release),
         _ => None,
     }
 }
 
 /// How an operation waits for its class, if it is one that waits. A sleep waits for whoever
-/// promised to wake the sleepers, as it would for a lock.
+/// promised to wake the sleepers, as it would for a lock; whoever waits for a timer or for work,
+/// for its function.
 fn wanted(kind: OpKind) -> Option<Mode> {
     use OpKind::*;
     match kind {
-        Lock | LockInterruptible | DownWrite | DownWriteUnfair | SynchronizeSrcu | Sleep => {
+        Lock | LockInterruptible | SpinLock | DownWrite | DownWriteUnfair | SynchronizeSrcu
+        | SynchronizeRcu | Sleep | DelTimerSync | FlushWork | CancelWorkSync => {
             Some(Mode::Exclusive)
         }
         DownRead => Some(Mode::Shared),

@@ -64,6 +64,7 @@ impl Observers {
 
     /// The threads that have to act before `thread` can go on.
     fn held_up_by(&self, thread: ThreadId) -> Vec<ThreadId> {
+        use OpKind::{AwaitGracePeriod, AwaitReaders, RcuCallback};
         let wish = self.wish(thread);
         if wish.op.kind == OpKind::Join {
             return vec![ThreadId::new(wish.op.a as usize)];
@@ -73,7 +74,8 @@ impl Observers {
         for (index, other) in self.threads.iter().enumerate() {
             let holds = other.holds.contains(&wish.object)
                 && !(wants_read && self.holds_shared_only(index, wish))
-                && !(wish.op.kind == OpKind::AwaitReaders && self.began_later(index, thread));
+                && !(matches!(wish.op.kind, AwaitReaders | AwaitGracePeriod | RcuCallback)
+                    && self.began_later(index, thread));
             let ahead = other.pending.is_some_and(|p| {
                 p.object == wish.object
                     && p.since < wish.since
@@ -108,7 +110,7 @@ impl Observers {
         let mut sections = 0;
         let begins = on_it().filter(|(_, event)| event.thread.index() == reader);
         let begun = begins.fold(None, |begun, (at, event)| {
-            let opens = event.op.kind == OpKind::SrcuReadLock;
+            let opens = matches!(event.op.kind, OpKind::SrcuReadLock | OpKind::RcuReadLock);
             let first = if opens && sections == 0 { Some(at) } else { begun };
             if opens {
                 sections += 1

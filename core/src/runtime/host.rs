@@ -223,6 +223,7 @@ impl Host {
     }
 
     pub(crate) fn announce(&self, me: ThreadId, object: ObjectId, op: Op, at: Place) {
+        self.stop_if(me, |observers| observers.sleep_in_atomic(me, object, op.kind, at));
         self.inner().observers.announce(me, object, op, at);
     }
 
@@ -279,11 +280,22 @@ impl Host {
         self.violated(violation)
     }
 
-    pub(crate) fn invariant_broken(&self, me: ThreadId, id: &str, message: &str, at: Place) -> ! {
+    pub(crate) fn invariant_broken(&self, me: ThreadId, id: &str, message: &str, at: Place) {
+        self.stop_if(me, |observers| Some(observers.broken(me, id, message, at)));
+    }
+
+    /// Thread `me` is about to do `what`, which may sleep.
+    pub(crate) fn might_sleep(&self, me: ThreadId, what: &str, at: Place) {
+        self.stop_if(me, |observers| observers.may_not_sleep(me, what, at));
+    }
+
+    /// Ends the execution if thread `me` violates something.
+    fn stop_if(&self, me: ThreadId, violates: impl FnOnce(&Observers) -> Option<Violation>) {
         let violation = {
             let mut inner = self.inner();
+            let Some(violation) = violates(&inner.observers) else { return };
             inner.observers.forget_after(me);
-            inner.observers.broken(me, id, message, at)
+            violation
         };
         self.violated(violation)
     }

@@ -287,6 +287,40 @@ pub(crate) fn broken_at(id: &str, message: String, at: Place) {
     }
 }
 
+/// Declares that the running thread is about to do something that may sleep: `vfree`, an
+/// instruction that is repeated after a pause. Whether it does sleep makes no difference.
+///
+/// The kernel says so with `might_sleep()`. Objects that wait say so themselves.
+///
+/// # Violations
+///
+/// [`ViolationKind::SleepInAtomic`](crate::ViolationKind::SleepInAtomic) if the thread has a
+/// spinlock, is in a read section of RCU, or runs the function of a timer.
+///
+/// ```
+/// use selvedge_core::sync::SpinLock;
+/// use selvedge_core::{Engine, Scenario, ViolationKind, might_sleep};
+/// let scenario = Scenario::builder("example/vfree", || SpinLock::new("list_lock", ()))
+///     .thread("T", |list_lock| {
+///         let _held = list_lock.lock();
+///         might_sleep("vfree");
+///     })
+///     .refuted([ViolationKind::sleep_in_atomic("vfree", "list_lock")]);
+/// scenario.assert_as_expected(Engine::Native);
+/// ```
+#[track_caller]
+pub fn might_sleep(what: &str) {
+    let at = Location::caller();
+    match current() {
+        Runtime::Native(execution) => execution.might_sleep(what, at),
+        other => {
+            if let Some(host) = host() {
+                host.might_sleep(me(&other), what, at);
+            }
+        }
+    }
+}
+
 /// Names the kernel function that the running thread models, until the result is dropped.
 ///
 /// The names show in traces and reports, beside the line of the model.

@@ -5,9 +5,11 @@ use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 
 use crate::data::{Data, KEEP, Value, WriteData};
-use crate::machine::{Fault, Machine, REFUSED, Ready};
+use crate::machine::REFUSED;
 use crate::object::{Object, unwinding};
-use crate::op::{Op, OpKind, ThreadId};
+use crate::op::{Op, OpKind};
+
+use super::owned::Owned;
 
 /// The kernel's `struct mutex`, with the data it protects.
 ///
@@ -34,7 +36,7 @@ impl<T: Value> Mutex<T> {
     /// An unlocked mutex of lock class `class` that protects `value`.
     pub fn new(class: &'static str, value: T) -> Self {
         let (data, id) = Data::new(value);
-        Self { object: Object::new(class, Box::new(State { owner: None, value: id })), data }
+        Self { object: Object::new(class, Box::new(Owned::new(id))), data }
     }
 
     /// `mutex_lock`: waits until the mutex is free and takes it.
@@ -152,56 +154,5 @@ impl<T: Value> Drop for MutexGuard<'_, T> {
 impl<T: Value + fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("MutexGuard").field(&**self).finish()
-    }
-}
-
-#[derive(Clone)]
-struct State {
-    owner: Option<ThreadId>,
-    /// Identity of the data; its next holder learns it with the lock.
-    value: u64,
-}
-
-impl State {
-    fn take(&mut self, me: ThreadId) -> u64 {
-        self.owner = Some(me);
-        self.value
-    }
-}
-
-impl Machine for State {
-    fn ready(&self, _me: ThreadId, op: Op) -> Ready {
-        match op.kind {
-            OpKind::Lock => Ready::when(self.owner.is_none()),
-            // Who finds it free takes it; a signal ends only a wait.
-            OpKind::LockInterruptible if self.owner.is_some() => Ready::NO.or_chance(),
-            _ => Ready::YES,
-        }
-    }
-
-    fn apply(&mut self, me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
-        let free = self.owner.is_none();
-        match op.kind {
-            OpKind::Lock => Ok(self.take(me)),
-            OpKind::LockInterruptible | OpKind::TryLock if free => Ok(self.take(me)),
-            OpKind::LockInterruptible | OpKind::TryLock => Ok(REFUSED),
-            OpKind::Unlock if self.owner == Some(me) => {
-                self.owner = None;
-                if op.a != KEEP {
-                    self.value = op.a;
-                }
-                Ok(0)
-            }
-            OpKind::Unlock => Err(Fault::NotOwner),
-            other => unreachable!("{other} is no operation of a mutex"),
-        }
-    }
-
-    fn encode(&self, key: &mut Vec<u64>) {
-        key.extend([self.owner.map_or(0, |owner| owner.index() as u64 + 1), self.value]);
-    }
-
-    fn left_behind(&self) -> bool {
-        self.owner.is_some()
     }
 }

@@ -4,11 +4,10 @@
 use std::fmt;
 use std::panic::Location;
 
-use smallvec::SmallVec;
-
-use crate::machine::{Fault, Machine, Ready};
 use crate::object::{Object, unwinding};
-use crate::op::{Op, OpKind, ThreadId};
+use crate::op::{Op, OpKind};
+
+use super::readers::Readers;
 
 /// The kernel's `struct srcu_struct`.
 ///
@@ -33,8 +32,7 @@ pub struct Srcu {
 impl Srcu {
     /// A domain of readers, of lock class `class`.
     pub fn new(class: &'static str) -> Self {
-        let state = State { readers: SmallVec::new(), waiting: SmallVec::new() };
-        Self { object: Object::new(class, Box::new(state)) }
+        Self { object: Object::new(class, Box::new(Readers::default())) }
     }
 
     /// `srcu_read_lock`.
@@ -51,14 +49,6 @@ impl Srcu {
         let at = Location::caller();
         self.object.perform(Op::new(OpKind::SynchronizeSrcu), at);
         self.object.perform(Op::new(OpKind::AwaitReaders), at);
-    }
-}
-
-impl Srcu {
-    /// How a thread that synchronizes shows in what the end of a section replies. Only who looks
-    /// for dependences wants to know.
-    pub(crate) fn waiter(thread: ThreadId) -> u64 {
-        1 << (thread.index() % u64::BITS as usize)
     }
 }
 
@@ -89,79 +79,5 @@ impl Drop for SrcuReader<'_> {
         if !unwinding() {
             self.srcu.object.perform(Op::new(OpKind::SrcuReadUnlock), self.at);
         }
-    }
-}
-
-type Threads = SmallVec<[ThreadId; 4]>;
-
-#[derive(Clone)]
-struct State {
-    /// A thread that is in two sections is here twice. Kept sorted.
-    readers: Threads,
-    /// Who synchronizes, and with which sections that have not ended yet. Kept sorted.
-    waiting: SmallVec<[(ThreadId, Threads); 2]>,
-}
-
-impl State {
-    /// Ends a section, and says who was waiting for it.
-    fn leave(&mut self, me: ThreadId) -> Result<u64, Fault> {
-        let reader = self.readers.iter().position(|t| *t == me).ok_or(Fault::NotOwner)?;
-        self.readers.remove(reader);
-        // Of two sections of one thread the later ends first: a section that began before the wait
-        // has ended when fewer are left than the wait is for.
-        let left = self.readers.iter().filter(|t| **t == me).count();
-        let mut waited_for_by = 0;
-        for (waiter, sections) in &mut self.waiting {
-            if sections.iter().filter(|t| **t == me).count() > left {
-                let ended = sections.iter().position(|t| *t == me).expect("just counted");
-                sections.remove(ended);
-                waited_for_by |= Srcu::waiter(*waiter);
-            }
-        }
-        Ok(waited_for_by)
-    }
-
-    fn place(&self, me: ThreadId) -> usize {
-        self.waiting.iter().position(|(t, _)| *t == me).expect("it has begun to wait")
-    }
-}
-
-impl Machine for State {
-    fn ready(&self, me: ThreadId, op: Op) -> Ready {
-        match op.kind {
-            OpKind::AwaitReaders => Ready::when(self.waiting[self.place(me)].1.is_empty()),
-            _ => Ready::YES,
-        }
-    }
-
-    fn apply(&mut self, me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
-        match op.kind {
-            OpKind::SrcuReadLock => {
-                self.readers.push(me);
-                self.readers.sort_unstable();
-            }
-            OpKind::SrcuReadUnlock => return self.leave(me),
-            OpKind::SynchronizeSrcu => {
-                self.waiting.push((me, self.readers.clone()));
-                self.waiting.sort_unstable();
-            }
-            OpKind::AwaitReaders => drop(self.waiting.remove(self.place(me))),
-            other => unreachable!("{other} is no operation of a srcu_struct"),
-        }
-        Ok(0)
-    }
-
-    fn encode(&self, key: &mut Vec<u64>) {
-        let mut list = |threads: &Threads| {
-            key.push(threads.len() as u64);
-            key.extend(threads.iter().map(|t| t.index() as u64));
-        };
-        list(&self.readers);
-        list(&self.waiting.iter().map(|(t, _)| *t).collect());
-        self.waiting.iter().for_each(|(_, sections)| list(sections));
-    }
-
-    fn left_behind(&self) -> bool {
-        !self.readers.is_empty()
     }
 }

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use crate::explore::{Choice, Enabled};
 use crate::machine::{Fault, Machine, Ready};
 use crate::mix::mix;
-use crate::op::{ObjectId, Op, OpKind, ThreadId};
+use crate::op::{ObjectId, Op, ThreadId};
 use crate::violation::ViolationKind;
 
 use super::intern::History;
@@ -295,7 +295,7 @@ impl Automaton {
         if known == new {
             self.threads.push(ThreadState { thread, next });
             if let Some((object, op)) = next.pending
-                && matches!(op.kind, OpKind::TryLock | OpKind::LockInterruptible)
+                && op.kind.tries_lock()
             {
                 self.try_at(object);
             }
@@ -372,8 +372,7 @@ impl Automaton {
     fn unlock_first(&self, threads: &[u32]) -> Option<usize> {
         threads.iter().position(|number| {
             let next = &self.threads[*number as usize].next;
-            next.pending
-                .is_some_and(|(object, op)| op.kind == OpKind::Unlock && !self.tried(object))
+            next.pending.is_some_and(|(object, op)| op.kind.unlocks() && !self.tried(object))
         })
     }
 

@@ -507,6 +507,9 @@ impl Execution {
     }
 
     fn perform(&self, object: ObjectId, op: Op, at: Place) -> u64 {
+        if self.watched() {
+            self.stop_if(|observers, me| observers.sleep_in_atomic(me, object, op.kind, at));
+        }
         let me = {
             let mut inner = self.inner.borrow_mut();
             let me = inner.running;
@@ -539,11 +542,29 @@ impl Execution {
 
     /// Records a violation by the running thread, which then never runs again.
     pub(crate) fn invariant_broken(&self, id: &str, message: &str, at: Place) {
+        self.stop_if(|observers, me| Some(observers.broken(me, id, message, at)));
+    }
+
+    /// The running thread is about to do `what`, which may sleep.
+    pub(crate) fn might_sleep(&self, what: &str, at: Place) {
+        if self.watched() {
+            self.stop_if(|observers, me| observers.may_not_sleep(me, what, at));
+        }
+    }
+
+    /// Whether the observers know what the running thread holds.
+    fn watched(&self) -> bool {
+        self.inner.borrow().watched
+    }
+
+    /// If the running thread violates something, it never runs again.
+    fn stop_if(&self, violates: impl FnOnce(&Observers, ThreadId) -> Option<Violation>) {
         let me = {
             let mut inner = self.inner.borrow_mut();
             let inner = &mut *inner;
             let me = inner.running;
-            inner.violation.get_or_insert_with(|| inner.observers.broken(me, id, message, at));
+            let Some(violation) = violates(&inner.observers, me) else { return };
+            inner.violation.get_or_insert(violation);
             me
         };
         if me != ThreadId::SETUP {

@@ -1,5 +1,7 @@
 //! Small programs whose verdict is known, on every engine.
 
+mod atomic;
+
 use std::ops::ControlFlow;
 
 use selvedge_core::sync::{

@@ -1,0 +1,75 @@
+//! Who may not sleep, and does.
+//!
+//! A thread may not sleep with a spinlock held, because interrupts are off; in a read section of
+//! RCU, because a grace period is over when everybody has slept; in the function of a timer or a
+//! callback of RCU, because that interrupts somebody else. What is held follows from what the
+//! thread has been told. So whether it may sleep is asked where it announces what may sleep,
+//! whether it will have to wait there or not, and the answer is the same in every ordering that
+//! leads to it.
+
+use crate::object::Place;
+use crate::op::{ObjectId, OpKind, ThreadId};
+use crate::violation::{Violation, ViolationKind};
+
+use super::Observers;
+use super::lockdep::Taken;
+
+/// Whether a thread may not sleep any more when it has done this.
+pub(super) fn begins(kind: OpKind) -> bool {
+    use OpKind::{RcuCallback, RcuReadLock, SpinLock, TimerExpires, TrySpinLock};
+    matches!(kind, SpinLock | TrySpinLock | RcuReadLock | TimerExpires | RcuCallback)
+}
+
+/// The thread has let go of `object`, if that was among what forbids it to sleep.
+pub(super) fn ends(atomic: &mut Vec<ObjectId>, object: ObjectId) {
+    if let Some(place) = atomic.iter().rposition(|held| *held == object) {
+        atomic.remove(place);
+    }
+}
+
+/// Whether this may sleep.
+fn sleeps(kind: OpKind) -> bool {
+    use OpKind::{
+        CancelWorkSync, DownRead, DownReadUnfair, DownWrite, DownWriteUnfair, FlushWork, Join,
+        Lock, LockInterruptible, Sleep, SynchronizeRcu, SynchronizeSrcu,
+    };
+    matches!(
+        kind,
+        Lock | LockInterruptible
+            | DownRead
+            | DownReadUnfair
+            | DownWrite
+            | DownWriteUnfair
+            | Sleep
+            | SynchronizeRcu
+            | SynchronizeSrcu
+            | FlushWork
+            | CancelWorkSync
+            | Join
+    )
+}
+
+impl Observers {
+    /// The violation of thread `me` if it is about to do what may sleep, and may not.
+    pub(crate) fn sleep_in_atomic(
+        &self,
+        me: ThreadId,
+        object: ObjectId,
+        kind: OpKind,
+        at: Place,
+    ) -> Option<Violation> {
+        if !sleeps(kind) {
+            return None;
+        }
+        self.may_not_sleep(me, self.objects[object.index()].name, at)
+    }
+
+    /// The violation of thread `me` if it may not sleep, as `what` may.
+    pub(crate) fn may_not_sleep(&self, me: ThreadId, what: &str, at: Place) -> Option<Violation> {
+        let thread = self.threads.get(me.index())?;
+        let holds = self.objects[thread.atomic.last()?.index()].name;
+        let taken = Taken { function: thread.functions.last().copied(), at };
+        let reason = format!("{}: {what} may sleep, with {holds} held: {taken}", thread.name);
+        Some(Violation::new(ViolationKind::sleep_in_atomic(what, holds), reason))
+    }
+}

@@ -1,0 +1,61 @@
+//! A lock with one owner, who alone may unlock it: what mutexes and spinlocks have in common.
+
+use crate::data::KEEP;
+use crate::machine::{Fault, Machine, REFUSED, Ready};
+use crate::op::{Op, OpKind, ThreadId};
+
+/// The owner, and the value behind the lock.
+#[derive(Clone)]
+pub(super) struct Owned {
+    owner: Option<ThreadId>,
+    /// Identity of the data; its next holder learns it with the lock.
+    value: u64,
+}
+
+impl Owned {
+    /// A free lock with this value behind it.
+    pub(super) fn new(value: u64) -> Self {
+        Self { owner: None, value }
+    }
+
+    fn take(&mut self, me: ThreadId) -> u64 {
+        self.owner = Some(me);
+        self.value
+    }
+}
+
+impl Machine for Owned {
+    fn ready(&self, _me: ThreadId, op: Op) -> Ready {
+        match op.kind {
+            kind if kind.locks() => Ready::when(self.owner.is_none()),
+            // Who finds it free takes it; a signal ends only a wait.
+            OpKind::LockInterruptible if self.owner.is_some() => Ready::NO.or_chance(),
+            _ => Ready::YES,
+        }
+    }
+
+    fn apply(&mut self, me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
+        let free = self.owner.is_none();
+        match op.kind {
+            kind if kind.locks() => Ok(self.take(me)),
+            kind if kind.tries_lock() => Ok(if free { self.take(me) } else { REFUSED }),
+            kind if kind.unlocks() && self.owner == Some(me) => {
+                self.owner = None;
+                if op.a != KEEP {
+                    self.value = op.a;
+                }
+                Ok(0)
+            }
+            kind if kind.unlocks() => Err(Fault::NotOwner),
+            other => unreachable!("{other} is no operation of a mutex or a spinlock"),
+        }
+    }
+
+    fn encode(&self, key: &mut Vec<u64>) {
+        key.extend([self.owner.map_or(0, |owner| owner.index() as u64 + 1), self.value]);
+    }
+
+    fn left_behind(&self) -> bool {
+        self.owner.is_some()
+    }
+}

@@ -1,0 +1,105 @@
+//! RCU: readers that wait for nobody and may not sleep, and what waits for them.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+
+use crate::object::{Object, unwinding};
+use crate::op::{Op, OpKind};
+use crate::thread::spawn;
+
+use super::readers::Readers;
+
+/// The kernel's RCU, of which there is one; a scenario makes its own.
+///
+/// `synchronize_rcu` waits for every reader that has begun by then and for none that begins later.
+/// A reader that sleeps, and a callback that does, is a violation
+/// ([`ViolationKind::SleepInAtomic`](crate::ViolationKind::SleepInAtomic)). What is freed too early
+/// shows at the reader that touches it ([`Tracked`](super::Tracked)). Memory is sequentially
+/// consistent here, so what a reader saw before is all that is stale about it.
+///
+/// ```
+/// # selvedge_core::doctest(|| {
+/// use selvedge_core::sync::{Rcu, Tracked};
+/// use std::sync::Arc;
+/// let rcu = Rcu::new();
+/// let domain = Arc::new(Tracked::new("s390_domain", ()));
+/// let reader = rcu.read_lock();
+/// domain.get();
+/// reader.unlock();
+/// rcu.call(move || domain.release());
+/// rcu.synchronize();
+/// # });
+/// ```
+pub struct Rcu {
+    object: Arc<Object>,
+}
+
+impl Rcu {
+    /// RCU without a reader. Its class is `rcu`.
+    #[expect(clippy::new_without_default, reason = "it registers an object with the runtime")]
+    pub fn new() -> Self {
+        Self { object: Arc::new(Object::new("rcu", Box::new(Readers::default()))) }
+    }
+
+    /// `rcu_read_lock`.
+    #[track_caller]
+    pub fn read_lock(&self) -> RcuReader<'_> {
+        let at = Location::caller();
+        self.object.perform(Op::new(OpKind::RcuReadLock), at);
+        RcuReader { rcu: self, at }
+    }
+
+    /// `synchronize_rcu`.
+    #[track_caller]
+    pub fn synchronize(&self) {
+        let at = Location::caller();
+        self.object.perform(Op::new(OpKind::SynchronizeRcu), at);
+        self.object.perform(Op::new(OpKind::AwaitGracePeriod), at);
+    }
+
+    /// `call_rcu`: runs `callback` when a grace period is over that begins now or later.
+    ///
+    /// The callback is a thread of its own that may not sleep. As with
+    /// [`spawn`], to start it is no step.
+    #[track_caller]
+    pub fn call(&self, callback: impl FnOnce() + Send + 'static) {
+        let at = Location::caller();
+        let object = Arc::clone(&self.object);
+        spawn("rcu callback", move || {
+            object.perform(Op::new(OpKind::SynchronizeRcu), at);
+            object.perform(Op::new(OpKind::RcuCallback), at);
+            callback();
+        });
+    }
+}
+
+impl fmt::Debug for Rcu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rcu").field("object", &self.object).finish_non_exhaustive()
+    }
+}
+
+/// A read section of [`Rcu`]. Dropping it is `rcu_read_unlock`.
+#[must_use = "the section lasts only as long as this lives"]
+#[derive(Debug)]
+pub struct RcuReader<'a> {
+    rcu: &'a Rcu,
+    at: &'static Location<'static>,
+}
+
+impl RcuReader<'_> {
+    /// `rcu_read_unlock`.
+    #[track_caller]
+    pub fn unlock(mut self) {
+        self.at = Location::caller();
+    }
+}
+
+impl Drop for RcuReader<'_> {
+    fn drop(&mut self) {
+        if !unwinding() {
+            self.rcu.object.perform(Op::new(OpKind::RcuReadUnlock), self.at);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! `spinlock_t`: one owner, who may not sleep.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::panic::Location;
+
+use crate::data::{Data, Value, WriteData};
+use crate::machine::REFUSED;
+use crate::object::{Object, unwinding};
+use crate::op::{Op, OpKind};
+
+use super::owned::Owned;
+
+/// The kernel's `spinlock_t`, with the data it protects, taken by `spin_lock_irqsave`.
+///
+/// Whoever holds it may not sleep, because interrupts are off on its CPU: to take a mutex or a
+/// semaphore, to wait, and what says [`might_sleep`](crate::might_sleep) are violations
+/// ([`ViolationKind::SleepInAtomic`](crate::ViolationKind::SleepInAtomic)). An interrupt handler
+/// that wants the lock comes on another CPU, so it is one more thread.
+///
+/// ```
+/// # selvedge_core::doctest(|| {
+/// use selvedge_core::sync::SpinLock;
+/// let devices = SpinLock::new("list_lock", vec![1]);
+/// let mut held = devices.lock();
+/// held.push(2);
+/// held.unlock();
+/// assert_eq!(devices.try_lock().unwrap().len(), 2);
+/// # });
+/// ```
+pub struct SpinLock<T = ()> {
+    object: Object,
+    data: Data<T>,
+}
+
+impl<T: Value> SpinLock<T> {
+    /// A free spinlock of lock class `class` that protects `value`.
+    pub fn new(class: &'static str, value: T) -> Self {
+        let (data, id) = Data::new(value);
+        Self { object: Object::new(class, Box::new(Owned::new(id))), data }
+    }
+
+    /// `spin_lock_irqsave`: spins until the lock is free and takes it.
+    #[track_caller]
+    pub fn lock(&self) -> SpinGuard<'_, T> {
+        let at = Location::caller();
+        self.object.perform(Op::new(OpKind::SpinLock), at);
+        self.guard(at)
+    }
+
+    /// `spin_trylock_irqsave`: takes the lock if it is free now.
+    #[track_caller]
+    pub fn try_lock(&self) -> Option<SpinGuard<'_, T>> {
+        let at = Location::caller();
+        match self.object.perform(Op::new(OpKind::TrySpinLock), at) {
+            REFUSED => None,
+            _ => Some(self.guard(at)),
+        }
+    }
+
+    fn guard(&self, at: &'static Location<'static>) -> SpinGuard<'_, T> {
+        SpinGuard { lock: self, data: self.data.write(), at }
+    }
+}
+
+impl<T> fmt::Debug for SpinLock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpinLock").field("object", &self.object).finish_non_exhaustive()
+    }
+}
+
+/// A held [`SpinLock`]. Dropping it is `spin_unlock_irqrestore`; [`unlock`](Self::unlock) does so
+/// with a line of its own in the trace.
+#[must_use = "a spinlock is held only as long as its guard lives"]
+pub struct SpinGuard<'a, T: Value> {
+    lock: &'a SpinLock<T>,
+    data: WriteData<'a, T>,
+    at: &'static Location<'static>,
+}
+
+impl<T: Value> SpinGuard<'_, T> {
+    /// `spin_unlock_irqrestore`.
+    #[track_caller]
+    pub fn unlock(mut self) {
+        self.at = Location::caller();
+    }
+}
+
+impl<T: Value> Deref for SpinGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.data.get()
+    }
+}
+
+impl<T: Value> DerefMut for SpinGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.data.get_mut()
+    }
+}
+
+impl<T: Value> Drop for SpinGuard<'_, T> {
+    fn drop(&mut self) {
+        let value = self.data.close();
+        if !unwinding() {
+            self.lock.object.perform(Op::with(OpKind::SpinUnlock, value), self.at);
+        }
+    }
+}
+
+impl<T: Value + fmt::Debug> fmt::Debug for SpinGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SpinGuard").field(&**self).finish()
+    }
+}

@@ -1,0 +1,413 @@
+//! Spinlocks, RCU, timers and work: who may not sleep, and who waits for whom.
+
+use std::sync::Arc;
+
+use selvedge_core::sync::{
+    Atomic, Mutex, PerCpu, Rcu, RwSem, SpinLock, Srcu, Timer, Tracked, WaitQueue, Work,
+};
+use selvedge_core::{Engine, Scenario, ScenarioBuilder, Settled, ViolationKind, might_sleep};
+
+use super::{check, deadlock, same_traces};
+
+/// Proved or refuted on every engine, and source-DPOR finds the traces that sleep sets find.
+fn settled(scenario: &Scenario) {
+    check(scenario);
+    same_traces(scenario);
+}
+
+#[test]
+fn a_spinlock_excludes_and_may_be_tried() {
+    let world = || (SpinLock::new("L", 0), Atomic::new("busy", 0));
+    let scenario = |claim: fn(u64, u64)| {
+        Scenario::builder("spin", world)
+            .thread("lock", |(lock, _)| *lock.lock() += 1)
+            .thread("try", |(lock, busy)| match lock.try_lock() {
+                Some(mut held) => *held += 1,
+                None => busy.store(1),
+            })
+            .finally(move |(lock, busy)| claim(*lock.lock(), busy.load()))
+    };
+    settled(&scenario(|sum, busy| assert_eq!(sum + busy, 2)).proved());
+    let busy = scenario(|sum, _| assert_eq!(sum, 2, "busy"));
+    settled(&busy.refuted([ViolationKind::Panic(
+        "assertion `left == right` failed: busy\n  left: 1\n right: 2".into(),
+    )]));
+}
+
+#[test]
+fn spinlocks_deadlock_as_mutexes_do() {
+    let scenario = Scenario::builder("abba", || ["A", "B"].map(|class| SpinLock::new(class, ())))
+        .thread("ab", |[a, b]| {
+            let _a = a.lock();
+            let _b = b.lock();
+        })
+        .thread("ba", |[a, b]| {
+            let _b = b.lock();
+            let _a = a.lock();
+        })
+        .refuted(deadlock(["A", "B"]));
+    settled(&scenario);
+    let report = scenario.verify(Engine::Native);
+    assert!(matches!(report.predictions[0].settled, Settled::Feasible(_)));
+}
+
+/// What may sleep, each in a world of its own.
+struct Sleepers {
+    mutex: Mutex,
+    sem: RwSem,
+    srcu: Srcu,
+    rcu: Rcu,
+    queue: WaitQueue,
+    work: Work,
+    spin: SpinLock,
+    timer: Timer,
+}
+
+fn sleepers() -> Arc<Sleepers> {
+    Arc::new(Sleepers {
+        mutex: Mutex::new("mutex", ()),
+        sem: RwSem::new("sem", ()),
+        srcu: Srcu::new("srcu"),
+        rcu: Rcu::new(),
+        queue: WaitQueue::new("queue"),
+        work: Work::new("work"),
+        spin: SpinLock::new("spin", ()),
+        timer: Timer::new("timer"),
+    })
+}
+
+type Sleep = fn(&Sleepers);
+
+/// Each with the class that it names.
+const SLEEPS: [(&str, Sleep); 10] = [
+    ("mutex", |w| drop(w.mutex.lock())),
+    ("mutex", |w| drop(w.mutex.lock_interruptible())),
+    ("sem", |w| drop(w.sem.down_read())),
+    ("sem", |w| drop(w.sem.down_write())),
+    ("srcu", |w| w.srcu.synchronize()),
+    ("rcu", |w| w.rcu.synchronize()),
+    ("queue", |w| w.queue.wait_event(|| false)),
+    ("work", |w| w.work.flush_work()),
+    ("work", |w| w.work.cancel_work_sync()),
+    ("vfree", |_| might_sleep("vfree")),
+];
+
+#[test]
+fn nobody_sleeps_where_that_is_not_allowed() {
+    type Body = fn(&Arc<Sleepers>, Sleep);
+    let forbidden: [(&str, Body); 4] = [
+        ("spin", |w, sleep| {
+            let _held = w.spin.lock();
+            sleep(w);
+        }),
+        ("rcu", |w, sleep| {
+            let _reader = w.rcu.read_lock();
+            sleep(w);
+        }),
+        ("rcu", |w, sleep| {
+            let world = Arc::clone(w);
+            w.rcu.call(move || sleep(&world));
+        }),
+        ("timer", |w, sleep| {
+            let world = Arc::clone(w);
+            w.timer.mod_timer(move || sleep(&world));
+        }),
+    ];
+    for (holds, body) in forbidden {
+        for (what, sleep) in SLEEPS {
+            let scenario = Scenario::builder(format!("{holds}/{what}"), sleepers)
+                .thread("T", move |w| body(w, sleep))
+                .refuted([ViolationKind::sleep_in_atomic(what, holds)]);
+            check(&scenario);
+        }
+    }
+}
+
+#[test]
+fn one_sleeps_where_it_is_allowed() {
+    for (what, sleep) in SLEEPS.into_iter().filter(|(what, _)| *what != "queue") {
+        let scenario = Scenario::builder(what, sleepers)
+            .thread("T", move |w| {
+                w.spin.lock().unlock();
+                w.rcu.read_lock().unlock();
+                let _mutex = if what == "mutex" { None } else { Some(w.mutex.lock()) };
+                let _reader = if what == "srcu" { None } else { Some(w.srcu.read_lock()) };
+                sleep(w);
+            })
+            .proved();
+        check(&scenario);
+    }
+    let in_work = Scenario::builder("work", sleepers).thread("T", |w| {
+        let world = Arc::clone(w);
+        w.work.queue_work(move || drop(world.mutex.lock()));
+        w.work.flush_work();
+    });
+    settled(&in_work.proved());
+    // The innermost of what forbids it is named, and what has been given back forbids nothing.
+    let nested = Scenario::builder("nested", sleepers)
+        .thread("T", |w| {
+            let reader = w.rcu.read_lock();
+            let spin = w.spin.lock();
+            reader.unlock();
+            might_sleep("vfree");
+            spin.unlock();
+        })
+        .refuted([ViolationKind::sleep_in_atomic("vfree", "spin")]);
+    check(&nested);
+}
+
+/// It sleeps in one ordering only: where it finds that it is the first.
+#[test]
+fn a_sleep_is_found_in_the_one_ordering_that_has_it() {
+    let scenario = Scenario::builder("ordering", || (SpinLock::new("L", 0), Mutex::new("M", ())))
+        .thread("first", |(lock, mutex)| {
+            let held = lock.lock();
+            if *held == 0 {
+                drop(mutex.lock());
+            }
+        })
+        .thread("second", |(lock, _)| *lock.lock() += 1)
+        .refuted([ViolationKind::sleep_in_atomic("M", "L")]);
+    check(&scenario);
+}
+
+/// A reader of what is about to be freed, and who frees it.
+fn freed_by(free: fn(&Arc<Domain>)) -> ScenarioBuilder<Arc<Domain>> {
+    let world = || {
+        let (rcu, listed) = (Rcu::new(), Atomic::new("listed", 1));
+        Arc::new(Domain { rcu, listed, node: Tracked::new("node", ()) })
+    };
+    let read = |w: &Arc<Domain>| {
+        let _reader = w.rcu.read_lock();
+        if w.listed.load() == 1 {
+            w.node.get();
+        }
+    };
+    Scenario::builder("rcu", world).thread("R", read).thread("remove", move |w| {
+        w.listed.store(0);
+        free(w);
+    })
+}
+
+struct Domain {
+    rcu: Rcu,
+    listed: Atomic,
+    node: Tracked,
+}
+
+#[test]
+fn rcu_keeps_what_a_reader_has_found() {
+    settled(
+        &freed_by(|w| {
+            w.rcu.synchronize();
+            w.node.release();
+        })
+        .proved(),
+    );
+    let callback = freed_by(|w| {
+        let world = Arc::clone(w);
+        w.rcu.call(move || world.node.release());
+    });
+    settled(&callback.proved());
+    check(&freed_by(|w| w.node.release()).refuted([ViolationKind::use_after_release("node")]));
+    // A grace period that begins before the node is taken off the list is over too early.
+    let early = Scenario::builder("early", || (Rcu::new(), Tracked::new("node", ())))
+        .thread("R", |(rcu, node)| {
+            let _reader = rcu.read_lock();
+            node.get();
+        })
+        .thread("remove", |(rcu, node)| {
+            rcu.synchronize();
+            node.release();
+        })
+        .refuted([ViolationKind::use_after_release("node")]);
+    check(&early);
+}
+
+#[test]
+fn a_section_inside_of_a_section_is_of_the_same_reader() {
+    let scenario = Scenario::builder("rcu", || (Rcu::new(), Atomic::new("go", 0)))
+        .thread("R", |(rcu, go)| {
+            let _outer = rcu.read_lock();
+            rcu.read_lock().unlock();
+            go.load();
+        })
+        .thread("S", |(rcu, go)| {
+            rcu.synchronize();
+            go.store(1);
+        })
+        .proved();
+    settled(&scenario);
+}
+
+fn armed(body: fn(&Arc<Armed>), function: fn(&Armed)) -> ScenarioBuilder<Arc<Armed>> {
+    let world = || {
+        let lock = SpinLock::new("lock", ());
+        Arc::new(Armed { timer: Timer::new("timer"), ring: Tracked::new("ring", ()), lock })
+    };
+    Scenario::builder("timer", world).thread("T", move |w| {
+        let world = Arc::clone(w);
+        w.timer.mod_timer(move || function(&world));
+        body(w);
+    })
+}
+
+struct Armed {
+    timer: Timer,
+    ring: Tracked,
+    lock: SpinLock,
+}
+
+#[test]
+fn del_timer_sync_waits_for_the_function_and_del_timer_does_not() {
+    let uses_ring = |w: &Armed| _ = w.ring.get();
+    let sync = armed(
+        |w| {
+            w.timer.del_timer_sync();
+            w.ring.release();
+        },
+        uses_ring,
+    );
+    settled(&sync.proved());
+    let early = armed(
+        |w| {
+            w.timer.del_timer();
+            w.ring.release();
+        },
+        uses_ring,
+    );
+    check(&early.refuted([ViolationKind::use_after_release("ring")]));
+    let never = armed(|w| w.ring.release(), uses_ring);
+    check(&never.refuted([ViolationKind::use_after_release("ring")]));
+}
+
+#[test]
+fn a_timer_expires_once_for_each_time_it_is_armed_or_fewer() {
+    let world = || Arc::new((Timer::new("timer"), Atomic::new("count", 0)));
+    let scenario = |most: u64| {
+        let arm = |w: &Arc<(Timer, Atomic)>| {
+            let world = Arc::clone(w);
+            w.0.mod_timer(move || _ = world.1.fetch_add(1));
+        };
+        Scenario::builder("count", world)
+            .thread("A", arm)
+            .thread("B", move |w| {
+                w.0.del_timer();
+                arm(w);
+            })
+            .finally(move |w| assert!((1..=most).contains(&w.1.load()), "too often"))
+    };
+    settled(&scenario(2).proved());
+    check(&scenario(1).refuted([ViolationKind::Panic("too often".into())]));
+}
+
+#[test]
+fn del_timer_sync_under_the_lock_of_the_function_deadlocks() {
+    let scenario = armed(
+        |w| {
+            let _held = w.lock.lock();
+            w.timer.del_timer_sync();
+        },
+        |w| drop(w.lock.lock()),
+    );
+    let scenario = scenario.finally(|w| w.ring.release());
+    let scenario = scenario.refuted(deadlock(["lock", "timer"]));
+    settled(&scenario);
+    let report = scenario.verify(Engine::Native);
+    assert!(matches!(report.predictions[0].settled, Settled::Feasible(_)), "{report}");
+}
+
+#[test]
+fn flushed_and_cancelled_work_has_returned() {
+    let world = || Arc::new((Work::new("work"), Tracked::new("depot", ())));
+    type Shared = Arc<(Work, Tracked)>;
+    let queue = |w: &Shared| {
+        let world = Arc::clone(w);
+        w.0.queue_work(move || _ = world.1.get())
+    };
+    let scenario = |wait: fn(&Work)| {
+        Scenario::builder("work", world).thread("T", move |w: &Shared| {
+            assert!(queue(w), "nobody else queues it");
+            wait(&w.0);
+            w.1.release();
+        })
+    };
+    settled(&scenario(Work::flush_work).proved());
+    settled(&scenario(Work::cancel_work_sync).proved());
+    check(&scenario(|_| {}).refuted([ViolationKind::use_after_release("depot")]));
+    // Who queues it again while it is flushed is not waited for.
+    let again = scenario(Work::flush_work).thread("again", move |w| _ = queue(w));
+    let gone = ViolationKind::use_after_release("depot");
+    let nobody = "nobody else queues it";
+    check(&again.refuted([gone, ViolationKind::Panic(nobody.into())]));
+}
+
+#[test]
+fn work_is_queued_once_and_not_while_it_is_cancelled() {
+    let world = || Arc::new((Work::new("work"), Atomic::new("count", 0)));
+    let queue = |w: &Arc<(Work, Atomic)>| {
+        let world = Arc::clone(w);
+        _ = w.0.queue_work(move || _ = world.1.fetch_add(1));
+    };
+    let scenario = Scenario::builder("work", world)
+        .thread("A", queue)
+        .thread("B", queue)
+        .finally(|w| assert!((1..=2).contains(&w.1.load())))
+        .proved();
+    settled(&scenario);
+    let cancelled = Scenario::builder("cancelled", world)
+        .thread("A", queue)
+        .thread("cancel", |w| {
+            w.0.cancel_work_sync();
+            w.1.load();
+        })
+        .proved();
+    settled(&cancelled);
+}
+
+#[test]
+fn flushing_work_under_its_lock_deadlocks() {
+    let world = || Arc::new((Work::new("work"), Mutex::new("mdevs_lock", ())));
+    let scenario = Scenario::builder("flush", world)
+        .thread("T", |w| {
+            let world = Arc::clone(w);
+            w.0.queue_work(move || drop(world.1.lock()));
+            let _held = w.1.lock();
+            w.0.flush_work();
+        })
+        .refuted(deadlock(["mdevs_lock", "work"]));
+    settled(&scenario);
+    let report = scenario.verify(Engine::Native);
+    assert!(matches!(report.predictions[0].settled, Settled::Feasible(_)), "{report}");
+}
+
+/// Two that believe to be alone on their CPU, because nobody else is on it when they look.
+#[test]
+fn a_thread_moves_from_cpu_to_cpu() {
+    let world = || PerCpu::new("fq", (0..2).map(|_| Atomic::new("head", 0)));
+    let push = |fq: &PerCpu<Atomic>| {
+        let head = fq.this_cpu();
+        head.store(head.load() + 1);
+    };
+    let sum = |fq: &PerCpu<Atomic>| fq.iter().map(Atomic::load).sum::<u64>();
+    let lost = Scenario::builder("lost", world)
+        .thread("A", push)
+        .thread("B", push)
+        .finally(move |fq| assert_eq!(sum(fq), 2, "lost"))
+        .refuted([ViolationKind::Panic(
+            "assertion `left == right` failed: lost\n  left: 1\n right: 2".into(),
+        )]);
+    check(&lost);
+    let locked = || PerCpu::new("fq", (0..2).map(|_| SpinLock::new("fq->lock", 0)));
+    let both = Scenario::builder("locked", locked)
+        .thread("A", |fq| *fq.this_cpu().lock() += 1)
+        .thread("B", |fq| *fq.this_cpu().lock() += 1)
+        .finally(|fq| assert_eq!(fq.iter().map(|ring| *ring.lock()).sum::<u64>(), 2))
+        .proved();
+    settled(&both);
+    let apart = Scenario::builder("apart", world)
+        .thread("A", |fq| fq.this_cpu().store(1))
+        .finally(|fq| assert!(fq.iter().next().is_some_and(|head| head.load() == 1), "moved"))
+        .refuted([ViolationKind::Panic("moved".into())]);
+    check(&apart);
+}
