@@ -7,6 +7,7 @@
 //!
 //! - [`ap`]: the AP bus of s390, and the dispute over who decides over its queues.
 //! - [`vfio_ap`]: the driver that gives those queues to guests, version by version.
+//! - [`dma`]: who may hand out a DMA address again, and when.
 //! - [`iova`]: the addresses that a device uses, as data behind the locks of a model.
 //! - [`catalogue`]: every scenario, with the verdict it is expected to get.
 //! - [`programs`]: lock programs of known size, to measure a search with.
@@ -18,6 +19,7 @@
 
 pub mod ap;
 mod catalogue;
+pub mod dma;
 pub mod programs;
 pub mod vfio_ap;
 

@@ -53,7 +53,8 @@ impl Timer {
         }
         let timer = Arc::clone(&self.object);
         spawn("timer", move || {
-            // Each time starts from what was known before the first.
+            // Each time starts from nothing, since the function is one of the world alone.
+            runtime::forget();
             let start = runtime::history();
             while timer.perform(Op::new(OpKind::TimerExpires), at) != REFUSED {
                 function();

@@ -59,7 +59,8 @@ impl Work {
         if queued == QUEUED_FOR_NOBODY {
             let work = Arc::clone(&self.object);
             spawn("worker", move || {
-                // Each time starts from what was known before the first.
+                // Each time starts from nothing, since the function is one of the world alone.
+                runtime::forget();
                 let start = runtime::history();
                 while work.perform(Op::new(OpKind::WorkBegins), at) != REFUSED {
                     function();

@@ -1,6 +1,7 @@
 //! Linux's allocator: a tree of what is allocated, searched downwards from where it was last.
 
 use alloc::collections::BTreeMap;
+use core::hash::{Hash, Hasher};
 
 use slab::Slab;
 
@@ -157,5 +158,18 @@ impl Allocator for CachedTree {
         self.nodes.remove(index);
         self.by_pfn.remove(&lo);
         Ok(())
+    }
+}
+
+/// Equal for trees that answer alike, wherever in memory their nodes are.
+impl Hash for CachedTree {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.aperture.hash(state);
+        self.max32_alloc_size.hash(state);
+        [self.cached, self.cached32].map(|node| self.nodes[node].lo).hash(state);
+        self.by_pfn.len().hash(state);
+        for node in self.by_pfn.values() {
+            (self.nodes[*node].lo, self.nodes[*node].hi).hash(state);
+        }
     }
 }

@@ -17,12 +17,12 @@ pub const MAGAZINE: usize = 127;
 pub type Magazine = Vec<Pfn>;
 
 /// What a CPU keeps for itself. It goes to the depot for a magazine at a time.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CpuCache {
     sizes: [Pair; ORDERS],
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Pair {
     loaded: Magazine,
     previous: Magazine,
@@ -73,7 +73,7 @@ impl CpuCache {
 }
 
 /// Full magazines that no CPU has use for, by size.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Depot {
     sizes: [Vec<Magazine>; ORDERS],
 }

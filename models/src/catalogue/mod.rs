@@ -5,6 +5,7 @@
 mod alternatives;
 mod ap_perms;
 mod bugs;
+mod flush;
 mod hotplug;
 mod hotplug_bugs;
 mod in_use;
@@ -26,6 +27,7 @@ pub fn catalogue() -> Vec<Scenario> {
     scenarios.extend(bugs::scenarios());
     scenarios.extend(hotplug_bugs::scenarios());
     scenarios.extend(mutants::scenarios());
+    scenarios.extend(flush::scenarios());
     scenarios
 }
 
