@@ -139,6 +139,12 @@ pub struct Report {
     thorough: bool,
 }
 
+/// What an engine that interleaves whole operations has left out of a program that asks for less.
+fn weaker(engine: Engine, seen: &Seen) -> Option<String> {
+    let beyond = seen.weak() && !engine.has_weak_memory();
+    beyond.then(|| format!("orderings weaker than sequential consistency are beyond {engine}"))
+}
+
 impl Report {
     pub(crate) fn new(
         scenario: &Scenario,
@@ -147,7 +153,8 @@ impl Report {
         explored: Explored,
         seen: &Seen,
     ) -> Self {
-        let complete = explored.stopped.is_none();
+        let stopped = explored.stopped.or_else(|| weaker(engine, seen));
+        let complete = stopped.is_none();
         // What stops an execution may hide a deadlock; waiting does not.
         let waiting = |kind: &ViolationKind| {
             matches!(kind, ViolationKind::Deadlock(_) | ViolationKind::Starvation { .. })
@@ -162,7 +169,7 @@ impl Report {
             },
         };
         let predictions = seen.inversions().iter().map(settle).collect();
-        let verdict = match explored.stopped.clone() {
+        let verdict = match stopped.clone() {
             _ if !findings.0.is_empty() => Verdict::Refuted(findings.0.into_values().collect()),
             Some(reason) => Verdict::Inconclusive { reason },
             None => Verdict::Proved(explored.certificate),
@@ -171,7 +178,7 @@ impl Report {
             engine,
             verdict,
             complete,
-            stopped: explored.stopped,
+            stopped,
             search: explored.search,
             part: explored.part,
             executions: explored.executions,

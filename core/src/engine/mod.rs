@@ -59,6 +59,11 @@ impl Engine {
             Self::Shuttle => "shuttle",
         }
     }
+
+    /// Whether accesses that ask for less than sequential consistency can get less.
+    pub(crate) fn has_weak_memory(self) -> bool {
+        self == Self::Loom
+    }
 }
 
 impl fmt::Display for Engine {

@@ -78,6 +78,8 @@ struct Watched {
 pub(crate) struct Seen {
     lockdep: Lockdep,
     reached: Reached,
+    /// Whether somebody relied on less than sequential consistency.
+    weak: bool,
 }
 
 impl Seen {
@@ -85,6 +87,17 @@ impl Seen {
     pub(crate) fn absorb(&mut self, other: &Self) {
         self.lockdep.absorb(&other.lockdep);
         self.reached.absorb(&other.reached);
+        self.weak |= other.weak;
+    }
+
+    /// Notes that an access asked for less than sequential consistency.
+    pub(crate) fn note_weak(&mut self) {
+        self.weak = true;
+    }
+
+    /// Whether an access asked for less than sequential consistency.
+    pub(crate) fn weak(&self) -> bool {
+        self.weak
     }
 
     /// The inversions of the lock order.

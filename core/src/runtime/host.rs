@@ -250,6 +250,11 @@ impl Host {
         inner.observers.complete(me, way, reply, left_behind);
     }
 
+    /// An access asks for less than sequential consistency.
+    pub(crate) fn note_weak(&self) {
+        self.inner().observers.seen_mut().note_weak();
+    }
+
     /// `object` has changed without an operation of its own.
     pub(crate) fn changed(&self, object: ObjectId, machine: &(dyn Machine + 'static)) {
         self.inner().chooser.see(object, machine);

@@ -41,6 +41,8 @@ monitor!(
     /// loom 0.7.2 explores completely.
     loom_host, ::loom
 );
+#[cfg(feature = "loom")]
+pub(crate) mod loom_word;
 #[cfg(feature = "shuttle")]
 monitor!(
     /// Objects on shuttle.
@@ -134,6 +136,14 @@ pub(crate) fn value_id<T: Hash>(value: &T) -> u64 {
     match current() {
         Runtime::Native(execution) => execution.value_id(value),
         _ => 0,
+    }
+}
+
+/// Declares that an access asks for less than sequential consistency.
+pub(crate) fn note_weak() {
+    match current() {
+        Runtime::Native(execution) => execution.note_weak(),
+        _ => host().into_iter().for_each(|host| host.note_weak()),
     }
 }
 

@@ -10,8 +10,8 @@ use crate::op::{Op, OpKind, ThreadId};
 /// A word that threads read and write without a lock: `atomic_t`, or a field that the driver
 /// accesses with `READ_ONCE` and `WRITE_ONCE`.
 ///
-/// Every access is one step in one total order. Weaker orderings of the kernel's memory model
-/// are not explored.
+/// Every access is one step in one total order. For weaker ones there is
+/// [`WeakAtomic`](super::WeakAtomic).
 pub struct Atomic {
     object: Object,
 }
@@ -19,7 +19,7 @@ pub struct Atomic {
 impl Atomic {
     /// A word that holds `value`, named `class`.
     pub fn new(class: &'static str, value: u64) -> Self {
-        Self { object: Object::new(class, Box::new(State { value })) }
+        Self { object: Object::new(class, machine(value)) }
     }
 
     /// `atomic_read`, `READ_ONCE`.
@@ -63,6 +63,11 @@ impl fmt::Debug for Atomic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Atomic").field("object", &self.object).finish_non_exhaustive()
     }
+}
+
+/// A word that holds `value`.
+pub(super) fn machine(value: u64) -> Box<dyn Machine> {
+    Box::new(State { value })
 }
 
 #[derive(Clone)]

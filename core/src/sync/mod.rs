@@ -22,6 +22,7 @@ mod timer;
 mod tracked;
 mod unfair_rwsem;
 mod waitqueue;
+mod weak;
 mod work;
 
 pub use atomic::Atomic;
@@ -40,4 +41,5 @@ pub use timer::Timer;
 pub use tracked::Tracked;
 pub use unfair_rwsem::UnfairRwSem;
 pub use waitqueue::WaitQueue;
+pub use weak::{WeakAtomic, smp_mb};
 pub use work::Work;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, forget, invariant_broken};
 
 use crate::dma::flush_queue::{Cookie, Order, Teardown};
+use crate::dma::ordering::{self, Litmus};
 use crate::dma::{pci_dma, rcache, swap};
 
 const FQ: &str = "queue_iova and fq_flush_timeout in drivers/iommu/dma-iommu.c, v6.7; the counters \
@@ -42,6 +43,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     all.extend(bitmap());
     all.extend(on_exhaustion());
     all.extend(caches());
+    all.extend(orderings());
     all
 }
 
@@ -311,5 +313,48 @@ fn caches() -> Vec<Scenario> {
         worker("rcache", Order::AsMerged).proved(),
         worker("frees-without-cancel", Order::FreesWithoutCancel)
             .refuted([ViolationKind::use_after_release("iova_rcache")]),
+    ]
+}
+
+/// `iommu/ordering`: with the order that is needed, and without.
+fn orderings() -> Vec<Scenario> {
+    [ordering::Order::Ordered, ordering::Order::Relaxed].into_iter().flat_map(ordered).collect()
+}
+
+fn ordered(order: ordering::Order) -> Vec<Scenario> {
+    let row = if order == ordering::Order::Ordered { "ordered" } else { "relaxed" };
+    let new = move |litmus: &str, timer_on, about: &str| {
+        let world = move || Litmus::new(order, timer_on);
+        Scenario::builder(format!("iommu/ordering/{row}/{litmus}"), world).source(FQ).about(about)
+    };
+    let claim = move |scenario: ScenarioBuilder<Litmus>, id: &str| match order {
+        ordering::Order::Ordered => scenario.proved(),
+        ordering::Order::Relaxed => scenario.refuted([broken(id)]),
+    };
+    let flush =
+        new("unmap-flush", true, "a page is unmapped and counted, a flush counted and begun")
+            .thread("unmap", Litmus::unmap_and_count)
+            .thread("flush", Litmus::count_and_flush)
+            .finally(Litmus::check_covered);
+    let finish =
+        new("flush-release", true, "a flush ends and is counted, and a page is free by that")
+            .thread("flush", Litmus::flush_and_count)
+            .thread("release", Litmus::release);
+    let publish = new("init-queue", true, "the queue is made and announced, and somebody uses it")
+        .thread("init", Litmus::iommu_dma_init_fq)
+        .thread("queue", Litmus::use_fq);
+    let lost =
+        new("timeout-queue", true, "the timer expires while an entry is queued: is it armed?")
+            .thread("timer", Litmus::timeout)
+            .thread("queue", Litmus::count_and_arm);
+    let double = new("arm-arm", false, "two CPUs arm the timer, with an exchange or a mere store")
+        .thread("CPU 0", Litmus::arm)
+        .thread("CPU 1", Litmus::arm);
+    vec![
+        claim(flush, "I1"),
+        claim(finish, "I1"),
+        claim(publish, "NULL"),
+        claim(lost, "I7"),
+        claim(double, "L5"),
     ]
 }

@@ -11,10 +11,12 @@
 //! - [`flush_queue`]: Linux's flush queue, `drivers/iommu/dma-iommu.c`.
 //! - [`pci_dma`]: the s390 bitmap with lazily unmapped bits, `arch/s390/pci/pci_dma.c`.
 //! - [`swap`]: flush on exhaustion, which Linux does not have.
+//! - [`ordering`]: what the flush queue asks of the memory.
 //! - [`rcache`]: the per-CPU caches of Linux's allocator, `drivers/iommu/iova.c`.
 
 pub mod flush_queue;
 mod iotlb;
+pub mod ordering;
 pub mod pci_dma;
 pub mod rcache;
 pub mod swap;

@@ -576,6 +576,10 @@ impl Execution {
         self.inner.borrow_mut().interner.value(value)
     }
 
+    pub(crate) fn note_weak(&self) {
+        self.inner.borrow_mut().observers.seen_mut().note_weak();
+    }
+
     pub(crate) fn note_opaque(&self) {
         self.opaque.set(true);
     }

@@ -1,0 +1,126 @@
+//! Atomic words whose accesses are ordered as the caller asks, and fences.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::atomic::Ordering;
+
+use crate::object::{Object, Place};
+use crate::op::{Op, OpKind};
+#[cfg(feature = "loom")]
+use crate::runtime::loom_word::Word;
+use crate::runtime::{self, Runtime};
+
+use super::atomic;
+
+/// A word that threads read and write in no more order than they ask for: `READ_ONCE` and
+/// `WRITE_ONCE` are [`Relaxed`](Ordering::Relaxed), `smp_load_acquire` and `smp_store_release` are
+/// [`Acquire`](Ordering::Acquire) and [`Release`](Ordering::Release), and [`smp_mb`] is a fence.
+///
+/// Only loom has such a memory, that of C11 without loads that are satisfied by a later store. The
+/// other engines let one whole operation happen after the other. What they find is real, but where
+/// they find nothing they say that weaker orderings are beyond them. A thread that loads a word and
+/// later stores it makes loom 0.7.2 overlook outcomes; use [`swap`](Self::swap) or
+/// [`fetch_add`](Self::fetch_add).
+///
+/// ```
+/// # selvedge_core::doctest(|| {
+/// use selvedge_core::sync::WeakAtomic;
+/// use std::sync::atomic::Ordering::{Acquire, Release};
+/// let fq_domain = WeakAtomic::new("fq_domain", 0);
+/// fq_domain.store(1, Release);
+/// assert_eq!(fq_domain.load(Acquire), 1);
+/// # });
+/// ```
+pub struct WeakAtomic {
+    home: Home,
+}
+
+enum Home {
+    /// Every access is one step in one total order.
+    Ordered(Object),
+    #[cfg(feature = "loom")]
+    Loom(Box<Word>),
+}
+
+impl WeakAtomic {
+    /// A word that holds `value`, named `class`.
+    pub fn new(class: &'static str, value: u64) -> Self {
+        let machine = atomic::machine(value);
+        let home = match runtime::current() {
+            #[cfg(feature = "loom")]
+            Runtime::Loom(host) => Home::Loom(Box::new(Word::new(class, value, machine, host))),
+            Runtime::Native(_) | Runtime::Std => Home::Ordered(Object::new(class, machine)),
+            #[cfg(feature = "shuttle")]
+            Runtime::Shuttle(_) => Home::Ordered(Object::new(class, machine)),
+        };
+        Self { home }
+    }
+
+    /// The value.
+    ///
+    /// # Panics
+    ///
+    /// On loom if `ordering` releases.
+    #[track_caller]
+    pub fn load(&self, ordering: Ordering) -> u64 {
+        self.perform(Op::new(OpKind::Load), ordering, Location::caller())
+    }
+
+    /// Sets the value.
+    ///
+    /// # Panics
+    ///
+    /// On loom if `ordering` acquires.
+    #[track_caller]
+    pub fn store(&self, value: u64, ordering: Ordering) {
+        self.perform(Op::with(OpKind::Store, value), ordering, Location::caller());
+    }
+
+    /// `atomic_xchg`: yields the value before.
+    #[track_caller]
+    pub fn swap(&self, value: u64, ordering: Ordering) -> u64 {
+        self.perform(Op::with(OpKind::Swap, value), ordering, Location::caller())
+    }
+
+    /// `atomic_fetch_add`, wrapping: yields the value before.
+    #[track_caller]
+    pub fn fetch_add(&self, value: u64, ordering: Ordering) -> u64 {
+        self.perform(Op::with(OpKind::FetchAdd, value), ordering, Location::caller())
+    }
+
+    fn perform(&self, op: Op, ordering: Ordering, at: Place) -> u64 {
+        if ordering != Ordering::SeqCst {
+            runtime::note_weak();
+        }
+        match &self.home {
+            Home::Ordered(object) => object.perform(op, at),
+            #[cfg(feature = "loom")]
+            Home::Loom(word) => word.perform(op, ordering, at),
+        }
+    }
+}
+
+impl fmt::Debug for WeakAtomic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("WeakAtomic");
+        match &self.home {
+            Home::Ordered(object) => debug.field("object", object),
+            #[cfg(feature = "loom")]
+            Home::Loom(word) => debug.field("object", word),
+        };
+        debug.finish_non_exhaustive()
+    }
+}
+
+/// `smp_mb`: what the calling thread did before is seen before what it does after.
+///
+/// No step of its own. Where every operation is whole, it does nothing.
+pub fn smp_mb() {
+    match runtime::current() {
+        #[cfg(feature = "loom")]
+        Runtime::Loom(_) => ::loom::sync::atomic::fence(Ordering::SeqCst),
+        Runtime::Native(_) | Runtime::Std => {}
+        #[cfg(feature = "shuttle")]
+        Runtime::Shuttle(_) => {}
+    }
+}
