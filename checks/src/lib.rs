@@ -5,8 +5,12 @@
 //! scenarios are beyond them; and they explore at most one spurious wake-up of each thread, so
 //! where threads sleep they refute but do not prove. Which scenarios these are is written down
 //! here, as `selvedge verify --engine loom` and `--engine shuttle` found it.
+//!
+//! And [`nvme`], which simulates what schemes for I/O addresses cost.
 
 #![deny(missing_docs)]
+
+pub mod nvme;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use selvedge_core::{Engine, Expected, Scenario};
