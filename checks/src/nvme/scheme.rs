@@ -93,7 +93,7 @@ impl fmt::Display for Scheme {
 /// The addresses under a scheme. A flush queue is told apart because it also has a timer, and
 /// because a flush that ends releases what is in one queue and not in the others.
 pub(super) enum Space {
-    Queue(FlushQueue<Magazines<CachedTree>>),
+    Queue(Box<FlushQueue<Magazines<CachedTree>>>),
     Other(Box<dyn Allocator>),
 }
 
@@ -108,14 +108,15 @@ impl Space {
             Scheme::FlushOnExhaustionLists => Box::new(SwapLists::new(aperture)),
             Scheme::FlushQueue { of, slots, .. } => {
                 let rings = if of == QueueOf::All { 1 } else { costs.cpus };
-                return Self::Queue(FlushQueue::new(linux(), aperture, rings, slots - 1));
+                let queue = FlushQueue::new(linux(), aperture, rings, slots - 1);
+                return Self::Queue(Box::new(queue));
             }
         })
     }
 
     pub(super) fn allocator(&mut self) -> &mut dyn Allocator {
         match self {
-            Self::Queue(queue) => queue,
+            Self::Queue(queue) => &mut **queue,
             Self::Other(other) => &mut **other,
         }
     }
