@@ -2,6 +2,7 @@
 
 #![deny(missing_docs)]
 
+pub mod iova;
 pub mod peers;
 
 use std::ops::ControlFlow;

@@ -6,8 +6,12 @@
 //! where threads sleep they refute but do not prove. Only loom has memory that is weaker than
 //! sequentially consistent. Which scenarios these are is written down
 //! here, as `selvedge verify --engine loom` and `--engine shuttle` found it.
+//!
+//! And [`nvme`], which simulates what schemes for I/O addresses cost.
 
 #![deny(missing_docs)]
+
+pub mod nvme;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use selvedge_core::{Engine, Expected, Scenario};

@@ -27,31 +27,52 @@ impl Extents {
     }
 
     /// Notes that `pages`, of the aperture, are out.
+    #[inline]
     pub(crate) fn insert(&mut self, pages: Pages) {
         let first = pages.pfn - self.aperture.pfn;
-        let last = first + (pages.count - 1);
-        self.edges[words::index(first / 64)].first |= 1 << (first % 64);
-        self.edges[words::index(last / 64)].last |= 1 << (last % 64);
+        let edges = &mut self.edges[words::index(first / 64)];
+        edges.first |= bit(first);
+        // Most are one page.
+        match pages.count {
+            1 => edges.last |= bit(first),
+            count => {
+                let last = first + (count - 1);
+                self.edges[words::index(last / 64)].last |= bit(last);
+            }
+        }
     }
 
     /// Notes that `pages` are back.
+    #[inline]
     pub(crate) fn remove(&mut self, pages: Pages) -> Result<(), NotFreed> {
         let (first, to) = pages.within(self.aperture).ok_or(NotFreed::NotAllocated)?;
-        let last = to - 1;
-        let begins = self.edges[words::index(first / 64)].first >> (first % 64) & 1 == 1;
-        if !begins || self.end_from(first, last) != Some(last) {
+        if pages.count > 1 {
+            return self.remove_many(first, to - 1);
+        }
+        let edges = &mut self.edges[words::index(first / 64)];
+        if edges.first & edges.last & bit(first) == 0 {
             return Err(NotFreed::NotAllocated);
         }
-        self.edges[words::index(first / 64)].first &= !(1 << (first % 64));
-        self.edges[words::index(last / 64)].last &= !(1 << (last % 64));
+        edges.first &= !bit(first);
+        edges.last &= !bit(first);
         Ok(())
     }
 
-    /// The first page in `first..=last` with which a mapping ends.
-    fn end_from(&self, first: u64, last: u64) -> Option<u64> {
-        words::masks(first, last + 1).find_map(|(word, mask)| {
-            let ends = self.edges[word].last & mask;
-            (ends != 0).then(|| word as u64 * 64 + u64::from(ends.trailing_zeros()))
-        })
+    fn remove_many(&mut self, first: u64, last: u64) -> Result<(), NotFreed> {
+        let begins = self.edges[words::index(first / 64)].first & bit(first) != 0;
+        let ends = words::masks(first, last + 1).all(|(word, mask)| {
+            let end = if word == words::index(last / 64) { bit(last) } else { 0 };
+            self.edges[word].last & mask == end
+        });
+        if !begins || !ends {
+            return Err(NotFreed::NotAllocated);
+        }
+        self.edges[words::index(first / 64)].first &= !bit(first);
+        self.edges[words::index(last / 64)].last &= !bit(last);
+        Ok(())
     }
+}
+
+fn bit(page: u64) -> u64 {
+    1 << (page % 64)
 }

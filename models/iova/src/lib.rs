@@ -16,7 +16,7 @@
 //! - [`CachedTree`]: Linux's tree of what is allocated, searched from where it was last.
 //! - [`Magazines`]: stacks of a CPU's own before any of them, as in Linux before the tree.
 //! - [`GapTree`]: a tree in which each subtree knows its widest gap.
-//! - [`Radix`]: a bitmap with summaries, in which nothing is ever searched.
+//! - [`Radix`]: a bitmap in which nothing is searched, and short stacks of what was freed last.
 //!
 //! What puts off the flush:
 //!
@@ -32,6 +32,7 @@
 extern crate alloc;
 
 mod allocator;
+mod blocks;
 mod cached_tree;
 mod extents;
 mod flush_queue;

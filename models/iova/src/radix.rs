@@ -1,42 +1,34 @@
-//! A bitmap with summaries, in which nothing is ever searched.
+//! A bitmap in which nothing is searched, and short stacks of what was freed last.
 
 use alloc::vec::Vec;
-use core::array;
 
 use crate::allocator::Allocator;
+use crate::blocks::Blocks;
 use crate::extents::Extents;
 use crate::request::{NotFreed, Pages, Pfn, Refused, Request};
-use crate::summary::{Summary, highest};
-use crate::words;
 
-/// Runs of 1, 2, 4, .. 32 bits have a summary; a run of 64 is a bit of the next level.
+/// Mappings of 1, 2, 4, .. 32 pages have a stack.
 const ORDERS: usize = 6;
 
-/// One bit for each free page; 64 of them are a word, and a word that is wholly free is a free bit
-/// of the next level. For each level and each power of two a [`Summary`] says which words have a
-/// run of so many free bits, aligned to its size. So the highest free block of any power of two
-/// below any limit is found in a number of steps that does not depend on what is allocated, only
-/// on the logarithm to base 64 of the aperture.
+/// How many mappings a stack holds.
+const STACK: usize = 64;
+
+/// For every power of two up to 32 pages a stack of what was freed last, and behind them a bitmap of
+/// what is free, in which the highest free block of any power of two below any limit is found in a
+/// number of steps that does not depend on what is allocated, only on the logarithm to base 64 of
+/// the aperture.
 ///
 /// A request for another number of pages takes the beginning of a block; what is left of it stays
-/// free, nothing is rounded. Only if no block is whole, and the pages need not fill one, is
-/// the bitmap read from its beginning: a word for each 64 pages, at worst.
+/// free, nothing is rounded.
+///
+/// The longest that a call can take: the stacks are emptied into the bitmap, 384 mappings at most;
+/// and if no block is whole, and the pages need not fill one, the bitmap is read from its beginning,
+/// a word for each 64 pages.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Radix {
-    aperture: Pages,
-    /// The page of the first bit: below the aperture, so that what is aligned here is aligned there.
-    base: Pfn,
-    /// How many bits the lowest level has.
-    count: u64,
-    levels: Vec<Level>,
+    stacks: [Vec<Pfn>; ORDERS],
+    blocks: Blocks,
     out: Extents,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Level {
-    words: Vec<u64>,
-    /// The words that have a run of 1, 2, 4, .. 32.
-    having: [Summary; ORDERS],
 }
 
 impl Radix {
@@ -46,223 +38,71 @@ impl Radix {
     ///
     /// If there are no such pages.
     pub fn new(aperture: Pages) -> Self {
-        let Pages { pfn, count } = aperture.checked();
-        let base = pfn & !(count.next_power_of_two() - 1);
-        let bits = pfn + count - base;
-        let mut levels = Vec::new();
-        let mut left = bits;
-        while levels.is_empty() || left > 1 {
-            let words = words::zeros(left);
-            left = words.len() as u64;
-            let having = array::from_fn(|_| Summary::new(left));
-            levels.push(Level { words, having });
-        }
-        let mut radix = Self { aperture, base, count: bits, levels, out: Extents::new(aperture) };
-        radix.put(pfn - base, bits);
-        radix
-    }
-
-    /// Frees what is set in `bits`, and clears them. A bit is a page, counted from the beginning of
-    /// the aperture rounded down to the next power of two that is not below its size.
-    pub(crate) fn put_words(&mut self, bits: &mut [u64]) {
-        for (word, bits) in bits.iter_mut().enumerate().filter(|(_, bits)| **bits != 0) {
-            self.update(0, word, self.levels[0].words[word] | *bits);
-            *bits = 0;
+        Self {
+            stacks: core::array::from_fn(|_| Vec::with_capacity(STACK)),
+            blocks: Blocks::new(aperture.checked()),
+            out: Extents::new(aperture),
         }
     }
 
-    /// How many words [`put_words`](Self::put_words) takes.
-    pub(crate) fn words(&self) -> usize {
-        self.levels[0].words.len()
+    #[inline]
+    fn pop(&mut self, request: Request) -> Option<Pfn> {
+        let order = order(request.count()).filter(|_| request.align() <= request.count())?;
+        let stack = &mut self.stacks[order];
+        let last = *stack.last()?;
+        // The others may suit, but looking for one takes time; the bitmap has the limit for free.
+        (last + request.count() <= request.limit()).then(|| stack.pop())?
     }
 
-    /// The bits that stand for `pages`.
-    pub(crate) fn bits(&self, pages: Pages) -> (u64, u64) {
-        let from = pages.pfn - self.base;
-        (from, from + pages.count)
-    }
-
-    /// Takes `pages` back without freeing them.
-    pub(crate) fn take_back(&mut self, pages: Pages) -> Result<(), NotFreed> {
-        self.out.remove(pages)
-    }
-
-    fn put(&mut self, from: u64, to: u64) {
-        for (word, mask) in words::masks(from, to) {
-            self.update(0, word, self.levels[0].words[word] | mask);
+    /// From the bitmap, if need be with what is in the stacks.
+    #[inline(never)]
+    fn take(&mut self, request: Request) -> Result<Pfn, Refused> {
+        if let Some(pfn) = self.blocks.take(request) {
+            return Ok(pfn);
         }
+        self.empty();
+        self.blocks.take(request).ok_or(Refused::Exhausted)
     }
 
-    fn take(&mut self, from: u64, to: u64) {
-        for (word, mask) in words::masks(from, to) {
-            self.update(0, word, self.levels[0].words[word] & !mask);
-        }
-    }
-
-    /// Changes a word, and what the summaries and the next level say about it.
-    fn update(&mut self, level: usize, word: usize, new: u64) {
-        let Level { words, having } = &mut self.levels[level];
-        let (old, at) = (words[word], word as u64);
-        words[word] = new;
-        let (before, after) = (orders(old), orders(new));
-        for summary in having.iter_mut().take(after).skip(before) {
-            summary.insert(at);
-        }
-        for summary in having.iter_mut().take(before).skip(after) {
-            summary.remove(at);
-        }
-        if (before > ORDERS) != (after > ORDERS)
-            && let Some(next) = self.levels.get(level + 1)
-        {
-            let flipped = next.words[word / 64] ^ 1 << (at % 64);
-            self.update(level + 1, word / 64, flipped);
-        }
-    }
-
-    /// Where the highest free block of 2^`order` pages begins that ends at `end` at the latest.
-    fn block_below(&self, order: usize, end: u64) -> Option<u64> {
-        let unit = ORDERS * (order / ORDERS);
-        let order = order % ORDERS;
-        let Level { words, having } = self.levels.get(unit / ORDERS)?;
-        let end = end >> unit;
-        let edge = end / 64;
-        let below = (1 << (end % 64)) - 1;
-        let at_edge = words.get(words::index(edge)).map_or(0, |bits| runs(bits & below, order));
-        let (word, runs) = match at_edge {
-            0 => {
-                let word = having[order].last_below(edge)?;
-                (word, runs(words[words::index(word)], order))
-            }
-            runs => (edge, runs),
-        };
-        Some((word * 64 + highest(runs)) << unit)
-    }
-
-    /// The lowest free pages that will do, block or not.
-    fn run_below(&self, request: Request, end: u64) -> Option<u64> {
-        let free = &self.levels[0].words;
-        let mut from = 0;
-        loop {
-            let one = words::first_one(free, from, end)?;
-            let at = (self.base + one).next_multiple_of(request.align()) - self.base;
-            let to = at + request.count();
-            if to > end {
-                return None;
-            }
-            match words::first_zero(free, at, to) {
-                None => return Some(at),
-                Some(zero) => from = zero + 1,
+    fn empty(&mut self) {
+        for (order, stack) in self.stacks.iter_mut().enumerate() {
+            for pfn in stack.drain(..) {
+                self.blocks.put(Pages { pfn, count: 1 << order });
             }
         }
     }
 }
 
-/// Where the runs of 2^`order` bits begin that are aligned to their size.
-fn runs(bits: u64, order: usize) -> u64 {
-    (0..order).fold(bits, halved)
-}
-
-/// How many orders there are of which `bits` have a run: none to 7.
-fn orders(bits: u64) -> usize {
-    let mut runs = bits;
-    let mut order = 0;
-    while runs != 0 {
-        runs = halved(runs, order);
-        order += 1;
-    }
-    order
-}
-
-/// From where runs of 2^`order` bits begin to where runs of twice that begin.
-fn halved(runs: u64, order: usize) -> u64 {
-    /// Multiples of 2, 4, .. 64, and none at all.
-    const ALIGNED: [u64; 7] = [!0 / 3, !0 / 15, !0 / 255, !0 / 0xffff, !0 / 0xffff_ffff, 1, 0];
-    runs & runs.unbounded_shr(1 << order) & ALIGNED[order]
+/// The stack for mappings of so many pages.
+#[inline]
+fn order(count: u64) -> Option<usize> {
+    let order = count.trailing_zeros() as usize;
+    (count == 1 << order && order < ORDERS).then_some(order)
 }
 
 impl Allocator for Radix {
+    #[inline]
     fn alloc(&mut self, _: usize, request: Request) -> Result<Pfn, Refused> {
-        let end = request.limit().saturating_sub(self.base).min(self.count);
-        let size = request.count().max(request.align());
-        let order = size.next_power_of_two().trailing_zeros() as usize;
-        let fills = request.count() == request.align() && order < ORDERS * self.levels.len();
-        let found = match self.block_below(order, end) {
-            None if !fills => self.run_below(request, end),
-            found => found,
+        let pfn = match self.pop(request) {
+            Some(pfn) => pfn,
+            None => self.take(request)?,
         };
-        let from = found.ok_or(Refused::Exhausted)?;
-        self.take(from, from + request.count());
-        let pfn = self.base + from;
         self.out.insert(Pages { pfn, count: request.count() });
         Ok(pfn)
     }
 
+    #[inline]
     fn free(&mut self, _: usize, pages: Pages) -> Result<(), NotFreed> {
         self.out.remove(pages)?;
-        let (from, to) = self.bits(pages);
-        self.put(from, to);
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// Three levels, and summaries of two: more than a reference could go through page by page.
-    const APERTURE: Pages = Pages { pfn: 70_001, count: 300_000 };
-
-    fn request(count: u64, aligned: bool, limit: u64) -> Request {
-        let request = Request::pages(count).unwrap().below(limit * 4096).unwrap();
-        if aligned { request.size_aligned() } else { request }
-    }
-
-    fn sizes() -> impl Strategy<Value = u64> {
-        prop_oneof![1..100_u64, 1..10_000_u64, 1..80_000_u64, (0..17_u32).prop_map(|k| 1 << k)]
-    }
-
-    /// What the levels would be if they were made from the lowest.
-    fn made_anew(radix: &Radix) -> Vec<Level> {
-        let mut anew = Radix::new(radix.aperture);
-        anew.take(0, anew.count);
-        anew.put_words(&mut radix.levels[0].words.clone());
-        anew.levels
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(100))]
-
-        #[test]
-        fn the_levels_say_what_the_pages_say(
-            ops in vec((sizes(), any::<bool>(), 70_000..400_000_u64, any::<bool>()), 1..100),
-        ) {
-            let mut radix = Radix::new(APERTURE);
-            let mut out: Vec<Pages> = Vec::new();
-            for (count, aligned, limit, frees) in ops {
-                if frees && let Some(pages) = out.pop() {
-                    prop_assert_eq!(radix.free(0, pages), Ok(()));
-                    continue;
-                }
-                let request = request(count, aligned, limit);
-                match radix.alloc(0, request) {
-                    Ok(pfn) => {
-                        let end = pfn + count;
-                        prop_assert!(pfn >= APERTURE.pfn && end <= limit.min(370_001));
-                        prop_assert!(pfn % request.align() == 0);
-                        let apart = |p: &Pages| p.pfn >= end || p.pfn + p.count <= pfn;
-                        prop_assert!(out.iter().all(apart));
-                        out.insert(out.len() / 2, Pages { pfn, count });
-                    }
-                    Err(_) => {
-                        let end = limit.min(370_001).saturating_sub(radix.base);
-                        prop_assert_eq!(radix.run_below(request, end), None);
-                    }
-                }
-                prop_assert!(radix.levels == made_anew(&radix));
+        match order(pages.count) {
+            // Only what is aligned to its size suits whoever asks next.
+            Some(order)
+                if pages.pfn & (pages.count - 1) == 0 && self.stacks[order].len() < STACK =>
+            {
+                self.stacks[order].push(pages.pfn);
             }
+            _ => self.blocks.put(pages),
         }
+        Ok(())
     }
 }

@@ -29,10 +29,11 @@ impl Pages {
     }
 
     /// Where in `aperture` these pages begin and end, if they are in it.
+    #[inline]
     pub(crate) fn within(self, aperture: Self) -> Option<(u64, u64)> {
         let from = self.pfn.checked_sub(aperture.pfn)?;
-        let to = self.end()? - aperture.pfn;
-        (to <= aperture.count).then_some((from, to))
+        let room = aperture.count.checked_sub(from)?;
+        (0 < self.count && self.count <= room).then_some((from, from + self.count))
     }
 
     /// The page after the last; [`None`] if there can be no such pages.

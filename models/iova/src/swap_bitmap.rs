@@ -4,21 +4,23 @@ use alloc::vec::Vec;
 use core::mem;
 
 use crate::allocator::{Allocator, BadFlush};
-use crate::radix::Radix;
+use crate::blocks::Blocks;
+use crate::extents::Extents;
 use crate::request::{NotFreed, Pages, Pfn, Refused, Request};
 use crate::words;
 
-/// The idea of [`Swap`](crate::Swap) for pages of all sizes: a [`Radix`] of what is free, a bitmap of
-/// what is parked, and a bitmap of what was parked before the flush that runs. Neighbours that are
+/// The idea of [`Swap`](crate::Swap) for pages of all sizes: the bitmap behind
+/// [`Radix`](crate::Radix) of what is free, a bitmap of what is parked, and a bitmap of what was parked before the flush that runs. Neighbours that are
 /// freed apart are one block again afterwards, whatever sizes they had.
 ///
 /// A flush that ends costs a word for each 64 pages of the aperture.
 #[derive(Clone, Debug)]
 pub struct SwapBitmap {
-    free: Radix,
+    free: Blocks,
     parked: Bits,
     flushing: Bits,
     running: bool,
+    out: Extents,
 }
 
 #[derive(Clone, Debug)]
@@ -34,23 +36,31 @@ impl SwapBitmap {
     ///
     /// If there are no such pages.
     pub fn new(aperture: Pages) -> Self {
-        let free = Radix::new(aperture);
+        let free = Blocks::new(aperture.checked());
         let none = Bits { words: alloc::vec![0; free.words()], pages: 0 };
-        Self { free, parked: none.clone(), flushing: none, running: false }
+        Self {
+            free,
+            parked: none.clone(),
+            flushing: none,
+            running: false,
+            out: Extents::new(aperture),
+        }
     }
 }
 
 impl Allocator for SwapBitmap {
-    fn alloc(&mut self, cpu: usize, request: Request) -> Result<Pfn, Refused> {
-        self.free.alloc(cpu, request).map_err(|_| match (self.running, self.parked.pages) {
+    fn alloc(&mut self, _: usize, request: Request) -> Result<Pfn, Refused> {
+        let pfn = self.free.take(request).ok_or(match (self.running, self.parked.pages) {
             (true, _) => Refused::Flushing,
             (false, 0) => Refused::Exhausted,
             (false, _) => Refused::Dry,
-        })
+        })?;
+        self.out.insert(Pages { pfn, count: request.count() });
+        Ok(pfn)
     }
 
     fn free(&mut self, _: usize, pages: Pages) -> Result<(), NotFreed> {
-        self.free.take_back(pages)?;
+        self.out.remove(pages)?;
         let (from, to) = self.free.bits(pages);
         words::set(&mut self.parked.words, from, to);
         self.parked.pages += pages.count;

@@ -1,0 +1,128 @@
+//! What else could be taken, made the way its own users would.
+
+use std::collections::BTreeMap;
+
+use selvedge_models::iova::{Allocator, NotFreed, Pages, Pfn, Refused, Request};
+use vm_allocator::{AddressAllocator, AllocPolicy, RangeInclusive};
+
+use super::APERTURE;
+
+const PAGE: u64 = 4096;
+
+/// rust-vmm's allocator of address ranges: an AVL tree of what is free and what is not, searched
+/// from its lowest address.
+#[derive(Debug)]
+pub struct VmAllocator(AddressAllocator);
+
+impl VmAllocator {
+    /// All of the aperture, with `live` out. To allocate them one by one takes longer with each.
+    ///
+    /// # Panics
+    ///
+    /// If they overlap.
+    pub fn new(live: &[Pages]) -> Self {
+        let (start, size) = (APERTURE.pfn * PAGE, APERTURE.count * PAGE);
+        let mut allocator = AddressAllocator::new(start, size).expect("an aperture");
+        for pages in live {
+            let at = AllocPolicy::ExactMatch(pages.pfn * PAGE);
+            allocator.allocate(pages.count * PAGE, PAGE, at).expect("they do not overlap");
+        }
+        Self(allocator)
+    }
+}
+
+impl Allocator for VmAllocator {
+    fn alloc(&mut self, _: usize, request: Request) -> Result<Pfn, Refused> {
+        let (size, align) = (request.count() * PAGE, request.align() * PAGE);
+        let found = self.0.allocate(size, align, AllocPolicy::FirstMatch);
+        found.map(|range| range.start() / PAGE).map_err(|_| Refused::Exhausted)
+    }
+
+    fn free(&mut self, _: usize, pages: Pages) -> Result<(), NotFreed> {
+        let (start, size) = (pages.pfn * PAGE, pages.count * PAGE);
+        let range = RangeInclusive::new(start, start + size - 1).expect("pages");
+        self.0.free(&range).map_err(|_| NotFreed::NotAllocated)
+    }
+}
+
+/// What is allocated, in `std`'s ordered map, searched downwards from the limit: the simplest
+/// allocator of ranges that there is.
+#[derive(Clone, Debug)]
+pub struct PlainTree(BTreeMap<Pfn, u64>);
+
+impl PlainTree {
+    /// All of the aperture, with `live` out.
+    pub fn new(live: &[Pages]) -> Self {
+        Self(live.iter().map(|pages| (pages.pfn, pages.count)).collect())
+    }
+}
+
+impl Allocator for PlainTree {
+    fn alloc(&mut self, _: usize, request: Request) -> Result<Pfn, Refused> {
+        let mut end = request.limit().min(APERTURE.pfn + APERTURE.count);
+        let fits = |end: Pfn| Some(end.checked_sub(request.count())? & !(request.align() - 1));
+        for (pfn, count) in self.0.range(..end).rev() {
+            let at = fits(end).ok_or(Refused::Exhausted)?;
+            if at >= pfn + count {
+                break;
+            }
+            end = *pfn;
+        }
+        let at = fits(end).filter(|at| *at >= APERTURE.pfn).ok_or(Refused::Exhausted)?;
+        self.0.insert(at, request.count());
+        Ok(at)
+    }
+
+    fn free(&mut self, _: usize, pages: Pages) -> Result<(), NotFreed> {
+        match self.0.remove(&pages.pfn) {
+            Some(count) if count == pages.count => Ok(()),
+            Some(count) => {
+                self.0.insert(pages.pfn, count);
+                Err(NotFreed::NotAllocated)
+            }
+            None => Err(NotFreed::NotAllocated),
+        }
+    }
+}
+
+/// One page at a time from the next word that has a free one: the least that a bitmap can do. It
+/// has no limit, no alignment, and believes who frees.
+#[derive(Clone, Debug)]
+pub struct BareBitmap {
+    free: Vec<u64>,
+    word: usize,
+}
+
+impl BareBitmap {
+    /// All of the aperture is free.
+    pub fn new() -> Self {
+        Self { free: vec![!0; (APERTURE.count / 64) as usize], word: 0 }
+    }
+}
+
+impl Default for BareBitmap {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Allocator for BareBitmap {
+    fn alloc(&mut self, _: usize, _: Request) -> Result<Pfn, Refused> {
+        for _ in 0..=self.free.len() {
+            let word = self.free[self.word];
+            if word != 0 {
+                self.free[self.word] = word & (word - 1);
+                let at = self.word as u64 * 64 + u64::from(word.trailing_zeros());
+                return Ok(APERTURE.pfn + at);
+            }
+            self.word = (self.word + 1) % self.free.len();
+        }
+        Err(Refused::Exhausted)
+    }
+
+    fn free(&mut self, _: usize, pages: Pages) -> Result<(), NotFreed> {
+        let at = pages.pfn - APERTURE.pfn;
+        self.free[(at / 64) as usize] |= 1 << (at % 64);
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! How long calls take, and a single one at most: a driver makes it with interrupts off.
+
+use std::time::{Duration, Instant};
+
+use selvedge_models::iova::Allocator;
+
+use super::{Contestant, Load, Measure, Shape};
+
+/// How often the same calls are made. The fastest time of each counts, since whatever else runs on
+/// the machine only adds to it.
+const RUNS: usize = 3;
+
+/// For how long calls are made in the first run, which says how many there are in the others.
+const SECONDS: u64 = 1;
+
+/// Enough for each scheme that flushes to have done it.
+const TURNS_MAX: usize = 4_000_000;
+
+/// Times of single calls, of allocating and giving back alike.
+#[derive(Clone, Copy, Debug)]
+pub struct Worst {
+    /// How many turns were timed, of two calls each.
+    pub turns: usize,
+    /// One in a thousand takes longer.
+    pub p999: Duration,
+    /// The longest.
+    pub longest: Duration,
+}
+
+/// Times turns with so many out. What is measured includes reading the clock, some 30 ns.
+pub fn worst(contestant: Contestant, shape: Shape, live: usize) -> Worst {
+    let mut fastest: Vec<u32> = Vec::new();
+    for _ in 0..RUNS {
+        contestant.measured(shape, live, Run { fastest: &mut fastest });
+    }
+    let turns = fastest.len();
+    fastest.sort_unstable();
+    let nanoseconds = |at: usize| Duration::from_nanos(fastest[at].into());
+    Worst { turns, p999: nanoseconds(turns - 1 - turns / 1000), longest: nanoseconds(turns - 1) }
+}
+
+/// How long a turn takes on average, with so many out; of some stretches, in the fastest.
+pub fn mean(contestant: Contestant, shape: Shape, live: usize) -> Duration {
+    contestant.measured(shape, live, Stretches)
+}
+
+struct Stretches;
+
+impl Measure for Stretches {
+    type Result = Duration;
+
+    fn measure<A: Allocator>(self, mut allocator: A, mut load: Load) -> Duration {
+        let stretches = (0..20).map(|_| {
+            let started = Instant::now();
+            let mut turns = 0;
+            // Reading the clock must not count; and the slowest have few turns in a stretch.
+            while started.elapsed() < Duration::from_millis(50) {
+                for _ in 0..100 {
+                    load.turn(&mut allocator);
+                }
+                turns += 100;
+            }
+            started.elapsed().div_f64(f64::from(turns))
+        });
+        stretches.min().unwrap_or_default()
+    }
+}
+
+/// One run: the same turns as in those before, each with the fastest time that it has taken.
+struct Run<'a> {
+    fastest: &'a mut Vec<u32>,
+}
+
+impl Measure for Run<'_> {
+    type Result = ();
+
+    fn measure<A: Allocator>(self, mut allocator: A, mut load: Load) {
+        let nanoseconds = |time: Duration| u32::try_from(time.as_nanos()).unwrap_or(u32::MAX);
+        if self.fastest.is_empty() {
+            let started = Instant::now();
+            while started.elapsed() < Duration::from_secs(SECONDS) && self.fastest.len() < TURNS_MAX
+            {
+                self.fastest.push(nanoseconds(load.timed_turn(&mut allocator)));
+            }
+        } else {
+            for fastest in self.fastest {
+                *fastest = (*fastest).min(nanoseconds(load.timed_turn(&mut allocator)));
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `selvedge simulate`: what each scheme for reusing I/O addresses costs, next to what the mail says.
+
+mod plot;
+mod show;
+
+use std::io::Write;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use selvedge_checks::nvme::{self, Costs, Exhausted, Outcome, Scheme};
+
+use crate::Failure;
+use crate::cli::{CostFlags, Preset, Simulate};
+
+/// Simulates all schemes, and says so.
+pub(crate) fn simulate(options: &Simulate, out: &mut impl Write) -> Result<(), Failure> {
+    let costs = costs(options.preset, &options.costs).map_err(Failure::Usage)?;
+    let time = Duration::from_secs(options.seconds);
+    let rows = run(&Scheme::ALL, &costs, time, options.seed).map_err(Failure::Usage)?;
+    if options.json {
+        show::json(&rows, out)?;
+    } else {
+        show::table(options, &rows, out)?;
+    }
+    if let Some(folder) = &options.svg {
+        plot::draw(folder, &costs, options).map_err(Failure::Usage)?;
+    }
+    Ok(())
+}
+
+/// A preset, with what the command line says otherwise.
+fn costs(preset: Preset, flags: &CostFlags) -> Result<Costs, String> {
+    let preset = match preset {
+        Preset::Guest => Costs::guest(),
+        Preset::Lpar => Costs::lpar(),
+    };
+    let costs = Costs {
+        cpus: flags.cpus.unwrap_or(preset.cpus),
+        depth: flags.depth.unwrap_or(preset.depth),
+        pages: flags.pages.unwrap_or(preset.pages),
+        aperture: flags.aperture.unwrap_or(preset.aperture),
+        device: flags.device_us.unwrap_or(preset.device),
+        submit: flags.submit_us.unwrap_or(preset.submit),
+        complete: flags.complete_us.unwrap_or(preset.complete),
+        alloc: flags.alloc_us.unwrap_or(preset.alloc),
+        free: flags.free_us.unwrap_or(preset.free),
+        queue: flags.queue_us.unwrap_or(preset.queue),
+        release: flags.release_us.unwrap_or(preset.release),
+        refresh: flags.refresh_us.unwrap_or(preset.refresh),
+        flush: flags.flush_us.unwrap_or(preset.flush),
+        serialized: flags.serialized.unwrap_or(preset.serialized),
+        refresh_on_map: flags.refresh_on_map.unwrap_or(preset.refresh_on_map),
+        hz: flags.hz.unwrap_or(preset.hz),
+    };
+    costs.check().map_err(|error| error.to_string())?;
+    Ok(costs)
+}
+
+/// Runs each scheme, as many at a time as there are processors.
+fn run(
+    schemes: &[Scheme],
+    costs: &Costs,
+    time: Duration,
+    seed: u64,
+) -> Result<Vec<(Scheme, Outcome)>, String> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, Result<Outcome, Exhausted>)>> = Mutex::default();
+    let work = || {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(scheme) = schemes.get(at) else { return };
+            let outcome = nvme::simulate(*scheme, costs, time, seed);
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((at, outcome));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+            scope.spawn(work);
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(at, _)| *at);
+    let rows = done.into_iter().map(|(at, outcome)| match outcome {
+        Ok(outcome) => Ok((schemes[at], outcome)),
+        Err(error) => Err(format!("{}: {error}", schemes[at])),
+    });
+    rows.collect()
+}
