@@ -39,6 +39,8 @@ const PRIMITIVES: &[(&str, usize)] = &[
     ("flush_work", 0),
     ("cancel_work_sync", 0),
     ("this_cpu", 0),
+    ("complete_all", 0),
+    ("wait_for_completion", 0),
     ("prepare_to_wait", 0),
     ("schedule", 0),
     ("finish_wait", 0),

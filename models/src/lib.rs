@@ -6,6 +6,7 @@
 //! a `loom::model` of your own.
 //!
 //! - [`ap`]: the AP bus of s390, and the dispute over who decides over its queues.
+//! - [`iommu`]: the IOMMU of s390's PCI functions, version by version.
 //! - [`vfio_ap`]: the driver that gives those queues to guests, version by version.
 //! - [`catalogue`]: every scenario, with the verdict it is expected to get.
 //! - [`programs`]: lock programs of known size, to measure a search with.
@@ -17,6 +18,7 @@
 
 pub mod ap;
 mod catalogue;
+pub mod iommu;
 pub mod programs;
 pub mod vfio_ap;
 
