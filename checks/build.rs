@@ -30,7 +30,6 @@ const PRIMITIVES: &[(&str, usize)] = &[
     ("up_write", 0),
     ("wait_event", 1),
     ("wait_event_cmd", 3),
-    ("read_lock", 0),
     ("synchronize", 0),
     ("mod_timer", 1),
     ("del_timer", 0),

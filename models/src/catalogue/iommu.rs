@@ -212,10 +212,16 @@ pub(super) fn attached(kernel: Kernel, judged: Judged) -> Shared {
 }
 
 /// What the lists have too much is another race's.
-const BUT_LISTS: Judged = |id| !matches!(id, "I-3" | "I-5" | "I-10" | "ENDLESS");
+pub(super) const BUT_LISTS: Judged = |id| !matches!(id, "I-3" | "I-5" | "I-10" | "ENDLESS");
 
 pub(super) fn unset(w: &Shared) {
     vfio_group_unset_container(w, 0, false);
+    vfio_group_close(w, 0);
+}
+
+/// The same, and no other group is in the container.
+pub(super) fn unset_and_free(w: &Shared) {
+    vfio_group_unset_container(w, 0, true);
     vfio_group_close(w, 0);
 }
 
@@ -248,6 +254,8 @@ pub(super) fn flush(w: &Shared) {
     s390_iommu_flush_iotlb_all(w, 0, &BTreeSet::from([0]), Errors::Ignore);
 }
 
+use Wrong::{Freed, Rule, Sleeps};
+
 /// The columns.
 const RACES: &[Race] = &[
     Race {
@@ -260,7 +268,22 @@ const RACES: &[Race] = &[
             ("VFIO group 1", |w| set_and_unset(w, 1)),
         ],
         finally: |w| w.at_rest(&[], &[]),
-        refuted: &[],
+        refuted: &[
+            (
+                &[
+                    "v5.19",
+                    "v5.19-locked",
+                    "v6.1",
+                    "posted-v2",
+                    "posted-v3",
+                    "posted-v4",
+                    "uninitialised",
+                    "uninitialised-cleared",
+                ],
+                &[Rule("I-3")],
+            ),
+            (&["posted-v1"], &[Sleeps("vfree", "dma_domain_lock")]),
+        ],
     },
     Race {
         name: "apertures",
@@ -272,21 +295,42 @@ const RACES: &[Race] = &[
             ("attach 1", |w| _ = iommu_attach_group(w, A, 1)),
         ],
         finally: |w| w.at_rest(&[], &[]),
-        refuted: &[],
+        refuted: &[
+            (
+                &[
+                    "v5.18",
+                    "v5.19",
+                    "v5.19-locked",
+                    "v6.1",
+                    "posted-v3",
+                    "posted-v4",
+                    "uninitialised",
+                    "uninitialised-cleared",
+                ],
+                &[Rule("I-8")],
+            ),
+            (&["posted-v1"], &[Sleeps("vfree", "dma_domain_lock")]),
+            (&["posted-v2"], &[Rule("APERTURE"), Rule("I-8")]),
+        ],
     },
     Race {
         name: "life-cycle",
         about: "no race at all: a function is attached, detached and deconfigured in turn",
         kernels: |_| true,
-        world: fresh,
+        world: |kernel| World::unprobed(kernel, &[0], ALL),
         threads: &[("in turn", |w| {
+            w.kernel.probe(w, 0);
             assert!(set(w, 0), "nobody else has it");
-            vfio_group_unset_container(w, 0, true);
-            vfio_group_close(w, 0);
+            w.kernel.map(w, 0);
+            w.kernel.unmap(w, 0);
+            unset_and_free(w);
             zpci_deconfigure_device(w, 0);
         })],
         finally: |w| w.at_rest(&[A], &[0]),
-        refuted: &[],
+        refuted: &[
+            (&["v5.19", "v5.19-locked", "v6.1", "posted-v2", "posted-v3"], &[Rule("B3")]),
+            (&["posted-v1"], &[Sleeps("vfree", "dma_domain_lock")]),
+        ],
     },
     Race {
         name: "detach-deconfigure",
@@ -298,7 +342,24 @@ const RACES: &[Race] = &[
             ("deconfigure", |w| zpci_deconfigure_device(w, 0)),
         ],
         finally: |w| w.at_rest(&[], &[0]),
-        refuted: &[],
+        refuted: &[
+            (&["v5.18"], &[Rule("I-6")]),
+            (&["v5.19"], &[Rule("I-4a"), Rule("I-5"), Rule("I-6"), Rule("I-7a"), Rule("I-8")]),
+            (
+                &[
+                    "v5.19-locked",
+                    "v6.1",
+                    "posted-v2",
+                    "posted-v3",
+                    "posted-v4",
+                    "uninitialised-cleared",
+                ],
+                &[Rule("I-5")],
+            ),
+            (&["posted-v1"], &[Sleeps("vzalloc", "dma_domain_lock")]),
+            (&["uninitialised"], &[Rule("I-8")]),
+            (&["v6.2-alone"], &[Rule("I-3"), Rule("I-5"), Rule("I-6"), Rule("I-7a"), Rule("I-8")]),
+        ],
     },
     Race {
         name: "unset-deconfigure",
@@ -306,14 +367,46 @@ const RACES: &[Race] = &[
         kernels: |_| true,
         world: |kernel| attached(kernel, ALL),
         threads: &[
-            ("VFIO_GROUP_UNSET_CONTAINER", |w| {
-                vfio_group_unset_container(w, 0, true);
-                vfio_group_close(w, 0);
-            }),
+            ("VFIO_GROUP_UNSET_CONTAINER", unset_and_free),
             ("deconfigure", |w| zpci_deconfigure_device(w, 0)),
         ],
         finally: |w| w.at_rest(&[A], &[0]),
-        refuted: &[],
+        refuted: &[
+            (&["v5.18"], &[Freed("s390_domain"), Rule("I-4b"), Rule("I-6")]),
+            (
+                &["v5.19"],
+                &[
+                    Rule("B3"),
+                    Rule("I-4a"),
+                    Rule("I-5"),
+                    Rule("I-6"),
+                    Rule("I-7a"),
+                    Rule("I-7b"),
+                    Rule("I-8"),
+                ],
+            ),
+            (&["v5.19-locked"], &[Rule("B3"), Rule("I-5")]),
+            (&["v6.1"], &[Rule("B3")]),
+            (&["posted-v1"], &[Rule("B3"), Rule("I-4b"), Sleeps("vzalloc", "dma_domain_lock")]),
+            (&["posted-v2", "posted-v3"], &[Rule("B3"), Rule("I-4b"), Rule("I-5")]),
+            (
+                &["posted-v4", "uninitialised-cleared"],
+                &[Freed("s390_domain"), Rule("I-4b"), Rule("I-5")],
+            ),
+            (&["uninitialised"], &[Freed("s390_domain"), Rule("I-4b"), Rule("I-8")]),
+            (
+                &["v6.2-alone"],
+                &[
+                    Freed("s390_domain"),
+                    Rule("I-3"),
+                    Rule("I-5"),
+                    Rule("I-6"),
+                    Rule("I-7a"),
+                    Rule("I-7b"),
+                    Rule("I-8"),
+                ],
+            ),
+        ],
     },
     Race {
         name: "init-deconfigure",
@@ -328,7 +421,24 @@ const RACES: &[Race] = &[
             ("deconfigure", |w| zpci_deconfigure_device(w, 0)),
         ],
         finally: |w| w.at_rest(&[], &[0]),
-        refuted: &[],
+        refuted: &[
+            (&["v5.18"], &[Rule("I-6"), Rule("I-7a")]),
+            (&["v5.19"], &[Rule("I-4a"), Rule("I-5"), Rule("I-6"), Rule("I-7a"), Rule("I-8")]),
+            (
+                &[
+                    "v5.19-locked",
+                    "v6.1",
+                    "posted-v2",
+                    "posted-v3",
+                    "posted-v4",
+                    "uninitialised-cleared",
+                ],
+                &[Rule("I-5")],
+            ),
+            (&["posted-v1"], &[Sleeps("vfree", "dma_domain_lock")]),
+            (&["uninitialised"], &[Rule("I-8")]),
+            (&["v6.2-alone"], &[Rule("I-3"), Rule("I-5"), Rule("I-6"), Rule("I-7a"), Rule("I-8")]),
+        ],
     },
     Race {
         name: "unmap-attach",
@@ -350,7 +460,29 @@ const RACES: &[Race] = &[
             }),
         ],
         finally: |w| w.at_rest(&[], &[]),
-        refuted: &[],
+        refuted: &[(
+            &[
+                "v5.18",
+                "v5.19",
+                "v5.19-locked",
+                "v6.1",
+                "posted-v1",
+                "posted-v2",
+                "posted-v3",
+                "posted-v4",
+                "uninitialised",
+                "uninitialised-cleared",
+                "v6.2-alone",
+                "v6.2",
+                "v6.2-locked",
+                "v6.5",
+                "v6.7",
+                "v6.13",
+                "v6.17",
+                "v6.17-alone",
+            ],
+            &[Rule("I-11")],
+        )],
     },
     Race {
         name: "unmap-detach",
@@ -366,7 +498,20 @@ const RACES: &[Race] = &[
             }),
         ],
         finally: |w| w.at_rest(&[], &[]),
-        refuted: &[],
+        refuted: &[(
+            &[
+                "v5.18",
+                "v6.2-alone",
+                "v6.2",
+                "v6.2-locked",
+                "v6.5",
+                "v6.7",
+                "v6.13",
+                "v6.17",
+                "v6.17-alone",
+            ],
+            &[Rule("I-11")],
+        )],
     },
     Race {
         name: "unmap-deconfigure",
@@ -382,7 +527,10 @@ const RACES: &[Race] = &[
             ("deconfigure", |w| zpci_deconfigure_device(w, 0)),
         ],
         finally: |w| w.at_rest(&[], &[0]),
-        refuted: &[],
+        refuted: &[
+            (&["posted-v1"], &[Sleeps("vzalloc", "dma_domain_lock")]),
+            (&["uninitialised"], &[Rule("I-8")]),
+        ],
     },
     Race {
         name: "flush-move",
@@ -391,7 +539,10 @@ const RACES: &[Race] = &[
         world: |kernel| attached(kernel, ALL),
         threads: &[("flush_iotlb_all", flush), ("VFIO_GROUP_UNSET_CONTAINER", unset)],
         finally: |w| w.at_rest(&[], &[]),
-        refuted: &[],
+        refuted: &[(
+            &["v6.2-alone", "v6.2", "v6.2-locked", "v6.5", "v6.7", "v6.13", "v6.17", "v6.17-alone"],
+            &[Rule("I-10")],
+        )],
     },
     Race {
         name: "flush-free",
@@ -418,7 +569,28 @@ const RACES: &[Race] = &[
             }),
         ],
         finally: |w| w.at_rest(&[], &[0]),
-        refuted: &[],
+        refuted: &[
+            (
+                &[
+                    "v5.19",
+                    "v5.19-locked",
+                    "v6.1",
+                    "posted-v2",
+                    "posted-v3",
+                    "posted-v4",
+                    "uninitialised",
+                    "uninitialised-cleared",
+                    "v6.2-alone",
+                    "v6.2",
+                    "v6.2-locked",
+                    "v6.5",
+                    "v6.7",
+                    "v6.13",
+                ],
+                &[Rule("WARN")],
+            ),
+            (&["posted-v1"], &[Rule("WARN"), Sleeps("vzalloc", "dma_domain_lock")]),
+        ],
     },
     Race {
         name: "recovery",
@@ -430,7 +602,7 @@ const RACES: &[Race] = &[
             ("VFIO_GROUP_UNSET_CONTAINER", unset),
         ],
         finally: |w| w.at_rest(&[], &[]),
-        refuted: &[],
+        refuted: &[(&["v6.13", "v6.17", "v6.17-alone"], &[Rule("I-1"), Rule("I-9")])],
     },
     Race {
         name: "recovery-flush-deconfigure",
@@ -444,7 +616,7 @@ const RACES: &[Race] = &[
             ("deconfigure", |w| zpci_deconfigure_device(w, 0)),
         ],
         finally: |w| w.at_rest(&[], &[0]),
-        refuted: &[],
+        refuted: &[(&["v6.13", "v6.17", "v6.17-alone"], &[Rule("I-9")])],
     },
 ];
 

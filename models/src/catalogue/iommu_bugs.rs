@@ -7,8 +7,8 @@ use selvedge_core::sync::Mutex;
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
 use super::iommu::{
-    ALL, Builder, MENDED, POSTED_V1, POSTED_V2, Shared, V5_18, V5_19, V6_2, V6_2_LOCKED, V6_7,
-    V6_13, V6_17, Wrong, attached, claim, detach, flush, unset, walk,
+    ALL, BUT_LISTS, Builder, MENDED, POSTED_V1, POSTED_V2, Shared, V5_18, V5_19, V6_2, V6_2_LOCKED,
+    V6_7, V6_13, V6_17, Wrong, attached, claim, detach, flush, unset, walk,
 };
 use crate::iommu::cookie::Cookie;
 use crate::iommu::counters::pci_perf_show;
@@ -296,7 +296,10 @@ fn identity() -> Vec<Scenario> {
         })
         .about("debugfs reads the counters of a function that gets the identity domain")
         .source("commits 9727e44d936e and b3506e9bcc77, 2025")
-        .thread("attach", |w: &Shared| _ = iommu_attach_group(w, Dom::Identity, 0))
+        .thread("attach", |w: &Shared| {
+            _ = iommu_attach_group(w, Dom::Identity, 0);
+            zpci_reenable_device(w, 0);
+        })
         .thread("pci_perf_show", move |w| pci_perf_show(w, 0, spares))
         .finally(|w| w.at_rest(&[], &[]))
     };
@@ -337,7 +340,7 @@ fn domains_differ() -> Vec<Scenario> {
 /// A function is busy once, so that whoever registers it sleeps.
 fn busy() -> Vec<Scenario> {
     let world = |kernel| {
-        let world = World::new(kernel, &[0], |_| true);
+        let world = World::new(kernel, &[0], BUT_LISTS);
         iommu_group_claim_dma_owner(&world, 0).expect("nobody else has it");
         world.machine.set_busy(0);
         world
@@ -428,10 +431,7 @@ fn last_put() -> Vec<Scenario> {
             .thread("event", move |zdevs: &Zdevs| zdevs.event(put))
             .thread("last put", put)
     };
-    let freed = [
-        ViolationKind::use_after_release("zdev->kref"),
-        ViolationKind::use_after_release("zpci_dev"),
-    ];
+    let freed = [ViolationKind::use_after_release("zdev->kref")];
     vec![
         new("kref_put", Zdevs::kref_put).refuted(freed),
         new("kref_put_lock", Zdevs::kref_put_lock).proved(),

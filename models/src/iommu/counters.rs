@@ -4,6 +4,7 @@
 
 use selvedge_core::function;
 
+use super::machine::judge;
 use super::world::{Dom, World};
 
 /// `pci_perf_show` with `zpci_get_iommu_ctrs`. Locks: none; since v6.13 `dom_lock`.
@@ -19,7 +20,7 @@ pub fn pci_perf_show(w: &World, zdev: usize, spares_identity: bool) {
     match device.s390_domain.read() {
         Some(Dom::Paging(domain)) => _ = w.domain(domain),
         Some(Dom::Identity) if !spares_identity => {
-            w.machine.judge("CONTAINER-OF", "the identity domain is no struct s390_domain");
+            judge(&w.machine, "CONTAINER-OF", "the identity domain is no struct s390_domain");
         }
         Some(Dom::Identity | Dom::Blocking) | None => {}
     }

@@ -11,7 +11,7 @@
 
 use selvedge_core::{function, might_sleep};
 
-use super::machine::Cc;
+use super::machine::{Cc, judge};
 use super::world::World;
 use crate::ap::Errno;
 
@@ -28,12 +28,12 @@ pub fn zpci_dma_init_device(w: &World, zdev: usize) -> Result<(), Errno> {
     let _function = function("zpci_dma_init_device");
     let device = w.held(zdev);
     if device.s390_domain.read().is_some() {
-        w.machine.judge("I-7a", "zpci_dma_init_device warns: a domain is attached");
+        judge(&w.machine, "I-7a", "zpci_dma_init_device warns: a domain is attached");
     }
     device.set_dma_table(Some(w.machine.dma_alloc_cpu_table()));
     might_sleep("vzalloc");
     if device.bitmaps.swap(1) != 0 {
-        w.machine.judge("I-7b", "zpci_dma_init_device twice: bitmaps are lost");
+        judge(&w.machine, "I-7b", "zpci_dma_init_device twice: bitmaps are lost");
     }
     // What is registered is what the field says now.
     let registered = device.dma_table().map(|table| w.machine.zpci_register_ioat(zdev, table));
@@ -63,7 +63,7 @@ pub fn zpci_dma_exit_device(w: &World, zdev: usize) -> Result<(), Errno> {
     let _function = function("zpci_dma_exit_device");
     let device = w.held(zdev);
     if device.s390_domain.read().is_some() {
-        w.machine.judge("I-7a", "zpci_dma_exit_device warns: a domain is attached");
+        judge(&w.machine, "I-7a", "zpci_dma_exit_device warns: a domain is attached");
     }
     match w.machine.zpci_unregister_ioat(zdev) {
         Cc::Ok | Cc::InvalidHandle => {}

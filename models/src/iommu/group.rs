@@ -14,6 +14,7 @@ use selvedge_core::function;
 use selvedge_core::sync::{Completion, Mutex};
 
 use super::kernel::{Driver, Release};
+use super::machine::judge;
 use super::world::{Dom, DomainField, World};
 use crate::ap::Errno;
 
@@ -94,7 +95,7 @@ fn set_core_domain(w: &Arc<World>, zdev: usize, members: &Members) {
         false => w.kernel.default_domain(zdev),
     };
     if set_domain(w, zdev, members, new).is_err() {
-        w.machine.judge("WARN", "the driver fails to attach what cannot fail");
+        judge(&w.machine, "WARN", "the driver fails to attach what cannot fail");
         if w.kernel.driver >= Driver::K3 {
             // Since v6.5 it is the group's domain all the same.
             w.held(zdev).group.domain.write(new);
@@ -112,7 +113,7 @@ fn check_domain(w: &World, zdev: usize, members: &Members) {
     let differ = device.group.domain.read() != device.s390_domain.read();
     // Asked last: whoever has not begun by now has not changed either.
     if differ && !w.machine.is_released(zdev) {
-        w.machine.judge("I-2", "the group has another domain than its device");
+        judge(&w.machine, "I-2", "the group has another domain than its device");
     }
 }
 

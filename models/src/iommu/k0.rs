@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use selvedge_core::function;
 
 use super::dma_api::{zpci_dma_exit_device, zpci_dma_init_device};
-use super::machine::{Cc, Page, Table};
+use super::machine::{Cc, Page, Table, judge};
 use super::world::{Devices, Dom, World};
 use crate::ap::Errno;
 
@@ -107,7 +107,7 @@ pub(super) fn release_device(w: &std::sync::Arc<World>, zdev: usize) {
 pub fn domain_free(w: &World, domain: u8) {
     let _function = function("s390_domain_free");
     if !w.domain(domain).list_lock.lock().nodes.is_empty() {
-        w.machine.judge("B3", "a domain is freed that has a device");
+        judge(&w.machine, "B3", "a domain is freed that has a device");
     }
     w.machine.dma_cleanup_tables(w.domain(domain).table(), true);
     w.kfree_domain(domain);

@@ -17,7 +17,7 @@ use selvedge_core::function;
 
 use super::dma_api::{zpci_dma_exit_device, zpci_dma_init_device};
 use super::lists::Place;
-use super::machine::{Page, Table};
+use super::machine::{Page, Table, judge};
 use super::world::{Dom, World};
 use crate::ap::Errno;
 
@@ -89,7 +89,7 @@ pub(super) fn domain_free(w: &Arc<World>, domain: u8) {
     let reader = w.rcu.read_lock();
     _ = w.domain(domain);
     if !w.lists.is_empty(domain) {
-        w.machine.judge("B3", "a domain is freed that has a device");
+        judge(&w.machine, "B3", "a domain is freed that has a device");
     }
     reader.unlock();
     let world = Arc::clone(w);
@@ -125,10 +125,10 @@ pub fn s390_iommu_flush_iotlb_all(w: &World, domain: u8, pages: &BTreeSet<Page>,
             Place::Head(head) if head == domain => break,
             Place::Head(head) => {
                 let message = format!("the head of domain {head}'s list is taken for a device");
-                w.machine.judge("I-10", message);
+                judge(&w.machine, "I-10", message);
                 strange += 1;
                 if strange > 1 {
-                    w.machine.judge("ENDLESS", "the walk goes round in another domain's list");
+                    judge(&w.machine, "ENDLESS", "the walk goes round in another domain's list");
                     break;
                 }
             }

@@ -10,6 +10,7 @@
 use selvedge_core::function;
 
 use super::k2::{__s390_iommu_detach_device, register_and_list};
+use super::machine::judge;
 use super::world::{Dom, World};
 use crate::ap::Errno;
 
@@ -35,6 +36,6 @@ pub(super) fn release_device(w: &World, zdev: usize) {
     let _function = function("s390_iommu_release_device");
     match w.held(zdev).s390_domain.read() {
         Some(Dom::Paging(_)) => __s390_iommu_detach_device(w, zdev),
-        _ => w.machine.judge("NULL", "zdev->s390_domain is NULL and its list_lock is taken"),
+        _ => judge(&w.machine, "NULL", "zdev->s390_domain is NULL and its list_lock is taken"),
     }
 }

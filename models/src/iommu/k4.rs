@@ -13,7 +13,7 @@
 use selvedge_core::function;
 
 use super::k2::register_and_list;
-use super::machine::{Cc, Table};
+use super::machine::{Cc, Table, judge};
 use super::world::{Dom, World};
 use crate::ap::Errno;
 
@@ -57,7 +57,7 @@ pub(super) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno
     blocking_attach_dev(w, zdev);
     let attached = register_and_list(w, domain, zdev);
     if attached.is_err() && w.machine.registered(zdev).is_some() {
-        w.machine.judge("I-9", "attaching has failed, and DMA is not blocked");
+        judge(&w.machine, "I-9", "attaching has failed, and DMA is not blocked");
     }
     attached
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use selvedge_core::sync::Hardware;
 
-use super::machine::Machine;
+use super::machine::{Machine, judge};
 
 /// Where `next` can lead.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -60,7 +60,7 @@ impl Lists {
             links.on.remove(&zdev).is_some()
         });
         if !was_on {
-            machine.judge("I-3", "list_del_rcu of a device that is on no list");
+            judge(machine, "I-3", "list_del_rcu of a device that is on no list");
         }
     }
 
@@ -80,7 +80,7 @@ impl Lists {
             links.next.insert(Place::Head(domain), Place::Node(zdev));
         });
         if let Some(other) = was_on {
-            machine.judge("I-3", format!("the device is on the list of domain {other} already"));
+            judge(machine, "I-3", format!("the device is on the list of domain {other} already"));
         }
     }
 

@@ -115,14 +115,6 @@ impl Machine {
         Self { state: Hardware::new("machine", state), judged }
     }
 
-    /// Reports that `id` is broken, if the scenario wants to hear of it.
-    #[track_caller]
-    pub fn judge(&self, id: &str, message: impl Into<String>) {
-        if (self.judged)(id) {
-            invariant_broken(id, message);
-        }
-    }
-
     /// Whether the scenario wants to hear of `id`.
     pub fn judges(&self, id: &str) -> bool {
         (self.judged)(id)
@@ -135,7 +127,7 @@ impl Machine {
     ) -> R {
         let (result, broken) = self.state.execute(instruction);
         if let Some((id, message)) = broken {
-            self.judge(id, message);
+            judge(self, id, message);
         }
         result
     }
@@ -378,6 +370,12 @@ impl Machine {
         self.execute(|state| (state.functions[zdev].release > Release::Not, None))
     }
 
+    /// Whether the function has been pulled out.
+    #[track_caller]
+    pub fn is_absent(&self, zdev: usize) -> bool {
+        self.execute(|state| (state.functions[zdev].absent, None))
+    }
+
     /// A table of the DMA API that is still there and is not `used`.
     #[track_caller]
     pub fn leaked_table(&self, used: &[Table]) -> Option<Table> {
@@ -386,6 +384,14 @@ impl Machine {
             let left = |table: &Table| matches!(table, Table::DmaApi(_)) && !used.contains(table);
             (live.find(|(table, _)| left(table)).map(|(table, _)| *table), None)
         })
+    }
+}
+
+/// Reports that `id` is broken, if the scenario wants to hear of it.
+#[track_caller]
+pub fn judge(machine: &Machine, id: &str, message: impl Into<String>) {
+    if machine.judges(id) {
+        invariant_broken(id, message);
     }
 }
 

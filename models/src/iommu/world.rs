@@ -7,7 +7,7 @@ use selvedge_core::sync::{Atomic, Mutex, MutexGuard, Rcu, SpinGuard, SpinLock, T
 use super::group::Group;
 use super::kernel::Kernel;
 use super::lists::Lists;
-use super::machine::{Judged, Machine, Table};
+use super::machine::{Judged, Machine, Table, judge};
 
 /// A domain: what a function can be attached to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -253,16 +253,21 @@ impl World {
     /// A machine with a function for each of these apertures, all probed: in the mode of the DMA API up to v6.6, and
     /// attached to the default domain since.
     pub fn new(kernel: Kernel, apertures: &[u8], judged: Judged) -> Arc<Self> {
-        let world = Arc::new(Self {
+        let world = Self::unprobed(kernel, apertures, judged);
+        (0..apertures.len()).for_each(|zdev| kernel.probe(&world, zdev));
+        world
+    }
+
+    /// As [`new`](Self::new), with functions that are not probed.
+    pub fn unprobed(kernel: Kernel, apertures: &[u8], judged: Judged) -> Arc<Self> {
+        Arc::new(Self {
             kernel,
             machine: Machine::new(apertures.len(), DOMAINS, judged),
             zdevs: apertures.iter().map(|aperture| Zdev::new(*aperture, &kernel)).collect(),
             domains: (0..DOMAINS).map(Domain::new).collect(),
             lists: Lists::new(DOMAINS),
             rcu: Rcu::new(),
-        });
-        (0..apertures.len()).for_each(|zdev| kernel.probe(&world, zdev));
-        world
+        })
     }
 
     /// Follows a pointer to device `zdev`.
@@ -316,7 +321,7 @@ impl World {
         self.check_apertures(freed);
         let used: Vec<Table> = self.zdevs.iter().filter_map(Zdev::dma_table).collect();
         if let Some(table) = self.machine.leaked_table(&used) {
-            self.machine.judge("I-7b", format!("{table:?} is left behind"));
+            judge(&self.machine, "I-7b", format!("{table:?} is left behind"));
         }
         for (number, domain) in self.domains.iter().enumerate() {
             if !freed.contains(&Dom::Paging(number as u8)) {
@@ -338,7 +343,7 @@ impl World {
             if !freed.contains(&Dom::Paging(number as u8))
                 && devices.nodes.iter().any(|z| other(&z))
             {
-                self.machine.judge("APERTURE", format!("domain {number} has two apertures"));
+                judge(&self.machine, "APERTURE", format!("domain {number} has two apertures"));
             }
         }
     }
@@ -354,22 +359,26 @@ impl World {
         };
         let released = self.machine.is_released(zdev);
         let registered = self.machine.registered(zdev);
-        if registered != believed && !released {
+        if registered != believed && !released && !self.machine.is_absent(zdev) {
             let message = format!("{registered:?} is registered, and {believed:?} should be");
-            self.machine.judge("I-1", message);
+            judge(&self.machine, "I-1", message);
         }
         for number in (0..DOMAINS).filter(|number| !freed.contains(&Dom::Paging(*number))) {
             let listed = self.listed(zdev, number);
             if listed > 0 && released {
-                self.machine.judge("I-5", format!("domain {number} has a device that is gone"));
+                judge(&self.machine, "I-5", format!("domain {number} has a device that is gone"));
             }
             if !released && listed != usize::from(domain == Some(Dom::Paging(number))) {
-                self.machine.judge("I-3", format!("device {zdev} and the list of {number} differ"));
+                judge(
+                    &self.machine,
+                    "I-3",
+                    format!("device {zdev} and the list of {number} differ"),
+                );
             }
         }
         let bitmaps = device.bitmaps.load();
         if bitmaps != u64::from(matches!(table, Some(Table::DmaApi(_)))) {
-            self.machine.judge("I-7b", format!("{bitmaps} pairs of bitmaps"));
+            judge(&self.machine, "I-7b", format!("{bitmaps} pairs of bitmaps"));
         }
     }
 }
