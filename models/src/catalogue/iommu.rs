@@ -158,6 +158,9 @@ pub(super) fn claim(builder: Builder, wrong: &[Wrong]) -> Scenario {
     }
 }
 
+/// A thread, by name.
+type Thread = (&'static str, fn(&Shared));
+
 /// What some of the kernels do wrong.
 type Refuted = (&'static [&'static str], &'static [Wrong]);
 
@@ -167,7 +170,7 @@ struct Race {
     about: &'static str,
     kernels: fn(&Kernel) -> bool,
     world: fn(Kernel) -> Shared,
-    threads: &'static [(&'static str, fn(&Shared))],
+    threads: &'static [Thread],
     finally: fn(&Shared),
     refuted: &'static [Refuted],
 }

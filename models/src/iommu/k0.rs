@@ -9,6 +9,7 @@
 //! Source: `drivers/iommu/s390-iommu.c`, commit 320424c7d44f.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use selvedge_core::function;
 
@@ -88,7 +89,7 @@ pub(super) fn detach_dev(w: &World, domain: u8, zdev: usize) {
 
 /// `s390_iommu_release_device`: sysfs may remove a device that is attached, and the core forgets to
 /// detach it. Also that of v5.19.
-pub(super) fn release_device(w: &std::sync::Arc<World>, zdev: usize) {
+pub(super) fn release_device(w: &Arc<World>, zdev: usize) {
     let _function = function("s390_iommu_release_device");
     let device = w.held(zdev);
     if device.s390_domain.read().is_some() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::machine::Cc;
+use super::machine::{Cc, Table};
 use super::world::{A, Dom, World};
 use super::{dma_api, k0, k1, k1p, k2, k3, k4, mended};
 use crate::ap::Errno;
@@ -211,7 +211,7 @@ impl Kernel {
             true => k2::unmap_page(w, number, page, k2::Errors::Ignore),
             false => k0::unmap(w, number, page),
         }
-        w.machine.hands_out_again(super::machine::Table::Domain(number), page);
+        w.machine.hands_out_again(Table::Domain(number), page);
     }
 
     /// Whether a registration that ended so counts as done.
