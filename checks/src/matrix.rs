@@ -1,14 +1,17 @@
 //! The matrix of verdicts: designs down, sets of threads across.
 //!
-//! A family is a matrix if the second but last part of its scenarios' names is a design and the
-//! one before that says `matrix`: `vfio-ap/matrix/v5.11-set/pqap-upd-pv`. What only one or two
-//! designs are put through has no column; it is in the list.
+//! In a family that is a matrix the second but last part of a scenario's name is a design, and the
+//! last one what it is put through: `vfio-ap/matrix/v5.11-set/pqap-upd-pv`, `iommu/v6.2/flush-move`.
+//! What only one or two designs are put through has no column; it is in the list.
 
 use std::io::{self, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::json::Line;
+
+/// The families that are matrices, beside those that are called so.
+const MATRICES: [&str; 2] = ["iommu", "iommu/seed"];
 
 /// How many designs make a column.
 const COLUMN: usize = 3;
@@ -24,7 +27,8 @@ impl<'a> Place<'a> {
     fn of(line: &'a Line) -> Option<Self> {
         let (family, threads) = line.scenario.rsplit_once('/')?;
         let (matrix, design) = family.rsplit_once('/')?;
-        matrix.ends_with("/matrix").then_some(Self { matrix, design, threads })
+        let is_one = matrix.ends_with("/matrix") || MATRICES.contains(&matrix);
+        is_one.then_some(Self { matrix, design, threads })
     }
 }
 

@@ -109,7 +109,11 @@ impl OpKind {
     /// learnt apart.
     pub(crate) fn told(self, reply: u64) -> u64 {
         match self {
-            Self::Ghost | Self::Instruction | Self::SrcuReadUnlock | Self::RcuReadUnlock => 0,
+            Self::Ghost
+            | Self::Instruction
+            | Self::SrcuReadUnlock
+            | Self::RcuReadUnlock
+            | Self::CompleteAll => 0,
             _ => reply,
         }
     }
@@ -248,6 +252,10 @@ op_kinds! {
     CancelWorkSync => "cancel_work_sync",
     /// The rest of `flush_work` and `cancel_work_sync`: the wait for the work.
     AwaitWork => "flush_work (waiting)",
+    /// `complete_all`: yields whether it is the first.
+    CompleteAll => "complete_all",
+    /// `wait_for_completion`.
+    WaitForCompletion => "wait_for_completion",
     /// `raw_cpu_ptr`: yields the CPU that the thread is on.
     ThisCpu => "this_cpu",
     /// A wait for the end of another thread.

@@ -6,6 +6,7 @@
 //! a `loom::model` of your own.
 //!
 //! - [`ap`]: the AP bus of s390, and the dispute over who decides over its queues.
+//! - [`iommu`]: the IOMMU of s390's PCI functions, version by version.
 //! - [`vfio_ap`]: the driver that gives those queues to guests, version by version.
 //! - [`dma`]: who may hand out a DMA address again, and when.
 //! - [`iova`]: the addresses that a device uses, as data behind the locks of a model.
@@ -20,6 +21,7 @@
 pub mod ap;
 mod catalogue;
 pub mod dma;
+pub mod iommu;
 pub mod programs;
 pub mod vfio_ap;
 

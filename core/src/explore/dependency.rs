@@ -11,7 +11,8 @@
 //! - A queued `down_read` or `down_write` has its place in the queue. To take what it was granted
 //!   (`Await..`) commutes with everything that can happen while it is possible: newcomers queue
 //!   or fail before and after, readers that leave do not matter to a reader.
-//! - To join commutes with everything; it only needs the other thread's end.
+//! - To join commutes with everything; it only needs the other thread's end. So does to wait for a
+//!   completion, and it needs the first who completes.
 //!
 //! - Readers of a semaphore that favours them come and go as they like.
 //! - To enter a section of `srcu` or RCU or to leave it commutes with others who do; the end of
@@ -94,10 +95,19 @@ pub(super) fn dependent(one: &Event, other: &Event) -> bool {
 }
 
 fn commute_on_an_object(one: &Event, other: &Event) -> bool {
-    use OpKind::{AwaitGracePeriod, AwaitRead, AwaitReaders, AwaitWrite, RcuCallback};
+    use OpKind::{
+        AwaitGracePeriod, AwaitRead, AwaitReaders, AwaitWrite, RcuCallback, WaitForCompletion,
+    };
     let granted = |event: &Event| {
-        let kinds = [AwaitRead, AwaitWrite, AwaitReaders, AwaitGracePeriod, RcuCallback];
-        kinds.contains(&event.kind())
+        matches!(
+            event.kind(),
+            AwaitRead
+                | AwaitWrite
+                | AwaitReaders
+                | AwaitGracePeriod
+                | RcuCallback
+                | WaitForCompletion
+        )
     };
     (one.reads() && other.reads())
         || granted(one)
@@ -137,6 +147,9 @@ pub(super) fn enables(earlier: &Event, later: &Event) -> bool {
             OpKind::AwaitWork => {
                 let ends = [OpKind::WorkReturns, OpKind::CancelWorkSync];
                 ends.contains(&earlier.kind())
+            }
+            OpKind::WaitForCompletion => {
+                earlier.kind() == OpKind::CompleteAll && earlier.reply == 1
             }
             OpKind::DelTimerSync => earlier.kind() == OpKind::TimerReturns,
             _ => false,

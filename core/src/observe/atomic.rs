@@ -31,7 +31,7 @@ pub(super) fn ends(atomic: &mut Vec<ObjectId>, object: ObjectId) {
 fn sleeps(kind: OpKind) -> bool {
     use OpKind::{
         CancelWorkSync, DownRead, DownReadUnfair, DownWrite, DownWriteUnfair, FlushWork, Join,
-        Lock, LockInterruptible, Sleep, SynchronizeRcu, SynchronizeSrcu,
+        Lock, LockInterruptible, Sleep, SynchronizeRcu, SynchronizeSrcu, WaitForCompletion,
     };
     matches!(
         kind,
@@ -41,6 +41,7 @@ fn sleeps(kind: OpKind) -> bool {
             | DownWrite
             | DownWriteUnfair
             | Sleep
+            | WaitForCompletion
             | SynchronizeRcu
             | SynchronizeSrcu
             | FlushWork

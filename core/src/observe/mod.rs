@@ -416,9 +416,8 @@ fn wanted(kind: OpKind) -> Option<Mode> {
     use OpKind::*;
     match kind {
         Lock | LockInterruptible | SpinLock | DownWrite | DownWriteUnfair | SynchronizeSrcu
-        | SynchronizeRcu | Sleep | DelTimerSync | FlushWork | CancelWorkSync => {
-            Some(Mode::Exclusive)
-        }
+        | SynchronizeRcu | Sleep | WaitForCompletion | DelTimerSync | FlushWork
+        | CancelWorkSync => Some(Mode::Exclusive),
         DownRead => Some(Mode::Shared),
         DownReadUnfair => Some(Mode::SharedRecursive),
         _ => None,

@@ -4,6 +4,7 @@
 //! asks, when it is made, which runtime is in charge (see [`runtime`](crate::runtime)).
 
 mod atomic;
+mod completion;
 mod ghost;
 mod hardware;
 mod holders;
@@ -26,6 +27,7 @@ mod weak;
 mod work;
 
 pub use atomic::Atomic;
+pub use completion::Completion;
 pub use ghost::Ghost;
 pub use hardware::Hardware;
 pub use kref::Kref;

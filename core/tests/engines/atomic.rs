@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use selvedge_core::sync::{
-    Atomic, Mutex, PerCpu, Rcu, RwSem, SpinLock, Srcu, Timer, Tracked, WaitQueue, Work,
+    Atomic, Completion, Mutex, PerCpu, Rcu, RwSem, SpinLock, Srcu, Timer, Tracked, WaitQueue, Work,
 };
 use selvedge_core::{Engine, Scenario, ScenarioBuilder, Settled, ViolationKind, might_sleep};
 
@@ -379,6 +379,35 @@ fn flushing_work_under_its_lock_deadlocks() {
     settled(&scenario);
     let report = scenario.verify(Engine::Native);
     assert!(matches!(report.predictions[0].settled, Settled::Feasible(_)), "{report}");
+}
+
+#[test]
+fn a_completion_is_waited_for_and_nobody_wakes_too_early() {
+    let world = || (Completion::new("closed"), Atomic::new("count", 0), Mutex::new("M", ()));
+    let complete = |(closed, count, _): &(Completion, Atomic, Mutex)| {
+        count.fetch_add(1);
+        closed.complete_all();
+    };
+    let scenario = Scenario::builder("completion", world)
+        .thread("A", complete)
+        .thread("B", complete)
+        .thread("W", |(closed, count, _)| {
+            closed.wait_for_completion();
+            assert!(count.load() > 0);
+        })
+        .proved();
+    settled(&scenario);
+    let under_lock = Scenario::builder("completion", world)
+        .thread("W", |(closed, _, mutex)| {
+            let _held = mutex.lock();
+            closed.wait_for_completion();
+        })
+        .thread("A", move |w| {
+            drop(w.2.lock());
+            complete(w);
+        })
+        .refuted(deadlock(["M", "closed"]));
+    settled(&under_lock);
 }
 
 /// Two that believe to be alone on their CPU, because nobody else is on it when they look.

@@ -34,6 +34,8 @@ struct Population {
     counted: usize,
     /// Programs of which every trace was explored on shuttle too.
     on_shuttle: usize,
+    /// Programs whose mutexes are spinlocks.
+    spin: usize,
     kinds: BTreeSet<String>,
 }
 
@@ -49,6 +51,7 @@ impl Population {
         let several = outcome.deadlocks.iter().any(|classes| classes.len() > 1);
         self.on_several_classes += usize::from(several);
         self.vary += usize::from(outcome.finals.len() > 1);
+        self.spin += usize::from(program.spins());
         self.kinds.extend(program.threads.iter().flatten().map(|step| step.instr.kind()));
     }
 
@@ -61,6 +64,7 @@ impl Population {
         self.by_traces += other.by_traces;
         self.counted += other.counted;
         self.on_shuttle += other.on_shuttle;
+        self.spin += other.spin;
         self.kinds.extend(other.kinds);
         self
     }
@@ -73,6 +77,7 @@ impl Population {
         assert!(percent(self.by_traces) >= 50, "{self:#?}");
         assert!(percent(self.counted) >= 30, "{self:#?}");
         assert!(percent(self.on_shuttle) >= 15, "{self:#?}");
+        assert!(percent(self.spin) >= 3, "{self:#?}");
         assert!(self.states / self.programs as u64 >= 100, "{self:#?}");
         assert_eq!(self.kinds.len(), Instr::KINDS, "{self:#?}");
     }

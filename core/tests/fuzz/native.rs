@@ -5,7 +5,9 @@ use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex as StdMutex};
 
-use selvedge_core::sync::{Atomic, Mutex, MutexGuard, ReadGuard, RwSem, WaitQueue, WriteGuard};
+use selvedge_core::sync::{
+    Atomic, Mutex, MutexGuard, ReadGuard, RwSem, SpinGuard, SpinLock, WaitQueue, WriteGuard,
+};
 use selvedge_core::thread::{JoinHandle, spawn};
 use selvedge_core::{
     Certificate, Checkpoint, Counterexample, Engine, Limits, Progress, Report, Scenario, Search,
@@ -117,6 +119,8 @@ fn deadlock(scenario: &Scenario, found: &Counterexample) -> Vec<String> {
 
 struct World {
     mutexes: Vec<Mutex<u64>>,
+    /// In the place of mutexes, in a program that never sleeps.
+    spinlocks: Vec<SpinLock<u64>>,
     sems: Vec<RwSem<u64>>,
     atomics: Vec<Atomic>,
     queues: Vec<WaitQueue>,
@@ -129,8 +133,18 @@ fn scenario(program: &Program, finals: &Arc<StdMutex<BTreeSet<Final>>>) -> Scena
     let text = program.clone();
     let world = move || {
         let program = text.clone();
+        let (names, spins) = (&MUTEXES[..text.mutexes], text.spins());
         Arc::new(World {
-            mutexes: MUTEXES[..text.mutexes].iter().map(|name| Mutex::new(name, 0)).collect(),
+            mutexes: if spins {
+                Vec::new()
+            } else {
+                names.iter().map(|n| Mutex::new(n, 0)).collect()
+            },
+            spinlocks: if spins {
+                names.iter().map(|n| SpinLock::new(n, 0)).collect()
+            } else {
+                Vec::new()
+            },
             sems: SEMS[..text.sems].iter().map(|name| RwSem::new(name, 0)).collect(),
             atomics: ATOMICS[..text.atomics].iter().map(|name| Atomic::new(name, 0)).collect(),
             queues: QUEUES[..text.queues].iter().map(|name| WaitQueue::new(name)).collect(),
@@ -146,7 +160,10 @@ fn scenario(program: &Program, finals: &Arc<StdMutex<BTreeSet<Final>>>) -> Scena
     let finally = move |world: &Arc<World>| {
         finals.lock().unwrap().insert(Final {
             logs: world.logs.lock().unwrap().clone(),
-            mutexes: world.mutexes.iter().map(|mutex| *mutex.lock()).collect(),
+            mutexes: {
+                let mutexes = world.mutexes.iter().map(|mutex| *mutex.lock());
+                mutexes.chain(world.spinlocks.iter().map(|lock| *lock.lock())).collect()
+            },
             sems: world.sems.iter().map(|sem| *sem.down_read()).collect(),
             atomics: world.atomics.iter().map(Atomic::load).collect(),
         });
@@ -156,6 +173,7 @@ fn scenario(program: &Program, finals: &Arc<StdMutex<BTreeSet<Final>>>) -> Scena
 
 enum Held<'w> {
     Mutex(MutexGuard<'w, u64>),
+    Spin(SpinGuard<'w, u64>),
     Raw(&'w Mutex<u64>),
     Read(ReadGuard<'w, u64>),
     Write(WriteGuard<'w, u64>),
@@ -165,6 +183,7 @@ impl Held<'_> {
     fn release(self) {
         match self {
             Self::Mutex(guard) => guard.unlock(),
+            Self::Spin(guard) => guard.unlock(),
             Self::Raw(mutex) => mutex.raw_unlock(),
             Self::Read(guard) => guard.up_read(),
             Self::Write(guard) => guard.up_write(),
@@ -174,6 +193,7 @@ impl Held<'_> {
     fn value(&self) -> Option<u64> {
         match self {
             Self::Mutex(guard) => Some(**guard),
+            Self::Spin(guard) => Some(**guard),
             Self::Raw(_) => None,
             Self::Read(guard) => Some(**guard),
             Self::Write(guard) => Some(**guard),
@@ -183,6 +203,7 @@ impl Held<'_> {
     fn add(&mut self, more: u64) {
         match self {
             Self::Mutex(guard) => **guard += more,
+            Self::Spin(guard) => **guard += more,
             Self::Write(guard) => **guard += more,
             Self::Raw(_) | Self::Read(_) => {}
         }
@@ -223,6 +244,9 @@ fn perform<'w>(world: &'w World, instr: Instr, log: &mut Vec<u64>, held: &mut Ve
         Instr::LockInterruptible(m) => {
             Some(world.mutexes[m].lock_interruptible().ok().map(Held::Mutex))
         }
+        Instr::TryLock(m) if world.program.spins() => {
+            Some(world.spinlocks[m].try_lock().map(Held::Spin))
+        }
         Instr::TryLock(m) => Some(world.mutexes[m].try_lock().map(Held::Mutex)),
         Instr::TryDownRead(s) => Some(world.sems[s].try_down_read().map(Held::Read)),
         Instr::TryDownWrite(s) => Some(world.sems[s].try_down_write().map(Held::Write)),
@@ -233,6 +257,9 @@ fn perform<'w>(world: &'w World, instr: Instr, log: &mut Vec<u64>, held: &mut Ve
         return held.extend(got);
     }
     match instr {
+        Instr::Lock(m) if world.program.spins() => {
+            held.push(Held::Spin(world.spinlocks[m].lock()));
+        }
         Instr::Lock(m) => held.push(Held::Mutex(world.mutexes[m].lock())),
         Instr::RawLock(m) => {
             world.mutexes[m].raw_lock();

@@ -123,6 +123,25 @@ impl Instr {
         }
     }
 
+    /// Whether a thread may do it with a spinlock held, or to one.
+    fn spins(self) -> bool {
+        matches!(
+            self,
+            Self::Lock(_)
+                | Self::TryLock(_)
+                | Self::Release(_)
+                | Self::Look
+                | Self::Add(_)
+                | Self::Load(_)
+                | Self::FetchAdd(..)
+                | Self::CompareExchange(..)
+                | Self::Store(..)
+                | Self::StoreLearnt(_)
+                | Self::WakeUp(_)
+                | Self::WakeUpAll(_)
+        )
+    }
+
     /// What it adds to the length of a thread: whoever sleeps and looks again is dear.
     fn cost(self) -> u32 {
         match self {
@@ -174,6 +193,11 @@ impl Program {
         themes.retain(|theme| !matches!(theme, Theme::Spawning));
         program.spawn_the_rest(&mut rng, &themes);
         program
+    }
+
+    /// Whether its mutexes can be spinlocks, because nobody ever sleeps.
+    pub(crate) fn spins(&self) -> bool {
+        self.threads.iter().flatten().all(|step| step.instr.spins())
     }
 
     /// Gives each thread that is to be started a number and something to do.

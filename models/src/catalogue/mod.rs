@@ -9,6 +9,9 @@ mod flush;
 mod hotplug;
 mod hotplug_bugs;
 mod in_use;
+mod iommu;
+mod iommu_bugs;
+mod iommu_seed;
 mod matrix;
 mod mutants;
 mod reset;
@@ -27,6 +30,9 @@ pub fn catalogue() -> Vec<Scenario> {
     scenarios.extend(bugs::scenarios());
     scenarios.extend(hotplug_bugs::scenarios());
     scenarios.extend(mutants::scenarios());
+    scenarios.extend(iommu::scenarios());
+    scenarios.extend(iommu_seed::scenarios());
+    scenarios.extend(iommu_bugs::scenarios());
     scenarios.extend(flush::scenarios());
     scenarios
 }

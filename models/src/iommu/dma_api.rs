@@ -1,0 +1,79 @@
+//! The DMA API of s390 up to v6.6, which drives the same hardware as the IOMMU driver does and hands
+//! over to it.
+//!
+//! While no domain is attached to a function, it has a table of its own (`zdev->dma_table`), and
+//! bitmaps of what is allocated in it. A function that is attached has its domain's table there. It
+//! is the same field, and nothing protects it.
+//!
+//! Left out: that a second `zpci_dma_init_device` initialises locks which somebody may hold.
+//!
+//! Source: `arch/s390/pci/pci_dma.c`, v6.6.
+
+use selvedge_core::{function, might_sleep};
+
+use super::machine::{Cc, judge};
+use super::world::World;
+use crate::ap::Errno;
+
+/// `zpci_dma_init_device`. Locks: none; it may sleep.
+///
+/// # Errors
+///
+/// [`Errno::Eio`] if the table could not be registered.
+///
+/// # Violations
+///
+/// I-7a if a domain is attached; I-7b if there are bitmaps already.
+pub fn zpci_dma_init_device(w: &World, zdev: usize) -> Result<(), Errno> {
+    let _function = function("zpci_dma_init_device");
+    let device = w.held(zdev);
+    if device.s390_domain.read().is_some() {
+        judge(&w.machine, "I-7a", "zpci_dma_init_device warns: a domain is attached");
+    }
+    device.set_dma_table(Some(w.machine.dma_alloc_cpu_table()));
+    might_sleep("vzalloc");
+    if device.bitmaps.swap(1) != 0 {
+        judge(&w.machine, "I-7b", "zpci_dma_init_device twice: bitmaps are lost");
+    }
+    // What is registered is what the field says now.
+    let registered = device.dma_table().map(|table| w.machine.zpci_register_ioat(zdev, table));
+    if registered == Some(Cc::Ok) {
+        return Ok(());
+    }
+    might_sleep("vfree");
+    device.bitmaps.store(0);
+    if let Some(table) = device.dma_table() {
+        w.machine.dma_cleanup_tables(table, false);
+    }
+    device.set_dma_table(None);
+    Err(Errno::Eio)
+}
+
+/// `zpci_dma_exit_device`. Locks: none; it may sleep.
+///
+/// # Errors
+///
+/// [`Errno::Eio`] if the table could not be unregistered; then it is kept. It is no error if the
+/// function has vanished.
+///
+/// # Violations
+///
+/// I-7a if a domain is attached.
+pub fn zpci_dma_exit_device(w: &World, zdev: usize) -> Result<(), Errno> {
+    let _function = function("zpci_dma_exit_device");
+    let device = w.held(zdev);
+    if device.s390_domain.read().is_some() {
+        judge(&w.machine, "I-7a", "zpci_dma_exit_device warns: a domain is attached");
+    }
+    match w.machine.zpci_unregister_ioat(zdev) {
+        Cc::Ok | Cc::InvalidHandle => {}
+        _ => return Err(Errno::Eio),
+    }
+    if let Some(table) = device.dma_table() {
+        w.machine.dma_cleanup_tables(table, false);
+    }
+    device.set_dma_table(None);
+    might_sleep("vfree");
+    device.bitmaps.store(0);
+    Ok(())
+}

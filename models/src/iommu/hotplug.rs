@@ -1,0 +1,40 @@
+//! A function goes away: it is deconfigured, or pulled out.
+//!
+//! Source: `arch/s390/pci/pci.c` and `pci_bus.c`, v6.0 and v6.7; commit 2ba8336dab5f, v6.2, for what
+//! frees the device.
+
+use std::sync::Arc;
+
+use selvedge_core::function;
+
+use super::dma_api::zpci_dma_exit_device;
+use super::group::iommu_release_device;
+use super::vfio::vfio_device_remove_group;
+use super::world::World;
+
+/// `zpci_deconfigure_device`, and the last reference to the device.
+///
+/// Locks: since v6.7 `state_lock`; those of `iommu_release_device`.
+pub fn zpci_deconfigure_device(w: &Arc<World>, zdev: usize) {
+    let _function = function("zpci_deconfigure_device");
+    let device = w.held(zdev);
+    let state = (!w.kernel.has_dma_api()).then(|| device.state_lock.lock());
+    vfio_device_remove_group(w, zdev);
+    iommu_release_device(w, zdev);
+    if w.kernel.has_dma_api() && device.dma_table().is_some() {
+        _ = zpci_dma_exit_device(w, zdev);
+    }
+    w.machine.disable(zdev);
+    drop(state);
+    zpci_release_device(w, zdev);
+}
+
+/// `zpci_release_device`: since v6.2 the device is freed when a grace period is over.
+fn zpci_release_device(w: &Arc<World>, zdev: usize) {
+    let _function = function("zpci_release_device");
+    if !w.kernel.lists_by_rcu() {
+        return w.kfree_zdev(zdev);
+    }
+    let world = Arc::clone(w);
+    w.rcu.call(move || world.kfree_zdev(zdev));
+}

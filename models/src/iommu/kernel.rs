@@ -1,0 +1,226 @@
+//! Which kernel it is: the driver's version, and what the core and VFIO do around it.
+
+use std::sync::Arc;
+
+use super::machine::{Cc, Table};
+use super::world::{A, Dom, World};
+use super::{dma_api, k0, k1, k1p, k2, k3, k4, mended};
+use crate::ap::Errno;
+
+/// A version of `drivers/iommu/s390-iommu.c`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Driver {
+    /// Up to v5.18.
+    K0,
+    /// v5.19 to v6.1, commit fa7e9ecc5e1c "Tolerate repeat attach_dev calls".
+    K1,
+    /// "Fix race with release_device ops", August 2022, not merged.
+    K1p(Revision),
+    /// v6.2 to v6.6, commits bf8d2dd2ed08 to 21c1f9021f0e.
+    K2,
+    /// v6.7 to v6.12, commit c76c067e488c.
+    K3,
+    /// v6.13 to v6.16, commit ecda483339a5.
+    K4,
+    /// v6.17, commit 9ffaf5229055.
+    K5,
+    /// Posted by nobody: what else K5 needs.
+    Mended,
+}
+
+/// A revision of the patch that was not merged, or what was said about it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Revision {
+    /// 23 August: the lock is a spinlock.
+    V1,
+    /// 26 August: it is a mutex.
+    V2,
+    /// 30 August, and patch 1/2 of v4: the aperture is checked where the device is listed.
+    V3,
+    /// 31 August, both patches: what is left on a list goes with its domain.
+    V4,
+    /// N. Schnelle's question of 1 September: v4 that does not initialise DMA when a device is
+    /// released.
+    Uninitialised,
+    /// The same, and the field that says so is cleared.
+    UninitialisedAndCleared,
+}
+
+/// When the core releases a device.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Release {
+    /// v5.8 to v6.4: without the group's mutex, and before the device has left the group.
+    Unlocked,
+    /// v6.5 and later: with the mutex, in the same section in which the device leaves.
+    Locked,
+}
+
+/// A kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernel {
+    /// Its name in the catalogue.
+    pub name: &'static str,
+    /// The commit or mail.
+    pub source: &'static str,
+    /// Its driver.
+    pub driver: Driver,
+    /// Its core.
+    pub release: Release,
+    /// Whether VFIO keeps a device until its group has no user, commit ca5f21b25749, v6.1.
+    pub vfio_waits: bool,
+}
+
+impl Kernel {
+    /// Whether the driver has two modes, that of the DMA API and that of a domain.
+    pub fn has_dma_api(&self) -> bool {
+        self.driver < Driver::K3
+    }
+
+    /// Whether the core knows owners of groups, commit 1ea2a07a532b, v5.19.
+    pub fn has_owners(&self) -> bool {
+        self.driver > Driver::K0
+    }
+
+    /// Whether whoever flushes walks the list under RCU.
+    pub fn lists_by_rcu(&self) -> bool {
+        self.driver >= Driver::K2
+    }
+
+    /// Whether `s390_domain` changes with `dom_lock` held.
+    pub fn has_dom_lock(&self) -> bool {
+        self.driver >= Driver::K4
+    }
+
+    /// Whether `dma_domain_lock` is a spinlock.
+    pub fn dma_domain_lock_spins(&self) -> bool {
+        self.driver == Driver::K1p(Revision::V1)
+    }
+
+    /// Whether `dom_lock` is a spinlock.
+    pub fn dom_lock_spins(&self) -> bool {
+        self.driver < Driver::Mended
+    }
+
+    /// The domain of a group that nobody has claimed.
+    pub fn default_domain(&self, zdev: usize) -> Option<Dom> {
+        (!self.has_dma_api()).then_some(Dom::default_of(zdev))
+    }
+
+    /// The domain of a group that somebody has claimed and does not use.
+    pub fn blocking_domain(&self, zdev: usize) -> Dom {
+        if self.driver >= Driver::K4 { Dom::Blocking } else { Dom::blocking(zdev) }
+    }
+
+    /// A function appears: `zpci_bus_prepare_device`, `probe_device`, and the default domain.
+    pub fn probe(&self, w: &Arc<World>, zdev: usize) {
+        if self.has_dma_api() {
+            dma_api::zpci_dma_init_device(w, zdev).expect("the machine has just been made");
+        }
+        self.probe_device(w, zdev);
+        if let Some(domain) = self.default_domain(zdev) {
+            self.attach_dev(w, domain, zdev).expect("the machine has just been made");
+            w.held(zdev).group.domain.write(Some(domain));
+        }
+    }
+
+    /// `ops->probe_device`.
+    pub fn probe_device(&self, w: &World, zdev: usize) {
+        match self.driver {
+            Driver::K0 | Driver::K1 | Driver::K2 | Driver::K3 => {}
+            Driver::K1p(_) => k1p::probe_device(w, zdev),
+            Driver::K4 | Driver::K5 | Driver::Mended => k4::probe_device(w, zdev),
+        }
+    }
+
+    /// `ops->attach_dev`. The caller holds the group's mutex.
+    ///
+    /// # Errors
+    ///
+    /// What the driver returns.
+    pub fn attach_dev(&self, w: &Arc<World>, domain: Dom, zdev: usize) -> Result<(), Errno> {
+        let Dom::Paging(number) = domain else {
+            match domain {
+                Dom::Identity => return k4::identity_attach_dev(w, zdev),
+                _ => self.attach_blocking(w, zdev),
+            }
+            return Ok(());
+        };
+        match self.driver {
+            Driver::K0 => k0::attach_dev(w, number, zdev),
+            Driver::K1 => k1::attach_dev(w, number, zdev),
+            Driver::K1p(revision) => k1p::attach_dev(w, revision, number, zdev),
+            Driver::K2 => k2::attach_dev(w, number, zdev),
+            Driver::K3 => k3::attach_dev(w, number, zdev),
+            Driver::K4 | Driver::K5 => k4::attach_dev(w, number, zdev),
+            Driver::Mended => mended::attach_dev(w, number, zdev),
+        }
+    }
+
+    /// `ops->detach_dev`, for the core that has no domain to attach instead.
+    pub fn detach_dev(&self, w: &Arc<World>, domain: Dom, zdev: usize) {
+        let Dom::Paging(number) = domain else { return };
+        match self.driver {
+            Driver::K0 => k0::detach_dev(w, number, zdev),
+            Driver::K1 => k1::detach_dev(w, number, zdev),
+            Driver::K1p(_) => k1p::detach_dev(w, number, zdev),
+            _ => k2::detach_dev(w, zdev),
+        }
+    }
+
+    /// `ops->release_device`; from v6.13 on the core attaches the blocking domain instead.
+    pub fn release_device(&self, w: &Arc<World>, zdev: usize) {
+        match self.driver {
+            Driver::K0 | Driver::K1 => k0::release_device(w, zdev),
+            Driver::K1p(revision) => k1p::release_device(w, revision, zdev),
+            Driver::K2 => k2::release_device(w, zdev),
+            Driver::K3 => k3::release_device(w, zdev),
+            Driver::K4 | Driver::K5 | Driver::Mended => self.attach_blocking(w, zdev),
+        }
+    }
+
+    fn attach_blocking(&self, w: &World, zdev: usize) {
+        match self.driver {
+            Driver::Mended => mended::blocking_attach_dev(w, zdev),
+            _ => k4::blocking_attach_dev(w, zdev),
+        }
+    }
+
+    /// `ops->free`, called by `iommu_domain_free`.
+    pub fn domain_free(&self, w: &Arc<World>, domain: Dom) {
+        let Dom::Paging(number) = domain else { return };
+        match self.driver {
+            Driver::K0 | Driver::K1 => k0::domain_free(w, number),
+            Driver::K1p(revision) => k1p::domain_free(w, revision, number),
+            _ => k2::domain_free(w, number),
+        }
+    }
+
+    /// `iommu_map` of a page into VFIO's domain.
+    pub fn map(&self, w: &World, page: u8) {
+        let Dom::Paging(number) = A else { return };
+        match self.lists_by_rcu() {
+            true => k2::map_page(w, number, page),
+            false => k0::map(w, number, page),
+        }
+    }
+
+    /// `iommu_unmap` of a page of VFIO's domain. When it returns, the page is somebody else's.
+    pub fn unmap(&self, w: &World, page: u8) {
+        let Dom::Paging(number) = A else { return };
+        match self.lists_by_rcu() {
+            true => k2::unmap_page(w, number, page, k2::Errors::Ignore),
+            false => k0::unmap(w, number, page),
+        }
+        w.machine.hands_out_again(Table::Domain(number), page);
+    }
+
+    /// Whether a registration that ended so counts as done.
+    pub fn tolerates(&self, cc: Cc) -> bool {
+        match cc {
+            Cc::Ok => true,
+            Cc::FuncNotAvail => self.driver >= Driver::K2,
+            Cc::InvalidHandle => self.driver >= Driver::K5,
+            Cc::Error | Cc::Busy => false,
+        }
+    }
+}

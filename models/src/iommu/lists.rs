@@ -1,0 +1,104 @@
+//! The lists of the devices of each domain, as whoever walks them under RCU finds them.
+//!
+//! Since v6.2 a device has one node, which is in it (`zdev->iommu_list`), and moves from the list of
+//! one domain to that of another. A walker does not lock; it follows `next` until it is back at the
+//! head where it began. A node that has been moved meanwhile leads it to another head, which is no
+//! device: it is taken for one all the same.
+//!
+//! Source: commits 1a3a7d64bbce and 2ba8336dab5f, v6.2; `include/linux/rculist.h`.
+
+use std::collections::BTreeMap;
+
+use selvedge_core::sync::Hardware;
+
+use super::machine::{Machine, judge};
+
+/// Where `next` can lead.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Place {
+    /// The list of a domain.
+    Head(u8),
+    /// The node of a device.
+    Node(usize),
+}
+
+/// All nodes and heads. Each access is a load or a store of one pointer; whoever stores holds the
+/// domain's `list_lock`.
+#[derive(Debug)]
+pub struct Lists {
+    links: Hardware<Links>,
+}
+
+#[derive(PartialEq, Eq, Hash, Debug, Default)]
+struct Links {
+    next: BTreeMap<Place, Place>,
+    /// The domain whose list each device is on, for whoever judges.
+    on: BTreeMap<usize, u8>,
+}
+
+impl Lists {
+    /// An empty list for each of this many domains.
+    pub fn new(domains: u8) -> Self {
+        let next = (0..domains).map(|d| (Place::Head(d), Place::Head(d))).collect();
+        Self { links: Hardware::new("iommu_list", Links { next, ..Links::default() }) }
+    }
+
+    /// `list_del_rcu`: the node still leads to where it led.
+    ///
+    /// # Violations
+    ///
+    /// I-3 if the device is on no list.
+    #[track_caller]
+    pub fn list_del_rcu(&self, machine: &Machine, zdev: usize) {
+        let was_on = self.links.execute(|links| {
+            let node = Place::Node(zdev);
+            let after = links.next.get(&node).copied();
+            let before = links.next.iter().find(|(at, to)| **to == node && **at != node);
+            if let (Some((before, _)), Some(after)) = (before.map(|(at, to)| (*at, *to)), after) {
+                links.next.insert(before, after);
+            }
+            links.on.remove(&zdev).is_some()
+        });
+        if !was_on {
+            judge(machine, "I-3", "list_del_rcu of a device that is on no list");
+        }
+    }
+
+    /// `list_add_rcu`: the node is made to lead on before the head leads to it.
+    ///
+    /// # Violations
+    ///
+    /// I-3 if the device is on a list.
+    #[track_caller]
+    pub fn list_add_rcu(&self, machine: &Machine, zdev: usize, domain: u8) {
+        let was_on = self.links.execute(|links| {
+            let first = links.next[&Place::Head(domain)];
+            links.next.insert(Place::Node(zdev), first);
+            links.on.insert(zdev, domain)
+        });
+        self.links.execute(|links| {
+            links.next.insert(Place::Head(domain), Place::Node(zdev));
+        });
+        if let Some(other) = was_on {
+            judge(machine, "I-3", format!("the device is on the list of domain {other} already"));
+        }
+    }
+
+    /// Where `at` leads.
+    #[track_caller]
+    pub fn next(&self, at: Place) -> Place {
+        self.links.execute(|links| links.next[&at])
+    }
+
+    /// The domain whose list the device is on.
+    #[track_caller]
+    pub fn domain_of(&self, zdev: usize) -> Option<u8> {
+        self.links.execute(|links| links.on.get(&zdev).copied())
+    }
+
+    /// `list_empty`.
+    #[track_caller]
+    pub fn is_empty(&self, domain: u8) -> bool {
+        self.next(Place::Head(domain)) == Place::Head(domain)
+    }
+}

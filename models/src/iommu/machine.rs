@@ -1,0 +1,403 @@
+//! The machine: PCI functions, the translation tables that they are registered with, and the
+//! translations that they cache.
+//!
+//! A function translates addresses by the table that it is registered with (its *IOAT*), and keeps
+//! what it has found there in its TLB until that is refreshed. Tables are ordinary memory, so
+//! whether one is still there shows where the function, or the driver, walks it. Only the machine
+//! sees both, so it judges.
+//!
+//! | | broken when |
+//! |---|---|
+//! | I-4a | a table is freed by another than its owner |
+//! | I-4b | a table is walked, changed or registered after it was freed, or freed while registered |
+//! | I-4c | a table is freed twice |
+//! | I-6 | a function is registered whose device was released |
+//! | I-8 | a function is registered that is registered, or unregistered that is not |
+//! | I-11 | a function uses a translation after its flush |
+//!
+//! Source: `arch/s390/pci/pci_insn.c` and `pci_dma.c`; "modify PCI function controls" registers and
+//! unregisters, "refresh PCI translations" flushes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use selvedge_core::sync::Hardware;
+use selvedge_core::{invariant_broken, might_sleep};
+
+/// A translation table, by whom it belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Table {
+    /// A domain's.
+    Domain(u8),
+    /// One that `zpci_dma_init_device` has made; they are numbered.
+    DmaApi(u8),
+    /// No table: addresses are not translated.
+    Identity,
+}
+
+/// A page of the address space that a function sees.
+pub type Page = u8;
+
+/// How an instruction ends.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Cc {
+    /// Condition code 0.
+    Ok,
+    /// Condition code 1, for a reason that nobody looks at.
+    Error,
+    /// Condition code 1, and the status says that the function is in its error state.
+    FuncNotAvail,
+    /// Condition code 2, once, and then as wanted: the function was busy.
+    Busy,
+    /// Condition code 3: there is no such function any more.
+    InvalidHandle,
+}
+
+/// Which broken rules a scenario wants to hear of; what it does not goes on.
+pub type Judged = fn(&str) -> bool;
+
+/// The machine.
+#[derive(Debug)]
+pub struct Machine {
+    state: Hardware<State>,
+    judged: Judged,
+}
+
+#[derive(PartialEq, Eq, Hash, Debug, Default)]
+struct State {
+    functions: Vec<Function>,
+    tables: BTreeMap<Table, Memory>,
+    /// How many tables of the DMA API have been made.
+    made: u8,
+    /// Unmapped, and flushed: nobody may reach them by this table any more.
+    flushed: BTreeSet<(Table, Page)>,
+}
+
+#[derive(PartialEq, Eq, Hash, Debug, Default)]
+struct Function {
+    absent: bool,
+    error: bool,
+    /// Whether the next instruction finds it busy.
+    busy: bool,
+    /// Whether the next registration fails.
+    refuses: bool,
+    /// How far the device that stands for it has come with being released.
+    release: Release,
+    registered: Option<Table>,
+    tlb: BTreeSet<(Table, Page)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+enum Release {
+    #[default]
+    Not,
+    Begun,
+    Done,
+}
+
+/// A table, or what was one.
+#[derive(PartialEq, Eq, Hash, Debug, Default)]
+struct Memory {
+    freed: bool,
+    valid: BTreeSet<Page>,
+}
+
+/// A rule that is broken, and how.
+type Broken = Option<(&'static str, String)>;
+
+impl Machine {
+    /// A machine with this many functions, and a table for each of this many domains.
+    pub fn new(functions: usize, domains: u8, judged: Judged) -> Self {
+        let state = State {
+            functions: (0..functions).map(|_| Function::default()).collect(),
+            tables: (0..domains).map(|d| (Table::Domain(d), Memory::default())).collect(),
+            ..State::default()
+        };
+        Self { state: Hardware::new("machine", state), judged }
+    }
+
+    /// Whether the scenario wants to hear of `id`.
+    pub fn judges(&self, id: &str) -> bool {
+        (self.judged)(id)
+    }
+
+    #[track_caller]
+    fn execute<R: Copy + std::hash::Hash + Send + Sync + 'static>(
+        &self,
+        instruction: impl FnOnce(&mut State) -> (R, Broken),
+    ) -> R {
+        let (result, broken) = self.state.execute(instruction);
+        if let Some((id, message)) = broken {
+            judge(self, id, message);
+        }
+        result
+    }
+
+    /// `zpci_mod_fc`: repeats the instruction if the function is busy, after a pause in which it
+    /// sleeps.
+    #[track_caller]
+    fn zpci_mod_fc(&self, zdev: usize, instruct: impl Fn(&mut State) -> (Cc, Broken)) -> Cc {
+        let modify = |state: &mut State| {
+            let function = &mut state.functions[zdev];
+            if function.absent {
+                return (Cc::InvalidHandle, None);
+            }
+            if function.error {
+                return (Cc::FuncNotAvail, None);
+            }
+            if std::mem::take(&mut function.busy) {
+                return (Cc::Busy, None);
+            }
+            instruct(state)
+        };
+        match self.execute(modify) {
+            Cc::Busy => {
+                might_sleep("zpci_mod_fc");
+                self.execute(modify)
+            }
+            cc => cc,
+        }
+    }
+
+    /// `zpci_register_ioat`. The TLB is empty then.
+    #[track_caller]
+    pub fn zpci_register_ioat(&self, zdev: usize, table: Table) -> Cc {
+        self.zpci_mod_fc(zdev, |state| {
+            let function = &mut state.functions[zdev];
+            if std::mem::take(&mut function.refuses) {
+                return (Cc::Error, None);
+            }
+            if let Some(other) = function.registered {
+                let what = format!("{table:?} is registered, and {other:?} is registered already");
+                return (Cc::Error, Some(("I-8", what)));
+            }
+            function.registered = Some(table);
+            function.tlb.clear();
+            let released = function.release == Release::Done;
+            let sticky =
+                || ("I-6", "a function is registered whose device was released".to_owned());
+            let broken = state.touched(table, "registered");
+            (Cc::Ok, broken.or_else(|| released.then(sticky)))
+        })
+    }
+
+    /// `zpci_unregister_ioat`.
+    #[track_caller]
+    pub fn zpci_unregister_ioat(&self, zdev: usize) -> Cc {
+        self.zpci_mod_fc(zdev, |state| {
+            let function = &mut state.functions[zdev];
+            function.tlb.clear();
+            match function.registered.take() {
+                Some(_) => (Cc::Ok, None),
+                None => (Cc::Error, Some(("I-8", "nothing is registered to unregister".into()))),
+            }
+        })
+    }
+
+    /// `zpci_refresh_trans`, RPCIT: forgets the translations of `pages`. It never sleeps, and its
+    /// error on a function that is gone or not registered does no harm.
+    ///
+    /// # Errors
+    ///
+    /// Anything but condition code 0.
+    #[track_caller]
+    pub fn zpci_refresh_trans(&self, zdev: usize, pages: &BTreeSet<Page>) -> Result<(), Cc> {
+        let cc = self.execute(|state| {
+            let function = &mut state.functions[zdev];
+            function.tlb.retain(|(_, page)| !pages.contains(page));
+            let cc = match (function.absent, function.registered) {
+                (true, _) => Cc::InvalidHandle,
+                (false, None) => Cc::Error,
+                (false, Some(_)) => Cc::Ok,
+            };
+            (cc, None)
+        });
+        if cc == Cc::Ok { Ok(()) } else { Err(cc) }
+    }
+
+    /// The function reads or writes at `page`, by itself.
+    #[track_caller]
+    pub fn dma(&self, zdev: usize, page: Page) {
+        self.execute(|state| {
+            let function = &mut state.functions[zdev];
+            if let Some((table, _)) = function.tlb.iter().find(|(_, cached)| *cached == page) {
+                let stale = state.flushed.contains(&(*table, page));
+                let what = || format!("function {zdev} uses page {page} after its flush");
+                return ((), stale.then(|| ("I-11", what())));
+            }
+            let Some(table) = function.registered.filter(|_| !function.absent) else {
+                return ((), None);
+            };
+            if state.tables.get(&table).is_some_and(|memory| memory.valid.contains(&page)) {
+                function.tlb.insert((table, page));
+            }
+            ((), state.touched(table, "walked by a function"))
+        });
+    }
+
+    /// Makes the table's entry for `page` valid, or invalid.
+    #[track_caller]
+    pub fn dma_update_cpu_trans(&self, table: Table, page: Page, valid: bool) {
+        self.execute(|state| {
+            if let Some(memory) = state.tables.get_mut(&table) {
+                if valid {
+                    memory.valid.insert(page);
+                    state.flushed.remove(&(table, page));
+                } else {
+                    memory.valid.remove(&page);
+                }
+            }
+            ((), state.touched(table, "changed"))
+        });
+    }
+
+    /// Whoever unmapped `page` believes that it was flushed, and gives it to somebody else.
+    #[track_caller]
+    pub fn hands_out_again(&self, table: Table, page: Page) {
+        self.execute(|state| {
+            state.flushed.insert((table, page));
+            ((), None)
+        });
+    }
+
+    /// `dma_alloc_cpu_table`, for the DMA API.
+    #[track_caller]
+    pub fn dma_alloc_cpu_table(&self) -> Table {
+        self.execute(|state| {
+            state.made += 1;
+            let table = Table::DmaApi(state.made);
+            state.tables.insert(table, Memory::default());
+            (table, None)
+        })
+    }
+
+    /// `dma_cleanup_tables`, by its owner or by the DMA API, which owns no domain's.
+    #[track_caller]
+    pub fn dma_cleanup_tables(&self, table: Table, owner: bool) {
+        self.execute(|state| {
+            let registered = |f: &Function| f.registered == Some(table) && !f.absent;
+            let registered = state.functions.iter().any(registered);
+            let Some(memory) = state.tables.get_mut(&table) else { return ((), None) };
+            let twice = std::mem::replace(&mut memory.freed, true);
+            let broken = if twice {
+                Some(("I-4c", "is freed twice"))
+            } else if !owner && matches!(table, Table::Domain(_)) {
+                Some(("I-4a", "is freed by the DMA API"))
+            } else if registered {
+                Some(("I-4b", "is freed, and a function walks it"))
+            } else {
+                None
+            };
+            ((), broken.map(|(id, what)| (id, format!("{table:?} {what}"))))
+        });
+    }
+
+    /// What the function is registered with.
+    #[track_caller]
+    pub fn registered(&self, zdev: usize) -> Option<Table> {
+        self.execute(|state| (state.functions[zdev].registered, None))
+    }
+
+    /// The function is disabled: it forgets its registration.
+    #[track_caller]
+    pub fn disable(&self, zdev: usize) {
+        self.execute(|state| {
+            state.functions[zdev].registered = None;
+            state.functions[zdev].tlb.clear();
+            ((), None)
+        });
+    }
+
+    /// Somebody pulls the function out.
+    #[track_caller]
+    pub fn surprise_removal(&self, zdev: usize) {
+        self.execute(|state| {
+            let release = state.functions[zdev].release;
+            state.functions[zdev] = Function { absent: true, release, ..Function::default() };
+            ((), None)
+        });
+    }
+
+    /// The function goes into its error state, in which nothing can be registered, or leaves it.
+    #[track_caller]
+    pub fn set_error(&self, zdev: usize, error: bool) {
+        self.execute(|state| {
+            state.functions[zdev].error = error;
+            state.functions[zdev].registered = None;
+            state.functions[zdev].tlb.clear();
+            ((), None)
+        });
+    }
+
+    /// The next instruction for the function is told once that it is busy.
+    #[track_caller]
+    pub fn set_busy(&self, zdev: usize) {
+        self.execute(|state| {
+            state.functions[zdev].busy = true;
+            ((), None)
+        });
+    }
+
+    /// The next registration of the function fails, for a reason of the machine's own.
+    #[track_caller]
+    pub fn refuse_once(&self, zdev: usize) {
+        self.execute(|state| {
+            state.functions[zdev].refuses = true;
+            ((), None)
+        });
+    }
+
+    /// The core begins to release the device.
+    #[track_caller]
+    pub fn release_begins(&self, zdev: usize) {
+        self.execute(|state| {
+            state.functions[zdev].release = Release::Begun;
+            ((), None)
+        });
+    }
+
+    /// The device was released.
+    #[track_caller]
+    pub fn release_ends(&self, zdev: usize) {
+        self.execute(|state| {
+            state.functions[zdev].release = Release::Done;
+            ((), None)
+        });
+    }
+
+    /// Whether the core has begun to release the device.
+    #[track_caller]
+    pub fn is_released(&self, zdev: usize) -> bool {
+        self.execute(|state| (state.functions[zdev].release > Release::Not, None))
+    }
+
+    /// Whether the function has been pulled out.
+    #[track_caller]
+    pub fn is_absent(&self, zdev: usize) -> bool {
+        self.execute(|state| (state.functions[zdev].absent, None))
+    }
+
+    /// A table of the DMA API that is still there and is not `used`.
+    #[track_caller]
+    pub fn leaked_table(&self, used: &[Table]) -> Option<Table> {
+        self.execute(|state| {
+            let mut live = state.tables.iter().filter(|(_, memory)| !memory.freed);
+            let left = |table: &Table| matches!(table, Table::DmaApi(_)) && !used.contains(table);
+            (live.find(|(table, _)| left(table)).map(|(table, _)| *table), None)
+        })
+    }
+}
+
+/// Reports that `id` is broken, if the scenario wants to hear of it.
+#[track_caller]
+pub fn judge(machine: &Machine, id: &str, message: impl Into<String>) {
+    if machine.judges(id) {
+        invariant_broken(id, message);
+    }
+}
+
+impl State {
+    fn touched(&self, table: Table, how: &str) -> Broken {
+        let freed = self.tables.get(&table).is_some_and(|memory| memory.freed);
+        freed.then(|| ("I-4b", format!("{table:?} is {how} after it was freed")))
+    }
+}

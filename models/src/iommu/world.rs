@@ -1,0 +1,384 @@
+//! What the threads of a scenario share.
+
+use std::sync::Arc;
+
+use selvedge_core::sync::{Atomic, Mutex, MutexGuard, Rcu, SpinGuard, SpinLock, Tracked};
+
+use super::group::Group;
+use super::kernel::Kernel;
+use super::lists::Lists;
+use super::machine::{Judged, Machine, Table, judge};
+
+/// A domain: what a function can be attached to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Dom {
+    /// A `struct s390_domain` with a table, by number.
+    Paging(u8),
+    /// `blocking_domain`, since v6.13: nothing is registered.
+    Blocking,
+    /// `s390_identity_domain`, 2025: addresses are not translated.
+    Identity,
+}
+
+/// VFIO's domain.
+pub const A: Dom = Dom::Paging(0);
+/// Functions at most.
+const FUNCTIONS: u8 = 2;
+const DOMAINS: u8 = 1 + 2 * FUNCTIONS;
+
+impl Dom {
+    /// The blocking domain of a group up to v6.12: an ordinary one, in which nothing is mapped.
+    pub fn blocking(zdev: usize) -> Self {
+        Self::Paging(1 + zdev as u8)
+    }
+
+    /// The default domain of a group, since v6.7.
+    pub fn default_of(zdev: usize) -> Self {
+        Self::Paging(1 + FUNCTIONS + zdev as u8)
+    }
+
+    fn word(domain: Option<Self>) -> u64 {
+        match domain {
+            None => 0,
+            Some(Self::Blocking) => 1,
+            Some(Self::Identity) => 2,
+            Some(Self::Paging(number)) => 3 + u64::from(number),
+        }
+    }
+
+    fn of(word: u64) -> Option<Self> {
+        match word {
+            0 => None,
+            1 => Some(Self::Blocking),
+            2 => Some(Self::Identity),
+            word => Some(Self::Paging((word - 3) as u8)),
+        }
+    }
+}
+
+/// A field that holds a domain, read and written without a lock of its own.
+#[derive(Debug)]
+pub struct DomainField(Atomic);
+
+impl DomainField {
+    /// A field that holds NULL.
+    pub fn new(name: &'static str) -> Self {
+        Self(Atomic::new(name, 0))
+    }
+
+    /// What it holds.
+    #[track_caller]
+    pub fn read(&self) -> Option<Dom> {
+        Dom::of(self.0.load())
+    }
+
+    /// Stores.
+    #[track_caller]
+    pub fn write(&self, domain: Option<Dom>) {
+        self.0.store(Dom::word(domain));
+    }
+}
+
+/// `struct s390_domain`.
+#[derive(Debug)]
+pub struct Domain {
+    number: u8,
+    memory: Tracked,
+    /// `list_lock`, with what it protects up to v6.1.
+    pub list_lock: SpinLock<Devices>,
+    /// `dma_table_lock`, up to v6.1.
+    pub dma_table_lock: SpinLock,
+}
+
+/// `devices`, up to v6.1: a list of nodes that are made for it, each of which points to a device.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Devices {
+    /// The devices that the nodes point to.
+    pub nodes: Vec<usize>,
+    /// The aperture, of the device that came first.
+    pub aperture: Option<u8>,
+}
+
+impl Domain {
+    fn new(number: u8) -> Self {
+        Self {
+            number,
+            memory: Tracked::new("s390_domain", ()),
+            list_lock: SpinLock::new("list_lock", Devices::default()),
+            dma_table_lock: SpinLock::new("dma_table_lock", ()),
+        }
+    }
+
+    /// Its number.
+    pub fn number(&self) -> u8 {
+        self.number
+    }
+
+    /// Its table.
+    pub fn table(&self) -> Table {
+        Table::Domain(self.number)
+    }
+}
+
+/// `struct zpci_dev`, and the `struct device` that stands for it.
+#[derive(Debug)]
+pub struct Zdev {
+    memory: Tracked,
+    /// Its group, in which it is alone.
+    pub group: Group,
+    /// `s390_domain`.
+    pub s390_domain: DomainField,
+    dma_table: Atomic,
+    /// How many pairs of bitmaps the DMA API has for it.
+    pub bitmaps: Atomic,
+    /// Where its address space begins and ends; a number will do.
+    pub aperture: u8,
+    /// `dma_domain_lock`, of a patch that was not merged.
+    pub dma_domain_lock: DeviceLock,
+    /// `dev_iommu_priv`, of the same.
+    pub dev_iommu_priv: Atomic,
+    /// `dom_lock`, since v6.13.
+    pub dom_lock: DeviceLock,
+    /// `state_lock`, since v6.7.
+    pub state_lock: Mutex,
+}
+
+/// A lock of a device: a spinlock or a mutex, which is what the dispute was about.
+#[derive(Debug)]
+pub enum DeviceLock {
+    /// A spinlock.
+    Spin(SpinLock),
+    /// A mutex.
+    Mutex(Mutex),
+}
+
+/// A [`DeviceLock`], held.
+#[derive(Debug)]
+pub enum DeviceGuard<'a> {
+    /// A spinlock.
+    Spin(SpinGuard<'a, ()>),
+    /// A mutex.
+    Mutex(MutexGuard<'a, ()>),
+}
+
+impl DeviceLock {
+    fn new(class: &'static str, spins: bool) -> Self {
+        match spins {
+            true => Self::Spin(SpinLock::new(class, ())),
+            false => Self::Mutex(Mutex::new(class, ())),
+        }
+    }
+
+    /// Takes it.
+    #[track_caller]
+    pub fn lock(&self) -> DeviceGuard<'_> {
+        match self {
+            Self::Spin(lock) => DeviceGuard::Spin(lock.lock()),
+            Self::Mutex(lock) => DeviceGuard::Mutex(lock.lock()),
+        }
+    }
+}
+
+impl DeviceGuard<'_> {
+    /// Gives it back.
+    #[track_caller]
+    pub fn unlock(self) {
+        match self {
+            Self::Spin(guard) => guard.unlock(),
+            Self::Mutex(guard) => guard.unlock(),
+        }
+    }
+}
+
+impl Zdev {
+    fn new(aperture: u8, kernel: &Kernel) -> Self {
+        Self {
+            memory: Tracked::new("zpci_dev", ()),
+            group: Group::new(),
+            s390_domain: DomainField::new("s390_domain of zdev"),
+            dma_table: Atomic::new("dma_table", 0),
+            bitmaps: Atomic::new("iommu_bitmap", 0),
+            aperture,
+            dma_domain_lock: DeviceLock::new("dma_domain_lock", kernel.dma_domain_lock_spins()),
+            dev_iommu_priv: Atomic::new("dev_iommu_priv", 0),
+            dom_lock: DeviceLock::new("dom_lock", kernel.dom_lock_spins()),
+            state_lock: Mutex::new("state_lock", ()),
+        }
+    }
+
+    /// Stores `s390_domain`, with `dom_lock` held where there is one.
+    #[track_caller]
+    pub fn set_s390_domain(&self, kernel: &Kernel, domain: Option<Dom>) {
+        let _locked = kernel.has_dom_lock().then(|| self.dom_lock.lock());
+        self.s390_domain.write(domain);
+    }
+
+    /// `dma_table`: what is registered, or is about to be.
+    #[track_caller]
+    pub fn dma_table(&self) -> Option<Table> {
+        match self.dma_table.load() {
+            0 => None,
+            word if word < 16 => Some(Table::Domain(word as u8 - 1)),
+            word => Some(Table::DmaApi(word as u8 - 16)),
+        }
+    }
+
+    /// Stores it.
+    #[track_caller]
+    pub fn set_dma_table(&self, table: Option<Table>) {
+        self.dma_table.store(match table {
+            None | Some(Table::Identity) => 0,
+            Some(Table::Domain(number)) => 1 + u64::from(number),
+            Some(Table::DmaApi(number)) => 16 + u64::from(number),
+        });
+    }
+}
+
+/// The machine, its functions, and the domains.
+#[derive(Debug)]
+pub struct World {
+    /// Who drives it.
+    pub kernel: Kernel,
+    /// The machine.
+    pub machine: Machine,
+    zdevs: Vec<Zdev>,
+    domains: Vec<Domain>,
+    /// The devices of each domain, since v6.2.
+    pub lists: Lists,
+    /// RCU.
+    pub rcu: Rcu,
+}
+
+impl World {
+    /// A machine with a function for each of these apertures, all probed: in the mode of the DMA API up to v6.6, and
+    /// attached to the default domain since.
+    pub fn new(kernel: Kernel, apertures: &[u8], judged: Judged) -> Arc<Self> {
+        let world = Self::unprobed(kernel, apertures, judged);
+        (0..apertures.len()).for_each(|zdev| kernel.probe(&world, zdev));
+        world
+    }
+
+    /// As [`new`](Self::new), with functions that are not probed.
+    pub fn unprobed(kernel: Kernel, apertures: &[u8], judged: Judged) -> Arc<Self> {
+        Arc::new(Self {
+            kernel,
+            machine: Machine::new(apertures.len(), DOMAINS, judged),
+            zdevs: apertures.iter().map(|aperture| Zdev::new(*aperture, &kernel)).collect(),
+            domains: (0..DOMAINS).map(Domain::new).collect(),
+            lists: Lists::new(DOMAINS),
+            rcu: Rcu::new(),
+        })
+    }
+
+    /// Follows a pointer to device `zdev`.
+    #[track_caller]
+    pub fn zdev(&self, zdev: usize) -> &Zdev {
+        self.zdevs[zdev].memory.get();
+        &self.zdevs[zdev]
+    }
+
+    /// Device `zdev`, which the caller keeps from going away.
+    pub fn held(&self, zdev: usize) -> &Zdev {
+        &self.zdevs[zdev]
+    }
+
+    /// Follows a pointer to a domain.
+    #[track_caller]
+    pub fn domain(&self, number: u8) -> &Domain {
+        self.domains[usize::from(number)].memory.get();
+        &self.domains[usize::from(number)]
+    }
+
+    /// Frees a domain's structure.
+    #[track_caller]
+    pub fn kfree_domain(&self, number: u8) {
+        self.domains[usize::from(number)].memory.release();
+    }
+
+    /// Frees a device's structure.
+    #[track_caller]
+    pub fn kfree_zdev(&self, zdev: usize) {
+        self.zdevs[zdev].memory.release();
+    }
+
+    /// How often a device is on the list of a domain, whatever kind of list the kernel has.
+    fn listed(&self, zdev: usize, number: u8) -> usize {
+        if self.kernel.lists_by_rcu() {
+            return usize::from(self.lists.domain_of(zdev) == Some(number));
+        }
+        let devices = self.domains[usize::from(number)].list_lock.lock();
+        devices.nodes.iter().filter(|node| **node == zdev).count()
+    }
+
+    /// At the end, when nobody is about: what hardware and software believe is the same (I-1), each
+    /// device is on the list of its domain and no other (I-3), none that was released is on any
+    /// (I-5), and the DMA API has nothing too much (I-7b). Then everything is freed but what the
+    /// scenario has freed.
+    pub fn at_rest(&self, freed: &[Dom], gone: &[usize]) {
+        for zdev in 0..self.zdevs.len() {
+            self.check_device(zdev, freed);
+        }
+        self.check_apertures(freed);
+        let used: Vec<Table> = self.zdevs.iter().filter_map(Zdev::dma_table).collect();
+        if let Some(table) = self.machine.leaked_table(&used) {
+            judge(&self.machine, "I-7b", format!("{table:?} is left behind"));
+        }
+        for (number, domain) in self.domains.iter().enumerate() {
+            if !freed.contains(&Dom::Paging(number as u8)) {
+                domain.memory.release();
+            }
+        }
+        for (zdev, device) in self.zdevs.iter().enumerate() {
+            if !gone.contains(&zdev) {
+                device.memory.release();
+            }
+        }
+    }
+
+    /// All devices of a domain have its aperture, up to v6.1.
+    fn check_apertures(&self, freed: &[Dom]) {
+        for (number, domain) in self.domains.iter().enumerate() {
+            let devices = domain.list_lock.lock();
+            let other = |zdev: &&usize| Some(self.zdevs[**zdev].aperture) != devices.aperture;
+            if !freed.contains(&Dom::Paging(number as u8))
+                && devices.nodes.iter().any(|z| other(&z))
+            {
+                judge(&self.machine, "APERTURE", format!("domain {number} has two apertures"));
+            }
+        }
+    }
+
+    fn check_device(&self, zdev: usize, freed: &[Dom]) {
+        let device = &self.zdevs[zdev];
+        let (domain, table) = (device.s390_domain.read(), device.dma_table());
+        let believed = match domain {
+            Some(Dom::Paging(number)) => Some(Table::Domain(number)),
+            Some(Dom::Identity) => Some(Table::Identity),
+            Some(Dom::Blocking) => None,
+            None => table,
+        };
+        let released = self.machine.is_released(zdev);
+        let registered = self.machine.registered(zdev);
+        if registered != believed && !released && !self.machine.is_absent(zdev) {
+            let message = format!("{registered:?} is registered, and {believed:?} should be");
+            judge(&self.machine, "I-1", message);
+        }
+        for number in (0..DOMAINS).filter(|number| !freed.contains(&Dom::Paging(*number))) {
+            let listed = self.listed(zdev, number);
+            if listed > 0 && released {
+                judge(&self.machine, "I-5", format!("domain {number} has a device that is gone"));
+            }
+            if !released && listed != usize::from(domain == Some(Dom::Paging(number))) {
+                judge(
+                    &self.machine,
+                    "I-3",
+                    format!("device {zdev} and the list of {number} differ"),
+                );
+            }
+        }
+        let bitmaps = device.bitmaps.load();
+        if bitmaps != u64::from(matches!(table, Some(Table::DmaApi(_)))) {
+            judge(&self.machine, "I-7b", format!("{bitmaps} pairs of bitmaps"));
+        }
+    }
+}

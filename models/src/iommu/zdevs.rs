@@ -1,0 +1,66 @@
+//! The list of all functions, on which one may be found again while its last reference goes (B22).
+//!
+//! Source: `get_zdev_by_fid` and `zpci_zdev_put`, `arch/s390/pci/pci.c`, v6.15.
+
+use selvedge_core::function;
+use selvedge_core::sync::{Kref, SpinLock, Tracked};
+
+/// `zpci_list`, with one function on it.
+#[derive(Debug)]
+pub struct Zdevs {
+    /// `zpci_list_lock`: whether the function is on the list.
+    listed: SpinLock<bool>,
+    kref: Kref,
+    memory: Tracked,
+}
+
+impl Zdevs {
+    /// The function is there, and has one reference.
+    #[expect(clippy::new_without_default, reason = "it makes objects of the runtime in charge")]
+    pub fn new() -> Self {
+        Self {
+            listed: SpinLock::new("zpci_list_lock", true),
+            kref: Kref::new("zdev->kref"),
+            memory: Tracked::new("zpci_dev", ()),
+        }
+    }
+
+    /// An event says that the function is there again: `get_zdev_by_fid`, what is done with it, and
+    /// `zpci_zdev_put`. Locks: `zpci_list_lock`.
+    pub fn event(&self, put: fn(&Self)) {
+        let _function = function("__zpci_event_availability");
+        let listed = self.listed.lock();
+        let found = *listed;
+        if found {
+            self.kref.get();
+        }
+        listed.unlock();
+        if found {
+            _ = self.memory.get();
+            put(self);
+        }
+    }
+
+    /// `zpci_zdev_put` by `kref_put`: the list is left when the count is zero already.
+    pub fn kref_put(&self) {
+        let _function = function("zpci_zdev_put");
+        if self.kref.put() {
+            *self.listed.lock() = false;
+            self.memory.release();
+        }
+    }
+
+    /// `zpci_zdev_put` by `kref_put_lock`: the count becomes zero with the list locked.
+    pub fn kref_put_lock(&self) {
+        let _function = function("zpci_zdev_put");
+        let mut listed = self.listed.lock();
+        let last = self.kref.put();
+        if last {
+            *listed = false;
+        }
+        listed.unlock();
+        if last {
+            self.memory.release();
+        }
+    }
+}
