@@ -390,7 +390,7 @@ fn mdev_list() -> Vec<Scenario> {
         let world = unbound::<V>();
         V::close(&world, 1);
         world.matrix_dev.lock.lock().mdevs[1].listed = false;
-        world.matrix_dev.mdev_list.del(1);
+        world.matrix_dev.mdev_list.list_del(1);
         world
     }
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {

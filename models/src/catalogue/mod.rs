@@ -5,6 +5,7 @@
 mod alternatives;
 mod ap_perms;
 mod bugs;
+mod effects;
 mod flush;
 mod hotplug;
 mod hotplug_bugs;
@@ -30,6 +31,7 @@ pub fn catalogue() -> Vec<Scenario> {
     scenarios.extend(bugs::scenarios());
     scenarios.extend(hotplug_bugs::scenarios());
     scenarios.extend(mutants::scenarios());
+    scenarios.extend(effects::scenarios());
     scenarios.extend(iommu::scenarios());
     scenarios.extend(iommu_seed::scenarios());
     scenarios.extend(iommu_bugs::scenarios());

@@ -151,7 +151,7 @@ impl Cookie {
     pub fn iommu_dma_map_page(&self) -> Option<Pfn> {
         let _function = function("iommu_dma_map_page");
         let pfn = self.iommu_dma_alloc_iova()?;
-        self.iotlb.map(pfn);
+        self.iotlb.map_page(pfn);
         Some(pfn)
     }
 
@@ -160,10 +160,10 @@ impl Cookie {
     pub fn iommu_dma_map_page_fails(&self) {
         let _function = function("iommu_dma_map_page");
         let Some(pfn) = self.iommu_dma_alloc_iova() else { return };
-        self.iotlb.map(pfn);
-        self.iotlb.unmap(pfn);
+        self.iotlb.map_page(pfn);
+        self.iotlb.unmap_page(pfn);
         if self.order != Order::RollsBackLazily {
-            self.iotlb.flush();
+            self.iotlb.rpcit();
         }
         self.iotlb.free_table(pfn);
         self.free_iova_fast(page(pfn));
@@ -192,13 +192,13 @@ impl Cookie {
         let _function = function("__iommu_dma_unmap");
         let queued = self.fq_domain.load() != 0;
         let before = (self.order == Order::CountsBeforeUnmap).then(|| self.start_cnt.load());
-        self.iotlb.unmap(pfn);
+        self.iotlb.unmap_page(pfn);
         let flushes = match self.order {
             Order::AsksTwice => self.fq_domain.load() == 0,
             _ => !queued,
         };
         if flushes {
-            self.iotlb.flush();
+            self.iotlb.rpcit();
         }
         if queued {
             self.queue_iova(page(pfn), before);
@@ -277,16 +277,16 @@ impl Cookie {
             Order::FinishesFirst => {
                 self.start_cnt.fetch_add(1);
                 self.finish_cnt.fetch_add(1);
-                self.iotlb.flush();
+                self.iotlb.rpcit();
             }
             Order::StartsLast => {
-                self.iotlb.flush();
+                self.iotlb.rpcit();
                 self.start_cnt.fetch_add(1);
                 self.finish_cnt.fetch_add(1);
             }
             _ => {
                 self.start_cnt.fetch_add(1);
-                self.iotlb.flush();
+                self.iotlb.rpcit();
                 self.finish_cnt.fetch_add(1);
             }
         }

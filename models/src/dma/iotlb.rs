@@ -67,7 +67,7 @@ impl Iotlb {
     ///
     /// I1: the device may still reach what was there before. I2: something is there.
     #[track_caller]
-    pub fn map(&self, pfn: Pfn) {
+    pub fn map_page(&self, pfn: Pfn) {
         self.execute(|state| {
             if state.mapped & bit(pfn) != 0 {
                 return Some(("I2", format!("page {pfn} is handed out twice")));
@@ -87,7 +87,7 @@ impl Iotlb {
     ///
     /// I2: it is invalid already.
     #[track_caller]
-    pub fn unmap(&self, pfn: Pfn) {
+    pub fn unmap_page(&self, pfn: Pfn) {
         self.execute(|state| {
             if state.mapped & bit(pfn) == 0 {
                 return Some(("I2", format!("page {pfn} is unmapped twice")));
@@ -103,7 +103,7 @@ impl Iotlb {
 
     /// RPCIT over everything begins.
     #[track_caller]
-    pub fn begin_flush(&self) -> Flush {
+    pub fn rpcit_begins(&self) -> Flush {
         self.state.execute(|state| {
             let stale = Some(state.stale);
             match state.flushes.iter().position(Option::is_none) {
@@ -121,7 +121,7 @@ impl Iotlb {
 
     /// It has ended: whether it succeeded.
     #[track_caller]
-    pub fn end_flush(&self, flush: Flush) -> bool {
+    pub fn rpcit_ends(&self, flush: Flush) -> bool {
         self.state.execute(|state| {
             let covered = state.flushes[flush.0].take().expect("it has begun");
             while state.flushes.last() == Some(&None) {
@@ -135,9 +135,9 @@ impl Iotlb {
     }
 
     /// RPCIT over everything, from its beginning to its end: whether it succeeded.
-    pub fn flush(&self) -> bool {
-        let flush = self.begin_flush();
-        self.end_flush(flush)
+    pub fn rpcit(&self) -> bool {
+        let flush = self.rpcit_begins();
+        self.rpcit_ends(flush)
     }
 
     /// From now on every flush fails: the hypervisor has run out of resources.

@@ -78,18 +78,18 @@ impl Zdev {
         match self.order {
             Order::RecyclesFirst => {
                 bitmap.as_mut()?.recycle();
-                self.iotlb.flush();
+                self.iotlb.rpcit();
             }
             Order::FlushesUnlocked => {
                 bitmap.unlock();
-                self.iotlb.flush();
+                self.iotlb.rpcit();
                 bitmap = self.bitmap.lock();
                 bitmap.as_mut()?.recycle();
             }
             // Nothing is lazy: the search begins anew.
             Order::Strict | Order::FreesFirst | Order::FreesAtOnce => bitmap.as_mut()?.recycle(),
             order => {
-                if !self.iotlb.flush() && order != Order::IgnoresFailure {
+                if !self.iotlb.rpcit() && order != Order::IgnoresFailure {
                     return None;
                 }
                 bitmap.as_mut()?.recycle();
@@ -125,7 +125,7 @@ impl Zdev {
     pub fn s390_dma_map_pages(&self) -> Option<Pfn> {
         let _function = function("s390_dma_map_pages");
         let pfn = self.dma_alloc_address()?;
-        self.iotlb.map(pfn);
+        self.iotlb.map_page(pfn);
         Some(pfn)
     }
 
@@ -137,7 +137,7 @@ impl Zdev {
     pub fn s390_dma_map_pages_enomem(&self) -> Option<Pfn> {
         let pfn = self.s390_dma_map_pages();
         let _function = function("__dma_update_trans");
-        self.iotlb.flush();
+        self.iotlb.rpcit();
         let mut bitmap = self.bitmap.lock();
         if let Some(bitmap) = bitmap.as_mut() {
             bitmap.recycle();
@@ -148,15 +148,15 @@ impl Zdev {
     /// `s390_dma_unmap_pages`.
     pub fn s390_dma_unmap_pages(&self, pfn: Pfn) {
         let _function = function("s390_dma_unmap_pages");
-        self.iotlb.unmap(pfn);
+        self.iotlb.unmap_page(pfn);
         match self.order {
             Order::Strict => {
-                self.iotlb.flush();
+                self.iotlb.rpcit();
                 self.dma_free_address(pfn);
             }
             Order::FreesFirst => {
                 self.dma_free_address(pfn);
-                self.iotlb.flush();
+                self.iotlb.rpcit();
             }
             _ => self.dma_free_address(pfn),
         }

@@ -74,7 +74,7 @@ impl IovaDomain {
             others.for_each(|cpu| self.free_cpu_cached_iovas(cpu));
             self.alloc_iova()
         })?;
-        self.iotlb.map(pfn);
+        self.iotlb.map_page(pfn);
         Some(pfn)
     }
 
@@ -91,8 +91,8 @@ impl IovaDomain {
 
     /// `free_iova_fast`, once the page is flushed. Locks: `cpu_rcache->lock`.
     pub fn free_iova_fast(&self, pfn: Pfn) {
-        self.iotlb.unmap(pfn);
-        self.iotlb.flush();
+        self.iotlb.unmap_page(pfn);
+        self.iotlb.rpcit();
         let _function = function("__iova_rcache_insert");
         let mut cpu = self.cpus.this_cpu().lock();
         cpu.put(0, pfn, |_| ());

@@ -53,7 +53,7 @@ impl Domain {
             match lists.alloc() {
                 Ok(pfn) => {
                     lists.unlock();
-                    self.iotlb.map(pfn);
+                    self.iotlb.map_page(pfn);
                     return Some(pfn);
                 }
                 Err(Refused::Exhausted) => return None,
@@ -65,7 +65,7 @@ impl Domain {
                 Err(Refused::Dry) => {
                     lists.begin_flush().expect("nobody else flushes");
                     lists.unlock();
-                    self.iotlb.flush();
+                    self.iotlb.rpcit();
                     self.promote();
                     self.flushed.wake_up_all();
                 }
@@ -86,7 +86,7 @@ impl Domain {
     /// The page is parked.
     pub fn unmap(&self, pfn: Pfn) {
         let _function = function("unmap");
-        self.iotlb.unmap(pfn);
+        self.iotlb.unmap_page(pfn);
         self.lists.lock().free(pfn);
     }
 }

@@ -141,7 +141,7 @@ impl MatrixDev {
 
     /// `kfree(matrix_mdev)`.
     #[track_caller]
-    pub fn free(&self, mdev: usize) {
+    pub fn free_mdev(&self, mdev: usize) {
         self.mdevs[mdev].memory.release();
         self.mdevs[mdev].wait_memory.release();
     }

@@ -50,7 +50,7 @@ impl MdevList {
     ///
     /// INV-20.
     #[track_caller]
-    pub fn add(&self, mdev: usize) {
+    pub fn list_add(&self, mdev: usize) {
         self.change(1 << mdev);
     }
 
@@ -60,7 +60,7 @@ impl MdevList {
     ///
     /// INV-20.
     #[track_caller]
-    pub fn del(&self, mdev: usize) {
+    pub fn list_del(&self, mdev: usize) {
         self.change(1_u64.wrapping_shl(mdev as u32).wrapping_neg());
     }
 

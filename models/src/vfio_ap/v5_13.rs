@@ -70,7 +70,7 @@ pub(super) fn vfio_ap_mdev_remove(w: &World, mdev: usize) {
     let mut mdevs = w.matrix_dev.lock.lock();
     _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11);
     mdevs.mdevs[mdev].listed = false;
-    w.matrix_dev.free(mdev);
+    w.matrix_dev.free_mdev(mdev);
 }
 
 impl Version for V5_13 {

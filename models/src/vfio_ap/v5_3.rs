@@ -50,7 +50,7 @@ pub(super) fn vfio_ap_mdev_remove(w: &World, mdev: usize, reset: Protocol) -> Re
     _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, reset);
     mdevs.mdevs[mdev].listed = false;
     mdevs.unlock();
-    w.matrix_dev.free(mdev);
+    w.matrix_dev.free_mdev(mdev);
     Ok(())
 }
 

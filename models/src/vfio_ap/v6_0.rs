@@ -174,7 +174,7 @@ pub fn vfio_ap_mdev_probe(w: &World, mdev: usize) {
     let _function = function("vfio_ap_mdev_probe");
     let guests = w.has(Commit::ListedUnderGuestsLock).then(|| w.matrix_dev.guests_lock.lock());
     let mut mdevs = w.matrix_dev.lock.lock();
-    w.matrix_dev.mdev_list.add(mdev);
+    w.matrix_dev.mdev_list.list_add(mdev);
     mdevs.mdevs[mdev].listed = true;
     mdevs.unlock();
     if let Some(guests) = guests {
@@ -201,9 +201,9 @@ pub fn vfio_ap_mdev_remove(w: &World, mdev: usize) {
     });
     locks.mdevs.mdevs[mdev].listed = false;
     w.now_assigned(&locks);
-    w.matrix_dev.mdev_list.del(mdev);
+    w.matrix_dev.mdev_list.list_del(mdev);
     locks.release();
-    w.matrix_dev.free(mdev);
+    w.matrix_dev.free_mdev(mdev);
 }
 
 /// `vfio_ap_mdev_request`: the device is to be given back. The guest loses its queues at once;

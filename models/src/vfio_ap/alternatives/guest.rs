@@ -61,6 +61,18 @@ impl Guest {
         self.matrix.load() != 0
     }
 
+    /// Whether the guest can use the queue.
+    #[track_caller]
+    pub fn has_queue(&self) -> bool {
+        self.machine.apcb(self.kvm.vm).contains(QUEUE)
+    }
+
+    /// Whether the queue interrupts.
+    #[track_caller]
+    pub fn interrupts(&self) -> bool {
+        self.machine.tapq(QUEUE).irq_enabled
+    }
+
     /// The queue is not assigned to the guest's device any more.
     #[track_caller]
     pub fn unassign(&self) {

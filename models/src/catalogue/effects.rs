@@ -1,0 +1,173 @@
+//! `vfio-ap/effects`: what each system call is for, called by one thread.
+//!
+//! A driver that did nothing would never deadlock. So here each call of each version is made alone,
+//! and what it is to bring about is claimed: who has the queue, where it interrupts, what is
+//! assigned.
+
+use selvedge_core::{Scenario, invariant_broken};
+
+use super::hotplug::{
+    MERGED, V6_8_SOURCE, V6_15_SOURCE, V2026_SOURCE, apmask, assign, closed, gain, lose, running,
+    unassign,
+};
+use super::matrix::{ENABLE, P15_SOURCE, P17_SOURCE, QUEUE, matrix};
+use crate::ap::{ApMask, ApMatrix, Apqn, Driver};
+use crate::vfio_ap::ap_config::{ap_config_show, ap_config_store, matrix_show};
+use crate::vfio_ap::assign::{assign_control_domain_store, unassign_control_domain_store};
+use crate::vfio_ap::p15::P15;
+use crate::vfio_ap::p17::P17;
+use crate::vfio_ap::v5_3::V5_3;
+use crate::vfio_ap::v5_11::V5_11;
+use crate::vfio_ap::v5_13::V5_13;
+use crate::vfio_ap::v5_15::V5_15;
+use crate::vfio_ap::v6_0::{V6_0, V6_8, V6_15, V2026, vfio_ap_mdev_request};
+use crate::vfio_ap::world::{Aqic, Version, World};
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    let mut all = vec![
+        calls::<V5_3>("v5.3", "commit ec89b55e3bce"),
+        calls::<V5_11>("v5.11", "commit f21916ec4826"),
+        calls::<V5_13>("v5.13", "commit 0cc00c8d4050"),
+        calls::<V5_15>("v5.15", "commit 86956e70761b"),
+        calls::<P15>("p15", P15_SOURCE),
+        calls::<P17>("p17", P17_SOURCE),
+        calls::<V6_0>("v6.0", MERGED),
+        calls::<V6_8>("v6.8", V6_8_SOURCE),
+        calls::<V6_15>("v6.15", V6_15_SOURCE),
+        calls::<V2026>("2026", V2026_SOURCE),
+    ];
+    all.extend(hotplug::<V6_0>("v6.0", MERGED));
+    all.extend(hotplug::<V6_8>("v6.8", V6_8_SOURCE));
+    all.extend(hotplug::<V6_15>("v6.15", V6_15_SOURCE));
+    all.extend(hotplug::<V2026>("2026", V2026_SOURCE));
+    all.push(hot_plug_of_series::<P15>("p15", P15_SOURCE));
+    all.push(hot_plug_of_series::<P17>("p17", P17_SOURCE));
+    all
+}
+
+#[track_caller]
+fn expect(is: bool, what: &str) {
+    if !is {
+        invariant_broken("EFFECT", what);
+    }
+}
+
+/// The queue of an adapter.
+fn queue(apid: u8) -> Apqn {
+    Apqn { apid, ..QUEUE }
+}
+
+/// Whether guest 0 has the queue of an adapter.
+fn has(w: &World, apid: u8) -> bool {
+    w.machine.apcb(0).contains(queue(apid))
+}
+
+fn interrupts(w: &World) -> bool {
+    w.machine.tapq(QUEUE).irq_enabled
+}
+
+/// What is assigned to device 0.
+fn assigned(w: &World) -> ApMatrix {
+    w.matrix_dev.lock.lock().mdevs[0].matrix
+}
+
+/// The control domains that guest 0 has.
+fn shadow_adm(w: &World) -> ApMask {
+    w.matrix_dev.lock.lock().mdevs[0].shadow_adm
+}
+
+fn scenario<V: Version>(
+    version: &str,
+    calls: &str,
+    source: &str,
+    world: fn() -> World,
+    thread: impl Fn(&World) + Send + Sync + 'static,
+) -> Scenario {
+    Scenario::builder(format!("vfio-ap/effects/{version}/{calls}"), world)
+        .about("each call alone does what it is for")
+        .source(source)
+        .thread("user", thread)
+        .finally(World::at_rest::<V>)
+        .proved()
+}
+
+/// Assign, open, PQAP(AQIC), reset, close.
+fn calls<V: Version>(version: &str, source: &str) -> Scenario {
+    scenario::<V>(version, "open-close", source, closed::<V>, |w| {
+        expect(V::assign_adapter_store(w, 0, 2).is_ok(), "adapter 2 can be assigned");
+        expect(assigned(w) == matrix(&[1, 2]), "adapter 2 is assigned");
+        expect(V::unassign_adapter_store(w, 0, 2).is_ok(), "adapter 2 can be unassigned");
+        expect(assigned(w) == matrix(&[1]), "adapter 2 is not assigned any more");
+        expect(V::set_kvm(w, 0, 0).is_ok(), "the device is opened");
+        expect(has(w, 1), "the guest has the queue");
+        let off = Aqic { irq: None, ..ENABLE };
+        w.pqap::<V>(0, 0, ENABLE);
+        expect(interrupts(w), "PQAP(AQIC) makes the queue interrupt");
+        w.pqap::<V>(0, 0, off);
+        expect(!interrupts(w), "PQAP(AQIC) makes it stop");
+        w.pqap::<V>(0, 0, ENABLE);
+        w.machine.nqap(0, QUEUE);
+        expect(V::reset(w, 0).is_ok(), "the queues are reset");
+        let status = w.machine.tapq(QUEUE);
+        expect(status.queue_empty && !status.irq_enabled, "nothing is left in the queue");
+        w.pqap::<V>(0, 0, ENABLE);
+        V::close(w, 0);
+        expect(w.guest(0).pqap_hook().is_none(), "nobody handles PQAP any more");
+    })
+}
+
+/// What the series changes of a running guest.
+fn hot_plug_of_series<V: Version>(version: &str, source: &str) -> Scenario {
+    scenario::<V>(version, "assign-running", source, running::<V>, |w| {
+        expect(V::assign_adapter_store(w, 0, 2).is_ok(), "adapter 2 can be assigned");
+        expect(has(w, 1) && has(w, 2), "the guest gets the queue");
+        expect(V::unassign_adapter_store(w, 0, 2).is_ok(), "adapter 2 can be unassigned");
+        expect(assigned(w) == matrix(&[1]), "adapter 2 is not assigned any more");
+        expect(has(w, 1) && !has(w, 2), "the guest loses it");
+    })
+}
+
+/// What changes a running guest.
+fn hotplug<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
+    let new = |calls: &str, thread: fn(&World)| {
+        scenario::<V>(version, calls, source, running::<V>, thread)
+    };
+    let mut all = vec![
+        hot_plug_of_series::<V>(version, source),
+        new("config", |w| {
+            assign(w, 0, 2);
+            lose(w, 2);
+            expect(has(w, 1) && !has(w, 2), "the guest loses what the host loses");
+            gain(w, 2);
+            expect(has(w, 1) && has(w, 2), "the guest gets it back with the host");
+        }),
+        new("apmask", |w| {
+            assign(w, 0, 2);
+            unassign(w, 0, 2);
+            expect(!has(w, 2), "the guest loses what is unassigned");
+            apmask(w, "+2");
+            let driver = w.bus.queue(queue(2)).and_then(|device| device.driver());
+            expect(driver == Some(Driver::Zcrypt), "the host's driver has the queue");
+        }),
+        new("control-domain", |w| {
+            assign_control_domain_store(w, 0, 7);
+            expect(shadow_adm(w).test(7), "the guest gets the control domain");
+            unassign_control_domain_store(w, 0, 7);
+            expect(!shadow_adm(w).test(7), "the guest loses it");
+        }),
+    ];
+    if V::HEAD >= V6_15::HEAD {
+        all.push(new("ap-config", |w| {
+            let other = ApMatrix { apm: ApMask::of([2]), aqm: ApMask::of([4]) };
+            expect(ap_config_store(w, 0, &other).is_ok(), "all of it can be written at once");
+            expect(assigned(w) == other && ap_config_show(w, 0) == other, "and read");
+            expect(matrix_show(w, 0) == (other, other), "and shown");
+            expect(!has(w, 1) && has(w, 2), "the guest has what was written");
+        }));
+        all.push(new("request", |w| {
+            vfio_ap_mdev_request(w, 0);
+            expect(!has(w, 1), "the guest gives its queues back");
+        }));
+    }
+    all
+}
