@@ -25,6 +25,7 @@ const SLEEPS: &[&str] = &[
     "vfio-ap/reset/{slow,another-ones,handed-over}/v6.6",
     "vfio-ap/reset/ioctl/v5.13",
     "vfio-ap/hotplug/{v6.8,2026}/slow-reset*",
+    "iommu/flush/swap/reuse",
 ];
 
 /// Maybe more orderings than loom gets through in [`LOOM_EXECUTIONS`]. Given more, it proves
@@ -35,6 +36,10 @@ const BEYOND_LOOM: &[&str] = &[
     "vfio-ap/matrix/*/{pqap-upd-pv,pqap-upd-pv-admin,pqap-pqap-admin,pqap-unmap-register}",
     "vfio-ap/hotplug/**",
     "vfio-ap/bugs/{b23-assign-under-mutex/v6.0,b24-container/v6.2-three}",
+    "iommu/flush/{fq,single,until-room,when-dry,one-counter,counts-before-unmap,starts-last}/reuse",
+    "iommu/flush/{fq,single}/{tables,full,map-fails,teardown}",
+    "iommu/flush/until-room/full",
+    "iommu/flush/{rcache,empties-locked}/empties-caches",
 ];
 
 /// The claim is about memory that only loom has.
@@ -44,6 +49,11 @@ const WEAK: &[&str] = &["iommu/ordering/*/{unmap-flush,flush-release,init-queue,
 const BEYOND_SHUTTLE: &[&str] = &[
     // Two functions, eight system calls, and one machine that sees all of them.
     "iommu/{v6.2*,v6.5,v6.7}/attach-detach",
+    // A thread may be on either CPU at any time, and the timer comes at any time.
+    "iommu/flush/{fq,single,until-room,counts-before-unmap}/reuse",
+    "iommu/flush/fq/{tables,full,teardown}",
+    "iommu/flush/until-room/full",
+    "iommu/flush/rcache/empties-caches",
 ];
 
 /// How many executions loom is given where it is not expected to end: some seconds.

@@ -11,7 +11,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use crate::json::Line;
 
 /// The families that are matrices, beside those that are called so.
-const MATRICES: [&str; 2] = ["iommu", "iommu/seed"];
+const MATRICES: [&str; 3] = ["iommu", "iommu/flush", "iommu/seed"];
 
 /// How many designs make a column.
 const COLUMN: usize = 3;

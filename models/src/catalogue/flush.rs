@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, forget, invariant_broken};
 
-use crate::dma::flush_queue::{Cookie, Order, Teardown};
+use crate::dma::flush_queue::{Cookie, Layout, Order, Teardown};
 use crate::dma::ordering::{self, Litmus};
 use crate::dma::{pci_dma, rcache, swap};
 
@@ -57,91 +57,121 @@ fn flush_queue() -> Vec<Scenario> {
         reuse("single", SINGLE, AsMerged, 1).proved(),
         reuse("until-room", FQ, UntilRoom, 2).proved(),
         reuse("when-dry", ANSWER, FlushesWhenDry, 1).proved(),
-        reuse("released-early", FQ, ReleasedEarly, 2).refuted([broken("I-4")]),
-        reuse("one-counter", FQ, OneCounter, 2).refuted([broken("I-4")]),
-        reuse("counts-before-unmap", FQ, CountsBeforeUnmap, 2).refuted([broken("I-4")]),
-        reuse("finishes-first", FQ, FinishesFirst, 2).refuted([broken("I-4")]),
-        reuse("starts-last", FQ, StartsLast, 2).refuted([broken("I-4")]),
-        reuse("drains-unlocked", FQ, DrainsUnlocked, 2).refuted([broken("I8")]),
-        reuse("adds-unlocked", FQ, AddsUnlocked, 2).refuted([broken("I8")]),
+        reuse("released-early", FQ, ReleasedEarly, 2).refuted([broken("I1")]),
+        reuse("one-counter", FQ, OneCounter, 2).refuted([broken("I1")]),
+        reuse("counts-before-unmap", FQ, CountsBeforeUnmap, 2).refuted([broken("I1")]),
+        reuse("finishes-first", FQ, FinishesFirst, 2).refuted([broken("I1")]),
+        reuse("starts-last", FQ, StartsLast, 2).refuted([broken("I1")]),
+        reuse("drains-unlocked", FQ, DrainsUnlocked, 2).refuted([broken("I2")]),
+        reuse("adds-unlocked", FQ, AddsUnlocked, 2).refuted([broken("I2")]),
         reuse("rearms-late", FQ, RearmsLate, 2).refuted([broken("I7")]),
+        tables("fq", FQ, AsMerged, 2).proved(),
+        tables("single", SINGLE, AsMerged, 1).proved(),
+        tables("released-early", FQ, ReleasedEarly, 2).refuted([broken("I-4")]),
+        tables("one-counter", FQ, OneCounter, 2).refuted([broken("I-4")]),
+        tables("counts-before-unmap", FQ, CountsBeforeUnmap, 2).refuted([broken("I-4")]),
+        tables("finishes-first", FQ, FinishesFirst, 2).refuted([broken("I-4")]),
+        tables("starts-last", FQ, StartsLast, 2).refuted([broken("I-4")]),
         full("fq", FQ, AsMerged, 2).refuted([broken("I3")]),
         full("single", SINGLE, AsMerged, 1).refuted([broken("I3")]),
         full("until-room", FQ, UntilRoom, 2).proved(),
         exhausted("fq", FQ, AsMerged).refuted([broken("I10")]),
         exhausted("when-dry", ANSWER, FlushesWhenDry).proved(),
         map_fails("fq", FQ, AsMerged).proved(),
-        map_fails("rolls-back-lazily", FQ, RollsBackLazily).refuted([broken("I-4")]),
+        map_fails("rolls-back-lazily", FQ, RollsBackLazily).refuted([broken("I1")]),
     ]
 }
 
 /// Two CPUs unmap a page each, and map one again, which may be the other's.
 fn reuse(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBuilder<Arc<Cookie>> {
-    scenario(scheme, "reuse", source, move || Cookie::new(order, 2, 2, rings, 3))
-        .about("two CPUs unmap and map while the timer may expire: is a page handed out too early?")
+    scenario(scheme, "reuse", source, move || {
+        Cookie::new(order, Layout { pages: 2, mapped: 2, rings, entries: 3, tables: false })
+    })
+    .about("two CPUs unmap and map while the timer may expire: is a page handed out too early?")
+    .thread("CPU 0", |cookie| {
+        cookie.iommu_dma_unmap_page(1);
+        forget();
+        cookie.iommu_dma_map_page();
+        forget();
+    })
+    .thread("CPU 1", |cookie| {
+        cookie.iommu_dma_unmap_page(2);
+        forget();
+        cookie.iommu_dma_map_page();
+        forget();
+    })
+    .finally(|cookie| cookie.check_at_rest())
+}
+
+/// Two CPUs unmap a page each, and with it the table that it had to itself.
+fn tables(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBuilder<Arc<Cookie>> {
+    let layout = Layout { pages: 2, mapped: 2, rings, entries: 3, tables: true };
+    scenario(scheme, "tables", source, move || Cookie::new(order, layout))
+        .about("two CPUs unmap while the timer may expire: is a table freed that is still walked?")
         .thread("CPU 0", |cookie| {
             cookie.iommu_dma_unmap_page(1);
-            forget();
-            cookie.iommu_dma_map_page();
             forget();
         })
         .thread("CPU 1", |cookie| {
             cookie.iommu_dma_unmap_page(2);
             forget();
-            cookie.iommu_dma_map_page();
-            forget();
         })
-        .finally(|cookie| cookie.check_at_rest())
+        .finally(|cookie| {
+            cookie.check_at_rest();
+            cookie.iotlb.check_at_rest();
+        })
 }
 
 /// A ring with room for one entry, and the timer as the second who flushes.
 fn full(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBuilder<Arc<Cookie>> {
-    scenario(scheme, "full", source, move || Cookie::new(order, 3, 3, rings, 1))
-        .about(
-            "a ring is full, and to flush does not help while somebody else's flush has not ended",
-        )
-        .thread("CPU 0", |cookie| {
-            cookie.iommu_dma_unmap_page(1);
-            forget();
-            cookie.iommu_dma_unmap_page(2);
-            forget();
-            cookie.iommu_dma_unmap_page(3);
-            forget();
-        })
-        .finally(|cookie| {
-            cookie.iommu_domain_free(Teardown::AsMerged);
-            cookie.check_conservation(3);
-        })
+    scenario(scheme, "full", source, move || {
+        Cookie::new(order, Layout { pages: 3, mapped: 3, rings, entries: 1, tables: false })
+    })
+    .about("a ring is full, and to flush does not help while somebody else's flush has not ended")
+    .thread("CPU 0", |cookie| {
+        cookie.iommu_dma_unmap_page(1);
+        forget();
+        cookie.iommu_dma_unmap_page(2);
+        forget();
+        cookie.iommu_dma_unmap_page(3);
+        forget();
+    })
+    .finally(|cookie| {
+        cookie.iommu_domain_free(Teardown::AsMerged);
+        cookie.check_conservation(3);
+    })
 }
 
 /// Everything is parked.
 fn exhausted(scheme: &str, source: &str, order: Order) -> ScenarioBuilder<Arc<Cookie>> {
-    scenario(scheme, "exhausted", source, move || Cookie::new(order, 2, 2, 1, 3))
-        .about("every page is unmapped, and one is wanted: is it had?")
-        .thread("CPU 0", |cookie| {
-            cookie.iommu_dma_unmap_page(1);
-            cookie.iommu_dma_unmap_page(2);
-            if cookie.iommu_dma_map_page().is_none() {
-                invariant_broken("I10", "nothing is mapped, and there is no page to be had");
-            }
-            forget();
-        })
-        .finally(|cookie| cookie.check_at_rest())
+    scenario(scheme, "exhausted", source, move || {
+        Cookie::new(order, Layout { pages: 2, mapped: 2, rings: 1, entries: 3, tables: false })
+    })
+    .about("every page is unmapped, and one is wanted: is it had?")
+    .thread("CPU 0", |cookie| {
+        cookie.iommu_dma_unmap_page(1);
+        cookie.iommu_dma_unmap_page(2);
+        if cookie.iommu_dma_map_page().is_none() {
+            invariant_broken("I10", "nothing is mapped, and there is no page to be had");
+        }
+        forget();
+    })
+    .finally(|cookie| cookie.check_at_rest())
 }
 
 /// One CPU's mapping fails half-way.
 fn map_fails(scheme: &str, source: &str, order: Order) -> ScenarioBuilder<Arc<Cookie>> {
-    scenario(scheme, "map-fails", source, move || Cookie::new(order, 2, 1, 1, 3))
-        .about(
-            "what was mapped in vain is rolled back and free at once, beside a page that is parked",
-        )
-        .thread("CPU 0", |cookie| {
-            cookie.iommu_dma_map_page_fails();
-            cookie.iommu_dma_map_page();
-            forget();
-        })
-        .thread("CPU 1", |cookie| cookie.iommu_dma_unmap_page(2))
-        .finally(|cookie| cookie.check_at_rest())
+    scenario(scheme, "map-fails", source, move || {
+        Cookie::new(order, Layout { pages: 2, mapped: 1, rings: 1, entries: 3, tables: false })
+    })
+    .about("what was mapped in vain is rolled back and free at once, beside a page that is parked")
+    .thread("CPU 0", |cookie| {
+        cookie.iommu_dma_map_page_fails();
+        cookie.iommu_dma_map_page();
+        forget();
+    })
+    .thread("CPU 1", |cookie| cookie.iommu_dma_unmap_page(2))
+    .finally(|cookie| cookie.check_at_rest())
 }
 
 fn lifetime() -> Vec<Scenario> {
@@ -151,44 +181,56 @@ fn lifetime() -> Vec<Scenario> {
         teardown("without-sync", Teardown::WithoutSync).refuted([freed()]),
         teardown("rings-first", Teardown::RingsFirst).refuted([freed()]),
         teardown("detaches-last", Teardown::DetachesLast).refuted([broken("I-4")]),
-        scenario("fq", "unmap-teardown", LIFETIME, || Cookie::new(Order::AsMerged, 1, 1, 1, 2))
-            .about("a page is unmapped while the domain goes: nothing but the caller keeps these apart")
-            .thread("CPU 0", |cookie| cookie.iommu_dma_unmap_page(1))
-            .thread("domain_free", |cookie| cookie.iommu_domain_free(Teardown::AsMerged))
-            .refuted([freed()]),
+        scenario("fq", "unmap-teardown", LIFETIME, || {
+            Cookie::new(
+                Order::AsMerged,
+                Layout { pages: 1, mapped: 1, rings: 1, entries: 2, tables: false },
+            )
+        })
+        .about("a page is unmapped while the domain goes: nothing but the caller keeps these apart")
+        .thread("CPU 0", |cookie| cookie.iommu_dma_unmap_page(1))
+        .thread("domain_free", |cookie| cookie.iommu_domain_free(Teardown::AsMerged))
+        .refuted([freed()]),
         enable("fq", Order::AsMerged).proved(),
-        enable("asks-twice", Order::AsksTwice).refuted([broken("I-4")]),
+        enable("asks-twice", Order::AsksTwice).refuted([broken("I1")]),
         enable("announced-first", Order::AnnouncedFirst).refuted([broken("NULL")]),
     ]
 }
 
 /// The domain goes while the timer is armed.
 fn teardown(scheme: &str, how: Teardown) -> ScenarioBuilder<Arc<Cookie>> {
-    scenario(scheme, "teardown", LIFETIME, || Cookie::new(Order::AsMerged, 2, 2, 2, 2))
-        .about("the domain goes with pages in its rings while the timer may expire")
-        .thread("unmap, domain_free", move |cookie| {
-            cookie.iommu_dma_unmap_page(1);
-            cookie.iommu_dma_unmap_page(2);
-            cookie.iommu_domain_free(how);
-            forget();
-        })
-        .finally(|cookie| cookie.iotlb.check_at_rest())
+    scenario(scheme, "teardown", LIFETIME, || {
+        Cookie::new(
+            Order::AsMerged,
+            Layout { pages: 2, mapped: 2, rings: 2, entries: 2, tables: true },
+        )
+    })
+    .about("the domain goes with pages in its rings while the timer may expire")
+    .thread("unmap, domain_free", move |cookie| {
+        cookie.iommu_dma_unmap_page(1);
+        cookie.iommu_dma_unmap_page(2);
+        cookie.iommu_domain_free(how);
+        forget();
+    })
+    .finally(|cookie| cookie.iotlb.check_at_rest())
 }
 
 /// The queue is turned on while a page is unmapped.
 fn enable(scheme: &str, order: Order) -> ScenarioBuilder<Arc<Cookie>> {
-    scenario(scheme, "enable", ENABLE, move || Cookie::strict(order, 2, 1, 1, 2))
-        .about("a group is switched from strict to the queue while it unmaps and maps")
-        .thread("CPU 0", |cookie| {
-            cookie.iommu_dma_unmap_page(2);
-            forget();
-            cookie.iommu_dma_map_page();
-            forget();
-            cookie.iommu_dma_map_page();
-            forget();
-        })
-        .thread("sysfs", |cookie| cookie.iommu_dma_init_fq())
-        .finally(|cookie| cookie.check_at_rest())
+    scenario(scheme, "enable", ENABLE, move || {
+        Cookie::strict(order, Layout { pages: 2, mapped: 1, rings: 1, entries: 2, tables: false })
+    })
+    .about("a group is switched from strict to the queue while it unmaps and maps")
+    .thread("CPU 0", |cookie| {
+        cookie.iommu_dma_unmap_page(2);
+        forget();
+        cookie.iommu_dma_map_page();
+        forget();
+        cookie.iommu_dma_map_page();
+        forget();
+    })
+    .thread("sysfs", |cookie| cookie.iommu_dma_init_fq())
+    .finally(|cookie| cookie.check_at_rest())
 }
 
 fn bitmap() -> Vec<Scenario> {

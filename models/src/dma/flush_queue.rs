@@ -63,10 +63,27 @@ pub enum Teardown {
     DetachesLast,
 }
 
+/// How large a domain is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Layout {
+    /// Pages, from page 1 on.
+    pub pages: u64,
+    /// How many of them are mapped: the last ones.
+    pub mapped: u64,
+    /// Rings of the queue, one for each CPU. With one ring it is the single queue of v6.7.
+    pub rings: usize,
+    /// Entries that a ring has room for.
+    pub entries: usize,
+    /// Whether each page has a table of its own, which is unhooked with it and freed with its
+    /// entry.
+    pub tables: bool,
+}
+
 /// A domain's addresses and its flush queue: `struct iommu_dma_cookie`, with what it points to.
 #[derive(Debug)]
 pub struct Cookie {
     order: Order,
+    tables: bool,
     /// The device.
     pub iotlb: Iotlb,
     /// `cookie->iovad`, under `iova_rbtree_lock`.
@@ -96,35 +113,30 @@ fn page(pfn: Pfn) -> Pages {
 }
 
 impl Cookie {
-    /// A domain of `pages` pages from page 1 on, the first `mapped` of them mapped, with a ring of
-    /// `capacity` entries for each of `cpus` CPUs. With one ring it is the single queue of v6.7.
-    pub fn new(order: Order, pages: u64, mapped: u64, cpus: usize, capacity: usize) -> Arc<Self> {
-        let cookie = Self::strict(order, pages, mapped, cpus, capacity);
+    /// A domain with a queue.
+    pub fn new(order: Order, layout: Layout) -> Arc<Self> {
+        let cookie = Self::strict(order, layout);
         cookie.fq.store(1);
         cookie.fq_domain.store(1);
         cookie
     }
 
-    /// The same without a queue yet: every page is flushed as it is unmapped.
-    pub fn strict(
-        order: Order,
-        pages: u64,
-        mapped: u64,
-        cpus: usize,
-        capacity: usize,
-    ) -> Arc<Self> {
+    /// A domain without a queue yet: every page is flushed as it is unmapped.
+    pub fn strict(order: Order, layout: Layout) -> Arc<Self> {
+        let Layout { pages, mapped, rings, entries, tables } = layout;
         let mut iovad = CachedTree::new(Pages { pfn: FIRST, count: pages });
         let one = Request::pages(1).expect("a page is more than nothing");
         let handed_out: Vec<Pfn> =
             (0..mapped).map(|_| iovad.alloc(0, one).expect("there are more")).collect();
-        let ring = |_| SpinLock::new("fq->lock", Ring::new(capacity));
+        let ring = |_| SpinLock::new("fq->lock", Ring::new(entries));
         Arc::new(Self {
             order,
+            tables,
             iotlb: Iotlb::new(handed_out),
             iovad: SpinLock::new("iova_rbtree_lock", iovad),
             fq_domain: Atomic::new("fq_domain", 0),
             fq: Atomic::new("cookie->fq", 0),
-            rings: PerCpu::new("cookie->percpu_fq", (0..cpus).map(ring)),
+            rings: PerCpu::new("cookie->percpu_fq", (0..rings).map(ring)),
             memory: Tracked::new("fq", ()),
             start_cnt: Atomic::new("fq_flush_start_cnt", 0),
             finish_cnt: Atomic::new("fq_flush_finish_cnt", 0),
@@ -165,7 +177,6 @@ impl Cookie {
         if self.order != Order::RollsBackLazily {
             self.iotlb.rpcit();
         }
-        self.iotlb.free_table(pfn);
         self.free_iova_fast(page(pfn));
     }
 
@@ -193,6 +204,9 @@ impl Cookie {
         let queued = self.fq_domain.load() != 0;
         let before = (self.order == Order::CountsBeforeUnmap).then(|| self.start_cnt.load());
         self.iotlb.unmap_page(pfn);
+        if self.tables {
+            self.iotlb.unhook_table(pfn);
+        }
         let flushes = match self.order {
             Order::AsksTwice => self.fq_domain.load() == 0,
             _ => !queued,
@@ -203,7 +217,9 @@ impl Cookie {
         if queued {
             self.queue_iova(page(pfn), before);
         } else {
-            self.iotlb.free_table(pfn);
+            if self.tables {
+                self.iotlb.free_table(pfn);
+            }
             self.free_iova_fast(page(pfn));
         }
     }
@@ -237,7 +253,11 @@ impl Cookie {
             Order::OneCounter => self.finish_cnt.load(),
             _ => self.start_cnt.load(),
         });
-        let entry = Entry { pages, counter, freelist: vec![pages.pfn] };
+        let entry = Entry {
+            pages,
+            counter,
+            freelist: self.tables.then_some(pages.pfn).into_iter().collect(),
+        };
         if self.order == Order::AddsUnlocked {
             let mut copy = ring.clone();
             ring.unlock();

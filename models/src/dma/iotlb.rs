@@ -81,7 +81,7 @@ impl Iotlb {
         });
     }
 
-    /// The page's translation becomes invalid, and its table is unhooked.
+    /// The page's translation becomes invalid.
     ///
     /// # Violations
     ///
@@ -93,10 +93,18 @@ impl Iotlb {
                 return Some(("I2", format!("page {pfn} is unmapped twice")));
             }
             state.mapped &= !bit(pfn);
-            state.unhooked |= bit(pfn);
             if !state.detached {
                 state.stale |= bit(pfn);
             }
+            None
+        });
+    }
+
+    /// The table of a page, which is unmapped, is unhooked: a walk that has begun may still read it.
+    #[track_caller]
+    pub fn unhook_table(&self, pfn: Pfn) {
+        self.execute(|state| {
+            state.unhooked |= bit(pfn);
             None
         });
     }
