@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use selvedge_checks::catalogue;
-use selvedge_core::{Engine, Limits, ReplayError, Scenario, Schedule, Verdict};
+use selvedge_core::{Engine, Expected, Limits, ReplayError, Scenario, Schedule, Verdict};
 use selvedge_models::programs::programs;
 
 use cli::{Cli, Command};
@@ -120,7 +120,10 @@ fn everything() -> Vec<Scenario> {
 
 fn explain(scenario: &Scenario, out: &mut impl Write) -> Result<u8, Failure> {
     let line = Line::new(scenario);
-    let report = scenario.verify_with(Engine::Native, &Limits::default(), &mut |progress| {
+    // What only weak memory shows only loom can show; nobody can replay it.
+    let natively = *scenario.expected(Engine::Native) != Expected::Inconclusive;
+    let engine = if natively { Engine::Native } else { Engine::Loom };
+    let report = scenario.verify_with(engine, &Limits::default(), &mut |progress| {
         line.update(&progress);
         ControlFlow::Continue(())
     });
@@ -129,13 +132,19 @@ fn explain(scenario: &Scenario, out: &mut impl Write) -> Result<u8, Failure> {
     match &report.verdict {
         Verdict::Refuted(found) => {
             for counterexample in found {
-                show::counterexample(scenario, counterexample, out)?;
+                show::counterexample(counterexample, out)?;
+                match natively {
+                    true => show::replay(scenario, counterexample, out)?,
+                    false => writeln!(out, "\nSeen on {engine}, with memory that only it has.")?,
+                }
             }
         }
-        Verdict::Proved(certificate) => {
-            let states = certificate.states.unwrap_or_default();
-            writeln!(out, "Proved: none of its {states} states violates anything.")?;
-        }
+        Verdict::Proved(certificate) => match certificate.states {
+            Some(states) => {
+                writeln!(out, "Proved: none of its {states} states violates anything.")?;
+            }
+            None => writeln!(out, "Proved on {engine}: none of its orderings violates anything.")?,
+        },
         Verdict::Inconclusive { reason } => writeln!(out, "Inconclusive: {reason}.")?,
     }
     for prediction in &report.predictions {
@@ -149,7 +158,8 @@ fn replay(scenario: &Scenario, schedule: &Schedule, out: &mut impl Write) -> Res
         Ok(found) => {
             show::heading(scenario, out)?;
             for counterexample in &found {
-                show::counterexample(scenario, counterexample, out)?;
+                show::counterexample(counterexample, out)?;
+                show::replay(scenario, counterexample, out)?;
             }
             Ok(AS_EXPECTED)
         }

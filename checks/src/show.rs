@@ -11,12 +11,8 @@ pub(crate) fn heading(scenario: &Scenario, out: &mut impl Write) -> io::Result<(
     writeln!(out, "Source: {}", scenario.source())
 }
 
-/// The operations in order, the violation, and the command that replays it.
-pub(crate) fn counterexample(
-    scenario: &Scenario,
-    found: &Counterexample,
-    out: &mut impl Write,
-) -> io::Result<()> {
+/// The operations in order, and the violation.
+pub(crate) fn counterexample(found: &Counterexample, out: &mut impl Write) -> io::Result<()> {
     let threads = &found.trace.threads;
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
@@ -38,6 +34,15 @@ pub(crate) fn counterexample(
     for wait in &found.violation.waits {
         writeln!(out, "  {wait}")?;
     }
+    Ok(())
+}
+
+/// The command that shows the same again.
+pub(crate) fn replay(
+    scenario: &Scenario,
+    found: &Counterexample,
+    out: &mut impl Write,
+) -> io::Result<()> {
     writeln!(out, "\nReplay: selvedge replay {} --schedule {}", scenario.name(), found.schedule)
 }
 

@@ -17,7 +17,8 @@ fn every_verdict_is_as_expected_natively_and_complete() {
     for scenario in catalogue() {
         let report = scenario.verify(Engine::Native);
         assert!(report.as_expected(), "{}: {report}", scenario.name());
-        assert!(report.complete, "{}: {report}", scenario.name());
+        let settles = *scenario.expected(Engine::Native) != Expected::Inconclusive;
+        assert_eq!(report.complete, settles, "{}: {report}", scenario.name());
     }
 }
 
@@ -51,6 +52,10 @@ fn every_verdict_is_as_expected_on_shuttle_and_a_proof_rests_on_the_traces_of_th
 #[test]
 fn a_counterexample_of_any_engine_replays_natively_to_the_same_trace() {
     for scenario in catalogue() {
+        if *scenario.expected(Engine::Native) == Expected::Inconclusive {
+            // Memory that is weaker than sequentially consistent cannot be replayed.
+            continue;
+        }
         for engine in Engine::ALL {
             if !matches!(scenario.expected(*engine), Expected::Refuted(_)) {
                 continue;
