@@ -1,0 +1,43 @@
+//! Threads that make something of their own: which number it gets depends on who is first.
+
+use std::sync::Arc;
+
+use selvedge_core::Scenario;
+use selvedge_core::sync::{Atomic, Mutex};
+use selvedge_core::thread::spawn;
+
+use super::{check, same_traces};
+
+#[test]
+fn whoever_makes_an_object_first_keeps_it() {
+    let thread = |gate: &Mutex| {
+        let mine = Atomic::new("mine", 0);
+        gate.lock().unlock();
+        mine.store(1);
+        assert_eq!(mine.load(), 1);
+    };
+    let scenario = Scenario::builder("objects", || Mutex::new("gate", ()))
+        .thread("T1", thread)
+        .thread("T2", thread)
+        .proved();
+    check(&scenario);
+    same_traces(&scenario);
+}
+
+#[test]
+fn whoever_spawns_first_joins_its_own_child() {
+    let thread = |(gate, done): &(Mutex, [Arc<Atomic>; 2]), me: usize| {
+        let flag = Arc::clone(&done[me]);
+        let child = spawn("child", move || flag.store(1));
+        gate.lock().unlock();
+        child.join();
+        assert_eq!(done[me].load(), 1);
+    };
+    let world = || (Mutex::new("gate", ()), ["a", "b"].map(|name| Arc::new(Atomic::new(name, 0))));
+    let scenario = Scenario::builder("children", world)
+        .thread("T1", move |world| thread(world, 0))
+        .thread("T2", move |world| thread(world, 1))
+        .proved();
+    check(&scenario);
+    same_traces(&scenario);
+}
