@@ -79,7 +79,7 @@ fn what_cannot_be_simulated_is_named() {
         (&["--depth", "3", "--cpus", "4"], "the depth is too small"),
         (&["--aperture", "63"], "do not fit into the aperture"),
         (&["--device-us", "0"], "the device must take some time"),
-        (&["--flush-us", "-1"], "--flush-us"),
+        (&["--flush-us=-1"], "not between 0"),
         (&["--refresh-us=nan"], "not between 0"),
         (&["--seconds", "0"], "--seconds"),
         (&["--preset", "zvm"], "zvm"),

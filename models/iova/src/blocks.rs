@@ -85,8 +85,7 @@ impl Blocks {
     /// Takes out pages: the first of them.
     pub(crate) fn take(&mut self, request: Request) -> Option<Pfn> {
         let end = request.limit().saturating_sub(self.base).min(self.count);
-        let size = request.count().max(request.align());
-        let order = size.next_power_of_two().trailing_zeros() as usize;
+        let order = request.count().next_power_of_two().trailing_zeros() as usize;
         let fills = request.count() == request.align() && order < ORDERS * self.levels.len();
         let from = match self.block_below(order, end) {
             None if !fills => self.run_below(request, end)?,
