@@ -48,7 +48,7 @@ fn main() -> std::io::Result<()> {
 
 fn page() -> String {
     let guest = all(&Costs::guest(), 60);
-    let lpar = all(&Costs::lpar(), 10);
+    let lpar = all(&Costs::lpar(), 5);
     let [bitmap, upstream, exhaustion] =
         [Scheme::BitmapLazy, UPSTREAM, Scheme::FlushOnExhaustion].map(|scheme| of(&guest, scheme));
     assert!(exhaustion.iops >= 0.999 * bitmap.iops, "it reaches the bitmap's throughput");
@@ -94,7 +94,7 @@ them are assumed, are in `checks/src/nvme/costs.rs`.
 
 {guest}
 
-Ten seconds of a partition with the device to itself, where a flush takes microseconds and waits for
+Five seconds of a partition with the device to itself, where a flush takes microseconds and waits for
 nobody:
 
 {lpar}
