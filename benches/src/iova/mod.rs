@@ -93,6 +93,15 @@ impl Contestant {
         }
     }
 
+    /// After how many turns it has flushed, at the latest; 0 if it never does.
+    fn turns_to_flush(self) -> usize {
+        match self {
+            Self::LazyBitmap | Self::SwapLists | Self::SwapBitmap => APERTURE.count as usize,
+            Self::FlushQueue => RING + 1,
+            _ => 0,
+        }
+    }
+
     /// Has `measure` measure it, with so many out.
     pub fn measured<M: Measure>(self, shape: Shape, live: usize, measure: M) -> M::Result {
         match self {
