@@ -86,7 +86,9 @@ impl Measure for Run<'_> {
         let nanoseconds = |time: Duration| u32::try_from(time.as_nanos()).unwrap_or(u32::MAX);
         if self.fastest.is_empty() {
             let started = Instant::now();
-            while started.elapsed() < Duration::from_secs(SECONDS) && self.fastest.len() < TURNS_MAX
+            while self.fastest.len() < self.least
+                || (started.elapsed() < Duration::from_secs(SECONDS)
+                    && self.fastest.len() < TURNS_MAX)
             {
                 self.fastest.push(nanoseconds(load.timed_turn(&mut allocator)));
             }
