@@ -1,7 +1,7 @@
 //! Writes `benches/RESULTS.md`: what a scheme for reusing I/O addresses costs in throughput, memory,
 //! fragmentation and safety.
 //!
-//! `cargo run --release -p selvedge-benches --bin results`. Takes some three minutes. What the page
+//! `cargo run --release -p selvedge-benches --bin results`. Takes some minutes. What the page
 //! says in words is asserted here.
 
 use std::alloc::System;

@@ -16,8 +16,8 @@ const SECONDS: u64 = 1;
 /// More would only fill memory.
 const TURNS_MAX: usize = 4_000_000;
 
-/// A stretch of this is mostly undisturbed, whatever else runs.
-const STRETCH: Duration = Duration::from_millis(1);
+/// Turns that are timed together, for an average.
+const STRETCH: usize = 64;
 
 /// Times of single calls, of allocating and giving back alike.
 #[derive(Clone, Copy, Debug)]
@@ -43,32 +43,42 @@ pub fn worst(contestant: Contestant, shape: Shape, live: usize) -> Worst {
     Worst { turns, p999: nanoseconds(turns - 1 - turns / 1000), longest: nanoseconds(turns - 1) }
 }
 
-/// How long a turn takes on average, with so many out, in the fastest stretch of a millisecond.
+/// How long a turn takes on average, with so many out.
 pub fn mean(contestant: Contestant, shape: Shape, live: usize) -> Duration {
-    contestant.measured(shape, live, Stretches)
+    let mut fastest: Vec<Duration> = Vec::new();
+    for _ in 0..RUNS {
+        contestant.measured(shape, live, Stretches { fastest: &mut fastest });
+    }
+    let turns = fastest.len() * STRETCH;
+    fastest.iter().sum::<Duration>().div_f64(turns as f64)
 }
 
-struct Stretches;
+/// One run: the same turns as in those before, some at a time, which hides the reading of the clock.
+struct Stretches<'a> {
+    fastest: &'a mut Vec<Duration>,
+}
 
-impl Measure for Stretches {
-    type Result = Duration;
+impl Measure for Stretches<'_> {
+    type Result = ();
 
-    fn measure<A: Allocator>(self, mut allocator: A, mut load: Load) -> Duration {
-        let mut fastest = Duration::MAX;
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(SECONDS) {
+    fn measure<A: Allocator>(self, mut allocator: A, mut load: Load) {
+        let mut stretch = || {
             let started = Instant::now();
-            let mut turns = 0;
-            // Reading the clock must not count; and the slowest have few turns in a stretch.
-            while started.elapsed() < STRETCH {
-                for _ in 0..16 {
-                    load.turn(&mut allocator);
-                }
-                turns += 16;
+            for _ in 0..STRETCH {
+                load.turn(&mut allocator);
             }
-            fastest = fastest.min(started.elapsed().div_f64(f64::from(turns)));
+            started.elapsed()
+        };
+        if self.fastest.is_empty() {
+            let started = Instant::now();
+            while started.elapsed() < Duration::from_secs(SECONDS) {
+                self.fastest.push(stretch());
+            }
+        } else {
+            for fastest in self.fastest {
+                *fastest = (*fastest).min(stretch());
+            }
         }
-        fastest
     }
 }
 
