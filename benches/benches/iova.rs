@@ -12,9 +12,6 @@ use selvedge_benches::iova::{
 };
 use selvedge_models::iova::{Allocator, CachedTree, GapTree, LazyBitmap, Radix, SwapBitmap};
 
-/// How many addresses are out.
-const LIVE: [usize; 4] = [16, 1_000, 100_000, 1_000_000];
-
 /// What two threads share: the tree without magazines is too slow to be measured with more.
 const LIVE_OF_TWO: usize = 1_000;
 
@@ -36,8 +33,8 @@ impl Measure for Turns<'_, '_> {
 fn one_thread(criterion: &mut Criterion) {
     for shape in Shape::ALL {
         let mut group = criterion.benchmark_group(format!("iova/{}", shape.name()));
-        for live in LIVE {
-            for contestant in Contestant::ALL.iter().filter(|c| c.takes(shape, live)) {
+        for live in shape.live().iter().copied() {
+            for contestant in Contestant::ALL.iter().filter(|c| c.takes(shape)) {
                 let id = BenchmarkId::new(contestant.to_string(), live);
                 contestant.measured(shape, live, Turns { group: &mut group, id });
             }

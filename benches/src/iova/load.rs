@@ -35,16 +35,13 @@ impl Shape {
         }
     }
 
-    /// Whether so many fit into the aperture, with room to spare.
-    pub fn fits(self, live: usize) -> bool {
-        // 32 pages at most, 21 on average once rounded up to what they are aligned to.
-        let pages = match self {
-            Self::OnePage => 1,
-            Self::LowLimit => 2,
-            Self::Mixed => 21,
-            Self::Fragmented => 42,
-        };
-        live as u64 * pages <= APERTURE.count
+    /// How many can be out, of few to as many as there is room for in 8 GiB.
+    pub fn live(self) -> &'static [usize] {
+        match self {
+            Self::OnePage | Self::LowLimit => &[16, 1_000, 100_000, 1_000_000],
+            // 21 pages on average, once rounded up to what they are aligned to.
+            Self::Mixed | Self::Fragmented => &[16, 1_000, 40_000],
+        }
     }
 
     /// One in as many as the largest has pages is as large.

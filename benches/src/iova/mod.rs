@@ -84,14 +84,22 @@ impl Contestant {
         Self::Radix,
     ];
 
-    /// Whether it can do what is asked of it, and has room for so many.
-    pub fn takes(self, shape: Shape, live: usize) -> bool {
-        let can = match self {
+    /// Whether it can do what is asked of it.
+    pub fn takes(self, shape: Shape) -> bool {
+        match self {
             Self::Bare => shape == Shape::OnePage,
             Self::VmAllocator => shape != Shape::LowLimit,
             _ => true,
-        };
-        can && shape.fits(live)
+        }
+    }
+
+    /// After how many turns it has flushed, at the latest; 0 if it never does.
+    fn turns_to_flush(self) -> usize {
+        match self {
+            Self::LazyBitmap | Self::SwapLists | Self::SwapBitmap => APERTURE.count as usize,
+            Self::FlushQueue => RING + 1,
+            _ => 0,
+        }
     }
 
     /// Has `measure` measure it, with so many out.
@@ -171,7 +179,7 @@ mod tests {
     #[test]
     fn whoever_is_measured_allocates() {
         for shape in Shape::ALL {
-            for contestant in Contestant::ALL.iter().filter(|c| c.takes(shape, 200)) {
+            for contestant in Contestant::ALL.iter().filter(|c| c.takes(shape)) {
                 contestant.measured(shape, 200, Disjoint);
             }
         }

@@ -69,3 +69,33 @@ impl Stale {
         &mut self.pages[pages.pfn as usize..][..pages.count as usize]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: Pages = Pages { pfn: 1, count: 1 };
+
+    #[test]
+    fn a_flush_covers_what_was_unmapped_before_it_began() {
+        let mut stale = Stale::new(4);
+        stale.reuse(PAGE);
+        stale.unmap(PAGE, 10);
+        let covers = stale.count();
+        stale.unmap(Pages { pfn: 2, count: 2 }, 20);
+        stale.flushed(covers, 35);
+        stale.reuse(PAGE);
+        assert_eq!(stale.window_until(35), 25);
+        assert_eq!(stale.window_until(60), 40, "the second is still to be covered");
+    }
+
+    #[test]
+    #[should_panic = "are reused before a flush has covered them"]
+    fn what_is_reused_too_early_is_noticed() {
+        let mut stale = Stale::new(4);
+        let covers = stale.count();
+        stale.unmap(PAGE, 10);
+        stale.flushed(covers, 20);
+        stale.reuse(PAGE);
+    }
+}

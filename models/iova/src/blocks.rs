@@ -56,11 +56,42 @@ impl Blocks {
 
     /// Frees what is set in `bits`, and clears them. A bit is a page, counted from the beginning of
     /// the aperture rounded down to the next power of two that is not below its size.
+    ///
+    /// There are many, so the summaries are made anew instead of being kept up with each word.
     pub(crate) fn put_words(&mut self, bits: &mut [u64]) {
-        for (word, bits) in bits.iter_mut().enumerate().filter(|(_, bits)| **bits != 0) {
-            self.update(0, word, self.levels[0].words[word] | *bits);
+        for (word, bits) in self.levels[0].words.iter_mut().zip(bits) {
+            *word |= *bits;
             *bits = 0;
         }
+        for level in 0..self.levels.len() {
+            self.sum_up(level);
+        }
+    }
+
+    /// Makes anew what the summaries of a level, and the words of the next, say about its words.
+    fn sum_up(&mut self, level: usize) {
+        let (levels, above) = self.levels.split_at_mut(level + 1);
+        let Level { words, having } = &mut levels[level];
+        for (group, words) in words.chunks(64).enumerate() {
+            let mut has = [0; ORDERS + 1];
+            for (bit, word) in words.iter().enumerate() {
+                let orders = match *word {
+                    0 => 0,
+                    u64::MAX => ORDERS + 1,
+                    word => orders(word, 0).0,
+                };
+                for has in &mut has[..orders] {
+                    *has |= 1 << bit;
+                }
+            }
+            for (summary, has) in having.iter_mut().zip(has) {
+                summary.set_word(group, has);
+            }
+            if let Some(next) = above.first_mut() {
+                next.words[group] = has[ORDERS];
+            }
+        }
+        having.iter_mut().for_each(Summary::sum_up);
     }
 
     /// How many words [`put_words`](Self::put_words) takes.
@@ -85,8 +116,7 @@ impl Blocks {
     /// Takes out pages: the first of them.
     pub(crate) fn take(&mut self, request: Request) -> Option<Pfn> {
         let end = request.limit().saturating_sub(self.base).min(self.count);
-        let size = request.count().max(request.align());
-        let order = size.next_power_of_two().trailing_zeros() as usize;
+        let order = request.count().next_power_of_two().trailing_zeros() as usize;
         let fills = request.count() == request.align() && order < ORDERS * self.levels.len();
         let from = match self.block_below(order, end) {
             None if !fills => self.run_below(request, end)?,

@@ -156,11 +156,10 @@ impl<A: Allocator> Allocator for Magazines<A> {
     fn alloc(&mut self, cpu: usize, request: Request) -> Result<Pfn, Refused> {
         let index = cpu % self.cpus.len();
         let order = cached_order(request.count());
-        let ask = if order.is_some() { request.rounded() } else { request };
-        // What is cached is aligned to its size, no further.
-        let cached = order.filter(|_| ask.align() == ask.count()).and_then(|order| {
+        let cached = order.and_then(|order| {
             self.cpus[index].get(order, request.limit(), || self.depot.get(order))
         });
+        let ask = if order.is_some() { request.rounded() } else { request };
         let pfn = match cached {
             Some(pfn) => pfn,
             None => self.below.alloc(cpu, ask).or_else(|_| {

@@ -47,8 +47,7 @@ impl Radix {
 
     #[inline]
     fn pop(&mut self, request: Request) -> Option<Pfn> {
-        let order = order(request.count()).filter(|_| request.align() <= request.count())?;
-        let stack = &mut self.stacks[order];
+        let stack = &mut self.stacks[order(request.count())?];
         let last = *stack.last()?;
         // The others may suit, but looking for one takes time; the bitmap has the limit for free.
         (last + request.count() <= request.limit()).then(|| stack.pop())?

@@ -85,7 +85,7 @@ impl Request {
     /// As many pages as the next power of two, beginning at a multiple of that.
     pub(crate) const fn rounded(self) -> Self {
         let count = self.count.next_power_of_two();
-        Self { count, align: if self.align > count { self.align } else { count }, ..self }
+        Self { count, align: count, ..self }
     }
 
     /// The number of pages, at least 1.
@@ -93,7 +93,8 @@ impl Request {
         self.count
     }
 
-    /// A power of two, of which the first page's number is a multiple.
+    /// A power of two, of which the first page's number is a multiple: 1, or the number of pages
+    /// rounded up.
     pub const fn align(self) -> u64 {
         self.align
     }

@@ -52,6 +52,23 @@ impl Summary {
         }
     }
 
+    /// Says which of the numbers from 64 * `word` on are there. [`sum_up`](Self::sum_up) is to
+    /// follow.
+    pub(crate) fn set_word(&mut self, word: usize, bits: u64) {
+        self.levels[0][word] = bits;
+    }
+
+    /// Makes the higher levels anew.
+    pub(crate) fn sum_up(&mut self) {
+        for height in 1..self.levels.len() {
+            let (below, level) = self.levels.split_at_mut(height);
+            for (word, below) in level[0].iter_mut().zip(below[height - 1].chunks(64)) {
+                let bits = below.iter().enumerate();
+                *word = bits.fold(0, |word, (bit, below)| word | u64::from(*below != 0) << bit);
+            }
+        }
+    }
+
     /// The highest number below `end`.
     pub(crate) fn last_below(&self, end: u64) -> Option<u64> {
         let mut end = end;

@@ -13,7 +13,8 @@ use crate::words;
 /// [`Radix`](crate::Radix) of what is free, a bitmap of what is parked, and a bitmap of what was parked before the flush that runs. Neighbours that are
 /// freed apart are one block again afterwards, whatever sizes they had.
 ///
-/// A flush that ends costs a word for each 64 pages of the aperture.
+/// A flush that ends costs a word for each 64 pages of the aperture, and that is the longest that
+/// a call can take.
 #[derive(Clone, Debug)]
 pub struct SwapBitmap {
     free: Blocks,
