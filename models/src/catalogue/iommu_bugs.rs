@@ -30,6 +30,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         stale_node(),
         freed_with_a_device(),
         restore(),
+        failed_attach(),
         flush_stops(),
         windows(),
         grace_periods(),
@@ -107,6 +108,25 @@ fn restore() -> Vec<Scenario> {
         claim(new(V5_19), &[Wrong::Rule("I-4b"), Wrong::Rule("I-5"), Wrong::Rule("I-6")]),
         claim(new(V6_2_LOCKED), &[]),
     ]
+}
+
+/// An attach that fails leaves the device as it was, up to v6.1, and blocked since.
+fn failed_attach() -> Vec<Scenario> {
+    let new = |kernel: &Kernel| {
+        let kernel = *kernel;
+        let name = format!("iommu/bugs/failed-attach/{}", kernel.name);
+        Scenario::builder(name, move || World::new(kernel, &[0], BUT_LISTS))
+            .about("the table of VFIO's domain cannot be registered: is the device what it was?")
+            .source(kernel.source)
+            .thread("VFIO_SET_IOMMU", |w: &Shared| {
+                _ = iommu_group_claim_dma_owner(w, 0);
+                w.machine.refuse_once(0);
+                assert!(iommu_attach_group(w, A, 0).is_err(), "it was refused");
+            })
+            .finally(|w| w.at_rest(&[], &[]))
+            .proved()
+    };
+    [V5_18, V5_19, POSTED_V2, V6_2, V6_7, V6_13, V6_17, MENDED].iter().map(new).collect()
 }
 
 /// B7: the error of a function that is gone ends the flush of the others.
@@ -415,6 +435,7 @@ fn cookie() -> Vec<Scenario> {
             .source("commit ac9a5d522bb8, v6.1")
             .thread("probe 0", init)
             .thread("probe 1", init)
+            .finally(|cookie| assert!(cookie.is_initialised(), "nobody has"))
     };
     vec![
         new("unlocked", Cookie::init_unlocked).refuted([ViolationKind::invariant("COOKIE")]),
