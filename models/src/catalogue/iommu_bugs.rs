@@ -387,7 +387,24 @@ fn busy() -> Vec<Scenario> {
             .thread("recovery", |w: &Shared| zpci_reenable_device(w, 0))
             .finally(|w| w.at_rest(&[], &[]))
     };
+    let detach = |kernel: Kernel| {
+        let world = move || {
+            let world = attached(kernel, BUT_LISTS);
+            world.machine.set_busy(0);
+            world
+        };
+        Scenario::builder(format!("iommu/bugs/busy-detach/{}", kernel.name), world)
+            .about("a function is detached that is busy")
+            .source(kernel.source)
+            .thread("VFIO_GROUP_UNSET_CONTAINER", |w: &Shared| iommu_detach_group(w, 0))
+            .finally(|w| w.at_rest(&[], &[]))
+    };
     vec![
+        claim(detach(V5_18), &[]),
+        claim(detach(V5_19), &[]),
+        claim(detach(V6_2), &[]),
+        claim(detach(V6_13), &[]),
+        claim(detach(MENDED), &[]),
         claim(attach(POSTED_V1), &[Wrong::Sleeps("zpci_mod_fc", "dma_domain_lock")]),
         claim(attach(POSTED_V2), &[]),
         claim(recover(V6_13), &[Wrong::Sleeps("zpci_mod_fc", "dom_lock")]),

@@ -376,12 +376,16 @@ impl Machine {
         self.execute(|state| (state.functions[zdev].absent, None))
     }
 
-    /// A table of the DMA API that is still there and is not `used`.
+    /// A table that is still there: one of the DMA API that is not `used`, or one that was to be
+    /// `freed`.
     #[track_caller]
-    pub fn leaked_table(&self, used: &[Table]) -> Option<Table> {
+    pub fn leaked_table(&self, used: &[Table], freed: &[Table]) -> Option<Table> {
         self.execute(|state| {
             let mut live = state.tables.iter().filter(|(_, memory)| !memory.freed);
-            let left = |table: &Table| matches!(table, Table::DmaApi(_)) && !used.contains(table);
+            let left = |table: &Table| match table {
+                Table::DmaApi(_) => !used.contains(table),
+                _ => freed.contains(table),
+            };
             (live.find(|(table, _)| left(table)).map(|(table, _)| *table), None)
         })
     }
