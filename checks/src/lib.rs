@@ -30,6 +30,10 @@ const BEYOND_LOOM: &[&str] = &[
     "vfio-ap/matrix/*/{pqap-upd-pv,pqap-upd-pv-admin,pqap-pqap-admin,pqap-unmap-register}",
     "vfio-ap/hotplug/**",
     "vfio-ap/bugs/{b23-assign-under-mutex/v6.0,b24-container/v6.2-three}",
+    "iommu/*/{attach-detach,unset-deconfigure,unmap-attach,unmap-detach,unmap-deconfigure}",
+    "iommu/*/{flush-free,recovery-flush-deconfigure}",
+    "iommu/seed/**",
+    "iommu/bugs/{b08-iommu-lock,b09-domain-freed,counters}/*",
 ];
 
 /// More orderings than shuttle gets through.

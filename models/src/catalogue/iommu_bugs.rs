@@ -20,7 +20,7 @@ use crate::iommu::k0;
 use crate::iommu::k2::{Errors, unmap_page};
 use crate::iommu::k4::zpci_reenable_device;
 use crate::iommu::kernel::Kernel;
-use crate::iommu::machine::Judged;
+use crate::iommu::machine::{Judged, Table, judge};
 use crate::iommu::vfio::{vfio_group_close, vfio_group_set_container, vfio_group_unset_container};
 use crate::iommu::world::{A, Dom, World};
 use crate::iommu::zdevs::Zdevs;
@@ -31,6 +31,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         freed_with_a_device(),
         restore(),
         failed_attach(),
+        error_state(),
         flush_stops(),
         windows(),
         grace_periods(),
@@ -115,7 +116,9 @@ fn failed_attach() -> Vec<Scenario> {
     let new = |kernel: &Kernel| {
         let kernel = *kernel;
         let name = format!("iommu/bugs/failed-attach/{}", kernel.name);
-        Scenario::builder(name, move || World::new(kernel, &[0], BUT_LISTS))
+        // Up to v6.1 the domain before has the device too.
+        let judged = if kernel.lists_by_rcu() { ALL } else { BUT_LISTS };
+        Scenario::builder(name, move || World::new(kernel, &[0], judged))
             .about("the table of VFIO's domain cannot be registered: is the device what it was?")
             .source(kernel.source)
             .thread("VFIO_SET_IOMMU", |w: &Shared| {
@@ -127,6 +130,33 @@ fn failed_attach() -> Vec<Scenario> {
             .proved()
     };
     [V5_18, V5_19, POSTED_V2, V6_2, V6_7, V6_13, V6_17, MENDED].iter().map(new).collect()
+}
+
+/// A function in its error state refuses to be registered; that its domain is attached is no error,
+/// and its recovery registers it.
+fn error_state() -> Vec<Scenario> {
+    let new = |kernel: Kernel| {
+        let name = format!("iommu/bugs/error-state/{}", kernel.name);
+        Scenario::builder(name, move || World::new(kernel, &[0], ALL))
+            .about("a function is attached in its error state, and recovered")
+            .source("commit 59bbf596791b, v6.2")
+            .thread("in turn", |w: &Shared| {
+                w.machine.set_error(0, true);
+                _ = iommu_attach_group(w, A, 0);
+                w.machine.set_error(0, false);
+                zpci_reenable_device(w, 0);
+                if w.machine.registered(0) != Some(Table::Domain(0)) {
+                    judge(&w.machine, "I-1", "VFIO's domain is not registered");
+                }
+            })
+            .finally(|w| w.at_rest(&[], &[]))
+    };
+    vec![
+        claim(new(V5_19), &[Wrong::Rule("I-1")]),
+        claim(new(V6_13), &[]),
+        claim(new(V6_17), &[]),
+        claim(new(MENDED), &[]),
+    ]
 }
 
 /// B7: the error of a function that is gone ends the flush of the others.

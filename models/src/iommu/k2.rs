@@ -48,7 +48,7 @@ pub(super) fn register_and_list(w: &World, domain: u8, zdev: usize) -> Result<()
     device.set_dma_table(Some(table));
     device.set_s390_domain(&w.kernel, Some(Dom::Paging(domain)));
     let _devices = w.domain(domain).list_lock.lock();
-    w.lists.list_add_rcu(&w.machine, zdev, domain);
+    w.lists.list_add_rcu(zdev, domain);
     Ok(())
 }
 

@@ -158,7 +158,7 @@ impl Machine {
         }
     }
 
-    /// `zpci_register_ioat`. The TLB is empty then.
+    /// `zpci_register_ioat`. The TLB is empty then, since nothing was registered.
     #[track_caller]
     pub fn zpci_register_ioat(&self, zdev: usize, table: Table) -> Cc {
         self.zpci_mod_fc(zdev, |state| {
@@ -171,7 +171,6 @@ impl Machine {
                 return (Cc::Error, Some(("I-8", what)));
             }
             function.registered = Some(table);
-            function.tlb.clear();
             let released = function.release == Release::Done;
             let sticky =
                 || ("I-6", "a function is registered whose device was released".to_owned());
@@ -241,7 +240,6 @@ impl Machine {
             if let Some(memory) = state.tables.get_mut(&table) {
                 if valid {
                     memory.valid.insert(page);
-                    state.flushed.remove(&(table, page));
                 } else {
                     memory.valid.remove(&page);
                 }
