@@ -28,14 +28,18 @@ const SLEEPS: &[&str] = &[
     "iommu/flush/swap/reuse",
 ];
 
-/// Maybe more orderings than loom gets through in [`LOOM_EXECUTIONS`]. Given more, it proves
-/// `vfio-ap/matrix/v5.15-set/pqap-upd-pv` in 209,459 executions and `v5.15-unset` in 301,246. The
+/// Maybe more orderings than loom gets through in [`LOOM_EXECUTIONS`]. What it proves if it is given
+/// more is in `ARCHITECTURE.md`. The
 /// three administrators who write both masks did not come to an end in 6,000,000.
 const BEYOND_LOOM: &[&str] = &[
     "vfio-ap/ap-perms/{p12,p18,v6.0}/apmask-aqmask-assign",
     "vfio-ap/matrix/*/{pqap-upd-pv,pqap-upd-pv-admin,pqap-pqap-admin,pqap-unmap-register}",
     "vfio-ap/hotplug/**",
     "vfio-ap/bugs/{b23-assign-under-mutex/v6.0,b24-container/v6.2-three}",
+    "iommu/*/{attach-detach,unset-deconfigure,unmap-attach,unmap-detach,unmap-deconfigure}",
+    "iommu/*/{flush-free,recovery-flush-deconfigure}",
+    "iommu/seed/**",
+    "iommu/bugs/{b08-iommu-lock,b09-domain-freed,counters}/*",
     "iommu/flush/{fq,single,until-room,when-dry,one-counter,counts-before-unmap,starts-last}/reuse",
     "iommu/flush/{fq,single}/{tables,full,map-fails,teardown}",
     "iommu/flush/until-room/full",

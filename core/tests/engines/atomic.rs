@@ -342,6 +342,51 @@ fn flushed_and_cancelled_work_has_returned() {
     check(&again.refuted([gone, ViolationKind::Panic(nobody.into())]));
 }
 
+/// Work that is cancelled may never run; work that is flushed has run.
+#[test]
+fn cancelled_work_may_not_have_run() {
+    let world = || Arc::new((Work::new("work"), Atomic::new("count", 0)));
+    let scenario = |wait: fn(&Work)| {
+        Scenario::builder("work", world)
+            .thread("T", move |w: &Arc<(Work, Atomic)>| {
+                let world = Arc::clone(w);
+                w.0.queue_work(move || _ = world.1.fetch_add(1));
+                wait(&w.0);
+            })
+            .finally(|w| assert!(w.1.load() == 1, "never ran"))
+    };
+    settled(&scenario(Work::flush_work).proved());
+    let cancelled = scenario(Work::cancel_work_sync);
+    settled(&cancelled.refuted([ViolationKind::Panic("never ran".into())]));
+}
+
+/// Work that queues itself again is ended by whoever cancels it.
+#[test]
+fn work_that_is_being_cancelled_is_not_queued_again() {
+    type Shared = Arc<(Work, Atomic, Tracked)>;
+    fn work(w: &Shared) {
+        w.2.get();
+        if w.1.fetch_add(1) == 0 {
+            queue(w);
+        }
+    }
+    fn queue(w: &Shared) {
+        let world = Arc::clone(w);
+        w.0.queue_work(move || work(&world));
+    }
+    let world =
+        || Arc::new((Work::new("work"), Atomic::new("count", 0), Tracked::new("depot", ())));
+    let scenario = |wait: fn(&Work)| {
+        Scenario::builder("again", world).thread("T", move |w: &Shared| {
+            queue(w);
+            wait(&w.0);
+            w.2.release();
+        })
+    };
+    settled(&scenario(Work::cancel_work_sync).proved());
+    check(&scenario(Work::flush_work).refuted([ViolationKind::use_after_release("depot")]));
+}
+
 #[test]
 fn work_is_queued_once_and_not_while_it_is_cancelled() {
     let world = || Arc::new((Work::new("work"), Atomic::new("count", 0)));

@@ -347,7 +347,10 @@ const RACES: &[Race] = &[
         finally: |w| w.at_rest(&[], &[0]),
         refuted: &[
             (&["v5.18"], &[Rule("I-6")]),
-            (&["v5.19"], &[Rule("I-4a"), Rule("I-5"), Rule("I-6"), Rule("I-7a"), Rule("I-8")]),
+            (
+                &["v5.19"],
+                &[Rule("I-4a"), Rule("I-5"), Rule("I-6"), Rule("I-7a"), Rule("I-7c"), Rule("I-8")],
+            ),
             (
                 &[
                     "v5.19-locked",
@@ -361,7 +364,7 @@ const RACES: &[Race] = &[
             ),
             (&["posted-v1"], &[Sleeps("vzalloc", "dma_domain_lock")]),
             (&["uninitialised"], &[Rule("I-8")]),
-            (&["v6.2-alone"], &[Rule("I-3"), Rule("I-5"), Rule("I-6"), Rule("I-7a"), Rule("I-8")]),
+            (&["v6.2-alone"], &[Rule("I-3"), Rule("I-5"), Rule("I-6"), Rule("I-7c"), Rule("I-8")]),
         ],
     },
     Race {
@@ -385,6 +388,7 @@ const RACES: &[Race] = &[
                     Rule("I-6"),
                     Rule("I-7a"),
                     Rule("I-7b"),
+                    Rule("I-7c"),
                     Rule("I-8"),
                 ],
             ),
@@ -404,8 +408,8 @@ const RACES: &[Race] = &[
                     Rule("I-3"),
                     Rule("I-5"),
                     Rule("I-6"),
-                    Rule("I-7a"),
                     Rule("I-7b"),
+                    Rule("I-7c"),
                     Rule("I-8"),
                 ],
             ),
@@ -425,8 +429,11 @@ const RACES: &[Race] = &[
         ],
         finally: |w| w.at_rest(&[], &[0]),
         refuted: &[
-            (&["v5.18"], &[Rule("I-6"), Rule("I-7a")]),
-            (&["v5.19"], &[Rule("I-4a"), Rule("I-5"), Rule("I-6"), Rule("I-7a"), Rule("I-8")]),
+            (&["v5.18"], &[Rule("I-6"), Rule("I-7c")]),
+            (
+                &["v5.19"],
+                &[Rule("I-4a"), Rule("I-5"), Rule("I-6"), Rule("I-7a"), Rule("I-7c"), Rule("I-8")],
+            ),
             (
                 &[
                     "v5.19-locked",
@@ -440,7 +447,7 @@ const RACES: &[Race] = &[
             ),
             (&["posted-v1"], &[Sleeps("vfree", "dma_domain_lock")]),
             (&["uninitialised"], &[Rule("I-8")]),
-            (&["v6.2-alone"], &[Rule("I-3"), Rule("I-5"), Rule("I-6"), Rule("I-7a"), Rule("I-8")]),
+            (&["v6.2-alone"], &[Rule("I-3"), Rule("I-5"), Rule("I-6"), Rule("I-7c"), Rule("I-8")]),
         ],
     },
     Race {

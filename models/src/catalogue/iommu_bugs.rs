@@ -20,7 +20,7 @@ use crate::iommu::k0;
 use crate::iommu::k2::{Errors, unmap_page};
 use crate::iommu::k4::zpci_reenable_device;
 use crate::iommu::kernel::Kernel;
-use crate::iommu::machine::Judged;
+use crate::iommu::machine::{Judged, Table, judge};
 use crate::iommu::vfio::{vfio_group_close, vfio_group_set_container, vfio_group_unset_container};
 use crate::iommu::world::{A, Dom, World};
 use crate::iommu::zdevs::Zdevs;
@@ -30,6 +30,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         stale_node(),
         freed_with_a_device(),
         restore(),
+        failed_attach(),
+        error_state(),
         flush_stops(),
         windows(),
         grace_periods(),
@@ -106,6 +108,54 @@ fn restore() -> Vec<Scenario> {
     vec![
         claim(new(V5_19), &[Wrong::Rule("I-4b"), Wrong::Rule("I-5"), Wrong::Rule("I-6")]),
         claim(new(V6_2_LOCKED), &[]),
+    ]
+}
+
+/// An attach that fails leaves the device as it was, up to v6.1, and blocked since.
+fn failed_attach() -> Vec<Scenario> {
+    let new = |kernel: &Kernel| {
+        let kernel = *kernel;
+        let name = format!("iommu/bugs/failed-attach/{}", kernel.name);
+        // Up to v6.1 the domain before has the device too.
+        let judged = if kernel.lists_by_rcu() { ALL } else { BUT_LISTS };
+        Scenario::builder(name, move || World::new(kernel, &[0], judged))
+            .about("the table of VFIO's domain cannot be registered: is the device what it was?")
+            .source(kernel.source)
+            .thread("VFIO_SET_IOMMU", |w: &Shared| {
+                _ = iommu_group_claim_dma_owner(w, 0);
+                w.machine.refuse_once(0);
+                assert!(iommu_attach_group(w, A, 0).is_err(), "it was refused");
+            })
+            .finally(|w| w.at_rest(&[], &[]))
+            .proved()
+    };
+    [V5_18, V5_19, POSTED_V2, V6_2, V6_7, V6_13, V6_17, MENDED].iter().map(new).collect()
+}
+
+/// A function in its error state refuses to be registered; that its domain is attached is no error,
+/// and its recovery registers it.
+fn error_state() -> Vec<Scenario> {
+    let new = |kernel: Kernel| {
+        let name = format!("iommu/bugs/error-state/{}", kernel.name);
+        Scenario::builder(name, move || World::new(kernel, &[0], ALL))
+            .about("a function is attached in its error state, and recovered")
+            .source("commit 59bbf596791b, v6.2")
+            .thread("in turn", |w: &Shared| {
+                w.machine.set_error(0, true);
+                _ = iommu_attach_group(w, A, 0);
+                w.machine.set_error(0, false);
+                zpci_reenable_device(w, 0);
+                if w.machine.registered(0) != Some(Table::Domain(0)) {
+                    judge(&w.machine, "I-1", "VFIO's domain is not registered");
+                }
+            })
+            .finally(|w| w.at_rest(&[], &[]))
+    };
+    vec![
+        claim(new(V5_19), &[Wrong::Rule("I-1")]),
+        claim(new(V6_13), &[]),
+        claim(new(V6_17), &[]),
+        claim(new(MENDED), &[]),
     ]
 }
 
@@ -367,7 +417,24 @@ fn busy() -> Vec<Scenario> {
             .thread("recovery", |w: &Shared| zpci_reenable_device(w, 0))
             .finally(|w| w.at_rest(&[], &[]))
     };
+    let detach = |kernel: Kernel| {
+        let world = move || {
+            let world = attached(kernel, BUT_LISTS);
+            world.machine.set_busy(0);
+            world
+        };
+        Scenario::builder(format!("iommu/bugs/busy-detach/{}", kernel.name), world)
+            .about("a function is detached that is busy")
+            .source(kernel.source)
+            .thread("VFIO_GROUP_UNSET_CONTAINER", |w: &Shared| iommu_detach_group(w, 0))
+            .finally(|w| w.at_rest(&[], &[]))
+    };
     vec![
+        claim(detach(V5_18), &[]),
+        claim(detach(V5_19), &[]),
+        claim(detach(V6_2), &[]),
+        claim(detach(V6_13), &[]),
+        claim(detach(MENDED), &[]),
         claim(attach(POSTED_V1), &[Wrong::Sleeps("zpci_mod_fc", "dma_domain_lock")]),
         claim(attach(POSTED_V2), &[]),
         claim(recover(V6_13), &[Wrong::Sleeps("zpci_mod_fc", "dom_lock")]),
@@ -415,6 +482,7 @@ fn cookie() -> Vec<Scenario> {
             .source("commit ac9a5d522bb8, v6.1")
             .thread("probe 0", init)
             .thread("probe 1", init)
+            .finally(|cookie| assert!(cookie.is_initialised(), "nobody has"))
     };
     vec![
         new("unlocked", Cookie::init_unlocked).refuted([ViolationKind::invariant("COOKIE")]),

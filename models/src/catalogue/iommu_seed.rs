@@ -32,7 +32,7 @@ struct Outcome {
 const KERNELS: [Kernel; 7] =
     [V5_19, V5_19_LOCKED, V6_1, POSTED_V3, POSTED_V4, V6_2_ALONE, V6_2_LOCKED];
 
-const OUTCOMES: [Outcome; 9] = [
+const OUTCOMES: [Outcome; 10] = [
     Outcome {
         name: "warn",
         rule: "WARN",
@@ -88,10 +88,19 @@ const OUTCOMES: [Outcome; 9] = [
         touches: &[],
     },
     Outcome {
-        name: "both-modes",
+        name: "begins-attached",
         rule: "I-7a",
-        about: "the DMA API begins or ends while a domain is attached",
+        about: "the DMA API begins while a domain is attached",
         judged: |id| id == "I-7a",
+        frees: false,
+        kernels: &["v5.19"],
+        touches: &[],
+    },
+    Outcome {
+        name: "ends-attached",
+        rule: "I-7c",
+        about: "the DMA API ends while a domain is attached",
+        judged: |id| id == "I-7c",
         frees: false,
         kernels: &["v5.19", "v6.2-alone"],
         touches: &[],

@@ -40,6 +40,11 @@ impl Cookie {
         }
     }
 
+    /// Whether somebody has initialised it.
+    pub fn is_initialised(&self) -> bool {
+        self.start_pfn.load() != 0
+    }
+
     /// `iommu_dma_init_domain` since. Locks: `cookie->mutex`.
     pub fn init(&self) {
         let _locked = self.mutex.lock();

@@ -16,7 +16,7 @@ use super::world::{Dom, World};
 pub fn pci_perf_show(w: &World, zdev: usize, spares_identity: bool) {
     let _function = function("zpci_get_iommu_ctrs");
     let device = w.held(zdev);
-    let locked = w.kernel.has_dom_lock().then(|| device.dom_lock.lock());
+    let _locked = w.kernel.has_dom_lock().then(|| device.dom_lock.lock());
     match device.s390_domain.read() {
         Some(Dom::Paging(domain)) => _ = w.domain(domain),
         Some(Dom::Identity) if !spares_identity => {
@@ -24,5 +24,4 @@ pub fn pci_perf_show(w: &World, zdev: usize, spares_identity: bool) {
         }
         Some(Dom::Identity | Dom::Blocking) | None => {}
     }
-    drop(locked);
 }

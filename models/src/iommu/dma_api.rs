@@ -40,7 +40,6 @@ pub fn zpci_dma_init_device(w: &World, zdev: usize) -> Result<(), Errno> {
     if registered == Some(Cc::Ok) {
         return Ok(());
     }
-    might_sleep("vfree");
     device.bitmaps.store(0);
     if let Some(table) = device.dma_table() {
         w.machine.dma_cleanup_tables(table, false);
@@ -58,12 +57,12 @@ pub fn zpci_dma_init_device(w: &World, zdev: usize) -> Result<(), Errno> {
 ///
 /// # Violations
 ///
-/// I-7a if a domain is attached.
+/// I-7c if a domain is attached.
 pub fn zpci_dma_exit_device(w: &World, zdev: usize) -> Result<(), Errno> {
     let _function = function("zpci_dma_exit_device");
     let device = w.held(zdev);
     if device.s390_domain.read().is_some() {
-        judge(&w.machine, "I-7a", "zpci_dma_exit_device warns: a domain is attached");
+        judge(&w.machine, "I-7c", "zpci_dma_exit_device warns: a domain is attached");
     }
     match w.machine.zpci_unregister_ioat(zdev) {
         Cc::Ok | Cc::InvalidHandle => {}

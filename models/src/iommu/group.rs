@@ -135,7 +135,6 @@ pub fn iommu_attach_group(w: &Arc<World>, domain: Dom, zdev: usize) -> Result<()
         w.kernel.attach_dev(w, domain, zdev)?;
     }
     group.domain.write(Some(domain));
-    check_domain(w, zdev, &members);
     Ok(())
 }
 
@@ -159,7 +158,6 @@ pub fn iommu_group_claim_dma_owner(w: &Arc<World>, zdev: usize) -> Result<(), Er
     let mut members = w.held(zdev).group.mutex.lock();
     set_domain(w, zdev, &members, Some(w.kernel.blocking_domain(zdev)))?;
     members.owned = true;
-    check_domain(w, zdev, &members);
     Ok(())
 }
 

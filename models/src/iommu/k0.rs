@@ -130,13 +130,11 @@ pub(super) fn unmap(w: &World, domain: u8, page: Page) {
 fn update_trans(w: &World, domain: u8, page: Page, valid: bool) {
     let _function = function("s390_iommu_update_trans");
     let domain = w.domain(domain);
-    let table = domain.dma_table_lock.lock();
+    let _table = domain.dma_table_lock.lock();
     w.machine.dma_update_cpu_trans(Table::Domain(domain.number()), page, valid);
     let devices = domain.list_lock.lock();
     for zdev in &devices.nodes {
         _ = w.zdev(*zdev);
         _ = w.machine.zpci_refresh_trans(*zdev, &BTreeSet::from([page]));
     }
-    devices.unlock();
-    table.unlock();
 }

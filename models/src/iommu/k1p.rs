@@ -41,13 +41,11 @@ pub(super) fn attach_dev(
 ) -> Result<(), Errno> {
     let _function = function("s390_iommu_attach_device");
     let device = w.held(zdev);
-    let locked = device.dma_domain_lock.lock();
-    let attached = match device.dev_iommu_priv.load() {
+    let _locked = device.dma_domain_lock.lock();
+    match device.dev_iommu_priv.load() {
         0 => Ok(()),
         _ => attach_locked(w, revision, domain, zdev),
-    };
-    locked.unlock();
-    attached
+    }
 }
 
 fn attach_locked(w: &World, revision: Revision, domain: u8, zdev: usize) -> Result<(), Errno> {
@@ -90,7 +88,7 @@ pub(super) fn detach_dev(w: &World, domain: u8, zdev: usize) {
     let mut devices = w.domain(domain).list_lock.lock();
     let found = devices.remove(zdev);
     devices.unlock();
-    let locked = device.dma_domain_lock.lock();
+    let _locked = device.dma_domain_lock.lock();
     if found
         && device.s390_domain.read() == Some(Dom::Paging(domain))
         && device.dev_iommu_priv.load() != 0
@@ -99,7 +97,6 @@ pub(super) fn detach_dev(w: &World, domain: u8, zdev: usize) {
         _ = w.machine.zpci_unregister_ioat(zdev);
         _ = zpci_dma_init_device(w, zdev);
     }
-    locked.unlock();
 }
 
 /// `s390_iommu_release_device`.
@@ -112,7 +109,7 @@ pub(super) fn release_device(w: &World, revision: Revision, zdev: usize) {
     if let Some(Dom::Paging(domain)) = device.group.domain.read() {
         detach_dev(w, domain, zdev);
     }
-    let locked = device.dma_domain_lock.lock();
+    let _locked = device.dma_domain_lock.lock();
     if device.s390_domain.read().is_some() {
         device.s390_domain.write(None);
         _ = w.machine.zpci_unregister_ioat(zdev);
@@ -122,7 +119,6 @@ pub(super) fn release_device(w: &World, revision: Revision, zdev: usize) {
             _ => _ = zpci_dma_init_device(w, zdev),
         }
     }
-    locked.unlock();
 }
 
 /// `s390_domain_free`: since patch 2/2 of v4 nodes that are left go with the list.

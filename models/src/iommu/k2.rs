@@ -47,9 +47,8 @@ pub(super) fn register_and_list(w: &World, domain: u8, zdev: usize) -> Result<()
     }
     device.set_dma_table(Some(table));
     device.set_s390_domain(&w.kernel, Some(Dom::Paging(domain)));
-    let devices = w.domain(domain).list_lock.lock();
-    w.lists.list_add_rcu(&w.machine, zdev, domain);
-    devices.unlock();
+    let _devices = w.domain(domain).list_lock.lock();
+    w.lists.list_add_rcu(zdev, domain);
     Ok(())
 }
 
@@ -87,7 +86,6 @@ pub(super) fn release_device(w: &World, zdev: usize) {
 pub(super) fn domain_free(w: &Arc<World>, domain: u8) {
     let _function = function("s390_domain_free");
     let reader = w.rcu.read_lock();
-    _ = w.domain(domain);
     if !w.lists.is_empty(domain) {
         judge(&w.machine, "B3", "a domain is freed that has a device");
     }
@@ -116,7 +114,7 @@ pub enum Errors {
 /// I-10 if the walk comes to the head of another domain's list, and ENDLESS if it does so again.
 pub fn s390_iommu_flush_iotlb_all(w: &World, domain: u8, pages: &BTreeSet<Page>, errors: Errors) {
     let _function = function("s390_iommu_flush_iotlb_all");
-    let reader = w.rcu.read_lock();
+    let _reader = w.rcu.read_lock();
     _ = w.domain(domain);
     let mut strange = 0;
     let mut at = w.lists.next(Place::Head(domain));
@@ -142,7 +140,6 @@ pub fn s390_iommu_flush_iotlb_all(w: &World, domain: u8, pages: &BTreeSet<Page>,
         }
         at = w.lists.next(at);
     }
-    reader.unlock();
 }
 
 /// `s390_iommu_map_pages` and `s390_iommu_iotlb_sync_map`: what becomes valid is flushed only where

@@ -84,22 +84,19 @@ pub(super) fn identity_attach_dev(w: &World, zdev: usize) -> Result<(), Errno> {
 pub fn zpci_reenable_device(w: &World, zdev: usize) {
     let _function = function("zpci_reenable_device");
     let device = w.held(zdev);
-    let state = device.state_lock.lock();
+    let _state = device.state_lock.lock();
     w.machine.disable(zdev);
     zpci_iommu_register_ioat(w, zdev);
-    state.unlock();
 }
 
 /// `zpci_iommu_register_ioat`. Locks: `dom_lock`, with which the instruction must not sleep.
 fn zpci_iommu_register_ioat(w: &World, zdev: usize) -> Cc {
     let _function = function("zpci_iommu_register_ioat");
     let device = w.held(zdev);
-    let locked = device.dom_lock.lock();
-    let cc = match device.s390_domain.read() {
+    let _locked = device.dom_lock.lock();
+    match device.s390_domain.read() {
         Some(Dom::Paging(domain)) => w.machine.zpci_register_ioat(zdev, w.domain(domain).table()),
         Some(Dom::Identity) => w.machine.zpci_register_ioat(zdev, Table::Identity),
         Some(Dom::Blocking) | None => Cc::Ok,
-    };
-    locked.unlock();
-    cc
+    }
 }

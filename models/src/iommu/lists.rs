@@ -65,23 +65,16 @@ impl Lists {
     }
 
     /// `list_add_rcu`: the node is made to lead on before the head leads to it.
-    ///
-    /// # Violations
-    ///
-    /// I-3 if the device is on a list.
     #[track_caller]
-    pub fn list_add_rcu(&self, machine: &Machine, zdev: usize, domain: u8) {
-        let was_on = self.links.execute(|links| {
+    pub fn list_add_rcu(&self, zdev: usize, domain: u8) {
+        self.links.execute(|links| {
             let first = links.next[&Place::Head(domain)];
             links.next.insert(Place::Node(zdev), first);
-            links.on.insert(zdev, domain)
+            links.on.insert(zdev, domain);
         });
         self.links.execute(|links| {
             links.next.insert(Place::Head(domain), Place::Node(zdev));
         });
-        if let Some(other) = was_on {
-            judge(machine, "I-3", format!("the device is on the list of domain {other} already"));
-        }
     }
 
     /// Where `at` leads.

@@ -158,7 +158,7 @@ impl Machine {
         }
     }
 
-    /// `zpci_register_ioat`. The TLB is empty then.
+    /// `zpci_register_ioat`. The TLB is empty then, since nothing was registered.
     #[track_caller]
     pub fn zpci_register_ioat(&self, zdev: usize, table: Table) -> Cc {
         self.zpci_mod_fc(zdev, |state| {
@@ -171,7 +171,6 @@ impl Machine {
                 return (Cc::Error, Some(("I-8", what)));
             }
             function.registered = Some(table);
-            function.tlb.clear();
             let released = function.release == Release::Done;
             let sticky =
                 || ("I-6", "a function is registered whose device was released".to_owned());
@@ -241,7 +240,6 @@ impl Machine {
             if let Some(memory) = state.tables.get_mut(&table) {
                 if valid {
                     memory.valid.insert(page);
-                    state.flushed.remove(&(table, page));
                 } else {
                     memory.valid.remove(&page);
                 }
@@ -376,12 +374,16 @@ impl Machine {
         self.execute(|state| (state.functions[zdev].absent, None))
     }
 
-    /// A table of the DMA API that is still there and is not `used`.
+    /// A table that is still there: one of the DMA API that is not `used`, or one that was to be
+    /// `freed`.
     #[track_caller]
-    pub fn leaked_table(&self, used: &[Table]) -> Option<Table> {
+    pub fn leaked_table(&self, used: &[Table], freed: &[Table]) -> Option<Table> {
         self.execute(|state| {
             let mut live = state.tables.iter().filter(|(_, memory)| !memory.freed);
-            let left = |table: &Table| matches!(table, Table::DmaApi(_)) && !used.contains(table);
+            let left = |table: &Table| match table {
+                Table::DmaApi(_) => !used.contains(table),
+                _ => freed.contains(table),
+            };
             (live.find(|(table, _)| left(table)).map(|(table, _)| *table), None)
         })
     }

@@ -46,7 +46,7 @@ pub(super) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno
     w.rcu.synchronize();
     let table = w.domain(domain).table();
     let devices = w.domain(domain).list_lock.lock();
-    w.lists.list_add_rcu(&w.machine, zdev, domain);
+    w.lists.list_add_rcu(zdev, domain);
     devices.unlock();
     let device = w.held(zdev);
     let locked = device.dom_lock.lock();

@@ -319,8 +319,13 @@ impl World {
             self.check_device(zdev, freed);
         }
         self.check_apertures(freed);
+        let table = |domain: &Dom| match domain {
+            Dom::Paging(number) => Some(Table::Domain(*number)),
+            Dom::Blocking | Dom::Identity => None,
+        };
+        let tables: Vec<Table> = freed.iter().filter_map(table).collect();
         let used: Vec<Table> = self.zdevs.iter().filter_map(Zdev::dma_table).collect();
-        if let Some(table) = self.machine.leaked_table(&used) {
+        if let Some(table) = self.machine.leaked_table(&used, &tables) {
             judge(&self.machine, "I-7b", format!("{table:?} is left behind"));
         }
         for (number, domain) in self.domains.iter().enumerate() {
@@ -359,9 +364,15 @@ impl World {
         };
         let released = self.machine.is_released(zdev);
         let registered = self.machine.registered(zdev);
-        if registered != believed && !released && !self.machine.is_absent(zdev) {
-            let message = format!("{registered:?} is registered, and {believed:?} should be");
+        let said = registered.filter(|table| *table != Table::Identity);
+        let differ = registered != believed || said != table;
+        if differ && !released && !self.machine.is_absent(zdev) {
+            let message =
+                format!("{registered:?} is registered, {believed:?} attached, {table:?} noted");
             judge(&self.machine, "I-1", message);
+        }
+        if released && registered.is_some() {
+            judge(&self.machine, "I-1", format!("{registered:?} is registered for what is gone"));
         }
         for number in (0..DOMAINS).filter(|number| !freed.contains(&Dom::Paging(*number))) {
             let listed = self.listed(zdev, number);
