@@ -20,7 +20,9 @@ use super::atomic;
 /// other engines let one whole operation happen after the other. What they find is real, but where
 /// they find nothing they say that weaker orderings are beyond them. A thread that loads a word and
 /// later stores it makes loom 0.7.2 overlook outcomes; use [`swap`](Self::swap) or
-/// [`fetch_add`](Self::fetch_add).
+/// [`fetch_add`](Self::fetch_add). It takes sequentially consistent accesses for acquire and release:
+/// where that is the matter, use [`smp_mb`] or an [`Atomic`](super::Atomic). And the order in which
+/// loom lets accesses happen is not that in which they take effect, so no schedule replays them.
 ///
 /// ```
 /// # selvedge_core::doctest(|| {

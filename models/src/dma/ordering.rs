@@ -9,7 +9,7 @@
 
 use std::sync::atomic::Ordering;
 
-use selvedge_core::sync::{Ghost, WeakAtomic, smp_mb};
+use selvedge_core::sync::{Atomic, Ghost, WeakAtomic, smp_mb};
 
 /// Whether an order is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,6 +50,8 @@ pub struct Litmus {
     finish_cnt: WeakAtomic,
     /// `fq_timer_on`.
     timer_on: WeakAtomic,
+    /// The same, where its order is not at issue.
+    timer_armed: Atomic,
     /// `cookie->fq_domain`.
     fq_domain: WeakAtomic,
     /// Whether the rings are initialised.
@@ -78,6 +80,7 @@ impl Litmus {
             start_cnt: WeakAtomic::new("fq_flush_start_cnt", 0),
             finish_cnt: WeakAtomic::new("fq_flush_finish_cnt", 0),
             timer_on: WeakAtomic::new("fq_timer_on", u64::from(timer_on)),
+            timer_armed: Atomic::new("fq_timer_on", u64::from(timer_on)),
             fq_domain: WeakAtomic::new("fq_domain", 0),
             rings: WeakAtomic::new("fq", 0),
             saw: Ghost::new("saw", Saw::default()),
@@ -177,19 +180,19 @@ impl Litmus {
     }
 
     /// The end of `queue_iova`: arms the timer if nobody has. Here no order helps, if a look and a
-    /// store stand in for the exchange.
+    /// store stand in for the exchange, so the word has all of it.
     ///
     /// # Violations
     ///
     /// L5: somebody has.
     pub fn arm(&self) {
-        if self.timer_on.load(Ordering::SeqCst) != 0 {
+        if self.timer_armed.load() != 0 {
             return;
         }
         let was_on = match self.order {
-            Order::Ordered => self.timer_on.swap(1, Ordering::SeqCst) != 0,
+            Order::Ordered => self.timer_armed.swap(1) != 0,
             Order::Relaxed => {
-                self.timer_on.store(1, Ordering::SeqCst);
+                self.timer_armed.store(1);
                 false
             }
         };
