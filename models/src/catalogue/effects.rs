@@ -156,6 +156,11 @@ fn hotplug<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             expect(!shadow_adm(w).test(7), "the guest loses it");
         }),
     ];
+    all.push(scenario::<V>(version, "delete-module", source, closed::<V>, |w| {
+        w.delete_module();
+        expect(w.bus.queue(QUEUE).is_some_and(|q| q.driver().is_none()), "its queues are nobody's");
+        expect(!w.matrix_dev.lock.lock().mdevs[0].listed, "its devices are gone");
+    }));
     if V::HEAD >= V6_15::HEAD {
         all.push(new("ap-config", |w| {
             let other = ApMatrix { apm: ApMask::of([2]), aqm: ApMask::of([4]) };
@@ -163,10 +168,16 @@ fn hotplug<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             expect(assigned(w) == other && ap_config_show(w, 0) == other, "and read");
             expect(matrix_show(w, 0) == (other, other), "and shown");
             expect(!has(w, 1) && has(w, 2), "the guest has what was written");
+            let no_domain = ApMatrix { aqm: ApMask::of([]), ..other };
+            expect(ap_config_store(w, 0, &no_domain).is_ok(), "domains can be written too");
+            expect(ap_config_show(w, 0) == no_domain && !has(w, 2), "and are gone");
         }));
         all.push(new("request", |w| {
             vfio_ap_mdev_request(w, 0);
             expect(!has(w, 1), "the guest gives its queues back");
+            V::close(w, 0);
+            expect(V::set_kvm(w, 0, 0).is_ok(), "the device can be opened again");
+            expect(has(w, 1), "the next guest has them");
         }));
     }
     all
