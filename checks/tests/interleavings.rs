@@ -184,10 +184,10 @@ fn b24_the_triangle() {
         .then("unmap", "mutex_lock(iommu->lock)")
         .then("unmap", "mutex_lock(device_list_lock)")
         .then("unmap", "mutex_unlock(iommu->lock)")
-        .then("PQAP(AQIC)", "mutex_lock(matrix_dev->lock)")
+        .then("PQAP(AQIC)", "mutex_lock(mdevs_lock)")
         .then("open another", "mutex_lock(iommu->lock)")
         .then_everybody()
-        .is(ViolationKind::deadlock(["device_list_lock", "iommu->lock", "matrix_dev->lock"]));
+        .is(ViolationKind::deadlock(["device_list_lock", "iommu->lock", "mdevs_lock"]));
 }
 
 /// B36: a queue that is leaving is still on the list.
