@@ -25,13 +25,25 @@ use super::atomic;
 /// loom lets accesses happen is not that in which they take effect, so no schedule replays them.
 ///
 /// ```
-/// # selvedge_core::doctest(|| {
+/// # #[cfg(feature = "loom")] {
 /// use selvedge_core::sync::WeakAtomic;
-/// use std::sync::atomic::Ordering::{Acquire, Release};
-/// let fq_domain = WeakAtomic::new("fq_domain", 0);
-/// fq_domain.store(1, Release);
-/// assert_eq!(fq_domain.load(Acquire), 1);
-/// # });
+/// use selvedge_core::{Engine, Scenario};
+/// use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+/// let world = || (WeakAtomic::new("ring", 0), WeakAtomic::new("fq_domain", 0));
+/// let scenario = Scenario::builder("publish", world)
+///     .thread("init", |(ring, fq_domain)| {
+///         ring.store(1, Relaxed);
+///         fq_domain.store(1, Release);
+///     })
+///     .thread("queue", |(ring, fq_domain)| {
+///         if fq_domain.load(Acquire) == 1 {
+///             assert_eq!(ring.load(Relaxed), 1);
+///         }
+///     })
+///     .proved();
+/// assert!(scenario.verify(Engine::Loom).as_expected());
+/// assert!(!scenario.verify(Engine::Native).as_expected());
+/// # }
 /// ```
 pub struct WeakAtomic {
     home: Home,
