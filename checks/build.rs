@@ -63,6 +63,7 @@ const PRIMITIVES: &[(&str, usize)] = &[
     ("call", 0),
     ("release", 0),
     ("execute", 1),
+    ("execute_checked", 1),
     ("update", 1),
     ("check", 2),
     ("join", 0),

@@ -137,9 +137,9 @@ fn b08a_two_devices_for_one_guest() {
 fn b17_the_attribute_and_the_mutex() {
     Telling::of("vfio-ap/bugs/b17-status-attribute/v5.17")
         .then("remove_queue", "mutex_lock(matrix_dev->lock)")
-        .then("cat status", "down_read(kernfs active reference)")
+        .then("cat status", "down_read(kernfs)")
         .then_everybody()
-        .is(ViolationKind::deadlock(["kernfs active reference", "matrix_dev->lock"]));
+        .is(ViolationKind::deadlock(["kernfs", "matrix_dev->lock"]));
 }
 
 /// B38: asked without the mutex, unassigned after all, and given to another guest.

@@ -57,6 +57,21 @@ impl<T: Value> Hardware<T> {
         runtime::learnt(runtime::value_id(&result));
         result
     }
+
+    /// Executes an instruction that may find an invariant broken: which, and how.
+    ///
+    /// # Violations
+    ///
+    /// [`ViolationKind::Invariant`](crate::ViolationKind::Invariant).
+    #[track_caller]
+    pub fn execute_checked(
+        &self,
+        instruction: impl FnOnce(&mut T) -> Option<(&'static str, String)>,
+    ) {
+        if let Some((id, message)) = self.execute(instruction) {
+            runtime::broken_at(id, message, Location::caller());
+        }
+    }
 }
 
 impl<T> fmt::Debug for Hardware<T> {

@@ -3,6 +3,7 @@
 //! Every type here is a handle on a small state machine and works under every engine. An object
 //! asks, when it is made, which runtime is in charge (see [`runtime`](crate::runtime)).
 
+mod again;
 mod atomic;
 mod completion;
 mod ghost;

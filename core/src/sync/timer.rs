@@ -7,8 +7,8 @@ use std::sync::Arc;
 use crate::machine::{Fault, Machine, REFUSED, Ready};
 use crate::object::Object;
 use crate::op::{Op, OpKind, ThreadId};
-use crate::runtime;
-use crate::thread::spawn;
+
+use super::again::spawn_again;
 
 /// The kernel's `struct timer_list`.
 ///
@@ -48,20 +48,10 @@ impl Timer {
     #[track_caller]
     pub fn mod_timer(&self, function: impl Fn() + Send + 'static) {
         let at = Location::caller();
-        if self.object.perform(Op::new(OpKind::ModTimer), at) == 0 {
-            return;
+        if self.object.perform(Op::new(OpKind::ModTimer), at) == 1 {
+            let time = (OpKind::TimerExpires, OpKind::TimerReturns);
+            spawn_again("timer", &self.object, at, time, function);
         }
-        let timer = Arc::clone(&self.object);
-        spawn("timer", move || {
-            // Each time starts from nothing, since the function is one of the world alone.
-            runtime::forget();
-            let start = runtime::history();
-            while timer.perform(Op::new(OpKind::TimerExpires), at) != REFUSED {
-                function();
-                timer.perform(Op::new(OpKind::TimerReturns), at);
-                runtime::rewind(start);
-            }
-        });
     }
 
     /// `del_timer`: whether the timer was armed. Its function may still run.

@@ -9,8 +9,8 @@ use smallvec::SmallVec;
 use crate::machine::{Fault, Machine, REFUSED, Ready};
 use crate::object::Object;
 use crate::op::{Op, OpKind, ThreadId};
-use crate::runtime;
-use crate::thread::spawn;
+
+use super::again::spawn_again;
 
 /// The work was on a queue already, or is being cancelled.
 const NOT_QUEUED: u64 = 0;
@@ -57,17 +57,8 @@ impl Work {
         let at = Location::caller();
         let queued = self.object.perform(Op::new(OpKind::QueueWork), at);
         if queued == QUEUED_FOR_NOBODY {
-            let work = Arc::clone(&self.object);
-            spawn("worker", move || {
-                // Each time starts from nothing, since the function is one of the world alone.
-                runtime::forget();
-                let start = runtime::history();
-                while work.perform(Op::new(OpKind::WorkBegins), at) != REFUSED {
-                    function();
-                    work.perform(Op::new(OpKind::WorkReturns), at);
-                    runtime::rewind(start);
-                }
-            });
+            let turn = (OpKind::WorkBegins, OpKind::WorkReturns);
+            spawn_again("worker", &self.object, at, turn, function);
         }
         queued != NOT_QUEUED
     }

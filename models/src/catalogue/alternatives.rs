@@ -4,8 +4,9 @@
 //! running guest, the PV ioctl, and an administrator of another device. What a column cannot show
 //! has a scenario beside the row: two vCPUs at once, threads that never end.
 
-use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, forever, invariant_broken};
+use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, forever};
 
+use super::effects::expect;
 use crate::vfio_ap::alternatives::Design;
 use crate::vfio_ap::alternatives::apcb_lock::{self, ApcbLock};
 use crate::vfio_ap::alternatives::early_null::EarlyNull;
@@ -86,12 +87,6 @@ fn admin<D: Design>(scenario: ScenarioBuilder<D>) -> ScenarioBuilder<D> {
 
 /// A design that did nothing would never deadlock.
 fn alone<D: Design>(design: &D) {
-    #[track_caller]
-    fn expect(is: bool, what: &str) {
-        if !is {
-            invariant_broken("EFFECT", what);
-        }
-    }
     let guest = design.guest();
     design.pqap(0, Aqic::Enable);
     expect(guest.interrupts(), "PQAP(AQIC) makes the queue interrupt");

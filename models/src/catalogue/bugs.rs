@@ -79,7 +79,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             .predicting(triangle),
         b14a().refuted([freed(), broken("INV-05")]),
         b17("v5.17", Removed::UnderTheMutex)
-            .refuted([ViolationKind::deadlock(["kernfs active reference", "matrix_dev->lock"])]),
+            .refuted([ViolationKind::deadlock(["kernfs", "matrix_dev->lock"])]),
         b17("v6.0", Removed::First).proved(),
         b20("v6.1", Open::WithGroupLock)
             .refuted([ViolationKind::deadlock(["group->group_lock", "kvm->lock"])])

@@ -389,14 +389,17 @@ fn domains_differ() -> Vec<Scenario> {
 
 /// A function is busy once, so that whoever registers it sleeps.
 fn busy() -> Vec<Scenario> {
-    let world = |kernel| {
-        let world = World::new(kernel, &[0], BUT_LISTS);
-        iommu_group_claim_dma_owner(&world, 0).expect("nobody else has it");
+    let busy = |world: Shared| {
         world.machine.set_busy(0);
         world
     };
     let attach = |kernel: Kernel| {
-        Scenario::builder(format!("iommu/bugs/busy-attach/{}", kernel.name), move || world(kernel))
+        let world = move || {
+            let world = World::new(kernel, &[0], BUT_LISTS);
+            iommu_group_claim_dma_owner(&world, 0).expect("nobody else has it");
+            busy(world)
+        };
+        Scenario::builder(format!("iommu/bugs/busy-attach/{}", kernel.name), world)
             .about("a function is attached that is busy")
             .source(
                 "\"Re: [PATCH v4 1/2] iommu/s390: Fix race with release_device ops\", P. Morel, \
@@ -406,11 +409,7 @@ fn busy() -> Vec<Scenario> {
             .finally(|w| w.at_rest(&[], &[]))
     };
     let recover = |kernel: Kernel| {
-        let world = move || {
-            let world = attached(kernel, ALL);
-            world.machine.set_busy(0);
-            world
-        };
+        let world = move || busy(attached(kernel, ALL));
         Scenario::builder(format!("iommu/bugs/busy-recovery/{}", kernel.name), world)
             .about("a function is recovered that is busy")
             .source(kernel.source)
@@ -418,11 +417,7 @@ fn busy() -> Vec<Scenario> {
             .finally(|w| w.at_rest(&[], &[]))
     };
     let detach = |kernel: Kernel| {
-        let world = move || {
-            let world = attached(kernel, BUT_LISTS);
-            world.machine.set_busy(0);
-            world
-        };
+        let world = move || busy(attached(kernel, BUT_LISTS));
         Scenario::builder(format!("iommu/bugs/busy-detach/{}", kernel.name), world)
             .about("a function is detached that is busy")
             .source(kernel.source)

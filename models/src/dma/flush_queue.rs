@@ -13,8 +13,8 @@ use std::sync::Arc;
 use selvedge_core::sync::{Atomic, PerCpu, SpinLock, Timer, Tracked};
 use selvedge_core::{function, invariant_broken};
 
-use super::Iotlb;
-use crate::iova::{Allocator, CachedTree, Entry, Pages, Pfn, Refused, Request, Ring};
+use super::{FIRST, Iotlb, one, page};
+use crate::iova::{Allocator, CachedTree, Entry, Pages, Pfn, Refused, Ring};
 
 /// What is done in another order than in Linux, or not at all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,13 +105,6 @@ pub struct Cookie {
     timer: Timer,
 }
 
-/// The first page: page 0 is never handed out.
-const FIRST: Pfn = 1;
-
-fn page(pfn: Pfn) -> Pages {
-    Pages { pfn, count: 1 }
-}
-
 impl Cookie {
     /// A domain with a queue.
     pub fn new(order: Order, layout: Layout) -> Arc<Self> {
@@ -125,9 +118,8 @@ impl Cookie {
     pub fn strict(order: Order, layout: Layout) -> Arc<Self> {
         let Layout { pages, mapped, rings, entries, tables } = layout;
         let mut iovad = CachedTree::new(Pages { pfn: FIRST, count: pages });
-        let one = Request::pages(1).expect("a page is more than nothing");
         let handed_out: Vec<Pfn> =
-            (0..mapped).map(|_| iovad.alloc(0, one).expect("there are more")).collect();
+            (0..mapped).map(|_| iovad.alloc(0, one()).expect("there are more")).collect();
         let ring = |_| SpinLock::new("fq->lock", Ring::new(entries));
         Arc::new(Self {
             order,
@@ -182,8 +174,7 @@ impl Cookie {
 
     /// `iommu_dma_alloc_iova`. Locks: `iova_rbtree_lock`.
     fn iommu_dma_alloc_iova(&self) -> Option<Pfn> {
-        let one = Request::pages(1).expect("a page is more than nothing");
-        let alloc = || self.iovad.lock().alloc(0, one);
+        let alloc = || self.iovad.lock().alloc(0, one());
         let found = match alloc() {
             Err(Refused::Exhausted) if self.order == Order::FlushesWhenDry => {
                 self.fq_flush_iotlb();
@@ -243,11 +234,12 @@ impl Cookie {
         let fq = self.rings.this_cpu();
         let mut ring = fq.lock();
         self.fq_ring_free_locked(&mut ring);
-        let mut rounds = 0;
-        while ring.full() && (rounds == 0 || self.order == Order::UntilRoom) {
+        while ring.full() {
             self.fq_flush_iotlb();
             self.fq_ring_free_locked(&mut ring);
-            rounds += 1;
+            if self.order != Order::UntilRoom {
+                break;
+            }
         }
         let counter = counted.unwrap_or_else(|| match self.order {
             Order::OneCounter => self.finish_cnt.load(),
@@ -388,8 +380,7 @@ impl Cookie {
     /// I3: fewer pages are.
     pub fn check_conservation(&self, left: usize) {
         let mut iovad = self.iovad.lock();
-        let one = Request::pages(1).expect("a page is more than nothing");
-        let free = (0..=left).take_while(|_| iovad.alloc(0, one).is_ok()).count();
+        let free = (0..=left).take_while(|_| iovad.alloc(0, one()).is_ok()).count();
         if free != left {
             invariant_broken("I3", format!("{left} pages are not mapped, and {free} are free"));
         }

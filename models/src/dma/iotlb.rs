@@ -1,6 +1,5 @@
 //! What the device can reach.
 
-use selvedge_core::invariant_broken;
 use selvedge_core::sync::Hardware;
 
 use crate::iova::Pfn;
@@ -39,9 +38,6 @@ struct State {
     detached: bool,
 }
 
-/// An invariant, and how it was broken.
-type Broken = Option<(&'static str, String)>;
-
 fn bit(pfn: Pfn) -> u64 {
     assert!(pfn < 64, "a model has fewer than 64 pages");
     1 << pfn
@@ -54,13 +50,6 @@ impl Iotlb {
         Self { state: Hardware::new("IOTLB", State { mapped, ..State::default() }) }
     }
 
-    #[track_caller]
-    fn execute(&self, change: impl FnOnce(&mut State) -> Broken) {
-        if let Some((id, message)) = self.state.execute(change) {
-            invariant_broken(id, message);
-        }
-    }
-
     /// The page's translation becomes valid.
     ///
     /// # Violations
@@ -68,7 +57,7 @@ impl Iotlb {
     /// I1: the device may still reach what was there before. I2: something is there.
     #[track_caller]
     pub fn map_page(&self, pfn: Pfn) {
-        self.execute(|state| {
+        self.state.execute_checked(|state| {
             if state.mapped & bit(pfn) != 0 {
                 return Some(("I2", format!("page {pfn} is handed out twice")));
             }
@@ -88,7 +77,7 @@ impl Iotlb {
     /// I2: it is invalid already.
     #[track_caller]
     pub fn unmap_page(&self, pfn: Pfn) {
-        self.execute(|state| {
+        self.state.execute_checked(|state| {
             if state.mapped & bit(pfn) == 0 {
                 return Some(("I2", format!("page {pfn} is unmapped twice")));
             }
@@ -103,10 +92,7 @@ impl Iotlb {
     /// The table of a page, which is unmapped, is unhooked: a walk that has begun may still read it.
     #[track_caller]
     pub fn unhook_table(&self, pfn: Pfn) {
-        self.execute(|state| {
-            state.unhooked |= bit(pfn);
-            None
-        });
+        self.state.execute(|state| state.unhooked |= bit(pfn));
     }
 
     /// RPCIT over everything begins.
@@ -151,19 +137,15 @@ impl Iotlb {
     /// From now on every flush fails: the hypervisor has run out of resources.
     #[track_caller]
     pub fn run_out_of_resources(&self) {
-        self.execute(|state| {
-            state.out_of_resources = true;
-            None
-        });
+        self.state.execute(|state| state.out_of_resources = true);
     }
 
     /// The device is detached: it reaches nothing any more.
     #[track_caller]
     pub fn detach(&self) {
-        self.execute(|state| {
+        self.state.execute(|state| {
             state.detached = true;
             state.stale = 0;
-            None
         });
     }
 
@@ -175,7 +157,7 @@ impl Iotlb {
     /// already.
     #[track_caller]
     pub fn free_table(&self, pfn: Pfn) {
-        self.execute(|state| {
+        self.state.execute_checked(|state| {
             if state.unhooked & bit(pfn) == 0 {
                 return Some(("I8", format!("the table of page {pfn} is freed twice")));
             }
@@ -193,7 +175,7 @@ impl Iotlb {
     ///
     /// I8: one is not.
     pub fn check_at_rest(&self) {
-        self.execute(|state| match state.unhooked {
+        self.state.execute_checked(|state| match state.unhooked {
             0 => None,
             left => Some(("I8", format!("the table of page {} leaks", left.trailing_zeros()))),
         });

@@ -22,3 +22,17 @@ pub mod rcache;
 pub mod swap;
 
 pub use iotlb::Iotlb;
+
+use crate::iova::{Pages, Pfn, Request};
+
+/// The first page: page 0 is never handed out.
+const FIRST: Pfn = 1;
+
+fn page(pfn: Pfn) -> Pages {
+    Pages { pfn, count: 1 }
+}
+
+/// The request for a page.
+fn one() -> Request {
+    Request::pages(1).expect("a page is more than nothing")
+}

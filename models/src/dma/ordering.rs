@@ -9,6 +9,7 @@
 
 use std::sync::atomic::Ordering;
 
+use selvedge_core::invariant_broken;
 use selvedge_core::sync::{Atomic, Ghost, WeakAtomic, smp_mb};
 
 /// Whether an order is asked for.
@@ -129,10 +130,9 @@ impl Litmus {
     pub fn release(&self) {
         let finished = self.finish_cnt.load(self.order.acquire());
         let cached = self.cached.load(Ordering::Relaxed);
-        self.saw.check("I1", |_| match finished > 0 && cached != 0 {
-            true => Err("the flush has ended, and the translation is in the cache".into()),
-            false => Ok(()),
-        });
+        if finished > 0 && cached != 0 {
+            invariant_broken("I1", "the flush has ended, and the translation is in the cache");
+        }
     }
 
     /// `iommu_dma_init_fq`: the rings are made, then announced.
@@ -150,11 +150,9 @@ impl Litmus {
         if self.fq_domain.load(self.order.acquire()) == 0 {
             return;
         }
-        let rings = self.rings.load(Ordering::Relaxed);
-        self.saw.check("NULL", |_| match rings {
-            0 => Err("the ring is used before it is there".into()),
-            _ => Ok(()),
-        });
+        if self.rings.load(Ordering::Relaxed) == 0 {
+            invariant_broken("NULL", "the ring is used before it is there");
+        }
     }
 
     /// `queue_iova`, from the counter of its entry to the timer.
@@ -166,10 +164,9 @@ impl Litmus {
         let counter = self.start_cnt.load(Ordering::Relaxed);
         self.order.smp_mb();
         let armed = self.timer_on.load(Ordering::Relaxed) != 0;
-        self.saw.check("I7", |_| match counter > 0 && armed {
-            true => Err("the entry is left in its ring, and the timer is not armed".into()),
-            false => Ok(()),
-        });
+        if counter > 0 && armed {
+            invariant_broken("I7", "the entry is left in its ring, and the timer is not armed");
+        }
     }
 
     /// `fq_flush_timeout`, up to where its flush counts as begun.

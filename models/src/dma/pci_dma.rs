@@ -11,8 +11,8 @@ use std::sync::Arc;
 use selvedge_core::sync::SpinLock;
 use selvedge_core::{function, invariant_broken};
 
-use super::Iotlb;
-use crate::iova::{LazyBitmap, Pages, Pfn, Refused, Request};
+use super::{FIRST, Iotlb, one, page};
+use crate::iova::{LazyBitmap, Pages, Pfn, Refused};
 
 /// What is done in another order than in Linux, or not at all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,21 +46,13 @@ pub struct Zdev {
     bitmap: SpinLock<Option<LazyBitmap>>,
 }
 
-/// The first page of the aperture.
-const FIRST: Pfn = 1;
-
-fn page(pfn: Pfn) -> Pages {
-    Pages { pfn, count: 1 }
-}
-
 impl Zdev {
     /// A function with an aperture of `pages` pages from page 1 on, the first `mapped` of them
     /// mapped.
     pub fn new(order: Order, pages: u64, mapped: u64) -> Arc<Self> {
         let mut bitmap = LazyBitmap::new(Pages { pfn: FIRST, count: pages });
-        let one = Request::pages(1).expect("a page is more than nothing");
         let handed_out: Vec<Pfn> =
-            (0..mapped).map(|_| bitmap.alloc(one).expect("there are more")).collect();
+            (0..mapped).map(|_| bitmap.alloc(one()).expect("there are more")).collect();
         let bitmap = SpinLock::new("iommu_bitmap_lock", Some(bitmap));
         Arc::new(Self { order, iotlb: Iotlb::new(handed_out), bitmap })
     }
@@ -68,9 +60,8 @@ impl Zdev {
     /// `dma_alloc_address`. Locks: `iommu_bitmap_lock`, also while everything is flushed.
     fn dma_alloc_address(&self) -> Option<Pfn> {
         let _function = function("dma_alloc_address");
-        let one = Request::pages(1).expect("a page is more than nothing");
         let mut bitmap = self.bitmap.lock();
-        match bitmap.as_mut()?.alloc(one) {
+        match bitmap.as_mut()?.alloc(one()) {
             Ok(pfn) => return Some(pfn),
             Err(Refused::Dry) => {}
             Err(_) => return None,
@@ -95,7 +86,7 @@ impl Zdev {
                 bitmap.as_mut()?.recycle();
             }
         }
-        bitmap.as_mut()?.alloc(one).ok()
+        bitmap.as_mut()?.alloc(one()).ok()
     }
 
     /// `dma_free_address`. Locks: `iommu_bitmap_lock`.

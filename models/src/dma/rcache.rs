@@ -11,8 +11,8 @@ use std::sync::Arc;
 use selvedge_core::function;
 use selvedge_core::sync::{PerCpu, SpinLock, Tracked, Work};
 
-use super::Iotlb;
-use crate::iova::{Allocator, CachedTree, CpuCache, Depot, Pages, Pfn, Request};
+use super::{FIRST, Iotlb, one, page};
+use crate::iova::{Allocator, CachedTree, CpuCache, Depot, Pages, Pfn};
 
 /// What is done in another order than in Linux, or not at all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,10 +40,6 @@ pub struct IovaDomain {
     tree: SpinLock<CachedTree>,
 }
 
-fn one() -> Request {
-    Request::pages(1).expect("a page is more than nothing")
-}
-
 impl IovaDomain {
     /// A domain of `pages` pages for two CPUs, all of them in the tree's hands.
     pub fn new(order: Order, pages: u64) -> Arc<Self> {
@@ -57,7 +53,7 @@ impl IovaDomain {
             memory: Tracked::new("iova_rcache", ()),
             tree: SpinLock::new(
                 "iova_rbtree_lock",
-                CachedTree::new(Pages { pfn: 1, count: pages }),
+                CachedTree::new(Pages { pfn: FIRST, count: pages }),
             ),
         })
     }
@@ -108,7 +104,7 @@ impl IovaDomain {
     }
 
     fn free_iova(&self, pfn: Pfn) {
-        let freed = self.tree.lock().free(0, Pages { pfn, count: 1 });
+        let freed = self.tree.lock().free(0, page(pfn));
         freed.expect("what is cached is allocated");
     }
 

@@ -27,12 +27,7 @@ use crate::ap::Errno;
 pub(super) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno> {
     let _function = function("s390_iommu_attach_device");
     let device = w.held(zdev);
-    leave_what_was(w, zdev)?;
-    device.set_dma_table(Some(w.domain(domain).table()));
-    if register(w, zdev) != Cc::Ok {
-        go_back(w, zdev);
-        return Err(Errno::Eio);
-    }
+    replace(w, domain, zdev)?;
     let mut devices = w.domain(domain).list_lock.lock();
     if let Err(error) = devices.fits(device.aperture) {
         devices.unlock();
@@ -41,6 +36,17 @@ pub(super) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno
     }
     device.s390_domain.write(Some(Dom::Paging(domain)));
     devices.nodes.push(zdev);
+    Ok(())
+}
+
+/// Registers the domain's table instead of what the device had, or goes back to that.
+pub(super) fn replace(w: &World, domain: u8, zdev: usize) -> Result<(), Errno> {
+    leave_what_was(w, zdev)?;
+    w.held(zdev).set_dma_table(Some(w.domain(domain).table()));
+    if register(w, zdev) != Cc::Ok {
+        go_back(w, zdev);
+        return Err(Errno::Eio);
+    }
     Ok(())
 }
 

@@ -16,10 +16,9 @@
 use selvedge_core::function;
 
 use super::dma_api::zpci_dma_init_device;
-use super::k0::{self, register};
-use super::k1::{go_back, leave_what_was};
+use super::k0;
+use super::k1::{go_back, replace};
 use super::kernel::Revision;
-use super::machine::Cc;
 use super::world::{Devices, Dom, World};
 use crate::ap::Errno;
 
@@ -50,12 +49,7 @@ pub(super) fn attach_dev(
 
 fn attach_locked(w: &World, revision: Revision, domain: u8, zdev: usize) -> Result<(), Errno> {
     let device = w.held(zdev);
-    leave_what_was(w, zdev)?;
-    device.set_dma_table(Some(w.domain(domain).table()));
-    if register(w, zdev) != Cc::Ok {
-        go_back(w, zdev);
-        return Err(Errno::Eio);
-    }
+    replace(w, domain, zdev)?;
     let list = &w.domain(domain).list_lock;
     let listed = if revision <= Revision::V2 {
         // The aperture is looked at in one section, and the device is listed in another.

@@ -200,15 +200,14 @@ impl Machine {
     /// Anything but condition code 0.
     #[track_caller]
     pub fn zpci_refresh_trans(&self, zdev: usize, pages: &BTreeSet<Page>) -> Result<(), Cc> {
-        let cc = self.execute(|state| {
+        let cc = self.state.execute(|state| {
             let function = &mut state.functions[zdev];
             function.tlb.retain(|(_, page)| !pages.contains(page));
-            let cc = match (function.absent, function.registered) {
+            match (function.absent, function.registered) {
                 (true, _) => Cc::InvalidHandle,
                 (false, None) => Cc::Error,
                 (false, Some(_)) => Cc::Ok,
-            };
-            (cc, None)
+            }
         });
         if cc == Cc::Ok { Ok(()) } else { Err(cc) }
     }
@@ -251,20 +250,17 @@ impl Machine {
     /// Whoever unmapped `page` believes that it was flushed, and gives it to somebody else.
     #[track_caller]
     pub fn hands_out_again(&self, table: Table, page: Page) {
-        self.execute(|state| {
-            state.flushed.insert((table, page));
-            ((), None)
-        });
+        self.state.execute(|state| _ = state.flushed.insert((table, page)));
     }
 
     /// `dma_alloc_cpu_table`, for the DMA API.
     #[track_caller]
     pub fn dma_alloc_cpu_table(&self) -> Table {
-        self.execute(|state| {
+        self.state.execute(|state| {
             state.made += 1;
             let table = Table::DmaApi(state.made);
             state.tables.insert(table, Memory::default());
-            (table, None)
+            table
         })
     }
 
@@ -292,99 +288,84 @@ impl Machine {
     /// What the function is registered with.
     #[track_caller]
     pub fn registered(&self, zdev: usize) -> Option<Table> {
-        self.execute(|state| (state.functions[zdev].registered, None))
+        self.state.execute(|state| state.functions[zdev].registered)
     }
 
     /// The function is disabled: it forgets its registration.
     #[track_caller]
     pub fn disable(&self, zdev: usize) {
-        self.execute(|state| {
+        self.state.execute(|state| {
             state.functions[zdev].registered = None;
             state.functions[zdev].tlb.clear();
-            ((), None)
         });
     }
 
     /// Somebody pulls the function out.
     #[track_caller]
     pub fn surprise_removal(&self, zdev: usize) {
-        self.execute(|state| {
+        self.state.execute(|state| {
             let release = state.functions[zdev].release;
             state.functions[zdev] = Function { absent: true, release, ..Function::default() };
-            ((), None)
         });
     }
 
     /// The function goes into its error state, in which nothing can be registered, or leaves it.
     #[track_caller]
     pub fn set_error(&self, zdev: usize, error: bool) {
-        self.execute(|state| {
+        self.state.execute(|state| {
             state.functions[zdev].error = error;
             state.functions[zdev].registered = None;
             state.functions[zdev].tlb.clear();
-            ((), None)
         });
     }
 
     /// The next instruction for the function is told once that it is busy.
     #[track_caller]
     pub fn set_busy(&self, zdev: usize) {
-        self.execute(|state| {
-            state.functions[zdev].busy = true;
-            ((), None)
-        });
+        self.state.execute(|state| state.functions[zdev].busy = true);
     }
 
     /// The next registration of the function fails, for a reason of the machine's own.
     #[track_caller]
     pub fn refuse_once(&self, zdev: usize) {
-        self.execute(|state| {
-            state.functions[zdev].refuses = true;
-            ((), None)
-        });
+        self.state.execute(|state| state.functions[zdev].refuses = true);
     }
 
     /// The core begins to release the device.
     #[track_caller]
     pub fn release_begins(&self, zdev: usize) {
-        self.execute(|state| {
-            state.functions[zdev].release = Release::Begun;
-            ((), None)
-        });
+        self.state.execute(|state| state.functions[zdev].release = Release::Begun);
     }
 
     /// The device was released.
     #[track_caller]
     pub fn release_ends(&self, zdev: usize) {
-        self.execute(|state| {
-            state.functions[zdev].release = Release::Done;
-            ((), None)
-        });
+        self.state.execute(|state| state.functions[zdev].release = Release::Done);
     }
 
     /// Whether the core has begun to release the device.
     #[track_caller]
     pub fn is_released(&self, zdev: usize) -> bool {
-        self.execute(|state| (state.functions[zdev].release > Release::Not, None))
+        self.state.execute(|state| state.functions[zdev].release > Release::Not)
     }
 
     /// Whether the function has been pulled out.
     #[track_caller]
     pub fn is_absent(&self, zdev: usize) -> bool {
-        self.execute(|state| (state.functions[zdev].absent, None))
+        self.state.execute(|state| state.functions[zdev].absent)
     }
 
     /// A table that is still there: one of the DMA API that is not `used`, or one that was to be
     /// `freed`.
     #[track_caller]
     pub fn leaked_table(&self, used: &[Table], freed: &[Table]) -> Option<Table> {
-        self.execute(|state| {
+        self.state.execute(|state| {
             let mut live = state.tables.iter().filter(|(_, memory)| !memory.freed);
             let left = |table: &Table| match table {
                 Table::DmaApi(_) => !used.contains(table),
                 _ => freed.contains(table),
             };
-            (live.find(|(table, _)| left(table)).map(|(table, _)| *table), None)
+            live.find(|(table, _)| left(table)).map(|(table, _)| *table)
         })
     }
 }

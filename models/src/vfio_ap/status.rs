@@ -6,7 +6,9 @@
 //! Source: commit f139862b92cf, v5.17; v6.0 removes the attribute first.
 
 use selvedge_core::function;
-use selvedge_core::sync::{Mutex, RwSem};
+use selvedge_core::sync::Mutex;
+
+use super::attributes::Attributes;
 
 /// When the attribute is removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,9 +24,7 @@ pub enum Removed {
 pub struct QueueDevice {
     removed: Removed,
     matrix_dev_lock: Mutex,
-    /// The attribute's active references: a reader holds one, and to remove the attribute waits
-    /// for all. The value: whether the attribute is there.
-    kernfs_active: RwSem<bool>,
+    attributes: Attributes,
 }
 
 impl QueueDevice {
@@ -33,14 +33,13 @@ impl QueueDevice {
         Self {
             removed,
             matrix_dev_lock: Mutex::new("matrix_dev->lock", ()),
-            kernfs_active: RwSem::new("kernfs active reference", true),
+            attributes: Attributes::new(),
         }
     }
 
     /// `status_show`. Locks: (the active reference) -> `matrix_dev->lock`.
     pub fn status_show(&self) {
-        let active = self.kernfs_active.down_read();
-        if *active {
+        if let Some(_active) = self.attributes.read() {
             let _function = function("status_show");
             self.matrix_dev_lock.lock().unlock();
         }
@@ -52,17 +51,12 @@ impl QueueDevice {
         match self.removed {
             Removed::UnderTheMutex => {
                 let _matrix_dev = self.matrix_dev_lock.lock();
-                self.sysfs_remove_group();
+                self.attributes.remove();
             }
             Removed::First => {
-                self.sysfs_remove_group();
+                self.attributes.remove();
                 self.matrix_dev_lock.lock().unlock();
             }
         }
-    }
-
-    fn sysfs_remove_group(&self) {
-        let _function = function("sysfs_remove_group");
-        *self.kernfs_active.down_write() = false;
     }
 }
