@@ -7,13 +7,15 @@
 use selvedge_core::{Scenario, invariant_broken};
 
 use super::hotplug::{
-    MERGED, V6_8_SOURCE, V6_15_SOURCE, V2026_SOURCE, apmask, assign, closed, gain, lose, running,
-    unassign,
+    MERGED, V6_8_SOURCE, V6_15_SOURCE, V2026_SOURCE, apmask, assign, closed, gain, lose, queue,
+    running, unassign, without_control_domain,
 };
 use super::matrix::{ENABLE, P15_SOURCE, P17_SOURCE, QUEUE, matrix};
-use crate::ap::{ApMask, ApMatrix, Apqn, Driver};
+use crate::ap::{ApMask, ApMatrix, Driver};
 use crate::vfio_ap::ap_config::{ap_config_show, ap_config_store, matrix_show};
+use crate::vfio_ap::ap_queue::ResponseCode;
 use crate::vfio_ap::assign::{assign_control_domain_store, unassign_control_domain_store};
+use crate::vfio_ap::guests::HostConfig;
 use crate::vfio_ap::p15::P15;
 use crate::vfio_ap::p17::P17;
 use crate::vfio_ap::v5_3::V5_3;
@@ -36,6 +38,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         calls::<V6_15>("v6.15", V6_15_SOURCE),
         calls::<V2026>("2026", V2026_SOURCE),
     ];
+    all.push(unbind::<V5_3>("v5.3", "commit ec89b55e3bce"));
+    all.push(unbind::<V5_15>("v5.15", "commit 86956e70761b"));
     all.extend(hotplug::<V6_0>("v6.0", MERGED));
     all.extend(hotplug::<V6_8>("v6.8", V6_8_SOURCE));
     all.extend(hotplug::<V6_15>("v6.15", V6_15_SOURCE));
@@ -45,16 +49,12 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     all
 }
 
+/// Claims what a call has brought about.
 #[track_caller]
-fn expect(is: bool, what: &str) {
+pub(super) fn expect(is: bool, what: &str) {
     if !is {
         invariant_broken("EFFECT", what);
     }
-}
-
-/// The queue of an adapter.
-fn queue(apid: u8) -> Apqn {
-    Apqn { apid, ..QUEUE }
 }
 
 /// Whether guest 0 has the queue of an adapter.
@@ -71,9 +71,9 @@ fn assigned(w: &World) -> ApMatrix {
     w.matrix_dev.lock.lock().mdevs[0].matrix
 }
 
-/// The control domains that guest 0 has.
-fn shadow_adm(w: &World) -> ApMask {
-    w.matrix_dev.lock.lock().mdevs[0].shadow_adm
+/// Whether guest 0 may control a domain.
+fn controls(w: &World, domain: u8) -> bool {
+    w.machine.masks(0).1.test(domain)
 }
 
 fn scenario<V: Version>(
@@ -116,6 +116,18 @@ fn calls<V: Version>(version: &str, source: &str) -> Scenario {
     })
 }
 
+/// The driver is unbound from a queue that the guest keeps, up to v5.19.
+fn unbind<V: Version>(version: &str, source: &str) -> Scenario {
+    scenario::<V>(version, "unbind", source, running::<V>, |w| {
+        w.pqap::<V>(0, 0, ENABLE);
+        w.machine.nqap(0, QUEUE);
+        w.bus.unbind(w, QUEUE);
+        expect(!w.matrix_dev.lock.lock().queues.contains_key(&QUEUE), "the driver has it no more");
+        let status = w.machine.tapq(QUEUE);
+        expect(status.queue_empty && !status.irq_enabled, "nothing is left in the queue");
+    })
+}
+
 /// What the series changes of a running guest.
 fn hot_plug_of_series<V: Version>(version: &str, source: &str) -> Scenario {
     scenario::<V>(version, "assign-running", source, running::<V>, |w| {
@@ -140,6 +152,8 @@ fn hotplug<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             expect(has(w, 1) && !has(w, 2), "the guest loses what the host loses");
             gain(w, 2);
             expect(has(w, 1) && has(w, 2), "the guest gets it back with the host");
+            let code = w.machine.tapq(queue(2)).code;
+            expect(code == ResponseCode::Normal, "and can use it");
         }),
         new("apmask", |w| {
             assign(w, 0, 2);
@@ -151,9 +165,9 @@ fn hotplug<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
         }),
         new("control-domain", |w| {
             assign_control_domain_store(w, 0, 7);
-            expect(shadow_adm(w).test(7), "the guest gets the control domain");
+            expect(controls(w, 7), "the guest gets the control domain");
             unassign_control_domain_store(w, 0, 7);
-            expect(!shadow_adm(w).test(7), "the guest loses it");
+            expect(!controls(w, 7), "the guest loses it");
         }),
     ];
     all.push(scenario::<V>(version, "delete-module", source, closed::<V>, |w| {
@@ -161,6 +175,15 @@ fn hotplug<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
         expect(w.bus.queue(QUEUE).is_some_and(|q| q.driver().is_none()), "its queues are nobody's");
         expect(!w.matrix_dev.lock.lock().mdevs[0].listed, "its devices are gone");
     }));
+    if V::HEAD >= V2026::HEAD {
+        all.push(new("control-domain-config", |w| {
+            assign_control_domain_store(w, 0, 7);
+            w.ap_scan_bus(&HostConfig::everything(), &without_control_domain(7));
+            expect(!controls(w, 7), "the guest loses what the host loses");
+            w.ap_scan_bus(&without_control_domain(7), &HostConfig::everything());
+            expect(controls(w, 7), "the guest gets it back with the host");
+        }));
+    }
     if V::HEAD >= V6_15::HEAD {
         all.push(new("ap-config", |w| {
             let other = ApMatrix { apm: ApMask::of([2]), aqm: ApMask::of([4]) };

@@ -7,7 +7,7 @@
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, invariant_broken};
 
 use super::matrix::{IRQ, matrix};
-use crate::ap::{Apqn, Errno};
+use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
 use crate::vfio_ap::ap_config::{ap_config_store, matrix_show};
 use crate::vfio_ap::ap_queue::ApQueue;
 use crate::vfio_ap::assign::{
@@ -92,6 +92,25 @@ fn assigned_absent<V: Version>() -> World {
     world
 }
 
+/// Adapter 1 has domains 4 and 5 in the first device.
+pub(super) fn two_domains<V: Version>() -> World {
+    let both = ApMatrix { apm: ApMask::of([1]), aqm: ApMask::of([4, 5]) };
+    let queues = both.apqns().map(ApQueue::new);
+    let world = World::with_queues::<V>(2, 1, &[both, matrix(&[])], queues);
+    V::set_kvm(&world, 0, 0).expect("the guest has no other device");
+    V::set_kvm(&world, 1, 1).expect("the guest has no other device");
+    world
+}
+
+pub(super) const SECOND: Apqn = Apqn { apid: 1, apqi: 5 };
+
+/// The same, and the host does not have the second domain.
+fn lacking_second<V: Version>() -> World {
+    let world = two_domains::<V>();
+    world.ap_scan_bus(&HostConfig::everything(), &without_domain(SECOND.apqi));
+    world
+}
+
 pub(super) fn assign(w: &World, mdev: usize, apid: u8) {
     _ = assign_store(w, mdev, Resource::Adapter(apid));
 }
@@ -121,6 +140,20 @@ pub(super) fn pqap<V: Version>(w: &World) {
 pub(super) fn without(apid: u8) -> HostConfig {
     let mut config = HostConfig::everything();
     config.matrix.apm.set(apid, false);
+    config
+}
+
+/// The host's configuration without a domain.
+pub(super) fn without_domain(apqi: u8) -> HostConfig {
+    let mut config = HostConfig::everything();
+    config.matrix.aqm.set(apqi, false);
+    config
+}
+
+/// The host's configuration without a control domain.
+pub(super) fn without_control_domain(domain: u8) -> HostConfig {
+    let mut config = HostConfig::everything();
+    config.adm.set(domain, false);
     config
 }
 
@@ -344,6 +377,13 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
                 unassign(w, 0, 2);
             })
             .refuted([ViolationKind::invariant("INV-09")]),
+        new("gain-unbind", lacking_second::<V>)
+            .about("the host gains a domain while its queue is unbound")
+            .thread("scan", |w| {
+                w.ap_scan_bus(&without_domain(SECOND.apqi), &HostConfig::everything());
+            })
+            .thread("unbind", |w| w.bus.unbind(w, SECOND))
+            .proved(),
         new("bind-remove", unbound::<V>)
             .about("the queue of adapter 2 is bound while a device is closed and removed")
             .thread("bind", |w| w.bus.bind(w, queue(2)))

@@ -7,8 +7,8 @@ use selvedge_core::sync::Tracked;
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, invariant_broken};
 
 use super::hotplug::{
-    MERGED, apmask, assign, closed, gain, lose, pqap, queue, running, scenario, unassign, unbound,
-    without,
+    MERGED, SECOND, apmask, assign, closed, gain, lose, pqap, queue, running, scenario,
+    two_domains, unassign, unbound, without, without_control_domain, without_domain,
 };
 use super::matrix::{IRQ, matrix};
 use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
@@ -141,19 +141,7 @@ fn reprobe() -> Vec<Scenario> {
     ]
 }
 
-/// Adapter 1 has domains 4 and 5 in the first device.
-fn two_domains<V: Version>() -> World {
-    let both = ApMatrix { apm: ApMask::of([1]), aqm: ApMask::of([4, 5]) };
-    let queues = both.apqns().map(ApQueue::new);
-    let world = World::with_queues::<V>(2, 1, &[both, matrix(&[])], queues);
-    V::set_kvm(&world, 0, 0).expect("the guest has no other device");
-    V::set_kvm(&world, 1, 1).expect("the guest has no other device");
-    world
-}
-
-const SECOND: Apqn = Apqn { apid: 1, apqi: 5 };
-
-/// The same, and nobody has them open; the second queue is not bound, so the adapter is withheld.
+/// Nobody has the devices open, and the second queue is not bound, so the adapter is withheld.
 fn withheld<V: Version>() -> World {
     let world = two_domains::<V>();
     world.bus.unbind(&world, SECOND);
@@ -260,13 +248,17 @@ fn config() -> Vec<Scenario> {
         let source = "commits 6b8a02e216f6 and 3c77c525fe3c, 2026";
         bug::<V>(&format!("b19-control-domain/{name}"), source, with_control_domain::<V>)
             .about("the host loses a control domain, and the guest that has it keeps it")
-            .thread("scan", |w| w.ap_scan_bus(&HostConfig::everything(), &without_control_domain()))
+            .thread("scan", |w| {
+                w.ap_scan_bus(&HostConfig::everything(), &without_control_domain(7))
+            })
     }
     fn garbage<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commits f848cba767e5, v6.8, and bf09b9d7cd78, 2026";
         bug::<V>(&format!("b19-uninitialised-mask/{name}"), source, lacking_control_domain::<V>)
             .about("the host gains a control domain, and the guest's queues are reset")
-            .thread("scan", |w| w.ap_scan_bus(&without_control_domain(), &HostConfig::everything()))
+            .thread("scan", |w| {
+                w.ap_scan_bus(&without_control_domain(7), &HostConfig::everything())
+            })
     }
     fn three_adapters<V: Version>() -> World {
         let queues = [1, 2, 3].map(|apid| ApQueue::new(queue(apid)));
@@ -282,14 +274,9 @@ fn config() -> Vec<Scenario> {
     }
     fn lacking_control_domain<V: Version>() -> World {
         let world = running::<V>();
-        world.matrix_dev.guests_lock.lock().info = without_control_domain();
+        world.matrix_dev.guests_lock.lock().info = without_control_domain(7);
         assign_control_domain_store(&world, 0, 7);
         world
-    }
-    fn without_control_domain() -> HostConfig {
-        let mut config = HostConfig::everything();
-        config.adm.set(7, false);
-        config
     }
     let nothing = "a device that loses nothing is handled as if it did: no guest can tell";
     vec![
@@ -469,17 +456,16 @@ fn filtering() -> Vec<Scenario> {
             })
             .thread("unbind", |w| w.bus.unbind(w, SECOND))
     }
+    /// Domain 5 is assigned; neither does the host have it, nor does adapter 1 have a queue of it.
+    fn lacking_domain<V: Version>() -> World {
+        let world = running::<V>();
+        world.matrix_dev.guests_lock.lock().info = without_domain(5);
+        _ = assign_store(&world, 0, Resource::Domain(5));
+        world
+    }
     fn not_in_shadow<V: Version>(name: &str) -> ScenarioBuilder<World> {
-        fn world<V: Version>() -> World {
-            let world = running::<V>();
-            let mut info = HostConfig::everything();
-            info.matrix.aqm.set(5, false);
-            world.matrix_dev.guests_lock.lock().info = info;
-            _ = assign_store(&world, 0, Resource::Domain(5));
-            world
-        }
         let source = "commit 16fb78cbf56e, v6.8";
-        bug::<V>(&format!("b30-withheld-for-nothing/{name}"), source, world::<V>)
+        bug::<V>(&format!("b30-withheld-for-nothing/{name}"), source, lacking_domain::<V>)
             .about("adapter 2 is withheld for a domain that the host does not have")
             .thread("assign_adapter_store", |w| {
                 assign(w, 0, 2);
@@ -487,6 +473,14 @@ fn filtering() -> Vec<Scenario> {
                     invariant_broken("WITHHELD", "the guest could have adapter 2, and has it not");
                 }
             })
+    }
+    fn gained<V: Version>(name: &str) -> ScenarioBuilder<World> {
+        let source = "commit 850fb7fa8c68, v6.8";
+        bug::<V>(&format!("b30-gained-without-queue/{name}"), source, lacking_domain::<V>)
+            .about(
+                "the host gains a domain of which adapter 1 has no queue: the adapter comes back",
+            )
+            .thread("scan", |w| w.ap_scan_bus(&without_domain(5), &HostConfig::everything()))
     }
     fn not_reset<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commit f848cba767e5, v6.8";
@@ -518,6 +512,9 @@ fn filtering() -> Vec<Scenario> {
         only_new::<V6_8>("v6.8").proved(),
         not_in_shadow::<V6_0>("v6.0").refuted(broken("WITHHELD")),
         not_in_shadow::<V6_8>("v6.8").proved(),
+        gained::<V6_0>("v6.0").refuted(broken("INV-10")),
+        gained::<V6_6>("v6.6").refuted(broken("INV-10")),
+        gained::<V6_8>("v6.8").proved(),
         not_reset::<V6_0>("v6.0").refuted(broken("INV-17")),
         not_reset::<V6_6>("v6.6").refuted(broken("INV-17")),
         not_reset::<V6_8>("v6.8").proved(),

@@ -7,6 +7,7 @@ use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
 use super::hotplug::{MERGED, V2026_SOURCE};
 use super::matrix::{ENABLE, P15_SOURCE, P17_SOURCE, QUEUE, matrix};
+use crate::ap::ApMask;
 use crate::vfio_ap::ap_queue::{ApQueue, Config, ResponseCode};
 use crate::vfio_ap::p15::P15;
 use crate::vfio_ap::p17::P17;
@@ -143,7 +144,7 @@ fn handed_over(version: &str, source: &str, protocol: Protocol) -> ScenarioBuild
         .thread("unplug and plug", move |w| {
             w.guest(0).crypto_clear_masks(&w.machine);
             reset(w, protocol);
-            w.guest(1).crypto_set_masks(&w.machine, matrix(&[1]));
+            w.guest(1).crypto_set_masks(&w.machine, matrix(&[1]), ApMask::default());
             w.guest(1).crypto_clear_masks(&w.machine);
         })
         .thread("machine", |w| w.machine.finish_reset(QUEUE))

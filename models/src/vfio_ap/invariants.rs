@@ -13,10 +13,10 @@ use super::commits::Commit;
 use super::guests::Guests;
 use super::matrix_dev::Mdevs;
 use super::world::World;
-use crate::ap::{ApMatrix, Apqn};
+use crate::ap::{ApMask, ApMatrix, Apqn};
 
 /// An invariant that is broken, and how.
-type Broken = Option<(&'static str, String)>;
+pub type Broken = Option<(&'static str, String)>;
 
 /// INV-21, its half that concerns every mediated device: the shadow has nothing that is not
 /// assigned and in the host's configuration.
@@ -34,8 +34,14 @@ pub fn shadows(guests: &Guests, mdevs: &Mdevs) -> Broken {
     })
 }
 
-/// INV-10, `REQUESTED` and INV-21 of a guest that has `apcb` by mediated device `mdev`.
-pub fn guest(guests: &Guests, mdevs: &Mdevs, mdev: usize, apcb: &ApMatrix) -> Broken {
+/// INV-10, `REQUESTED` and INV-21 of a guest that has these queues and control domains by mediated
+/// device `mdev`.
+pub fn guest(
+    guests: &Guests,
+    mdevs: &Mdevs,
+    mdev: usize,
+    (apcb, adm): (ApMatrix, ApMask),
+) -> Broken {
     for apqn in apcb.apqns() {
         let what = match mdevs.queues.get(&apqn) {
             None => "is not bound to the driver",
@@ -51,7 +57,7 @@ pub fn guest(guests: &Guests, mdevs: &Mdevs, mdev: usize, apcb: &ApMatrix) -> Br
         let apqn = apcb.apqns().next()?;
         return Some(("REQUESTED", format!("a guest has queue {apqn} again, which it gave back")));
     }
-    (*apcb != m.shadow_apcb)
+    ((apcb, adm) != (m.shadow_apcb, m.shadow_adm))
         .then(|| ("INV-21", format!("the guest of device {mdev} does not have its shadow")))
 }
 
@@ -100,7 +106,7 @@ pub fn check(w: &World) {
     let mdevs = w.matrix_dev.lock.lock();
     let guest_of = |mdev: usize| {
         let kvm = w.matrix_dev.mdev(mdev).kvm(&w.kvms)?;
-        guest(&guests, &mdevs, mdev, &w.machine.apcb(kvm.vm))
+        guest(&guests, &mdevs, mdev, w.machine.masks(kvm.vm))
     };
     let listed = mdevs.mdevs.iter().enumerate().filter(|(_, m)| m.listed);
     let broken = shadows(&guests, &mdevs)

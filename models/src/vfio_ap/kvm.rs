@@ -10,7 +10,7 @@ use selvedge_core::function;
 use selvedge_core::sync::{Atomic, Kref, Mutex, MutexGuard, RwSem, Tracked};
 
 use super::machine::Machine;
-use crate::ap::ApMatrix;
+use crate::ap::{ApMask, ApMatrix};
 
 /// `struct kvm`: a guest.
 #[derive(Debug)]
@@ -84,18 +84,18 @@ impl Kvm {
         last
     }
 
-    /// `kvm_arch_crypto_set_masks` since v5.15: gives the guest these queues. The caller holds
-    /// `kvm->lock`. `kvm_s390_vcpu_block_all` keeps the vCPUs out of SIE meanwhile; it does not
+    /// `kvm_arch_crypto_set_masks` since v5.15: gives the guest these queues, and control of these
+    /// domains. The caller holds `kvm->lock`. `kvm_s390_vcpu_block_all` keeps the vCPUs out of SIE meanwhile; it does not
     /// take their mutexes, so a vCPU in an intercept does not hold it up.
     #[track_caller]
-    pub fn crypto_set_masks(&self, machine: &Machine, apcb: ApMatrix) {
-        machine.set_apcb(self.vm, apcb);
+    pub fn crypto_set_masks(&self, machine: &Machine, apcb: ApMatrix, adm: ApMask) {
+        machine.set_apcb(self.vm, apcb, adm);
     }
 
     /// `kvm_arch_crypto_clear_masks` since v5.15. The caller holds `kvm->lock`.
     #[track_caller]
     pub fn crypto_clear_masks(&self, machine: &Machine) {
-        machine.set_apcb(self.vm, ApMatrix::default());
+        machine.set_apcb(self.vm, ApMatrix::default(), ApMask::default());
     }
 
     /// `KVM_S390_PV_COMMAND`: makes the guest a protected one. Since v5.7.

@@ -139,8 +139,8 @@ impl<'a> UpdateLocks<'a> {
         let attached = self.attached.zip(self.kvm.as_ref());
         let broken = invariants::shadows(&self.guests, &self.mdevs).or_else(|| {
             let (mdev, (kvm, _)) = attached?;
-            let apcb = self.w.machine.apcb(kvm.vm);
-            invariants::guest(&self.guests, &self.mdevs, mdev, &apcb)
+            let masks = self.w.machine.masks(kvm.vm);
+            invariants::guest(&self.guests, &self.mdevs, mdev, masks)
         });
         if let Some((id, message)) = broken {
             invariant_broken(id, message);
@@ -152,7 +152,8 @@ impl<'a> UpdateLocks<'a> {
     pub fn update_guest_apcb(&self, mdev: usize) {
         let _function = function("vfio_ap_mdev_update_guest_apcb");
         if let Some((kvm, _)) = &self.kvm {
-            kvm.crypto_set_masks(&self.w.machine, self.mdevs.mdevs[mdev].shadow_apcb);
+            let m = &self.mdevs.mdevs[mdev];
+            kvm.crypto_set_masks(&self.w.machine, m.shadow_apcb, m.shadow_adm);
         }
     }
 

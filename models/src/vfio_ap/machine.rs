@@ -20,11 +20,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use selvedge_core::invariant_broken;
 use selvedge_core::sync::{Hardware, WaitQueue};
 
 use super::ap_queue::{ApQueue, Irq, ResponseCode, Status};
-use crate::ap::{ApMatrix, Apqn};
+use super::invariants::Broken;
+use crate::ap::{ApMask, ApMatrix, Apqn};
 
 /// The machine.
 #[derive(Debug)]
@@ -39,6 +39,8 @@ struct State {
     queues: BTreeMap<Apqn, ApQueue>,
     /// By guest.
     apcb: BTreeMap<u8, ApMatrix>,
+    /// The control domains of each guest.
+    adm: BTreeMap<u8, ApMask>,
     /// How often each page of each guest is pinned.
     pinned: BTreeMap<(u8, u8), u32>,
     /// How often each interruption subclass of each guest is registered.
@@ -49,9 +51,6 @@ struct State {
     no_gisc: bool,
 }
 
-/// An invariant that is broken, and how.
-type Broken = Option<(&'static str, String)>;
-
 impl Machine {
     /// A machine with these queues; no guest may use any.
     pub fn new(queues: impl IntoIterator<Item = ApQueue>) -> Self {
@@ -59,13 +58,6 @@ impl Machine {
         Self {
             state: Hardware::new("machine", State { queues, ..State::default() }),
             settles: WaitQueue::new("reset of an AP queue"),
-        }
-    }
-
-    #[track_caller]
-    fn execute(&self, change: impl FnOnce(&mut State) -> Broken) {
-        if let Some((id, message)) = self.state.execute(change) {
-            invariant_broken(id, message);
         }
     }
 
@@ -106,7 +98,7 @@ impl Machine {
     /// if the guest may not use the queue.
     #[track_caller]
     pub fn nqap(&self, vm: u8, apqn: Apqn) {
-        self.execute(|state| {
+        self.state.execute_checked(|state| {
             if !state.apcb.get(&vm).is_some_and(|apcb| apcb.contains(apqn)) {
                 return None;
             }
@@ -140,12 +132,14 @@ impl Machine {
         self.settles.wake_up_all();
     }
 
-    /// Guest `vm` may now use `apcb`. Its vCPUs do not run meanwhile.
+    /// Guest `vm` may now use `apcb`, and control the domains of `adm`. Its vCPUs do not run
+    /// meanwhile.
     #[track_caller]
-    pub fn set_apcb(&self, vm: u8, apcb: ApMatrix) {
-        self.execute(|state| {
+    pub fn set_apcb(&self, vm: u8, apcb: ApMatrix, adm: ApMask) {
+        self.state.execute_checked(|state| {
             let broken = state.shared(vm, &apcb).or_else(|| state.uncleaned(vm, &apcb));
             state.apcb.insert(vm, apcb);
+            state.adm.insert(vm, adm);
             broken
         });
     }
@@ -153,7 +147,16 @@ impl Machine {
     /// What guest `vm` may use now.
     #[track_caller]
     pub fn apcb(&self, vm: u8) -> ApMatrix {
-        self.state.execute(|state| state.apcb.get(&vm).copied().unwrap_or_default())
+        self.masks(vm).0
+    }
+
+    /// What guest `vm` may use now, and the domains that it may control.
+    #[track_caller]
+    pub fn masks(&self, vm: u8) -> (ApMatrix, ApMask) {
+        self.state.execute(|state| {
+            let apcb = state.apcb.get(&vm).copied().unwrap_or_default();
+            (apcb, state.adm.get(&vm).copied().unwrap_or_default())
+        })
     }
 
     /// The host's own driver begins to use a queue.
@@ -163,7 +166,7 @@ impl Machine {
     /// INV-18 if a guest has it.
     #[track_caller]
     pub fn check_no_guest_has(&self, apqn: Apqn) {
-        self.execute(|state| {
+        self.state.execute_checked(|state| {
             let (vm, _) = state.apcb.iter().find(|(_, apcb)| apcb.contains(apqn))?;
             Some(("INV-18", format!("guest {vm} has queue {apqn}, and so has the host")))
         });
@@ -172,16 +175,13 @@ impl Machine {
     /// `vfio_pin_pages`, once its locks are held.
     #[track_caller]
     pub fn pin(&self, irq: Irq) {
-        self.execute(|state| {
-            *state.pinned.entry((irq.vm, irq.nib)).or_default() += 1;
-            None
-        });
+        self.state.execute(|state| *state.pinned.entry((irq.vm, irq.nib)).or_default() += 1);
     }
 
     /// `vfio_unpin_pages`, once its locks are held.
     #[track_caller]
     pub fn unpin(&self, irq: Irq) {
-        self.execute(|state| {
+        self.state.execute_checked(|state| {
             if !take(&mut state.pinned, (irq.vm, irq.nib)) {
                 return Some(("INV-04", format!("page {} is unpinned twice", irq.nib)));
             }
@@ -236,7 +236,7 @@ impl Machine {
     /// `kvm_s390_gisc_unregister`.
     #[track_caller]
     pub fn gisc_unregister(&self, irq: Irq) {
-        self.execute(|state| {
+        self.state.execute_checked(|state| {
             let known = take(&mut state.registered, (irq.vm, irq.isc));
             (!known).then(|| ("INV-04", format!("subclass {} is unregistered twice", irq.isc)))
         });
@@ -249,7 +249,7 @@ impl Machine {
     /// INV-21.
     #[track_caller]
     pub fn check_apcb(&self, vm: u8, assigned: ApMatrix) {
-        self.execute(|state| {
+        self.state.execute_checked(|state| {
             let apcb = state.apcb.get(&vm).copied().unwrap_or_default();
             let differs = || format!("guest {vm} does not have what is assigned to its device");
             (apcb != assigned).then(|| ("INV-21", differs()))
@@ -263,7 +263,7 @@ impl Machine {
     /// INV-05 and INV-04.
     #[track_caller]
     pub fn check_at_rest(&self) {
-        self.execute(|state| {
+        self.state.execute_checked(|state| {
             let has = state.apcb.iter().find(|(_, apcb)| apcb.apqns().next().is_some());
             if let Some((vm, apcb)) = has {
                 let apqn = apcb.apqns().next().expect("it has one");

@@ -91,7 +91,7 @@ fn set_kvm(w: &World, mdev: usize, vm: u8, keep_hook: bool) -> Result<(), Errno>
     } else {
         kvm.get();
         w.matrix_dev.mdev(mdev).set_kvm(Some(kvm));
-        kvm.crypto_set_masks(&w.machine, mdevs.mdevs[mdev].matrix);
+        kvm.crypto_set_masks(&w.machine, mdevs.mdevs[mdev].matrix, ApMask::default());
         Ok(())
     };
     mdevs.unlock();
@@ -140,7 +140,7 @@ fn assign_adapter_store(w: &World, mdev: usize, apid: u8, unlock_kvm: bool) -> R
         .and_then(|()| stores::assign(&mut mdevs, mdev, apid))
         .map(|()| {
             if let Some(kvm) = kvm {
-                kvm.crypto_set_masks(&w.machine, mdevs.mdevs[mdev].matrix);
+                kvm.crypto_set_masks(&w.machine, mdevs.mdevs[mdev].matrix, ApMask::default());
             }
         });
     mdevs.unlock();
@@ -160,7 +160,7 @@ fn unassign_adapter_store(w: &World, mdev: usize, apid: u8) {
     let before = mdevs.mdevs[mdev].matrix;
     stores::unassign(&mut mdevs, mdev, apid);
     if let Some(kvm) = kvm {
-        kvm.crypto_set_masks(&w.machine, mdevs.mdevs[mdev].matrix);
+        kvm.crypto_set_masks(&w.machine, mdevs.mdevs[mdev].matrix, ApMask::default());
     }
     for apqn in before.apqns().filter(|apqn| apqn.apid == apid) {
         _ = vfio_ap_mdev_reset_queue(w, &mut mdevs, apqn, Protocol::V5_11);

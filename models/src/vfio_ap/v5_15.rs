@@ -22,7 +22,7 @@ use super::stores::{assign_adapter_store, in_use, unassign_adapter_store};
 use super::v5_3::attached_elsewhere;
 use super::v5_13::vfio_ap_mdev_remove;
 use super::world::{Aqic, Version, World};
-use crate::ap::Errno;
+use crate::ap::{ApMask, Errno};
 
 /// v5.15 to v5.19.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Version for V5_15 {
         }
         kvm.get();
         w.matrix_dev.mdev(mdev).set_kvm(Some(kvm));
-        kvm.crypto_set_masks(&w.machine, mdevs.mdevs[mdev].matrix);
+        kvm.crypto_set_masks(&w.machine, mdevs.mdevs[mdev].matrix, ApMask::default());
         locked.unlock();
         mdevs.unlock();
         Ok(())

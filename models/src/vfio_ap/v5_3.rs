@@ -17,7 +17,7 @@ use super::pqap::{hook_read_without_lock, vfio_ap_handle_pqap};
 use super::reset::{Protocol, vfio_ap_mdev_reset_queues};
 use super::stores::{assign_adapter_store_unlocked, unassign_adapter_store_unlocked};
 use super::world::{Aqic, Version, World};
-use crate::ap::{ApMatrix, Errno};
+use crate::ap::{ApMask, ApMatrix, Errno};
 
 /// v5.3 to v5.10.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub enum V5_3 {}
 pub(super) fn write_masks(w: &World, kvm: &Kvm, apcb: ApMatrix) {
     let _function = function("kvm_arch_crypto_set_masks");
     let locked = kvm.lock();
-    kvm.crypto_set_masks(&w.machine, apcb);
+    kvm.crypto_set_masks(&w.machine, apcb, ApMask::default());
     locked.unlock();
 }
 
