@@ -257,6 +257,7 @@ fn b17(version: &str, removed: Removed) -> ScenarioBuilder<QueueDevice> {
         .about("a queue is unbound while somebody reads its status")
         .thread("remove_queue", QueueDevice::remove_queue)
         .thread("cat status", QueueDevice::status_show)
+        .finally(|device| device.attributes.check_removed())
 }
 
 /// VFIO's group lock, the driver's locks, and KVM's.

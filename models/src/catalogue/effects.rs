@@ -10,10 +10,10 @@ use super::hotplug::{
     MERGED, V6_8_SOURCE, V6_15_SOURCE, V2026_SOURCE, apmask, assign, closed, gain, lose, queue,
     running, unassign, without_control_domain,
 };
-use super::matrix::{ENABLE, P15_SOURCE, P17_SOURCE, QUEUE, matrix};
+use super::matrix::{ENABLE, IRQ, P15_SOURCE, P17_SOURCE, QUEUE, matrix};
 use crate::ap::{ApMask, ApMatrix, Driver};
 use crate::vfio_ap::ap_config::{ap_config_show, ap_config_store, matrix_show};
-use crate::vfio_ap::ap_queue::ResponseCode;
+use crate::vfio_ap::ap_queue::{Config, Irq, ResponseCode};
 use crate::vfio_ap::assign::{assign_control_domain_store, unassign_control_domain_store};
 use crate::vfio_ap::guests::HostConfig;
 use crate::vfio_ap::p15::P15;
@@ -110,7 +110,10 @@ fn calls<V: Version>(version: &str, source: &str) -> Scenario {
         expect(V::reset(w, 0).is_ok(), "the queues are reset");
         let status = w.machine.tapq(QUEUE);
         expect(status.queue_empty && !status.irq_enabled, "nothing is left in the queue");
+        // The guest resets its queue by itself, and the driver does not hear of it.
         w.pqap::<V>(0, 0, ENABLE);
+        w.machine.zapq(QUEUE);
+        w.pqap::<V>(0, 0, Aqic { irq: Some(Irq { nib: 2, ..IRQ }), ..ENABLE });
         V::close(w, 0);
         expect(w.guest(0).pqap_hook().is_none(), "nobody handles PQAP any more");
     })
@@ -162,6 +165,8 @@ fn hotplug<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             apmask(w, "+2");
             let driver = w.bus.queue(queue(2)).and_then(|device| device.driver());
             expect(driver == Some(Driver::Zcrypt), "the host's driver has the queue");
+            let left = w.matrix_dev.lock.lock().queues.contains_key(&queue(2));
+            expect(!left, "and vfio_ap has forgotten it");
         }),
         new("control-domain", |w| {
             assign_control_domain_store(w, 0, 7);
@@ -170,6 +175,12 @@ fn hotplug<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             expect(!controls(w, 7), "the guest loses it");
         }),
     ];
+    all.push(new("reset-fails", |w| {
+        w.machine.happens(QUEUE, |queue| queue.config = Config::Absent);
+        expect(V::reset(w, 0).is_err(), "whoever resets a device hears that a queue could not be");
+        w.machine.happens(QUEUE, |queue| queue.config = Config::Configured);
+        expect(V::reset(w, 0).is_ok(), "and that it could");
+    }));
     all.push(scenario::<V>(version, "delete-module", source, closed::<V>, |w| {
         w.delete_module();
         expect(w.bus.queue(QUEUE).is_some_and(|q| q.driver().is_none()), "its queues are nobody's");
@@ -191,9 +202,15 @@ fn hotplug<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             expect(assigned(w) == other && ap_config_show(w, 0) == other, "and read");
             expect(matrix_show(w, 0) == (other, other), "and shown");
             expect(!has(w, 1) && has(w, 2), "the guest has what was written");
+            let host = matrix(&[3]);
+            expect(ap_config_store(w, 0, &host).is_err(), "what is the host's cannot be written");
+            expect(ap_config_show(w, 0) == other, "and is not assigned");
+            w.pqap::<V>(0, 0, Aqic { apqn: queue(2), ..ENABLE });
+            expect(w.machine.tapq(queue(2)).irq_enabled, "the guest's queue interrupts");
             let no_domain = ApMatrix { aqm: ApMask::of([]), ..other };
             expect(ap_config_store(w, 0, &no_domain).is_ok(), "domains can be written too");
             expect(ap_config_show(w, 0) == no_domain && !has(w, 2), "and are gone");
+            expect(!w.machine.tapq(queue(2)).irq_enabled, "and their queues are reset");
         }));
         all.push(new("request", |w| {
             vfio_ap_mdev_request(w, 0);

@@ -11,6 +11,7 @@ use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, forget, invariant_
 use crate::dma::flush_queue::{Cookie, Layout, Order, Teardown};
 use crate::dma::ordering::{self, Litmus};
 use crate::dma::{pci_dma, rcache, swap};
+use crate::iova::Pfn;
 
 const FQ: &str = "queue_iova and fq_flush_timeout in drivers/iommu/dma-iommu.c, v6.7; the counters \
                   are of commit fb418dab8a4f, 2017";
@@ -142,6 +143,12 @@ fn full(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBuild
     })
 }
 
+fn had(page: Option<Pfn>) {
+    if page.is_none() {
+        invariant_broken("I10", "nothing is mapped, and there is no page to be had");
+    }
+}
+
 /// Everything is parked.
 fn exhausted(scheme: &str, source: &str, order: Order) -> ScenarioBuilder<Arc<Cookie>> {
     scenario(scheme, "exhausted", source, move || {
@@ -151,9 +158,7 @@ fn exhausted(scheme: &str, source: &str, order: Order) -> ScenarioBuilder<Arc<Co
     .thread("CPU 0", |cookie| {
         cookie.iommu_dma_unmap_page(1);
         cookie.iommu_dma_unmap_page(2);
-        if cookie.iommu_dma_map_page().is_none() {
-            invariant_broken("I10", "nothing is mapped, and there is no page to be had");
-        }
+        had(cookie.iommu_dma_map_page());
         forget();
     })
     .finally(|cookie| cookie.check_at_rest())
@@ -230,7 +235,10 @@ fn enable(scheme: &str, order: Order, tables: bool) -> ScenarioBuilder<Arc<Cooki
         forget();
     })
     .thread("sysfs", |cookie| cookie.iommu_dma_init_fq())
-    .finally(|cookie| cookie.check_at_rest())
+    .finally(|cookie| {
+        cookie.check_at_rest();
+        cookie.iotlb.check_at_rest();
+    })
 }
 
 fn bitmap() -> Vec<Scenario> {
@@ -245,6 +253,9 @@ fn bitmap() -> Vec<Scenario> {
         bitmap_reuse("recycles-first", RecyclesFirst).proved(),
         bitmap_reuse("flushes-unlocked", FlushesUnlocked).refuted([broken("I1")]),
         bitmap_reuse("frees-at-once", FreesAtOnce).refuted([broken("I1")]),
+        bitmap_exhausted("bitmap", Lazy).proved(),
+        bitmap_exhausted("strict", Strict).proved(),
+        bitmap_exhausted("recycles-first", RecyclesFirst).proved(),
         bitmap_fails("bitmap", Lazy).proved(),
         bitmap_fails("ignores-failure", IgnoresFailure).refuted([broken("I1")]),
         bitmap_exit("bitmap", Lazy).proved(),
@@ -275,6 +286,17 @@ fn bitmap_reuse(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<pci_
             zdev.s390_dma_unmap_pages(2);
             zdev.s390_dma_map_pages();
             forget();
+        })
+}
+
+/// Everything has been unmapped.
+fn bitmap_exhausted(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<pci_dma::Zdev>> {
+    scenario(scheme, "exhausted", BITMAP, move || pci_dma::Zdev::new(order, 2, 2))
+        .about("every page is unmapped, and one is wanted: is it had?")
+        .thread("CPU 0", |zdev| {
+            zdev.s390_dma_unmap_pages(1);
+            zdev.s390_dma_unmap_pages(2);
+            had(zdev.s390_dma_map_pages());
         })
 }
 
@@ -324,7 +346,7 @@ fn swap_reuse(scheme: &str, order: swap::Order) -> ScenarioBuilder<Arc<swap::Dom
 fn caches() -> Vec<Scenario> {
     use rcache::{IovaDomain, Order};
     let empty = |scheme: &str, order| {
-        scenario(scheme, "empties-caches", RCACHE, move || IovaDomain::new(order, 2))
+        scenario(scheme, "empties-caches", RCACHE, move || IovaDomain::new(order, 2, 0))
             .about("two CPUs find the tree exhausted, and empty each other's caches")
             .thread("CPU 0", |domain| {
                 let page = domain.alloc_iova_fast();
@@ -337,10 +359,26 @@ fn caches() -> Vec<Scenario> {
                 domain.alloc_iova_fast();
                 forget();
             })
-            .finally(|domain| domain.free_iova_rcaches())
+            .finally(|domain| {
+                domain.check_conservation();
+                domain.free_iova_rcaches();
+            })
+    };
+    let trims = || {
+        scenario("rcache", "worker", RCACHE, || IovaDomain::new(Order::AsMerged, 2, 1))
+            .about("the depot's worker gives a magazine back while a CPU wants it")
+            .thread("CPU 0", |domain| {
+                domain.schedule_depot_work();
+                domain.alloc_iova_fast();
+                forget();
+            })
+            .finally(|domain| {
+                domain.check_conservation();
+                domain.free_iova_rcaches();
+            })
     };
     let worker = |scheme: &str, order| {
-        scenario(scheme, "worker-teardown", RCACHE, move || IovaDomain::new(order, 1))
+        scenario(scheme, "worker-teardown", RCACHE, move || IovaDomain::new(order, 1, 0))
             .about("the domain goes while the depot's worker runs")
             .thread("free_iova_rcaches", |domain| {
                 domain.schedule_depot_work();
@@ -352,6 +390,7 @@ fn caches() -> Vec<Scenario> {
         empty("rcache", Order::AsMerged).proved(),
         empty("empties-locked", Order::EmptiesLocked)
             .refuted([ViolationKind::deadlock(["cpu_rcache->lock"])]),
+        trims().proved(),
         worker("rcache", Order::AsMerged).proved(),
         worker("frees-without-cancel", Order::FreesWithoutCancel)
             .refuted([ViolationKind::use_after_release("iova_rcache")]),

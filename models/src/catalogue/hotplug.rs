@@ -389,6 +389,15 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .thread("bind", |w| w.bus.bind(w, queue(2)))
             .thread("remove", remove::<V>)
             .proved(),
+        new("unassign-remove-unbind", running::<V>)
+            .about("no race: a queue is unbound whose device has lost it, and has been removed")
+            .thread("administrator", |w| {
+                assign(w, 0, 2);
+                unassign(w, 0, 2);
+                remove::<V>(w);
+                w.bus.unbind(w, queue(2));
+            })
+            .proved(),
         new("status-unbind", running::<V>)
             .about("the status of a queue is read while it is unbound")
             .thread("cat status", |w| _ = status_show(w, queue(1)))

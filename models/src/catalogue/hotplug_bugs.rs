@@ -247,7 +247,7 @@ fn config() -> Vec<Scenario> {
     fn control<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commits 6b8a02e216f6 and 3c77c525fe3c, 2026";
         bug::<V>(&format!("b19-control-domain/{name}"), source, with_control_domain::<V>)
-            .about("the host loses a control domain, and the guest that has it keeps it")
+            .about("the host loses one of two control domains, and the guest that has it keeps it")
             .thread("scan", |w| {
                 w.ap_scan_bus(&HostConfig::everything(), &without_control_domain(7))
             })
@@ -270,6 +270,7 @@ fn config() -> Vec<Scenario> {
     fn with_control_domain<V: Version>() -> World {
         let world = running::<V>();
         assign_control_domain_store(&world, 0, 7);
+        assign_control_domain_store(&world, 0, 8);
         world
     }
     fn lacking_control_domain<V: Version>() -> World {
@@ -348,6 +349,19 @@ fn ap_config() -> Vec<Scenario> {
         let queues = [OLD, NEW].map(|[apid, apqi]| ApQueue::new(Apqn { apid, apqi }));
         World::with_queues::<V>(1, 1, &[product(OLD)], queues)
     }
+    fn refused<V: Version>(name: &str) -> ScenarioBuilder<World> {
+        bug::<V>(&format!("b25-refused-masks/{name}"), SOURCE, world::<V>)
+            .about("masks with an adapter of the host's are refused, and whoever reads sees them")
+            .thread("ap_config_store", |w| {
+                let refused = ap_config_store(w, 0, &product([3, 4]));
+                assert_eq!(refused, Err(Errno::Eaddrnotavail), "adapter 3 is the host's");
+            })
+            .thread("ap_config_show", |w| {
+                if ap_config_show(w, 0) != product(OLD) {
+                    invariant_broken("INV-14", "ap_config shows masks that never were assigned");
+                }
+            })
+    }
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b25-torn-masks/{name}"), SOURCE, world::<V>)
             .about("01.0004 is exchanged for 02.0005, and whoever reads sees one half of each")
@@ -367,6 +381,8 @@ fn ap_config() -> Vec<Scenario> {
         new::<V2026Mended>("2026-mended")
             .about("what would mend it, posted by nobody: reading with mdevs_lock held")
             .proved(),
+        refused::<V6_15>("v6.15").refuted(broken("INV-14")),
+        refused::<V2026Mended>("2026-mended").proved(),
     ]
 }
 

@@ -410,6 +410,7 @@ const RACES: &[Race] = &[
                     Rule("I-6"),
                     Rule("I-7b"),
                     Rule("I-7c"),
+                    Rule("I-7d"),
                     Rule("I-8"),
                 ],
             ),

@@ -129,7 +129,23 @@ fn failed_attach() -> Vec<Scenario> {
             .finally(|w| w.at_rest(&[], &[]))
             .proved()
     };
-    [V5_18, V5_19, POSTED_V2, V6_2, V6_7, V6_13, V6_17, MENDED].iter().map(new).collect()
+    let again = |kernel: &Kernel| {
+        let kernel = *kernel;
+        let name = format!("iommu/bugs/attached-again/{}", kernel.name);
+        Scenario::builder(name, move || World::new(kernel, &[0], ALL))
+            .about("VFIO's domain cannot be attached, and then it can: the group is nobody's meanwhile")
+            .source(kernel.source)
+            .thread("VFIO_SET_IOMMU", |w: &Shared| {
+                w.machine.refuse_once(0);
+                assert!(vfio_group_set_container(w, 0).is_err(), "it was refused");
+                assert!(vfio_group_set_container(w, 0).is_ok(), "it is not refused again");
+            })
+            .finally(|w| w.at_rest(&[], &[]))
+            .proved()
+    };
+    let kernels = [V5_18, V5_19, POSTED_V2, V6_2, V6_7, V6_13, V6_17, MENDED];
+    let blocked = [V6_13, V6_17, MENDED];
+    kernels.iter().map(new).chain(blocked.iter().map(again)).collect()
 }
 
 /// A function in its error state refuses to be registered; that its domain is attached is no error,
@@ -332,6 +348,7 @@ fn unattached() -> Vec<Scenario> {
     vec![
         claim(failed(V6_7), null),
         claim(failed(V6_13), &[]),
+        claim(failed(MENDED), &[]),
         claim(pulled(V6_7), null),
         claim(pulled(V6_13), &[]),
         claim(pulled(V6_17), &[]),

@@ -34,8 +34,6 @@ struct State {
     flushes: Vec<Option<u64>>,
     /// Whether flushes fail.
     out_of_resources: bool,
-    /// Whether the device has been detached.
-    detached: bool,
 }
 
 fn bit(pfn: Pfn) -> u64 {
@@ -82,9 +80,7 @@ impl Iotlb {
                 return Some(("I2", format!("page {pfn} is unmapped twice")));
             }
             state.mapped &= !bit(pfn);
-            if !state.detached {
-                state.stale |= bit(pfn);
-            }
+            state.stale |= bit(pfn);
             None
         });
     }
@@ -93,6 +89,12 @@ impl Iotlb {
     #[track_caller]
     pub fn unhook_table(&self, pfn: Pfn) {
         self.state.execute(|state| state.unhooked |= bit(pfn));
+    }
+
+    /// How many pages are mapped.
+    #[track_caller]
+    pub fn mapped(&self) -> u64 {
+        self.state.execute(|state| u64::from(state.mapped.count_ones()))
     }
 
     /// RPCIT over everything begins.
@@ -143,10 +145,7 @@ impl Iotlb {
     /// The device is detached: it reaches nothing any more.
     #[track_caller]
     pub fn detach(&self) {
-        self.state.execute(|state| {
-            state.detached = true;
-            state.stale = 0;
-        });
+        self.state.execute(|state| state.stale = 0);
     }
 
     /// The memory of the table that translated a page is given back.

@@ -8,8 +8,8 @@
 
 use std::sync::Arc;
 
-use selvedge_core::function;
 use selvedge_core::sync::{PerCpu, SpinLock, Tracked, Work};
+use selvedge_core::{function, invariant_broken};
 
 use super::{FIRST, Iotlb, one, page};
 use crate::iova::{Allocator, CachedTree, CpuCache, Depot, Pages, Pfn};
@@ -29,6 +29,7 @@ pub enum Order {
 #[derive(Debug)]
 pub struct IovaDomain {
     order: Order,
+    pages: u64,
     /// The device.
     pub iotlb: Iotlb,
     cpus: PerCpu<SpinLock<CpuCache>>,
@@ -41,20 +42,24 @@ pub struct IovaDomain {
 }
 
 impl IovaDomain {
-    /// A domain of `pages` pages for two CPUs, all of them in the tree's hands.
-    pub fn new(order: Order, pages: u64) -> Arc<Self> {
+    /// A domain of `pages` pages for two CPUs. The first `parked` are free, in a magazine of the
+    /// depot each; the others are in the tree's hands.
+    pub fn new(order: Order, pages: u64, parked: u64) -> Arc<Self> {
         let cache = |_| SpinLock::new("cpu_rcache->lock", CpuCache::default());
+        let mut tree = CachedTree::new(Pages { pfn: FIRST, count: pages });
+        let mut depot = Depot::default();
+        for _ in 0..parked {
+            depot.put(0, vec![tree.alloc(0, one()).expect("there are more")]);
+        }
         Arc::new(Self {
             order,
+            pages,
             iotlb: Iotlb::new([]),
             cpus: PerCpu::new("rcache->cpu_rcaches", (0..2).map(cache)),
-            depot: SpinLock::new("rcache->lock", Depot::default()),
+            depot: SpinLock::new("rcache->lock", depot),
             work: Work::new("rcache->work"),
             memory: Tracked::new("iova_rcache", ()),
-            tree: SpinLock::new(
-                "iova_rbtree_lock",
-                CachedTree::new(Pages { pfn: FIRST, count: pages }),
-            ),
+            tree: SpinLock::new("iova_rbtree_lock", tree),
         })
     }
 
@@ -114,11 +119,13 @@ impl IovaDomain {
         self.work.queue_work(move || domain.iova_depot_work_func());
     }
 
-    /// `iova_depot_work_func`. Locks: `rcache->lock`.
+    /// `iova_depot_work_func`: gives a magazine back to the tree. (In Linux one that the depot has
+    /// beyond one for each CPU.) Locks: `rcache->lock`; `iova_rbtree_lock`.
     fn iova_depot_work_func(&self) {
         let _function = function("iova_depot_work_func");
         self.memory.get();
-        self.depot.lock().get(0);
+        let magazine = self.depot.lock().get(0);
+        magazine.into_iter().flatten().for_each(|pfn| self.free_iova(pfn));
     }
 
     /// `free_iova_rcaches`: the domain goes.
@@ -128,5 +135,22 @@ impl IovaDomain {
             self.work.cancel_work_sync();
         }
         self.memory.release();
+    }
+
+    /// At the end: what is not mapped can be had.
+    ///
+    /// # Violations
+    ///
+    /// I3: some of it cannot.
+    pub fn check_conservation(&self) {
+        self.cpus.iter().for_each(|cpu| self.free_cpu_cached_iovas(cpu));
+        let depot = std::iter::from_fn(|| self.depot.lock().get(0));
+        let parked = depot.flatten().count() as u64;
+        let left = self.pages - self.iotlb.mapped();
+        let mut tree = self.tree.lock();
+        let free = parked + (0..left).take_while(|_| tree.alloc(0, one()).is_ok()).count() as u64;
+        if free != left {
+            invariant_broken("I3", format!("{left} pages are not mapped, and {free} are free"));
+        }
     }
 }

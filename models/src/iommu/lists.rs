@@ -7,7 +7,7 @@
 //!
 //! Source: commits 1a3a7d64bbce and 2ba8336dab5f, v6.2; `include/linux/rculist.h`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use selvedge_core::sync::Hardware;
 
@@ -32,8 +32,8 @@ pub struct Lists {
 #[derive(PartialEq, Eq, Hash, Debug, Default)]
 struct Links {
     next: BTreeMap<Place, Place>,
-    /// The domain whose list each device is on, for whoever judges.
-    on: BTreeMap<usize, u8>,
+    /// The devices that are on a list, for whoever judges.
+    listed: BTreeSet<usize>,
 }
 
 impl Lists {
@@ -57,7 +57,7 @@ impl Lists {
             if let (Some((before, _)), Some(after)) = (before.map(|(at, to)| (*at, *to)), after) {
                 links.next.insert(before, after);
             }
-            links.on.remove(&zdev).is_some()
+            links.listed.remove(&zdev)
         });
         if !was_on {
             judge(machine, "I-3", "list_del_rcu of a device that is on no list");
@@ -70,7 +70,7 @@ impl Lists {
         self.links.execute(|links| {
             let first = links.next[&Place::Head(domain)];
             links.next.insert(Place::Node(zdev), first);
-            links.on.insert(zdev, domain);
+            links.listed.insert(zdev);
         });
         self.links.execute(|links| {
             links.next.insert(Place::Head(domain), Place::Node(zdev));
@@ -83,10 +83,20 @@ impl Lists {
         self.links.execute(|links| links.next[&at])
     }
 
-    /// The domain whose list the device is on.
+    /// The devices on the list of a domain, as whoever walks it finds them.
     #[track_caller]
-    pub fn domain_of(&self, zdev: usize) -> Option<u8> {
-        self.links.execute(|links| links.on.get(&zdev).copied())
+    pub fn devices_of(&self, domain: u8) -> Vec<usize> {
+        self.links.execute(|links| {
+            let mut devices = Vec::new();
+            let mut at = links.next[&Place::Head(domain)];
+            while let Place::Node(zdev) = at
+                && !devices.contains(&zdev)
+            {
+                devices.push(zdev);
+                at = links.next[&at];
+            }
+            devices
+        })
     }
 
     /// `list_empty`.

@@ -24,7 +24,8 @@ pub enum Removed {
 pub struct QueueDevice {
     removed: Removed,
     matrix_dev_lock: Mutex,
-    attributes: Attributes,
+    /// Its attributes.
+    pub attributes: Attributes,
 }
 
 impl QueueDevice {

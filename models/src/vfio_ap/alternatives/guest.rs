@@ -156,7 +156,6 @@ impl Guest {
     /// INV-04 if something is still pinned, registered, or interrupts.
     pub fn at_rest(&self) {
         if self.is_assigned() {
-            self.unassign();
             self.clear_masks();
             self.reset_queue();
         }
