@@ -54,6 +54,14 @@ pub const PROGRAMS: &[Program] = &[
         traces: Some(13_824),
         deadlock: None,
     },
+    // Executions of 30 operations.
+    Program {
+        name: "seq_n5_k3",
+        text: "0;1;2 | 0;1;2 | 0;1;2 | 0;1;2 | 0;1;2",
+        states: 9_664,
+        traces: Some(1_728_000),
+        deadlock: None,
+    },
     Program {
         name: "part3c",
         text: "0(1);0;0(1) | 1(2);2;1(2) | 0(2);0;0(2)",
@@ -245,7 +253,7 @@ mod tests {
             let census = certificate(program, Search::Census).states;
             assert_eq!(census, Some(program.states), "{}", program.name);
         }
-        for (program, traces) in with_traces(300_000) {
+        for (program, traces) in with_traces(2_000_000) {
             let counted = certificate(program, Search::Dpor).traces;
             assert_eq!(counted.map(u128::from), Some(traces), "{}", program.name);
         }

@@ -179,8 +179,8 @@ fn races(order: &HappensBefore) -> SmallVec<[Race; 2]> {
     let Some((newest, before)) = order.events.split_last() else { return races };
     let event = &newest.event;
     // What orders an earlier event and this one, with what made this one possible and without.
-    let mut needed = newest.needed.clone();
-    let mut known = newest.known.clone();
+    let mut needed = order.needed.clone();
+    let mut known = order.known.clone();
     for earlier in order.related(event, before.len()) {
         let past = &before[earlier];
         if event.kind().is_unfair() && past.event.what.object == event.what.object {

@@ -9,27 +9,31 @@
 use std::hash::Hasher;
 
 use rustc_hash::FxHasher;
-use smallvec::SmallVec;
 
 use super::dependency::{Event, dependent, enables};
 use crate::machine::QUEUED;
 use crate::mix::mix;
 use crate::op::{Op, OpKind, ThreadId};
 
-/// How many events of each thread have happened before something.
-#[derive(PartialEq, Eq, Default, Debug)]
-pub(super) struct Clock(SmallVec<[u32; 8]>);
+/// How many threads' events are counted in place.
+const FEW: usize = 8;
 
-impl Clone for Clock {
-    /// Word for word, which is quicker than one by one.
-    fn clone(&self) -> Self {
-        Self(SmallVec::from_slice(&self.0))
-    }
+/// How many events of each thread have happened before something.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Clock {
+    /// Of the first threads; there are mostly no others. An array is copied and joined in a few
+    /// instructions, and clocks are what the search works with most.
+    few: [u32; FEW],
+    more: Vec<u32>,
 }
 
 impl Clock {
     pub(super) fn of(&self, thread: ThreadId) -> u32 {
-        self.0.get(thread.index()).copied().unwrap_or(0)
+        let index = thread.index();
+        match self.few.get(index) {
+            Some(count) => *count,
+            None => self.more.get(index - FEW).copied().unwrap_or(0),
+        }
     }
 
     /// Whether the event that `past` is about is among them.
@@ -38,19 +42,30 @@ impl Clock {
     }
 
     pub(super) fn join(&mut self, other: &Self) {
-        if self.0.len() < other.0.len() {
-            self.0.resize(other.0.len(), 0);
+        for (mine, theirs) in self.few.iter_mut().zip(&other.few) {
+            *mine = (*mine).max(*theirs);
         }
-        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+        if self.more.len() < other.more.len() {
+            self.more.resize(other.more.len(), 0);
+        }
+        for (mine, theirs) in self.more.iter_mut().zip(&other.more) {
             *mine = (*mine).max(*theirs);
         }
     }
 
     fn count(&mut self, thread: ThreadId) {
-        if self.0.len() <= thread.index() {
-            self.0.resize(thread.index() + 1, 0);
+        let index = thread.index();
+        if index >= FEW && self.more.len() <= index - FEW {
+            self.more.resize(index - FEW + 1, 0);
         }
-        self.0[thread.index()] += 1;
+        match self.few.get_mut(index) {
+            Some(count) => *count += 1,
+            None => self.more[index - FEW] += 1,
+        }
+    }
+
+    fn counts(&self) -> impl Iterator<Item = u32> {
+        self.few.iter().chain(&self.more).copied()
     }
 }
 
@@ -59,10 +74,6 @@ impl Clock {
 pub(super) struct Past {
     pub(super) event: Event,
     pub(super) clock: Clock,
-    /// What had happened before, as far as the thread knew.
-    pub(super) known: Clock,
-    /// That, and what made the event possible.
-    pub(super) needed: Clock,
     before: Before,
     /// Of the events up to this one.
     fingerprint: u64,
@@ -86,6 +97,10 @@ impl Past {
 #[derive(Debug, Default)]
 pub(super) struct HappensBefore {
     pub(super) events: Vec<Past>,
+    /// What had happened before the newest event, as far as its thread knew.
+    pub(super) known: Clock,
+    /// That, and what made the event possible.
+    pub(super) needed: Clock,
     /// The last event of each thread, and the last on each object.
     of_thread: Vec<Option<usize>>,
     on_object: Vec<Option<usize>>,
@@ -131,7 +146,8 @@ impl HappensBefore {
         set(&mut self.of_thread, event.thread().index(), now);
         set(&mut self.on_object, event.what.object.index(), now);
         self.far_reaching += usize::from(event.is_far_reaching());
-        self.events.push(Past { event, clock, known, needed, before, fingerprint });
+        self.events.push(Past { event, clock, before, fingerprint });
+        (self.known, self.needed) = (known, needed);
     }
 
     pub(super) fn pop(&mut self) -> Option<Event> {
@@ -202,7 +218,7 @@ fn fingerprint(event: &Event, clock: &Clock) -> u64 {
     let mut hasher = FxHasher::default();
     words.for_each(|word| hasher.write_u64(word));
     // Who has had no event yet may be missing at the end of a clock.
-    let counts = clock.0.iter().enumerate().filter(|(_, count)| **count > 0);
-    counts.for_each(|(thread, count)| hasher.write_u64((thread as u64) << 32 | u64::from(*count)));
+    let counts = clock.counts().enumerate().filter(|(_, count)| *count > 0);
+    counts.for_each(|(thread, count)| hasher.write_u64((thread as u64) << 32 | u64::from(count)));
     mix(0, hasher.finish())
 }
