@@ -390,12 +390,15 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .thread("remove", remove::<V>)
             .proved(),
         new("unassign-remove-unbind", running::<V>)
-            .about("no race: a queue is unbound whose device has lost it, and has been removed")
+            .about("no race: queues are unbound whose device has lost them, and has been removed")
             .thread("administrator", |w| {
                 assign(w, 0, 2);
                 unassign(w, 0, 2);
+                w.bus.unbind(w, queue(1));
                 remove::<V>(w);
                 w.bus.unbind(w, queue(2));
+                w.bus.bind(w, queue(1));
+                w.bus.unbind(w, queue(1));
             })
             .proved(),
         new("status-unbind", running::<V>)

@@ -149,13 +149,16 @@ pub fn iommu_detach_group(w: &Arc<World>, zdev: usize) {
 ///
 /// # Errors
 ///
-/// What the driver returns.
+/// [`Errno::Eperm`] if the group has an owner, and what the driver returns.
 pub fn iommu_group_claim_dma_owner(w: &Arc<World>, zdev: usize) -> Result<(), Errno> {
     if !w.kernel.has_owners() {
         return Ok(());
     }
     let _function = function("iommu_group_claim_dma_owner");
     let mut members = w.held(zdev).group.mutex.lock();
+    if members.owned {
+        return Err(Errno::Eperm);
+    }
     set_domain(w, zdev, &members, Some(w.kernel.blocking_domain(zdev)))?;
     members.owned = true;
     Ok(())
