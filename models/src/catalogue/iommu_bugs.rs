@@ -8,7 +8,7 @@ use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
 use super::iommu::{
     ALL, BUT_LISTS, Builder, MENDED, POSTED_V1, POSTED_V2, Shared, V5_18, V5_19, V6_2, V6_2_LOCKED,
-    V6_7, V6_13, V6_17, Wrong, attached, claim, detach, flush, unset, walk,
+    V6_7, V6_13, V6_17, Wrong, attached, claim, detach, flush, fresh, unset, walk,
 };
 use crate::iommu::cookie::Cookie;
 use crate::iommu::counters::pci_perf_show;
@@ -48,9 +48,17 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     families.into_iter().flatten().collect()
 }
 
+/// A function is attached to VFIO's domain.
 fn bug(name: &str, kernel: Kernel, judged: Judged) -> Builder {
-    let name = format!("iommu/bugs/{name}/{}", kernel.name);
-    Scenario::builder(name, move || attached(kernel, judged)).source(kernel.source)
+    bug_in(name, kernel, move || attached(kernel, judged))
+}
+
+fn bug_in(
+    name: &str,
+    kernel: Kernel,
+    world: impl Fn() -> Shared + Send + Sync + 'static,
+) -> Builder {
+    Scenario::builder(format!("iommu/bugs/{name}/{}", kernel.name), world).source(kernel.source)
 }
 
 const NO_RULE: Judged = |_| false;
@@ -98,9 +106,8 @@ fn restore() -> Vec<Scenario> {
             world.machine.refuse_once(0);
             world
         };
-        Scenario::builder(format!("iommu/bugs/b06-restore/{}", kernel.name), world)
+        bug_in("b06-restore", kernel, world)
             .about("the blocking domain cannot be attached to a function that is deconfigured")
-            .source(kernel.source)
             .thread("iommu_detach_group", detach)
             .thread("deconfigure", |w| zpci_deconfigure_device(w, 0))
             .finally(|w| w.at_rest(&[], &[0]))
@@ -115,13 +122,11 @@ fn restore() -> Vec<Scenario> {
 fn failed_attach() -> Vec<Scenario> {
     let new = |kernel: &Kernel| {
         let kernel = *kernel;
-        let name = format!("iommu/bugs/failed-attach/{}", kernel.name);
         // Up to v6.1 the domain before has the device too.
         let judged = if kernel.lists_by_rcu() { ALL } else { BUT_LISTS };
-        Scenario::builder(name, move || World::new(kernel, &[0], judged))
+        bug_in("failed-attach", kernel, move || World::new(kernel, &[0], judged))
             .about("the table of VFIO's domain cannot be registered: is the device what it was?")
-            .source(kernel.source)
-            .thread("VFIO_SET_IOMMU", |w: &Shared| {
+            .thread("VFIO_SET_IOMMU", |w| {
                 _ = iommu_group_claim_dma_owner(w, 0);
                 w.machine.refuse_once(0);
                 assert!(iommu_attach_group(w, A, 0).is_err(), "it was refused");
@@ -131,11 +136,9 @@ fn failed_attach() -> Vec<Scenario> {
     };
     let again = |kernel: &Kernel| {
         let kernel = *kernel;
-        let name = format!("iommu/bugs/attached-again/{}", kernel.name);
-        Scenario::builder(name, move || World::new(kernel, &[0], ALL))
+        bug_in("attached-again", kernel, move || fresh(kernel))
             .about("VFIO's domain cannot be attached, and then it can: the group is nobody's meanwhile")
-            .source(kernel.source)
-            .thread("VFIO_SET_IOMMU", |w: &Shared| {
+            .thread("VFIO_SET_IOMMU", |w| {
                 w.machine.refuse_once(0);
                 assert!(vfio_group_set_container(w, 0).is_err(), "it was refused");
                 assert!(vfio_group_set_container(w, 0).is_ok(), "it is not refused again");
@@ -152,11 +155,10 @@ fn failed_attach() -> Vec<Scenario> {
 /// and its recovery registers it.
 fn error_state() -> Vec<Scenario> {
     let new = |kernel: Kernel| {
-        let name = format!("iommu/bugs/error-state/{}", kernel.name);
-        Scenario::builder(name, move || World::new(kernel, &[0], ALL))
+        bug_in("error-state", kernel, move || fresh(kernel))
             .about("a function is attached in its error state, and recovered")
             .source("commit 59bbf596791b, v6.2")
-            .thread("in turn", |w: &Shared| {
+            .thread("in turn", |w| {
                 w.machine.set_error(0, true);
                 _ = iommu_attach_group(w, A, 0);
                 w.machine.set_error(0, false);
@@ -324,9 +326,8 @@ fn unattached() -> Vec<Scenario> {
             world.machine.refuse_once(0);
             world
         };
-        Scenario::builder(format!("iommu/bugs/b11-failed-attach/{}", kernel.name), world)
+        bug_in("b11-failed-attach", kernel, world)
             .about("a domain cannot be attached; then the device is released")
-            .source(kernel.source)
             .thread("in turn", |w| {
                 assert!(iommu_attach_group(w, A, 0).is_err(), "it was refused");
                 zpci_deconfigure_device(w, 0);
@@ -416,29 +417,25 @@ fn busy() -> Vec<Scenario> {
             iommu_group_claim_dma_owner(&world, 0).expect("nobody else has it");
             busy(world)
         };
-        Scenario::builder(format!("iommu/bugs/busy-attach/{}", kernel.name), world)
+        bug_in("busy-attach", kernel, world)
             .about("a function is attached that is busy")
             .source(
                 "\"Re: [PATCH v4 1/2] iommu/s390: Fix race with release_device ops\", P. Morel, \
                      1 September 2022, and what he said of v1 in August",
             )
-            .thread("VFIO_SET_IOMMU", |w: &Shared| _ = iommu_attach_group(w, A, 0))
+            .thread("VFIO_SET_IOMMU", |w| _ = iommu_attach_group(w, A, 0))
             .finally(|w| w.at_rest(&[], &[]))
     };
     let recover = |kernel: Kernel| {
-        let world = move || busy(attached(kernel, ALL));
-        Scenario::builder(format!("iommu/bugs/busy-recovery/{}", kernel.name), world)
+        bug_in("busy-recovery", kernel, move || busy(attached(kernel, ALL)))
             .about("a function is recovered that is busy")
-            .source(kernel.source)
-            .thread("recovery", |w: &Shared| zpci_reenable_device(w, 0))
+            .thread("recovery", |w| zpci_reenable_device(w, 0))
             .finally(|w| w.at_rest(&[], &[]))
     };
     let detach = |kernel: Kernel| {
-        let world = move || busy(attached(kernel, BUT_LISTS));
-        Scenario::builder(format!("iommu/bugs/busy-detach/{}", kernel.name), world)
+        bug_in("busy-detach", kernel, move || busy(attached(kernel, BUT_LISTS)))
             .about("a function is detached that is busy")
-            .source(kernel.source)
-            .thread("VFIO_GROUP_UNSET_CONTAINER", |w: &Shared| iommu_detach_group(w, 0))
+            .thread("VFIO_GROUP_UNSET_CONTAINER", |w| iommu_detach_group(w, 0))
             .finally(|w| w.at_rest(&[], &[]))
     };
     vec![

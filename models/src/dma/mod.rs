@@ -23,7 +23,9 @@ pub mod swap;
 
 pub use iotlb::Iotlb;
 
-use crate::iova::{Pages, Pfn, Request};
+use selvedge_core::invariant_broken;
+
+use crate::iova::{Allocator, CachedTree, Pages, Pfn, Request};
 
 /// The first page: page 0 is never handed out.
 const FIRST: Pfn = 1;
@@ -35,4 +37,16 @@ fn page(pfn: Pfn) -> Pages {
 /// The request for a page.
 fn one() -> Request {
     Request::pages(1).expect("a page is more than nothing")
+}
+
+/// At the end: exactly the `left` pages that are not mapped can be had.
+///
+/// # Violations
+///
+/// I3: fewer can, or more.
+fn check_conservation(tree: &mut CachedTree, left: u64) {
+    let free = (0..=left).take_while(|_| tree.alloc(0, one()).is_ok()).count() as u64;
+    if free != left {
+        invariant_broken("I3", format!("{left} pages are not mapped, and {free} are free"));
+    }
 }

@@ -313,9 +313,8 @@ impl World {
 
     /// At the end, when nobody is about: what hardware and software believe is the same (I-1), each
     /// device is on the list of its domain and no other (I-3), none that was released is on any
-    /// (I-5), and the DMA API has no bitmaps (I-7b) and no table (I-7d)
-    /// too much. Then everything is freed but what the
-    /// scenario has freed.
+    /// (I-5), and the DMA API has no bitmaps (I-7b) and no table (I-7d) too much. Then everything is
+    /// freed but what the scenario has freed.
     pub fn at_rest(&self, freed: &[Dom], gone: &[usize]) {
         for zdev in 0..self.zdevs.len() {
             self.check_device(zdev, freed);

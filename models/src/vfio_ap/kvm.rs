@@ -85,8 +85,8 @@ impl Kvm {
     }
 
     /// `kvm_arch_crypto_set_masks` since v5.15: gives the guest these queues, and control of these
-    /// domains. The caller holds `kvm->lock`. `kvm_s390_vcpu_block_all` keeps the vCPUs out of SIE meanwhile; it does not
-    /// take their mutexes, so a vCPU in an intercept does not hold it up.
+    /// domains. The caller holds `kvm->lock`. `kvm_s390_vcpu_block_all` keeps the vCPUs out of SIE
+    /// meanwhile; it does not take their mutexes, so a vCPU in an intercept does not hold it up.
     #[track_caller]
     pub fn crypto_set_masks(&self, machine: &Machine, apcb: ApMatrix, adm: ApMask) {
         machine.set_apcb(self.vm, apcb, adm);
