@@ -20,6 +20,7 @@ use crate::violation::ViolationKind;
 
 use super::intern::History;
 use super::lesson::{Effect, Lesson, Lessons, Next, Shape};
+use super::successor::Successor;
 
 /// A state of the program in numbers: its [`Shape`], the state of each thread, the state of each
 /// object. Equal numbers mean equal states, in one automaton.
@@ -58,6 +59,13 @@ struct ThreadState {
     next: Next,
 }
 
+/// The next operation of a thread: who takes it, and where.
+#[derive(Clone, Copy)]
+struct Turn {
+    thread: ThreadId,
+    object: ObjectId,
+}
+
 struct ObjectState {
     object: ObjectId,
     machine: Box<dyn Machine>,
@@ -72,8 +80,10 @@ struct Meeting {
 
 #[derive(Clone, Copy)]
 enum Transition {
+    /// The object becomes this, and the thread goes on so. Nothing else happens.
+    Goes { object: u32, thread: u32 },
     /// The object becomes this, and the thread does that.
-    Goes { object: u32, outcome: u32 },
+    Does { object: u32, outcome: u32 },
     /// The thread makes something, so what it does depends on what there is already.
     Makes { object: u32, maker: u32 },
     /// What the thread does then has not been seen yet.
@@ -102,6 +112,19 @@ enum NumberedEffect {
     Spawned(u32),
 }
 
+/// What a step does.
+enum Does<'a> {
+    Changes(Changes<'a>),
+    Violates(Violated<'a>),
+}
+
+/// What a step changes: what the object becomes, how the thread goes on, and what else.
+struct Changes<'a> {
+    object: u32,
+    thread: u32,
+    effects: &'a [NumberedEffect],
+}
+
 /// What has to be learned before a state can be expanded.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Missing {
@@ -115,7 +138,7 @@ pub(super) enum Missing {
 
 /// What a transition out of a state leads to.
 pub(super) enum Leads<'a> {
-    To(&'a mut Vec<u32>),
+    To(Successor<'a>),
     /// The step violates something: this, or a rule of its object.
     Violates(Violated<'a>),
 }
@@ -259,7 +282,12 @@ impl Automaton {
     ) -> Transition {
         let object = self.object(object, machine);
         match self.replies.get(&(history, reply)) {
-            Some(Known::Always(outcome)) => Transition::Goes { object, outcome: *outcome },
+            Some(Known::Always(outcome)) => match &self.outcomes[*outcome as usize] {
+                Outcome { next, effects, violated: None } if effects.is_empty() => {
+                    Transition::Goes { object, thread: *next }
+                }
+                _ => Transition::Does { object, outcome: *outcome },
+            },
             Some(Known::ByShape(maker)) => Transition::Makes { object, maker: *maker },
             None => Transition::Unseen,
         }
@@ -285,8 +313,21 @@ impl Automaton {
     /// The thread and the object that meet in `state` at the next operation of `thread`.
     pub(super) fn meeting_of(&self, state: &State, thread: ThreadId) -> (u32, u32) {
         let (_, threads, objects) = parts(state);
-        let object = self.wanted(state, thread.index());
+        let Turn { object, .. } = self.turn(state, thread);
         (threads[thread.index()], objects[object.index()])
+    }
+
+    /// The next operation of `thread`, which has one.
+    fn turn(&self, state: &State, thread: ThreadId) -> Turn {
+        let (_, threads, _) = parts(state);
+        let turn = self.turn_of(thread.index(), threads[thread.index()]);
+        turn.expect("whoever can take a step has announced it")
+    }
+
+    /// The next operation of a thread that is in state `number`, if there is one.
+    fn turn_of(&self, thread: usize, number: u32) -> Option<Turn> {
+        let (object, _) = self.threads[number as usize].next.pending?;
+        Some(Turn { thread: ThreadId::new(thread), object })
     }
 
     fn thread(&mut self, thread: ThreadId, next: Next) -> Result<u32, Diverged> {
@@ -336,10 +377,13 @@ impl Automaton {
     /// A number for `state` that is the same in every automaton of the program.
     pub(super) fn digest(&self, state: &State) -> u64 {
         let (shape, threads, objects) = parts(state);
-        let threads = threads.iter().map(|thread| self.threads[*thread as usize].next.history);
-        let objects = objects.iter().map(|object| self.objects[*object as usize].digest);
         let mut hasher = FxHasher::default();
-        threads.chain(objects).for_each(|part| hasher.write_u64(part));
+        for thread in threads {
+            hasher.write_u64(self.threads[*thread as usize].next.history);
+        }
+        for object in objects {
+            hasher.write_u64(self.objects[*object as usize].digest);
+        }
         mix(u64::from(shape.0), hasher.finish())
     }
 
@@ -353,14 +397,14 @@ impl Automaton {
         mut leads: impl FnMut(ThreadId, u8, Leads<'_>),
     ) -> Result<Expanded, Missing> {
         let (_, threads, _) = parts(state);
-        if reduced && let Some(thread) = self.unlock_first(threads) {
-            self.advance(state, thread, scratch, &mut leads)?;
+        if reduced && let Some(turn) = self.unlock_first(threads) {
+            self.advance(state, turn, scratch, &mut leads)?;
             return Ok(Expanded::Goes);
         }
         let mut expanded = Expanded::Stuck;
         for (thread, number) in threads.iter().enumerate() {
-            if self.threads[*number as usize].next.pending.is_some()
-                && self.advance(state, thread, scratch, &mut leads)?.sure > 0
+            if let Some(turn) = self.turn_of(thread, *number)
+                && self.advance(state, turn, scratch, &mut leads)?.sure > 0
             {
                 expanded = Expanded::Goes;
             }
@@ -369,10 +413,11 @@ impl Automaton {
     }
 
     /// A thread about to give back a mutex that nobody tries.
-    fn unlock_first(&self, threads: &[u32]) -> Option<usize> {
-        threads.iter().position(|number| {
-            let next = &self.threads[*number as usize].next;
-            next.pending.is_some_and(|(object, op)| op.kind.unlocks() && !self.tried(object))
+    fn unlock_first(&self, threads: &[u32]) -> Option<Turn> {
+        threads.iter().enumerate().find_map(|(thread, number)| {
+            let (object, op) = self.threads[*number as usize].next.pending?;
+            let first = op.kind.unlocks() && !self.tried(object);
+            first.then(|| Turn { thread: ThreadId::new(thread), object })
         })
     }
 
@@ -383,93 +428,101 @@ impl Automaton {
         state: &mut Vec<u32>,
         mut each: impl FnMut(ThreadId),
     ) -> Result<(), Missing> {
-        while let Some(thread) = self.unlock_first(parts(state).1) {
-            let me = ThreadId::new(thread);
-            let (becomes, outcome) = match self.meeting(state, thread)?.ways[0].0 {
-                Transition::Goes { object, outcome } => (object, &self.outcomes[outcome as usize]),
-                Transition::Unseen => return Err(Missing::Step(me, 0)),
-                Transition::Makes { .. } | Transition::Faults(_) => return Ok(()),
-            };
-            if outcome.violated.is_some() {
+        while let Some(turn) = self.unlock_first(parts(state).1) {
+            let transition = self.meeting(state, turn)?.ways[0].0;
+            if matches!(transition, Transition::Makes { .. }) {
                 return Ok(());
             }
-            self.apply(state, thread, becomes, outcome)?;
-            each(me);
+            let Does::Changes(changes) = self.does(state, turn, 0, transition)? else {
+                return Ok(());
+            };
+            for (at, number) in changes.at(state, turn) {
+                state[at] = number;
+            }
+            self.take_effect(changes.effects, state)?;
+            each(turn.thread);
         }
         Ok(())
     }
 
-    /// What the next operation of `thread` leads to, each way that it can be done now.
+    /// What an operation leads to, each way that it can be done now.
+    #[inline(always)]
     fn advance(
         &self,
         state: &State,
-        thread: usize,
+        turn: Turn,
         scratch: &mut Vec<u32>,
         leads: &mut impl FnMut(ThreadId, u8, Leads<'_>),
     ) -> Result<Ready, Missing> {
-        let meeting = self.meeting(state, thread)?;
-        let me = ThreadId::new(thread);
+        let meeting = self.meeting(state, turn)?;
         for (way, (transition, _)) in (0..).zip(&meeting.ways) {
-            leads(me, way, self.take(state, me, way, *transition, scratch)?);
+            let next = match *transition {
+                // Nearly always, and then nothing has to be looked up or copied.
+                Transition::Goes { object, thread } => {
+                    let changes = Changes { object, thread, effects: &[] };
+                    Leads::To(Successor::new(state, changes.at(state, turn)))
+                }
+                transition => match self.does(state, turn, way, transition)? {
+                    Does::Violates(what) => Leads::Violates(what),
+                    Does::Changes(changes) => {
+                        self.go(state, turn, &changes, scratch)?;
+                        Leads::To(Successor::whole(scratch))
+                    }
+                },
+            };
+            leads(turn.thread, way, next);
         }
         Ok(meeting.ready)
     }
 
-    /// What can happen at the next operation of `thread`.
-    fn meeting(&self, state: &State, thread: usize) -> Result<&Meeting, Missing> {
-        let (thread, object) = self.meeting_of(state, ThreadId::new(thread));
+    /// What can happen at an operation.
+    #[inline(always)]
+    fn meeting(&self, state: &State, turn: Turn) -> Result<&Meeting, Missing> {
+        let (_, threads, objects) = parts(state);
+        let (thread, object) = (threads[turn.thread.index()], objects[turn.object.index()]);
         self.meetings.get(&pair(thread, object)).ok_or(Missing::Meeting(thread, object))
     }
 
-    /// Where one transition out of `state` leads.
-    fn take<'a>(
-        &'a self,
+    /// What a step out of `state` does.
+    fn does(
+        &self,
         state: &State,
-        me: ThreadId,
+        turn: Turn,
         way: u8,
         transition: Transition,
-        scratch: &'a mut Vec<u32>,
-    ) -> Result<Leads<'a>, Missing> {
-        let (becomes, outcome) = match transition {
-            Transition::Goes { object, outcome } => (object, outcome),
+    ) -> Result<Does<'_>, Missing> {
+        let (object, outcome) = match transition {
+            Transition::Goes { object, thread } => {
+                return Ok(Does::Changes(Changes { object, thread, effects: &[] }));
+            }
+            Transition::Does { object, outcome } => (object, outcome),
             Transition::Makes { object, maker } => {
                 let outcome = self.makers[maker as usize].get(&parts(state).0);
-                (object, *outcome.ok_or(Missing::Step(me, way))?)
+                (object, *outcome.ok_or(Missing::Step(turn.thread, way))?)
             }
-            Transition::Unseen => return Err(Missing::Step(me, way)),
+            Transition::Unseen => return Err(Missing::Step(turn.thread, way)),
             Transition::Faults(fault) => {
-                return Ok(Leads::Violates(Violated::Rule(self.wanted(state, me.index()), fault)));
+                return Ok(Does::Violates(Violated::Rule(turn.object, fault)));
             }
         };
-        let outcome = &self.outcomes[outcome as usize];
-        if let Some(kind) = &outcome.violated {
-            return Ok(Leads::Violates(Violated::Other(kind)));
-        }
-        scratch.clear();
-        scratch.extend_from_slice(state);
-        self.apply(scratch, me.index(), becomes, outcome)?;
-        Ok(Leads::To(scratch))
+        Ok(match &self.outcomes[outcome as usize] {
+            Outcome { violated: Some(kind), .. } => Does::Violates(Violated::Other(kind)),
+            Outcome { next, effects, violated: None } => {
+                Does::Changes(Changes { object, thread: *next, effects })
+            }
+        })
     }
 
-    /// The object that `thread` wants.
-    fn wanted(&self, state: &State, thread: usize) -> ObjectId {
-        let (_, threads, _) = parts(state);
-        self.threads[threads[thread] as usize].next.pending.expect("it has a next one").0
-    }
-
-    /// The object that `thread` wants becomes this, and the thread does that.
-    fn apply(
+    /// Writes to `next` where a step out of `state` leads.
+    fn go(
         &self,
-        state: &mut Vec<u32>,
-        thread: usize,
-        becomes: u32,
-        outcome: &Outcome,
+        state: &State,
+        turn: Turn,
+        changes: &Changes<'_>,
+        next: &mut Vec<u32>,
     ) -> Result<(), Missing> {
-        let object = self.wanted(state, thread);
-        let threads = Shape(state[0]).threads();
-        state[1 + thread] = outcome.next;
-        state[1 + threads + object.index()] = becomes;
-        self.take_effect(&outcome.effects, state)
+        Successor::new(state, changes.at(state, turn)).write_to(next);
+        self.take_effect(changes.effects, next)
     }
 
     /// What can happen in `state`, for a search that chooses among it.
@@ -507,23 +560,29 @@ impl Automaton {
     ) -> Result<(), Missing> {
         let (_, threads, _) = parts(state);
         for (thread, number) in threads.iter().enumerate() {
-            if let Some(pending) = self.threads[*number as usize].next.pending {
-                look(ThreadId::new(thread), pending, self.meeting(state, thread)?.ready);
+            if let Some((object, op)) = self.threads[*number as usize].next.pending {
+                let turn = Turn { thread: ThreadId::new(thread), object };
+                look(turn.thread, (object, op), self.meeting(state, turn)?.ready);
             }
         }
         Ok(())
     }
 
-    /// What a thread is told by the step that `choice` takes, and where the step leads.
-    pub(super) fn step<'a>(
-        &'a self,
+    /// What a thread is told by the step that `choice` takes, and what the step violates; if
+    /// nothing, `next` is where it leads.
+    pub(super) fn step(
+        &self,
         state: &State,
         choice: Choice,
-        scratch: &'a mut Vec<u32>,
-    ) -> Result<(u64, Leads<'a>), Missing> {
+        next: &mut Vec<u32>,
+    ) -> Result<(u64, Result<(), Violated<'_>>), Missing> {
         let Choice { thread, way } = choice;
-        let (transition, reply) = self.meeting(state, thread.index())?.ways[usize::from(way)];
-        Ok((reply, self.take(state, thread, way, transition, scratch)?))
+        let turn = self.turn(state, thread);
+        let (transition, reply) = self.meeting(state, turn)?.ways[usize::from(way)];
+        Ok(match self.does(state, turn, way, transition)? {
+            Does::Violates(what) => (reply, Err(what)),
+            Does::Changes(changes) => (reply, Ok(self.go(state, turn, &changes, next)?)),
+        })
     }
 
     fn take_effect(&self, effects: &[NumberedEffect], state: &mut Vec<u32>) -> Result<(), Missing> {
@@ -546,6 +605,14 @@ impl Automaton {
             }
         }
         Ok(())
+    }
+}
+
+impl Changes<'_> {
+    /// The words of `state` that change, but for the effects.
+    fn at(&self, state: &State, turn: Turn) -> [(usize, u32); 2] {
+        let threads = Shape(state[0]).threads();
+        [(1 + turn.thread.index(), self.thread), (1 + threads + turn.object.index(), self.object)]
     }
 }
 

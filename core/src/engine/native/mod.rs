@@ -11,6 +11,8 @@ mod orderings;
 mod starvation;
 mod stateful;
 mod states;
+mod successor;
+mod table;
 mod walk;
 mod ways;
 

@@ -28,7 +28,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::explore::{Choice, Schedule};
 use crate::op::ThreadId;
 
-use super::automaton::{Automaton, Leads, Missing};
+use super::automaton::{Automaton, Missing};
 use super::states::{Id, States};
 
 /// Threads of the graph, one bit each.
@@ -91,7 +91,7 @@ impl Graph {
             numbers.insert(id, nodes.len() as u32);
             nodes.push(Node { id, pending: 0, possible: 0, polls: 0, steps: Vec::new() });
         });
-        let mut scratch = Vec::new();
+        let mut next = Vec::new();
         for node in &mut nodes {
             let state = states.get(node.id);
             let mut sure = Vec::new();
@@ -112,11 +112,11 @@ impl Graph {
             }
             for choice in sure {
                 node.possible |= bit(choice.thread.index());
-                let (_, leads) =
-                    automaton.step(&state, choice, &mut scratch).unwrap_or_else(unexpanded);
+                let (_, violated) =
+                    automaton.step(&state, choice, &mut next).unwrap_or_else(unexpanded);
                 // A violation leads nowhere.
-                if let Leads::To(next) = leads {
-                    let id = states.find(next).expect("a census reaches every state");
+                if violated.is_ok() {
+                    let id = states.find(&next).expect("a census reaches every state");
                     node.steps.push(Step { choice, to: numbers[&id] });
                 }
             }

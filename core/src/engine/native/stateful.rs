@@ -38,6 +38,7 @@ use crate::verdict::Certificate;
 use super::automaton::{Automaton, Expanded, Leads, Missing, State, ViolatedKey};
 use super::learner::{Learner, SavedLearner};
 use super::states::{Adder, HEADER, Id, Mark, Origin, Run, States};
+use super::successor::Successor;
 use super::ways::Ways;
 use super::{Exploration, Saved, starvation};
 
@@ -145,7 +146,14 @@ impl Found {
 #[derive(Default)]
 struct Scratch {
     run: Vec<u32>,
-    state: Vec<u32>,
+    expand: ExpandRoom,
+}
+
+/// Where the states that follow one are worked out.
+#[derive(Default)]
+struct ExpandRoom {
+    next: Vec<u32>,
+    unlocked: Vec<u32>,
 }
 
 impl Stateful {
@@ -271,7 +279,8 @@ impl Stateful {
         (self.depth, self.expanded) = (0, (0, 0));
         let start = self.states.start();
         if !self.learner.beginning().is_empty() {
-            self.states.adder().reach(self.learner.beginning(), Origin::BEGINNING);
+            let beginning = Successor::whole(self.learner.beginning());
+            self.states.adder().reach(beginning, Origin::BEGINNING);
         }
         self.level = (start, self.states.mark());
     }
@@ -310,9 +319,10 @@ impl Stateful {
         let found = Mutex::new(Found::default());
         let work = || {
             let mut mine = Found::default();
+            let mut adder = self.states.adder();
             let mut scratch = Scratch::default();
             while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                self.expand_run(*run, &mut scratch, &mut mine);
+                self.expand_run(*run, &mut adder, &mut scratch, &mut mine);
             }
             let mut all = found.lock().expect("nobody panics with it");
             *all = std::mem::take(&mut *all).and(mine);
@@ -326,11 +336,16 @@ impl Stateful {
         found.into_inner().expect("nobody panicked with it")
     }
 
-    fn expand_run(&self, run: Run, scratch: &mut Scratch, found: &mut Found) {
+    fn expand_run(
+        &self,
+        run: Run,
+        adder: &mut Adder<'_>,
+        scratch: &mut Scratch,
+        found: &mut Found,
+    ) {
         self.states.copy(run, &mut scratch.run);
-        let mut adder = self.states.adder();
         for (id, state) in run.states(&scratch.run) {
-            self.expand_state(id, state, &mut adder, &mut scratch.state, found);
+            self.expand_state(id, state, adder, &mut scratch.expand, found);
         }
     }
 
@@ -339,23 +354,29 @@ impl Stateful {
         id: Id,
         state: &State,
         adder: &mut Adder<'_>,
-        scratch: &mut Vec<u32>,
+        room: &mut ExpandRoom,
         found: &mut Found,
     ) {
         let automaton = self.learner.automaton();
+        let ExpandRoom { next: scratch, unlocked } = room;
         let Found { expanded, unexpanded, stuck, violated } = found;
         let mut unknown = None;
         let reach = |thread, way, leads: Leads<'_>| match leads {
-            Leads::To(next) => {
-                if self.reduced
-                    && let Err(missing) = automaton.unlock_all(next, |_| ())
-                {
-                    let after = Some(Choice { thread, way });
-                    unknown = Some(Unexpanded { id, missing, at: next.clone(), after });
-                } else {
-                    adder.reach(next, Origin::new(id, thread, way));
+            Leads::To(next) if self.reduced => {
+                next.write_to(unlocked);
+                let mut any = false;
+                match automaton.unlock_all(unlocked, |_| any = true) {
+                    Ok(()) => {
+                        let next = if any { Successor::whole(unlocked) } else { next };
+                        adder.reach(next, Origin::new(id, thread, way));
+                    }
+                    Err(missing) => {
+                        let after = Some(Choice { thread, way });
+                        unknown = Some(Unexpanded { id, missing, at: unlocked.clone(), after });
+                    }
                 }
             }
+            Leads::To(next) => adder.reach(next, Origin::new(id, thread, way)),
             Leads::Violates(what) => violated.push((id, thread, way, what.key())),
         };
         match automaton.expand(state, self.reduced, scratch, reach) {
@@ -365,8 +386,10 @@ impl Stateful {
             Ok(Expanded::Stuck) => stuck.push(id),
             Ok(Expanded::Goes) => {}
         }
-        *expanded += u64::from(unknown.is_none());
-        unexpanded.extend(unknown);
+        match unknown {
+            None => *expanded += 1,
+            Some(unknown) => unexpanded.push(unknown),
+        }
     }
 
     fn ways(&self) -> Ways<'_> {
@@ -380,7 +403,7 @@ impl Stateful {
         mut found: Found,
         exploration: &mut Exploration<'_>,
     ) -> Result<(), String> {
-        let mut scratch = Vec::new();
+        let mut room = ExpandRoom::default();
         while !found.unexpanded.is_empty() {
             for Unexpanded { id, missing, at, after } in std::mem::take(&mut found.unexpanded) {
                 let Self { states, reduced, .. } = self;
@@ -393,7 +416,7 @@ impl Stateful {
                 }
                 let mut adder = self.states.adder();
                 let state = self.states.get(id);
-                self.expand_state(id, &state, &mut adder, &mut scratch, &mut found);
+                self.expand_state(id, &state, &mut adder, &mut room, &mut found);
             }
         }
         self.expanded.1 += found.expanded;

@@ -1,16 +1,14 @@
 //! The states that were reached, each once, in the order in which they were.
 //!
 //! A state is kept as its words, with the step that led to it, so that the way there can be
-//! told; a table of hashes finds it again, word for word. The states lie in chunks, so that
-//! nothing is moved when they grow, and in shards, each behind a lock, so that several threads
-//! can add to them.
+//! told; a [table](super::table) of hashes finds it again, word for word. The states lie in chunks,
+//! so that nothing is moved when they grow, and in shards, each behind a lock, so that several
+//! threads can add to them.
 
 use std::hash::{Hash, Hasher};
 use std::mem::size_of;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 use rustc_hash::FxHasher;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +17,8 @@ use crate::op::ThreadId;
 
 use super::automaton::State;
 use super::lesson::Shape;
+use super::successor::Successor;
+use super::table::Table;
 
 /// Words in a chunk, as a power of two.
 const CHUNK_BITS: u32 = 14;
@@ -26,6 +26,9 @@ const CHUNK: usize = 1 << CHUNK_BITS;
 
 /// Shards where several threads add states; one thread needs only one.
 const SHARDS: usize = 64;
+
+/// States that are added to a shard at once.
+const BATCH: usize = 32;
 
 /// Words before those of the state: the place of the state before, and the step from there.
 pub(super) const HEADER: usize = 2;
@@ -78,8 +81,8 @@ pub(super) struct States {
 #[derive(Default)]
 struct Shard {
     chunks: Vec<Vec<u32>>,
-    /// Where each state is, and a part of its hash.
-    known: HashTable<(u32, u32)>,
+    /// Where each state is.
+    known: Table,
 }
 
 /// How far the states reach, shard by shard: a moment of the search.
@@ -119,9 +122,10 @@ impl States {
         self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whoever adds states. No other method may be called meanwhile on this thread.
+    /// Whoever adds states.
     pub(super) fn adder(&self) -> Adder<'_> {
-        Adder { states: self, open: None }
+        let batches = self.shards.iter().map(|_| Vec::with_capacity(2 * BATCH)).collect();
+        Adder { states: self, words: Vec::new(), waiting: 0, batches }
     }
 
     /// How many states there are.
@@ -133,7 +137,7 @@ impl States {
     pub(super) fn memory(&self) -> u64 {
         self.each_shard(|shard| {
             let chunks: usize = shard.chunks.iter().map(Vec::capacity).sum();
-            (chunks * size_of::<u32>() + shard.known.allocation_size()) as u64
+            (chunks * size_of::<u32>() + shard.known.memory()) as u64
         })
     }
 
@@ -189,7 +193,7 @@ impl States {
     /// Where `state` is, if it was reached.
     pub(super) fn find(&self, state: &State) -> Option<Id> {
         let hash = hash(state);
-        let shard = hash as usize % self.shards.len();
+        let shard = shard_of(hash, self.shards.len());
         let at = self.shard(shard).find(state, hash)?;
         Some(Id { shard: shard as u8, at })
     }
@@ -214,27 +218,50 @@ impl States {
     }
 }
 
-/// Adds states. It keeps the last shard locked: where there is only one, that is for long.
+/// Adds states, many at a time: they are there when it is dropped.
 pub(super) struct Adder<'a> {
     states: &'a States,
-    open: Option<(usize, MutexGuard<'a, Shard>)>,
+    /// Headers and states that are to be added.
+    words: Vec<u32>,
+    waiting: usize,
+    /// Which of them go to each shard: a part of the hash, and where the header begins.
+    batches: Box<[Vec<(u32, usize)>]>,
 }
 
 impl Adder<'_> {
     /// Adds a state, if it is new.
-    pub(super) fn reach(&mut self, state: &State, origin: Origin) {
-        let hash = hash(state);
-        // The table goes by some bits in the middle, the shard by others.
-        let wanted = hash as usize % self.states.shards.len();
-        let shard = match &mut self.open {
-            Some((shard, open)) if *shard == wanted => open,
-            open => {
-                // One at a time: two who held one and wanted another would wait for ever.
-                *open = None;
-                &mut open.insert((wanted, self.states.shard(wanted))).1
+    pub(super) fn reach(&mut self, state: Successor<'_>, origin: Origin) {
+        self.words.extend_from_slice(&origin.words());
+        state.append_to(&mut self.words);
+        self.waiting += 1;
+        if self.waiting == BATCH * self.batches.len() {
+            self.add();
+        }
+    }
+
+    fn add(&mut self) {
+        let Self { states, words, waiting, batches } = self;
+        let mut from = 0;
+        while from < words.len() {
+            let state = state_in(&words[from..]);
+            let hash = hash(state);
+            batches[shard_of(hash, batches.len())].push((part(hash), from));
+            from += HEADER + state.len();
+        }
+        for (shard, batch) in batches.iter_mut().enumerate() {
+            if !batch.is_empty() {
+                states.shard(shard).add(batch, words);
+                batch.clear();
             }
-        };
-        shard.reach(state, hash, origin);
+        }
+        words.clear();
+        *waiting = 0;
+    }
+}
+
+impl Drop for Adder<'_> {
+    fn drop(&mut self) {
+        self.add();
     }
 }
 
@@ -273,39 +300,53 @@ fn state_in(words: &[u32]) -> &State {
     &words[HEADER..HEADER + 1 + shape.threads() + shape.objects()]
 }
 
-/// The part of a hash that is kept. The table is ordered by it alone, so that it grows without a
-/// look at the states.
-fn part(hash: u64) -> u32 {
-    (hash >> 16) as u32
+/// The shard where a state with this hash is, of a power of two of them.
+fn shard_of(hash: u64, shards: usize) -> usize {
+    hash as usize & (shards - 1)
 }
 
-fn spread(part: u32) -> u64 {
-    u64::from(part).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+/// The part of a hash that is kept: not the lowest bits, by which the shard goes.
+fn part(hash: u64) -> u32 {
+    (hash.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32
 }
 
 impl Shard {
-    fn reach(&mut self, state: &State, hash: u64, origin: Origin) {
-        let part = part(hash);
+    /// Adds those that are new. The slots of the table are far from each other in memory: all of
+    /// them are asked for before any is looked at. The states that are found there are not, for
+    /// most were added not long ago.
+    fn add(&mut self, batch: &[(u32, usize)], words: &[u32]) {
         let Self { chunks, known } = self;
-        let same = |known: &(u32, u32)| is(chunks, known, part, state);
-        if let Entry::Vacant(place) = known.entry(spread(part), same, |(_, part)| spread(*part)) {
-            place.insert((add(chunks, &origin.words(), state), part));
+        known.make_room(batch.len());
+        for (part, _) in batch {
+            known.ask(*part);
+        }
+        for (part, from) in batch {
+            let words = &words[*from..];
+            let state = state_in(words);
+            if let Err(vacant) = known.find(*part, |at| state_in(words_in(chunks, at)) == state) {
+                let at = push(chunks, &words[..HEADER + state.len()]);
+                known.put(vacant, *part, at);
+            }
         }
     }
 
     fn find(&self, state: &State, hash: u64) -> Option<u32> {
-        let part = part(hash);
-        let same = |known: &(u32, u32)| is(&self.chunks, known, part, state);
-        self.known.find(spread(part), same).map(|(at, _)| *at)
+        if self.known.len() == 0 {
+            return None;
+        }
+        self.known.find(part(hash), |at| self.state(at) == state).ok()
     }
 
     fn restore(chunks: Vec<Vec<u32>>) -> Self {
-        let mut known = HashTable::new();
+        let mut known = Table::default();
         for (chunk, words) in chunks.iter().enumerate() {
             let run = Run { shard: 0, chunk, from: 0, to: words.len() };
             for (id, state) in run.states(words) {
                 let part = part(hash(state));
-                known.insert_unique(spread(part), (id.at, part), |(_, part)| spread(*part));
+                known.make_room(1);
+                if let Err(vacant) = known.find(part, |_| false) {
+                    known.put(vacant, part, id.at);
+                }
             }
         }
         // The last chunk is added to.
@@ -325,18 +366,13 @@ impl Shard {
     }
 }
 
-/// Whether a known state, of which a part of the hash is kept, is `state`.
-fn is(chunks: &[Vec<u32>], (at, kept): &(u32, u32), part: u32, state: &State) -> bool {
-    *kept == part && state_in(words_in(chunks, *at)) == state
-}
-
 fn words_in(chunks: &[Vec<u32>], at: u32) -> &[u32] {
     &chunks[(at >> CHUNK_BITS) as usize][at as usize & (CHUNK - 1)..]
 }
 
 /// Appends a state, to the last chunk if it has room.
-fn add(chunks: &mut Vec<Vec<u32>>, header: &[u32; HEADER], state: &State) -> u32 {
-    let len = HEADER + state.len();
+fn push(chunks: &mut Vec<Vec<u32>>, words: &[u32]) -> u32 {
+    let len = words.len();
     assert!(len <= CHUNK, "a state has fewer than {CHUNK} threads and objects");
     if chunks.last().is_none_or(|chunk| chunk.len() + len > CHUNK) {
         chunks.push(Vec::with_capacity(CHUNK));
@@ -344,7 +380,75 @@ fn add(chunks: &mut Vec<Vec<u32>>, header: &[u32; HEADER], state: &State) -> u32
     let last = chunks.len() - 1;
     let chunk = &mut chunks[last];
     let at = u32::try_from(last << CHUNK_BITS | chunk.len()).expect("fewer than 16 GiB of states");
-    chunk.extend_from_slice(header);
-    chunk.extend_from_slice(state);
+    chunk.extend_from_slice(words);
     at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A state of one thread and one object.
+    fn state(thread: u32, object: u32) -> [u32; 3] {
+        [Shape::new(1, 1).0, thread, object]
+    }
+
+    /// So many that some of them agree in the part of the hash that is kept.
+    const MANY: u32 = 300_000;
+
+    #[test]
+    fn states_of_the_same_hash_are_different_states() {
+        let parts = |shards: usize| {
+            let place = |number| {
+                let hash = hash(&state(number, number / 7));
+                (part(hash), shard_of(hash, shards))
+            };
+            (0..MANY).map(place).collect::<rustc_hash::FxHashSet<_>>().len()
+        };
+        assert!(parts(1) < MANY as usize);
+        let states = States::new(1);
+        let mut adder = states.adder();
+        for number in (0..MANY).chain(0..MANY) {
+            adder.reach(Successor::whole(&state(number, number / 7)), Origin::BEGINNING);
+        }
+        drop(adder);
+        assert_eq!(states.len(), u64::from(MANY));
+    }
+
+    #[test]
+    fn threads_that_reach_the_same_states_add_each_once_and_all_are_found() {
+        let states = States::new(2);
+        let beginning = Origin::BEGINNING;
+        std::thread::scope(|scope| {
+            for shift in 0..2 {
+                let states = &states;
+                scope.spawn(move || {
+                    let mut adder = states.adder();
+                    for number in 0..10_000 {
+                        let number = (number + shift * 5_000) % 10_000;
+                        // The same state, told in two ways.
+                        match shift {
+                            0 => adder.reach(Successor::whole(&state(number, 3)), beginning),
+                            _ => adder.reach(
+                                Successor::new(&state(1, 1), [(1, number), (2, 3)]),
+                                beginning,
+                            ),
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(states.len(), 10_000);
+        let mut seen = 0;
+        states.for_each(|id, state| {
+            assert_eq!(states.find(state), Some(id));
+            assert_eq!(states.get(id), state);
+            seen += 1;
+        });
+        assert_eq!(seen, 10_000);
+        assert_eq!(states.find(&state(10_000, 3)), None);
+        let restored = States::restore(states.save());
+        assert_eq!(restored.len(), 10_000);
+        states.for_each(|id, state| assert_eq!(restored.find(state), Some(id)));
+    }
 }

@@ -13,7 +13,7 @@ use crate::explore::{Choice, Decision, Enabled, Happened, Point, Schedule, Strat
 use crate::op::{ObjectId, Op, ThreadId};
 
 use super::Exploration;
-use super::automaton::{Automaton, Leads, Missing, State, ViolatedKey};
+use super::automaton::{Automaton, Missing, State, ViolatedKey};
 use super::intern::Interner;
 use super::learner::Learner;
 use super::lesson::Shape;
@@ -121,8 +121,8 @@ impl Walk {
             let here = known.last().expect("there is a beginning");
             let before = Shape(here[0]);
             let missing = match self.learner.automaton().step(here, choice, &mut room[0]) {
-                Ok((reply, Leads::To(state))) => {
-                    let after = Shape(state[0]);
+                Ok((reply, Ok(()))) => {
+                    let after = Shape(room[0][0]);
                     let happened = Happened {
                         reply,
                         born: before.threads()..after.threads(),
@@ -132,7 +132,7 @@ impl Walk {
                     self.steps.push(choice);
                     return Ok(happened);
                 }
-                Ok((reply, Leads::Violates(violated))) => {
+                Ok((reply, Err(violated))) => {
                     let what = violated.key();
                     return self.violated(what, choice, reply, exploration);
                 }

@@ -2,7 +2,7 @@
 
 use crate::explore::{Choice, Schedule};
 
-use super::automaton::{Automaton, Leads};
+use super::automaton::Automaton;
 use super::states::{Id, States};
 
 /// Tells ways in a search that keeps `states`.
@@ -36,12 +36,11 @@ impl Ways<'_> {
         if !self.reduced {
             return;
         }
-        let mut scratch = Vec::new();
-        let next = self.automaton.step(&self.states.get(from), choice, &mut scratch);
-        if let Ok((_, Leads::To(state))) = next {
+        let mut state = Vec::new();
+        if let Ok((_, Ok(()))) = self.automaton.step(&self.states.get(from), choice, &mut state) {
             let unlock = |thread| steps.0.push(Choice { thread, way: 0 });
             // An unlock that has not been seen yet ends what is known.
-            _ = self.automaton.unlock_all(state, unlock);
+            _ = self.automaton.unlock_all(&mut state, unlock);
         }
     }
 }
