@@ -80,7 +80,7 @@ impl Table {
 
     /// Where the search for a hash begins: its highest bits.
     fn home(&self, hash: u32) -> usize {
-        (u64::from(hash) * self.slots.len() as u64 >> 32) as usize
+        ((u64::from(hash) * self.slots.len() as u64) >> 32) as usize
     }
 }
 
