@@ -22,8 +22,8 @@
 //! order in which another comes first.
 
 use std::ops::ControlFlow;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::thread;
 
 use rustc_hash::FxHashSet;
@@ -37,7 +37,7 @@ use crate::verdict::Certificate;
 
 use super::automaton::{Automaton, Expanded, Leads, Missing, State, ViolatedKey};
 use super::learner::{Learner, SavedLearner};
-use super::states::{Adder, HEADER, Id, Mark, Origin, Run, States};
+use super::states::{Adder, HEADER, Id, Mark, Origin, Run, States, Waiting};
 use super::successor::Successor;
 use super::ways::Ways;
 use super::{Exploration, Saved, starvation};
@@ -91,6 +91,8 @@ pub(super) struct Stateful {
     tried: usize,
     /// Violations that have been shown. A later way to one is no shorter.
     shown: FxHashSet<ViolatedKey>,
+    /// Of threads that do not expand states at the moment.
+    idle: Mutex<Vec<Scratch>>,
 }
 
 /// A search that has been put aside.
@@ -145,6 +147,7 @@ impl Found {
 /// Words that are used again from state to state.
 #[derive(Default)]
 struct Scratch {
+    waiting: Waiting,
     run: Vec<u32>,
     expand: ExpandRoom,
 }
@@ -182,6 +185,7 @@ impl Stateful {
             expanded: (0, 0),
             tried: 0,
             shown: FxHashSet::default(),
+            idle: Mutex::default(),
         }
     }
 
@@ -280,7 +284,7 @@ impl Stateful {
         let start = self.states.start();
         if !self.learner.beginning().is_empty() {
             let beginning = Successor::whole(self.learner.beginning());
-            self.states.adder().reach(beginning, Origin::BEGINNING);
+            self.states.adder(&mut Waiting::default()).reach(beginning, Origin::BEGINNING);
         }
         self.level = (start, self.states.mark());
     }
@@ -319,11 +323,17 @@ impl Stateful {
         let found = Mutex::new(Found::default());
         let work = || {
             let mut mine = Found::default();
-            let mut adder = self.states.adder();
-            let mut scratch = Scratch::default();
+            let mut scratch = self.idle().pop().unwrap_or_default();
+            let Scratch { waiting, run: words, expand } = &mut scratch;
+            let mut adder = self.states.adder(waiting);
             while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                self.expand_run(*run, &mut adder, &mut scratch, &mut mine);
+                self.states.copy(*run, words);
+                for (id, state) in run.states(words) {
+                    self.expand_state(id, state, &mut adder, expand, &mut mine);
+                }
             }
+            drop(adder);
+            self.idle().push(scratch);
             let mut all = found.lock().expect("nobody panics with it");
             *all = std::mem::take(&mut *all).and(mine);
         };
@@ -336,17 +346,8 @@ impl Stateful {
         found.into_inner().expect("nobody panicked with it")
     }
 
-    fn expand_run(
-        &self,
-        run: Run,
-        adder: &mut Adder<'_>,
-        scratch: &mut Scratch,
-        found: &mut Found,
-    ) {
-        self.states.copy(run, &mut scratch.run);
-        for (id, state) in run.states(&scratch.run) {
-            self.expand_state(id, state, adder, &mut scratch.expand, found);
-        }
+    fn idle(&self) -> MutexGuard<'_, Vec<Scratch>> {
+        self.idle.lock().expect("nobody panics with it")
     }
 
     fn expand_state(
@@ -403,7 +404,7 @@ impl Stateful {
         mut found: Found,
         exploration: &mut Exploration<'_>,
     ) -> Result<(), String> {
-        let mut room = ExpandRoom::default();
+        let (mut waiting, mut room) = (Waiting::default(), ExpandRoom::default());
         while !found.unexpanded.is_empty() {
             for Unexpanded { id, missing, at, after } in std::mem::take(&mut found.unexpanded) {
                 let Self { states, reduced, .. } = self;
@@ -414,7 +415,7 @@ impl Stateful {
                 if self.is_outdated() {
                     return Ok(());
                 }
-                let mut adder = self.states.adder();
+                let mut adder = self.states.adder(&mut waiting);
                 let state = self.states.get(id);
                 self.expand_state(id, &state, &mut adder, &mut room, &mut found);
             }

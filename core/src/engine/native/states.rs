@@ -122,10 +122,10 @@ impl States {
         self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whoever adds states.
-    pub(super) fn adder(&self) -> Adder<'_> {
-        let batches = self.shards.iter().map(|_| Vec::with_capacity(2 * BATCH)).collect();
-        Adder { states: self, words: Vec::new(), waiting: 0, batches }
+    /// Whoever adds states, which wait in `waiting` until there are many.
+    pub(super) fn adder<'a>(&'a self, waiting: &'a mut Waiting) -> Adder<'a> {
+        waiting.batches.resize_with(self.shards.len(), Vec::new);
+        Adder { states: self, waiting }
     }
 
     /// How many states there are.
@@ -221,41 +221,49 @@ impl States {
 /// Adds states, many at a time: they are there when it is dropped.
 pub(super) struct Adder<'a> {
     states: &'a States,
-    /// Headers and states that are to be added.
+    waiting: &'a mut Waiting,
+}
+
+/// States that are to be added.
+#[derive(Default)]
+pub(super) struct Waiting {
+    /// Headers and states.
     words: Vec<u32>,
-    waiting: usize,
+    count: usize,
     /// Which of them go to each shard: a part of the hash, and where the header begins.
-    batches: Box<[Vec<(u32, usize)>]>,
+    batches: Vec<Vec<(u32, usize)>>,
 }
 
 impl Adder<'_> {
     /// Adds a state, if it is new.
     pub(super) fn reach(&mut self, state: Successor<'_>, origin: Origin) {
-        self.words.extend_from_slice(&origin.words());
-        state.append_to(&mut self.words);
-        self.waiting += 1;
-        if self.waiting == BATCH * self.batches.len() {
+        let Waiting { words, count, batches } = &mut *self.waiting;
+        words.extend_from_slice(&origin.words());
+        state.append_to(words);
+        *count += 1;
+        if *count == BATCH * batches.len() {
             self.add();
         }
     }
 
     fn add(&mut self) {
-        let Self { states, words, waiting, batches } = self;
+        let Waiting { words, count, batches } = &mut *self.waiting;
         let mut from = 0;
         while from < words.len() {
             let state = state_in(&words[from..]);
             let hash = hash(state);
-            batches[shard_of(hash, batches.len())].push((part(hash), from));
+            let shard = shard_of(hash, batches.len());
+            batches[shard].push((part(hash), from));
             from += HEADER + state.len();
         }
         for (shard, batch) in batches.iter_mut().enumerate() {
             if !batch.is_empty() {
-                states.shard(shard).add(batch, words);
+                self.states.shard(shard).add(batch, words);
                 batch.clear();
             }
         }
         words.clear();
-        *waiting = 0;
+        *count = 0;
     }
 }
 
@@ -407,7 +415,8 @@ mod tests {
         };
         assert!(parts(1) < MANY as usize);
         let states = States::new(1);
-        let mut adder = states.adder();
+        let mut waiting = Waiting::default();
+        let mut adder = states.adder(&mut waiting);
         for number in (0..MANY).chain(0..MANY) {
             adder.reach(Successor::whole(&state(number, number / 7)), Origin::BEGINNING);
         }
@@ -423,7 +432,8 @@ mod tests {
             for shift in 0..2 {
                 let states = &states;
                 scope.spawn(move || {
-                    let mut adder = states.adder();
+                    let mut waiting = Waiting::default();
+                    let mut adder = states.adder(&mut waiting);
                     for number in 0..10_000 {
                         let number = (number + shift * 5_000) % 10_000;
                         // The same state, told in two ways.
