@@ -33,6 +33,12 @@ fn parts(state: &State) -> (Shape, &[u32], &[u32]) {
     (shape, threads, objects)
 }
 
+/// The thread and the object that meet at an operation.
+fn numbers(state: &State, turn: Turn) -> (u32, u32) {
+    let (_, threads, objects) = parts(state);
+    (threads[turn.thread.index()], objects[turn.object.index()])
+}
+
 /// What has been learned of a program.
 #[derive(Default)]
 pub(super) struct Automaton {
@@ -312,22 +318,26 @@ impl Automaton {
 
     /// The thread and the object that meet in `state` at the next operation of `thread`.
     pub(super) fn meeting_of(&self, state: &State, thread: ThreadId) -> (u32, u32) {
-        let (_, threads, objects) = parts(state);
-        let Turn { object, .. } = self.turn(state, thread);
-        (threads[thread.index()], objects[object.index()])
+        numbers(state, self.turn(state, thread))
     }
 
     /// The next operation of `thread`, which has one.
     fn turn(&self, state: &State, thread: ThreadId) -> Turn {
         let (_, threads, _) = parts(state);
         let turn = self.turn_of(thread.index(), threads[thread.index()]);
-        turn.expect("whoever can take a step has announced it")
+        turn.expect("whoever can take a step has announced it").0
     }
 
     /// The next operation of a thread that is in state `number`, if there is one.
-    fn turn_of(&self, thread: usize, number: u32) -> Option<Turn> {
-        let (object, _) = self.threads[number as usize].next.pending?;
-        Some(Turn { thread: ThreadId::new(thread), object })
+    fn turn_of(&self, thread: usize, number: u32) -> Option<(Turn, Op)> {
+        let (object, op) = self.threads[number as usize].next.pending?;
+        Some((Turn { thread: ThreadId::new(thread), object }, op))
+    }
+
+    /// The next operation of everybody who has not ended.
+    fn turns(&self, threads: &[u32]) -> impl Iterator<Item = (Turn, Op)> {
+        let numbers = threads.iter().enumerate();
+        numbers.filter_map(|(thread, number)| self.turn_of(thread, *number))
     }
 
     fn thread(&mut self, thread: ThreadId, next: Next) -> Result<u32, Diverged> {
@@ -402,10 +412,8 @@ impl Automaton {
             return Ok(Expanded::Goes);
         }
         let mut expanded = Expanded::Stuck;
-        for (thread, number) in threads.iter().enumerate() {
-            if let Some(turn) = self.turn_of(thread, *number)
-                && self.advance(state, turn, scratch, &mut leads)?.sure > 0
-            {
+        for (turn, _) in self.turns(threads) {
+            if self.advance(state, turn, scratch, &mut leads)?.sure > 0 {
                 expanded = Expanded::Goes;
             }
         }
@@ -414,11 +422,9 @@ impl Automaton {
 
     /// A thread about to give back a mutex that nobody tries.
     fn unlock_first(&self, threads: &[u32]) -> Option<Turn> {
-        threads.iter().enumerate().find_map(|(thread, number)| {
-            let (object, op) = self.threads[*number as usize].next.pending?;
-            let first = op.kind.unlocks() && !self.tried(object);
-            first.then(|| Turn { thread: ThreadId::new(thread), object })
-        })
+        let mut turns = self.turns(threads);
+        let first = turns.find(|(turn, op)| op.kind.unlocks() && !self.tried(turn.object));
+        first.map(|(turn, _)| turn)
     }
 
     /// Gives back every mutex that can be given back first, and hands who does it to `each`. Stops
@@ -478,8 +484,7 @@ impl Automaton {
     /// What can happen at an operation.
     #[inline(always)]
     fn meeting(&self, state: &State, turn: Turn) -> Result<&Meeting, Missing> {
-        let (_, threads, objects) = parts(state);
-        let (thread, object) = (threads[turn.thread.index()], objects[turn.object.index()]);
+        let (thread, object) = numbers(state, turn);
         self.meetings.get(&pair(thread, object)).ok_or(Missing::Meeting(thread, object))
     }
 
@@ -559,11 +564,8 @@ impl Automaton {
         mut look: impl FnMut(ThreadId, (ObjectId, Op), Ready),
     ) -> Result<(), Missing> {
         let (_, threads, _) = parts(state);
-        for (thread, number) in threads.iter().enumerate() {
-            if let Some((object, op)) = self.threads[*number as usize].next.pending {
-                let turn = Turn { thread: ThreadId::new(thread), object };
-                look(turn.thread, (object, op), self.meeting(state, turn)?.ready);
-            }
+        for (turn, op) in self.turns(threads) {
+            look(turn.thread, (turn.object, op), self.meeting(state, turn)?.ready);
         }
         Ok(())
     }

@@ -350,11 +350,8 @@ impl Shard {
         for (chunk, words) in chunks.iter().enumerate() {
             let run = Run { shard: 0, chunk, from: 0, to: words.len() };
             for (id, state) in run.states(words) {
-                let part = part(hash(state));
                 known.make_room(1);
-                if let Err(vacant) = known.find(part, |_| false) {
-                    known.put(vacant, part, id.at);
-                }
+                known.put_new(part(hash(state)), id.at);
             }
         }
         // The last chunk is added to.
@@ -406,14 +403,8 @@ mod tests {
 
     #[test]
     fn states_of_the_same_hash_are_different_states() {
-        let parts = |shards: usize| {
-            let place = |number| {
-                let hash = hash(&state(number, number / 7));
-                (part(hash), shard_of(hash, shards))
-            };
-            (0..MANY).map(place).collect::<rustc_hash::FxHashSet<_>>().len()
-        };
-        assert!(parts(1) < MANY as usize);
+        let parts = (0..MANY).map(|number| part(hash(&state(number, number / 7))));
+        assert!(parts.collect::<rustc_hash::FxHashSet<_>>().len() < MANY as usize);
         let states = States::new(1);
         let mut waiting = Waiting::default();
         let mut adder = states.adder(&mut waiting);

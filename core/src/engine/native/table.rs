@@ -61,6 +61,13 @@ impl Table {
         self.len += 1;
     }
 
+    /// Puts a place that is not there yet. There must be [room](Self::make_room).
+    pub(super) fn put_new(&mut self, hash: u32, place: u32) {
+        if let Err(vacant) = self.find(hash, |_| false) {
+            self.put(vacant, hash, place);
+        }
+    }
+
     /// Makes room for so many more.
     pub(super) fn make_room(&mut self, more: usize) {
         // A quarter stays empty, so that the way from a home to an empty slot is short.
@@ -71,10 +78,7 @@ impl Table {
         let full = std::mem::replace(&mut self.slots, vec![0; slots].into());
         self.len = 0;
         for word in full.into_iter().filter(|word| *word != 0) {
-            let (hash, place) = ((word >> 32) as u32, word as u32 - 1);
-            if let Err(vacant) = self.find(hash, |_| false) {
-                self.put(vacant, hash, place);
-            }
+            self.put_new((word >> 32) as u32, word as u32 - 1);
         }
     }
 
