@@ -98,7 +98,8 @@
 //!   again) refuses, but it need not notice.
 //! - Threads are deterministic but for what the primitives tell them.
 //! - A value behind a lock is told apart by its `Hash` ([`Value`]).
-//! - Memory is sequentially consistent.
+//! - Memory is sequentially consistent, but for [`sync::WeakAtomic`], about which only loom says that
+//!   anything is proved.
 //!
 //! And it is about the scenario: two threads that do this, not any number that do anything.
 //!
@@ -107,7 +108,7 @@
 //! - On loom, and for the native searches that compare no states, a thread wakes spuriously at
 //!   most once; a scenario that sleeps gets no proof there.
 //! - Outside of an engine nobody is interrupted and nobody wakes spuriously.
-//! - Weak memory is not modelled.
+//! - Weak memory is modelled by [`sync::WeakAtomic`] alone, and explored by loom alone.
 //!
 //! # Implementation
 //!
@@ -122,6 +123,7 @@
 
 mod checkpoint;
 mod data;
+mod declare;
 mod engine;
 mod explore;
 mod machine;
@@ -129,7 +131,7 @@ mod mix;
 mod object;
 pub mod observe;
 mod op;
-pub mod runtime;
+mod runtime;
 mod scenario;
 pub mod sync;
 pub mod thread;
@@ -138,10 +140,10 @@ mod violation;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use data::{Opaque, Value};
+pub use declare::{Function, forever, forget, function, invariant_broken, might_sleep, poll};
 pub use engine::{Engine, Limits, Listener, Progress, ReplayError, Search, UnknownName};
 pub use explore::{Schedule, ScheduleError, Shard, ShardError};
 pub use observe::{Site, Step, Trace};
-pub use runtime::{Function, forever, forget, function, invariant_broken, might_sleep, poll};
 pub use scenario::{Expected, Scenario, ScenarioBuilder};
 pub use verdict::{Certificate, Counterexample, Part, Prediction, Report, Settled, Verdict};
 pub use violation::{Violation, ViolationKind, Wait};

@@ -1,10 +1,6 @@
-//! Objects on somebody else's threads: `std`'s, loom's, shuttle's.
-//!
-//! There an object is a monitor: its state machine behind a mutex of the host, and a condition
-//! variable on which threads wait until their operation is ready. The text is the same for all
-//! three; only the types differ, so a macro writes it.
+//! An execution on somebody else's threads: who runs, what was observed, how it ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::panics::{self, Panic};
@@ -12,9 +8,11 @@ use crate::explore::Choice;
 use crate::machine::{Fault, Machine, Ready};
 use crate::object::Place;
 use crate::observe::Observers;
-use crate::op::{ObjectId, Op, OpKind, ThreadId};
+use crate::op::{ObjectId, Op, ThreadId};
 use crate::scenario::{Body, Instance};
 use crate::violation::Violation;
+
+use super::chooser::{Chooser, Question};
 
 /// An execution on hosted threads, as its engine and its objects see it.
 pub(crate) struct Host {
@@ -37,28 +35,6 @@ struct Inner {
     unexplored: Option<String>,
 }
 
-/// Who answers where an operation can end in more than one way.
-pub(crate) enum Chooser {
-    /// The answers are given in advance: the n-th question to a thread gets the answer noted
-    /// for it, or 0. What was asked is noted, with the number of possible answers.
-    Given {
-        answers: BTreeMap<Question, u8>,
-        asked: BTreeMap<Question, u8>,
-        count: BTreeMap<ThreadId, u32>,
-        /// Threads that have woken spuriously.
-        woken: BTreeSet<ThreadId>,
-    },
-    /// The engine's own randomness answers.
-    Random(fn(u8) -> u8),
-    /// The engine has answered before it let the thread go on: it schedules operations, not
-    /// threads. For that it has to see what the threads see.
-    Turns {
-        chosen: Option<Choice>,
-        /// Every object as the last operation has left it.
-        machines: Vec<Box<dyn Machine>>,
-    },
-}
-
 /// An operation that a thread has announced, and how it could happen now.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wish {
@@ -66,59 +42,6 @@ pub(crate) struct Wish {
     pub(crate) object: ObjectId,
     pub(crate) op: Op,
     pub(crate) ready: Ready,
-}
-
-/// The n-th question to a thread, from 0.
-pub(crate) type Question = (ThreadId, u32);
-
-impl Chooser {
-    /// Every question is answered with 0 until answers are given.
-    pub(crate) fn given() -> Self {
-        Self::Given {
-            answers: BTreeMap::new(),
-            asked: BTreeMap::new(),
-            count: BTreeMap::new(),
-            woken: BTreeSet::new(),
-        }
-    }
-
-    /// A scheduler of operations, with no operation chosen yet.
-    pub(crate) fn turns() -> Self {
-        Self::Turns { chosen: None, machines: Vec::new() }
-    }
-
-    fn ask(&mut self, me: ThreadId, op: Op, ready: Ready, unexplored: &mut Option<String>) -> u8 {
-        let ways = ready.chance + 1;
-        match self {
-            Self::Random(draw) => draw(ways),
-            Self::Turns { chosen, .. } => {
-                let mine = chosen.filter(|choice| choice.thread == me);
-                mine.map_or(0, |choice| (choice.way + 1).saturating_sub(ready.sure))
-            }
-            Self::Given { answers, asked, count, woken } => {
-                if op.kind == OpKind::Sleep && woken.contains(&me) {
-                    // A waiter that wakes in vain asks again, for ever.
-                    *unexplored = Some("a second spurious wake-up of one thread".to_owned());
-                    return 0;
-                }
-                let number = count.entry(me).or_default();
-                let question = (me, *number);
-                *number += 1;
-                asked.insert(question, ways);
-                let answer = answers.get(&question).copied().unwrap_or(0);
-                if op.kind == OpKind::Sleep && answer > 0 {
-                    woken.insert(me);
-                }
-                answer
-            }
-        }
-    }
-
-    fn see(&mut self, object: ObjectId, machine: &(dyn Machine + 'static)) {
-        if let Self::Turns { machines, .. } = self {
-            machines[object.index()] = dyn_clone::clone_box(machine);
-        }
-    }
 }
 
 impl Host {
@@ -393,180 +316,4 @@ impl Host {
     pub(crate) fn observers<R>(&self, look: impl FnOnce(&Observers) -> R) -> R {
         look(&self.inner().observers)
     }
-}
-
-/// Writes the module of one host: its monitors and its threads.
-macro_rules! monitor {
-    ($(#[$doc:meta])* $host:ident, $($root:tt)+) => {
-        $(#[$doc])*
-        pub(crate) mod $host {
-            use std::cell::Cell;
-            use std::fmt;
-            use std::sync::Arc;
-            use std::sync::atomic::{AtomicU32, Ordering};
-
-            use $($root)+::sync::{Condvar, Mutex};
-
-            use super::host::Host;
-            use crate::machine::Machine;
-            use crate::object::{Object, Place};
-            use crate::op::{ObjectId, Op, ThreadId};
-
-            $($root)+::thread_local! {
-                static ME: Cell<Option<ThreadId>> = Cell::new(None);
-            }
-
-            /// A number for a thread that no engine knows of; no other has it.
-            fn unnumbered() -> ThreadId {
-                static NEXT: AtomicU32 = AtomicU32::new(0);
-                ThreadId::new(NEXT.fetch_add(1, Ordering::Relaxed) as usize)
-            }
-
-            /// The thread that calls.
-            pub(crate) fn me() -> ThreadId {
-                ME.with(|me| {
-                    let id = me.get().unwrap_or_else(unnumbered);
-                    me.set(Some(id));
-                    id
-                })
-            }
-
-            /// Declares who the calling thread is.
-            pub(crate) fn set_me(id: ThreadId) {
-                ME.with(|me| me.set(Some(id)));
-            }
-
-            /// A new thread of the host, to be run by [`hosted`].
-            pub(crate) fn new_thread(name: Arc<str>, host: Option<&Host>) -> ThreadId {
-                host.map_or_else(unnumbered, |host| host.add_thread(name))
-            }
-
-            /// What a thread of the host does: `body`, and then what its end entails.
-            pub(crate) fn hosted(
-                thread: ThreadId,
-                end: Option<Arc<Object>>,
-                host: Option<Arc<Host>>,
-                body: impl FnOnce() + Send + 'static,
-            ) -> impl FnOnce() + Send + 'static {
-                move || {
-                    set_me(thread);
-                    match &host {
-                        Some(host) => host.run_thread(thread, body),
-                        None => body(),
-                    }
-                    if let Some(end) = end {
-                        end.set(1);
-                    }
-                    if let Some(host) = host
-                        && let Some(finally) = host.thread_ended()
-                    {
-                        set_me(ThreadId::SETUP);
-                        host.judge(finally);
-                    }
-                }
-            }
-
-            /// A state machine whose operations the host's threads wait for.
-            pub(crate) struct Monitor {
-                id: ObjectId,
-                state: Mutex<State>,
-                changed: Condvar,
-                host: Option<Arc<Host>>,
-            }
-
-            struct State {
-                machine: Box<dyn Machine>,
-                waiting: usize,
-            }
-
-            impl Monitor {
-                pub(crate) fn new(
-                    class: &'static str,
-                    machine: Box<dyn Machine>,
-                    host: Option<Arc<Host>>,
-                ) -> Self {
-                    let id = match &host {
-                        Some(host) => host.add_object(class, &*machine),
-                        None => ObjectId::new(0),
-                    };
-                    let state = Mutex::new(State { machine, waiting: 0 });
-                    Self { id, state, changed: Condvar::new(), host }
-                }
-
-                pub(crate) fn perform_then<R>(
-                    &self,
-                    op: Op,
-                    at: Place,
-                    then: impl FnOnce() -> R,
-                ) -> (u64, R) {
-                    assert!(
-                        self.host.is_some() || !super::engine_in_charge(),
-                        "{}",
-                        super::OUTSIDE
-                    );
-                    let me = me();
-                    // Before the host sees the thread come to its mutex, and may let others go
-                    // first: whoever decides that knows what the thread wants.
-                    if let Some(host) = &self.host {
-                        host.announce(me, self.id, op, at);
-                    }
-                    let mut state = self.state.lock().unwrap();
-                    // A signal or a spurious wake-up that comes while the thread waits shows
-                    // nothing that one which comes at once does not: the wait changes nothing.
-                    let ready = state.machine.ready(me, op);
-                    let luck = match &self.host {
-                        Some(host) if ready.chance > 0 && me != ThreadId::SETUP => {
-                            host.ask(me, op, ready)
-                        }
-                        _ => 0,
-                    };
-                    let alone = self.host.is_some() && me == ThreadId::SETUP;
-                    assert!(!alone || ready.sure > 0, "{} {}", op.kind, super::ALONE);
-                    let way = if luck > 0 { ready.sure + luck - 1 } else { 0 };
-                    while luck == 0 && state.machine.ready(me, op).sure == 0 {
-                        state.waiting += 1;
-                        state = self.changed.wait(state).unwrap();
-                        state.waiting -= 1;
-                    }
-                    let result = state.machine.apply(me, op, way);
-                    if let (Some(host), Ok(reply)) = (&self.host, result) {
-                        host.complete(me, self.id, way, reply, &*state.machine);
-                    }
-                    let then = result.is_ok().then(then);
-                    if state.waiting > 0 {
-                        self.changed.notify_all();
-                    }
-                    drop(state);
-                    match (result, &self.host) {
-                        (Ok(reply), _) => (reply, then.expect("done after every reply")),
-                        (Err(fault), Some(host)) => host.fault(me, way, fault),
-                        (Err(fault), None) => panic!("{}: {fault:?}", op.kind),
-                    }
-                }
-
-                pub(crate) fn set(&self, value: u64) {
-                    let mut state = self.state.lock().unwrap();
-                    state.machine.set(value);
-                    if let Some(host) = &self.host {
-                        host.changed(self.id, &*state.machine);
-                    }
-                    if state.waiting > 0 {
-                        self.changed.notify_all();
-                    }
-                }
-
-                pub(crate) fn promise(&self, made: bool, at: Place) {
-                    if let Some(host) = &self.host {
-                        host.promise(me(), self.id, made, at);
-                    }
-                }
-            }
-
-            impl fmt::Debug for Monitor {
-                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    fmt::Debug::fmt(&self.id, f)
-                }
-            }
-        }
-    };
 }

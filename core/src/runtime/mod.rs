@@ -5,29 +5,33 @@
 //! work on plain `std` threads; in a build with `--cfg loom` they work on loom, so that models
 //! can be used inside anybody's own `loom::model(..)`.
 
-#[macro_use]
+#[cfg_attr(
+    not(all(feature = "loom", feature = "shuttle")),
+    expect(dead_code, reason = "each engine uses a part of it")
+)]
+mod chooser;
 #[cfg_attr(
     not(all(feature = "loom", feature = "shuttle")),
     expect(dead_code, reason = "each engine uses a part of it")
 )]
 mod host;
+#[macro_use]
+mod monitor;
 #[cfg(any(feature = "loom", feature = "shuttle"))]
-pub(crate) use host::Chooser;
-pub(crate) use host::Host;
+pub(crate) use chooser::Chooser;
 #[cfg(feature = "loom")]
-pub(crate) use host::Question;
+pub(crate) use chooser::Question;
+pub(crate) use host::Host;
 #[cfg(feature = "shuttle")]
 pub(crate) use host::Wish;
 
 use std::cell::RefCell;
-use std::convert::Infallible;
 use std::hash::Hash;
-use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::engine::native::{self, History};
-use crate::object::{Object, Place, unwinding};
+use crate::object::Object;
 use crate::op::ThreadId;
 use crate::scenario::Body;
 
@@ -121,7 +125,8 @@ pub(crate) fn native() -> Rc<native::Execution> {
     })
 }
 
-fn host() -> Option<Arc<Host>> {
+/// The execution in charge, if it runs on hosted threads.
+pub(crate) fn host() -> Option<Arc<Host>> {
     match current() {
         Runtime::Native(_) | Runtime::Std => None,
         #[cfg(feature = "loom")]
@@ -176,208 +181,8 @@ pub(crate) fn rewind(history: History) {
     }
 }
 
-/// Declares that the running thread carries nothing over from what it has done so far: what it
-/// does next depends on this place in the program, and on how often the thread has forgotten
-/// before, but on nothing it has learnt.
-///
-/// It belongs between two system calls of one thread. Otherwise an engine that compares states
-/// tells them apart by everything that came before, and has more of them by a factor for each
-/// call. A thread that does carry something over is noticed if it shows in its operations.
-///
-/// ```
-/// use selvedge_core::sync::Mutex;
-/// use selvedge_core::{Engine, Scenario, Verdict, forget};
-///
-/// let states = |forgets: bool| {
-///     let store = move |mask: &Mutex<u32>| {
-///         for bit in 0..4 {
-///             *mask.lock() ^= 1 << bit;
-///             if forgets {
-///                 forget();
-///             }
-///         }
-///     };
-///     let scenario = Scenario::builder("example/forget", || Mutex::new("mask", 0))
-///         .thread("T1", store)
-///         .thread("T2", store)
-///         .proved();
-///     scenario.verify(Engine::Native).certificate.states.unwrap()
-/// };
-/// assert!(states(true) < states(false));
-/// ```
-#[track_caller]
-pub fn forget() {
-    if let Runtime::Native(execution) = current() {
-        execution.forget(Location::caller());
-    }
-}
-
-/// Polls for `what`: runs `round` again and again until it yields something, such as a flag that is
-/// looked at every 20 ms.
-///
-/// Each round starts from what was known before the first; one that yields nothing carries nothing
-/// over. So any number of them leads back to a state that was seen before. Whoever polls never
-/// waits, so that it does so for ever is no deadlock, but a starvation: see
-/// [`nobody_starves`](crate::ScenarioBuilder::nobody_starves). It is told from an endless loop whose
-/// rounds each get somewhere by what comes after; so something must, before the thread polls again.
-///
-/// # Panics
-///
-/// Under the native engine, if a round does nothing that others can see.
-pub fn poll<R>(what: &'static str, round: impl Fn() -> Option<R>) -> R {
-    let before = polls(Some(what));
-    let result = rounds(round);
-    polls(before);
-    result
-}
-
-/// Runs `round` again and again: a guest that executes PQAP for ever.
-///
-/// Each round starts from what was known before the first and carries nothing over, so that an
-/// endless program has finitely many states. The world has no final check then, and nothing is
-/// left behind at an end that never comes.
-///
-/// # Panics
-///
-/// Under the native engine, if a round does nothing that others can see.
-pub fn forever(round: impl Fn()) -> ! {
-    match rounds(|| {
-        round();
-        None::<Infallible>
-    }) {}
-}
-
-fn rounds<R>(round: impl Fn() -> Option<R>) -> R {
-    let start = history();
-    loop {
-        if let Some(result) = round() {
-            return result;
-        }
-        if let Runtime::Native(execution) = current() {
-            assert!(execution.history() != start, "a round has no operation, so it never ends");
-            execution.rewind(start);
-        }
-    }
-}
-
-/// Declares what the running thread polls for, and yields what it did before.
-fn polls(what: Option<&'static str>) -> Option<&'static str> {
-    match current() {
-        Runtime::Native(execution) => execution.polls(what),
-        _ => None,
-    }
-}
-
-/// Reports that invariant `id`, such as `"INV-24"`, is broken. Under an engine this ends the
-/// execution and is its result.
-///
-/// # Panics
-///
-/// Outside of any engine.
-///
-/// ```
-/// use selvedge_core::{Engine, Scenario, ViolationKind, invariant_broken};
-/// let scenario = Scenario::builder("example/broken", || ())
-///     .thread("T", |()| invariant_broken("INV-24", "-EBUSY for nothing"))
-///     .refuted([ViolationKind::invariant("INV-24")]);
-/// scenario.assert_as_expected(Engine::Native);
-/// ```
-#[track_caller]
-pub fn invariant_broken(id: &str, message: impl Into<String>) {
-    broken_at(id, message.into(), Location::caller());
-}
-
-pub(crate) fn broken_at(id: &str, message: String, at: Place) {
-    match current() {
-        Runtime::Native(execution) => execution.invariant_broken(id, &message, at),
-        other => match host() {
-            Some(host) => host.invariant_broken(me(&other), id, &message, at),
-            None => panic!("{id}: {message}"),
-        },
-    }
-}
-
-/// Declares that the running thread is about to do something that may sleep: `vfree`, an
-/// instruction that is repeated after a pause. Whether it does sleep makes no difference.
-///
-/// The kernel says so with `might_sleep()`. Objects that wait say so themselves.
-///
-/// # Violations
-///
-/// [`ViolationKind::SleepInAtomic`](crate::ViolationKind::SleepInAtomic) if the thread has a
-/// spinlock, is in a read section of RCU, or runs the function of a timer.
-///
-/// ```
-/// use selvedge_core::sync::SpinLock;
-/// use selvedge_core::{Engine, Scenario, ViolationKind, might_sleep};
-/// let scenario = Scenario::builder("example/vfree", || SpinLock::new("list_lock", ()))
-///     .thread("T", |list_lock| {
-///         let _held = list_lock.lock();
-///         might_sleep("vfree");
-///     })
-///     .refuted([ViolationKind::sleep_in_atomic("vfree", "list_lock")]);
-/// scenario.assert_as_expected(Engine::Native);
-/// ```
-#[track_caller]
-pub fn might_sleep(what: &str) {
-    let at = Location::caller();
-    match current() {
-        Runtime::Native(execution) => execution.might_sleep(what, at),
-        other => {
-            if let Some(host) = host() {
-                host.might_sleep(me(&other), what, at);
-            }
-        }
-    }
-}
-
-/// Names the kernel function that the running thread models, until the result is dropped.
-///
-/// The names show in traces and reports, beside the line of the model.
-///
-/// ```
-/// # use selvedge_core::{function, sync::Mutex};
-/// fn vfio_ap_mdev_resource_in_use(matrix_dev_lock: &Mutex) {
-///     let _function = function("vfio_ap_mdev_resource_in_use");
-///     let _matrix_dev = matrix_dev_lock.lock();
-/// }
-/// # selvedge_core::doctest(|| vfio_ap_mdev_resource_in_use(&Mutex::new("matrix_dev->lock", ())));
-/// ```
-pub fn function(name: &'static str) -> Function {
-    match current() {
-        Runtime::Native(execution) => execution.enter_function(name),
-        other => {
-            if let Some(host) = host() {
-                host.enter_function(me(&other), name);
-            }
-        }
-    }
-    Function(())
-}
-
-/// The modelled function runs until this is dropped. See [`function`].
-#[derive(Debug)]
-#[must_use = "the function is left when this is dropped"]
-pub struct Function(());
-
-impl Drop for Function {
-    fn drop(&mut self) {
-        // A host that is taking its threads down does not answer any more.
-        if unwinding() {
-            return;
-        }
-        match current() {
-            Runtime::Native(execution) => execution.leave_function(),
-            other => {
-                if let Some(host) = host() {
-                    host.leave_function(me(&other));
-                }
-            }
-        }
-    }
-}
-
-fn me(runtime: &Runtime) -> ThreadId {
+/// The running thread.
+pub(crate) fn me(runtime: &Runtime) -> ThreadId {
     match runtime {
         Runtime::Native(_) | Runtime::Std => std_host::me(),
         #[cfg(feature = "loom")]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::declare;
 use crate::machine::REFUSED;
 use crate::object::{Object, Place};
 use crate::op::{Op, OpKind};
@@ -19,7 +20,7 @@ pub(super) fn spawn_again(
     let object = Arc::clone(object);
     spawn(name, move || {
         // Each time starts from nothing, since the function is one of the world alone.
-        runtime::forget();
+        declare::forget();
         let start = runtime::history();
         while object.perform(Op::new(begin), at) != REFUSED {
             function();

@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 
 use crate::data::Value;
+use crate::declare;
 use crate::object::Object;
 use crate::op::{Op, OpKind};
 use crate::runtime;
@@ -67,7 +68,7 @@ impl<T: Value> Ghost<T> {
                 holds(&self.value.lock().unwrap_or_else(PoisonError::into_inner))
             });
         if let Err(message) = verdict {
-            runtime::broken_at(id, message, Location::caller());
+            declare::broken_at(id, message, Location::caller());
         }
     }
 }

@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 
 use crate::data::Value;
+use crate::declare;
 use crate::object::Object;
 use crate::op::{Op, OpKind};
 use crate::runtime;
@@ -69,7 +70,7 @@ impl<T: Value> Hardware<T> {
         instruction: impl FnOnce(&mut T) -> Option<(&'static str, String)>,
     ) {
         if let Some((id, message)) = self.execute(instruction) {
-            runtime::broken_at(id, message, Location::caller());
+            declare::broken_at(id, message, Location::caller());
         }
     }
 }

@@ -7,6 +7,7 @@
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, invariant_broken};
 
 use super::matrix::{ENABLE, IRQ, QUEUE, matrix};
+use super::sources;
 use crate::ap::Apqn;
 use crate::vfio_ap::ap_queue::{ApQueue, Irq, ResponseCode};
 use crate::vfio_ap::find_queue::{Lookup, Queues};
@@ -21,12 +22,10 @@ use crate::vfio_ap::v5_15::V5_15;
 use crate::vfio_ap::v6_0::{V6_0, V6_2};
 use crate::vfio_ap::world::{Aqic, Version, World};
 
-const V5_3_SOURCE: &str = "commit ec89b55e3bce, v5.3 to v5.10";
 const INVALIDATED: &str = "\"[PATCH v3] s390/vfio-ap: clean up vfio_ap resources when KVM pointer \
                            invalidated\", T. Krowiak, 2020-12-14, and what became of it: commit \
                            f21916ec4826, v5.11";
 const V5_13_SOURCE: &str = "commit 0cc00c8d4050, v5.13";
-const V5_15_SOURCE: &str = "commits 1e753732bda6 and 86956e70761b, v5.15";
 const UNMAP_SOURCE: &str = "\"vfio/ap: validate iova during dma_unmap and trigger irq disable\", \
                             M. Rosato, v6.2";
 
@@ -45,27 +44,27 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     let triangle = ["device_list_lock", "iommu->lock", "mdevs_lock"];
     let pointers = || [broken("NULL"), freed()];
     vec![
-        b03::<V5_3>("v5.3", V5_3_SOURCE).refuted([broken("INV-05")]),
+        b03::<V5_3>("v5.3", sources::V5_3).refuted([broken("INV-05")]),
         b03::<V5_11>("v5.11", INVALIDATED).proved(),
-        b03_reference::<V5_3>("v5.3", V5_3_SOURCE)
+        b03_reference::<V5_3>("v5.3", sources::V5_3)
             .refuted(["kvm", "kvm->users_count"].map(|what| ViolationKind::Leak(what.into()))),
         b03_reference::<V5_11>("v5.11", INVALIDATED).proved(),
-        b04::<V5_3>("v5.3", V5_3_SOURCE).refuted([broken("NULL")]),
+        b04::<V5_3>("v5.3", sources::V5_3).refuted([broken("NULL")]),
         b04::<V5_11>("v5.11", INVALIDATED).proved(),
         b05("draft", |w| _ = v5_11_draft::vfio_ap_mdev_group_notifier(w, 1, 0))
             .refuted([ViolationKind::NotOwner("matrix_dev->lock".into())]),
         b05("v5.11", |w| _ = V5_11::set_kvm(w, 1, 0)).proved(),
         b08a::<V5_11>("v5.11", INVALIDATED).proved(),
         b08a::<V5_13>("v5.13", V5_13_SOURCE).refuted([broken("INV-02b")]),
-        b08a::<V5_15>("v5.15", V5_15_SOURCE).proved(),
+        b08a::<V5_15>("v5.15", sources::V5_15).proved(),
         b08b().refuted([
             freed(),
             ViolationKind::use_after_release("matrix_mdev->wait_for_kvm"),
             broken("NULL"),
         ]),
-        b09::<V5_3>("v5.3", V5_3_SOURCE).refuted(pointers()),
+        b09::<V5_3>("v5.3", sources::V5_3).refuted(pointers()),
         b09::<V5_11>("v5.11", INVALIDATED).refuted(pointers()),
-        b09::<V5_15>("v5.15", V5_15_SOURCE).proved(),
+        b09::<V5_15>("v5.15", sources::V5_15).proved(),
         b11::<V5_15>("v5.15", DmaUnmap::Notifier).refuted([broken("INV-08")]),
         b11::<V6_0>("v6.0", DmaUnmap::FirstPage).refuted([broken("INV-08")]).predicting(container),
         b11::<V6_2>("v6.2", DmaUnmap::IrqDisable)
@@ -90,7 +89,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             .refuted([ViolationKind::deadlock(["matrix_dev->lock"])]),
         b21a::<V5_13>("v5.13", V5_13_SOURCE)
             .refuted([ViolationKind::deadlock(["matrix_dev->lock"])]),
-        b21b::<V5_15>("v5.15", V5_15_SOURCE).refuted([ViolationKind::use_after_release("kvm")]),
+        b21b::<V5_15>("v5.15", sources::V5_15).refuted([ViolationKind::use_after_release("kvm")]),
         b22().refuted([broken("INV-04")]),
         b24::<V6_0>("v6.0-two", DmaUnmap::FirstPage, false)
             .refuted([ViolationKind::deadlock(container), broken("INV-08")]),
@@ -98,7 +97,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             .refuted([ViolationKind::deadlock(container), ViolationKind::deadlock(triangle)]),
         b36("v5.3", Lookup::DriverList).refuted([broken("NULL")]),
         b36("v6.0", Lookup::Table).proved(),
-        b37a::<V5_3>("v5.3", V5_3_SOURCE).refuted([broken("NULL"), broken("INV-05")]),
+        b37a::<V5_3>("v5.3", sources::V5_3).refuted([broken("NULL"), broken("INV-05")]),
         b37a::<V5_11>("v5.11", INVALIDATED).proved(),
         b37b::<V5_11>("v5.11", INVALIDATED).refuted([broken("INV-21")]),
         b37b::<V5_13>("v5.13", V5_13_SOURCE).proved(),

@@ -7,10 +7,10 @@
 use selvedge_core::{Scenario, invariant_broken};
 
 use super::hotplug::{
-    MERGED, V6_8_SOURCE, V6_15_SOURCE, V2026_SOURCE, apmask, assign, closed, gain, lose, queue,
-    running, unassign, without_control_domain,
+    apmask, assign, closed, gain, lose, queue, running, unassign, without_control_domain,
 };
-use super::matrix::{ENABLE, IRQ, P15_SOURCE, P17_SOURCE, QUEUE, matrix};
+use super::matrix::{ENABLE, IRQ, QUEUE, matrix};
+use super::sources;
 use crate::ap::{ApMask, ApMatrix, Driver};
 use crate::vfio_ap::ap_config::{ap_config_show, ap_config_store, matrix_show};
 use crate::vfio_ap::ap_queue::{Config, Irq, ResponseCode};
@@ -31,21 +31,21 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         calls::<V5_11>("v5.11", "commit f21916ec4826"),
         calls::<V5_13>("v5.13", "commit 0cc00c8d4050"),
         calls::<V5_15>("v5.15", "commit 86956e70761b"),
-        calls::<P15>("p15", P15_SOURCE),
-        calls::<P17>("p17", P17_SOURCE),
-        calls::<V6_0>("v6.0", MERGED),
-        calls::<V6_8>("v6.8", V6_8_SOURCE),
-        calls::<V6_15>("v6.15", V6_15_SOURCE),
-        calls::<V2026>("2026", V2026_SOURCE),
+        calls::<P15>("p15", sources::P15),
+        calls::<P17>("p17", sources::P17),
+        calls::<V6_0>("v6.0", sources::V6_0),
+        calls::<V6_8>("v6.8", sources::V6_8),
+        calls::<V6_15>("v6.15", sources::V6_15),
+        calls::<V2026>("2026", sources::V2026),
     ];
     all.push(unbind::<V5_3>("v5.3", "commit ec89b55e3bce"));
     all.push(unbind::<V5_15>("v5.15", "commit 86956e70761b"));
-    all.extend(hotplug::<V6_0>("v6.0", MERGED));
-    all.extend(hotplug::<V6_8>("v6.8", V6_8_SOURCE));
-    all.extend(hotplug::<V6_15>("v6.15", V6_15_SOURCE));
-    all.extend(hotplug::<V2026>("2026", V2026_SOURCE));
-    all.push(hot_plug_of_series::<P15>("p15", P15_SOURCE));
-    all.push(hot_plug_of_series::<P17>("p17", P17_SOURCE));
+    all.extend(hotplug::<V6_0>("v6.0", sources::V6_0));
+    all.extend(hotplug::<V6_8>("v6.8", sources::V6_8));
+    all.extend(hotplug::<V6_15>("v6.15", sources::V6_15));
+    all.extend(hotplug::<V2026>("2026", sources::V2026));
+    all.push(hot_plug_of_series::<P15>("p15", sources::P15));
+    all.push(hot_plug_of_series::<P17>("p17", sources::P17));
     all
 }
 

@@ -7,6 +7,7 @@
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, invariant_broken};
 
 use super::matrix::{IRQ, matrix};
+use super::sources;
 use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
 use crate::vfio_ap::ap_config::{ap_config_store, matrix_show};
 use crate::vfio_ap::ap_queue::ApQueue;
@@ -22,33 +23,23 @@ use crate::vfio_ap::v5_15::V5_15;
 use crate::vfio_ap::v6_0::{V6_0, V6_8, V6_15, V2026, vfio_ap_mdev_request};
 use crate::vfio_ap::world::{Aqic, Version, World};
 
-pub(super) const MERGED: &str = "commits 034921cdea1c to eeb386aeb5b7 and 1918f2b20c3d, v6.0";
-pub(super) const V6_2_SOURCE: &str = "commits 2b48f52f2bff and 08866d34c709, v6.2";
-pub(super) const V6_8_SOURCE: &str = "commits 9261f0438835, v6.6, and 850fb7fa8c68, 16fb78cbf56e, \
-                                      f848cba767e5, f009cfa46655 and b9bd10c43456, v6.8";
-pub(super) const V6_15_SOURCE: &str = "commits 07d89045bffe and cbf367d5b0aa, v6.15";
-pub(super) const V2026_SOURCE: &str = "commits bc833a7b1e7f, b1f092d94f62, d50346801b4f, \
-                                       6b8a02e216f6, 917f509bfb88, bf09b9d7cd78, 7fa61c29850d \
-                                       and dd6f4ef6f8a3, 2026";
 const AP_CONFIG_SOURCE: &str = "`ap_config_store` in `drivers/s390/crypto/vfio_ap_ops.c`, v6.10";
 const RESET_SOURCE: &str = "commits dd174833e44e, 62aab082e999 and 9261f0438835, v6.6";
-const V5_15_SOURCE: &str = "commit 86956e70761b, v5.15; what the series \"dynamic configuration \
-                            support\" was for";
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     let mut all = before_hotplug();
-    all.extend(pairs::<V6_0>("v6.0", MERGED));
-    all.extend(pairs::<V6_8>("v6.8", V6_8_SOURCE));
+    all.extend(pairs::<V6_0>("v6.0", sources::V6_0));
+    all.extend(pairs::<V6_8>("v6.8", sources::V6_8));
     all.extend(slow_resets::<V6_8>("v6.8", RESET_SOURCE));
-    all.push(not_filtered_again::<V6_8>("v6.8", V6_8_SOURCE));
+    all.push(not_filtered_again::<V6_8>("v6.8", sources::V6_8));
     all.extend(all_or_nothing::<V6_8>("v6.8", AP_CONFIG_SOURCE));
-    all.extend(pairs::<V6_15>("v6.15", V6_15_SOURCE));
-    all.extend(requests::<V6_15>("v6.15", V6_15_SOURCE));
-    all.extend(pairs::<V2026>("2026", V2026_SOURCE));
+    all.extend(pairs::<V6_15>("v6.15", sources::V6_15));
+    all.extend(requests::<V6_15>("v6.15", sources::V6_15));
+    all.extend(pairs::<V2026>("2026", sources::V2026));
     all.extend(slow_resets::<V2026>("2026", RESET_SOURCE));
-    all.push(not_filtered_again::<V2026>("2026", V6_8_SOURCE));
+    all.push(not_filtered_again::<V2026>("2026", sources::V6_8));
     all.extend(all_or_nothing::<V2026>("2026", AP_CONFIG_SOURCE));
-    all.extend(requests::<V2026>("2026", V2026_SOURCE));
+    all.extend(requests::<V2026>("2026", sources::V2026));
     all
 }
 
@@ -191,7 +182,10 @@ fn before_hotplug() -> Vec<Scenario> {
     vec![
         Scenario::builder("vfio-ap/hotplug/v5.15/apmask-nqap", running::<V5_15>)
             .about("the host takes adapter 1 back, and the guest keeps it: both use the queue")
-            .source(V5_15_SOURCE)
+            .source(
+                "commit 86956e70761b, v5.15; what the series \"dynamic configuration support\" was \
+                 for",
+            )
             .thread("apmask_store", |w| apmask(w, "+1"))
             .thread("guest", |w| w.machine.nqap(0, queue(1)))
             .finally(World::at_rest::<V5_15>)

@@ -7,10 +7,11 @@ use selvedge_core::sync::Tracked;
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, invariant_broken};
 
 use super::hotplug::{
-    MERGED, SECOND, apmask, assign, closed, gain, lose, pqap, queue, running, scenario,
-    two_domains, unassign, unbound, without, without_control_domain, without_domain,
+    SECOND, apmask, assign, closed, gain, lose, pqap, queue, running, scenario, two_domains,
+    unassign, unbound, without, without_control_domain, without_domain,
 };
 use super::matrix::{IRQ, matrix};
+use super::sources;
 use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
 use crate::vfio_ap::ap_config::{ap_config_show, ap_config_store};
 use crate::vfio_ap::ap_queue::{ApQueue, Irq, ResponseCode};
@@ -73,7 +74,7 @@ fn trylock() -> Vec<Scenario> {
         contended::<P17FailurePath>("p17-failure-path", SOURCE)
             .about("the same, and the failure path releases a lock of a guest that is not there")
             .refuted(broken("NULL")),
-        contended::<V6_0>("v6.0", MERGED).proved(),
+        contended::<V6_0>("v6.0", sources::V6_0).proved(),
     ]
 }
 

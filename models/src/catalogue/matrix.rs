@@ -11,7 +11,7 @@
 
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
-use super::hotplug::{MERGED, V6_2_SOURCE, V6_8_SOURCE, V6_15_SOURCE, V2026_SOURCE};
+use super::sources;
 use crate::ap::{ApMask, ApMatrix, Apqn};
 use crate::vfio_ap::ap_queue::{ApQueue, Irq};
 use crate::vfio_ap::guests::HostConfig;
@@ -25,17 +25,10 @@ use crate::vfio_ap::v5_15::V5_15;
 use crate::vfio_ap::v6_0::{V6_0, V6_3, V6_8, V6_15, V2026};
 use crate::vfio_ap::world::{Aqic, Version, World};
 
-const V5_3_SOURCE: &str = "commit ec89b55e3bce, v5.3 to v5.10";
 const V5_11_SOURCE: &str = "commit f21916ec4826, v5.11; the report in the text of 0cc00c8d4050";
 const V5_13_SOURCE: &str = "commit 0cc00c8d4050, v5.13 and v5.14; J. Gunthorpe's objection in the \
                             review of June 2021 of what became commit 86956e70761b";
 const BISECT_SOURCE: &str = "commit 1e753732bda6 without 86956e70761b, on the way to v5.15";
-const V5_15_SOURCE: &str = "commits 1e753732bda6 and 86956e70761b, v5.15 to v5.19";
-pub(super) const P15_SOURCE: &str = "versions 13 to 16 of \"s390/vfio-ap: dynamic configuration support\" \
-                          (2021), as told in \"Re: [PATCH v13 09/15] s390/vfio-ap: allow hot \
-                          plug/unplug of AP resources using mdev device\", H. Pasic, 2021-04-08";
-pub(super) const P17_SOURCE: &str = "\"[PATCH v17 00/15] s390/vfio-ap: dynamic configuration support\", \
-                          T. Krowiak, October 2021";
 
 /// The queue that all of it is about.
 pub(super) const QUEUE: Apqn = Apqn { apid: 1, apqi: 4 };
@@ -84,8 +77,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         ..ok()
     };
     let mut all = vec![
-        row::<V5_3>("v5.3", V5_3_SOURCE, Set, ok()),
-        row::<V5_3>("v5.3", V5_3_SOURCE, Unset, hook_unlocked(circle())),
+        row::<V5_3>("v5.3", sources::V5_3, Set, ok()),
+        row::<V5_3>("v5.3", sources::V5_3, Unset, hook_unlocked(circle())),
         row::<V5_11>("v5.11", V5_11_SOURCE, Set, deadlocks(circle())),
         row::<V5_11>("v5.11", V5_11_SOURCE, Unset, hook_unlocked(circle())),
         row::<V5_13>("v5.13", V5_13_SOURCE, Set, ok()),
@@ -112,27 +105,27 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 infeasible: vec![vec!["kvm->lock", "kvm_busy", "vcpu->mutex"]],
             },
         ),
-        row::<V5_15>("v5.15", V5_15_SOURCE, Set, ok()),
-        row::<V5_15>("v5.15", V5_15_SOURCE, Unset, ok()),
+        row::<V5_15>("v5.15", sources::V5_15, Set, ok()),
+        row::<V5_15>("v5.15", sources::V5_15, Unset, ok()),
     ];
     for update in [Assign, Unassign] {
-        all.push(row::<P15>("p15", P15_SOURCE, update, deadlocks(circle())));
+        all.push(row::<P15>("p15", sources::P15, update, deadlocks(circle())));
     }
     for update in [Set, Unset, Assign, Unassign] {
-        all.push(row::<P17>("p17", P17_SOURCE, update, ok()));
+        all.push(row::<P17>("p17", sources::P17, update, ok()));
     }
     for update in [Set, Unset] {
         // lockdep sees a way round by guests_lock too, on which nobody can come that far.
         let detour = vec!["guests_lock", "kvm->lock", "pqap_hook_lock", "vcpu->mutex"];
         let claims = Claims { infeasible: vec![detour], ..deadlocks(circle_by_hook_lock()) };
-        all.push(row::<P17HookKept>("p17-hook-kept", P17_SOURCE, update, claims));
+        all.push(row::<P17HookKept>("p17-hook-kept", sources::P17, update, claims));
     }
     for update in Update::ALL {
-        all.push(row::<V6_0>("v6.0", MERGED, update, ok()));
-        all.push(row::<V6_3>("v6.2", V6_2_SOURCE, update, ok()));
-        all.push(row::<V6_8>("v6.8", V6_8_SOURCE, update, ok()));
-        all.push(row::<V6_15>("v6.15", V6_15_SOURCE, update, ok()));
-        all.push(row::<V2026>("2026", V2026_SOURCE, update, ok()));
+        all.push(row::<V6_0>("v6.0", sources::V6_0, update, ok()));
+        all.push(row::<V6_3>("v6.2", sources::V6_2, update, ok()));
+        all.push(row::<V6_8>("v6.8", sources::V6_8, update, ok()));
+        all.push(row::<V6_15>("v6.15", sources::V6_15, update, ok()));
+        all.push(row::<V2026>("2026", sources::V2026, update, ok()));
     }
     let mut scenarios: Vec<Scenario> = all.into_iter().flatten().collect();
     scenarios.push(vmm_stops_its_vcpus());

@@ -16,6 +16,7 @@ mod iommu_seed;
 mod matrix;
 mod mutants;
 mod reset;
+mod sources;
 
 pub use ap_perms::instance as ap_perms_instance;
 use selvedge_core::Scenario;

@@ -5,8 +5,8 @@
 
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
-use super::hotplug::{MERGED, V2026_SOURCE};
-use super::matrix::{ENABLE, P15_SOURCE, P17_SOURCE, QUEUE, matrix};
+use super::matrix::{ENABLE, QUEUE, matrix};
+use super::sources;
 use crate::ap::ApMask;
 use crate::vfio_ap::ap_queue::{ApQueue, Config, ResponseCode};
 use crate::vfio_ap::p15::P15;
@@ -19,7 +19,6 @@ use crate::vfio_ap::v5_15::V5_15;
 use crate::vfio_ap::v6_0::{V6_0, V2026};
 use crate::vfio_ap::world::{Aqic, Version, World};
 
-const V5_3_SOURCE: &str = "commit ec89b55e3bce, v5.3 to v5.10";
 const V5_11_SOURCE: &str = "commit 6c12a6384e0c, v5.11 to v6.3";
 const V6_4: &str = "commits 62414d901c3a and 0daf9878a799, v6.4";
 const V6_6: &str = "commits 9261f0438835, dd174833e44e and 411b0109daa5, v6.6";
@@ -44,14 +43,14 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         handed_over("v6.6", V6_6, Protocol::V6_6).proved(),
         stuck("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-08")),
         stuck("v6.6", V6_6, Protocol::V6_6).refuted(for_ever()),
-        ioctl::<V5_3>("v5.3", V5_3_SOURCE).proved(),
+        ioctl::<V5_3>("v5.3", sources::V5_3).proved(),
         ioctl::<V5_11>("v5.11", V5_11_SOURCE).proved(),
         ioctl::<V5_13>("v5.13", "commit 0cc00c8d4050, v5.13").proved(),
         ioctl::<V5_15>("v5.15", "commit 86956e70761b, v5.15").proved(),
-        ioctl::<P15>("p15", P15_SOURCE).proved(),
-        ioctl::<P17>("p17", P17_SOURCE).proved(),
-        ioctl::<V6_0>("v6.0", MERGED).proved(),
-        ioctl::<V2026>("2026", V2026_SOURCE).proved(),
+        ioctl::<P15>("p15", sources::P15).proved(),
+        ioctl::<P17>("p17", sources::P17).proved(),
+        ioctl::<V6_0>("v6.0", sources::V6_0).proved(),
+        ioctl::<V2026>("2026", sources::V2026).proved(),
         busy_disable().proved(),
     ]
 }

@@ -8,6 +8,7 @@ mod lasso;
 mod learner;
 mod lesson;
 mod orderings;
+mod replay;
 mod starvation;
 mod stateful;
 mod states;
@@ -22,18 +23,19 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::explore::{Lead, Replay, Schedule, Shard, SleepSets, Strategy, Twice};
-use crate::observe::{Observers, Seen, Trace};
+use crate::explore::{Lead, Schedule, Shard, SleepSets, Strategy, Twice};
+use crate::observe::Seen;
 use crate::scenario::Scenario;
-use crate::verdict::{Certificate, Counterexample, Explored, Findings, Part, Report};
+use crate::verdict::{Certificate, Explored, Findings, Part, Report};
 
-use super::{Engine, Limits, Listener, Progress, ReplayError, Search};
+use super::{Engine, Limits, Listener, Progress, Search};
 use execution::End;
 pub(crate) use execution::{Execution, Handle};
 pub(crate) use intern::History;
-use lasso::Lasso;
 use lesson::Lessons;
 use orderings::{Orderings, SavedOrderings};
+use replay::run_along;
+pub(super) use replay::{follow, replay};
 use stateful::{Aim, SavedStates, Stateful};
 
 /// Executions between two words to the listener.
@@ -339,63 +341,4 @@ impl<'a> Exploration<'a> {
             End::TooLong => self.too_long(),
         }
     }
-}
-
-/// Runs a scenario along `schedule`, and notes what that violates.
-fn run_along<'a>(
-    schedule: &'a Schedule,
-    scenario: &Scenario,
-    execution: &Rc<Execution>,
-    findings: &mut Findings,
-) -> (End, Replay<'a>) {
-    let mut replay = Replay::new(schedule);
-    if !scenario.nobody_starves() {
-        return (execution.run(scenario.program(), &mut replay, findings), replay);
-    }
-    let mut lasso = Lasso::new(replay, execution);
-    let end = execution.run(scenario.program(), &mut lasso, findings);
-    (end, lasso.note(findings))
-}
-
-/// As [`run_along`], with a schedule that may be none of the scenario's.
-fn run_along_checked(
-    schedule: &Schedule,
-    scenario: &Scenario,
-    execution: &Rc<Execution>,
-    findings: &mut Findings,
-) -> Result<End, ReplayError> {
-    let (end, replay) = run_along(schedule, scenario, execution, findings);
-    if let Some((step, possible)) = replay.impossible() {
-        let name =
-            |thread: usize| scenario.threads().nth(thread).unwrap_or("a spawned thread").to_owned();
-        let possible =
-            possible.iter().map(|c| format!("{} ({})", Schedule(vec![*c]), name(c.thread.index())));
-        return Err(ReplayError::Impossible { step, possible: possible.collect() });
-    }
-    if replay.followed() < schedule.len() {
-        return Err(ReplayError::TooLong { followed: replay.followed() });
-    }
-    Ok(end)
-}
-
-pub(super) fn replay(
-    scenario: &Scenario,
-    schedule: &Schedule,
-) -> Result<Vec<Counterexample>, ReplayError> {
-    let mut findings = Findings::default();
-    let execution = Execution::new(usize::MAX);
-    let end = run_along_checked(schedule, scenario, &execution, &mut findings)?;
-    let mut found: Vec<Counterexample> = findings.0.into_values().collect();
-    found.retain(|found| found.schedule.len() == schedule.len());
-    match (found.is_empty(), end) {
-        (false, _) => Ok(found),
-        (true, End::Cut) => Err(ReplayError::TooShort),
-        (true, _) => Err(ReplayError::NoViolation),
-    }
-}
-
-pub(super) fn follow(scenario: &Scenario, schedule: &Schedule) -> Result<Trace, ReplayError> {
-    let execution = Execution::new(usize::MAX);
-    run_along_checked(schedule, scenario, &execution, &mut Findings::default())?;
-    Ok(execution.observers(Observers::trace))
 }

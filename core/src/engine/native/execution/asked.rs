@@ -1,0 +1,233 @@
+//! What a running thread asks of its execution.
+
+use std::fmt;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use crate::engine::native::fiber::{self, Fiber};
+use crate::engine::native::intern::{BEGINNING, Begins, History};
+use crate::engine::native::lesson::{Effect, Next};
+use crate::machine::Machine;
+use crate::object::{Object, Place};
+use crate::observe::Observers;
+use crate::op::{ObjectId, Op, ThreadId};
+use crate::runtime;
+use crate::scenario::Body;
+use crate::violation::Violation;
+
+use super::{Execution, Thread};
+
+/// An object of a native execution.
+pub(crate) struct Handle {
+    id: ObjectId,
+    /// The number of the execution.
+    execution: u64,
+}
+
+impl Handle {
+    pub(crate) fn perform_then<R>(&self, op: Op, at: Place, then: impl FnOnce() -> R) -> (u64, R) {
+        let execution = runtime::native();
+        assert!(execution.inner.borrow().number == self.execution, "{}", runtime::OUTSIDE);
+        // Whoever runs is alone until its next operation.
+        (execution.perform(self.id, op, at), then())
+    }
+
+    pub(crate) fn set(&self, value: u64) {
+        runtime::native().inner.borrow_mut().set(self.id, value);
+    }
+
+    pub(crate) fn promise(&self, made: bool, at: Place) {
+        let execution = runtime::native();
+        let mut inner = execution.inner.borrow_mut();
+        let me = inner.running;
+        inner.observers.promise(me, self.id, made, at);
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.id, f)
+    }
+}
+
+impl Execution {
+    /// Adds a thread. It runs up to its first operation before anybody is chosen again.
+    pub(crate) fn spawn(&self, name: Arc<str>, body: Body) -> ThreadId {
+        let mut inner = self.inner.borrow_mut();
+        let inner = &mut *inner;
+        let me = inner.observers.add_thread(name);
+        // What the new thread was given depends on what its maker knows, and both know its
+        // number from now on: which depends on who else has made threads before.
+        let history = match inner.threads.get_mut(inner.running.index()) {
+            None => inner.interner.begin(Begins::Thread, me.index() as u64),
+            Some(maker) => {
+                maker.history = inner.interner.extend(maker.history, me.index() as u64);
+                inner.interner.begin(Begins::Child, maker.history)
+            }
+        };
+        let fiber = Some(Box::new(Fiber::new(&mut inner.stacks, body)));
+        inner.threads.push(Thread {
+            fiber,
+            pending: None,
+            history,
+            reply: 0,
+            forgotten: 0,
+            end: None,
+        });
+        inner.affects(|| Effect::Spawned(me, Next { history, pending: None, polls: false }));
+        me
+    }
+
+    /// Adds a thread, at whose end `end` becomes ready.
+    pub(crate) fn spawn_joinable(&self, name: Arc<str>, end: &Object, body: Body) -> ThreadId {
+        let me = self.spawn(name, body);
+        if let Object::Native(end) = end {
+            self.inner.borrow_mut().threads[me.index()].end = Some(end.id);
+        }
+        me
+    }
+
+    pub(crate) fn register(&self, class: &'static str, machine: Box<dyn Machine>) -> Handle {
+        let mut inner = self.inner.borrow_mut();
+        let inner = &mut *inner;
+        let id = inner.observers.add_object(class, machine.left_behind());
+        // A thread knows the object it has made, which is another if others have made some first.
+        let running = inner.running.index();
+        if let Some(maker) = inner.threads.get_mut(running) {
+            maker.history = inner.interner.extend(maker.history, id.index() as u64);
+        }
+        inner.affects(|| Effect::Made(machine.clone()));
+        inner.machines.push(machine);
+        Handle { id, execution: inner.number }
+    }
+
+    fn perform(&self, object: ObjectId, op: Op, at: Place) -> u64 {
+        if self.watched() {
+            self.stop_if(|observers, me| observers.sleep_in_atomic(me, object, op.kind, at));
+        }
+        let me = {
+            let mut inner = self.inner.borrow_mut();
+            let me = inner.running;
+            if me != ThreadId::SETUP {
+                if inner.watched {
+                    inner.observers.announce(me, object, op, at);
+                }
+                inner.threads[me.index()].pending = Some((object, op));
+            }
+            me
+        };
+        if me == ThreadId::SETUP {
+            return self.perform_alone(object, op, at);
+        }
+        fiber::suspend();
+        self.inner.borrow().threads[me.index()].reply
+    }
+
+    /// An operation of the set-up or of the final check, when no thread is about.
+    fn perform_alone(&self, object: ObjectId, op: Op, at: Place) -> u64 {
+        let mut inner = self.inner.borrow_mut();
+        let inner = &mut *inner;
+        let machine = &mut inner.machines[object.index()];
+        assert!(machine.ready(ThreadId::SETUP, op).sure > 0, "{} {}", op.kind, runtime::ALONE);
+        let reply = machine.apply(ThreadId::SETUP, op, 0);
+        inner.observers.set_left_behind(object, machine.left_behind());
+        inner.observers.happened_alone(at);
+        reply.unwrap_or_else(|fault| panic!("{}: {fault:?} outside the threads", op.kind))
+    }
+
+    /// Records a violation by the running thread, which then never runs again.
+    pub(crate) fn invariant_broken(&self, id: &str, message: &str, at: Place) {
+        self.stop_if(|observers, me| Some(observers.broken(me, id, message, at)));
+    }
+
+    /// The running thread is about to do `what`, which may sleep.
+    pub(crate) fn might_sleep(&self, what: &str, at: Place) {
+        if self.watched() {
+            self.stop_if(|observers, me| observers.may_not_sleep(me, what, at));
+        }
+    }
+
+    /// Whether the observers know what the running thread holds.
+    fn watched(&self) -> bool {
+        self.inner.borrow().watched
+    }
+
+    /// If the running thread violates something, it never runs again.
+    fn stop_if(&self, violates: impl FnOnce(&Observers, ThreadId) -> Option<Violation>) {
+        let me = {
+            let mut inner = self.inner.borrow_mut();
+            let inner = &mut *inner;
+            let me = inner.running;
+            let Some(violation) = violates(&inner.observers, me) else { return };
+            inner.violation.get_or_insert(violation);
+            me
+        };
+        if me != ThreadId::SETUP {
+            fiber::suspend();
+        }
+    }
+
+    pub(crate) fn value_id<T: Hash>(&self, value: &T) -> u64 {
+        self.inner.borrow_mut().interner.value(value)
+    }
+
+    pub(crate) fn note_weak(&self) {
+        self.inner.borrow_mut().observers.seen_mut().note_weak();
+    }
+
+    pub(crate) fn note_opaque(&self) {
+        self.opaque.set(true);
+    }
+
+    pub(crate) fn history(&self) -> History {
+        let inner = self.inner.borrow();
+        inner.threads.get(inner.running.index()).map_or(BEGINNING, |thread| thread.history)
+    }
+
+    pub(crate) fn rewind(&self, history: History) {
+        let mut inner = self.inner.borrow_mut();
+        let me = inner.running.index();
+        if let Some(thread) = inner.threads.get_mut(me) {
+            thread.history = history;
+        }
+    }
+
+    pub(crate) fn learnt(&self, value: u64) {
+        let mut inner = self.inner.borrow_mut();
+        let inner = &mut *inner;
+        let me = inner.running.index();
+        if let Some(thread) = inner.threads.get_mut(me) {
+            thread.history = inner.interner.extend(thread.history, value);
+        }
+    }
+
+    /// The running thread knows where it is, and nothing else.
+    pub(crate) fn forget(&self, at: Place) {
+        let mut inner = self.inner.borrow_mut();
+        let inner = &mut *inner;
+        let me = inner.running;
+        let Some(thread) = inner.threads.get_mut(me.index()) else { return };
+        thread.forgotten += 1;
+        let place = inner.interner.value(&(at, thread.forgotten));
+        let again = inner.interner.begin(Begins::Again, me.index() as u64);
+        thread.history = inner.interner.extend(again, place);
+    }
+
+    pub(crate) fn polls(&self, what: Option<&'static str>) -> Option<&'static str> {
+        let mut inner = self.inner.borrow_mut();
+        let me = inner.running;
+        inner.watched.then(|| inner.observers.set_polls(me, what))?
+    }
+
+    pub(crate) fn enter_function(&self, name: &'static str) {
+        let mut inner = self.inner.borrow_mut();
+        let me = inner.running;
+        inner.observers.enter_function(me, name);
+    }
+
+    pub(crate) fn leave_function(&self) {
+        let mut inner = self.inner.borrow_mut();
+        let me = inner.running;
+        inner.observers.leave_function(me);
+    }
+}

@@ -1,0 +1,16 @@
+//! Where each version of the vfio_ap driver comes from: the commits that a scenario cites.
+
+pub(super) const V5_3: &str = "commit ec89b55e3bce, v5.3 to v5.10";
+pub(super) const V5_15: &str = "commits 1e753732bda6 and 86956e70761b, v5.15 to v5.19";
+pub(super) const P15: &str = "versions 13 to 16 of \"s390/vfio-ap: dynamic configuration support\" \
+                              (2021), as told in \"Re: [PATCH v13 09/15] s390/vfio-ap: allow hot \
+                              plug/unplug of AP resources using mdev device\", H. Pasic, 2021-04-08";
+pub(super) const P17: &str = "\"[PATCH v17 00/15] s390/vfio-ap: dynamic configuration support\", \
+                              T. Krowiak, October 2021";
+pub(super) const V6_0: &str = "commits 034921cdea1c to eeb386aeb5b7 and 1918f2b20c3d, v6.0";
+pub(super) const V6_2: &str = "commits 2b48f52f2bff and 08866d34c709, v6.2";
+pub(super) const V6_8: &str = "commits 9261f0438835, v6.6, and 850fb7fa8c68, 16fb78cbf56e, \
+                               f848cba767e5, f009cfa46655 and b9bd10c43456, v6.8";
+pub(super) const V6_15: &str = "commits 07d89045bffe and cbf367d5b0aa, v6.15";
+pub(super) const V2026: &str = "commits bc833a7b1e7f, b1f092d94f62, d50346801b4f, 6b8a02e216f6, \
+                                917f509bfb88, bf09b9d7cd78, 7fa61c29850d and dd6f4ef6f8a3, 2026";
