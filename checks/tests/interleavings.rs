@@ -151,7 +151,7 @@ fn b38_one_queue_in_two_guests() {
         .then("set_kvm 0", "mutex_unlock(matrix_dev->lock)")
         .then("unassign_adapter_store", "mutex_unlock(matrix_dev->lock)")
         .then("assign and set_kvm 1", "mutex_unlock(matrix_dev->lock)")
-        .then("assign and set_kvm 1", "instruction(machine)")
+        .then("assign and set_kvm 1", "write APCB")
         .is(broken("INV-01"));
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Event {
     /// What the thread learned; nothing if the operation broke a rule of its object.
     pub(crate) reply: Option<u64>,
     pub(crate) taken: Taken,
+    /// What it is called, if it is an instruction.
+    instruction: Option<&'static str>,
 }
 
 impl Event {
@@ -48,6 +50,7 @@ struct Pending {
     object: ObjectId,
     op: Op,
     taken: Taken,
+    instruction: Option<&'static str>,
     /// Announcements in order, so that queues can be reported in theirs.
     since: usize,
 }
@@ -224,9 +227,14 @@ impl Observers {
         }
         let class = self.objects[object.index()].class;
         let thread = &mut self.threads[me.index()];
-        let taken = Taken { function: thread.functions.last().copied(), at };
+        let (instruction, functions) = match (op.kind, thread.functions.as_slice()) {
+            (OpKind::Instruction, [functions @ .., name]) => (Some(*name), functions),
+            (_, functions) => (None, functions),
+        };
+        let taken = Taken { function: functions.last().copied(), at };
         self.announced += 1;
-        thread.pending = Some(Pending { object, op, taken, since: self.announced });
+        let since = self.announced;
+        thread.pending = Some(Pending { object, op, taken, instruction, since });
         if let Some(mode) = wanted(op.kind) {
             self.seen.lockdep.want(&thread.task, &thread.name, class, mode, taken);
         }
@@ -238,10 +246,11 @@ impl Observers {
             return;
         }
         let thread = &mut self.threads[me.index()];
-        let Pending { object, op, taken, .. } = thread.pending.take().expect("announced before");
+        let pending = thread.pending.take().expect("announced before");
+        let Pending { object, op, taken, instruction, .. } = pending;
         let watched = &mut self.objects[object.index()];
         watched.left_behind = left_behind;
-        let event = Event { thread: me, object, op, way, reply: Some(reply), taken };
+        let event = Event { thread: me, object, op, way, reply: Some(reply), taken, instruction };
         self.events.push(event);
         self.seen.reached.reach(taken.at);
         if atomic::begins(op.kind) && event.succeeded() {
@@ -307,9 +316,9 @@ impl Observers {
     /// The violation of thread `me`, whose announced operation broke a rule of its object.
     pub(crate) fn fault(&mut self, me: ThreadId, way: u8, fault: Fault) -> Violation {
         let pending = self.threads[me.index()].pending.take().expect("announced before");
-        let Pending { object, op, taken, .. } = pending;
+        let Pending { object, op, taken, instruction, .. } = pending;
         let violation = self.faulty(me, pending, fault);
-        self.events.push(Event { thread: me, object, op, way, reply: None, taken });
+        self.events.push(Event { thread: me, object, op, way, reply: None, taken, instruction });
         self.seen.reached.reach(taken.at);
         violation
     }

@@ -19,7 +19,8 @@ pub struct Trace {
 pub struct Step {
     /// Position of the thread in [`Trace::threads`].
     pub thread: usize,
-    /// The operation and its object, such as `mutex_lock(ap_perms_mutex)`.
+    /// The operation and its object, such as `mutex_lock(ap_perms_mutex)`, or the name of an
+    /// instruction of the machine.
     pub what: String,
     /// What came of it, where it could have come otherwise.
     pub result: Option<String>,
@@ -58,8 +59,9 @@ impl Observers {
         }
         Step {
             thread: event.thread.index(),
-            what: match event.op.kind {
-                OpKind::Store | OpKind::Swap => {
+            what: match (event.op.kind, event.instruction) {
+                (_, Some(name)) => name.to_owned(),
+                (OpKind::Store | OpKind::Swap, _) => {
                     format!("{}({object}, {})", event.op.kind, event.op.a)
                 }
                 _ => format!("{}({object})", event.op.kind),

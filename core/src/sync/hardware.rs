@@ -22,7 +22,7 @@ use super::outside::Outside;
 /// # selvedge_core::doctest(|| {
 /// use selvedge_core::sync::Hardware;
 /// let queue = Hardware::new("AP queue", 0u32);
-/// let enqueued = queue.execute(|messages| {
+/// let enqueued = queue.execute("NQAP", |messages| {
 ///     *messages += 1;
 ///     *messages
 /// });
@@ -44,10 +44,16 @@ impl<T: Value> Hardware<T> {
         }
     }
 
-    /// Executes an instruction. It may report a broken invariant
+    /// Executes an instruction, which traces call `name`. It may report a broken invariant
     /// ([`invariant_broken`](crate::invariant_broken)) only after it has returned.
     #[track_caller]
-    pub fn execute<R: Value>(&self, instruction: impl FnOnce(&mut T) -> R) -> R {
+    pub fn execute<R: Value>(
+        &self,
+        name: &'static str,
+        instruction: impl FnOnce(&mut T) -> R,
+    ) -> R {
+        // The innermost function of an instruction is its name: see `Observers::announce`.
+        let _name = declare::function(name);
         let (_, (id, result)) =
             self.object.perform_then(Op::new(OpKind::Instruction), Location::caller(), || {
                 let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,7 +65,7 @@ impl<T: Value> Hardware<T> {
         result
     }
 
-    /// Executes an instruction that may find an invariant broken: which, and how.
+    /// Executes an instruction, called `name`, that may find an invariant broken: which, and how.
     ///
     /// # Violations
     ///
@@ -67,9 +73,10 @@ impl<T: Value> Hardware<T> {
     #[track_caller]
     pub fn execute_checked(
         &self,
+        name: &'static str,
         instruction: impl FnOnce(&mut T) -> Option<(&'static str, String)>,
     ) {
-        if let Some((id, message)) = self.execute(instruction) {
+        if let Some((id, message)) = self.execute(name, instruction) {
             declare::broken_at(id, message, Location::caller());
         }
     }

@@ -55,7 +55,7 @@ impl Iotlb {
     /// I1: the device may still reach what was there before. I2: something is there.
     #[track_caller]
     pub fn map_page(&self, pfn: Pfn) {
-        self.state.execute_checked(|state| {
+        self.state.execute_checked("map", |state| {
             if state.mapped & bit(pfn) != 0 {
                 return Some(("I2", format!("page {pfn} is handed out twice")));
             }
@@ -75,7 +75,7 @@ impl Iotlb {
     /// I2: it is invalid already.
     #[track_caller]
     pub fn unmap_page(&self, pfn: Pfn) {
-        self.state.execute_checked(|state| {
+        self.state.execute_checked("unmap", |state| {
             if state.mapped & bit(pfn) == 0 {
                 return Some(("I2", format!("page {pfn} is unmapped twice")));
             }
@@ -88,19 +88,19 @@ impl Iotlb {
     /// The table of a page, which is unmapped, is unhooked: a walk that has begun may still read it.
     #[track_caller]
     pub fn unhook_table(&self, pfn: Pfn) {
-        self.state.execute(|state| state.unhooked |= bit(pfn));
+        self.state.execute("unhook the table", |state| state.unhooked |= bit(pfn));
     }
 
     /// How many pages are mapped.
     #[track_caller]
     pub fn mapped(&self) -> u64 {
-        self.state.execute(|state| u64::from(state.mapped.count_ones()))
+        self.state.execute("how many are mapped?", |state| u64::from(state.mapped.count_ones()))
     }
 
     /// RPCIT over everything begins.
     #[track_caller]
     pub fn rpcit_begins(&self) -> Flush {
-        self.state.execute(|state| {
+        self.state.execute("RPCIT begins", |state| {
             let stale = Some(state.stale);
             match state.flushes.iter().position(Option::is_none) {
                 Some(free) => {
@@ -118,7 +118,7 @@ impl Iotlb {
     /// It has ended: whether it succeeded.
     #[track_caller]
     pub fn rpcit_ends(&self, flush: Flush) -> bool {
-        self.state.execute(|state| {
+        self.state.execute("RPCIT ends", |state| {
             let covered = state.flushes[flush.0].take().expect("it has begun");
             while state.flushes.last() == Some(&None) {
                 state.flushes.pop();
@@ -139,13 +139,13 @@ impl Iotlb {
     /// From now on every flush fails: the hypervisor has run out of resources.
     #[track_caller]
     pub fn run_out_of_resources(&self) {
-        self.state.execute(|state| state.out_of_resources = true);
+        self.state.execute("RPCIT fails from now on", |state| state.out_of_resources = true);
     }
 
     /// The device is detached: it reaches nothing any more.
     #[track_caller]
     pub fn detach(&self) {
-        self.state.execute(|state| state.stale = 0);
+        self.state.execute("the device is detached", |state| state.stale = 0);
     }
 
     /// The memory of the table that translated a page is given back.
@@ -156,7 +156,7 @@ impl Iotlb {
     /// already.
     #[track_caller]
     pub fn free_table(&self, pfn: Pfn) {
-        self.state.execute_checked(|state| {
+        self.state.execute_checked("free the table", |state| {
             if state.unhooked & bit(pfn) == 0 {
                 return Some(("I8", format!("the table of page {pfn} is freed twice")));
             }
@@ -174,7 +174,7 @@ impl Iotlb {
     ///
     /// I8: one is not.
     pub fn check_at_rest(&self) {
-        self.state.execute_checked(|state| match state.unhooked {
+        self.state.execute_checked("check at rest", |state| match state.unhooked {
             0 => None,
             left => Some(("I8", format!("the table of page {} leaks", left.trailing_zeros()))),
         });

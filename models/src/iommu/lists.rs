@@ -50,7 +50,7 @@ impl Lists {
     /// I-3 if the device is on no list.
     #[track_caller]
     pub fn list_del_rcu(&self, machine: &Machine, zdev: usize) {
-        let was_on = self.links.execute(|links| {
+        let was_on = self.links.execute("list_del_rcu", |links| {
             let node = Place::Node(zdev);
             let after = links.next.get(&node).copied();
             let before = links.next.iter().find(|(at, to)| **to == node && **at != node);
@@ -67,12 +67,12 @@ impl Lists {
     /// `list_add_rcu`: the node is made to lead on before the head leads to it.
     #[track_caller]
     pub fn list_add_rcu(&self, zdev: usize, domain: u8) {
-        self.links.execute(|links| {
+        self.links.execute("list_add_rcu: node", |links| {
             let first = links.next[&Place::Head(domain)];
             links.next.insert(Place::Node(zdev), first);
             links.listed.insert(zdev);
         });
-        self.links.execute(|links| {
+        self.links.execute("list_add_rcu: head", |links| {
             links.next.insert(Place::Head(domain), Place::Node(zdev));
         });
     }
@@ -80,13 +80,13 @@ impl Lists {
     /// Where `at` leads.
     #[track_caller]
     pub fn next(&self, at: Place) -> Place {
-        self.links.execute(|links| links.next[&at])
+        self.links.execute("list_next_rcu", |links| links.next[&at])
     }
 
     /// The devices on the list of a domain, as whoever walks it finds them.
     #[track_caller]
     pub fn devices_of(&self, domain: u8) -> Vec<usize> {
-        self.links.execute(|links| {
+        self.links.execute("list_for_each_entry_rcu", |links| {
             let mut devices = Vec::new();
             let mut at = links.next[&Place::Head(domain)];
             while let Place::Node(zdev) = at

@@ -123,9 +123,10 @@ impl Machine {
     #[track_caller]
     fn execute<R: Copy + std::hash::Hash + Send + Sync + 'static>(
         &self,
+        name: &'static str,
         instruction: impl FnOnce(&mut State) -> (R, Broken),
     ) -> R {
-        let (result, broken) = self.state.execute(instruction);
+        let (result, broken) = self.state.execute(name, instruction);
         if let Some((id, message)) = broken {
             judge(self, id, message);
         }
@@ -135,7 +136,12 @@ impl Machine {
     /// `zpci_mod_fc`: repeats the instruction if the function is busy, after a pause in which it
     /// sleeps.
     #[track_caller]
-    fn zpci_mod_fc(&self, zdev: usize, instruct: impl Fn(&mut State) -> (Cc, Broken)) -> Cc {
+    fn zpci_mod_fc(
+        &self,
+        name: &'static str,
+        zdev: usize,
+        instruct: impl Fn(&mut State) -> (Cc, Broken),
+    ) -> Cc {
         let modify = |state: &mut State| {
             let function = &mut state.functions[zdev];
             if function.absent {
@@ -149,10 +155,10 @@ impl Machine {
             }
             instruct(state)
         };
-        match self.execute(modify) {
+        match self.execute(name, modify) {
             Cc::Busy => {
                 might_sleep("zpci_mod_fc");
-                self.execute(modify)
+                self.execute(name, modify)
             }
             cc => cc,
         }
@@ -161,7 +167,7 @@ impl Machine {
     /// `zpci_register_ioat`. The TLB is empty then, since nothing was registered.
     #[track_caller]
     pub fn zpci_register_ioat(&self, zdev: usize, table: Table) -> Cc {
-        self.zpci_mod_fc(zdev, |state| {
+        self.zpci_mod_fc("MPCIFC: register", zdev, |state| {
             let function = &mut state.functions[zdev];
             if std::mem::take(&mut function.refuses) {
                 return (Cc::Error, None);
@@ -182,7 +188,7 @@ impl Machine {
     /// `zpci_unregister_ioat`.
     #[track_caller]
     pub fn zpci_unregister_ioat(&self, zdev: usize) -> Cc {
-        self.zpci_mod_fc(zdev, |state| {
+        self.zpci_mod_fc("MPCIFC: unregister", zdev, |state| {
             let function = &mut state.functions[zdev];
             function.tlb.clear();
             match function.registered.take() {
@@ -200,7 +206,7 @@ impl Machine {
     /// Anything but condition code 0.
     #[track_caller]
     pub fn zpci_refresh_trans(&self, zdev: usize, pages: &BTreeSet<Page>) -> Result<(), Cc> {
-        let cc = self.state.execute(|state| {
+        let cc = self.state.execute("RPCIT", |state| {
             let function = &mut state.functions[zdev];
             function.tlb.retain(|(_, page)| !pages.contains(page));
             match (function.absent, function.registered) {
@@ -215,7 +221,7 @@ impl Machine {
     /// The function reads or writes at `page`, by itself.
     #[track_caller]
     pub fn dma(&self, zdev: usize, page: Page) {
-        self.execute(|state| {
+        self.execute("DMA", |state| {
             let function = &mut state.functions[zdev];
             if let Some((table, _)) = function.tlb.iter().find(|(_, cached)| *cached == page) {
                 let stale = state.flushed.contains(&(*table, page));
@@ -235,7 +241,7 @@ impl Machine {
     /// Makes the table's entry for `page` valid, or invalid.
     #[track_caller]
     pub fn dma_update_cpu_trans(&self, table: Table, page: Page, valid: bool) {
-        self.execute(|state| {
+        self.execute("dma_update_cpu_trans", |state| {
             if let Some(memory) = state.tables.get_mut(&table) {
                 if valid {
                     memory.valid.insert(page);
@@ -250,13 +256,13 @@ impl Machine {
     /// Whoever unmapped `page` believes that it was flushed, and gives it to somebody else.
     #[track_caller]
     pub fn hands_out_again(&self, table: Table, page: Page) {
-        self.state.execute(|state| _ = state.flushed.insert((table, page)));
+        self.state.execute("handed out again", |state| _ = state.flushed.insert((table, page)));
     }
 
     /// `dma_alloc_cpu_table`, for the DMA API.
     #[track_caller]
     pub fn dma_alloc_cpu_table(&self) -> Table {
-        self.state.execute(|state| {
+        self.state.execute("dma_alloc_cpu_table", |state| {
             state.made += 1;
             let table = Table::DmaApi(state.made);
             state.tables.insert(table, Memory::default());
@@ -267,7 +273,7 @@ impl Machine {
     /// `dma_cleanup_tables`, by its owner or by the DMA API, which owns no domain's.
     #[track_caller]
     pub fn dma_cleanup_tables(&self, table: Table, owner: bool) {
-        self.execute(|state| {
+        self.execute("dma_cleanup_tables", |state| {
             let registered = |f: &Function| f.registered == Some(table) && !f.absent;
             let registered = state.functions.iter().any(registered);
             let Some(memory) = state.tables.get_mut(&table) else { return ((), None) };
@@ -288,13 +294,13 @@ impl Machine {
     /// What the function is registered with.
     #[track_caller]
     pub fn registered(&self, zdev: usize) -> Option<Table> {
-        self.state.execute(|state| state.functions[zdev].registered)
+        self.state.execute("what is registered?", |state| state.functions[zdev].registered)
     }
 
     /// The function is disabled: it forgets its registration.
     #[track_caller]
     pub fn disable(&self, zdev: usize) {
-        self.state.execute(|state| {
+        self.state.execute("the function is disabled", |state| {
             state.functions[zdev].registered = None;
             state.functions[zdev].tlb.clear();
         });
@@ -303,7 +309,7 @@ impl Machine {
     /// Somebody pulls the function out.
     #[track_caller]
     pub fn surprise_removal(&self, zdev: usize) {
-        self.state.execute(|state| {
+        self.state.execute("the function is pulled out", |state| {
             let release = state.functions[zdev].release;
             state.functions[zdev] = Function { absent: true, release, ..Function::default() };
         });
@@ -312,7 +318,7 @@ impl Machine {
     /// The function goes into its error state, in which nothing can be registered, or leaves it.
     #[track_caller]
     pub fn set_error(&self, zdev: usize, error: bool) {
-        self.state.execute(|state| {
+        self.state.execute("error state", |state| {
             state.functions[zdev].error = error;
             state.functions[zdev].registered = None;
             state.functions[zdev].tlb.clear();
@@ -322,44 +328,46 @@ impl Machine {
     /// The next instruction for the function is told once that it is busy.
     #[track_caller]
     pub fn set_busy(&self, zdev: usize) {
-        self.state.execute(|state| state.functions[zdev].busy = true);
+        self.state.execute("busy from now on", |state| state.functions[zdev].busy = true);
     }
 
     /// The next registration of the function fails, for a reason of the machine's own.
     #[track_caller]
     pub fn refuse_once(&self, zdev: usize) {
-        self.state.execute(|state| state.functions[zdev].refuses = true);
+        self.state.execute("refuses from now on", |state| state.functions[zdev].refuses = true);
     }
 
     /// The core begins to release the device.
     #[track_caller]
     pub fn release_begins(&self, zdev: usize) {
-        self.state.execute(|state| state.functions[zdev].release = Release::Begun);
+        self.state
+            .execute("the release begins", |state| state.functions[zdev].release = Release::Begun);
     }
 
     /// The device was released.
     #[track_caller]
     pub fn release_ends(&self, zdev: usize) {
-        self.state.execute(|state| state.functions[zdev].release = Release::Done);
+        self.state
+            .execute("the release ends", |state| state.functions[zdev].release = Release::Done);
     }
 
     /// Whether the core has begun to release the device.
     #[track_caller]
     pub fn is_released(&self, zdev: usize) -> bool {
-        self.state.execute(|state| state.functions[zdev].release > Release::Not)
+        self.state.execute("is it released?", |state| state.functions[zdev].release > Release::Not)
     }
 
     /// Whether the function has been pulled out.
     #[track_caller]
     pub fn is_absent(&self, zdev: usize) -> bool {
-        self.state.execute(|state| state.functions[zdev].absent)
+        self.state.execute("is it absent?", |state| state.functions[zdev].absent)
     }
 
     /// A table that is still there: one of the DMA API that is not `used`, or one that was to be
     /// `freed`.
     #[track_caller]
     pub fn leaked_table(&self, used: &[Table], freed: &[Table]) -> Option<Table> {
-        self.state.execute(|state| {
+        self.state.execute("check for leaks", |state| {
             let mut live = state.tables.iter().filter(|(_, memory)| !memory.freed);
             let left = |table: &Table| match table {
                 Table::DmaApi(_) => !used.contains(table),

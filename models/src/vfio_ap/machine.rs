@@ -64,10 +64,11 @@ impl Machine {
     #[track_caller]
     fn queue<R: Clone + std::hash::Hash + Send + Sync + 'static>(
         &self,
+        name: &'static str,
         apqn: Apqn,
         instruction: impl FnOnce(&mut ApQueue) -> R,
     ) -> R {
-        self.state.execute(|state| {
+        self.state.execute(name, |state| {
             instruction(state.queues.get_mut(&apqn).expect("the machine has the queue"))
         })
     }
@@ -75,13 +76,14 @@ impl Machine {
     /// PQAP(TAPQ).
     #[track_caller]
     pub fn tapq(&self, apqn: Apqn) -> Status {
-        self.queue(apqn, |queue| queue.tapq())
+        self.queue("PQAP(TAPQ)", apqn, |queue| queue.tapq())
     }
 
     /// PQAP(ZAPQ).
     #[track_caller]
     pub fn zapq(&self, apqn: Apqn) -> Status {
-        let (status, resetting) = self.queue(apqn, |queue| (queue.zapq(), queue.resetting));
+        let (status, resetting) =
+            self.queue("PQAP(ZAPQ)", apqn, |queue| (queue.zapq(), queue.resetting));
         if resetting {
             self.settles.wake_up_all();
         }
@@ -91,14 +93,14 @@ impl Machine {
     /// PQAP(AQIC).
     #[track_caller]
     pub fn aqic(&self, apqn: Apqn, irq: Option<Irq>) -> Status {
-        self.queue(apqn, |queue| queue.aqic(irq))
+        self.queue("PQAP(AQIC)", apqn, |queue| queue.aqic(irq))
     }
 
     /// NQAP: guest `vm` sends a message to a queue, and the reply interrupts it. Nothing happens
     /// if the guest may not use the queue.
     #[track_caller]
     pub fn nqap(&self, vm: u8, apqn: Apqn) {
-        self.state.execute_checked(|state| {
+        self.state.execute_checked("NQAP", |state| {
             if !state.apcb.get(&vm).is_some_and(|apcb| apcb.contains(apqn)) {
                 return None;
             }
@@ -121,14 +123,15 @@ impl Machine {
     /// The machine finishes the reset of a queue, once there is one.
     #[track_caller]
     pub fn finish_reset(&self, apqn: Apqn) {
-        self.settles.wait_event(|| self.queue(apqn, |queue| queue.resetting));
-        self.happens(apqn, ApQueue::reset_completes);
+        self.settles.wait_event(|| self.queue("is it being reset?", apqn, |queue| queue.resetting));
+        self.queue("the reset is over", apqn, ApQueue::reset_completes);
+        self.settles.wake_up_all();
     }
 
     /// Something that happens to a queue by itself: the end of a reset, the loss of its adapter.
     #[track_caller]
     pub fn happens(&self, apqn: Apqn, what: impl FnOnce(&mut ApQueue)) {
-        self.queue(apqn, what);
+        self.queue("the queue changes", apqn, what);
         self.settles.wake_up_all();
     }
 
@@ -136,7 +139,7 @@ impl Machine {
     /// meanwhile.
     #[track_caller]
     pub fn set_apcb(&self, vm: u8, apcb: ApMatrix, adm: ApMask) {
-        self.state.execute_checked(|state| {
+        self.state.execute_checked("write APCB", |state| {
             let broken = state.shared(vm, &apcb).or_else(|| state.uncleaned(vm, &apcb));
             state.apcb.insert(vm, apcb);
             state.adm.insert(vm, adm);
@@ -153,7 +156,7 @@ impl Machine {
     /// What guest `vm` may use now, and the domains that it may control.
     #[track_caller]
     pub fn masks(&self, vm: u8) -> (ApMatrix, ApMask) {
-        self.state.execute(|state| {
+        self.state.execute("read APCB", |state| {
             let apcb = state.apcb.get(&vm).copied().unwrap_or_default();
             (apcb, state.adm.get(&vm).copied().unwrap_or_default())
         })
@@ -166,7 +169,7 @@ impl Machine {
     /// INV-18 if a guest has it.
     #[track_caller]
     pub fn check_no_guest_has(&self, apqn: Apqn) {
-        self.state.execute_checked(|state| {
+        self.state.execute_checked("the host uses the queue", |state| {
             let (vm, _) = state.apcb.iter().find(|(_, apcb)| apcb.contains(apqn))?;
             Some(("INV-18", format!("guest {vm} has queue {apqn}, and so has the host")))
         });
@@ -175,13 +178,13 @@ impl Machine {
     /// `vfio_pin_pages`, once its locks are held.
     #[track_caller]
     pub fn pin(&self, irq: Irq) {
-        self.state.execute(|state| *state.pinned.entry((irq.vm, irq.nib)).or_default() += 1);
+        self.state.execute("pin", |state| *state.pinned.entry((irq.vm, irq.nib)).or_default() += 1);
     }
 
     /// `vfio_unpin_pages`, once its locks are held.
     #[track_caller]
     pub fn unpin(&self, irq: Irq) {
-        self.state.execute_checked(|state| {
+        self.state.execute_checked("unpin", |state| {
             if !take(&mut state.pinned, (irq.vm, irq.nib)) {
                 return Some(("INV-04", format!("page {} is unpinned twice", irq.nib)));
             }
@@ -199,7 +202,7 @@ impl Machine {
     /// Whether one of these pages of guest `vm` is pinned.
     #[track_caller]
     pub fn is_pinned(&self, vm: u8, pages: Range<u8>) -> bool {
-        self.state.execute(|state| {
+        self.state.execute("is it pinned?", |state| {
             state.pinned.keys().any(|(whose, page)| *whose == vm && pages.contains(page))
         })
     }
@@ -207,7 +210,7 @@ impl Machine {
     /// `kvm_s390_gisc_register`: whether it could.
     #[track_caller]
     pub fn gisc_register(&self, irq: Irq) -> bool {
-        self.state.execute(|state| {
+        self.state.execute("kvm_s390_gisc_register", |state| {
             if !state.no_gisc {
                 *state.registered.entry((irq.vm, irq.isc)).or_default() += 1;
             }
@@ -218,25 +221,25 @@ impl Machine {
     /// From now on no subclass can be registered.
     #[track_caller]
     pub fn refuse_gisc(&self) {
-        self.state.execute(|state| state.no_gisc = true);
+        self.state.execute("subclasses run out", |state| state.no_gisc = true);
     }
 
     /// Guest `vm`, a protected one, keeps a page to itself.
     #[track_caller]
     pub fn keep_secure(&self, vm: u8, page: u8) {
-        self.state.execute(|state| _ = state.secure.insert((vm, page)));
+        self.state.execute("the page is made secret", |state| _ = state.secure.insert((vm, page)));
     }
 
     /// `uv_pin_shared`: whether the host may write to the page with the notification byte.
     #[track_caller]
     pub fn is_shared(&self, irq: Irq) -> bool {
-        self.state.execute(|state| !state.secure.contains(&(irq.vm, irq.nib)))
+        self.state.execute("uv_pin_shared", |state| !state.secure.contains(&(irq.vm, irq.nib)))
     }
 
     /// `kvm_s390_gisc_unregister`.
     #[track_caller]
     pub fn gisc_unregister(&self, irq: Irq) {
-        self.state.execute_checked(|state| {
+        self.state.execute_checked("kvm_s390_gisc_unregister", |state| {
             let known = take(&mut state.registered, (irq.vm, irq.isc));
             (!known).then(|| ("INV-04", format!("subclass {} is unregistered twice", irq.isc)))
         });
@@ -249,7 +252,7 @@ impl Machine {
     /// INV-21.
     #[track_caller]
     pub fn check_apcb(&self, vm: u8, assigned: ApMatrix) {
-        self.state.execute_checked(|state| {
+        self.state.execute_checked("check of the APCB", |state| {
             let apcb = state.apcb.get(&vm).copied().unwrap_or_default();
             let differs = || format!("guest {vm} does not have what is assigned to its device");
             (apcb != assigned).then(|| ("INV-21", differs()))
@@ -263,7 +266,7 @@ impl Machine {
     /// INV-05 and INV-04.
     #[track_caller]
     pub fn check_at_rest(&self) {
-        self.state.execute_checked(|state| {
+        self.state.execute_checked("check at rest", |state| {
             let has = state.apcb.iter().find(|(_, apcb)| apcb.apqns().next().is_some());
             if let Some((vm, apcb)) = has {
                 let apqn = apcb.apqns().next().expect("it has one");
