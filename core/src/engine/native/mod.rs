@@ -115,11 +115,14 @@ impl<'a> Exploration<'a> {
     }
 
     fn explore(&mut self, listener: &mut Listener<'_>) -> Explored {
-        if let Err(reason) = self.check_determinism() {
-            return self.stopped(reason);
+        match self.check_determinism() {
+            Ok(()) => self.search(listener),
+            Err(reason) => self.stopped(reason),
         }
-        let (jobs, shard) = (self.limits.jobs.get(), self.limits.shard);
-        if shard != Shard::WHOLE && self.limits.search != Search::Dpor {
+    }
+
+    fn search(&mut self, listener: &mut Listener<'_>) -> Explored {
+        if self.limits.shard != Shard::WHOLE && self.limits.search != Search::Dpor {
             let search = self.limits.search.as_str();
             return self.stopped(format!("a share is of orderings, and {search} explores states"));
         }
@@ -133,7 +136,7 @@ impl<'a> Exploration<'a> {
             };
         }
         if self.execution.opaque() && self.limits.search == Search::Stateful {
-            return self.run_orderings(Orderings::new(jobs, shard), listener);
+            return self.by_orderings(listener);
         }
         match self.limits.search {
             Search::Stateful => self.by_states(Aim::Verdict, listener),
@@ -141,7 +144,7 @@ impl<'a> Exploration<'a> {
             Search::Census => self.by_states(Aim::Census, listener),
             Search::Shortest => self.by_states(Aim::Shortest, listener),
             Search::SleepSets => self.by_sleep_sets(listener),
-            Search::Dpor => self.run_orderings(Orderings::new(jobs, shard), listener),
+            Search::Dpor => self.by_orderings(listener),
         }
     }
 
@@ -170,8 +173,8 @@ impl<'a> Exploration<'a> {
     }
 
     fn by_states(&mut self, aim: Aim, listener: &mut Listener<'_>) -> Explored {
-        if self.execution.opaque() {
-            return self.stopped("the world has values that cannot be compared".to_owned());
+        if let Err(reason) = self.check_comparable() {
+            return self.stopped(reason);
         }
         match Stateful::start(aim, self.limits.jobs.get(), self) {
             Ok(search) => self.run_stateful(search, listener),
@@ -179,8 +182,17 @@ impl<'a> Exploration<'a> {
         }
     }
 
+    fn by_orderings(&mut self, listener: &mut Listener<'_>) -> Explored {
+        let (jobs, shard) = (self.limits.jobs.get(), self.limits.shard);
+        self.run_orderings(Orderings::new(jobs, shard), listener)
+    }
+
     fn run_stateful(&mut self, mut search: Stateful, listener: &mut Listener<'_>) -> Explored {
         let mut ended = search.run(self, listener);
+        if self.execution.opaque() {
+            // A value has turned up that may have been taken for another.
+            return self.search(listener);
+        }
         if ended.is_ok() && self.scenario.nobody_starves() {
             ended = search.show_starvations(self);
         }
@@ -201,6 +213,10 @@ impl<'a> Exploration<'a> {
 
     fn run_orderings(&mut self, mut search: Orderings, listener: &mut Listener<'_>) -> Explored {
         let ended = search.run(self, listener);
+        if self.execution.opaque() && search.walks_an_automaton() {
+            // As above; from here on it walks on executions of the program.
+            return self.by_orderings(listener);
+        }
         if ended.is_ok() && search.stopped_by_a_violation() && !search.is_share() {
             // What else is violated only a search can tell that a violation does not stop.
             let explored = self.by_states(Aim::Census, listener);
@@ -300,6 +316,14 @@ impl<'a> Exploration<'a> {
         }
         self.findings.absorb(shown);
         Ok(())
+    }
+
+    /// Whether equal identities still mean equal values.
+    fn check_comparable(&self) -> Result<(), String> {
+        match self.execution.opaque() {
+            true => Err("the world has values that cannot be compared".to_owned()),
+            false => Ok(()),
+        }
     }
 
     fn check_memory(&self, bytes: u64) -> Result<(), String> {

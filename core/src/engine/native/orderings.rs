@@ -54,6 +54,7 @@ struct Round {
     executions: u64,
     findings: Findings,
     seen: Seen,
+    opaque: bool,
     ended: Result<bool, String>,
 }
 
@@ -110,6 +111,9 @@ impl Orderings {
     ) -> Result<(), String> {
         while self.walkers.iter().any(|walker| !walker.done) {
             let mut ended = self.round(exploration);
+            if self.walks_an_automaton() {
+                ended = ended.and_then(|()| exploration.check_comparable());
+            }
             if ended.is_ok()
                 && let ControlFlow::Break(reason) = self.tell(None, exploration, listener)
             {
@@ -153,6 +157,9 @@ impl Orderings {
         let mut result = Ok(());
         for (walker, round) in active.iter_mut().zip(rounds) {
             exploration.absorb(round.executions, round.findings, &round.seen);
+            if round.opaque {
+                exploration.execution.note_opaque();
+            }
             match round.ended {
                 Ok(done) => walker.done = done,
                 Err(reason) => result = Err(reason),
@@ -171,6 +178,7 @@ impl Orderings {
             let saved = Saved::Orderings(self.save(exploration));
             Checkpoint::new(exploration.scenario.name(), &saved)
         };
+        let comparable = !(exploration.execution.opaque() && self.walks_an_automaton());
         let active = self.walkers.iter().filter(|walker| !walker.done);
         let walked: Vec<(usize, u64, f64)> = active.map(|w| w.search.progress()).collect();
         listener(Progress {
@@ -180,9 +188,14 @@ impl Orderings {
             // Who is behind passes by what the others have taken.
             explored: walked.iter().map(|(.., explored)| *explored).reduce(f64::min),
             stopping,
-            checkpoint: Some(&checkpoint),
+            checkpoint: if comparable { Some(&checkpoint) } else { None },
             ..Progress::default()
         })
+    }
+
+    /// Whether somebody walks on what has been learned, and not on the program.
+    pub(super) fn walks_an_automaton(&self) -> bool {
+        self.walkers.iter().any(|walker| walker.walk.is_some())
     }
 
     /// Whether executions were stopped that might have shown other orderings.
@@ -249,6 +262,7 @@ impl Walker {
 impl Exploration<'_> {
     fn into_round(self, ended: Result<bool, String>) -> Round {
         let Self { execution, findings, executions, .. } = self;
-        Round { executions, findings, seen: execution.take_seen(), ended }
+        let (seen, opaque) = (execution.take_seen(), execution.opaque());
+        Round { executions, findings, seen, opaque, ended }
     }
 }

@@ -302,6 +302,7 @@ impl Stateful {
             if self.is_outdated() {
                 return Ok(());
             }
+            exploration.check_comparable()?;
             exploration.check_memory(self.states.memory())?;
             if let ControlFlow::Break(reason) = self.tell(None, exploration, listener) {
                 return Err(reason);
@@ -453,7 +454,7 @@ impl Stateful {
             explored: Some(expanded as f64 / states as f64),
             memory: Some(self.states.memory()),
             stopping,
-            checkpoint: Some(&checkpoint),
+            checkpoint: if exploration.execution.opaque() { None } else { Some(&checkpoint) },
         })
     }
 

@@ -1,0 +1,80 @@
+//! Values that cannot be compared: nothing may be proved by taking one for another.
+
+use std::num::NonZero;
+use std::ops::ControlFlow;
+
+use selvedge_core::sync::Mutex;
+use selvedge_core::{
+    Checkpoint, Engine, Limits, Opaque, Progress, Report, Scenario, Search, Verdict, ViolationKind,
+    invariant_broken,
+};
+
+type Hook = Mutex<Option<Opaque<f64>>>;
+
+/// Who waits in vain puts a value there that looks like the other's. It takes a signal, so the value
+/// turns up in the middle of the search.
+fn put(hook: &Hook, signalled: &Mutex<bool>, value: f64) {
+    let Ok(mut signalled) = signalled.lock_interruptible() else {
+        *hook.lock() = Some(Opaque(value));
+        return;
+    };
+    *signalled = false;
+}
+
+fn look(hook: &Hook) {
+    if hook.lock().as_ref().is_some_and(|value| value.0 > 1.0) {
+        invariant_broken("SMALL", "a value is greater than 1");
+    }
+}
+
+fn late() -> Scenario {
+    Scenario::builder("opaque/late", || (Mutex::new("hook", None), Mutex::new("signalled", false)))
+        .thread("half", |(hook, signalled)| put(hook, signalled, 0.5))
+        .thread("two", |(hook, signalled)| put(hook, signalled, 2.0))
+        .thread("look", |(hook, _)| look(hook))
+        .refuted([ViolationKind::invariant("SMALL")])
+}
+
+fn search(search: Search, jobs: usize) -> Report {
+    let mut limits = Limits::default();
+    limits.search = search;
+    limits.jobs = NonZero::new(jobs).unwrap();
+    late().verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()))
+}
+
+#[test]
+fn a_value_that_turns_up_late_is_not_taken_for_another() {
+    for jobs in [1, 2] {
+        for kind in [Search::Stateful, Search::Dpor] {
+            let report = search(kind, jobs);
+            assert!(report.as_expected(), "{kind:?}, {jobs} threads: {report}");
+            assert_eq!(report.search, Some(Search::Dpor));
+        }
+    }
+}
+
+#[test]
+fn a_search_that_must_compare_says_that_it_cannot() {
+    for kind in [Search::Reduced, Search::Census, Search::Shortest] {
+        let report = search(kind, 1);
+        match &report.verdict {
+            // What was found on the way was found.
+            Verdict::Refuted(_) => assert!(!report.complete, "{kind:?}"),
+            Verdict::Inconclusive { reason } => assert!(reason.contains("compared"), "{reason}"),
+            Verdict::Proved(_) => panic!("{kind:?} has compared what cannot be compared"),
+        }
+    }
+}
+
+#[test]
+fn a_search_that_has_taken_values_for_others_is_not_put_aside() {
+    let mut last: Option<Checkpoint> = None;
+    let mut limits = Limits::default();
+    limits.search = Search::Census;
+    let mut listener = |progress: Progress<'_>| {
+        last = progress.checkpoint();
+        ControlFlow::Continue(())
+    };
+    late().verify_with(Engine::Native, &limits, &mut listener);
+    assert_eq!(last, None);
+}
