@@ -1,5 +1,6 @@
 //! Lists the operations in the sources of the models, so that `selvedge verify` can say which of
-//! them no execution has reached.
+//! them no execution has reached; and gives the sources of what is explored a number, so that what
+//! was begun with others is not gone on with.
 //!
 //! An operation is a call of a method of `selvedge_core::sync`, or of a model's own method that
 //! stands for one and says so by `#[track_caller]`. It is known by its file and line, as the
@@ -8,6 +9,7 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use proc_macro2::Span;
@@ -72,12 +74,37 @@ const PRIMITIVES: &[(&str, usize)] = &[
 /// What is no model: the scenarios, and the programs to measure with.
 const NO_MODELS: [&str; 2] = ["catalogue", "programs.rs"];
 
+/// What decides how a scenario is explored.
+const EXPLORED: [&str; 4] = ["../core/src", "../models/src", "../models/iova/src", "../Cargo.lock"];
+
 fn main() {
-    let root = Path::new("../models/src");
-    println!("cargo:rerun-if-changed={}", root.display());
     println!("cargo:rerun-if-changed=build.rs");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    fs::write(out.join("operations.rs"), operations()).expect("OUT_DIR can be written to");
+    fs::write(out.join("sources.rs"), format!("{:#x}", fingerprint())).expect("as above");
+}
+
+/// A number that other sources do not have.
+fn fingerprint() -> u64 {
     let mut files = Vec::new();
-    sources(root, &mut files);
+    for root in EXPLORED {
+        println!("cargo:rerun-if-changed={root}");
+        sources(Path::new(root), &mut files);
+    }
+    files.sort();
+    let mut hasher = DefaultHasher::new();
+    for file in files {
+        let text = fs::read(&file).expect("it was just listed");
+        (file, text).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// The operations of the models, as an expression: files, lines and names.
+fn operations() -> String {
+    let mut files = Vec::new();
+    sources(Path::new("../models/src"), &mut files);
+    files.retain(|path| !path.iter().any(|part| NO_MODELS.iter().any(|no| part == *no)));
     files.sort();
     let parse = |path: &PathBuf| {
         let text = fs::read_to_string(path).expect("it was just listed");
@@ -97,22 +124,17 @@ fn main() {
         }
     }
     list.push(']');
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
-    fs::write(out.join("operations.rs"), list).expect("OUT_DIR can be written to");
+    list
 }
 
-fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("the models are beside") {
-        let path = entry.expect("it can be read").path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if NO_MODELS.contains(&name) {
-            continue;
+/// The files in `path`, or `path` itself.
+fn sources(path: &Path, files: &mut Vec<PathBuf>) {
+    if path.is_dir() {
+        for entry in fs::read_dir(path).expect("it is beside") {
+            sources(&entry.expect("it can be read").path(), files);
         }
-        if path.is_dir() {
-            sources(&path, files);
-        } else if name.ends_with(".rs") {
-            files.push(path);
-        }
+    } else {
+        files.push(path.to_owned());
     }
 }
 

@@ -1,4 +1,7 @@
 //! A search put aside in a file, and taken up again.
+//!
+//! Behind the search the file has the number of the sources that were explored. The engine notices
+//! that a scenario has changed where it comes along what it has explored, which need not be soon.
 
 use std::fs;
 use std::io::{self, Write};
@@ -9,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use selvedge_core::{Checkpoint, Progress};
 use tempfile::NamedTempFile;
+
+use crate::json::SOURCES;
 
 /// How often a search that goes on is put aside.
 const EVERY: Duration = Duration::from_secs(60);
@@ -21,8 +26,10 @@ pub(crate) struct Aside {
 }
 
 impl Aside {
-    /// Keeps `file`. From now on Ctrl-C does not end the process, but the search.
+    /// Keeps `file`, which has to be somewhere that can be written to. From now on Ctrl-C does not
+    /// end the process, but the search.
     pub(crate) fn new(file: &Path) -> Result<Self, String> {
+        drop(beside(file).map_err(|error| format!("cannot write {}: {error}", file.display()))?);
         let interrupted = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&interrupted);
         ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
@@ -51,16 +58,28 @@ impl Aside {
 
 /// Replaces the file whole: who is stopped here leaves the one before.
 fn write(file: &Path, checkpoint: &Checkpoint) -> io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut new = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+    let mut new = beside(file)?;
     new.write_all(&checkpoint.to_bytes())?;
+    new.write_all(&SOURCES.to_le_bytes())?;
     new.as_file().sync_all()?;
     new.persist(file)?;
     Ok(())
 }
 
+fn beside(file: &Path) -> io::Result<NamedTempFile> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
+}
+
 pub(crate) fn read(file: &Path) -> Result<Checkpoint, String> {
-    let bytes =
-        fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    Checkpoint::from_bytes(&bytes).map_err(|error| format!("{}: {error}", file.display()))
+    let name = file.display();
+    let bytes = fs::read(file).map_err(|error| format!("cannot read {name}: {error}"))?;
+    let (search, sources) = bytes.split_last_chunk().unwrap_or((&bytes, &[0; 8]));
+    let checkpoint = Checkpoint::from_bytes(search).map_err(|error| format!("{name}: {error}"))?;
+    if *sources != SOURCES.to_le_bytes() {
+        return Err(format!(
+            "{name}: models or engine have changed since; the search has to begin again"
+        ));
+    }
+    Ok(checkpoint)
 }

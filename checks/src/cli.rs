@@ -66,10 +66,10 @@ pub(crate) struct Verify {
     /// The engine: native, loom, shuttle or all
     #[arg(long, default_value = "native", value_parser = engines)]
     pub(crate) engine: Engines,
-    /// How the native engine searches: stateful, reduced, census, shortest, dpor or
-    /// sleep-sets
-    #[arg(long, visible_alias = "search", default_value = "stateful")]
-    pub(crate) strategy: Search,
+    /// How the native engine searches: stateful, which is the default, reduced, census, shortest,
+    /// dpor or sleep-sets
+    #[arg(long, visible_alias = "search")]
+    pub(crate) strategy: Option<Search>,
     /// Stop at the shortest counterexample; the same as --strategy shortest
     #[arg(long, conflicts_with = "strategy")]
     pub(crate) shortest: bool,

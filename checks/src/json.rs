@@ -43,8 +43,13 @@ pub(crate) struct Share {
     pub(crate) shard: String,
     pub(crate) parts: u64,
     pub(crate) program: String,
+    /// The number of the sources that were explored.
+    pub(crate) sources: String,
     pub(crate) done: bool,
 }
+
+/// The number of the sources of what is explored here: the models and the engine.
+pub(crate) const SOURCES: u64 = include!(concat!(env!("OUT_DIR"), "/sources.rs"));
 
 /// A violation, and how to see it.
 #[derive(Serialize, Deserialize)]
@@ -87,6 +92,7 @@ impl Line {
                 shard: part.shard.to_string(),
                 parts: part.parts,
                 program: hex(part.program),
+                sources: hex(SOURCES),
                 done: part.done,
             }),
             refuted: violations.next(),

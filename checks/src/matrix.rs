@@ -44,6 +44,9 @@ pub(crate) fn write<'a>(
         let mut columns = unique(here.clone().map(|(at, _)| at.threads));
         let designs = |threads: &str| here.clone().filter(|(at, _)| at.threads == threads).count();
         columns.retain(|threads| designs(threads) >= COLUMN);
+        if columns.is_empty() {
+            continue;
+        }
         let here = here.clone().filter(|(at, _)| columns.contains(&at.threads));
         let mut table = Table::new();
         table.load_style(presets::ASCII_MARKDOWN);

@@ -34,8 +34,15 @@ pub(crate) fn select<'a>(
 
 /// The scenario of exactly this name.
 pub(crate) fn named<'a>(catalogue: &'a [Scenario], name: &str) -> Result<&'a Scenario, String> {
-    let found = catalogue.iter().find(|scenario| scenario.name() == name);
-    found.ok_or_else(|| unknown(catalogue, name))
+    if let Some(found) = catalogue.iter().find(|scenario| scenario.name() == name) {
+        return Ok(found);
+    }
+    let several = select(catalogue, &[name.to_owned()])?;
+    let names: Vec<&str> = several.iter().take(OFFERED).map(|scenario| scenario.name()).collect();
+    let (count, names) = (several.len(), names.join("\n    "));
+    Err(format!(
+        "`{name}` is no scenario, this takes one; what matches are {count}, such as\n    {names}"
+    ))
 }
 
 /// A name and the paths it lies under: `a/b/c`, `a/b`, `a`.
@@ -44,12 +51,15 @@ fn paths(name: &str) -> impl Iterator<Item = &str> {
 }
 
 fn unknown(catalogue: &[Scenario], name: &str) -> String {
-    let mut nearest: Vec<(usize, &str)> = catalogue
-        .iter()
-        .map(|scenario| (strsim::damerau_levenshtein(scenario.name(), name), scenario.name()))
-        .collect();
-    nearest.sort();
-    let names: Vec<&str> = nearest.iter().take(OFFERED).map(|(_, name)| *name).collect();
+    // Whoever knows a part of a name is nearer than whoever has written as many letters.
+    let words: Vec<&str> = name.split(['/', '*']).filter(|word| !word.is_empty()).collect();
+    let distance = |known: &str| {
+        let strange = words.iter().filter(|word| !known.contains(**word)).count();
+        (strange, strsim::damerau_levenshtein(known, name))
+    };
+    let mut names: Vec<&str> = catalogue.iter().map(Scenario::name).collect();
+    names.sort_by_cached_key(|known| distance(known));
+    names.truncate(OFFERED);
     format!("no scenario matches `{name}`; the nearest are\n    {}", names.join("\n    "))
 }
 
@@ -83,6 +93,20 @@ mod tests {
     fn what_matches_nothing_is_named_with_its_neighbours() {
         let error = names(&["a/**", "b/v6.1"]).unwrap_err();
         assert!(error.starts_with("no scenario matches `b/v6.1`; the nearest are\n    b/v6.0\n"));
+        assert!(names(&["y/v5"]).unwrap_err().contains("the nearest are\n    a/x/v5\n"));
+        assert!(names(&["y/two"]).unwrap_err().contains("the nearest are\n    a/y/v6.0/two\n"));
         assert!(names(&["a/[x"]).unwrap_err().starts_with("`a/[x` is no path glob"));
+    }
+
+    #[test]
+    fn one_scenario_is_asked_for_by_its_name() {
+        let catalogue = catalogue();
+        let name = |name| named(&catalogue, name).map(Scenario::name);
+        assert_eq!(name("a/x/v5").unwrap(), "a/x/v5");
+        assert_eq!(
+            name("a/x").unwrap_err(),
+            "`a/x` is no scenario, this takes one; what matches are 2, such as\n    a/x/v5\n    a/x/v6.0"
+        );
+        assert!(name("c").unwrap_err().starts_with("no scenario matches `c`"));
     }
 }

@@ -47,11 +47,7 @@ pub(crate) fn replay(
 }
 
 fn cell(step: &Step, thread: usize) -> String {
-    match &step.result {
-        _ if step.thread != thread => String::new(),
-        None => step.what.clone(),
-        Some(result) => format!("{} = {result}", step.what),
-    }
+    if step.thread == thread { step.to_string() } else { String::new() }
 }
 
 fn place(step: &Step) -> String {

@@ -104,7 +104,20 @@ fn alone(scenarios: &[&Scenario], options: &Verify) -> Result<(), String> {
 /// The limits that the command line sets; memory and processors as this machine has them.
 fn limits(options: &Verify) -> Result<Limits, String> {
     let mut limits = Limits::default();
-    limits.search = if options.shortest { Search::Shortest } else { options.strategy };
+    for (flag, given) in [
+        ("--strategy", options.strategy.is_some()),
+        ("--shortest", options.shortest),
+        ("--jobs", options.jobs.is_some()),
+        ("--memory-max", options.memory_max.is_some()),
+    ] {
+        if given && !options.engine.0.contains(&Engine::Native) {
+            return Err(format!("{flag} is for the native engine, and --engine leaves it out"));
+        }
+    }
+    limits.search = match options.strategy {
+        _ if options.shortest => Search::Shortest,
+        given => given.unwrap_or_default(),
+    };
     if let Some(executions) = options.executions_max {
         limits.native_executions = executions;
         limits.loom_executions = Some(executions);

@@ -197,6 +197,15 @@ fn a_wrong_command_line_says_what_would_be_right_and_exits_with_2() {
             "which takes --strategy dpor on the native engine",
         ),
         (&["verify", "--resume", "f", "--shard", "1/2"], "cannot be used with '--shard"),
+        (
+            &["verify", "vfio-ap/in-use", "--engine", "loom", "--jobs", "2"],
+            "--jobs is for the native",
+        ),
+        (
+            &["verify", "vfio-ap/in-use/module-ref", "--checkpoint", "/no/such/folder/f"],
+            "cannot write /no/such/folder/f",
+        ),
+        (&["explain", "vfio-ap/in-use"], "what matches are 5, such as"),
         (&["merge"], "required arguments were not provided"),
         (&["merge", "/no/such/file"], "cannot read /no/such/file"),
         (&["compare", "programs/vfio"], "no scenario matches `programs/vfio`; the nearest are"),
@@ -253,6 +262,12 @@ fn a_search_that_is_put_aside_is_gone_on_with() {
     assert_eq!(certificate(&resumed), whole);
 
     let bytes = std::fs::read(file).unwrap();
+    let mut other = bytes.clone();
+    *other.last_mut().unwrap() ^= 1;
+    std::fs::write(file, other).unwrap();
+    let other = selvedge(&["verify", "--resume", file]);
+    assert_eq!(other.status.code(), Some(2));
+    assert!(stderr(&other).contains("models or engine have changed since"), "{}", stderr(&other));
     std::fs::write(file, &bytes[..bytes.len() / 2]).unwrap();
     let damaged = selvedge(&["verify", "--resume", file]);
     assert_eq!(damaged.status.code(), Some(2));

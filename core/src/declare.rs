@@ -13,7 +13,8 @@ use crate::runtime::{self, Runtime};
 ///
 /// It belongs between two system calls of one thread. Otherwise an engine that compares states
 /// tells them apart by everything that came before, and has more of them by a factor for each
-/// call. A thread that does carry something over is noticed if it shows in its operations.
+/// call. A proof rests on its being true. If a thread does carry something over, the engine may notice
+/// that its operations differ, and need not.
 ///
 /// ```
 /// use selvedge_core::sync::Mutex;

@@ -40,7 +40,7 @@ impl Verdict {
 pub struct Certificate {
     /// How many states are reachable, if the engine compares states.
     pub states: Option<u64>,
-    /// A digest of the set of those states.
+    /// A digest of the set of those states, or of those traces.
     pub digest: Option<u64>,
     /// How many Mazurkiewicz traces there are, if the engine enumerates them. A trace that ends
     /// in a deadlock counts too.
@@ -55,7 +55,8 @@ pub struct Part {
     pub shard: Shard,
     /// How many parts all shares have together; each share has counted them.
     pub parts: u64,
-    /// A number for the program, the same in every share of it.
+    /// A number for how the first part begins, the same in every share. Programs that begin alike
+    /// have the same, so that it is equal does not make them one.
     pub program: u64,
     /// Whether the share has been explored to its end, but for what a violation cut short. Shares
     /// that are all done and violate nothing are a proof together.
@@ -251,7 +252,7 @@ impl Report {
     }
 }
 
-/// The verdict, what was expected instead if it is another, and how to see it for yourself.
+/// The verdict, and how to see it for yourself; if another was expected, which, and what happens.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.verdict.as_str())?;
@@ -268,6 +269,9 @@ impl fmt::Display for Report {
                 for found in found {
                     write!(f, "\n  {}: {}", found.violation.kind, found.violation.reason)?;
                     write!(f, "\n  with schedule {}", found.schedule)?;
+                    if !self.as_expected() {
+                        write!(f, "\n{}", found.trace)?;
+                    }
                 }
             }
         }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use selvedge_core::{Counterexample, Scenario, Schedule, Shard};
 
-use crate::json::{Line, Violation};
+use crate::json::{self, Line, Violation};
 use crate::select;
 
 /// Where a share was read.
@@ -63,6 +63,9 @@ impl Share {
         let (Some(share), Some(_)) = (&line.share, &line.strategy) else {
             return Err("this is no share, as `verify --shard` writes them".to_owned());
         };
+        if share.sources != json::hex(json::SOURCES) {
+            return Err("models or engine have changed since it was explored".to_owned());
+        }
         let shard = share.shard.parse::<Shard>().map_err(|error| error.to_string())?;
         let digest = line.digest.as_deref().map(|digest| u64::from_str_radix(digest, 16));
         let digest = digest.transpose().map_err(|error| format!("`digest`: {error}"))?;

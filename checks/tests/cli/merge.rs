@@ -175,6 +175,10 @@ fn what_is_not_the_whole_of_one_search_is_refused() {
              (3) than share 1/2 in ",
         ),
         (vec![vec![one.clone(), with("program", json!("00"))]], "0.jsonl, line 2: foreign"),
+        (
+            vec![vec![one.clone(), with("sources", json!("00"))]],
+            "0.jsonl, line 2: models or engine have changed since",
+        ),
         (vec![vec![one.clone(), with("parts", json!(1))]], "with another number of parts (1) than"),
         (
             vec![vec![one.clone(), with("strategy", json!("best"))]],

@@ -121,7 +121,7 @@ pub enum Search {
     /// kind of violation is found.
     #[default]
     Stateful,
-    /// Every reachable state that matters, by state matching with two reductions; quick where
+    /// Every reachable state that matters, by state matching with one reduction; quick where
     /// threads share locks. It finds every deadlock and every final state, and a violation if
     /// there is one, but not every kind of violation.
     Reduced,
@@ -265,6 +265,11 @@ impl Scenario {
     /// Explores the scenario with `engine`. `listener` hears how far it has come, every few
     /// hundred executions of the native engine and of shuttle in search of a proof, and between
     /// the runs otherwise; a reason to stop that it returns becomes the verdict's.
+    ///
+    /// # Panics
+    ///
+    /// If an execution has 4,096 threads, or more than 64 where orderings are explored one by one
+    /// ([`Search::Dpor`], [`Search::SleepSets`], [`Engine::Shuttle`]).
     pub fn verify_with(
         &self,
         engine: Engine,
@@ -306,7 +311,7 @@ impl Scenario {
     ///
     /// # Panics
     ///
-    /// If the verdict is another, with the verdict and every counterexample's schedule.
+    /// If the verdict is another, with the verdict and every counterexample, operation by operation.
     #[track_caller]
     pub fn assert_as_expected(&self, engine: Engine) {
         let report = self.verify(engine);

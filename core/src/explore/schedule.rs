@@ -76,7 +76,7 @@ fn parse_step(step: &str) -> Option<Choice> {
     // "0a" would be a second way to write "0".
     let plain = digits.bytes().all(|digit| digit.is_ascii_digit());
     let number =
-        digits.parse::<u8>().ok().filter(|_| plain && (way > 0 || digits.len() == step.len()))?;
+        digits.parse::<u16>().ok().filter(|_| plain && (way > 0 || digits.len() == step.len()))?;
     Some(Choice { thread: ThreadId::new(usize::from(number)), way })
 }
 
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        for text in ["", "0", "0.1.1b.12.3c"] {
+        for text in ["", "0", "0.1.1b.12.300.3c"] {
             assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
         }
     }

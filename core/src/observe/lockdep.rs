@@ -162,6 +162,10 @@ pub struct Lockdep {
 
 impl Lockdep {
     /// The class of this name.
+    ///
+    /// # Panics
+    ///
+    /// If there are 65,536 others.
     pub fn class(&mut self, name: &'static str) -> ClassId {
         if let Some(class) = self.index.get(name) {
             return *class;
@@ -173,6 +177,10 @@ impl Lockdep {
     }
 
     /// The name of a class.
+    ///
+    /// # Panics
+    ///
+    /// If it is a class of another `Lockdep`, and there is none of that number here.
     pub fn name(&self, class: ClassId) -> &'static str {
         self.names[usize::from(class.0)]
     }

@@ -1,5 +1,7 @@
 //! The operations of one execution, in order, ready to be shown.
 
+use std::fmt;
+
 use crate::machine::{QUEUED, REFUSED};
 use crate::op::OpKind;
 
@@ -32,6 +34,33 @@ pub struct Step {
     pub line: u32,
     /// The locks the thread holds afterwards, in the order in which it took them.
     pub held: Vec<String>,
+}
+
+/// A line for each operation: its number, its thread, what it does, where.
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whats: Vec<String> = self.steps.iter().map(Step::to_string).collect();
+        let width = |names: &[String]| names.iter().map(|name| name.chars().count()).max();
+        let (thread, what) = (width(&self.threads).unwrap_or(0), width(&whats).unwrap_or(0));
+        for (number, (step, text)) in self.steps.iter().zip(&whats).enumerate() {
+            let Step { function, file, line, .. } = step;
+            let name = &self.threads[step.thread];
+            write!(f, "{:4}  {name:thread$}  {text:what$}  ", number + 1)?;
+            match function {
+                Some(function) => writeln!(f, "{function} [{file}:{line}]")?,
+                None => writeln!(f, "{file}:{line}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is done, and what came of it: `mutex_trylock(matrix_dev->lock) = busy`.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        self.result.as_ref().map_or(Ok(()), |result| write!(f, " = {result}"))
+    }
 }
 
 impl Observers {

@@ -32,11 +32,11 @@ impl<T> PerCpu<T> {
     ///
     /// # Panics
     ///
-    /// If there is no CPU, or there are more than 255.
+    /// If there is no CPU, or there are more than 26: a schedule has a letter for each.
     pub fn new(class: &'static str, cpus: impl IntoIterator<Item = T>) -> Self {
         let cpus: Vec<T> = cpus.into_iter().collect();
-        let count = u8::try_from(cpus.len()).expect("fewer than 256 CPUs");
-        assert!(count > 0, "a machine has a CPU");
+        assert!((1..=26).contains(&cpus.len()), "from 1 to 26 CPUs, not {}", cpus.len());
+        let count = cpus.len() as u8;
         Self { object: Object::new(class, Box::new(State { cpus: count })), cpus }
     }
 

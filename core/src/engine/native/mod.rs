@@ -37,6 +37,7 @@ use orderings::{Orderings, SavedOrderings};
 use replay::run_along;
 pub(super) use replay::{follow, replay};
 use stateful::{Aim, SavedStates, Stateful};
+use states::States;
 
 /// Executions between two words to the listener.
 const LISTEN_EVERY: u64 = 256;
@@ -61,6 +62,8 @@ pub(super) fn resume(
         return Err(CheckpointError::OtherScenario { scenario });
     }
     let mut exploration = Exploration::new(scenario, limits);
+    // What was executed before the checkpoint was made has been counted.
+    exploration.executions_max = u64::MAX;
     let jobs = limits.jobs.get();
     let explored = match checkpoint.open()? {
         // Made before the scenario asked who starves: there is no census to go on with.
@@ -70,10 +73,12 @@ pub(super) fn resume(
         Saved::Orderings(_) if scenario.nobody_starves() => return Err(CheckpointError::Outdated),
         Saved::States(saved) => {
             let search = Stateful::restore(*saved, jobs, &mut exploration)?;
+            exploration.executions_max = limits.native_executions;
             exploration.run_stateful(search, listener)
         }
         Saved::Orderings(saved) => {
             let search = Orderings::restore(saved, jobs, &mut exploration)?;
+            exploration.executions_max = limits.native_executions;
             exploration.run_orderings(search, listener)
         }
     };
@@ -94,6 +99,8 @@ struct Exploration<'a> {
     limits: &'a Limits,
     findings: Findings,
     executions: u64,
+    /// How many there may be.
+    executions_max: u64,
 }
 
 impl<'a> Exploration<'a> {
@@ -104,6 +111,7 @@ impl<'a> Exploration<'a> {
             limits,
             findings: Findings::default(),
             executions: 0,
+            executions_max: limits.native_executions,
         }
     }
 
@@ -326,12 +334,13 @@ impl<'a> Exploration<'a> {
         }
     }
 
-    fn check_memory(&self, bytes: u64) -> Result<(), String> {
-        let most = self.limits.native_memory;
+    fn check_memory(&self, states: &States) -> Result<(), String> {
+        let bytes = states.memory();
+        let most = self.limits.native_memory.min(states.memory_max());
         if bytes <= most {
             return Ok(());
         }
-        Err(format!("stopped at {} MiB of states, the limit is {}", bytes >> 20, most >> 20))
+        Err(format!("stopped at {bytes} bytes of states, the limit is {most}"))
     }
 
     fn check_depth(&self, depth: usize) -> Result<(), String> {
@@ -343,7 +352,7 @@ impl<'a> Exploration<'a> {
     }
 
     fn executions_left(&self) -> Result<u64, String> {
-        let most = self.limits.native_executions;
+        let most = self.executions_max;
         match most.saturating_sub(self.executions) {
             0 => Err(format!("stopped after {most} executions, the limit")),
             left => Ok(left),

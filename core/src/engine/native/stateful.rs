@@ -303,7 +303,7 @@ impl Stateful {
                 return Ok(());
             }
             exploration.check_comparable()?;
-            exploration.check_memory(self.states.memory())?;
+            exploration.check_memory(&self.states)?;
             if let ControlFlow::Break(reason) = self.tell(None, exploration, listener) {
                 return Err(reason);
             }

@@ -141,6 +141,11 @@ impl States {
         })
     }
 
+    /// Bytes that they may take: a place in a shard is one of 2^32 words.
+    pub(super) fn memory_max(&self) -> u64 {
+        (self.shards.len() as u64) << 33
+    }
+
     fn each_shard(&self, count: impl Fn(&Shard) -> u64) -> u64 {
         (0..self.shards.len()).map(|shard| count(&self.shard(shard))).sum()
     }
