@@ -161,15 +161,15 @@ impl Report {
             matches!(kind, ViolationKind::Deadlock(_) | ViolationKind::Starvation { .. })
         };
         let nothing_hidden = findings.0.keys().all(waiting);
-        let settle = |inversion: &Inversion| Prediction {
-            inversion: inversion.clone(),
+        let settle = |inversion: Inversion| Prediction {
             settled: match findings.deadlock(&inversion.classes()) {
                 Some(found) => Settled::Feasible(found.schedule.clone()),
                 None if complete && nothing_hidden => Settled::Infeasible,
                 None => Settled::Open,
             },
+            inversion,
         };
-        let predictions = seen.inversions().iter().map(settle).collect();
+        let predictions = seen.inversions().into_iter().map(settle).collect();
         let verdict = match stopped.clone() {
             _ if !findings.0.is_empty() => Verdict::Refuted(findings.0.into_values().collect()),
             Some(reason) => Verdict::Inconclusive { reason },

@@ -2,7 +2,7 @@
 //!
 //! A deadlock needs an unlucky schedule; a lock-order inversion shows in any schedule that takes
 //! the locks. Lockdep keeps, for each *class* of locks, which classes were ever wanted while it
-//! was held, and reports the first dependency that closes a cycle.
+//! was held, and reports cycles of such dependencies.
 //!
 //! A dependency `A -> B` (B wanted while A held) has a kind, from how A is held and how B is
 //! wanted. Held exclusively (`E`) A blocks everybody; held shared (`S`) it blocks whoever is not
@@ -11,14 +11,17 @@
 //! and leaves it by `S` blocks nobody there; a cycle counts if it has no such place
 //! (`Documentation/locking/lockdep-design.rst`, "strong" paths).
 //!
-//! Each dependency is checked once, when it is first seen, and reports the shortest cycle that it
-//! closes: a longer one through the same dependencies may go unmentioned, as with the kernel's.
+//! For each dependency the shortest cycle that it is part of is reported: a longer one through the
+//! same dependencies may go unmentioned. The kernel's stops at the first cycle that a dependency
+//! closes; here all that were seen are looked at together, so that what is reported does not depend
+//! on the order in which they were.
 //!
 //! A trylock never waits, so nothing depends *on* it, but what is wanted while it is held
 //! depends on the lock it took. Unlike the kernel, which links a wanted lock to the nearest
 //! held ones and relies on transitivity, every held lock is linked here: the graph is small,
 //! and transitivity does not hold where a path is not strong.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
 
@@ -105,7 +108,7 @@ pub struct Link {
     pub wanted: (String, Taken),
 }
 
-/// A cycle of dependencies. The last link is the one that closed it.
+/// A cycle of dependencies.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Inversion {
     /// The dependencies, each beginning with the class at which the one before ends.
@@ -157,7 +160,8 @@ pub struct Lockdep {
     chains: FxHashMap<(u32, ClassId, Mode), u32>,
     /// What was already checked: a wish for a class on top of a chain.
     checked: FxHashSet<(u32, ClassId, Mode)>,
-    inversions: Vec<Inversion>,
+    /// Classes that were wanted by who held one of them: no dependency, but a cycle.
+    recursive: Vec<Edge>,
 }
 
 impl Lockdep {
@@ -185,9 +189,19 @@ impl Lockdep {
         self.names[usize::from(class.0)]
     }
 
-    /// The cycles found so far, each reported once.
-    pub fn inversions(&self) -> &[Inversion] {
-        &self.inversions
+    /// The cycles among the dependencies seen so far, each once, the shortest first.
+    pub fn inversions(&self) -> Vec<Inversion> {
+        let name = |edge: &Edge| (self.name(edge.from), self.name(edge.to));
+        let mut closing: Vec<&Edge> = self.edges.iter().collect();
+        closing.sort_by_key(|edge| name(edge));
+        let cycle = |closing: &Edge| Some(self.cycle(&self.strong_path(closing)?, closing));
+        let cycles = closing.into_iter().filter_map(cycle);
+        let recursive = self.recursive.iter().map(|edge| self.cycle(&[], edge));
+        let by_name: BTreeMap<Vec<String>, Inversion> =
+            cycles.chain(recursive).map(|inversion| (inversion.classes(), inversion)).collect();
+        let mut inversions: Vec<Inversion> = by_name.into_values().collect();
+        inversions.sort_by_key(|inversion| inversion.links.len());
+        inversions
     }
 
     /// A blocking acquisition that succeeds: [`want`](Self::want), then [`hold`](Self::hold).
@@ -216,7 +230,7 @@ impl Lockdep {
             if held.class != class {
                 self.depend(edge);
             } else if !(mode == Mode::SharedRecursive && held.mode.shared()) {
-                self.report(Vec::new(), edge);
+                self.recursive.push(edge);
             }
         }
     }
@@ -227,9 +241,9 @@ impl Lockdep {
             let (from, to) = (self.class(other.name(edge.from)), self.class(other.name(edge.to)));
             self.depend(Edge { from, to, ..edge.clone() });
         }
-        // A lock taken twice is no dependency between classes.
-        for inversion in other.inversions.iter().filter(|inversion| inversion.links.len() == 1) {
-            self.add(inversion.clone());
+        for edge in &other.recursive {
+            let class = self.class(other.name(edge.from));
+            self.recursive.push(Edge { from: class, to: class, ..edge.clone() });
         }
     }
 
@@ -256,17 +270,13 @@ impl Lockdep {
         *self.chains.entry((below, class, mode)).or_insert(next)
     }
 
-    /// Adds a dependency and reports the cycle that it closes, if it closes one.
+    /// Adds a dependency, if it is new.
     fn depend(&mut self, edge: Edge) {
         let recursive = edge.wanted == Mode::SharedRecursive;
-        if !self.known.insert((edge.from, edge.to, edge.held.shared(), recursive)) {
-            return;
+        if self.known.insert((edge.from, edge.to, edge.held.shared(), recursive)) {
+            self.from.entry(edge.from).or_default().push(self.edges.len());
+            self.edges.push(edge);
         }
-        if let Some(path) = self.strong_path(&edge) {
-            self.report(path, edge.clone());
-        }
-        self.from.entry(edge.from).or_default().push(self.edges.len());
-        self.edges.push(edge);
     }
 
     /// The shortest way back from where `closing` leads to where it begins, on which everybody
@@ -280,7 +290,9 @@ impl Lockdep {
                 let edge = &self.edges[**i];
                 wanted.waits_for(edge.held) && !seen.contains(&(edge.to, edge.wanted))
             };
-            edges.iter().filter(follow).copied().collect::<Vec<_>>()
+            let mut edges: Vec<usize> = edges.iter().filter(follow).copied().collect();
+            edges.sort_by_key(|i| self.name(self.edges[*i].to));
+            edges
         };
         let mut queue: Vec<(usize, Option<usize>)> =
             leave(closing.to, closing.wanted, &seen).into_iter().map(|edge| (edge, None)).collect();
@@ -301,21 +313,15 @@ impl Lockdep {
         None
     }
 
-    fn report(&mut self, path: Vec<usize>, closing: Edge) {
+    fn cycle(&self, path: &[usize], closing: &Edge) -> Inversion {
         let link = |edge: &Edge| Link {
             task: edge.task.clone(),
             held: (self.name(edge.from).to_owned(), edge.held_at),
             wanted: (self.name(edge.to).to_owned(), edge.wanted_at),
         };
         let mut links: Vec<Link> = path.iter().map(|index| link(&self.edges[*index])).collect();
-        links.push(link(&closing));
-        self.add(Inversion { links });
-    }
-
-    fn add(&mut self, inversion: Inversion) {
-        if !self.inversions.iter().any(|known| known.classes() == inversion.classes()) {
-            self.inversions.push(inversion);
-        }
+        links.push(link(closing));
+        Inversion { links }
     }
 }
 

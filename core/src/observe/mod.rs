@@ -104,7 +104,7 @@ impl Seen {
     }
 
     /// The inversions of the lock order.
-    pub(crate) fn inversions(&self) -> &[Inversion] {
+    pub(crate) fn inversions(&self) -> Vec<Inversion> {
         self.lockdep.inversions()
     }
 

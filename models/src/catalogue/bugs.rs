@@ -83,7 +83,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         b20("v6.1", Open::WithGroupLock)
             .refuted([ViolationKind::deadlock(["group->group_lock", "kvm->lock"])])
             .predicting(["dev_set->lock", "group->group_lock", "kvm->lock"])
-            .predicting(["group->group_lock", "guests_lock", "kvm->lock"]),
+            .predicting(["group->group_lock", "guests_lock", "kvm->lock"])
+            .predicting(["dev_set->lock", "group->group_lock", "guests_lock", "kvm->lock"]),
         b20("v6.2", Open::WithReference).proved(),
         b21a::<V5_11>("v5.11", INVALIDATED)
             .refuted([ViolationKind::deadlock(["matrix_dev->lock"])]),

@@ -76,6 +76,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         all_three: vec![circle, hook_gone()],
         ..ok()
     };
+    let by_flag_and_hook = || vec!["kvm->lock", "kvm_busy", "pqap_hook_rwsem", "vcpu->mutex"];
     let mut all = vec![
         row::<V5_3>("v5.3", sources::V5_3, Set, ok()),
         row::<V5_3>("v5.3", sources::V5_3, Unset, hook_unlocked(circle())),
@@ -89,7 +90,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             BISECT_SOURCE,
             Set,
             Claims {
-                infeasible: vec![vec!["kvm_busy", "pqap_hook_rwsem"]],
+                infeasible: vec![vec!["kvm_busy", "pqap_hook_rwsem"], by_flag_and_hook()],
                 ..deadlocks(circle_by_flag())
             },
         ),
@@ -102,7 +103,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             Claims {
                 pqap_update: vec![flag_and_hook()],
                 all_three: vec![flag_and_hook()],
-                infeasible: vec![vec!["kvm->lock", "kvm_busy", "vcpu->mutex"]],
+                infeasible: vec![vec!["kvm->lock", "kvm_busy", "vcpu->mutex"], by_flag_and_hook()],
             },
         ),
         row::<V5_15>("v5.15", sources::V5_15, Set, ok()),
@@ -288,12 +289,17 @@ fn row<V: Version>(version: &str, source: &str, update: Update, claims: Claims) 
         let infeasible = claims.infeasible(with_pv);
         infeasible.fold(claimed, |cell, classes| cell.predicting(classes.iter().copied()))
     };
+    let slots =
+        |cell: ScenarioBuilder<World>| cell.thread("slots", |w| w.guest(0).set_memory_region());
     let two = upd(pqap(new("pqap-upd", "{} while it executes PQAP(AQIC)")));
     let three = pv(upd(pqap(new("pqap-upd-pv", "{}, and both others at once"))));
     let four = "{}, both others, and an adapter is assigned to another device";
     let four = admin(pv(upd(pqap(new("pqap-upd-pv-admin", four)))));
+    let memory = "{} while it executes PQAP(AQIC) and its memory slots change";
+    let memory = slots(upd(pqap(new("pqap-upd-slots", memory))));
     vec![
         claim(two, &claims.pqap_update, false),
+        claim(memory, &claims.pqap_update, false),
         pv(upd(new("upd-pv", "{} while it becomes a protected one"))).proved(),
         pv(pqap(new("pqap-pv", "the guest executes PQAP(AQIC) while it becomes a protected one")))
             .proved(),

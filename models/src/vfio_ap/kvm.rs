@@ -4,10 +4,11 @@
 //! may use, because all its vCPUs have to be stopped for that. `vcpu->mutex` is held for as long
 //! as a vCPU runs, intercepts included, so whatever the driver does for PQAP(AQIC) it does under
 //! that mutex. And KVM's own rule is that `kvm->lock` comes before `vcpu->mutex`; protected
-//! virtualization, v5.7, was the first to make use of it.
+//! virtualization, v5.7, was the first to make use of it. An intercept is handled as a reader of
+//! `kvm->srcu`, too: whoever changes the guest's memory slots waits for it.
 
 use selvedge_core::function;
-use selvedge_core::sync::{Atomic, Kref, Mutex, MutexGuard, RwSem, Tracked};
+use selvedge_core::sync::{Atomic, Kref, Mutex, MutexGuard, RwSem, Srcu, SrcuReader, Tracked};
 
 use super::machine::Machine;
 use crate::ap::{ApMask, ApMatrix};
@@ -21,6 +22,8 @@ pub struct Kvm {
     memory: Tracked,
     users_count: Kref,
     lock: Mutex,
+    slots_lock: Mutex,
+    srcu: Srcu,
     /// `vcpu->mutex`, of each vCPU.
     vcpus: Vec<Mutex>,
     /// `kvm->arch.crypto.pqap_hook_rwsem`, since v5.15.
@@ -37,6 +40,8 @@ impl Kvm {
             memory: Tracked::new("kvm", ()),
             users_count: Kref::new("kvm->users_count"),
             lock: Mutex::new("kvm->lock", ()),
+            slots_lock: Mutex::new("kvm->slots_lock", ()),
+            srcu: Srcu::new("kvm->srcu"),
             vcpus: (0..vcpus).map(|_| Mutex::new("vcpu->mutex", ())).collect(),
             pqap_hook_rwsem: RwSem::new("pqap_hook_rwsem", ()),
             pqap_hook: Atomic::new("pqap_hook", 0),
@@ -54,6 +59,23 @@ impl Kvm {
     #[track_caller]
     pub fn vcpu(&self, vcpu: usize) -> MutexGuard<'_, ()> {
         self.vcpus[vcpu].lock()
+    }
+
+    /// The vCPU is in the host: `srcu_read_lock(&vcpu->kvm->srcu)`.
+    #[track_caller]
+    pub fn intercept(&self) -> SrcuReader<'_> {
+        self.srcu.read_lock()
+    }
+
+    /// `KVM_SET_USER_MEMORY_REGION`, `install_new_memslots`: waits for every intercept that may still
+    /// see the old memory slots.
+    ///
+    /// Locks: `kvm->slots_lock`, with a wait for the readers of `kvm->srcu`.
+    pub fn set_memory_region(&self) {
+        let _function = function("kvm_vm_ioctl_set_memory_region");
+        let slots = self.slots_lock.lock();
+        self.srcu.synchronize();
+        slots.unlock();
     }
 
     /// The mediated device that the hook points to.

@@ -143,6 +143,7 @@ impl World {
     pub fn pqap<V: Version>(&self, vm: u8, vcpu: usize, aqic: Aqic) -> ResponseCode {
         let kvm = self.guest(vm);
         let _running = kvm.vcpu(vcpu);
+        let _intercept = kvm.intercept();
         V::handle_pqap(self, kvm, aqic)
     }
 
