@@ -15,6 +15,7 @@ use crate::ap::{ApMask, ApMatrix, Driver};
 use crate::vfio_ap::ap_config::{ap_config_show, ap_config_store, matrix_show};
 use crate::vfio_ap::ap_queue::{Config, Irq, ResponseCode};
 use crate::vfio_ap::assign::{assign_control_domain_store, unassign_control_domain_store};
+use crate::vfio_ap::commits::Commit;
 use crate::vfio_ap::guests::HostConfig;
 use crate::vfio_ap::p15::P15;
 use crate::vfio_ap::p17::P17;
@@ -26,18 +27,17 @@ use crate::vfio_ap::v6_0::{V6_0, V6_8, V6_15, V2026, vfio_ap_mdev_request};
 use crate::vfio_ap::world::{Aqic, Version, World};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    let mut all = vec![
-        calls::<V5_3>("v5.3", "commit ec89b55e3bce"),
-        calls::<V5_11>("v5.11", "commit f21916ec4826"),
-        calls::<V5_13>("v5.13", "commit 0cc00c8d4050"),
-        calls::<V5_15>("v5.15", "commit 86956e70761b"),
-        calls::<P15>("p15", sources::P15),
-        calls::<P17>("p17", sources::P17),
-        calls::<V6_0>("v6.0", sources::V6_0),
-        calls::<V6_8>("v6.8", sources::V6_8),
-        calls::<V6_15>("v6.15", sources::V6_15),
-        calls::<V2026>("2026", sources::V2026),
-    ];
+    let mut all = Vec::new();
+    all.extend(calls::<V5_3>("v5.3", "commit ec89b55e3bce"));
+    all.extend(calls::<V5_11>("v5.11", "commit f21916ec4826"));
+    all.extend(calls::<V5_13>("v5.13", "commit 0cc00c8d4050"));
+    all.extend(calls::<V5_15>("v5.15", "commit 86956e70761b"));
+    all.extend(calls::<P15>("p15", sources::P15));
+    all.extend(calls::<P17>("p17", sources::P17));
+    all.extend(calls::<V6_0>("v6.0", sources::V6_0));
+    all.extend(calls::<V6_8>("v6.8", sources::V6_8));
+    all.extend(calls::<V6_15>("v6.15", sources::V6_15));
+    all.extend(calls::<V2026>("2026", sources::V2026));
     all.push(unbind::<V5_3>("v5.3", "commit ec89b55e3bce"));
     all.push(unbind::<V5_15>("v5.15", "commit 86956e70761b"));
     all.extend(hotplug::<V6_0>("v6.0", sources::V6_0));
@@ -91,8 +91,37 @@ fn scenario<V: Version>(
         .proved()
 }
 
+/// What every version has: each call of the driver, and each answer that PQAP(AQIC) gives.
+fn calls<V: Version>(version: &str, source: &str) -> [Scenario; 2] {
+    [open_close::<V>(version, source), answers::<V>(version, source)]
+}
+
+/// What PQAP(AQIC) answers; whatever it refuses leaves nothing behind.
+fn answers<V: Version>(version: &str, source: &str) -> Scenario {
+    scenario::<V>(version, "answers", source, running::<V>, |w| {
+        let answer = |aqic: Aqic, code: ResponseCode, what: &str| {
+            expect(w.pqap::<V>(0, 0, aqic) == code, what);
+        };
+        let off = Aqic { irq: None, ..ENABLE };
+        let nowhere = Aqic { irq: Some(Irq { nib: Irq::NO_PAGE, ..IRQ }), ..ENABLE };
+        let foreign = Aqic { apqn: queue(2), ..ENABLE };
+        answer(foreign, ResponseCode::QNotAvail, "the guest does not have the queue");
+        answer(off, ResponseCode::OtherwiseChanged, "the queue does not interrupt anyway");
+        answer(ENABLE, ResponseCode::Normal, "the queue interrupts");
+        answer(ENABLE, ResponseCode::OtherwiseChanged, "the queue interrupts already");
+        expect(w.machine.pins(0) == 1, "the page is pinned once");
+        answer(off, ResponseCode::Normal, "the queue stops interrupting");
+        if w.has(Commit::DynamicConfiguration) {
+            answer(nowhere, ResponseCode::InvalidAddress, "there is no such page");
+        }
+        w.machine.refuse_pins();
+        answer(ENABLE, ResponseCode::InvalidAddress, "the page cannot be pinned");
+        expect(!interrupts(w) && w.machine.pins(0) == 0, "nothing is left behind");
+    })
+}
+
 /// Assign, open, PQAP(AQIC), reset, close.
-fn calls<V: Version>(version: &str, source: &str) -> Scenario {
+fn open_close<V: Version>(version: &str, source: &str) -> Scenario {
     scenario::<V>(version, "open-close", source, closed::<V>, |w| {
         expect(V::assign_adapter_store(w, 0, 2).is_ok(), "adapter 2 can be assigned");
         expect(assigned(w) == matrix(&[1, 2]), "adapter 2 is assigned");

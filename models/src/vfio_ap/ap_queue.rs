@@ -80,10 +80,16 @@ pub struct Status {
 pub struct Irq {
     /// The guest, by number.
     pub vm: u8,
-    /// The page with the notification indicator byte (NIB).
+    /// The page with the notification indicator byte (NIB); [`NO_PAGE`](Self::NO_PAGE) is in none of
+    /// the guest's memory slots.
     pub nib: u8,
     /// The guest's interruption subclass (ISC).
     pub isc: u8,
+}
+
+impl Irq {
+    /// A page that the guest does not have.
+    pub const NO_PAGE: u8 = 0;
 }
 
 /// Whether a queue's adapter is there.

@@ -6,6 +6,9 @@
 //! queue (`saved_pfn`, later `saved_iova`, and `saved_isc`) and gives them back in one place,
 //! `vfio_ap_free_aqic_resources`. Everything here runs with the driver's mutex held.
 //!
+//! PQAP(AQIC) is over at once here, so `vfio_ap_wait_for_irqclear`, which polls the queue until it has
+//! stopped interrupting, would find that it has.
+//!
 //! Source: `drivers/s390/crypto/vfio_ap_ops.c`, commit ec89b55e3bce (v5.3) and after.
 
 use selvedge_core::function;
@@ -21,7 +24,7 @@ use crate::ap::Apqn;
 pub enum WithoutGuest {
     /// v5.3: it does not ask, and follows the pointer.
     Follow,
-    /// Since commit 6c12a6384e0c, v5.11: it warns, and keeps what it cannot give back.
+    /// Since commit 6c12a6384e0c, v5.11: it warns, and the subclass stays registered.
     Keep,
 }
 
@@ -37,12 +40,20 @@ pub fn vfio_ap_irq_enable(
     without_guest: WithoutGuest,
 ) -> ResponseCode {
     let _function = function("vfio_ap_irq_enable");
-    w.iommu.vfio_pin_pages(&w.machine, irq);
+    // Up to v5.17 whatever the guest says is pinned, if it can be.
+    if w.has(Commit::DynamicConfiguration) && irq.nib == Irq::NO_PAGE {
+        return ResponseCode::InvalidAddress;
+    }
+    if !w.iommu.vfio_pin_pages(&w.machine, irq) {
+        return ResponseCode::InvalidAddress;
+    }
     if w.has(Commit::NibShared) && !w.machine.is_shared(irq) {
         w.iommu.vfio_unpin_pages(&w.machine, irq);
         return ResponseCode::InvalidAddress;
     }
-    if !w.machine.gisc_register(irq) {
+    let registered = w.machine.gisc_register(irq);
+    // Up to v5.17 nobody looks, and the error code is taken for the subclass (B34).
+    if !registered && w.has(Commit::DynamicConfiguration) {
         if w.has(Commit::GiscFailureUndone) {
             w.iommu.vfio_unpin_pages(&w.machine, irq);
             return ResponseCode::InvalidAddress;
@@ -88,6 +99,12 @@ pub fn vfio_ap_irq_disable(
         status = w.machine.aqic(apqn, None);
     }
     vfio_ap_free_aqic_resources(w, mdevs, apqn, without_guest);
+    // Up to v5.19 a queue knows its device only while it interrupts.
+    if !w.has(Commit::DynamicConfiguration)
+        && let Some(queue) = mdevs.queues.get_mut(&apqn)
+    {
+        queue.matrix_mdev = None;
+    }
     status.code
 }
 
@@ -102,12 +119,12 @@ pub fn vfio_ap_free_aqic_resources(
     let Some(queue) = mdevs.queues.get_mut(&apqn) else { return };
     let (Some(irq), Some(mdev)) = (queue.saved, queue.matrix_mdev) else { return };
     let kvm = w.matrix_dev.mdev(mdev).kvm(&w.kvms);
-    match without_guest {
-        WithoutGuest::Follow => _ = not_null(kvm, "matrix_mdev->kvm"),
-        WithoutGuest::Keep if kvm.is_none() => return,
-        WithoutGuest::Keep => {}
+    if without_guest == WithoutGuest::Follow {
+        not_null(kvm, "matrix_mdev->kvm");
     }
-    w.machine.gisc_unregister(irq);
+    if kvm.is_some() {
+        w.machine.gisc_unregister(irq);
+    }
     w.iommu.vfio_unpin_pages(&w.machine, irq);
     queue.saved = None;
 }

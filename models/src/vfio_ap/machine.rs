@@ -49,6 +49,8 @@ struct State {
     secure: BTreeSet<(u8, u8)>,
     /// Whether no more subclasses can be registered.
     no_gisc: bool,
+    /// Whether no more pages can be pinned.
+    no_pins: bool,
 }
 
 impl Machine {
@@ -175,10 +177,30 @@ impl Machine {
         });
     }
 
-    /// `vfio_pin_pages`, once its locks are held.
+    /// `vfio_pin_pages`, once its locks are held: whether it could.
     #[track_caller]
-    pub fn pin(&self, irq: Irq) {
-        self.state.execute("pin", |state| *state.pinned.entry((irq.vm, irq.nib)).or_default() += 1);
+    pub fn pin(&self, irq: Irq) -> bool {
+        self.state.execute("pin", |state| {
+            if !state.no_pins {
+                *state.pinned.entry((irq.vm, irq.nib)).or_default() += 1;
+            }
+            !state.no_pins
+        })
+    }
+
+    /// How many pins there are of pages of guest `vm`.
+    #[track_caller]
+    pub fn pins(&self, vm: u8) -> u32 {
+        self.state.execute("how many pins?", |state| {
+            let pinned = state.pinned.iter().filter(|((whose, _), _)| *whose == vm);
+            pinned.map(|(_, count)| count).sum()
+        })
+    }
+
+    /// From now on no page can be pinned.
+    #[track_caller]
+    pub fn refuse_pins(&self) {
+        self.state.execute("no page can be pinned", |state| state.no_pins = true);
     }
 
     /// `vfio_unpin_pages`, once its locks are held.

@@ -6,7 +6,7 @@
 //! has returned, and for writing to change the hook: whoever has changed it knows that no handler
 //! is running any more.
 
-use selvedge_core::function;
+use selvedge_core::{function, invariant_broken};
 
 use super::ap_queue::ResponseCode;
 use super::aqic::{WithoutGuest, vfio_ap_irq_disable, vfio_ap_irq_enable};
@@ -80,8 +80,22 @@ pub fn execute(
     }
     let Some(queue) = mdevs.queues.get_mut(&aqic.apqn) else { return ResponseCode::QNotAvail };
     queue.matrix_mdev = Some(mdev);
-    match aqic.irq {
+    let code = match aqic.irq {
         Some(irq) => vfio_ap_irq_enable(w, mdevs, aqic.apqn, irq, without_guest),
         None => vfio_ap_irq_disable(w, mdevs, aqic.apqn, without_guest),
+    };
+    check_own_queue(mdevs.mdevs[mdev].matrix.contains(aqic.apqn), aqic, code);
+    code
+}
+
+/// With the driver's mutex held: PQAP(AQIC) has succeeded on a queue that is the caller's.
+///
+/// # Violations
+///
+/// INV-23 if it is not.
+pub fn check_own_queue(own: bool, aqic: Aqic, code: ResponseCode) {
+    if code == ResponseCode::Normal && !own {
+        let queue = format!("PQAP(AQIC) succeeds on queue {}, which is not the guest's", aqic.apqn);
+        invariant_broken("INV-23", queue);
     }
 }

@@ -33,10 +33,10 @@ impl Type1 {
         Self { lock, device_list_lock: Mutex::new("device_list_lock", ()) }
     }
 
-    /// `vfio_pin_pages`. Locks: `iommu->lock`.
-    pub fn vfio_pin_pages(&self, machine: &Machine, irq: Irq) {
+    /// `vfio_pin_pages`: whether it could. Locks: `iommu->lock`.
+    pub fn vfio_pin_pages(&self, machine: &Machine, irq: Irq) -> bool {
         let _iommu = self.lock.lock();
-        machine.pin(irq);
+        machine.pin(irq)
     }
 
     /// `vfio_unpin_pages`. Locks: `iommu->lock`.

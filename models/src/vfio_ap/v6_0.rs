@@ -31,7 +31,7 @@ use super::kvm::Kvm;
 use super::locks::{
     UpdateLocks, get_update_locks_for_hook, get_update_locks_for_kvm, get_update_locks_for_mdev,
 };
-use super::pqap::hook_read_under_rwsem;
+use super::pqap::{check_own_queue, hook_read_under_rwsem};
 use super::reset_work::vfio_ap_mdev_reset_qlist;
 use super::v5_3::attached_elsewhere;
 use super::world::{Aqic, Version, World};
@@ -157,10 +157,12 @@ fn handler(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
     if !attached || !mdevs.hashed(mdev).contains(&aqic.apqn) {
         return ResponseCode::QNotAvail;
     }
-    match aqic.irq {
+    let code = match aqic.irq {
         Some(irq) => vfio_ap_irq_enable(w, &mut mdevs, aqic.apqn, irq, WithoutGuest::Keep),
         None => vfio_ap_irq_disable(w, &mut mdevs, aqic.apqn, WithoutGuest::Keep),
-    }
+    };
+    check_own_queue(mdevs.hashed(mdev).contains(&aqic.apqn), aqic, code);
+    code
 }
 
 /// `vfio_ap_mdev_probe`: a mediated device is made, with nothing assigned to it.
