@@ -2,9 +2,11 @@
 //!
 //! A row is a design. Its columns are PQAP(AQIC), the update that takes the queue away from the
 //! running guest, the PV ioctl, and an administrator of another device. What a column cannot show
-//! has a scenario beside the row: two vCPUs at once, threads that never end.
+//! has a scenario beside the row: two vCPUs at once, threads that never end, so that somebody
+//! starves (3c, 6c), an answer that is given for nothing (6b). Alternative 6a, the flag of v5.13, is
+//! the row `v5.13-unset`.
 
-use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, forever};
+use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, forever, invariant_broken};
 
 use super::effects::expect;
 use crate::vfio_ap::alternatives::Design;
@@ -374,6 +376,7 @@ fn beside_the_rows() -> Vec<Scenario> {
             .refuted([ViolationKind::starvation(ADMIN, "matrix_dev->wait")]),
         pinning(),
     ];
+    scenarios.extend(answered_for_nothing());
     scenarios.extend(closing());
     scenarios.extend(kvm_lock_in_pqap());
     scenarios.extend(vcpu_creation());
@@ -394,6 +397,33 @@ fn two_vcpus(name: &str, variant: rwsem::Variant) -> ScenarioBuilder<Rwsem> {
         .thread("PQAP(AQIC) 0", |design| design.pqap(0, Aqic::Disable))
         .thread("PQAP(AQIC) 1", |design| design.pqap(1, Aqic::Disable))
         .finally(Rwsem::at_rest)
+}
+
+/// INV-24 for a guest: what is its own queue is answered as if it were not, only because a lock was
+/// held for another device. Whoever waits for the lock does not answer so.
+fn answered_for_nothing() -> [Scenario; 3] {
+    fn scenario<D: Design>(
+        name: &str,
+        source: &str,
+        design: impl Fn(usize) -> D + Send + Sync + 'static,
+    ) -> ScenarioBuilder<D> {
+        let name = format!("vfio-ap/matrix/{name}/pqap-admin");
+        let cell = Scenario::builder(name, move || design(1))
+            .about("PQAP(AQIC) while an adapter is assigned to another device: does it succeed?")
+            .source(source);
+        admin(pqap(cell)).finally(|design| {
+            if !design.guest().interrupts() {
+                invariant_broken("INV-24", "PQAP(AQIC) fails on the guest's own queue");
+            }
+            design.at_rest();
+        })
+    }
+    [
+        scenario("alt-6b", SIX, |n| UnfairLock::new(unfair_lock::Variant::B, n))
+            .refuted(invariant("INV-24")),
+        scenario("trylock", OURS, Trylock::new).refuted(invariant("INV-24")),
+        scenario("kvm-first", MERGED, |n| KvmFirst::new(kvm_first::Variant::AsMerged, n)).proved(),
+    ]
 }
 
 /// A guest whose two vCPUs execute PQAP(AQIC) for ever, and an administrator who would like to.
