@@ -11,7 +11,10 @@
 
 #![deny(missing_docs)]
 
+mod memory;
 pub mod nvme;
+
+pub use memory::half_of_free_memory;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use selvedge_core::{Engine, Expected, Scenario};

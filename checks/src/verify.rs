@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::Instant;
 
+use selvedge_checks::half_of_free_memory;
 use selvedge_core::{Checkpoint, Engine, Limits, Progress, Report, Scenario, Search, Verdict};
-use sysinfo::System;
 
 use crate::aside::{self, Aside};
 use crate::cli::Verify;
@@ -134,13 +134,4 @@ fn limits(options: &Verify) -> Result<Limits, String> {
         limits.shard = shard;
     }
     Ok(limits)
-}
-
-/// Bytes. What is free within a container's limit, where there is one.
-fn half_of_free_memory() -> u64 {
-    let mut system = System::new();
-    system.refresh_memory();
-    let in_container = system.cgroup_limits().map(|limits| limits.free_memory);
-    let free = in_container.map_or(u64::MAX, |free| free).min(system.available_memory());
-    free / 2
 }

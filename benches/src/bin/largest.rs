@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use bytesize::ByteSize;
 use clap::{Parser, value_parser};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use selvedge_checks::half_of_free_memory;
 use selvedge_core::{Engine, Limits, Progress, Search, Verdict};
 use selvedge_models::ap_perms_instance;
-use sysinfo::System;
 
 const STRATEGIES: [Search; 2] = [Search::Stateful, Search::Dpor];
 const ADMINISTRATORS: [usize; 4] = [2, 3, 4, 5];
@@ -106,7 +106,7 @@ fn prove(size: Size, search: Search, time: Duration) -> Result<Proof, String> {
     limits.search = search;
     limits.native_executions = u64::MAX;
     limits.native_operations = usize::MAX;
-    limits.native_memory = memory();
+    limits.native_memory = half_of_free_memory().min(MEMORY_MAX);
     limits.jobs = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let (mut operations, mut memory) = (None, None);
     let started = Instant::now();
@@ -131,14 +131,6 @@ fn prove(size: Size, search: Search, time: Duration) -> Result<Proof, String> {
         Verdict::Inconclusive { reason } => Err(reason.clone()),
         Verdict::Refuted(_) => Err(report.to_string()),
     }
-}
-
-/// Half of what is free, so that the machine stays usable.
-fn memory() -> u64 {
-    let mut system = System::new();
-    system.refresh_memory();
-    let in_container = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
-    (in_container.min(system.available_memory()) / 2).min(MEMORY_MAX)
 }
 
 fn table(largest: &[Option<Proof>], operations: &BTreeMap<Size, usize>) -> Table {
