@@ -3,24 +3,29 @@
 
 use std::sync::Arc;
 
-use selvedge_core::sync::Mutex;
-use selvedge_core::thread::spawn;
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
-use super::matrix::{QUEUE, matrix};
+use super::matrix::{ENABLE, QUEUE, matrix};
 use crate::ap::{ApMask, ApMatrix, Errno};
 use crate::vfio_ap::ap_queue::ApQueue;
+use crate::vfio_ap::reset_work::WorkLock;
 use crate::vfio_ap::v5_15::V5_15;
+use crate::vfio_ap::v6_0::V6_6;
 use crate::vfio_ap::world::{Version, World};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    let flushed = [ViolationKind::deadlock(["mdevs_lock", "reset_work"])];
+    let flushed = |lock| [ViolationKind::deadlock([lock, "reset_work"])];
+    let mdevs_lock = |w: &World| Some(WorkLock::Mdevs(Arc::clone(&w.matrix_dev.lock)));
+    let guests_lock = |w: &World| Some(WorkLock::Guests(Arc::clone(&w.matrix_dev.guests_lock)));
+    let kvm_lock = |w: &World| Some(WorkLock::Kvm(w.guest(0).shared_lock()));
     vec![
         assigned_twice("v5.15", V5_15::assign_adapter_store).proved(),
         assigned_twice("mutant", assign_checked_too_early)
             .refuted([ViolationKind::invariant("INV-02")]),
-        flush("v6.6", false).proved(),
-        flush("mutant", true).refuted(flushed),
+        flush("v6.6", |_| None).proved(),
+        flush("mdevs-lock", mdevs_lock).refuted(flushed("mdevs_lock")),
+        flush("guests-lock", guests_lock).refuted(flushed("guests_lock")),
+        flush("kvm-lock", kvm_lock).refuted(flushed("kvm->lock")),
     ]
 }
 
@@ -52,21 +57,25 @@ fn assign_checked_too_early(w: &World, mdev: usize, apid: u8) -> Result<(), Errn
     Ok(())
 }
 
-/// INV-22: the work that is waited for with the mutex held must not take it.
-fn flush(version: &str, takes_mutex: bool) -> ScenarioBuilder<Arc<Mutex>> {
-    let world = || Arc::new(Mutex::new("mdevs_lock", ()));
+/// INV-22: closing the device resets its queue and waits for the work that sees to it, with
+/// `guests_lock`, `kvm->lock` and `mdevs_lock` held. The work must take none of them.
+fn flush(version: &str, takes: fn(&World) -> Option<WorkLock>) -> ScenarioBuilder<World> {
+    let world = move || {
+        let mut world = World::new::<V6_6>(1, 1, &[matrix(&[1])]);
+        V6_6::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+        _ = world.pqap::<V6_6>(0, 0, ENABLE);
+        world.machine.nqap(0, QUEUE);
+        world.machine.happens(QUEUE, |queue| queue.quick = false);
+        world.matrix_dev.reset_work_takes = takes(&world);
+        world
+    };
     Scenario::builder(format!("vfio-ap/mutants/flush/{version}"), world)
-        .about("a work item is flushed with the driver's mutex held: does it take the mutex?")
+        .about("the reset's work is flushed with all locks for an update held: does it take one?")
         .source("commit 9261f0438835, v6.6")
-        .thread("VFIO_DEVICE_RESET", move |mdevs_lock| {
-            let held = mdevs_lock.lock();
-            let work = Arc::clone(mdevs_lock);
-            let reset_work = spawn("reset_work", move || {
-                if takes_mutex {
-                    work.lock().unlock();
-                }
-            });
-            reset_work.join();
-            held.unlock();
+        .thread("close", |w| V6_6::close(w, 0))
+        .thread("machine", |w| w.machine.finish_reset(QUEUE))
+        .finally(|w| {
+            w.machine.happens(QUEUE, |queue| queue.quick = true);
+            w.at_rest::<V6_6>();
         })
 }

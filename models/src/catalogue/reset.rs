@@ -8,7 +8,7 @@ use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 use super::matrix::{ENABLE, QUEUE, matrix};
 use super::sources;
 use crate::ap::ApMask;
-use crate::vfio_ap::ap_queue::{ApQueue, Config, ResponseCode};
+use crate::vfio_ap::ap_queue::{ApQueue, Association, Config, ResponseCode};
 use crate::vfio_ap::p15::P15;
 use crate::vfio_ap::p17::P17;
 use crate::vfio_ap::reset::{Protocol, vfio_ap_mdev_reset_queues};
@@ -19,9 +19,11 @@ use crate::vfio_ap::v5_15::V5_15;
 use crate::vfio_ap::v6_0::{V6_0, V2026};
 use crate::vfio_ap::world::{Aqic, Version, World};
 
+const V5_3_SOURCE: &str = "commit ec89b55e3bce, v5.3 to v5.10";
 const V5_11_SOURCE: &str = "commit 6c12a6384e0c, v5.11 to v6.3";
-const V6_4: &str = "commits 62414d901c3a and 0daf9878a799, v6.4";
+const V6_4: &str = "commits 62414d901c3a, 0daf9878a799 and 3ba41768105c, v6.4";
 const V6_6: &str = "commits 9261f0438835, dd174833e44e and 411b0109daa5, v6.6";
+const V6_6_SECRETS: &str = "commits 9261f0438835, 411b0109daa5 and e1f17f8ea93d, v6.6";
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     let broken = |id| [ViolationKind::invariant(id)];
@@ -41,6 +43,12 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         deconfigured("v6.6", V6_6, Protocol::V6_6).proved(),
         handed_over("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-17")),
         handed_over("v6.6", V6_6, Protocol::V6_6).proved(),
+        associating("v5.3", V5_3_SOURCE, Protocol::V5_3).refuted(broken("INV-08")),
+        associating("v5.11", V5_11_SOURCE, Protocol::V5_11).proved(),
+        associating("v6.6", V6_6_SECRETS, Protocol::V6_6).proved(),
+        associating_handed_over("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-17")),
+        associating_handed_over("v6.4", V6_4, Protocol::V6_4).refuted(broken("INV-17")),
+        associating_handed_over("v6.6", V6_6_SECRETS, Protocol::V6_6).proved(),
         stuck("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-08")),
         stuck("v6.6", V6_6, Protocol::V6_6).refuted(for_ever()),
         ioctl::<V5_3>("v5.3", sources::V5_3).proved(),
@@ -130,16 +138,69 @@ fn deconfigured(version: &str, source: &str, protocol: Protocol) -> ScenarioBuil
 
 /// The queue is taken from one guest, reset, and given to another.
 fn handed_over(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
-    // Nothing interrupts here.
+    changes_hands("handed-over", version, source, protocol, quiet)
+        .about("a queue is taken from a guest, reset, and given to another: is it clean?")
+}
+
+/// The same while a secret is associated with the queue, which fails in the end. No reset begins
+/// before that, and up to v6.5 the driver gives up.
+fn associating_handed_over(
+    version: &str,
+    source: &str,
+    protocol: Protocol,
+) -> ScenarioBuilder<World> {
     let world = || {
-        let world = world();
-        let quiet = Aqic { irq: None, ..ENABLE };
-        _ = world.pqap::<V5_15>(0, 0, quiet);
+        let world = quiet();
+        begin_association(&world, ResponseCode::AssocSecretNotUnique);
         world
     };
-    Scenario::builder(format!("vfio-ap/reset/handed-over/{version}"), world)
+    changes_hands("associating-handed-over", version, source, protocol, world)
+        .about("a queue changes hands while a secret is associated with it: is it clean?")
+}
+
+/// Nothing interrupts.
+fn quiet() -> World {
+    let world = world();
+    _ = world.pqap::<V5_15>(0, 0, Aqic { irq: None, ..ENABLE });
+    world
+}
+
+/// A guest has asked for a secret to be associated with the queue. It will come to `failure`.
+fn begin_association(w: &World, failure: ResponseCode) {
+    w.machine.happens(QUEUE, |queue| {
+        queue.association = Association::InProgress { refuses: 1, failure };
+    });
+}
+
+/// A secret is associated with a queue that interrupts, and that fails. Nobody may give back what
+/// the interrupts need before the queue is reset.
+fn associating(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
+    let world = || {
+        let world = world();
+        begin_association(&world, ResponseCode::AssocFailed);
+        world
+    };
+    scenario("associating", version, source, protocol, world)
+        .about(
+            "a secret is associated with the queue, and it is not: who still writes to the page?",
+        )
+        .thread("machine", |w| {
+            w.machine.happens(QUEUE, |queue| {
+                queue.reset_completes();
+                queue.quick = true;
+            });
+        })
+}
+
+fn changes_hands(
+    name: &str,
+    version: &str,
+    source: &str,
+    protocol: Protocol,
+    world: fn() -> World,
+) -> ScenarioBuilder<World> {
+    Scenario::builder(format!("vfio-ap/reset/{name}/{version}"), world)
         .source(source)
-        .about("a queue is taken from a guest, reset, and given to another: is it clean?")
         .thread("unplug and plug", move |w| {
             w.guest(0).crypto_clear_masks(&w.machine);
             reset(w, protocol);

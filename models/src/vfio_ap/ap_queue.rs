@@ -37,6 +37,12 @@ pub enum ResponseCode {
     StateChangeInProgress,
     /// 0B: not bound (secure execution).
     QNotBound,
+    /// 10: no room for a message, or no reply: NQAP and DQAP only.
+    QFull,
+    /// 30: the bind did not work (secure execution).
+    BindError,
+    /// 31: not in a state to be associated (secure execution).
+    QNotAvailForAssoc,
     /// 35: the secret of an association is not unique; stays until a reset.
     AssocSecretNotUnique,
     /// 36: an association failed; stays until a reset.
@@ -44,8 +50,8 @@ pub enum ResponseCode {
 }
 
 impl ResponseCode {
-    /// Every code that the modelled instructions can return.
-    pub const ALL: [Self; 14] = [
+    /// Every code that one of the instructions can return.
+    pub const ALL: [Self; 17] = [
         Self::Normal,
         Self::QNotAvail,
         Self::ResetInProgress,
@@ -58,6 +64,9 @@ impl ResponseCode {
         Self::QBoundToAnother,
         Self::StateChangeInProgress,
         Self::QNotBound,
+        Self::QFull,
+        Self::BindError,
+        Self::QNotAvailForAssoc,
         Self::AssocSecretNotUnique,
         Self::AssocFailed,
     ];
@@ -105,6 +114,23 @@ pub enum Config {
     Absent,
 }
 
+/// What has become of the secret that a protected guest associates with a queue.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Association {
+    /// It is associated, or nobody has asked for it.
+    Settled,
+    /// It is being associated. No reset begins meanwhile.
+    InProgress {
+        /// How many PQAP(ZAPQ) it will still answer with [`ResponseCode::StateChangeInProgress`].
+        refuses: u8,
+        /// What comes of it then.
+        failure: ResponseCode,
+    },
+    /// It could not be, and every instruction is told so ([`ResponseCode::AssocSecretNotUnique`],
+    /// [`ResponseCode::AssocFailed`]) until the queue is reset.
+    Failed(ResponseCode),
+}
+
 /// A queue.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ApQueue {
@@ -122,13 +148,23 @@ pub struct ApQueue {
     pub busy: u8,
     /// Whether a reset is over as soon as it begins.
     pub quick: bool,
+    /// What has become of the secret that is to go with it.
+    pub association: Association,
 }
 
 impl ApQueue {
     /// A configured queue with nothing in it, which needs no time to be reset.
     pub fn new(apqn: Apqn) -> Self {
-        let config = Config::Configured;
-        Self { apqn, config, resetting: false, irq: None, messages: None, busy: 0, quick: true }
+        Self {
+            apqn,
+            config: Config::Configured,
+            resetting: false,
+            irq: None,
+            messages: None,
+            busy: 0,
+            quick: true,
+            association: Association::Settled,
+        }
     }
 
     fn status(&self, code: ResponseCode) -> Status {
@@ -146,21 +182,37 @@ impl ApQueue {
         }
     }
 
-    fn refuses_or_is_busy(&mut self) -> Option<ResponseCode> {
-        self.refuses().or_else(|| {
-            self.busy = self.busy.checked_sub(1)?;
-            Some(ResponseCode::Busy)
+    /// The same of any instruction but the one that resets it.
+    fn refuses_all_but_reset(&self) -> Option<ResponseCode> {
+        self.refuses().or(match self.association {
+            Association::Failed(code) => Some(code),
+            Association::Settled | Association::InProgress { .. } => None,
         })
+    }
+
+    fn is_busy(&mut self) -> Option<ResponseCode> {
+        self.busy = self.busy.checked_sub(1)?;
+        Some(ResponseCode::Busy)
+    }
+
+    /// Whether an association keeps it from being reset.
+    fn is_associating(&mut self) -> Option<ResponseCode> {
+        let Association::InProgress { refuses, failure } = self.association else { return None };
+        self.association = match refuses.saturating_sub(1) {
+            0 => Association::Failed(failure),
+            refuses => Association::InProgress { refuses, failure },
+        };
+        Some(ResponseCode::StateChangeInProgress)
     }
 
     /// PQAP(TAPQ).
     pub fn tapq(&self) -> Status {
-        self.status(self.refuses().unwrap_or(ResponseCode::Normal))
+        self.status(self.refuses_all_but_reset().unwrap_or(ResponseCode::Normal))
     }
 
     /// PQAP(ZAPQ): begins a reset.
     pub fn zapq(&mut self) -> Status {
-        let refused = self.refuses_or_is_busy();
+        let refused = self.refuses().or_else(|| self.is_busy()).or_else(|| self.is_associating());
         if refused.is_none() {
             self.resetting = true;
             if self.quick {
@@ -170,12 +222,14 @@ impl ApQueue {
         self.status(refused.unwrap_or(ResponseCode::Normal))
     }
 
-    /// The reset is over: nothing is in the queue, and it does not interrupt.
+    /// The reset is over: nothing is in the queue, it does not interrupt, and no association has
+    /// failed.
     pub fn reset_completes(&mut self) {
         if self.resetting {
             self.resetting = false;
             self.irq = None;
             self.messages = None;
+            self.association = Association::Settled;
         }
     }
 
@@ -186,11 +240,12 @@ impl ApQueue {
         self.resetting = false;
         self.irq = None;
         self.messages = None;
+        self.association = Association::Settled;
     }
 
     /// PQAP(AQIC): makes the queue interrupt there, or nowhere.
     pub fn aqic(&mut self, irq: Option<Irq>) -> Status {
-        let refused = self.refuses_or_is_busy().or_else(|| {
+        let refused = self.refuses_all_but_reset().or_else(|| self.is_busy()).or_else(|| {
             (irq.is_some() == self.irq.is_some()).then_some(ResponseCode::OtherwiseChanged)
         });
         if refused.is_none() {
@@ -206,7 +261,7 @@ impl ApQueue {
 
     /// NQAP: a guest puts a message into the queue. Whether it may, its APCB says.
     pub fn nqap(&mut self, vm: u8) -> Status {
-        let refused = self.refuses();
+        let refused = self.refuses_all_but_reset();
         if refused.is_none() {
             self.messages = Some(vm);
         }
@@ -263,6 +318,25 @@ mod tests {
             assert_eq!(queue.aqic(Some(IRQ)).code, code);
             assert_eq!(queue.nqap(1).code, code);
             assert_eq!(queue, before);
+        }
+    }
+
+    #[test]
+    fn an_association_that_fails_is_told_by_everything_until_a_reset() {
+        for failure in [ResponseCode::AssocSecretNotUnique, ResponseCode::AssocFailed] {
+            let association = Association::InProgress { refuses: 2, failure };
+            let mut queue = ApQueue { association, ..queue() };
+            for _ in 0..2 {
+                assert_eq!(queue.tapq().code, ResponseCode::Normal);
+                assert_eq!(queue.zapq().code, ResponseCode::StateChangeInProgress);
+            }
+            assert_eq!(queue.tapq().code, failure);
+            assert_eq!(queue.aqic(Some(IRQ)).code, failure);
+            assert_eq!(queue.nqap(1).code, failure);
+            assert_eq!(queue.zapq().code, ResponseCode::Normal);
+            assert_eq!(queue.tapq().code, ResponseCode::ResetInProgress);
+            queue.reset_completes();
+            assert_eq!(queue.tapq().code, ResponseCode::Normal);
         }
     }
 }

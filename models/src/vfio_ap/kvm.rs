@@ -7,6 +7,8 @@
 //! virtualization, v5.7, was the first to make use of it. An intercept is handled as a reader of
 //! `kvm->srcu`, too: whoever changes the guest's memory slots waits for it.
 
+use std::sync::Arc;
+
 use selvedge_core::function;
 use selvedge_core::sync::{Atomic, Kref, Mutex, MutexGuard, RwSem, Srcu, SrcuReader, Tracked};
 
@@ -21,7 +23,8 @@ pub struct Kvm {
     /// The memory that everything here is in.
     memory: Tracked,
     users_count: Kref,
-    lock: Mutex,
+    /// `kvm->lock`.
+    lock: Arc<Mutex>,
     slots_lock: Mutex,
     srcu: Srcu,
     /// `vcpu->mutex`, of each vCPU.
@@ -39,7 +42,7 @@ impl Kvm {
             vm,
             memory: Tracked::new("kvm", ()),
             users_count: Kref::new("kvm->users_count"),
-            lock: Mutex::new("kvm->lock", ()),
+            lock: Arc::new(Mutex::new("kvm->lock", ())),
             slots_lock: Mutex::new("kvm->slots_lock", ()),
             srcu: Srcu::new("kvm->srcu"),
             vcpus: (0..vcpus).map(|_| Mutex::new("vcpu->mutex", ())).collect(),
@@ -53,6 +56,11 @@ impl Kvm {
     pub fn lock(&self) -> KvmGuard<'_> {
         self.memory.get();
         KvmGuard { kvm: self, guard: Some(self.lock.lock()) }
+    }
+
+    /// `kvm->lock`, for a work item that would take it without a reference to the guest.
+    pub fn shared_lock(&self) -> Arc<Mutex> {
+        Arc::clone(&self.lock)
     }
 
     /// `mutex_lock(&vcpu->mutex)`, as KVM_RUN does for the whole time that the vCPU runs.

@@ -5,6 +5,7 @@
 //! without the mutex, and the later ones have a mutex of its own for it, `guests_lock`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use selvedge_core::invariant_broken;
 use selvedge_core::sync::{Atomic, Mutex, MutexGuard, Tracked, WaitQueue};
@@ -17,6 +18,7 @@ use super::guests::{Guests, HostConfig};
 use super::kvm::Kvm;
 use super::mdev_list::MdevList;
 use super::p17;
+use super::reset_work::WorkLock;
 use super::world::Version;
 use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
 
@@ -24,9 +26,12 @@ use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
 #[derive(Debug)]
 pub struct MatrixDev {
     /// `matrix_dev->lock`, or `mdevs_lock`.
-    pub lock: Mutex<Mdevs>,
+    pub lock: Arc<Mutex<Mdevs>>,
     /// `guests_lock`, since v6.0.
-    pub guests_lock: Mutex<Guests>,
+    pub guests_lock: Arc<Mutex<Guests>>,
+    /// What the work that verifies a reset takes. In every version, nothing: it is waited for with
+    /// these held.
+    pub reset_work_takes: Option<WorkLock>,
     /// The locks of version 17 of the series.
     pub p17: p17::Locks,
     /// `mdev_list`.
@@ -112,8 +117,9 @@ impl MatrixDev {
             guests.links = mdevs.queues.iter().filter_map(link).collect();
         }
         Self {
-            lock: Mutex::new(V::LOCK, mdevs),
-            guests_lock: Mutex::new("guests_lock", guests),
+            lock: Arc::new(Mutex::new(V::LOCK, mdevs)),
+            guests_lock: Arc::new(Mutex::new("guests_lock", guests)),
+            reset_work_takes: None,
             p17: p17::Locks::new(),
             mdev_list: MdevList::new(matrices.len()),
             mdevs: matrices.iter().map(MatrixMdev::new).collect(),

@@ -4,17 +4,19 @@
 //! twice and hoped. Since v6.6 a work item per queue looks every 20 ms until the reset is over,
 //! however long that takes. It takes no lock of the driver: whoever has begun the reset waits
 //! for it (`flush_work`) with `mdevs_lock` held, mostly with `guests_lock` and `kvm->lock` too,
-//! so a lock of these in the work would be a deadlock at once.
+//! so a lock of these in the work would be a deadlock at once: [`WorkLock`].
 //!
 //! Source: commits dd174833e44e, 62aab082e999 and 9261f0438835, v6.6; f848cba767e5, v6.8.
 
 use std::sync::Arc;
 
+use selvedge_core::sync::Mutex;
 use selvedge_core::thread::{JoinHandle, spawn};
 use selvedge_core::{function, invariant_broken};
 
 use super::ap_queue::Irq;
 use super::commits::Commit;
+use super::guests::Guests;
 use super::locks::UpdateLocks;
 use super::machine::Machine;
 use super::matrix_dev::Mdevs;
@@ -22,6 +24,27 @@ use super::reset::{Outcome, Protocol, State, vfio_ap_mdev_reset_queue};
 use super::type1::Type1;
 use super::world::World;
 use crate::ap::{ApMask, Apqn, Errno};
+
+/// A lock that the work would take if it were written another way than it is.
+#[derive(Clone, Debug)]
+pub enum WorkLock {
+    /// `mdevs_lock`, to change the queue under the mutex that protects it.
+    Mdevs(Arc<Mutex<Mdevs>>),
+    /// `guests_lock`, to be sure of the guest.
+    Guests(Arc<Mutex<Guests>>),
+    /// `kvm->lock`, the same.
+    Kvm(Arc<Mutex>),
+}
+
+impl WorkLock {
+    fn lock_and_unlock(&self) {
+        match self {
+            Self::Mdevs(lock) => lock.lock().unlock(),
+            Self::Guests(lock) => lock.lock().unlock(),
+            Self::Kvm(lock) => lock.lock().unlock(),
+        }
+    }
+}
 
 /// A reset that is to be verified: what the work item is given.
 #[derive(Debug)]
@@ -32,6 +55,7 @@ struct Reset {
     /// What the queue's interrupts needed.
     saved: Option<Irq>,
     state: State,
+    takes: Option<WorkLock>,
 }
 
 impl Reset {
@@ -43,6 +67,9 @@ impl Reset {
         let _function = function("apq_reset_check");
         loop {
             if let Some(outcome) = self.look() {
+                if let Some(lock) = &self.takes {
+                    lock.lock_and_unlock();
+                }
                 return outcome;
             }
             self.machine.wait_for_reset(self.apqn);
@@ -53,8 +80,8 @@ impl Reset {
     fn look(&mut self) -> Option<Outcome> {
         loop {
             let status = match self.state {
-                State::Zapq { .. } => self.machine.zapq(self.apqn),
-                State::Tapq { .. } => self.machine.tapq(self.apqn),
+                State::Zapq { .. } | State::ZapqAgain => self.machine.zapq(self.apqn),
+                State::Tapq { .. } | State::Verify { .. } => self.machine.tapq(self.apqn),
                 State::Done(outcome) => {
                     self.finish(outcome);
                     return Some(outcome);
@@ -89,7 +116,8 @@ fn begin_reset(w: &World, mdevs: &Mdevs, apqn: Apqn) -> Option<Work> {
     let _function = function("vfio_ap_mdev_reset_queue");
     let saved = mdevs.queues.get(&apqn)?.saved;
     let (machine, iommu) = (Arc::clone(&w.machine), Arc::clone(&w.iommu));
-    let mut reset = Reset { machine, iommu, apqn, saved, state: Protocol::V6_6.begin() };
+    let takes = w.matrix_dev.reset_work_takes.clone();
+    let mut reset = Reset { machine, iommu, apqn, saved, state: Protocol::V6_6.begin(), takes };
     Some(match reset.look() {
         Some(outcome) => Work::Done(outcome),
         None => Work::Queued(spawn("reset_work", move || reset.verify())),
@@ -97,16 +125,17 @@ fn begin_reset(w: &World, mdevs: &Mdevs, apqn: Apqn) -> Option<Work> {
 }
 
 /// `flush_work(&q->reset_work)`.
-fn flush(mdevs: &mut Mdevs, apqn: Apqn, work: Work) {
+fn flush(mdevs: &mut Mdevs, apqn: Apqn, work: Work) -> Result<(), Errno> {
     let outcome = match work {
         Work::Done(outcome) => outcome,
         Work::Queued(work) => work.join(),
     };
     let queue = mdevs.queues.get_mut(&apqn).expect("its reset has begun");
-    queue.reset_failed = outcome.result.is_err();
+    queue.reset_failed = !outcome.passes_filter();
     if outcome.frees {
         queue.saved = None;
     }
+    outcome.result
 }
 
 /// `vfio_ap_mdev_reset_queues` and `vfio_ap_mdev_reset_qlist`: resets these queues. Since v6.6
@@ -122,22 +151,23 @@ pub fn vfio_ap_mdev_reset_qlist(
     queues: &[Apqn],
 ) -> Result<(), Errno> {
     let _function = function("vfio_ap_mdev_reset_qlist");
+    let mut failed = false;
     if w.has(Commit::ResetVerifiedByWork) {
         let begin = |apqn: &Apqn| Some((*apqn, begin_reset(w, mdevs, *apqn)?));
         let begun: Vec<_> = queues.iter().filter_map(begin).collect();
         for (apqn, work) in begun {
-            flush(mdevs, apqn, work);
+            failed |= flush(mdevs, apqn, work).is_err();
         }
     } else {
         for apqn in queues {
             let reset = vfio_ap_mdev_reset_queue(w, mdevs, *apqn, Protocol::V5_11);
             if let Some(queue) = mdevs.queues.get_mut(apqn) {
                 queue.reset_failed = reset.is_err();
+                failed |= reset.is_err();
             }
         }
     }
-    let failed = |apqn: &Apqn| mdevs.queues.get(apqn).is_some_and(|queue| queue.reset_failed);
-    if queues.iter().any(failed) { Err(Errno::Eio) } else { Ok(()) }
+    if failed { Err(Errno::Eio) } else { Ok(()) }
 }
 
 /// `reset_queues_for_apids`: resets the queues of adapters that a guest has lost.
