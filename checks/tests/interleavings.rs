@@ -2,7 +2,7 @@
 //! counterexample, and stays one.
 
 use selvedge_checks::catalogue;
-use selvedge_core::{Counterexample, Scenario, Schedule, ViolationKind};
+use selvedge_core::{Counterexample, ReplayError, Scenario, Schedule, Step, Trace, ViolationKind};
 
 /// A scenario, and an interleaving of it that is being written down.
 struct Telling {
@@ -53,6 +53,24 @@ impl Telling {
             }
         }
         self
+    }
+
+    /// The last step came out as told.
+    fn which_is(self, result: &str) -> Self {
+        let last = self.trace().steps.pop().expect("a step");
+        assert_eq!(last.result.as_deref(), Some(result), "{}", last.what);
+        self
+    }
+
+    fn trace(&self) -> Trace {
+        self.scenario.follow(&self.schedule()).expect("it was just possible")
+    }
+
+    /// Nothing is wrong at the end, which is everybody's end: what has happened.
+    fn is_fine(self) -> Trace {
+        let nothing = self.scenario.replay(&self.schedule());
+        assert!(matches!(nothing, Err(ReplayError::NoViolation)), "{nothing:?}");
+        self.trace()
     }
 
     /// All that is wrong at the end.
@@ -221,6 +239,89 @@ fn b02_busy_for_nothing() {
         .is(broken("INV-24"));
 }
 
+/// INV-24 on the other side: a guest's PQAP(AQIC) makes whoever assigns a free adapter fail.
+#[test]
+fn b02_busy_for_nothing_when_assigning() {
+    for version in ["p12-07", "p12"] {
+        Telling::of(&format!("vfio-ap/ap-perms/{version}/assign-pqap"))
+            .then("PQAP(AQIC)", "mutex_lock(matrix_dev->lock)")
+            .then("assign_adapter_store", "mutex_trylock(matrix_dev->lock)")
+            .which_is("busy")
+            .then_everybody()
+            .is(broken("INV-24"));
+    }
+}
+
+/// B02: `in_use` has answered, the queue is assigned, the mask is written and `ap_perms_mutex`
+/// let go of; then the queue is taken from the driver.
+#[test]
+fn b02_a_queue_is_taken_that_is_assigned() {
+    let found = Telling::of("vfio-ap/ap-perms/p12-07/apmask-assign-reprobe")
+        .then("apmask_store", "mutex_lock_interruptible(ap_perms_mutex)")
+        .then("apmask_store", "mutex_trylock(matrix_dev->lock)")
+        .which_is("taken")
+        .then("apmask_store", "mutex_unlock(matrix_dev->lock)")
+        .then("assign_adapter_store", "mutex_trylock(matrix_dev->lock)")
+        .which_is("taken")
+        .then("assign_adapter_store", "atomic_read(dev->driver)")
+        .then("assign_adapter_store", "mutex_unlock(matrix_dev->lock)")
+        .then("apmask_store", "mutex_unlock(ap_perms_mutex)")
+        .then("apmask_store", "mutex_lock(device_lock)")
+        .then("apmask_store", "ghost(assigned)")
+        .is(broken("INV-07"));
+    let last = found.trace.steps.last().expect("a step");
+    assert_eq!((last.function, &*last.held), (Some("device_reprobe"), &["device_lock".into()][..]));
+}
+
+/// B13: the bus has found whom to call, the module goes, the bus calls.
+#[test]
+fn b13_a_call_into_a_module_that_is_gone() {
+    Telling::of("vfio-ap/in-use/no-module-ref")
+        .then("apmask_store", "down_read(klist_drivers)")
+        .then("apmask_store", "up_read(klist_drivers)")
+        .then("rmmod", "delete_module(vfio_ap)")
+        .which_is("yes")
+        .then("rmmod", "down_write(klist_drivers)")
+        .then("rmmod", "free_module(vfio_ap)")
+        .then("apmask_store", "call(vfio_ap)")
+        .is(ViolationKind::use_after_release("vfio_ap"));
+}
+
+/// B13 with a reference: either the module cannot go, or the bus does not call.
+#[test]
+fn b13_a_reference_to_the_module() {
+    let calls = |trace: &Trace| trace.steps.iter().any(|step| step.what == "call(vfio_ap)");
+    let stays = Telling::of("vfio-ap/in-use/module-ref")
+        .then("apmask_store", "try_module_get(vfio_ap)")
+        .which_is("yes")
+        .then("rmmod", "delete_module(vfio_ap)")
+        .which_is("no")
+        .then_everybody()
+        .is_fine();
+    assert!(calls(&stays));
+    let goes = Telling::of("vfio-ap/in-use/module-ref")
+        .then("rmmod", "delete_module(vfio_ap)")
+        .which_is("yes")
+        .then("apmask_store", "try_module_get(vfio_ap)")
+        .which_is("no")
+        .then_everybody()
+        .is_fine();
+    assert!(!calls(&goes));
+}
+
+/// B24 without the driver: unmapping holds the list's mutex and unpins, registering holds the
+/// container's and wants the list.
+#[test]
+fn b24_the_container_s_two() {
+    Telling::of("vfio-ap/bugs/b24-container/v6.0-two")
+        .then("unmap", "mutex_lock(iommu->lock)")
+        .then("unmap", "mutex_lock(device_list_lock)")
+        .then("unmap", "mutex_unlock(iommu->lock)")
+        .then("open another", "mutex_lock(iommu->lock)")
+        .then_everybody()
+        .is(ViolationKind::deadlock(["device_list_lock", "iommu->lock"]));
+}
+
 /// B21: the last reference is dropped under the mutex that the notifier wants.
 #[test]
 fn b21a_the_last_reference() {
@@ -231,8 +332,33 @@ fn b21a_the_last_reference() {
         .is(ViolationKind::deadlock(["matrix_dev->lock"]));
 }
 
-/// B22: what was pinned and registered for a queue that is busy stays so.
+/// B22: what was pinned and registered for a queue that is busy stays so. Switching off frees what
+/// was remembered, which is nothing.
 #[test]
 fn b22_enabling_leaks() {
-    Telling::of("vfio-ap/bugs/b22-enable-leaks/v5.15").then_everybody().is(broken("INV-04"));
+    let found = Telling::of("vfio-ap/bugs/b22-enable-leaks/v5.15")
+        .then("PQAP(AQIC)", "mutex_lock(vcpu->mutex)")
+        .then("PQAP(AQIC)", "down_read(pqap_hook_rwsem)")
+        .then("PQAP(AQIC)", "mutex_lock(matrix_dev->lock)")
+        .then("PQAP(AQIC)", "mutex_lock(iommu->lock)")
+        .then("PQAP(AQIC)", "pin")
+        .then("PQAP(AQIC)", "mutex_unlock(iommu->lock)")
+        .then("PQAP(AQIC)", "kvm_s390_gisc_register")
+        .then("PQAP(AQIC)", "PQAP(AQIC)")
+        .then("PQAP(AQIC)", "PQAP(AQIC)")
+        .then_everybody()
+        .is(broken("INV-04"));
+    let what = |step: &Step| (step.function.unwrap_or_default(), step.what.clone());
+    let steps: Vec<_> = found.trace.steps.iter().map(what).collect();
+    let enable = |what: &str| ("vfio_ap_irq_enable", what.to_owned());
+    let told = [
+        enable("mutex_lock(iommu->lock)"),
+        enable("pin"),
+        enable("mutex_unlock(iommu->lock)"),
+        enable("kvm_s390_gisc_register"),
+        enable("PQAP(AQIC)"),
+        ("vfio_ap_irq_disable", "PQAP(AQIC)".to_owned()),
+        ("handle_pqap", "mutex_unlock(matrix_dev->lock)".to_owned()),
+    ];
+    assert!(steps.windows(told.len()).any(|steps| steps == told), "{steps:?}");
 }

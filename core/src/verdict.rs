@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::engine::{Engine, Search};
 use crate::explore::{Schedule, Shard};
-use crate::observe::lockdep::Inversion;
+use crate::observe::lockdep::{Dependency, Inversion};
 use crate::observe::{Observers, Seen, Site, Trace};
 use crate::scenario::{Expected, Scenario};
 use crate::violation::{Violation, ViolationKind};
@@ -124,6 +124,9 @@ pub struct Report {
     pub certificate: Certificate,
     /// The lock-order inversions that were predicted.
     pub predictions: Vec<Prediction>,
+    /// The order of the locks: which class was wanted while which was held, in some execution.
+    /// What one scenario shows is no cycle; several may show one together.
+    pub dependencies: Vec<Dependency>,
     /// The lines of the model whose operations have happened in some execution, in order. A
     /// search that knows a step from elsewhere does not run it again, but it has run it once.
     pub reached: Vec<Site>,
@@ -185,6 +188,7 @@ impl Report {
             executions: explored.executions,
             certificate: explored.certificate,
             predictions,
+            dependencies: seen.dependencies(),
             reached: seen.sites(),
             expected: scenario.expected(engine).clone(),
             claim: scenario.claim().clone(),

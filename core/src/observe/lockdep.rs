@@ -34,7 +34,7 @@ use crate::violation::sorted_classes;
 pub struct ClassId(u16);
 
 /// How a lock is held or wanted.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Mode {
     /// A mutex, a spinlock, the write side of a semaphore.
     Exclusive,
@@ -122,6 +122,15 @@ impl Inversion {
     }
 }
 
+/// A dependency that was seen: a class was wanted while another was held.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Dependency {
+    /// The class that was held, and how.
+    pub held: (&'static str, Mode),
+    /// The class that was wanted, and how.
+    pub wanted: (&'static str, Mode),
+}
+
 #[derive(Clone, Debug)]
 struct Edge {
     from: ClassId,
@@ -202,6 +211,18 @@ impl Lockdep {
         let mut inversions: Vec<Inversion> = by_name.into_values().collect();
         inversions.sort_by_key(|inversion| inversion.links.len());
         inversions
+    }
+
+    /// The dependencies seen so far between two classes, in order.
+    pub fn dependencies(&self) -> Vec<Dependency> {
+        let dependency = |edge: &Edge| Dependency {
+            held: (self.name(edge.from), edge.held),
+            wanted: (self.name(edge.to), edge.wanted),
+        };
+        let mut dependencies: Vec<Dependency> = self.edges.iter().map(dependency).collect();
+        dependencies.sort_unstable();
+        dependencies.dedup();
+        dependencies
     }
 
     /// A blocking acquisition that succeeds: [`want`](Self::want), then [`hold`](Self::hold).

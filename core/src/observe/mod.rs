@@ -18,7 +18,7 @@ use crate::object::Place;
 use crate::op::{ObjectId, Op, OpKind, ThreadId};
 use crate::violation::{Violation, ViolationKind};
 
-use lockdep::{ClassId, Inversion, Lockdep, Mode, Taken, Task};
+use lockdep::{ClassId, Dependency, Inversion, Lockdep, Mode, Taken, Task};
 use reached::Reached;
 pub use reached::Site;
 pub use trace::{Step, Trace};
@@ -106,6 +106,11 @@ impl Seen {
     /// The inversions of the lock order.
     pub(crate) fn inversions(&self) -> Vec<Inversion> {
         self.lockdep.inversions()
+    }
+
+    /// Which class was wanted while which was held.
+    pub(crate) fn dependencies(&self) -> Vec<Dependency> {
+        self.lockdep.dependencies()
     }
 
     /// The lines whose operations have happened.

@@ -98,6 +98,7 @@ pub struct ApBus {
     /// What is assigned to mediated devices, for INV-07.
     assigned: Ghost<BTreeSet<Apqn>>,
     reprobe: Reprobe,
+    judged: Judged,
 }
 
 /// When the bus takes queues to other drivers, after a mask was written.
@@ -107,6 +108,15 @@ enum Reprobe {
     Released,
     /// With the mutex still held, to see what that would come to.
     Held,
+}
+
+/// When INV-07 is judged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Judged {
+    /// When the mask is written: the earliest moment at which it can be wrong.
+    Written,
+    /// When a queue is taken from the driver for it, to see what becomes of a mask that was wrong.
+    Taken,
 }
 
 impl ApBus {
@@ -125,6 +135,7 @@ impl ApBus {
             vfio_ap: ModuleRef::new("vfio_ap"),
             assigned: Ghost::new("assigned", assigned.into_iter().collect()),
             reprobe: Reprobe::Released,
+            judged: Judged::Written,
         }
     }
 
@@ -132,6 +143,12 @@ impl ApBus {
     /// version does.
     pub fn reprobe_under_ap_perms_mutex(&mut self) {
         self.reprobe = Reprobe::Held;
+    }
+
+    /// Makes it a bus on which INV-07 is judged not when a mask is written, but when a queue that
+    /// the host gains by it is taken from the driver.
+    pub fn judge_what_is_taken(&mut self) {
+        self.judged = Judged::Taken;
     }
 
     /// The device of a queue, if the bus has it.
@@ -215,7 +232,9 @@ impl ApBus {
         }
         let before = *ap_perms;
         *ap_perms.mask(dimension) = new;
-        self.check_inv_07(&before, &ap_perms);
+        if self.judged == Judged::Written {
+            self.check_inv_07(&before, &ap_perms);
+        }
         match self.reprobe {
             Reprobe::Released => {
                 ap_perms.unlock();
@@ -239,6 +258,15 @@ impl ApBus {
                      in_use had answered no"
                 )),
             }
+        });
+    }
+
+    /// The same when the queue is about to be removed from the driver.
+    #[track_caller]
+    fn check_not_assigned(&self, apqn: Apqn) {
+        self.assigned.check("INV-07", |assigned| match assigned.contains(&apqn) {
+            false => Ok(()),
+            true => Err(format!("queue {apqn} is taken from the driver while it is assigned")),
         });
     }
 
@@ -296,6 +324,9 @@ impl ApBus {
     /// `ap_device_remove`, with the device lock held.
     fn ap_device_remove(&self, driver: &impl ApDriver, queue: &QueueDevice) {
         if queue.driver() == Some(Driver::VfioAp) {
+            if self.judged == Judged::Taken {
+                self.check_not_assigned(queue.apqn);
+            }
             driver.remove(queue.apqn);
             queue.removed.update(|times| *times += 1);
             queue.removed.check("REMOVE-ONCE", |times| match times {

@@ -44,26 +44,34 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         in_turn::<P18>("p18", V18).proved(),
         in_turn::<V6_0>("v6.0", MERGED).proved(),
         apmask_pqap::<P11>("p11", V11).proved(),
+        assign_pqap::<P11>("p11", V11).proved(),
         apmask_assign::<P12a>("p12-07", V12_07).refuted(stolen()),
         apmask_aqmask_assign::<P12a>("p12-07", V12_07).refuted(stolen()),
         apmask_assign_unassign::<P12a>("p12-07", V12_07).refuted(stolen()),
+        apmask_assign_reprobe::<P12a>("p12-07", V12_07).refuted(stolen()),
         contention::<P12a>("p12-07", V12_07).refuted(busy()),
         apmask_pqap::<P12a>("p12-07", V12_07).refuted(busy()),
+        assign_pqap::<P12a>("p12-07", V12_07).refuted(busy()),
         apmask_assign::<P12b>("p12", V12).proved(),
         apmask_aqmask_assign::<P12b>("p12", V12).proved(),
         apmask_assign_unassign::<P12b>("p12", V12).proved(),
+        apmask_assign_reprobe::<P12b>("p12", V12).proved(),
         contention::<P12b>("p12", V12).refuted(busy()),
         apmask_pqap::<P12b>("p12", V12).refuted(busy()),
+        assign_pqap::<P12b>("p12", V12).refuted(busy()),
         apmask_assign::<P18>("p18", V18).proved(),
         apmask_aqmask_assign::<P18>("p18", V18).proved(),
         apmask_assign_unassign::<P18>("p18", V18).proved(),
         contention::<P18>("p18", V18).refuted(busy()),
         apmask_pqap::<P18>("p18", V18).refuted(busy()),
+        assign_pqap::<P18>("p18", V18).proved(),
         apmask_assign::<V6_0>("v6.0", MERGED).proved(),
         apmask_aqmask_assign::<V6_0>("v6.0", MERGED).proved(),
         apmask_assign_unassign::<V6_0>("v6.0", MERGED).proved(),
         contention::<V6_0>("v6.0", MERGED).proved(),
+        apmask_assign_reprobe::<V6_0>("v6.0", MERGED).proved(),
         apmask_pqap::<V6_0>("v6.0", MERGED).proved(),
+        assign_pqap::<V6_0>("v6.0", MERGED).proved(),
     ]
 }
 
@@ -155,6 +163,20 @@ fn apmask_assign<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<Worl
         .thread("assign_adapter_store", |w| _ = w.assign_adapter_store(1))
 }
 
+/// The same, judged when the queue is taken from the driver: the mask's writer has let go of
+/// `ap_perms_mutex` by then.
+fn apmask_assign_reprobe<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
+    let world = || {
+        let mut world = World::<V>::new(true, &[QUEUE_1_4], matrix(&[]));
+        world.bus.judge_what_is_taken();
+        world
+    };
+    scenario(version, "apmask-assign-reprobe", source, world)
+        .about("adapter 1 goes back to the host while it is assigned: is the queue taken away?")
+        .thread("apmask_store", |w| _ = w.apmask_store("+1"))
+        .thread("assign_adapter_store", |w| _ = w.assign_adapter_store(1))
+}
+
 /// The queue goes back to the host only when both masks say so.
 fn apmask_aqmask_assign<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
     let world = || World::<V>::new(false, &[QUEUE_1_4], matrix(&[]));
@@ -210,6 +232,17 @@ fn apmask_pqap<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<
     scenario(version, "apmask-pqap", source, world)
         .about("adapter 1 goes back to the host while a guest executes PQAP(AQIC)")
         .thread("apmask_store", |w| never_busy("apmask_store", w.apmask_store("+1")))
+        .thread("PQAP(AQIC)", |w| w.matrix_dev.handle_pqap())
+}
+
+/// The other side of it: the administrator assigns what nobody else wants.
+fn assign_pqap<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
+    let world = || World::<V>::new(true, &[QUEUE_1_4], matrix(&[]));
+    scenario(version, "assign-pqap", source, world)
+        .about("adapter 1 is assigned while a guest executes PQAP(AQIC)")
+        .thread("assign_adapter_store", |w| {
+            never_busy("assign_adapter_store", w.assign_adapter_store(1));
+        })
         .thread("PQAP(AQIC)", |w| w.matrix_dev.handle_pqap())
 }
 
