@@ -67,7 +67,7 @@ impl Telling {
     }
 
     /// Nothing is wrong at the end, which is everybody's end: what has happened.
-    fn is_fine(self) -> Trace {
+    fn ends_well(self) -> Trace {
         let nothing = self.scenario.replay(&self.schedule());
         assert!(matches!(nothing, Err(ReplayError::NoViolation)), "{nothing:?}");
         self.trace()
@@ -297,7 +297,7 @@ fn b13_a_reference_to_the_module() {
         .then("rmmod", "delete_module(vfio_ap)")
         .which_is("no")
         .then_everybody()
-        .is_fine();
+        .ends_well();
     assert!(calls(&stays));
     let goes = Telling::of("vfio-ap/in-use/module-ref")
         .then("rmmod", "delete_module(vfio_ap)")
@@ -305,7 +305,7 @@ fn b13_a_reference_to_the_module() {
         .then("apmask_store", "try_module_get(vfio_ap)")
         .which_is("no")
         .then_everybody()
-        .is_fine();
+        .ends_well();
     assert!(!calls(&goes));
 }
 

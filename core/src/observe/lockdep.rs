@@ -157,6 +157,7 @@ struct Edge {
 ///         lockdep.release(&mut task, class);
 ///     }
 /// }
+/// assert_eq!(lockdep.dependencies().len(), 2);
 /// assert_eq!(lockdep.inversions()[0].classes(), ["A", "B"]);
 /// ```
 #[derive(Debug, Default)]

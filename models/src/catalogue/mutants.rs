@@ -3,21 +3,22 @@
 
 use std::sync::Arc;
 
-use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
+use selvedge_core::sync::Mutex;
+use selvedge_core::{Scenario, ScenarioBuilder, Value, ViolationKind};
 
 use super::matrix::{ENABLE, QUEUE, matrix};
 use crate::ap::{ApMask, ApMatrix, Errno};
 use crate::vfio_ap::ap_queue::ApQueue;
-use crate::vfio_ap::reset_work::WorkLock;
+use crate::vfio_ap::reset_work::Besides;
 use crate::vfio_ap::v5_15::V5_15;
 use crate::vfio_ap::v6_0::V6_6;
 use crate::vfio_ap::world::{Version, World};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     let flushed = |lock| [ViolationKind::deadlock([lock, "reset_work"])];
-    let mdevs_lock = |w: &World| Some(WorkLock::Mdevs(Arc::clone(&w.matrix_dev.lock)));
-    let guests_lock = |w: &World| Some(WorkLock::Guests(Arc::clone(&w.matrix_dev.guests_lock)));
-    let kvm_lock = |w: &World| Some(WorkLock::Kvm(w.guest(0).shared_lock()));
+    let mdevs_lock = |w: &World| takes(&w.matrix_dev.lock);
+    let guests_lock = |w: &World| takes(&w.matrix_dev.guests_lock);
+    let kvm_lock = |w: &World| takes(&w.guest(0).shared_lock());
     vec![
         assigned_twice("v5.15", V5_15::assign_adapter_store).proved(),
         assigned_twice("mutant", assign_checked_too_early)
@@ -57,16 +58,22 @@ fn assign_checked_too_early(w: &World, mdev: usize, apid: u8) -> Result<(), Errn
     Ok(())
 }
 
+/// The work takes this lock too.
+fn takes<T: Value>(lock: &Arc<Mutex<T>>) -> Option<Besides> {
+    let lock = Arc::clone(lock);
+    Some(Besides::new(move || lock.lock().unlock()))
+}
+
 /// INV-22: closing the device resets its queue and waits for the work that sees to it, with
 /// `guests_lock`, `kvm->lock` and `mdevs_lock` held. The work must take none of them.
-fn flush(version: &str, takes: fn(&World) -> Option<WorkLock>) -> ScenarioBuilder<World> {
+fn flush(version: &str, besides: fn(&World) -> Option<Besides>) -> ScenarioBuilder<World> {
     let world = move || {
         let mut world = World::new::<V6_6>(1, 1, &[matrix(&[1])]);
         V6_6::set_kvm(&world, 0, 0).expect("nobody else has the guest");
         _ = world.pqap::<V6_6>(0, 0, ENABLE);
         world.machine.nqap(0, QUEUE);
         world.machine.happens(QUEUE, |queue| queue.quick = false);
-        world.matrix_dev.reset_work_takes = takes(&world);
+        world.matrix_dev.reset_work_besides = besides(&world);
         world
     };
     Scenario::builder(format!("vfio-ap/mutants/flush/{version}"), world)

@@ -58,7 +58,7 @@ impl Kvm {
         KvmGuard { kvm: self, guard: Some(self.lock.lock()) }
     }
 
-    /// `kvm->lock`, for a work item that would take it without a reference to the guest.
+    /// `kvm->lock` for a work item, which has no pointer to the guest.
     pub fn shared_lock(&self) -> Arc<Mutex> {
         Arc::clone(&self.lock)
     }

@@ -18,7 +18,7 @@ use super::guests::{Guests, HostConfig};
 use super::kvm::Kvm;
 use super::mdev_list::MdevList;
 use super::p17;
-use super::reset_work::WorkLock;
+use super::reset_work::Besides;
 use super::world::Version;
 use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
 
@@ -29,9 +29,8 @@ pub struct MatrixDev {
     pub lock: Arc<Mutex<Mdevs>>,
     /// `guests_lock`, since v6.0.
     pub guests_lock: Arc<Mutex<Guests>>,
-    /// What the work that verifies a reset takes. In every version, nothing: it is waited for with
-    /// these held.
-    pub reset_work_takes: Option<WorkLock>,
+    /// What the work that verifies a reset does besides. In every version, nothing.
+    pub reset_work_besides: Option<Besides>,
     /// The locks of version 17 of the series.
     pub p17: p17::Locks,
     /// `mdev_list`.
@@ -119,7 +118,7 @@ impl MatrixDev {
         Self {
             lock: Arc::new(Mutex::new(V::LOCK, mdevs)),
             guests_lock: Arc::new(Mutex::new("guests_lock", guests)),
-            reset_work_takes: None,
+            reset_work_besides: None,
             p17: p17::Locks::new(),
             mdev_list: MdevList::new(matrices.len()),
             mdevs: matrices.iter().map(MatrixMdev::new).collect(),

@@ -4,19 +4,18 @@
 //! twice and hoped. Since v6.6 a work item per queue looks every 20 ms until the reset is over,
 //! however long that takes. It takes no lock of the driver: whoever has begun the reset waits
 //! for it (`flush_work`) with `mdevs_lock` held, mostly with `guests_lock` and `kvm->lock` too,
-//! so a lock of these in the work would be a deadlock at once: [`WorkLock`].
+//! so a lock of these in the work would be a deadlock at once: `vfio-ap/mutants/flush`.
 //!
 //! Source: commits dd174833e44e, 62aab082e999 and 9261f0438835, v6.6; f848cba767e5, v6.8.
 
+use std::fmt;
 use std::sync::Arc;
 
-use selvedge_core::sync::Mutex;
 use selvedge_core::thread::{JoinHandle, spawn};
 use selvedge_core::{function, invariant_broken};
 
 use super::ap_queue::Irq;
 use super::commits::Commit;
-use super::guests::Guests;
 use super::locks::UpdateLocks;
 use super::machine::Machine;
 use super::matrix_dev::Mdevs;
@@ -25,24 +24,20 @@ use super::type1::Type1;
 use super::world::World;
 use crate::ap::{ApMask, Apqn, Errno};
 
-/// A lock that the work would take if it were written another way than it is.
-#[derive(Clone, Debug)]
-pub enum WorkLock {
-    /// `mdevs_lock`, to change the queue under the mutex that protects it.
-    Mdevs(Arc<Mutex<Mdevs>>),
-    /// `guests_lock`, to be sure of the guest.
-    Guests(Arc<Mutex<Guests>>),
-    /// `kvm->lock`, the same.
-    Kvm(Arc<Mutex>),
+/// What the work would do besides if it were written another way than it is.
+#[derive(Clone)]
+pub struct Besides(Arc<dyn Fn() + Send + Sync>);
+
+impl Besides {
+    /// It does this when the reset is over.
+    pub fn new(what: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(what))
+    }
 }
 
-impl WorkLock {
-    fn lock_and_unlock(&self) {
-        match self {
-            Self::Mdevs(lock) => lock.lock().unlock(),
-            Self::Guests(lock) => lock.lock().unlock(),
-            Self::Kvm(lock) => lock.lock().unlock(),
-        }
+impl fmt::Debug for Besides {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Besides").finish_non_exhaustive()
     }
 }
 
@@ -55,7 +50,7 @@ struct Reset {
     /// What the queue's interrupts needed.
     saved: Option<Irq>,
     state: State,
-    takes: Option<WorkLock>,
+    besides: Option<Besides>,
 }
 
 impl Reset {
@@ -67,8 +62,8 @@ impl Reset {
         let _function = function("apq_reset_check");
         loop {
             if let Some(outcome) = self.look() {
-                if let Some(lock) = &self.takes {
-                    lock.lock_and_unlock();
+                if let Some(Besides(what)) = &self.besides {
+                    what();
                 }
                 return outcome;
             }
@@ -116,8 +111,8 @@ fn begin_reset(w: &World, mdevs: &Mdevs, apqn: Apqn) -> Option<Work> {
     let _function = function("vfio_ap_mdev_reset_queue");
     let saved = mdevs.queues.get(&apqn)?.saved;
     let (machine, iommu) = (Arc::clone(&w.machine), Arc::clone(&w.iommu));
-    let takes = w.matrix_dev.reset_work_takes.clone();
-    let mut reset = Reset { machine, iommu, apqn, saved, state: Protocol::V6_6.begin(), takes };
+    let besides = w.matrix_dev.reset_work_besides.clone();
+    let mut reset = Reset { machine, iommu, apqn, saved, state: Protocol::V6_6.begin(), besides };
     Some(match reset.look() {
         Some(outcome) => Work::Done(outcome),
         None => Work::Queued(spawn("reset_work", move || reset.verify())),
