@@ -27,19 +27,19 @@ const SLEEPS: &[&str] = &[
     "vfio-ap/matrix/alt-6d/pqap-upd",
     "vfio-ap/reset/{slow,another-ones,handed-over,associating,associating-handed-over}/v6.6",
     "vfio-ap/mutants/flush/v6.6",
-    "vfio-ap/reset/ioctl/v5.13",
+    "vfio-ap/reset/ioctl/{v5.13,p15}",
     "vfio-ap/hotplug/{v6.8,2026}/slow-reset*",
     "iommu/flush/swap/reuse",
 ];
 
-/// Maybe more orderings than loom gets through in [`LOOM_EXECUTIONS`]. What it proves if it is given
-/// more is in `ARCHITECTURE.md`; the three administrators who write both masks did not come to an end
-/// in 6,000,000.
+/// Maybe more orderings than loom gets through in [`LOOM_EXECUTIONS`]. What it proves if it is
+/// given more is in `ARCHITECTURE.md`; the three administrators who write both masks did not come
+/// to an end in 6,000,000.
 const BEYOND_LOOM: &[&str] = &[
     "vfio-ap/ap-perms/{p12,p18,v6.0}/apmask-aqmask-assign",
     "vfio-ap/matrix/*/{pqap-upd-pv,pqap-upd-pv-admin,pqap-pqap-admin,pqap-unmap-register}",
     "vfio-ap/hotplug/**",
-    "vfio-ap/bugs/{b23-assign-under-mutex/v6.0,b24-container/v6.2-three}",
+    "vfio-ap/bugs/{b23-assign-under-mutex/v6.0,b24-container/*-{three,mended},b41-endless-pqap/*}",
     "iommu/*/{attach-detach,unset-deconfigure,unmap-attach,unmap-detach,unmap-deconfigure}",
     "iommu/*/{flush-free,recovery-flush-deconfigure}",
     "iommu/seed/**",

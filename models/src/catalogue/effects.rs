@@ -40,6 +40,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     all.extend(calls::<V2026>("2026", sources::V2026));
     all.push(unbind::<V5_3>("v5.3", "commit ec89b55e3bce"));
     all.push(unbind::<V5_15>("v5.15", "commit 86956e70761b"));
+    all.push(bind::<V5_3>("v5.3", "commit ec89b55e3bce"));
+    all.push(bind::<V5_15>("v5.15", "commit 86956e70761b"));
     all.extend(hotplug::<V6_0>("v6.0", sources::V6_0));
     all.extend(hotplug::<V6_8>("v6.8", sources::V6_8));
     all.extend(hotplug::<V6_15>("v6.15", sources::V6_15));
@@ -160,11 +162,30 @@ fn unbind<V: Version>(version: &str, source: &str) -> Scenario {
     })
 }
 
+/// The driver is bound again to a queue that the guest has kept, up to v5.19.
+fn bind<V: Version>(version: &str, source: &str) -> Scenario {
+    scenario::<V>(version, "bind", source, running::<V>, |w| {
+        w.bus.unbind(w, QUEUE);
+        expect(has(w, 1), "the guest keeps the queue");
+        w.pqap::<V>(0, 0, ENABLE);
+        expect(!interrupts(w), "but the driver does not find it for PQAP(AQIC)");
+        w.bus.bind(w, QUEUE);
+        w.pqap::<V>(0, 0, ENABLE);
+        expect(interrupts(w), "until it is bound again");
+    })
+}
+
 /// What the series changes of a running guest.
 fn hot_plug_of_series<V: Version>(version: &str, source: &str) -> Scenario {
     scenario::<V>(version, "assign-running", source, running::<V>, |w| {
         expect(V::assign_adapter_store(w, 0, 2).is_ok(), "adapter 2 can be assigned");
         expect(has(w, 1) && has(w, 2), "the guest gets the queue");
+        w.machine.nqap(0, queue(2));
+        w.bus.unbind(w, queue(2));
+        expect(has(w, 1) && !has(w, 2), "the guest loses what is unbound");
+        expect(w.machine.tapq(queue(2)).queue_empty, "and nothing is left in it");
+        w.bus.bind(w, queue(2));
+        expect(has(w, 1) && has(w, 2), "the guest gets back what is bound");
         expect(V::unassign_adapter_store(w, 0, 2).is_ok(), "adapter 2 can be unassigned");
         expect(assigned(w) == matrix(&[1]), "adapter 2 is not assigned any more");
         expect(has(w, 1) && !has(w, 2), "the guest loses it");

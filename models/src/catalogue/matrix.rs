@@ -68,7 +68,7 @@ fn hook_gone() -> ViolationKind {
 }
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    use Update::{Assign, Set, Unassign, Unset};
+    use Update::{Assign, Probe, Remove, Set, Unassign, Unset};
     let ok = Claims::default;
     let deadlocks = |circle| Claims { all_three: vec![circle], ..ok() };
     let hook_unlocked = |circle| Claims {
@@ -109,10 +109,10 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         row::<V5_15>("v5.15", sources::V5_15, Set, ok()),
         row::<V5_15>("v5.15", sources::V5_15, Unset, ok()),
     ];
-    for update in [Assign, Unassign] {
+    for update in [Assign, Unassign, Probe, Remove] {
         all.push(row::<P15>("p15", sources::P15, update, deadlocks(circle())));
     }
-    for update in [Set, Unset, Assign, Unassign] {
+    for update in [Set, Unset, Assign, Unassign, Probe, Remove] {
         all.push(row::<P17>("p17", sources::P17, update, ok()));
     }
     for update in [Set, Unset] {

@@ -18,7 +18,7 @@ use crate::ap::{ApMask, ApMatrix, Errno};
 
 /// The masks of a mediated device, for those who read them without a lock.
 #[derive(Debug)]
-pub struct ApConfig {
+pub struct Masks {
     apm: Atomic,
     aqm: Atomic,
 }
@@ -32,7 +32,7 @@ fn mask(word: u64) -> ApMask {
     ApMask::of((0..64).filter(|bit| word & 1 << (63 - bit) != 0))
 }
 
-impl ApConfig {
+impl Masks {
     /// The masks of `matrix`.
     pub fn new(matrix: &ApMatrix) -> Self {
         let apm = Atomic::new("matrix.apm", word(&matrix.apm));
@@ -41,8 +41,20 @@ impl ApConfig {
 
     #[track_caller]
     fn install(&self, matrix: &ApMatrix) {
-        self.apm.store(word(&matrix.apm));
+        self.set_apm(&matrix.apm);
         self.aqm.store(word(&matrix.aqm));
+    }
+
+    /// Writes the adapters.
+    #[track_caller]
+    pub fn set_apm(&self, apm: &ApMask) {
+        self.apm.store(word(apm));
+    }
+
+    /// Reads one mask after the other.
+    #[track_caller]
+    pub fn load(&self) -> ApMatrix {
+        ApMatrix { apm: mask(self.apm.load()), aqm: mask(self.aqm.load()) }
     }
 }
 
@@ -58,7 +70,7 @@ pub fn ap_config_store(w: &World, mdev: usize, new: &ApMatrix) -> Result<(), Err
     let ap_perms = w.bus.ap_perms_mutex().lock();
     let mut locks = get_update_locks_for_mdev(w, mdev);
     let old = locks.mdevs.mdevs[mdev].matrix;
-    let masks = &w.matrix_dev.mdev(mdev).ap_config;
+    let masks = &w.matrix_dev.mdev(mdev).masks;
     masks.install(new);
     let valid = validate(&ap_perms, &locks, mdev, new);
     masks.install(&old);
@@ -88,8 +100,7 @@ pub fn ap_config_show(w: &World, mdev: usize) -> ApMatrix {
     if w.has(Commit::ApConfigUnderLock) {
         return w.matrix_dev.lock.lock().mdevs[mdev].matrix;
     }
-    let masks = &w.matrix_dev.mdev(mdev).ap_config;
-    ApMatrix { apm: mask(masks.apm.load()), aqm: mask(masks.aqm.load()) }
+    w.matrix_dev.mdev(mdev).masks.load()
 }
 
 /// `matrix_show` and `guest_matrix_show`: what is assigned, and what of it a guest gets.

@@ -10,9 +10,6 @@ use super::commits::Commit;
 use super::config::{vfio_ap_on_cfg_changed, vfio_ap_on_scan_complete};
 use super::guests::HostConfig;
 use super::locks::UpdateLocks;
-use super::queue_device::{
-    Kzalloc, vfio_ap_mdev_probe_queue, vfio_ap_mdev_remove_queue, vfio_ap_queue_dev_remove,
-};
 use super::v6_0::vfio_ap_mdev_remove;
 use super::world::World;
 use crate::ap::{ApDriver, ApMask, Apqn, Errno};
@@ -35,17 +32,13 @@ impl ApDriver for World {
     }
 
     fn probe(&self, apqn: Apqn) -> Result<(), Errno> {
-        vfio_ap_mdev_probe_queue(self, apqn, Kzalloc::Succeeds)
+        (self.probe_queue)(self, apqn)
     }
 
     /// The driver's remove function, and what the bus does after it: `ap_queue_remove` resets
     /// the queue.
     fn remove(&self, apqn: Apqn) {
-        if self.has(Commit::DynamicConfiguration) {
-            vfio_ap_mdev_remove_queue(self, apqn);
-        } else {
-            vfio_ap_queue_dev_remove(self, apqn);
-        }
+        (self.remove_queue)(self, apqn);
         self.machine.zapq(apqn);
     }
 

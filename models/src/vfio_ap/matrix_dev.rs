@@ -10,7 +10,7 @@ use std::sync::Arc;
 use selvedge_core::invariant_broken;
 use selvedge_core::sync::{Atomic, Mutex, MutexGuard, Tracked, WaitQueue};
 
-use super::ap_config::ApConfig;
+use super::ap_config::Masks;
 use super::ap_queue::Irq;
 use super::attributes::Attributes;
 use super::commits::Commit;
@@ -48,8 +48,10 @@ pub struct MatrixMdev {
     /// Its guest, by number and one more; or 0.
     kvm: Atomic,
     wait_for_kvm: WaitQueue,
-    /// Its masks, as whoever reads `ap_config` sees them; since v6.10.
-    pub ap_config: ApConfig,
+    /// Its masks, as those see them who read them without the mutex: the notifier up to v5.10,
+    /// version 17 of the series when a queue comes or goes, and since v6.10 `ap_config`. Who else
+    /// assigns since v6.0 does not write them.
+    pub masks: Masks,
 }
 
 /// What the mutex protects.
@@ -155,7 +157,7 @@ impl MatrixDev {
 impl MatrixMdev {
     fn new(matrix: &ApMatrix) -> Self {
         Self {
-            ap_config: ApConfig::new(matrix),
+            masks: Masks::new(matrix),
             memory: Tracked::new("matrix_mdev", ()),
             wait_memory: Tracked::new("matrix_mdev->wait_for_kvm", ()),
             kvm: Atomic::new("matrix_mdev->kvm", 0),

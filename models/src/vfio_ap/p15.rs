@@ -1,8 +1,9 @@
 //! Versions 13 to 16 of the series: the guest is updated with `matrix_dev->lock` held.
 //!
 //! Hot plug came to the driver of v5.13, which drops its mutex before it takes `kvm->lock` to
-//! attach or detach a guest. The stores, which no longer refuse while a guest runs, did not: they
-//! held `matrix_dev->lock` and took `kvm->lock` under it, and the circle of v5.11 was back (B23).
+//! attach or detach a guest. The stores, which no longer refuse while a guest runs, did not, nor
+//! did the functions for queues that come and go: they held `matrix_dev->lock` and took `kvm->lock`
+//! under it, and the circle of v5.11 was back (B23).
 //!
 //! Source: "Re: [PATCH v13 00/15] s390/vfio-ap: dynamic configuration support", H. Pasic,
 //! April 2021.
@@ -11,24 +12,29 @@ use selvedge_core::function;
 
 use super::ap_queue::ResponseCode;
 use super::kvm::Kvm;
-use super::matrix_dev::Locked;
-use super::reset::{Protocol, vfio_ap_mdev_reset_queue, vfio_ap_mdev_reset_queues};
-use super::stores;
+use super::matrix_dev::{Locked, Queue};
+use super::reset::{Protocol, vfio_ap_mdev_reset_queue};
+use super::stores::{self, plugged};
 use super::v5_3::write_masks;
 use super::v5_13::V5_13;
 use super::world::{Aqic, Version, World};
-use crate::ap::Errno;
+use crate::ap::{ApMatrix, Apqn, Errno};
 
 /// Versions 13 to 16 of the series, on v5.13.
 #[derive(Debug)]
 pub enum P15 {}
 
-/// `vfio_ap_mdev_refresh_apcb`: the guest gets what is assigned. Called with `matrix_dev->lock`
-/// held; takes `kvm->lock` under it.
-fn vfio_ap_mdev_refresh_apcb(w: &World, mdevs: &Locked<'_>, mdev: usize) {
+/// `vfio_ap_mdev_refresh_apcb`: the guest, if there is one, gets `apcb`. Called with
+/// `matrix_dev->lock` held; takes `kvm->lock` under it.
+fn vfio_ap_mdev_refresh_apcb(w: &World, mdev: usize, apcb: ApMatrix) {
     if let Some(kvm) = w.matrix_dev.mdev(mdev).kvm(&w.kvms) {
-        write_masks(w, kvm, mdevs.mdevs[mdev].matrix);
+        write_masks(w, kvm, apcb);
     }
+}
+
+/// The mediated device that a queue is assigned to.
+fn assigned_to(mdevs: &Locked<'_>, apqn: Apqn) -> Option<usize> {
+    mdevs.mdevs.iter().position(|m| m.listed && m.matrix.contains(apqn))
 }
 
 impl Version for P15 {
@@ -59,8 +65,8 @@ impl Version for P15 {
         if mdevs.mdevs[mdev].kvm_busy {
             return Err(Errno::Ebusy);
         }
-        stores::assign(&mut mdevs, mdev, apid)?;
-        vfio_ap_mdev_refresh_apcb(w, &mdevs, mdev);
+        stores::assign(w, &mut mdevs, mdev, apid)?;
+        vfio_ap_mdev_refresh_apcb(w, mdev, plugged(&mdevs, mdev));
         Ok(())
     }
 
@@ -72,8 +78,8 @@ impl Version for P15 {
             return Err(Errno::Ebusy);
         }
         let before = mdevs.mdevs[mdev].matrix;
-        stores::unassign(&mut mdevs, mdev, apid);
-        vfio_ap_mdev_refresh_apcb(w, &mdevs, mdev);
+        stores::unassign(w, &mut mdevs, mdev, apid);
+        vfio_ap_mdev_refresh_apcb(w, mdev, plugged(&mdevs, mdev));
         let removed = before.without(&mdevs.mdevs[mdev].matrix).apm;
         for apqn in before.apqns().filter(|apqn| removed.test(apqn.apid)) {
             _ = vfio_ap_mdev_reset_queue(w, &mut mdevs, apqn, Protocol::V5_11);
@@ -81,9 +87,32 @@ impl Version for P15 {
         Ok(())
     }
 
-    /// Locks: `matrix_dev->lock` -> `iommu->lock`.
     fn reset(w: &World, mdev: usize) -> Result<(), Errno> {
+        V5_13::reset(w, mdev)
+    }
+
+    /// `vfio_ap_mdev_probe_queue`. Locks: (device lock) -> `matrix_dev->lock` -> `kvm->lock`.
+    fn probe_queue(w: &World, apqn: Apqn) -> Result<(), Errno> {
+        let _function = function("vfio_ap_mdev_probe_queue");
         let mut mdevs = w.matrix_dev.lock.lock();
-        vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11)
+        mdevs.queues.insert(apqn, Queue::default());
+        if let Some(mdev) = assigned_to(&mdevs, apqn) {
+            vfio_ap_mdev_refresh_apcb(w, mdev, plugged(&mdevs, mdev));
+        }
+        Ok(())
+    }
+
+    /// `vfio_ap_mdev_remove_queue`. Locks: (device lock) -> `matrix_dev->lock` -> `kvm->lock`;
+    /// `matrix_dev->lock` -> `iommu->lock`.
+    fn remove_queue(w: &World, apqn: Apqn) {
+        let _function = function("vfio_ap_mdev_remove_queue");
+        let mut mdevs = w.matrix_dev.lock.lock();
+        if let Some(mdev) = assigned_to(&mdevs, apqn) {
+            let mut apcb = plugged(&mdevs, mdev);
+            apcb.apm.set(apqn.apid, false);
+            vfio_ap_mdev_refresh_apcb(w, mdev, apcb);
+        }
+        _ = vfio_ap_mdev_reset_queue(w, &mut mdevs, apqn, Protocol::V5_11);
+        mdevs.queues.remove(&apqn);
     }
 }

@@ -6,22 +6,23 @@
 //! harmless for as long as whoever changes the hook lets go of it before `kvm->lock`.
 //!
 //! Source: "[PATCH v17 00/15] s390/vfio-ap: dynamic configuration support", T. Krowiak, October
-//! 2021, as far as a work-in-progress tree of it shows.
+//! 2021, as far as a work-in-progress tree of it shows. What it does when a queue comes or goes was
+//! not seen: that takes the locks of the stores here, and finds the guest on the list.
 
 use selvedge_core::function;
-use selvedge_core::sync::{Mutex, MutexGuard, RwSem};
+use selvedge_core::sync::{Mutex, MutexGuard, ReadGuard, RwSem};
 
 use super::ap_queue::ResponseCode;
 use super::aqic::WithoutGuest;
-use super::kvm::Kvm;
-use super::matrix_dev::not_null;
+use super::kvm::{Kvm, KvmGuard};
+use super::matrix_dev::{Locked, Queue, not_null};
 use super::pqap::execute;
 use super::reset::{Protocol, vfio_ap_mdev_reset_queue, vfio_ap_mdev_reset_queues};
-use super::stores;
+use super::stores::{self, plugged};
 use super::v5_3::attached_elsewhere;
 use super::v5_13::vfio_ap_mdev_remove;
 use super::world::{Aqic, Version, World};
-use crate::ap::{ApMask, ApMatrix, Errno};
+use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
 
 /// Version 17 of the series and two relatives of it. `HOOK_KEPT`: the mutex of the hook is kept
 /// while the guest is attached or detached. `FAILURE_PATH`: when the trylock fails, `kvm->lock`
@@ -41,7 +42,8 @@ pub type P17FailurePath = Series<false, true>;
 /// The locks that only this version has.
 #[derive(Debug)]
 pub struct Locks {
-    guests_lock: RwSem,
+    /// It protects the list of guests: here the mediated devices that have one.
+    guests_lock: RwSem<Vec<usize>>,
     pqap_hook_lock: Mutex,
 }
 
@@ -49,7 +51,7 @@ impl Locks {
     /// Free locks.
     pub fn new() -> Self {
         Self {
-            guests_lock: RwSem::new("guests_lock", ()),
+            guests_lock: RwSem::new("guests_lock", Vec::new()),
             pqap_hook_lock: Mutex::new("pqap_hook_lock", ()),
         }
     }
@@ -83,7 +85,7 @@ fn set_kvm(w: &World, mdev: usize, vm: u8, keep_hook: bool) -> Result<(), Errno>
     let _function = function("vfio_ap_mdev_set_kvm");
     let kvm = w.guest(vm);
     let kept = change_hook(w, kvm, Some(mdev), keep_hook);
-    let guests = w.matrix_dev.p17.guests_lock.down_write();
+    let mut guests = w.matrix_dev.p17.guests_lock.down_write();
     let locked = kvm.lock();
     let mdevs = w.matrix_dev.lock.lock();
     let result = if attached_elsewhere(w, &mdevs, mdev, vm) {
@@ -91,7 +93,8 @@ fn set_kvm(w: &World, mdev: usize, vm: u8, keep_hook: bool) -> Result<(), Errno>
     } else {
         kvm.get();
         w.matrix_dev.mdev(mdev).set_kvm(Some(kvm));
-        kvm.crypto_set_masks(&w.machine, mdevs.mdevs[mdev].matrix, ApMask::default());
+        guests.push(mdev);
+        kvm.crypto_set_masks(&w.machine, plugged(&mdevs, mdev), ApMask::default());
         Ok(())
     };
     mdevs.unlock();
@@ -106,21 +109,22 @@ fn close(w: &World, mdev: usize, keep_hook: bool) {
     let _function = function("vfio_ap_mdev_unset_kvm");
     let Some(kvm) = w.matrix_dev.mdev(mdev).kvm(&w.kvms) else { return };
     let kept = change_hook(w, kvm, None, keep_hook);
-    let guests = w.matrix_dev.p17.guests_lock.down_write();
+    let mut guests = w.matrix_dev.p17.guests_lock.down_write();
     let locked = kvm.lock();
     let mut mdevs = w.matrix_dev.lock.lock();
     kvm.crypto_clear_masks(&w.machine);
     _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11);
     kvm.put();
     w.matrix_dev.mdev(mdev).set_kvm(None);
+    guests.retain(|attached| *attached != mdev);
     mdevs.unlock();
     locked.unlock();
     guests.up_write();
     drop(kept);
 }
 
-/// A store. Locks: `ap_perms_mutex` if it is free -> `guests_lock` for reading -> `kvm->lock` ->
-/// `matrix_dev->lock`.
+/// `assign_adapter_store`. Locks: `ap_perms_mutex` if it is free -> `guests_lock` for reading ->
+/// `kvm->lock` -> `matrix_dev->lock`.
 fn assign_adapter_store(w: &World, mdev: usize, apid: u8, unlock_kvm: bool) -> Result<(), Errno> {
     let _function = function("assign_adapter_store");
     let Some(ap_perms) = w.bus.ap_perms_mutex().try_lock() else {
@@ -137,10 +141,10 @@ fn assign_adapter_store(w: &World, mdev: usize, apid: u8, unlock_kvm: bool) -> R
     let added = ApMatrix { apm: ApMask::of([apid]), aqm: mdevs.mdevs[mdev].matrix.aqm };
     let result = ap_perms
         .owned_by_def_drv(&added)
-        .and_then(|()| stores::assign(&mut mdevs, mdev, apid))
+        .and_then(|()| stores::assign(w, &mut mdevs, mdev, apid))
         .map(|()| {
             if let Some(kvm) = kvm {
-                kvm.crypto_set_masks(&w.machine, mdevs.mdevs[mdev].matrix, ApMask::default());
+                kvm.crypto_set_masks(&w.machine, plugged(&mdevs, mdev), ApMask::default());
             }
         });
     mdevs.unlock();
@@ -158,9 +162,9 @@ fn unassign_adapter_store(w: &World, mdev: usize, apid: u8) {
     let locked = kvm.map(|kvm| kvm.lock());
     let mut mdevs = w.matrix_dev.lock.lock();
     let before = mdevs.mdevs[mdev].matrix;
-    stores::unassign(&mut mdevs, mdev, apid);
+    stores::unassign(w, &mut mdevs, mdev, apid);
     if let Some(kvm) = kvm {
-        kvm.crypto_set_masks(&w.machine, mdevs.mdevs[mdev].matrix, ApMask::default());
+        kvm.crypto_set_masks(&w.machine, plugged(&mdevs, mdev), ApMask::default());
     }
     for apqn in before.apqns().filter(|apqn| apqn.apid == apid) {
         _ = vfio_ap_mdev_reset_queue(w, &mut mdevs, apqn, Protocol::V5_11);
@@ -168,6 +172,38 @@ fn unassign_adapter_store(w: &World, mdev: usize, apid: u8) {
     mdevs.unlock();
     drop(locked);
     guests.up_read();
+}
+
+/// The locks for a queue that comes or goes, held, and the mediated device that it is plugged into.
+struct UpdateLocks<'a> {
+    guests: ReadGuard<'a, Vec<usize>>,
+    /// The mediated device, its guest and the guest's lock.
+    guest: Option<(usize, &'a Kvm, KvmGuard<'a>)>,
+    mdevs: Locked<'a>,
+}
+
+/// Finds the guest that a queue is assigned to, on the list of guests, by masks that are read with
+/// nothing but the list locked.
+///
+/// Locks: `guests_lock` for reading -> `kvm->lock` -> `matrix_dev->lock`.
+fn update_locks_for(w: &World, apqn: Apqn) -> UpdateLocks<'_> {
+    let guests = w.matrix_dev.p17.guests_lock.down_read();
+    let mdev =
+        guests.iter().copied().find(|mdev| w.matrix_dev.mdev(*mdev).masks.load().contains(apqn));
+    let guest = mdev.and_then(|mdev| {
+        let kvm = w.matrix_dev.mdev(mdev).kvm(&w.kvms)?;
+        Some((mdev, kvm, kvm.lock()))
+    });
+    UpdateLocks { guests, guest, mdevs: w.matrix_dev.lock.lock() }
+}
+
+impl UpdateLocks<'_> {
+    #[track_caller]
+    fn release(self) {
+        self.mdevs.unlock();
+        drop(self.guest);
+        self.guests.up_read();
+    }
 }
 
 impl<const HOOK_KEPT: bool, const FAILURE_PATH: bool> Version for Series<HOOK_KEPT, FAILURE_PATH> {
@@ -210,5 +246,33 @@ impl<const HOOK_KEPT: bool, const FAILURE_PATH: bool> Version for Series<HOOK_KE
     fn reset(w: &World, mdev: usize) -> Result<(), Errno> {
         let mut mdevs = w.matrix_dev.lock.lock();
         vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11)
+    }
+
+    /// `vfio_ap_mdev_probe_queue`. Locks: (device lock) -> `guests_lock` for reading -> `kvm->lock`
+    /// -> `matrix_dev->lock`.
+    fn probe_queue(w: &World, apqn: Apqn) -> Result<(), Errno> {
+        let _function = function("vfio_ap_mdev_probe_queue");
+        let mut locks = update_locks_for(w, apqn);
+        locks.mdevs.queues.insert(apqn, Queue::default());
+        if let Some((mdev, kvm, _)) = &locks.guest {
+            kvm.crypto_set_masks(&w.machine, plugged(&locks.mdevs, *mdev), ApMask::default());
+        }
+        locks.release();
+        Ok(())
+    }
+
+    /// `vfio_ap_mdev_remove_queue`. Locks: as [`probe_queue`](Self::probe_queue), and `iommu->lock`
+    /// after them.
+    fn remove_queue(w: &World, apqn: Apqn) {
+        let _function = function("vfio_ap_mdev_remove_queue");
+        let mut locks = update_locks_for(w, apqn);
+        if let Some((mdev, kvm, _)) = &locks.guest {
+            let mut apcb = plugged(&locks.mdevs, *mdev);
+            apcb.apm.set(apqn.apid, false);
+            kvm.crypto_set_masks(&w.machine, apcb, ApMask::default());
+        }
+        _ = vfio_ap_mdev_reset_queue(w, &mut locks.mdevs, apqn, Protocol::V5_11);
+        locks.mdevs.queues.remove(&apqn);
+        locks.release();
     }
 }

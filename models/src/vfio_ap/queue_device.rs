@@ -14,7 +14,7 @@ use super::aqic::{WithoutGuest, vfio_ap_free_aqic_resources};
 use super::commits::Commit;
 use super::filter::filter_and_update;
 use super::locks::{UpdateLocks, get_update_locks_by_apqn, get_update_locks_for_queue};
-use super::matrix_dev::not_null;
+use super::matrix_dev::{Queue, not_null};
 use super::reset::{Protocol, vfio_ap_mdev_reset_queue};
 use super::reset_work::vfio_ap_mdev_reset_qlist;
 use super::world::World;
@@ -115,13 +115,27 @@ fn reset_adapter(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, apqn: Apqn
     }
 }
 
+/// The probe function up to v5.16, `vfio_ap_queue_dev_probe`: no guest hears of the queue.
+///
+/// Locks: (device lock) -> `matrix_dev->lock`. The kernel takes the mutex since commit
+/// f139862b92cf, v5.17. Before, the queue was complete when the driver core put it on its list,
+/// under the list's own lock; that too is one step.
+pub fn vfio_ap_queue_dev_probe(w: &World, apqn: Apqn) {
+    let _function = function("vfio_ap_queue_dev_probe");
+    w.matrix_dev.lock.lock().queues.insert(apqn, Queue::default());
+}
+
 /// The remove function up to v5.16, `vfio_ap_queue_dev_remove`: the guest keeps the queue.
 ///
 /// Locks: (device lock) -> `matrix_dev->lock` -> `iommu->lock`.
-pub fn vfio_ap_queue_dev_remove(w: &World, apqn: Apqn) {
+///
+/// # Violations
+///
+/// NULL if the queue still has what its interrupts needed, and no guest, up to v5.10.
+pub fn vfio_ap_queue_dev_remove(w: &World, apqn: Apqn, reset: Protocol) {
     let _function = function("vfio_ap_queue_dev_remove");
     let mut mdevs = w.matrix_dev.lock.lock();
-    _ = vfio_ap_mdev_reset_queue(w, &mut mdevs, apqn, Protocol::V5_11);
+    _ = vfio_ap_mdev_reset_queue(w, &mut mdevs, apqn, reset);
     mdevs.queues.remove(&apqn);
 }
 

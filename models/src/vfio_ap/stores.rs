@@ -6,7 +6,7 @@
 
 use selvedge_core::function;
 
-use super::matrix_dev::Locked;
+use super::matrix_dev::{Locked, Mdevs};
 use super::world::World;
 use crate::ap::{ApMask, ApMatrix, Errno};
 
@@ -34,20 +34,42 @@ pub fn in_use(w: &World, mdev: usize, _: &Locked<'_>) -> bool {
 ///
 /// [`Errno::Eaddrnotavail`] if a queue is not bound to the driver, [`Errno::Eaddrinuse`] if
 /// another device has it.
-pub fn assign(mdevs: &mut Locked<'_>, mdev: usize, apid: u8) -> Result<(), Errno> {
+pub fn assign(w: &World, mdevs: &mut Locked<'_>, mdev: usize, apid: u8) -> Result<(), Errno> {
     let added = ApMatrix { apm: ApMask::of([apid]), aqm: mdevs.mdevs[mdev].matrix.aqm };
     // vfio_ap_mdev_verify_queues_reserved_for_apid
     if !added.apqns().all(|apqn| mdevs.queues.contains_key(&apqn)) {
         return Err(Errno::Eaddrnotavail);
     }
-    mdevs.verify_no_sharing(mdev, &added)?;
-    mdevs.mdevs[mdev].matrix.apm.set(apid, true);
-    Ok(())
+    // Assigned first and then verified, as whoever reads the masks without the mutex can see.
+    set_adapter(w, mdevs, mdev, apid, true);
+    let verified = mdevs.verify_no_sharing(mdev, &added);
+    if verified.is_err() {
+        set_adapter(w, mdevs, mdev, apid, false);
+    }
+    verified
 }
 
 /// Unassigns adapter `apid`.
-pub fn unassign(mdevs: &mut Locked<'_>, mdev: usize, apid: u8) {
-    mdevs.mdevs[mdev].matrix.apm.set(apid, false);
+pub fn unassign(w: &World, mdevs: &mut Locked<'_>, mdev: usize, apid: u8) {
+    set_adapter(w, mdevs, mdev, apid, false);
+}
+
+fn set_adapter(w: &World, mdevs: &mut Locked<'_>, mdev: usize, apid: u8, assigned: bool) {
+    let apm = &mut mdevs.mdevs[mdev].matrix.apm;
+    apm.set(apid, assigned);
+    w.matrix_dev.mdev(mdev).masks.set_apm(apm);
+}
+
+/// What of its matrix a mediated device can give to a guest, in versions 13 to 17 of the series:
+/// the adapters all of whose queues are bound to the driver.
+pub fn plugged(mdevs: &Mdevs, mdev: usize) -> ApMatrix {
+    let mut matrix = mdevs.mdevs[mdev].matrix;
+    for apqn in mdevs.mdevs[mdev].matrix.apqns() {
+        if !mdevs.queues.contains_key(&apqn) {
+            matrix.apm.set(apqn.apid, false);
+        }
+    }
+    matrix
 }
 
 /// `assign_adapter_store`, up to v5.12.
@@ -63,7 +85,7 @@ pub fn assign_adapter_store_unlocked(w: &World, mdev: usize, apid: u8) -> Result
     if in_use_unlocked(w, mdev) {
         return Err(Errno::Ebusy);
     }
-    assign(&mut w.matrix_dev.lock.lock(), mdev, apid)
+    assign(w, &mut w.matrix_dev.lock.lock(), mdev, apid)
 }
 
 /// `unassign_adapter_store`, up to v5.12.
@@ -78,7 +100,7 @@ pub fn unassign_adapter_store_unlocked(w: &World, mdev: usize, apid: u8) -> Resu
     if in_use_unlocked(w, mdev) {
         return Err(Errno::Ebusy);
     }
-    unassign(&mut w.matrix_dev.lock.lock(), mdev, apid);
+    unassign(w, &mut w.matrix_dev.lock.lock(), mdev, apid);
     Ok(())
 }
 
@@ -95,7 +117,7 @@ pub fn assign_adapter_store(w: &World, mdev: usize, apid: u8, in_use: InUse) -> 
     if in_use(w, mdev, &mdevs) {
         return Err(Errno::Ebusy);
     }
-    assign(&mut mdevs, mdev, apid)
+    assign(w, &mut mdevs, mdev, apid)
 }
 
 /// `unassign_adapter_store`, v5.13 to v5.19.
@@ -116,6 +138,6 @@ pub fn unassign_adapter_store(
     if in_use(w, mdev, &mdevs) {
         return Err(Errno::Ebusy);
     }
-    unassign(&mut mdevs, mdev, apid);
+    unassign(w, &mut mdevs, mdev, apid);
     Ok(())
 }

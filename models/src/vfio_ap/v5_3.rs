@@ -14,10 +14,11 @@ use super::aqic::WithoutGuest;
 use super::kvm::Kvm;
 use super::matrix_dev::{Mdevs, not_null};
 use super::pqap::{hook_read_without_lock, vfio_ap_handle_pqap};
+use super::queue_device::vfio_ap_queue_dev_remove;
 use super::reset::{Protocol, vfio_ap_mdev_reset_queues};
 use super::stores::{assign_adapter_store_unlocked, unassign_adapter_store_unlocked};
 use super::world::{Aqic, Version, World};
-use crate::ap::{ApMask, ApMatrix, Errno};
+use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
 
 /// v5.3 to v5.10.
 #[derive(Debug)]
@@ -54,9 +55,8 @@ pub(super) fn vfio_ap_mdev_remove(w: &World, mdev: usize, reset: Protocol) -> Re
     Ok(())
 }
 
-/// `vfio_ap_mdev_set_kvm`. Locks: `matrix_dev->lock`. The matrix that the notifier copies
-/// afterwards without the mutex is read here, at the last moment that it is held.
-fn vfio_ap_mdev_set_kvm(w: &World, mdev: usize, kvm: &Kvm) -> Result<ApMatrix, Errno> {
+/// `vfio_ap_mdev_set_kvm`. Locks: `matrix_dev->lock`.
+fn vfio_ap_mdev_set_kvm(w: &World, mdev: usize, kvm: &Kvm) -> Result<(), Errno> {
     let _function = function("vfio_ap_mdev_set_kvm");
     let mdevs = w.matrix_dev.lock.lock();
     if attached_elsewhere(w, &mdevs, mdev, kvm.vm) {
@@ -65,17 +65,22 @@ fn vfio_ap_mdev_set_kvm(w: &World, mdev: usize, kvm: &Kvm) -> Result<ApMatrix, E
     w.matrix_dev.mdev(mdev).set_kvm(Some(kvm));
     kvm.get();
     kvm.set_pqap_hook(Some(mdev));
-    Ok(mdevs.mdevs[mdev].matrix)
+    Ok(())
 }
 
 impl Version for V5_3 {
     /// `vfio_ap_mdev_group_notifier`. Locks: `matrix_dev->lock`; `kvm->lock`.
     fn set_kvm(w: &World, mdev: usize, vm: u8) -> Result<(), Errno> {
         let _function = function("vfio_ap_mdev_group_notifier");
-        let matrix = vfio_ap_mdev_set_kvm(w, mdev, w.guest(vm))?;
+        vfio_ap_mdev_set_kvm(w, mdev, w.guest(vm))?;
         // matrix_mdev->kvm->arch.crypto.crycbd, read once more and without the mutex.
         let kvm = not_null(w.matrix_dev.mdev(mdev).kvm(&w.kvms), "matrix_mdev->kvm");
-        write_masks(w, kvm, matrix);
+        let _function = function("kvm_arch_crypto_set_masks");
+        let locked = kvm.lock();
+        // The masks are the mediated device's own, and its mutex is not held.
+        let matrix = w.matrix_dev.mdev(mdev).masks.load();
+        kvm.crypto_set_masks(&w.machine, matrix, ApMask::default());
+        locked.unlock();
         Ok(())
     }
 
@@ -122,5 +127,10 @@ impl Version for V5_3 {
     fn reset(w: &World, mdev: usize) -> Result<(), Errno> {
         let mut mdevs = w.matrix_dev.lock.lock();
         vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_3)
+    }
+
+    /// Locks: (device lock) -> `matrix_dev->lock` -> `iommu->lock`.
+    fn remove_queue(w: &World, apqn: Apqn) {
+        vfio_ap_queue_dev_remove(w, apqn, Protocol::V5_3);
     }
 }

@@ -32,6 +32,7 @@ use super::locks::{
     UpdateLocks, get_update_locks_for_hook, get_update_locks_for_kvm, get_update_locks_for_mdev,
 };
 use super::pqap::{check_own_queue, hook_read_under_rwsem};
+use super::queue_device::{Kzalloc, vfio_ap_mdev_probe_queue, vfio_ap_mdev_remove_queue};
 use super::reset_work::vfio_ap_mdev_reset_qlist;
 use super::v5_3::attached_elsewhere;
 use super::world::{Aqic, Version, World};
@@ -275,5 +276,13 @@ impl<R: Release> Version for R {
         let mut mdevs = w.matrix_dev.lock.lock();
         let queues = mdevs.hashed(mdev);
         vfio_ap_mdev_reset_qlist(w, &mut mdevs, &queues)
+    }
+
+    fn probe_queue(w: &World, apqn: Apqn) -> Result<(), Errno> {
+        vfio_ap_mdev_probe_queue(w, apqn, Kzalloc::Succeeds)
+    }
+
+    fn remove_queue(w: &World, apqn: Apqn) {
+        vfio_ap_mdev_remove_queue(w, apqn);
     }
 }

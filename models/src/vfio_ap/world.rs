@@ -9,6 +9,8 @@ use super::commits::Commit;
 use super::kvm::Kvm;
 use super::machine::Machine;
 use super::matrix_dev::MatrixDev;
+use super::queue_device::{vfio_ap_queue_dev_probe, vfio_ap_queue_dev_remove};
+use super::reset::Protocol;
 use super::type1::Type1;
 use crate::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn, Errno};
 
@@ -70,6 +72,21 @@ pub trait Version: 'static {
     ///
     /// [`Errno::Eio`] or [`Errno::Ebusy`] if a queue could not be reset.
     fn reset(w: &World, mdev: usize) -> Result<(), Errno>;
+
+    /// The driver's probe function: a queue is being bound. Called with the device lock held.
+    ///
+    /// # Errors
+    ///
+    /// If the queue cannot be bound.
+    fn probe_queue(w: &World, apqn: Apqn) -> Result<(), Errno> {
+        vfio_ap_queue_dev_probe(w, apqn);
+        Ok(())
+    }
+
+    /// The driver's remove function: a queue is being unbound. Called with the device lock held.
+    fn remove_queue(w: &World, apqn: Apqn) {
+        vfio_ap_queue_dev_remove(w, apqn, Protocol::V5_11);
+    }
 }
 
 /// What a guest asks of PQAP(AQIC): to have `apqn` interrupt there, or not at all.
@@ -95,6 +112,10 @@ pub struct World {
     /// The AP bus. All queues are vfio_ap's by the adapter mask.
     pub bus: ApBus,
     head: Commit,
+    /// [`Version::probe_queue`], for the bus, which knows no versions.
+    pub(super) probe_queue: fn(&World, Apqn) -> Result<(), Errno>,
+    /// [`Version::remove_queue`].
+    pub(super) remove_queue: fn(&World, Apqn),
 }
 
 impl World {
@@ -122,6 +143,8 @@ impl World {
             matrix_dev: MatrixDev::new::<V>(matrices, apqns()),
             bus: ApBus::new(ap_perms, apqns(), assigned.iter().flat_map(ApMatrix::apqns)),
             head: V::HEAD,
+            probe_queue: V::probe_queue,
+            remove_queue: V::remove_queue,
             machine: Arc::new(Machine::new(queues)),
             kvms: (0..guests).map(|vm| Kvm::new(vm, vcpus)).collect(),
             iommu: Arc::new(Type1::new()),
