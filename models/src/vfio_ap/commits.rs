@@ -63,4 +63,8 @@ pub enum Commit {
     AbsentFreed,
     /// Posted by nobody: what reading `ap_config` needs (B25).
     ApConfigUnderLock,
+    /// Posted by nobody: what a queue needs that cannot be made to interrupt (B22).
+    EnableUndone,
+    /// Posted by nobody: what the container's two mutexes need (B24).
+    DevicesLockedAlone,
 }

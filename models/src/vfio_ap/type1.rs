@@ -14,6 +14,7 @@ use selvedge_core::{function, invariant_broken};
 
 use super::ap_queue::Irq;
 use super::aqic::{WithoutGuest, vfio_ap_irq_disable};
+use super::commits::Commit;
 use super::machine::Machine;
 use super::world::World;
 use crate::ap::Apqn;
@@ -73,10 +74,20 @@ pub enum DmaUnmap {
 const RETRIES: usize = 10;
 
 impl World {
+    /// [`Type1::register_device`]; mended, which nobody has posted, it takes one mutex after the
+    /// other.
+    pub fn register_device(&self) {
+        if !self.has(Commit::DevicesLockedAlone) {
+            return self.iommu.register_device();
+        }
+        self.iommu.lock.lock().unlock();
+        self.iommu.device_list_lock.lock().unlock();
+    }
+
     /// `VFIO_IOMMU_UNMAP_DMA`, `vfio_dma_do_unmap`: unmaps pages of guest `vm`.
     ///
     /// Locks: `iommu->lock`, released while the driver is told. It is told with
-    /// `device_list_lock` held since v6.0.
+    /// `device_list_lock` held since v6.0, which is taken under the other.
     ///
     /// # Violations
     ///
@@ -92,8 +103,14 @@ impl World {
                 iommu.unlock();
                 self.unpin_first_page(vm, &pages);
             } else {
-                let devices = self.iommu.device_list_lock.lock();
-                iommu.unlock();
+                let devices = if self.has(Commit::DevicesLockedAlone) {
+                    iommu.unlock();
+                    self.iommu.device_list_lock.lock()
+                } else {
+                    let devices = self.iommu.device_list_lock.lock();
+                    iommu.unlock();
+                    devices
+                };
                 match dma_unmap {
                     DmaUnmap::IrqDisable => self.irq_disable_in(vm, &pages),
                     _ => self.unpin_first_page(vm, &pages),

@@ -77,7 +77,7 @@ releases! {
     /// 2026, and the patch of August 2022 that was not merged.
     V2026Unlinking: UnlinkAll;
     /// 2026, that patch, and what would mend the rest.
-    V2026Mended: ApConfigUnderLock;
+    V2026Mended: DevicesLockedAlone;
 }
 
 /// `vfio_ap_mdev_set_kvm`.
