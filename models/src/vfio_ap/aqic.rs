@@ -68,7 +68,8 @@ pub fn vfio_ap_irq_enable(
             let queue = mdevs.queues.get_mut(&apqn).expect("it was looked up");
             queue.saved = Some(irq);
         }
-        ResponseCode::OtherwiseChanged => {
+        // Mended, which nobody has posted: what there was before stays as it is.
+        code if code == ResponseCode::OtherwiseChanged || w.has(Commit::EnableUndone) => {
             w.iommu.vfio_unpin_pages(&w.machine, irq);
             w.machine.gisc_unregister(irq);
         }
