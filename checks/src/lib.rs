@@ -32,9 +32,9 @@ const SLEEPS: &[&str] = &[
     "iommu/flush/swap/reuse",
 ];
 
-/// Maybe more orderings than loom gets through in [`LOOM_EXECUTIONS`]. What it proves if it is
-/// given more is in `ARCHITECTURE.md`; the three administrators who write both masks did not come
-/// to an end in 6,000,000.
+/// Maybe more orderings than loom gets through in [`LOOM_EXECUTIONS`]. What it proves if it is given
+/// more is in `ARCHITECTURE.md`; the three administrators who write both masks did not come to an end
+/// in 6,000,000.
 const BEYOND_LOOM: &[&str] = &[
     "vfio-ap/ap-perms/{p12,p18,v6.0}/apmask-aqmask-assign",
     "vfio-ap/matrix/*/{pqap-upd-pv,pqap-upd-pv-admin,pqap-pqap-admin,pqap-unmap-register}",

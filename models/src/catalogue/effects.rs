@@ -189,6 +189,11 @@ fn hot_plug_of_series<V: Version>(version: &str, source: &str) -> Scenario {
         expect(V::unassign_adapter_store(w, 0, 2).is_ok(), "adapter 2 can be unassigned");
         expect(assigned(w) == matrix(&[1]), "adapter 2 is not assigned any more");
         expect(has(w, 1) && !has(w, 2), "the guest loses it");
+        V::close(w, 1);
+        expect(V::remove(w, 1).is_ok(), "the other device can be removed once it is closed");
+        w.bus.unbind(w, queue(2));
+        w.bus.bind(w, queue(2));
+        expect(!has(w, 2), "a queue that is assigned to nobody is nobody's");
     })
 }
 

@@ -1,21 +1,26 @@
 //! VFIO's group lock between the driver's locks and KVM's.
 //!
-//! Opening a device held the group's lock while the driver attached it to the guest, and the
-//! driver takes `kvm->lock` for that. Closing the guest's KVM-VFIO device holds `kvm->lock` and
-//! tells the group. Since v6.2 the guest is handed over under a spinlock of its own, with a
-//! reference, and the group's lock is not held while the driver runs.
+//! Opening a device held the group's lock while the driver attached it to the guest, and the driver
+//! takes `kvm->lock` for that; closing it, while the driver detached it. The guest's KVM-VFIO
+//! device told the group when it was destroyed, which it was with the guest: if that was because a
+//! device was closed, the group's lock was held already. So it came to tell the group when it is
+//! closed, and that is with `kvm->lock` held. Since v6.2 the guest is handed over under a spinlock
+//! of its own, with a reference, and the group's lock is not held while the driver runs.
 //!
 //! Source: lockdep's report of January 2023, commits 51cdc8bc120e and 2b48f52f2bff.
 
 use selvedge_core::function;
 use selvedge_core::sync::{Kref, Mutex};
 
-/// Whether the group's lock is held while the driver runs.
+/// Whether the group's lock is held while the driver runs, and when the group is told that the
+/// guest is gone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Open {
-    /// v6.1.
+    /// v6.0: it is held, and the group is told when the guest is destroyed.
+    UntilDestroyed,
+    /// Commit 51cdc8bc120e: it is held, and the group is told when the KVM-VFIO device is closed.
     WithGroupLock,
-    /// Since v6.2.
+    /// Since commit 2b48f52f2bff, v6.2: it is not held.
     WithReference,
 }
 
@@ -56,7 +61,7 @@ impl Group {
         let _function = function("vfio_device_open");
         let group = self.group_lock.lock();
         match self.open {
-            Open::WithGroupLock => {
+            Open::UntilDestroyed | Open::WithGroupLock => {
                 let _dev_set = self.dev_set_lock.lock();
                 self.vfio_ap_mdev_set_kvm();
             }
@@ -77,27 +82,65 @@ impl Group {
         let _guests = self.guests_lock.lock();
         let _kvm = self.kvm_lock.lock();
         let _mdevs = self.mdevs_lock.lock();
+        self.kvm.get();
+    }
+
+    /// `vfio_device_close`.
+    ///
+    /// Locks: as [`open`](Self::open).
+    pub fn close(&self) {
+        let _function = function("vfio_device_close");
+        let group = self.group_lock.lock();
+        match self.open {
+            Open::UntilDestroyed | Open::WithGroupLock => {
+                let _dev_set = self.dev_set_lock.lock();
+                self.vfio_ap_mdev_unset_kvm();
+            }
+            Open::WithReference => {
+                group.unlock();
+                let dev_set = self.dev_set_lock.lock();
+                self.vfio_ap_mdev_unset_kvm();
+                dev_set.unlock();
+                self.kvm_put_kvm();
+            }
+        }
+    }
+
+    /// `vfio_ap_mdev_unset_kvm`. Locks: `guests_lock` -> `kvm->lock` -> `mdevs_lock` -> those of
+    /// [`kvm_put_kvm`](Self::kvm_put_kvm).
+    fn vfio_ap_mdev_unset_kvm(&self) {
+        let _function = function("vfio_ap_mdev_unset_kvm");
+        let _guests = self.guests_lock.lock();
+        let _kvm = self.kvm_lock.lock();
+        let _mdevs = self.mdevs_lock.lock();
+        self.kvm_put_kvm();
+    }
+
+    /// `kvm_put_kvm`: the last reference destroys the guest, and the guest's KVM-VFIO device with
+    /// it (`kvm_vfio_destroy`).
+    ///
+    /// Locks: `group->group_lock` if it is the last, up to commit 51cdc8bc120e.
+    pub fn kvm_put_kvm(&self) {
+        let _function = function("kvm_vfio_destroy");
+        if self.kvm.put() && self.open == Open::UntilDestroyed {
+            // vfio_file_set_kvm(file, NULL)
+            self.group_lock.lock().unlock();
+        }
     }
 
     /// The file descriptor of the guest's KVM-VFIO device is closed: `kvm_device_release` and,
-    /// under `kvm->lock`, `kvm_vfio_release`.
+    /// since commit 51cdc8bc120e, under `kvm->lock` `kvm_vfio_release`.
     ///
     /// Locks: `kvm->lock` -> `group->group_lock`; since v6.2 `kvm->lock` -> `kvm_ref_lock`.
     pub fn kvm_vfio_release(&self) {
+        if self.open == Open::UntilDestroyed {
+            return;
+        }
         let _function = function("kvm_vfio_release");
         let _kvm = self.kvm_lock.lock();
         // vfio_file_set_kvm(file, NULL)
-        match self.open {
-            Open::WithGroupLock => self.group_lock.lock().unlock(),
-            Open::WithReference => self.kvm_ref_lock.lock().unlock(),
-        }
-    }
-
-    /// Closes the device and lets go of the guest.
-    pub fn close(&self) {
-        if self.open == Open::WithReference {
-            _ = self.kvm.put();
-        }
-        _ = self.kvm.put();
+        let lock =
+            if self.open == Open::WithReference { &self.kvm_ref_lock } else { &self.group_lock };
+        lock.lock().unlock();
     }
 }

@@ -56,4 +56,5 @@ pub mod v5_13;
 pub mod v5_15;
 pub mod v5_3;
 pub mod v6_0;
+pub mod vfio_device;
 pub mod world;

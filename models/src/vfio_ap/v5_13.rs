@@ -73,6 +73,26 @@ pub(super) fn vfio_ap_mdev_remove(w: &World, mdev: usize) {
     w.matrix_dev.free_mdev(mdev);
 }
 
+/// `vfio_ap_mdev_remove` of v5.13 (commit 0cc00c8d4050): it refuses if a guest uses the device, and
+/// the mediated device core, which calls it, does not listen.
+///
+/// Locks: `matrix_dev->lock`.
+///
+/// # Errors
+///
+/// [`Errno::Ebusy`].
+pub fn vfio_ap_mdev_remove_or_refuse(w: &World, mdev: usize) -> Result<(), Errno> {
+    let _function = function("vfio_ap_mdev_remove");
+    let mut mdevs = w.matrix_dev.lock.lock();
+    if in_use_or_busy(w, mdev, &mdevs) {
+        return Err(Errno::Ebusy);
+    }
+    _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11);
+    mdevs.mdevs[mdev].listed = false;
+    w.matrix_dev.free_mdev(mdev);
+    Ok(())
+}
+
 impl Version for V5_13 {
     /// `vfio_ap_mdev_set_kvm`. Locks: `matrix_dev->lock`; `kvm->lock`; `matrix_dev->lock`, with
     /// `kvm_busy` from the first to the last.
@@ -124,7 +144,7 @@ impl Version for V5_13 {
         hook_read_without_lock(w, kvm, aqic, handler)
     }
 
-    /// As of v5.14. In v5.13 it refused if a guest used the device, and nobody listened.
+    /// As of v5.14; for v5.13 see [`vfio_ap_mdev_remove_or_refuse`].
     fn remove(w: &World, mdev: usize) -> Result<(), Errno> {
         vfio_ap_mdev_remove(w, mdev);
         Ok(())
