@@ -239,21 +239,26 @@ impl Lockdep {
         if task.held.is_empty() || !self.checked.insert((task.chain, class, mode)) {
             return;
         }
-        for held in &task.held {
-            let edge = Edge {
-                from: held.class,
-                to: class,
-                held: held.mode,
-                wanted: mode,
-                task: name.to_owned(),
-                held_at: held.taken,
-                wanted_at: taken,
-            };
-            if held.class != class {
-                self.depend(edge);
-            } else if !(mode == Mode::SharedRecursive && held.mode.shared()) {
-                self.recursive.push(edge);
+        let edge = |held: &Held| Edge {
+            from: held.class,
+            to: class,
+            held: held.mode,
+            wanted: mode,
+            task: name.to_owned(),
+            held_at: held.taken,
+            wanted_at: taken,
+        };
+        for held in task.held.iter().filter(|held| held.class == class) {
+            if !(mode == Mode::SharedRecursive && held.mode.shared()) {
+                self.recursive.push(edge(held));
             }
+            if !(mode.shared() && held.mode.shared()) {
+                // It waits for itself, and needs nobody else for it.
+                return;
+            }
+        }
+        for held in task.held.iter().filter(|held| held.class != class) {
+            self.depend(edge(held));
         }
     }
 

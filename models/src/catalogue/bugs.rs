@@ -116,17 +116,14 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             .predicting(["dev_set->lock", "group->group_lock", "guests_lock", "kvm->lock"]),
         b20("v6.2", Open::WithReference).proved(),
         b20_last_put("v6.0", Open::UntilDestroyed)
-            .refuted([ViolationKind::deadlock(["group->group_lock"])])
-            .predicting(["dev_set->lock", "group->group_lock"])
-            .predicting(["group->group_lock", "guests_lock"])
-            .predicting(["group->group_lock", "kvm->lock"])
-            .predicting(["group->group_lock", "mdevs_lock"]),
+            .refuted([ViolationKind::deadlock(["group->group_lock"])]),
         // What it brought instead is what lockdep reported.
         b20_last_put("v6.1", Open::WithGroupLock)
             .proved()
             .predicting(["group->group_lock", "kvm->lock"])
             .predicting(["dev_set->lock", "group->group_lock", "kvm->lock"])
-            .predicting(["group->group_lock", "guests_lock", "kvm->lock"]),
+            .predicting(["group->group_lock", "guests_lock", "kvm->lock"])
+            .predicting(["dev_set->lock", "group->group_lock", "guests_lock", "kvm->lock"]),
         b20_last_put("v6.2", Open::WithReference).proved(),
         b21a::<V5_11>("v5.11", INVALIDATED)
             .refuted([ViolationKind::deadlock(["matrix_dev->lock"])]),
