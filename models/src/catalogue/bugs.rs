@@ -101,9 +101,9 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             .predicting(triangle),
         b14a().refuted([freed(), broken("INV-05")]),
         b14a_waited().proved(),
-        b14b("v5.13", V5_13_SOURCE, vfio_ap_mdev_remove_or_refuse)
+        b14b("v5.13-rc", V5_13_SOURCE, vfio_ap_mdev_remove_or_refuse)
             .refuted(["matrix_mdev", "matrix_mdev->wait_for_kvm"].map(leak)),
-        b14b("v5.14", "commit 8c0795d2a0f5, v5.14", V5_13::remove).refuted([freed()]),
+        b14b("v5.13", "commit 8c0795d2a0f5, v5.13", V5_13::remove).refuted([freed()]),
         b14b_waited().proved(),
         b17("v5.17", Removed::UnderTheMutex)
             .refuted([ViolationKind::deadlock(["kernfs", "matrix_dev->lock"])]),

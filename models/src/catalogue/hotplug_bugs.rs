@@ -449,6 +449,7 @@ fn subclass() -> Vec<Scenario> {
             })
     }
     vec![
+        new::<V5_15>("v5.15").refuted(broken("INV-04")),
         new::<V6_0>("v6.0").refuted(broken("INV-04")),
         new::<V6_6>("v6.6").refuted(broken("INV-04")),
         new::<V6_8>("v6.8").proved(),

@@ -8,11 +8,14 @@ use selvedge_core::{Scenario, ScenarioBuilder, Value, ViolationKind};
 
 use super::matrix::{ENABLE, QUEUE, matrix};
 use crate::ap::{ApMask, ApMatrix, Errno};
-use crate::vfio_ap::ap_queue::ApQueue;
+use crate::vfio_ap::ap_queue::{ApQueue, ResponseCode};
+use crate::vfio_ap::aqic::{WithoutGuest, vfio_ap_irq_enable};
+use crate::vfio_ap::kvm::Kvm;
+use crate::vfio_ap::pqap::check_own_queue;
 use crate::vfio_ap::reset_work::Besides;
 use crate::vfio_ap::v5_15::V5_15;
 use crate::vfio_ap::v6_0::V6_6;
-use crate::vfio_ap::world::{Version, World};
+use crate::vfio_ap::world::{Aqic, Version, World};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     let flushed = |lock| [ViolationKind::deadlock([lock, "reset_work"])];
@@ -23,6 +26,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         assigned_twice("v5.15", V5_15::assign_adapter_store).proved(),
         assigned_twice("mutant", assign_checked_too_early)
             .refuted([ViolationKind::invariant("INV-02")]),
+        foreign_queue("v5.15", V5_15::handle_pqap).proved(),
+        foreign_queue("mutant", any_queue_is_found).refuted([ViolationKind::invariant("INV-23")]),
         flush("v6.6", |_| None).proved(),
         flush("mdevs-lock", mdevs_lock).refuted(flushed("mdevs_lock")),
         flush("guests-lock", guests_lock).refuted(flushed("guests_lock")),
@@ -56,6 +61,38 @@ fn assign_checked_too_early(w: &World, mdev: usize, apid: u8) -> Result<(), Errn
     free?;
     w.matrix_dev.lock.lock().mdevs[mdev].matrix.apm.set(apid, true);
     Ok(())
+}
+
+/// A guest executes PQAP(AQIC) on the queue of another guest.
+fn foreign_queue(
+    version: &str,
+    handle_pqap: fn(&World, &Kvm, Aqic) -> ResponseCode,
+) -> ScenarioBuilder<World> {
+    let world = || {
+        let world = World::new::<V5_15>(2, 1, &[matrix(&[]), matrix(&[QUEUE.apid])]);
+        for vm in 0..2 {
+            V5_15::set_kvm(&world, usize::from(vm), vm).expect("it has no other device");
+        }
+        world
+    };
+    Scenario::builder(format!("vfio-ap/mutants/foreign-queue/{version}"), world)
+        .about("a guest executes PQAP(AQIC) on another guest's queue: is it looked for in its own?")
+        .source("`handle_pqap`, commit ec89b55e3bce, v5.3, and after")
+        .thread("PQAP(AQIC)", move |w| {
+            let _running = w.guest(0).vcpu(0);
+            _ = handle_pqap(w, w.guest(0), ENABLE);
+        })
+        .finally(|w| w.at_rest::<V5_15>())
+}
+
+/// Looks for the queue among all that are bound to the driver.
+fn any_queue_is_found(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
+    let mut mdevs = w.matrix_dev.lock.lock();
+    let Some(mdev) = kvm.pqap_hook() else { return ResponseCode::QNotAvail };
+    let irq = aqic.irq.expect("it enables");
+    let code = vfio_ap_irq_enable(w, &mut mdevs, aqic.apqn, irq, WithoutGuest::Keep);
+    check_own_queue(mdevs.mdevs[mdev].matrix.contains(aqic.apqn), aqic, code);
+    code
 }
 
 /// The work takes this lock too.

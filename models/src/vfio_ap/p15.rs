@@ -5,8 +5,8 @@
 //! did the functions for queues that come and go: they held `matrix_dev->lock` and took `kvm->lock`
 //! under it, and the circle of v5.11 was back (B23).
 //!
-//! Source: "Re: [PATCH v13 00/15] s390/vfio-ap: dynamic configuration support", H. Pasic,
-//! April 2021.
+//! Source: "s390/vfio-ap: dynamic configuration support", versions 13 to 16, T. Krowiak, 2021; H. Pasic
+//! on version 15, 2021-04-08.
 
 use selvedge_core::function;
 

@@ -62,7 +62,7 @@ fn handler(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
     execute(w, &mut mdevs, mdev, aqic, WithoutGuest::Keep)
 }
 
-/// `vfio_ap_mdev_remove` of v5.14 (commit 8c0795d2a0f5): it asks nobody and always cleans up.
+/// `vfio_ap_mdev_remove` of v5.13 (commit 8c0795d2a0f5): it asks nobody and always cleans up.
 ///
 /// Locks: `matrix_dev->lock`.
 pub(super) fn vfio_ap_mdev_remove(w: &World, mdev: usize) {
@@ -73,7 +73,7 @@ pub(super) fn vfio_ap_mdev_remove(w: &World, mdev: usize) {
     w.matrix_dev.free_mdev(mdev);
 }
 
-/// `vfio_ap_mdev_remove` of v5.13 (commit 0cc00c8d4050): it refuses if a guest uses the device, and
+/// `vfio_ap_mdev_remove` before v5.13 was released (commit 0cc00c8d4050): it refuses if a guest uses the device, and
 /// the mediated device core, which calls it, does not listen.
 ///
 /// Locks: `matrix_dev->lock`.
@@ -144,7 +144,7 @@ impl Version for V5_13 {
         hook_read_without_lock(w, kvm, aqic, handler)
     }
 
-    /// As of v5.14; for v5.13 see [`vfio_ap_mdev_remove_or_refuse`].
+    /// As released; before that see [`vfio_ap_mdev_remove_or_refuse`].
     fn remove(w: &World, mdev: usize) -> Result<(), Errno> {
         vfio_ap_mdev_remove(w, mdev);
         Ok(())
