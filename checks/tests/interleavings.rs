@@ -337,8 +337,8 @@ fn b21a_the_last_reference() {
 #[test]
 fn b22_enabling_leaks() {
     let found = Telling::of("vfio-ap/bugs/b22-enable-leaks/v5.15")
-        .then("PQAP(AQIC)", "mutex_lock(vcpu->mutex)")
-        .then("PQAP(AQIC)", "down_read(pqap_hook_rwsem)")
+        .then("PQAP(AQIC)", "mutex_lock(vcpu->mutex#0)")
+        .then("PQAP(AQIC)", "down_read(pqap_hook_rwsem#0)")
         .then("PQAP(AQIC)", "mutex_lock(matrix_dev->lock)")
         .then("PQAP(AQIC)", "mutex_lock(iommu->lock)")
         .then("PQAP(AQIC)", "pin")

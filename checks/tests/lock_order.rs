@@ -8,12 +8,16 @@ use selvedge_checks::catalogue;
 use selvedge_core::observe::lockdep::{Dependency, Mode};
 use selvedge_core::{Engine, Expected, Scenario};
 
+/// Nothing goes wrong in it, but what it does is half of B20.
+const HALF_OF_B20: &str = "vfio-ap/bugs/b20-last-put/v6.1";
+
 /// A scenario of the driver as it was released, v6.0 to 2026, in which nothing goes wrong.
 fn is_released_and_proved(scenario: &Scenario) -> bool {
     let mut parts = scenario.name().split('/');
     parts.next() == Some("vfio-ap")
         && parts.any(|part| part.starts_with("v6.") || part.starts_with("2026"))
         && *scenario.expected(Engine::Native) == Expected::Proved
+        && scenario.name() != HALF_OF_B20
 }
 
 /// Who has shown each dependency first.
@@ -102,5 +106,5 @@ fn all_scenarios_together_have_one_order_of_locks() {
     // B24, which is in every version since v6.0: whoever unmaps takes the container's two in one
     // order, whoever opens a device in the other; and since v6.2 the driver's mutex is in between.
     let container = BTreeSet::from(["device_list_lock", IOMMU, MDEVS]);
-    assert_eq!(cycles(&order), BTreeSet::from([container]), "{order:#?}");
+    assert_eq!(cycles(&order), BTreeSet::from([container]));
 }
