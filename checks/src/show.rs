@@ -25,7 +25,7 @@ pub(crate) fn counterexample(found: &Counterexample, out: &mut impl Write) -> io
         }
         let mut row = vec![(number + 1).to_string()];
         row.extend((0..threads.len()).map(|thread| cell(step, thread)));
-        row.extend([step.held.join(", "), place(step)]);
+        row.extend([step.held.join(", "), step.place()]);
         table.add_row(row);
     }
     writeln!(out, "\n{table}")?;
@@ -48,11 +48,6 @@ pub(crate) fn replay(
 
 fn cell(step: &Step, thread: usize) -> String {
     if step.thread == thread { step.to_string() } else { String::new() }
-}
-
-fn place(step: &Step) -> String {
-    let line = format!("{}:{}", step.file, step.line);
-    step.function.map_or(line.clone(), |function| format!("{function} [{line}]"))
 }
 
 /// A predicted inversion as lockdep would report it, and what became of it.

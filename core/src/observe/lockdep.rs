@@ -171,7 +171,7 @@ pub struct Lockdep {
     /// What was already checked: a wish for a class on top of a chain.
     checked: FxHashSet<(u32, ClassId, Mode)>,
     /// Classes that were wanted by who held one of them: no dependency, but a cycle.
-    recursive: Vec<Edge>,
+    recursive: FxHashMap<ClassId, Edge>,
 }
 
 impl Lockdep {
@@ -206,7 +206,7 @@ impl Lockdep {
         closing.sort_by_key(|edge| name(edge));
         let cycle = |closing: &Edge| Some(self.cycle(&self.strong_path(closing)?, closing));
         let cycles = closing.into_iter().filter_map(cycle);
-        let recursive = self.recursive.iter().map(|edge| self.cycle(&[], edge));
+        let recursive = self.recursive.values().map(|edge| self.cycle(&[], edge));
         let by_name: BTreeMap<Vec<String>, Inversion> =
             cycles.chain(recursive).map(|inversion| (inversion.classes(), inversion)).collect();
         let mut inversions: Vec<Inversion> = by_name.into_values().collect();
@@ -250,7 +250,7 @@ impl Lockdep {
         };
         for held in task.held.iter().filter(|held| held.class == class) {
             if !(mode == Mode::SharedRecursive && held.mode.shared()) {
-                self.recursive.push(edge(held));
+                self.recursive.entry(class).or_insert_with(|| edge(held));
             }
             if !(mode.shared() && held.mode.shared()) {
                 // It waits for itself, and needs nobody else for it.
@@ -268,9 +268,10 @@ impl Lockdep {
             let (from, to) = (self.class(other.name(edge.from)), self.class(other.name(edge.to)));
             self.depend(Edge { from, to, ..edge.clone() });
         }
-        for edge in &other.recursive {
+        for edge in other.recursive.values() {
             let class = self.class(other.name(edge.from));
-            self.recursive.push(Edge { from: class, to: class, ..edge.clone() });
+            let edge = || Edge { from: class, to: class, ..edge.clone() };
+            self.recursive.entry(class).or_insert_with(edge);
         }
     }
 

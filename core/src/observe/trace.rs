@@ -43,15 +43,18 @@ impl fmt::Display for Trace {
         let width = |names: &[String]| names.iter().map(|name| name.chars().count()).max();
         let (thread, what) = (width(&self.threads).unwrap_or(0), width(&whats).unwrap_or(0));
         for (number, (step, text)) in self.steps.iter().zip(&whats).enumerate() {
-            let Step { function, file, line, .. } = step;
-            let name = &self.threads[step.thread];
-            write!(f, "{:4}  {name:thread$}  {text:what$}  ", number + 1)?;
-            match function {
-                Some(function) => writeln!(f, "{function} [{file}:{line}]")?,
-                None => writeln!(f, "{file}:{line}")?,
-            }
+            let (name, place) = (&self.threads[step.thread], step.place());
+            writeln!(f, "{:4}  {name:thread$}  {text:what$}  {place}", number + 1)?;
         }
         Ok(())
+    }
+}
+
+impl Step {
+    /// Where it is done: the function, if the model named one, and the line.
+    pub fn place(&self) -> String {
+        let line = format!("{}:{}", self.file, self.line);
+        self.function.map_or(line.clone(), |function| format!("{function} [{line}]"))
     }
 }
 

@@ -339,6 +339,11 @@ fn b09<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V>())
 }
 
+/// The guest's page with the notification byte is unmapped.
+fn unmap_nib(w: &World, dma_unmap: DmaUnmap) {
+    w.vfio_dma_do_unmap(0, IRQ.nib..IRQ.nib + 1, dma_unmap);
+}
+
 /// The page with the notification byte is unmapped while the queue may write to it.
 fn b11<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World> {
     bug("b11-unmap-armed", version, UNMAP_SOURCE, open::<V>)
@@ -347,7 +352,7 @@ fn b11<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World>
             _ = w.pqap::<V>(0, 0, ENABLE);
             w.machine.nqap(0, QUEUE);
         })
-        .thread("unmap", move |w| w.vfio_dma_do_unmap(0, IRQ.nib..IRQ.nib + 1, dma_unmap))
+        .thread("unmap", move |w| unmap_nib(w, dma_unmap))
         .finally(|w| w.at_rest::<V>())
 }
 
@@ -373,7 +378,7 @@ fn b11c<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World
     bug("b11c-unpinned-twice", version, UNMAP_SOURCE, world)
         .about("the guest's page is unmapped while the guest wants no more interrupts by it")
         .thread("PQAP(AQIC)", |w| _ = w.pqap::<V>(0, 0, Aqic { irq: None, ..ENABLE }))
-        .thread("unmap", move |w| w.vfio_dma_do_unmap(0, IRQ.nib..IRQ.nib + 1, dma_unmap))
+        .thread("unmap", move |w| unmap_nib(w, dma_unmap))
         .finally(|w| w.at_rest::<V>())
 }
 
@@ -550,7 +555,7 @@ fn b22_lost<V: Version>(version: &str) -> ScenarioBuilder<World> {
 fn b24<V: Version>(version: &str, dma_unmap: DmaUnmap, pqap: bool) -> ScenarioBuilder<World> {
     let unmapped = bug("b24-container", version, CONTAINER_SOURCE, interrupting::<V>)
         .about("pages are unmapped while another device of the container is opened")
-        .thread("unmap", move |w| w.vfio_dma_do_unmap(0, IRQ.nib..IRQ.nib + 1, dma_unmap))
+        .thread("unmap", move |w| unmap_nib(w, dma_unmap))
         .thread("open another", World::register_device);
     let unmapped = unmapped.finally(|w| w.at_rest::<V>());
     if pqap {
@@ -570,7 +575,7 @@ fn interrupting<V: Version>() -> World {
 
 /// Nobody has to open anything for the container's two mutexes to deadlock.
 fn b24_unmaps<V: Version>(version: &str) -> ScenarioBuilder<World> {
-    let unmap = |w: &World| w.vfio_dma_do_unmap(0, IRQ.nib..IRQ.nib + 1, DmaUnmap::IrqDisable);
+    let unmap = |w: &World| unmap_nib(w, DmaUnmap::IrqDisable);
     bug("b24-two-unmaps", version, CONTAINER_SOURCE, interrupting::<V>)
         .about("two threads unmap the page by which a queue interrupts the guest")
         .thread("unmap 1", unmap)

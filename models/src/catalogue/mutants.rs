@@ -9,9 +9,9 @@ use selvedge_core::{Scenario, ScenarioBuilder, Value, ViolationKind};
 use super::matrix::{ENABLE, QUEUE, matrix};
 use crate::ap::{ApMask, ApMatrix, Errno};
 use crate::vfio_ap::ap_queue::{ApQueue, ResponseCode};
-use crate::vfio_ap::aqic::{WithoutGuest, vfio_ap_irq_enable};
+use crate::vfio_ap::aqic::WithoutGuest;
 use crate::vfio_ap::kvm::Kvm;
-use crate::vfio_ap::pqap::check_own_queue;
+use crate::vfio_ap::pqap::switch;
 use crate::vfio_ap::reset_work::Besides;
 use crate::vfio_ap::v5_15::V5_15;
 use crate::vfio_ap::v6_0::V6_6;
@@ -89,10 +89,8 @@ fn foreign_queue(
 fn any_queue_is_found(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
     let mut mdevs = w.matrix_dev.lock.lock();
     let Some(mdev) = kvm.pqap_hook() else { return ResponseCode::QNotAvail };
-    let irq = aqic.irq.expect("it enables");
-    let code = vfio_ap_irq_enable(w, &mut mdevs, aqic.apqn, irq, WithoutGuest::Keep);
-    check_own_queue(mdevs.mdevs[mdev].matrix.contains(aqic.apqn), aqic, code);
-    code
+    let own = mdevs.mdevs[mdev].matrix.contains(aqic.apqn);
+    switch(w, &mut mdevs, own, aqic, WithoutGuest::Keep)
 }
 
 /// The work takes this lock too.

@@ -19,7 +19,6 @@ use crate::vfio_ap::v5_15::V5_15;
 use crate::vfio_ap::v6_0::{V6_0, V2026};
 use crate::vfio_ap::world::{Aqic, Version, World};
 
-const V5_3_SOURCE: &str = "commit ec89b55e3bce, v5.3 to v5.10";
 const V5_11_SOURCE: &str = "commit 6c12a6384e0c, v5.11 to v6.3";
 const V6_4: &str = "commits 62414d901c3a, 0daf9878a799 and 3ba41768105c, v6.4";
 const V6_6: &str = "commits 9261f0438835, dd174833e44e and 411b0109daa5, v6.6";
@@ -43,7 +42,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         deconfigured("v6.6", V6_6, Protocol::V6_6).proved(),
         handed_over("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-17")),
         handed_over("v6.6", V6_6, Protocol::V6_6).proved(),
-        associating("v5.3", V5_3_SOURCE, Protocol::V5_3).refuted(broken("INV-08")),
+        associating("v5.3", sources::V5_3, Protocol::V5_3).refuted(broken("INV-08")),
         associating("v5.11", V5_11_SOURCE, Protocol::V5_11).proved(),
         associating("v6.6", V6_6_SECRETS, Protocol::V6_6).proved(),
         associating_handed_over("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-17")),
@@ -84,12 +83,17 @@ fn scenario(
         .source(source)
         .thread("VFIO_DEVICE_RESET", move |w| reset(w, protocol))
         .finally(|w| {
-            w.machine.happens(QUEUE, |queue| {
-                queue.reset_completes();
-                queue.quick = true;
-            });
+            ends_every_reset(w);
             w.at_rest::<V5_15>();
         })
+}
+
+/// The machine ends the reset that runs, and from now on every other at once.
+fn ends_every_reset(w: &World) {
+    w.machine.happens(QUEUE, |queue| {
+        queue.reset_completes();
+        queue.quick = true;
+    });
 }
 
 fn reset(w: &World, protocol: Protocol) {
@@ -114,12 +118,7 @@ fn somebody_elses(version: &str, source: &str, protocol: Protocol) -> ScenarioBu
     };
     scenario("another-ones", version, source, protocol, world)
         .about("another's reset is running already: is ours done when that one is over?")
-        .thread("machine", |w| {
-            w.machine.happens(QUEUE, |queue| {
-                queue.reset_completes();
-                queue.quick = true;
-            });
-        })
+        .thread("machine", ends_every_reset)
 }
 
 /// The adapter goes to standby at any time.
@@ -184,12 +183,7 @@ fn associating(version: &str, source: &str, protocol: Protocol) -> ScenarioBuild
         .about(
             "a secret is associated with the queue, and it is not: who still writes to the page?",
         )
-        .thread("machine", |w| {
-            w.machine.happens(QUEUE, |queue| {
-                queue.reset_completes();
-                queue.quick = true;
-            });
-        })
+        .thread("machine", ends_every_reset)
 }
 
 fn changes_hands(

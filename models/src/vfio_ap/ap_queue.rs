@@ -226,21 +226,22 @@ impl ApQueue {
     /// failed.
     pub fn reset_completes(&mut self) {
         if self.resetting {
-            self.resetting = false;
-            self.irq = None;
-            self.messages = None;
-            self.association = Association::Settled;
+            self.clear();
         }
+    }
+
+    fn clear(&mut self) {
+        self.resetting = false;
+        self.irq = None;
+        self.messages = None;
+        self.association = Association::Settled;
     }
 
     /// Its adapter leaves the machine's configuration: nothing is in it any more, and it does not
     /// interrupt.
     pub fn leaves(&mut self) {
         self.config = Config::Absent;
-        self.resetting = false;
-        self.irq = None;
-        self.messages = None;
-        self.association = Association::Settled;
+        self.clear();
     }
 
     /// PQAP(AQIC): makes the queue interrupt there, or nowhere.

@@ -126,14 +126,18 @@ impl Machine {
     #[track_caller]
     pub fn finish_reset(&self, apqn: Apqn) {
         self.settles.wait_event(|| self.queue("is it being reset?", apqn, |queue| queue.resetting));
-        self.queue("the reset is over", apqn, ApQueue::reset_completes);
-        self.settles.wake_up_all();
+        self.becomes("the reset is over", apqn, ApQueue::reset_completes);
     }
 
     /// Something that happens to a queue by itself: the end of a reset, the loss of its adapter.
     #[track_caller]
     pub fn happens(&self, apqn: Apqn, what: impl FnOnce(&mut ApQueue)) {
-        self.queue("the queue changes", apqn, what);
+        self.becomes("the queue changes", apqn, what);
+    }
+
+    #[track_caller]
+    fn becomes(&self, name: &'static str, apqn: Apqn, what: impl FnOnce(&mut ApQueue)) {
+        self.queue(name, apqn, what);
         self.settles.wake_up_all();
     }
 

@@ -73,29 +73,35 @@ pub fn execute(
     aqic: Aqic,
     without_guest: WithoutGuest,
 ) -> ResponseCode {
-    if w.matrix_dev.mdev(mdev).kvm(&w.kvms).is_none()
-        || !mdevs.mdevs[mdev].matrix.contains(aqic.apqn)
-    {
+    let own = mdevs.mdevs[mdev].matrix.contains(aqic.apqn);
+    if w.matrix_dev.mdev(mdev).kvm(&w.kvms).is_none() || !own {
         return ResponseCode::QNotAvail;
     }
     let Some(queue) = mdevs.queues.get_mut(&aqic.apqn) else { return ResponseCode::QNotAvail };
     queue.matrix_mdev = Some(mdev);
+    switch(w, mdevs, own, aqic, without_guest)
+}
+
+/// Switches the interrupts of a queue on or off, with the driver's mutex held. `own`: the queue is
+/// the caller's.
+///
+/// # Violations
+///
+/// INV-23 if that succeeds, and it is not.
+pub fn switch(
+    w: &World,
+    mdevs: &mut Locked<'_>,
+    own: bool,
+    aqic: Aqic,
+    without_guest: WithoutGuest,
+) -> ResponseCode {
     let code = match aqic.irq {
         Some(irq) => vfio_ap_irq_enable(w, mdevs, aqic.apqn, irq, without_guest),
         None => vfio_ap_irq_disable(w, mdevs, aqic.apqn, without_guest),
     };
-    check_own_queue(mdevs.mdevs[mdev].matrix.contains(aqic.apqn), aqic, code);
-    code
-}
-
-/// With the driver's mutex held: PQAP(AQIC) has succeeded on a queue that is the caller's.
-///
-/// # Violations
-///
-/// INV-23 if it is not.
-pub fn check_own_queue(own: bool, aqic: Aqic, code: ResponseCode) {
     if code == ResponseCode::Normal && !own {
         let queue = format!("PQAP(AQIC) succeeds on queue {}, which is not the guest's", aqic.apqn);
         invariant_broken("INV-23", queue);
     }
+    code
 }

@@ -24,14 +24,14 @@
 use selvedge_core::function;
 
 use super::ap_queue::ResponseCode;
-use super::aqic::{WithoutGuest, vfio_ap_irq_disable, vfio_ap_irq_enable};
+use super::aqic::WithoutGuest;
 use super::assign::{Resource, assign_store, unassign_store};
 use super::commits::Commit;
 use super::kvm::Kvm;
 use super::locks::{
     UpdateLocks, get_update_locks_for_hook, get_update_locks_for_kvm, get_update_locks_for_mdev,
 };
-use super::pqap::{check_own_queue, hook_read_under_rwsem};
+use super::pqap::{hook_read_under_rwsem, switch};
 use super::queue_device::{Kzalloc, vfio_ap_mdev_probe_queue, vfio_ap_mdev_remove_queue};
 use super::reset_work::vfio_ap_mdev_reset_qlist;
 use super::v5_3::attached_elsewhere;
@@ -155,15 +155,11 @@ fn handler(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
     let mut mdevs = w.matrix_dev.lock.lock();
     let Some(mdev) = kvm.pqap_hook() else { return ResponseCode::QNotAvail };
     let attached = w.matrix_dev.mdev(mdev).kvm(&w.kvms).is_some();
-    if !attached || !mdevs.hashed(mdev).contains(&aqic.apqn) {
+    let own = mdevs.hashed(mdev).contains(&aqic.apqn);
+    if !attached || !own {
         return ResponseCode::QNotAvail;
     }
-    let code = match aqic.irq {
-        Some(irq) => vfio_ap_irq_enable(w, &mut mdevs, aqic.apqn, irq, WithoutGuest::Keep),
-        None => vfio_ap_irq_disable(w, &mut mdevs, aqic.apqn, WithoutGuest::Keep),
-    };
-    check_own_queue(mdevs.hashed(mdev).contains(&aqic.apqn), aqic, code);
-    code
+    switch(w, &mut mdevs, own, aqic, WithoutGuest::Keep)
 }
 
 /// `vfio_ap_mdev_probe`: a mediated device is made, with nothing assigned to it.

@@ -221,7 +221,7 @@ impl<'a> Exploration<'a> {
 
     fn run_orderings(&mut self, mut search: Orderings, listener: &mut Listener<'_>) -> Explored {
         let ended = search.run(self, listener);
-        if self.execution.opaque() && search.walks_an_automaton() {
+        if search.confuses_values(self) {
             // As above; from here on it walks on executions of the program.
             return self.by_orderings(listener);
         }

@@ -111,7 +111,7 @@ impl Orderings {
     ) -> Result<(), String> {
         while self.walkers.iter().any(|walker| !walker.done) {
             let mut ended = self.round(exploration);
-            if self.walks_an_automaton() {
+            if self.confuses_values(exploration) {
                 ended = ended.and_then(|()| exploration.check_comparable());
             }
             if ended.is_ok()
@@ -178,7 +178,6 @@ impl Orderings {
             let saved = Saved::Orderings(self.save(exploration));
             Checkpoint::new(exploration.scenario.name(), &saved)
         };
-        let comparable = !(exploration.execution.opaque() && self.walks_an_automaton());
         let active = self.walkers.iter().filter(|walker| !walker.done);
         let walked: Vec<(usize, u64, f64)> = active.map(|w| w.search.progress()).collect();
         listener(Progress {
@@ -188,14 +187,15 @@ impl Orderings {
             // Who is behind passes by what the others have taken.
             explored: walked.iter().map(|(.., explored)| *explored).reduce(f64::min),
             stopping,
-            checkpoint: if comparable { Some(&checkpoint) } else { None },
+            checkpoint: if self.confuses_values(exploration) { None } else { Some(&checkpoint) },
             ..Progress::default()
         })
     }
 
-    /// Whether somebody walks on what has been learned, and not on the program.
-    pub(super) fn walks_an_automaton(&self) -> bool {
-        self.walkers.iter().any(|walker| walker.walk.is_some())
+    /// Whether somebody walks on what has been learned, and not on the program, though there are
+    /// values that cannot be compared.
+    pub(super) fn confuses_values(&self, exploration: &Exploration<'_>) -> bool {
+        exploration.execution.opaque() && self.walkers.iter().any(|walker| walker.walk.is_some())
     }
 
     /// Whether executions were stopped that might have shown other orderings.
