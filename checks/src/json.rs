@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use selvedge_core::{Prediction, Report, Scenario, Verdict};
+use selvedge_core::{Engine, Expected, Prediction, Report, Scenario, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// One scenario on one engine, or one share of it. Both tables of verdicts are made from it too.
@@ -67,20 +67,21 @@ pub(crate) struct Inversion {
 
 impl Line {
     pub(crate) fn new(scenario: &Scenario, report: &Report, elapsed: Duration) -> Self {
-        let found: &[_] = match &report.verdict {
+        let counterexamples: &[_] = match &report.verdict {
             Verdict::Refuted(found) => found,
             Verdict::Proved(_) | Verdict::Inconclusive { .. } => &[],
         };
-        let mut violations = found.iter().map(|found| Violation {
+        let mut violations = counterexamples.iter().map(|found| Violation {
             violation: found.violation.kind.to_string(),
             schedule: found.schedule.to_string(),
         });
+        let lockdep: Vec<Inversion> = report.predictions.iter().map(Inversion::new).collect();
         Self {
             scenario: scenario.name().to_owned(),
             engine: report.engine.to_string(),
             strategy: report.search.map(|search| search.as_str().to_owned()),
-            expected: report.expected().as_str().to_owned(),
-            found: report.verdict.as_str().to_owned(),
+            expected: expected(scenario, report.engine).to_owned(),
+            found: found(report.verdict.as_str(), &lockdep).to_owned(),
             as_expected: report.as_expected(),
             complete: report.complete,
             executions: report.executions,
@@ -98,17 +99,7 @@ impl Line {
             refuted: violations.next(),
             reason: report.stopped.clone(),
             also: violations.collect(),
-            lockdep: report.predictions.iter().map(Inversion::new).collect(),
-        }
-    }
-
-    /// The verdict in words. Where lockdep warns of what cannot happen, that is a
-    /// verdict of its own.
-    pub(crate) fn verdict(&self) -> &str {
-        let infeasible = |inversion: &Inversion| inversion.settled == "infeasible";
-        match &*self.found {
-            "proved" if self.lockdep.iter().any(infeasible) => "lockdep-only",
-            found => found,
+            lockdep,
         }
     }
 
@@ -122,6 +113,26 @@ impl Inversion {
     fn new(prediction: &Prediction) -> Self {
         let classes = prediction.inversion.classes();
         Self { classes, settled: prediction.settled.as_str().to_owned() }
+    }
+}
+
+/// A proof of what lockdep would report all the same: a verdict of its own.
+const LOCKDEP_ONLY: &str = "lockdep-only";
+
+/// The verdict that is expected of an engine, in a word.
+pub(crate) fn expected(scenario: &Scenario, engine: Engine) -> &'static str {
+    match scenario.expected(engine) {
+        Expected::Proved if !scenario.expected_inversions().is_empty() => LOCKDEP_ONLY,
+        expected => expected.as_str(),
+    }
+}
+
+/// A verdict and what lockdep says, in a word.
+pub(crate) fn found(verdict: &'static str, lockdep: &[Inversion]) -> &'static str {
+    let infeasible = |inversion: &Inversion| inversion.settled == "infeasible";
+    match verdict {
+        "proved" if lockdep.iter().any(infeasible) => LOCKDEP_ONLY,
+        verdict => verdict,
     }
 }
 

@@ -70,7 +70,7 @@ pub(crate) fn write<'a>(
 fn cell(line: &Line) -> String {
     let violations = line.refuted.iter().chain(&line.also);
     let kinds = unique(violations.map(|violation| word(&violation.violation)));
-    let mut cell = match line.verdict() {
+    let mut cell = match &*line.found {
         "proved" => "ok".to_owned(),
         "refuted" => kinds.join(", "),
         other => other.to_owned(),

@@ -66,7 +66,7 @@ impl Table {
                 Cell::new(format!("  {}", row.name)),
                 Cell::new(&row.line.engine),
                 Cell::new(&row.line.expected),
-                Cell::new(row.line.verdict()),
+                Cell::new(&row.line.found),
                 Cell::new(row.line.executions).set_alignment(CellAlignment::Right),
                 Cell::new(time(row.line.seconds)).set_alignment(CellAlignment::Right),
                 Cell::new(if row.line.as_expected { "" } else { "NOT AS EXPECTED" }),

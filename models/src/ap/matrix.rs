@@ -40,6 +40,48 @@ impl ApMatrix {
     }
 }
 
+/// Adapters, usage domains and control domains: of the host (`struct ap_config_info`), of a
+/// mediated device, of a guest.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct ApConfig {
+    /// Adapters and usage domains.
+    pub matrix: ApMatrix,
+    /// Control domains.
+    pub adm: ApMask,
+}
+
+impl From<ApMatrix> for ApConfig {
+    /// These queues, and no control domain.
+    fn from(matrix: ApMatrix) -> Self {
+        Self { matrix, adm: ApMask::none() }
+    }
+}
+
+impl ApConfig {
+    /// Every adapter and domain.
+    pub fn everything() -> Self {
+        let matrix = ApMatrix { apm: ApMask::all(), aqm: ApMask::all() };
+        Self { matrix, adm: ApMask::all() }
+    }
+
+    /// What both have.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self { matrix: self.matrix.and(&other.matrix), adm: self.adm.and(&other.adm) }
+    }
+
+    /// What `other` lacks.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        Self { matrix: self.matrix.without(&other.matrix), adm: self.adm.without(&other.adm) }
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// `struct ap_matrix_mdev`: a mediated device.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct MatrixMdev {

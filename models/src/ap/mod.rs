@@ -30,7 +30,7 @@ pub use bus::{ApBus, ApPerms, Driver, QueueDevice};
 pub use driver::{ApDriver, VfioApDrv};
 pub use errno::Errno;
 pub use mask::ApMask;
-pub use matrix::{ApMatrix, MatrixMdev};
+pub use matrix::{ApConfig, ApMatrix, MatrixMdev};
 pub use matrix_dev::{MatrixDev, OneLock, ThreeLocks};
 
 use std::fmt;

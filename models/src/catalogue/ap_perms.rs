@@ -211,6 +211,9 @@ fn in_turn<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> 
             expect(driver == Some(Driver::Zcrypt), "and has it");
             let again = w.assign_adapter_store(1);
             expect(again == Err(Errno::Eaddrnotavail), "and it cannot be assigned");
+            let but_1_and_2 = format!("0x9{}", "f".repeat(63));
+            expect(w.apmask_store(&but_1_and_2).is_ok(), "the mask can be written as a whole");
+            expect(w.assign_adapter_store(1).is_ok(), "and the host gives it up");
         })
 }
 

@@ -7,23 +7,24 @@
 use selvedge_core::{Scenario, invariant_broken};
 
 use super::hotplug::{
-    apmask, assign, closed, gain, lose, queue, running, unassign, without_control_domain,
+    SECOND, apmask, assign, closed, gain, lose, not_made, queue, running, unassign,
+    without_control_domain,
 };
 use super::matrix::{ENABLE, IRQ, QUEUE, matrix};
 use super::sources;
-use crate::ap::{ApMask, ApMatrix, Driver};
+use crate::ap::{ApConfig, ApMask, ApMatrix, Driver, Errno};
 use crate::vfio_ap::ap_config::{ap_config_show, ap_config_store, matrix_show};
-use crate::vfio_ap::ap_queue::{Config, Irq, ResponseCode};
-use crate::vfio_ap::assign::{assign_control_domain_store, unassign_control_domain_store};
+use crate::vfio_ap::ap_queue::{ApQueue, Config, Irq, ResponseCode};
 use crate::vfio_ap::commits::Commit;
-use crate::vfio_ap::guests::HostConfig;
+use crate::vfio_ap::mdev_probe::vfio_ap_mdev_probe;
 use crate::vfio_ap::p15::P15;
 use crate::vfio_ap::p17::P17;
+use crate::vfio_ap::resource::Resource;
 use crate::vfio_ap::v5_3::V5_3;
 use crate::vfio_ap::v5_11::V5_11;
 use crate::vfio_ap::v5_13::V5_13;
-use crate::vfio_ap::v5_15::V5_15;
-use crate::vfio_ap::v6_0::{V6_0, V6_8, V6_15, V2026, vfio_ap_mdev_request};
+use crate::vfio_ap::v5_15::{V5_15, V5_19};
+use crate::vfio_ap::v6_0::{V6_0, V6_4, V6_6, V6_8, V6_15, V2026, vfio_ap_mdev_request};
 use crate::vfio_ap::world::{Aqic, Version, World};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
@@ -32,17 +33,25 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     all.extend(calls::<V5_11>("v5.11", "commit f21916ec4826"));
     all.extend(calls::<V5_13>("v5.13", "commit 0cc00c8d4050"));
     all.extend(calls::<V5_15>("v5.15", "commit 86956e70761b"));
+    all.extend(calls::<V5_19>("v5.19", sources::V5_19));
     all.extend(calls::<P15>("p15", sources::P15));
     all.extend(calls::<P17>("p17", sources::P17));
     all.extend(calls::<V6_0>("v6.0", sources::V6_0));
+    all.extend(calls::<V6_4>("v6.4", sources::V6_4));
+    all.extend(calls::<V6_6>("v6.6", sources::V6_6));
     all.extend(calls::<V6_8>("v6.8", sources::V6_8));
     all.extend(calls::<V6_15>("v6.15", sources::V6_15));
     all.extend(calls::<V2026>("2026", sources::V2026));
+    all.push(create::<V5_15>("v5.15", "commit eb0feefd4c02, v5.15"));
+    all.push(create::<V6_0>("v6.0", sources::V6_0));
+    all.push(create::<V2026>("2026", sources::V2026));
     all.push(unbind::<V5_3>("v5.3", "commit ec89b55e3bce"));
     all.push(unbind::<V5_15>("v5.15", "commit 86956e70761b"));
     all.push(bind::<V5_3>("v5.3", "commit ec89b55e3bce"));
     all.push(bind::<V5_15>("v5.15", "commit 86956e70761b"));
     all.extend(hotplug::<V6_0>("v6.0", sources::V6_0));
+    all.extend(hotplug::<V6_4>("v6.4", sources::V6_4));
+    all.extend(hotplug::<V6_6>("v6.6", sources::V6_6));
     all.extend(hotplug::<V6_8>("v6.8", sources::V6_8));
     all.extend(hotplug::<V6_15>("v6.15", sources::V6_15));
     all.extend(hotplug::<V2026>("2026", sources::V2026));
@@ -75,14 +84,14 @@ fn assigned(w: &World) -> ApMatrix {
 
 /// Whether guest 0 may control a domain.
 fn controls(w: &World, domain: u8) -> bool {
-    w.machine.masks(0).1.test(domain)
+    w.machine.masks(0).adm.test(domain)
 }
 
 fn scenario<V: Version>(
     version: &str,
     calls: &str,
     source: &str,
-    world: fn() -> World,
+    world: impl Fn() -> World + Send + Sync + 'static,
     thread: impl Fn(&World) + Send + Sync + 'static,
 ) -> Scenario {
     Scenario::builder(format!("vfio-ap/effects/{version}/{calls}"), world)
@@ -94,8 +103,33 @@ fn scenario<V: Version>(
 }
 
 /// What every version has: each call of the driver, and each answer that PQAP(AQIC) gives.
-fn calls<V: Version>(version: &str, source: &str) -> [Scenario; 2] {
-    [open_close::<V>(version, source), answers::<V>(version, source)]
+fn calls<V: Version>(version: &str, source: &str) -> [Scenario; 3] {
+    [open_close::<V>(version, source), answers::<V>(version, source), domains::<V>(version, source)]
+}
+
+/// A usage domain and a control domain are assigned, used and unassigned.
+fn domains<V: Version>(version: &str, source: &str) -> Scenario {
+    const DOMAIN: Resource = Resource::Domain(SECOND.apqi);
+    const CONTROL: Resource = Resource::ControlDomain(7);
+    let world =
+        || World::with_queues::<V>(1, 1, &[matrix(&[1])], [QUEUE, SECOND].map(ApQueue::new));
+    scenario::<V>(version, "domains", source, world, |w| {
+        let both = || w.machine.apcb(0).contains(QUEUE) && w.machine.apcb(0).contains(SECOND);
+        expect(V::assign_store(w, 0, DOMAIN).is_ok(), "domain 5 can be assigned");
+        expect(V::assign_store(w, 0, CONTROL).is_ok(), "control domain 7 can be assigned");
+        expect(V::set_kvm(w, 0, 0).is_ok(), "the device is opened");
+        expect(both() && controls(w, 7), "the guest has both queues, and controls domain 7");
+        // Which version refuses while a guest runs, `vfio-ap/matrix` tells.
+        let refused = V::unassign_store(w, 0, DOMAIN) == Err(Errno::Ebusy);
+        expect(both() == refused, "the guest loses domain 5, unless that is refused");
+        let refused = V::unassign_store(w, 0, CONTROL) == Err(Errno::Ebusy);
+        expect(controls(w, 7) == refused, "and control domain 7");
+        V::close(w, 0);
+        for resource in [DOMAIN, CONTROL] {
+            expect(V::unassign_store(w, 0, resource).is_ok(), "nobody refuses any more");
+        }
+        expect(matrix_show(w, 0).0 == matrix(&[1]).into(), "and both are gone");
+    })
 }
 
 /// What PQAP(AQIC) answers; whatever it refuses leaves nothing behind.
@@ -147,6 +181,24 @@ fn open_close<V: Version>(version: &str, source: &str) -> Scenario {
         w.pqap::<V>(0, 0, Aqic { irq: Some(Irq { nib: 2, ..IRQ }), ..ENABLE });
         V::close(w, 0);
         expect(w.guest(0).pqap_hook().is_none(), "nobody handles PQAP any more");
+    })
+}
+
+/// VFIO does not take a device, and takes the next.
+fn create<V: Version>(version: &str, source: &str) -> Scenario {
+    let none = [ApMatrix { aqm: ApMask::of([4]), ..ApMatrix::default() }; 2];
+    let world = move || {
+        not_made(not_made(World::with_queues::<V>(1, 1, &none, [ApQueue::new(QUEUE)]), 0), 1)
+    };
+    scenario::<V>(version, "create", source, world, |w| {
+        let refused = vfio_ap_mdev_probe(w, 0, || Err(Errno::Ebusy));
+        expect(refused == Err(Errno::Ebusy), "the device is not made");
+        expect(!w.matrix_dev.lock.lock().mdevs[0].listed, "and not on the list");
+        expect(w.matrix_dev.mdev_list.walk().is_empty(), "on neither");
+        w.matrix_dev.mdev_list.walked();
+        expect(vfio_ap_mdev_probe(w, 1, || Ok(())).is_ok(), "another is made");
+        expect(V::assign_adapter_store(w, 1, 1).is_ok(), "and an adapter assigned to it");
+        expect(V::set_kvm(w, 1, 0).is_ok() && has(w, 1), "which its guest has");
     })
 }
 
@@ -230,9 +282,9 @@ fn hotplug<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             expect(!left, "and vfio_ap has forgotten it");
         }),
         new("control-domain", |w| {
-            assign_control_domain_store(w, 0, 7);
+            expect(V::assign_store(w, 0, Resource::ControlDomain(7)).is_ok(), "nobody verifies");
             expect(controls(w, 7), "the guest gets the control domain");
-            unassign_control_domain_store(w, 0, 7);
+            expect(V::unassign_store(w, 0, Resource::ControlDomain(7)).is_ok(), "nobody refuses");
             expect(!controls(w, 7), "the guest loses it");
         }),
     ];
@@ -250,6 +302,12 @@ fn hotplug<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
         assign(w, 0, 2);
         expect(has(w, 1) && has(w, 2), "the guest has what could be reset");
     }));
+    all.push(new("reset-standby", |w| {
+        w.machine.happens(QUEUE, |queue| queue.config = Config::Deconfigured);
+        let counts = w.has(Commit::ResetPolled) && !w.has(Commit::ResetVerifiedByWork);
+        expect(V::reset(w, 0).is_ok() == counts, "only v6.4 and v6.5 count it as reset");
+        w.machine.happens(QUEUE, |queue| queue.config = Config::Configured);
+    }));
     all.push(scenario::<V>(version, "delete-module", source, closed::<V>, |w| {
         w.delete_module();
         expect(w.bus.queue(QUEUE).is_some_and(|q| q.driver().is_none()), "its queues are nobody's");
@@ -257,28 +315,31 @@ fn hotplug<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
     }));
     if V::HEAD >= V2026::HEAD {
         all.push(new("control-domain-config", |w| {
-            assign_control_domain_store(w, 0, 7);
-            w.ap_scan_bus(&HostConfig::everything(), &without_control_domain(7));
+            expect(V::assign_store(w, 0, Resource::ControlDomain(7)).is_ok(), "nobody verifies");
+            w.ap_scan_bus(&ApConfig::everything(), &without_control_domain(7));
             expect(!controls(w, 7), "the guest loses what the host loses");
-            w.ap_scan_bus(&without_control_domain(7), &HostConfig::everything());
+            w.ap_scan_bus(&without_control_domain(7), &ApConfig::everything());
             expect(controls(w, 7), "the guest gets it back with the host");
         }));
     }
     if V::HEAD >= V6_15::HEAD {
         all.push(new("ap-config", |w| {
-            let other = ApMatrix { apm: ApMask::of([2]), aqm: ApMask::of([4]) };
+            let matrix_of = |apid| ApMatrix { apm: ApMask::of([apid]), aqm: ApMask::of([4]) };
+            let other = ApConfig { matrix: matrix_of(2), adm: ApMask::of([7]) };
             expect(ap_config_store(w, 0, &other).is_ok(), "all of it can be written at once");
-            expect(assigned(w) == other && ap_config_show(w, 0) == other, "and read");
+            expect(ap_config_show(w, 0) == other, "and read");
             expect(matrix_show(w, 0) == (other, other), "and shown");
             expect(!has(w, 1) && has(w, 2), "the guest has what was written");
-            let host = matrix(&[3]);
+            expect(controls(w, 7), "and control domains");
+            let host = ApConfig { matrix: matrix_of(3), ..other };
             expect(ap_config_store(w, 0, &host).is_err(), "what is the host's cannot be written");
             expect(ap_config_show(w, 0) == other, "and is not assigned");
             w.pqap::<V>(0, 0, Aqic { apqn: queue(2), ..ENABLE });
             expect(w.machine.tapq(queue(2)).irq_enabled, "the guest's queue interrupts");
-            let no_domain = ApMatrix { aqm: ApMask::of([]), ..other };
+            let no_domain = ApMatrix { aqm: ApMask::none(), ..other.matrix }.into();
             expect(ap_config_store(w, 0, &no_domain).is_ok(), "domains can be written too");
-            expect(ap_config_show(w, 0) == no_domain && !has(w, 2), "and are gone");
+            expect(ap_config_show(w, 0) == no_domain, "and are gone");
+            expect(!has(w, 2) && !controls(w, 7), "from the guest too");
             expect(!w.machine.tapq(queue(2)).irq_enabled, "and their queues are reset");
         }));
         all.push(new("request", |w| {

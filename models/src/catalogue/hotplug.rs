@@ -4,22 +4,22 @@
 //! that runs. Each is followed by a look at all mediated devices: what a guest has must be what
 //! its device says, bound to the driver, and the host's.
 
+use selvedge_core::sync::Completion;
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, invariant_broken};
 
 use super::matrix::{IRQ, matrix};
 use super::sources;
-use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
+use crate::ap::{ApConfig, ApMask, ApMatrix, Apqn, Errno};
 use crate::vfio_ap::ap_config::{ap_config_store, matrix_show};
 use crate::vfio_ap::ap_queue::ApQueue;
-use crate::vfio_ap::assign::{
-    Resource, assign_control_domain_store, assign_store, unassign_control_domain_store,
-    unassign_store,
-};
+use crate::vfio_ap::assign::{assign_store, unassign_store};
 use crate::vfio_ap::commits::Commit;
-use crate::vfio_ap::guests::HostConfig;
 use crate::vfio_ap::invariants;
+use crate::vfio_ap::mdev_probe::vfio_ap_mdev_probe;
 use crate::vfio_ap::queue_device::status_show;
-use crate::vfio_ap::v5_15::V5_15;
+use crate::vfio_ap::resource::Resource;
+use crate::vfio_ap::v5_3::V5_3;
+use crate::vfio_ap::v5_15::{V5_15, V5_19};
 use crate::vfio_ap::v6_0::{V6_0, V6_8, V6_15, V2026, vfio_ap_mdev_request};
 use crate::vfio_ap::world::{Aqic, Version, World};
 
@@ -28,6 +28,14 @@ const RESET_SOURCE: &str = "commits dd174833e44e, 62aab082e999 and 9261f0438835,
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     let mut all = before_hotplug();
+    let two_devices = || [ViolationKind::invariant("INV-02b")];
+    all.push(opened_unlisted::<V5_3>("v5.3", sources::V5_3).proved());
+    all.push(opened_unlisted::<V5_15>("v5.15", sources::V5_15).proved());
+    all.push(opened_unlisted::<V5_19>("v5.19", sources::V5_19).proved());
+    all.push(opened_unlisted::<V6_0>("v6.0", sources::V6_0).refuted(two_devices()));
+    all.push(opened_unlisted::<V6_8>("v6.8", sources::V6_8).refuted(two_devices()));
+    all.push(opened_unlisted::<V6_15>("v6.15", sources::V6_15).refuted(two_devices()));
+    all.push(opened_unlisted::<V2026>("2026", sources::V2026).proved());
     all.extend(pairs::<V6_0>("v6.0", sources::V6_0));
     all.extend(pairs::<V6_8>("v6.8", sources::V6_8));
     all.extend(slow_resets::<V6_8>("v6.8", RESET_SOURCE));
@@ -41,6 +49,13 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     all.extend(all_or_nothing::<V2026>("2026", AP_CONFIG_SOURCE));
     all.extend(requests::<V2026>("2026", sources::V2026));
     all
+}
+
+/// A device that is closed and has nothing assigned is yet to be made.
+pub(super) fn not_made(world: World, mdev: usize) -> World {
+    world.matrix_dev.lock.lock().mdevs[mdev].listed = false;
+    world.matrix_dev.mdev_list.list_del(mdev);
+    world
 }
 
 /// The queue of an adapter. Every adapter has domain 4 and no other.
@@ -98,7 +113,7 @@ pub(super) const SECOND: Apqn = Apqn { apid: 1, apqi: 5 };
 /// The same, and the host does not have the second domain.
 fn lacking_second<V: Version>() -> World {
     let world = two_domains::<V>();
-    world.ap_scan_bus(&HostConfig::everything(), &without_domain(SECOND.apqi));
+    world.ap_scan_bus(&ApConfig::everything(), &without_domain(SECOND.apqi));
     world
 }
 
@@ -122,40 +137,56 @@ fn never_busy(result: Result<(), Errno>, text: &str) {
     }
 }
 
+/// INV-14: the attributes of the first device show one of these sets of adapters and one of these
+/// of control domains, as what is assigned and as what the guest has.
+fn shows_one_of(w: &World, adapters: &[&[u8]], control: &[&[u8]]) {
+    let (assigned, shadow) = matrix_show(w, 0);
+    let one_of = |config: &ApConfig| {
+        adapters.iter().any(|adapters| config.matrix == matrix(adapters))
+            && control.iter().any(|domains| config.adm == ApMask::of(domains.iter().copied()))
+    };
+    if assigned != shadow || !one_of(&assigned) {
+        invariant_broken(
+            "INV-14",
+            "the attributes show what is not assigned to the guest's device",
+        );
+    }
+}
+
 /// The guest of the first device makes its queue interrupt.
 pub(super) fn pqap<V: Version>(w: &World) {
     w.pqap::<V>(0, 0, Aqic { apqn: queue(1), irq: Some(IRQ) });
 }
 
 /// The host's configuration without an adapter.
-pub(super) fn without(apid: u8) -> HostConfig {
-    let mut config = HostConfig::everything();
+pub(super) fn without(apid: u8) -> ApConfig {
+    let mut config = ApConfig::everything();
     config.matrix.apm.set(apid, false);
     config
 }
 
 /// The host's configuration without a domain.
-pub(super) fn without_domain(apqi: u8) -> HostConfig {
-    let mut config = HostConfig::everything();
+pub(super) fn without_domain(apqi: u8) -> ApConfig {
+    let mut config = ApConfig::everything();
     config.matrix.aqm.set(apqi, false);
     config
 }
 
 /// The host's configuration without a control domain.
-pub(super) fn without_control_domain(domain: u8) -> HostConfig {
-    let mut config = HostConfig::everything();
+pub(super) fn without_control_domain(domain: u8) -> ApConfig {
+    let mut config = ApConfig::everything();
     config.adm.set(domain, false);
     config
 }
 
 /// The host loses an adapter.
 pub(super) fn lose(w: &World, apid: u8) {
-    w.ap_scan_bus(&HostConfig::everything(), &without(apid));
+    w.ap_scan_bus(&ApConfig::everything(), &without(apid));
 }
 
 /// The host gains an adapter, the only one that it lacked.
 pub(super) fn gain(w: &World, apid: u8) {
-    w.ap_scan_bus(&without(apid), &HostConfig::everything());
+    w.ap_scan_bus(&without(apid), &ApConfig::everything());
 }
 
 /// The first device is closed and removed.
@@ -174,6 +205,34 @@ pub(super) fn scenario<V: Version>(
         invariants::check(w);
         w.at_rest::<V>();
     })
+}
+
+/// A device is made and opened for a guest for which another is opened.
+///
+/// VFIO lets it be opened as soon as it is registered, which since v6.0 is before it is on the list that
+/// attaching looks at.
+fn opened_unlisted<V: Version>(
+    version: &str,
+    source: &str,
+) -> ScenarioBuilder<(World, Completion)> {
+    let world = || (not_made(closed::<V>(), 1), Completion::new("vfio_register_group_dev"));
+    let name = format!("vfio-ap/hotplug/{version}/create-open");
+    Scenario::builder(name, world)
+        .about("two devices are opened for one guest, one of them as soon as VFIO has it")
+        .source(source)
+        .thread("create 1", |(w, registered)| {
+            let register = || {
+                registered.complete_all();
+                Ok(())
+            };
+            vfio_ap_mdev_probe(w, 1, register).expect("VFIO takes it");
+        })
+        .thread("open 1", |(w, registered)| {
+            registered.wait_for_completion();
+            _ = V::set_kvm(w, 1, 0);
+        })
+        .thread("open 0", |(w, _)| _ = V::set_kvm(w, 0, 0))
+        .finally(|(w, _)| w.at_rest::<V>())
 }
 
 /// Up to v5.19 nobody is asked and nothing is unplugged.
@@ -245,16 +304,18 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
         new("assign-show", running::<V>)
             .about("the attributes are read while adapter 2 is assigned")
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
-            .thread("matrix_show", |w| _ = matrix_show(w, 0))
+            .thread("matrix_show", |w| shows_one_of(w, &[&[1], &[1, 2]], &[&[]]))
             .proved(),
         new("control-domains", running::<V>)
             .about("a control domain is assigned and another unassigned, while it is shown")
-            .thread("assign_control_domain_store", |w| assign_control_domain_store(w, 0, 7))
-            .thread("unassign_control_domain_store", |w| {
-                assign_control_domain_store(w, 0, 8);
-                unassign_control_domain_store(w, 0, 8);
+            .thread("assign_control_domain_store", |w| {
+                _ = assign_store(w, 0, Resource::ControlDomain(7))
             })
-            .thread("matrix_show", |w| _ = matrix_show(w, 0))
+            .thread("unassign_control_domain_store", |w| {
+                _ = assign_store(w, 0, Resource::ControlDomain(8));
+                unassign_store(w, 0, Resource::ControlDomain(8));
+            })
+            .thread("matrix_show", |w| shows_one_of(w, &[&[1]], &[&[], &[7], &[8], &[7, 8]]))
             .proved(),
         new("apmask-assign", running::<V>)
             .about("the host takes adapter 2 back while it is assigned")
@@ -374,7 +435,7 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
         new("gain-unbind", lacking_second::<V>)
             .about("the host gains a domain while its queue is unbound")
             .thread("scan", |w| {
-                w.ap_scan_bus(&without_domain(SECOND.apqi), &HostConfig::everything());
+                w.ap_scan_bus(&without_domain(SECOND.apqi), &ApConfig::everything());
             })
             .thread("unbind", |w| w.bus.unbind(w, SECOND))
             .proved(),
@@ -418,7 +479,7 @@ fn all_or_nothing<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
     let new = |name: &str, world: fn() -> World| {
         scenario::<V>(&format!("hotplug/{version}/{name}"), source, world)
     };
-    let store = |w: &World| _ = ap_config_store(w, 0, &matrix(&[2]));
+    let store = |w: &World| _ = ap_config_store(w, 0, &matrix(&[2]).into());
     vec![
         new("ap-config-pqap", running::<V>)
             .about("adapter 1 is exchanged for 2 while the guest executes PQAP(AQIC) on its queue")

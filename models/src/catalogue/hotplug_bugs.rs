@@ -7,23 +7,23 @@ use selvedge_core::sync::Tracked;
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, invariant_broken};
 
 use super::hotplug::{
-    SECOND, apmask, assign, closed, gain, lose, pqap, queue, running, scenario, two_domains,
-    unassign, unbound, without, without_control_domain, without_domain,
+    SECOND, apmask, assign, closed, gain, lose, not_made, pqap, queue, running, scenario,
+    two_domains, unassign, unbound, without, without_control_domain, without_domain,
 };
 use super::matrix::{IRQ, matrix};
 use super::sources;
-use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
+use crate::ap::{ApConfig, ApMask, ApMatrix, Apqn, Errno};
 use crate::vfio_ap::ap_config::{ap_config_show, ap_config_store};
 use crate::vfio_ap::ap_queue::{ApQueue, Irq, ResponseCode};
-use crate::vfio_ap::assign::{Resource, assign_control_domain_store, assign_store, unassign_store};
-use crate::vfio_ap::guests::HostConfig;
+use crate::vfio_ap::assign::{assign_store, unassign_store};
+use crate::vfio_ap::mdev_probe::vfio_ap_mdev_probe;
 use crate::vfio_ap::p15::P15;
 use crate::vfio_ap::p17::{P17, P17FailurePath};
 use crate::vfio_ap::queue_device::{Kzalloc, status_show, vfio_ap_mdev_probe_queue};
+use crate::vfio_ap::resource::Resource;
 use crate::vfio_ap::v5_15::V5_15;
 use crate::vfio_ap::v6_0::{
     V6_0, V6_0Rc1, V6_2, V6_3, V6_6, V6_8, V6_15, V2026, V2026Mended, V2026Unlinking,
-    vfio_ap_mdev_probe,
 };
 use crate::vfio_ap::world::{Aqic, Version, World};
 
@@ -257,17 +257,13 @@ fn config() -> Vec<Scenario> {
         let source = "commits 6b8a02e216f6 and 3c77c525fe3c, 2026";
         bug::<V>(&format!("b19-control-domain/{name}"), source, with_control_domain::<V>)
             .about("the host loses one of two control domains, and the guest that has it keeps it")
-            .thread("scan", |w| {
-                w.ap_scan_bus(&HostConfig::everything(), &without_control_domain(7))
-            })
+            .thread("scan", |w| w.ap_scan_bus(&ApConfig::everything(), &without_control_domain(7)))
     }
     fn garbage<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commits f848cba767e5, v6.8, and bf09b9d7cd78, 2026";
         bug::<V>(&format!("b19-uninitialised-mask/{name}"), source, lacking_control_domain::<V>)
             .about("the host gains a control domain, and the guest's queues are reset")
-            .thread("scan", |w| {
-                w.ap_scan_bus(&without_control_domain(7), &HostConfig::everything())
-            })
+            .thread("scan", |w| w.ap_scan_bus(&without_control_domain(7), &ApConfig::everything()))
     }
     fn three_adapters<V: Version>() -> World {
         let queues = [1, 2, 3].map(|apid| ApQueue::new(queue(apid)));
@@ -278,14 +274,14 @@ fn config() -> Vec<Scenario> {
     }
     fn with_control_domain<V: Version>() -> World {
         let world = running::<V>();
-        assign_control_domain_store(&world, 0, 7);
-        assign_control_domain_store(&world, 0, 8);
+        _ = assign_store(&world, 0, Resource::ControlDomain(7));
+        _ = assign_store(&world, 0, Resource::ControlDomain(8));
         world
     }
     fn lacking_control_domain<V: Version>() -> World {
         let world = running::<V>();
         world.matrix_dev.guests_lock.lock().info = without_control_domain(7);
-        assign_control_domain_store(&world, 0, 7);
+        _ = assign_store(&world, 0, Resource::ControlDomain(7));
         world
     }
     let nothing = "a device that loses nothing is handled as if it did: no guest can tell";
@@ -351,12 +347,12 @@ fn ap_config() -> Vec<Scenario> {
     const SOURCE: &str = "`ap_config_show` in `drivers/s390/crypto/vfio_ap_ops.c`, v6.10";
     const OLD: [u8; 2] = [1, 4];
     const NEW: [u8; 2] = [2, 5];
-    fn product([apid, apqi]: [u8; 2]) -> ApMatrix {
-        ApMatrix { apm: ApMask::of([apid]), aqm: ApMask::of([apqi]) }
+    fn product([apid, apqi]: [u8; 2]) -> ApConfig {
+        ApMatrix { apm: ApMask::of([apid]), aqm: ApMask::of([apqi]) }.into()
     }
     fn world<V: Version>() -> World {
         let queues = [OLD, NEW].map(|[apid, apqi]| ApQueue::new(Apqn { apid, apqi }));
-        World::with_queues::<V>(1, 1, &[product(OLD)], queues)
+        World::with_queues::<V>(1, 1, &[product(OLD).matrix], queues)
     }
     fn refused<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b25-refused-masks/{name}"), SOURCE, world::<V>)
@@ -398,18 +394,16 @@ fn ap_config() -> Vec<Scenario> {
 /// B26: a device is put on the list while others walk it.
 fn mdev_list() -> Vec<Scenario> {
     const SOURCE: &str = "commit 7fa61c29850d, 2026";
-    fn not_made<V: Version>() -> World {
+    fn world<V: Version>() -> World {
         let world = unbound::<V>();
         V::close(&world, 1);
-        world.matrix_dev.lock.lock().mdevs[1].listed = false;
-        world.matrix_dev.mdev_list.list_del(1);
-        world
+        not_made(world, 1)
     }
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
-        bug::<V>(&format!("b26-unlocked-list/{name}"), SOURCE, not_made::<V>)
+        bug::<V>(&format!("b26-unlocked-list/{name}"), SOURCE, world::<V>)
             .about("a device is made while a queue is bound, and its number looked for on the list")
             .thread("bind", |w| w.bus.bind(w, queue(2)))
-            .thread("create", |w| vfio_ap_mdev_probe(w, 1))
+            .thread("create", |w| vfio_ap_mdev_probe(w, 1, || Ok(())).expect("VFIO takes it"))
     }
     vec![
         new::<V6_0>("v6.0").refuted(broken("INV-20")),
@@ -506,7 +500,7 @@ fn filtering() -> Vec<Scenario> {
             .about(
                 "the host gains a domain of which adapter 1 has no queue: the adapter comes back",
             )
-            .thread("scan", |w| w.ap_scan_bus(&without_domain(5), &HostConfig::everything()))
+            .thread("scan", |w| w.ap_scan_bus(&without_domain(5), &ApConfig::everything()))
     }
     fn not_reset<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commit f848cba767e5, v6.8";

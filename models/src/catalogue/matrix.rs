@@ -12,17 +12,16 @@
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
 use super::sources;
-use crate::ap::{ApMask, ApMatrix, Apqn};
+use crate::ap::{ApConfig, ApMask, ApMatrix, Apqn};
 use crate::vfio_ap::ap_queue::{ApQueue, Irq};
-use crate::vfio_ap::guests::HostConfig;
 use crate::vfio_ap::invariants;
 use crate::vfio_ap::p15::P15;
 use crate::vfio_ap::p17::{P17, P17HookKept};
 use crate::vfio_ap::v5_3::V5_3;
 use crate::vfio_ap::v5_11::V5_11;
 use crate::vfio_ap::v5_13::{V5_13, V5_15Bisect};
-use crate::vfio_ap::v5_15::V5_15;
-use crate::vfio_ap::v6_0::{V6_0, V6_3, V6_8, V6_15, V2026};
+use crate::vfio_ap::v5_15::{V5_15, V5_19};
+use crate::vfio_ap::v6_0::{V6_0, V6_3, V6_4, V6_6, V6_8, V6_15, V2026};
 use crate::vfio_ap::world::{Aqic, Version, World};
 
 const V5_11_SOURCE: &str = "commit f21916ec4826, v5.11; the report in the text of 0cc00c8d4050";
@@ -108,6 +107,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         ),
         row::<V5_15>("v5.15", sources::V5_15, Set, ok()),
         row::<V5_15>("v5.15", sources::V5_15, Unset, ok()),
+        row::<V5_19>("v5.19", sources::V5_19, Set, ok()),
+        row::<V5_19>("v5.19", sources::V5_19, Unset, ok()),
     ];
     for update in [Assign, Unassign, Probe, Remove] {
         all.push(row::<P15>("p15", sources::P15, update, deadlocks(circle())));
@@ -124,6 +125,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     for update in Update::ALL {
         all.push(row::<V6_0>("v6.0", sources::V6_0, update, ok()));
         all.push(row::<V6_3>("v6.2", sources::V6_2, update, ok()));
+        all.push(row::<V6_4>("v6.4", sources::V6_4, update, ok()));
+        all.push(row::<V6_6>("v6.6", sources::V6_6, update, ok()));
         all.push(row::<V6_8>("v6.8", sources::V6_8, update, ok()));
         all.push(row::<V6_15>("v6.15", sources::V6_15, update, ok()));
         all.push(row::<V2026>("2026", sources::V2026, update, ok()));
@@ -232,7 +235,7 @@ impl Update {
             Self::Probe => w.bus.bind(w, QUEUE),
             Self::Remove => w.bus.unbind(w, QUEUE),
             Self::Config => {
-                let old = HostConfig::everything();
+                let old = ApConfig::everything();
                 let mut new = old;
                 new.matrix.apm.set(2, false);
                 w.ap_scan_bus(&old, &new);

@@ -7,7 +7,6 @@ use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
 use super::matrix::{ENABLE, QUEUE, matrix};
 use super::sources;
-use crate::ap::ApMask;
 use crate::vfio_ap::ap_queue::{ApQueue, Association, Config, ResponseCode};
 use crate::vfio_ap::p15::P15;
 use crate::vfio_ap::p17::P17;
@@ -20,7 +19,6 @@ use crate::vfio_ap::v6_0::{V6_0, V2026};
 use crate::vfio_ap::world::{Aqic, Version, World};
 
 const V5_11_SOURCE: &str = "commit 6c12a6384e0c, v5.11 to v6.3";
-const V6_4: &str = "commits 62414d901c3a, 0daf9878a799 and 3ba41768105c, v6.4";
 const V6_6: &str = "commits 9261f0438835, dd174833e44e and 411b0109daa5, v6.6";
 const V6_6_SECRETS: &str = "commits 9261f0438835, 411b0109daa5 and e1f17f8ea93d, v6.6";
 
@@ -33,10 +31,10 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     };
     vec![
         slow("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-08")),
-        slow("v6.4", V6_4, Protocol::V6_4).refuted(broken("INV-08")),
+        slow("v6.4", sources::V6_4, Protocol::V6_4).refuted(broken("INV-08")),
         slow("v6.6", V6_6, Protocol::V6_6).proved(),
         somebody_elses("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-08")),
-        somebody_elses("v6.4", V6_4, Protocol::V6_4).refuted(broken("INV-08")),
+        somebody_elses("v6.4", sources::V6_4, Protocol::V6_4).refuted(broken("INV-08")),
         somebody_elses("v6.6", V6_6, Protocol::V6_6).proved(),
         deconfigured("v5.11", V5_11_SOURCE, Protocol::V5_11).proved(),
         deconfigured("v6.6", V6_6, Protocol::V6_6).proved(),
@@ -46,7 +44,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         associating("v5.11", V5_11_SOURCE, Protocol::V5_11).proved(),
         associating("v6.6", V6_6_SECRETS, Protocol::V6_6).proved(),
         associating_handed_over("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-17")),
-        associating_handed_over("v6.4", V6_4, Protocol::V6_4).refuted(broken("INV-17")),
+        associating_handed_over("v6.4", sources::V6_4, Protocol::V6_4).refuted(broken("INV-17")),
         associating_handed_over("v6.6", V6_6_SECRETS, Protocol::V6_6).proved(),
         stuck("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-08")),
         stuck("v6.6", V6_6, Protocol::V6_6).refuted(for_ever()),
@@ -198,7 +196,7 @@ fn changes_hands(
         .thread("unplug and plug", move |w| {
             w.guest(0).crypto_clear_masks(&w.machine);
             reset(w, protocol);
-            w.guest(1).crypto_set_masks(&w.machine, matrix(&[1]), ApMask::default());
+            w.guest(1).crypto_set_masks(&w.machine, matrix(&[1]).into());
             w.guest(1).crypto_clear_masks(&w.machine);
         })
         .thread("machine", |w| w.machine.finish_reset(QUEUE))

@@ -372,9 +372,6 @@ impl World {
                 format!("{registered:?} is registered, {believed:?} attached, {table:?} noted");
             judge(&self.machine, "I-1", message);
         }
-        if released && registered.is_some() {
-            judge(&self.machine, "I-1", format!("{registered:?} is registered for what is gone"));
-        }
         for number in (0..DOMAINS).filter(|number| !freed.contains(&Dom::Paging(*number))) {
             let listed = self.listed(zdev, number);
             if listed > 0 && released {

@@ -9,18 +9,20 @@
 use selvedge_core::function;
 use selvedge_core::sync::Atomic;
 
-use super::assign::{Resource, unassign, validate};
+use super::assign::{unassign, validate};
 use super::commits::Commit;
-use super::filter::filter_and_update;
+use super::filter::{filter_and_update, vfio_ap_mdev_filter_cdoms};
 use super::locks::get_update_locks_for_mdev;
+use super::resource::Resource;
 use super::world::World;
-use crate::ap::{ApMask, ApMatrix, Errno};
+use crate::ap::{ApConfig, ApMask, ApMatrix, Errno};
 
 /// The masks of a mediated device, for those who read them without a lock.
 #[derive(Debug)]
 pub struct Masks {
     apm: Atomic,
     aqm: Atomic,
+    adm: Atomic,
 }
 
 /// The first word of a mask, its first bit the highest.
@@ -33,28 +35,44 @@ fn mask(word: u64) -> ApMask {
 }
 
 impl Masks {
-    /// The masks of `matrix`.
-    pub fn new(matrix: &ApMatrix) -> Self {
-        let apm = Atomic::new("matrix.apm", word(&matrix.apm));
-        Self { apm, aqm: Atomic::new("matrix.aqm", word(&matrix.aqm)) }
+    /// The masks of a device that these are assigned to.
+    pub fn new(config: &ApConfig) -> Self {
+        let ApConfig { matrix: ApMatrix { apm, aqm }, adm } = config;
+        Self {
+            apm: Atomic::new("matrix.apm", word(apm)),
+            aqm: Atomic::new("matrix.aqm", word(aqm)),
+            adm: Atomic::new("matrix.adm", word(adm)),
+        }
     }
 
+    /// Writes one mask after the other.
     #[track_caller]
-    fn install(&self, matrix: &ApMatrix) {
-        self.set_apm(&matrix.apm);
-        self.aqm.store(word(&matrix.aqm));
+    fn install(&self, config: &ApConfig) {
+        self.apm.store(word(&config.matrix.apm));
+        self.aqm.store(word(&config.matrix.aqm));
+        self.adm.store(word(&config.adm));
     }
 
-    /// Writes the adapters.
+    /// Writes the mask that a resource is in.
     #[track_caller]
-    pub fn set_apm(&self, apm: &ApMask) {
-        self.apm.store(word(apm));
+    pub fn write(&self, resource: Resource, config: &ApConfig) {
+        match resource {
+            Resource::Adapter(_) => self.apm.store(word(&config.matrix.apm)),
+            Resource::Domain(_) => self.aqm.store(word(&config.matrix.aqm)),
+            Resource::ControlDomain(_) => self.adm.store(word(&config.adm)),
+        }
+    }
+
+    /// Reads adapters and domains, one after the other.
+    #[track_caller]
+    pub fn load_matrix(&self) -> ApMatrix {
+        ApMatrix { apm: mask(self.apm.load()), aqm: mask(self.aqm.load()) }
     }
 
     /// Reads one mask after the other.
     #[track_caller]
-    pub fn load(&self) -> ApMatrix {
-        ApMatrix { apm: mask(self.apm.load()), aqm: mask(self.aqm.load()) }
+    pub fn load(&self) -> ApConfig {
+        ApConfig { matrix: self.load_matrix(), adm: mask(self.adm.load()) }
     }
 }
 
@@ -65,17 +83,17 @@ impl Masks {
 /// # Errors
 ///
 /// [`Errno::Eaddrnotavail`] and [`Errno::Eaddrinuse`], as for each adapter and domain alone.
-pub fn ap_config_store(w: &World, mdev: usize, new: &ApMatrix) -> Result<(), Errno> {
+pub fn ap_config_store(w: &World, mdev: usize, new: &ApConfig) -> Result<(), Errno> {
     let _function = function("ap_config_store");
     let ap_perms = w.bus.ap_perms_mutex().lock();
     let mut locks = get_update_locks_for_mdev(w, mdev);
-    let old = locks.mdevs.mdevs[mdev].matrix;
+    let old = locks.mdevs.mdevs[mdev].assigned();
     let masks = &w.matrix_dev.mdev(mdev).masks;
     masks.install(new);
-    let valid = validate(&ap_perms, &locks, mdev, new);
+    let valid = validate(&ap_perms, &locks, mdev, &new.matrix);
     masks.install(&old);
     if valid.is_ok() {
-        let removed = old.without(new);
+        let removed = old.without(new).matrix;
         for apid in removed.apm.bits() {
             unassign(w, &mut locks, mdev, Resource::Adapter(apid));
         }
@@ -86,8 +104,12 @@ pub fn ap_config_store(w: &World, mdev: usize, new: &ApMatrix) -> Result<(), Err
         locks.assign(mdev, *new);
         w.now_assigned(&locks);
         let hashed = locks.mdevs.hashed(mdev);
-        new.apqns().filter(|apqn| !hashed.contains(apqn)).for_each(|apqn| locks.link(apqn, mdev));
-        filter_and_update(w, &mut locks, mdev, new);
+        let linked = new.matrix.apqns().filter(|apqn| !hashed.contains(apqn));
+        linked.for_each(|apqn| locks.link(apqn, mdev));
+        if vfio_ap_mdev_filter_cdoms(&mut locks, mdev) {
+            locks.update_guest_apcb(mdev);
+        }
+        filter_and_update(w, &mut locks, mdev, &new.matrix);
     }
     locks.release();
     ap_perms.unlock();
@@ -95,20 +117,21 @@ pub fn ap_config_store(w: &World, mdev: usize, new: &ApMatrix) -> Result<(), Err
 }
 
 /// `ap_config_show`. Locks: none.
-pub fn ap_config_show(w: &World, mdev: usize) -> ApMatrix {
+pub fn ap_config_show(w: &World, mdev: usize) -> ApConfig {
     let _function = function("ap_config_show");
     if w.has(Commit::ApConfigUnderLock) {
-        return w.matrix_dev.lock.lock().mdevs[mdev].matrix;
+        return w.matrix_dev.lock.lock().mdevs[mdev].assigned();
     }
     w.matrix_dev.mdev(mdev).masks.load()
 }
 
-/// `matrix_show` and `guest_matrix_show`: what is assigned, and what of it a guest gets.
+/// `matrix_show`, `control_domains_show` and `guest_matrix_show`: what is assigned, and what of it
+/// a guest gets.
 ///
 /// Locks: `mdevs_lock`.
-pub fn matrix_show(w: &World, mdev: usize) -> (ApMatrix, ApMatrix) {
+pub fn matrix_show(w: &World, mdev: usize) -> (ApConfig, ApConfig) {
     let _function = function("matrix_show");
     let mdevs = w.matrix_dev.lock.lock();
     let m = &mdevs.mdevs[mdev];
-    (m.matrix, m.shadow_apcb)
+    (m.assigned(), m.shadow())
 }

@@ -8,11 +8,10 @@ use selvedge_core::sync::Tracked;
 use super::ap_queue::{ApQueue, Config};
 use super::commits::Commit;
 use super::config::{vfio_ap_on_cfg_changed, vfio_ap_on_scan_complete};
-use super::guests::HostConfig;
 use super::locks::UpdateLocks;
 use super::v6_0::vfio_ap_mdev_remove;
 use super::world::World;
-use crate::ap::{ApDriver, ApMask, Apqn, Errno};
+use crate::ap::{ApConfig, ApDriver, ApMask, Apqn, Errno};
 
 impl ApDriver for World {
     /// `vfio_ap_mdev_resource_in_use`. Up to v5.19 nobody asks.
@@ -59,10 +58,10 @@ impl World {
     ///
     /// Locks: those of [`vfio_ap_on_cfg_changed`]; then, for each queue that is lost or gained,
     /// the device lock and what the driver takes; then those of [`vfio_ap_on_scan_complete`].
-    pub fn ap_scan_bus(&self, old: &HostConfig, new: &HostConfig) {
+    pub fn ap_scan_bus(&self, old: &ApConfig, new: &ApConfig) {
         let _function = function("ap_scan_bus");
         let (lost, gained) = (old.without(new), new.without(old));
-        let concerns = |changed: &HostConfig, apqn: Apqn| {
+        let concerns = |changed: &ApConfig, apqn: Apqn| {
             changed.matrix.apm.test(apqn.apid) || changed.matrix.aqm.test(apqn.apqi)
         };
         for apqn in self.bus.apqns() {

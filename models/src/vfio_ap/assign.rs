@@ -13,45 +13,14 @@ use super::commits::Commit;
 use super::filter::{filter_and_update, vfio_ap_mdev_filter_cdoms};
 use super::locks::{UpdateLocks, get_update_locks_for_mdev};
 use super::reset_work::vfio_ap_mdev_reset_qlist;
+use super::resource::Resource;
 use super::world::World;
-use crate::ap::{ApMask, ApMatrix, ApPerms, Apqn, Errno};
+use crate::ap::{ApMatrix, ApPerms, Apqn, Errno};
 
-/// What is assigned or unassigned.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Resource {
-    /// An adapter.
-    Adapter(u8),
-    /// A usage domain.
-    Domain(u8),
-}
-
-impl Resource {
-    /// The queues that come or go with it.
-    fn queues(self, matrix: &ApMatrix) -> ApMatrix {
-        match self {
-            Self::Adapter(apid) => ApMatrix { apm: ApMask::of([apid]), aqm: matrix.aqm },
-            Self::Domain(apqi) => ApMatrix { apm: matrix.apm, aqm: ApMask::of([apqi]) },
-        }
-    }
-
-    fn is_in(self, matrix: &ApMatrix) -> bool {
-        match self {
-            Self::Adapter(apid) => matrix.apm.test(apid),
-            Self::Domain(apqi) => matrix.aqm.test(apqi),
-        }
-    }
-
-    fn set(self, matrix: &mut ApMatrix, value: bool) {
-        match self {
-            Self::Adapter(apid) => matrix.apm.set(apid, value),
-            Self::Domain(apqi) => matrix.aqm.set(apqi, value),
-        }
-    }
-}
-
-/// `assign_adapter_store` and `assign_domain_store`.
+/// `assign_adapter_store`, `assign_domain_store` and `assign_control_domain_store`.
 ///
-/// Locks: `ap_perms_mutex` -> `guests_lock` -> `kvm->lock` -> `mdevs_lock`.
+/// Locks: `ap_perms_mutex` -> `guests_lock` -> `kvm->lock` -> `mdevs_lock`; for a control domain
+/// all but the first.
 ///
 /// # Errors
 ///
@@ -62,10 +31,11 @@ impl Resource {
 ///
 /// INV-20 if it is assigned already, before commit 1918f2b20c3d.
 pub fn assign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
-    let _function = function(match resource {
-        Resource::Adapter(_) => "assign_adapter_store",
-        Resource::Domain(_) => "assign_domain_store",
-    });
+    let _function = function(resource.assign_store());
+    if let Resource::ControlDomain(_) = resource {
+        assign_control_domain_store(w, mdev, resource);
+        return Ok(());
+    }
     let ap_perms = w.bus.ap_perms_mutex().lock();
     let mut locks = get_update_locks_for_mdev(w, mdev);
     let result = assign(w, &ap_perms, &mut locks, mdev, resource);
@@ -81,14 +51,13 @@ fn assign(
     mdev: usize,
     resource: Resource,
 ) -> Result<(), Errno> {
-    let mut matrix = locks.mdevs.mdevs[mdev].matrix;
-    if w.has(Commit::AssignedOnce) && resource.is_in(&matrix) {
+    let assigned = locks.mdevs.mdevs[mdev].assigned();
+    if w.has(Commit::AssignedOnce) && resource.is_in(&assigned) {
         return Ok(());
     }
-    let added = resource.queues(&matrix);
+    let added = resource.queues(&assigned.matrix);
     validate(ap_perms, locks, mdev, &added)?;
-    resource.set(&mut matrix, true);
-    locks.assign(mdev, matrix);
+    locks.assign(mdev, resource.set(assigned, true));
     w.now_assigned(locks);
     added.apqns().for_each(|apqn| locks.link(apqn, mdev));
     filter_and_update(w, locks, mdev, &added);
@@ -111,16 +80,27 @@ pub fn validate(
     locks.mdevs.verify_no_sharing(mdev, added)
 }
 
-/// `unassign_adapter_store` and `unassign_domain_store`.
+/// `assign_control_domain_store`: who controls a domain takes it from nobody, so `ap_perms_mutex`
+/// is not taken and nothing verified.
+///
+/// Locks: `guests_lock` -> `kvm->lock` -> `mdevs_lock`.
+fn assign_control_domain_store(w: &World, mdev: usize, resource: Resource) {
+    let mut locks = get_update_locks_for_mdev(w, mdev);
+    let assigned = locks.mdevs.mdevs[mdev].assigned();
+    locks.assign(mdev, resource.set(assigned, true));
+    if vfio_ap_mdev_filter_cdoms(&mut locks, mdev) {
+        locks.update_guest_apcb(mdev);
+    }
+    locks.release();
+}
+
+/// `unassign_adapter_store`, `unassign_domain_store` and `unassign_control_domain_store`.
 ///
 /// Locks: `guests_lock` -> `kvm->lock` -> `mdevs_lock` -> `iommu->lock`.
 pub fn unassign_store(w: &World, mdev: usize, resource: Resource) {
-    let _function = function(match resource {
-        Resource::Adapter(_) => "unassign_adapter_store",
-        Resource::Domain(_) => "unassign_domain_store",
-    });
+    let _function = function(resource.unassign_store());
     let mut locks = get_update_locks_for_mdev(w, mdev);
-    if resource.is_in(&locks.mdevs.mdevs[mdev].matrix) {
+    if resource.is_in(&locks.mdevs.mdevs[mdev].assigned()) {
         unassign(w, &mut locks, mdev, resource);
     }
     locks.release();
@@ -131,19 +111,18 @@ pub fn unassign_store(w: &World, mdev: usize, resource: Resource) {
 /// The queues leave the table. Those that the guest had are reset, and point to the mediated
 /// device no more. The others still do (B15).
 pub fn unassign(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, resource: Resource) {
-    let mut matrix = locks.mdevs.mdevs[mdev].matrix;
-    let removed = resource.queues(&matrix);
-    resource.set(&mut matrix, false);
-    locks.assign(mdev, matrix);
+    let assigned = locks.mdevs.mdevs[mdev].assigned();
+    let removed = resource.queues(&assigned.matrix);
+    locks.assign(mdev, resource.set(assigned, false));
     w.now_assigned(locks);
-    let shadow = locks.mdevs.mdevs[mdev].shadow_apcb;
+    let shadow = locks.mdevs.mdevs[mdev].shadow();
     let hashed: Vec<Apqn> = locks.mdevs.hashed(mdev);
     let unlinked: Vec<Apqn> = hashed.into_iter().filter(|apqn| removed.contains(*apqn)).collect();
     unlinked.iter().for_each(|apqn| locks.unlink_queue_fr_mdev(*apqn));
     let (plugged, withheld): (Vec<Apqn>, Vec<Apqn>) =
-        unlinked.iter().partition(|apqn| shadow.contains(**apqn));
+        unlinked.iter().partition(|apqn| shadow.matrix.contains(**apqn));
     if resource.is_in(&shadow) {
-        resource.set(&mut locks.mdevs.mdevs[mdev].shadow_apcb, false);
+        locks.mdevs.mdevs[mdev].set_shadow(resource.set(shadow, false));
         locks.update_guest_apcb(mdev);
     }
     _ = vfio_ap_mdev_reset_qlist(w, &mut locks.mdevs, &plugged);
@@ -151,28 +130,4 @@ pub fn unassign(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, resource: R
     if w.has(Commit::UnlinkAll) {
         withheld.iter().for_each(|apqn| locks.unlink_mdev_fr_queue(*apqn));
     }
-}
-
-/// `assign_control_domain_store`. Locks: `guests_lock` -> `kvm->lock` -> `mdevs_lock`.
-pub fn assign_control_domain_store(w: &World, mdev: usize, domain: u8) {
-    let _function = function("assign_control_domain_store");
-    let mut locks = get_update_locks_for_mdev(w, mdev);
-    locks.mdevs.mdevs[mdev].adm.set(domain, true);
-    locks.guests.assigned[mdev].adm.set(domain, true);
-    if vfio_ap_mdev_filter_cdoms(&mut locks, mdev) {
-        locks.update_guest_apcb(mdev);
-    }
-    locks.release();
-}
-
-/// `unassign_control_domain_store`. Locks: `guests_lock` -> `kvm->lock` -> `mdevs_lock`.
-pub fn unassign_control_domain_store(w: &World, mdev: usize, domain: u8) {
-    let _function = function("unassign_control_domain_store");
-    let mut locks = get_update_locks_for_mdev(w, mdev);
-    locks.mdevs.mdevs[mdev].adm.set(domain, false);
-    locks.guests.assigned[mdev].adm.set(domain, false);
-    if vfio_ap_mdev_filter_cdoms(&mut locks, mdev) {
-        locks.update_guest_apcb(mdev);
-    }
-    locks.release();
 }

@@ -21,6 +21,9 @@ pub enum Commit {
     ProbeUndone,
     /// v6.3, f12bcdc615d6 in stable: "fix memory leak in vfio_ap device driver".
     MatrixDevFreed,
+    /// v6.4, 62414d901c3a, 0daf9878a799, 3ba41768105c, 5a42b348adf9, 51d4d9877087 and 7cb7636a1ac1: a
+    /// reset is polled ten times, and what the queue answers is looked at.
+    ResetPolled,
     /// v6.6, f88fb1335733 "make sure nib is shared": a protected guest's notification byte must be
     /// on a page that the host may write to.
     NibShared,

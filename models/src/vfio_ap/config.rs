@@ -13,12 +13,11 @@ use selvedge_core::function;
 
 use super::commits::Commit;
 use super::filter::{filter_and_update, vfio_ap_mdev_filter_cdoms};
-use super::guests::HostConfig;
 use super::locks::{GuestsLocked, UpdateLocks, lock_guest};
 use super::matrix_dev::not_null;
 use super::reset_work::vfio_ap_mdev_reset_queues_of;
 use super::world::World;
-use crate::ap::{ApMask, ApMatrix};
+use crate::ap::{ApConfig, ApMask, ApMatrix};
 
 /// `vfio_ap_on_cfg_changed`.
 ///
@@ -27,7 +26,7 @@ use crate::ap::{ApMask, ApMatrix};
 /// # Violations
 ///
 /// INV-20 if `mdev_list` changes meanwhile; NULL if a mediated device has no guest, before 2026.
-pub fn vfio_ap_on_cfg_changed(w: &World, new: &HostConfig, old: &HostConfig) {
+pub fn vfio_ap_on_cfg_changed(w: &World, new: &ApConfig, old: &ApConfig) {
     let _function = function("vfio_ap_on_cfg_changed");
     let guests = w.matrix_dev.guests_lock.lock();
     let mut guests = cfg_remove(w, guests, &old.without(new));
@@ -52,7 +51,7 @@ fn expect_guest(w: &World, mdev: usize) {
 fn cfg_remove<'a>(
     w: &'a World,
     mut guests: GuestsLocked<'a>,
-    removed: &HostConfig,
+    removed: &ApConfig,
 ) -> GuestsLocked<'a> {
     let _function = function("vfio_ap_mdev_cfg_remove");
     if removed.is_empty() {
@@ -86,7 +85,7 @@ fn take_away(w: &World, mask: &mut ApMask, lost: &ApMask) -> bool {
 }
 
 /// `vfio_ap_mdev_hot_unplug_cfg`: the guest loses what the host has lost.
-fn hot_unplug_cfg(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, lost: &HostConfig) {
+fn hot_unplug_cfg(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, lost: &ApConfig) {
     let shadow = &mut locks.mdevs.mdevs[mdev];
     let adapters = take_away(w, &mut shadow.shadow_apcb.apm, &lost.matrix.apm);
     let domains = take_away(w, &mut shadow.shadow_apcb.aqm, &lost.matrix.aqm);
@@ -115,14 +114,14 @@ pub fn vfio_ap_on_scan_complete(w: &World) {
         let mut locks = lock_guest(w, guests, Some(mdev));
         hot_plug_cfg(w, &mut locks, mdev, &added);
         guests = locks.release_guest();
-        guests.added[mdev] = HostConfig::default();
+        guests.added[mdev] = ApConfig::default();
     }
     w.matrix_dev.mdev_list.walked();
     guests.unlock();
 }
 
 /// `vfio_ap_mdev_hot_plug_cfg`: the guest gets what the host has gained.
-fn hot_plug_cfg(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, added: &HostConfig) {
+fn hot_plug_cfg(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, added: &ApConfig) {
     let _function = function("vfio_ap_mdev_hot_plug_cfg");
     let queues = added.matrix != ApMatrix::default();
     if queues {

@@ -8,52 +8,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::ap::{ApMask, ApMatrix, Apqn};
-
-/// The host's AP configuration, `struct ap_config_info`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct HostConfig {
-    /// Adapters and usage domains.
-    pub matrix: ApMatrix,
-    /// Control domains.
-    pub adm: ApMask,
-}
+use crate::ap::{ApConfig, Apqn};
 
 /// What may be read, and some of it written, with `guests_lock` alone.
 #[derive(PartialEq, Eq, Hash, Debug, Default)]
 pub struct Guests {
     /// What is assigned to each mediated device, by number: usage, and control domains.
-    pub assigned: Vec<HostConfig>,
+    pub assigned: Vec<ApConfig>,
     /// What the host has gained of it, from the change of its configuration until the scan is
     /// complete: `apm_add`, `aqm_add` and `adm_add`.
-    pub added: Vec<HostConfig>,
+    pub added: Vec<ApConfig>,
     /// `q->matrix_mdev` of the queues.
     pub links: BTreeMap<Apqn, usize>,
     /// `matrix_dev->info`: the host's configuration, as the driver knows it.
-    pub info: HostConfig,
-}
-
-impl HostConfig {
-    /// Every adapter and domain.
-    pub fn everything() -> Self {
-        let matrix = ApMatrix { apm: ApMask::all(), aqm: ApMask::all() };
-        Self { matrix, adm: ApMask::all() }
-    }
-
-    /// What both have.
-    #[must_use]
-    pub fn and(&self, other: &Self) -> Self {
-        Self { matrix: self.matrix.and(&other.matrix), adm: self.adm.and(&other.adm) }
-    }
-
-    /// What `other` lacks.
-    #[must_use]
-    pub fn without(&self, other: &Self) -> Self {
-        Self { matrix: self.matrix.without(&other.matrix), adm: self.adm.without(&other.adm) }
-    }
-
-    /// Whether there is nothing in it.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
+    pub info: ApConfig,
 }

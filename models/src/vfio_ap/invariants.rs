@@ -13,7 +13,7 @@ use super::commits::Commit;
 use super::guests::Guests;
 use super::matrix_dev::Mdevs;
 use super::world::World;
-use crate::ap::{ApMask, ApMatrix, Apqn};
+use crate::ap::{ApConfig, ApMatrix, Apqn};
 
 /// An invariant that is broken, and how.
 pub type Broken = Option<(&'static str, String)>;
@@ -36,13 +36,8 @@ pub fn shadows(guests: &Guests, mdevs: &Mdevs) -> Broken {
 
 /// INV-10, `REQUESTED` and INV-21 of a guest that has these queues and control domains by mediated
 /// device `mdev`.
-pub fn guest(
-    guests: &Guests,
-    mdevs: &Mdevs,
-    mdev: usize,
-    (apcb, adm): (ApMatrix, ApMask),
-) -> Broken {
-    for apqn in apcb.apqns() {
+pub fn guest(guests: &Guests, mdevs: &Mdevs, mdev: usize, has: ApConfig) -> Broken {
+    for apqn in has.matrix.apqns() {
         let what = match mdevs.queues.get(&apqn) {
             None => "is not bound to the driver",
             Some(queue) if !queue.hashed || queue.matrix_mdev != Some(mdev) => "is not linked",
@@ -54,10 +49,10 @@ pub fn guest(
     }
     let m = &mdevs.mdevs[mdev];
     if m.requested {
-        let apqn = apcb.apqns().next()?;
+        let apqn = has.matrix.apqns().next()?;
         return Some(("REQUESTED", format!("a guest has queue {apqn} again, which it gave back")));
     }
-    ((apcb, adm) != (m.shadow_apcb, m.shadow_adm))
+    (has != m.shadow())
         .then(|| ("INV-21", format!("the guest of device {mdev} does not have its shadow")))
 }
 

@@ -13,7 +13,7 @@ use selvedge_core::function;
 use selvedge_core::sync::{Atomic, Kref, Mutex, MutexGuard, RwSem, Srcu, SrcuReader, Tracked};
 
 use super::machine::Machine;
-use crate::ap::{ApMask, ApMatrix};
+use crate::ap::ApConfig;
 
 /// `struct kvm`: a guest.
 #[derive(Debug)]
@@ -118,14 +118,14 @@ impl Kvm {
     /// domains. The caller holds `kvm->lock`. `kvm_s390_vcpu_block_all` keeps the vCPUs out of SIE
     /// meanwhile; it does not take their mutexes, so a vCPU in an intercept does not hold it up.
     #[track_caller]
-    pub fn crypto_set_masks(&self, machine: &Machine, apcb: ApMatrix, adm: ApMask) {
-        machine.set_apcb(self.vm, apcb, adm);
+    pub fn crypto_set_masks(&self, machine: &Machine, config: ApConfig) {
+        machine.set_apcb(self.vm, config);
     }
 
     /// `kvm_arch_crypto_clear_masks` since v5.15. The caller holds `kvm->lock`.
     #[track_caller]
     pub fn crypto_clear_masks(&self, machine: &Machine) {
-        machine.set_apcb(self.vm, ApMatrix::default(), ApMask::default());
+        machine.set_apcb(self.vm, ApConfig::default());
     }
 
     /// `KVM_S390_PV_COMMAND`: makes the guest a protected one. Since v5.7.

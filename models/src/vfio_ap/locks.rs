@@ -9,12 +9,12 @@
 use selvedge_core::sync::{MutexGuard, WriteGuard};
 use selvedge_core::{function, invariant_broken};
 
-use super::guests::{Guests, HostConfig};
+use super::guests::Guests;
 use super::invariants;
 use super::kvm::{Kvm, KvmGuard};
 use super::matrix_dev::{Locked, Queue};
 use super::world::World;
-use crate::ap::{ApMatrix, Apqn};
+use crate::ap::{ApConfig, Apqn};
 
 /// `guests_lock`, held.
 pub type GuestsLocked<'a> = MutexGuard<'a, Guests>;
@@ -153,18 +153,18 @@ impl<'a> UpdateLocks<'a> {
         let _function = function("vfio_ap_mdev_update_guest_apcb");
         if let Some((kvm, _)) = &self.kvm {
             let m = &self.mdevs.mdevs[mdev];
-            kvm.crypto_set_masks(&self.w.machine, m.shadow_apcb, m.shadow_adm);
+            kvm.crypto_set_masks(&self.w.machine, m.shadow());
         }
     }
 
     /// Changes what is assigned to a mediated device.
-    pub fn assign(&mut self, mdev: usize, matrix: ApMatrix) {
-        self.guests.assigned[mdev].matrix = matrix;
-        self.mdevs.mdevs[mdev].matrix = matrix;
+    pub fn assign(&mut self, mdev: usize, config: ApConfig) {
+        self.guests.assigned[mdev] = config;
+        self.mdevs.mdevs[mdev].assign(config);
     }
 
     /// The host's configuration that a mediated device is to be filtered by.
-    pub fn info(&self) -> HostConfig {
+    pub fn info(&self) -> ApConfig {
         self.guests.info
     }
 

@@ -24,7 +24,7 @@ use selvedge_core::sync::{Hardware, WaitQueue};
 
 use super::ap_queue::{ApQueue, Irq, ResponseCode, Status};
 use super::invariants::Broken;
-use crate::ap::{ApMask, ApMatrix, Apqn};
+use crate::ap::{ApConfig, ApMask, ApMatrix, Apqn};
 
 /// The machine.
 #[derive(Debug)]
@@ -141,10 +141,10 @@ impl Machine {
         self.settles.wake_up_all();
     }
 
-    /// Guest `vm` may now use `apcb`, and control the domains of `adm`. Its vCPUs do not run
-    /// meanwhile.
+    /// Guest `vm` may now use and control what `config` says. Its vCPUs do not run meanwhile.
     #[track_caller]
-    pub fn set_apcb(&self, vm: u8, apcb: ApMatrix, adm: ApMask) {
+    pub fn set_apcb(&self, vm: u8, config: ApConfig) {
+        let ApConfig { matrix: apcb, adm } = config;
         self.state.execute_checked("write APCB", |state| {
             let broken = state.shared(vm, &apcb).or_else(|| state.uncleaned(vm, &apcb));
             state.apcb.insert(vm, apcb);
@@ -156,15 +156,15 @@ impl Machine {
     /// What guest `vm` may use now.
     #[track_caller]
     pub fn apcb(&self, vm: u8) -> ApMatrix {
-        self.masks(vm).0
+        self.masks(vm).matrix
     }
 
     /// What guest `vm` may use now, and the domains that it may control.
     #[track_caller]
-    pub fn masks(&self, vm: u8) -> (ApMatrix, ApMask) {
+    pub fn masks(&self, vm: u8) -> ApConfig {
         self.state.execute("read APCB", |state| {
-            let apcb = state.apcb.get(&vm).copied().unwrap_or_default();
-            (apcb, state.adm.get(&vm).copied().unwrap_or_default())
+            let matrix = state.apcb.get(&vm).copied().unwrap_or_default();
+            ApConfig { matrix, adm: state.adm.get(&vm).copied().unwrap_or_default() }
         })
     }
 

@@ -14,13 +14,13 @@ use super::ap_config::Masks;
 use super::ap_queue::Irq;
 use super::attributes::Attributes;
 use super::commits::Commit;
-use super::guests::{Guests, HostConfig};
+use super::guests::Guests;
 use super::kvm::Kvm;
 use super::mdev_list::MdevList;
 use super::p17;
 use super::reset_work::Besides;
 use super::world::Version;
-use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
+use crate::ap::{ApConfig, ApMask, ApMatrix, Apqn, Errno};
 
 /// `struct ap_matrix_dev`.
 #[derive(Debug)]
@@ -105,11 +105,11 @@ impl MatrixDev {
             queues: queues.into_iter().map(|apqn| (apqn, Queue::default())).collect(),
         };
         let attributes = mdevs.queues.keys().map(|apqn| (*apqn, Attributes::new())).collect();
-        let assigned = |matrix: &ApMatrix| HostConfig { matrix: *matrix, ..HostConfig::default() };
+        let assigned = |matrix: &ApMatrix| ApConfig { matrix: *matrix, ..ApConfig::default() };
         let mut guests = Guests {
             assigned: matrices.iter().map(assigned).collect(),
-            added: matrices.iter().map(|_| HostConfig::default()).collect(),
-            info: HostConfig::everything(),
+            added: matrices.iter().map(|_| ApConfig::default()).collect(),
+            info: ApConfig::everything(),
             ..Guests::default()
         };
         if V::HEAD >= Commit::DynamicConfiguration {
@@ -157,7 +157,7 @@ impl MatrixDev {
 impl MatrixMdev {
     fn new(matrix: &ApMatrix) -> Self {
         Self {
-            masks: Masks::new(matrix),
+            masks: Masks::new(&ApConfig { matrix: *matrix, ..ApConfig::default() }),
             memory: Tracked::new("matrix_mdev", ()),
             wait_memory: Tracked::new("matrix_mdev->wait_for_kvm", ()),
             kvm: Atomic::new("matrix_mdev->kvm", 0),
@@ -183,6 +183,30 @@ impl MatrixMdev {
     #[track_caller]
     pub fn set_kvm(&self, kvm: Option<&Kvm>) {
         self.kvm.store(kvm.map_or(0, |kvm| u64::from(kvm.vm) + 1));
+    }
+}
+
+impl Mdev {
+    /// What is assigned to it.
+    pub fn assigned(&self) -> ApConfig {
+        ApConfig { matrix: self.matrix, adm: self.adm }
+    }
+
+    /// What its guest is to have.
+    pub fn shadow(&self) -> ApConfig {
+        ApConfig { matrix: self.shadow_apcb, adm: self.shadow_adm }
+    }
+
+    /// Changes what its guest is to have.
+    pub fn set_shadow(&mut self, config: ApConfig) {
+        let ApConfig { matrix, adm } = config;
+        (self.shadow_apcb, self.shadow_adm) = (matrix, adm);
+    }
+
+    /// Changes what is assigned to it.
+    pub fn assign(&mut self, config: ApConfig) {
+        let ApConfig { matrix, adm } = config;
+        (self.matrix, self.adm) = (matrix, adm);
     }
 }
 

@@ -14,11 +14,12 @@ use super::ap_queue::ResponseCode;
 use super::kvm::Kvm;
 use super::matrix_dev::{Locked, Queue};
 use super::reset::{Protocol, vfio_ap_mdev_reset_queue};
+use super::resource::Resource;
 use super::stores::{self, plugged};
 use super::v5_3::write_masks;
 use super::v5_13::V5_13;
 use super::world::{Aqic, Version, World};
-use crate::ap::{ApMatrix, Apqn, Errno};
+use crate::ap::{ApConfig, Apqn, Errno};
 
 /// Versions 13 to 16 of the series, on v5.13.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ pub enum P15 {}
 
 /// `vfio_ap_mdev_refresh_apcb`: the guest, if there is one, gets `apcb`. Called with
 /// `matrix_dev->lock` held; takes `kvm->lock` under it.
-fn vfio_ap_mdev_refresh_apcb(w: &World, mdev: usize, apcb: ApMatrix) {
+fn vfio_ap_mdev_refresh_apcb(w: &World, mdev: usize, apcb: ApConfig) {
     if let Some(kvm) = w.matrix_dev.mdev(mdev).kvm(&w.kvms) {
         write_masks(w, kvm, apcb);
     }
@@ -59,29 +60,28 @@ impl Version for P15 {
     }
 
     /// Locks: `matrix_dev->lock` -> `kvm->lock`.
-    fn assign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
-        let _function = function("assign_adapter_store");
+    fn assign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
+        let _function = function(resource.assign_store());
         let mut mdevs = w.matrix_dev.lock.lock();
         if mdevs.mdevs[mdev].kvm_busy {
             return Err(Errno::Ebusy);
         }
-        stores::assign(w, &mut mdevs, mdev, apid)?;
+        stores::assign(w, &mut mdevs, mdev, resource)?;
         vfio_ap_mdev_refresh_apcb(w, mdev, plugged(&mdevs, mdev));
         Ok(())
     }
 
     /// Locks: `matrix_dev->lock` -> `kvm->lock`.
-    fn unassign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
-        let _function = function("unassign_adapter_store");
+    fn unassign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
+        let _function = function(resource.unassign_store());
         let mut mdevs = w.matrix_dev.lock.lock();
         if mdevs.mdevs[mdev].kvm_busy {
             return Err(Errno::Ebusy);
         }
         let before = mdevs.mdevs[mdev].matrix;
-        stores::unassign(w, &mut mdevs, mdev, apid);
+        stores::unassign(w, &mut mdevs, mdev, resource);
         vfio_ap_mdev_refresh_apcb(w, mdev, plugged(&mdevs, mdev));
-        let removed = before.without(&mdevs.mdevs[mdev].matrix).apm;
-        for apqn in before.apqns().filter(|apqn| removed.test(apqn.apid)) {
+        for apqn in resource.queues(&before).apqns() {
             _ = vfio_ap_mdev_reset_queue(w, &mut mdevs, apqn, Protocol::V5_11);
         }
         Ok(())
@@ -109,7 +109,7 @@ impl Version for P15 {
         let mut mdevs = w.matrix_dev.lock.lock();
         if let Some(mdev) = assigned_to(&mdevs, apqn) {
             let mut apcb = plugged(&mdevs, mdev);
-            apcb.apm.set(apqn.apid, false);
+            apcb.matrix.apm.set(apqn.apid, false);
             vfio_ap_mdev_refresh_apcb(w, mdev, apcb);
         }
         _ = vfio_ap_mdev_reset_queue(w, &mut mdevs, apqn, Protocol::V5_11);

@@ -18,11 +18,12 @@ use super::kvm::{Kvm, KvmGuard};
 use super::matrix_dev::{Locked, Queue, not_null};
 use super::pqap::execute;
 use super::reset::{Protocol, vfio_ap_mdev_reset_queue, vfio_ap_mdev_reset_queues};
+use super::resource::Resource;
 use super::stores::{self, plugged};
 use super::v5_3::attached_elsewhere;
 use super::v5_13::vfio_ap_mdev_remove;
 use super::world::{Aqic, Version, World};
-use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
+use crate::ap::{Apqn, Errno};
 
 /// Version 17 of the series and two relatives of it. `HOOK_KEPT`: the mutex of the hook is kept
 /// while the guest is attached or detached. `FAILURE_PATH`: when the trylock fails, `kvm->lock`
@@ -94,7 +95,7 @@ fn set_kvm(w: &World, mdev: usize, vm: u8, keep_hook: bool) -> Result<(), Errno>
         kvm.get();
         w.matrix_dev.mdev(mdev).set_kvm(Some(kvm));
         guests.push(mdev);
-        kvm.crypto_set_masks(&w.machine, plugged(&mdevs, mdev), ApMask::default());
+        kvm.crypto_set_masks(&w.machine, plugged(&mdevs, mdev));
         Ok(())
     };
     mdevs.unlock();
@@ -125,8 +126,8 @@ fn close(w: &World, mdev: usize, keep_hook: bool) {
 
 /// `assign_adapter_store`. Locks: `ap_perms_mutex` if it is free -> `guests_lock` for reading ->
 /// `kvm->lock` -> `matrix_dev->lock`.
-fn assign_adapter_store(w: &World, mdev: usize, apid: u8, unlock_kvm: bool) -> Result<(), Errno> {
-    let _function = function("assign_adapter_store");
+fn assign_store(w: &World, mdev: usize, resource: Resource, unlock_kvm: bool) -> Result<(), Errno> {
+    let _function = function(resource.assign_store());
     let Some(ap_perms) = w.bus.ap_perms_mutex().try_lock() else {
         if unlock_kvm {
             // mutex_unlock(&matrix_mdev->kvm->lock)
@@ -138,13 +139,13 @@ fn assign_adapter_store(w: &World, mdev: usize, apid: u8, unlock_kvm: bool) -> R
     let kvm = w.matrix_dev.mdev(mdev).kvm(&w.kvms);
     let locked = kvm.map(|kvm| kvm.lock());
     let mut mdevs = w.matrix_dev.lock.lock();
-    let added = ApMatrix { apm: ApMask::of([apid]), aqm: mdevs.mdevs[mdev].matrix.aqm };
+    let added = resource.queues(&mdevs.mdevs[mdev].matrix);
     let result = ap_perms
         .owned_by_def_drv(&added)
-        .and_then(|()| stores::assign(w, &mut mdevs, mdev, apid))
+        .and_then(|()| stores::assign(w, &mut mdevs, mdev, resource))
         .map(|()| {
             if let Some(kvm) = kvm {
-                kvm.crypto_set_masks(&w.machine, plugged(&mdevs, mdev), ApMask::default());
+                kvm.crypto_set_masks(&w.machine, plugged(&mdevs, mdev));
             }
         });
     mdevs.unlock();
@@ -155,18 +156,18 @@ fn assign_adapter_store(w: &World, mdev: usize, apid: u8, unlock_kvm: bool) -> R
 }
 
 /// Locks: `guests_lock` for reading -> `kvm->lock` -> `matrix_dev->lock`.
-fn unassign_adapter_store(w: &World, mdev: usize, apid: u8) {
-    let _function = function("unassign_adapter_store");
+fn unassign_store(w: &World, mdev: usize, resource: Resource) {
+    let _function = function(resource.unassign_store());
     let guests = w.matrix_dev.p17.guests_lock.down_read();
     let kvm = w.matrix_dev.mdev(mdev).kvm(&w.kvms);
     let locked = kvm.map(|kvm| kvm.lock());
     let mut mdevs = w.matrix_dev.lock.lock();
     let before = mdevs.mdevs[mdev].matrix;
-    stores::unassign(w, &mut mdevs, mdev, apid);
+    stores::unassign(w, &mut mdevs, mdev, resource);
     if let Some(kvm) = kvm {
-        kvm.crypto_set_masks(&w.machine, plugged(&mdevs, mdev), ApMask::default());
+        kvm.crypto_set_masks(&w.machine, plugged(&mdevs, mdev));
     }
-    for apqn in before.apqns().filter(|apqn| apqn.apid == apid) {
+    for apqn in resource.queues(&before).apqns() {
         _ = vfio_ap_mdev_reset_queue(w, &mut mdevs, apqn, Protocol::V5_11);
     }
     mdevs.unlock();
@@ -188,8 +189,10 @@ struct UpdateLocks<'a> {
 /// Locks: `guests_lock` for reading -> `kvm->lock` -> `matrix_dev->lock`.
 fn update_locks_for(w: &World, apqn: Apqn) -> UpdateLocks<'_> {
     let guests = w.matrix_dev.p17.guests_lock.down_read();
-    let mdev =
-        guests.iter().copied().find(|mdev| w.matrix_dev.mdev(*mdev).masks.load().contains(apqn));
+    let mdev = guests
+        .iter()
+        .copied()
+        .find(|mdev| w.matrix_dev.mdev(*mdev).masks.load_matrix().contains(apqn));
     let guest = mdev.and_then(|mdev| {
         let kvm = w.matrix_dev.mdev(mdev).kvm(&w.kvms)?;
         Some((mdev, kvm, kvm.lock()))
@@ -233,12 +236,12 @@ impl<const HOOK_KEPT: bool, const FAILURE_PATH: bool> Version for Series<HOOK_KE
         Ok(())
     }
 
-    fn assign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
-        assign_adapter_store(w, mdev, apid, FAILURE_PATH)
+    fn assign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
+        assign_store(w, mdev, resource, FAILURE_PATH)
     }
 
-    fn unassign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
-        unassign_adapter_store(w, mdev, apid);
+    fn unassign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
+        unassign_store(w, mdev, resource);
         Ok(())
     }
 
@@ -255,7 +258,7 @@ impl<const HOOK_KEPT: bool, const FAILURE_PATH: bool> Version for Series<HOOK_KE
         let mut locks = update_locks_for(w, apqn);
         locks.mdevs.queues.insert(apqn, Queue::default());
         if let Some((mdev, kvm, _)) = &locks.guest {
-            kvm.crypto_set_masks(&w.machine, plugged(&locks.mdevs, *mdev), ApMask::default());
+            kvm.crypto_set_masks(&w.machine, plugged(&locks.mdevs, *mdev));
         }
         locks.release();
         Ok(())
@@ -268,8 +271,8 @@ impl<const HOOK_KEPT: bool, const FAILURE_PATH: bool> Version for Series<HOOK_KE
         let mut locks = update_locks_for(w, apqn);
         if let Some((mdev, kvm, _)) = &locks.guest {
             let mut apcb = plugged(&locks.mdevs, *mdev);
-            apcb.apm.set(apqn.apid, false);
-            kvm.crypto_set_masks(&w.machine, apcb, ApMask::default());
+            apcb.matrix.apm.set(apqn.apid, false);
+            kvm.crypto_set_masks(&w.machine, apcb);
         }
         _ = vfio_ap_mdev_reset_queue(w, &mut locks.mdevs, apqn, Protocol::V5_11);
         locks.mdevs.queues.remove(&apqn);

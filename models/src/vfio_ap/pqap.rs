@@ -42,10 +42,10 @@ pub fn hook_read_without_lock(w: &World, kvm: &Kvm, aqic: Aqic, handler: Handler
 pub fn hook_read_under_rwsem(w: &World, kvm: &Kvm, aqic: Aqic, handler: Handler) -> ResponseCode {
     let _function = function("handle_pqap");
     let _hook = kvm.pqap_hook_rwsem.down_read();
-    match kvm.pqap_hook() {
-        Some(_) => handler(w, kvm, aqic),
-        None => ResponseCode::QNotAvail,
-    }
+    let Some(mdev) = kvm.pqap_hook() else { return ResponseCode::QNotAvail };
+    // What the hook points to, a pointer to the handler, is part of the mediated device.
+    w.matrix_dev.mdev(mdev);
+    handler(w, kvm, aqic)
 }
 
 /// The driver's half, up to v5.19 except where something is waited for.

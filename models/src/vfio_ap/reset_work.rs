@@ -154,8 +154,9 @@ pub fn vfio_ap_mdev_reset_qlist(
             failed |= flush(mdevs, apqn, work).is_err();
         }
     } else {
+        let protocol = if w.has(Commit::ResetPolled) { Protocol::V6_4 } else { Protocol::V5_11 };
         for apqn in queues {
-            let reset = vfio_ap_mdev_reset_queue(w, mdevs, *apqn, Protocol::V5_11);
+            let reset = vfio_ap_mdev_reset_queue(w, mdevs, *apqn, protocol);
             if let Some(queue) = mdevs.queues.get_mut(apqn) {
                 queue.reset_failed = reset.is_err();
                 failed |= reset.is_err();

@@ -1,14 +1,15 @@
 //! The stores to the attributes of a mediated device, up to v5.19: they work on a device that no
 //! guest uses, and refuse otherwise. When they ask, the versions differ in.
 //!
-//! Source: `assign_adapter_store` and `unassign_adapter_store` in
-//! `drivers/s390/crypto/vfio_ap_ops.c`.
+//! Source: `assign_adapter_store`, `assign_domain_store`, `assign_control_domain_store` and what
+//! undoes each, in `drivers/s390/crypto/vfio_ap_ops.c`.
 
 use selvedge_core::function;
 
 use super::matrix_dev::{Locked, Mdevs};
+use super::resource::Resource;
 use super::world::World;
-use crate::ap::{ApMask, ApMatrix, Errno};
+use crate::ap::{ApConfig, Errno};
 
 /// How a version finds out whether a guest uses the mediated device.
 pub type InUse = fn(&World, usize, &Locked<'_>) -> bool;
@@ -28,51 +29,56 @@ pub fn in_use(w: &World, mdev: usize, _: &Locked<'_>) -> bool {
     w.matrix_dev.mdev(mdev).kvm(&w.kvms).is_some()
 }
 
-/// Assigns adapter `apid`.
+/// Assigns a resource.
 ///
 /// # Errors
 ///
 /// [`Errno::Eaddrnotavail`] if a queue is not bound to the driver, [`Errno::Eaddrinuse`] if
 /// another device has it.
-pub fn assign(w: &World, mdevs: &mut Locked<'_>, mdev: usize, apid: u8) -> Result<(), Errno> {
-    let added = ApMatrix { apm: ApMask::of([apid]), aqm: mdevs.mdevs[mdev].matrix.aqm };
-    // vfio_ap_mdev_verify_queues_reserved_for_apid
+pub fn assign(
+    w: &World,
+    mdevs: &mut Locked<'_>,
+    mdev: usize,
+    resource: Resource,
+) -> Result<(), Errno> {
+    let added = resource.queues(&mdevs.mdevs[mdev].matrix);
+    // vfio_ap_mdev_verify_queues_reserved_for_apid, _for_apqi
     if !added.apqns().all(|apqn| mdevs.queues.contains_key(&apqn)) {
         return Err(Errno::Eaddrnotavail);
     }
     // Assigned first and then verified, as whoever reads the masks without the mutex can see.
-    set_adapter(w, mdevs, mdev, apid, true);
+    set(w, mdevs, mdev, resource, true);
     let verified = mdevs.verify_no_sharing(mdev, &added);
     if verified.is_err() {
-        set_adapter(w, mdevs, mdev, apid, false);
+        set(w, mdevs, mdev, resource, false);
     }
     verified
 }
 
-/// Unassigns adapter `apid`.
-pub fn unassign(w: &World, mdevs: &mut Locked<'_>, mdev: usize, apid: u8) {
-    set_adapter(w, mdevs, mdev, apid, false);
+/// Unassigns a resource.
+pub fn unassign(w: &World, mdevs: &mut Locked<'_>, mdev: usize, resource: Resource) {
+    set(w, mdevs, mdev, resource, false);
 }
 
-fn set_adapter(w: &World, mdevs: &mut Locked<'_>, mdev: usize, apid: u8, assigned: bool) {
-    let apm = &mut mdevs.mdevs[mdev].matrix.apm;
-    apm.set(apid, assigned);
-    w.matrix_dev.mdev(mdev).masks.set_apm(apm);
+fn set(w: &World, mdevs: &mut Locked<'_>, mdev: usize, resource: Resource, assigned: bool) {
+    let config = resource.set(mdevs.mdevs[mdev].assigned(), assigned);
+    mdevs.mdevs[mdev].assign(config);
+    w.matrix_dev.mdev(mdev).masks.write(resource, &config);
 }
 
-/// What of its matrix a mediated device can give to a guest, in versions 13 to 17 of the series:
+/// What of its masks a mediated device can give to a guest, in versions 13 to 17 of the series:
 /// the adapters all of whose queues are bound to the driver.
-pub fn plugged(mdevs: &Mdevs, mdev: usize) -> ApMatrix {
-    let mut matrix = mdevs.mdevs[mdev].matrix;
+pub fn plugged(mdevs: &Mdevs, mdev: usize) -> ApConfig {
+    let mut config = mdevs.mdevs[mdev].assigned();
     for apqn in mdevs.mdevs[mdev].matrix.apqns() {
         if !mdevs.queues.contains_key(&apqn) {
-            matrix.apm.set(apqn.apid, false);
+            config.matrix.apm.set(apqn.apid, false);
         }
     }
-    matrix
+    config
 }
 
-/// `assign_adapter_store`, up to v5.12.
+/// `assign_adapter_store` and its like, up to v5.12.
 ///
 /// Locks: none to ask whether a guest uses the device; then `matrix_dev->lock`.
 ///
@@ -80,64 +86,69 @@ pub fn plugged(mdevs: &Mdevs, mdev: usize) -> ApMatrix {
 ///
 /// [`Errno::Ebusy`] if a guest uses the device, [`Errno::Eaddrnotavail`] if a queue is not bound
 /// to the driver, [`Errno::Eaddrinuse`] if another device has it.
-pub fn assign_adapter_store_unlocked(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
-    let _function = function("assign_adapter_store");
+pub fn assign_store_unlocked(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
+    let _function = function(resource.assign_store());
     if in_use_unlocked(w, mdev) {
         return Err(Errno::Ebusy);
     }
-    assign(w, &mut w.matrix_dev.lock.lock(), mdev, apid)
+    assign(w, &mut w.matrix_dev.lock.lock(), mdev, resource)
 }
 
-/// `unassign_adapter_store`, up to v5.12.
+/// `unassign_adapter_store` and its like, up to v5.12.
 ///
 /// Locks: none to ask whether a guest uses the device; then `matrix_dev->lock`.
 ///
 /// # Errors
 ///
 /// [`Errno::Ebusy`] if a guest uses the device.
-pub fn unassign_adapter_store_unlocked(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
-    let _function = function("unassign_adapter_store");
+pub fn unassign_store_unlocked(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
+    let _function = function(resource.unassign_store());
     if in_use_unlocked(w, mdev) {
         return Err(Errno::Ebusy);
     }
-    unassign(w, &mut w.matrix_dev.lock.lock(), mdev, apid);
+    unassign(w, &mut w.matrix_dev.lock.lock(), mdev, resource);
     Ok(())
 }
 
-/// `assign_adapter_store`, v5.13 to v5.19.
+/// `assign_adapter_store` and its like, v5.13 to v5.19.
 ///
 /// Locks: `matrix_dev->lock`.
 ///
 /// # Errors
 ///
 /// As up to v5.12.
-pub fn assign_adapter_store(w: &World, mdev: usize, apid: u8, in_use: InUse) -> Result<(), Errno> {
-    let _function = function("assign_adapter_store");
+pub fn assign_store(
+    w: &World,
+    mdev: usize,
+    resource: Resource,
+    in_use: InUse,
+) -> Result<(), Errno> {
+    let _function = function(resource.assign_store());
     let mut mdevs = w.matrix_dev.lock.lock();
     if in_use(w, mdev, &mdevs) {
         return Err(Errno::Ebusy);
     }
-    assign(w, &mut mdevs, mdev, apid)
+    assign(w, &mut mdevs, mdev, resource)
 }
 
-/// `unassign_adapter_store`, v5.13 to v5.19.
+/// `unassign_adapter_store` and its like, v5.13 to v5.19.
 ///
 /// Locks: `matrix_dev->lock`.
 ///
 /// # Errors
 ///
 /// [`Errno::Ebusy`] if a guest uses the device.
-pub fn unassign_adapter_store(
+pub fn unassign_store(
     w: &World,
     mdev: usize,
-    apid: u8,
+    resource: Resource,
     in_use: InUse,
 ) -> Result<(), Errno> {
-    let _function = function("unassign_adapter_store");
+    let _function = function(resource.unassign_store());
     let mut mdevs = w.matrix_dev.lock.lock();
     if in_use(w, mdev, &mdevs) {
         return Err(Errno::Ebusy);
     }
-    unassign(w, &mut mdevs, mdev, apid);
+    unassign(w, &mut mdevs, mdev, resource);
     Ok(())
 }

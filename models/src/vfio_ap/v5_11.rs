@@ -16,10 +16,11 @@ use super::kvm::Kvm;
 use super::matrix_dev::Locked;
 use super::pqap::{hook_read_without_lock, vfio_ap_handle_pqap};
 use super::reset::{Protocol, vfio_ap_mdev_reset_queues};
-use super::stores::{assign_adapter_store_unlocked, unassign_adapter_store_unlocked};
+use super::resource::Resource;
+use super::stores::{assign_store_unlocked, unassign_store_unlocked};
 use super::v5_3::{attached_elsewhere, vfio_ap_mdev_remove, write_masks};
 use super::world::{Aqic, Version, World};
-use crate::ap::{ApMatrix, Errno};
+use crate::ap::{ApConfig, Errno};
 
 /// v5.11.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub enum V5_11 {}
 fn vfio_ap_mdev_unset_kvm(w: &World, mdevs: &mut Locked<'_>, mdev: usize) {
     let _function = function("vfio_ap_mdev_unset_kvm");
     let Some(kvm) = w.matrix_dev.mdev(mdev).kvm(&w.kvms) else { return };
-    write_masks(w, kvm, ApMatrix::default());
+    write_masks(w, kvm, ApConfig::default());
     kvm.set_pqap_hook(None);
     _ = vfio_ap_mdev_reset_queues(w, mdevs, mdev, Protocol::V5_11);
     if kvm.put() {
@@ -53,7 +54,7 @@ impl Version for V5_11 {
         w.matrix_dev.mdev(mdev).set_kvm(Some(kvm));
         kvm.get();
         kvm.set_pqap_hook(Some(mdev));
-        write_masks(w, kvm, mdevs.mdevs[mdev].matrix);
+        write_masks(w, kvm, mdevs.mdevs[mdev].assigned());
         Ok(())
     }
 
@@ -81,12 +82,12 @@ impl Version for V5_11 {
         vfio_ap_mdev_remove(w, mdev, Protocol::V5_11)
     }
 
-    fn assign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
-        assign_adapter_store_unlocked(w, mdev, apid)
+    fn assign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
+        assign_store_unlocked(w, mdev, resource)
     }
 
-    fn unassign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
-        unassign_adapter_store_unlocked(w, mdev, apid)
+    fn unassign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
+        unassign_store_unlocked(w, mdev, resource)
     }
 
     /// Locks: `matrix_dev->lock` -> `iommu->lock`.

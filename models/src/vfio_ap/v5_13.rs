@@ -16,10 +16,11 @@ use super::kvm::Kvm;
 use super::matrix_dev::{Locked, Mdevs};
 use super::pqap::{execute, hook_read_under_rwsem, hook_read_without_lock};
 use super::reset::{Protocol, vfio_ap_mdev_reset_queues};
-use super::stores::{assign_adapter_store, in_use_or_busy, unassign_adapter_store};
+use super::resource::Resource;
+use super::stores::{self, in_use_or_busy};
 use super::v5_3::{attached_elsewhere, write_masks};
 use super::world::{Aqic, Version, World};
-use crate::ap::{ApMatrix, Errno};
+use crate::ap::{ApConfig, Errno};
 
 /// v5.13 and v5.14.
 #[derive(Debug)]
@@ -105,9 +106,9 @@ impl Version for V5_13 {
         let kvm = w.guest(vm);
         kvm.get();
         begin(w, &mut mdevs, mdev);
-        let matrix = mdevs.mdevs[mdev].matrix;
+        let config = mdevs.mdevs[mdev].assigned();
         mdevs.unlock();
-        write_masks(w, kvm, matrix);
+        write_masks(w, kvm, config);
         let mut mdevs = w.matrix_dev.lock.lock();
         kvm.set_pqap_hook(Some(mdev));
         w.matrix_dev.mdev(mdev).set_kvm(Some(kvm));
@@ -127,7 +128,7 @@ impl Version for V5_13 {
         let Some(kvm) = w.matrix_dev.mdev(mdev).kvm(&w.kvms) else { return };
         begin(w, &mut mdevs, mdev);
         mdevs.unlock();
-        write_masks(w, kvm, ApMatrix::default());
+        write_masks(w, kvm, ApConfig::default());
         let mut mdevs = w.matrix_dev.lock.lock();
         _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11);
         kvm.set_pqap_hook(None);
@@ -150,12 +151,12 @@ impl Version for V5_13 {
         Ok(())
     }
 
-    fn assign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
-        assign_adapter_store(w, mdev, apid, in_use_or_busy)
+    fn assign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
+        stores::assign_store(w, mdev, resource, in_use_or_busy)
     }
 
-    fn unassign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
-        unassign_adapter_store(w, mdev, apid, in_use_or_busy)
+    fn unassign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
+        stores::unassign_store(w, mdev, resource, in_use_or_busy)
     }
 
     /// Locks: `matrix_dev->lock`, with a wait for `kvm_busy` that releases it, -> `iommu->lock`.
@@ -178,12 +179,12 @@ impl Version for V5_15Bisect {
         kvm.get();
         w.matrix_dev.mdev(mdev).set_kvm(Some(kvm));
         begin(w, &mut mdevs, mdev);
-        let matrix = mdevs.mdevs[mdev].matrix;
+        let config = mdevs.mdevs[mdev].assigned();
         mdevs.unlock();
         let hook = kvm.pqap_hook_rwsem.down_write();
         kvm.set_pqap_hook(Some(mdev));
         hook.up_write();
-        write_masks(w, kvm, matrix);
+        write_masks(w, kvm, config);
         end(w, &mut w.matrix_dev.lock.lock(), mdev);
         Ok(())
     }
@@ -204,7 +205,7 @@ impl Version for V5_15Bisect {
         let hook = kvm.pqap_hook_rwsem.down_write();
         kvm.set_pqap_hook(None);
         hook.up_write();
-        write_masks(w, kvm, ApMatrix::default());
+        write_masks(w, kvm, ApConfig::default());
         let mut mdevs = w.matrix_dev.lock.lock();
         _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11);
         _ = kvm.put();
@@ -222,12 +223,12 @@ impl Version for V5_15Bisect {
         V5_13::remove(w, mdev)
     }
 
-    fn assign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
-        V5_13::assign_adapter_store(w, mdev, apid)
+    fn assign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
+        V5_13::assign_store(w, mdev, resource)
     }
 
-    fn unassign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
-        V5_13::unassign_adapter_store(w, mdev, apid)
+    fn unassign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
+        V5_13::unassign_store(w, mdev, resource)
     }
 
     fn reset(w: &World, mdev: usize) -> Result<(), Errno> {

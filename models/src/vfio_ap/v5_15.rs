@@ -9,7 +9,10 @@
 //! and stays when it may not (B12). And the last reference to the guest may be dropped while the
 //! guest's own lock is held (B21).
 //!
-//! Source: commits 1e753732bda6 and 86956e70761b, v5.15.
+//! v5.19 drops the notifier: the guest is VFIO's to name when the device is opened, and nothing
+//! tells the driver that it goes. The locks are the same.
+//!
+//! Source: commits 1e753732bda6 and 86956e70761b, v5.15; 421cfe6596f6, v5.19.
 
 use selvedge_core::function;
 
@@ -18,15 +21,20 @@ use super::aqic::WithoutGuest;
 use super::kvm::Kvm;
 use super::pqap::{hook_read_under_rwsem, vfio_ap_handle_pqap};
 use super::reset::{Protocol, vfio_ap_mdev_reset_queues};
-use super::stores::{assign_adapter_store, in_use, unassign_adapter_store};
+use super::resource::Resource;
+use super::stores::{self, in_use};
 use super::v5_3::attached_elsewhere;
 use super::v5_13::vfio_ap_mdev_remove;
 use super::world::{Aqic, Version, World};
-use crate::ap::{ApMask, Errno};
+use crate::ap::Errno;
 
-/// v5.15 to v5.19.
+/// v5.15 to v5.18.
 #[derive(Debug)]
 pub enum V5_15 {}
+
+/// v5.19.
+#[derive(Debug)]
+pub enum V5_19 {}
 
 impl Version for V5_15 {
     /// `vfio_ap_mdev_set_kvm`. Locks: `pqap_hook_rwsem` for writing; `kvm->lock` ->
@@ -48,7 +56,7 @@ impl Version for V5_15 {
         }
         kvm.get();
         w.matrix_dev.mdev(mdev).set_kvm(Some(kvm));
-        kvm.crypto_set_masks(&w.machine, mdevs.mdevs[mdev].matrix, ApMask::default());
+        kvm.crypto_set_masks(&w.machine, mdevs.mdevs[mdev].assigned());
         locked.unlock();
         mdevs.unlock();
         Ok(())
@@ -92,17 +100,50 @@ impl Version for V5_15 {
         Ok(())
     }
 
-    fn assign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
-        assign_adapter_store(w, mdev, apid, in_use)
+    fn assign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
+        stores::assign_store(w, mdev, resource, in_use)
     }
 
-    fn unassign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
-        unassign_adapter_store(w, mdev, apid, in_use)
+    fn unassign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
+        stores::unassign_store(w, mdev, resource, in_use)
     }
 
     /// Locks: `matrix_dev->lock` -> `iommu->lock`.
     fn reset(w: &World, mdev: usize) -> Result<(), Errno> {
         let mut mdevs = w.matrix_dev.lock.lock();
         vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11)
+    }
+}
+
+impl Version for V5_19 {
+    /// `vfio_ap_mdev_open_device`. Locks: as in v5.15.
+    fn set_kvm(w: &World, mdev: usize, vm: u8) -> Result<(), Errno> {
+        V5_15::set_kvm(w, mdev, vm)
+    }
+
+    fn kvm_is_gone(_: &World, _: usize) {}
+
+    fn close(w: &World, mdev: usize) {
+        V5_15::close(w, mdev);
+    }
+
+    fn handle_pqap(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
+        V5_15::handle_pqap(w, kvm, aqic)
+    }
+
+    fn remove(w: &World, mdev: usize) -> Result<(), Errno> {
+        V5_15::remove(w, mdev)
+    }
+
+    fn assign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
+        V5_15::assign_store(w, mdev, resource)
+    }
+
+    fn unassign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
+        V5_15::unassign_store(w, mdev, resource)
+    }
+
+    fn reset(w: &World, mdev: usize) -> Result<(), Errno> {
+        V5_15::reset(w, mdev)
     }
 }

@@ -16,9 +16,10 @@ use super::matrix_dev::{Mdevs, not_null};
 use super::pqap::{hook_read_without_lock, vfio_ap_handle_pqap};
 use super::queue_device::vfio_ap_queue_dev_remove;
 use super::reset::{Protocol, vfio_ap_mdev_reset_queues};
-use super::stores::{assign_adapter_store_unlocked, unassign_adapter_store_unlocked};
+use super::resource::Resource;
+use super::stores::{assign_store_unlocked, unassign_store_unlocked};
 use super::world::{Aqic, Version, World};
-use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
+use crate::ap::{ApConfig, Apqn, Errno};
 
 /// v5.3 to v5.10.
 #[derive(Debug)]
@@ -26,10 +27,10 @@ pub enum V5_3 {}
 
 /// `kvm_arch_crypto_set_masks` and `kvm_arch_crypto_clear_masks` up to v5.14: they take
 /// `kvm->lock` themselves.
-pub(super) fn write_masks(w: &World, kvm: &Kvm, apcb: ApMatrix) {
+pub(super) fn write_masks(w: &World, kvm: &Kvm, config: ApConfig) {
     let _function = function("kvm_arch_crypto_set_masks");
     let locked = kvm.lock();
-    kvm.crypto_set_masks(&w.machine, apcb, ApMask::default());
+    kvm.crypto_set_masks(&w.machine, config);
     locked.unlock();
 }
 
@@ -78,8 +79,7 @@ impl Version for V5_3 {
         let _function = function("kvm_arch_crypto_set_masks");
         let locked = kvm.lock();
         // The masks are the mediated device's own, and its mutex is not held.
-        let matrix = w.matrix_dev.mdev(mdev).masks.load();
-        kvm.crypto_set_masks(&w.machine, matrix, ApMask::default());
+        kvm.crypto_set_masks(&w.machine, w.matrix_dev.mdev(mdev).masks.load());
         locked.unlock();
         Ok(())
     }
@@ -95,7 +95,7 @@ impl Version for V5_3 {
         let _function = function("vfio_ap_mdev_release");
         let mut mdevs = w.matrix_dev.lock.lock();
         if let Some(kvm) = w.matrix_dev.mdev(mdev).kvm(&w.kvms) {
-            write_masks(w, kvm, ApMatrix::default());
+            write_masks(w, kvm, ApConfig::default());
             kvm.set_pqap_hook(None);
             _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_3);
             _ = kvm.put();
@@ -115,12 +115,12 @@ impl Version for V5_3 {
         vfio_ap_mdev_remove(w, mdev, Protocol::V5_3)
     }
 
-    fn assign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
-        assign_adapter_store_unlocked(w, mdev, apid)
+    fn assign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
+        assign_store_unlocked(w, mdev, resource)
     }
 
-    fn unassign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
-        unassign_adapter_store_unlocked(w, mdev, apid)
+    fn unassign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
+        unassign_store_unlocked(w, mdev, resource)
     }
 
     /// Locks: `matrix_dev->lock` -> `iommu->lock`.

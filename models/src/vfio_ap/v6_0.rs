@@ -13,6 +13,7 @@
 //! |---|---|
 //! | v6.0 | hot plug |
 //! | v6.2 | VFIO keeps the guest from open to close |
+//! | v6.4 | a reset is polled, and asked what came of it |
 //! | v6.6 | a work item waits for the end of a reset |
 //! | v6.8 | the whole matrix is filtered, and what is withheld is reset |
 //! | v6.15 | the guest can be asked to give everything back |
@@ -25,7 +26,7 @@ use selvedge_core::function;
 
 use super::ap_queue::ResponseCode;
 use super::aqic::WithoutGuest;
-use super::assign::{Resource, assign_store, unassign_store};
+use super::assign;
 use super::commits::Commit;
 use super::kvm::Kvm;
 use super::locks::{
@@ -34,6 +35,7 @@ use super::locks::{
 use super::pqap::{hook_read_under_rwsem, switch};
 use super::queue_device::{Kzalloc, vfio_ap_mdev_probe_queue, vfio_ap_mdev_remove_queue};
 use super::reset_work::vfio_ap_mdev_reset_qlist;
+use super::resource::Resource;
 use super::v5_3::attached_elsewhere;
 use super::world::{Aqic, Version, World};
 use crate::ap::{Apqn, Errno};
@@ -64,8 +66,10 @@ releases! {
     V6_0: AssignedOnce;
     /// v6.2, without the leak of `matrix_dev` mended.
     V6_2: ProbeUndone;
-    /// v6.3 to v6.5, as far as resets do not concern it.
+    /// v6.3.
     V6_3: MatrixDevFreed;
+    /// v6.4 and v6.5.
+    V6_4: ResetPolled;
     /// v6.6 and v6.7.
     V6_6: ResetVerifiedByWork;
     /// v6.8 to v6.14.
@@ -162,25 +166,6 @@ fn handler(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
     switch(w, &mut mdevs, own, aqic, WithoutGuest::Keep)
 }
 
-/// `vfio_ap_mdev_probe`: a mediated device is made, with nothing assigned to it.
-///
-/// Locks: `mdevs_lock`; since commit 7fa61c29850d, 2026, `guests_lock` -> `mdevs_lock`.
-///
-/// # Violations
-///
-/// INV-20 if somebody walks the list.
-pub fn vfio_ap_mdev_probe(w: &World, mdev: usize) {
-    let _function = function("vfio_ap_mdev_probe");
-    let guests = w.has(Commit::ListedUnderGuestsLock).then(|| w.matrix_dev.guests_lock.lock());
-    let mut mdevs = w.matrix_dev.lock.lock();
-    w.matrix_dev.mdev_list.list_add(mdev);
-    mdevs.mdevs[mdev].listed = true;
-    mdevs.unlock();
-    if let Some(guests) = guests {
-        guests.unlock();
-    }
-}
-
 /// `vfio_ap_mdev_remove`, called when nobody has the device open any more. The queues that are
 /// assigned stay in the table, which dies with the device.
 ///
@@ -258,12 +243,12 @@ impl<R: Release> Version for R {
         Ok(())
     }
 
-    fn assign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
-        assign_store(w, mdev, Resource::Adapter(apid))
+    fn assign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
+        assign::assign_store(w, mdev, resource)
     }
 
-    fn unassign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
-        unassign_store(w, mdev, Resource::Adapter(apid));
+    fn unassign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
+        assign::unassign_store(w, mdev, resource);
         Ok(())
     }
 

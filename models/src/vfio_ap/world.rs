@@ -1,5 +1,6 @@
 //! What the threads of a scenario share, and the system calls that they make.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use selvedge_core::invariant_broken;
@@ -11,6 +12,7 @@ use super::machine::Machine;
 use super::matrix_dev::MatrixDev;
 use super::queue_device::{vfio_ap_queue_dev_probe, vfio_ap_queue_dev_remove};
 use super::reset::Protocol;
+use super::resource::Resource;
 use super::type1::Type1;
 use crate::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn, Errno};
 
@@ -52,19 +54,37 @@ pub trait Version: 'static {
     /// [`Errno::Ebusy`] if the mediated device is in use, where a version refuses.
     fn remove(w: &World, mdev: usize) -> Result<(), Errno>;
 
-    /// `assign_adapter_store`.
+    /// `assign_adapter_store` and its like for domains and control domains.
     ///
     /// # Errors
     ///
     /// What the write to the sysfs file returns.
-    fn assign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno>;
+    fn assign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno>;
 
-    /// `unassign_adapter_store`.
+    /// `unassign_adapter_store` and its like.
     ///
     /// # Errors
     ///
     /// What the write to the sysfs file returns.
-    fn unassign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno>;
+    fn unassign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno>;
+
+    /// [`assign_store`](Self::assign_store) of an adapter.
+    ///
+    /// # Errors
+    ///
+    /// What the write to the sysfs file returns.
+    fn assign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
+        Self::assign_store(w, mdev, Resource::Adapter(apid))
+    }
+
+    /// [`unassign_store`](Self::unassign_store) of an adapter.
+    ///
+    /// # Errors
+    ///
+    /// What the write to the sysfs file returns.
+    fn unassign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
+        Self::unassign_store(w, mdev, Resource::Adapter(apid))
+    }
 
     /// `VFIO_DEVICE_RESET`: resets the queues of a mediated device.
     ///
@@ -175,7 +195,7 @@ impl World {
     ///
     /// # Violations
     ///
-    /// INV-02 if two mediated devices have the same queue; INV-04 and INV-05 if anything of a
+    /// INV-02 if two mediated devices have the same queue, INV-02b if one guest has both; INV-04 and INV-05 if anything of a
     /// guest, or for it, is left in the machine; a leak if a reference to a guest or a mediated
     /// device is left.
     pub fn at_rest<V: Version>(&self) {
@@ -188,6 +208,11 @@ impl World {
             invariant_broken("INV-02", format!("device {mdev} has another device's queue"));
         }
         mdevs.unlock();
+        let guest = |mdev: &usize| Some(self.matrix_dev.mdev(*mdev).kvm(&self.kvms)?.vm);
+        let mut attached = BTreeSet::new();
+        if !listed.iter().filter_map(guest).all(|vm| attached.insert(vm)) {
+            invariant_broken("INV-02b", "one guest has two mediated devices");
+        }
         for mdev in listed {
             V::close(self, mdev);
             _ = V::remove(self, mdev);

@@ -51,7 +51,7 @@ impl Guest {
             other_matrix: Atomic::new("another matrix_mdev->matrix", 0),
         };
         let matrix = ApMatrix { apm: ApMask::of([QUEUE.apid]), aqm: ApMask::of([QUEUE.apqi]) };
-        guest.kvm.crypto_set_masks(&guest.machine, matrix, ApMask::default());
+        guest.kvm.crypto_set_masks(&guest.machine, matrix.into());
         guest
     }
 
