@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::claim::{Claim, Expected};
 use crate::engine::Engine;
 use crate::violation::{ViolationKind, sorted_classes};
 
@@ -17,39 +18,6 @@ pub(crate) struct Instance {
 }
 
 pub(crate) type Program = Arc<dyn Fn() -> Instance + Send + Sync>;
-
-/// What is claimed of a scenario.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Expected {
-    /// No ordering violates anything.
-    Proved,
-    /// Some ordering violates this, and none anything else.
-    Refuted(Vec<ViolationKind>),
-    /// The engine cannot tell; the reason is in the verdict.
-    Inconclusive,
-}
-
-impl Expected {
-    /// `proved`, `refuted` or `inconclusive`.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Proved => "proved",
-            Self::Refuted(_) => "refuted",
-            Self::Inconclusive => "inconclusive",
-        }
-    }
-}
-
-impl fmt::Display for Expected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())?;
-        if let Self::Refuted(kinds) = self {
-            let kinds: Vec<String> = kinds.iter().map(ViolationKind::to_string).collect();
-            write!(f, " by {}", kinds.join(" and "))?;
-        }
-        Ok(())
-    }
-}
 
 /// A closed concurrent program with a claim about it.
 ///
@@ -130,9 +98,13 @@ impl Scenario {
         self.threads.iter().map(|name| &**name)
     }
 
-    /// What is claimed of it, whatever an engine can tell.
-    pub(crate) fn claim(&self) -> &Expected {
-        &self.expected
+    /// What is claimed of it, as one engine is held to it.
+    pub fn claim_on(&self, engine: Engine) -> Claim {
+        Claim {
+            of_engine: self.expected(engine).clone(),
+            of_scenario: self.expected.clone(),
+            inversions: self.inversions.clone(),
+        }
     }
 
     /// Whether it is claimed, too, that nobody waits for ever while others go on.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::claim::{Claim, Expected, Outcome};
 use crate::engine::{Engine, Search};
 use crate::explore::{Schedule, Shard};
 use crate::observe::lockdep::{Dependency, Inversion};
 use crate::observe::{Observers, Seen, Site, Trace};
-use crate::scenario::{Expected, Scenario};
+use crate::scenario::Scenario;
 use crate::violation::{Violation, ViolationKind};
 
 /// What an engine found about a scenario.
@@ -135,11 +136,7 @@ pub struct Report {
     pub search: Option<Search>,
     /// What this is a share of, if it is one.
     pub part: Option<Part>,
-    /// What was claimed, of this engine.
-    expected: Expected,
-    /// What was claimed of the scenario.
-    claim: Expected,
-    expected_inversions: Vec<Vec<String>>,
+    claim: Claim,
     thorough: bool,
 }
 
@@ -190,9 +187,7 @@ impl Report {
             predictions,
             dependencies: seen.dependencies(),
             reached: seen.sites(),
-            expected: scenario.expected(engine).clone(),
-            claim: scenario.claim().clone(),
-            expected_inversions: scenario.expected_inversions().to_vec(),
+            claim: scenario.claim_on(engine),
             thorough: explored.thorough,
         }
     }
@@ -212,47 +207,26 @@ impl Report {
 
     /// What was claimed.
     pub fn expected(&self) -> &Expected {
-        &self.expected
+        self.claim.expected()
     }
 
-    /// Whether the engine found what was claimed: for a refuted scenario these very violations,
-    /// and the predicted inversions too. A search that finds a violation, but not every kind, is
-    /// held to those it finds; a share to being done, with nothing against the claim.
+    /// Whether the engine found what was claimed ([`Claim::fits`]); a share is held to being done,
+    /// with nothing against the claim.
     pub fn as_expected(&self) -> bool {
-        // An engine that was not expected to come to an end, and does, is held to the claim.
-        let expected = match &self.verdict {
-            Verdict::Proved(_) | Verdict::Refuted(_) if self.expected == Expected::Inconclusive => {
-                &self.claim
-            }
-            _ => &self.expected,
+        let found: &[Counterexample] = match &self.verdict {
+            Verdict::Refuted(found) => found,
+            Verdict::Proved(_) | Verdict::Inconclusive { .. } => &[],
         };
-        let verdict = match (&self.verdict, expected) {
-            (Verdict::Inconclusive { .. }, _) if self.part.is_some_and(|part| part.done) => true,
-            (Verdict::Proved(_), Expected::Proved) => true,
-            (Verdict::Inconclusive { .. }, Expected::Inconclusive) => true,
-            (Verdict::Refuted(found), Expected::Refuted(kinds)) => {
-                let known = found.iter().all(|found| kinds.contains(&found.violation.kind));
-                let all = self.complete && found.len() == kinds.len();
-                known && self.part.map_or(all || !self.thorough, |part| part.done)
-            }
-            _ => false,
+        let outcome = Outcome {
+            violations: found.iter().map(|found| &found.violation.kind).collect(),
+            inversions: self.predictions.iter().map(|p| p.inversion.classes()).collect(),
+            complete: self.complete,
+            thorough: self.thorough,
         };
-        verdict && self.inversions_as_expected()
-    }
-
-    /// Every inversion is either expected or one of the expected deadlocks, and a complete
-    /// search has predicted all that are expected.
-    fn inversions_as_expected(&self) -> bool {
-        let found: Vec<Vec<String>> =
-            self.predictions.iter().map(|p| p.inversion.classes()).collect();
-        // An engine that is not expected to come to the deadlock may well predict it.
-        let deadlocks = |classes: &Vec<String>| match &self.claim {
-            Expected::Refuted(kinds) => kinds.contains(&ViolationKind::Deadlock(classes.clone())),
-            _ => false,
-        };
-        let known = |classes| self.expected_inversions.contains(classes) || deadlocks(classes);
-        found.iter().all(known)
-            && (!self.complete || self.expected_inversions.iter().all(|e| found.contains(e)))
+        match self.part {
+            Some(part) => part.done && self.claim.allows(&outcome),
+            None => self.claim.fits(&outcome),
+        }
     }
 }
 
@@ -261,7 +235,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.verdict.as_str())?;
         if !self.as_expected() {
-            write!(f, ", NOT as expected ({})", self.expected)?;
+            write!(f, ", NOT as expected ({})", self.expected())?;
         }
         match &self.verdict {
             Verdict::Proved(_) => {}

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
-use selvedge_core::{Counterexample, Engine, Expected, Scenario, ViolationKind};
+use selvedge_core::{Counterexample, Engine, Outcome, Scenario, ViolationKind};
 
 use crate::cli::Merge;
 use crate::json::{self, Inversion, Line};
@@ -116,16 +116,13 @@ fn merged(
         None if complete => None,
         None => Some("a violation may have stopped executions with other orderings".to_owned()),
     };
-    let expected = scenario.expected(Engine::Native);
-    let verdict_as_expected = match expected {
-        Expected::Refuted(kinds) => {
-            let claimed = findings.keys().all(|kind| kinds.contains(kind));
-            let all = complete && findings.len() == kinds.len();
-            found == "refuted" && claimed && (all || !only_deadlocks)
-        }
-        Expected::Proved | Expected::Inconclusive => found == expected.as_str(),
-    };
     let lockdep = inversions(shares, findings, found == "proved");
+    let outcome = Outcome {
+        violations: findings.keys().copied().collect(),
+        inversions: lockdep.iter().map(|inversion| inversion.classes.clone()).collect(),
+        complete,
+        thorough: only_deadlocks,
+    };
     let mut violations = findings.iter().map(|(kind, found)| json::Violation {
         violation: kind.to_string(),
         schedule: found.schedule.to_string(),
@@ -136,7 +133,7 @@ fn merged(
         strategy: shares[0].line.strategy.clone(),
         expected: json::expected(scenario, Engine::Native).to_owned(),
         found: json::found(found, &lockdep).to_owned(),
-        as_expected: verdict_as_expected && inversions_as_expected(scenario, &lockdep, complete),
+        as_expected: scenario.claim_on(Engine::Native).fits(&outcome),
         complete,
         executions: shares.iter().map(|share| share.line.executions).sum(),
         seconds: shares.iter().map(|share| share.line.seconds).sum(),
@@ -175,17 +172,4 @@ fn inversions(
         Inversion { classes: classes.clone(), settled: settled.to_owned() }
     };
     predicted_by.into_iter().map(settle).collect()
-}
-
-/// Every inversion is either expected or an expected deadlock; a complete search has predicted all
-/// that are expected.
-fn inversions_as_expected(scenario: &Scenario, lockdep: &[Inversion], complete: bool) -> bool {
-    let expected = scenario.expected_inversions();
-    let deadlocks = |classes: &[String]| match scenario.expected(Engine::Native) {
-        Expected::Refuted(kinds) => kinds.contains(&ViolationKind::Deadlock(classes.to_vec())),
-        Expected::Proved | Expected::Inconclusive => false,
-    };
-    let known = |found: &Inversion| expected.contains(&found.classes) || deadlocks(&found.classes);
-    let predicted = |classes: &Vec<String>| lockdep.iter().any(|found| found.classes == *classes);
-    lockdep.iter().all(known) && (!complete || expected.iter().all(predicted))
 }
