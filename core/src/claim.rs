@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::verdict::Verdict;
 use crate::violation::ViolationKind;
 
 /// What is claimed of a scenario.
@@ -102,6 +103,18 @@ impl Claim {
             && outcome.inversions.iter().all(known)
     }
 
+    /// Whether a verdict can be true if the claim is, whoever has come to it. To find one violation
+    /// of several is no contradiction.
+    pub fn admits(&self, verdict: &Verdict) -> bool {
+        match (verdict, &self.of_scenario) {
+            (Verdict::Inconclusive { .. }, _) | (Verdict::Proved(_), Expected::Proved) => true,
+            (Verdict::Refuted(found), Expected::Refuted(kinds)) => {
+                found.iter().all(|found| kinds.contains(&found.violation.kind))
+            }
+            _ => false,
+        }
+    }
+
     /// An engine that was not expected to come to an end, and does, is held to what is true.
     fn held_to(&self, outcome: &Outcome<'_>) -> &Expected {
         match self.of_engine {
@@ -110,5 +123,77 @@ impl Claim {
             }
             _ => &self.of_engine,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn abba() -> ViolationKind {
+        ViolationKind::deadlock(["A", "B"])
+    }
+
+    fn claim(of_engine: Expected, of_scenario: Expected) -> Claim {
+        Claim { of_engine, of_scenario, inversions: vec![vec!["B".into(), "C".into()]] }
+    }
+
+    fn refuted(kinds: &[ViolationKind]) -> Expected {
+        Expected::Refuted(kinds.to_vec())
+    }
+
+    /// What was found, by a search that finds every kind, with the inversion that is expected.
+    fn found<'a>(violations: &[&'a ViolationKind], complete: bool) -> Outcome<'a> {
+        let inversions = vec![vec!["B".into(), "C".into()]];
+        Outcome { violations: violations.to_vec(), inversions, complete, thorough: true }
+    }
+
+    #[test]
+    fn a_proof_fits_only_if_everything_was_explored_and_nothing_is_wrong() {
+        let proved = claim(Expected::Proved, Expected::Proved);
+        assert!(proved.fits(&found(&[], true)));
+        assert!(!proved.fits(&found(&[], false)));
+        assert!(!proved.fits(&found(&[&abba()], true)));
+        assert!(!proved.fits(&found(&[&abba()], false)));
+    }
+
+    #[test]
+    fn a_refutation_fits_by_these_violations_and_by_all_of_them() {
+        let (abba, null) = (abba(), ViolationKind::invariant("NULL"));
+        let both = claim(refuted(&[abba.clone(), null.clone()]), Expected::Inconclusive);
+        assert!(both.fits(&found(&[&abba, &null], true)));
+        assert!(!both.fits(&found(&[], true)));
+        assert!(!both.fits(&found(&[&abba], true)), "the other is missing");
+        assert!(!both.fits(&found(&[&abba, &null], false)), "there may be more");
+        let first = Outcome { thorough: false, ..found(&[&abba], false) };
+        assert!(both.fits(&first), "it stops at the first");
+        let other = ViolationKind::invariant("INV-01");
+        let first = Outcome { thorough: false, ..found(&[&other], false) };
+        assert!(!both.fits(&first), "which is not claimed");
+    }
+
+    #[test]
+    fn an_engine_that_need_not_come_to_an_end_is_held_to_the_truth_if_it_does() {
+        let unending = claim(Expected::Inconclusive, Expected::Proved);
+        assert!(unending.fits(&found(&[], false)));
+        assert!(unending.fits(&found(&[], true)));
+        assert!(!unending.fits(&found(&[&abba()], false)));
+        let unending = claim(Expected::Inconclusive, refuted(&[abba()]));
+        assert!(!unending.fits(&found(&[], true)), "it has missed the deadlock");
+        assert!(unending.fits(&found(&[&abba()], true)));
+    }
+
+    #[test]
+    fn an_inversion_is_expected_or_a_claimed_deadlock_and_a_complete_search_finds_all() {
+        let proved = claim(Expected::Proved, Expected::Proved);
+        let predicts = |complete, inversions: &[[&str; 2]]| {
+            let inversions = inversions.iter().map(|c| c.map(str::to_owned).to_vec());
+            Outcome { inversions: inversions.collect(), ..found(&[], complete) }
+        };
+        assert!(!proved.fits(&predicts(true, &[])), "B, C is missing");
+        assert!(proved.allows(&predicts(false, &[])), "it may come yet");
+        assert!(!proved.allows(&predicts(false, &[["A", "B"]])));
+        let deadlocks = claim(Expected::Inconclusive, refuted(&[abba()]));
+        assert!(deadlocks.allows(&predicts(false, &[["A", "B"]])), "it is claimed");
     }
 }

@@ -154,7 +154,10 @@ impl Report {
         explored: Explored,
         seen: &Seen,
     ) -> Self {
-        let stopped = explored.stopped.or_else(|| weaker(engine, seen));
+        let weaker = weaker(engine, seen);
+        // What is beyond the engine is beyond all shares of it together.
+        let part = explored.part.map(|part| Part { done: part.done && weaker.is_none(), ..part });
+        let stopped = weaker.or(explored.stopped);
         let complete = stopped.is_none();
         // What stops an execution may hide a deadlock; waiting does not.
         let waiting = |kind: &ViolationKind| {
@@ -181,7 +184,7 @@ impl Report {
             complete,
             stopped,
             search: explored.search,
-            part: explored.part,
+            part,
             executions: explored.executions,
             certificate: explored.certificate,
             predictions,
@@ -224,7 +227,10 @@ impl Report {
             thorough: self.thorough,
         };
         match self.part {
-            Some(part) => part.done && self.claim.allows(&outcome),
+            Some(part) => {
+                let decides = *self.expected() != Expected::Inconclusive;
+                (part.done || !decides) && self.claim.allows(&outcome)
+            }
             None => self.claim.fits(&outcome),
         }
     }

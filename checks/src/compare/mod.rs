@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use selvedge_core::{Engine, Expected, Limits, Progress, Report, Scenario, Search, Verdict};
+use selvedge_core::{Engine, Limits, Progress, Report, Scenario, Search, Verdict};
 
 use crate::cli::Compare;
 use crate::progress::Line;
@@ -140,14 +140,7 @@ impl Run {
     /// Whether this cannot be true if what the scenario claims is. Some searches find one
     /// violation of several, which is no contradiction.
     fn contradicts(&self, scenario: &Scenario) -> bool {
-        match (&self.report.verdict, scenario.expected(Engine::Native)) {
-            (Verdict::Inconclusive { .. }, _) => false,
-            (Verdict::Proved(_), Expected::Proved) => false,
-            (Verdict::Refuted(found), Expected::Refuted(kinds)) => {
-                !found.iter().all(|found| kinds.contains(&found.violation.kind))
-            }
-            _ => true,
-        }
+        !scenario.claim_on(self.contestant.engine).admits(&self.report.verdict)
     }
 
     /// Known if this came to a verdict, and loom to one too or to its limit.

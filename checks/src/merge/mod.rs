@@ -7,7 +7,7 @@
 
 mod share;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -153,23 +153,21 @@ fn digest(shares: &[Share]) -> Option<u64> {
     shares.iter().try_fold(0_u64, |sum, share| Some(sum.wrapping_add(share.digest?)))
 }
 
-/// What any share has predicted. It is called infeasible where all have, and nothing is violated.
+/// What any share has predicted. It is infeasible if nothing is violated, in none of them.
 fn inversions(
     shares: &[Share],
     findings: &BTreeMap<&ViolationKind, &Counterexample>,
     proved: bool,
 ) -> Vec<Inversion> {
-    let mut predicted_by: BTreeMap<&Vec<String>, usize> = BTreeMap::new();
-    for inversion in shares.iter().flat_map(|share| &share.line.lockdep) {
-        *predicted_by.entry(&inversion.classes).or_default() += 1;
-    }
-    let settle = |(classes, count): (&Vec<String>, usize)| {
+    let predicted = shares.iter().flat_map(|share| &share.line.lockdep);
+    let predicted: BTreeSet<&Vec<String>> = predicted.map(|inversion| &inversion.classes).collect();
+    let settle = |classes: &Vec<String>| {
         let settled = match findings.contains_key(&ViolationKind::Deadlock(classes.clone())) {
             true => "feasible",
-            false if proved && count == shares.len() => "infeasible",
+            false if proved => "infeasible",
             false => "open",
         };
         Inversion { classes: classes.clone(), settled: settled.to_owned() }
     };
-    predicted_by.into_iter().map(settle).collect()
+    predicted.into_iter().map(settle).collect()
 }

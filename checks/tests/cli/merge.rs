@@ -120,6 +120,34 @@ fn shares_merged_are_the_whole() {
     }
 }
 
+fn merged(scenario: &str, of: u32) -> Value {
+    let shares = (1..=of).map(|number| share(scenario, &format!("{number}/{of}")));
+    let output = Files::new(&[shares.collect()]).merge();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    lines(&output).remove(0)
+}
+
+#[test]
+fn what_is_beyond_the_engine_is_beyond_all_its_shares() {
+    for scenario in ["iommu/ordering/ordered/unmap-flush", "iommu/ordering/relaxed/unmap-flush"] {
+        let merged = merged(scenario, 2);
+        assert_eq!(merged["found"], "inconclusive", "{merged}");
+        assert_eq!(merged["complete"], false, "{merged}");
+        let reason = merged["reason"].as_str().expect("why");
+        assert!(reason.contains("weaker than sequential consistency"), "{reason}");
+    }
+}
+
+/// More shares than predict it: what none of them comes to cannot happen.
+#[test]
+fn an_inversion_that_some_shares_predict_is_infeasible_if_all_prove() {
+    let merged = merged("vfio-ap/matrix/v5.11-set/stopped-vcpus", 5);
+    for word in ["expected", "found"] {
+        assert_eq!(merged[word], "lockdep-only", "{merged}");
+    }
+    assert_eq!(merged["lockdep"][0]["settled"], "infeasible", "{merged}");
+}
+
 #[test]
 fn the_merged_table_is_that_of_verify() {
     let files = Files::new(&[vec![share(SCENARIOS[1], "1/2"), share(SCENARIOS[1], "2/2")]]);

@@ -89,8 +89,7 @@ fn foreign_queue(
 fn any_queue_is_found(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
     let mut mdevs = w.matrix_dev.lock.lock();
     let Some(mdev) = kvm.pqap_hook() else { return ResponseCode::QNotAvail };
-    let own = mdevs.mdevs[mdev].matrix.contains(aqic.apqn);
-    switch(w, &mut mdevs, own, aqic, WithoutGuest::Keep)
+    switch(w, &mut mdevs, mdev, aqic, WithoutGuest::Keep)
 }
 
 /// The work takes this lock too.

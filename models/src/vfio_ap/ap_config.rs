@@ -106,10 +106,8 @@ pub fn ap_config_store(w: &World, mdev: usize, new: &ApConfig) -> Result<(), Err
         let hashed = locks.mdevs.hashed(mdev);
         let linked = new.matrix.apqns().filter(|apqn| !hashed.contains(apqn));
         linked.for_each(|apqn| locks.link(apqn, mdev));
-        if vfio_ap_mdev_filter_cdoms(&mut locks, mdev) {
-            locks.update_guest_apcb(mdev);
-        }
-        filter_and_update(w, &mut locks, mdev, &new.matrix);
+        let control = vfio_ap_mdev_filter_cdoms(&mut locks, mdev);
+        filter_and_update(w, &mut locks, mdev, &new.matrix, control);
     }
     locks.release();
     ap_perms.unlock();

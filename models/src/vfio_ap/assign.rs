@@ -60,7 +60,7 @@ fn assign(
     locks.assign(mdev, resource.set(assigned, true));
     w.now_assigned(locks);
     added.apqns().for_each(|apqn| locks.link(apqn, mdev));
-    filter_and_update(w, locks, mdev, &added);
+    filter_and_update(w, locks, mdev, &added, false);
     Ok(())
 }
 
@@ -87,9 +87,11 @@ pub fn validate(
 fn assign_control_domain_store(w: &World, mdev: usize, resource: Resource) {
     let mut locks = get_update_locks_for_mdev(w, mdev);
     let assigned = locks.mdevs.mdevs[mdev].assigned();
-    locks.assign(mdev, resource.set(assigned, true));
-    if vfio_ap_mdev_filter_cdoms(&mut locks, mdev) {
-        locks.update_guest_apcb(mdev);
+    if !(w.has(Commit::AssignedOnce) && resource.is_in(&assigned)) {
+        locks.assign(mdev, resource.set(assigned, true));
+        if vfio_ap_mdev_filter_cdoms(&mut locks, mdev) {
+            locks.update_guest_apcb(mdev);
+        }
     }
     locks.release();
 }

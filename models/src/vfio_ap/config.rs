@@ -123,6 +123,7 @@ pub fn vfio_ap_on_scan_complete(w: &World) {
 /// `vfio_ap_mdev_hot_plug_cfg`: the guest gets what the host has gained.
 fn hot_plug_cfg(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, added: &ApConfig) {
     let _function = function("vfio_ap_mdev_hot_plug_cfg");
+    let control = !added.adm.is_empty() && vfio_ap_mdev_filter_cdoms(locks, mdev);
     let queues = added.matrix != ApMatrix::default();
     if queues {
         // What is new in one dimension comes with what the guest has in the other.
@@ -133,9 +134,8 @@ fn hot_plug_cfg(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, added: &ApC
         } else if aqm.is_empty() {
             aqm = shadow.aqm;
         }
-        filter_and_update(w, locks, mdev, &ApMatrix { apm, aqm });
-    }
-    if !added.adm.is_empty() && vfio_ap_mdev_filter_cdoms(locks, mdev) {
+        filter_and_update(w, locks, mdev, &ApMatrix { apm, aqm }, control);
+    } else if control {
         locks.update_guest_apcb(mdev);
     }
     if !queues && w.has(Commit::ResetFiltered) && !w.has(Commit::FilteredInitialised) {

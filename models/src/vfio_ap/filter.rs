@@ -42,11 +42,18 @@ fn vfio_ap_mdev_filter_matrix(
     (before.apm.without(&shadow.apm), shadow != before)
 }
 
-/// Filters the matrix, lets the guest have the result, and resets what it lost.
+/// Filters the matrix, lets the guest have the result, and resets what it lost. `control`: its
+/// control domains have changed already.
 #[track_caller]
-pub fn filter_and_update(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, new: &ApMatrix) {
+pub fn filter_and_update(
+    w: &World,
+    locks: &mut UpdateLocks<'_>,
+    mdev: usize,
+    new: &ApMatrix,
+    control: bool,
+) {
     let (filtered, changed) = vfio_ap_mdev_filter_matrix(w, locks, mdev, new);
-    if changed {
+    if changed || control {
         locks.update_guest_apcb(mdev);
     }
     if w.has(Commit::ResetFiltered) {

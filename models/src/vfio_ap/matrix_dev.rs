@@ -105,9 +105,8 @@ impl MatrixDev {
             queues: queues.into_iter().map(|apqn| (apqn, Queue::default())).collect(),
         };
         let attributes = mdevs.queues.keys().map(|apqn| (*apqn, Attributes::new())).collect();
-        let assigned = |matrix: &ApMatrix| ApConfig { matrix: *matrix, ..ApConfig::default() };
         let mut guests = Guests {
-            assigned: matrices.iter().map(assigned).collect(),
+            assigned: matrices.iter().copied().map(ApConfig::from).collect(),
             added: matrices.iter().map(|_| ApConfig::default()).collect(),
             info: ApConfig::everything(),
             ..Guests::default()
@@ -157,7 +156,7 @@ impl MatrixDev {
 impl MatrixMdev {
     fn new(matrix: &ApMatrix) -> Self {
         Self {
-            masks: Masks::new(&ApConfig { matrix: *matrix, ..ApConfig::default() }),
+            masks: Masks::new(&(*matrix).into()),
             memory: Tracked::new("matrix_mdev", ()),
             wait_memory: Tracked::new("matrix_mdev->wait_for_kvm", ()),
             kvm: Atomic::new("matrix_mdev->kvm", 0),

@@ -81,7 +81,7 @@ impl Version for P15 {
         let before = mdevs.mdevs[mdev].matrix;
         stores::unassign(w, &mut mdevs, mdev, resource);
         vfio_ap_mdev_refresh_apcb(w, mdev, plugged(&mdevs, mdev));
-        for apqn in resource.queues(&before).apqns() {
+        for apqn in resource.queues(&before).and(&before).apqns() {
             _ = vfio_ap_mdev_reset_queue(w, &mut mdevs, apqn, Protocol::V5_11);
         }
         Ok(())

@@ -124,24 +124,30 @@ fn close(w: &World, mdev: usize, keep_hook: bool) {
     drop(kept);
 }
 
-/// `assign_adapter_store`. Locks: `ap_perms_mutex` if it is free -> `guests_lock` for reading ->
-/// `kvm->lock` -> `matrix_dev->lock`.
+/// `assign_adapter_store` and its like. Locks: `ap_perms_mutex` if it is free -> `guests_lock` for
+/// reading -> `kvm->lock` -> `matrix_dev->lock`. For a control domain, which is taken from nobody, all
+/// but the first: an assumption, as v6.0 has it.
 fn assign_store(w: &World, mdev: usize, resource: Resource, unlock_kvm: bool) -> Result<(), Errno> {
     let _function = function(resource.assign_store());
-    let Some(ap_perms) = w.bus.ap_perms_mutex().try_lock() else {
-        if unlock_kvm {
-            // mutex_unlock(&matrix_mdev->kvm->lock)
-            _ = not_null(w.matrix_dev.mdev(mdev).kvm(&w.kvms), "matrix_mdev->kvm");
+    let mut ap_perms = None;
+    if !matches!(resource, Resource::ControlDomain(_)) {
+        ap_perms = w.bus.ap_perms_mutex().try_lock();
+        if ap_perms.is_none() {
+            if unlock_kvm {
+                // mutex_unlock(&matrix_mdev->kvm->lock)
+                _ = not_null(w.matrix_dev.mdev(mdev).kvm(&w.kvms), "matrix_mdev->kvm");
+            }
+            return Err(Errno::Eagain);
         }
-        return Err(Errno::Eagain);
-    };
+    }
     let guests = w.matrix_dev.p17.guests_lock.down_read();
     let kvm = w.matrix_dev.mdev(mdev).kvm(&w.kvms);
     let locked = kvm.map(|kvm| kvm.lock());
     let mut mdevs = w.matrix_dev.lock.lock();
     let added = resource.queues(&mdevs.mdevs[mdev].matrix);
     let result = ap_perms
-        .owned_by_def_drv(&added)
+        .as_ref()
+        .map_or(Ok(()), |ap_perms| ap_perms.owned_by_def_drv(&added))
         .and_then(|()| stores::assign(w, &mut mdevs, mdev, resource))
         .map(|()| {
             if let Some(kvm) = kvm {
@@ -151,7 +157,7 @@ fn assign_store(w: &World, mdev: usize, resource: Resource, unlock_kvm: bool) ->
     mdevs.unlock();
     drop(locked);
     guests.up_read();
-    ap_perms.unlock();
+    drop(ap_perms);
     result
 }
 
@@ -167,7 +173,7 @@ fn unassign_store(w: &World, mdev: usize, resource: Resource) {
     if let Some(kvm) = kvm {
         kvm.crypto_set_masks(&w.machine, plugged(&mdevs, mdev));
     }
-    for apqn in resource.queues(&before).apqns() {
+    for apqn in resource.queues(&before).and(&before).apqns() {
         _ = vfio_ap_mdev_reset_queue(w, &mut mdevs, apqn, Protocol::V5_11);
     }
     mdevs.unlock();
@@ -189,10 +195,8 @@ struct UpdateLocks<'a> {
 /// Locks: `guests_lock` for reading -> `kvm->lock` -> `matrix_dev->lock`.
 fn update_locks_for(w: &World, apqn: Apqn) -> UpdateLocks<'_> {
     let guests = w.matrix_dev.p17.guests_lock.down_read();
-    let mdev = guests
-        .iter()
-        .copied()
-        .find(|mdev| w.matrix_dev.mdev(*mdev).masks.load_matrix().contains(apqn));
+    let has = |mdev: &usize| w.matrix_dev.mdev(*mdev).masks.load_matrix().contains(apqn);
+    let mdev = guests.iter().copied().find(has);
     let guest = mdev.and_then(|mdev| {
         let kvm = w.matrix_dev.mdev(mdev).kvm(&w.kvms)?;
         Some((mdev, kvm, kvm.lock()))

@@ -73,25 +73,25 @@ pub fn execute(
     aqic: Aqic,
     without_guest: WithoutGuest,
 ) -> ResponseCode {
-    let own = mdevs.mdevs[mdev].matrix.contains(aqic.apqn);
-    if w.matrix_dev.mdev(mdev).kvm(&w.kvms).is_none() || !own {
+    if w.matrix_dev.mdev(mdev).kvm(&w.kvms).is_none()
+        || !mdevs.mdevs[mdev].matrix.contains(aqic.apqn)
+    {
         return ResponseCode::QNotAvail;
     }
     let Some(queue) = mdevs.queues.get_mut(&aqic.apqn) else { return ResponseCode::QNotAvail };
     queue.matrix_mdev = Some(mdev);
-    switch(w, mdevs, own, aqic, without_guest)
+    switch(w, mdevs, mdev, aqic, without_guest)
 }
 
-/// Switches the interrupts of a queue on or off, with the driver's mutex held. `own`: the queue is
-/// the caller's.
+/// Switches the interrupts of a queue on or off for the guest of `mdev`, with the driver's mutex held.
 ///
 /// # Violations
 ///
-/// INV-23 if that succeeds, and it is not.
+/// INV-23 if that succeeds, and the queue is not assigned to it.
 pub fn switch(
     w: &World,
     mdevs: &mut Locked<'_>,
-    own: bool,
+    mdev: usize,
     aqic: Aqic,
     without_guest: WithoutGuest,
 ) -> ResponseCode {
@@ -99,6 +99,7 @@ pub fn switch(
         Some(irq) => vfio_ap_irq_enable(w, mdevs, aqic.apqn, irq, without_guest),
         None => vfio_ap_irq_disable(w, mdevs, aqic.apqn, without_guest),
     };
+    let own = mdevs.mdevs[mdev].matrix.contains(aqic.apqn);
     if code == ResponseCode::Normal && !own {
         let queue = format!("PQAP(AQIC) succeeds on queue {}, which is not the guest's", aqic.apqn);
         invariant_broken("INV-23", queue);

@@ -54,7 +54,7 @@ pub fn vfio_ap_mdev_probe_queue(w: &World, apqn: Apqn, kzalloc: Kzalloc) -> Resu
         // Else the end of the scan looks at all that is new, at once.
         if added == ApMatrix::default() {
             let new = ApMatrix { apm: ApMask::of([apqn.apid]), aqm: ApMask::of([apqn.apqi]) };
-            filter_and_update(w, &mut locks, mdev, &new);
+            filter_and_update(w, &mut locks, mdev, &new, false);
         }
     }
     locks.release();
@@ -115,7 +115,7 @@ fn reset_adapter(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, apqn: Apqn
     }
 }
 
-/// The probe function up to v5.16, `vfio_ap_queue_dev_probe`: no guest hears of the queue.
+/// The probe function up to v5.19, without the attribute that v5.17 brings ([`status`](super::status)), `vfio_ap_queue_dev_probe`: no guest hears of the queue.
 ///
 /// Locks: (device lock) -> `matrix_dev->lock`. The kernel takes the mutex since commit
 /// f139862b92cf, v5.17. Before, the queue was complete when the driver core put it on its list,
@@ -125,7 +125,7 @@ pub fn vfio_ap_queue_dev_probe(w: &World, apqn: Apqn) {
     w.matrix_dev.lock.lock().queues.insert(apqn, Queue::default());
 }
 
-/// The remove function up to v5.16, `vfio_ap_queue_dev_remove`: the guest keeps the queue.
+/// The remove function up to v5.19, without the attribute that v5.17 brings ([`status`](super::status)), `vfio_ap_queue_dev_remove`: the guest keeps the queue.
 ///
 /// Locks: (device lock) -> `matrix_dev->lock` -> `iommu->lock`.
 ///

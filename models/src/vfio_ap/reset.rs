@@ -30,7 +30,8 @@ pub enum Protocol {
     V5_11,
     /// v6.4 and v6.5, commits 62414d901c3a, 0daf9878a799, 3ba41768105c, 5a42b348adf9, 51d4d9877087
     /// and 7cb7636a1ac1: it is polled ten times, and what it answers to that is looked at. When
-    /// another's reset is over, ours begins. A queue on standby counts as reset.
+    /// another's reset is over, ours begins. A queue on standby counts as reset. A queue that answers
+    /// that it is busy is given up (B28b); of commit 4bdf3c3956d8 we do not know more than its subject.
     V6_4,
     /// v6.6 and later, commits 9261f0438835, dd174833e44e, 411b0109daa5 and e1f17f8ea93d: it is
     /// waited for without a limit, and begun again if it was another's.
@@ -217,16 +218,12 @@ fn after_tapq_of_work(reset_rc: ResponseCode, code: ResponseCode) -> State {
 
 /// `vfio_ap_mdev_reset_queue`, to its end: the work that verifies the reset since v6.6 included.
 /// Called with the driver's mutex held.
-///
-/// # Errors
-///
-/// [`Errno::Ebusy`] or [`Errno::Eio`], as [`Protocol::next`] says.
 pub fn vfio_ap_mdev_reset_queue(
     w: &World,
     mdevs: &mut Mdevs,
     apqn: Apqn,
     protocol: Protocol,
-) -> Result<(), Errno> {
+) -> Outcome {
     let _function = function("vfio_ap_mdev_reset_queue");
     let mut state = protocol.begin();
     let outcome = loop {
@@ -243,7 +240,7 @@ pub fn vfio_ap_mdev_reset_queue(
         _ if outcome.frees => vfio_ap_free_aqic_resources(w, mdevs, apqn, WithoutGuest::Keep),
         _ => {}
     }
-    outcome.result
+    outcome
 }
 
 /// `vfio_ap_mdev_reset_queues`: one after the other, the first error.
@@ -260,7 +257,7 @@ pub fn vfio_ap_mdev_reset_queues(
     let _function = function("vfio_ap_mdev_reset_queues");
     let mut result = Ok(());
     for apqn in mdevs.queues_of(mdev) {
-        result = result.and(vfio_ap_mdev_reset_queue(w, mdevs, apqn, protocol));
+        result = result.and(vfio_ap_mdev_reset_queue(w, mdevs, apqn, protocol).result);
     }
     result
 }

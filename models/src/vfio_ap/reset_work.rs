@@ -14,7 +14,7 @@ use std::sync::Arc;
 use selvedge_core::thread::{JoinHandle, spawn};
 use selvedge_core::{function, invariant_broken};
 
-use super::ap_queue::Irq;
+use super::ap_queue::{Irq, ResponseCode};
 use super::commits::Commit;
 use super::locks::UpdateLocks;
 use super::machine::Machine;
@@ -156,10 +156,11 @@ pub fn vfio_ap_mdev_reset_qlist(
     } else {
         let protocol = if w.has(Commit::ResetPolled) { Protocol::V6_4 } else { Protocol::V5_11 };
         for apqn in queues {
-            let reset = vfio_ap_mdev_reset_queue(w, mdevs, *apqn, protocol);
+            let outcome = vfio_ap_mdev_reset_queue(w, mdevs, *apqn, protocol);
             if let Some(queue) = mdevs.queues.get_mut(apqn) {
-                queue.reset_failed = reset.is_err();
-                failed |= reset.is_err();
+                // What the filter asks is not what is returned.
+                queue.reset_failed = outcome.reset_rc != ResponseCode::Normal;
+                failed |= outcome.result.is_err();
             }
         }
     }

@@ -159,11 +159,10 @@ fn handler(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
     let mut mdevs = w.matrix_dev.lock.lock();
     let Some(mdev) = kvm.pqap_hook() else { return ResponseCode::QNotAvail };
     let attached = w.matrix_dev.mdev(mdev).kvm(&w.kvms).is_some();
-    let own = mdevs.hashed(mdev).contains(&aqic.apqn);
-    if !attached || !own {
+    if !attached || !mdevs.hashed(mdev).contains(&aqic.apqn) {
         return ResponseCode::QNotAvail;
     }
-    switch(w, &mut mdevs, own, aqic, WithoutGuest::Keep)
+    switch(w, &mut mdevs, mdev, aqic, WithoutGuest::Keep)
 }
 
 /// `vfio_ap_mdev_remove`, called when nobody has the device open any more. The queues that are
