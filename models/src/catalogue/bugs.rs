@@ -637,7 +637,7 @@ fn b37b<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         .thread("set_kvm", |w| _ = V::set_kvm(w, 0, 0))
         .thread("assign_adapter_store", |w| _ = V::assign_adapter_store(w, 0, 2))
         .finally(|w| {
-            let assigned = w.matrix_dev.lock.lock().mdevs[0].matrix;
+            let assigned = w.matrix_dev.lock.lock().mdevs[0].assigned.matrix;
             w.machine.check_apcb(0, assigned);
             w.at_rest::<V>();
         })

@@ -79,7 +79,7 @@ fn interrupts(w: &World) -> bool {
 
 /// What is assigned to device 0.
 fn assigned(w: &World) -> ApMatrix {
-    w.matrix_dev.lock.lock().mdevs[0].matrix
+    w.matrix_dev.lock.lock().mdevs[0].assigned.matrix
 }
 
 /// Whether guest 0 may control a domain.

@@ -55,11 +55,11 @@ fn assigned_twice(
 /// Lets go of the mutex between the question and the bit.
 fn assign_checked_too_early(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
     let mdevs = w.matrix_dev.lock.lock();
-    let added = ApMatrix { apm: ApMask::of([apid]), aqm: mdevs.mdevs[mdev].matrix.aqm };
+    let added = ApMatrix { apm: ApMask::of([apid]), aqm: mdevs.mdevs[mdev].assigned.matrix.aqm };
     let free = mdevs.verify_no_sharing(mdev, &added);
     mdevs.unlock();
     free?;
-    w.matrix_dev.lock.lock().mdevs[mdev].matrix.apm.set(apid, true);
+    w.matrix_dev.lock.lock().mdevs[mdev].assigned.matrix.apm.set(apid, true);
     Ok(())
 }
 

@@ -87,7 +87,7 @@ pub fn ap_config_store(w: &World, mdev: usize, new: &ApConfig) -> Result<(), Err
     let _function = function("ap_config_store");
     let ap_perms = w.bus.ap_perms_mutex().lock();
     let mut locks = get_update_locks_for_mdev(w, mdev);
-    let old = locks.mdevs.mdevs[mdev].assigned();
+    let old = locks.mdevs.mdevs[mdev].assigned;
     let masks = &w.matrix_dev.mdev(mdev).masks;
     masks.install(new);
     let valid = validate(&ap_perms, &locks, mdev, &new.matrix);
@@ -118,7 +118,7 @@ pub fn ap_config_store(w: &World, mdev: usize, new: &ApConfig) -> Result<(), Err
 pub fn ap_config_show(w: &World, mdev: usize) -> ApConfig {
     let _function = function("ap_config_show");
     if w.has(Commit::ApConfigUnderLock) {
-        return w.matrix_dev.lock.lock().mdevs[mdev].assigned();
+        return w.matrix_dev.lock.lock().mdevs[mdev].assigned;
     }
     w.matrix_dev.mdev(mdev).masks.load()
 }
@@ -131,5 +131,5 @@ pub fn matrix_show(w: &World, mdev: usize) -> (ApConfig, ApConfig) {
     let _function = function("matrix_show");
     let mdevs = w.matrix_dev.lock.lock();
     let m = &mdevs.mdevs[mdev];
-    (m.assigned(), m.shadow())
+    (m.assigned, m.shadow_apcb)
 }

@@ -24,7 +24,7 @@ impl ApDriver for World {
         let _function = function("vfio_ap_mdev_resource_in_use");
         let guests = self.matrix_dev.guests_lock.lock();
         let mdevs = self.matrix_dev.lock.lock();
-        let in_use = mdevs.mdevs.iter().any(|m| m.listed && m.matrix.intersects(apm, aqm));
+        let in_use = mdevs.mdevs.iter().any(|m| m.listed && m.assigned.matrix.intersects(apm, aqm));
         mdevs.unlock();
         guests.unlock();
         if in_use { Err(Errno::Eaddrinuse) } else { Ok(()) }
@@ -51,7 +51,7 @@ impl World {
     #[track_caller]
     pub fn now_assigned(&self, locks: &UpdateLocks<'_>) {
         let listed = locks.mdevs.mdevs.iter().filter(|m| m.listed);
-        self.bus.now_assigned(listed.flat_map(|m| m.matrix.apqns()));
+        self.bus.now_assigned(listed.flat_map(|m| m.assigned.matrix.apqns()));
     }
 
     /// `ap_scan_bus`: the host's AP configuration is found to have changed.

@@ -51,7 +51,7 @@ fn assign(
     mdev: usize,
     resource: Resource,
 ) -> Result<(), Errno> {
-    let assigned = locks.mdevs.mdevs[mdev].assigned();
+    let assigned = locks.mdevs.mdevs[mdev].assigned;
     if w.has(Commit::AssignedOnce) && resource.is_in(&assigned) {
         return Ok(());
     }
@@ -86,7 +86,7 @@ pub fn validate(
 /// Locks: `guests_lock` -> `kvm->lock` -> `mdevs_lock`.
 fn assign_control_domain_store(w: &World, mdev: usize, resource: Resource) {
     let mut locks = get_update_locks_for_mdev(w, mdev);
-    let assigned = locks.mdevs.mdevs[mdev].assigned();
+    let assigned = locks.mdevs.mdevs[mdev].assigned;
     if !(w.has(Commit::AssignedOnce) && resource.is_in(&assigned)) {
         locks.assign(mdev, resource.set(assigned, true));
         if vfio_ap_mdev_filter_cdoms(&mut locks, mdev) {
@@ -102,7 +102,7 @@ fn assign_control_domain_store(w: &World, mdev: usize, resource: Resource) {
 pub fn unassign_store(w: &World, mdev: usize, resource: Resource) {
     let _function = function(resource.unassign_store());
     let mut locks = get_update_locks_for_mdev(w, mdev);
-    if resource.is_in(&locks.mdevs.mdevs[mdev].assigned()) {
+    if resource.is_in(&locks.mdevs.mdevs[mdev].assigned) {
         unassign(w, &mut locks, mdev, resource);
     }
     locks.release();
@@ -113,18 +113,18 @@ pub fn unassign_store(w: &World, mdev: usize, resource: Resource) {
 /// The queues leave the table. Those that the guest had are reset, and point to the mediated
 /// device no more. The others still do (B15).
 pub fn unassign(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, resource: Resource) {
-    let assigned = locks.mdevs.mdevs[mdev].assigned();
+    let assigned = locks.mdevs.mdevs[mdev].assigned;
     let removed = resource.queues(&assigned.matrix);
     locks.assign(mdev, resource.set(assigned, false));
     w.now_assigned(locks);
-    let shadow = locks.mdevs.mdevs[mdev].shadow();
+    let shadow = locks.mdevs.mdevs[mdev].shadow_apcb;
     let hashed: Vec<Apqn> = locks.mdevs.hashed(mdev);
     let unlinked: Vec<Apqn> = hashed.into_iter().filter(|apqn| removed.contains(*apqn)).collect();
     unlinked.iter().for_each(|apqn| locks.unlink_queue_fr_mdev(*apqn));
     let (plugged, withheld): (Vec<Apqn>, Vec<Apqn>) =
         unlinked.iter().partition(|apqn| shadow.matrix.contains(**apqn));
     if resource.is_in(&shadow) {
-        locks.mdevs.mdevs[mdev].set_shadow(resource.set(shadow, false));
+        locks.mdevs.mdevs[mdev].shadow_apcb = resource.set(shadow, false);
         locks.update_guest_apcb(mdev);
     }
     _ = vfio_ap_mdev_reset_qlist(w, &mut locks.mdevs, &plugged);

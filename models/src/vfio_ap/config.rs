@@ -86,10 +86,10 @@ fn take_away(w: &World, mask: &mut ApMask, lost: &ApMask) -> bool {
 
 /// `vfio_ap_mdev_hot_unplug_cfg`: the guest loses what the host has lost.
 fn hot_unplug_cfg(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, lost: &ApConfig) {
-    let shadow = &mut locks.mdevs.mdevs[mdev];
-    let adapters = take_away(w, &mut shadow.shadow_apcb.apm, &lost.matrix.apm);
-    let domains = take_away(w, &mut shadow.shadow_apcb.aqm, &lost.matrix.aqm);
-    let control = take_away(w, &mut shadow.shadow_adm, &lost.adm);
+    let shadow = &mut locks.mdevs.mdevs[mdev].shadow_apcb;
+    let adapters = take_away(w, &mut shadow.matrix.apm, &lost.matrix.apm);
+    let domains = take_away(w, &mut shadow.matrix.aqm, &lost.matrix.aqm);
+    let control = take_away(w, &mut shadow.adm, &lost.adm);
     if adapters || domains || control {
         locks.update_guest_apcb(mdev);
     }
@@ -128,7 +128,7 @@ fn hot_plug_cfg(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, added: &ApC
     if queues {
         // What is new in one dimension comes with what the guest has in the other.
         let ApMatrix { mut apm, mut aqm } = added.matrix;
-        let shadow = locks.mdevs.mdevs[mdev].shadow_apcb;
+        let shadow = locks.mdevs.mdevs[mdev].shadow_apcb.matrix;
         if apm.is_empty() {
             apm = shadow.apm;
         } else if aqm.is_empty() {

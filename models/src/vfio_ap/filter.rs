@@ -22,8 +22,8 @@ fn vfio_ap_mdev_filter_matrix(
     mdev: usize,
     new: &ApMatrix,
 ) -> (ApMask, bool) {
-    let before = locks.mdevs.mdevs[mdev].shadow_apcb;
-    let matrix = locks.mdevs.mdevs[mdev].matrix;
+    let before = locks.mdevs.mdevs[mdev].shadow_apcb.matrix;
+    let matrix = locks.mdevs.mdevs[mdev].assigned.matrix;
     let mut shadow = matrix.and(&locks.info().matrix);
     let looked_at = match (w.has(Commit::FilterEntireMatrix), w.has(Commit::FilterShadow)) {
         (_, true) => shadow,
@@ -38,7 +38,7 @@ fn vfio_ap_mdev_filter_matrix(
     for apqn in looked_at.apqns().filter(|apqn| !there(apqn)) {
         shadow.apm.set(apqn.apid, false);
     }
-    locks.mdevs.mdevs[mdev].shadow_apcb = shadow;
+    locks.mdevs.mdevs[mdev].shadow_apcb.matrix = shadow;
     (before.apm.without(&shadow.apm), shadow != before)
 }
 
@@ -66,6 +66,6 @@ pub fn filter_and_update(
 pub fn vfio_ap_mdev_filter_cdoms(locks: &mut UpdateLocks<'_>, mdev: usize) -> bool {
     let adm = locks.info().adm;
     let mdev = &mut locks.mdevs.mdevs[mdev];
-    let shadow = mdev.adm.and(&adm);
-    std::mem::replace(&mut mdev.shadow_adm, shadow) != shadow
+    let shadow = mdev.assigned.adm.and(&adm);
+    std::mem::replace(&mut mdev.shadow_apcb.adm, shadow) != shadow
 }

@@ -22,12 +22,12 @@ pub type Broken = Option<(&'static str, String)>;
 /// assigned and in the host's configuration.
 pub fn shadows(guests: &Guests, mdevs: &Mdevs) -> Broken {
     mdevs.mdevs.iter().enumerate().filter(|(_, m)| m.listed).find_map(|(mdev, m)| {
-        let permitted = m.matrix.and(&guests.info.matrix);
-        if m.shadow_apcb.without(&permitted) != ApMatrix::default() {
+        let permitted = m.assigned.matrix.and(&guests.info.matrix);
+        if m.shadow_apcb.matrix.without(&permitted) != ApMatrix::default() {
             return Some(("INV-21", format!("the shadow of device {mdev} has what it may not")));
         }
-        let control = m.adm.and(&guests.info.adm);
-        (!m.shadow_adm.without(&control).is_empty()).then(|| {
+        let control = m.assigned.adm.and(&guests.info.adm);
+        (!m.shadow_apcb.adm.without(&control).is_empty()).then(|| {
             let what = "a control domain that it may not";
             ("INV-21", format!("the shadow of device {mdev} has {what}"))
         })
@@ -52,7 +52,7 @@ pub fn guest(guests: &Guests, mdevs: &Mdevs, mdev: usize, has: ApConfig) -> Brok
         let apqn = has.matrix.apqns().next()?;
         return Some(("REQUESTED", format!("a guest has queue {apqn} again, which it gave back")));
     }
-    (has != m.shadow())
+    (has != m.shadow_apcb)
         .then(|| ("INV-21", format!("the guest of device {mdev} does not have its shadow")))
 }
 
@@ -71,12 +71,12 @@ pub fn links(mdevs: &Mdevs) -> Broken {
 /// only when all is quiet: the driver may wait for the end of a scan.
 pub fn withheld(guests: &Guests, mdevs: &Mdevs) -> Broken {
     mdevs.mdevs.iter().enumerate().filter(|(_, m)| m.listed).find_map(|(mdev, m)| {
-        let permitted = m.matrix.and(&guests.info.matrix);
+        let permitted = m.assigned.matrix.and(&guests.info.matrix);
         let usable = |apqn: Apqn| {
             let queue = mdevs.queues.get(&apqn);
             queue.is_some_and(|queue| queue.matrix_mdev == Some(mdev) && !queue.reset_failed)
         };
-        let withheld = permitted.apm.without(&m.shadow_apcb.apm);
+        let withheld = permitted.apm.without(&m.shadow_apcb.matrix.apm);
         let needless = |apid: &u8| {
             let mut domains = permitted.aqm.bits();
             domains.all(|apqi| usable(Apqn { apid: *apid, apqi }))

@@ -153,14 +153,14 @@ impl<'a> UpdateLocks<'a> {
         let _function = function("vfio_ap_mdev_update_guest_apcb");
         if let Some((kvm, _)) = &self.kvm {
             let m = &self.mdevs.mdevs[mdev];
-            kvm.crypto_set_masks(&self.w.machine, m.shadow());
+            kvm.crypto_set_masks(&self.w.machine, m.shadow_apcb);
         }
     }
 
     /// Changes what is assigned to a mediated device.
     pub fn assign(&mut self, mdev: usize, config: ApConfig) {
         self.guests.assigned[mdev] = config;
-        self.mdevs.mdevs[mdev].assign(config);
+        self.mdevs.mdevs[mdev].assigned = config;
     }
 
     /// The host's configuration that a mediated device is to be filtered by.

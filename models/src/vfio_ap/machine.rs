@@ -24,7 +24,7 @@ use selvedge_core::sync::{Hardware, WaitQueue};
 
 use super::ap_queue::{ApQueue, Irq, ResponseCode, Status};
 use super::invariants::Broken;
-use crate::ap::{ApConfig, ApMask, ApMatrix, Apqn};
+use crate::ap::{ApConfig, ApMatrix, Apqn};
 
 /// The machine.
 #[derive(Debug)]
@@ -38,9 +38,7 @@ pub struct Machine {
 struct State {
     queues: BTreeMap<Apqn, ApQueue>,
     /// By guest.
-    apcb: BTreeMap<u8, ApMatrix>,
-    /// The control domains of each guest.
-    adm: BTreeMap<u8, ApMask>,
+    apcb: BTreeMap<u8, ApConfig>,
     /// How often each page of each guest is pinned.
     pinned: BTreeMap<(u8, u8), u32>,
     /// How often each interruption subclass of each guest is registered.
@@ -103,7 +101,7 @@ impl Machine {
     #[track_caller]
     pub fn nqap(&self, vm: u8, apqn: Apqn) {
         self.state.execute_checked("NQAP", |state| {
-            if !state.apcb.get(&vm).is_some_and(|apcb| apcb.contains(apqn)) {
+            if !state.apcb.get(&vm).is_some_and(|apcb| apcb.matrix.contains(apqn)) {
                 return None;
             }
             let queue = state.queues.get_mut(&apqn)?;
@@ -144,11 +142,10 @@ impl Machine {
     /// Guest `vm` may now use and control what `config` says. Its vCPUs do not run meanwhile.
     #[track_caller]
     pub fn set_apcb(&self, vm: u8, config: ApConfig) {
-        let ApConfig { matrix: apcb, adm } = config;
         self.state.execute_checked("write APCB", |state| {
-            let broken = state.shared(vm, &apcb).or_else(|| state.uncleaned(vm, &apcb));
-            state.apcb.insert(vm, apcb);
-            state.adm.insert(vm, adm);
+            let apcb = &config.matrix;
+            let broken = state.shared(vm, apcb).or_else(|| state.uncleaned(vm, apcb));
+            state.apcb.insert(vm, config);
             broken
         });
     }
@@ -162,10 +159,7 @@ impl Machine {
     /// What guest `vm` may use now, and the domains that it may control.
     #[track_caller]
     pub fn masks(&self, vm: u8) -> ApConfig {
-        self.state.execute("read APCB", |state| {
-            let matrix = state.apcb.get(&vm).copied().unwrap_or_default();
-            ApConfig { matrix, adm: state.adm.get(&vm).copied().unwrap_or_default() }
-        })
+        self.state.execute("read APCB", |state| state.apcb.get(&vm).copied().unwrap_or_default())
     }
 
     /// The host's own driver begins to use a queue.
@@ -176,7 +170,7 @@ impl Machine {
     #[track_caller]
     pub fn check_no_guest_has(&self, apqn: Apqn) {
         self.state.execute_checked("the host uses the queue", |state| {
-            let (vm, _) = state.apcb.iter().find(|(_, apcb)| apcb.contains(apqn))?;
+            let (vm, _) = state.apcb.iter().find(|(_, apcb)| apcb.matrix.contains(apqn))?;
             Some(("INV-18", format!("guest {vm} has queue {apqn}, and so has the host")))
         });
     }
@@ -279,7 +273,7 @@ impl Machine {
     #[track_caller]
     pub fn check_apcb(&self, vm: u8, assigned: ApMatrix) {
         self.state.execute_checked("check of the APCB", |state| {
-            let apcb = state.apcb.get(&vm).copied().unwrap_or_default();
+            let apcb = state.apcb.get(&vm).copied().unwrap_or_default().matrix;
             let differs = || format!("guest {vm} does not have what is assigned to its device");
             (apcb != assigned).then(|| ("INV-21", differs()))
         });
@@ -293,10 +287,10 @@ impl Machine {
     #[track_caller]
     pub fn check_at_rest(&self) {
         self.state.execute_checked("check at rest", |state| {
-            let has = state.apcb.iter().find(|(_, apcb)| apcb.apqns().next().is_some());
-            if let Some((vm, apcb)) = has {
-                let apqn = apcb.apqns().next().expect("it has one");
-                return Some(("INV-05", format!("guest {vm} still has queue {apqn}")));
+            if let Some((vm, apcb)) = state.apcb.iter().find(|(_, apcb)| !apcb.is_empty()) {
+                let queue = apcb.matrix.apqns().next();
+                let what = queue.map_or("masks".to_owned(), |apqn| format!("queue {apqn}"));
+                return Some(("INV-05", format!("guest {vm} still has {what}")));
             }
             if let Some((vm, page)) = state.pinned.keys().next() {
                 return Some(("INV-04", format!("page {page} of guest {vm} is still pinned")));
@@ -315,7 +309,9 @@ impl State {
     fn shared(&self, vm: u8, apcb: &ApMatrix) -> Broken {
         let others = self.apcb.iter().filter(|(other, _)| **other != vm);
         let mut shared = others.flat_map(|(other, theirs)| {
-            apcb.apqns().filter(|apqn| theirs.contains(*apqn)).map(move |apqn| (*other, apqn))
+            apcb.apqns()
+                .filter(|apqn| theirs.matrix.contains(*apqn))
+                .map(move |apqn| (*other, apqn))
         });
         let (other, apqn) = shared.next()?;
         Some(("INV-01", format!("guests {other} and {vm} both have queue {apqn}")))

@@ -20,7 +20,7 @@ use super::mdev_list::MdevList;
 use super::p17;
 use super::reset_work::Besides;
 use super::world::Version;
-use crate::ap::{ApConfig, ApMask, ApMatrix, Apqn, Errno};
+use crate::ap::{ApConfig, ApMatrix, Apqn, Errno};
 
 /// `struct ap_matrix_dev`.
 #[derive(Debug)]
@@ -68,16 +68,12 @@ pub struct Mdevs {
 pub struct Mdev {
     /// Whether it is on `mdev_list`: made and not removed.
     pub listed: bool,
-    /// What is assigned to it.
-    pub matrix: ApMatrix,
+    /// What is assigned to it, `matrix`.
+    pub assigned: ApConfig,
     /// Its guest is being attached or detached; v5.13 and v5.14.
     pub kvm_busy: bool,
-    /// The control domains that are assigned to it.
-    pub adm: ApMask,
-    /// What its guest is to have, since v6.0: adapters and usage domains.
-    pub shadow_apcb: ApMatrix,
-    /// The control domains of the shadow.
-    pub shadow_adm: ApMask,
+    /// What its guest is to have, since v6.0.
+    pub shadow_apcb: ApConfig,
     /// Its guest was asked to give everything back, since v6.15.
     pub requested: bool,
 }
@@ -99,7 +95,11 @@ impl MatrixDev {
     /// The device with mediated devices that have these matrices and are closed, and these queues
     /// bound to the driver. The host's configuration has every adapter and domain.
     pub fn new<V: Version>(matrices: &[ApMatrix], queues: impl IntoIterator<Item = Apqn>) -> Self {
-        let mdev = |matrix: &ApMatrix| Mdev { listed: true, matrix: *matrix, ..Mdev::default() };
+        let mdev = |matrix: &ApMatrix| Mdev {
+            listed: true,
+            assigned: (*matrix).into(),
+            ..Mdev::default()
+        };
         let mut mdevs = Mdevs {
             mdevs: matrices.iter().map(mdev).collect(),
             queues: queues.into_iter().map(|apqn| (apqn, Queue::default())).collect(),
@@ -185,30 +185,6 @@ impl MatrixMdev {
     }
 }
 
-impl Mdev {
-    /// What is assigned to it.
-    pub fn assigned(&self) -> ApConfig {
-        ApConfig { matrix: self.matrix, adm: self.adm }
-    }
-
-    /// What its guest is to have.
-    pub fn shadow(&self) -> ApConfig {
-        ApConfig { matrix: self.shadow_apcb, adm: self.shadow_adm }
-    }
-
-    /// Changes what its guest is to have.
-    pub fn set_shadow(&mut self, config: ApConfig) {
-        let ApConfig { matrix, adm } = config;
-        (self.shadow_apcb, self.shadow_adm) = (matrix, adm);
-    }
-
-    /// Changes what is assigned to it.
-    pub fn assign(&mut self, config: ApConfig) {
-        let ApConfig { matrix, adm } = config;
-        (self.matrix, self.adm) = (matrix, adm);
-    }
-}
-
 impl Mdevs {
     /// `vfio_ap_mdev_verify_no_sharing`: another mediated device has none of these queues.
     ///
@@ -217,7 +193,8 @@ impl Mdevs {
     /// [`Errno::Eaddrinuse`].
     pub fn verify_no_sharing(&self, mdev: usize, added: &ApMatrix) -> Result<(), Errno> {
         let others = self.mdevs.iter().enumerate().filter(|(other, m)| *other != mdev && m.listed);
-        let shared = |(_, other): (usize, &Mdev)| other.matrix.intersects(&added.apm, &added.aqm);
+        let shared =
+            |(_, other): (usize, &Mdev)| other.assigned.matrix.intersects(&added.apm, &added.aqm);
         if { others }.any(shared) { Err(Errno::Eaddrinuse) } else { Ok(()) }
     }
 
@@ -225,8 +202,10 @@ impl Mdevs {
     /// all of them.
     fn link_all(&mut self) {
         for (mdev, m) in self.mdevs.iter_mut().enumerate() {
-            m.shadow_apcb = m.matrix;
-            for (_, queue) in self.queues.iter_mut().filter(|(apqn, _)| m.matrix.contains(**apqn)) {
+            m.shadow_apcb = m.assigned;
+            for (_, queue) in
+                self.queues.iter_mut().filter(|(apqn, _)| m.assigned.matrix.contains(**apqn))
+            {
                 queue.matrix_mdev = Some(mdev);
                 queue.hashed = true;
             }
@@ -243,7 +222,7 @@ impl Mdevs {
     /// The queues of `mdev` that are bound to the driver, up to v5.19: `vfio_ap_get_queue` for each
     /// queue of its matrix.
     pub fn queues_of(&self, mdev: usize) -> Vec<Apqn> {
-        let matrix = self.mdevs[mdev].matrix;
+        let matrix = self.mdevs[mdev].assigned.matrix;
         matrix.apqns().filter(|apqn| self.queues.contains_key(apqn)).collect()
     }
 }

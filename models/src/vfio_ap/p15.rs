@@ -35,7 +35,7 @@ fn vfio_ap_mdev_refresh_apcb(w: &World, mdev: usize, apcb: ApConfig) {
 
 /// The mediated device that a queue is assigned to.
 fn assigned_to(mdevs: &Locked<'_>, apqn: Apqn) -> Option<usize> {
-    mdevs.mdevs.iter().position(|m| m.listed && m.matrix.contains(apqn))
+    mdevs.mdevs.iter().position(|m| m.listed && m.assigned.matrix.contains(apqn))
 }
 
 impl Version for P15 {
@@ -78,7 +78,7 @@ impl Version for P15 {
         if mdevs.mdevs[mdev].kvm_busy {
             return Err(Errno::Ebusy);
         }
-        let before = mdevs.mdevs[mdev].matrix;
+        let before = mdevs.mdevs[mdev].assigned.matrix;
         stores::unassign(w, &mut mdevs, mdev, resource);
         vfio_ap_mdev_refresh_apcb(w, mdev, plugged(&mdevs, mdev));
         for apqn in resource.queues(&before).and(&before).apqns() {

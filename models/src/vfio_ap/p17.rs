@@ -144,7 +144,7 @@ fn assign_store(w: &World, mdev: usize, resource: Resource, unlock_kvm: bool) ->
     let kvm = w.matrix_dev.mdev(mdev).kvm(&w.kvms);
     let locked = kvm.map(|kvm| kvm.lock());
     let mut mdevs = w.matrix_dev.lock.lock();
-    let added = resource.queues(&mdevs.mdevs[mdev].matrix);
+    let added = resource.queues(&mdevs.mdevs[mdev].assigned.matrix);
     let result = ap_perms
         .as_ref()
         .map_or(Ok(()), |ap_perms| ap_perms.owned_by_def_drv(&added))
@@ -168,7 +168,7 @@ fn unassign_store(w: &World, mdev: usize, resource: Resource) {
     let kvm = w.matrix_dev.mdev(mdev).kvm(&w.kvms);
     let locked = kvm.map(|kvm| kvm.lock());
     let mut mdevs = w.matrix_dev.lock.lock();
-    let before = mdevs.mdevs[mdev].matrix;
+    let before = mdevs.mdevs[mdev].assigned.matrix;
     stores::unassign(w, &mut mdevs, mdev, resource);
     if let Some(kvm) = kvm {
         kvm.crypto_set_masks(&w.machine, plugged(&mdevs, mdev));

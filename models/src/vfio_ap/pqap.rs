@@ -74,7 +74,7 @@ pub fn execute(
     without_guest: WithoutGuest,
 ) -> ResponseCode {
     if w.matrix_dev.mdev(mdev).kvm(&w.kvms).is_none()
-        || !mdevs.mdevs[mdev].matrix.contains(aqic.apqn)
+        || !mdevs.mdevs[mdev].assigned.matrix.contains(aqic.apqn)
     {
         return ResponseCode::QNotAvail;
     }
@@ -99,7 +99,7 @@ pub fn switch(
         Some(irq) => vfio_ap_irq_enable(w, mdevs, aqic.apqn, irq, without_guest),
         None => vfio_ap_irq_disable(w, mdevs, aqic.apqn, without_guest),
     };
-    let own = mdevs.mdevs[mdev].matrix.contains(aqic.apqn);
+    let own = mdevs.mdevs[mdev].assigned.matrix.contains(aqic.apqn);
     if code == ResponseCode::Normal && !own {
         let queue = format!("PQAP(AQIC) succeeds on queue {}, which is not the guest's", aqic.apqn);
         invariant_broken("INV-23", queue);

@@ -92,10 +92,10 @@ pub fn vfio_ap_mdev_remove_queue(w: &World, apqn: Apqn) {
 /// The guest loses the queue's adapter, if it has it: it cannot lose a queue alone. Whether it
 /// had it.
 fn unplug_adapter(locks: &mut UpdateLocks<'_>, mdev: usize, apqn: Apqn) -> bool {
-    if !locks.mdevs.mdevs[mdev].shadow_apcb.contains(apqn) {
+    if !locks.mdevs.mdevs[mdev].shadow_apcb.matrix.contains(apqn) {
         return false;
     }
-    locks.mdevs.mdevs[mdev].shadow_apcb.apm.set(apqn.apid, false);
+    locks.mdevs.mdevs[mdev].shadow_apcb.matrix.apm.set(apqn.apid, false);
     locks.update_guest_apcb(mdev);
     true
 }
@@ -104,7 +104,7 @@ fn unplug_adapter(locks: &mut UpdateLocks<'_>, mdev: usize, apqn: Apqn) -> bool 
 /// host with its adapter cannot be reset at all.
 fn reset_adapter(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, apqn: Apqn) {
     if unplug_adapter(locks, mdev, apqn) {
-        let aqm = locks.mdevs.mdevs[mdev].shadow_apcb.aqm;
+        let aqm = locks.mdevs.mdevs[mdev].shadow_apcb.matrix.aqm;
         let of_adapter = |other: &Apqn| other.apid == apqn.apid && aqm.test(other.apqi);
         let queues: Vec<Apqn> = locks.mdevs.hashed(mdev).into_iter().filter(of_adapter).collect();
         _ = vfio_ap_mdev_reset_qlist(w, &mut locks.mdevs, &queues);

@@ -180,7 +180,7 @@ pub fn vfio_ap_mdev_reset_queues_of(
     apids: &ApMask,
 ) {
     let _function = function("reset_queues_for_apids");
-    let shadow = locks.mdevs.mdevs[mdev].shadow_apcb;
+    let shadow = locks.mdevs.mdevs[mdev].shadow_apcb.matrix;
     let queues: Vec<Apqn> = locks.mdevs.hashed(mdev);
     let lost = |apqn: &Apqn| apids.test(apqn.apid) && shadow.aqm.test(apqn.apqi);
     let queues: Vec<Apqn> = queues.into_iter().filter(lost).collect();

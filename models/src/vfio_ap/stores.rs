@@ -41,7 +41,7 @@ pub fn assign(
     mdev: usize,
     resource: Resource,
 ) -> Result<(), Errno> {
-    let added = resource.queues(&mdevs.mdevs[mdev].matrix);
+    let added = resource.queues(&mdevs.mdevs[mdev].assigned.matrix);
     // vfio_ap_mdev_verify_queues_reserved_for_apid, _for_apqi
     if !added.apqns().all(|apqn| mdevs.queues.contains_key(&apqn)) {
         return Err(Errno::Eaddrnotavail);
@@ -61,16 +61,16 @@ pub fn unassign(w: &World, mdevs: &mut Locked<'_>, mdev: usize, resource: Resour
 }
 
 fn set(w: &World, mdevs: &mut Locked<'_>, mdev: usize, resource: Resource, assigned: bool) {
-    let config = resource.set(mdevs.mdevs[mdev].assigned(), assigned);
-    mdevs.mdevs[mdev].assign(config);
+    let config = resource.set(mdevs.mdevs[mdev].assigned, assigned);
+    mdevs.mdevs[mdev].assigned = config;
     w.matrix_dev.mdev(mdev).masks.write(resource, &config);
 }
 
 /// What of its masks a mediated device can give to a guest, in versions 13 to 17 of the series:
 /// the adapters all of whose queues are bound to the driver.
 pub fn plugged(mdevs: &Mdevs, mdev: usize) -> ApConfig {
-    let mut config = mdevs.mdevs[mdev].assigned();
-    for apqn in mdevs.mdevs[mdev].matrix.apqns() {
+    let mut config = mdevs.mdevs[mdev].assigned;
+    for apqn in mdevs.mdevs[mdev].assigned.matrix.apqns() {
         if !mdevs.queues.contains_key(&apqn) {
             config.matrix.apm.set(apqn.apid, false);
         }

@@ -54,7 +54,7 @@ impl Version for V5_11 {
         w.matrix_dev.mdev(mdev).set_kvm(Some(kvm));
         kvm.get();
         kvm.set_pqap_hook(Some(mdev));
-        write_masks(w, kvm, mdevs.mdevs[mdev].assigned());
+        write_masks(w, kvm, mdevs.mdevs[mdev].assigned);
         Ok(())
     }
 

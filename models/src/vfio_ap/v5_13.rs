@@ -106,7 +106,7 @@ impl Version for V5_13 {
         let kvm = w.guest(vm);
         kvm.get();
         begin(w, &mut mdevs, mdev);
-        let config = mdevs.mdevs[mdev].assigned();
+        let config = mdevs.mdevs[mdev].assigned;
         mdevs.unlock();
         write_masks(w, kvm, config);
         let mut mdevs = w.matrix_dev.lock.lock();
@@ -179,7 +179,7 @@ impl Version for V5_15Bisect {
         kvm.get();
         w.matrix_dev.mdev(mdev).set_kvm(Some(kvm));
         begin(w, &mut mdevs, mdev);
-        let config = mdevs.mdevs[mdev].assigned();
+        let config = mdevs.mdevs[mdev].assigned;
         mdevs.unlock();
         let hook = kvm.pqap_hook_rwsem.down_write();
         kvm.set_pqap_hook(Some(mdev));

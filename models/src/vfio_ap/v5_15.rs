@@ -57,7 +57,7 @@ impl Version for V5_15 {
         }
         kvm.get();
         w.matrix_dev.mdev(mdev).set_kvm(Some(kvm));
-        kvm.crypto_set_masks(&w.machine, mdevs.mdevs[mdev].assigned());
+        kvm.crypto_set_masks(&w.machine, mdevs.mdevs[mdev].assigned);
         locked.unlock();
         mdevs.unlock();
         Ok(())

@@ -202,8 +202,9 @@ impl World {
         let mdevs = self.matrix_dev.lock.lock();
         let listed: Vec<usize> =
             (0..mdevs.mdevs.len()).filter(|mdev| mdevs.mdevs[*mdev].listed).collect();
-        let shares =
-            |mdev: &&usize| mdevs.verify_no_sharing(**mdev, &mdevs.mdevs[**mdev].matrix).is_err();
+        let shares = |mdev: &&usize| {
+            mdevs.verify_no_sharing(**mdev, &mdevs.mdevs[**mdev].assigned.matrix).is_err()
+        };
         if let Some(mdev) = listed.iter().find(shares) {
             invariant_broken("INV-02", format!("device {mdev} has another device's queue"));
         }
