@@ -209,8 +209,8 @@ pub(super) fn scenario<V: Version>(
 
 /// A device is made and opened for a guest for which another is opened.
 ///
-/// VFIO lets it be opened as soon as it is registered, which since v6.0 is before it is on the list that
-/// attaching looks at.
+/// VFIO lets it be opened as soon as it is registered, which since v6.0 is before it is on the list
+/// that attaching looks at.
 fn opened_unlisted<V: Version>(
     version: &str,
     source: &str,

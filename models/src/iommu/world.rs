@@ -250,8 +250,8 @@ pub struct World {
 }
 
 impl World {
-    /// A machine with a function for each of these apertures, all probed: in the mode of the DMA API up to v6.6, and
-    /// attached to the default domain since.
+    /// A machine with a function for each of these apertures, all probed: in the mode of the DMA
+    /// API up to v6.6, and attached to the default domain since.
     pub fn new(kernel: Kernel, apertures: &[u8], judged: Judged) -> Arc<Self> {
         let world = Self::unprobed(kernel, apertures, judged);
         (0..apertures.len()).for_each(|zdev| kernel.probe(&world, zdev));

@@ -1,9 +1,10 @@
 //! A mediated device is made: it goes onto the driver's list, and to VFIO, which lets it be opened.
 //!
-//! In which order, the versions differ in. Up to v5.19 it is on the list first. (Before v5.15 it is the
-//! core of mediated devices that registers it, when `vfio_ap_mdev_create` has returned; since then the
-//! driver does, and takes it off the list if VFIO does not take it.) Since v6.0 VFIO has it first: for a moment it can be opened, and is not on
-//! the list by which attaching asks whether the guest has another device already.
+//! In which order, the versions differ in. Up to v5.19 it is on the list first. (Before v5.15 it is
+//! the core of mediated devices that registers it, when `vfio_ap_mdev_create` has returned; since
+//! then the driver does, and takes it off the list if VFIO does not take it.) Since v6.0 VFIO has
+//! it first: for a moment it can be opened, and is not on the list by which attaching asks whether
+//! the guest has another device already.
 //!
 //! Source: `vfio_ap_mdev_create`, v5.3 to v5.14; `vfio_ap_mdev_probe`, commit eb0feefd4c02, v5.15;
 //! v6.0.

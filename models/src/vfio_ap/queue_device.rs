@@ -115,7 +115,8 @@ fn reset_adapter(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, apqn: Apqn
     }
 }
 
-/// The probe function up to v5.19, without the attribute that v5.17 brings ([`status`](super::status)), `vfio_ap_queue_dev_probe`: no guest hears of the queue.
+/// The probe function up to v5.19, without the attribute that v5.17 brings
+/// ([`status`](super::status)), `vfio_ap_queue_dev_probe`: no guest hears of the queue.
 ///
 /// Locks: (device lock) -> `matrix_dev->lock`. The kernel takes the mutex since commit
 /// f139862b92cf, v5.17. Before, the queue was complete when the driver core put it on its list,
@@ -125,7 +126,8 @@ pub fn vfio_ap_queue_dev_probe(w: &World, apqn: Apqn) {
     w.matrix_dev.lock.lock().queues.insert(apqn, Queue::default());
 }
 
-/// The remove function up to v5.19, without the attribute that v5.17 brings ([`status`](super::status)), `vfio_ap_queue_dev_remove`: the guest keeps the queue.
+/// The remove function up to v5.19, without the attribute that v5.17 brings
+/// ([`status`](super::status)), `vfio_ap_queue_dev_remove`: the guest keeps the queue.
 ///
 /// Locks: (device lock) -> `matrix_dev->lock` -> `iommu->lock`.
 ///

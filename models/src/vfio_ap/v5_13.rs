@@ -74,8 +74,8 @@ pub(super) fn vfio_ap_mdev_remove(w: &World, mdev: usize) {
     w.matrix_dev.free_mdev(mdev);
 }
 
-/// `vfio_ap_mdev_remove` before v5.13 was released (commit 0cc00c8d4050): it refuses if a guest uses the device, and
-/// the mediated device core, which calls it, does not listen.
+/// `vfio_ap_mdev_remove` before v5.13 was released (commit 0cc00c8d4050): it refuses if a guest
+/// uses the device, and the mediated device core, which calls it, does not listen.
 ///
 /// Locks: `matrix_dev->lock`.
 ///

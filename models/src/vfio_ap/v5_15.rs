@@ -10,8 +10,8 @@
 //! guest's own lock is held (B21).
 //!
 //! v5.19 drops the notifier: the guest is VFIO's to name when the device is opened, and nothing
-//! tells the driver that it goes. The locks are the same, but for those of the attribute `status`, v5.17
-//! to v5.19, which is by itself in [`status`](super::status).
+//! tells the driver that it goes. The locks are the same, but for those of the attribute `status`,
+//! v5.17 to v5.19, which is by itself in [`status`](super::status).
 //!
 //! Source: commits 1e753732bda6 and 86956e70761b, v5.15; 421cfe6596f6, v5.19.
 

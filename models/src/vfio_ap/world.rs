@@ -195,9 +195,9 @@ impl World {
     ///
     /// # Violations
     ///
-    /// INV-02 if two mediated devices have the same queue, INV-02b if one guest has both; INV-04 and INV-05 if anything of a
-    /// guest, or for it, is left in the machine; a leak if a reference to a guest or a mediated
-    /// device is left.
+    /// INV-02 if two mediated devices have the same queue, INV-02b if one guest has both; INV-04
+    /// and INV-05 if anything of a guest, or for it, is left in the machine; a leak if a reference
+    /// to a guest or a mediated device is left.
     pub fn at_rest<V: Version>(&self) {
         let mdevs = self.matrix_dev.lock.lock();
         let listed: Vec<usize> =
