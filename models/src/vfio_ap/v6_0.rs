@@ -2,12 +2,11 @@
 //!
 //! Up to v5.19 a mediated device that a guest uses cannot be changed, and a queue that is taken
 //! from the driver stays with the guest. Since v6.0 both are *hot plug*: assigning and unassigning
-//! ([`assign`](super::assign)), queue devices that come and go
-//! ([`queue_device`](super::queue_device)), and the host's own configuration
-//! ([`config`](super::config)) all change what the guest has, at once. They need `kvm->lock` for
-//! that, before `mdevs_lock`; and to know which guest, a third mutex before both:
-//! `ap_perms_mutex` -> `guests_lock` -> `kvm->lock` -> `vcpu->mutex` -> `pqap_hook_rwsem` ->
-//! `mdevs_lock` ([`locks`](super::locks)).
+//! ([`assign`]), queue devices that come and go ([`queue_device`](super::queue_device)), and the
+//! host's own configuration ([`config`](super::config)) all change what the guest has, at once.
+//! They need `kvm->lock` for that, before `mdevs_lock`; and to know which guest, a third mutex
+//! before both: `ap_perms_mutex` -> `guests_lock` -> `kvm->lock` -> `vcpu->mutex` ->
+//! `pqap_hook_rwsem` -> `mdevs_lock` ([`locks`](super::locks)).
 //!
 //! | version | what is new |
 //! |---|---|
