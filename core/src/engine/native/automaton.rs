@@ -16,7 +16,7 @@ use crate::closed::{Threads, Waits, bit, blockers};
 use crate::explore::{Choice, Enabled};
 use crate::machine::{Fault, Machine, Ready};
 use crate::mix::mix;
-use crate::op::{ObjectId, Op, ThreadId};
+use crate::op::{ObjectId, Op, OpKind, ThreadId};
 use crate::violation::ViolationKind;
 
 use super::intern::History;
@@ -463,36 +463,54 @@ impl Automaton {
             .collect()
     }
 
-    /// Whether a thread can come back to where it was: only then has an execution no end.
-    pub(super) fn is_cyclic(&self) -> bool {
+    /// Whether an execution may have no end: a thread comes back to where it was. A thread that does
+    /// so by sleeping needs one that wakes it and comes back as well.
+    pub(super) fn may_be_endless(&self) -> bool {
+        let on_cycles = self.on_cycles(|_| true);
+        let kind = |op: Option<(ObjectId, Op)>| op.map(|(_, op)| op.kind);
+        let sleeps = |thread: &ThreadState| kind(thread.next.pending) == Some(OpKind::Sleep);
+        let queues: Vec<ObjectId> = on_cycles
+            .iter()
+            .map(|thread| &self.threads[*thread])
+            .filter(|thread| sleeps(thread))
+            .filter_map(|thread| thread.next.pending.map(|(queue, _)| queue))
+            .collect();
+        let wakes = |thread: &usize| {
+            let waits = [OpKind::PrepareToWait, OpKind::Sleep, OpKind::FinishWait];
+            let pending = self.threads[*thread].next.pending;
+            pending.is_some_and(|(queue, op)| queues.contains(&queue) && !waits.contains(&op.kind))
+        };
+        on_cycles.iter().any(wakes) || !self.on_cycles(|thread| !sleeps(thread)).is_empty()
+    }
+
+    /// The states of threads that lie on a cycle, or between two, of the steps that are taken from
+    /// those that `count`.
+    fn on_cycles(&self, count: impl Fn(&ThreadState) -> bool) -> Vec<usize> {
         let mut after = vec![Vec::new(); self.threads.len()];
+        let mut before = vec![Vec::new(); self.threads.len()];
+        let mut lead_to = |from: usize, outcome: &u32| {
+            if let Outcome { violated: None, next, .. } = &self.outcomes[*outcome as usize] {
+                after[from].push(*next as usize);
+                before[*next as usize].push(from);
+            }
+        };
         for ((history, _), known) in &self.replies {
-            let Some(from) = self.thread_numbers.get(history) else { continue };
-            let mut lead_to = |outcome: &u32| {
-                if let Outcome { violated: None, next, .. } = &self.outcomes[*outcome as usize] {
-                    after[*from as usize].push(*next);
-                }
+            let Some(from) = self.thread_numbers.get(history).map(|from| *from as usize) else {
+                continue;
             };
             match known {
-                Known::Always(outcome) => lead_to(outcome),
-                Known::ByShape(maker) => self.makers[*maker as usize].values().for_each(lead_to),
-            }
-        }
-        let mut before = vec![0_u32; after.len()];
-        after.iter().flatten().for_each(|to| before[*to as usize] += 1);
-        let mut first: Vec<usize> =
-            (0..after.len()).filter(|thread| before[*thread] == 0).collect();
-        let mut ordered = 0;
-        while let Some(thread) = first.pop() {
-            ordered += 1;
-            for to in &after[thread] {
-                before[*to as usize] -= 1;
-                if before[*to as usize] == 0 {
-                    first.push(*to as usize);
+                _ if !count(&self.threads[from]) => {}
+                Known::Always(outcome) => lead_to(from, outcome),
+                Known::ByShape(maker) => {
+                    let outcomes = self.makers[*maker as usize].values();
+                    outcomes.for_each(|outcome| lead_to(from, outcome));
                 }
             }
         }
-        ordered < after.len()
+        let mut on_cycles = vec![true; self.threads.len()];
+        peel(&mut on_cycles, &before, &after);
+        peel(&mut on_cycles, &after, &before);
+        (0..on_cycles.len()).filter(|thread| on_cycles[*thread]).collect()
     }
 
     /// A thread about to give back a mutex that nobody tries.
@@ -700,6 +718,23 @@ impl Changes<'_> {
     fn at(&self, state: &State, turn: Turn) -> [(usize, u32); 2] {
         let threads = Shape(state[0]).threads();
         [(1 + turn.thread.index(), self.thread), (1 + threads + turn.object.index(), self.object)]
+    }
+}
+
+/// Takes out what nothing that is left leads to by `from`, again and again.
+fn peel(left: &mut [bool], from: &[Vec<usize>], to: &[Vec<usize>]) {
+    let mut leading: Vec<usize> =
+        from.iter().map(|from| from.iter().filter(|state| left[**state]).count()).collect();
+    let mut to_do: Vec<usize> =
+        (0..left.len()).filter(|state| left[*state] && leading[*state] == 0).collect();
+    while let Some(state) = to_do.pop() {
+        left[state] = false;
+        for next in to[state].iter().filter(|next| left[**next]) {
+            leading[*next] -= 1;
+            if leading[*next] == 0 {
+                to_do.push(*next);
+            }
+        }
     }
 }
 

@@ -36,6 +36,7 @@ use crate::violation::ViolationKind;
 use super::{Engine, Limits, Listener, Progress, Search};
 use execution::End;
 pub(crate) use execution::{Execution, Handle};
+use graph::Graph;
 pub(crate) use intern::History;
 use lesson::Lessons;
 use orderings::{Orderings, SavedOrderings};
@@ -201,13 +202,10 @@ impl<'a> Exploration<'a> {
     }
 
     fn run_stateful(&mut self, mut search: Stateful, listener: &mut Listener<'_>) -> Explored {
-        let mut ended = search.run(self, listener);
+        let ended = search.run(self, listener);
         if self.execution.opaque() {
             // A value has turned up that may have been taken for another.
             return self.search(listener);
-        }
-        if ended.is_ok() && self.scenario.nobody_starves() {
-            ended = search.show_starvations(self);
         }
         let stopped = ended.err();
         let mut certificate = search.certificate();
@@ -364,6 +362,16 @@ impl<'a> Exploration<'a> {
             return Ok(());
         }
         Err(format!("stopped at {bytes} bytes of states, the limit is {most}"))
+    }
+
+    /// Whether there is room for the steps between the states.
+    fn check_graph(&self, states: &States) -> Result<(), String> {
+        let bytes = states.memory() + states.len() * Graph::BYTES_PER_STATE;
+        if bytes <= self.limits.native_memory {
+            return Ok(());
+        }
+        let most = self.limits.native_memory;
+        Err(format!("who waits for good takes {bytes} bytes to tell, the limit is {most}"))
     }
 
     fn check_depth(&self, depth: usize) -> Result<(), String> {
