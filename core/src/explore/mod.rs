@@ -77,6 +77,8 @@ pub(crate) struct Happened {
     pub(crate) born: Range<usize>,
     /// Whether threads were started or objects made.
     pub(crate) makes: bool,
+    /// The objects that lived in memory that it released.
+    pub(crate) frees: Box<[ObjectId]>,
     /// Whether it ended the execution with a violation.
     pub(crate) violated: bool,
 }

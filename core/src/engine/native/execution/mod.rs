@@ -21,7 +21,7 @@ use crate::violation::Violation;
 
 use super::fiber::{Fiber, Stacks, Stop};
 use super::intern::{History, Interner};
-use super::lesson::{Effect, Lesson, Lessons, Next, Shape};
+use super::lesson::{Effect, FREED, Lesson, Lessons, Next, Shape};
 pub(crate) use asked::Handle;
 
 /// How an execution ended.
@@ -57,6 +57,8 @@ struct Inner {
     interner: Interner,
     stacks: Stacks,
     violation: Option<Violation>,
+    /// That a lock was held when its memory was released.
+    freed_while_held: Option<Violation>,
     /// How many threads have run up to their first operation.
     started: usize,
     /// How many threads have ended.
@@ -73,6 +75,21 @@ impl Inner {
     fn set(&mut self, object: ObjectId, value: u64) {
         self.machines[object.index()].set(value);
         self.affects(|| Effect::Set(object, value));
+    }
+
+    /// Tells an object that the memory that it lives in is released. If it is held, that is a
+    /// violation of the step, and not one that follows from what its thread was told: the thread
+    /// runs on up to its next operation, as it would anywhere else.
+    fn free(&mut self, object: ObjectId) {
+        let freed = self.machines[object.index()].memory_freed();
+        self.affects(|| Effect::Set(object, FREED));
+        if self.watched {
+            self.observers.freed(object);
+            if freed.is_err() {
+                let violation = self.observers.freed_while_held(self.running, object);
+                self.freed_while_held.get_or_insert(violation);
+            }
+        }
     }
 
     /// Notes what the step in progress does beside its operation.
@@ -147,6 +164,7 @@ impl Execution {
             interner: Interner::default(),
             stacks: Stacks::default(),
             violation: None,
+            freed_while_held: None,
             started: 0,
             ended: 0,
             watched: true,
@@ -205,6 +223,7 @@ impl Execution {
         inner.machines.clear();
         inner.observers.start();
         inner.violation = None;
+        inner.freed_while_held = None;
         inner.started = 0;
         inner.ended = 0;
         inner.watched = true;
@@ -304,6 +323,8 @@ impl Execution {
         } else if inner.started < inner.threads.len() {
             inner.started += 1;
             Standing::NewThread(ThreadId::new(inner.started - 1))
+        } else if inner.freed_while_held.is_some() {
+            Standing::Violated
         } else if inner.ended == inner.threads.len() {
             Standing::AllEnded
         } else if inner.observers.steps() == self.operations_max {
@@ -394,7 +415,8 @@ impl Execution {
             reply: inner.threads[choice.thread.index()].reply,
             born: before.0..after.0,
             makes: before != after,
-            violated: inner.violation.is_some(),
+            frees: inner.observers.last_frees(),
+            violated: inner.violation.is_some() || inner.freed_while_held.is_some(),
         }
     }
 
@@ -471,7 +493,12 @@ impl Execution {
     }
 
     fn note_violation(&self, findings: &mut Findings) {
-        let violation = self.inner.borrow_mut().violation.take();
+        let violation = {
+            let mut inner = self.inner.borrow_mut();
+            // What the step has done comes before what its thread did next.
+            let freed = inner.freed_while_held.take();
+            freed.or(inner.violation.take())
+        };
         if let Some(violation) = violation {
             self.note(findings, violation);
         }
