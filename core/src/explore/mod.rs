@@ -30,6 +30,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::closed::Threads;
 use crate::machine::Ready;
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::verdict::Certificate;
@@ -115,6 +116,12 @@ pub(crate) trait Strategy {
 
     /// Hears what became of the operation that was forced or chosen last.
     fn happened(&mut self, _happened: Happened) {}
+
+    /// Of whom it is known that they wait for good where the execution is cut, if it is asked who
+    /// waits there.
+    fn waiting(&self) -> Option<Threads> {
+        None
+    }
 
     /// What has been counted so far; the digest is asked for apart, because it is dear.
     fn certificate(&self) -> Certificate {

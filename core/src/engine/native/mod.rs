@@ -25,8 +25,8 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::closed::{Threads, bit};
-use crate::explore::{Lead, Schedule, Shard, SleepSets, Strategy, Twice};
+use crate::closed::Threads;
+use crate::explore::{Lead, Replay, Schedule, Shard, SleepSets, Strategy, Twice};
 use crate::observe::Seen;
 use crate::op::ThreadId;
 use crate::scenario::Scenario;
@@ -308,25 +308,19 @@ impl<'a> Exploration<'a> {
 
     /// Runs the program along `path`, and notes what that violates.
     fn show(&mut self, path: &Schedule) -> Result<(), String> {
+        self.show_waiting(path, 0)
+    }
+
+    /// As [`show`](Self::show), and notes that `threads` wait for good at its end.
+    fn show_waiting(&mut self, path: &Schedule, threads: Threads) -> Result<(), String> {
         self.count_execution()?;
-        let (end, replay) = run_along(path, self.scenario, &self.execution, &mut self.findings);
+        let replay = Replay::new(path).at_whose_end_wait(threads);
+        let (end, replay) = run_along(replay, self.scenario, &self.execution, &mut self.findings);
         match end {
             End::TooLong => self.too_long(),
             _ if replay.followed() < path.len() => Err(DIVERGED.to_owned()),
             _ => Ok(()),
         }
-    }
-
-    /// Runs the program along `path`, and notes that `threads` wait for good at its end.
-    fn show_waiting(&mut self, path: &Schedule, threads: Threads) -> Result<(), String> {
-        self.show(path)?;
-        let Self { execution, findings, .. } = self;
-        execution.observers(|seen| {
-            let waiting: Vec<ThreadId> =
-                seen.pending().map(|(t, ..)| t).filter(|t| threads & bit(*t) != 0).collect();
-            seen.deadlocks(&waiting).into_iter().for_each(|found| findings.note(found, seen));
-        });
-        Ok(())
     }
 
     /// Runs the program along `lasso`, and notes that `thread` starves.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use smallvec::SmallVec;
 
-use crate::closed::{self, Waits};
+use crate::closed::{self, Threads, Waits};
 use crate::engine::panics::{self, Panic};
 use crate::explore::{Choice, Decision, Enabled, Happened, Point, Strategy};
 use crate::machine::{Machine, Ready};
@@ -65,8 +65,6 @@ struct Inner {
     ended: usize,
     /// Whether anybody wants to know what happens; not when an execution is run out.
     watched: bool,
-    /// The threads that waited for each other where the strategy had seen enough.
-    closed: Vec<ThreadId>,
     /// What the execution has shown so far, if somebody learns from it.
     lessons: Option<Lessons>,
 }
@@ -168,7 +166,6 @@ impl Execution {
             started: 0,
             ended: 0,
             watched: true,
-            closed: Vec::new(),
             lessons: None,
         };
         Rc::new(Self { operations_max, opaque: Cell::new(false), inner: RefCell::new(inner) })
@@ -227,7 +224,6 @@ impl Execution {
         inner.started = 0;
         inner.ended = 0;
         inner.watched = true;
-        inner.closed.clear();
     }
 
     fn explore(&self, strategy: &mut dyn Strategy, finally: Body, findings: &mut Findings) -> End {
@@ -249,7 +245,7 @@ impl Execution {
                     return End::Over;
                 }
                 Standing::TooLong => {
-                    self.note_deadlocks(&self.closed(), findings);
+                    self.note_deadlocks(&self.threads(self.closed()), findings);
                     return End::TooLong;
                 }
                 Standing::Going => match strategy.forced() {
@@ -278,8 +274,9 @@ impl Execution {
             Decision::Take(choice) => Ok(choice),
             Decision::Cut if here.enabled.is_empty() => Err(End::Over),
             Decision::Cut => {
-                let closed = if is_stuck { Vec::new() } else { self.closed() };
-                self.inner.borrow_mut().closed = closed;
+                if !is_stuck && let Some(known) = strategy.waiting() {
+                    self.note_deadlocks(&self.threads(self.closed() | known), findings);
+                }
                 Err(End::Cut)
             }
         }
@@ -287,23 +284,16 @@ impl Execution {
 
     /// Notes what `waiting` threads wait for, none of which ever goes on, where the execution has
     /// come to.
-    pub(super) fn note_deadlocks(&self, waiting: &[ThreadId], findings: &mut Findings) {
+    fn note_deadlocks(&self, waiting: &[ThreadId], findings: &mut Findings) {
         let deadlocks = self.inner.borrow().observers.deadlocks(waiting);
         deadlocks.into_iter().for_each(|deadlock| self.note(findings, deadlock));
     }
 
-    /// Notes the threads that wait for each other where the strategy had seen enough.
-    pub(super) fn note_closed(&self, findings: &mut Findings) {
-        let closed = std::mem::take(&mut self.inner.borrow_mut().closed);
-        self.note_deadlocks(&closed, findings);
-    }
-
     /// The threads that wait for each other, whatever the others do.
-    fn closed(&self) -> Vec<ThreadId> {
+    fn closed(&self) -> Threads {
         let inner = self.inner.borrow();
-        let threads = || (0..inner.threads.len()).map(ThreadId::new);
         let mut waits = Waits::default();
-        for thread in threads() {
+        for thread in (0..inner.threads.len()).map(ThreadId::new) {
             match inner.threads[thread.index()].pending {
                 Some((object, op)) => {
                     let machine = &*inner.machines[object.index()];
@@ -312,8 +302,13 @@ impl Execution {
                 None => waits.ended(thread),
             }
         }
-        let closed = waits.closed();
-        threads().filter(|thread| closed & closed::bit(*thread) != 0).collect()
+        waits.closed()
+    }
+
+    /// Those of `threads` that have not ended.
+    fn threads(&self, threads: Threads) -> Vec<ThreadId> {
+        let stuck = self.inner.borrow().observers.stuck();
+        stuck.into_iter().filter(|thread| threads & closed::bit(*thread) != 0).collect()
     }
 
     fn standing(&self) -> Standing {
