@@ -154,6 +154,11 @@ impl Object {
         each_home!(self, home => home.promise(made, at));
     }
 
+    /// Tells the observers that the data behind the lock, taken at `at`, have been looked at.
+    pub(crate) fn observe_use(&self, at: Place) {
+        each_home!(self, home => home.used(at));
+    }
+
     /// The object of a native execution that this is.
     pub(crate) fn native(&self) -> Option<ObjectId> {
         match &self.home {
