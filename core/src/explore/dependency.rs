@@ -69,7 +69,9 @@ impl Event {
             OpKind::TryLock | OpKind::TrySpinLock | OpKind::TryDownRead | OpKind::TryDownWrite => {
                 self.reply == REFUSED
             }
-            OpKind::Sleep => true,
+            // Whoever has been woken is not in the queue any more.
+            OpKind::SleepTimeout => self.reply == 0,
+            kind if kind.wakes_spuriously() => true,
             kind => kind.reads(),
         }
     }

@@ -98,13 +98,13 @@ impl<T> fmt::Debug for Mutex<T> {
     }
 }
 
-/// The signal that ended a [`Mutex::lock_interruptible`].
+/// The signal that ended a wait, such as a [`Mutex::lock_interruptible`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Interrupted;
 
 impl fmt::Display for Interrupted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("interrupted by a signal before the mutex was taken")
+        f.write_str("interrupted by a signal")
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod atomic;
 mod makers;
+mod wakeups;
 mod weak;
 
 use std::ops::ControlFlow;
