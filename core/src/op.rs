@@ -76,7 +76,12 @@ impl OpKind {
     pub(crate) fn wakes_spuriously(self) -> bool {
         matches!(
             self,
-            Self::Sleep | Self::SleepTimeout | Self::SleepInterruptible | Self::SleepKillable
+            Self::Sleep
+                | Self::SleepTimeout
+                | Self::SleepInterruptible
+                | Self::SleepKillable
+                | Self::CondvarSleep
+                | Self::CondvarSleepTimeout
         )
     }
 
@@ -125,7 +130,8 @@ impl OpKind {
             | Self::Instruction
             | Self::SrcuReadUnlock
             | Self::RcuReadUnlock
-            | Self::CompleteAll => 0,
+            | Self::CompleteAll
+            | Self::NotifyOne => 0,
             _ => reply,
         }
     }
@@ -220,6 +226,16 @@ op_kinds! {
     WakeAll => "wake_up_all",
     /// `waitqueue_active`: yields whether somebody is queued.
     WaitqueueActive => "waitqueue_active",
+    /// `Condvar::wait`: from here on a notification is not lost.
+    CondvarWait => "Condvar::wait",
+    /// The rest of `Condvar::wait`: the sleep until notified.
+    CondvarSleep => "Condvar::wait (asleep)",
+    /// The same of `Condvar::wait_timeout`: yields whether the time is up.
+    CondvarSleepTimeout => "Condvar::wait_timeout (asleep)",
+    /// `Condvar::notify_one`: wakes any one waiter; yields whom.
+    NotifyOne => "Condvar::notify_one",
+    /// `Condvar::notify_all`.
+    NotifyAll => "Condvar::notify_all",
     /// An atomic load.
     Load => "atomic_read",
     /// An atomic store of `a`.

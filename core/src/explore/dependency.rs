@@ -70,7 +70,7 @@ impl Event {
                 self.reply == REFUSED
             }
             // Whoever has been woken is not in the queue any more.
-            OpKind::SleepTimeout => self.reply == 0,
+            OpKind::SleepTimeout | OpKind::CondvarSleepTimeout => self.reply == 0,
             kind if kind.wakes_spuriously() => true,
             kind => kind.reads(),
         }

@@ -113,7 +113,7 @@ fn result(event: &Event) -> Option<String> {
     let text = match (event.op.kind, reply) {
         (LockInterruptible, REFUSED) => "interrupted".to_owned(),
         (SleepInterruptible | SleepKillable, 1) => "interrupted".to_owned(),
-        (SleepTimeout, 1) => "timed out".to_owned(),
+        (SleepTimeout | CondvarSleepTimeout, 1) => "timed out".to_owned(),
         (TryLock | TryDownRead | TryDownWrite, REFUSED) => "busy".to_owned(),
         (TryLock | TryDownRead | TryDownWrite, _) => "taken".to_owned(),
         (DownRead | DownWrite, QUEUED) => "queued".to_owned(),

@@ -119,11 +119,16 @@ pub struct MutexGuard<'a, T: Value> {
     at: &'static Location<'static>,
 }
 
-impl<T: Value> MutexGuard<'_, T> {
+impl<'a, T: Value> MutexGuard<'a, T> {
     /// `mutex_unlock`.
     #[track_caller]
     pub fn unlock(mut self) {
         self.at = Location::caller();
+    }
+
+    /// The mutex that is held.
+    pub(super) fn mutex(&self) -> &'a Mutex<T> {
+        self.mutex
     }
 }
 
