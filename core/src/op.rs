@@ -60,6 +60,25 @@ impl Op {
     pub(crate) fn with(kind: OpKind, a: u64) -> Self {
         Self { kind, a, b: 0 }
     }
+
+    /// What a workqueue does about one of its works is about that, and not about the queue: the
+    /// object that `b` is one more than the number of.
+    pub(crate) fn about(self) -> Option<ObjectId> {
+        use OpKind::{
+            AwaitCancel, AwaitWork, CancelWorkSync, FlushWork, QueueWork, WorkBegins, WorkReturns,
+        };
+        let about = matches!(
+            self.kind,
+            QueueWork
+                | WorkBegins
+                | WorkReturns
+                | FlushWork
+                | AwaitWork
+                | CancelWorkSync
+                | AwaitCancel
+        );
+        self.b.checked_sub(1).filter(|_| about).map(|number| ObjectId::new(number as usize))
+    }
 }
 
 impl OpKind {
@@ -116,8 +135,15 @@ impl OpKind {
                 | Self::WorkBegins
                 | Self::WorkReturns
                 | Self::FlushWork
-                | Self::CancelWorkSync
                 | Self::AwaitWork
+                | Self::CancelWorkSync
+                | Self::AwaitCancel
+                | Self::FlushWorkqueue
+                | Self::AwaitFlush
+                | Self::DrainWorkqueue
+                | Self::AwaitDrain
+                | Self::DestroyWorkqueue
+                | Self::AwaitDestroy
         )
     }
 
@@ -286,12 +312,27 @@ op_kinds! {
     WorkBegins => "work begins",
     /// The work is done.
     WorkReturns => "work returns",
-    /// `flush_work`: yields whether there is something to wait for.
+    /// `flush_work`: yields whether there is something to wait for; `a` is 1 if it waits for the
+    /// whole queue too, because that runs one work at a time.
     FlushWork => "flush_work",
+    /// The rest of `flush_work`: the wait for the work.
+    AwaitWork => "flush_work (waiting)",
     /// `cancel_work_sync`: takes the work off its queue, and keeps it off.
     CancelWorkSync => "cancel_work_sync",
-    /// The rest of `flush_work` and `cancel_work_sync`: the wait for the work.
-    AwaitWork => "flush_work (waiting)",
+    /// The rest of `cancel_work_sync`: the wait for the work.
+    AwaitCancel => "cancel_work_sync (waiting)",
+    /// `flush_workqueue`: yields whether there is something to wait for.
+    FlushWorkqueue => "flush_workqueue",
+    /// The rest of `flush_workqueue`: the wait for what was queued.
+    AwaitFlush => "flush_workqueue (waiting)",
+    /// `drain_workqueue`: nobody queues any more, but the works on the queue themselves.
+    DrainWorkqueue => "drain_workqueue",
+    /// The rest of `drain_workqueue`: the wait until nothing is left.
+    AwaitDrain => "drain_workqueue (waiting)",
+    /// `destroy_workqueue`: as `drain_workqueue`, for good.
+    DestroyWorkqueue => "destroy_workqueue",
+    /// The rest of `destroy_workqueue`: the wait until nothing is left.
+    AwaitDestroy => "destroy_workqueue (waiting)",
     /// `complete_all`: yields whether it is the first.
     CompleteAll => "complete_all",
     /// `wait_for_completion`.

@@ -146,7 +146,7 @@ pub(super) fn enables(earlier: &Event, later: &Event) -> bool {
                 let waits = Readers::waiter(later.thread());
                 unlocks.contains(&earlier.kind()) && earlier.reply & waits != 0
             }
-            OpKind::AwaitWork => {
+            OpKind::AwaitWork | OpKind::AwaitCancel | OpKind::AwaitFlush => {
                 let ends = [OpKind::WorkReturns, OpKind::CancelWorkSync];
                 ends.contains(&earlier.kind())
             }

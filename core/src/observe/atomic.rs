@@ -30,8 +30,9 @@ pub(super) fn ends(atomic: &mut Vec<ObjectId>, object: ObjectId) {
 /// Whether this may sleep.
 fn sleeps(kind: OpKind) -> bool {
     use OpKind::{
-        CancelWorkSync, DownRead, DownReadUnfair, DownWrite, DownWriteUnfair, FlushWork, Join,
-        Lock, LockInterruptible, SynchronizeRcu, SynchronizeSrcu, WaitForCompletion,
+        CancelWorkSync, DestroyWorkqueue, DownRead, DownReadUnfair, DownWrite, DownWriteUnfair,
+        DrainWorkqueue, FlushWork, FlushWorkqueue, Join, Lock, LockInterruptible, SynchronizeRcu,
+        SynchronizeSrcu, WaitForCompletion,
     };
     matches!(
         kind,
@@ -44,6 +45,9 @@ fn sleeps(kind: OpKind) -> bool {
             | SynchronizeRcu
             | SynchronizeSrcu
             | FlushWork
+            | FlushWorkqueue
+            | DrainWorkqueue
+            | DestroyWorkqueue
             | CancelWorkSync
             | Join
     ) || kind.wakes_spuriously()

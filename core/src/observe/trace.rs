@@ -76,15 +76,18 @@ impl Observers {
     }
 
     fn step(&self, event: &Event, held: &mut [Vec<String>]) -> Step {
-        let object = self.object_name(event.object);
+        let object = self.object_name(event.about);
         let mine = &mut held[event.thread.index()];
         match locking(event.op.kind) {
             Some(Locking::Take(_)) if event.succeeded() => {
-                mine.push(object.clone());
+                mine.extend(event.objects().map(|object| self.object_name(object)));
             }
             Some(Locking::Release) => {
-                if let Some(place) = mine.iter().rposition(|name| *name == object) {
-                    mine.remove(place);
+                for released in event.objects() {
+                    let released = self.object_name(released);
+                    if let Some(place) = mine.iter().rposition(|name| *name == released) {
+                        mine.remove(place);
+                    }
                 }
             }
             _ => {}

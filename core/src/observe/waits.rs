@@ -1,6 +1,6 @@
 //! Who waits for whom when nobody can go on.
 
-use crate::op::{OpKind, ThreadId};
+use crate::op::{ObjectId, OpKind, ThreadId};
 use crate::violation::{Violation, ViolationKind, Wait, sorted_classes};
 
 use super::lockdep::Mode;
@@ -30,7 +30,7 @@ impl Observers {
     /// The violation that `thread` waits for ever, though all the others who can go on do: what
     /// has happened from operation `again_from` on happens again and again.
     pub(crate) fn starvation(&self, thread: ThreadId, again_from: usize) -> Violation {
-        let wish = self.objects[self.wish(thread).object.index()].name;
+        let wish = self.objects[self.blocks(thread).index()].name;
         let what = self.polls(thread).unwrap_or(wish);
         Violation {
             kind: ViolationKind::starvation(&self.name(thread), what),
@@ -41,7 +41,7 @@ impl Observers {
     }
 
     fn deadlock(&self, stuck: &[ThreadId], involved: &[ThreadId]) -> Violation {
-        let classes = involved.iter().map(|t| self.objects[self.wish(*t).object.index()].name);
+        let classes = involved.iter().map(|t| self.objects[self.blocks(*t).index()].name);
         let kind = ViolationKind::Deadlock(sorted_classes(classes.map(str::to_owned)));
         let links: Vec<String> = involved.iter().map(|t| self.describe(*t)).collect();
         let waits = stuck.iter().map(|t| self.wait(*t, involved.contains(t))).collect();
@@ -62,6 +62,13 @@ impl Observers {
         self.threads[thread.index()].name.to_string()
     }
 
+    /// What `thread` waits for: the work, if somebody runs it; as long as nobody can, its queue.
+    fn blocks(&self, thread: ThreadId) -> ObjectId {
+        let Pending { object, about, .. } = self.wish(thread);
+        let runs = || self.threads.iter().any(|other| other.holds.contains(&about));
+        if about == object || runs() { about } else { object }
+    }
+
     /// The threads that have to act before `thread` can go on.
     fn held_up_by(&self, thread: ThreadId) -> Vec<ThreadId> {
         use OpKind::{AwaitGracePeriod, AwaitReaders, RcuCallback};
@@ -69,10 +76,11 @@ impl Observers {
         if wish.op.kind == OpKind::Join {
             return vec![ThreadId::new(wish.op.a as usize)];
         }
+        let blocks = self.blocks(thread);
         let wants_read = matches!(wish.op.kind, OpKind::AwaitRead);
         let mut threads: Vec<ThreadId> = Vec::new();
         for (index, other) in self.threads.iter().enumerate() {
-            let holds = other.holds.contains(&wish.object)
+            let holds = other.holds.contains(&blocks)
                 && !(wants_read && self.holds_shared_only(index, wish))
                 && !(matches!(wish.op.kind, AwaitReaders | AwaitGracePeriod | RcuCallback)
                     && self.began_later(index, thread));
@@ -143,7 +151,6 @@ impl Observers {
     }
 
     fn describe(&self, thread: ThreadId) -> String {
-        let wish = self.wish(thread);
         let held: Vec<String> =
             self.threads[thread.index()].holds.iter().map(|o| self.object_name(*o)).collect();
         let holding = match held.as_slice() {
@@ -152,7 +159,7 @@ impl Observers {
         };
         let waits = match self.polls(thread) {
             Some(what) => format!("polls for {what}"),
-            None => format!("waits for {}", self.object_name(wish.object)),
+            None => format!("waits for {}", self.object_name(self.blocks(thread))),
         };
         format!("{}{holding} {waits}", self.name(thread))
     }
@@ -161,7 +168,7 @@ impl Observers {
         let wish = self.wish(thread);
         Wait {
             thread: self.name(thread),
-            wants: format!("{}({})", wish.op.kind, self.object_name(wish.object)),
+            wants: format!("{}({})", wish.op.kind, self.object_name(wish.about)),
             at: wish.taken.to_string(),
             waits_for: self.held_up_by(thread).into_iter().map(|t| self.name(t)).collect(),
             on_cycle,

@@ -25,7 +25,7 @@ macro_rules! monitor {
                 static ME: Cell<Option<ThreadId>> = Cell::new(None);
             }
 
-            /// A number for a thread that no engine knows of; no other has it.
+            /// A number for a thread or an object that no engine knows of; no other has it.
             fn unnumbered() -> ThreadId {
                 static NEXT: AtomicU32 = AtomicU32::new(0);
                 ThreadId::new(NEXT.fetch_add(1, Ordering::Relaxed) as usize)
@@ -96,10 +96,14 @@ macro_rules! monitor {
                 ) -> Self {
                     let id = match &host {
                         Some(host) => host.add_object(class, &*machine),
-                        None => ObjectId::new(0),
+                        None => ObjectId::new(unnumbered().index()),
                     };
                     let state = Mutex::new(State { machine, waiting: 0 });
                     Self { id, state, changed: Condvar::new(), host }
+                }
+
+                pub(crate) fn id(&self) -> ObjectId {
+                    self.id
                 }
 
                 pub(crate) fn perform_then<R>(

@@ -3,18 +3,13 @@
 use selvedge_core::sync::{Atomic, Condvar, Ghost, Mutex};
 use selvedge_core::{Engine, Expected, Scenario, ScenarioBuilder, ViolationKind};
 
-use super::{check, deadlock, same_traces};
+use super::{check, deadlock, same_traces, slow_on_loom};
 
 /// On loom and on shuttle each thread wakes spuriously at most once, so they prove nothing.
 fn proved(scenario: ScenarioBuilder<impl Send + Sync + 'static>) {
     let scenario = scenario.proved().on(Engine::Loom, Expected::Inconclusive);
     let scenario = scenario.loom_executions_max(2_000);
     check(&scenario.on(Engine::Shuttle, Expected::Inconclusive));
-}
-
-/// loom would need more than its executions.
-fn slow_on_loom(scenario: Scenario) -> Scenario {
-    scenario.on(Engine::Loom, Expected::Inconclusive).loom_executions_max(2_000)
 }
 
 /// T3 may wake T2, which waits for something else, and then nobody wakes T1. That takes the wrong
