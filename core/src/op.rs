@@ -86,7 +86,12 @@ impl OpKind {
     pub(crate) fn reads(self) -> bool {
         matches!(
             self,
-            Self::Load | Self::Use | Self::CallModule | Self::Join | Self::WaitqueueActive
+            Self::Load
+                | Self::Use
+                | Self::CallModule
+                | Self::Join
+                | Self::WaitqueueActive
+                | Self::CompletionDone
         )
     }
 
@@ -119,32 +124,48 @@ impl OpKind {
         matches!(self, Self::Unlock | Self::SpinUnlock)
     }
 
-    /// Whether it is about something at which a thread may be able to go on and then not again: a
-    /// semaphore that favours readers, a timer, a work item.
-    pub(crate) fn is_unfair(self) -> bool {
+    /// Whether it takes one of the times that a completion has happened, or would.
+    pub(crate) fn takes_completion(self) -> bool {
         matches!(
             self,
-            Self::DownReadUnfair
-                | Self::DownWriteUnfair
-                | Self::ModTimer
-                | Self::TimerExpires
-                | Self::TimerReturns
-                | Self::DelTimer
-                | Self::DelTimerSync
-                | Self::QueueWork
-                | Self::WorkBegins
-                | Self::WorkReturns
-                | Self::FlushWork
-                | Self::AwaitWork
-                | Self::CancelWorkSync
-                | Self::AwaitCancel
-                | Self::FlushWorkqueue
-                | Self::AwaitFlush
-                | Self::DrainWorkqueue
-                | Self::AwaitDrain
-                | Self::DestroyWorkqueue
-                | Self::AwaitDestroy
+            Self::WaitForCompletion
+                | Self::WaitForCompletionTimeout
+                | Self::WaitForCompletionInterruptible
+                | Self::TryWaitForCompletion
         )
+    }
+
+    /// Whether it is about something at which a thread may be able to go on and then not again: a
+    /// semaphore that favours readers, a timer, a work item, a completion.
+    pub(crate) fn is_unfair(self) -> bool {
+        self.takes_completion()
+            || matches!(
+                self,
+                Self::DownReadUnfair
+                    | Self::DownWriteUnfair
+                    | Self::ModTimer
+                    | Self::TimerExpires
+                    | Self::TimerReturns
+                    | Self::DelTimer
+                    | Self::DelTimerSync
+                    | Self::QueueWork
+                    | Self::WorkBegins
+                    | Self::WorkReturns
+                    | Self::FlushWork
+                    | Self::AwaitWork
+                    | Self::CancelWorkSync
+                    | Self::AwaitCancel
+                    | Self::FlushWorkqueue
+                    | Self::AwaitFlush
+                    | Self::DrainWorkqueue
+                    | Self::AwaitDrain
+                    | Self::DestroyWorkqueue
+                    | Self::AwaitDestroy
+                    | Self::Complete
+                    | Self::CompleteAll
+                    | Self::ReinitCompletion
+                    | Self::CompletionDone
+            )
     }
 
     /// What the thread itself learns from a reply. Some say only what the operation does: nothing
@@ -156,8 +177,8 @@ impl OpKind {
             | Self::Instruction
             | Self::SrcuReadUnlock
             | Self::RcuReadUnlock
-            | Self::CompleteAll
             | Self::NotifyOne => 0,
+            kind if kind.takes_completion() => reply.min(1),
             _ => reply,
         }
     }
@@ -333,10 +354,23 @@ op_kinds! {
     DestroyWorkqueue => "destroy_workqueue",
     /// The rest of `destroy_workqueue`: the wait until nothing is left.
     AwaitDestroy => "destroy_workqueue (waiting)",
-    /// `complete_all`: yields whether it is the first.
+    /// `complete`: once more.
+    Complete => "complete",
+    /// `complete_all`: for everybody, now and later.
     CompleteAll => "complete_all",
-    /// `wait_for_completion`.
+    /// `reinit_completion`: as if it had never happened.
+    ReinitCompletion => "reinit_completion",
+    /// `completion_done`: yields whether nobody would wait.
+    CompletionDone => "completion_done",
+    /// `wait_for_completion`: takes one of the times that it has happened; yields 2 if there is no
+    /// end of them.
     WaitForCompletion => "wait_for_completion",
+    /// `wait_for_completion_timeout`: the same, or yields 0 if the time is up.
+    WaitForCompletionTimeout => "wait_for_completion_timeout",
+    /// `wait_for_completion_interruptible`: the same, or yields 0 if a signal came.
+    WaitForCompletionInterruptible => "wait_for_completion_interruptible",
+    /// `try_wait_for_completion`: the same, or yields 0 at once.
+    TryWaitForCompletion => "try_wait_for_completion",
     /// `raw_cpu_ptr`: yields the CPU that the thread is on.
     ThisCpu => "this_cpu",
     /// A wait for the end of another thread.

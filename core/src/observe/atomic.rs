@@ -32,7 +32,8 @@ fn sleeps(kind: OpKind) -> bool {
     use OpKind::{
         CancelWorkSync, DestroyWorkqueue, DownRead, DownReadUnfair, DownWrite, DownWriteUnfair,
         DrainWorkqueue, FlushWork, FlushWorkqueue, Join, Lock, LockInterruptible, SynchronizeRcu,
-        SynchronizeSrcu, WaitForCompletion,
+        SynchronizeSrcu, WaitForCompletion, WaitForCompletionInterruptible,
+        WaitForCompletionTimeout,
     };
     matches!(
         kind,
@@ -42,6 +43,8 @@ fn sleeps(kind: OpKind) -> bool {
             | DownWrite
             | DownWriteUnfair
             | WaitForCompletion
+            | WaitForCompletionTimeout
+            | WaitForCompletionInterruptible
             | SynchronizeRcu
             | SynchronizeSrcu
             | FlushWork

@@ -451,9 +451,22 @@ fn locking(kind: OpKind) -> Option<Locking> {
 fn wanted(kind: OpKind) -> Option<Mode> {
     use OpKind::*;
     match kind {
-        Lock | LockInterruptible | SpinLock | DownWrite | DownWriteUnfair | SynchronizeSrcu
-        | SynchronizeRcu | WaitForCompletion | DelTimerSync | FlushWork | CancelWorkSync
-        | FlushWorkqueue | DrainWorkqueue | DestroyWorkqueue => Some(Mode::Exclusive),
+        Lock
+        | LockInterruptible
+        | SpinLock
+        | DownWrite
+        | DownWriteUnfair
+        | SynchronizeSrcu
+        | SynchronizeRcu
+        | WaitForCompletion
+        | WaitForCompletionTimeout
+        | WaitForCompletionInterruptible
+        | DelTimerSync
+        | FlushWork
+        | CancelWorkSync
+        | FlushWorkqueue
+        | DrainWorkqueue
+        | DestroyWorkqueue => Some(Mode::Exclusive),
         kind if kind.wakes_spuriously() => Some(Mode::Exclusive),
         DownRead => Some(Mode::Shared),
         DownReadUnfair => Some(Mode::SharedRecursive),
