@@ -105,7 +105,8 @@ fn cancelled_work_leaves_the_queue() {
 #[test]
 fn a_lock_over_the_flush_that_a_work_of_the_queue_wants_deadlocks() {
     let first = |w: &Two| drop(w.lock.lock());
-    let flushes: [(fn(&Two), [&str; 2]); 4] = [
+    type Flush = fn(&Two);
+    let flushes: [(Flush, [&str; 2]); 4] = [
         (|w| w.queue.flush_workqueue(), ["lock", "queue"]),
         (|w| w.queue.drain_workqueue(), ["lock", "queue"]),
         (|w| w.one.flush_work(), ["lock", "one"]),
