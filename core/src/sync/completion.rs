@@ -18,7 +18,8 @@ use super::Interrupted;
 /// then may be before those who slept. Unlike on a wait queue, nobody wakes too early. A wait that
 /// nobody ends is a deadlock.
 ///
-/// There is no time: the time of a wait can be up at any moment at which it has to wait.
+/// There is no time: the time of a wait can be up at any moment at which it has to wait, and outside
+/// of any engine it is up at once.
 ///
 /// ```
 /// # selvedge_core::doctest(|| {
