@@ -26,6 +26,10 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
+    pub(crate) fn id(&self) -> ObjectId {
+        self.id
+    }
+
     pub(crate) fn perform_then<R>(&self, op: Op, at: Place, then: impl FnOnce() -> R) -> (u64, R) {
         let execution = runtime::native();
         assert!(execution.inner.borrow().number == self.execution, "{}", runtime::OUTSIDE);
@@ -39,10 +43,6 @@ impl Handle {
 
     pub(crate) fn free(&self) {
         runtime::native().inner.borrow_mut().free(self.id);
-    }
-
-    pub(crate) fn id(&self) -> ObjectId {
-        self.id
     }
 
     pub(crate) fn used(&self, at: Place) {
@@ -92,11 +92,20 @@ impl Execution {
         me
     }
 
-    /// Adds a thread, at whose end `end` becomes ready.
-    pub(crate) fn spawn_joinable(&self, name: Arc<str>, end: &Object, body: Body) -> ThreadId {
-        let me = self.spawn(name, body);
+    /// Adds a thread later, if the world is being made now; or hands its body back.
+    pub(crate) fn defer(&self, name: &'static str, body: Body) -> Option<Body> {
+        match &mut self.inner.borrow_mut().deferred {
+            Some(deferred) => {
+                deferred.push((name.into(), body));
+                None
+            }
+            None => Some(body),
+        }
+    }
+
+    /// At the end of thread `me`, `end` becomes ready.
+    pub(crate) fn set_end(&self, me: ThreadId, end: &Object) {
         self.inner.borrow_mut().threads[me.index()].end = end.native();
-        me
     }
 
     pub(crate) fn register(

@@ -6,6 +6,7 @@ mod rounds;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -55,6 +56,8 @@ struct Inner {
     number: u64,
     machines: Vec<Box<dyn Machine>>,
     threads: Vec<Thread>,
+    /// Threads that were started while the world is made; they come after the scenario's own.
+    deferred: Option<Vec<(Arc<str>, Body)>>,
     /// Who runs now: a thread, or the set-up.
     running: ThreadId,
     observers: Observers,
@@ -163,6 +166,7 @@ impl Execution {
             number: 0,
             machines: Vec::new(),
             threads: Vec::new(),
+            deferred: None,
             running: ThreadId::SETUP,
             observers: Observers::default(),
             interner: Interner::default(),
@@ -192,9 +196,12 @@ impl Execution {
         self.clear();
         let _in_charge = runtime::enter(Runtime::Native(Rc::clone(self)));
         let _quiet = panics::quiet();
-        let finally = match panics::catch(|| program()) {
+        self.inner.borrow_mut().deferred = Some(Vec::new());
+        let made = panics::catch(|| program());
+        let deferred = self.inner.borrow_mut().deferred.take();
+        let finally = match made {
             Ok(Instance { threads, finally }) => {
-                for (name, body) in threads {
+                for (name, body) in threads.into_iter().chain(deferred.into_iter().flatten()) {
                     self.spawn(name, body);
                 }
                 finally
@@ -204,7 +211,9 @@ impl Execution {
                 Box::new(|| {})
             }
         };
-        let end = self.explore(strategy, finally, findings);
+        // It owns the world, which threads that are run out may still want.
+        let mut finally = Some(finally);
+        let end = self.explore(strategy, &mut finally, findings);
         if end == End::Cut {
             self.run_out();
         }
@@ -237,7 +246,12 @@ impl Execution {
         inner.watched = true;
     }
 
-    fn explore(&self, strategy: &mut dyn Strategy, finally: Body, findings: &mut Findings) -> End {
+    fn explore(
+        &self,
+        strategy: &mut dyn Strategy,
+        finally: &mut Option<Body>,
+        findings: &mut Findings,
+    ) -> End {
         loop {
             let standing = self.standing();
             if !matches!(standing, Standing::NewThread(_)) {
@@ -250,7 +264,7 @@ impl Execution {
                     return End::Over;
                 }
                 Standing::AllEnded => {
-                    self.finish(finally, findings);
+                    finally.take().into_iter().for_each(|finally| self.finish(finally, findings));
                     // The strategy hears of the last state too.
                     strategy.choose(&Here { execution: self, enabled: SmallVec::new() });
                     return End::Over;
