@@ -195,6 +195,12 @@ impl Program {
         program
     }
 
+    /// Whether somebody looks at a condition again after each wake-up.
+    pub(crate) fn rechecks(&self) -> bool {
+        let rechecks = |instr| matches!(instr, Instr::WaitForAtomic(..) | Instr::WaitForData(..));
+        self.threads.iter().flatten().any(|step| rechecks(step.instr))
+    }
+
     /// Whether its mutexes can be spinlocks, because nobody ever sleeps.
     pub(crate) fn spins(&self) -> bool {
         self.threads.iter().flatten().all(|step| step.instr.spins())
