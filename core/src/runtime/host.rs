@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+#[cfg(feature = "shuttle")]
+use crate::closed::{self, Waits};
 use crate::engine::panics::{self, Panic};
 use crate::explore::Choice;
 use crate::machine::{Fault, Machine, Ready};
@@ -153,13 +155,14 @@ impl Host {
     pub(crate) fn add_object(
         &self,
         class: &'static str,
+        memory: Option<ObjectId>,
         machine: &(dyn Machine + 'static),
     ) -> ObjectId {
         let inner = &mut *self.inner();
         if let Chooser::Turns { machines, .. } = &mut inner.chooser {
             machines.push(dyn_clone::clone_box(machine));
         }
-        inner.observers.add_object(class, machine.left_behind())
+        inner.observers.add_object(class, memory, machine.left_behind())
     }
 
     pub(crate) fn announce(&self, me: ThreadId, object: ObjectId, op: Op, at: Place) {
@@ -198,6 +201,19 @@ impl Host {
     /// `object` has changed without an operation of its own.
     pub(crate) fn changed(&self, object: ObjectId, machine: &(dyn Machine + 'static)) {
         self.inner().chooser.see(object, machine);
+    }
+
+    /// The memory that `object` lives in has been released, by the last operation.
+    pub(crate) fn freed(&self, object: ObjectId, machine: &(dyn Machine + 'static)) {
+        let inner = &mut *self.inner();
+        inner.chooser.see(object, machine);
+        inner.observers.freed(object);
+    }
+
+    /// Somebody held `object` when thread `me` released the memory that it lives in.
+    pub(crate) fn freed_while_held(&self, me: ThreadId, object: ObjectId) -> ! {
+        let violation = self.inner().observers.freed_while_held(me, object);
+        self.violated(violation)
     }
 
     /// The operation that happens next, whose thread the engine lets go on; if it is none, the
@@ -267,8 +283,27 @@ impl Host {
     /// Nobody can go on.
     pub(crate) fn note_deadlock(&self) {
         let mut inner = self.inner();
-        let deadlock = inner.observers.deadlocks().into_iter().next();
+        let deadlock = inner.observers.deadlocks(&inner.observers.stuck()).into_iter().next();
         inner.violation = inner.violation.take().or(deadlock);
+    }
+
+    /// Looks for threads that wait for each other, whatever the others do: whether there are any.
+    #[cfg(feature = "shuttle")]
+    pub(crate) fn note_closed(&self) -> bool {
+        let mut inner = self.inner();
+        let Chooser::Turns { machines, .. } = &inner.chooser else { return false };
+        let mut waits = Waits::default();
+        inner.observers.ended().for_each(|thread| waits.ended(thread));
+        for (thread, object, op) in inner.observers.pending() {
+            waits.waits(thread, closed::blockers(&*machines[object.index()], thread, op));
+        }
+        let closed = waits.closed();
+        let threads = inner.observers.stuck().into_iter();
+        let threads: Vec<ThreadId> =
+            threads.filter(|thread| closed & closed::bit(*thread) != 0).collect();
+        let deadlock = inner.observers.deadlocks(&threads).into_iter().next();
+        inner.violation = inner.violation.take().or(deadlock);
+        inner.violation.is_some()
     }
 
     pub(crate) fn violation_found(&self) -> bool {

@@ -32,7 +32,7 @@ impl Word {
         host: Option<Arc<Host>>,
     ) -> Self {
         let id = match &host {
-            Some(host) => host.add_object(class, &*machine),
+            Some(host) => host.add_object(class, None, &*machine),
             None => ObjectId::new(0),
         };
         Self { id, word: AtomicU64::new(value), machine, host }

@@ -1,5 +1,7 @@
 //! A lock with one owner, who alone may unlock it: what mutexes and spinlocks have in common.
 
+use smallvec::SmallVec;
+
 use crate::data::KEEP;
 use crate::machine::{Fault, Machine, REFUSED, Ready};
 use crate::op::{Op, OpKind, ThreadId};
@@ -51,11 +53,19 @@ impl Machine for Owned {
         }
     }
 
+    fn blockers(&self, _me: ThreadId, _op: Op) -> SmallVec<[ThreadId; 4]> {
+        self.owner.into_iter().collect()
+    }
+
     fn encode(&self, key: &mut Vec<u64>) {
         key.extend([self.owner.map_or(0, |owner| owner.index() as u64 + 1), self.value]);
     }
 
     fn left_behind(&self) -> bool {
+        self.is_held()
+    }
+
+    fn is_held(&self) -> bool {
         self.owner.is_some()
     }
 }

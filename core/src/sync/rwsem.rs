@@ -127,6 +127,7 @@ impl<T: Value> Drop for ReadGuard<'_, T> {
         self.data.close();
         if !unwinding() {
             self.object.perform(Op::new(OpKind::UpRead), self.at);
+            self.object.finish_unlock(self.at);
         }
     }
 }
@@ -180,6 +181,7 @@ impl<T: Value> Drop for WriteGuard<'_, T> {
         let value = self.data.close();
         if !unwinding() {
             self.object.perform(Op::with(OpKind::UpWrite, value), self.at);
+            self.object.finish_unlock(self.at);
         }
     }
 }
@@ -266,6 +268,15 @@ impl Machine for State {
         }
     }
 
+    /// Who holds it, and who queues before: a reader waits for writers only.
+    fn blockers(&self, me: ThreadId, op: Op) -> SmallVec<[ThreadId; 4]> {
+        let writes = op.kind == OpKind::AwaitWrite;
+        let holders = self.holders.all().filter(|t| writes || Some(*t) == self.holders.writer);
+        let ahead = &self.queue[..self.place(me)];
+        let ahead = ahead.iter().filter(|(_, side)| writes || *side == Side::Write);
+        holders.chain(ahead.map(|(t, _)| *t)).collect()
+    }
+
     fn encode(&self, key: &mut Vec<u64>) {
         let thread = |t: ThreadId| t.index() as u64 + 1;
         self.holders.encode(key);
@@ -274,6 +285,10 @@ impl Machine for State {
     }
 
     fn left_behind(&self) -> bool {
+        self.is_held()
+    }
+
+    fn is_held(&self) -> bool {
         self.holders.is_somebody()
     }
 }

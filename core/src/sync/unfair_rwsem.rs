@@ -6,6 +6,8 @@
 use std::fmt;
 use std::panic::Location;
 
+use smallvec::SmallVec;
+
 use super::holders::Holders;
 use super::rwsem::{ReadGuard, WriteGuard};
 use crate::data::{Data, Value};
@@ -87,11 +89,22 @@ impl Machine for State {
         }
     }
 
+    fn blockers(&self, _me: ThreadId, op: Op) -> SmallVec<[ThreadId; 4]> {
+        match op.kind {
+            OpKind::DownWriteUnfair => self.holders.all().collect(),
+            _ => self.holders.writer.into_iter().collect(),
+        }
+    }
+
     fn encode(&self, key: &mut Vec<u64>) {
         self.holders.encode(key);
     }
 
     fn left_behind(&self) -> bool {
+        self.is_held()
+    }
+
+    fn is_held(&self) -> bool {
         self.holders.is_somebody()
     }
 }

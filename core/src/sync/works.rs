@@ -205,6 +205,22 @@ impl Machine for Works {
         Ok(0)
     }
 
+    /// What runs has to return. What is only queued may be cancelled instead.
+    fn blockers(&self, me: ThreadId, op: Op) -> SmallVec<[ThreadId; 4]> {
+        let running = self.running.iter();
+        match op.kind {
+            OpKind::AwaitWork | OpKind::AwaitCancel | OpKind::AwaitFlush => {
+                let returns = &self.waiting[self.place(me)].returns;
+                let awaited = |work: &Number| returns.iter().any(|(awaited, _)| awaited == work);
+                running.filter(|(work, _)| awaited(work)).map(|(_, thread)| *thread).collect()
+            }
+            OpKind::AwaitDrain | OpKind::AwaitDestroy => {
+                running.map(|(_, thread)| *thread).collect()
+            }
+            _ => SmallVec::new(),
+        }
+    }
+
     fn encode(&self, key: &mut Vec<u64>) {
         let lengths = [self.queued.len(), self.running.len(), self.served.len()];
         key.extend(lengths.map(|length| length as u64));

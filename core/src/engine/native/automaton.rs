@@ -12,14 +12,15 @@ use std::hash::Hasher;
 use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
 
+use crate::closed::{Threads, Waits, bit, blockers};
 use crate::explore::{Choice, Enabled};
 use crate::machine::{Fault, Machine, Ready};
 use crate::mix::mix;
-use crate::op::{ObjectId, Op, ThreadId};
+use crate::op::{ObjectId, Op, OpKind, ThreadId};
 use crate::violation::ViolationKind;
 
 use super::intern::History;
-use super::lesson::{Effect, Lesson, Lessons, Next, Shape};
+use super::lesson::{Effect, FREED, Lesson, Lessons, Next, Shape};
 use super::successor::Successor;
 
 /// A state of the program in numbers: its [`Shape`], the state of each thread, the state of each
@@ -49,7 +50,7 @@ pub(super) struct Automaton {
     /// What can happen to a thread in one state at its object in another.
     meetings: FxHashMap<u64, Meeting>,
     /// What an object becomes when it is told a value.
-    settings: FxHashMap<(u32, u64), u32>,
+    settings: FxHashMap<(u32, u64), Result<u32, Fault>>,
     outcomes: Vec<Outcome>,
     /// What a thread does after a reply.
     replies: FxHashMap<(History, u64), Known>,
@@ -57,6 +58,8 @@ pub(super) struct Automaton {
     makers: Vec<FxHashMap<Shape, u32>>,
     /// Mutexes at which somebody may look without waiting: by object.
     tried: Vec<bool>,
+    /// Whether some object lives in memory that can be released.
+    residents: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -81,6 +84,8 @@ struct ObjectState {
 /// How a pending operation can complete: for each way where it leads, and the reply.
 struct Meeting {
     ready: Ready,
+    /// If it cannot complete: the threads that keep it from that.
+    blockers: Threads,
     ways: SmallVec<[(Transition, u64); 1]>,
 }
 
@@ -172,9 +177,15 @@ impl Violated<'_> {
 pub(super) enum Expanded {
     /// Somebody can go on.
     Goes,
+    /// Somebody can go on, and these threads wait for each other all the same.
+    Closed(Threads),
     /// Nobody can go on but by luck: everybody has ended, or it is a deadlock.
     Stuck,
 }
+
+/// The threads of a closed set, each with its state and that of the object it waits at: equal for
+/// two states in which the same threads wait for each other in the same way.
+pub(super) type ClosedKey = Box<[u64]>;
 
 /// A program that was seen to do two different things in the same situation.
 #[derive(Debug)]
@@ -273,7 +284,8 @@ impl Automaton {
                 Ok(reply) => (self.transition(next.history, reply, id, machine), reply),
             });
         }
-        self.meetings.insert(pair(thread, object), Meeting { ready, ways });
+        let blockers = blockers(&*self.objects[object as usize].machine, me, op);
+        self.meetings.insert(pair(thread, object), Meeting { ready, blockers, ways });
         Ok(())
     }
 
@@ -303,8 +315,12 @@ impl Automaton {
     pub(super) fn set(&mut self, object: u32, value: u64) -> Result<(), Diverged> {
         let known = self.objects.get(object as usize).ok_or(Diverged)?;
         let (id, mut machine) = (known.object, known.machine.clone());
-        machine.set(value);
-        let becomes = self.object(id, machine);
+        let mut told = Ok(());
+        match value {
+            FREED => told = machine.memory_freed(),
+            value => machine.set(value),
+        }
+        let becomes = told.map(|()| self.object(id, machine));
         self.settings.insert((object, value), becomes);
         Ok(())
     }
@@ -369,6 +385,11 @@ impl Automaton {
         let new = number(self.objects.len());
         let known = *self.object_numbers.entry((object, words.into())).or_insert(new);
         if known == new {
+            if machine.is_resident() {
+                // A release sees whether it is held, so its unlock is no step that nobody sees.
+                self.try_at(object);
+                self.residents = true;
+            }
             self.objects.push(ObjectState { object, machine, digest });
         }
         known
@@ -412,12 +433,95 @@ impl Automaton {
             return Ok(Expanded::Goes);
         }
         let mut expanded = Expanded::Stuck;
+        let mut waits = false;
         for (turn, _) in self.turns(threads) {
-            if self.advance(state, turn, scratch, &mut leads)?.sure > 0 {
+            let meeting = self.advance(state, turn, scratch, &mut leads)?;
+            if meeting.ready.sure > 0 {
                 expanded = Expanded::Goes;
+            }
+            waits |= meeting.blockers != 0;
+        }
+        if waits && expanded == Expanded::Goes {
+            let closed = self.closed(state)?;
+            if closed != 0 {
+                return Ok(Expanded::Closed(closed));
             }
         }
         Ok(expanded)
+    }
+
+    /// The threads that wait for each other in `state`, whatever the others do.
+    pub(super) fn closed(&self, state: &State) -> Result<Threads, Missing> {
+        let (_, threads, _) = parts(state);
+        let mut waits = Waits::default();
+        for (thread, number) in threads.iter().enumerate() {
+            match self.turn_of(thread, *number) {
+                Some((turn, _)) => waits.waits(turn.thread, self.meeting(state, turn)?.blockers),
+                None => waits.ended(ThreadId::new(thread)),
+            }
+        }
+        Ok(waits.closed())
+    }
+
+    /// What tells a closed set of threads from others.
+    pub(super) fn closed_key(&self, state: &State, closed: Threads) -> ClosedKey {
+        let (_, threads, _) = parts(state);
+        let turns = self.turns(threads).map(|(turn, _)| turn);
+        let turns = turns.filter(|turn| closed & bit(turn.thread) != 0);
+        turns
+            .map(|turn| numbers(state, turn))
+            .map(|(thread, object)| pair(thread, object))
+            .collect()
+    }
+
+    /// Whether an execution may have no end: a thread comes back to where it was. A thread that does
+    /// so by sleeping needs one that wakes it and comes back as well.
+    pub(super) fn may_be_endless(&self) -> bool {
+        let on_cycles = self.on_cycles(|_| true);
+        let kind = |op: Option<(ObjectId, Op)>| op.map(|(_, op)| op.kind);
+        let sleeps = |thread: &ThreadState| kind(thread.next.pending) == Some(OpKind::Sleep);
+        let queues: Vec<ObjectId> = on_cycles
+            .iter()
+            .map(|thread| &self.threads[*thread])
+            .filter(|thread| sleeps(thread))
+            .filter_map(|thread| thread.next.pending.map(|(queue, _)| queue))
+            .collect();
+        let wakes = |thread: &usize| {
+            let waits = [OpKind::PrepareToWait, OpKind::Sleep, OpKind::FinishWait];
+            let pending = self.threads[*thread].next.pending;
+            pending.is_some_and(|(queue, op)| queues.contains(&queue) && !waits.contains(&op.kind))
+        };
+        on_cycles.iter().any(wakes) || !self.on_cycles(|thread| !sleeps(thread)).is_empty()
+    }
+
+    /// The states of threads that lie on a cycle, or between two, of the steps that are taken from
+    /// those that `count`.
+    fn on_cycles(&self, count: impl Fn(&ThreadState) -> bool) -> Vec<usize> {
+        let mut after = vec![Vec::new(); self.threads.len()];
+        let mut before = vec![Vec::new(); self.threads.len()];
+        let mut lead_to = |from: usize, outcome: &u32| {
+            if let Outcome { violated: None, next, .. } = &self.outcomes[*outcome as usize] {
+                after[from].push(*next as usize);
+                before[*next as usize].push(from);
+            }
+        };
+        for ((history, _), known) in &self.replies {
+            let Some(from) = self.thread_numbers.get(history).map(|from| *from as usize) else {
+                continue;
+            };
+            match known {
+                _ if !count(&self.threads[from]) => {}
+                Known::Always(outcome) => lead_to(from, outcome),
+                Known::ByShape(maker) => {
+                    let outcomes = self.makers[*maker as usize].values();
+                    outcomes.for_each(|outcome| lead_to(from, outcome));
+                }
+            }
+        }
+        let mut on_cycles = vec![true; self.threads.len()];
+        peel(&mut on_cycles, &before, &after);
+        peel(&mut on_cycles, &after, &before);
+        (0..on_cycles.len()).filter(|thread| on_cycles[*thread]).collect()
     }
 
     /// A thread about to give back a mutex that nobody tries.
@@ -427,14 +531,16 @@ impl Automaton {
         first.map(|(turn, _)| turn)
     }
 
-    /// Gives back every mutex that can be given back first, and hands who does it to `each`. Stops
-    /// before a step that is more than that: one that violates something, or makes something.
+    /// Gives back every mutex that can be given back first, and hands who does it to `each`, with
+    /// whether it polls as it does. Stops before a step that is more than that: one that violates
+    /// something, or makes something.
     pub(super) fn unlock_all(
         &self,
         state: &mut Vec<u32>,
-        mut each: impl FnMut(ThreadId),
+        mut each: impl FnMut(ThreadId, bool),
     ) -> Result<(), Missing> {
         while let Some(turn) = self.unlock_first(parts(state).1) {
+            let polls = self.polls(state, turn.thread);
             let transition = self.meeting(state, turn)?.ways[0].0;
             if matches!(transition, Transition::Makes { .. }) {
                 return Ok(());
@@ -442,11 +548,15 @@ impl Automaton {
             let Does::Changes(changes) = self.does(state, turn, 0, transition)? else {
                 return Ok(());
             };
+            let mut next = state.clone();
             for (at, number) in changes.at(state, turn) {
-                state[at] = number;
+                next[at] = number;
             }
-            self.take_effect(changes.effects, state)?;
-            each(turn.thread);
+            if self.take_effect(changes.effects, &mut next)?.is_some() {
+                return Ok(());
+            }
+            std::mem::swap(state, &mut next);
+            each(turn.thread, polls);
         }
         Ok(())
     }
@@ -459,7 +569,7 @@ impl Automaton {
         turn: Turn,
         scratch: &mut Vec<u32>,
         leads: &mut impl FnMut(ThreadId, u8, Leads<'_>),
-    ) -> Result<Ready, Missing> {
+    ) -> Result<&Meeting, Missing> {
         let meeting = self.meeting(state, turn)?;
         for (way, (transition, _)) in (0..).zip(&meeting.ways) {
             let next = match *transition {
@@ -470,15 +580,15 @@ impl Automaton {
                 }
                 transition => match self.does(state, turn, way, transition)? {
                     Does::Violates(what) => Leads::Violates(what),
-                    Does::Changes(changes) => {
-                        self.go(state, turn, &changes, scratch)?;
-                        Leads::To(Successor::whole(scratch))
-                    }
+                    Does::Changes(changes) => match self.go(state, turn, &changes, scratch)? {
+                        Ok(()) => Leads::To(Successor::whole(scratch)),
+                        Err(what) => Leads::Violates(what),
+                    },
                 },
             };
             leads(turn.thread, way, next);
         }
-        Ok(meeting.ready)
+        Ok(meeting)
     }
 
     /// What can happen at an operation.
@@ -518,25 +628,35 @@ impl Automaton {
         })
     }
 
-    /// Writes to `next` where a step out of `state` leads.
+    /// Writes to `next` where a step out of `state` leads, unless what it does beside its operation
+    /// breaks the rule of an object.
     fn go(
         &self,
         state: &State,
         turn: Turn,
         changes: &Changes<'_>,
         next: &mut Vec<u32>,
-    ) -> Result<(), Missing> {
+    ) -> Result<Result<(), Violated<'_>>, Missing> {
         Successor::new(state, changes.at(state, turn)).write_to(next);
-        self.take_effect(changes.effects, next)
+        let broken = self.take_effect(changes.effects, next)?;
+        Ok(broken.map_or(Ok(()), |(object, fault)| Err(Violated::Rule(object, fault))))
     }
 
-    /// What can happen in `state`, for a search that chooses among it.
-    pub(super) fn enabled(&self, state: &State) -> Result<SmallVec<[Enabled; 6]>, Missing> {
-        let mut enabled = SmallVec::new();
-        self.each_pending(state, |thread, (object, op), ready| {
-            enabled.extend(Enabled::each_way(thread, object, op, ready));
-        })?;
-        Ok(enabled)
+    /// What can happen in `state`, for a search that chooses among it, and the threads that wait for
+    /// each other there.
+    pub(super) fn enabled(
+        &self,
+        state: &State,
+    ) -> Result<(SmallVec<[Enabled; 6]>, Threads), Missing> {
+        let (_, threads, _) = parts(state);
+        let (mut enabled, mut waits) = (SmallVec::new(), false);
+        for (turn, op) in self.turns(threads) {
+            let meeting = self.meeting(state, turn)?;
+            enabled.extend(Enabled::each_way(turn.thread, turn.object, op, meeting.ready));
+            waits |= meeting.blockers != 0;
+        }
+        let closed = if waits { self.closed(state)? } else { 0 };
+        Ok((enabled, closed))
     }
 
     /// What cannot happen in `state`, though it is announced. Everything about it is known.
@@ -583,18 +703,44 @@ impl Automaton {
         let (transition, reply) = self.meeting(state, turn)?.ways[usize::from(way)];
         Ok(match self.does(state, turn, way, transition)? {
             Does::Violates(what) => (reply, Err(what)),
-            Does::Changes(changes) => (reply, Ok(self.go(state, turn, &changes, next)?)),
+            Does::Changes(changes) => (reply, self.go(state, turn, &changes, next)?),
         })
     }
 
-    fn take_effect(&self, effects: &[NumberedEffect], state: &mut Vec<u32>) -> Result<(), Missing> {
+    /// The objects whose memory the step that `choice` takes releases.
+    pub(super) fn frees(&self, state: &State, choice: Choice) -> Box<[ObjectId]> {
+        if !self.residents {
+            return Box::default();
+        }
+        let turn = self.turn(state, choice.thread);
+        let Ok(meeting) = self.meeting(state, turn) else { return Box::default() };
+        let (transition, _) = meeting.ways[usize::from(choice.way)];
+        let Ok(Does::Changes(changes)) = self.does(state, turn, choice.way, transition) else {
+            return Box::default();
+        };
+        let freed = |effect: &NumberedEffect| match effect {
+            NumberedEffect::Set(object, FREED) => Some(*object),
+            _ => None,
+        };
+        changes.effects.iter().filter_map(freed).collect()
+    }
+
+    /// Lets `effects` happen in `state`; the object whose rule one of them breaks, if it does.
+    fn take_effect(
+        &self,
+        effects: &[NumberedEffect],
+        state: &mut Vec<u32>,
+    ) -> Result<Option<(ObjectId, Fault)>, Missing> {
         for effect in effects {
             let shape = Shape(state[0]);
             match *effect {
-                NumberedEffect::Set(object, value) => {
-                    let object = &mut state[1 + shape.threads() + object.index()];
+                NumberedEffect::Set(id, value) => {
+                    let object = &mut state[1 + shape.threads() + id.index()];
                     let becomes = self.settings.get(&(*object, value));
-                    *object = *becomes.ok_or(Missing::Setting(*object, value))?;
+                    match *becomes.ok_or(Missing::Setting(*object, value))? {
+                        Ok(becomes) => *object = becomes,
+                        Err(fault) => return Ok(Some((id, fault))),
+                    }
                 }
                 NumberedEffect::Made(object) => {
                     state[0] = Shape::new(shape.threads(), shape.objects() + 1).0;
@@ -606,7 +752,7 @@ impl Automaton {
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -615,6 +761,23 @@ impl Changes<'_> {
     fn at(&self, state: &State, turn: Turn) -> [(usize, u32); 2] {
         let threads = Shape(state[0]).threads();
         [(1 + turn.thread.index(), self.thread), (1 + threads + turn.object.index(), self.object)]
+    }
+}
+
+/// Takes out what nothing that is left leads to by `from`, again and again.
+fn peel(left: &mut [bool], from: &[Vec<usize>], to: &[Vec<usize>]) {
+    let mut leading: Vec<usize> =
+        from.iter().map(|from| from.iter().filter(|state| left[**state]).count()).collect();
+    let mut to_do: Vec<usize> =
+        (0..left.len()).filter(|state| left[*state] && leading[*state] == 0).collect();
+    while let Some(state) = to_do.pop() {
+        left[state] = false;
+        for next in to[state].iter().filter(|next| left[**next]) {
+            leading[*next] -= 1;
+            if leading[*next] == 0 {
+                to_do.push(*next);
+            }
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 mod automaton;
 mod execution;
 mod fiber;
+mod for_good;
+mod graph;
 mod intern;
 mod lasso;
 mod learner;
@@ -23,14 +25,18 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::explore::{Lead, Schedule, Shard, SleepSets, Strategy, Twice};
+use crate::closed::Threads;
+use crate::explore::{Lead, Replay, Schedule, Shard, SleepSets, Strategy, Twice};
 use crate::observe::Seen;
+use crate::op::ThreadId;
 use crate::scenario::Scenario;
 use crate::verdict::{Certificate, Explored, Findings, Part, Report};
+use crate::violation::ViolationKind;
 
 use super::{Engine, Limits, Listener, Progress, Search};
 use execution::End;
 pub(crate) use execution::{Execution, Handle};
+use graph::Graph;
 pub(crate) use intern::History;
 use lesson::Lessons;
 use orderings::{Orderings, SavedOrderings};
@@ -196,13 +202,10 @@ impl<'a> Exploration<'a> {
     }
 
     fn run_stateful(&mut self, mut search: Stateful, listener: &mut Listener<'_>) -> Explored {
-        let mut ended = search.run(self, listener);
+        let ended = search.run(self, listener);
         if self.execution.opaque() {
             // A value has turned up that may have been taken for another.
             return self.search(listener);
-        }
-        if ended.is_ok() && self.scenario.nobody_starves() {
-            ended = search.show_starvations(self);
         }
         let stopped = ended.err();
         let mut certificate = search.certificate();
@@ -305,8 +308,14 @@ impl<'a> Exploration<'a> {
 
     /// Runs the program along `path`, and notes what that violates.
     fn show(&mut self, path: &Schedule) -> Result<(), String> {
+        self.show_waiting(path, 0)
+    }
+
+    /// As [`show`](Self::show), and notes that `threads` wait for good at its end.
+    fn show_waiting(&mut self, path: &Schedule, threads: Threads) -> Result<(), String> {
         self.count_execution()?;
-        let (end, replay) = run_along(path, self.scenario, &self.execution, &mut self.findings);
+        let replay = Replay::new(path).at_whose_end_wait(threads);
+        let (end, replay) = run_along(replay, self.scenario, &self.execution, &mut self.findings);
         match end {
             End::TooLong => self.too_long(),
             _ if replay.followed() < path.len() => Err(DIVERGED.to_owned()),
@@ -314,11 +323,17 @@ impl<'a> Exploration<'a> {
         }
     }
 
-    /// Runs the program along `lasso`, and notes who starves.
-    fn show_starvation(&mut self, lasso: &Schedule) -> Result<(), String> {
+    /// Runs the program along `lasso`, and notes that `thread` starves.
+    fn show_starvation(&mut self, thread: ThreadId, lasso: &Schedule) -> Result<(), String> {
         let before = std::mem::take(&mut self.findings);
         self.show(lasso)?;
-        let shown = std::mem::replace(&mut self.findings, before);
+        let mut shown = std::mem::replace(&mut self.findings, before);
+        // Others may wait on the same cycle, and for good.
+        let name = self.execution.observers(|seen| seen.name(thread));
+        shown.0.retain(|kind, _| match kind {
+            ViolationKind::Starvation { thread, .. } => *thread == name,
+            _ => false,
+        });
         if shown.is_empty() {
             return Err(DIVERGED.to_owned());
         }
@@ -341,6 +356,16 @@ impl<'a> Exploration<'a> {
             return Ok(());
         }
         Err(format!("stopped at {bytes} bytes of states, the limit is {most}"))
+    }
+
+    /// Whether there is room for the steps between the states.
+    fn check_graph(&self, states: &States) -> Result<(), String> {
+        let bytes = states.memory() + states.len() * Graph::BYTES_PER_STATE;
+        if bytes <= self.limits.native_memory {
+            return Ok(());
+        }
+        let most = self.limits.native_memory;
+        Err(format!("who waits for good takes {bytes} bytes to tell, the limit is {most}"))
     }
 
     fn check_depth(&self, depth: usize) -> Result<(), String> {

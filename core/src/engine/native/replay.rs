@@ -2,23 +2,24 @@
 
 use std::rc::Rc;
 
-use crate::engine::ReplayError;
+use crate::engine::{Limits, ReplayError};
 use crate::explore::{Replay, Schedule};
 use crate::observe::{Observers, Trace};
 use crate::scenario::Scenario;
 use crate::verdict::{Counterexample, Findings};
 
+use super::Exploration;
 use super::execution::{End, Execution};
 use super::lasso::Lasso;
+use super::stateful::{Aim, Stateful};
 
-/// Runs a scenario along `schedule`, and notes what that violates.
+/// Runs a scenario along a schedule, and notes what that violates.
 pub(super) fn run_along<'a>(
-    schedule: &'a Schedule,
+    mut replay: Replay<'a>,
     scenario: &Scenario,
     execution: &Rc<Execution>,
     findings: &mut Findings,
 ) -> (End, Replay<'a>) {
-    let mut replay = Replay::new(schedule);
     if !scenario.nobody_starves() {
         return (execution.run(scenario.program(), &mut replay, findings), replay);
     }
@@ -34,7 +35,7 @@ fn run_along_checked(
     execution: &Rc<Execution>,
     findings: &mut Findings,
 ) -> Result<End, ReplayError> {
-    let (end, replay) = run_along(schedule, scenario, execution, findings);
+    let (end, replay) = run_along(Replay::new(schedule), scenario, execution, findings);
     if let Some((step, possible)) = replay.impossible() {
         let name =
             |thread: usize| scenario.threads().nth(thread).unwrap_or("a spawned thread").to_owned();
@@ -59,9 +60,25 @@ pub(crate) fn replay(
     found.retain(|found| found.schedule.len() == schedule.len());
     match (found.is_empty(), end) {
         (false, _) => Ok(found),
-        (true, End::Cut) => Err(ReplayError::TooShort),
+        (true, End::Cut) => waiting_for_good(scenario, schedule),
         (true, _) => Err(ReplayError::NoViolation),
     }
+}
+
+/// Who waits for good where `schedule` ends: that nobody ever helps them takes a whole search to see.
+fn waiting_for_good(
+    scenario: &Scenario,
+    schedule: &Schedule,
+) -> Result<Vec<Counterexample>, ReplayError> {
+    let limits = Limits::default();
+    let mut exploration = Exploration::new(scenario, &limits);
+    let waiting = Stateful::start(Aim::Census, 1, &mut exploration)
+        .and_then(|mut search| search.waiting_after(schedule, &mut exploration));
+    let Ok(Some(threads)) = waiting else { return Err(ReplayError::TooShort) };
+    exploration.findings = Findings::default();
+    let shown = exploration.show_waiting(schedule, threads);
+    shown.map_err(|_| ReplayError::TooShort)?;
+    Ok(exploration.findings.0.into_values().collect())
 }
 
 pub(crate) fn follow(scenario: &Scenario, schedule: &Schedule) -> Result<Trace, ReplayError> {

@@ -157,6 +157,7 @@ impl<S: Strategy> Search<S> {
             reply: reply.expect("a violation has ended the execution"),
             born: before.0..after.0,
             makes: before != after,
+            frees: self.host.observers(|seen| seen.last_frees()),
             violated: false,
         });
     }
@@ -174,6 +175,7 @@ impl<S: Strategy> Search<S> {
                 self.phase = Phase::Stuck { steps: self.steps() };
                 None
             }
+            None if self.host.note_closed() => return None,
             None => match self.strategy.choose(&here) {
                 Decision::Take(choice) => Some(choice),
                 Decision::Cut => {

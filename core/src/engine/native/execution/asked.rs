@@ -18,6 +18,7 @@ use crate::violation::Violation;
 use super::{Execution, Thread};
 
 /// An object of a native execution.
+#[derive(Clone)]
 pub(crate) struct Handle {
     id: ObjectId,
     /// The number of the execution.
@@ -25,10 +26,6 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    pub(crate) fn id(&self) -> ObjectId {
-        self.id
-    }
-
     pub(crate) fn perform_then<R>(&self, op: Op, at: Place, then: impl FnOnce() -> R) -> (u64, R) {
         let execution = runtime::native();
         assert!(execution.inner.borrow().number == self.execution, "{}", runtime::OUTSIDE);
@@ -38,6 +35,14 @@ impl Handle {
 
     pub(crate) fn set(&self, value: u64) {
         runtime::native().inner.borrow_mut().set(self.id, value);
+    }
+
+    pub(crate) fn free(&self) {
+        runtime::native().inner.borrow_mut().free(self.id);
+    }
+
+    pub(crate) fn id(&self) -> ObjectId {
+        self.id
     }
 
     pub(crate) fn promise(&self, made: bool, at: Place) {
@@ -95,15 +100,18 @@ impl Execution {
 
     /// At the end of thread `me`, `end` becomes ready.
     pub(crate) fn set_end(&self, me: ThreadId, end: &Object) {
-        if let Object::Native(end) = end {
-            self.inner.borrow_mut().threads[me.index()].end = Some(end.id);
-        }
+        self.inner.borrow_mut().threads[me.index()].end = end.native();
     }
 
-    pub(crate) fn register(&self, class: &'static str, machine: Box<dyn Machine>) -> Handle {
+    pub(crate) fn register(
+        &self,
+        class: &'static str,
+        memory: Option<ObjectId>,
+        machine: Box<dyn Machine>,
+    ) -> Handle {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
-        let id = inner.observers.add_object(class, machine.left_behind());
+        let id = inner.observers.add_object(class, memory, machine.left_behind());
         // A thread knows the object it has made, which is another if others have made some first.
         let running = inner.running.index();
         if let Some(maker) = inner.threads.get_mut(running) {
