@@ -122,17 +122,17 @@ impl Object {
         each_home!(self, home => home.perform_then(op, at, then))
     }
 
-    /// A number that no other object has, as far as anybody can tell who uses this one.
-    pub(crate) fn number(&self) -> u64 {
-        self.id().index() as u64
-    }
-
     /// The rest of an unlock that is not over when the lock is free again. It touches the lock, and
     /// so the memory that it lives in; where that cannot be released, nobody can see it.
     pub(crate) fn finish_unlock(&self, at: Place) {
         if let Some(memory) = &self.memory {
             memory.perform(Op::new(OpKind::FinishUnlock), at);
         }
+    }
+
+    /// A number that no other object has, as far as anybody can tell who uses this one.
+    pub(crate) fn number(&self) -> u64 {
+        self.id().index() as u64
     }
 
     /// A change that is part of the operation before it.
@@ -157,6 +157,11 @@ impl Object {
     /// that it has done so.
     pub(crate) fn observe_promise(&self, made: bool, at: Place) {
         each_home!(self, home => home.promise(made, at));
+    }
+
+    /// Tells the observers that the data behind the lock, taken at `at`, have been looked at.
+    pub(crate) fn observe_use(&self, at: Place) {
+        each_home!(self, home => home.used(at));
     }
 
     /// The object of a native execution that this is.

@@ -4,12 +4,15 @@
 //! happened, and are the same under every engine.
 
 mod atomic;
+mod empty;
 pub mod lockdep;
 mod reached;
 mod trace;
 mod waits;
 
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use crate::engine::panics::Panic;
 use crate::explore::{Choice, Schedule};
@@ -18,6 +21,7 @@ use crate::object::Place;
 use crate::op::{ObjectId, Op, OpKind, ThreadId};
 use crate::violation::{Violation, ViolationKind};
 
+use empty::EmptySections;
 use lockdep::{ClassId, Dependency, Inversion, Lockdep, Mode, Taken, Task};
 use reached::Reached;
 pub use reached::Site;
@@ -97,6 +101,7 @@ struct Watched {
 pub(crate) struct Seen {
     lockdep: Lockdep,
     reached: Reached,
+    empty: EmptySections,
     /// Whether somebody relied on less than sequential consistency.
     weak: bool,
 }
@@ -106,6 +111,7 @@ impl Seen {
     pub(crate) fn absorb(&mut self, other: &Self) {
         self.lockdep.absorb(&other.lockdep);
         self.reached.absorb(&other.reached);
+        self.empty.absorb(&other.empty);
         self.weak |= other.weak;
     }
 
@@ -127,6 +133,11 @@ impl Seen {
     /// Which class was wanted while which was held.
     pub(crate) fn dependencies(&self) -> Vec<Dependency> {
         self.lockdep.dependencies()
+    }
+
+    /// What there is to say of the program beside a verdict.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        self.empty.remarks()
     }
 
     /// The lines whose operations have happened.
@@ -199,6 +210,19 @@ impl Observers {
     /// The threads that have not ended.
     pub(crate) fn stuck(&self) -> Vec<ThreadId> {
         self.pending().map(|(thread, ..)| thread).collect()
+    }
+
+    /// What there is to say of thread `me`, which is in a loop and comes to nothing new.
+    pub(crate) fn spins(&self, me: ThreadId) -> String {
+        let Thread { name, pending, .. } = &self.threads[me.index()];
+        let last = pending.expect("it has just done it");
+        let what = format!("{}({})", last.op.kind, self.object_name(last.object));
+        format!(
+            "{name} is in a loop at {} ({what}) in which it learns nothing new, round after round: if it \
+             waits for something, write the loop as `wait_event(|| ..)` or `poll(\"what\", || ..)`; if it \
+             has no end, as `forever(|| ..)`; if it has one, let it have fewer rounds",
+            last.taken
+        )
     }
 
     /// What has happened, as a schedule of the native engine.
@@ -294,7 +318,8 @@ impl Observers {
         let thread = &mut self.threads[me.index()];
         let pending = thread.pending.take().expect("announced before");
         let Pending { object, about, op, taken, instruction, .. } = pending;
-        self.objects[object.index()].left_behind = left_behind;
+        let watched = &mut self.objects[object.index()];
+        watched.left_behind = left_behind;
         let event = Event {
             thread: me,
             object,
@@ -307,7 +332,15 @@ impl Observers {
             frees: Box::default(),
         };
         let succeeded = event.succeeded();
-        let objects = event.objects();
+        if let Some(Locking::Release) = locking(op.kind)
+            && let Some(before) = self.events.iter().rev().find(|before| before.thread == me)
+            && before.object == object
+            && std::ptr::eq(before.taken.at, taken.at)
+            && before.succeeded()
+        {
+            self.seen.empty.empty(taken.at, watched.name);
+        }
+        let objects: SmallVec<[ObjectId; 2]> = event.objects().collect();
         self.events.push(event);
         self.seen.reached.reach(taken.at);
         if atomic::begins(op.kind) && succeeded {
@@ -322,7 +355,7 @@ impl Observers {
                 }
             }
             Some(Locking::Release) => {
-                objects.rev().for_each(|object| self.let_go(me, object));
+                objects.into_iter().rev().for_each(|object| self.let_go(me, object));
             }
             _ => {}
         }
@@ -363,6 +396,11 @@ impl Observers {
         let taken = Taken { function: thread.functions.last().copied(), at };
         thread.holds.push(object);
         self.seen.lockdep.hold(&mut thread.task, class, Mode::Exclusive, taken);
+    }
+
+    /// The data behind a lock that was taken at `at` have been looked at.
+    pub(crate) fn used(&mut self, at: Place) {
+        self.seen.empty.used(at);
     }
 
     fn let_go(&mut self, me: ThreadId, object: ObjectId) {

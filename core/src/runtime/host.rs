@@ -328,6 +328,10 @@ impl Host {
         self.check_leaks();
     }
 
+    pub(crate) fn used(&self, at: Place) {
+        self.inner().observers.used(at);
+    }
+
     pub(crate) fn promise(&self, me: ThreadId, object: ObjectId, made: bool, at: Place) {
         self.inner().observers.promise(me, object, made, at);
     }

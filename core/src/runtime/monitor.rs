@@ -197,6 +197,12 @@ macro_rules! monitor {
                     }
                 }
 
+                pub(crate) fn used(&self, at: Place) {
+                    if let Some(host) = &self.host {
+                        host.used(at);
+                    }
+                }
+
                 pub(crate) fn promise(&self, made: bool, at: Place) {
                     if let Some(host) = &self.host {
                         host.promise(me(), self.id, made, at);

@@ -1,6 +1,7 @@
 //! One execution of a scenario on coroutines, choice by choice.
 
 mod asked;
+mod rounds;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -24,6 +25,7 @@ use super::fiber::{Fiber, Stacks, Stop};
 use super::intern::{History, Interner};
 use super::lesson::{Effect, FREED, Lesson, Lessons, Next, Shape};
 pub(crate) use asked::Handle;
+use rounds::Rounds;
 
 /// How an execution ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +46,8 @@ pub(crate) struct Execution {
     operations_max: usize,
     /// Whether there was a value without an identity.
     opaque: Cell<bool>,
+    /// The loop that a thread does not seem to leave, if there was one.
+    spins: RefCell<Option<String>>,
     inner: RefCell<Inner>,
 }
 
@@ -135,6 +139,8 @@ struct Thread {
     reply: u64,
     /// How often it has forgotten what it was told.
     forgotten: u64,
+    /// Whether it comes to anything new.
+    rounds: Rounds,
     /// The object that others join on, for a thread that was spawned by another.
     end: Option<ObjectId>,
 }
@@ -172,7 +178,12 @@ impl Execution {
             watched: true,
             lessons: None,
         };
-        Rc::new(Self { operations_max, opaque: Cell::new(false), inner: RefCell::new(inner) })
+        Rc::new(Self {
+            operations_max,
+            opaque: Cell::new(false),
+            spins: RefCell::default(),
+            inner: RefCell::new(inner),
+        })
     }
 
     /// Runs `program` once, as `strategy` decides, and notes what it violates.
@@ -443,6 +454,10 @@ impl Execution {
                 Ok(reply) => {
                     thread.reply = reply;
                     if inner.watched {
+                        if thread.rounds.idle(object, op, reply) {
+                            let spins = inner.observers.spins(me);
+                            self.spins.borrow_mut().get_or_insert(spins);
+                        }
                         thread.history = inner.interner.extend(from, op.kind.told(reply));
                         inner.observers.complete(me, choice.way, reply, machine.left_behind());
                     }
@@ -515,6 +530,11 @@ impl Execution {
 
     fn note(&self, findings: &mut Findings, violation: Violation) {
         findings.note(violation, &self.inner.borrow().observers);
+    }
+
+    /// The loop that a thread does not seem to leave, if an execution has shown one.
+    pub(super) fn spins(&self) -> Option<String> {
+        self.spins.borrow().clone()
     }
 
     pub(super) fn opaque(&self) -> bool {
