@@ -43,11 +43,18 @@ use lesson::Lessons;
 use orderings::{Orderings, SavedOrderings};
 use replay::run_along;
 pub(super) use replay::{follow, replay};
-use stateful::{Aim, SavedStates, Stateful};
+use stateful::{Aim, PAUSED, SavedStates, Stateful};
 use states::States;
 
 /// Executions between two words to the listener.
 const LISTEN_EVERY: u64 = 256;
+
+/// States after which the default search looks whether there are few orderings. Threads that share
+/// locks mostly have fewer.
+const MANY_STATES: u64 = 100_000;
+
+/// Executions that it takes for that: some 50 milliseconds, as the states before have taken.
+const FEW_EXECUTIONS: u64 = 20_000;
 
 /// Operations after which a search gives up on a program with a loop that no thread seems to leave.
 /// What comes of an unlucky look at a flag, and of two, shows long before.
@@ -195,10 +202,40 @@ impl<'a> Exploration<'a> {
         if let Err(reason) = self.check_comparable() {
             return self.stopped(reason);
         }
-        match Stateful::start(aim, self.limits.jobs.get(), self) {
-            Ok(search) => self.run_stateful(search, listener),
-            Err(reason) => self.stopped(reason),
+        let mut search = match Stateful::start(aim, self.limits.jobs.get(), self) {
+            Ok(search) => search,
+            Err(reason) => return self.stopped(reason),
+        };
+        // Whoever asks for a search by its name gets that one.
+        if aim == Aim::Verdict {
+            search.pause_at(MANY_STATES);
         }
+        self.run_stateful(search, listener)
+    }
+
+    /// Explores orderings for a moment: where threads have little to do with each other, there may be
+    /// few of them and any number of states. Nothing, if they do not come to a proof by then.
+    fn try_orderings(&self) -> Option<Explored> {
+        let mut moment = Exploration::new(self.scenario, self.limits);
+        moment.executions_max = FEW_EXECUTIONS;
+        let mut search = Orderings::new(self.limits.jobs.get(), Shard::WHOLE);
+        let ended = search.run(&mut moment, &mut |_| ControlFlow::Continue(()));
+        let proved = ended.is_ok()
+            && moment.findings.is_empty()
+            && search.unexplored().is_none()
+            && !search.stopped_by_a_violation()
+            && !moment.execution.opaque();
+        proved.then(|| {
+            self.execution.absorb(&moment.execution.take_seen());
+            Explored {
+                executions: self.executions + moment.executions,
+                certificate: Certificate { digest: Some(search.digest()), ..search.certificate() },
+                stopped: None,
+                search: Some(Search::Dpor),
+                part: None,
+                thorough: true,
+            }
+        })
     }
 
     fn by_orderings(&mut self, listener: &mut Listener<'_>) -> Explored {
@@ -207,7 +244,13 @@ impl<'a> Exploration<'a> {
     }
 
     fn run_stateful(&mut self, mut search: Stateful, listener: &mut Listener<'_>) -> Explored {
-        let ended = search.run(self, listener);
+        let mut ended = search.run(self, listener);
+        if ended.as_ref().is_err_and(|reason| reason == PAUSED) {
+            if let Some(proof) = self.try_orderings() {
+                return proof;
+            }
+            ended = search.run(self, listener);
+        }
         if self.execution.opaque() {
             // A value has turned up that may have been taken for another.
             return self.search(listener);

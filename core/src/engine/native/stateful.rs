@@ -47,6 +47,9 @@ use super::{Exploration, Saved, for_good, starvation};
 /// Runs of states that are expanded between two words to the listener: some 100,000 states.
 const SLICE: usize = 128;
 
+/// Why a search has stopped that was asked to pause.
+pub(super) const PAUSED: &str = "paused";
+
 /// What a search is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum Aim {
@@ -89,6 +92,8 @@ pub(super) struct Stateful {
     depth: usize,
     /// How many states have been expanded: of earlier depths, and of the present one.
     expanded: (u64, u64),
+    /// How many states are enough for now.
+    pause_at: Option<u64>,
     /// How many objects somebody may try, as far as this search takes into account.
     tried: usize,
     /// Violations that have been shown. A later way to one is no shorter.
@@ -190,6 +195,7 @@ impl Stateful {
             level,
             depth: 0,
             expanded: (0, 0),
+            pause_at: None,
             tried: 0,
             shown: FxHashSet::default(),
             shown_closed: FxHashSet::default(),
@@ -235,6 +241,11 @@ impl Stateful {
         }
     }
 
+    /// Stops the search, once, when it has come to so many states.
+    pub(super) fn pause_at(&mut self, states: u64) {
+        self.pause_at = Some(states);
+    }
+
     /// Searches to the end; the reason if it did not get there.
     pub(super) fn run(
         &mut self,
@@ -242,7 +253,9 @@ impl Stateful {
         listener: &mut Listener<'_>,
     ) -> Result<(), String> {
         let result = self.search(exploration, listener);
-        if let Err(reason) = &result {
+        if let Err(reason) = &result
+            && reason != PAUSED
+        {
             // Whether the listener would stop too is of no interest any more.
             let _ = self.tell(Some(reason), exploration, listener);
         }
@@ -350,6 +363,12 @@ impl Stateful {
             }
             exploration.check_comparable()?;
             exploration.check_memory(&self.states)?;
+            if self.pause_at.is_some_and(|most| most <= self.states.len()) {
+                self.pause_at = None;
+                // The states of this depth are expanded again; those that they lead to are known.
+                self.expanded.1 = 0;
+                return Err(PAUSED.to_owned());
+            }
             if let ControlFlow::Break(reason) = self.tell(None, exploration, listener) {
                 return Err(reason);
             }

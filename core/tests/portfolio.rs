@@ -1,0 +1,75 @@
+//! The default search, where there are few states, and where there are few orderings.
+
+use std::ops::ControlFlow;
+
+use selvedge_core::sync::{Atomic, Mutex};
+use selvedge_core::{Engine, Limits, Report, Scenario, ScenarioBuilder, Search, ViolationKind};
+
+const NAMES: [&str; 16] = ["L"; 16];
+
+/// So many threads, each with locks of its own, twice over.
+fn independent(threads: usize) -> ScenarioBuilder<Vec<Mutex<u32>>> {
+    let world = move || NAMES[..threads].iter().map(|name| Mutex::new(name, 0)).collect();
+    (0..threads).fold(Scenario::builder("independent", world), |scenario, me| {
+        scenario.thread(&format!("T{me}"), move |locks: &Vec<Mutex<u32>>| {
+            *locks[me].lock() += 1;
+            *locks[me].lock() += 1;
+        })
+    })
+}
+
+fn verify(scenario: &Scenario, search: Search, memory: u64) -> Report {
+    let mut limits = Limits::default();
+    (limits.search, limits.native_memory) = (search, memory);
+    scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()))
+}
+
+/// Of 16 threads there are some billions of states, and one trace.
+#[test]
+fn where_there_are_few_orderings_they_are_the_proof() {
+    let scenario = independent(16).proved();
+    let report = verify(&scenario, Search::Stateful, 64 << 20);
+    assert!(report.as_expected(), "{report}");
+    assert_eq!(report.search, Some(Search::Dpor));
+    let dpor = verify(&scenario, Search::Dpor, 64 << 20);
+    assert_eq!(report.certificate, dpor.certificate);
+    // Whoever asks for states gets states.
+    let states = verify(&scenario, Search::Reduced, 64 << 20);
+    assert!(!states.complete, "{states}");
+}
+
+#[test]
+fn where_there_are_few_states_they_are() {
+    let scenario = independent(4).proved();
+    let report = verify(&scenario, Search::Stateful, 64 << 20);
+    assert_eq!(report.search, Some(Search::Stateful));
+    assert!(report.certificate.traces.is_none(), "{report}");
+}
+
+/// After the pause the search of states goes on where it was, and counts each state once.
+#[test]
+fn where_there_are_many_of_both_the_states_go_on() {
+    let writers =
+        (0..4).fold(Scenario::builder("writers", || Atomic::new("x", 0)), |scenario, me| {
+            scenario.thread(&format!("T{me}"), move |x: &Atomic| (0..16).for_each(|_| x.store(me)))
+        });
+    let scenario = writers.proved();
+    let report = verify(&scenario, Search::Stateful, 4 << 30);
+    assert_eq!(report.search, Some(Search::Stateful), "{report}");
+    let census = verify(&scenario, Search::Census, 4 << 30);
+    assert!(report.certificate.states.unwrap() > 100_000, "{:?}", report.certificate);
+    assert_eq!(report.certificate.states, census.certificate.states);
+    assert_eq!(report.certificate.digest, census.certificate.digest);
+}
+
+#[test]
+fn a_violation_among_many_states_is_found_by_the_census() {
+    let scenario = independent(12)
+        .thread("wrong", |locks| assert_eq!(*locks[0].lock(), 0, "late"))
+        .refuted([ViolationKind::Panic(
+            "assertion `left == right` failed: late\n  left: 1\n right: 0".to_owned(),
+        )]);
+    let report = verify(&scenario, Search::Stateful, 16 << 20);
+    assert!(!report.complete, "{report}");
+    assert!(report.to_string().contains("late"), "{report}");
+}
