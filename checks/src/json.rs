@@ -35,6 +35,10 @@ pub(crate) struct Line {
     pub(crate) also: Vec<Violation>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) lockdep: Vec<Inversion>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) given: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) remarks: Vec<String>,
 }
 
 /// What a line is a share of.
@@ -100,6 +104,8 @@ impl Line {
             reason: report.stopped.clone(),
             also: violations.collect(),
             lockdep,
+            given: report.given.iter().map(|given| (*given).to_owned()).collect(),
+            remarks: report.remarks.clone(),
         }
     }
 

@@ -41,6 +41,7 @@ fn remarks(line: &Line, reasons: Vec<String>) -> Vec<String> {
             _ => remarks.push(format!("lockdep would report {classes}")),
         }
     }
+    remarks.extend(line.remarks.iter().map(|remark| format!("note: {remark}")));
     remarks
 }
 
@@ -86,7 +87,36 @@ impl Table {
             }
         }
         matrix::write(self.rows.iter().map(|row| &row.line), out)?;
+        self.write_given(out)?;
         self.write_summary(out)
+    }
+
+    /// What the proofs take for granted, and how many of them do.
+    fn write_given(&self, out: &mut impl Write) -> io::Result<()> {
+        let proofs: Vec<&Line> = self
+            .rows
+            .iter()
+            .map(|row| &row.line)
+            .filter(|line| line.complete && line.refuted.is_none())
+            .collect();
+        let mut given: Vec<(&str, usize)> = Vec::new();
+        for text in proofs.iter().flat_map(|line| &line.given) {
+            match given.iter_mut().find(|(known, _)| known == text) {
+                Some((_, count)) => *count += 1,
+                None => given.push((text, 1)),
+            }
+        }
+        if given.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\nWhat the proofs take for granted:")?;
+        for (text, count) in given {
+            match count == proofs.len() {
+                true => writeln!(out, "  all   {text}")?,
+                false => writeln!(out, "  {count:<5} {text}")?,
+            }
+        }
+        Ok(())
     }
 
     fn write_summary(&self, out: &mut impl Write) -> io::Result<()> {

@@ -39,6 +39,16 @@ use crate::runtime::{self, Runtime};
 /// ```
 #[track_caller]
 pub fn forget() {
+    match runtime::current() {
+        Runtime::Native(execution) => execution.note_forgets(),
+        _ => runtime::host().into_iter().for_each(|host| host.note_forgets()),
+    }
+    begin_anew();
+}
+
+/// As [`forget`], for a thread of the library's own, of which nobody need be told.
+#[track_caller]
+pub(crate) fn begin_anew() {
     if let Runtime::Native(execution) = runtime::current() {
         execution.forget(Location::caller());
     }

@@ -133,6 +133,8 @@ pub struct Report {
     /// The lines of the model whose operations have happened in some execution, in order. A
     /// search that knows a step from elsewhere does not run it again, but it has run it once.
     pub reached: Vec<Site>,
+    /// What the verdict takes for granted, for this scenario and this engine: a line each.
+    pub given: Vec<&'static str>,
     /// What looks like a mistake in the scenario, though it violates nothing: a line each.
     pub remarks: Vec<String>,
     /// Which search the native engine used in the end; another than was asked for where the
@@ -195,6 +197,7 @@ impl Report {
             dependencies: seen.dependencies(),
             reached: seen.sites(),
             remarks: seen.remarks(),
+            given: seen.given(engine),
             claim: scenario.claim_on(engine),
             thorough: explored.thorough,
         }
@@ -249,6 +252,9 @@ impl fmt::Display for Report {
             write!(f, ", NOT as expected ({})", self.expected())?;
         }
         match &self.verdict {
+            Verdict::Proved(_) if !self.given.is_empty() => {
+                write!(f, ", given that {}", self.given.join("; "))?;
+            }
             Verdict::Proved(_) => {}
             Verdict::Inconclusive { reason } => write!(f, ": {reason}")?,
             Verdict::Refuted(found) => {

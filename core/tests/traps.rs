@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use selvedge_core::sync::{Atomic, Mutex, RwSem, SpinLock, WaitQueue};
-use selvedge_core::{Engine, Report, Scenario, Verdict};
+use selvedge_core::{Engine, Report, Scenario, Verdict, forget};
 
 fn abba() -> [Mutex; 2] {
     [Mutex::new("A", ()), Mutex::new("B", ())]
@@ -136,4 +136,46 @@ fn a_thread_local_that_a_panic_depends_on_is_noticed() {
     let report = scenario.verify(Engine::Native);
     let Some(reason) = &report.stopped else { panic!("{report}") };
     assert!(reason.contains("does not do the same twice"), "{reason}");
+}
+
+/// A proof says what it takes for granted of this program, and of no other.
+#[test]
+fn a_proof_prints_its_preconditions() {
+    let mutex =
+        Scenario::builder("mutex", || Mutex::new("A", 0)).thread("T", |a| *a.lock() += 1).proved();
+    let given = |scenario: &Scenario, engine| {
+        let report = scenario.verify(engine);
+        let given = report.given.join("; ");
+        assert!(report.to_string().contains(&given), "{report}");
+        given
+    };
+    let of_mutex = given(&mutex, Engine::Native);
+    assert!(of_mutex.contains("memory is sequentially consistent"), "{of_mutex}");
+    assert!(of_mutex.contains("no interrupt comes on the CPU"), "{of_mutex}");
+    assert!(of_mutex.contains("differ where their `Hash` does"), "{of_mutex}");
+    for other in ["PREEMPT_RT", "overtake", "grace period", "carry nothing over", "spuriously"] {
+        assert!(!of_mutex.contains(other), "{of_mutex}");
+    }
+    let more = Scenario::builder("more", || (SpinLock::new("L", ()), RwSem::new("S", ())))
+        .thread("T", |(l, s)| {
+            l.lock().unlock();
+            s.down_read().up_read();
+            forget();
+        })
+        .proved();
+    let of_more = given(&more, Engine::Native);
+    for own in ["PREEMPT_RT", "overtake", "where they say `forget`"] {
+        assert!(of_more.contains(own), "{of_more}");
+    }
+    let world = || (WaitQueue::new("queue"), Atomic::new("flag", 0));
+    let sleeps = Scenario::builder("sleeps", world)
+        .thread("sleeps", |(queue, flag)| queue.wait_event(|| flag.load() == 1))
+        .thread("wakes", |(queue, flag)| {
+            flag.store(1);
+            queue.wake_up();
+        })
+        .proved();
+    assert!(!given(&sleeps, Engine::Native).contains("spuriously"));
+    let on_loom = sleeps.verify(Engine::Loom).given.join("; ");
+    assert!(on_loom.contains("spuriously at most once"), "{on_loom}");
 }

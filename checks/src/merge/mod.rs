@@ -145,7 +145,20 @@ fn merged(
         reason,
         also: violations.collect(),
         lockdep,
+        given: all(shares.iter().map(|share| &share.line.given)),
+        remarks: all(shares.iter().map(|share| &share.line.remarks)),
     }
+}
+
+/// What any share says, each line once, in the order in which it comes first.
+fn all<'a>(lines: impl Iterator<Item = &'a Vec<String>>) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for line in lines.flatten() {
+        if !all.contains(line) {
+            all.push(line.clone());
+        }
+    }
+    all
 }
 
 /// No trace is in two shares, so the sum is that of the whole.

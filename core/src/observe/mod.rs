@@ -5,6 +5,7 @@
 
 mod atomic;
 mod empty;
+mod given;
 pub mod lockdep;
 mod reached;
 mod trace;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::engine::Engine;
 use crate::engine::panics::Panic;
 use crate::explore::{CameRound, Choice, Schedule};
 use crate::machine::{Fault, QUEUED, REFUSED};
@@ -22,6 +24,7 @@ use crate::op::{ObjectId, Op, OpKind, ThreadId};
 use crate::violation::{Violation, ViolationKind};
 
 use empty::EmptySections;
+use given::Used;
 use lockdep::{ClassId, Dependency, Inversion, Lockdep, Mode, Taken, Task};
 use reached::Reached;
 pub use reached::Site;
@@ -106,6 +109,7 @@ pub(crate) struct Seen {
     lockdep: Lockdep,
     reached: Reached,
     empty: EmptySections,
+    used: Used,
     /// Whether somebody relied on less than sequential consistency.
     weak: bool,
 }
@@ -116,6 +120,7 @@ impl Seen {
         self.lockdep.absorb(&other.lockdep);
         self.reached.absorb(&other.reached);
         self.empty.absorb(&other.empty);
+        self.used.absorb(&other.used);
         self.weak |= other.weak;
     }
 
@@ -137,6 +142,16 @@ impl Seen {
     /// Which class was wanted while which was held.
     pub(crate) fn dependencies(&self) -> Vec<Dependency> {
         self.lockdep.dependencies()
+    }
+
+    /// What a verdict of `engine` takes for granted.
+    pub(crate) fn given(&self, engine: Engine) -> Vec<&'static str> {
+        self.used.given(engine, self.weak)
+    }
+
+    /// Notes that a thread carries nothing over.
+    pub(crate) fn note_forgets(&mut self) {
+        self.used.forgets();
     }
 
     /// What there is to say of the program beside a verdict.
@@ -350,6 +365,7 @@ impl Observers {
         let objects: SmallVec<[ObjectId; 2]> = event.objects().collect();
         self.events.push(event);
         self.seen.reached.reach(taken.at);
+        self.seen.used.operation(op.kind);
         if atomic::begins(op.kind) && succeeded {
             thread.atomic.push(object);
         }
@@ -431,6 +447,7 @@ impl Observers {
         let Some(thread) = self.threads.get_mut(me.index()) else { return };
         let done = std::mem::replace(&mut thread.operations, operations);
         let operations = u32::try_from(done - operations).unwrap_or(u32::MAX);
+        self.seen.used.round();
         let round = CameRound { operations, polls: thread.polls.is_some() };
         if let Some(event) = self.events.iter_mut().rev().find(|event| event.thread == me) {
             event.round = round;

@@ -198,6 +198,11 @@ impl Host {
         self.inner().observers.seen_mut().note_weak();
     }
 
+    /// A thread carries nothing over.
+    pub(crate) fn note_forgets(&self) {
+        self.inner().observers.seen_mut().note_forgets();
+    }
+
     /// `object` has changed without an operation of its own.
     pub(crate) fn changed(&self, object: ObjectId, machine: &(dyn Machine + 'static)) {
         self.inner().chooser.see(object, machine);

@@ -24,7 +24,7 @@ pub(super) fn spawn_again(
     let body = move || {
         // Each time starts from nothing, since the function is one of the world alone. But the
         // thread knows whose function it is: in another ordering its number may be another's.
-        declare::forget();
+        declare::begin_anew();
         runtime::learnt(number);
         let start = runtime::round();
         while turn(Turn::Begins) != REFUSED {

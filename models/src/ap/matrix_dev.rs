@@ -98,7 +98,7 @@ impl MatrixDev for ThreeLocks {
         let _function = function("vfio_ap_mdev_remove_queue");
         let _guests = self.guests_lock.lock();
         let _kvm = self.kvm_lock.lock();
-        let _mdev = self.mdevs_lock.lock();
+        self.mdevs_lock.lock().unlock();
     }
 
     /// Locks: `guests_lock` -> `kvm->lock` -> `mdevs_lock`, by `get_update_locks_for_mdev`.

@@ -82,7 +82,7 @@ pub(super) fn detach_dev(w: &World, domain: u8, zdev: usize) {
     let mut devices = w.domain(domain).list_lock.lock();
     let found = devices.remove(zdev);
     devices.unlock();
-    let _locked = device.dma_domain_lock.lock();
+    let locked = device.dma_domain_lock.lock();
     if found
         && device.s390_domain.read() == Some(Dom::Paging(domain))
         && device.dev_iommu_priv.load() != 0
@@ -91,6 +91,7 @@ pub(super) fn detach_dev(w: &World, domain: u8, zdev: usize) {
         _ = w.machine.zpci_unregister_ioat(zdev);
         _ = zpci_dma_init_device(w, zdev);
     }
+    locked.unlock();
 }
 
 /// `s390_iommu_release_device`.

@@ -52,7 +52,7 @@ impl Type1 {
     pub fn register_device(&self) {
         let _function = function("vfio_iommu_type1_register_device");
         let _iommu = self.lock.lock();
-        let _devices = self.device_list_lock.lock();
+        self.device_list_lock.lock().unlock();
     }
 }
 

@@ -249,6 +249,10 @@ impl Execution {
         }
     }
 
+    pub(crate) fn note_forgets(&self) {
+        self.inner.borrow_mut().observers.seen_mut().note_forgets();
+    }
+
     /// The running thread knows where it is, and nothing else.
     pub(crate) fn forget(&self, at: Place) {
         let mut inner = self.inner.borrow_mut();
