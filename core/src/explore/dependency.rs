@@ -7,7 +7,8 @@
 //!
 //! It is finer than "the same object" where that is cheap to say:
 //!
-//! - What leaves an object as it was commutes with its like: loads, and trylocks that failed.
+//! - What leaves an object as it was commutes with its like: loads, trylocks that failed, and
+//!   compare-and-exchanges that found another value.
 //! - A queued `down_read` or `down_write` has its place in the queue. To take what it was granted
 //!   (`Await..`) commutes with everything that can happen while it is possible: newcomers queue
 //!   or fail before and after, readers that leave do not matter to a reader.
@@ -69,6 +70,7 @@ impl Event {
             OpKind::TryLock | OpKind::TrySpinLock | OpKind::TryDownRead | OpKind::TryDownWrite => {
                 self.reply == REFUSED
             }
+            OpKind::CompareExchange => self.reply != self.what.op.a,
             OpKind::Sleep => true,
             kind => kind.reads(),
         }

@@ -40,7 +40,7 @@ pub(super) struct State {
     pub(super) threads: Vec<Thread>,
     pub(super) mutexes: Vec<Mutex>,
     pub(super) sems: Vec<Sem>,
-    atomics: Vec<u64>,
+    pub(super) atomics: Vec<u64>,
     /// Who waits, the longest first, and whether it has been woken.
     queues: Vec<Vec<(usize, bool)>>,
     /// The threads that have been started, in this order.

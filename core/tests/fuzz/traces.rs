@@ -186,7 +186,10 @@ fn event(program: &Program, before: &State, after: &State, me: usize, luck: bool
             Held::Read(s) | Held::Write(s) => (Object::Sem(s), Writes),
         },
         (Instr::Load(a), _) => (Object::Atomic(a), Reads),
-        (Instr::FetchAdd(a, _) | Instr::CompareExchange(a, ..), _) => (Object::Atomic(a), Writes),
+        (Instr::FetchAdd(a, _), _) => (Object::Atomic(a), Writes),
+        (Instr::CompareExchange(a, current, _), _) => {
+            (Object::Atomic(a), if_got(before.atomics[a] == current))
+        }
         (Instr::Store(a, _) | Instr::StoreLearnt(a), _) => (Object::Atomic(a), Writes),
         (Instr::WaitForAtomic(_, a), Phase::Check) => (Object::Atomic(a), Reads),
         (Instr::WaitForData(_, m), Phase::Check | Phase::Unlock) => (Object::Mutex(m), Writes),
