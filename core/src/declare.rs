@@ -48,10 +48,12 @@ pub fn forget() {
 /// looked at every 20 ms.
 ///
 /// Each round starts from what was known before the first; one that yields nothing carries nothing
-/// over. So any number of them leads back to a state that was seen before. Whoever polls never
-/// waits, so that it does so for ever is no deadlock, but a starvation: see
-/// [`nobody_starves`](crate::ScenarioBuilder::nobody_starves). It is told from an endless loop whose
-/// rounds each get somewhere by what comes after; so something must, before the thread polls again.
+/// over. So any number of them leads back to a state that was seen before. A thread that polls
+/// counts as one that waits. That it can poll for good is a deadlock, named after `what`; that it may
+/// look at the wrong time for ever is a starvation
+/// ([`nobody_starves`](crate::ScenarioBuilder::nobody_starves)). A poll is told from an endless loop
+/// whose rounds each get somewhere by what comes after; so something must, before the thread polls
+/// again.
 ///
 /// # Panics
 ///

@@ -56,11 +56,12 @@
 //!
 //! # What is checked
 //!
-//! - **Deadlock**: a state in which nobody can go on, with the cycle of waits. A wait for a
-//!   flag counts if somebody has promised to clear it ([`sync::WaitQueue::promise`]). Whoever
-//!   can only be saved by luck, a signal or a spurious wake-up, is not saved.
-//! - **Starvation**, if asked for ([`ScenarioBuilder::nobody_starves`]): a cycle of states on which
-//!   a thread waits for ever while everybody else gets its turn.
+//! - **Deadlock**: a thread that comes to wait, or to [`poll`], for good, whatever the other threads
+//!   do. A closed cycle of waits is named as that cycle, also while other threads go on. A wait for
+//!   a flag is part of a cycle if a thread has promised to clear it ([`sync::WaitQueue::promise`]).
+//!   A thread that only a signal or a spurious wake-up can help waits for good.
+//! - **Starvation**, if asked for ([`ScenarioBuilder::nobody_starves`]): a thread that could go on
+//!   now and then, and waits for ever on a fair cycle of states.
 //! - **Lock order**, as lockdep does it, over all executions ([`observe::lockdep`]). The search
 //!   then settles each predicted cycle: *feasible* with a schedule, or *infeasible* in this
 //!   scenario ([`Settled`]).
@@ -90,8 +91,10 @@
 //!
 //! # What a proof means
 //!
-//! [`Verdict::Proved`] says that every ordering of the scenario's operations was explored and no
-//! limit was hit. It rests on these conditions:
+//! [`Verdict::Proved`] says that every ordering of the scenario's operations was explored, that no
+//! limit was hit, and that from no reachable state a thread can come to wait for good: no reachable
+//! bottom strongly connected component of the guaranteed steps has a thread that waits, or polls, in
+//! every state of it. It rests on these conditions:
 //!
 //! - Threads share the world only through [`sync`] and [`thread`]. What they learn elsewhere
 //!   the state does not show; an engine that notices (the program does something else when run
@@ -123,6 +126,7 @@
 
 mod checkpoint;
 mod claim;
+mod closed;
 mod data;
 mod declare;
 mod engine;

@@ -8,6 +8,7 @@
 //! shuttle and plain threads.
 
 use dyn_clone::DynClone;
+use smallvec::SmallVec;
 
 use crate::op::{Op, ThreadId};
 
@@ -64,6 +65,13 @@ pub(crate) trait Machine: DynClone + Send + Sync {
     /// Appends the whole state, so that equal words mean equal states. Every machine writes
     /// words that tell where they end: a fixed number, or a length first.
     fn encode(&self, key: &mut Vec<u64>);
+
+    /// The threads that keep `op` of thread `me` from happening, if it cannot happen now: until
+    /// *each* of them has taken a step, `me` waits. It is always right to name fewer. Somebody who
+    /// may end the wait, beside others who may, is not one of them.
+    fn blockers(&self, _me: ThreadId, _op: Op) -> SmallVec<[ThreadId; 4]> {
+        SmallVec::new()
+    }
 
     /// Whether the object would be left behind if the world ended now.
     fn left_behind(&self) -> bool {

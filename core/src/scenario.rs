@@ -212,9 +212,10 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
     /// Asks, too, whether anybody waits for ever while others go on. It is a question only where
     /// some thread never ends ([`forever`](crate::forever)).
     ///
-    /// Somebody starves if there is a cycle of states in each of which it waits, or polls
-    /// ([`poll`](crate::poll)) for what it never sees, and which is fair: whoever can go on
-    /// somewhere on it takes a step on it. Luck counts for nothing: a thread that only a signal or
+    /// That nobody waits for good, because nothing can help it any more, belongs to every proof.
+    /// This asks for more. Somebody starves if there is a cycle of states in each of which it waits,
+    /// or polls ([`poll`](crate::poll)) for what it does not see there, and which is fair: whoever can
+    /// go on somewhere on it takes a step on it. Luck counts for nothing: a thread that only a signal or
     /// a spurious wake-up can help waits, and a cycle has no step that needs one. No such cycle is
     /// a proof. Only the native engine can tell, by a [`Search::Census`](crate::Search::Census).
     ///

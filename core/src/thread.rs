@@ -4,6 +4,8 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use smallvec::SmallVec;
+
 use crate::machine::{Fault, Machine, Ready};
 use crate::object::Object;
 use crate::op::{Op, OpKind, ThreadId};
@@ -77,6 +79,10 @@ impl Machine for End {
 
     fn apply(&mut self, _me: ThreadId, _op: Op, _way: u8) -> Result<u64, Fault> {
         Ok(self.ended.filter(|_| self.tells).unwrap_or(0))
+    }
+
+    fn blockers(&self, _me: ThreadId, op: Op) -> SmallVec<[ThreadId; 4]> {
+        std::iter::once(ThreadId::new(op.a as usize)).collect()
     }
 
     fn encode(&self, key: &mut Vec<u64>) {

@@ -14,7 +14,8 @@ use crate::violation::{Violation, ViolationKind};
 /// What an engine found about a scenario.
 #[derive(Clone, Debug)]
 pub enum Verdict {
-    /// Every ordering was explored, no bound was hit, and nothing is wrong.
+    /// Every ordering was explored, no bound was hit, nothing is wrong, and from no reachable state
+    /// can a thread come to wait for good.
     Proved(Certificate),
     /// Something is wrong: the shortest counterexample found for each kind of violation.
     Refuted(Vec<Counterexample>),
@@ -89,8 +90,9 @@ pub struct Prediction {
 pub enum Settled {
     /// It deadlocks: with this schedule.
     Feasible(Schedule),
-    /// Every ordering was explored and none deadlocks on these classes: something else, a lock
-    /// taken around both or an order of events, keeps the threads apart.
+    /// Every ordering was explored and in none do threads come to wait for each other on these
+    /// classes, whatever other threads do: something else, a lock taken around both or an order of
+    /// events, keeps the threads apart.
     Infeasible,
     /// Not everything was explored, or a violation of another kind stopped executions that might
     /// have gone on to deadlock.

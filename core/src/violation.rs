@@ -26,10 +26,11 @@ impl Violation {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
 pub enum ViolationKind {
-    /// Threads that wait for each other for ever; the lock classes on the cycle, sorted. A
-    /// class that is no lock (a flag, a thread) is on it by its name too.
+    /// Threads that wait for good, whatever the others do: for each other, by the lock classes on
+    /// the cycle, sorted (a class that is no lock, a flag or a thread, is on it by its name too); or
+    /// without a cycle, by what those wait for who wait behind nobody else.
     Deadlock(Vec<String>),
-    /// A thread that waits for ever while others go on, each of whom gets its turn.
+    /// A thread that could go on now and then, and waits for ever on a fair cycle of states.
     Starvation {
         /// The thread's name.
         thread: String,
@@ -120,7 +121,7 @@ pub struct Wait {
     pub wants: String,
     /// Where: the kernel function modelled, and the line of the model.
     pub at: String,
-    /// The threads that would have to act first, by name. Empty if nobody is left who could.
+    /// The threads that would have to act first, by name. Empty if none is known to.
     pub waits_for: Vec<String>,
     /// Whether the thread is on the cycle that was reported, or only stuck behind it.
     pub on_cycle: bool,
@@ -130,7 +131,7 @@ impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} waits at {} for {}", self.thread, self.at, self.wants)?;
         match self.waits_for.as_slice() {
-            [] => f.write_str(", and nobody is left to end it"),
+            [] => f.write_str(", and nobody ends that"),
             names => write!(f, ", held up by {}", names.join(", ")),
         }
     }

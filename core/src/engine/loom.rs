@@ -148,7 +148,7 @@ fn run(
         return End::Refuted(violation);
     }
     if panic.is_loom_deadlock() {
-        let deadlocks = host.observers(|seen| seen.deadlocks());
+        let deadlocks = host.observers(|seen| seen.deadlocks(&seen.stuck()));
         return End::Refuted(deadlocks.into_iter().next().expect("somebody is stuck"));
     }
     End::Stopped(format!("loom gave up: {}", panic.message))

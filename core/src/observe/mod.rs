@@ -172,6 +172,19 @@ impl Observers {
         })
     }
 
+    /// The threads that have nothing announced: where each has come to an operation or to its end,
+    /// those that have ended.
+    #[cfg(feature = "shuttle")]
+    pub(crate) fn ended(&self) -> impl Iterator<Item = ThreadId> {
+        let threads = self.threads.iter().enumerate();
+        threads.filter(|(_, thread)| thread.pending.is_none()).map(|(at, _)| ThreadId::new(at))
+    }
+
+    /// The threads that have not ended.
+    pub(crate) fn stuck(&self) -> Vec<ThreadId> {
+        self.pending().map(|(thread, ..)| thread).collect()
+    }
+
     /// What has happened, as a schedule of the native engine.
     pub(crate) fn schedule(&self) -> Schedule {
         let choice = |event: &Event| Choice { thread: event.thread, way: event.way };

@@ -7,12 +7,14 @@ use super::lockdep::Mode;
 use super::{Locking, Observers, Pending, locking};
 
 impl Observers {
-    /// The violations of a state in which no thread can go on and some have not ended: one for
-    /// the shortest cycle of waits through each thread that is on a cycle.
-    pub(crate) fn deadlocks(&self) -> Vec<Violation> {
-        let stuck: Vec<ThreadId> = self.stuck();
+    /// The violations of a state in which the `stuck` threads wait for good: one for the shortest
+    /// cycle of waits through each thread that is on a cycle.
+    pub(crate) fn deadlocks(&self, stuck: &[ThreadId]) -> Vec<Violation> {
+        if stuck.is_empty() {
+            return Vec::new();
+        }
         let mut cycles: Vec<Vec<ThreadId>> = Vec::new();
-        for cycle in stuck.iter().filter_map(|thread| self.cycle_through(*thread)) {
+        for cycle in stuck.iter().filter_map(|thread| self.cycle_through(*thread, stuck)) {
             let same = |known: &Vec<ThreadId>| {
                 known.len() == cycle.len() && cycle.iter().all(|thread| known.contains(thread))
             };
@@ -20,20 +22,20 @@ impl Observers {
                 cycles.push(cycle);
             }
         }
-        // Without a cycle everybody waits for a wake-up that nobody is left to give.
+        // Without a cycle there are threads that wait for nobody who waits: for a wake-up that nobody
+        // gives, or for what somebody never gives back. The others only wait behind them.
         if cycles.is_empty() {
-            cycles.push(stuck.clone());
+            let waits_behind = |t: &ThreadId| self.held_up_by(*t).iter().any(|b| stuck.contains(b));
+            cycles.push(stuck.iter().copied().filter(|thread| !waits_behind(thread)).collect());
         }
-        cycles.iter().map(|involved| self.deadlock(&stuck, involved)).collect()
+        cycles.iter().map(|involved| self.deadlock(stuck, involved)).collect()
     }
 
     /// The violation that `thread` waits for ever, though all the others who can go on do: what
     /// has happened from operation `again_from` on happens again and again.
     pub(crate) fn starvation(&self, thread: ThreadId, again_from: usize) -> Violation {
-        let wish = self.objects[self.wish(thread).object.index()].name;
-        let what = self.polls(thread).unwrap_or(wish);
         Violation {
-            kind: ViolationKind::starvation(&self.name(thread), what),
+            kind: ViolationKind::starvation(&self.name(thread), self.waits_for(thread)),
             reason: format!("starvation: {} for ever", self.describe(thread)),
             waits: vec![self.wait(thread, false)],
             again_from: Some(again_from),
@@ -41,7 +43,7 @@ impl Observers {
     }
 
     fn deadlock(&self, stuck: &[ThreadId], involved: &[ThreadId]) -> Violation {
-        let classes = involved.iter().map(|t| self.objects[self.wish(*t).object.index()].name);
+        let classes = involved.iter().map(|t| self.waits_for(*t));
         let kind = ViolationKind::Deadlock(sorted_classes(classes.map(str::to_owned)));
         let links: Vec<String> = involved.iter().map(|t| self.describe(*t)).collect();
         let waits = stuck.iter().map(|t| self.wait(*t, involved.contains(t))).collect();
@@ -49,16 +51,17 @@ impl Observers {
         Violation { waits, ..Violation::new(kind, reason) }
     }
 
-    fn stuck(&self) -> Vec<ThreadId> {
-        let threads = self.threads.iter().enumerate();
-        threads.filter(|(_, t)| t.pending.is_some()).map(|(i, _)| ThreadId::new(i)).collect()
+    /// What `thread` polls for, or the class of the object that it waits at.
+    fn waits_for(&self, thread: ThreadId) -> &'static str {
+        let wish = self.objects[self.wish(thread).object.index()].name;
+        self.polls(thread).unwrap_or(wish)
     }
 
     fn wish(&self, thread: ThreadId) -> Pending {
         self.threads[thread.index()].pending.expect("a stuck thread has announced what it wants")
     }
 
-    fn name(&self, thread: ThreadId) -> String {
+    pub(crate) fn name(&self, thread: ThreadId) -> String {
         self.threads[thread.index()].name.to_string()
     }
 
@@ -66,6 +69,9 @@ impl Observers {
     fn held_up_by(&self, thread: ThreadId) -> Vec<ThreadId> {
         use OpKind::{AwaitGracePeriod, AwaitReaders, RcuCallback};
         let wish = self.wish(thread);
+        if self.polls(thread).is_some() {
+            return Vec::new();
+        }
         if wish.op.kind == OpKind::Join {
             return vec![ThreadId::new(wish.op.a as usize)];
         }
@@ -122,8 +128,8 @@ impl Observers {
         begun > waits.map(|(at, _)| at)
     }
 
-    /// The shortest cycle of waits through `start`, beginning there.
-    fn cycle_through(&self, start: ThreadId) -> Option<Vec<ThreadId>> {
+    /// The shortest cycle of waits of `stuck` threads through `start`, beginning there.
+    fn cycle_through(&self, start: ThreadId, stuck: &[ThreadId]) -> Option<Vec<ThreadId>> {
         let mut paths = vec![vec![start]];
         while !paths.is_empty() {
             let mut longer = Vec::new();
@@ -132,7 +138,7 @@ impl Observers {
                     if next == start {
                         return Some(path);
                     }
-                    if self.threads[next.index()].pending.is_some() && !path.contains(&next) {
+                    if stuck.contains(&next) && !path.contains(&next) {
                         longer.push(path.iter().copied().chain([next]).collect());
                     }
                 }
@@ -161,7 +167,10 @@ impl Observers {
         let wish = self.wish(thread);
         Wait {
             thread: self.name(thread),
-            wants: format!("{}({})", wish.op.kind, self.object_name(wish.object)),
+            wants: match self.polls(thread) {
+                Some(what) => format!("poll({what})"),
+                None => format!("{}({})", wish.op.kind, self.object_name(wish.object)),
+            },
             at: wish.taken.to_string(),
             waits_for: self.held_up_by(thread).into_iter().map(|t| self.name(t)).collect(),
             on_cycle,

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+#[cfg(feature = "shuttle")]
+use crate::closed::{self, Waits};
 use crate::engine::panics::{self, Panic};
 use crate::explore::Choice;
 use crate::machine::{Fault, Machine, Ready};
@@ -283,8 +285,27 @@ impl Host {
     /// Nobody can go on.
     pub(crate) fn note_deadlock(&self) {
         let mut inner = self.inner();
-        let deadlock = inner.observers.deadlocks().into_iter().next();
+        let deadlock = inner.observers.deadlocks(&inner.observers.stuck()).into_iter().next();
         inner.violation = inner.violation.take().or(deadlock);
+    }
+
+    /// Looks for threads that wait for each other, whatever the others do: whether there are any.
+    #[cfg(feature = "shuttle")]
+    pub(crate) fn note_closed(&self) -> bool {
+        let mut inner = self.inner();
+        let Chooser::Turns { machines, .. } = &inner.chooser else { return false };
+        let mut waits = Waits::default();
+        inner.observers.ended().for_each(|thread| waits.ended(thread));
+        for (thread, object, op) in inner.observers.pending() {
+            waits.waits(thread, closed::blockers(&*machines[object.index()], thread, op));
+        }
+        let closed = waits.closed();
+        let threads = inner.observers.stuck().into_iter();
+        let threads: Vec<ThreadId> =
+            threads.filter(|thread| closed & closed::bit(*thread) != 0).collect();
+        let deadlock = inner.observers.deadlocks(&threads).into_iter().next();
+        inner.violation = inner.violation.take().or(deadlock);
+        inner.violation.is_some()
     }
 
     pub(crate) fn violation_found(&self) -> bool {

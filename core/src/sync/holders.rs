@@ -60,6 +60,11 @@ impl Holders {
         key.extend(self.readers.iter().map(|t| thread(*t)));
     }
 
+    /// Everybody who holds it.
+    pub(super) fn all(&self) -> impl Iterator<Item = ThreadId> {
+        self.writer.into_iter().chain(self.readers.iter().copied())
+    }
+
     pub(super) fn is_somebody(&self) -> bool {
         self.writer.is_some() || !self.readers.is_empty()
     }

@@ -1,5 +1,7 @@
 //! A lock with one owner, who alone may unlock it: what mutexes and spinlocks have in common.
 
+use smallvec::SmallVec;
+
 use crate::data::KEEP;
 use crate::machine::{Fault, Machine, REFUSED, Ready};
 use crate::op::{Op, OpKind, ThreadId};
@@ -49,6 +51,10 @@ impl Machine for Owned {
             kind if kind.unlocks() => Err(Fault::NotOwner),
             other => unreachable!("{other} is no operation of a mutex or a spinlock"),
         }
+    }
+
+    fn blockers(&self, _me: ThreadId, _op: Op) -> SmallVec<[ThreadId; 4]> {
+        self.owner.into_iter().collect()
     }
 
     fn encode(&self, key: &mut Vec<u64>) {

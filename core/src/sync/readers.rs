@@ -76,6 +76,11 @@ impl Machine for Readers {
         Ok(0)
     }
 
+    /// Who is in a section that the wait is for.
+    fn blockers(&self, me: ThreadId, _op: Op) -> SmallVec<[ThreadId; 4]> {
+        self.waiting[self.place(me)].1.clone()
+    }
+
     fn encode(&self, key: &mut Vec<u64>) {
         let mut list = |threads: &Threads| {
             key.push(threads.len() as u64);

@@ -266,6 +266,15 @@ impl Machine for State {
         }
     }
 
+    /// Who holds it, and who queues before: a reader waits for writers only.
+    fn blockers(&self, me: ThreadId, op: Op) -> SmallVec<[ThreadId; 4]> {
+        let writes = op.kind == OpKind::AwaitWrite;
+        let holders = self.holders.all().filter(|t| writes || Some(*t) == self.holders.writer);
+        let ahead = &self.queue[..self.place(me)];
+        let ahead = ahead.iter().filter(|(_, side)| writes || *side == Side::Write);
+        holders.chain(ahead.map(|(t, _)| *t)).collect()
+    }
+
     fn encode(&self, key: &mut Vec<u64>) {
         let thread = |t: ThreadId| t.index() as u64 + 1;
         self.holders.encode(key);

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::panic::Location;
 
+use smallvec::SmallVec;
+
 use super::holders::Holders;
 use super::rwsem::{ReadGuard, WriteGuard};
 use crate::data::{Data, Value};
@@ -84,6 +86,13 @@ impl Machine for State {
             OpKind::UpRead => self.holders.up_read(me),
             OpKind::UpWrite => self.holders.up_write(me, op),
             other => unreachable!("{other} is no operation of an unfair rw_semaphore"),
+        }
+    }
+
+    fn blockers(&self, _me: ThreadId, op: Op) -> SmallVec<[ThreadId; 4]> {
+        match op.kind {
+            OpKind::DownWriteUnfair => self.holders.all().collect(),
+            _ => self.holders.writer.into_iter().collect(),
         }
     }
 

@@ -27,9 +27,12 @@ pub(crate) fn explore(program: &Program) -> (Outcome, u64) {
         };
         let before = to_do.len();
         to_do.extend(advance(false));
-        if to_do.len() == before {
-            outcome.deadlocks.extend(waits::deadlocks(state, program));
-        }
+        // Those who wait for each other do so whether somebody else can go on or not.
+        let waiting = match to_do.len() == before {
+            true => (0..state.started.len()).collect(),
+            false => waits::closed(state, program),
+        };
+        outcome.deadlocks.extend(waits::deadlocks(state, program, &waiting));
         to_do.extend(advance(true));
     }
     (outcome, seen.len() as u64)

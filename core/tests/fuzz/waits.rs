@@ -9,11 +9,12 @@ struct Wait {
     held_up_by: Vec<usize>,
 }
 
-/// The deadlocks of a state in which nobody can go on without luck: for each thread on a cycle the
-/// shortest through it. Without a cycle everybody who waits is part of the one deadlock.
-pub(crate) fn deadlocks(state: &State, program: &Program) -> Vec<Vec<String>> {
-    let waits: Vec<Option<Wait>> =
-        state.started.iter().map(|me| wait(state, program, *me)).collect();
+/// The deadlocks of the threads that are `waiting` for good in a state: for each thread on a cycle the
+/// shortest through it. Without a cycle, what those wait for who wait for nobody that waits.
+pub(crate) fn deadlocks(state: &State, program: &Program, waiting: &[usize]) -> Vec<Vec<String>> {
+    let waits: Vec<Option<Wait>> = (0..state.started.len())
+        .map(|at| waiting.contains(&at).then(|| wait(state, program, state.started[at]))?)
+        .collect();
     let shortest = |start: usize| {
         let mut cycles = Vec::new();
         walk(&waits, &mut vec![start], &mut cycles);
@@ -22,9 +23,33 @@ pub(crate) fn deadlocks(state: &State, program: &Program) -> Vec<Vec<String>> {
     };
     let mut cycles: Vec<Vec<usize>> = (0..waits.len()).filter_map(shortest).collect();
     if cycles.is_empty() {
-        cycles.push((0..waits.len()).collect());
+        let alone = |at: &usize| match &waits[*at] {
+            Some(wait) => wait.held_up_by.iter().all(|other| waits[*other].is_none()),
+            None => false,
+        };
+        cycles.push((0..waits.len()).filter(alone).collect());
     }
+    cycles.retain(|cycle| !cycle.is_empty());
     cycles.into_iter().map(|cycle| classes(&waits, cycle)).collect()
+}
+
+/// Those who cannot go on before somebody does who cannot go on before.., or who has ended: found
+/// by trying every set of threads.
+pub(crate) fn closed(state: &State, program: &Program) -> Vec<usize> {
+    let stuck = |me: &usize| state.advanced(program, *me, false).is_none();
+    let waits: Vec<Option<Wait>> =
+        state.started.iter().map(|me| stuck(me).then(|| wait(state, program, *me))?).collect();
+    let ended = |at: usize| state.next(program, state.started[at]).is_none();
+    let sets = 0..1_u32 << waits.len();
+    let has = |set: u32, at: usize| set & 1 << at != 0;
+    let is_closed = |set: &u32| {
+        (0..waits.len()).filter(|at| has(*set, *at)).all(|at| {
+            let mut for_whom = waits[at].iter().flat_map(|wait| &wait.held_up_by);
+            for_whom.any(|other| has(*set, *other) || ended(*other))
+        })
+    };
+    let largest = sets.filter(is_closed).max_by_key(|set| set.count_ones()).unwrap_or(0);
+    (0..waits.len()).filter(|at| has(largest, *at)).collect()
 }
 
 fn classes(waits: &[Option<Wait>], involved: Vec<usize>) -> Vec<String> {

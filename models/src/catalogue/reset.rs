@@ -24,11 +24,7 @@ const V6_6_SECRETS: &str = "commits 9261f0438835, 411b0109daa5 and e1f17f8ea93d,
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     let broken = |id| [ViolationKind::invariant(id)];
-    // PQAP(AQIC) comes to wait behind the driver's mutex, or came before.
-    let for_ever = || {
-        let waits = ["matrix_dev->lock", "reset of an AP queue"];
-        [ViolationKind::deadlock(waits), ViolationKind::deadlock([waits[1]])]
-    };
+    let for_ever = || [ViolationKind::deadlock(["reset of an AP queue"])];
     vec![
         slow("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-08")),
         slow("v6.4", sources::V6_4, Protocol::V6_4).refuted(broken("INV-08")),

@@ -12,6 +12,7 @@ use std::hash::Hasher;
 use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
 
+use crate::closed::{Threads, Waits, bit, blockers};
 use crate::explore::{Choice, Enabled};
 use crate::machine::{Fault, Machine, Ready};
 use crate::mix::mix;
@@ -81,6 +82,8 @@ struct ObjectState {
 /// How a pending operation can complete: for each way where it leads, and the reply.
 struct Meeting {
     ready: Ready,
+    /// If it cannot complete: the threads that keep it from that.
+    blockers: Threads,
     ways: SmallVec<[(Transition, u64); 1]>,
 }
 
@@ -172,9 +175,15 @@ impl Violated<'_> {
 pub(super) enum Expanded {
     /// Somebody can go on.
     Goes,
+    /// Somebody can go on, and these threads wait for each other all the same.
+    Closed(Threads),
     /// Nobody can go on but by luck: everybody has ended, or it is a deadlock.
     Stuck,
 }
+
+/// The threads of a closed set, each with its state and that of the object it waits at: equal for
+/// two states in which the same threads wait for each other in the same way.
+pub(super) type ClosedKey = Box<[u64]>;
 
 /// A program that was seen to do two different things in the same situation.
 #[derive(Debug)]
@@ -273,7 +282,8 @@ impl Automaton {
                 Ok(reply) => (self.transition(next.history, reply, id, machine), reply),
             });
         }
-        self.meetings.insert(pair(thread, object), Meeting { ready, ways });
+        let blockers = blockers(&*self.objects[object as usize].machine, me, op);
+        self.meetings.insert(pair(thread, object), Meeting { ready, blockers, ways });
         Ok(())
     }
 
@@ -412,12 +422,77 @@ impl Automaton {
             return Ok(Expanded::Goes);
         }
         let mut expanded = Expanded::Stuck;
+        let mut waits = false;
         for (turn, _) in self.turns(threads) {
-            if self.advance(state, turn, scratch, &mut leads)?.sure > 0 {
+            let meeting = self.advance(state, turn, scratch, &mut leads)?;
+            if meeting.ready.sure > 0 {
                 expanded = Expanded::Goes;
+            }
+            waits |= meeting.blockers != 0;
+        }
+        if waits && expanded == Expanded::Goes {
+            let closed = self.closed(state)?;
+            if closed != 0 {
+                return Ok(Expanded::Closed(closed));
             }
         }
         Ok(expanded)
+    }
+
+    /// The threads that wait for each other in `state`, whatever the others do.
+    pub(super) fn closed(&self, state: &State) -> Result<Threads, Missing> {
+        let (_, threads, _) = parts(state);
+        let mut waits = Waits::default();
+        for (thread, number) in threads.iter().enumerate() {
+            match self.turn_of(thread, *number) {
+                Some((turn, _)) => waits.waits(turn.thread, self.meeting(state, turn)?.blockers),
+                None => waits.ended(ThreadId::new(thread)),
+            }
+        }
+        Ok(waits.closed())
+    }
+
+    /// What tells a closed set of threads from others.
+    pub(super) fn closed_key(&self, state: &State, closed: Threads) -> ClosedKey {
+        let (_, threads, _) = parts(state);
+        let turns = self.turns(threads).map(|(turn, _)| turn);
+        let turns = turns.filter(|turn| closed & bit(turn.thread) != 0);
+        turns
+            .map(|turn| numbers(state, turn))
+            .map(|(thread, object)| pair(thread, object))
+            .collect()
+    }
+
+    /// Whether a thread can come back to where it was: only then has an execution no end.
+    pub(super) fn is_cyclic(&self) -> bool {
+        let mut after = vec![Vec::new(); self.threads.len()];
+        for ((history, _), known) in &self.replies {
+            let Some(from) = self.thread_numbers.get(history) else { continue };
+            let mut lead_to = |outcome: &u32| {
+                if let Outcome { violated: None, next, .. } = &self.outcomes[*outcome as usize] {
+                    after[*from as usize].push(*next);
+                }
+            };
+            match known {
+                Known::Always(outcome) => lead_to(outcome),
+                Known::ByShape(maker) => self.makers[*maker as usize].values().for_each(lead_to),
+            }
+        }
+        let mut before = vec![0_u32; after.len()];
+        after.iter().flatten().for_each(|to| before[*to as usize] += 1);
+        let mut first: Vec<usize> =
+            (0..after.len()).filter(|thread| before[*thread] == 0).collect();
+        let mut ordered = 0;
+        while let Some(thread) = first.pop() {
+            ordered += 1;
+            for to in &after[thread] {
+                before[*to as usize] -= 1;
+                if before[*to as usize] == 0 {
+                    first.push(*to as usize);
+                }
+            }
+        }
+        ordered < after.len()
     }
 
     /// A thread about to give back a mutex that nobody tries.
@@ -427,14 +502,16 @@ impl Automaton {
         first.map(|(turn, _)| turn)
     }
 
-    /// Gives back every mutex that can be given back first, and hands who does it to `each`. Stops
-    /// before a step that is more than that: one that violates something, or makes something.
+    /// Gives back every mutex that can be given back first, and hands who does it to `each`, with
+    /// whether it polls as it does. Stops before a step that is more than that: one that violates
+    /// something, or makes something.
     pub(super) fn unlock_all(
         &self,
         state: &mut Vec<u32>,
-        mut each: impl FnMut(ThreadId),
+        mut each: impl FnMut(ThreadId, bool),
     ) -> Result<(), Missing> {
         while let Some(turn) = self.unlock_first(parts(state).1) {
+            let polls = self.polls(state, turn.thread);
             let transition = self.meeting(state, turn)?.ways[0].0;
             if matches!(transition, Transition::Makes { .. }) {
                 return Ok(());
@@ -446,7 +523,7 @@ impl Automaton {
                 state[at] = number;
             }
             self.take_effect(changes.effects, state)?;
-            each(turn.thread);
+            each(turn.thread, polls);
         }
         Ok(())
     }
@@ -459,7 +536,7 @@ impl Automaton {
         turn: Turn,
         scratch: &mut Vec<u32>,
         leads: &mut impl FnMut(ThreadId, u8, Leads<'_>),
-    ) -> Result<Ready, Missing> {
+    ) -> Result<&Meeting, Missing> {
         let meeting = self.meeting(state, turn)?;
         for (way, (transition, _)) in (0..).zip(&meeting.ways) {
             let next = match *transition {
@@ -478,7 +555,7 @@ impl Automaton {
             };
             leads(turn.thread, way, next);
         }
-        Ok(meeting.ready)
+        Ok(meeting)
     }
 
     /// What can happen at an operation.
@@ -530,13 +607,21 @@ impl Automaton {
         self.take_effect(changes.effects, next)
     }
 
-    /// What can happen in `state`, for a search that chooses among it.
-    pub(super) fn enabled(&self, state: &State) -> Result<SmallVec<[Enabled; 6]>, Missing> {
-        let mut enabled = SmallVec::new();
-        self.each_pending(state, |thread, (object, op), ready| {
-            enabled.extend(Enabled::each_way(thread, object, op, ready));
-        })?;
-        Ok(enabled)
+    /// What can happen in `state`, for a search that chooses among it, and the threads that wait for
+    /// each other there.
+    pub(super) fn enabled(
+        &self,
+        state: &State,
+    ) -> Result<(SmallVec<[Enabled; 6]>, Threads), Missing> {
+        let (_, threads, _) = parts(state);
+        let (mut enabled, mut waits) = (SmallVec::new(), false);
+        for (turn, op) in self.turns(threads) {
+            let meeting = self.meeting(state, turn)?;
+            enabled.extend(Enabled::each_way(turn.thread, turn.object, op, meeting.ready));
+            waits |= meeting.blockers != 0;
+        }
+        let closed = if waits { self.closed(state)? } else { 0 };
+        Ok((enabled, closed))
     }
 
     /// What cannot happen in `state`, though it is announced. Everything about it is known.

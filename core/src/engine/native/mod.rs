@@ -3,6 +3,8 @@
 mod automaton;
 mod execution;
 mod fiber;
+mod for_good;
+mod graph;
 mod intern;
 mod lasso;
 mod learner;
@@ -23,10 +25,13 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::closed::{Threads, bit};
 use crate::explore::{Lead, Schedule, Shard, SleepSets, Strategy, Twice};
 use crate::observe::Seen;
+use crate::op::ThreadId;
 use crate::scenario::Scenario;
 use crate::verdict::{Certificate, Explored, Findings, Part, Report};
+use crate::violation::ViolationKind;
 
 use super::{Engine, Limits, Listener, Progress, Search};
 use execution::End;
@@ -314,11 +319,29 @@ impl<'a> Exploration<'a> {
         }
     }
 
-    /// Runs the program along `lasso`, and notes who starves.
-    fn show_starvation(&mut self, lasso: &Schedule) -> Result<(), String> {
+    /// Runs the program along `path`, and notes that `threads` wait for good at its end.
+    fn show_waiting(&mut self, path: &Schedule, threads: Threads) -> Result<(), String> {
+        self.show(path)?;
+        let Self { execution, findings, .. } = self;
+        execution.observers(|seen| {
+            let waiting: Vec<ThreadId> =
+                seen.pending().map(|(t, ..)| t).filter(|t| threads & bit(*t) != 0).collect();
+            seen.deadlocks(&waiting).into_iter().for_each(|found| findings.note(found, seen));
+        });
+        Ok(())
+    }
+
+    /// Runs the program along `lasso`, and notes that `thread` starves.
+    fn show_starvation(&mut self, thread: ThreadId, lasso: &Schedule) -> Result<(), String> {
         let before = std::mem::take(&mut self.findings);
         self.show(lasso)?;
-        let shown = std::mem::replace(&mut self.findings, before);
+        let mut shown = std::mem::replace(&mut self.findings, before);
+        // Others may wait on the same cycle, and for good.
+        let name = self.execution.observers(|seen| seen.name(thread));
+        shown.0.retain(|kind, _| match kind {
+            ViolationKind::Starvation { thread, .. } => *thread == name,
+            _ => false,
+        });
         if shown.is_empty() {
             return Err(DIVERGED.to_owned());
         }

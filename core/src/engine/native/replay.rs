@@ -2,14 +2,16 @@
 
 use std::rc::Rc;
 
-use crate::engine::ReplayError;
+use crate::engine::{Limits, ReplayError};
 use crate::explore::{Replay, Schedule};
 use crate::observe::{Observers, Trace};
 use crate::scenario::Scenario;
 use crate::verdict::{Counterexample, Findings};
 
+use super::Exploration;
 use super::execution::{End, Execution};
 use super::lasso::Lasso;
+use super::stateful::{Aim, Stateful};
 
 /// Runs a scenario along `schedule`, and notes what that violates.
 pub(super) fn run_along<'a>(
@@ -19,12 +21,16 @@ pub(super) fn run_along<'a>(
     findings: &mut Findings,
 ) -> (End, Replay<'a>) {
     let mut replay = Replay::new(schedule);
-    if !scenario.nobody_starves() {
-        return (execution.run(scenario.program(), &mut replay, findings), replay);
-    }
-    let mut lasso = Lasso::new(replay, execution);
-    let end = execution.run(scenario.program(), &mut lasso, findings);
-    (end, lasso.note(findings))
+    let (end, replay) = match scenario.nobody_starves() {
+        false => (execution.run(scenario.program(), &mut replay, findings), replay),
+        true => {
+            let mut lasso = Lasso::new(replay, execution);
+            let end = execution.run(scenario.program(), &mut lasso, findings);
+            (end, lasso.note(findings))
+        }
+    };
+    execution.note_closed(findings);
+    (end, replay)
 }
 
 /// As [`run_along`], with a schedule that may be none of the scenario's.
@@ -59,9 +65,25 @@ pub(crate) fn replay(
     found.retain(|found| found.schedule.len() == schedule.len());
     match (found.is_empty(), end) {
         (false, _) => Ok(found),
-        (true, End::Cut) => Err(ReplayError::TooShort),
+        (true, End::Cut) => waiting_for_good(scenario, schedule),
         (true, _) => Err(ReplayError::NoViolation),
     }
+}
+
+/// Who waits for good where `schedule` ends: that nobody ever helps them takes a whole search to see.
+fn waiting_for_good(
+    scenario: &Scenario,
+    schedule: &Schedule,
+) -> Result<Vec<Counterexample>, ReplayError> {
+    let limits = Limits::default();
+    let mut exploration = Exploration::new(scenario, &limits);
+    let waiting = Stateful::start(Aim::Census, 1, &mut exploration)
+        .and_then(|mut search| search.waiting_after(schedule, &mut exploration));
+    let Ok(Some(threads)) = waiting else { return Err(ReplayError::TooShort) };
+    exploration.findings = Findings::default();
+    let shown = exploration.show_waiting(schedule, threads);
+    shown.map_err(|_| ReplayError::TooShort)?;
+    Ok(exploration.findings.0.into_values().collect())
 }
 
 pub(crate) fn follow(scenario: &Scenario, schedule: &Schedule) -> Result<Trace, ReplayError> {

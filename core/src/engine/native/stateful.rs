@@ -26,21 +26,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::closed::Threads;
 use crate::engine::{Limits, Listener, Progress, Search};
 use crate::explore::{Choice, Schedule};
 use crate::op::ThreadId;
 use crate::verdict::Certificate;
 
-use super::automaton::{Automaton, Expanded, Leads, Missing, State, ViolatedKey};
+use super::automaton::{Automaton, ClosedKey, Expanded, Leads, Missing, State, ViolatedKey};
+use super::graph::Graph;
 use super::learner::{Learner, SavedLearner};
 use super::states::{Adder, HEADER, Id, Mark, Origin, Run, States, Waiting};
 use super::successor::Successor;
 use super::ways::Ways;
-use super::{Exploration, Saved, starvation};
+use super::{Exploration, Saved, for_good, starvation};
 
 /// Runs of states that are expanded between two words to the listener: some 100,000 states.
 const SLICE: usize = 128;
@@ -91,6 +93,8 @@ pub(super) struct Stateful {
     tried: usize,
     /// Violations that have been shown. A later way to one is no shorter.
     shown: FxHashSet<ViolatedKey>,
+    /// Ways in which threads wait for each other that have been shown.
+    shown_closed: FxHashSet<ClosedKey>,
     /// Of threads that do not expand states at the moment.
     idle: Mutex<Vec<Scratch>>,
 }
@@ -122,6 +126,8 @@ struct Found {
     expanded: u64,
     unexpanded: Vec<Unexpanded>,
     stuck: Vec<Id>,
+    /// States in which threads wait for each other, one for each way to do so.
+    closed: FxHashMap<ClosedKey, Id>,
     violated: Vec<(Id, ThreadId, u8, ViolatedKey)>,
 }
 
@@ -139,6 +145,7 @@ impl Found {
         self.expanded += other.expanded;
         self.unexpanded.extend(other.unexpanded);
         self.stuck.extend(other.stuck);
+        other.closed.into_iter().for_each(|(key, id)| _ = self.closed.entry(key).or_insert(id));
         self.violated.extend(other.violated);
         self
     }
@@ -185,6 +192,7 @@ impl Stateful {
             expanded: (0, 0),
             tried: 0,
             shown: FxHashSet::default(),
+            shown_closed: FxHashSet::default(),
             idle: Mutex::default(),
         }
     }
@@ -247,19 +255,46 @@ impl Stateful {
         listener: &mut Listener<'_>,
     ) -> Result<(), String> {
         loop {
-            while self.level.0 != self.level.1 {
+            while self.level.0 != self.level.1 && !self.wants_a_census(exploration) {
                 self.expand_level(exploration, listener)?;
                 if self.is_outdated() {
                     self.begin();
                 }
                 self.check_aim(exploration)?;
             }
-            if self.aim != Aim::Verdict || !self.reduced || exploration.findings.is_empty() {
+            if !self.wants_a_census(exploration) {
+                self.show_waiting(exploration)?;
+            }
+            if !self.wants_a_census(exploration) {
                 return Ok(());
             }
             self.reduced = false;
             self.begin();
         }
+    }
+
+    /// Whether there is no proof any more, and every kind of violation is asked for.
+    fn wants_a_census(&self, exploration: &Exploration<'_>) -> bool {
+        self.aim == Aim::Verdict && self.reduced && !exploration.findings.is_empty()
+    }
+
+    /// Shows who waits for good while others go on, once every state has been reached.
+    fn show_waiting(&self, exploration: &mut Exploration<'_>) -> Result<(), String> {
+        let automaton = self.learner.automaton();
+        if !automaton.is_cyclic() {
+            // Every execution ends, so whoever waits for good does so where nobody can go on.
+            return Ok(());
+        }
+        let graph = Graph::new(&self.states, automaton, self.reduced)?;
+        let waiting = for_good::waiting(&graph);
+        let mut shown = FxHashSet::default();
+        for (state, threads) in for_good::components(&graph, &waiting) {
+            let id = graph.nodes[state as usize].id;
+            if shown.insert(automaton.closed_key(&self.states.get(id), threads)) {
+                exploration.show_waiting(&self.ways().to(id), threads)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether a mutex that was given back first may be tried.
@@ -280,6 +315,7 @@ impl Stateful {
         self.states = States::new(self.jobs);
         self.tried = self.learner.automaton().count_tried();
         self.shown.clear();
+        self.shown_closed.clear();
         (self.depth, self.expanded) = (0, (0, 0));
         let start = self.states.start();
         if !self.learner.beginning().is_empty() {
@@ -361,13 +397,13 @@ impl Stateful {
     ) {
         let automaton = self.learner.automaton();
         let ExpandRoom { next: scratch, unlocked } = room;
-        let Found { expanded, unexpanded, stuck, violated } = found;
+        let Found { expanded, unexpanded, stuck, closed, violated } = found;
         let mut unknown = None;
         let reach = |thread, way, leads: Leads<'_>| match leads {
             Leads::To(next) if self.reduced => {
                 next.write_to(unlocked);
                 let mut any = false;
-                match automaton.unlock_all(unlocked, |_| any = true) {
+                match automaton.unlock_all(unlocked, |_, _| any = true) {
                     Ok(()) => {
                         let next = if any { Successor::whole(unlocked) } else { next };
                         adder.reach(next, Origin::new(id, thread, way));
@@ -386,6 +422,9 @@ impl Stateful {
                 unknown = Some(Unexpanded { id, missing, at: state.to_vec(), after: None });
             }
             Ok(Expanded::Stuck) => stuck.push(id),
+            Ok(Expanded::Closed(threads)) => {
+                closed.entry(automaton.closed_key(state, threads)).or_insert(id);
+            }
             Ok(Expanded::Goes) => {}
         }
         match unknown {
@@ -425,12 +464,39 @@ impl Stateful {
         for id in found.stuck {
             exploration.show(&self.ways().to(id))?;
         }
+        for (key, id) in found.closed {
+            if self.shown_closed.insert(key) {
+                exploration.show(&self.ways().to(id))?;
+            }
+        }
         for (id, thread, way, what) in found.violated {
             if self.shown.insert(what) {
                 exploration.show(&self.ways().to(id).then(thread, way))?;
             }
         }
         Ok(())
+    }
+
+    /// Who waits for good in the state that `schedule` leads to, if somebody does.
+    pub(super) fn waiting_after(
+        &mut self,
+        schedule: &Schedule,
+        exploration: &mut Exploration<'_>,
+    ) -> Result<Option<Threads>, String> {
+        self.search(exploration, &mut |_| ControlFlow::Continue(()))?;
+        let automaton = self.learner.automaton();
+        let graph = Graph::new(&self.states, automaton, self.reduced)?;
+        let waiting = for_good::waiting(&graph);
+        let (mut state, mut next) = (self.learner.beginning().to_vec(), Vec::new());
+        for choice in &schedule.0 {
+            match automaton.step(&state, *choice, &mut next) {
+                Ok((_, Ok(()))) => std::mem::swap(&mut state, &mut next),
+                _ => return Ok(None),
+            }
+        }
+        let id = self.states.find(&state);
+        let place = graph.nodes.iter().position(|node| Some(node.id) == id);
+        Ok(place.map(|place| waiting[place]).filter(|threads| *threads != 0))
     }
 
     /// Tells the listener how far the search has come.
@@ -461,7 +527,7 @@ impl Stateful {
     /// Shows how threads starve, once it has been seen that nothing was left out.
     pub(super) fn show_starvations(&self, exploration: &mut Exploration<'_>) -> Result<(), String> {
         let found = starvation::starvations(&self.states, self.learner.automaton())?;
-        found.iter().try_for_each(|lasso| exploration.show_starvation(lasso))
+        found.iter().try_for_each(|(thread, lasso)| exploration.show_starvation(*thread, lasso))
     }
 
     pub(super) fn aim(&self) -> Aim {

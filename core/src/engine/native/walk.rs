@@ -13,7 +13,7 @@ use crate::explore::{Choice, Decision, Enabled, Happened, Point, Schedule, Strat
 use crate::op::{ObjectId, Op, ThreadId};
 
 use super::Exploration;
-use super::automaton::{Automaton, Missing, State, ViolatedKey};
+use super::automaton::{Automaton, ClosedKey, Missing, State, ViolatedKey};
 use super::intern::Interner;
 use super::learner::Learner;
 use super::lesson::Shape;
@@ -32,6 +32,8 @@ pub(super) struct Walk {
     ends: FxHashSet<Box<State>>,
     /// Violations that have been shown, each with the length of the way there.
     shown: FxHashMap<ViolatedKey, usize>,
+    /// Ways in which threads wait for each other that have been shown, likewise.
+    shown_closed: FxHashMap<ClosedKey, usize>,
     /// What the numbers in the automaton stand for.
     interner: Interner,
 }
@@ -48,6 +50,7 @@ impl Walk {
             steps: Vec::new(),
             ends: FxHashSet::default(),
             shown: FxHashMap::default(),
+            shown_closed: FxHashMap::default(),
             interner: exploration.execution.take_interner(),
         })
     }
@@ -92,17 +95,26 @@ impl Walk {
         strategy: &mut dyn Strategy,
         exploration: &mut Exploration<'_>,
     ) -> Result<Decision, String> {
-        let enabled = loop {
+        let (enabled, closed) = loop {
             match self.learner.automaton().enabled(self.here()) {
                 Ok(enabled) => break enabled,
                 Err(missing) => self.learn(missing, exploration)?,
             }
         };
-        if !enabled.iter().any(|enabled| enabled.sure) && !self.ends.contains(self.here()) {
-            if self.ends.len() < ENDS_MAX {
-                self.ends.insert(self.here().into());
+        if !enabled.iter().any(|enabled| enabled.sure) {
+            if !self.ends.contains(self.here()) {
+                if self.ends.len() < ENDS_MAX {
+                    self.ends.insert(self.here().into());
+                }
+                self.show(exploration)?;
             }
-            self.on_the_program(exploration, |walk, exploration| exploration.show(&walk.path()))?;
+        } else if closed != 0 {
+            let key = self.learner.automaton().closed_key(self.here(), closed);
+            let length = self.steps.len();
+            if self.shown_closed.get(&key).is_none_or(|shown| length < *shown) {
+                self.shown_closed.insert(key, length);
+                self.show(exploration)?;
+            }
         }
         let here = Here { automaton: self.learner.automaton(), state: self.here(), enabled };
         Ok(strategy.choose(&here))
@@ -158,6 +170,11 @@ impl Walk {
         }
         let threads = Shape(self.here()[0]).threads();
         Ok(Happened { reply, born: threads..threads, makes: false, violated: true })
+    }
+
+    /// Runs the program to where the walk is, and notes what that violates.
+    fn show(&mut self, exploration: &mut Exploration<'_>) -> Result<(), String> {
+        self.on_the_program(exploration, |walk, exploration| exploration.show(&walk.path()))
     }
 
     fn path(&self) -> Schedule {

@@ -38,7 +38,7 @@ impl Ways<'_> {
         }
         let mut state = Vec::new();
         if let Ok((_, Ok(()))) = self.automaton.step(&self.states.get(from), choice, &mut state) {
-            let unlock = |thread| steps.0.push(Choice { thread, way: 0 });
+            let unlock = |thread, _| steps.0.push(Choice { thread, way: 0 });
             // An unlock that has not been seen yet ends what is known.
             _ = self.automaton.unlock_all(&mut state, unlock);
         }

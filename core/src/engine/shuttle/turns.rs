@@ -174,6 +174,7 @@ impl<S: Strategy> Search<S> {
                 self.phase = Phase::Stuck { steps: self.steps() };
                 None
             }
+            None if self.host.note_closed() => return None,
             None => match self.strategy.choose(&here) {
                 Decision::Take(choice) => Some(choice),
                 Decision::Cut => {

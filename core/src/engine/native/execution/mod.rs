@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use smallvec::SmallVec;
 
+use crate::closed::{self, Waits};
 use crate::engine::panics::{self, Panic};
 use crate::explore::{Choice, Decision, Enabled, Happened, Point, Strategy};
 use crate::machine::{Machine, Ready};
@@ -62,6 +63,8 @@ struct Inner {
     ended: usize,
     /// Whether anybody wants to know what happens; not when an execution is run out.
     watched: bool,
+    /// The threads that waited for each other where the strategy had seen enough.
+    closed: Vec<ThreadId>,
     /// What the execution has shown so far, if somebody learns from it.
     lessons: Option<Lessons>,
 }
@@ -147,6 +150,7 @@ impl Execution {
             started: 0,
             ended: 0,
             watched: true,
+            closed: Vec::new(),
             lessons: None,
         };
         Rc::new(Self { operations_max, opaque: Cell::new(false), inner: RefCell::new(inner) })
@@ -204,6 +208,7 @@ impl Execution {
         inner.started = 0;
         inner.ended = 0;
         inner.watched = true;
+        inner.closed.clear();
     }
 
     fn explore(&self, strategy: &mut dyn Strategy, finally: Body, findings: &mut Findings) -> End {
@@ -224,7 +229,10 @@ impl Execution {
                     strategy.choose(&Here { execution: self, enabled: SmallVec::new() });
                     return End::Over;
                 }
-                Standing::TooLong => return End::TooLong,
+                Standing::TooLong => {
+                    self.note_deadlocks(&self.closed(), findings);
+                    return End::TooLong;
+                }
                 Standing::Going => match strategy.forced() {
                     Some(forced) if self.announced(&forced) => {
                         strategy.happened(self.advance(forced.choice));
@@ -242,15 +250,51 @@ impl Execution {
     /// Asks the strategy where there is a choice.
     fn branch(&self, strategy: &mut dyn Strategy, findings: &mut Findings) -> Result<Choice, End> {
         let here = Here { execution: self, enabled: self.enabled() };
-        if !here.enabled.iter().any(|enabled| enabled.sure) {
-            let deadlocks = self.inner.borrow().observers.deadlocks();
-            deadlocks.into_iter().for_each(|deadlock| self.note(findings, deadlock));
+        let is_stuck = !here.enabled.iter().any(|enabled| enabled.sure);
+        if is_stuck {
+            let stuck = self.inner.borrow().observers.stuck();
+            self.note_deadlocks(&stuck, findings);
         }
         match strategy.choose(&here) {
             Decision::Take(choice) => Ok(choice),
             Decision::Cut if here.enabled.is_empty() => Err(End::Over),
-            Decision::Cut => Err(End::Cut),
+            Decision::Cut => {
+                let closed = if is_stuck { Vec::new() } else { self.closed() };
+                self.inner.borrow_mut().closed = closed;
+                Err(End::Cut)
+            }
         }
+    }
+
+    /// Notes what `waiting` threads wait for, none of which ever goes on, where the execution has
+    /// come to.
+    pub(super) fn note_deadlocks(&self, waiting: &[ThreadId], findings: &mut Findings) {
+        let deadlocks = self.inner.borrow().observers.deadlocks(waiting);
+        deadlocks.into_iter().for_each(|deadlock| self.note(findings, deadlock));
+    }
+
+    /// Notes the threads that wait for each other where the strategy had seen enough.
+    pub(super) fn note_closed(&self, findings: &mut Findings) {
+        let closed = std::mem::take(&mut self.inner.borrow_mut().closed);
+        self.note_deadlocks(&closed, findings);
+    }
+
+    /// The threads that wait for each other, whatever the others do.
+    fn closed(&self) -> Vec<ThreadId> {
+        let inner = self.inner.borrow();
+        let threads = || (0..inner.threads.len()).map(ThreadId::new);
+        let mut waits = Waits::default();
+        for thread in threads() {
+            match inner.threads[thread.index()].pending {
+                Some((object, op)) => {
+                    let machine = &*inner.machines[object.index()];
+                    waits.waits(thread, closed::blockers(machine, thread, op));
+                }
+                None => waits.ended(thread),
+            }
+        }
+        let closed = waits.closed();
+        threads().filter(|thread| closed & closed::bit(*thread) != 0).collect()
     }
 
     fn standing(&self) -> Standing {

@@ -1,0 +1,300 @@
+//! Who waits for good while others go on: what a proof says that there is none of.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use selvedge_core::sync::{Atomic, Mutex, RwSem, Timer, WaitQueue, Work};
+use selvedge_core::{
+    Engine, Limits, Report, Scenario, ScenarioBuilder, Search, Settled, Verdict, ViolationKind,
+    forever, poll,
+};
+
+fn verify(scenario: &Scenario, search: Search) -> Report {
+    let mut limits = Limits::default();
+    limits.search = search;
+    scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()))
+}
+
+/// Every search of states comes to the claim, and each counterexample shows itself again.
+fn check(scenario: &Scenario) -> Report {
+    for search in [Search::Stateful, Search::Reduced, Search::Census] {
+        let report = verify(scenario, search);
+        if let Verdict::Inconclusive { reason } = &report.verdict
+            && reason.contains("only a census can tell")
+        {
+            continue;
+        }
+        assert!(report.as_expected(), "{search:?} on {}: {report}", scenario.name());
+        if let Verdict::Refuted(found) = &report.verdict {
+            for found in found {
+                let again = scenario.replay(&found.schedule);
+                let again = again.unwrap_or_else(|e| panic!("{}: {e}", found.schedule));
+                assert!(again.contains(found), "{}: {again:#?}", found.schedule);
+            }
+        }
+    }
+    verify(scenario, Search::Stateful)
+}
+
+fn names() -> [Mutex; 2] {
+    [Mutex::new("A", ()), Mutex::new("B", ())]
+}
+
+fn ab([a, b]: &[Mutex; 2]) {
+    let _a = a.lock();
+    let _b = b.lock();
+}
+
+fn ba([a, b]: &[Mutex; 2]) {
+    let _b = b.lock();
+    let _a = a.lock();
+}
+
+struct World {
+    locks: [Mutex; 2],
+    other: Mutex,
+    flag: Atomic,
+    timer: Timer,
+    work: Work,
+}
+
+fn world() -> Arc<World> {
+    Arc::new(World {
+        locks: names(),
+        other: Mutex::new("C", ()),
+        flag: Atomic::new("flag", 0),
+        timer: Timer::new("timer"),
+        work: Work::new("work"),
+    })
+}
+
+fn abba(name: &str) -> ScenarioBuilder<Arc<World>> {
+    Scenario::builder(name, world)
+        .thread("ab", |w: &Arc<World>| ab(&w.locks))
+        .thread("ba", |w: &Arc<World>| ba(&w.locks))
+}
+
+/// The lock order is settled by the deadlock, and the deadlock needs no more than its own steps. On
+/// shuttle it is found, too, though an execution has no end there.
+fn is_found(scenario: &Scenario) {
+    let found = scenario.verify(Engine::Shuttle).verdict;
+    assert!(matches!(found, Verdict::Refuted(_)), "{}: {found:?}", scenario.name());
+    let report = check(scenario);
+    let Verdict::Refuted(found) = &report.verdict else { panic!("{report}") };
+    assert_eq!(found[0].schedule.len(), 2, "{report}");
+    let settled: Vec<&Settled> = report.predictions.iter().map(|p| &p.settled).collect();
+    assert!(matches!(settled.as_slice(), [Settled::Feasible(_)]), "{report}");
+}
+
+fn deadlock() -> [ViolationKind; 1] {
+    [ViolationKind::deadlock(["A", "B"])]
+}
+
+#[test]
+fn two_threads_deadlock_beside_one_that_goes_on_for_ever() {
+    is_found(
+        &abba("forever").thread("loop", |w| forever(|| drop(w.other.lock()))).refuted(deadlock()),
+    );
+}
+
+#[test]
+fn two_threads_deadlock_beside_one_that_polls() {
+    is_found(
+        &abba("poll")
+            .thread("set", |w| w.flag.store(1))
+            .thread("poll", |w| poll("flag", || (w.flag.load() == 1).then_some(())))
+            .refuted(deadlock()),
+    );
+}
+
+fn rearm(w: &Arc<World>) {
+    let world = Arc::clone(w);
+    w.timer.mod_timer(move || rearm(&world));
+}
+
+#[test]
+fn two_threads_deadlock_beside_a_timer_that_arms_itself_again() {
+    is_found(&abba("timer").thread("arm", rearm).refuted(deadlock()));
+}
+
+fn queue_again(w: &Arc<World>) {
+    let world = Arc::clone(w);
+    w.work.queue_work(move || _ = queue_again(&world));
+}
+
+#[test]
+fn two_threads_deadlock_beside_periodic_work() {
+    is_found(&abba("work").thread("queue", queue_again).refuted(deadlock()));
+}
+
+/// Starvation is what fairness is needed for. Whoever deadlocks does not starve.
+#[test]
+fn a_deadlock_is_no_starvation() {
+    check(
+        &abba("starves")
+            .thread("loop", |w| forever(|| drop(w.other.lock())))
+            .nobody_starves()
+            .refuted(deadlock()),
+    );
+}
+
+/// The thread that polls would be helped by one that is stuck: the cycle is the others'.
+#[test]
+fn whoever_polls_for_a_deadlocked_thread_is_not_in_its_name() {
+    let scenario = Scenario::builder("helped", world)
+        .thread("ab", |w| {
+            ab(&w.locks);
+            w.flag.store(1);
+        })
+        .thread("ba", |w| ba(&w.locks))
+        .thread("poll", |w| poll("flag", || (w.flag.load() == 1).then_some(())))
+        .refuted(deadlock());
+    is_found(&scenario);
+}
+
+/// There is no cycle, and nobody to blame but who keeps the lock or does not set the flag.
+#[test]
+fn whoever_waits_for_good_without_a_cycle_is_named_by_what_it_waits_for() {
+    let keeps = Scenario::builder("keeps", world)
+        .thread("keeper", |w| {
+            w.locks[0].raw_lock();
+            forever(|| drop(w.other.lock()));
+        })
+        .thread("next", |w| drop(w.locks[0].lock()))
+        .refuted([ViolationKind::deadlock(["A"])]);
+    check(&keeps);
+    let polls = Scenario::builder("polls", world)
+        .thread("poll", |w| poll("flag", || (w.flag.load() == 1).then_some(())))
+        .thread("other", |w| _ = w.flag.load())
+        .refuted([ViolationKind::deadlock(["flag"])]);
+    check(&polls);
+    let sleeps = Scenario::builder("sleeps", || (WaitQueue::new("queue"), Atomic::new("flag", 0)))
+        .thread("sleeper", |(queue, flag)| queue.wait_event(|| flag.load() == 1))
+        .thread("other", |(_, flag)| forever(|| _ = flag.load()))
+        .refuted([ViolationKind::deadlock(["queue"])]);
+    check(&sleeps);
+}
+
+/// Who only waits behind a thread that sleeps for good has no part in the name.
+#[test]
+fn bystanders_are_not_in_the_name() {
+    let world = || (WaitQueue::new("queue"), Mutex::new("A", ()));
+    let scenario = Scenario::builder("bystander", world)
+        .thread("sleeper", |(queue, a)| {
+            let _a = a.lock();
+            queue.wait_event(|| false);
+        })
+        .thread("bystander", |(_, a)| drop(a.lock()))
+        .refuted([ViolationKind::deadlock(["queue"])]);
+    check(&scenario);
+}
+
+/// A semaphore's queue closes the cycle: a reader that holds it waits for a writer that waits for it.
+#[test]
+fn a_reader_deadlocks_with_itself_once_a_writer_waits_whatever_others_do() {
+    let scenario = Scenario::builder("reader", || (RwSem::new("S", ()), Mutex::new("C", ())))
+        .thread("reader", |(s, _)| {
+            let _outer = s.down_read();
+            let _inner = s.down_read();
+        })
+        .thread("writer", |(s, _)| drop(s.down_write()))
+        .thread("loop", |(_, c)| forever(|| drop(c.lock())))
+        .refuted([ViolationKind::deadlock(["S"])]);
+    check(&scenario);
+}
+
+/// A thread that has ended gives nothing back.
+#[test]
+fn a_lock_that_its_thread_has_taken_along_is_waited_for_for_good() {
+    let scenario = Scenario::builder("along", world)
+        .thread("ends", |w| w.locks[0].raw_lock())
+        .thread("next", |w| drop(w.locks[0].lock()))
+        .thread("loop", |w| forever(|| drop(w.other.lock())))
+        .refuted([ViolationKind::deadlock(["A"])]);
+    check(&scenario);
+}
+
+/// As long as somebody may come by, nobody waits for good: not at a lock, not at a flag, not asleep.
+#[test]
+fn whoever_is_helped_some_time_does_not_wait_for_good() {
+    let lock = Scenario::builder("lock", world)
+        .thread("T1", |w| forever(|| drop(w.other.lock())))
+        .thread("T2", |w| forever(|| drop(w.other.lock())))
+        .thread("T3", |w| drop(w.other.lock()))
+        .proved();
+    check(&lock);
+    let flag = Scenario::builder("flag", world)
+        .thread("poll", |w| poll("flag", || (w.flag.load() == 1).then_some(())))
+        .thread("toggles", |w| forever(|| [1, 0].into_iter().for_each(|value| w.flag.store(value))))
+        .proved();
+    check(&flag);
+    let world = || (WaitQueue::new("queue"), Atomic::new("flag", 0));
+    let sleeps = Scenario::builder("sleeps", world)
+        .thread("sleeper", |(queue, flag)| {
+            forever(|| {
+                queue.wait_event(|| flag.load() == 1);
+                flag.store(0);
+            })
+        })
+        .thread("waker", |(queue, flag)| {
+            forever(|| {
+                flag.store(1);
+                queue.wake_up_all();
+            })
+        })
+        .proved();
+    check(&sleeps);
+}
+
+/// Nothing but an unlock lies between two polls: the state in which the thread does not poll is one
+/// that the search steps over.
+#[test]
+fn a_poll_that_comes_to_an_end_is_no_wait_for_good_though_only_an_unlock_follows() {
+    let scenario = Scenario::builder("unlock", world)
+        .thread("poll", |w| {
+            forever(|| {
+                poll("flag", || {
+                    w.other.raw_lock();
+                    (w.flag.load() == 0).then_some(())
+                });
+                w.other.raw_unlock();
+            })
+        })
+        .proved();
+    check(&scenario);
+}
+
+/// A program that never repeats itself has no end, and the deadlock in it is found all the same.
+#[test]
+fn a_deadlock_is_found_where_the_rest_cannot_be_explored() {
+    let scenario = abba("count")
+        .thread("count", |w| {
+            loop {
+                w.flag.fetch_add(1);
+            }
+        })
+        .refuted(deadlock());
+    for search in [Search::Stateful, Search::Reduced, Search::Shortest, Search::Dpor] {
+        let mut limits = Limits::default();
+        (limits.search, limits.native_operations) = (search, 200);
+        let report =
+            scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()));
+        let Verdict::Refuted(found) = &report.verdict else { panic!("{search:?}: {report}") };
+        assert_eq!(found[0].violation.kind, deadlock()[0], "{search:?}: {report}");
+        assert!(!report.complete, "{search:?}: {report}");
+    }
+}
+
+/// A thread that one signal could save is not saved: nobody may count on it.
+#[test]
+fn an_optional_outcome_is_no_way_out() {
+    let scenario = Scenario::builder("signal", world)
+        .thread("ab", |w| {
+            let _a = w.locks[0].lock();
+            drop(w.locks[1].lock_interruptible());
+        })
+        .thread("ba", |w| ba(&w.locks))
+        .thread("loop", |w| forever(|| drop(w.other.lock())))
+        .refuted(deadlock());
+    check(&scenario);
+}
