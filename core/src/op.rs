@@ -65,7 +65,24 @@ impl Op {
 impl OpKind {
     /// Whether the operation leaves its object as it was.
     pub(crate) fn reads(self) -> bool {
-        matches!(self, Self::Load | Self::Use | Self::CallModule | Self::Join)
+        matches!(
+            self,
+            Self::Load | Self::Use | Self::CallModule | Self::Join | Self::WaitqueueActive
+        )
+    }
+
+    /// Whether it sleeps until somebody wakes it, or wakes for no reason: the last of its chance
+    /// ways. Nobody but the thread itself makes it sleep again once it can go on.
+    pub(crate) fn wakes_spuriously(self) -> bool {
+        matches!(
+            self,
+            Self::Sleep
+                | Self::SleepTimeout
+                | Self::SleepInterruptible
+                | Self::SleepKillable
+                | Self::CondvarSleep
+                | Self::CondvarSleepTimeout
+        )
     }
 
     /// Whether it waits for its one owner to let go, and then is the owner.
@@ -113,7 +130,8 @@ impl OpKind {
             | Self::Instruction
             | Self::SrcuReadUnlock
             | Self::RcuReadUnlock
-            | Self::CompleteAll => 0,
+            | Self::CompleteAll
+            | Self::NotifyOne => 0,
             _ => reply,
         }
     }
@@ -188,14 +206,36 @@ op_kinds! {
     RcuCallback => "rcu callback",
     /// `prepare_to_wait`: from here on a wake-up is not lost.
     PrepareToWait => "prepare_to_wait",
+    /// `prepare_to_wait_exclusive`: the same, for who wants to be woken alone.
+    PrepareToWaitExclusive => "prepare_to_wait_exclusive",
     /// `schedule`: sleep until woken.
     Sleep => "schedule",
+    /// `schedule_timeout`: sleep until woken, or until the time is up; yields whether it is.
+    SleepTimeout => "schedule_timeout",
+    /// `schedule` in `TASK_INTERRUPTIBLE`: yields whether a signal has ended it.
+    SleepInterruptible => "schedule (interruptible)",
+    /// `schedule` in `TASK_KILLABLE`: yields whether a fatal signal has ended it.
+    SleepKillable => "schedule (killable)",
     /// `finish_wait`: leave the queue.
     FinishWait => "finish_wait",
-    /// `wake_up`: wake the longest waiter.
+    /// `wake_up`: wake everybody who does not want to be woken alone, and one who does.
     WakeOne => "wake_up",
+    /// `wake_up_nr`: the same, with `a` of those who want to be woken alone.
+    WakeNr => "wake_up_nr",
     /// `wake_up_all`.
     WakeAll => "wake_up_all",
+    /// `waitqueue_active`: yields whether somebody is queued.
+    WaitqueueActive => "waitqueue_active",
+    /// `Condvar::wait`: from here on a notification is not lost.
+    CondvarWait => "Condvar::wait",
+    /// The rest of `Condvar::wait`: the sleep until notified.
+    CondvarSleep => "Condvar::wait (asleep)",
+    /// The same of `Condvar::wait_timeout`: yields whether the time is up.
+    CondvarSleepTimeout => "Condvar::wait_timeout (asleep)",
+    /// `Condvar::notify_one`: wakes any one waiter; yields whom.
+    NotifyOne => "Condvar::notify_one",
+    /// `Condvar::notify_all`.
+    NotifyAll => "Condvar::notify_all",
     /// An atomic load.
     Load => "atomic_read",
     /// An atomic store of `a`.

@@ -71,7 +71,9 @@ impl Event {
                 self.reply == REFUSED
             }
             OpKind::CompareExchange => self.reply != self.what.op.a,
-            OpKind::Sleep => true,
+            // Whoever has been woken is not in the queue any more.
+            OpKind::SleepTimeout | OpKind::CondvarSleepTimeout => self.reply == 0,
+            kind if kind.wakes_spuriously() => true,
             kind => kind.reads(),
         }
     }

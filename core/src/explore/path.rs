@@ -76,7 +76,10 @@ impl Node {
 }
 
 fn wakes_spuriously(what: &Enabled) -> bool {
-    what.op.kind == OpKind::Sleep && !what.sure
+    // Of the chance ways it is the last; a signal comes before.
+    let signal = matches!(what.op.kind, OpKind::SleepInterruptible | OpKind::SleepKillable)
+        && what.choice.way == 0;
+    what.op.kind.wakes_spuriously() && !what.sure && !signal
 }
 
 /// The present execution, as a path through the tree.

@@ -31,7 +31,7 @@ pub(super) fn ends(atomic: &mut Vec<ObjectId>, object: ObjectId) {
 fn sleeps(kind: OpKind) -> bool {
     use OpKind::{
         CancelWorkSync, DownRead, DownReadUnfair, DownWrite, DownWriteUnfair, FlushWork, Join,
-        Lock, LockInterruptible, Sleep, SynchronizeRcu, SynchronizeSrcu, WaitForCompletion,
+        Lock, LockInterruptible, SynchronizeRcu, SynchronizeSrcu, WaitForCompletion,
     };
     matches!(
         kind,
@@ -40,14 +40,13 @@ fn sleeps(kind: OpKind) -> bool {
             | DownReadUnfair
             | DownWrite
             | DownWriteUnfair
-            | Sleep
             | WaitForCompletion
             | SynchronizeRcu
             | SynchronizeSrcu
             | FlushWork
             | CancelWorkSync
             | Join
-    )
+    ) || kind.wakes_spuriously()
 }
 
 impl Observers {

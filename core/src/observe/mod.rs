@@ -443,8 +443,10 @@ fn wanted(kind: OpKind) -> Option<Mode> {
     use OpKind::*;
     match kind {
         Lock | LockInterruptible | SpinLock | DownWrite | DownWriteUnfair | SynchronizeSrcu
-        | SynchronizeRcu | Sleep | WaitForCompletion | DelTimerSync | FlushWork
-        | CancelWorkSync => Some(Mode::Exclusive),
+        | SynchronizeRcu | WaitForCompletion | DelTimerSync | FlushWork | CancelWorkSync => {
+            Some(Mode::Exclusive)
+        }
+        kind if kind.wakes_spuriously() => Some(Mode::Exclusive),
         DownRead => Some(Mode::Shared),
         DownReadUnfair => Some(Mode::SharedRecursive),
         _ => None,

@@ -112,12 +112,14 @@ fn result(event: &Event) -> Option<String> {
     let Some(reply) = event.reply else { return Some("violation".to_owned()) };
     let text = match (event.op.kind, reply) {
         (LockInterruptible, REFUSED) => "interrupted".to_owned(),
+        (SleepInterruptible | SleepKillable, 1) => "interrupted".to_owned(),
+        (SleepTimeout | CondvarSleepTimeout, 1) => "timed out".to_owned(),
         (TryLock | TryDownRead | TryDownWrite, REFUSED) => "busy".to_owned(),
         (TryLock | TryDownRead | TryDownWrite, _) => "taken".to_owned(),
         (DownRead | DownWrite, QUEUED) => "queued".to_owned(),
         (Load | Swap | FetchAdd | CompareExchange, value) => value.to_string(),
-        (KrefGetUnlessZero | TryModuleGet | DeleteModule, 0) => "no".to_owned(),
-        (KrefGetUnlessZero | TryModuleGet | DeleteModule, _) => "yes".to_owned(),
+        (KrefGetUnlessZero | TryModuleGet | DeleteModule | WaitqueueActive, 0) => "no".to_owned(),
+        (KrefGetUnlessZero | TryModuleGet | DeleteModule | WaitqueueActive, _) => "yes".to_owned(),
         (KrefPut, 1) => "last".to_owned(),
         _ => return None,
     };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::explore::Choice;
 use crate::machine::{Machine, Ready};
-use crate::op::{ObjectId, Op, OpKind, ThreadId};
+use crate::op::{ObjectId, Op, ThreadId};
 
 /// Who answers where an operation can end in more than one way.
 pub(crate) enum Chooser {
@@ -47,6 +47,8 @@ impl Chooser {
         Self::Turns { chosen: None, machines: Vec::new() }
     }
 
+    /// How `op` of `me` is to end, of the ways in which it can now, the sure ones first. If there is
+    /// no sure one, 0 means that it waits, and the lucky ones are numbered from 1.
     pub(super) fn ask(
         &mut self,
         me: ThreadId,
@@ -54,25 +56,33 @@ impl Chooser {
         ready: Ready,
         unexplored: &mut Option<String>,
     ) -> u8 {
-        let ways = ready.chance + 1;
+        let ways = ready.sure.max(1) + ready.chance;
         match self {
             Self::Random(draw) => draw(ways),
             Self::Turns { chosen, .. } => {
                 let mine = chosen.filter(|choice| choice.thread == me);
-                mine.map_or(0, |choice| (choice.way + 1).saturating_sub(ready.sure))
+                mine.map_or(0, |choice| choice.way + u8::from(ready.sure == 0))
             }
             Self::Given { answers, asked, count, woken } => {
-                if op.kind == OpKind::Sleep && woken.contains(&me) {
+                let spurious = op.kind.wakes_spuriously() && ready.chance > 0;
+                let again = spurious && woken.contains(&me);
+                if again {
                     // A waiter that wakes in vain asks again, for ever.
                     *unexplored = Some("a second spurious wake-up of one thread".to_owned());
+                }
+                let open = ways - u8::from(again);
+                if open == 1 {
                     return 0;
                 }
                 let number = count.entry(me).or_default();
                 let question = (me, *number);
                 *number += 1;
-                asked.insert(question, ways);
-                let answer = answers.get(&question).copied().unwrap_or(0);
-                if op.kind == OpKind::Sleep && answer > 0 {
+                // In another ordering the same question may have had more answers. One that it does
+                // not have here was tried as the last of those that it has.
+                let most = asked.entry(question).or_default();
+                *most = open.max(*most);
+                let answer = answers.get(&question).copied().unwrap_or(0).min(open - 1);
+                if spurious && answer == ways - 1 {
                     woken.insert(me);
                 }
                 answer

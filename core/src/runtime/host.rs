@@ -185,7 +185,7 @@ impl Host {
         self.inner().observers.announce(me, object, op, at);
     }
 
-    /// Which of the lucky ways is taken, from 1; or 0 for none of them.
+    /// How an operation ends that can end in several ways: see [`Chooser::ask`].
     pub(crate) fn ask(&self, me: ThreadId, op: Op, ready: Ready) -> u8 {
         let inner = &mut *self.inner();
         inner.chooser.ask(me, op, ready, &mut inner.unexplored)

@@ -26,7 +26,7 @@ pub(crate) use host::Host;
 pub(crate) use host::Wish;
 
 use std::cell::RefCell;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -135,6 +135,15 @@ pub(crate) fn host() -> Option<Arc<Host>> {
         Runtime::Loom(host) => host,
         #[cfg(feature = "shuttle")]
         Runtime::Shuttle(host) => host,
+    }
+}
+
+/// One of `ways`, for a thread that no engine decides for. loom wants the same every time, so
+/// inside of anybody's own `loom::model(..)` it is the first.
+pub(crate) fn draw(ways: u8) -> u8 {
+    match current() {
+        Runtime::Std => (RandomState::new().hash_one(()) % u64::from(ways)) as u8,
+        _ => 0,
     }
 }
 

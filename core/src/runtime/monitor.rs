@@ -17,7 +17,7 @@ macro_rules! monitor {
             use $($root)+::sync::{Condvar, Mutex};
 
             use super::host::Host;
-            use crate::machine::Machine;
+            use crate::machine::{Machine, Ready};
             use crate::object::{Object, Place};
             use crate::op::{ObjectId, Op, ThreadId};
 
@@ -122,21 +122,21 @@ macro_rules! monitor {
                     let mut state = self.state.lock().unwrap();
                     // A signal or a spurious wake-up that comes while the thread waits shows
                     // nothing that one which comes at once does not: the wait changes nothing.
-                    let ready = state.machine.ready(me, op);
-                    let luck = match &self.host {
-                        Some(host) if ready.chance > 0 && me != ThreadId::SETUP => {
-                            host.ask(me, op, ready)
-                        }
-                        _ => 0,
-                    };
+                    let mut ready = state.machine.ready(me, op);
+                    let mut answer = self.answer(me, op, ready);
+                    let lucky = answer >= ready.sure.max(1);
                     let alone = self.host.is_some() && me == ThreadId::SETUP;
                     assert!(!alone || ready.sure > 0, "{} {}", op.kind, super::ALONE);
-                    let way = if luck > 0 { ready.sure + luck - 1 } else { 0 };
-                    while luck == 0 && state.machine.ready(me, op).sure == 0 {
-                        state.waiting += 1;
-                        state = self.changed.wait(state).unwrap();
-                        state.waiting -= 1;
+                    if ready.sure == 0 && !lucky {
+                        while ready.sure == 0 {
+                            state.waiting += 1;
+                            state = self.changed.wait(state).unwrap();
+                            state.waiting -= 1;
+                            ready = state.machine.ready(me, op);
+                        }
+                        answer = self.answer(me, op, Ready { chance: 0, ..ready });
                     }
+                    let way = if lucky && ready.sure == 0 { answer - 1 } else { answer };
                     let result = state.machine.apply(me, op, way);
                     if let (Some(host), Ok(reply)) = (&self.host, result) {
                         host.complete(me, self.id, way, reply, &*state.machine);
@@ -150,6 +150,17 @@ macro_rules! monitor {
                         (Ok(reply), _) => (reply, then.expect("done after every reply")),
                         (Err(fault), Some(host)) => host.fault(me, way, fault),
                         (Err(fault), None) => panic!("{}: {fault:?}", op.kind),
+                    }
+                }
+
+                /// How `op` is to end, where it can end in several ways.
+                fn answer(&self, me: ThreadId, op: Op, ready: Ready) -> u8 {
+                    let several = ready.sure.max(1) + ready.chance > 1;
+                    match &self.host {
+                        _ if !several || me == ThreadId::SETUP => 0,
+                        Some(host) => host.ask(me, op, ready),
+                        None if ready.sure > 1 => super::draw(ready.sure),
+                        None => 0,
                     }
                 }
 

@@ -1,4 +1,4 @@
-//! The kernel's synchronisation objects, one file each.
+//! The kernel's synchronisation objects, one file each, and the condition variable of user space.
 //!
 //! Every type here is a handle on a small state machine and works under every engine. An object that
 //! is made while an engine runs a scenario belongs to that execution. Outside of any engine, objects
@@ -8,6 +8,7 @@
 mod again;
 mod atomic;
 mod completion;
+mod condvar;
 mod ghost;
 mod hardware;
 mod holders;
@@ -31,6 +32,7 @@ mod work;
 
 pub use atomic::Atomic;
 pub use completion::Completion;
+pub use condvar::Condvar;
 pub use ghost::Ghost;
 pub use hardware::Hardware;
 pub use kref::Kref;

@@ -98,13 +98,13 @@ impl<T> fmt::Debug for Mutex<T> {
     }
 }
 
-/// The signal that ended a [`Mutex::lock_interruptible`].
+/// The signal that ended a wait, such as a [`Mutex::lock_interruptible`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Interrupted;
 
 impl fmt::Display for Interrupted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("interrupted by a signal before the mutex was taken")
+        f.write_str("interrupted by a signal")
     }
 }
 
@@ -119,11 +119,16 @@ pub struct MutexGuard<'a, T: Value> {
     at: &'static Location<'static>,
 }
 
-impl<T: Value> MutexGuard<'_, T> {
+impl<'a, T: Value> MutexGuard<'a, T> {
     /// `mutex_unlock`.
     #[track_caller]
     pub fn unlock(mut self) {
         self.at = Location::caller();
+    }
+
+    /// The mutex that is held.
+    pub(super) fn mutex(&self) -> &'a Mutex<T> {
+        self.mutex
     }
 }
 

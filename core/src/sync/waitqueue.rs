@@ -7,13 +7,16 @@ use smallvec::SmallVec;
 
 use crate::data::Value;
 use crate::machine::{Fault, Machine, Ready};
-use crate::object::Object;
+use crate::object::{Object, Place};
 use crate::op::{Op, OpKind, ThreadId};
 use crate::runtime;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Interrupted, Mutex, MutexGuard};
 
 /// What a thread knows that has slept, and forgotten everything since it began to wait.
 const SLEPT: u64 = u64::MAX;
+
+/// What a sleep yields that a signal has ended, or the time.
+const CUT_SHORT: u64 = 1;
 
 /// The kernel's `wait_queue_head_t`.
 ///
@@ -30,8 +33,40 @@ const SLEPT: u64 = u64::MAX;
 /// wait.wake_up_all();
 /// # });
 /// ```
+///
+/// # Who is woken
+///
+/// The rules are those of `kernel/sched/wait.c` and `include/linux/wait.h`, v6.6. A waiter is
+/// *exclusive* if it wants to be woken alone. The others are queued at the head, it is queued at
+/// the tail (`prepare_to_wait`, `prepare_to_wait_exclusive`); one that is queued already keeps its
+/// place. A wake-up goes through the queue from the head and wakes everybody, until it has woken as
+/// many exclusive waiters as it is for (`__wake_up_common`): `wake_up` one, `wake_up_nr` as many as
+/// it says, `wake_up_all` all of them. Who is woken leaves the queue
+/// (`autoremove_wake_function`). Who does not sleep any more, because it woke for another reason,
+/// is not woken: it stays, and does not count.
+///
+/// # What is left out
+///
+/// - In the kernel a thread sleeps or runs, whatever it waits for. Here it sleeps on one queue and
+///   may run on another, so a `schedule` between `prepare_to_wait` on two queues, as in `poll`, is
+///   ended by a wake-up on the one that it names only.
+/// - A condition that sleeps itself, on a contended mutex, lets the thread go round once more in the
+///   kernel. Here it does not.
+/// - There is no time: the time of a wait can be up at any moment.
+/// - A signal comes while the thread sleeps. One that was pending before does no more than that.
 pub struct WaitQueue {
     object: Object,
+}
+
+/// How a waiter sleeps.
+#[derive(Clone, Copy)]
+struct Manner {
+    prepare: OpKind,
+    sleep: OpKind,
+}
+
+impl Manner {
+    const PLAIN: Self = Self { prepare: OpKind::PrepareToWait, sleep: OpKind::Sleep };
 }
 
 impl WaitQueue {
@@ -44,19 +79,125 @@ impl WaitQueue {
     /// after each wake-up, and must be a function of the world alone.
     #[track_caller]
     pub fn wait_event(&self, condition: impl Fn() -> bool) {
+        // The kernel looks at the condition once before it queues the thread. Who is woken with
+        // everybody else takes nobody's wake-up away by being queued for nothing, so that look
+        // would show nothing.
+        self.wait_until(Manner::PLAIN, condition, Location::caller());
+    }
+
+    /// `wait_event` of an exclusive waiter, as `wait_event_interruptible_exclusive` without the
+    /// signal.
+    ///
+    /// Whoever takes the condition away from the others has to pass the wake-up on if it does not
+    /// use it up: it is the only one that has been woken.
+    ///
+    /// ```
+    /// # selvedge_core::doctest(|| {
+    /// use selvedge_core::sync::{Atomic, WaitQueue};
+    /// let tokens = Atomic::new("tokens", 1);
+    /// let wait = WaitQueue::new("token_wait");
+    /// wait.wait_event_exclusive(|| tokens.load() > 0);
+    /// # });
+    /// ```
+    #[track_caller]
+    pub fn wait_event_exclusive(&self, condition: impl Fn() -> bool) {
+        let before = runtime::history();
+        // Nobody is queued who need not be: it might be woken, and that would be the only wake-up.
+        if condition() {
+            return;
+        }
+        runtime::rewind(before);
+        runtime::learnt(SLEPT);
+        let manner = Manner { prepare: OpKind::PrepareToWaitExclusive, ..Manner::PLAIN };
+        self.wait_until(manner, condition, Location::caller());
+    }
+
+    /// `wait_event_timeout`: as [`wait_event`](Self::wait_event), but not for ever. Whether the
+    /// condition held in the end: it is looked at once more when the time is up, and if it holds
+    /// then the wait was not in vain (`___wait_cond_timeout`).
+    ///
+    /// ```
+    /// # selvedge_core::doctest(|| {
+    /// use selvedge_core::sync::{Atomic, WaitQueue};
+    /// let reset = Atomic::new("reset_done", 0);
+    /// let wait = WaitQueue::new("reset_wait");
+    /// assert!(!wait.wait_event_timeout(|| reset.load() == 1));
+    /// # });
+    /// ```
+    #[track_caller]
+    pub fn wait_event_timeout(&self, condition: impl Fn() -> bool) -> bool {
+        let manner = Manner { sleep: OpKind::SleepTimeout, ..Manner::PLAIN };
         let at = Location::caller();
+        if self.wait_until(manner, &condition, at) {
+            return true;
+        }
+        self.object.perform(Op::new(OpKind::PrepareToWait), at);
+        let holds = condition();
+        self.object.perform(Op::new(OpKind::FinishWait), at);
+        holds
+    }
+
+    /// `wait_event_interruptible`: as [`wait_event`](Self::wait_event), but a signal ends the
+    /// wait too.
+    ///
+    /// # Errors
+    ///
+    /// [`Interrupted`] if a signal came, and the condition does not hold even then. The kernel's
+    /// callers return `-ERESTARTSYS` for it.
+    #[track_caller]
+    pub fn wait_event_interruptible(
+        &self,
+        condition: impl Fn() -> bool,
+    ) -> Result<(), Interrupted> {
+        self.wait_for_signal(OpKind::SleepInterruptible, condition, Location::caller())
+    }
+
+    /// `wait_event_killable`: as [`wait_event`](Self::wait_event), but a fatal signal ends the wait
+    /// too.
+    ///
+    /// # Errors
+    ///
+    /// [`Interrupted`], as for [`wait_event_interruptible`](Self::wait_event_interruptible).
+    #[track_caller]
+    pub fn wait_event_killable(&self, condition: impl Fn() -> bool) -> Result<(), Interrupted> {
+        self.wait_for_signal(OpKind::SleepKillable, condition, Location::caller())
+    }
+
+    fn wait_for_signal(
+        &self,
+        sleep: OpKind,
+        condition: impl Fn() -> bool,
+        at: Place,
+    ) -> Result<(), Interrupted> {
+        if self.wait_until(Manner { sleep, ..Manner::PLAIN }, &condition, at) {
+            return Ok(());
+        }
+        // Whoever has a signal leaves the queue first and looks at the condition then, so that no
+        // wake-up goes to somebody who gives up (`prepare_to_wait_event`).
+        self.object.perform(Op::new(OpKind::FinishWait), at);
+        if condition() { Ok(()) } else { Err(Interrupted) }
+    }
+
+    /// Sleeps in this manner until `condition` holds, and leaves the queue; or until the sleep is
+    /// cut short, which is said.
+    fn wait_until(&self, manner: Manner, condition: impl Fn() -> bool, at: Place) -> bool {
         // Each round starts from what was known before the first: `condition` carries nothing
         // over. So any number of wake-ups in vain leads back to a state that was seen before.
         let start = runtime::history();
         loop {
-            self.object.perform(Op::new(OpKind::PrepareToWait), at);
+            self.object.perform(Op::new(manner.prepare), at);
             if condition() {
                 break;
             }
-            self.object.perform(Op::new(OpKind::Sleep), at);
+            let cut_short = self.object.perform(Op::new(manner.sleep), at) == CUT_SHORT;
             runtime::rewind(start);
+            if cut_short {
+                runtime::learnt(SLEPT);
+                return false;
+            }
         }
         self.object.perform(Op::new(OpKind::FinishWait), at);
+        true
     }
 
     /// `wait_event_cmd` with a mutex that is released for as long as the thread sleeps, and held
@@ -93,8 +234,15 @@ impl WaitQueue {
         self.object.perform(Op::new(OpKind::PrepareToWait), Location::caller());
     }
 
+    /// `prepare_to_wait_exclusive`: the same, for a waiter that is to be woken alone.
+    #[track_caller]
+    pub fn prepare_to_wait_exclusive(&self) {
+        self.object.perform(Op::new(OpKind::PrepareToWaitExclusive), Location::caller());
+    }
+
     /// `schedule` after [`prepare_to_wait`](Self::prepare_to_wait): sleeps until woken, or
-    /// until a spurious wake-up.
+    /// until a spurious wake-up. A thread that has not prepared, or has been woken since, does not
+    /// sleep.
     #[track_caller]
     pub fn schedule(&self) {
         self.object.perform(Op::new(OpKind::Sleep), Location::caller());
@@ -106,16 +254,31 @@ impl WaitQueue {
         self.object.perform(Op::new(OpKind::FinishWait), Location::caller());
     }
 
-    /// `wake_up`: wakes the waiter that has waited longest, if there is one.
+    /// `wake_up`: wakes every waiter that is not exclusive, and the exclusive one that has waited
+    /// longest.
     #[track_caller]
     pub fn wake_up(&self) {
         self.object.perform(Op::new(OpKind::WakeOne), Location::caller());
+    }
+
+    /// `wake_up_nr`: wakes every waiter that is not exclusive, and `nr` exclusive ones. As in the
+    /// kernel, 0 is everybody.
+    #[track_caller]
+    pub fn wake_up_nr(&self, nr: u32) {
+        self.object.perform(Op::with(OpKind::WakeNr, u64::from(nr)), Location::caller());
     }
 
     /// `wake_up_all`: wakes every waiter.
     #[track_caller]
     pub fn wake_up_all(&self) {
         self.object.perform(Op::new(OpKind::WakeAll), Location::caller());
+    }
+
+    /// `waitqueue_active`: whether somebody is queued. Memory is sequentially consistent here, so
+    /// the barrier that the kernel asks for in front of it is not missed.
+    #[track_caller]
+    pub fn waitqueue_active(&self) -> bool {
+        self.object.perform(Op::new(OpKind::WaitqueueActive), Location::caller()) == 1
     }
 
     /// Declares that this thread will wake the sleepers: it sets the flag they wait for.
@@ -142,53 +305,80 @@ impl fmt::Debug for WaitQueue {
     }
 }
 
+#[derive(Clone, Copy)]
+struct Waiter {
+    thread: ThreadId,
+    exclusive: bool,
+    /// Whether it has been told to sleep, and by nobody to wake.
+    sleeps: bool,
+}
+
 #[derive(Clone)]
 struct State {
-    /// Who waits, longest first, and whether it has been woken.
-    waiting: SmallVec<[(ThreadId, bool); 4]>,
+    /// Who is queued, from the head. Whoever is not runs.
+    waiting: SmallVec<[Waiter; 4]>,
 }
 
 impl State {
     fn place(&self, me: ThreadId) -> Option<usize> {
-        self.waiting.iter().position(|(t, _)| *t == me)
+        self.waiting.iter().position(|waiter| waiter.thread == me)
     }
 
-    fn woken(&self, me: ThreadId) -> bool {
-        // Whoever sleeps without being queued sleeps until a spurious wake-up.
-        self.place(me).is_some_and(|place| self.waiting[place].1)
+    fn sleeps(&self, me: ThreadId) -> bool {
+        self.place(me).is_some_and(|place| self.waiting[place].sleeps)
+    }
+
+    fn prepare(&mut self, me: ThreadId, exclusive: bool) {
+        let waiter = Waiter { thread: me, exclusive, sleeps: true };
+        match self.place(me) {
+            Some(place) => self.waiting[place] = waiter,
+            None if exclusive => self.waiting.push(waiter),
+            None => self.waiting.insert(0, waiter),
+        }
+    }
+
+    /// Goes through the queue until `nr` exclusive waiters have been woken.
+    fn wake(&mut self, mut nr: u64) {
+        self.waiting.retain(|waiter| {
+            let wakes = waiter.sleeps && nr > 0;
+            nr -= u64::from(wakes && waiter.exclusive);
+            !wakes
+        });
+    }
+
+    /// The thread wakes without having been woken; it stays in the queue.
+    fn wake_alone(&mut self, me: ThreadId) {
+        if let Some(place) = self.place(me) {
+            self.waiting[place].sleeps = false;
+        }
     }
 }
 
 impl Machine for State {
     fn ready(&self, me: ThreadId, op: Op) -> Ready {
         match op.kind {
-            OpKind::Sleep if self.woken(me) => Ready::YES,
+            kind if !kind.wakes_spuriously() || !self.sleeps(me) => Ready::YES,
             OpKind::Sleep => Ready::NO.or_chance(),
-            _ => Ready::YES,
+            // Time passes, whatever else happens.
+            OpKind::SleepTimeout => Ready::YES.or_chance(),
+            _ => Ready::NO.or_chance().or_chance(),
         }
     }
 
-    fn apply(&mut self, me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
+    fn apply(&mut self, me: ThreadId, op: Op, way: u8) -> Result<u64, Fault> {
         match op.kind {
-            // A wake-up takes the waiter off the queue, so it comes back last; one that woke
-            // spuriously has kept its place.
-            OpKind::PrepareToWait if self.place(me).is_some() && !self.woken(me) => {}
-            OpKind::PrepareToWait => {
-                self.waiting.retain(|(t, _)| *t != me);
-                self.waiting.push((me, false));
+            OpKind::PrepareToWait => self.prepare(me, false),
+            OpKind::PrepareToWaitExclusive => self.prepare(me, true),
+            OpKind::FinishWait => self.waiting.retain(|waiter| waiter.thread != me),
+            OpKind::WakeOne => self.wake(1),
+            OpKind::WakeNr if op.a > 0 => self.wake(op.a),
+            OpKind::WakeAll | OpKind::WakeNr => self.wake(u64::MAX),
+            OpKind::WaitqueueActive => return Ok(u64::from(!self.waiting.is_empty())),
+            kind if kind.wakes_spuriously() => {
+                let cut_short = kind != OpKind::Sleep && self.sleeps(me) && way == 0;
+                self.wake_alone(me);
+                return Ok(if cut_short { CUT_SHORT } else { 0 });
             }
-            OpKind::FinishWait => {
-                if let Some(place) = self.place(me) {
-                    self.waiting.remove(place);
-                }
-            }
-            OpKind::WakeOne => {
-                if let Some(waiter) = self.waiting.iter_mut().find(|(_, woken)| !woken) {
-                    waiter.1 = true;
-                }
-            }
-            OpKind::WakeAll => self.waiting.iter_mut().for_each(|(_, woken)| *woken = true),
-            OpKind::Sleep => {}
             other => unreachable!("{other} is no operation of a wait queue"),
         }
         Ok(0)
@@ -196,6 +386,8 @@ impl Machine for State {
 
     fn encode(&self, key: &mut Vec<u64>) {
         key.push(self.waiting.len() as u64);
-        key.extend(self.waiting.iter().map(|(t, woken)| t.index() as u64 * 2 + u64::from(*woken)));
+        key.extend(self.waiting.iter().map(|Waiter { thread, exclusive, sleeps }| {
+            thread.index() as u64 * 4 + u64::from(*exclusive) * 2 + u64::from(*sleeps)
+        }));
     }
 }

@@ -1,7 +1,9 @@
 //! Small programs whose verdict is known, on every engine.
 
 mod atomic;
+mod condvar;
 mod makers;
+mod wakeups;
 mod weak;
 
 use std::ops::ControlFlow;

@@ -3,7 +3,7 @@
 //! Nothing here is shared with the library. What a lock does is said a second time, as simply
 //! as possible, and the search keeps whole states instead of histories.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::program::{Final, Instr, Outcome, Program, Step, learnt};
 use super::waits;
@@ -44,8 +44,9 @@ pub(super) struct State {
     pub(super) mutexes: Vec<Mutex>,
     pub(super) sems: Vec<Sem>,
     pub(super) atomics: Vec<u64>,
-    /// Who waits, the longest first, and whether it has been woken.
-    queues: Vec<Vec<(usize, bool)>>,
+    /// Whom `schedule` does not let go on. Nobody here wants to be woken alone, so a wake-up is for
+    /// all of them, and in which order they are queued nobody sees.
+    asleep: Vec<BTreeSet<usize>>,
     /// The threads that have been started, in this order.
     pub(super) started: Vec<usize>,
     /// How many of them have run up to their first operation.
@@ -141,7 +142,7 @@ impl State {
             mutexes: vec![Mutex::default(); program.mutexes],
             sems: vec![Sem::default(); program.sems],
             atomics: vec![0; program.atomics],
-            queues: vec![Vec::new(); program.queues],
+            asleep: vec![BTreeSet::new(); program.queues],
             started: (0..program.started).collect(),
             settled: 0,
         };
@@ -243,11 +244,9 @@ impl State {
                 self.threads[me].log.push(0);
                 Some(Phase::Begin)
             }
-            Instr::Schedule(q) if !self.woken(q, me) => Some(Phase::Begin),
-            Instr::WaitForAtomic(q, _) | Instr::WaitForData(q, _)
-                if phase == Phase::Sleep && !self.woken(q, me) =>
-            {
-                Some(Phase::Begin)
+            Instr::Schedule(q) => self.asleep[q].remove(&me).then_some(Phase::Begin),
+            Instr::WaitForAtomic(q, _) | Instr::WaitForData(q, _) if phase == Phase::Sleep => {
+                self.asleep[q].remove(&me).then_some(Phase::Begin)
             }
             _ => None,
         }
@@ -287,15 +286,10 @@ impl State {
             Instr::WaitForAtomic(q, _) | Instr::WaitForData(q, _) => {
                 return self.wait_event(me, q, instr);
             }
-            Instr::Prepare(q) => self.prepare(q, me),
-            Instr::Schedule(q) => self.woken(q, me).then_some(())?,
-            Instr::Finish(q) => self.queues[q].retain(|(waiter, _)| *waiter != me),
-            Instr::WakeUp(q) => {
-                if let Some(waiter) = self.queues[q].iter_mut().find(|(_, woken)| !woken) {
-                    waiter.1 = true;
-                }
-            }
-            Instr::WakeUpAll(q) => self.queues[q].iter_mut().for_each(|waiter| waiter.1 = true),
+            Instr::Prepare(q) => _ = self.asleep[q].insert(me),
+            Instr::Schedule(q) => self.runs(q, me).then_some(())?,
+            Instr::Finish(q) => _ = self.asleep[q].remove(&me),
+            Instr::WakeUp(q) | Instr::WakeUpAll(q) => self.asleep[q].clear(),
             Instr::Join(child) => self.threads[me].children.retain(|started| *started != child),
             Instr::Look | Instr::Add(_) | Instr::Spawn(_) => {
                 unreachable!("{instr:?} is seen by nobody else")
@@ -355,22 +349,15 @@ impl State {
         }
     }
 
-    fn woken(&self, q: usize, me: usize) -> bool {
-        self.queues[q].contains(&(me, true))
-    }
-
-    fn prepare(&mut self, q: usize, me: usize) {
-        if !self.queues[q].contains(&(me, false)) {
-            self.queues[q].retain(|(waiter, _)| *waiter != me);
-            self.queues[q].push((me, false));
-        }
+    fn runs(&self, q: usize, me: usize) -> bool {
+        !self.asleep[q].contains(&me)
     }
 
     fn wait_event(&mut self, me: usize, q: usize, instr: Instr) -> Option<Phase> {
         let after_check = |holds| if holds { Phase::Leave } else { Phase::Sleep };
         match (self.threads[me].phase, instr) {
             (Phase::Begin, _) => {
-                self.prepare(q, me);
+                self.asleep[q].insert(me);
                 Some(Phase::Check)
             }
             (Phase::Check, Instr::WaitForAtomic(_, a)) => Some(after_check(self.atomics[a] != 0)),
@@ -383,9 +370,9 @@ impl State {
                 self.mutexes[m].owner = None;
                 Some(after_check(self.mutexes[m].value != 0))
             }
-            (Phase::Sleep, _) => self.woken(q, me).then_some(Phase::Begin),
+            (Phase::Sleep, _) => self.runs(q, me).then_some(Phase::Begin),
             (Phase::Leave, _) => {
-                self.queues[q].retain(|(waiter, _)| *waiter != me);
+                self.asleep[q].remove(&me);
                 Some(Phase::Begin)
             }
             (phase, instr) => unreachable!("{phase:?} is no phase of {instr:?}"),

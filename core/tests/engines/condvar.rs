@@ -1,0 +1,164 @@
+//! Condition variables: lost notifications, and ones that wake the wrong thread.
+
+use selvedge_core::sync::{Atomic, Condvar, Ghost, Mutex};
+use selvedge_core::{Engine, Expected, Scenario, ScenarioBuilder, ViolationKind};
+
+use super::{check, deadlock, same_traces};
+
+/// On loom and on shuttle each thread wakes spuriously at most once, so they prove nothing.
+fn proved(scenario: ScenarioBuilder<impl Send + Sync + 'static>) {
+    let scenario = scenario.proved().on(Engine::Loom, Expected::Inconclusive);
+    let scenario = scenario.loom_executions_max(2_000);
+    check(&scenario.on(Engine::Shuttle, Expected::Inconclusive));
+}
+
+/// loom would need more than its executions.
+fn slow_on_loom(scenario: Scenario) -> Scenario {
+    scenario.on(Engine::Loom, Expected::Inconclusive).loom_executions_max(2_000)
+}
+
+/// T3 may wake T2, which waits for something else, and then nobody wakes T1. That takes the wrong
+/// choice of who is notified.
+#[test]
+fn the_wrong_waiter_is_notified() {
+    #[derive(Hash, Default)]
+    struct Data {
+        stage: bool,
+        go1: bool,
+        go2: bool,
+    }
+    let world = || (Mutex::new("M", Data::default()), Condvar::new("C"));
+    let scenario = |notify: fn(&Condvar)| {
+        Scenario::builder("wrong-waiter", world)
+            .thread("T1", move |(m, c)| {
+                let mut data = m.lock();
+                data.stage = true;
+                let mut data = c.wait_while(data, |data| !data.go1);
+                data.go2 = true;
+                data.unlock();
+                notify(c);
+            })
+            .thread("T2", |(m, c)| {
+                let data = m.lock();
+                if data.stage {
+                    drop(c.wait_while(data, |data| !data.go2));
+                }
+            })
+            .thread("T3", move |(m, c)| {
+                let mut data = m.lock();
+                data.go1 = true;
+                if data.stage {
+                    notify(c);
+                }
+            })
+    };
+    let one = scenario(Condvar::notify_one).refuted(deadlock(["C"]));
+    check(&slow_on_loom(one));
+    proved(scenario(Condvar::notify_all));
+}
+
+/// The flag is set without the lock, so it may be set between the look and the wait.
+#[test]
+fn a_notification_without_the_lock_is_lost() {
+    let world = || (Mutex::new("M", ()), Condvar::new("C"), Atomic::new("flag", 0));
+    let park = |locked: bool| {
+        Scenario::builder("park", world)
+            .thread("park", |(m, c, flag)| {
+                drop(c.wait_while(m.lock(), |()| flag.load() == 0));
+            })
+            .thread("unpark", move |(m, c, flag)| {
+                if locked {
+                    let _held = m.lock();
+                    flag.store(1);
+                } else {
+                    flag.store(1);
+                }
+                c.notify_one();
+            })
+    };
+    let lost = park(false).refuted(deadlock(["C"]));
+    check(&lost);
+    same_traces(&lost);
+    proved(park(true));
+}
+
+/// One condition variable for both "not full" and "not empty": a producer may wake a producer.
+#[test]
+fn a_bounded_buffer_needs_two_condition_variables() {
+    let world = || (Mutex::new("buffer", 0_u32), Condvar::new("C"), Condvar::new("not empty"));
+    type World = (Mutex<u32>, Condvar, Condvar);
+    type Which = fn(&World) -> &Condvar;
+    let scenario = |not_empty: Which| {
+        let produce = move |w: &World| {
+            let mut items = w.1.wait_while(w.0.lock(), |items| *items == 1);
+            *items += 1;
+            items.unlock();
+            not_empty(w).notify_one();
+        };
+        Scenario::builder("buffer", world).thread("P1", produce).thread("P2", produce).thread(
+            "C",
+            move |w| {
+                for _ in 0..2 {
+                    let mut items = not_empty(w).wait_while(w.0.lock(), |items| *items == 0);
+                    *items -= 1;
+                    items.unlock();
+                    w.1.notify_one();
+                }
+            },
+        )
+    };
+    check(&slow_on_loom(scenario(|w| &w.1).refuted(deadlock(["C"]))));
+    proved(scenario(|w| &w.2));
+}
+
+#[test]
+fn a_wait_with_a_time_says_whether_it_is_up() {
+    let world = || (Mutex::new("M", false), Condvar::new("C"), Ghost::new("timed out", 0));
+    let scenario = || {
+        Scenario::builder("time", world)
+            .thread("T", |(m, c, times)| {
+                let guard = m.lock();
+                if !*guard {
+                    let (guard, timed_out) = c.wait_timeout(guard);
+                    if timed_out {
+                        times.update(|n| *n += 1);
+                    }
+                    drop(guard);
+                }
+            })
+            .thread("N", |(m, c, _)| {
+                *m.lock() = true;
+                c.notify_one();
+            })
+    };
+    check(&scenario().proved());
+    let never = |(_, _, times): &(Mutex<bool>, Condvar, Ghost<i32>)| {
+        times.check("never", |n| if *n == 0 { Ok(()) } else { Err("in vain".into()) });
+    };
+    check(&scenario().finally(never).refuted([ViolationKind::invariant("never")]));
+}
+
+/// Both waiters are notified; a third notification finds nobody.
+#[test]
+fn every_notification_is_for_another_waiter() {
+    let world = || (Mutex::new("M", (0, 0)), Condvar::new("C"));
+    let wait = |(m, c): &(Mutex<(u32, u32)>, Condvar)| {
+        let mut data = m.lock();
+        data.0 += 1;
+        drop(c.wait_while(data, |(_, go)| *go == 0));
+    };
+    let scenario = |times: u32| {
+        Scenario::builder("each", world).thread("A", wait).thread("B", wait).thread(
+            "N",
+            move |(m, c)| {
+                m.lock().1 = 1;
+                (0..times).for_each(|_| c.notify_one());
+            },
+        )
+    };
+    let one = scenario(1).refuted(deadlock(["C"]));
+    check(&one);
+    same_traces(&one);
+    proved(scenario(2));
+    proved(scenario(3));
+}

@@ -1,0 +1,284 @@
+//! Whom a wake-up wakes, and what else ends a sleep.
+
+use selvedge_core::sync::{Atomic, Ghost, Mutex, WaitQueue};
+use selvedge_core::{Engine, Expected, Scenario, ScenarioBuilder, ViolationKind};
+
+use super::{check, deadlock, same_traces};
+
+type World = (Atomic, WaitQueue);
+
+fn world() -> World {
+    (Atomic::new("flag", 0), WaitQueue::new("wait"))
+}
+
+/// On loom and on shuttle each thread wakes spuriously at most once, so they prove nothing.
+fn proved(scenario: ScenarioBuilder<impl Send + Sync + 'static>) {
+    let scenario = scenario.proved().on(Engine::Loom, Expected::Inconclusive);
+    let scenario = scenario.loom_executions_max(2_000);
+    check(&scenario.on(Engine::Shuttle, Expected::Inconclusive));
+}
+
+/// Two who wait for the flag in this way, and one who sets it and wakes them.
+fn two_waiters(wait: fn(&World), wake: fn(&WaitQueue)) -> ScenarioBuilder<World> {
+    Scenario::builder("two", world).thread("A", wait).thread("B", wait).thread("C", move |w| {
+        w.0.store(1);
+        wake(&w.1);
+    })
+}
+
+fn shared((flag, wait): &World) {
+    wait.wait_event(|| flag.load() == 1);
+}
+
+fn exclusive((flag, wait): &World) {
+    wait.wait_event_exclusive(|| flag.load() == 1);
+}
+
+#[test]
+fn a_wake_up_is_for_everybody_who_does_not_want_to_be_alone() {
+    proved(two_waiters(shared, WaitQueue::wake_up));
+    proved(two_waiters(shared, WaitQueue::wake_up_all));
+}
+
+#[test]
+fn a_wake_up_is_for_one_who_wants_to_be_alone() {
+    let one = two_waiters(exclusive, WaitQueue::wake_up).refuted(deadlock(["wait"]));
+    check(&one);
+    same_traces(&one);
+    check(&two_waiters(exclusive, |wait| wait.wake_up_nr(1)).refuted(deadlock(["wait"])));
+    proved(two_waiters(exclusive, |wait| wait.wake_up_nr(2)));
+    proved(two_waiters(exclusive, |wait| wait.wake_up_nr(0)));
+    proved(two_waiters(exclusive, WaitQueue::wake_up_all));
+    proved(two_waiters(exclusive, |wait| {
+        wait.wake_up();
+        wait.wake_up();
+    }));
+}
+
+/// Who is exclusive is queued behind everybody else, and so keeps nobody from being woken.
+#[test]
+fn one_who_is_woken_alone_does_not_stand_in_the_way() {
+    let mixed = Scenario::builder("mixed", world)
+        .thread("A", exclusive)
+        .thread("B", shared)
+        .thread("C", |(flag, wait)| {
+            flag.store(1);
+            wait.wake_up();
+        });
+    proved(mixed);
+}
+
+/// Whoever passes the wake-up on leaves nobody asleep.
+#[test]
+fn a_wake_up_can_be_passed_on() {
+    proved(two_waiters(
+        |w| {
+            exclusive(w);
+            w.1.wake_up();
+        },
+        WaitQueue::wake_up,
+    ));
+}
+
+/// What the threads of the next tests know of each other: how far they are, and a mutex that the
+/// one sleeps with who is not to be passed over.
+type Ordered = (WaitQueue, [Atomic; 3], Mutex);
+
+/// Somebody stays asleep in some orderings, but never with the mutex that T2 wants.
+fn only_the_queue(threads: [fn(&Ordered); 3]) {
+    let world = || {
+        let stages = ["s0", "s1", "s2"].map(|name| Atomic::new(name, 0));
+        (WaitQueue::new("wait"), stages, Mutex::new("M", ()))
+    };
+    let scenario = Scenario::builder("order", world);
+    let scenario = ["T0", "T1", "T2"]
+        .iter()
+        .zip(threads)
+        .fold(scenario, |scenario, (name, body)| scenario.thread(name, body))
+        .refuted(deadlock(["wait"]));
+    check(&scenario);
+}
+
+/// T0 queues before T1, and wakes for no reason before T2 wakes one of them. It has to be T0, so T2
+/// gets the mutex that T0 sleeps with.
+#[test]
+fn a_waiter_that_woke_spuriously_keeps_its_place() {
+    only_the_queue([
+        |(wait, [s0, s1, _], mutex)| {
+            let _held = mutex.lock();
+            wait.prepare_to_wait_exclusive();
+            s0.store(1);
+            wait.schedule();
+            wait.prepare_to_wait_exclusive();
+            s1.store(1);
+            wait.schedule();
+        },
+        |(wait, [s0, _, s2], _)| {
+            if s0.load() == 1 {
+                wait.prepare_to_wait_exclusive();
+                s2.store(1);
+                wait.schedule();
+            }
+        },
+        |(wait, [_, s1, _], mutex)| {
+            if s1.load() == 1 {
+                wait.wake_up();
+                drop(mutex.lock());
+            }
+        },
+    ]);
+}
+
+/// T0 and T1 are in the queue when T0 is woken and queues again, now behind T1. The next wake-up is
+/// for T1, so T2 gets the mutex that T1 sleeps with.
+#[test]
+fn a_waiter_that_was_woken_comes_back_last() {
+    only_the_queue([
+        |(wait, [s0, s1, s2], _)| {
+            wait.prepare_to_wait_exclusive();
+            s0.store(1);
+            if s2.load() == 1 {
+                wait.wake_up();
+                wait.prepare_to_wait_exclusive();
+                s1.store(1);
+                wait.schedule();
+            }
+        },
+        |(wait, [s0, _, s2], mutex)| {
+            if s0.load() == 1 {
+                let _held = mutex.lock();
+                wait.prepare_to_wait_exclusive();
+                s2.store(1);
+                wait.schedule();
+            }
+        },
+        |(wait, [_, s1, _], mutex)| {
+            if s1.load() == 1 {
+                wait.wake_up();
+                drop(mutex.lock());
+            }
+        },
+    ]);
+}
+
+/// T0 is in the queue before T1, but has woken for no reason and not slept again. The wake-up is
+/// for T1, so T2 gets the mutex that T1 sleeps with.
+#[test]
+fn a_waiter_that_runs_already_is_passed_over() {
+    only_the_queue([
+        |(wait, [s0, s1, _], _)| {
+            wait.prepare_to_wait_exclusive();
+            s0.store(1);
+            wait.schedule();
+            s1.store(1);
+        },
+        |(wait, [s0, _, s2], mutex)| {
+            if s0.load() == 1 {
+                let _held = mutex.lock();
+                wait.prepare_to_wait_exclusive();
+                s2.store(1);
+                wait.schedule();
+            }
+        },
+        |(wait, [_, s1, s2], mutex)| {
+            if s1.load() == 1 && s2.load() == 1 {
+                wait.wake_up();
+                drop(mutex.lock());
+            }
+        },
+    ]);
+}
+
+#[test]
+fn who_has_not_prepared_does_not_sleep() {
+    let scenario = Scenario::builder("awake", world)
+        .thread("T", |(_, wait)| {
+            wait.schedule();
+            wait.prepare_to_wait();
+            wait.finish_wait();
+            wait.schedule();
+        })
+        .proved();
+    check(&scenario);
+}
+
+/// A waker that looks first whether anybody waits: right if the flag is set before the look.
+#[test]
+fn a_look_at_the_queue_saves_a_wake_up() {
+    let looks = |first: bool| {
+        Scenario::builder("active", world).thread("A", shared).thread("C", move |(flag, wait)| {
+            if first && !wait.waitqueue_active() {
+                return flag.store(1);
+            }
+            flag.store(1);
+            if wait.waitqueue_active() {
+                wait.wake_up();
+            }
+        })
+    };
+    proved(looks(false));
+    let late = looks(true).refuted(deadlock(["wait"]));
+    check(&late);
+    same_traces(&late);
+}
+
+#[test]
+fn a_wait_with_a_time_ends_by_itself() {
+    let alone = Scenario::builder("alone", world)
+        .thread("T", |(flag, wait)| assert!(!wait.wait_event_timeout(|| flag.load() == 1)));
+    proved(alone);
+    let kept = |w: &World| _ = w.1.wait_event_timeout(|| w.0.load() == 1);
+    proved(two_waiters(kept, WaitQueue::wake_up));
+    // Whoever is late finds the flag set, and is told so.
+    let told = Scenario::builder("told", || (world(), Ghost::new("false", 0)))
+        .thread("T", |((flag, wait), wrong)| {
+            if !wait.wait_event_timeout(|| flag.load() == 1) {
+                wrong.update(|n| *n += 1);
+            }
+        })
+        .thread("C", |((flag, wait), _)| {
+            flag.store(1);
+            wait.wake_up();
+        })
+        .finally(|(_, wrong)| {
+            wrong.check("in-time", |n| if *n == 0 { Ok(()) } else { Err("late".into()) });
+        })
+        .refuted([ViolationKind::invariant("in-time")]);
+    check(&told);
+    // The time is up under a lock that the waker wants: nobody waits for ever.
+    let locked = Scenario::builder("locked", || (world(), Mutex::new("M", ())))
+        .thread("T", |((flag, wait), mutex)| {
+            let _held = mutex.lock();
+            wait.wait_event_timeout(|| flag.load() == 1);
+        })
+        .thread("C", |((flag, wait), mutex)| {
+            drop(mutex.lock());
+            flag.store(1);
+            wait.wake_up();
+        });
+    proved(locked);
+}
+
+#[test]
+fn a_signal_ends_a_sleep_on_a_queue() {
+    fn interruptible((flag, wait): &World) -> bool {
+        wait.wait_event_interruptible(|| flag.load() == 1).is_ok()
+    }
+    ended_by_a_signal(interruptible);
+    ended_by_a_signal(|(flag, wait)| wait.wait_event_killable(|| flag.load() == 1).is_ok());
+    proved(two_waiters(|w| _ = interruptible(w), WaitQueue::wake_up));
+}
+
+fn ended_by_a_signal(wait: fn(&World) -> bool) {
+    let interrupted = Scenario::builder("signal", world)
+        .thread("T", move |w| assert!(wait(w), "interrupted"))
+        .thread("C", |(flag, wait)| {
+            flag.store(1);
+            wait.wake_up();
+        })
+        .refuted([ViolationKind::Panic("interrupted".into())]);
+    check(&interrupted);
+    // Nobody may rely on a signal.
+    let stuck = Scenario::builder("stuck", world).thread("T", move |w| _ = wait(w));
+    check(&stuck.refuted(deadlock(["wait"])));
+}
