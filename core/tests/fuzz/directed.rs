@@ -12,7 +12,8 @@ fn always(instrs: &[Instr]) -> Vec<Step> {
 /// Both agree that these are the deadlocks.
 fn check(name: &str, threads: [Vec<Step>; 3], deadlocks: &[&[&str]]) {
     let threads = threads.into();
-    let program = Program { mutexes: 1, sems: 0, atomics: 3, queues: 2, threads, started: 3 };
+    let program =
+        Program { mutexes: 1, atomics: 3, queues: 2, threads, started: 3, ..Program::default() };
     let outcome = agree(&program, name).outcome;
     assert!(outcome.deadlocks.iter().eq(deadlocks), "{name}: {:?}", outcome.deadlocks);
 }

@@ -1,13 +1,12 @@
-//! The native engine against brute force, and shuttle against it, on random programs.
+//! The native engine against brute force, and shuttle and loom against it, on random programs.
 
 mod directed;
 mod native;
 mod program;
 mod reference;
 mod traces;
-mod waits;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
 use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
@@ -22,64 +21,76 @@ use program::{Instr, Outcome, Program};
 #[derive(Default, Debug)]
 struct Population {
     programs: usize,
-    deadlock: usize,
-    /// Programs that deadlock on something else than one class.
-    on_several_classes: usize,
-    /// Programs with more than one final state.
-    vary: usize,
     states: u64,
-    /// Programs of which every trace was explored.
-    by_traces: usize,
-    /// Programs of which every trace was also counted by brute force.
-    counted: usize,
-    /// Programs of which every trace was explored on shuttle too.
-    on_shuttle: usize,
-    /// Programs whose mutexes are spinlocks.
-    spin: usize,
-    kinds: BTreeSet<String>,
+    /// How many programs are like that.
+    counts: BTreeMap<String, usize>,
 }
 
 impl Population {
     fn add(&mut self, program: &Program, agreed: &Agreed) {
-        let Agreed { outcome, states, by_traces, counted, on_shuttle } = agreed;
+        let Agreed { outcome, states, by_traces, counted, on_shuttle, on_loom } = agreed;
         self.programs += 1;
         self.states += states;
-        self.by_traces += usize::from(*by_traces);
-        self.counted += usize::from(*counted);
-        self.on_shuttle += usize::from(*on_shuttle);
-        self.deadlock += usize::from(!outcome.deadlocks.is_empty());
         let several = outcome.deadlocks.iter().any(|classes| classes.len() > 1);
-        self.on_several_classes += usize::from(several);
-        self.vary += usize::from(outcome.finals.len() > 1);
-        self.spin += usize::from(program.spins());
-        self.kinds.extend(program.threads.iter().flatten().map(|step| step.instr.kind()));
+        let properties = [
+            ("by traces", *by_traces),
+            ("counted", *counted),
+            ("on shuttle", *on_shuttle),
+            ("on loom", *on_loom),
+            ("deadlock", !outcome.deadlocks.is_empty()),
+            ("on several classes", several),
+            ("vary", outcome.finals.len() > 1),
+            ("violate", !outcome.violations.is_empty()),
+            ("fine", !outcome.is_refuted()),
+        ];
+        let like = properties.iter().filter(|(_, is)| *is).map(|(name, _)| (*name).to_owned());
+        let kinds: BTreeSet<String> =
+            program.threads.iter().flatten().map(|step| step.instr.kind()).collect();
+        let violations: BTreeSet<String> =
+            outcome.violations.iter().map(|v| v.split('(').next().unwrap().to_owned()).collect();
+        for property in like.chain(kinds).chain(violations) {
+            *self.counts.entry(property).or_default() += 1;
+        }
     }
 
     fn and(mut self, other: Self) -> Self {
         self.programs += other.programs;
-        self.deadlock += other.deadlock;
-        self.on_several_classes += other.on_several_classes;
-        self.vary += other.vary;
         self.states += other.states;
-        self.by_traces += other.by_traces;
-        self.counted += other.counted;
-        self.on_shuttle += other.on_shuttle;
-        self.spin += other.spin;
-        self.kinds.extend(other.kinds);
+        for (property, count) in other.counts {
+            *self.counts.entry(property).or_default() += count;
+        }
         self
     }
 
+    /// Of a thousand programs, this many at least are like that.
+    fn assert_per_mille(&self, property: &str, least: usize) {
+        let count = self.counts.get(property).copied().unwrap_or(0);
+        assert!(count * 1_000 >= least * self.programs, "{property}: {self:#?}");
+    }
+
     fn assert_interesting(&self) {
-        let percent = |part: usize| part * 100 / self.programs;
-        assert!((10..=80).contains(&percent(self.deadlock)), "{self:#?}");
-        assert!(percent(self.on_several_classes) >= 3, "{self:#?}");
-        assert!(percent(self.vary) >= 30, "{self:#?}");
-        assert!(percent(self.by_traces) >= 50, "{self:#?}");
-        assert!(percent(self.counted) >= 30, "{self:#?}");
-        assert!(percent(self.on_shuttle) >= 15, "{self:#?}");
-        assert!(percent(self.spin) >= 3, "{self:#?}");
+        for (property, least) in [
+            ("by traces", 500),
+            ("counted", 150),
+            ("on shuttle", 150),
+            ("on loom", 100),
+            ("deadlock", 200),
+            ("on several classes", 30),
+            ("vary", 200),
+            ("violate", 100),
+            ("fine", 200),
+            ("double-release", 10),
+            ("leak", 10),
+            ("sleep-in-atomic", 10),
+            ("unlock-by-non-owner", 5),
+            ("use-after-release", 10),
+        ] {
+            self.assert_per_mille(property, least);
+        }
+        for kind in Instr::ALL_KINDS {
+            self.assert_per_mille(kind, 5);
+        }
         assert!(self.states / self.programs as u64 >= 100, "{self:#?}");
-        assert_eq!(self.kinds.len(), Instr::KINDS, "{self:#?}");
     }
 }
 
@@ -89,104 +100,181 @@ const EXECUTIONS_MAX: u64 = 2_000;
 /// How many executions shuttle gets, which takes much longer over each.
 const SHUTTLE_EXECUTIONS_MAX: u64 = 200;
 
+/// How many states a program may have.
+const STATES_MAX: usize = 1_000_000;
+
 /// How many beginnings of traces brute force gets.
 const PREFIXES_MAX: usize = 1_000;
+
+/// How many executions loom gets, and how many traces a program may have to be given to it at all.
+const LOOM_EXECUTIONS_MAX: u64 = 300;
+const TRACES_FOR_LOOM_MAX: u64 = 12;
 
 /// What both say of a program.
 struct Agreed {
     outcome: Outcome,
     states: u64,
-    /// Whether every trace was explored, and counted by brute force too, and explored on shuttle.
+    /// Whether every trace was explored, and counted by brute force too, and explored on shuttle,
+    /// and whether loom came to an end.
     by_traces: bool,
     counted: bool,
     on_shuttle: bool,
+    on_loom: bool,
 }
 
+/// A program and what brute force says of it.
+struct Judge<'p> {
+    program: &'p Program,
+    name: &'p str,
+    expected: Outcome,
+}
+
+/// Both agree on a program, however it is searched.
 fn agree(program: &Program, name: &str) -> Agreed {
-    let (expected, states) = reference::explore(program);
-    let explore = |how: How| {
-        panic::catch_unwind(AssertUnwindSafe(|| native::explore(program, how)))
-            .unwrap_or_else(|_| panic!("{how:?} on {name}:{program}"))
-    };
-    let complete = |search, jobs, stopped| {
-        let how = How { search, executions: u64::MAX, jobs, stopped };
-        let found = explore(how);
-        assert!(found.complete, "{how:?} cut short on {name}:{program}");
-        assert_eq!(found.outcome, expected, "{how:?} is left, brute force right; {name}:{program}");
-        found
-    };
-    let proof = complete(Search::Reduced, 1, false);
-    for (jobs, stopped) in [(2, false), (1, true), (2, true)] {
-        let again = complete(Search::Reduced, jobs, stopped);
-        assert_eq!(again.certificate, proof.certificate, "{jobs}, {stopped}; {name}:{program}");
-    }
-    let found = complete(Search::Census, 1, false);
-    // What a thread has been told says more than what it has logged, so the library may tell
-    // more states apart. If it tells fewer, it has taken two for one and was lucky this time.
-    let told_apart = found.certificate.states.expect("the search compares states");
-    assert!(told_apart >= states, "{told_apart} of {states} states; {name}:{program}");
-    let by_traces = |search, jobs, stopped| {
-        let how = How { search, executions: EXECUTIONS_MAX, jobs, stopped };
-        let found = explore(how);
-        if found.complete {
-            assert_eq!(found.outcome, expected, "{how:?} is left; {name}:{program}");
-        } else {
-            assert!(found.outcome.finals.is_subset(&expected.finals), "{name}:{program}");
-            assert!(found.outcome.deadlocks.is_subset(&expected.deadlocks), "{name}:{program}");
-        }
-        found
-    };
-    let dpor = by_traces(Search::Dpor, 1, false);
-    // Sleep sets alone take no fewer executions.
-    let ended = dpor.certificate.digest.is_some();
-    let sleep_sets = ended.then(|| by_traces(Search::SleepSets, 1, false));
-    let reference = sleep_sets.filter(|found| found.certificate.digest.is_some());
-    if let Some(sleep_sets) = &reference {
-        // Both have come to their end, if not to all of the program.
-        assert_eq!(dpor.complete, sleep_sets.complete, "{name}:{program}");
-        assert_eq!(dpor.certificate, sleep_sets.certificate, "Dpor is left; {name}:{program}");
-        assert_eq!(dpor.outcome, sleep_sets.outcome, "Dpor is left; {name}:{program}");
-        for (jobs, stopped) in [(2, false), (1, true), (2, true)] {
-            let again = by_traces(Search::Dpor, jobs, stopped);
-            // To split the search costs executions, so that it may come to its limit.
-            if again.certificate.digest.is_some() {
-                assert_eq!(again.certificate, dpor.certificate, "{jobs}, {stopped}; {name}");
-                assert_eq!(again.outcome, dpor.outcome, "{jobs}, {stopped}; {name}:{program}");
-            }
-        }
-    }
-    let counted = if ended { traces::count(program, PREFIXES_MAX) } else { None };
+    let (expected, states) = reference::explore(program, STATES_MAX).expect("a small program");
+    let judge = Judge { program, name, expected };
+    judge.by_states(states);
+    let (dpor, by_traces) = judge.by_traces();
+    let counts = dpor.certificate.digest.is_some() && judge.expected.violations.is_empty();
+    let counted = if counts { traces::count(program, PREFIXES_MAX) } else { None };
     if counted.is_some() {
         assert_eq!(dpor.certificate.traces, counted, "Dpor is left; {name}:{program}");
     }
-    let on_shuttle = agrees_on_shuttle(program, name, &dpor, &expected);
-    Agreed {
-        outcome: expected,
-        states,
-        by_traces: reference.is_some(),
-        counted: counted.is_some(),
-        on_shuttle,
-    }
+    let (on_shuttle, on_loom) = (judge.on_shuttle(&dpor), judge.on_loom(&dpor));
+    let counted = counted.is_some();
+    Agreed { outcome: judge.expected, states, by_traces, counted, on_shuttle, on_loom }
 }
 
-/// The same search on shuttle's threads; whether it has come to its end there.
-fn agrees_on_shuttle(program: &Program, name: &str, dpor: &Found, expected: &Outcome) -> bool {
-    if dpor.certificate.digest.is_none() || dpor.executions > SHUTTLE_EXECUTIONS_MAX {
-        return false;
+impl Judge<'_> {
+    fn explore(&self, how: How) -> Found {
+        self.or_name(|| native::explore(self.program, how))
     }
-    let found = native::explore_on_shuttle(program, SHUTTLE_EXECUTIONS_MAX);
-    assert!(found.outcome.finals.is_subset(&expected.finals), "{name}:{program}");
-    assert!(found.outcome.deadlocks.is_subset(&expected.deadlocks), "{name}:{program}");
-    if !dpor.outcome.deadlocks.is_empty() {
-        assert!(!found.outcome.deadlocks.is_empty(), "shuttle has overlooked it; {name}:{program}");
-        return false;
+
+    /// Says which program it is if something panics over it.
+    fn or_name(&self, explore: impl FnOnce() -> Found) -> Found {
+        let Self { program, name, .. } = self;
+        panic::catch_unwind(AssertUnwindSafe(explore))
+            .unwrap_or_else(|_| panic!("over {name}:{program}"))
     }
-    assert_eq!(found.certificate, dpor.certificate, "shuttle is left; {name}:{program}");
-    if dpor.complete {
-        assert!(found.complete, "{name}:{program}");
-        assert_eq!(found.outcome, dpor.outcome, "shuttle is left; {name}:{program}");
+
+    fn is_all(&self, found: &Outcome, how: &str) {
+        let Self { program, name, expected } = self;
+        assert_eq!(found, expected, "{how} is left, brute force right; {name}:{program}");
     }
-    true
+
+    fn is_part(&self, found: &Outcome, how: &str) {
+        let Self { program, name, expected } = self;
+        let part = found.finals.is_subset(&expected.finals)
+            && found.deadlocks.is_subset(&expected.deadlocks)
+            && found.violations.is_subset(&expected.violations);
+        assert!(part, "{how} finds too much: {found:#?} of {expected:#?}; {name}:{program}");
+    }
+
+    /// The searches of states, of which each comes to its end.
+    fn by_states(&self, states: u64) {
+        let Self { program, name, .. } = self;
+        let complete = |search, jobs, stopped| {
+            let how = How { search, executions: u64::MAX, jobs, stopped };
+            let found = self.explore(how);
+            assert!(found.complete, "{how:?} cut short: {:?}; {name}:{program}", found.stopped);
+            self.is_all(&found.outcome, &format!("{how:?}"));
+            found
+        };
+        // Where a violation ends an ordering, the reduced search looks for no other.
+        let search = match self.expected.violations.is_empty() {
+            true => Search::Reduced,
+            false => Search::Stateful,
+        };
+        let proof = complete(search, 1, false);
+        for (jobs, stopped) in [(2, false), (1, true), (2, true)] {
+            let again = complete(search, jobs, stopped);
+            assert_eq!(again.certificate, proof.certificate, "{jobs}, {stopped}; {name}:{program}");
+        }
+        let found = complete(Search::Census, 1, false);
+        // What a thread has been told says more than what it has logged, so the library may tell
+        // more states apart. If it tells fewer, it has taken two for one and was lucky this time.
+        let told_apart = found.certificate.states.expect("the search compares states");
+        assert!(told_apart >= states, "{told_apart} of {states} states; {name}:{program}");
+    }
+
+    /// The searches of traces, as far as they get: what the best of them finds, and whether all of
+    /// them have come to an end.
+    fn by_traces(&self) -> (Found, bool) {
+        let Self { program, name, expected } = self;
+        // A violation ends an ordering. Then the searches need not come to the same ones.
+        let clean = expected.violations.is_empty();
+        let explore = |search, jobs, stopped| {
+            let how = How { search, executions: EXECUTIONS_MAX, jobs, stopped };
+            let found = self.explore(how);
+            match found.complete && clean {
+                true => self.is_all(&found.outcome, &format!("{how:?}")),
+                false => self.is_part(&found.outcome, &format!("{how:?}")),
+            }
+            let overlooked = found.complete && expected.is_refuted() && !found.outcome.is_refuted();
+            assert!(!overlooked, "{how:?} has overlooked it; {name}:{program}");
+            found
+        };
+        let dpor = explore(Search::Dpor, 1, false);
+        // Sleep sets alone take no fewer executions.
+        let ended = dpor.certificate.digest.is_some();
+        let sleep_sets = ended.then(|| explore(Search::SleepSets, 1, false));
+        let sleep_sets = sleep_sets.filter(|found| found.certificate.digest.is_some());
+        let Some(sleep_sets) = sleep_sets else { return (dpor, false) };
+        // Both have come to their end, if not to all of the program.
+        assert!(!clean || dpor.complete == sleep_sets.complete, "{name}:{program}");
+        let same = |found: &Found, how: &str| {
+            if clean && found.certificate.digest.is_some() {
+                assert_eq!(dpor.certificate, found.certificate, "{how} or Dpor; {name}:{program}");
+                assert_eq!(dpor.outcome, found.outcome, "{how} or Dpor; {name}:{program}");
+            }
+        };
+        same(&sleep_sets, "SleepSets");
+        for (jobs, stopped) in [(2, false), (1, true), (2, true)] {
+            // To split the search costs executions, so that it may come to its limit.
+            let again = explore(Search::Dpor, jobs, stopped);
+            same(&again, &format!("{jobs}, {stopped}"));
+        }
+        (dpor, true)
+    }
+
+    /// The same search on shuttle's threads; whether it has come to its end there.
+    fn on_shuttle(&self, dpor: &Found) -> bool {
+        let Self { program, name, expected } = self;
+        if dpor.certificate.digest.is_none() || dpor.executions > SHUTTLE_EXECUTIONS_MAX {
+            return false;
+        }
+        let found = self.or_name(|| native::explore_on_shuttle(program, SHUTTLE_EXECUTIONS_MAX));
+        self.is_part(&found.outcome, "shuttle");
+        if expected.is_refuted() && dpor.outcome.is_refuted() {
+            assert!(found.outcome.is_refuted(), "shuttle has overlooked it; {name}:{program}");
+            return false;
+        }
+        assert_eq!(found.certificate, dpor.certificate, "shuttle is left; {name}:{program}");
+        if dpor.complete {
+            assert!(found.complete, "{name}:{program}");
+            assert_eq!(found.outcome, dpor.outcome, "shuttle is left; {name}:{program}");
+        }
+        true
+    }
+
+    /// loom, with its own search; whether that has come to an end.
+    fn on_loom(&self, dpor: &Found) -> bool {
+        let Self { program, name, expected } = self;
+        let few = dpor.certificate.digest.is_some() && dpor.executions <= TRACES_FOR_LOOM_MAX;
+        if !few || program.threads.len() > 4 {
+            return false;
+        }
+        let found = self.or_name(|| native::explore_on_loom(program, LOOM_EXECUTIONS_MAX));
+        self.is_part(&found.outcome, "loom");
+        if found.outcome.is_refuted() {
+            return true;
+        }
+        if found.complete {
+            assert!(!expected.is_refuted(), "loom has overlooked it; {name}:{program}");
+            assert_eq!(found.outcome, *expected, "loom is left; {name}:{program}");
+        }
+        found.complete
+    }
 }
 
 /// Compares the two on the program of every seed, on as many threads as there are processors.

@@ -10,9 +10,12 @@ use std::collections::HashSet;
 use super::program::{Instr, Program};
 use super::reference::{Held, Phase, State};
 
-/// The number of traces, if there are not more prefixes than so many. A thread wakes spuriously
+/// The number of traces of a program that keeps to locks, atomics, queues and threads, if there are not more prefixes than so many. A thread wakes spuriously
 /// at most once.
 pub(crate) fn count(program: &Program, prefixes: usize) -> Option<u64> {
+    if program.threads.iter().flatten().any(|step| !is_event(step.instr)) {
+        return None;
+    }
     let mut traces = 0;
     let mut seen = HashSet::new();
     let mut to_do = vec![Prefix { states: vec![State::new(program)], events: Vec::new() }];
@@ -60,6 +63,7 @@ struct Event {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Object {
     Mutex(usize),
+    Spin(usize),
     Sem(usize),
     Atomic(usize),
     Queue(usize),
@@ -179,11 +183,15 @@ fn event(program: &Program, before: &State, after: &State, me: usize, luck: bool
             (Object::Mutex(m), Writes)
         }
         (Instr::TryLock(m), _) => (Object::Mutex(m), learnt),
+        (Instr::Spin(p), _) => (Object::Spin(p), Writes),
+        (Instr::TrySpin(p), _) => (Object::Spin(p), learnt),
         (Instr::DownRead(s) | Instr::DownWrite(s), _) => (Object::Sem(s), down),
         (Instr::TryDownRead(s) | Instr::TryDownWrite(s), _) => (Object::Sem(s), learnt),
         (Instr::Release(n), _) => match thread.held[n % thread.held.len()] {
             Held::Mutex(m) | Held::Raw(m) => (Object::Mutex(m), Writes),
             Held::Read(s) | Held::Write(s) => (Object::Sem(s), Writes),
+            Held::Spin(p) => (Object::Spin(p), Writes),
+            other => unreachable!("{other:?} is not counted"),
         },
         (Instr::Load(a), _) => (Object::Atomic(a), Reads),
         (Instr::FetchAdd(a, _), _) => (Object::Atomic(a), Writes),
@@ -201,8 +209,43 @@ fn event(program: &Program, before: &State, after: &State, me: usize, luck: bool
         (Instr::Prepare(q) | Instr::Finish(q), _) => (Object::Queue(q), Writes),
         (Instr::WakeUp(q) | Instr::WakeUpAll(q), _) => (Object::Queue(q), Writes),
         (Instr::Join(child), _) => (Object::Thread(child), Follows),
-        (Instr::Look | Instr::Add(_) | Instr::Spawn(_), _) => unreachable!("{instr:?} is no event"),
+        (instr, _) => unreachable!("{instr:?} is no event"),
     };
     let starts = after.started.len() > before.started.len();
     Event { thread: me, object, access, luck, starts, before: Vec::new() }
+}
+
+/// Whether it is known here what it depends on.
+fn is_event(instr: Instr) -> bool {
+    use Instr::*;
+    matches!(
+        instr,
+        Lock(_)
+            | RawLock(_)
+            | LockInterruptible(_)
+            | TryLock(_)
+            | Spin(_)
+            | TrySpin(_)
+            | DownRead(_)
+            | DownWrite(_)
+            | TryDownRead(_)
+            | TryDownWrite(_)
+            | Release(_)
+            | Look
+            | Add(_)
+            | Load(_)
+            | FetchAdd(..)
+            | CompareExchange(..)
+            | Store(..)
+            | StoreLearnt(_)
+            | WaitForAtomic(..)
+            | WaitForData(..)
+            | Prepare(_)
+            | Schedule(_)
+            | Finish(_)
+            | WakeUp(_)
+            | WakeUpAll(_)
+            | Spawn(_)
+            | Join(_)
+    )
 }
