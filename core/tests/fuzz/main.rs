@@ -16,6 +16,7 @@ use selvedge_core::Search;
 
 use native::{Found, How};
 use program::{Instr, Outcome, Program};
+use reference::Explored;
 
 /// What the programs were like, so that the test cannot quietly become trivial.
 #[derive(Default, Debug)]
@@ -28,11 +29,12 @@ struct Population {
 
 impl Population {
     fn add(&mut self, program: &Program, agreed: &Agreed) {
-        let Agreed { outcome, states, by_traces, counted, on_shuttle, on_loom } = agreed;
+        let Agreed { outcome, states, beside, by_traces, counted, on_shuttle, on_loom } = agreed;
         self.programs += 1;
         self.states += states;
         let several = outcome.deadlocks.iter().any(|classes| classes.len() > 1);
         let properties = [
+            ("beside one that goes on", *beside),
             ("by traces", *by_traces),
             ("counted", *counted),
             ("on shuttle", *on_shuttle),
@@ -71,7 +73,7 @@ impl Population {
     fn assert_interesting(&self) {
         for (property, least) in [
             ("by traces", 500),
-            ("counted", 150),
+            ("counted", 100),
             ("on shuttle", 150),
             ("on loom", 100),
             ("deadlock", 200),
@@ -92,6 +94,22 @@ impl Population {
         }
         assert!(self.states / self.programs as u64 >= 100, "{self:#?}");
     }
+
+    fn assert_endless(&self) {
+        for (property, least) in [
+            ("deadlock", 200),
+            ("beside one that goes on", 50),
+            ("on several classes", 10),
+            ("violate", 20),
+            ("fine", 200),
+            ("Forever", 500),
+            ("Poll", 200),
+            ("ModTimer", 20),
+            ("QueueWork", 20),
+        ] {
+            self.assert_per_mille(property, least);
+        }
+    }
 }
 
 /// How many executions a search for traces gets: it is for small programs, and some are not.
@@ -103,6 +121,9 @@ const SHUTTLE_EXECUTIONS_MAX: u64 = 200;
 /// How many states a program may have.
 const STATES_MAX: usize = 1_000_000;
 
+/// How many states an endless program may have; there may be no end to them.
+const ENDLESS_STATES_MAX: usize = 5_000;
+
 /// How many beginnings of traces brute force gets.
 const PREFIXES_MAX: usize = 1_000;
 
@@ -111,9 +132,11 @@ const LOOM_EXECUTIONS_MAX: u64 = 300;
 const TRACES_FOR_LOOM_MAX: u64 = 12;
 
 /// What both say of a program.
+#[derive(Default)]
 struct Agreed {
     outcome: Outcome,
     states: u64,
+    beside: bool,
     /// Whether every trace was explored, and counted by brute force too, and explored on shuttle,
     /// and whether loom came to an end.
     by_traces: bool,
@@ -131,7 +154,8 @@ struct Judge<'p> {
 
 /// Both agree on a program, however it is searched.
 fn agree(program: &Program, name: &str) -> Agreed {
-    let (expected, states) = reference::explore(program, STATES_MAX).expect("a small program");
+    let explored = reference::explore(program, STATES_MAX).expect("a small program");
+    let (expected, states) = (explored.outcome, explored.states);
     let judge = Judge { program, name, expected };
     judge.by_states(states);
     let (dpor, by_traces) = judge.by_traces();
@@ -142,7 +166,8 @@ fn agree(program: &Program, name: &str) -> Agreed {
     }
     let (on_shuttle, on_loom) = (judge.on_shuttle(&dpor), judge.on_loom(&dpor));
     let counted = counted.is_some();
-    Agreed { outcome: judge.expected, states, by_traces, counted, on_shuttle, on_loom }
+    let outcome = judge.expected;
+    Agreed { outcome, states, beside: false, by_traces, counted, on_shuttle, on_loom }
 }
 
 impl Judge<'_> {
@@ -277,14 +302,28 @@ impl Judge<'_> {
     }
 }
 
+/// Both agree on a program without an end, which only the searches of states come to terms with;
+/// `None` if it is a large one.
+fn agree_on_endless(program: &Program, name: &str) -> Option<Agreed> {
+    let Explored { outcome, states, beside } = reference::explore(program, ENDLESS_STATES_MAX)?;
+    let judge = Judge { program, name, expected: outcome };
+    judge.by_states(states);
+    Some(Agreed { outcome: judge.expected, states, beside, ..Agreed::default() })
+}
+
 /// Compares the two on the program of every seed, on as many threads as there are processors.
-fn compare(seeds: Range<u64>) {
+fn compare(
+    seeds: Range<u64>,
+    program: fn(u64) -> Program,
+    agree: fn(&Program, &str) -> Option<Agreed>,
+) -> Population {
     let workers = thread::available_parallelism().map_or(1, NonZero::get);
     let population = |worker| {
         let mut population = Population::default();
         for seed in seeds.clone().skip(worker).step_by(workers) {
-            let program = Program::random(seed);
-            population.add(&program, &agree(&program, &format!("seed {seed}")));
+            let program = program(seed);
+            let Some(agreed) = agree(&program, &format!("seed {seed}")) else { continue };
+            population.add(&program, &agreed);
             if population.programs.is_multiple_of(1_000) {
                 eprintln!("worker {worker}: {} programs", population.programs);
             }
@@ -296,17 +335,39 @@ fn compare(seeds: Range<u64>) {
         let workers: Vec<_> = (0..workers).map(spawn).collect();
         workers.into_iter().map(|worker| worker.join().expect("the two agree")).collect()
     });
-    let all = populations.into_iter().reduce(Population::and).expect("a processor");
-    all.assert_interesting();
+    populations.into_iter().reduce(Population::and).expect("a processor")
+}
+
+fn compare_random(seeds: Range<u64>) {
+    let agree = |program: &Program, name: &str| Some(agree(program, name));
+    compare(seeds, Program::random, agree).assert_interesting();
+}
+
+fn compare_endless(seeds: Range<u64>) {
+    let programs = seeds.end - seeds.start;
+    let population = compare(seeds, Program::endless, agree_on_endless);
+    assert!(population.programs as u64 * 10 >= programs * 9, "{population:#?}");
+    population.assert_endless();
 }
 
 #[test]
 fn two_thousand_random_programs_agree_with_brute_force() {
-    compare(0..2_000);
+    compare_random(0..2_000);
 }
 
 #[test]
 #[ignore = "takes an hour"]
 fn a_hundred_thousand_random_programs_agree_with_brute_force() {
-    compare(2_000..102_000);
+    compare_random(2_000..102_000);
+}
+
+#[test]
+fn a_thousand_endless_programs_agree_with_brute_force() {
+    compare_endless(0..1_000);
+}
+
+#[test]
+#[ignore = "takes half an hour"]
+fn fifty_thousand_endless_programs_agree_with_brute_force() {
+    compare_endless(1_000..51_000);
 }

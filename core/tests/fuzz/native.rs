@@ -37,6 +37,7 @@ pub(crate) fn explore(program: &Program, how: How) -> Found {
     let mut limits = Limits::default();
     (limits.search, limits.native_executions) = (how.search, how.executions);
     (limits.jobs, limits.states_per_thread) = (NonZero::new(how.jobs).unwrap(), 16);
+    limits.native_memory = 1 << 28;
     find(program, |scenario| match how.stopped {
         false => scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(())),
         true => in_pieces(scenario, &limits),

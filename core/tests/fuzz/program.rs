@@ -42,6 +42,15 @@ impl Step {
     pub(crate) fn always(instr: Instr) -> Self {
         Self { when: When::Always, instr }
     }
+
+    fn sometimes(rng: &mut fastrand::Rng, instr: Instr) -> Self {
+        let when = match rng.u8(..8) {
+            0 => When::LearntZero,
+            1 => When::LearntOther,
+            _ => When::Always,
+        };
+        Self { when, instr }
+    }
 }
 
 /// A look at the newest entry of the thread's own log; an empty log counts as zero.
@@ -266,7 +275,18 @@ impl Instr {
         }
     }
 
-    /// Whether it may be done in a round or in a function that runs more than once, or not at all.
+    /// Whether it may be done again and again without end.
+    fn in_rounds(self) -> bool {
+        let grows = matches!(
+            self,
+            Self::FetchAdd(..) | Self::StoreLearnt(_) | Self::Add(_) | Self::Use(_) | Self::Free(_)
+        );
+        // What was taken before the first round is out of reach.
+        let reaches = matches!(self, Self::RawUnlock(_));
+        !grows && !reaches && (self.in_functions() || matches!(self, Self::ModTimer(_)))
+    }
+
+    /// Whether it may be done in a function that runs more than once, or not at all.
     fn in_functions(self) -> bool {
         !matches!(self, Self::Spawn(_) | Self::Join(_) | Self::CallRcu(_) | Self::ModTimer(_))
     }
@@ -400,6 +420,94 @@ impl Program {
         program
     }
 
+    /// The program of this number with threads that go round for ever, some of which poll, and with
+    /// timers and work that arm and queue themselves again.
+    pub(crate) fn endless(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut themes = Vec::new();
+        while themes.len() < 2 {
+            let theme = Theme::ALL[rng.usize(..Theme::ALL.len())];
+            // What only grows has no finitely many states.
+            let grows = [Theme::Counts, Theme::Modules, Theme::Spawning].contains(&theme);
+            let other = [(Theme::Timers, Theme::Works), (Theme::Works, Theme::Timers)];
+            let twice = |t: &Theme| *t == theme || other.contains(&(*t, theme));
+            if !grows && !themes.iter().any(twice) {
+                themes.push(theme);
+            }
+        }
+        let about = |theme| usize::from(themes.contains(&theme));
+        let mut program = Self {
+            mutexes: rng.usize(1..=2),
+            spins: rng.usize(1..=2),
+            sems: 1,
+            unfair: 1,
+            atomics: rng.usize(1..=2),
+            queues: 1,
+            completions: 1,
+            srcus: 1,
+            timers: vec![0; about(Theme::Timers)],
+            works: vec![0; about(Theme::Works)],
+            ..Self::default()
+        };
+        program.started = rng.usize(2..=3);
+        let length = 5 - program.started as u32;
+        for _ in 0..program.started {
+            let mut thread = program.round(&mut rng, &themes, length);
+            if rng.u8(..3) > 0 {
+                let first = if rng.bool() { 0 } else { rng.usize(..=thread.len()) };
+                // Each time that nobody waits for the time any more, the library starts a thread.
+                let starts =
+                    |step: &Step| matches!(step.instr, Instr::ModTimer(_) | Instr::QueueWork(_));
+                let round = thread.split_off(first);
+                thread.extend(round.into_iter().filter(|step| !starts(step)));
+                // A round does something that others can see.
+                thread.push(Step::always(Instr::Load(0)));
+                thread.insert(first, Step::always(Instr::Forever));
+                thread.push(Step::always(Instr::Again));
+            }
+            program.threads.push(thread);
+        }
+        for t in 0..program.timers.len() {
+            program.timers[t] = program.threads.len();
+            let mut steps = program.round(&mut rng, &themes, 1);
+            steps.insert(0, Step::always(Instr::Expires(t)));
+            if rng.bool() {
+                steps.push(Step::sometimes(&mut rng, Instr::ModTimer(t)));
+            }
+            steps.push(Step::always(Instr::TimerReturns(t)));
+            program.threads.push(steps);
+        }
+        for w in 0..program.works.len() {
+            program.works[w] = program.threads.len();
+            let mut steps = program.round(&mut rng, &themes, 1);
+            steps.insert(0, Step::always(Instr::WorkBegins(w)));
+            if rng.bool() {
+                steps.push(Step::sometimes(&mut rng, Instr::QueueWork(w)));
+            }
+            steps.push(Step::always(Instr::WorkReturns(w)));
+            program.threads.push(steps);
+        }
+        program
+    }
+
+    /// What can be done again and again without end.
+    fn round(&self, rng: &mut fastrand::Rng, themes: &[Theme], length: u32) -> Vec<Step> {
+        let mut steps = self.thread(rng, themes, length);
+        steps.retain(|step| step.instr.in_rounds());
+        if rng.u8(..3) == 0 {
+            // Who polls gets somewhere before it polls again.
+            let at = rng.usize(..=steps.len());
+            let poll = [Instr::Poll(rng.usize(..self.atomics)), Instr::Load(0)];
+            steps.splice(at..at, poll.map(Step::always));
+        }
+        if rng.u8(..3) == 0 {
+            let at = rng.usize(..=steps.len());
+            let store = Instr::Store(rng.usize(..self.atomics), rng.u64(0..=1));
+            steps.insert(at, Step::sometimes(rng, store));
+        }
+        steps
+    }
+
     /// Gives each thread that is to be started a number and something to do.
     fn spawn_the_rest(&mut self, rng: &mut fastrand::Rng, themes: &[Theme]) {
         let mut spawned = Vec::new();
@@ -477,12 +585,9 @@ impl Program {
                 Instr::Release(n) if !taken.is_empty() => drop(taken.remove(n % taken.len())),
                 _ => taken.extend(instr.takes()),
             }
-            let when = match rng.u8(..8) {
-                0 => When::LearntZero,
-                1 => When::LearntOther,
-                _ => When::Always,
-            };
-            steps.push(Step { when, instr });
+            let step = Step::sometimes(rng, instr);
+            let when = step.when;
+            steps.push(step);
             steps.extend(Self::sequel(rng, when, instr));
             budget = budget.saturating_sub(instr.cost());
         }

@@ -19,9 +19,16 @@ use std::collections::HashMap;
 use super::program::{Final, Instr, Outcome, Program, Step, learnt};
 pub(super) use locks::{Held, Mutex, Sem};
 
-/// Everything that can come of a program, and how many states there are; `None` if there are more
-/// than `most`.
-pub(crate) fn explore(program: &Program, most: usize) -> Option<(Outcome, u64)> {
+/// What brute force finds.
+pub(crate) struct Explored {
+    pub(crate) outcome: Outcome,
+    pub(crate) states: u64,
+    /// Whether somebody can wait for good while others go on for ever.
+    pub(crate) beside: bool,
+}
+
+/// Everything that can come of a program; `None` if it has more than so many states.
+pub(crate) fn explore(program: &Program, most: usize) -> Option<Explored> {
     let mut outcome = Outcome::default();
     let mut numbers = HashMap::new();
     let mut steps: Vec<Vec<usize>> = Vec::new();
@@ -62,10 +69,12 @@ pub(crate) fn explore(program: &Program, most: usize) -> Option<(Outcome, u64)> 
         outcome.deadlocks.extend(waits::deadlocks(&state, program, &closed));
         at += 1;
     }
+    let mut beside = false;
     for (state, waiting) in for_good::waiting(&states, &steps, program) {
+        beside |= !steps[state].is_empty();
         outcome.deadlocks.extend(waits::deadlocks(&states[state], program, &waiting));
     }
-    Some((outcome, states.len() as u64))
+    Some(Explored { outcome, states: states.len() as u64, beside })
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
