@@ -52,6 +52,8 @@ pub(crate) enum Fault {
     UseAfterRelease,
     /// An object was released a second time.
     DoubleRelease,
+    /// A lock was held when the memory that it lives in was released.
+    FreedWhileHeld,
 }
 
 /// A synchronisation object as a state machine.
@@ -78,8 +80,76 @@ pub(crate) trait Machine: DynClone + Send + Sync {
         false
     }
 
+    /// Whether somebody holds it who will touch it again to let go.
+    fn is_held(&self) -> bool {
+        false
+    }
+
+    /// Whether it lives in memory that can be released.
+    fn is_resident(&self) -> bool {
+        false
+    }
+
     /// Takes a change that is no operation of its own: a thread's end, a ghost's new value.
     fn set(&mut self, _value: u64) {}
+
+    /// The memory that it lives in is released.
+    fn memory_freed(&mut self) -> Result<(), Fault> {
+        unreachable!("only what lives in memory hears of its release")
+    }
 }
 
 dyn_clone::clone_trait_object!(Machine);
+
+/// An object that lives in memory that can be released: each operation on it touches that memory.
+#[derive(Clone)]
+pub(crate) struct Resident {
+    machine: Box<dyn Machine>,
+    freed: bool,
+}
+
+impl Resident {
+    pub(crate) fn new(machine: Box<dyn Machine>) -> Self {
+        Self { machine, freed: false }
+    }
+}
+
+impl Machine for Resident {
+    fn ready(&self, me: ThreadId, op: Op) -> Ready {
+        if self.freed { Ready::YES } else { self.machine.ready(me, op) }
+    }
+
+    fn apply(&mut self, me: ThreadId, op: Op, way: u8) -> Result<u64, Fault> {
+        if self.freed { Err(Fault::UseAfterRelease) } else { self.machine.apply(me, op, way) }
+    }
+
+    fn blockers(&self, me: ThreadId, op: Op) -> SmallVec<[ThreadId; 4]> {
+        self.machine.blockers(me, op)
+    }
+
+    fn encode(&self, key: &mut Vec<u64>) {
+        key.push(u64::from(self.freed));
+        self.machine.encode(key);
+    }
+
+    fn left_behind(&self) -> bool {
+        self.machine.left_behind()
+    }
+
+    fn is_held(&self) -> bool {
+        self.machine.is_held()
+    }
+
+    fn is_resident(&self) -> bool {
+        true
+    }
+
+    fn set(&mut self, value: u64) {
+        self.machine.set(value);
+    }
+
+    fn memory_freed(&mut self) -> Result<(), Fault> {
+        self.freed = true;
+        if self.machine.is_held() { Err(Fault::FreedWhileHeld) } else { Ok(()) }
+    }
+}

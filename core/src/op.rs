@@ -67,7 +67,12 @@ impl OpKind {
     pub(crate) fn reads(self) -> bool {
         matches!(
             self,
-            Self::Load | Self::Use | Self::CallModule | Self::Join | Self::WaitqueueActive
+            Self::Load
+                | Self::Use
+                | Self::FinishUnlock
+                | Self::CallModule
+                | Self::Join
+                | Self::WaitqueueActive
         )
     }
 
@@ -264,6 +269,9 @@ op_kinds! {
     CallModule => "call",
     /// A touch of an object that can be released.
     Use => "use",
+    /// The rest of an unlock, which still touches the lock when others can have it, and so the
+    /// memory that it lives in.
+    FinishUnlock => "rest of the unlock",
     /// The release of such an object.
     Release => "release",
     /// A look at, or a change of, state that only the proof has.

@@ -45,6 +45,9 @@ pub enum ViolationKind {
     DoubleRelease(String),
     /// An object left behind at the end: never released, still held, still referenced.
     Leak(String),
+    /// The release of memory with a lock in it that somebody holds, by the lock's class. The kernel's
+    /// lockdep calls it "held lock freed".
+    FreedWhileHeld(String),
     /// An unlock by a thread that is not the owner, by lock class.
     NotOwner(String),
     /// Something that may sleep where that is not allowed.
@@ -103,6 +106,7 @@ impl fmt::Display for ViolationKind {
             Self::UseAfterRelease(class) => write!(f, "use-after-release({class})"),
             Self::DoubleRelease(class) => write!(f, "double-release({class})"),
             Self::Leak(class) => write!(f, "leak({class})"),
+            Self::FreedWhileHeld(class) => write!(f, "freed-while-held({class})"),
             Self::NotOwner(class) => write!(f, "unlock-by-non-owner({class})"),
             Self::SleepInAtomic { sleeps, holds } => {
                 write!(f, "sleep-in-atomic({sleeps}, {holds})")

@@ -119,7 +119,7 @@ fn two_threads_deadlock_beside_a_timer_that_arms_itself_again() {
 
 fn queue_again(w: &Arc<World>) {
     let world = Arc::clone(w);
-    w.work.queue_work(move || _ = queue_again(&world));
+    w.work.queue_work(move || queue_again(&world));
 }
 
 #[test]

@@ -19,11 +19,12 @@
 //! - To enter a section of `srcu` or RCU or to leave it commutes with others who do; the end of
 //!   `synchronize_srcu`, with everything that can happen while it is possible.
 //!
-//! It is coarser in two places:
+//! It is coarser in three places:
 //!
 //! - *Luck* depends on everything. A state from which only luck leads on is a deadlock. If luck
 //!   commuted with what others do, it might come early in every ordering that is tried, and
 //!   nobody would ever see that state.
+//! - To release memory does not commute with an operation on what lives in it.
 //! - Threads and objects have numbers, given in the order in which they are made. So two
 //!   operations that lead to something being made do not commute.
 //!
@@ -36,7 +37,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Enabled, Happened};
 use crate::machine::REFUSED;
-use crate::op::{OpKind, ThreadId};
+use crate::op::{ObjectId, OpKind, ThreadId};
 use crate::sync::Readers;
 
 /// An operation that has happened.
@@ -48,12 +49,14 @@ pub(super) struct Event {
     pub(super) born: Range<usize>,
     /// Whether threads were started or objects made before the thread's next operation.
     pub(super) makes: bool,
+    /// The objects that lived in memory that it released.
+    pub(super) frees: Box<[ObjectId]>,
 }
 
 impl Event {
     pub(super) fn new(what: Enabled, happened: Happened) -> Self {
-        let Happened { reply, born, makes, .. } = happened;
-        Self { what, reply, born, makes }
+        let Happened { reply, born, makes, frees, .. } = happened;
+        Self { what, reply, born, makes, frees }
     }
 
     pub(super) fn thread(&self) -> ThreadId {
@@ -80,7 +83,7 @@ impl Event {
 
     /// Whether it depends on events of other objects: see [`dependent`].
     pub(super) fn is_far_reaching(&self) -> bool {
-        self.makes || !self.what.sure
+        self.makes || !self.what.sure || !self.frees.is_empty()
     }
 
     /// Whether it takes a mutex or a spinlock.
@@ -95,6 +98,8 @@ pub(super) fn dependent(one: &Event, other: &Event) -> bool {
         || !one.what.sure
         || !other.what.sure
         || (one.makes && other.makes)
+        || one.frees.contains(&other.what.object)
+        || other.frees.contains(&one.what.object)
         || (one.what.object == other.what.object && !commute_on_an_object(one, other))
 }
 

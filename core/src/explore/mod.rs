@@ -30,6 +30,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::closed::Threads;
 use crate::machine::Ready;
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::verdict::Certificate;
@@ -77,6 +78,8 @@ pub(crate) struct Happened {
     pub(crate) born: Range<usize>,
     /// Whether threads were started or objects made.
     pub(crate) makes: bool,
+    /// The objects that lived in memory that it released.
+    pub(crate) frees: Box<[ObjectId]>,
     /// Whether it ended the execution with a violation.
     pub(crate) violated: bool,
 }
@@ -113,6 +116,12 @@ pub(crate) trait Strategy {
 
     /// Hears what became of the operation that was forced or chosen last.
     fn happened(&mut self, _happened: Happened) {}
+
+    /// Of whom it is known that they wait for good where the execution is cut, if it is asked who
+    /// waits there.
+    fn waiting(&self) -> Option<Threads> {
+        None
+    }
 
     /// What has been counted so far; the digest is asked for apart, because it is dear.
     fn certificate(&self) -> Certificate {

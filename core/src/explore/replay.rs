@@ -1,11 +1,15 @@
 //! One schedule, once.
 
+use crate::closed::Threads;
+
 use super::{Choice, Decision, Point, Schedule, Strategy};
 
 /// Follows a schedule to its end, or to the first step that is not possible.
 #[derive(Debug)]
 pub(crate) struct Replay<'a> {
     schedule: &'a Schedule,
+    /// Who waits for good at its end, as far as that is known.
+    waiting: Threads,
     step: usize,
     begun: bool,
     /// The step that was not possible, and what was.
@@ -14,7 +18,12 @@ pub(crate) struct Replay<'a> {
 
 impl<'a> Replay<'a> {
     pub(crate) fn new(schedule: &'a Schedule) -> Self {
-        Self { schedule, step: 0, begun: false, stopped_at: None }
+        Self { schedule, waiting: 0, step: 0, begun: false, stopped_at: None }
+    }
+
+    /// The same of a schedule at whose end these threads wait for good.
+    pub(crate) fn at_whose_end_wait(self, waiting: Threads) -> Self {
+        Self { waiting, ..self }
     }
 
     /// The step that was not possible, where others were.
@@ -43,5 +52,9 @@ impl Strategy for Replay<'_> {
         }
         self.step += 1;
         Decision::Take(*choice)
+    }
+
+    fn waiting(&self) -> Option<Threads> {
+        self.stopped_at.is_none().then_some(self.waiting)
     }
 }

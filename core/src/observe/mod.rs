@@ -24,7 +24,7 @@ pub use reached::Site;
 pub use trace::{Step, Trace};
 
 /// An operation that has happened.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) thread: ThreadId,
     pub(crate) object: ObjectId,
@@ -35,6 +35,8 @@ pub(crate) struct Event {
     pub(crate) taken: Taken,
     /// What it is called, if it is an instruction.
     instruction: Option<&'static str>,
+    /// The objects that lived in memory that it released.
+    frees: Box<[ObjectId]>,
 }
 
 impl Event {
@@ -73,7 +75,11 @@ struct Thread {
 struct Watched {
     name: &'static str,
     class: ClassId,
+    /// The object that stands for the memory that it lives in.
+    memory: Option<ObjectId>,
     left_behind: bool,
+    /// Whether that memory was released.
+    freed: bool,
 }
 
 /// What is observed over all executions.
@@ -191,9 +197,16 @@ impl Observers {
         Schedule(self.events.iter().map(choice).collect())
     }
 
-    pub(crate) fn add_object(&mut self, name: &'static str, left_behind: bool) -> ObjectId {
+    /// An object was made; it lives in the memory that another stands for, or in none that is
+    /// released.
+    pub(crate) fn add_object(
+        &mut self,
+        name: &'static str,
+        memory: Option<ObjectId>,
+        left_behind: bool,
+    ) -> ObjectId {
         let class = self.seen.lockdep.class(name);
-        self.objects.push(Watched { name, class, left_behind });
+        self.objects.push(Watched { name, class, memory, left_behind, freed: false });
         ObjectId::new(self.objects.len() - 1)
     }
 
@@ -268,14 +281,24 @@ impl Observers {
         let Pending { object, op, taken, instruction, .. } = pending;
         let watched = &mut self.objects[object.index()];
         watched.left_behind = left_behind;
-        let event = Event { thread: me, object, op, way, reply: Some(reply), taken, instruction };
+        let event = Event {
+            thread: me,
+            object,
+            op,
+            way,
+            reply: Some(reply),
+            taken,
+            instruction,
+            frees: Box::default(),
+        };
+        let succeeded = event.succeeded();
         self.events.push(event);
         self.seen.reached.reach(taken.at);
-        if atomic::begins(op.kind) && event.succeeded() {
+        if atomic::begins(op.kind) && succeeded {
             thread.atomic.push(object);
         }
         match locking(op.kind) {
-            Some(Locking::Take(mode)) if event.succeeded() => {
+            Some(Locking::Take(mode)) if succeeded => {
                 thread.holds.push(object);
                 self.seen.lockdep.hold(&mut thread.task, watched.class, mode, taken);
             }
@@ -331,34 +354,82 @@ impl Observers {
         }
     }
 
+    /// The memory that `object` lives in was released by the last operation.
+    pub(crate) fn freed(&mut self, object: ObjectId) {
+        self.objects[object.index()].freed = true;
+        if let Some(event) = self.events.last_mut() {
+            event.frees = event.frees.iter().copied().chain([object]).collect();
+        }
+    }
+
+    /// What lived in memory that the last operation released.
+    pub(crate) fn last_frees(&self) -> Box<[ObjectId]> {
+        self.events.last().map(|event| event.frees.clone()).unwrap_or_default()
+    }
+
+    /// The violation of thread `me`, which has released memory with a lock in it that is held.
+    pub(crate) fn freed_while_held(&self, me: ThreadId, object: ObjectId) -> Violation {
+        let holds = |thread: &&Thread| thread.holds.contains(&object);
+        let holder = self.threads.iter().find(holds).map_or("somebody", |thread| &thread.name);
+        let (lock, memory) = (self.object_name(object), self.memory_name(object));
+        let who = self.threads.get(me.index()).map_or("the final check", |thread| &thread.name);
+        let at = self.events.last().map_or(String::new(), |event| format!(" at {}", event.taken));
+        let reason = format!("{who} releases {memory}{at} while {holder} holds {lock} in it");
+        let class = self.objects[object.index()].name.to_owned();
+        Violation::new(ViolationKind::FreedWhileHeld(class), reason)
+    }
+
+    /// The name of the memory that an object is or lives in.
+    fn memory_name(&self, object: ObjectId) -> String {
+        self.object_name(self.objects[object.index()].memory.unwrap_or(object))
+    }
+
     /// The violation of thread `me`, whose announced operation broke a rule of its object.
     pub(crate) fn fault(&mut self, me: ThreadId, way: u8, fault: Fault) -> Violation {
         let pending = self.threads[me.index()].pending.take().expect("announced before");
         let Pending { object, op, taken, instruction, .. } = pending;
         let violation = self.faulty(me, pending, fault);
-        self.events.push(Event { thread: me, object, op, way, reply: None, taken, instruction });
+        self.events.push(Event {
+            thread: me,
+            object,
+            op,
+            way,
+            reply: None,
+            taken,
+            instruction,
+            frees: Box::default(),
+        });
         self.seen.reached.reach(taken.at);
         violation
     }
 
     fn faulty(&self, me: ThreadId, pending: Pending, fault: Fault) -> Violation {
         let thread = &self.threads[me.index()];
-        let class = self.objects[pending.object.index()].name.to_owned();
-        let object = self.object_name(pending.object);
+        // What lives in memory is touched with it.
+        let touched = match fault {
+            Fault::UseAfterRelease => self.objects[pending.object.index()].memory,
+            _ => None,
+        };
+        let touched = touched.unwrap_or(pending.object);
+        let class = self.objects[touched.index()].name.to_owned();
+        let object = self.object_name(touched);
         let (kind, what) = match fault {
             Fault::NotOwner => (ViolationKind::NotOwner(class), "does not own"),
+            Fault::FreedWhileHeld => unreachable!("no operation of the lock does that"),
             Fault::UseAfterRelease => {
                 (ViolationKind::UseAfterRelease(class), "touches, after its release,")
             }
             Fault::DoubleRelease => (ViolationKind::DoubleRelease(class), "releases again"),
         };
-        let last = self.last_release(pending.object).map_or(String::new(), |event| {
+        let last = self.last_release(touched).map_or(String::new(), |event| {
             format!("; released by {} at {}", self.threads[event.thread.index()].name, event.taken)
         });
-        let reason = format!(
-            "{} {what} {object}: {} at {}{last}",
-            thread.name, pending.op.kind, pending.taken
-        );
+        let (did, at) = (pending.op.kind, pending.taken);
+        let on = match touched == pending.object {
+            true => String::new(),
+            false => format!("({})", self.object_name(pending.object)),
+        };
+        let reason = format!("{} {what} {object}: {did}{on} at {at}{last}", thread.name);
         Violation::new(kind, reason)
     }
 
@@ -401,7 +472,11 @@ impl Observers {
                 format!("{name} is left behind at the end: held, referenced or unreleased");
             Violation::new(kind, reason)
         };
-        let left_behind = self.objects.iter().enumerate().filter(|(_, object)| object.left_behind);
+        let left_behind = self
+            .objects
+            .iter()
+            .enumerate()
+            .filter(|(_, object)| object.left_behind && !object.freed);
         left_behind.map(leak).collect()
     }
 

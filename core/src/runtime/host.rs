@@ -171,13 +171,14 @@ impl Host {
     pub(crate) fn add_object(
         &self,
         class: &'static str,
+        memory: Option<ObjectId>,
         machine: &(dyn Machine + 'static),
     ) -> ObjectId {
         let inner = &mut *self.inner();
         if let Chooser::Turns { machines, .. } = &mut inner.chooser {
             machines.push(dyn_clone::clone_box(machine));
         }
-        inner.observers.add_object(class, machine.left_behind())
+        inner.observers.add_object(class, memory, machine.left_behind())
     }
 
     pub(crate) fn announce(&self, me: ThreadId, object: ObjectId, op: Op, at: Place) {
@@ -216,6 +217,19 @@ impl Host {
     /// `object` has changed without an operation of its own.
     pub(crate) fn changed(&self, object: ObjectId, machine: &(dyn Machine + 'static)) {
         self.inner().chooser.see(object, machine);
+    }
+
+    /// The memory that `object` lives in has been released, by the last operation.
+    pub(crate) fn freed(&self, object: ObjectId, machine: &(dyn Machine + 'static)) {
+        let inner = &mut *self.inner();
+        inner.chooser.see(object, machine);
+        inner.observers.freed(object);
+    }
+
+    /// Somebody held `object` when thread `me` released the memory that it lives in.
+    pub(crate) fn freed_while_held(&self, me: ThreadId, object: ObjectId) -> ! {
+        let violation = self.inner().observers.freed_while_held(me, object);
+        self.violated(violation)
     }
 
     /// The operation that happens next, whose thread the engine lets go on; if it is none, the

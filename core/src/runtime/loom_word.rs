@@ -63,7 +63,7 @@ impl Word {
         let id = match &host {
             Some(host) => {
                 loom_judge::appoint(host);
-                host.add_object(class, &*machine)
+                host.add_object(class, None, &*machine)
             }
             None => ObjectId::new(0),
         };

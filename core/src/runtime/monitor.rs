@@ -91,15 +91,20 @@ macro_rules! monitor {
             impl Monitor {
                 pub(crate) fn new(
                     class: &'static str,
+                    memory: Option<ObjectId>,
                     machine: Box<dyn Machine>,
                     host: Option<Arc<Host>>,
                 ) -> Self {
                     let id = match &host {
-                        Some(host) => host.add_object(class, &*machine),
+                        Some(host) => host.add_object(class, memory, &*machine),
                         None => ObjectId::new(0),
                     };
                     let state = Mutex::new(State { machine, waiting: 0 });
                     Self { id, state, changed: Condvar::new(), host }
+                }
+
+                pub(crate) fn id(&self) -> ObjectId {
+                    self.id
                 }
 
                 pub(crate) fn perform_then<R>(
@@ -172,6 +177,23 @@ macro_rules! monitor {
                     }
                     if state.waiting > 0 {
                         self.changed.notify_all();
+                    }
+                }
+
+                pub(crate) fn free(&self) {
+                    let mut state = self.state.lock().unwrap();
+                    let freed = state.machine.memory_freed();
+                    if let Some(host) = &self.host {
+                        host.freed(self.id, &*state.machine);
+                    }
+                    if state.waiting > 0 {
+                        self.changed.notify_all();
+                    }
+                    drop(state);
+                    match (freed, &self.host) {
+                        (Ok(()), _) => {}
+                        (Err(_), Some(host)) => host.freed_while_held(me(), self.id),
+                        (Err(fault), None) => panic!("{fault:?}"),
                     }
                 }
 

@@ -39,7 +39,7 @@ impl<T: Value> Ghost<T> {
     pub fn new(name: &'static str, value: T) -> Self {
         let id = runtime::value_id(&value);
         Self {
-            object: Object::new(name, Box::new(Outside { value: id })),
+            object: Object::outside(name, Box::new(Outside { value: id })),
             value: Mutex::new(value),
         }
     }

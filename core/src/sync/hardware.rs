@@ -39,7 +39,7 @@ impl<T: Value> Hardware<T> {
     pub fn new(name: &'static str, state: T) -> Self {
         let id = runtime::value_id(&state);
         Self {
-            object: Object::new(name, Box::new(Outside { value: id })),
+            object: Object::outside(name, Box::new(Outside { value: id })),
             state: Mutex::new(state),
         }
     }

@@ -84,7 +84,9 @@ impl<T: Value> Mutex<T> {
     /// violation ([`ViolationKind::NotOwner`](crate::ViolationKind::NotOwner)).
     #[track_caller]
     pub fn raw_unlock(&self) {
-        self.object.perform(Op::with(OpKind::Unlock, KEEP), Location::caller());
+        let at = Location::caller();
+        self.object.perform(Op::with(OpKind::Unlock, KEEP), at);
+        self.object.finish_unlock(at);
     }
 
     fn guard(&self, at: &'static Location<'static>) -> MutexGuard<'_, T> {
@@ -152,6 +154,7 @@ impl<T: Value> Drop for MutexGuard<'_, T> {
         let value = self.data.close();
         if !unwinding() {
             self.mutex.object.perform(Op::with(OpKind::Unlock, value), self.at);
+            self.mutex.object.finish_unlock(self.at);
         }
     }
 }

@@ -62,6 +62,10 @@ impl Machine for Owned {
     }
 
     fn left_behind(&self) -> bool {
+        self.is_held()
+    }
+
+    fn is_held(&self) -> bool {
         self.owner.is_some()
     }
 }

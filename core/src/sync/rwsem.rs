@@ -127,6 +127,7 @@ impl<T: Value> Drop for ReadGuard<'_, T> {
         self.data.close();
         if !unwinding() {
             self.object.perform(Op::new(OpKind::UpRead), self.at);
+            self.object.finish_unlock(self.at);
         }
     }
 }
@@ -180,6 +181,7 @@ impl<T: Value> Drop for WriteGuard<'_, T> {
         let value = self.data.close();
         if !unwinding() {
             self.object.perform(Op::with(OpKind::UpWrite, value), self.at);
+            self.object.finish_unlock(self.at);
         }
     }
 }
@@ -283,6 +285,10 @@ impl Machine for State {
     }
 
     fn left_behind(&self) -> bool {
+        self.is_held()
+    }
+
+    fn is_held(&self) -> bool {
         self.holders.is_somebody()
     }
 }

@@ -101,6 +101,10 @@ impl Machine for State {
     }
 
     fn left_behind(&self) -> bool {
+        self.is_held()
+    }
+
+    fn is_held(&self) -> bool {
         self.holders.is_somebody()
     }
 }

@@ -137,12 +137,7 @@ pub(crate) struct Found {
 fn replays(scenario: &Scenario, found: &Counterexample) {
     let again = scenario.replay(&found.schedule);
     let again = again.unwrap_or_else(|e| panic!("{}: {e}\n{:#?}", found.schedule, found.trace));
-    let same = |other: &Counterexample| {
-        other.violation == found.violation
-            && other.schedule == found.schedule
-            && other.trace.steps == found.trace.steps
-    };
-    assert!(again.iter().any(same), "{}: {again:#?} without {found:#?}", found.schedule);
+    assert!(again.contains(found), "{}: {again:#?} without {found:#?}", found.schedule);
 }
 
 struct World {

@@ -16,11 +16,11 @@ use crate::closed::{Threads, Waits, bit, blockers};
 use crate::explore::{Choice, Enabled};
 use crate::machine::{Fault, Machine, Ready};
 use crate::mix::mix;
-use crate::op::{ObjectId, Op, ThreadId};
+use crate::op::{ObjectId, Op, OpKind, ThreadId};
 use crate::violation::ViolationKind;
 
 use super::intern::History;
-use super::lesson::{Effect, Lesson, Lessons, Next, Shape};
+use super::lesson::{Effect, FREED, Lesson, Lessons, Next, Shape};
 use super::successor::Successor;
 
 /// A state of the program in numbers: its [`Shape`], the state of each thread, the state of each
@@ -50,7 +50,7 @@ pub(super) struct Automaton {
     /// What can happen to a thread in one state at its object in another.
     meetings: FxHashMap<u64, Meeting>,
     /// What an object becomes when it is told a value.
-    settings: FxHashMap<(u32, u64), u32>,
+    settings: FxHashMap<(u32, u64), Result<u32, Fault>>,
     outcomes: Vec<Outcome>,
     /// What a thread does after a reply.
     replies: FxHashMap<(History, u64), Known>,
@@ -58,6 +58,8 @@ pub(super) struct Automaton {
     makers: Vec<FxHashMap<Shape, u32>>,
     /// Mutexes at which somebody may look without waiting: by object.
     tried: Vec<bool>,
+    /// Whether some object lives in memory that can be released.
+    residents: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -313,8 +315,12 @@ impl Automaton {
     pub(super) fn set(&mut self, object: u32, value: u64) -> Result<(), Diverged> {
         let known = self.objects.get(object as usize).ok_or(Diverged)?;
         let (id, mut machine) = (known.object, known.machine.clone());
-        machine.set(value);
-        let becomes = self.object(id, machine);
+        let mut told = Ok(());
+        match value {
+            FREED => told = machine.memory_freed(),
+            value => machine.set(value),
+        }
+        let becomes = told.map(|()| self.object(id, machine));
         self.settings.insert((object, value), becomes);
         Ok(())
     }
@@ -379,6 +385,11 @@ impl Automaton {
         let new = number(self.objects.len());
         let known = *self.object_numbers.entry((object, words.into())).or_insert(new);
         if known == new {
+            if machine.is_resident() {
+                // A release sees whether it is held, so its unlock is no step that nobody sees.
+                self.try_at(object);
+                self.residents = true;
+            }
             self.objects.push(ObjectState { object, machine, digest });
         }
         known
@@ -463,36 +474,54 @@ impl Automaton {
             .collect()
     }
 
-    /// Whether a thread can come back to where it was: only then has an execution no end.
-    pub(super) fn is_cyclic(&self) -> bool {
+    /// Whether an execution may have no end: a thread comes back to where it was. A thread that does
+    /// so by sleeping needs one that wakes it and comes back as well.
+    pub(super) fn may_be_endless(&self) -> bool {
+        let on_cycles = self.on_cycles(|_| true);
+        let kind = |op: Option<(ObjectId, Op)>| op.map(|(_, op)| op.kind);
+        let sleeps = |thread: &ThreadState| kind(thread.next.pending) == Some(OpKind::Sleep);
+        let queues: Vec<ObjectId> = on_cycles
+            .iter()
+            .map(|thread| &self.threads[*thread])
+            .filter(|thread| sleeps(thread))
+            .filter_map(|thread| thread.next.pending.map(|(queue, _)| queue))
+            .collect();
+        let wakes = |thread: &usize| {
+            let waits = [OpKind::PrepareToWait, OpKind::Sleep, OpKind::FinishWait];
+            let pending = self.threads[*thread].next.pending;
+            pending.is_some_and(|(queue, op)| queues.contains(&queue) && !waits.contains(&op.kind))
+        };
+        on_cycles.iter().any(wakes) || !self.on_cycles(|thread| !sleeps(thread)).is_empty()
+    }
+
+    /// The states of threads that lie on a cycle, or between two, of the steps that are taken from
+    /// those that `count`.
+    fn on_cycles(&self, count: impl Fn(&ThreadState) -> bool) -> Vec<usize> {
         let mut after = vec![Vec::new(); self.threads.len()];
+        let mut before = vec![Vec::new(); self.threads.len()];
+        let mut lead_to = |from: usize, outcome: &u32| {
+            if let Outcome { violated: None, next, .. } = &self.outcomes[*outcome as usize] {
+                after[from].push(*next as usize);
+                before[*next as usize].push(from);
+            }
+        };
         for ((history, _), known) in &self.replies {
-            let Some(from) = self.thread_numbers.get(history) else { continue };
-            let mut lead_to = |outcome: &u32| {
-                if let Outcome { violated: None, next, .. } = &self.outcomes[*outcome as usize] {
-                    after[*from as usize].push(*next);
-                }
+            let Some(from) = self.thread_numbers.get(history).map(|from| *from as usize) else {
+                continue;
             };
             match known {
-                Known::Always(outcome) => lead_to(outcome),
-                Known::ByShape(maker) => self.makers[*maker as usize].values().for_each(lead_to),
-            }
-        }
-        let mut before = vec![0_u32; after.len()];
-        after.iter().flatten().for_each(|to| before[*to as usize] += 1);
-        let mut first: Vec<usize> =
-            (0..after.len()).filter(|thread| before[*thread] == 0).collect();
-        let mut ordered = 0;
-        while let Some(thread) = first.pop() {
-            ordered += 1;
-            for to in &after[thread] {
-                before[*to as usize] -= 1;
-                if before[*to as usize] == 0 {
-                    first.push(*to as usize);
+                _ if !count(&self.threads[from]) => {}
+                Known::Always(outcome) => lead_to(from, outcome),
+                Known::ByShape(maker) => {
+                    let outcomes = self.makers[*maker as usize].values();
+                    outcomes.for_each(|outcome| lead_to(from, outcome));
                 }
             }
         }
-        ordered < after.len()
+        let mut on_cycles = vec![true; self.threads.len()];
+        peel(&mut on_cycles, &before, &after);
+        peel(&mut on_cycles, &after, &before);
+        (0..on_cycles.len()).filter(|thread| on_cycles[*thread]).collect()
     }
 
     /// A thread about to give back a mutex that nobody tries.
@@ -519,10 +548,14 @@ impl Automaton {
             let Does::Changes(changes) = self.does(state, turn, 0, transition)? else {
                 return Ok(());
             };
+            let mut next = state.clone();
             for (at, number) in changes.at(state, turn) {
-                state[at] = number;
+                next[at] = number;
             }
-            self.take_effect(changes.effects, state)?;
+            if self.take_effect(changes.effects, &mut next)?.is_some() {
+                return Ok(());
+            }
+            std::mem::swap(state, &mut next);
             each(turn.thread, polls);
         }
         Ok(())
@@ -547,10 +580,10 @@ impl Automaton {
                 }
                 transition => match self.does(state, turn, way, transition)? {
                     Does::Violates(what) => Leads::Violates(what),
-                    Does::Changes(changes) => {
-                        self.go(state, turn, &changes, scratch)?;
-                        Leads::To(Successor::whole(scratch))
-                    }
+                    Does::Changes(changes) => match self.go(state, turn, &changes, scratch)? {
+                        Ok(()) => Leads::To(Successor::whole(scratch)),
+                        Err(what) => Leads::Violates(what),
+                    },
                 },
             };
             leads(turn.thread, way, next);
@@ -595,16 +628,18 @@ impl Automaton {
         })
     }
 
-    /// Writes to `next` where a step out of `state` leads.
+    /// Writes to `next` where a step out of `state` leads, unless what it does beside its operation
+    /// breaks the rule of an object.
     fn go(
         &self,
         state: &State,
         turn: Turn,
         changes: &Changes<'_>,
         next: &mut Vec<u32>,
-    ) -> Result<(), Missing> {
+    ) -> Result<Result<(), Violated<'_>>, Missing> {
         Successor::new(state, changes.at(state, turn)).write_to(next);
-        self.take_effect(changes.effects, next)
+        let broken = self.take_effect(changes.effects, next)?;
+        Ok(broken.map_or(Ok(()), |(object, fault)| Err(Violated::Rule(object, fault))))
     }
 
     /// What can happen in `state`, for a search that chooses among it, and the threads that wait for
@@ -668,18 +703,44 @@ impl Automaton {
         let (transition, reply) = self.meeting(state, turn)?.ways[usize::from(way)];
         Ok(match self.does(state, turn, way, transition)? {
             Does::Violates(what) => (reply, Err(what)),
-            Does::Changes(changes) => (reply, Ok(self.go(state, turn, &changes, next)?)),
+            Does::Changes(changes) => (reply, self.go(state, turn, &changes, next)?),
         })
     }
 
-    fn take_effect(&self, effects: &[NumberedEffect], state: &mut Vec<u32>) -> Result<(), Missing> {
+    /// The objects whose memory the step that `choice` takes releases.
+    pub(super) fn frees(&self, state: &State, choice: Choice) -> Box<[ObjectId]> {
+        if !self.residents {
+            return Box::default();
+        }
+        let turn = self.turn(state, choice.thread);
+        let Ok(meeting) = self.meeting(state, turn) else { return Box::default() };
+        let (transition, _) = meeting.ways[usize::from(choice.way)];
+        let Ok(Does::Changes(changes)) = self.does(state, turn, choice.way, transition) else {
+            return Box::default();
+        };
+        let freed = |effect: &NumberedEffect| match effect {
+            NumberedEffect::Set(object, FREED) => Some(*object),
+            _ => None,
+        };
+        changes.effects.iter().filter_map(freed).collect()
+    }
+
+    /// Lets `effects` happen in `state`; the object whose rule one of them breaks, if it does.
+    fn take_effect(
+        &self,
+        effects: &[NumberedEffect],
+        state: &mut Vec<u32>,
+    ) -> Result<Option<(ObjectId, Fault)>, Missing> {
         for effect in effects {
             let shape = Shape(state[0]);
             match *effect {
-                NumberedEffect::Set(object, value) => {
-                    let object = &mut state[1 + shape.threads() + object.index()];
+                NumberedEffect::Set(id, value) => {
+                    let object = &mut state[1 + shape.threads() + id.index()];
                     let becomes = self.settings.get(&(*object, value));
-                    *object = *becomes.ok_or(Missing::Setting(*object, value))?;
+                    match *becomes.ok_or(Missing::Setting(*object, value))? {
+                        Ok(becomes) => *object = becomes,
+                        Err(fault) => return Ok(Some((id, fault))),
+                    }
                 }
                 NumberedEffect::Made(object) => {
                     state[0] = Shape::new(shape.threads(), shape.objects() + 1).0;
@@ -691,7 +752,7 @@ impl Automaton {
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -700,6 +761,23 @@ impl Changes<'_> {
     fn at(&self, state: &State, turn: Turn) -> [(usize, u32); 2] {
         let threads = Shape(state[0]).threads();
         [(1 + turn.thread.index(), self.thread), (1 + threads + turn.object.index(), self.object)]
+    }
+}
+
+/// Takes out what nothing that is left leads to by `from`, again and again.
+fn peel(left: &mut [bool], from: &[Vec<usize>], to: &[Vec<usize>]) {
+    let mut leading: Vec<usize> =
+        from.iter().map(|from| from.iter().filter(|state| left[**state]).count()).collect();
+    let mut to_do: Vec<usize> =
+        (0..left.len()).filter(|state| left[*state] && leading[*state] == 0).collect();
+    while let Some(state) = to_do.pop() {
+        left[state] = false;
+        for next in to[state].iter().filter(|next| left[**next]) {
+            leading[*next] -= 1;
+            if leading[*next] == 0 {
+                to_do.push(*next);
+            }
+        }
     }
 }
 

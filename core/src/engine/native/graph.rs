@@ -49,6 +49,10 @@ impl Node {
 const THREADS_MAX: usize = Threads::BITS as usize;
 
 impl Graph {
+    /// Bytes that a state and its steps take here, roughly: it has about three, and each is kept
+    /// in both directions while it is asked who waits for good.
+    pub(super) const BYTES_PER_STATE: u64 = 256;
+
     /// The graph of a search that has expanded every one of its `states`, with the unlocks first if
     /// `reduced`.
     ///

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use crate::closed::Threads;
 use crate::explore::{Decision, Point, Replay, Strategy};
 use crate::op::ThreadId;
 use crate::verdict::Findings;
@@ -91,5 +92,9 @@ impl Strategy for Lasso<'_> {
         });
         self.passed.push(Passed { state: self.execution.state(), possible, polls, step });
         decision
+    }
+
+    fn waiting(&self) -> Option<Threads> {
+        self.replay.waiting()
     }
 }

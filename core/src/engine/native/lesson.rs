@@ -81,6 +81,10 @@ impl Lesson {
     }
 }
 
+/// The value that an object is told when the memory that it lives in is released. No value and no
+/// history has this number.
+pub(super) const FREED: u64 = u64::MAX;
+
 /// What a step does beside its operation.
 #[derive(Clone)]
 pub(super) enum Effect {

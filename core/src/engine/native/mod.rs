@@ -25,8 +25,8 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::closed::{Threads, bit};
-use crate::explore::{Lead, Schedule, Shard, SleepSets, Strategy, Twice};
+use crate::closed::Threads;
+use crate::explore::{Lead, Replay, Schedule, Shard, SleepSets, Strategy, Twice};
 use crate::observe::Seen;
 use crate::op::ThreadId;
 use crate::scenario::Scenario;
@@ -36,6 +36,7 @@ use crate::violation::ViolationKind;
 use super::{Engine, Limits, Listener, Progress, Search};
 use execution::End;
 pub(crate) use execution::{Execution, Handle};
+use graph::Graph;
 pub(crate) use intern::History;
 use lesson::Lessons;
 use orderings::{Orderings, SavedOrderings};
@@ -201,13 +202,10 @@ impl<'a> Exploration<'a> {
     }
 
     fn run_stateful(&mut self, mut search: Stateful, listener: &mut Listener<'_>) -> Explored {
-        let mut ended = search.run(self, listener);
+        let ended = search.run(self, listener);
         if self.execution.opaque() {
             // A value has turned up that may have been taken for another.
             return self.search(listener);
-        }
-        if ended.is_ok() && self.scenario.nobody_starves() {
-            ended = search.show_starvations(self);
         }
         let stopped = ended.err();
         let mut certificate = search.certificate();
@@ -310,25 +308,19 @@ impl<'a> Exploration<'a> {
 
     /// Runs the program along `path`, and notes what that violates.
     fn show(&mut self, path: &Schedule) -> Result<(), String> {
+        self.show_waiting(path, 0)
+    }
+
+    /// As [`show`](Self::show), and notes that `threads` wait for good at its end.
+    fn show_waiting(&mut self, path: &Schedule, threads: Threads) -> Result<(), String> {
         self.count_execution()?;
-        let (end, replay) = run_along(path, self.scenario, &self.execution, &mut self.findings);
+        let replay = Replay::new(path).at_whose_end_wait(threads);
+        let (end, replay) = run_along(replay, self.scenario, &self.execution, &mut self.findings);
         match end {
             End::TooLong => self.too_long(),
             _ if replay.followed() < path.len() => Err(DIVERGED.to_owned()),
             _ => Ok(()),
         }
-    }
-
-    /// Runs the program along `path`, and notes that `threads` wait for good at its end.
-    fn show_waiting(&mut self, path: &Schedule, threads: Threads) -> Result<(), String> {
-        self.show(path)?;
-        let Self { execution, findings, .. } = self;
-        execution.observers(|seen| {
-            let waiting: Vec<ThreadId> =
-                seen.pending().map(|(t, ..)| t).filter(|t| threads & bit(*t) != 0).collect();
-            seen.deadlocks(&waiting).into_iter().for_each(|found| findings.note(found, seen));
-        });
-        Ok(())
     }
 
     /// Runs the program along `lasso`, and notes that `thread` starves.
@@ -364,6 +356,16 @@ impl<'a> Exploration<'a> {
             return Ok(());
         }
         Err(format!("stopped at {bytes} bytes of states, the limit is {most}"))
+    }
+
+    /// Whether there is room for the steps between the states.
+    fn check_graph(&self, states: &States) -> Result<(), String> {
+        let bytes = states.memory() + states.len() * Graph::BYTES_PER_STATE;
+        if bytes <= self.limits.native_memory {
+            return Ok(());
+        }
+        let most = self.limits.native_memory;
+        Err(format!("who waits for good takes {bytes} bytes to tell, the limit is {most}"))
     }
 
     fn check_depth(&self, depth: usize) -> Result<(), String> {

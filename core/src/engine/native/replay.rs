@@ -13,24 +13,19 @@ use super::execution::{End, Execution};
 use super::lasso::Lasso;
 use super::stateful::{Aim, Stateful};
 
-/// Runs a scenario along `schedule`, and notes what that violates.
+/// Runs a scenario along a schedule, and notes what that violates.
 pub(super) fn run_along<'a>(
-    schedule: &'a Schedule,
+    mut replay: Replay<'a>,
     scenario: &Scenario,
     execution: &Rc<Execution>,
     findings: &mut Findings,
 ) -> (End, Replay<'a>) {
-    let mut replay = Replay::new(schedule);
-    let (end, replay) = match scenario.nobody_starves() {
-        false => (execution.run(scenario.program(), &mut replay, findings), replay),
-        true => {
-            let mut lasso = Lasso::new(replay, execution);
-            let end = execution.run(scenario.program(), &mut lasso, findings);
-            (end, lasso.note(findings))
-        }
-    };
-    execution.note_closed(findings);
-    (end, replay)
+    if !scenario.nobody_starves() {
+        return (execution.run(scenario.program(), &mut replay, findings), replay);
+    }
+    let mut lasso = Lasso::new(replay, execution);
+    let end = execution.run(scenario.program(), &mut lasso, findings);
+    (end, lasso.note(findings))
 }
 
 /// As [`run_along`], with a schedule that may be none of the scenario's.
@@ -40,7 +35,7 @@ fn run_along_checked(
     execution: &Rc<Execution>,
     findings: &mut Findings,
 ) -> Result<End, ReplayError> {
-    let (end, replay) = run_along(schedule, scenario, execution, findings);
+    let (end, replay) = run_along(Replay::new(schedule), scenario, execution, findings);
     if let Some((step, possible)) = replay.impossible() {
         let name =
             |thread: usize| scenario.threads().nth(thread).unwrap_or("a spawned thread").to_owned();

@@ -30,23 +30,23 @@ use crate::explore::Schedule;
 use crate::op::ThreadId;
 
 use super::automaton::Automaton;
-use super::for_good;
 use super::graph::{Graph, Parts, Step};
 use super::states::States;
 
 /// Each thread that starves, for each place where it does: the way to a cycle and once around it.
+/// Where a thread waits `for_good` it does not starve.
 pub(super) fn starvations(
+    graph: &Graph,
+    for_good: &[Threads],
     states: &States,
     automaton: &Automaton,
-) -> Result<Vec<(ThreadId, Schedule)>, String> {
-    let graph = Graph::new(states, automaton, false)?;
-    let for_good = for_good::waiting(&graph);
+) -> Vec<(ThreadId, Schedule)> {
     let everybody = graph.nodes.iter().fold(0, |all, node| all | node.pending);
     let threads = (0..Threads::BITS as usize).map(ThreadId::new);
     let mut found = Vec::new();
     for thread in threads.filter(|thread| everybody & bit(*thread) != 0) {
         let mut kept_from = FxHashSet::default();
-        for part in graph.starving(thread, &for_good) {
+        for part in graph.starving(thread, for_good) {
             let start = *part.iter().min().expect("a part has a state");
             let state = states.get(graph.nodes[start as usize].id);
             // A thread that waits is at the same operation all around.
@@ -55,7 +55,7 @@ pub(super) fn starvations(
             }
         }
     }
-    Ok(found)
+    found
 }
 
 impl Graph {

@@ -279,14 +279,24 @@ impl Stateful {
     }
 
     /// Shows who waits for good while others go on, once every state has been reached.
+    /// If it is asked who starves, too, the same graph tells.
     fn show_waiting(&self, exploration: &mut Exploration<'_>) -> Result<(), String> {
         let automaton = self.learner.automaton();
-        if !automaton.is_cyclic() {
+        if !automaton.may_be_endless() {
             // Every execution ends, so whoever waits for good does so where nobody can go on.
             return Ok(());
         }
+        // What a search has taken for another state may look like one to wait in.
+        exploration.check_comparable()?;
+        exploration.check_graph(&self.states)?;
         let graph = Graph::new(&self.states, automaton, self.reduced)?;
         let waiting = for_good::waiting(&graph);
+        if exploration.scenario.nobody_starves() {
+            let found = starvation::starvations(&graph, &waiting, &self.states, automaton);
+            for (thread, lasso) in found {
+                exploration.show_starvation(thread, &lasso)?;
+            }
+        }
         let mut shown = FxHashSet::default();
         for (state, threads) in for_good::components(&graph, &waiting) {
             let id = graph.nodes[state as usize].id;
@@ -522,12 +532,6 @@ impl Stateful {
             stopping,
             checkpoint: if exploration.execution.opaque() { None } else { Some(&checkpoint) },
         })
-    }
-
-    /// Shows how threads starve, once it has been seen that nothing was left out.
-    pub(super) fn show_starvations(&self, exploration: &mut Exploration<'_>) -> Result<(), String> {
-        let found = starvation::starvations(&self.states, self.learner.automaton())?;
-        found.iter().try_for_each(|(thread, lasso)| exploration.show_starvation(*thread, lasso))
     }
 
     pub(super) fn aim(&self) -> Aim {

@@ -139,6 +139,7 @@ impl Walk {
                         reply,
                         born: before.threads()..after.threads(),
                         makes: before != after,
+                        frees: self.learner.automaton().frees(here, choice),
                         violated: false,
                     };
                     self.steps.push(choice);
@@ -169,7 +170,8 @@ impl Walk {
             })?;
         }
         let threads = Shape(self.here()[0]).threads();
-        Ok(Happened { reply, born: threads..threads, makes: false, violated: true })
+        let frees = self.learner.automaton().frees(self.here(), choice);
+        Ok(Happened { reply, born: threads..threads, makes: false, frees, violated: true })
     }
 
     /// Runs the program to where the walk is, and notes what that violates.

@@ -157,6 +157,7 @@ impl<S: Strategy> Search<S> {
             reply: reply.expect("a violation has ended the execution"),
             born: before.0..after.0,
             makes: before != after,
+            frees: self.host.observers(|seen| seen.last_frees()),
             violated: false,
         });
     }

@@ -18,6 +18,7 @@ use crate::violation::Violation;
 use super::{Execution, Thread};
 
 /// An object of a native execution.
+#[derive(Clone)]
 pub(crate) struct Handle {
     id: ObjectId,
     /// The number of the execution.
@@ -34,6 +35,14 @@ impl Handle {
 
     pub(crate) fn set(&self, value: u64) {
         runtime::native().inner.borrow_mut().set(self.id, value);
+    }
+
+    pub(crate) fn free(&self) {
+        runtime::native().inner.borrow_mut().free(self.id);
+    }
+
+    pub(crate) fn id(&self) -> ObjectId {
+        self.id
     }
 
     pub(crate) fn promise(&self, made: bool, at: Place) {
@@ -81,16 +90,19 @@ impl Execution {
     /// Adds a thread, at whose end `end` becomes ready.
     pub(crate) fn spawn_joinable(&self, name: Arc<str>, end: &Object, body: Body) -> ThreadId {
         let me = self.spawn(name, body);
-        if let Object::Native(end) = end {
-            self.inner.borrow_mut().threads[me.index()].end = Some(end.id);
-        }
+        self.inner.borrow_mut().threads[me.index()].end = end.native();
         me
     }
 
-    pub(crate) fn register(&self, class: &'static str, machine: Box<dyn Machine>) -> Handle {
+    pub(crate) fn register(
+        &self,
+        class: &'static str,
+        memory: Option<ObjectId>,
+        machine: Box<dyn Machine>,
+    ) -> Handle {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
-        let id = inner.observers.add_object(class, machine.left_behind());
+        let id = inner.observers.add_object(class, memory, machine.left_behind());
         // A thread knows the object it has made, which is another if others have made some first.
         let running = inner.running.index();
         if let Some(maker) = inner.threads.get_mut(running) {

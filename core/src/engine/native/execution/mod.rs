@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use smallvec::SmallVec;
 
-use crate::closed::{self, Waits};
+use crate::closed::{self, Threads, Waits};
 use crate::engine::panics::{self, Panic};
 use crate::explore::{Choice, Decision, Enabled, Happened, Point, Strategy};
 use crate::machine::{Machine, Ready};
@@ -21,7 +21,7 @@ use crate::violation::Violation;
 
 use super::fiber::{Fiber, Stacks, Stop};
 use super::intern::{History, Interner};
-use super::lesson::{Effect, Lesson, Lessons, Next, Shape};
+use super::lesson::{Effect, FREED, Lesson, Lessons, Next, Shape};
 pub(crate) use asked::Handle;
 
 /// How an execution ended.
@@ -57,14 +57,14 @@ struct Inner {
     interner: Interner,
     stacks: Stacks,
     violation: Option<Violation>,
+    /// That a lock was held when its memory was released.
+    freed_while_held: Option<Violation>,
     /// How many threads have run up to their first operation.
     started: usize,
     /// How many threads have ended.
     ended: usize,
     /// Whether anybody wants to know what happens; not when an execution is run out.
     watched: bool,
-    /// The threads that waited for each other where the strategy had seen enough.
-    closed: Vec<ThreadId>,
     /// What the execution has shown so far, if somebody learns from it.
     lessons: Option<Lessons>,
 }
@@ -73,6 +73,21 @@ impl Inner {
     fn set(&mut self, object: ObjectId, value: u64) {
         self.machines[object.index()].set(value);
         self.affects(|| Effect::Set(object, value));
+    }
+
+    /// Tells an object that the memory that it lives in is released. If it is held, that is a
+    /// violation of the step, and not one that follows from what its thread was told: the thread
+    /// runs on up to its next operation, as it would anywhere else.
+    fn free(&mut self, object: ObjectId) {
+        let freed = self.machines[object.index()].memory_freed();
+        self.affects(|| Effect::Set(object, FREED));
+        if self.watched {
+            self.observers.freed(object);
+            if freed.is_err() {
+                let violation = self.observers.freed_while_held(self.running, object);
+                self.freed_while_held.get_or_insert(violation);
+            }
+        }
     }
 
     /// Notes what the step in progress does beside its operation.
@@ -147,10 +162,10 @@ impl Execution {
             interner: Interner::default(),
             stacks: Stacks::default(),
             violation: None,
+            freed_while_held: None,
             started: 0,
             ended: 0,
             watched: true,
-            closed: Vec::new(),
             lessons: None,
         };
         Rc::new(Self { operations_max, opaque: Cell::new(false), inner: RefCell::new(inner) })
@@ -205,10 +220,10 @@ impl Execution {
         inner.machines.clear();
         inner.observers.start();
         inner.violation = None;
+        inner.freed_while_held = None;
         inner.started = 0;
         inner.ended = 0;
         inner.watched = true;
-        inner.closed.clear();
     }
 
     fn explore(&self, strategy: &mut dyn Strategy, finally: Body, findings: &mut Findings) -> End {
@@ -230,7 +245,7 @@ impl Execution {
                     return End::Over;
                 }
                 Standing::TooLong => {
-                    self.note_deadlocks(&self.closed(), findings);
+                    self.note_deadlocks(&self.threads(self.closed()), findings);
                     return End::TooLong;
                 }
                 Standing::Going => match strategy.forced() {
@@ -259,8 +274,9 @@ impl Execution {
             Decision::Take(choice) => Ok(choice),
             Decision::Cut if here.enabled.is_empty() => Err(End::Over),
             Decision::Cut => {
-                let closed = if is_stuck { Vec::new() } else { self.closed() };
-                self.inner.borrow_mut().closed = closed;
+                if !is_stuck && let Some(known) = strategy.waiting() {
+                    self.note_deadlocks(&self.threads(self.closed() | known), findings);
+                }
                 Err(End::Cut)
             }
         }
@@ -268,23 +284,16 @@ impl Execution {
 
     /// Notes what `waiting` threads wait for, none of which ever goes on, where the execution has
     /// come to.
-    pub(super) fn note_deadlocks(&self, waiting: &[ThreadId], findings: &mut Findings) {
+    fn note_deadlocks(&self, waiting: &[ThreadId], findings: &mut Findings) {
         let deadlocks = self.inner.borrow().observers.deadlocks(waiting);
         deadlocks.into_iter().for_each(|deadlock| self.note(findings, deadlock));
     }
 
-    /// Notes the threads that wait for each other where the strategy had seen enough.
-    pub(super) fn note_closed(&self, findings: &mut Findings) {
-        let closed = std::mem::take(&mut self.inner.borrow_mut().closed);
-        self.note_deadlocks(&closed, findings);
-    }
-
     /// The threads that wait for each other, whatever the others do.
-    fn closed(&self) -> Vec<ThreadId> {
+    fn closed(&self) -> Threads {
         let inner = self.inner.borrow();
-        let threads = || (0..inner.threads.len()).map(ThreadId::new);
         let mut waits = Waits::default();
-        for thread in threads() {
+        for thread in (0..inner.threads.len()).map(ThreadId::new) {
             match inner.threads[thread.index()].pending {
                 Some((object, op)) => {
                     let machine = &*inner.machines[object.index()];
@@ -293,8 +302,13 @@ impl Execution {
                 None => waits.ended(thread),
             }
         }
-        let closed = waits.closed();
-        threads().filter(|thread| closed & closed::bit(*thread) != 0).collect()
+        waits.closed()
+    }
+
+    /// Those of `threads` that have not ended.
+    fn threads(&self, threads: Threads) -> Vec<ThreadId> {
+        let stuck = self.inner.borrow().observers.stuck();
+        stuck.into_iter().filter(|thread| threads & closed::bit(*thread) != 0).collect()
     }
 
     fn standing(&self) -> Standing {
@@ -304,6 +318,8 @@ impl Execution {
         } else if inner.started < inner.threads.len() {
             inner.started += 1;
             Standing::NewThread(ThreadId::new(inner.started - 1))
+        } else if inner.freed_while_held.is_some() {
+            Standing::Violated
         } else if inner.ended == inner.threads.len() {
             Standing::AllEnded
         } else if inner.observers.steps() == self.operations_max {
@@ -394,7 +410,8 @@ impl Execution {
             reply: inner.threads[choice.thread.index()].reply,
             born: before.0..after.0,
             makes: before != after,
-            violated: inner.violation.is_some(),
+            frees: inner.observers.last_frees(),
+            violated: inner.violation.is_some() || inner.freed_while_held.is_some(),
         }
     }
 
@@ -471,7 +488,12 @@ impl Execution {
     }
 
     fn note_violation(&self, findings: &mut Findings) {
-        let violation = self.inner.borrow_mut().violation.take();
+        let violation = {
+            let mut inner = self.inner.borrow_mut();
+            // What the step has done comes before what its thread did next.
+            let freed = inner.freed_while_held.take();
+            freed.or(inner.violation.take())
+        };
         if let Some(violation) = violation {
             self.note(findings, violation);
         }

@@ -1,0 +1,259 @@
+//! Locks that live in an object of the driver: who touches it, and who frees it under whom.
+
+use std::num::NonZero;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use selvedge_core::sync::{Atomic, Mutex, RwSem, SpinLock, Tracked, WaitQueue};
+use selvedge_core::{
+    Engine, Limits, Report, Scenario, ScenarioBuilder, Search, Verdict, ViolationKind,
+};
+
+fn verify(scenario: &Scenario, search: Search, jobs: usize) -> Report {
+    let mut limits = Limits::default();
+    (limits.search, limits.jobs) = (search, NonZero::new(jobs).unwrap());
+    limits.states_per_thread = 1;
+    scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()))
+}
+
+/// Every engine and every search comes to the claim, and each counterexample shows itself again.
+fn check(scenario: &Scenario) {
+    for engine in Engine::ALL {
+        scenario.assert_as_expected(*engine);
+    }
+    for (search, jobs) in [
+        (Search::Stateful, 1),
+        (Search::Reduced, 1),
+        (Search::Census, 2),
+        (Search::SleepSets, 1),
+        (Search::Dpor, 1),
+        (Search::Dpor, 2),
+    ] {
+        let report = verify(scenario, search, jobs);
+        assert!(report.as_expected(), "{search:?} on {}: {report}", scenario.name());
+        let Verdict::Refuted(found) = &report.verdict else { continue };
+        for found in found {
+            let again = scenario.replay(&found.schedule);
+            let again = again.unwrap_or_else(|e| panic!("{}: {e}", found.schedule));
+            assert!(again.contains(found), "{}: {again:#?}", found.schedule);
+        }
+    }
+    // Two provers that have nothing in common but the machines count the same traces.
+    let dpor = verify(scenario, Search::Dpor, 1).certificate;
+    if dpor.traces.is_some() && dpor.states.is_none() {
+        assert_eq!(verify(scenario, Search::SleepSets, 1).certificate, dpor, "{}", scenario.name());
+    }
+}
+
+struct Device {
+    lock: Mutex<u32>,
+    list: SpinLock,
+    sem: RwSem<u32>,
+    queue: WaitQueue,
+    users: Atomic,
+}
+
+type World = (Tracked<Device>, Mutex);
+
+fn world() -> World {
+    let device = Tracked::with("device", || Device {
+        lock: Mutex::new("device->lock", 2),
+        list: SpinLock::new("device->list_lock", ()),
+        sem: RwSem::new("device->sem", 2),
+        queue: WaitQueue::new("device->queue"),
+        users: Atomic::new("device->users", 2),
+    });
+    (device, Mutex::new("devices", ()))
+}
+
+fn two(name: &str, put: impl Fn(&World) + Clone + Send + Sync + 'static) -> ScenarioBuilder<World> {
+    Scenario::builder(name, world).thread("T1", put.clone()).thread("T2", put)
+}
+
+fn use_after_release() -> [ViolationKind; 1] {
+    [ViolationKind::use_after_release("device")]
+}
+
+/// The one who is not the last may be on its way out of `mutex_unlock` when the last one frees.
+#[test]
+fn a_mutex_is_still_touched_when_its_next_owner_frees_it() {
+    check(
+        &two("mutex", |(device, _)| {
+            let mut users = device.get().lock.lock();
+            *users -= 1;
+            let last = *users == 0;
+            users.unlock();
+            if last {
+                device.release();
+            }
+        })
+        .refuted(use_after_release()),
+    );
+    check(
+        &two("raw mutex", |(device, _)| {
+            let inside = device.get();
+            inside.lock.raw_lock();
+            let last = inside.users.fetch_add(u64::MAX) == 1;
+            inside.lock.raw_unlock();
+            if last {
+                device.release();
+            }
+        })
+        .refuted(use_after_release()),
+    );
+}
+
+#[test]
+fn so_is_a_semaphore() {
+    check(
+        &two("semaphore", |(device, _)| {
+            let mut users = device.get().sem.down_write();
+            *users -= 1;
+            let last = *users == 0;
+            users.up_write();
+            if last {
+                device.release();
+            }
+        })
+        .refuted(use_after_release()),
+    );
+}
+
+/// A spinlock is not touched any more once another can have it.
+#[test]
+fn a_spinlock_is_free_when_it_is_free() {
+    check(
+        &two("spinlock", |(device, _)| {
+            let inside = device.get();
+            let held = inside.list.lock();
+            let last = inside.users.fetch_add(u64::MAX) == 1;
+            held.unlock();
+            if last {
+                device.release();
+            }
+        })
+        .proved(),
+    );
+}
+
+/// A count that is put after the unlock keeps the memory until nobody is in it.
+#[test]
+fn a_count_that_outlives_the_lock_mends_it() {
+    check(
+        &two("count", |(device, _)| {
+            let inside = device.get();
+            drop(inside.lock.lock());
+            if inside.users.fetch_add(u64::MAX) == 1 {
+                device.release();
+            }
+        })
+        .proved(),
+    );
+}
+
+/// Where the lock is of the world, `mutex_unlock` has one step.
+#[test]
+fn a_lock_outside_of_the_object_is_no_part_of_it() {
+    check(
+        &Scenario::builder("outside", || (Tracked::new("device", ()), Mutex::new("lock", 2)))
+            .thread("T1", put_outside)
+            .thread("T2", put_outside)
+            .proved(),
+    );
+}
+
+fn put_outside((device, lock): &(Tracked, Mutex<u32>)) {
+    let mut users = lock.lock();
+    *users -= 1;
+    let last = *users == 0;
+    users.unlock();
+    if last {
+        device.release();
+    }
+}
+
+/// The lock's owner is the one that is reported, and the kernel's words are "held lock freed".
+#[test]
+fn memory_is_not_released_with_a_lock_in_it_that_is_held() {
+    let scenario = Scenario::builder("held", world)
+        .thread("user", |(device, _)| device.get().list.lock().unlock())
+        .thread("free", |(device, _)| device.release());
+    let kinds = [
+        ViolationKind::FreedWhileHeld("device->list_lock".to_owned()),
+        use_after_release()[0].clone(),
+    ];
+    check(&scenario.refuted(kinds));
+}
+
+/// Who frees its own lock is in no race at all.
+#[test]
+fn a_thread_that_frees_what_it_holds_itself_is_found_alone() {
+    let scenario = Scenario::builder("self", world)
+        .thread("T", |(device, _)| {
+            let _held = device.get().sem.down_read();
+            device.release();
+        })
+        .refuted([ViolationKind::FreedWhileHeld("device->sem".to_owned())]);
+    check(&scenario);
+    let report = scenario.verify(Engine::Native);
+    let Verdict::Refuted(found) = &report.verdict else { panic!("{report}") };
+    assert_eq!(
+        found[0].violation.reason.split(" at ").next(),
+        Some("T releases device"),
+        "{report}"
+    );
+}
+
+/// A wake-up is an access: the waiter may have gone on by itself, and freed the queue with the rest.
+#[test]
+fn a_wait_queue_is_touched_by_whoever_wakes() {
+    let scenario = |waits_for_waker: bool| {
+        Scenario::builder("queue", world)
+            .thread("waiter", move |(device, devices)| {
+                let inside = device.get();
+                inside.queue.wait_event(|| inside.users.load() == 1);
+                if waits_for_waker {
+                    drop(devices.lock());
+                }
+                device.release();
+            })
+            .thread("waker", move |(device, devices)| {
+                let held = waits_for_waker.then(|| devices.lock());
+                let inside = device.get();
+                inside.users.store(1);
+                inside.queue.wake_up_all();
+                drop(held);
+            })
+    };
+    let early = scenario(false).refuted(use_after_release());
+    early.assert_as_expected(Engine::Native);
+    scenario(true).proved().assert_as_expected(Engine::Native);
+}
+
+/// What a lock that is freed protected is gone with it; that nobody held it is enough.
+#[test]
+fn a_lock_that_is_free_goes_with_its_memory() {
+    let scenario = Scenario::builder("free", world)
+        .thread("T", |(device, devices)| {
+            let _devices = devices.lock();
+            drop(device.get().lock.lock());
+            device.release();
+        })
+        .proved();
+    check(&scenario);
+}
+
+/// An operation in the making of an object would be one of the world, or of another thread.
+#[test]
+fn an_object_is_made_without_operations() {
+    let scenario = Scenario::builder("makes", || Arc::new(Atomic::new("count", 0)))
+        .thread("T", |count| {
+            let made = Tracked::with("device", || count.fetch_add(1));
+            made.release();
+        })
+        .proved();
+    let report = scenario.verify(Engine::Native);
+    let Verdict::Refuted(found) = &report.verdict else { panic!("{report}") };
+    let ViolationKind::Panic(message) = &found[0].violation.kind else { panic!("{report}") };
+    assert!(message.contains("while a tracked object is made"), "{message}");
+}
