@@ -298,3 +298,14 @@ fn an_optional_outcome_is_no_way_out() {
         .refuted(deadlock());
     check(&scenario);
 }
+
+/// Whoever has not prepared to wait does not sleep, and so goes on for ever without being woken.
+#[test]
+fn a_thread_that_never_falls_asleep_needs_nobody_to_go_on() {
+    let world = || (WaitQueue::new("queue"), Atomic::new("flag", 0));
+    let scenario = Scenario::builder("awake", world)
+        .thread("sleeper", |(queue, flag)| queue.wait_event(|| flag.load() == 1))
+        .thread("awake", |(queue, _)| forever(|| queue.schedule()))
+        .refuted([ViolationKind::deadlock(["queue"])]);
+    check(&scenario);
+}
