@@ -9,6 +9,7 @@
 //! change only under its lock, so the identity is taken when the lock is released and told to
 //! the next holder; in between the value is a function of what the holder knows.
 
+use std::cell::Cell;
 use std::hash::{Hash, Hasher};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
@@ -64,11 +65,12 @@ impl<T: Value> Data<T> {
     }
 
     pub(crate) fn write(&self) -> WriteData<'_, T> {
-        WriteData { cell: Some(granted(self.cell.try_write())), touched: false }
+        let cell = Some(granted(self.cell.try_write()));
+        WriteData { cell, touched: false, looked: Cell::new(false) }
     }
 
     pub(crate) fn read(&self) -> ReadData<'_, T> {
-        ReadData { cell: Some(granted(self.cell.try_read())) }
+        ReadData { cell: Some(granted(self.cell.try_read())), looked: Cell::new(false) }
     }
 }
 
@@ -86,16 +88,24 @@ fn granted<G>(cell: Result<G, TryLockError<G>>) -> G {
 pub(crate) struct WriteData<'a, T> {
     cell: Option<RwLockWriteGuard<'a, T>>,
     touched: bool,
+    looked: Cell<bool>,
 }
 
 impl<T: Value> WriteData<'_, T> {
     pub(crate) fn get(&self) -> &T {
+        self.looked.set(true);
         self.cell.as_ref().expect("open until the lock's guard is dropped")
     }
 
     pub(crate) fn get_mut(&mut self) -> &mut T {
         self.touched = true;
+        self.looked.set(true);
         self.cell.as_mut().expect("open until the lock's guard is dropped")
+    }
+
+    /// Whether anybody has looked at the data.
+    pub(crate) fn looked(&self) -> bool {
+        self.looked.get()
     }
 
     /// Gives the data back and yields the identity of what is left there.
@@ -109,11 +119,18 @@ impl<T: Value> WriteData<'_, T> {
 /// The data of a lock held shared, until [`close`](Self::close).
 pub(crate) struct ReadData<'a, T> {
     cell: Option<RwLockReadGuard<'a, T>>,
+    looked: Cell<bool>,
 }
 
 impl<T> ReadData<'_, T> {
     pub(crate) fn get(&self) -> &T {
+        self.looked.set(true);
         self.cell.as_ref().expect("open until the lock's guard is dropped")
+    }
+
+    /// Whether anybody has looked at the data.
+    pub(crate) fn looked(&self) -> bool {
+        self.looked.get()
     }
 
     /// Gives the data back.

@@ -130,6 +130,11 @@ impl Object {
         }
     }
 
+    /// A number that no other object has, as far as anybody can tell who uses this one.
+    pub(crate) fn number(&self) -> u64 {
+        each_home!(self, home => home.id().index() as u64)
+    }
+
     /// A change that is part of the operation before it.
     pub(crate) fn set(&self, value: u64) {
         each_home!(self, home => home.set(value));
@@ -152,6 +157,11 @@ impl Object {
     /// that it has done so.
     pub(crate) fn observe_promise(&self, made: bool, at: Place) {
         each_home!(self, home => home.promise(made, at));
+    }
+
+    /// Tells the observers that the data behind the lock, taken at `at`, have been looked at.
+    pub(crate) fn observe_use(&self, at: Place) {
+        each_home!(self, home => home.used(at));
     }
 
     /// The object of a native execution that this is.

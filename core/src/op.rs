@@ -60,6 +60,25 @@ impl Op {
     pub(crate) fn with(kind: OpKind, a: u64) -> Self {
         Self { kind, a, b: 0 }
     }
+
+    /// What a workqueue does about one of its works is about that, and not about the queue: the
+    /// object that `b` is one more than the number of.
+    pub(crate) fn about(self) -> Option<ObjectId> {
+        use OpKind::{
+            AwaitCancel, AwaitWork, CancelWorkSync, FlushWork, QueueWork, WorkBegins, WorkReturns,
+        };
+        let about = matches!(
+            self.kind,
+            QueueWork
+                | WorkBegins
+                | WorkReturns
+                | FlushWork
+                | AwaitWork
+                | CancelWorkSync
+                | AwaitCancel
+        );
+        self.b.checked_sub(1).filter(|_| about).map(|number| ObjectId::new(number as usize))
+    }
 }
 
 impl OpKind {
@@ -73,6 +92,7 @@ impl OpKind {
                 | Self::CallModule
                 | Self::Join
                 | Self::WaitqueueActive
+                | Self::CompletionDone
         )
     }
 
@@ -105,25 +125,48 @@ impl OpKind {
         matches!(self, Self::Unlock | Self::SpinUnlock)
     }
 
-    /// Whether it is about something at which a thread may be able to go on and then not again: a
-    /// semaphore that favours readers, a timer, a work item.
-    pub(crate) fn is_unfair(self) -> bool {
+    /// Whether it takes one of the times that a completion has happened, or would.
+    pub(crate) fn takes_completion(self) -> bool {
         matches!(
             self,
-            Self::DownReadUnfair
-                | Self::DownWriteUnfair
-                | Self::ModTimer
-                | Self::TimerExpires
-                | Self::TimerReturns
-                | Self::DelTimer
-                | Self::DelTimerSync
-                | Self::QueueWork
-                | Self::WorkBegins
-                | Self::WorkReturns
-                | Self::FlushWork
-                | Self::CancelWorkSync
-                | Self::AwaitWork
+            Self::WaitForCompletion
+                | Self::WaitForCompletionTimeout
+                | Self::WaitForCompletionInterruptible
+                | Self::TryWaitForCompletion
         )
+    }
+
+    /// Whether it is about something at which a thread may be able to go on and then not again: a
+    /// semaphore that favours readers, a timer, a work item, a completion.
+    pub(crate) fn is_unfair(self) -> bool {
+        self.takes_completion()
+            || matches!(
+                self,
+                Self::DownReadUnfair
+                    | Self::DownWriteUnfair
+                    | Self::ModTimer
+                    | Self::TimerExpires
+                    | Self::TimerReturns
+                    | Self::DelTimer
+                    | Self::DelTimerSync
+                    | Self::QueueWork
+                    | Self::WorkBegins
+                    | Self::WorkReturns
+                    | Self::FlushWork
+                    | Self::AwaitWork
+                    | Self::CancelWorkSync
+                    | Self::AwaitCancel
+                    | Self::FlushWorkqueue
+                    | Self::AwaitFlush
+                    | Self::DrainWorkqueue
+                    | Self::AwaitDrain
+                    | Self::DestroyWorkqueue
+                    | Self::AwaitDestroy
+                    | Self::Complete
+                    | Self::CompleteAll
+                    | Self::ReinitCompletion
+                    | Self::CompletionDone
+            )
     }
 
     /// What the thread itself learns from a reply. Some say only what the operation does: nothing
@@ -135,8 +178,8 @@ impl OpKind {
             | Self::Instruction
             | Self::SrcuReadUnlock
             | Self::RcuReadUnlock
-            | Self::CompleteAll
             | Self::NotifyOne => 0,
+            kind if kind.takes_completion() => reply.min(1),
             _ => reply,
         }
     }
@@ -294,16 +337,44 @@ op_kinds! {
     WorkBegins => "work begins",
     /// The work is done.
     WorkReturns => "work returns",
-    /// `flush_work`: yields whether there is something to wait for.
+    /// `flush_work`: yields whether there is something to wait for; `a` is 1 if it waits for the
+    /// whole queue too, because that runs one work at a time.
     FlushWork => "flush_work",
+    /// The rest of `flush_work`: the wait for the work.
+    AwaitWork => "flush_work (waiting)",
     /// `cancel_work_sync`: takes the work off its queue, and keeps it off.
     CancelWorkSync => "cancel_work_sync",
-    /// The rest of `flush_work` and `cancel_work_sync`: the wait for the work.
-    AwaitWork => "flush_work (waiting)",
-    /// `complete_all`: yields whether it is the first.
+    /// The rest of `cancel_work_sync`: the wait for the work.
+    AwaitCancel => "cancel_work_sync (waiting)",
+    /// `flush_workqueue`: yields whether there is something to wait for.
+    FlushWorkqueue => "flush_workqueue",
+    /// The rest of `flush_workqueue`: the wait for what was queued.
+    AwaitFlush => "flush_workqueue (waiting)",
+    /// `drain_workqueue`: nobody queues any more, but the works on the queue themselves.
+    DrainWorkqueue => "drain_workqueue",
+    /// The rest of `drain_workqueue`: the wait until nothing is left.
+    AwaitDrain => "drain_workqueue (waiting)",
+    /// `destroy_workqueue`: as `drain_workqueue`, for good.
+    DestroyWorkqueue => "destroy_workqueue",
+    /// The rest of `destroy_workqueue`: the wait until nothing is left.
+    AwaitDestroy => "destroy_workqueue (waiting)",
+    /// `complete`: once more.
+    Complete => "complete",
+    /// `complete_all`: for everybody, now and later.
     CompleteAll => "complete_all",
-    /// `wait_for_completion`.
+    /// `reinit_completion`: as if it had never happened.
+    ReinitCompletion => "reinit_completion",
+    /// `completion_done`: yields whether nobody would wait.
+    CompletionDone => "completion_done",
+    /// `wait_for_completion`: takes one of the times that it has happened; yields 2 if there is no
+    /// end of them.
     WaitForCompletion => "wait_for_completion",
+    /// `wait_for_completion_timeout`: the same, or yields 0 if the time is up.
+    WaitForCompletionTimeout => "wait_for_completion_timeout",
+    /// `wait_for_completion_interruptible`: the same, or yields 0 if a signal came.
+    WaitForCompletionInterruptible => "wait_for_completion_interruptible",
+    /// `try_wait_for_completion`: the same, or yields 0 at once.
+    TryWaitForCompletion => "try_wait_for_completion",
     /// `raw_cpu_ptr`: yields the CPU that the thread is on.
     ThisCpu => "this_cpu",
     /// A wait for the end of another thread.

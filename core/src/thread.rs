@@ -30,7 +30,7 @@ pub fn spawn<T: Send + 'static>(
             let value = body();
             *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
         };
-        runtime::spawn(name, end, Box::new(body))
+        runtime::spawn(name, Some(end), Box::new(body))
     };
     JoinHandle { thread, end, result }
 }

@@ -133,6 +133,8 @@ pub struct Report {
     /// The lines of the model whose operations have happened in some execution, in order. A
     /// search that knows a step from elsewhere does not run it again, but it has run it once.
     pub reached: Vec<Site>,
+    /// What looks like a mistake in the scenario, though it violates nothing: a line each.
+    pub remarks: Vec<String>,
     /// Which search the native engine used in the end; another than was asked for where the
     /// states cannot be compared ([`Opaque`](crate::Opaque)), and after some refutations.
     pub search: Option<Search>,
@@ -192,6 +194,7 @@ impl Report {
             predictions,
             dependencies: seen.dependencies(),
             reached: seen.sites(),
+            remarks: seen.remarks(),
             claim: scenario.claim_on(engine),
             thorough: explored.thorough,
         }
@@ -264,6 +267,9 @@ impl fmt::Display for Report {
         for prediction in &self.predictions {
             let classes = prediction.inversion.classes().join(", ");
             write!(f, "\n  lock order {classes}: {}", prediction.settled.as_str())?;
+        }
+        for remark in &self.remarks {
+            write!(f, "\n  note: {remark}")?;
         }
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! Who waits for good while others go on: what a proof says that there is none of.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use selvedge_core::sync::{Atomic, Mutex, RwSem, Timer, WaitQueue, Work};
 use selvedge_core::{
@@ -58,20 +57,20 @@ struct World {
     work: Work,
 }
 
-fn world() -> Arc<World> {
-    Arc::new(World {
+fn world() -> World {
+    World {
         locks: names(),
         other: Mutex::new("C", ()),
         flag: Atomic::new("flag", 0),
-        timer: Timer::new("timer"),
-        work: Work::new("work"),
-    })
+        timer: Timer::new("timer", Timer::mod_timer),
+        work: Work::new("work", |work| _ = work.queue_work()),
+    }
 }
 
-fn abba(name: &str) -> ScenarioBuilder<Arc<World>> {
+fn abba(name: &str) -> ScenarioBuilder<World> {
     Scenario::builder(name, world)
-        .thread("ab", |w: &Arc<World>| ab(&w.locks))
-        .thread("ba", |w: &Arc<World>| ba(&w.locks))
+        .thread("ab", |w: &World| ab(&w.locks))
+        .thread("ba", |w: &World| ba(&w.locks))
 }
 
 /// The lock order is settled by the deadlock, and the deadlock needs no more than its own steps. On
@@ -107,24 +106,14 @@ fn two_threads_deadlock_beside_one_that_polls() {
     );
 }
 
-fn rearm(w: &Arc<World>) {
-    let world = Arc::clone(w);
-    w.timer.mod_timer(move || rearm(&world));
-}
-
 #[test]
 fn two_threads_deadlock_beside_a_timer_that_arms_itself_again() {
-    is_found(&abba("timer").thread("arm", rearm).refuted(deadlock()));
-}
-
-fn queue_again(w: &Arc<World>) {
-    let world = Arc::clone(w);
-    w.work.queue_work(move || queue_again(&world));
+    is_found(&abba("timer").thread("arm", |w| w.timer.mod_timer()).refuted(deadlock()));
 }
 
 #[test]
 fn two_threads_deadlock_beside_periodic_work() {
-    is_found(&abba("work").thread("queue", queue_again).refuted(deadlock()));
+    is_found(&abba("work").thread("queue", |w| _ = w.work.queue_work()).refuted(deadlock()));
 }
 
 /// Starvation is what fairness is needed for. Whoever deadlocks does not starve.

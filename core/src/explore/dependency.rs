@@ -12,8 +12,9 @@
 //! - A queued `down_read` or `down_write` has its place in the queue. To take what it was granted
 //!   (`Await..`) commutes with everything that can happen while it is possible: newcomers queue
 //!   or fail before and after, readers that leave do not matter to a reader.
-//! - To join commutes with everything; it only needs the other thread's end. So does to wait for a
-//!   completion, and it needs the first who completes.
+//! - To join commutes with everything; it only needs the other thread's end.
+//! - A sleep of a thread that has been woken leaves the queue as it is, and so does a wait for a
+//!   completion that has happened for everybody.
 //!
 //! - Readers of a semaphore that favours them come and go as they like.
 //! - To enter a section of `srcu` or RCU or to leave it commutes with others who do; the end of
@@ -77,6 +78,8 @@ impl Event {
             // Whoever has been woken is not in the queue any more.
             OpKind::SleepTimeout | OpKind::CondvarSleepTimeout => self.reply == 0,
             kind if kind.wakes_spuriously() => true,
+            // Of one that has happened for everybody there is no less.
+            kind if kind.takes_completion() => self.reply != 1,
             kind => kind.reads(),
         }
     }
@@ -104,18 +107,11 @@ pub(super) fn dependent(one: &Event, other: &Event) -> bool {
 }
 
 fn commute_on_an_object(one: &Event, other: &Event) -> bool {
-    use OpKind::{
-        AwaitGracePeriod, AwaitRead, AwaitReaders, AwaitWrite, RcuCallback, WaitForCompletion,
-    };
+    use OpKind::{AwaitGracePeriod, AwaitRead, AwaitReaders, AwaitWrite, RcuCallback};
     let granted = |event: &Event| {
         matches!(
             event.kind(),
-            AwaitRead
-                | AwaitWrite
-                | AwaitReaders
-                | AwaitGracePeriod
-                | RcuCallback
-                | WaitForCompletion
+            AwaitRead | AwaitWrite | AwaitReaders | AwaitGracePeriod | RcuCallback
         )
     };
     (one.reads() && other.reads())
@@ -153,12 +149,9 @@ pub(super) fn enables(earlier: &Event, later: &Event) -> bool {
                 let waits = Readers::waiter(later.thread());
                 unlocks.contains(&earlier.kind()) && earlier.reply & waits != 0
             }
-            OpKind::AwaitWork => {
+            OpKind::AwaitWork | OpKind::AwaitCancel | OpKind::AwaitFlush => {
                 let ends = [OpKind::WorkReturns, OpKind::CancelWorkSync];
                 ends.contains(&earlier.kind())
-            }
-            OpKind::WaitForCompletion => {
-                earlier.kind() == OpKind::CompleteAll && earlier.reply == 1
             }
             OpKind::DelTimerSync => earlier.kind() == OpKind::TimerReturns,
             _ => false,

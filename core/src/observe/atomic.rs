@@ -30,8 +30,10 @@ pub(super) fn ends(atomic: &mut Vec<ObjectId>, object: ObjectId) {
 /// Whether this may sleep.
 fn sleeps(kind: OpKind) -> bool {
     use OpKind::{
-        CancelWorkSync, DownRead, DownReadUnfair, DownWrite, DownWriteUnfair, FlushWork, Join,
-        Lock, LockInterruptible, SynchronizeRcu, SynchronizeSrcu, WaitForCompletion,
+        CancelWorkSync, DestroyWorkqueue, DownRead, DownReadUnfair, DownWrite, DownWriteUnfair,
+        DrainWorkqueue, FlushWork, FlushWorkqueue, Join, Lock, LockInterruptible, SynchronizeRcu,
+        SynchronizeSrcu, WaitForCompletion, WaitForCompletionInterruptible,
+        WaitForCompletionTimeout,
     };
     matches!(
         kind,
@@ -41,9 +43,14 @@ fn sleeps(kind: OpKind) -> bool {
             | DownWrite
             | DownWriteUnfair
             | WaitForCompletion
+            | WaitForCompletionTimeout
+            | WaitForCompletionInterruptible
             | SynchronizeRcu
             | SynchronizeSrcu
             | FlushWork
+            | FlushWorkqueue
+            | DrainWorkqueue
+            | DestroyWorkqueue
             | CancelWorkSync
             | Join
     ) || kind.wakes_spuriously()

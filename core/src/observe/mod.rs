@@ -4,12 +4,15 @@
 //! happened, and are the same under every engine.
 
 mod atomic;
+mod empty;
 pub mod lockdep;
 mod reached;
 mod trace;
 mod waits;
 
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use crate::engine::panics::Panic;
 use crate::explore::{Choice, Schedule};
@@ -18,6 +21,7 @@ use crate::object::Place;
 use crate::op::{ObjectId, Op, OpKind, ThreadId};
 use crate::violation::{Violation, ViolationKind};
 
+use empty::EmptySections;
 use lockdep::{ClassId, Dependency, Inversion, Lockdep, Mode, Taken, Task};
 use reached::Reached;
 pub use reached::Site;
@@ -28,6 +32,8 @@ pub use trace::{Step, Trace};
 pub(crate) struct Event {
     pub(crate) thread: ThreadId,
     pub(crate) object: ObjectId,
+    /// The object that it is about: see [`Op::about`].
+    about: ObjectId,
     pub(crate) op: Op,
     pub(crate) way: u8,
     /// What the thread learned; nothing if the operation broke a rule of its object.
@@ -40,6 +46,12 @@ pub(crate) struct Event {
 }
 
 impl Event {
+    /// The object that it is on, and the one that it is about if that is another.
+    fn objects(&self) -> impl DoubleEndedIterator<Item = ObjectId> + use<> {
+        let about = (self.about != self.object).then_some(self.about);
+        [self.object].into_iter().chain(about)
+    }
+
     /// Whether the thread got what it asked for.
     fn succeeded(&self) -> bool {
         self.reply.is_some_and(|reply| reply != REFUSED && reply != QUEUED)
@@ -50,6 +62,8 @@ impl Event {
 #[derive(Clone, Copy, Debug)]
 struct Pending {
     object: ObjectId,
+    /// The object that it is about: see [`Op::about`].
+    about: ObjectId,
     op: Op,
     taken: Taken,
     instruction: Option<&'static str>,
@@ -87,6 +101,7 @@ struct Watched {
 pub(crate) struct Seen {
     lockdep: Lockdep,
     reached: Reached,
+    empty: EmptySections,
     /// Whether somebody relied on less than sequential consistency.
     weak: bool,
 }
@@ -96,6 +111,7 @@ impl Seen {
     pub(crate) fn absorb(&mut self, other: &Self) {
         self.lockdep.absorb(&other.lockdep);
         self.reached.absorb(&other.reached);
+        self.empty.absorb(&other.empty);
         self.weak |= other.weak;
     }
 
@@ -117,6 +133,11 @@ impl Seen {
     /// Which class was wanted while which was held.
     pub(crate) fn dependencies(&self) -> Vec<Dependency> {
         self.lockdep.dependencies()
+    }
+
+    /// What there is to say of the program beside a verdict.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        self.empty.remarks()
     }
 
     /// The lines whose operations have happened.
@@ -191,6 +212,19 @@ impl Observers {
         self.pending().map(|(thread, ..)| thread).collect()
     }
 
+    /// What there is to say of thread `me`, which is in a loop and comes to nothing new.
+    pub(crate) fn spins(&self, me: ThreadId) -> String {
+        let Thread { name, pending, .. } = &self.threads[me.index()];
+        let last = pending.expect("it has just done it");
+        let what = format!("{}({})", last.op.kind, self.object_name(last.object));
+        format!(
+            "{name} is in a loop at {} ({what}) in which it learns nothing new, round after round: if it \
+             waits for something, write the loop as `wait_event(|| ..)` or `poll(\"what\", || ..)`; if it \
+             has no end, as `forever(|| ..)`; if it has one, let it have fewer rounds",
+            last.taken
+        )
+    }
+
     /// What has happened, as a schedule of the native engine.
     pub(crate) fn schedule(&self) -> Schedule {
         let choice = |event: &Event| Choice { thread: event.thread, way: event.way };
@@ -256,7 +290,9 @@ impl Observers {
         if me == ThreadId::SETUP {
             return;
         }
-        let class = self.objects[object.index()].class;
+        let about = op.about().unwrap_or(object);
+        let class = self.objects[about.index()].class;
+        let queue = self.objects[object.index()].class;
         let thread = &mut self.threads[me.index()];
         let (instruction, functions) = match (op.kind, thread.functions.as_slice()) {
             (OpKind::Instruction, [functions @ .., name]) => (Some(*name), functions),
@@ -265,9 +301,12 @@ impl Observers {
         let taken = Taken { function: functions.last().copied(), at };
         self.announced += 1;
         let since = self.announced;
-        thread.pending = Some(Pending { object, op, taken, instruction, since });
+        thread.pending = Some(Pending { object, about, op, taken, instruction, since });
         if let Some(mode) = wanted(op.kind) {
             self.seen.lockdep.want(&thread.task, &thread.name, class, mode, taken);
+            if op.kind == OpKind::FlushWork && op.a == 1 {
+                self.seen.lockdep.want(&thread.task, &thread.name, queue, mode, taken);
+            }
         }
     }
 
@@ -278,12 +317,13 @@ impl Observers {
         }
         let thread = &mut self.threads[me.index()];
         let pending = thread.pending.take().expect("announced before");
-        let Pending { object, op, taken, instruction, .. } = pending;
+        let Pending { object, about, op, taken, instruction, .. } = pending;
         let watched = &mut self.objects[object.index()];
         watched.left_behind = left_behind;
         let event = Event {
             thread: me,
             object,
+            about,
             op,
             way,
             reply: Some(reply),
@@ -292,6 +332,15 @@ impl Observers {
             frees: Box::default(),
         };
         let succeeded = event.succeeded();
+        if let Some(Locking::Release) = locking(op.kind)
+            && let Some(before) = self.events.iter().rev().find(|before| before.thread == me)
+            && before.object == object
+            && std::ptr::eq(before.taken.at, taken.at)
+            && before.succeeded()
+        {
+            self.seen.empty.empty(taken.at, watched.name);
+        }
+        let objects: SmallVec<[ObjectId; 2]> = event.objects().collect();
         self.events.push(event);
         self.seen.reached.reach(taken.at);
         if atomic::begins(op.kind) && succeeded {
@@ -299,10 +348,15 @@ impl Observers {
         }
         match locking(op.kind) {
             Some(Locking::Take(mode)) if succeeded => {
-                thread.holds.push(object);
-                self.seen.lockdep.hold(&mut thread.task, watched.class, mode, taken);
+                for object in objects {
+                    let class = self.objects[object.index()].class;
+                    thread.holds.push(object);
+                    self.seen.lockdep.hold(&mut thread.task, class, mode, taken);
+                }
             }
-            Some(Locking::Release) => self.let_go(me, object),
+            Some(Locking::Release) => {
+                objects.into_iter().rev().for_each(|object| self.let_go(me, object));
+            }
             _ => {}
         }
     }
@@ -342,6 +396,11 @@ impl Observers {
         let taken = Taken { function: thread.functions.last().copied(), at };
         thread.holds.push(object);
         self.seen.lockdep.hold(&mut thread.task, class, Mode::Exclusive, taken);
+    }
+
+    /// The data behind a lock that was taken at `at` have been looked at.
+    pub(crate) fn used(&mut self, at: Place) {
+        self.seen.empty.used(at);
     }
 
     fn let_go(&mut self, me: ThreadId, object: ObjectId) {
@@ -387,11 +446,12 @@ impl Observers {
     /// The violation of thread `me`, whose announced operation broke a rule of its object.
     pub(crate) fn fault(&mut self, me: ThreadId, way: u8, fault: Fault) -> Violation {
         let pending = self.threads[me.index()].pending.take().expect("announced before");
-        let Pending { object, op, taken, instruction, .. } = pending;
+        let Pending { object, about, op, taken, instruction, .. } = pending;
         let violation = self.faulty(me, pending, fault);
         self.events.push(Event {
             thread: me,
             object,
+            about,
             op,
             way,
             reply: None,
@@ -435,7 +495,8 @@ impl Observers {
 
     fn last_release(&self, object: ObjectId) -> Option<&Event> {
         let releases = |event: &&Event| {
-            let kinds = [OpKind::Release, OpKind::FreeModule, OpKind::KrefPut];
+            use OpKind::{DestroyWorkqueue, FreeModule, KrefPut, Release};
+            let kinds = [Release, FreeModule, KrefPut, DestroyWorkqueue];
             event.object == object && kinds.contains(&event.op.kind)
         };
         self.events.iter().rev().find(releases)
@@ -517,10 +578,22 @@ fn locking(kind: OpKind) -> Option<Locking> {
 fn wanted(kind: OpKind) -> Option<Mode> {
     use OpKind::*;
     match kind {
-        Lock | LockInterruptible | SpinLock | DownWrite | DownWriteUnfair | SynchronizeSrcu
-        | SynchronizeRcu | WaitForCompletion | DelTimerSync | FlushWork | CancelWorkSync => {
-            Some(Mode::Exclusive)
-        }
+        Lock
+        | LockInterruptible
+        | SpinLock
+        | DownWrite
+        | DownWriteUnfair
+        | SynchronizeSrcu
+        | SynchronizeRcu
+        | WaitForCompletion
+        | WaitForCompletionTimeout
+        | WaitForCompletionInterruptible
+        | DelTimerSync
+        | FlushWork
+        | CancelWorkSync
+        | FlushWorkqueue
+        | DrainWorkqueue
+        | DestroyWorkqueue => Some(Mode::Exclusive),
         kind if kind.wakes_spuriously() => Some(Mode::Exclusive),
         DownRead => Some(Mode::Shared),
         DownReadUnfair => Some(Mode::SharedRecursive),

@@ -76,15 +76,18 @@ impl Observers {
     }
 
     fn step(&self, event: &Event, held: &mut [Vec<String>]) -> Step {
-        let object = self.object_name(event.object);
+        let object = self.object_name(event.about);
         let mine = &mut held[event.thread.index()];
         match locking(event.op.kind) {
             Some(Locking::Take(_)) if event.succeeded() => {
-                mine.push(object.clone());
+                mine.extend(event.objects().map(|object| self.object_name(object)));
             }
             Some(Locking::Release) => {
-                if let Some(place) = mine.iter().rposition(|name| *name == object) {
-                    mine.remove(place);
+                for released in event.objects() {
+                    let released = self.object_name(released);
+                    if let Some(place) = mine.iter().rposition(|name| *name == released) {
+                        mine.remove(place);
+                    }
                 }
             }
             _ => {}
@@ -112,14 +115,24 @@ fn result(event: &Event) -> Option<String> {
     let Some(reply) = event.reply else { return Some("violation".to_owned()) };
     let text = match (event.op.kind, reply) {
         (LockInterruptible, REFUSED) => "interrupted".to_owned(),
+        (WaitForCompletionInterruptible, 0) => "interrupted".to_owned(),
+        (WaitForCompletionTimeout, 0) => "timed out".to_owned(),
         (SleepInterruptible | SleepKillable, 1) => "interrupted".to_owned(),
         (SleepTimeout | CondvarSleepTimeout, 1) => "timed out".to_owned(),
         (TryLock | TryDownRead | TryDownWrite, REFUSED) => "busy".to_owned(),
         (TryLock | TryDownRead | TryDownWrite, _) => "taken".to_owned(),
         (DownRead | DownWrite, QUEUED) => "queued".to_owned(),
         (Load | Swap | FetchAdd | CompareExchange, value) => value.to_string(),
-        (KrefGetUnlessZero | TryModuleGet | DeleteModule | WaitqueueActive, 0) => "no".to_owned(),
-        (KrefGetUnlessZero | TryModuleGet | DeleteModule | WaitqueueActive, _) => "yes".to_owned(),
+        (
+            KrefGetUnlessZero | TryModuleGet | DeleteModule | WaitqueueActive | CompletionDone
+            | TryWaitForCompletion,
+            0,
+        ) => "no".to_owned(),
+        (
+            KrefGetUnlessZero | TryModuleGet | DeleteModule | WaitqueueActive | CompletionDone
+            | TryWaitForCompletion,
+            _,
+        ) => "yes".to_owned(),
         (KrefPut, 1) => "last".to_owned(),
         _ => return None,
     };

@@ -1,6 +1,6 @@
 //! Who waits for whom when nobody can go on.
 
-use crate::op::{OpKind, ThreadId};
+use crate::op::{ObjectId, OpKind, ThreadId};
 use crate::violation::{Violation, ViolationKind, Wait, sorted_classes};
 
 use super::lockdep::Mode;
@@ -53,7 +53,7 @@ impl Observers {
 
     /// What `thread` polls for, or the class of the object that it waits at.
     fn waits_for(&self, thread: ThreadId) -> &'static str {
-        let wish = self.objects[self.wish(thread).object.index()].name;
+        let wish = self.objects[self.blocks(thread).index()].name;
         self.polls(thread).unwrap_or(wish)
     }
 
@@ -63,6 +63,13 @@ impl Observers {
 
     pub(crate) fn name(&self, thread: ThreadId) -> String {
         self.threads[thread.index()].name.to_string()
+    }
+
+    /// What `thread` waits for: the work, if somebody runs it; as long as nobody can, its queue.
+    fn blocks(&self, thread: ThreadId) -> ObjectId {
+        let Pending { object, about, .. } = self.wish(thread);
+        let runs = || self.threads.iter().any(|other| other.holds.contains(&about));
+        if about == object || runs() { about } else { object }
     }
 
     /// The threads that have to act before `thread` can go on.
@@ -75,10 +82,11 @@ impl Observers {
         if wish.op.kind == OpKind::Join {
             return vec![ThreadId::new(wish.op.a as usize)];
         }
+        let blocks = self.blocks(thread);
         let wants_read = matches!(wish.op.kind, OpKind::AwaitRead);
         let mut threads: Vec<ThreadId> = Vec::new();
         for (index, other) in self.threads.iter().enumerate() {
-            let holds = other.holds.contains(&wish.object)
+            let holds = other.holds.contains(&blocks)
                 && !(wants_read && self.holds_shared_only(index, wish))
                 && !(matches!(wish.op.kind, AwaitReaders | AwaitGracePeriod | RcuCallback)
                     && self.began_later(index, thread));
@@ -149,7 +157,6 @@ impl Observers {
     }
 
     fn describe(&self, thread: ThreadId) -> String {
-        let wish = self.wish(thread);
         let held: Vec<String> =
             self.threads[thread.index()].holds.iter().map(|o| self.object_name(*o)).collect();
         let holding = match held.as_slice() {
@@ -158,7 +165,7 @@ impl Observers {
         };
         let waits = match self.polls(thread) {
             Some(what) => format!("polls for {what}"),
-            None => format!("waits for {}", self.object_name(wish.object)),
+            None => format!("waits for {}", self.object_name(self.blocks(thread))),
         };
         format!("{}{holding} {waits}", self.name(thread))
     }
@@ -169,7 +176,7 @@ impl Observers {
             thread: self.name(thread),
             wants: match self.polls(thread) {
                 Some(what) => format!("poll({what})"),
-                None => format!("{}({})", wish.op.kind, self.object_name(wish.object)),
+                None => format!("{}({})", wish.op.kind, self.object_name(wish.about)),
             },
             at: wish.taken.to_string(),
             waits_for: self.held_up_by(thread).into_iter().map(|t| self.name(t)).collect(),

@@ -25,6 +25,8 @@ struct Inner {
     observers: Observers,
     chooser: Chooser,
     violation: Option<Violation>,
+    /// Threads that were started while the world is made; they come after the scenario's own.
+    deferred: Option<Vec<(Arc<str>, Body)>>,
     /// Threads that have not ended yet.
     running: usize,
     /// What judges the world when they all have.
@@ -56,6 +58,7 @@ impl Host {
             observers: Observers::default(),
             chooser,
             violation: None,
+            deferred: None,
             running: 0,
             finally: None,
             wake_judge: None,
@@ -131,8 +134,22 @@ impl Host {
     /// Makes the world and what its threads do.
     pub(crate) fn set_up(&self, program: &dyn Fn() -> Instance) -> Instance {
         let mut instance = None;
+        self.inner().deferred = Some(Vec::new());
         self.run_thread(ThreadId::SETUP, || instance = Some(program()));
-        instance.expect("made, or the execution has been ended")
+        let mut instance: Instance = instance.expect("made, or the execution has been ended");
+        instance.threads.extend(self.inner().deferred.take().into_iter().flatten());
+        instance
+    }
+
+    /// Adds a thread later, if the world is being made now; or hands its body back.
+    pub(crate) fn defer(&self, name: &'static str, body: Body) -> Option<Body> {
+        match &mut self.inner().deferred {
+            Some(deferred) => {
+                deferred.push((name.into(), body));
+                None
+            }
+            None => Some(body),
+        }
     }
 
     /// Runs the body of thread `me`. A panic in it is a violation; one of the host's own, by
@@ -342,6 +359,10 @@ impl Host {
     pub(crate) fn judge(&self, finally: Body) {
         self.run_thread(ThreadId::SETUP, finally);
         self.check_leaks();
+    }
+
+    pub(crate) fn used(&self, at: Place) {
+        self.inner().observers.used(at);
     }
 
     pub(crate) fn promise(&self, me: ThreadId, object: ObjectId, made: bool, at: Place) {

@@ -203,28 +203,45 @@ pub(crate) fn me(runtime: &Runtime) -> ThreadId {
     }
 }
 
+/// Starts a thread of the runtime in charge that nobody waits for. One that is started while the
+/// world is made comes after the scenario's own.
+pub(crate) fn spawn_unjoined(name: &'static str, body: Body) {
+    let body = match (current(), host()) {
+        (Runtime::Native(execution), _) => execution.defer(name, body),
+        (_, Some(host)) => host.defer(name, body),
+        _ => Some(body),
+    };
+    if let Some(body) = body {
+        spawn(name, None, body);
+    }
+}
+
 /// Starts a thread of the runtime in charge; `end` is set when it has ended.
-pub(crate) fn spawn(name: &'static str, end: Arc<Object>, body: Body) -> ThreadId {
+pub(crate) fn spawn(name: &'static str, end: Option<Arc<Object>>, body: Body) -> ThreadId {
     match current() {
-        Runtime::Native(execution) => execution.spawn_joinable(name.into(), &end, body),
+        Runtime::Native(execution) => {
+            let me = execution.spawn(name.into(), body);
+            end.into_iter().for_each(|end| execution.set_end(me, &end));
+            me
+        }
         Runtime::Std => {
             let me = std_host::new_thread(name.into(), None);
             let thread = std::thread::Builder::new().name(name.to_owned());
             thread
-                .spawn(std_host::hosted(me, Some(end), None, body))
+                .spawn(std_host::hosted(me, end, None, body))
                 .expect("the operating system has no thread left");
             me
         }
         #[cfg(feature = "loom")]
         Runtime::Loom(host) => {
             let me = loom_host::new_thread(name.into(), host.as_deref());
-            ::loom::thread::spawn(loom_host::hosted(me, Some(end), host, body));
+            ::loom::thread::spawn(loom_host::hosted(me, end, host, body));
             me
         }
         #[cfg(feature = "shuttle")]
         Runtime::Shuttle(host) => {
             let me = shuttle_host::new_thread(name.into(), host.as_deref());
-            ::shuttle::thread::spawn(shuttle_host::hosted(me, Some(end), host, body));
+            ::shuttle::thread::spawn(shuttle_host::hosted(me, end, host, body));
             me
         }
     }

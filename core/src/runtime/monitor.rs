@@ -25,7 +25,7 @@ macro_rules! monitor {
                 static ME: Cell<Option<ThreadId>> = Cell::new(None);
             }
 
-            /// A number for a thread that no engine knows of; no other has it.
+            /// A number for a thread or an object that no engine knows of; no other has it.
             fn unnumbered() -> ThreadId {
                 static NEXT: AtomicU32 = AtomicU32::new(0);
                 ThreadId::new(NEXT.fetch_add(1, Ordering::Relaxed) as usize)
@@ -97,7 +97,7 @@ macro_rules! monitor {
                 ) -> Self {
                     let id = match &host {
                         Some(host) => host.add_object(class, memory, &*machine),
-                        None => ObjectId::new(0),
+                        None => ObjectId::new(unnumbered().index()),
                     };
                     let state = Mutex::new(State { machine, waiting: 0 });
                     Self { id, state, changed: Condvar::new(), host }
@@ -194,6 +194,12 @@ macro_rules! monitor {
                         (Ok(()), _) => {}
                         (Err(_), Some(host)) => host.freed_while_held(me(), self.id),
                         (Err(fault), None) => panic!("{fault:?}"),
+                    }
+                }
+
+                pub(crate) fn used(&self, at: Place) {
+                    if let Some(host) = &self.host {
+                        host.used(at);
                     }
                 }
 

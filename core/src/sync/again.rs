@@ -1,31 +1,37 @@
 //! A function that a thread of its own runs again and again: a timer's, and that of work.
 
-use std::sync::Arc;
-
 use crate::declare;
 use crate::machine::REFUSED;
-use crate::object::{Object, Place};
-use crate::op::{Op, OpKind};
 use crate::runtime;
-use crate::thread::spawn;
 
-/// Starts thread `name`, which runs `function` for as long as `object` lets it `begin`.
+/// What such a thread says of its function.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It is about to run, unless that is refused.
+    Begins,
+    /// It has run.
+    Returns,
+}
+
+/// Starts a thread, named after the object that is numbered `number`, which runs `function` for as
+/// long as it may begin.
 pub(super) fn spawn_again(
     name: &'static str,
-    object: &Arc<Object>,
-    at: Place,
-    (begin, end): (OpKind, OpKind),
+    number: u64,
+    turn: impl Fn(Turn) -> u64 + Send + 'static,
     function: impl Fn() + Send + 'static,
 ) {
-    let object = Arc::clone(object);
-    spawn(name, move || {
-        // Each time starts from nothing, since the function is one of the world alone.
+    let body = move || {
+        // Each time starts from nothing, since the function is one of the world alone. But the
+        // thread knows whose function it is: in another ordering its number may be another's.
         declare::forget();
+        runtime::learnt(number);
         let start = runtime::history();
-        while object.perform(Op::new(begin), at) != REFUSED {
+        while turn(Turn::Begins) != REFUSED {
             function();
-            object.perform(Op::new(end), at);
+            turn(Turn::Returns);
             runtime::rewind(start);
         }
-    });
+    };
+    runtime::spawn_unjoined(name, Box::new(body));
 }

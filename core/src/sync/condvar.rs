@@ -27,8 +27,9 @@ const TIMED_OUT: u64 = 1;
 /// explored, so a deadlock that needs the wrong one to be woken is found. A notification that finds
 /// nobody is lost.
 ///
-/// There is no time: [`wait_timeout`](Self::wait_timeout) can be over at any moment. Unlike POSIX we
-/// allow waiters on one condition variable to use different mutexes.
+/// There is no time: that of [`wait_timeout`](Self::wait_timeout) can be up at any moment, and outside
+/// of any engine it is up at once. Unlike in POSIX, waiters on one condition variable may use different
+/// mutexes.
 ///
 /// ```
 /// # selvedge_core::doctest(|| {

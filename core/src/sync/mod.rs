@@ -29,6 +29,8 @@ mod unfair_rwsem;
 mod waitqueue;
 mod weak;
 mod work;
+mod workqueue;
+mod works;
 
 pub use atomic::Atomic;
 pub use completion::Completion;
@@ -50,3 +52,4 @@ pub use unfair_rwsem::UnfairRwSem;
 pub use waitqueue::WaitQueue;
 pub use weak::{WeakAtomic, smp_mb};
 pub use work::Work;
+pub use workqueue::Workqueue;

@@ -151,8 +151,12 @@ impl<T: Value> DerefMut for MutexGuard<'_, T> {
 impl<T: Value> Drop for MutexGuard<'_, T> {
     fn drop(&mut self) {
         // The data is given back before the lock is: the next holder takes both at once.
+        let looked = self.data.looked();
         let value = self.data.close();
         if !unwinding() {
+            if looked {
+                self.mutex.object.observe_use(self.at);
+            }
             self.mutex.object.perform(Op::with(OpKind::Unlock, value), self.at);
             self.mutex.object.finish_unlock(self.at);
         }

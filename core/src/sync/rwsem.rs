@@ -124,8 +124,12 @@ impl<T: Value> Deref for ReadGuard<'_, T> {
 
 impl<T: Value> Drop for ReadGuard<'_, T> {
     fn drop(&mut self) {
+        let looked = self.data.looked();
         self.data.close();
         if !unwinding() {
+            if looked {
+                self.object.observe_use(self.at);
+            }
             self.object.perform(Op::new(OpKind::UpRead), self.at);
             self.object.finish_unlock(self.at);
         }
@@ -178,8 +182,12 @@ impl<T: Value> DerefMut for WriteGuard<'_, T> {
 
 impl<T: Value> Drop for WriteGuard<'_, T> {
     fn drop(&mut self) {
+        let looked = self.data.looked();
         let value = self.data.close();
         if !unwinding() {
+            if looked {
+                self.object.observe_use(self.at);
+            }
             self.object.perform(Op::with(OpKind::UpWrite, value), self.at);
             self.object.finish_unlock(self.at);
         }

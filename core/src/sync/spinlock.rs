@@ -102,8 +102,12 @@ impl<T: Value> DerefMut for SpinGuard<'_, T> {
 
 impl<T: Value> Drop for SpinGuard<'_, T> {
     fn drop(&mut self) {
+        let looked = self.data.looked();
         let value = self.data.close();
         if !unwinding() {
+            if looked {
+                self.lock.object.observe_use(self.at);
+            }
             self.lock.object.perform(Op::with(OpKind::SpinUnlock, value), self.at);
         }
     }

@@ -8,68 +8,85 @@ use crate::machine::{Fault, Machine, REFUSED, Ready};
 use crate::object::Object;
 use crate::op::{Op, OpKind, ThreadId};
 
-use super::again::spawn_again;
+use super::again::{Turn, spawn_again};
 
 /// The kernel's `struct timer_list`.
 ///
 /// There is no time: a timer that is armed expires at any later moment, if nobody deletes it
-/// before. Its function runs as a thread of its own, which may not sleep; it runs on one CPU at a
-/// time, as the kernel has it. `del_timer_sync` waits for it, so with a lock held that the function
-/// wants it deadlocks; lockdep predicts that, as the kernel's does.
+/// before. Its function runs as a thread of its own, named after the timer, which may not sleep; it
+/// runs on one CPU at a time, as the kernel has it. `del_timer_sync` waits for it, so with a lock
+/// held that the function wants it deadlocks; lockdep predicts that, as the kernel's does.
 ///
 /// ```
 /// # selvedge_core::doctest(|| {
 /// use selvedge_core::sync::{Atomic, Timer};
 /// use std::sync::Arc;
 /// let flushes = Arc::new(Atomic::new("flushes", 0));
-/// let timer = Timer::new("fq_timer");
 /// let count = Arc::clone(&flushes);
-/// timer.mod_timer(move || _ = count.fetch_add(1));
+/// let timer = Timer::new("fq_timer", move |_| _ = count.fetch_add(1));
+/// timer.mod_timer();
 /// timer.del_timer_sync();
 /// assert!(flushes.load() <= 1);
 /// # });
 /// ```
 pub struct Timer {
-    object: Arc<Object>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    class: &'static str,
+    object: Object,
+    function: Box<dyn Fn(&Timer) + Send + Sync>,
 }
 
 impl Timer {
-    /// `timer_setup`: a timer of lock class `class` that is not armed.
-    pub fn new(class: &'static str) -> Self {
+    /// `timer_setup`: a timer of lock class `class` that is not armed, and what it does.
+    ///
+    /// `function` is given the timer, to arm it again. It must be a function of the world alone,
+    /// and carries nothing over from one time to the next. If it needs what the timer is a part of,
+    /// it keeps a [`Weak`](std::sync::Weak) of that ([`Arc::new_cyclic`]).
+    pub fn new(class: &'static str, function: impl Fn(&Self) + Send + Sync + 'static) -> Self {
         let state = State { pending: false, running: false, awaited: false };
-        Self { object: Arc::new(Object::new(class, Box::new(state))) }
+        let object = Object::new(class, Box::new(state));
+        Self { inner: Arc::new(Inner { class, object, function: Box::new(function) }) }
     }
 
-    /// `mod_timer`: arms the timer, if it is not armed already.
-    ///
-    /// A timer has one function: whoever arms it says the same one. It must be a function of the
-    /// world alone, and carries nothing over from one time to the next. A world is made with its
-    /// timers not armed.
+    /// `mod_timer`: arms the timer, if it is not armed already. A world can be made with its timers
+    /// armed.
     #[track_caller]
-    pub fn mod_timer(&self, function: impl Fn() + Send + 'static) {
+    pub fn mod_timer(&self) {
         let at = Location::caller();
-        if self.object.perform(Op::new(OpKind::ModTimer), at) == 1 {
-            let time = (OpKind::TimerExpires, OpKind::TimerReturns);
-            spawn_again("timer", &self.object, at, time, function);
+        if self.inner.object.perform(Op::new(OpKind::ModTimer), at) == 1 {
+            let (steps, timer) = (Arc::clone(&self.inner), Self { inner: Arc::clone(&self.inner) });
+            let turn = move |turn| {
+                let kind = match turn {
+                    Turn::Begins => OpKind::TimerExpires,
+                    Turn::Returns => OpKind::TimerReturns,
+                };
+                steps.object.perform(Op::new(kind), at)
+            };
+            let number = self.inner.object.number();
+            let function = move || (timer.inner.function)(&timer);
+            spawn_again(self.inner.class, number, turn, function);
         }
     }
 
     /// `del_timer`: whether the timer was armed. Its function may still run.
     #[track_caller]
     pub fn del_timer(&self) -> bool {
-        self.object.perform(Op::new(OpKind::DelTimer), Location::caller()) == 1
+        self.inner.object.perform(Op::new(OpKind::DelTimer), Location::caller()) == 1
     }
 
     /// `del_timer_sync`: whether the timer was armed. Its function does not run any more.
     #[track_caller]
     pub fn del_timer_sync(&self) -> bool {
-        self.object.perform(Op::new(OpKind::DelTimerSync), Location::caller()) == 1
+        self.inner.object.perform(Op::new(OpKind::DelTimerSync), Location::caller()) == 1
     }
 }
 
 impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timer").field("object", &self.object).finish_non_exhaustive()
+        f.debug_struct("Timer").field("object", &self.inner.object).finish_non_exhaustive()
     }
 }
 

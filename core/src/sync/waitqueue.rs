@@ -52,7 +52,8 @@ const CUT_SHORT: u64 = 1;
 ///   ended by a wake-up on the one that it names only.
 /// - A condition that sleeps itself, on a contended mutex, lets the thread go round once more in the
 ///   kernel. Here it does not.
-/// - There is no time: the time of a wait can be up at any moment.
+/// - There is no time: the time of a wait can be up at any moment, and outside of any engine it is
+///   up at once.
 /// - A signal comes while the thread sleeps. One that was pending before does no more than that.
 pub struct WaitQueue {
     object: Object,

@@ -1,6 +1,6 @@
 //! Spinlocks, RCU, timers and work: who may not sleep, and who waits for whom.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use selvedge_core::sync::{
     Atomic, Completion, Mutex, PerCpu, Rcu, RwSem, SpinLock, Srcu, Timer, Tracked, WaitQueue, Work,
@@ -51,6 +51,12 @@ fn spinlocks_deadlock_as_mutexes_do() {
     assert!(matches!(report.predictions[0].settled, Settled::Feasible(_)));
 }
 
+/// The function of a timer or of work that is a part of `world`.
+fn within<W, T>(world: &Weak<W>, function: fn(&W)) -> impl Fn(&T) + use<W, T> {
+    let world = Weak::clone(world);
+    move |_| function(&world.upgrade().expect("the world lasts as long as its threads"))
+}
+
 /// What may sleep, each in a world of its own.
 struct Sleepers {
     mutex: Mutex,
@@ -63,20 +69,21 @@ struct Sleepers {
     timer: Timer,
 }
 
-fn sleepers() -> Arc<Sleepers> {
-    Arc::new(Sleepers {
+type Sleep = fn(&Sleepers);
+
+/// The timer sleeps in this way, and the work takes the mutex.
+fn sleepers(sleep: Sleep) -> Arc<Sleepers> {
+    Arc::new_cyclic(|world: &Weak<Sleepers>| Sleepers {
         mutex: Mutex::new("mutex", ()),
         sem: RwSem::new("sem", ()),
         srcu: Srcu::new("srcu"),
         rcu: Rcu::new(),
         queue: WaitQueue::new("queue"),
-        work: Work::new("work"),
+        work: Work::new("work", within(world, |w| drop(w.mutex.lock()))),
         spin: SpinLock::new("spin", ()),
-        timer: Timer::new("timer"),
+        timer: Timer::new("timer", within(world, sleep)),
     })
 }
-
-type Sleep = fn(&Sleepers);
 
 /// Each with the class that it names.
 const SLEEPS: [(&str, Sleep); 10] = [
@@ -108,14 +115,14 @@ fn nobody_sleeps_where_that_is_not_allowed() {
             let world = Arc::clone(w);
             w.rcu.call(move || sleep(&world));
         }),
-        ("timer", |w, sleep| {
-            let world = Arc::clone(w);
-            w.timer.mod_timer(move || sleep(&world));
+        ("timer", |w, _| {
+            w.timer.mod_timer();
         }),
     ];
     for (holds, body) in forbidden {
         for (what, sleep) in SLEEPS {
-            let scenario = Scenario::builder(format!("{holds}/{what}"), sleepers)
+            let world = move || sleepers(sleep);
+            let scenario = Scenario::builder(format!("{holds}/{what}"), world)
                 .thread("T", move |w| body(w, sleep))
                 .refuted([ViolationKind::sleep_in_atomic(what, holds)]);
             check(&scenario);
@@ -126,7 +133,7 @@ fn nobody_sleeps_where_that_is_not_allowed() {
 #[test]
 fn one_sleeps_where_it_is_allowed() {
     for (what, sleep) in SLEEPS.into_iter().filter(|(what, _)| *what != "queue") {
-        let scenario = Scenario::builder(what, sleepers)
+        let scenario = Scenario::builder(what, move || sleepers(sleep))
             .thread("T", move |w| {
                 w.spin.lock().unlock();
                 w.rcu.read_lock().unlock();
@@ -137,14 +144,14 @@ fn one_sleeps_where_it_is_allowed() {
             .proved();
         check(&scenario);
     }
-    let in_work = Scenario::builder("work", sleepers).thread("T", |w| {
-        let world = Arc::clone(w);
-        w.work.queue_work(move || drop(world.mutex.lock()));
+    let world = || sleepers(|_| ());
+    let in_work = Scenario::builder("work", world).thread("T", |w| {
+        w.work.queue_work();
         w.work.flush_work();
     });
     settled(&in_work.proved());
     // The innermost of what forbids it is named, and what has been given back forbids nothing.
-    let nested = Scenario::builder("nested", sleepers)
+    let nested = Scenario::builder("nested", world)
         .thread("T", |w| {
             let reader = w.rcu.read_lock();
             let spin = w.spin.lock();
@@ -241,13 +248,16 @@ fn a_section_inside_of_a_section_is_of_the_same_reader() {
 }
 
 fn armed(body: fn(&Arc<Armed>), function: fn(&Armed)) -> ScenarioBuilder<Arc<Armed>> {
-    let world = || {
-        let lock = SpinLock::new("lock", ());
-        Arc::new(Armed { timer: Timer::new("timer"), ring: Tracked::new("ring", ()), lock })
+    let world = move || {
+        let (lock, ring) = (SpinLock::new("lock", ()), Tracked::new("ring", ()));
+        Arc::new_cyclic(|world| Armed {
+            timer: Timer::new("timer", within(world, function)),
+            ring,
+            lock,
+        })
     };
     Scenario::builder("timer", world).thread("T", move |w| {
-        let world = Arc::clone(w);
-        w.timer.mod_timer(move || function(&world));
+        w.timer.mod_timer();
         body(w);
     })
 }
@@ -283,12 +293,13 @@ fn del_timer_sync_waits_for_the_function_and_del_timer_does_not() {
 
 #[test]
 fn a_timer_expires_once_for_each_time_it_is_armed_or_fewer() {
-    let world = || Arc::new((Timer::new("timer"), Atomic::new("count", 0)));
+    let world = || {
+        let count = Arc::new(Atomic::new("count", 0));
+        let counted = Arc::clone(&count);
+        (Timer::new("timer", move |_| _ = counted.fetch_add(1)), count)
+    };
     let scenario = |most: u64| {
-        let arm = |w: &Arc<(Timer, Atomic)>| {
-            let world = Arc::clone(w);
-            w.0.mod_timer(move || _ = world.1.fetch_add(1));
-        };
+        let arm = |w: &(Timer, Arc<Atomic>)| w.0.mod_timer();
         Scenario::builder("count", world)
             .thread("A", arm)
             .thread("B", move |w| {
@@ -319,15 +330,15 @@ fn del_timer_sync_under_the_lock_of_the_function_deadlocks() {
 
 #[test]
 fn flushed_and_cancelled_work_has_returned() {
-    let world = || Arc::new((Work::new("work"), Tracked::new("depot", ())));
-    type Shared = Arc<(Work, Tracked)>;
-    let queue = |w: &Shared| {
-        let world = Arc::clone(w);
-        w.0.queue_work(move || _ = world.1.get())
+    let world = || {
+        let depot = Arc::new(Tracked::new("depot", ()));
+        let used = Arc::clone(&depot);
+        (Work::new("work", move |_| _ = used.get()), depot)
     };
+    type Shared = (Work, Arc<Tracked>);
     let scenario = |wait: fn(&Work)| {
         Scenario::builder("work", world).thread("T", move |w: &Shared| {
-            assert!(queue(w), "nobody else queues it");
+            assert!(w.0.queue_work(), "nobody else queues it");
             wait(&w.0);
             w.1.release();
         })
@@ -336,21 +347,26 @@ fn flushed_and_cancelled_work_has_returned() {
     settled(&scenario(Work::cancel_work_sync).proved());
     check(&scenario(|_| {}).refuted([ViolationKind::use_after_release("depot")]));
     // Who queues it again while it is flushed is not waited for.
-    let again = scenario(Work::flush_work).thread("again", move |w| _ = queue(w));
+    let again = scenario(Work::flush_work).thread("again", |w| _ = w.0.queue_work());
     let gone = ViolationKind::use_after_release("depot");
     let nobody = "nobody else queues it";
     check(&again.refuted([gone, ViolationKind::Panic(nobody.into())]));
 }
 
+/// Work that counts how often it runs.
+fn counted() -> (Work, Arc<Atomic>) {
+    let count = Arc::new(Atomic::new("count", 0));
+    let counted = Arc::clone(&count);
+    (Work::new("work", move |_| _ = counted.fetch_add(1)), count)
+}
+
 /// Work that is cancelled may never run; work that is flushed has run.
 #[test]
 fn cancelled_work_may_not_have_run() {
-    let world = || Arc::new((Work::new("work"), Atomic::new("count", 0)));
     let scenario = |wait: fn(&Work)| {
-        Scenario::builder("work", world)
-            .thread("T", move |w: &Arc<(Work, Atomic)>| {
-                let world = Arc::clone(w);
-                w.0.queue_work(move || _ = world.1.fetch_add(1));
+        Scenario::builder("work", counted)
+            .thread("T", move |w: &(Work, Arc<Atomic>)| {
+                w.0.queue_work();
                 wait(&w.0);
             })
             .finally(|w| assert!(w.1.load() == 1, "never ran"))
@@ -363,24 +379,22 @@ fn cancelled_work_may_not_have_run() {
 /// Work that queues itself again is ended by whoever cancels it.
 #[test]
 fn work_that_is_being_cancelled_is_not_queued_again() {
-    type Shared = Arc<(Work, Atomic, Tracked)>;
-    fn work(w: &Shared) {
-        w.2.get();
-        if w.1.fetch_add(1) == 0 {
-            queue(w);
-        }
-    }
-    fn queue(w: &Shared) {
-        let world = Arc::clone(w);
-        w.0.queue_work(move || work(&world));
-    }
-    let world =
-        || Arc::new((Work::new("work"), Atomic::new("count", 0), Tracked::new("depot", ())));
+    let world = || {
+        let (count, depot) = (Atomic::new("count", 0), Arc::new(Tracked::new("depot", ())));
+        let used = Arc::clone(&depot);
+        let function = move |work: &Work| {
+            used.get();
+            if count.fetch_add(1) == 0 {
+                work.queue_work();
+            }
+        };
+        (Work::new("work", function), depot)
+    };
     let scenario = |wait: fn(&Work)| {
-        Scenario::builder("again", world).thread("T", move |w: &Shared| {
-            queue(w);
-            wait(&w.0);
-            w.2.release();
+        Scenario::builder("again", world).thread("T", move |(work, depot)| {
+            work.queue_work();
+            wait(work);
+            depot.release();
         })
     };
     settled(&scenario(Work::cancel_work_sync).proved());
@@ -389,18 +403,14 @@ fn work_that_is_being_cancelled_is_not_queued_again() {
 
 #[test]
 fn work_is_queued_once_and_not_while_it_is_cancelled() {
-    let world = || Arc::new((Work::new("work"), Atomic::new("count", 0)));
-    let queue = |w: &Arc<(Work, Atomic)>| {
-        let world = Arc::clone(w);
-        _ = w.0.queue_work(move || _ = world.1.fetch_add(1));
-    };
-    let scenario = Scenario::builder("work", world)
+    let queue = |w: &(Work, Arc<Atomic>)| _ = w.0.queue_work();
+    let scenario = Scenario::builder("work", counted)
         .thread("A", queue)
         .thread("B", queue)
         .finally(|w| assert!((1..=2).contains(&w.1.load())))
         .proved();
     settled(&scenario);
-    let cancelled = Scenario::builder("cancelled", world)
+    let cancelled = Scenario::builder("cancelled", counted)
         .thread("A", queue)
         .thread("cancel", |w| {
             w.0.cancel_work_sync();
@@ -412,11 +422,14 @@ fn work_is_queued_once_and_not_while_it_is_cancelled() {
 
 #[test]
 fn flushing_work_under_its_lock_deadlocks() {
-    let world = || Arc::new((Work::new("work"), Mutex::new("mdevs_lock", ())));
+    let world = || {
+        let lock = Arc::new(Mutex::new("mdevs_lock", ()));
+        let wanted = Arc::clone(&lock);
+        (Work::new("work", move |_| drop(wanted.lock())), lock)
+    };
     let scenario = Scenario::builder("flush", world)
         .thread("T", |w| {
-            let world = Arc::clone(w);
-            w.0.queue_work(move || drop(world.1.lock()));
+            w.0.queue_work();
             let _held = w.1.lock();
             w.0.flush_work();
         })

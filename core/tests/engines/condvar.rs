@@ -1,20 +1,18 @@
 //! Condition variables: lost notifications, and ones that wake the wrong thread.
 
+use std::sync::Arc;
+
 use selvedge_core::sync::{Atomic, Condvar, Ghost, Mutex};
+use selvedge_core::thread::spawn;
 use selvedge_core::{Engine, Expected, Scenario, ScenarioBuilder, ViolationKind};
 
-use super::{check, deadlock, same_traces};
+use super::{check, deadlock, same_traces, slow_on_loom};
 
 /// On loom and on shuttle each thread wakes spuriously at most once, so they prove nothing.
 fn proved(scenario: ScenarioBuilder<impl Send + Sync + 'static>) {
     let scenario = scenario.proved().on(Engine::Loom, Expected::Inconclusive);
     let scenario = scenario.loom_executions_max(2_000);
     check(&scenario.on(Engine::Shuttle, Expected::Inconclusive));
-}
-
-/// loom would need more than its executions.
-fn slow_on_loom(scenario: Scenario) -> Scenario {
-    scenario.on(Engine::Loom, Expected::Inconclusive).loom_executions_max(2_000)
 }
 
 /// T3 may wake T2, which waits for something else, and then nobody wakes T1. That takes the wrong
@@ -54,6 +52,32 @@ fn the_wrong_waiter_is_notified() {
     };
     let one = scenario(Condvar::notify_one).refuted(deadlock(["C"]));
     check(&slow_on_loom(one));
+    proved(scenario(Condvar::notify_all));
+}
+
+/// The same in small, on every engine: of two waiters the second has to be notified for the first
+/// to stay asleep. Each starts the next with the mutex held, so the first is there when the second
+/// comes.
+#[test]
+fn every_engine_tries_every_waiter() {
+    type World = Arc<(Mutex, Condvar)>;
+    let world = || Arc::new((Mutex::new("M", ()), Condvar::new("C")));
+    let scenario = |notify: fn(&Condvar)| {
+        Scenario::builder("second", world).thread("A", move |world: &World| {
+            let held = world.0.lock();
+            let of_b = Arc::clone(world);
+            spawn("B", move || {
+                let held = of_b.0.lock();
+                let of_n = Arc::clone(&of_b);
+                spawn("N", move || notify(&of_n.1));
+                drop(of_b.1.wait_timeout(held));
+            });
+            drop(world.1.wait(held));
+        })
+    };
+    let one = scenario(Condvar::notify_one).refuted(deadlock(["C"]));
+    check(&one);
+    same_traces(&one);
     proved(scenario(Condvar::notify_all));
 }
 

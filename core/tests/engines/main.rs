@@ -1,10 +1,12 @@
 //! Small programs whose verdict is known, on every engine.
 
 mod atomic;
+mod completion;
 mod condvar;
 mod makers;
 mod wakeups;
 mod weak;
+mod works;
 
 use std::ops::ControlFlow;
 
@@ -44,6 +46,11 @@ fn traces(scenario: &Scenario) -> Certificate {
     limits.search = Search::Dpor;
     let go_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
     scenario.verify_with(Engine::Native, &limits, go_on).certificate
+}
+
+/// loom would need more than its executions.
+fn slow_on_loom(scenario: Scenario) -> Scenario {
+    scenario.on(Engine::Loom, Expected::Inconclusive).loom_executions_max(2_000)
 }
 
 fn deadlock<const N: usize>(classes: [&str; N]) -> [ViolationKind; 1] {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex as StdMutex};
+use std::sync::{Arc, Mutex as StdMutex, Weak};
 
 use selvedge_core::sync::{
     Atomic, Completion, Kref, ModuleRef, Mutex, MutexGuard, PerCpu, Rcu, RcuReader, ReadGuard,
@@ -165,7 +165,20 @@ fn world(program: Program) -> Arc<World> {
     fn all<T>(names: &[&'static str], count: usize, new: impl Fn(&'static str) -> T) -> Vec<T> {
         names[..count].iter().map(|name| new(name)).collect()
     }
-    Arc::new(World {
+    // Functions keep a way back to the world, which they are a part of.
+    fn function(world: &Weak<World>, me: usize) -> impl Fn() + Send + Sync + use<> {
+        let world = Weak::clone(world);
+        move || run(&world.upgrade().expect("the world lasts as long as its threads"), me)
+    }
+    fn timer(world: &Weak<World>, name: &'static str, me: usize) -> Timer {
+        let function = function(world, me);
+        Timer::new(name, move |_| function())
+    }
+    fn work(world: &Weak<World>, name: &'static str, me: usize) -> Work {
+        let function = function(world, me);
+        Work::new(name, move |_| function())
+    }
+    Arc::new_cyclic(|world| World {
         mutexes: all(&MUTEXES, program.mutexes, |name| Mutex::new(name, 0)),
         spins: all(&SPINS, program.spins, |name| SpinLock::new(name, 0)),
         sems: all(&SEMS, program.sems, |name| RwSem::new(name, 0)),
@@ -179,8 +192,8 @@ fn world(program: Program) -> Arc<World> {
         srcus: all(&SRCUS, program.srcus, Srcu::new),
         rcu: Rcu::new(),
         cpus: PerCpu::new("cpu", [0, 1]),
-        timers: all(&TIMERS, program.timers.len(), Timer::new),
-        works: all(&WORKS, program.works.len(), Work::new),
+        timers: TIMERS.iter().zip(&program.timers).map(|(t, me)| timer(world, t, *me)).collect(),
+        works: WORKS.iter().zip(&program.works).map(|(w, me)| work(world, w, *me)).collect(),
         logs: StdMutex::new(vec![Vec::new(); program.threads.len()]),
         program,
     })
@@ -307,15 +320,6 @@ impl<'w> Mine<'w> {
                 let shared = shared();
                 world.rcu.call(move || run(&shared, child));
             }
-            Instr::ModTimer(t) => {
-                let (shared, function) = (shared(), world.program.timers[t]);
-                world.timers[t].mod_timer(move || run(&shared, function));
-            }
-            Instr::QueueWork(w) => {
-                let (shared, function) = (shared(), world.program.works[w]);
-                let queued = world.works[w].queue_work(move || run(&shared, function));
-                self.log.push(u64::from(queued));
-            }
             Instr::Poll(a) => {
                 poll(ATOMICS[a], || (world.atomics[a].load() != 0).then_some(()));
             }
@@ -419,6 +423,12 @@ fn operate(world: &World, instr: Instr, before: u64) -> Option<u64> {
         Instr::Finish(q) => world.queues[q].finish_wait(),
         Instr::WakeUp(q) => world.queues[q].wake_up(),
         Instr::WakeUpAll(q) => world.queues[q].wake_up_all(),
+        Instr::ModTimer(t) => world.timers[t].mod_timer(),
+        Instr::QueueWork(w) => return Some(u64::from(world.works[w].queue_work())),
+        Instr::Complete(c) => world.completions[c].complete(),
+        Instr::TryWaitForCompletion(c) => {
+            return Some(u64::from(world.completions[c].try_wait_for_completion()));
+        }
         Instr::CompleteAll(c) => world.completions[c].complete_all(),
         Instr::WaitForCompletion(c) => world.completions[c].wait_for_completion(),
         Instr::KrefGet(k) => world.krefs[k].get(),

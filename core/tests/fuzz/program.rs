@@ -124,8 +124,11 @@ pub(crate) enum Instr {
     Finish(usize),
     WakeUp(usize),
     WakeUpAll(usize),
+    Complete(usize),
     CompleteAll(usize),
     WaitForCompletion(usize),
+    /// Logs whether it has happened.
+    TryWaitForCompletion(usize),
     KrefGet(usize),
     /// Logs 1 for a reference and 0 for none.
     KrefGetUnlessZero(usize),
@@ -195,7 +198,9 @@ impl fmt::Display for Program {
 impl Instr {
     /// The names of the variants, each of which programs are to have. `Poll` and so on are those of
     /// endless programs.
-    pub(crate) const ALL_KINDS: [&'static str; 61] = [
+    pub(crate) const ALL_KINDS: [&'static str; 63] = [
+        "Complete",
+        "TryWaitForCompletion",
         "Lock",
         "RawLock",
         "RawUnlock",
@@ -279,7 +284,12 @@ impl Instr {
     fn in_rounds(self) -> bool {
         let grows = matches!(
             self,
-            Self::FetchAdd(..) | Self::StoreLearnt(_) | Self::Add(_) | Self::Use(_) | Self::Free(_)
+            Self::FetchAdd(..)
+                | Self::StoreLearnt(_)
+                | Self::Add(_)
+                | Self::Use(_)
+                | Self::Free(_)
+                | Self::Complete(_)
         );
         // What was taken before the first round is out of reach.
         let reaches = matches!(self, Self::RawUnlock(_));
@@ -382,14 +392,12 @@ impl Program {
         let mut themes = Vec::new();
         while themes.len() < 2 {
             let theme = Theme::ALL[rng.usize(..Theme::ALL.len())];
-            let other = [(Theme::Timers, Theme::Works), (Theme::Works, Theme::Timers)];
-            let twice = |t: &Theme| *t == theme || other.contains(&(*t, theme));
-            if !themes.iter().any(twice) {
+            if !themes.contains(&theme) {
                 themes.push(theme);
             }
         }
         let about = |theme| usize::from(themes.contains(&theme));
-        let (timers, works) = (about(Theme::Timers), about(Theme::Works));
+        let (timers, works) = (about(Theme::Timers), about(Theme::Works) * rng.usize(1..=2));
         let mut program = Self {
             mutexes: rng.usize(1..=3),
             spins: rng.usize(1..=2),
@@ -429,9 +437,7 @@ impl Program {
             let theme = Theme::ALL[rng.usize(..Theme::ALL.len())];
             // What only grows has no finitely many states.
             let grows = [Theme::Counts, Theme::Modules, Theme::Spawning].contains(&theme);
-            let other = [(Theme::Timers, Theme::Works), (Theme::Works, Theme::Timers)];
-            let twice = |t: &Theme| *t == theme || other.contains(&(*t, theme));
-            if !grows && !themes.iter().any(twice) {
+            if !grows && !themes.contains(&theme) {
                 themes.push(theme);
             }
         }
@@ -670,7 +676,9 @@ impl Program {
                 _ => Instr::WakeUpAll(queue),
             },
             Theme::Completions => match rng.u8(..8) {
-                0..4 => Instr::WaitForCompletion(0),
+                0..3 => Instr::WaitForCompletion(0),
+                3 => Instr::TryWaitForCompletion(0),
+                4..7 => Instr::Complete(0),
                 _ => Instr::CompleteAll(0),
             },
             Theme::Counts => match rng.u8(..8) {

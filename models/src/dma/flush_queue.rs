@@ -8,7 +8,7 @@
 //!
 //! Source: `drivers/iommu/dma-iommu.c`, v6.7; before v5.17 in `drivers/iommu/iova.c`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use selvedge_core::sync::{Atomic, PerCpu, SpinLock, Timer, Tracked};
 use selvedge_core::{function, invariant_broken};
@@ -121,7 +121,14 @@ impl Cookie {
         let handed_out: Vec<Pfn> =
             (0..mapped).map(|_| iovad.alloc(0, one()).expect("there are more")).collect();
         let ring = |_| SpinLock::new("fq->lock", Ring::new(entries));
-        Arc::new(Self {
+        let function = |cookie: &Weak<Self>| {
+            let cookie = Weak::clone(cookie);
+            move |_: &Timer| {
+                let cookie = cookie.upgrade().expect("whoever frees the domain deletes the timer");
+                cookie.fq_flush_timeout();
+            }
+        };
+        Arc::new_cyclic(|cookie| Self {
             order,
             tables,
             iotlb: Iotlb::new(handed_out),
@@ -133,7 +140,7 @@ impl Cookie {
             start_cnt: Atomic::new("fq_flush_start_cnt", 0),
             finish_cnt: Atomic::new("fq_flush_finish_cnt", 0),
             timer_on: Atomic::new("fq_timer_on", 0),
-            timer: Timer::new("fq_timer"),
+            timer: Timer::new("fq_timer", function(cookie)),
         })
     }
 
@@ -190,7 +197,7 @@ impl Cookie {
     }
 
     /// `iommu_dma_unmap_page`: the page is parked, or without a queue flushed and free.
-    pub fn iommu_dma_unmap_page(self: &Arc<Self>, pfn: Pfn) {
+    pub fn iommu_dma_unmap_page(&self, pfn: Pfn) {
         let _function = function("__iommu_dma_unmap");
         let queued = self.fq_domain.load() != 0;
         let before = (self.order == Order::CountsBeforeUnmap).then(|| self.start_cnt.load());
@@ -225,7 +232,7 @@ impl Cookie {
 
     /// `queue_iova`. Locks: `fq->lock` -> `iova_rbtree_lock`; a full ring is flushed with
     /// `fq->lock` held.
-    fn queue_iova(self: &Arc<Self>, pages: Pages, counted: Option<u64>) {
+    fn queue_iova(&self, pages: Pages, counted: Option<u64>) {
         let _function = function("queue_iova");
         if self.fq.load() == 0 {
             invariant_broken("NULL", "the ring is used before it is there");
@@ -263,8 +270,7 @@ impl Cookie {
             return;
         }
         if self.timer_on.load() == 0 && self.timer_on.swap(1) == 0 {
-            let cookie = Arc::clone(self);
-            self.timer.mod_timer(move || cookie.fq_flush_timeout());
+            self.timer.mod_timer();
         }
     }
 

@@ -6,7 +6,7 @@
 //!
 //! Source: `drivers/iommu/iova.c`, v6.7.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use selvedge_core::function;
 use selvedge_core::sync::{PerCpu, SpinLock, Tracked, Work};
@@ -51,13 +51,20 @@ impl IovaDomain {
         for _ in 0..parked {
             depot.put(0, vec![tree.alloc(0, one()).expect("there are more")]);
         }
-        Arc::new(Self {
+        let function = |domain: &Weak<Self>| {
+            let domain = Weak::clone(domain);
+            move |_: &Work| {
+                let domain = domain.upgrade().expect("whoever frees the domain cancels the work");
+                domain.iova_depot_work_func();
+            }
+        };
+        Arc::new_cyclic(|domain| Self {
             order,
             pages,
             iotlb: Iotlb::new([]),
             cpus: PerCpu::new("rcache->cpu_rcaches", (0..2).map(cache)),
             depot: SpinLock::new("rcache->lock", depot),
-            work: Work::new("rcache->work"),
+            work: Work::new("rcache->work", function(domain)),
             memory: Tracked::new("iova_rcache", ()),
             tree: SpinLock::new("iova_rbtree_lock", tree),
         })
@@ -114,9 +121,8 @@ impl IovaDomain {
     }
 
     /// A CPU has put a full magazine into the depot, and the worker is to see to it.
-    pub fn schedule_depot_work(self: &Arc<Self>) {
-        let domain = Arc::clone(self);
-        self.work.queue_work(move || domain.iova_depot_work_func());
+    pub fn schedule_depot_work(&self) {
+        self.work.queue_work();
     }
 
     /// `iova_depot_work_func`: gives a magazine back to the tree. (In Linux one that the depot has

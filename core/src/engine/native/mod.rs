@@ -34,6 +34,7 @@ use crate::verdict::{Certificate, Explored, Findings, Part, Report};
 use crate::violation::ViolationKind;
 
 use super::{Engine, Limits, Listener, Progress, Search};
+use automaton::ViolatedKey;
 use execution::End;
 pub(crate) use execution::{Execution, Handle};
 use graph::Graph;
@@ -47,6 +48,10 @@ use states::States;
 
 /// Executions between two words to the listener.
 const LISTEN_EVERY: u64 = 256;
+
+/// Operations after which a search gives up on a program with a loop that no thread seems to leave.
+/// What comes of an unlucky look at a flag, and of two, shows long before.
+const DEPTH_OF_LOOPS: usize = 200;
 
 pub(super) const DIVERGED: &str = "the scenario does not do the same twice: a thread depends on something \
                         outside the world";
@@ -311,6 +316,29 @@ impl<'a> Exploration<'a> {
         self.show_waiting(path, 0)
     }
 
+    /// As [`show`](Self::show), and insists that the last step violates what it has violated before.
+    fn show_violation(&mut self, path: &Schedule, what: &ViolatedKey) -> Result<(), String> {
+        let shown = self.show_apart(path)?;
+        let again = |kind: &ViolationKind| match what {
+            // A rule of an object follows from its state.
+            (Some(_), _) => true,
+            (None, violated) => kind.to_string() == *violated,
+        };
+        if !shown.0.keys().any(again) {
+            return Err(DIVERGED.to_owned());
+        }
+        self.findings.absorb(shown);
+        Ok(())
+    }
+
+    /// Runs the program along `path`: what that violates.
+    fn show_apart(&mut self, path: &Schedule) -> Result<Findings, String> {
+        let before = std::mem::take(&mut self.findings);
+        let result = self.show(path);
+        let shown = std::mem::replace(&mut self.findings, before);
+        result.map(|()| shown)
+    }
+
     /// As [`show`](Self::show), and notes that `threads` wait for good at its end.
     fn show_waiting(&mut self, path: &Schedule, threads: Threads) -> Result<(), String> {
         self.count_execution()?;
@@ -325,9 +353,7 @@ impl<'a> Exploration<'a> {
 
     /// Runs the program along `lasso`, and notes that `thread` starves.
     fn show_starvation(&mut self, thread: ThreadId, lasso: &Schedule) -> Result<(), String> {
-        let before = std::mem::take(&mut self.findings);
-        self.show(lasso)?;
-        let mut shown = std::mem::replace(&mut self.findings, before);
+        let mut shown = self.show_apart(lasso)?;
         // Others may wait on the same cycle, and for good.
         let name = self.execution.observers(|seen| seen.name(thread));
         shown.0.retain(|kind, _| match kind {
@@ -369,10 +395,14 @@ impl<'a> Exploration<'a> {
     }
 
     fn check_depth(&self, depth: usize) -> Result<(), String> {
-        if depth < self.limits.native_operations { Ok(()) } else { self.too_long() }
+        let spins = depth >= DEPTH_OF_LOOPS && self.execution.spins().is_some();
+        if depth < self.limits.native_operations && !spins { Ok(()) } else { self.too_long() }
     }
 
     fn too_long<T>(&self) -> Result<T, String> {
+        if let Some(spins) = self.execution.spins() {
+            return Err(spins);
+        }
         Err(format!("an execution has more than {} operations", self.limits.native_operations))
     }
 

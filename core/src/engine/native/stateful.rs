@@ -480,8 +480,8 @@ impl Stateful {
             }
         }
         for (id, thread, way, what) in found.violated {
-            if self.shown.insert(what) {
-                exploration.show(&self.ways().to(id).then(thread, way))?;
+            if self.shown.insert(what.clone()) {
+                exploration.show_violation(&self.ways().to(id).then(thread, way), &what)?;
             }
         }
         Ok(())

@@ -164,9 +164,10 @@ impl Walk {
     ) -> Result<Happened, String> {
         let length = self.steps.len();
         if self.shown.get(&what).is_none_or(|shown| length < *shown) {
-            self.shown.insert(what, length);
+            self.shown.insert(what.clone(), length);
             self.on_the_program(exploration, |walk, exploration| {
-                exploration.show(&walk.path().then(choice.thread, choice.way))
+                let path = walk.path().then(choice.thread, choice.way);
+                exploration.show_violation(&path, &what)
             })?;
         }
         let threads = Shape(self.here()[0]).threads();

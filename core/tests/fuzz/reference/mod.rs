@@ -93,7 +93,8 @@ pub(super) struct State {
     pub(super) atomics: Vec<u64>,
     /// Whom `schedule` does not let go on.
     asleep: Vec<std::collections::BTreeSet<usize>>,
-    completions: Vec<bool>,
+    /// How often each has happened and nobody has waited for it; none if for all.
+    completions: Vec<Option<u64>>,
     krefs: Vec<u64>,
     freed: Vec<bool>,
     modules: Vec<lifetimes::Module>,
@@ -153,7 +154,7 @@ impl State {
             unfair: vec![Sem::default(); program.unfair],
             atomics: vec![0; program.atomics],
             asleep: vec![Default::default(); program.queues],
-            completions: vec![false; program.completions],
+            completions: vec![Some(0); program.completions],
             // `kref_init`: include/linux/kref.h, "initialize object" with a count of 1.
             krefs: vec![1; program.krefs],
             freed: vec![false; program.tracked],

@@ -16,14 +16,30 @@ impl State {
             Instr::Finish(q) => _ = self.asleep[q].remove(&me),
             // kernel/sched/wait.c, __wake_up_common: all who are not exclusive. Nobody here is.
             Instr::WakeUp(q) | Instr::WakeUpAll(q) => self.asleep[q].clear(),
-            // Documentation/scheduler/completion.rst: "signals all current and future waiters".
-            Instr::CompleteAll(c) => self.completions[c] = true,
+            // Documentation/scheduler/completion.rst: complete() "signals exactly one waiter",
+            // complete_all() "all current and future waiters".
+            Instr::Complete(c) => {
+                self.completions[c] = self.completions[c].map(|times| times + 1);
+            }
+            Instr::CompleteAll(c) => self.completions[c] = None,
             Instr::WaitForCompletion(c) => {
-                return Some(self.completions[c].then_some(Done::Next));
+                return Some(self.takes(c).then_some(Done::Next));
+            }
+            Instr::TryWaitForCompletion(c) => {
+                let got = self.takes(c);
+                self.threads[me].log.push(u64::from(got));
             }
             _ => return None,
         }
         Some(Some(Done::Next))
+    }
+
+    /// Documentation/scheduler/completion.rst: whoever waits "consumes" one of the times that it has
+    /// been signalled, but for complete_all.
+    fn takes(&mut self, c: usize) -> bool {
+        let happened = self.completions[c] != Some(0);
+        self.completions[c] = self.completions[c].map(|times| times.saturating_sub(1));
+        happened
     }
 
     fn runs(&self, q: usize, me: usize) -> bool {

@@ -15,7 +15,7 @@ use crate::runtime;
 use crate::scenario::Body;
 use crate::violation::Violation;
 
-use super::{Execution, Thread};
+use super::{Execution, Rounds, Thread};
 
 /// An object of a native execution.
 #[derive(Clone)]
@@ -26,6 +26,10 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
+    pub(crate) fn id(&self) -> ObjectId {
+        self.id
+    }
+
     pub(crate) fn perform_then<R>(&self, op: Op, at: Place, then: impl FnOnce() -> R) -> (u64, R) {
         let execution = runtime::native();
         assert!(execution.inner.borrow().number == self.execution, "{}", runtime::OUTSIDE);
@@ -41,8 +45,8 @@ impl Handle {
         runtime::native().inner.borrow_mut().free(self.id);
     }
 
-    pub(crate) fn id(&self) -> ObjectId {
-        self.id
+    pub(crate) fn used(&self, at: Place) {
+        runtime::native().inner.borrow_mut().observers.used(at);
     }
 
     pub(crate) fn promise(&self, made: bool, at: Place) {
@@ -81,17 +85,27 @@ impl Execution {
             history,
             reply: 0,
             forgotten: 0,
+            rounds: Rounds::default(),
             end: None,
         });
         inner.affects(|| Effect::Spawned(me, Next { history, pending: None, polls: false }));
         me
     }
 
-    /// Adds a thread, at whose end `end` becomes ready.
-    pub(crate) fn spawn_joinable(&self, name: Arc<str>, end: &Object, body: Body) -> ThreadId {
-        let me = self.spawn(name, body);
+    /// Adds a thread later, if the world is being made now; or hands its body back.
+    pub(crate) fn defer(&self, name: &'static str, body: Body) -> Option<Body> {
+        match &mut self.inner.borrow_mut().deferred {
+            Some(deferred) => {
+                deferred.push((name.into(), body));
+                None
+            }
+            None => Some(body),
+        }
+    }
+
+    /// At the end of thread `me`, `end` becomes ready.
+    pub(crate) fn set_end(&self, me: ThreadId, end: &Object) {
         self.inner.borrow_mut().threads[me.index()].end = end.native();
-        me
     }
 
     pub(crate) fn register(
@@ -201,6 +215,7 @@ impl Execution {
         let me = inner.running.index();
         if let Some(thread) = inner.threads.get_mut(me) {
             thread.history = history;
+            thread.rounds = Rounds::default();
         }
     }
 

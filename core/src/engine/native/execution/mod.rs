@@ -1,10 +1,12 @@
 //! One execution of a scenario on coroutines, choice by choice.
 
 mod asked;
+mod rounds;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -23,6 +25,7 @@ use super::fiber::{Fiber, Stacks, Stop};
 use super::intern::{History, Interner};
 use super::lesson::{Effect, FREED, Lesson, Lessons, Next, Shape};
 pub(crate) use asked::Handle;
+use rounds::Rounds;
 
 /// How an execution ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +46,8 @@ pub(crate) struct Execution {
     operations_max: usize,
     /// Whether there was a value without an identity.
     opaque: Cell<bool>,
+    /// The loop that a thread does not seem to leave, if there was one.
+    spins: RefCell<Option<String>>,
     inner: RefCell<Inner>,
 }
 
@@ -51,6 +56,8 @@ struct Inner {
     number: u64,
     machines: Vec<Box<dyn Machine>>,
     threads: Vec<Thread>,
+    /// Threads that were started while the world is made; they come after the scenario's own.
+    deferred: Option<Vec<(Arc<str>, Body)>>,
     /// Who runs now: a thread, or the set-up.
     running: ThreadId,
     observers: Observers,
@@ -132,6 +139,8 @@ struct Thread {
     reply: u64,
     /// How often it has forgotten what it was told.
     forgotten: u64,
+    /// Whether it comes to anything new.
+    rounds: Rounds,
     /// The object that others join on, for a thread that was spawned by another.
     end: Option<ObjectId>,
 }
@@ -157,6 +166,7 @@ impl Execution {
             number: 0,
             machines: Vec::new(),
             threads: Vec::new(),
+            deferred: None,
             running: ThreadId::SETUP,
             observers: Observers::default(),
             interner: Interner::default(),
@@ -168,7 +178,12 @@ impl Execution {
             watched: true,
             lessons: None,
         };
-        Rc::new(Self { operations_max, opaque: Cell::new(false), inner: RefCell::new(inner) })
+        Rc::new(Self {
+            operations_max,
+            opaque: Cell::new(false),
+            spins: RefCell::default(),
+            inner: RefCell::new(inner),
+        })
     }
 
     /// Runs `program` once, as `strategy` decides, and notes what it violates.
@@ -181,9 +196,12 @@ impl Execution {
         self.clear();
         let _in_charge = runtime::enter(Runtime::Native(Rc::clone(self)));
         let _quiet = panics::quiet();
-        let finally = match panics::catch(|| program()) {
+        self.inner.borrow_mut().deferred = Some(Vec::new());
+        let made = panics::catch(|| program());
+        let deferred = self.inner.borrow_mut().deferred.take();
+        let finally = match made {
             Ok(Instance { threads, finally }) => {
-                for (name, body) in threads {
+                for (name, body) in threads.into_iter().chain(deferred.into_iter().flatten()) {
                     self.spawn(name, body);
                 }
                 finally
@@ -193,7 +211,9 @@ impl Execution {
                 Box::new(|| {})
             }
         };
-        let end = self.explore(strategy, finally, findings);
+        // It owns the world, which threads that are run out may still want.
+        let mut finally = Some(finally);
+        let end = self.explore(strategy, &mut finally, findings);
         if end == End::Cut {
             self.run_out();
         }
@@ -226,7 +246,12 @@ impl Execution {
         inner.watched = true;
     }
 
-    fn explore(&self, strategy: &mut dyn Strategy, finally: Body, findings: &mut Findings) -> End {
+    fn explore(
+        &self,
+        strategy: &mut dyn Strategy,
+        finally: &mut Option<Body>,
+        findings: &mut Findings,
+    ) -> End {
         loop {
             let standing = self.standing();
             if !matches!(standing, Standing::NewThread(_)) {
@@ -239,7 +264,7 @@ impl Execution {
                     return End::Over;
                 }
                 Standing::AllEnded => {
-                    self.finish(finally, findings);
+                    finally.take().into_iter().for_each(|finally| self.finish(finally, findings));
                     // The strategy hears of the last state too.
                     strategy.choose(&Here { execution: self, enabled: SmallVec::new() });
                     return End::Over;
@@ -429,6 +454,10 @@ impl Execution {
                 Ok(reply) => {
                     thread.reply = reply;
                     if inner.watched {
+                        if thread.rounds.idle(object, op, reply) {
+                            let spins = inner.observers.spins(me);
+                            self.spins.borrow_mut().get_or_insert(spins);
+                        }
                         thread.history = inner.interner.extend(from, op.kind.told(reply));
                         inner.observers.complete(me, choice.way, reply, machine.left_behind());
                     }
@@ -501,6 +530,11 @@ impl Execution {
 
     fn note(&self, findings: &mut Findings, violation: Violation) {
         findings.note(violation, &self.inner.borrow().observers);
+    }
+
+    /// The loop that a thread does not seem to leave, if an execution has shown one.
+    pub(super) fn spins(&self) -> Option<String> {
+        self.spins.borrow().clone()
     }
 
     pub(super) fn opaque(&self) -> bool {

@@ -1,0 +1,126 @@
+//! `struct workqueue_struct`: works that run in the order in which they were queued, so many at a
+//! time.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+
+use crate::object::Object;
+use crate::op::{Op, OpKind};
+
+use super::Work;
+use super::works::Works;
+
+/// The kernel's `struct workqueue_struct`.
+///
+/// The rules are those of `kernel/workqueue.c` and `Documentation/core-api/workqueue.rst`, v6.6.
+/// The first works on the queue are active, so many that at most `max_active` run at a time; which
+/// of the active ones begins first is open. On an ordered queue (`alloc_ordered_workqueue`) that is
+/// one: they run one after the other, in the order in which they were queued. While a work runs its
+/// worker holds the queue, for lockdep, and below it the work; whoever flushes the queue waits for it,
+/// and so does on an ordered queue whoever flushes a work of it.
+///
+/// ```
+/// # selvedge_core::doctest(|| {
+/// use selvedge_core::sync::{Mutex, Workqueue};
+/// use std::sync::Arc;
+/// let log = Arc::new(Mutex::new("log", Vec::new()));
+/// let queue = Workqueue::ordered("events");
+/// let note = |n: u32| {
+///     let log = Arc::clone(&log);
+///     queue.init_work("note", move |_| log.lock().push(n))
+/// };
+/// let (one, two) = (note(1), note(2));
+/// queue.queue_work(&one);
+/// queue.queue_work(&two);
+/// queue.destroy_workqueue();
+/// assert_eq!(*log.lock(), [1, 2]);
+/// # });
+/// ```
+///
+/// # What is left out
+///
+/// A work belongs to one queue, and each has a worker of its own: that workers are shared, and that
+/// there may be no memory for another one (`WQ_MEM_RECLAIM`), makes nobody wait here.
+pub struct Workqueue {
+    queue: Arc<Object>,
+    ordered: bool,
+}
+
+impl Workqueue {
+    /// `alloc_workqueue`: a queue of lock class `class` that runs at most `max_active` works at a
+    /// time.
+    ///
+    /// # Panics
+    ///
+    /// If `max_active` is 0, which in the kernel stands for a default of 256.
+    pub fn new(class: &'static str, max_active: usize) -> Self {
+        assert!(max_active > 0, "a workqueue that runs nothing");
+        let queue = Arc::new(Object::new(class, Box::new(Works::new(max_active))));
+        Self { queue, ordered: max_active == 1 }
+    }
+
+    /// `alloc_ordered_workqueue`: a queue that runs one work at a time.
+    pub fn ordered(class: &'static str) -> Self {
+        Self::new(class, 1)
+    }
+
+    /// `INIT_WORK` of work that is only ever queued here: see [`Work::new`].
+    pub fn init_work(
+        &self,
+        class: &'static str,
+        function: impl Fn(&Work) + Send + Sync + 'static,
+    ) -> Work {
+        Work::on(&self.queue, self.ordered, class, function)
+    }
+
+    /// `queue_work`: whether the work was queued now. A world can be made with work queued.
+    ///
+    /// # Panics
+    ///
+    /// If the work is not of this queue.
+    ///
+    /// # Violations
+    ///
+    /// [`ViolationKind::UseAfterRelease`](crate::ViolationKind::UseAfterRelease) if the queue is
+    /// being destroyed or has been; an invariant called `drain_workqueue` if it is being drained,
+    /// for which the kernel warns (`__queue_work`). Only works of the queue may still queue others
+    /// then.
+    #[track_caller]
+    pub fn queue_work(&self, work: &Work) -> bool {
+        assert!(work.is_on(&self.queue), "the work is of another queue: see `init_work`");
+        work.queue_work()
+    }
+
+    /// `flush_workqueue`: waits until everything is done that is queued or runs now.
+    #[track_caller]
+    pub fn flush_workqueue(&self) {
+        let at = Location::caller();
+        if self.queue.perform(Op::new(OpKind::FlushWorkqueue), at) > 0 {
+            self.queue.perform(Op::new(OpKind::AwaitFlush), at);
+        }
+    }
+
+    /// `drain_workqueue`: waits until nothing is queued or runs. Meanwhile only works of the queue
+    /// may queue others.
+    #[track_caller]
+    pub fn drain_workqueue(&self) {
+        let at = Location::caller();
+        self.queue.perform(Op::new(OpKind::DrainWorkqueue), at);
+        self.queue.perform(Op::new(OpKind::AwaitDrain), at);
+    }
+
+    /// `destroy_workqueue`: drains the queue, which is gone then.
+    #[track_caller]
+    pub fn destroy_workqueue(&self) {
+        let at = Location::caller();
+        self.queue.perform(Op::new(OpKind::DestroyWorkqueue), at);
+        self.queue.perform(Op::new(OpKind::AwaitDestroy), at);
+    }
+}
+
+impl fmt::Debug for Workqueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workqueue").field("object", &self.queue).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,222 @@
+//! What is queued on a workqueue, what runs, and who waits for it: what works and workqueues have in
+//! common.
+
+use smallvec::SmallVec;
+
+use crate::machine::{Fault, Machine, REFUSED, Ready};
+use crate::op::{Op, OpKind, ThreadId};
+
+/// The work was on the queue already, or is being cancelled.
+pub(super) const NOT_QUEUED: u64 = 0;
+/// The work was queued, and a worker knows of it.
+const QUEUED: u64 = 1;
+/// The work was queued, and nobody knows of it yet.
+pub(super) const QUEUED_FOR_NOBODY: u64 = 2;
+/// The queue is being drained, and whoever queues is no work of its own.
+pub(super) const DRAINED: u64 = 3;
+
+/// A work of the queue: what its operations have as `b`.
+type Number = u64;
+
+/// Somebody who waits for works.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Waiter {
+    thread: ThreadId,
+    /// How often each of them has to return. Kept sorted.
+    returns: SmallVec<[(Number, u8); 1]>,
+    /// What it keeps off the queue.
+    cancels: Option<Number>,
+}
+
+/// The state of a queue with its works.
+#[derive(Clone)]
+pub(super) struct Works {
+    /// How many works may run at a time.
+    max_active: usize,
+    /// In the order in which they run.
+    queued: SmallVec<[Number; 2]>,
+    /// Each with the thread that runs it. Kept sorted.
+    running: SmallVec<[(Number, ThreadId); 2]>,
+    /// For which there is a worker, or one that has not seen yet that there need not be. Kept
+    /// sorted.
+    served: SmallVec<[Number; 2]>,
+    /// Kept sorted.
+    waiting: SmallVec<[Waiter; 2]>,
+    /// How many wait until nothing is left.
+    drainers: u8,
+    /// Whether it is being destroyed.
+    dying: bool,
+    destroyed: bool,
+}
+
+impl Works {
+    /// A queue with nothing on it, which runs so many works at a time.
+    pub(super) fn new(max_active: usize) -> Self {
+        Self {
+            max_active,
+            queued: SmallVec::new(),
+            running: SmallVec::new(),
+            served: SmallVec::new(),
+            waiting: SmallVec::new(),
+            drainers: 0,
+            dying: false,
+            destroyed: false,
+        }
+    }
+
+    /// Whether `me` runs a work of the queue.
+    fn chained(&self, me: ThreadId) -> bool {
+        self.running.iter().any(|(_, thread)| *thread == me)
+    }
+
+    fn queue(&mut self, me: ThreadId, work: Number) -> Result<u64, Fault> {
+        if self.destroyed || (self.dying && !self.chained(me)) {
+            return Err(Fault::UseAfterRelease);
+        }
+        let kept_off = self.waiting.iter().any(|waiter| waiter.cancels == Some(work));
+        if kept_off || self.queued.contains(&work) {
+            return Ok(NOT_QUEUED);
+        }
+        if self.drainers > 0 && !self.chained(me) {
+            return Ok(DRAINED);
+        }
+        self.queued.push(work);
+        if self.served.contains(&work) {
+            return Ok(QUEUED);
+        }
+        self.served.push(work);
+        self.served.sort_unstable();
+        Ok(QUEUED_FOR_NOBODY)
+    }
+
+    /// Whether a worker that has come for `work` need not wait. The first works on the queue are
+    /// active, so many that no more run than may.
+    fn begins(&self, work: Number) -> bool {
+        let place = self.queued.iter().position(|queued| *queued == work);
+        place.is_none_or(|place| place + self.running.len() < self.max_active)
+    }
+
+    fn begin(&mut self, me: ThreadId, work: Number) -> u64 {
+        if !self.queued.contains(&work) {
+            self.served.retain(|served| *served != work);
+            return REFUSED;
+        }
+        self.queued.retain(|queued| *queued != work);
+        self.running.push((work, me));
+        self.running.sort_unstable();
+        0
+    }
+
+    fn end(&mut self, work: Number) {
+        self.running.retain(|(running, _)| *running != work);
+        for waiter in &mut self.waiting {
+            let of_work = waiter.returns.iter_mut().filter(|(awaited, _)| *awaited == work);
+            of_work.for_each(|(_, times)| *times -= 1);
+            waiter.returns.retain(|(_, times)| *times > 0);
+        }
+    }
+
+    /// How often `work` returns before it is idle, as things are.
+    fn returns(&self, work: Number) -> u8 {
+        let runs = self.running.iter().any(|(running, _)| *running == work);
+        u8::from(runs) + u8::from(self.queued.contains(&work))
+    }
+
+    /// Begins to wait for `works`, if there is anything to wait for, and says whether.
+    fn wait(
+        &mut self,
+        thread: ThreadId,
+        works: impl IntoIterator<Item = Number>,
+        cancels: Option<Number>,
+    ) -> u64 {
+        let awaited = works.into_iter().map(|work| (work, self.returns(work)));
+        let mut returns: SmallVec<[_; 1]> = awaited.filter(|(_, times)| *times > 0).collect();
+        if returns.is_empty() {
+            return 0;
+        }
+        returns.sort_unstable();
+        returns.dedup();
+        self.waiting.push(Waiter { thread, returns, cancels });
+        self.waiting.sort_unstable();
+        1
+    }
+
+    fn flush(&mut self, me: ThreadId) -> u64 {
+        let running = self.running.iter().map(|(work, _)| *work);
+        let all: SmallVec<[Number; 4]> = self.queued.iter().copied().chain(running).collect();
+        self.wait(me, all, None)
+    }
+
+    /// Takes the work off the queue; nobody waits for it there any more.
+    fn cancel(&mut self, work: Number) {
+        self.queued.retain(|queued| *queued != work);
+        let left = self.returns(work);
+        for waiter in &mut self.waiting {
+            let of_work = waiter.returns.iter_mut().filter(|(awaited, _)| *awaited == work);
+            of_work.for_each(|(_, times)| *times = left.min(*times));
+            waiter.returns.retain(|(_, times)| *times > 0);
+        }
+    }
+
+    fn place(&self, me: ThreadId) -> usize {
+        self.waiting.iter().position(|waiter| waiter.thread == me).expect("it has begun to wait")
+    }
+}
+
+impl Machine for Works {
+    fn ready(&self, me: ThreadId, op: Op) -> Ready {
+        match op.kind {
+            OpKind::WorkBegins => Ready::when(self.begins(op.b)),
+            OpKind::AwaitWork | OpKind::AwaitCancel | OpKind::AwaitFlush => {
+                Ready::when(self.waiting[self.place(me)].returns.is_empty())
+            }
+            OpKind::AwaitDrain | OpKind::AwaitDestroy => {
+                Ready::when(self.queued.is_empty() && self.running.is_empty())
+            }
+            _ => Ready::YES,
+        }
+    }
+
+    fn apply(&mut self, me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
+        let work = op.b;
+        match op.kind {
+            OpKind::QueueWork => return self.queue(me, work),
+            OpKind::WorkBegins => return Ok(self.begin(me, work)),
+            OpKind::WorkReturns => self.end(work),
+            OpKind::FlushWork => return Ok(self.wait(me, [work], None)),
+            OpKind::CancelWorkSync => {
+                self.cancel(work);
+                return Ok(self.wait(me, [work], Some(work)));
+            }
+            OpKind::AwaitWork | OpKind::AwaitCancel | OpKind::AwaitFlush => {
+                self.waiting.remove(self.place(me));
+            }
+            OpKind::DestroyWorkqueue if self.dying => return Err(Fault::DoubleRelease),
+            OpKind::FlushWorkqueue | OpKind::DrainWorkqueue if self.destroyed => {
+                return Err(Fault::UseAfterRelease);
+            }
+            OpKind::FlushWorkqueue => return Ok(self.flush(me)),
+            OpKind::DrainWorkqueue => self.drainers += 1,
+            OpKind::AwaitDrain => self.drainers -= 1,
+            OpKind::DestroyWorkqueue => self.dying = true,
+            OpKind::AwaitDestroy => self.destroyed = true,
+            other => unreachable!("{other} is no operation of work"),
+        }
+        Ok(0)
+    }
+
+    fn encode(&self, key: &mut Vec<u64>) {
+        let lengths = [self.queued.len(), self.running.len(), self.served.len()];
+        key.extend(lengths.map(|length| length as u64));
+        key.extend(&self.queued);
+        key.extend(self.running.iter().flat_map(|(work, t)| [*work, t.index() as u64]));
+        key.extend(&self.served);
+        key.push(self.waiting.len() as u64);
+        for Waiter { thread, returns, cancels } in &self.waiting {
+            key.extend([thread.index() as u64, returns.len() as u64]);
+            key.extend(returns.iter().flat_map(|(work, times)| [*work, u64::from(*times)]));
+            key.push(cancels.map_or(0, |work| work + 1));
+        }
+        key.extend([u64::from(self.drainers), u64::from(self.dying), u64::from(self.destroyed)]);
+    }
+}

@@ -1,0 +1,139 @@
+//! What a user writes by mistake, and what is said of it.
+
+use std::cell::Cell;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use selvedge_core::sync::{Atomic, Mutex, RwSem, SpinLock, WaitQueue};
+use selvedge_core::{Engine, Report, Scenario, Verdict};
+
+fn abba() -> [Mutex; 2] {
+    [Mutex::new("A", ()), Mutex::new("B", ())]
+}
+
+fn remarks(scenario: &Scenario) -> Vec<String> {
+    let all: Vec<Report> = Engine::ALL.iter().map(|engine| scenario.verify(*engine)).collect();
+    for report in &all {
+        assert_eq!(report.remarks, all[0].remarks, "{}", report.engine);
+        for remark in &report.remarks {
+            assert!(report.to_string().contains(remark), "{report}");
+        }
+    }
+    all.into_iter().next().unwrap().remarks
+}
+
+/// rustc's help for a guard that is not used: it takes the locks one after the other.
+#[test]
+#[allow(clippy::let_underscore_must_use)]
+fn a_guard_that_is_dropped_at_once_is_named() {
+    let scenario = Scenario::builder("dropped", abba)
+        .thread("ab", |[a, b]| {
+            let _ = a.lock();
+            let _held = b.lock();
+        })
+        .thread("ba", |[a, b]| {
+            let _ = b.lock();
+            let _held = a.lock();
+        })
+        .proved();
+    let remarks = remarks(&scenario);
+    // The second lock is given back with nothing in it either, at the end of the thread.
+    assert_eq!(remarks.len(), 4, "{remarks:#?}");
+    assert!(remarks[0].starts_with("A is taken at core/tests/traps.rs:"), "{remarks:#?}");
+    assert!(remarks[0].contains("`let _held = ..` keeps it"), "{remarks:#?}");
+}
+
+/// Data that are looked at, operations in between, and an unlock that is written out are meant.
+#[test]
+fn a_section_with_something_in_it_is_not() {
+    let world = || (Mutex::new("A", 0), RwSem::new("S", 0), SpinLock::new("L", 0), abba());
+    let scenario = Scenario::builder("used", world)
+        .thread("T1", |(a, s, l, [b, c])| {
+            *a.lock() += 1;
+            assert!(*s.down_read() < 2);
+            *s.down_write() += 1;
+            *l.lock() += 1;
+            b.lock().unlock();
+            let _outer = b.lock();
+            c.lock().unlock();
+        })
+        .thread("T2", |(a, ..)| assert!(*a.lock() < 2))
+        .proved();
+    assert_eq!(remarks(&scenario), [""; 0]);
+}
+
+/// The loop is named by one of its lines.
+fn gives_up_within_a_second(scenario: &Scenario, lines: Range<u32>, advice: &str) {
+    let start = Instant::now();
+    let report = scenario.verify(Engine::Native);
+    let took = start.elapsed();
+    let Verdict::Inconclusive { reason } = &report.verdict else { panic!("{report}") };
+    let named = |line| reason.contains(&format!("traps.rs:{line}]"));
+    assert!(lines.into_iter().any(named), "{reason}");
+    assert!(reason.contains(advice), "{reason}");
+    // What is told apart is a moment and minutes.
+    assert!(took < Duration::from_secs(30), "{took:?}");
+}
+
+#[test]
+fn a_spin_loop_is_named_with_what_to_write() {
+    let line = line!() + 4;
+    let scenario = Scenario::builder("spins", || (Atomic::new("flag", 0), Mutex::new("A", ())))
+        .thread("sets", |(flag, _)| flag.store(1))
+        .thread("locks", |(_, a)| a.lock().unlock())
+        .thread("spins", |(flag, _)| while flag.load() == 0 {})
+        .proved();
+    gives_up_within_a_second(&scenario, line..line + 1, "poll(");
+}
+
+/// As drivers write it. Each wake-up for no reason is one more history.
+#[test]
+fn a_wait_loop_that_is_written_out_is_named_with_what_to_write() {
+    let world = || (WaitQueue::new("queue"), Atomic::new("flag", 0));
+    let line = line!() + 8;
+    let scenario = Scenario::builder("waits", world)
+        .thread("waker", |(queue, flag)| {
+            flag.store(1);
+            queue.wake_up_all();
+        })
+        .thread("waiter", |(queue, flag)| {
+            loop {
+                queue.prepare_to_wait();
+                if flag.load() == 1 {
+                    break;
+                }
+                queue.schedule();
+            }
+            queue.finish_wait();
+        })
+        .proved();
+    gives_up_within_a_second(&scenario, line..line + 6, "wait_event(|| ..)");
+}
+
+/// A loop that gets somewhere, and one that ends, are none of that.
+#[test]
+fn a_long_loop_that_comes_to_something_new_is_explored() {
+    let scenario = Scenario::builder("counts", || Atomic::new("count", 0))
+        .thread("T1", |count| (0..600).for_each(|_| _ = count.fetch_add(1)))
+        .proved();
+    scenario.assert_as_expected(Engine::Native);
+}
+
+thread_local! {
+    static RUNS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// All threads and executions share it: what it changes is not in any state.
+#[test]
+fn a_thread_local_that_a_panic_depends_on_is_noticed() {
+    let scenario = Scenario::builder("thread local", || Atomic::new("flag", 0))
+        .thread("T1", |flag| {
+            RUNS.set(RUNS.get() + 1);
+            assert_eq!(flag.load(), 1, "run {}", RUNS.get());
+        })
+        .thread("T2", |flag| flag.store(1))
+        .proved();
+    let report = scenario.verify(Engine::Native);
+    let Some(reason) = &report.stopped else { panic!("{report}") };
+    assert!(reason.contains("does not do the same twice"), "{reason}");
+}
