@@ -153,6 +153,10 @@ pub(super) fn enables(earlier: &Event, later: &Event) -> bool {
                 let ends = [OpKind::WorkReturns, OpKind::CancelWorkSync];
                 ends.contains(&earlier.kind())
             }
+            OpKind::WaitForCompletion => {
+                let completes = [OpKind::Complete, OpKind::CompleteAll];
+                completes.contains(&earlier.kind()) && earlier.reply == 1
+            }
             OpKind::DelTimerSync => earlier.kind() == OpKind::TimerReturns,
             _ => false,
         }
