@@ -1,8 +1,9 @@
 //! Who waits for good while others go on: what a proof says that there is none of.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use selvedge_core::sync::{Atomic, Mutex, RwSem, Timer, WaitQueue, Work};
+use selvedge_core::sync::{Atomic, Mutex, RwSem, SpinLock, Timer, WaitQueue, Work, Workqueue};
 use selvedge_core::{
     Engine, Limits, Report, Scenario, ScenarioBuilder, Search, Settled, Verdict, ViolationKind,
     forever, poll,
@@ -297,4 +298,79 @@ fn a_thread_that_never_falls_asleep_needs_nobody_to_go_on() {
         .thread("awake", |(queue, _)| forever(|| queue.schedule()))
         .refuted([ViolationKind::deadlock(["queue"])]);
     check(&scenario);
+}
+
+/// Whoever waits for a timer, or for work, waits for the thread that runs the function.
+#[test]
+fn a_cycle_over_a_function_that_runs_is_found_where_it_closes() {
+    let world = || {
+        let lock = Arc::new(Mutex::new("A", ()));
+        let function = || {
+            let lock = Arc::clone(&lock);
+            move || drop(lock.lock())
+        };
+        let by_work = function();
+        let spin = Arc::new(SpinLock::new("L", ()));
+        let spins = Arc::clone(&spin);
+        let timer = Timer::new("timer", move |_| spins.lock().unlock());
+        let work = Work::new("work", move |_| by_work());
+        let queue = Workqueue::ordered("queue");
+        let queued = function();
+        let two = queue.init_work("two", move |_| queued());
+        (lock, work, (timer, spin), queue, two, Atomic::new("count", 0))
+    };
+    type World = (Arc<Mutex>, Work, (Timer, Arc<SpinLock>), Workqueue, Work, Atomic);
+    let counts = |(.., count): &World| {
+        loop {
+            count.fetch_add(1);
+        }
+    };
+    let found = |name: &str, thread: fn(&World), deadlock: ViolationKind| {
+        let scenario = Scenario::builder(name, world)
+            .thread("T", thread)
+            .thread("counts", counts)
+            .refuted([deadlock.clone()]);
+        let mut limits = Limits::default();
+        limits.native_operations = 60;
+        let report =
+            scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()));
+        let Verdict::Refuted(found) = &report.verdict else { panic!("{name}: {report}") };
+        assert_eq!(found[0].violation.kind, deadlock, "{name}: {report}");
+    };
+    found(
+        "flush_work",
+        |(a, work, ..)| {
+            work.queue_work();
+            let _a = a.lock();
+            work.flush_work();
+        },
+        ViolationKind::deadlock(["A", "work"]),
+    );
+    found(
+        "cancel_work_sync",
+        |(a, work, ..)| {
+            work.queue_work();
+            let _a = a.lock();
+            work.cancel_work_sync();
+        },
+        ViolationKind::deadlock(["A", "work"]),
+    );
+    found(
+        "flush_workqueue",
+        |(a, _, _, queue, two, _)| {
+            queue.queue_work(two);
+            let _a = a.lock();
+            queue.flush_workqueue();
+        },
+        ViolationKind::deadlock(["A", "queue"]),
+    );
+    found(
+        "del_timer_sync",
+        |(_, _, (timer, spin), ..)| {
+            timer.mod_timer();
+            let _held = spin.lock();
+            timer.del_timer_sync();
+        },
+        ViolationKind::deadlock(["L", "timer"]),
+    );
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::machine::{Fault, Machine, REFUSED, Ready};
 use crate::object::Object;
 use crate::op::{Op, OpKind, ThreadId};
@@ -46,7 +48,7 @@ impl Timer {
     /// and carries nothing over from one time to the next. If it needs what the timer is a part of,
     /// it keeps a [`Weak`](std::sync::Weak) of that ([`Arc::new_cyclic`]).
     pub fn new(class: &'static str, function: impl Fn(&Self) + Send + Sync + 'static) -> Self {
-        let state = State { pending: false, running: false, awaited: false };
+        let state = State { pending: false, running: None, awaited: false };
         let object = Object::new(class, Box::new(state));
         Self { inner: Arc::new(Inner { class, object, function: Box::new(function) }) }
     }
@@ -93,7 +95,8 @@ impl fmt::Debug for Timer {
 #[derive(Clone)]
 struct State {
     pending: bool,
-    running: bool,
+    /// The thread that runs the function.
+    running: Option<ThreadId>,
     /// Whether there is a thread that waits for the time, or has not seen yet that it need not.
     awaited: bool,
 }
@@ -106,10 +109,10 @@ impl State {
 
 impl Machine for State {
     fn ready(&self, _me: ThreadId, op: Op) -> Ready {
-        Ready::when(op.kind != OpKind::DelTimerSync || !self.running)
+        Ready::when(op.kind != OpKind::DelTimerSync || self.running.is_none())
     }
 
-    fn apply(&mut self, _me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
+    fn apply(&mut self, me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
         Ok(match op.kind {
             OpKind::ModTimer => {
                 self.pending = true;
@@ -117,7 +120,7 @@ impl Machine for State {
             }
             OpKind::TimerExpires if self.pending => {
                 self.pending = false;
-                self.running = true;
+                self.running = Some(me);
                 0
             }
             OpKind::TimerExpires => {
@@ -125,7 +128,7 @@ impl Machine for State {
                 REFUSED
             }
             OpKind::TimerReturns => {
-                self.running = false;
+                self.running = None;
                 0
             }
             OpKind::DelTimer | OpKind::DelTimerSync => self.delete(),
@@ -133,7 +136,12 @@ impl Machine for State {
         })
     }
 
+    fn blockers(&self, _me: ThreadId, _op: Op) -> SmallVec<[ThreadId; 4]> {
+        self.running.into_iter().collect()
+    }
+
     fn encode(&self, key: &mut Vec<u64>) {
-        key.extend([self.pending, self.running, self.awaited].map(u64::from));
+        key.extend([self.pending, self.awaited].map(u64::from));
+        key.push(self.running.map_or(0, |thread| thread.index() as u64 + 1));
     }
 }

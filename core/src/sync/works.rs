@@ -205,6 +205,20 @@ impl Machine for Works {
         Ok(0)
     }
 
+    /// Who runs what is waited for; on an ordered queue, who runs what comes before it.
+    fn blockers(&self, me: ThreadId, op: Op) -> SmallVec<[ThreadId; 4]> {
+        let ordered = self.max_active == 1;
+        let keeps = |running: Number| match op.kind {
+            OpKind::WorkBegins => ordered,
+            OpKind::AwaitWork | OpKind::AwaitCancel | OpKind::AwaitFlush => {
+                let mut awaited = self.waiting[self.place(me)].returns.iter();
+                awaited.any(|(work, _)| ordered || *work == running)
+            }
+            _ => true,
+        };
+        self.running.iter().filter(|(work, _)| keeps(*work)).map(|(_, thread)| *thread).collect()
+    }
+
     fn encode(&self, key: &mut Vec<u64>) {
         let lengths = [self.queued.len(), self.running.len(), self.served.len()];
         key.extend(lengths.map(|length| length as u64));

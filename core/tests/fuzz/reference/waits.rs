@@ -44,7 +44,7 @@ pub(super) fn closed(state: &State, program: &Program) -> Vec<usize> {
     let everybody = everybody(state, program);
     let waits = |me: &usize| {
         let stuck = state.advanced(program, *me, false).is_none();
-        stuck.then(|| wait(state, program, *me, &everybody))?.filter(closes_cycles)
+        stuck.then(|| wait(state, program, *me, &everybody))?
     };
     let waits: Vec<Option<Wait>> = everybody.iter().map(waits).collect();
     let ended = |at: usize| {
@@ -63,12 +63,6 @@ pub(super) fn closed(state: &State, program: &Program) -> Vec<usize> {
     let largest = sets.filter(is_closed).max_by_key(|set| set.count_ones()).unwrap_or(0);
     let closed = (0..waits.len()).filter(|at| has(largest, *at));
     closed.map(|at| everybody[at]).collect()
-}
-
-/// The library does not know who runs the function of a timer or of work, so a wait for one closes
-/// no cycle there. It is named when nobody helps any more.
-fn closes_cycles(wait: &Wait) -> bool {
-    !TIMERS.contains(&wait.class) && !WORKS.contains(&wait.class)
 }
 
 /// Threads are told apart here by the order in which they were started; functions come last.
