@@ -374,3 +374,19 @@ fn a_cycle_over_a_function_that_runs_is_found_where_it_closes() {
         ViolationKind::deadlock(["L", "timer"]),
     );
 }
+
+/// Two states lack the same step: one execution shows it to both.
+#[test]
+fn what_two_states_have_not_seen_is_learnt_once() {
+    let world = || (Mutex::new("A", ()), Mutex::new("B", ()));
+    let round = |(a, _): &(Mutex, Mutex)| forever(|| drop(a.lock()));
+    let scenario = Scenario::builder("once", world)
+        .thread("T1", round)
+        .thread("T2", round)
+        .thread("tries", |(a, b)| {
+            drop(a.try_lock());
+            drop(b.lock());
+        })
+        .proved();
+    check(&scenario);
+}
