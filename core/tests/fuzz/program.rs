@@ -437,7 +437,10 @@ impl Program {
             let theme = Theme::ALL[rng.usize(..Theme::ALL.len())];
             // What only grows has no finitely many states.
             let grows = [Theme::Counts, Theme::Modules, Theme::Spawning].contains(&theme);
-            if !grows && !themes.contains(&theme) {
+            // Nor have two that start each other: the library makes a thread each time.
+            let later = [Theme::Timers, Theme::Works];
+            let start_each_other = |t: &Theme| later.contains(t) && later.contains(&theme);
+            if !grows && !themes.contains(&theme) && !themes.iter().any(start_each_other) {
                 themes.push(theme);
             }
         }
