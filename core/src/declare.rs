@@ -82,15 +82,12 @@ pub fn forever(round: impl Fn()) -> ! {
 }
 
 fn rounds<R>(round: impl Fn() -> Option<R>) -> R {
-    let start = runtime::history();
+    let start = runtime::round();
     loop {
         if let Some(result) = round() {
             return result;
         }
-        if let Runtime::Native(execution) = runtime::current() {
-            assert!(execution.history() != start, "a round has no operation, so it never ends");
-            execution.rewind(start);
-        }
+        runtime::come_round(start);
     }
 }
 
@@ -98,7 +95,7 @@ fn rounds<R>(round: impl Fn() -> Option<R>) -> R {
 fn polls(what: Option<&'static str>) -> Option<&'static str> {
     match runtime::current() {
         Runtime::Native(execution) => execution.polls(what),
-        _ => None,
+        other => runtime::host()?.polls(runtime::me(&other), what),
     }
 }
 

@@ -132,7 +132,7 @@ impl Object {
 
     /// A number that no other object has, as far as anybody can tell who uses this one.
     pub(crate) fn number(&self) -> u64 {
-        each_home!(self, home => home.id().index() as u64)
+        self.id().index() as u64
     }
 
     /// A change that is part of the operation before it.

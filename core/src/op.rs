@@ -81,6 +81,10 @@ impl Op {
     }
 }
 
+/// The second argument of a sleep after which the thread looks at its condition again, and sleeps
+/// again if that does not hold.
+pub(crate) const RECHECKS: u64 = 1;
+
 impl OpKind {
     /// Whether the operation leaves its object as it was.
     pub(crate) fn reads(self) -> bool {

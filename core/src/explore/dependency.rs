@@ -20,11 +20,13 @@
 //! - To enter a section of `srcu` or RCU or to leave it commutes with others who do; the end of
 //!   `synchronize_srcu`, with everything that can happen while it is possible.
 //!
-//! It is coarser in three places:
+//! It is coarser in four places:
 //!
 //! - *Luck* depends on everything. A state from which only luck leads on is a deadlock. If luck
 //!   commuted with what others do, it might come early in every ordering that is tried, and
 //!   nobody would ever see that state.
+//! - A round that is begun again depends on what has changed since the last one: see
+//!   [`rounds`](super::rounds).
 //! - To release memory does not commute with an operation on what lives in it.
 //! - Threads and objects have numbers, given in the order in which they are made. So two
 //!   operations that lead to something being made do not commute.
@@ -36,7 +38,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Enabled, Happened};
+use super::{CameRound, Enabled, Happened};
 use crate::machine::REFUSED;
 use crate::op::{ObjectId, OpKind, ThreadId};
 use crate::sync::Readers;
@@ -52,12 +54,16 @@ pub(super) struct Event {
     pub(super) makes: bool,
     /// The objects that lived in memory that it released.
     pub(super) frees: Box<[ObjectId]>,
+    /// Whether the thread has come back to where it was.
+    pub(super) round: CameRound,
+    /// What has to change before the thread can begin its round again, which is what it does here.
+    pub(super) watches: Box<[ObjectId]>,
 }
 
 impl Event {
     pub(super) fn new(what: Enabled, happened: Happened) -> Self {
-        let Happened { reply, born, makes, frees, .. } = happened;
-        Self { what, reply, born, makes, frees }
+        let Happened { reply, born, makes, frees, round, .. } = happened;
+        Self { what, reply, born, makes, frees, round, watches: Box::default() }
     }
 
     pub(super) fn thread(&self) -> ThreadId {
@@ -69,7 +75,7 @@ impl Event {
     }
 
     /// Whether the object is as it was before.
-    fn reads(&self) -> bool {
+    pub(super) fn reads(&self) -> bool {
         match self.kind() {
             OpKind::TryLock | OpKind::TrySpinLock | OpKind::TryDownRead | OpKind::TryDownWrite => {
                 self.reply == REFUSED
@@ -86,7 +92,7 @@ impl Event {
 
     /// Whether it depends on events of other objects: see [`dependent`].
     pub(super) fn is_far_reaching(&self) -> bool {
-        self.makes || !self.what.sure || !self.frees.is_empty()
+        self.makes || !self.what.sure || !self.frees.is_empty() || !self.watches.is_empty()
     }
 
     /// Whether it takes a mutex or a spinlock.
@@ -103,6 +109,8 @@ pub(super) fn dependent(one: &Event, other: &Event) -> bool {
         || (one.makes && other.makes)
         || one.frees.contains(&other.what.object)
         || other.frees.contains(&one.what.object)
+        || (one.watches.contains(&other.what.object) && other.changes())
+        || (other.watches.contains(&one.what.object) && one.changes())
         || (one.what.object == other.what.object && !commute_on_an_object(one, other))
 }
 

@@ -31,14 +31,16 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::dependency::dependent;
 use super::happens_before::{Clock, HappensBefore, Past};
-use super::part::Parts;
+use super::part::{Parts, Shard};
 use super::path::{Path, SavedPath, Threads};
 use super::{Decision, Enabled, Happened, Point, Strategy};
+use crate::closed;
 use crate::op::{ObjectId, ThreadId};
 use crate::verdict::Certificate;
 
@@ -132,11 +134,12 @@ impl Dpor {
     /// Sees to it that the other way round is explored too.
     fn reverse(&mut self, race: &Race) {
         let mut initials = initials(&self.path.order, race);
-        // To come first, a sleeper that was woken would have to wake spuriously. It may have done
-        // so before; everybody else can move.
+        // To come first, a sleeper that was woken would have to wake spuriously, and whoever goes
+        // round would have to do so in vain. That may be left out; everybody else can move.
         initials.retain(|thread| {
             let moves = self.path.nodes[race.earlier].can_move(*thread);
-            assert!(moves || self.path.has_woken(*thread, race.earlier), "an initial can begin");
+            let left_out = self.path.leaves_out() || self.path.has_woken(*thread, race.earlier);
+            assert!(moves || left_out, "an initial can begin");
             moves
         });
         let node = &mut self.path.nodes[race.earlier];
@@ -287,8 +290,27 @@ impl Strategy for Dpor {
         Some(self.path.digest())
     }
 
+    fn goes_round(&self) -> Option<closed::Threads> {
+        self.path.only_rounds()
+    }
+
     fn unexplored(&self) -> Option<String> {
+        self.unexplored_beside(self.path.tried())
+    }
+}
+
+impl Dpor {
+    /// The mutexes that somebody tries, as far as this search has seen.
+    pub(crate) fn tried(&self) -> &FxHashSet<ObjectId> {
+        self.path.tried()
+    }
+
+    /// What has been left out, if somebody, perhaps in another part, tries these mutexes.
+    pub(crate) fn unexplored_beside(&self, tried: &FxHashSet<ObjectId>) -> Option<String> {
+        let share = self.parts.shard() != Shard::WHOLE;
         let reason = "a violation stopped executions that might have shown other orderings";
-        self.path.unexplored().or_else(|| self.violated.then(|| reason.to_owned()))
+        self.path
+            .unexplored_beside(tried, share)
+            .or_else(|| self.violated.then(|| reason.to_owned()))
     }
 }

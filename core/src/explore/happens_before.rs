@@ -13,7 +13,7 @@ use rustc_hash::FxHasher;
 use super::dependency::{Event, dependent, enables};
 use crate::machine::QUEUED;
 use crate::mix::mix;
-use crate::op::{Op, OpKind, ThreadId};
+use crate::op::{ObjectId, Op, OpKind, ThreadId};
 
 /// How many threads' events are counted in place.
 const FEW: usize = 8;
@@ -119,9 +119,29 @@ impl HappensBefore {
         last.map(|last| self.events[last].clock.clone()).unwrap_or_default()
     }
 
-    pub(super) fn push(&mut self, event: Event) {
+    /// The last event of `thread`.
+    pub(super) fn last_of(&self, thread: ThreadId) -> Option<usize> {
+        last(&self.of_thread, thread.index())
+    }
+
+    /// The events of `thread`, the last first.
+    pub(super) fn of(&self, thread: ThreadId) -> impl Iterator<Item = usize> {
+        std::iter::successors(self.last_of(thread), |at| self.events[*at].before.of_thread)
+    }
+
+    /// The events on `object`, the last first.
+    pub(super) fn on(&self, object: ObjectId) -> impl Iterator<Item = usize> {
+        let last = last(&self.on_object, object.index());
+        std::iter::successors(last, |at| self.events[*at].before.on_object)
+    }
+
+    /// Adds an event, which would not have been possible without the one at `enabled_by`.
+    pub(super) fn push(&mut self, event: Event, enabled_by: Option<usize>) {
         let known = self.known_to(event.thread());
         let mut needed = known.clone();
+        if let Some(earlier) = enabled_by {
+            needed.join(&self.events[earlier].clock);
+        }
         if event.kind() == OpKind::Join {
             needed.join(&self.known_to(ThreadId::new(event.what.op.a as usize)));
         }

@@ -12,6 +12,7 @@ mod lead;
 mod part;
 mod path;
 mod replay;
+mod rounds;
 mod schedule;
 mod sleep;
 mod twice;
@@ -80,8 +81,19 @@ pub(crate) struct Happened {
     pub(crate) makes: bool,
     /// The objects that lived in memory that it released.
     pub(crate) frees: Box<[ObjectId]>,
+    /// Whether the thread has come back to where it was.
+    pub(crate) round: CameRound,
     /// Whether it ended the execution with a violation.
     pub(crate) violated: bool,
+}
+
+/// How far back a thread was where it is again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct CameRound {
+    /// How many operations ago, but for those of rounds in between; 0 if it is not.
+    pub(crate) operations: u32,
+    /// Whether it polls, and has not seen what it polls for.
+    pub(crate) polls: bool,
 }
 
 /// What a strategy wants.
@@ -120,6 +132,12 @@ pub(crate) trait Strategy {
     /// Of whom it is known that they wait for good where the execution is cut, if it is asked who
     /// waits there.
     fn waiting(&self) -> Option<Threads> {
+        None
+    }
+
+    /// If the execution is cut because everybody who could go on would only go round in vain: those
+    /// of them that poll.
+    fn goes_round(&self) -> Option<Threads> {
         None
     }
 

@@ -8,17 +8,22 @@
 //!
 //! A waiter can wake spuriously, look at its condition and sleep again as often as it likes. Such
 //! a program has infinitely many traces, and without states to compare nobody would see that
-//! nothing comes of it. So a thread wakes spuriously once in an execution. Where it could have
-//! done so again, the search is not a proof and says so.
+//! nothing comes of it. If it is known that it looks again and sleeps again, it wakes only where
+//! something has changed that it has looked at: see [`rounds`](super::rounds). Another one wakes
+//! spuriously once in an execution; where it could have done so again, the search is not a proof and
+//! says so.
 
+use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::dependency::{Event, dependent};
 use super::happens_before::HappensBefore;
+use super::rounds::Looks;
 use super::{Choice, Decision, Enabled, Happened, Point};
+use crate::closed;
 use crate::mix::mix;
-use crate::op::{OpKind, ThreadId};
+use crate::op::{ObjectId, ThreadId};
 use crate::verdict::Certificate;
 
 /// A set of threads, by their numbers.
@@ -75,13 +80,6 @@ impl Node {
     }
 }
 
-fn wakes_spuriously(what: &Enabled) -> bool {
-    // Of the chance ways it is the last; a signal comes before.
-    let signal = matches!(what.op.kind, OpKind::SleepInterruptible | OpKind::SleepKillable)
-        && what.choice.way == 0;
-    what.op.kind.wakes_spuriously() && !what.sure && !signal
-}
-
 /// The present execution, as a path through the tree.
 #[derive(Debug, Default)]
 pub(super) struct Path {
@@ -94,6 +92,14 @@ pub(super) struct Path {
     digest: u64,
     /// Whether somebody was kept from waking spuriously a second time.
     bounded: bool,
+    /// Whether somebody was kept from going round in vain.
+    left_out: bool,
+    /// If the last execution was cut because everybody would only go round in vain, who polls.
+    only_rounds: Option<closed::Threads>,
+    /// The mutexes that threads were kept away from, since they would only look.
+    kept_from: FxHashSet<ObjectId>,
+    /// The mutexes that somebody tries, and so can see who has them.
+    tried: FxHashSet<ObjectId>,
 }
 
 /// A path that has been put aside.
@@ -103,6 +109,9 @@ pub(super) struct SavedPath {
     traces: u64,
     digest: u64,
     bounded: bool,
+    left_out: bool,
+    kept_from: FxHashSet<ObjectId>,
+    tried: FxHashSet<ObjectId>,
     /// How many of the nodes' steps had happened: all, or all but the last.
     happened: usize,
 }
@@ -115,15 +124,18 @@ impl SavedPath {
 
 impl Path {
     pub(super) fn save(&self) -> SavedPath {
-        let Self { traces, digest, bounded, .. } = *self;
+        let Self { traces, digest, bounded, left_out, .. } = *self;
         let happened = self.order.events.len();
-        SavedPath { nodes: self.nodes.clone(), traces, digest, bounded, happened }
+        let (kept_from, tried) = (self.kept_from.clone(), self.tried.clone());
+        let nodes = self.nodes.clone();
+        SavedPath { nodes, traces, digest, bounded, left_out, kept_from, tried, happened }
     }
 
     /// The path that was saved. What had happened on it has to happen again.
     pub(super) fn restore(saved: SavedPath, begun: bool) -> Self {
-        let SavedPath { nodes, traces, digest, bounded, .. } = saved;
-        Self { nodes, traces, digest, bounded, begun, ..Self::default() }
+        let SavedPath { nodes, traces, digest, bounded, left_out, kept_from, tried, .. } = saved;
+        let path = Self { nodes, traces, digest, bounded, left_out, begun, ..Self::default() };
+        Self { kept_from, tried, ..path }
     }
 
     /// How deep it is, how many points there are to come back to, and the part of the tree that
@@ -145,6 +157,7 @@ impl Path {
     /// Begins the next execution, along the path to a branch that is left to explore.
     pub(super) fn begin(&mut self) -> bool {
         self.depth = 0;
+        self.only_rounds = None;
         // The branch that was chosen last may not have been taken.
         let ahead = self.nodes.len() > self.order.events.len();
         if !std::mem::replace(&mut self.begun, true) || ahead {
@@ -174,7 +187,7 @@ impl Path {
 
     /// Whether nothing is left to happen, but what is left out.
     pub(super) fn ends_at(&self, point: &dyn Point) -> bool {
-        point.enabled().iter().all(|enabled| self.wakes_again(enabled))
+        point.enabled().iter().all(|enabled| self.left_out(enabled).is_some())
     }
 
     /// Goes on to a point that has not been seen, with whoever is awake. `wanted` says who else
@@ -184,10 +197,23 @@ impl Path {
         point: &dyn Point,
         wanted: impl FnOnce(ThreadId) -> Threads,
     ) -> Decision {
-        let enabled = point.enabled().iter().filter(|e| !self.wakes_again(e)).copied();
-        let enabled: SmallVec<[Enabled; 6]> = enabled.collect();
-        self.bounded |= enabled.len() < point.enabled().len();
+        let mut enabled: SmallVec<[Enabled; 6]> = SmallVec::new();
+        for what in point.enabled() {
+            match self.left_out(what) {
+                None => enabled.push(*what),
+                Some(LeftOut::WakesAgain) => self.bounded = true,
+                Some(LeftOut::InVain(looks)) => {
+                    self.left_out = true;
+                    self.kept_from.extend(looks.mutexes(&self.order));
+                }
+            }
+        }
         if enabled.is_empty() {
+            if point.enabled().iter().any(|what| what.sure) {
+                let threads = point.enabled().iter().map(|what| what.choice.thread);
+                let polls = threads.filter(|thread| self.polls_in_vain(*thread));
+                self.only_rounds = Some(polls.fold(0, |all, thread| all | closed::bit(thread)));
+            }
             self.traces += 1;
             self.digest = self.digest.wrapping_add(mix(0, self.order.fingerprint()));
             return Decision::Cut;
@@ -202,15 +228,36 @@ impl Path {
         Decision::Take(taken.choice)
     }
 
-    fn wakes_again(&self, what: &Enabled) -> bool {
-        let woken = || self.has_woken(what.choice.thread, self.order.events.len());
-        wakes_spuriously(what) && woken()
+    /// Why `what` is left out, if it is.
+    fn left_out(&self, what: &Enabled) -> Option<LeftOut> {
+        let thread = what.choice.thread;
+        match Looks::before(what, &self.order) {
+            Some(looks) => looks.in_vain(what, &self.order).then_some(LeftOut::InVain(looks)),
+            None => {
+                let woken = || self.has_woken(thread, self.order.events.len());
+                (what.wakes_spuriously() && woken()).then_some(LeftOut::WakesAgain)
+            }
+        }
+    }
+
+    /// Whether somebody may be kept from going on who has not ended and does not wait.
+    pub(super) fn leaves_out(&self) -> bool {
+        self.bounded || self.left_out
+    }
+
+    fn polls_in_vain(&self, thread: ThreadId) -> bool {
+        self.order.last_of(thread).is_some_and(|last| self.order.events[last].event.round.polls)
+    }
+
+    /// If the last execution was cut because everybody would only go round in vain, who polls.
+    pub(super) fn only_rounds(&self) -> Option<closed::Threads> {
+        self.only_rounds
     }
 
     /// Whether `thread` has woken spuriously in the first so many events.
     pub(super) fn has_woken(&self, thread: ThreadId, events: usize) -> bool {
         let mut before = self.order.events[..events].iter().map(|past| &past.event.what);
-        before.any(|what| what.choice.thread == thread && wakes_spuriously(what))
+        before.any(|what| what.choice.thread == thread && what.wakes_spuriously())
     }
 
     fn asleep_on_arrival(&self) -> Vec<Event> {
@@ -227,7 +274,20 @@ impl Path {
         let new = self.depth > self.order.events.len();
         if new {
             let taken = self.nodes[self.depth - 1].taken;
-            self.order.push(Event::new(taken, happened));
+            let mut event = Event::new(taken, happened);
+            let mut enabled_by = None;
+            if let Some(looks) = Looks::before(&taken, &self.order) {
+                event.watches = looks.objects().collect();
+                if let [change] = looks.changes(event.thread(), &self.order)[..]
+                    && looks.waits_for_change(&taken)
+                {
+                    enabled_by = Some(change);
+                }
+            }
+            if event.kind().tries_lock() {
+                self.tried.insert(event.what.object);
+            }
+            self.order.push(event, enabled_by);
         }
         new
     }
@@ -242,7 +302,38 @@ impl Path {
     }
 
     pub(super) fn unexplored(&self) -> Option<String> {
-        let reason = "a second spurious wake-up of one thread was not explored";
-        self.bounded.then(|| reason.to_owned())
+        self.unexplored_beside(&self.tried, false)
     }
+
+    /// As [`unexplored`](Self::unexplored), if others have come to mutexes that are tried.
+    /// `share`: whether others have come to what this search does not know of.
+    pub(super) fn unexplored_beside(
+        &self,
+        tried: &FxHashSet<ObjectId>,
+        share: bool,
+    ) -> Option<String> {
+        let reason = if self.bounded {
+            "a second spurious wake-up of one thread was not explored"
+        } else if !self.kept_from.is_disjoint(tried) {
+            "rounds of a thread were left out in which it takes a mutex that is tried"
+        } else if share && !self.kept_from.is_empty() {
+            "whether a mutex is tried, in the sections of which rounds were left out, a share does not know"
+        } else {
+            return None;
+        };
+        Some(reason.to_owned())
+    }
+
+    /// The mutexes that somebody tries.
+    pub(super) fn tried(&self) -> &FxHashSet<ObjectId> {
+        &self.tried
+    }
+}
+
+/// Why something that can happen is left out.
+enum LeftOut {
+    /// It is a second wake-up for no reason, of a thread of which it is not known what it does then.
+    WakesAgain,
+    /// It would begin a round again in which the thread has only looked, at what has not changed.
+    InVain(Looks),
 }

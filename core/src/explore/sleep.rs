@@ -7,6 +7,7 @@
 
 use super::path::{Path, Threads};
 use super::{Decision, Enabled, Happened, Point, Strategy};
+use crate::closed;
 use crate::verdict::Certificate;
 
 /// Explores every trace once.
@@ -38,6 +39,10 @@ impl Strategy for SleepSets {
 
     fn digest(&self) -> Option<u64> {
         Some(self.path.digest())
+    }
+
+    fn goes_round(&self) -> Option<closed::Threads> {
+        self.path.only_rounds()
     }
 
     fn unexplored(&self) -> Option<String> {

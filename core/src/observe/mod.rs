@@ -15,7 +15,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::engine::panics::Panic;
-use crate::explore::{Choice, Schedule};
+use crate::explore::{CameRound, Choice, Schedule};
 use crate::machine::{Fault, QUEUED, REFUSED};
 use crate::object::Place;
 use crate::op::{ObjectId, Op, OpKind, ThreadId};
@@ -43,6 +43,8 @@ pub(crate) struct Event {
     instruction: Option<&'static str>,
     /// The objects that lived in memory that it released.
     frees: Box<[ObjectId]>,
+    /// Whether the thread has come back to where it was.
+    round: CameRound,
 }
 
 impl Event {
@@ -83,6 +85,8 @@ struct Thread {
     pending: Option<Pending>,
     /// What the thread polls for, if it does.
     polls: Option<&'static str>,
+    /// How many operations it has done, but for those of rounds that have led back to where it was.
+    operations: usize,
 }
 
 #[derive(Debug)]
@@ -254,6 +258,7 @@ impl Observers {
             atomic: Vec::new(),
             pending: None,
             polls: None,
+            operations: 0,
         });
         id
     }
@@ -317,6 +322,7 @@ impl Observers {
         }
         let thread = &mut self.threads[me.index()];
         let pending = thread.pending.take().expect("announced before");
+        thread.operations += 1;
         let Pending { object, about, op, taken, instruction, .. } = pending;
         let watched = &mut self.objects[object.index()];
         watched.left_behind = left_behind;
@@ -330,6 +336,7 @@ impl Observers {
             taken,
             instruction,
             frees: Box::default(),
+            round: CameRound::default(),
         };
         let succeeded = event.succeeded();
         if let Some(Locking::Release) = locking(op.kind)
@@ -413,6 +420,28 @@ impl Observers {
         }
     }
 
+    /// How many operations thread `me` has done, but for those of rounds in vain. Like what it knows,
+    /// that does not tell how many rounds there have been.
+    pub(crate) fn operations(&self, me: ThreadId) -> usize {
+        self.threads.get(me.index()).map_or(0, |thread| thread.operations)
+    }
+
+    /// Thread `me` is where it was after so many operations.
+    pub(crate) fn come_round(&mut self, me: ThreadId, operations: usize) {
+        let Some(thread) = self.threads.get_mut(me.index()) else { return };
+        let done = std::mem::replace(&mut thread.operations, operations);
+        let operations = u32::try_from(done - operations).unwrap_or(u32::MAX);
+        let round = CameRound { operations, polls: thread.polls.is_some() };
+        if let Some(event) = self.events.iter_mut().rev().find(|event| event.thread == me) {
+            event.round = round;
+        }
+    }
+
+    /// Whether the thread of the last operation has come back to where it was.
+    pub(crate) fn last_round(&self) -> CameRound {
+        self.events.last().map(|event| event.round).unwrap_or_default()
+    }
+
     /// The memory that `object` lives in was released by the last operation.
     pub(crate) fn freed(&mut self, object: ObjectId) {
         self.objects[object.index()].freed = true;
@@ -458,6 +487,7 @@ impl Observers {
             taken,
             instruction,
             frees: Box::default(),
+            round: CameRound::default(),
         });
         self.seen.reached.reach(taken.at);
         violation

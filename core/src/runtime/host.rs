@@ -361,6 +361,36 @@ impl Host {
         self.check_leaks();
     }
 
+    /// What thread `me` polls for from now on; what it did before.
+    pub(crate) fn polls(&self, me: ThreadId, what: Option<&'static str>) -> Option<&'static str> {
+        self.inner().observers.set_polls(me, what)
+    }
+
+    /// How many operations thread `me` has done.
+    pub(crate) fn operations(&self, me: ThreadId) -> usize {
+        self.inner().observers.operations(me)
+    }
+
+    /// Thread `me` is where it was after so many operations.
+    pub(crate) fn come_round(&self, me: ThreadId, operations: usize) {
+        self.inner().observers.come_round(me, operations);
+    }
+
+    /// Everybody who could go on would only go round in vain, and these poll: they do so for good.
+    #[cfg(feature = "shuttle")]
+    pub(crate) fn note_rounds(&self, polls: closed::Threads) {
+        let mut inner = self.inner();
+        let Chooser::Turns { machines, .. } = &inner.chooser else { return };
+        let waits = |(thread, object, op): &(ThreadId, ObjectId, Op)| {
+            let stuck = machines[object.index()].ready(*thread, *op).sure == 0;
+            stuck || polls & closed::bit(*thread) != 0
+        };
+        let waiting: Vec<ThreadId> =
+            inner.observers.pending().filter(waits).map(|(thread, ..)| thread).collect();
+        let deadlock = inner.observers.deadlocks(&waiting).into_iter().next();
+        inner.violation = inner.violation.take().or(deadlock);
+    }
+
     pub(crate) fn used(&self, at: Place) {
         self.inner().observers.used(at);
     }

@@ -107,6 +107,9 @@ impl Drop for InCharge {
 pub(crate) const OUTSIDE: &str = "an object was used outside of the execution it was made in: \
                                   what threads share is made in the scenario's world";
 
+/// Why a round must do something that others can see.
+pub(crate) const EMPTY_ROUND: &str = "a round has no operation, so it never ends";
+
 /// Why the set-up and the final check cannot wait.
 pub(crate) const ALONE: &str = "would wait for ever: no other thread runs now";
 
@@ -171,7 +174,7 @@ pub(crate) fn note_opaque() {
 }
 
 /// What the running thread has been told so far.
-pub(crate) fn history() -> History {
+fn history() -> History {
     match current() {
         Runtime::Native(execution) => execution.history(),
         _ => 0,
@@ -185,10 +188,42 @@ pub(crate) fn learnt(value: u64) {
     }
 }
 
-/// Declares that the running thread knows no more than at `history`.
-pub(crate) fn rewind(history: History) {
-    if let Runtime::Native(execution) = current() {
-        execution.rewind(history);
+/// Where a thread was when it began a round.
+#[derive(Clone, Copy)]
+pub(crate) struct Round {
+    history: History,
+    /// How many operations it had done, as far as somebody counts.
+    operations: usize,
+}
+
+/// Declares that the running thread begins a round.
+pub(crate) fn round() -> Round {
+    let operations = match current() {
+        Runtime::Native(execution) => execution.operations(),
+        other => host().map_or(0, |host| host.operations(me(&other))),
+    };
+    Round { history: history(), operations }
+}
+
+/// Declares that the running thread has come back to where it was when it began `round`, and carries
+/// nothing over.
+///
+/// # Panics
+///
+/// Under an engine, if it has done nothing in the meantime that others can see.
+pub(crate) fn come_round(round: Round) {
+    match current() {
+        Runtime::Native(execution) => {
+            execution.come_round(round.operations);
+            execution.rewind(round.history);
+        }
+        other => {
+            if let Some(host) = host() {
+                let me = me(&other);
+                assert!(host.operations(me) > round.operations, "{EMPTY_ROUND}");
+                host.come_round(me, round.operations);
+            }
+        }
     }
 }
 

@@ -26,11 +26,11 @@ pub(super) fn spawn_again(
         // thread knows whose function it is: in another ordering its number may be another's.
         declare::forget();
         runtime::learnt(number);
-        let start = runtime::history();
+        let start = runtime::round();
         while turn(Turn::Begins) != REFUSED {
             function();
             turn(Turn::Returns);
-            runtime::rewind(start);
+            runtime::come_round(start);
         }
     };
     runtime::spawn_unjoined(name, Box::new(body));

@@ -74,11 +74,11 @@ impl Condvar {
     ) -> MutexGuard<'a, T> {
         // As in `WaitQueue::wait_event_cmd`: each round starts from what was known before the
         // first, with the lock.
-        let start = runtime::history();
+        let start = runtime::round();
         while condition(&mut guard) {
             let mutex = guard.mutex();
             self.sleep(guard, OpKind::CondvarSleep);
-            runtime::rewind(start);
+            runtime::come_round(start);
             runtime::learnt(SLEPT);
             guard = mutex.lock();
         }

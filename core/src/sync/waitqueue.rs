@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::data::Value;
 use crate::machine::{Fault, Machine, Ready};
 use crate::object::{Object, Place};
-use crate::op::{Op, OpKind, ThreadId};
+use crate::op::{Op, OpKind, RECHECKS, ThreadId};
 use crate::runtime;
 use crate::sync::{Interrupted, Mutex, MutexGuard};
 
@@ -102,12 +102,12 @@ impl WaitQueue {
     /// ```
     #[track_caller]
     pub fn wait_event_exclusive(&self, condition: impl Fn() -> bool) {
-        let before = runtime::history();
+        let before = runtime::round();
         // Nobody is queued who need not be: it might be woken, and that would be the only wake-up.
         if condition() {
             return;
         }
-        runtime::rewind(before);
+        runtime::come_round(before);
         runtime::learnt(SLEPT);
         let manner = Manner { prepare: OpKind::PrepareToWaitExclusive, ..Manner::PLAIN };
         self.wait_until(manner, condition, Location::caller());
@@ -184,14 +184,18 @@ impl WaitQueue {
     fn wait_until(&self, manner: Manner, condition: impl Fn() -> bool, at: Place) -> bool {
         // Each round starts from what was known before the first: `condition` carries nothing
         // over. So any number of wake-ups in vain leads back to a state that was seen before.
-        let start = runtime::history();
+        let start = runtime::round();
         loop {
             self.object.perform(Op::new(manner.prepare), at);
             if condition() {
                 break;
             }
-            let cut_short = self.object.perform(Op::new(manner.sleep), at) == CUT_SHORT;
-            runtime::rewind(start);
+            // While an exclusive waiter is awake, a wake-up goes to another: to wake for no reason
+            // is not in vain.
+            let b = if manner.prepare == OpKind::PrepareToWait { RECHECKS } else { 0 };
+            let cut_short =
+                self.object.perform(Op { kind: manner.sleep, a: 0, b }, at) == CUT_SHORT;
+            runtime::come_round(start);
             if cut_short {
                 runtime::learnt(SLEPT);
                 return false;
@@ -211,16 +215,16 @@ impl WaitQueue {
         condition: impl Fn(&T) -> bool,
     ) -> MutexGuard<'a, T> {
         let at = Location::caller();
-        let start = runtime::history();
+        let start = runtime::round();
         loop {
             self.object.perform(Op::new(OpKind::PrepareToWait), at);
             if condition(&guard) {
                 break;
             }
             guard.unlock();
-            self.object.perform(Op::new(OpKind::Sleep), at);
+            self.object.perform(Op { kind: OpKind::Sleep, a: 0, b: RECHECKS }, at);
             // As in `wait_event`; but whoever has slept goes on with the lock.
-            runtime::rewind(start);
+            runtime::come_round(start);
             runtime::learnt(SLEPT);
             guard = mutex.lock();
         }

@@ -40,8 +40,10 @@ use super::works::Works;
 ///
 /// # What is left out
 ///
-/// A work belongs to one queue, and each has a worker of its own: that workers are shared, and that
-/// there may be no memory for another one (`WQ_MEM_RECLAIM`), makes nobody wait here.
+/// - A work belongs to one queue, and each has a worker of its own: that workers are shared, and that
+///   there may be no memory for another one (`WQ_MEM_RECLAIM`), makes nobody wait here.
+/// - What is done with a work is done at its queue: it touches no memory that the work lives in
+///   ([`Tracked::with`](super::Tracked::with)). A [`Work`] with a queue of its own does.
 pub struct Workqueue {
     queue: Arc<Object>,
     ordered: bool,

@@ -205,18 +205,20 @@ impl Machine for Works {
         Ok(0)
     }
 
-    /// Who runs what is waited for; on an ordered queue, who runs what comes before it.
+    /// What runs has to return. What is only queued may be cancelled instead.
     fn blockers(&self, me: ThreadId, op: Op) -> SmallVec<[ThreadId; 4]> {
-        let ordered = self.max_active == 1;
-        let keeps = |running: Number| match op.kind {
-            OpKind::WorkBegins => ordered,
+        let running = self.running.iter();
+        match op.kind {
             OpKind::AwaitWork | OpKind::AwaitCancel | OpKind::AwaitFlush => {
-                let mut awaited = self.waiting[self.place(me)].returns.iter();
-                awaited.any(|(work, _)| ordered || *work == running)
+                let returns = &self.waiting[self.place(me)].returns;
+                let awaited = |work: &Number| returns.iter().any(|(awaited, _)| awaited == work);
+                running.filter(|(work, _)| awaited(work)).map(|(_, thread)| *thread).collect()
             }
-            _ => true,
-        };
-        self.running.iter().filter(|(work, _)| keeps(*work)).map(|(_, thread)| *thread).collect()
+            OpKind::AwaitDrain | OpKind::AwaitDestroy => {
+                running.map(|(_, thread)| *thread).collect()
+            }
+            _ => SmallVec::new(),
+        }
     }
 
     fn encode(&self, key: &mut Vec<u64>) {

@@ -84,18 +84,27 @@ fn a_wake_up_can_be_passed_on() {
 /// one sleeps with who is not to be passed over.
 type Ordered = (WaitQueue, [Atomic; 3], Mutex);
 
-/// Somebody stays asleep in some orderings, but never with the mutex that T2 wants.
-fn only_the_queue(threads: [fn(&Ordered); 3]) {
+/// Somebody stays asleep in some orderings, but never with the mutex that T2 wants once it has woken
+/// one. T2 says that it wakes, so that would be another deadlock; lockdep takes it for possible.
+fn never_with_the_mutex(waiters: [fn(&Ordered); 2], woken: fn(&[Atomic; 3]) -> bool) {
     let world = || {
         let stages = ["s0", "s1", "s2"].map(|name| Atomic::new(name, 0));
         (WaitQueue::new("wait"), stages, Mutex::new("M", ()))
     };
-    let scenario = Scenario::builder("order", world);
-    let scenario = ["T0", "T1", "T2"]
-        .iter()
-        .zip(threads)
-        .fold(scenario, |scenario, (name, body)| scenario.thread(name, body))
-        .refuted(deadlock(["wait"]));
+    let [t0, t1] = waiters;
+    let scenario = Scenario::builder("order", world)
+        .thread("T0", t0)
+        .thread("T1", t1)
+        .thread("T2", move |(wait, stages, mutex)| {
+            wait.promise();
+            if woken(stages) {
+                wait.wake_up();
+                drop(mutex.lock());
+            }
+            wait.fulfil();
+        })
+        .refuted(deadlock(["wait"]))
+        .predicting(["M", "wait"]);
     check(&scenario);
 }
 
@@ -103,90 +112,81 @@ fn only_the_queue(threads: [fn(&Ordered); 3]) {
 /// gets the mutex that T0 sleeps with.
 #[test]
 fn a_waiter_that_woke_spuriously_keeps_its_place() {
-    only_the_queue([
-        |(wait, [s0, s1, _], mutex)| {
-            let _held = mutex.lock();
-            wait.prepare_to_wait_exclusive();
-            s0.store(1);
-            wait.schedule();
-            wait.prepare_to_wait_exclusive();
-            s1.store(1);
-            wait.schedule();
-        },
-        |(wait, [s0, _, s2], _)| {
-            if s0.load() == 1 {
+    never_with_the_mutex(
+        [
+            |(wait, [s0, s1, _], mutex)| {
+                let _held = mutex.lock();
                 wait.prepare_to_wait_exclusive();
-                s2.store(1);
+                s0.store(1);
                 wait.schedule();
-            }
-        },
-        |(wait, [_, s1, _], mutex)| {
-            if s1.load() == 1 {
-                wait.wake_up();
-                drop(mutex.lock());
-            }
-        },
-    ]);
+                wait.prepare_to_wait_exclusive();
+                s1.store(1);
+                wait.schedule();
+            },
+            |(wait, [s0, _, s2], _)| {
+                if s0.load() == 1 {
+                    wait.prepare_to_wait_exclusive();
+                    s2.store(1);
+                    wait.schedule();
+                }
+            },
+        ],
+        |[_, s1, _]| s1.load() == 1,
+    );
 }
 
 /// T0 and T1 are in the queue when T0 is woken and queues again, now behind T1. The next wake-up is
 /// for T1, so T2 gets the mutex that T1 sleeps with.
 #[test]
 fn a_waiter_that_was_woken_comes_back_last() {
-    only_the_queue([
-        |(wait, [s0, s1, s2], _)| {
-            wait.prepare_to_wait_exclusive();
-            s0.store(1);
-            if s2.load() == 1 {
-                wait.wake_up();
+    never_with_the_mutex(
+        [
+            |(wait, [s0, s1, s2], _)| {
                 wait.prepare_to_wait_exclusive();
-                s1.store(1);
-                wait.schedule();
-            }
-        },
-        |(wait, [s0, _, s2], mutex)| {
-            if s0.load() == 1 {
-                let _held = mutex.lock();
-                wait.prepare_to_wait_exclusive();
-                s2.store(1);
-                wait.schedule();
-            }
-        },
-        |(wait, [_, s1, _], mutex)| {
-            if s1.load() == 1 {
-                wait.wake_up();
-                drop(mutex.lock());
-            }
-        },
-    ]);
+                s0.store(1);
+                if s2.load() == 1 {
+                    wait.wake_up();
+                    wait.prepare_to_wait_exclusive();
+                    s1.store(1);
+                    wait.schedule();
+                }
+            },
+            |(wait, [s0, _, s2], mutex)| {
+                if s0.load() == 1 {
+                    let _held = mutex.lock();
+                    wait.prepare_to_wait_exclusive();
+                    s2.store(1);
+                    wait.schedule();
+                }
+            },
+        ],
+        |[_, s1, _]| s1.load() == 1,
+    );
 }
 
 /// T0 is in the queue before T1, but has woken for no reason and not slept again. The wake-up is
 /// for T1, so T2 gets the mutex that T1 sleeps with.
 #[test]
 fn a_waiter_that_runs_already_is_passed_over() {
-    only_the_queue([
-        |(wait, [s0, s1, _], _)| {
-            wait.prepare_to_wait_exclusive();
-            s0.store(1);
-            wait.schedule();
-            s1.store(1);
-        },
-        |(wait, [s0, _, s2], mutex)| {
-            if s0.load() == 1 {
-                let _held = mutex.lock();
+    never_with_the_mutex(
+        [
+            |(wait, [s0, s1, _], _)| {
                 wait.prepare_to_wait_exclusive();
-                s2.store(1);
+                s0.store(1);
                 wait.schedule();
-            }
-        },
-        |(wait, [_, s1, s2], mutex)| {
-            if s1.load() == 1 && s2.load() == 1 {
-                wait.wake_up();
-                drop(mutex.lock());
-            }
-        },
-    ]);
+                s1.store(1);
+            },
+            |(wait, [s0, _, s2], mutex)| {
+                if s0.load() == 1 {
+                    let _held = mutex.lock();
+                    wait.prepare_to_wait_exclusive();
+                    s2.store(1);
+                    wait.schedule();
+                }
+            },
+        ],
+        |[_, s1, s2]| s1.load() == 1 && s2.load() == 1,
+    );
 }
 
 #[test]

@@ -66,6 +66,16 @@ fn flushing_what_is_behind_on_an_ordered_queue_deadlocks() {
     settled(&flush(2).proved());
 }
 
+/// The same, but somebody takes what is flushed off the queue: then nobody waits for it any more.
+#[test]
+fn whoever_flushes_what_is_cancelled_goes_on() {
+    let body = |w: &Two| {
+        queue_both(w);
+        w.two.cancel_work_sync();
+    };
+    settled(&scenario(1, |w| w.two.flush_work(), body).proved().predicting(["queue"]));
+}
+
 #[test]
 fn an_ordered_queue_runs_its_works_in_order() {
     let first = |w: &Two| assert_eq!(w.ran.load(), 0, "passed");

@@ -215,7 +215,8 @@ fn event(program: &Program, before: &State, after: &State, me: usize, luck: bool
     Event { thread: me, object, access, luck, starts, before: Vec::new() }
 }
 
-/// Whether it is known here what it depends on.
+/// Whether it is known here what it depends on. Whoever looks at a condition again wakes for no reason
+/// here whenever it can, and in the library where something comes of it.
 fn is_event(instr: Instr) -> bool {
     use Instr::*;
     matches!(
@@ -238,8 +239,6 @@ fn is_event(instr: Instr) -> bool {
             | CompareExchange(..)
             | Store(..)
             | StoreLearnt(_)
-            | WaitForAtomic(..)
-            | WaitForData(..)
             | Prepare(_)
             | Schedule(_)
             | Finish(_)

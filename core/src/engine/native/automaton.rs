@@ -13,7 +13,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
 
 use crate::closed::{Threads, Waits, bit, blockers};
-use crate::explore::{Choice, Enabled};
+use crate::explore::{CameRound, Choice, Enabled};
 use crate::machine::{Fault, Machine, Ready};
 use crate::mix::mix;
 use crate::op::{ObjectId, Op, ThreadId};
@@ -58,8 +58,9 @@ pub(super) struct Automaton {
     makers: Vec<FxHashMap<Shape, u32>>,
     /// Mutexes at which somebody may look without waiting: by object.
     tried: Vec<bool>,
-    /// Whether some object lives in memory that can be released.
-    residents: bool,
+    /// Whether some step releases memory that objects live in, or brings its thread back to where it
+    /// was.
+    asides: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -113,6 +114,8 @@ enum Known {
 struct Outcome {
     next: u32,
     effects: Box<[NumberedEffect]>,
+    /// Whether the thread has come back to where it was.
+    round: CameRound,
     violated: Option<ViolationKind>,
 }
 
@@ -226,12 +229,16 @@ impl Automaton {
         };
         if let Some(known) = known {
             let known = &self.outcomes[known as usize];
-            let same = known.next == next && known.violated == lesson.violated;
+            let same = known.next == next
+                && known.round == lesson.round
+                && known.violated == lesson.violated;
             return if same { Ok(()) } else { Err(Diverged) };
         }
         let number = number(self.outcomes.len());
         let violated = lesson.violated.clone();
-        self.outcomes.push(Outcome { next, effects: effects.into(), violated });
+        let round = lesson.round;
+        self.asides |= round.operations > 0;
+        self.outcomes.push(Outcome { next, effects: effects.into(), round, violated });
         match self.replies.get(&key) {
             None if makes => {
                 self.replies.insert(key, Known::ByShape(self.makers.len() as u32));
@@ -301,9 +308,12 @@ impl Automaton {
         let object = self.object(object, machine);
         match self.replies.get(&(history, reply)) {
             Some(Known::Always(outcome)) => match &self.outcomes[*outcome as usize] {
-                Outcome { next, effects, violated: None } if effects.is_empty() => {
-                    Transition::Goes { object, thread: *next }
-                }
+                Outcome {
+                    next,
+                    effects,
+                    round: CameRound { operations: 0, .. },
+                    violated: None,
+                } if effects.is_empty() => Transition::Goes { object, thread: *next },
                 _ => Transition::Does { object, outcome: *outcome },
             },
             Some(Known::ByShape(maker)) => Transition::Makes { object, maker: *maker },
@@ -388,7 +398,7 @@ impl Automaton {
             if machine.is_resident() {
                 // A release sees whether it is held, so its unlock is no step that nobody sees.
                 self.try_at(object);
-                self.residents = true;
+                self.asides = true;
             }
             self.objects.push(ObjectState { object, machine, digest });
         }
@@ -606,7 +616,7 @@ impl Automaton {
         };
         Ok(match &self.outcomes[outcome as usize] {
             Outcome { violated: Some(kind), .. } => Does::Violates(Violated::Other(kind)),
-            Outcome { next, effects, violated: None } => {
+            Outcome { next, effects, violated: None, .. } => {
                 Does::Changes(Changes { object, thread: *next, effects })
             }
         })
@@ -691,22 +701,38 @@ impl Automaton {
         })
     }
 
-    /// The objects whose memory the step that `choice` takes releases.
-    pub(super) fn frees(&self, state: &State, choice: Choice) -> Box<[ObjectId]> {
-        if !self.residents {
-            return Box::default();
+    /// The objects whose memory the step that `choice` takes releases, and whether it brings its
+    /// thread back to where it was.
+    pub(super) fn aside(&self, state: &State, choice: Choice) -> (Box<[ObjectId]>, CameRound) {
+        if !self.asides {
+            return Default::default();
         }
         let turn = self.turn(state, choice.thread);
-        let Ok(meeting) = self.meeting(state, turn) else { return Box::default() };
-        let (transition, _) = meeting.ways[usize::from(choice.way)];
-        let Ok(Does::Changes(changes)) = self.does(state, turn, choice.way, transition) else {
-            return Box::default();
+        let Ok(meeting) = self.meeting(state, turn) else { return Default::default() };
+        let outcome = match meeting.ways[usize::from(choice.way)].0 {
+            Transition::Does { outcome, .. } => Some(outcome),
+            Transition::Makes { maker, .. } => {
+                self.makers[maker as usize].get(&parts(state).0).copied()
+            }
+            Transition::Goes { .. } | Transition::Unseen | Transition::Faults(_) => None,
         };
+        let Some(outcome) = outcome else { return Default::default() };
+        let Outcome { effects, round, .. } = &self.outcomes[outcome as usize];
         let freed = |effect: &NumberedEffect| match effect {
             NumberedEffect::Set(object, FREED) => Some(*object),
             _ => None,
         };
-        changes.effects.iter().filter_map(freed).collect()
+        (effects.iter().filter_map(freed).collect(), *round)
+    }
+
+    /// The threads that cannot go on in `state`, in which everything is known.
+    pub(super) fn waiting(&self, state: &State) -> Threads {
+        let mut waiting = 0;
+        let known = self.each_pending(state, |thread, _, ready| {
+            waiting |= if ready.sure == 0 { bit(thread) } else { 0 };
+        });
+        known.expect("whoever asks has asked what is enabled");
+        waiting
     }
 
     /// Lets `effects` happen in `state`; the object whose rule one of them breaks, if it does.

@@ -1,5 +1,6 @@
 //! What an execution shows of its program: for each step, what the thread did next.
 
+use crate::explore::CameRound;
 use crate::machine::Machine;
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::violation::ViolationKind;
@@ -63,6 +64,8 @@ pub(super) struct Lesson {
     /// What it did beside its operation, in order.
     pub(super) effects: Vec<Effect>,
     pub(super) next: Next,
+    /// Whether it has come back to where it was.
+    pub(super) round: CameRound,
     /// What it violated, if it did: an invariant, an assertion.
     pub(super) violated: Option<ViolationKind>,
 }
@@ -76,6 +79,7 @@ impl Lesson {
             shape,
             effects: Vec::new(),
             next: Next { history: BEGINNING, pending: None, polls: false },
+            round: CameRound::default(),
             violated: None,
         }
     }

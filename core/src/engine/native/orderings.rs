@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
 
+use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
@@ -205,7 +206,9 @@ impl Orderings {
 
     /// Why the search is no proof, though it has come to its end.
     pub(super) fn unexplored(&self) -> Option<String> {
-        self.walkers.iter().find_map(|walker| walker.search.unexplored())
+        let mut tried = FxHashSet::default();
+        self.walkers.iter().for_each(|walker| tried.extend(walker.search.tried()));
+        self.walkers.iter().find_map(|walker| walker.search.unexplored_beside(&tried))
     }
 
     pub(super) fn certificate(&self) -> Certificate {

@@ -9,6 +9,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
+use crate::closed::Threads;
 use crate::explore::{Choice, Decision, Enabled, Happened, Point, Schedule, Strategy};
 use crate::op::{ObjectId, Op, ThreadId};
 
@@ -117,7 +118,32 @@ impl Walk {
             }
         }
         let here = Here { automaton: self.learner.automaton(), state: self.here(), enabled };
-        Ok(strategy.choose(&here))
+        let decision = strategy.choose(&here);
+        if decision == Decision::Cut
+            && let Some(polls) = strategy.goes_round()
+        {
+            self.show_rounds(polls, exploration)?;
+        }
+        Ok(decision)
+    }
+
+    /// Shows who waits for good where everybody who could go on would only go round in vain, some of
+    /// them because they poll.
+    fn show_rounds(
+        &mut self,
+        polls: Threads,
+        exploration: &mut Exploration<'_>,
+    ) -> Result<(), String> {
+        let waiting = self.learner.automaton().waiting(self.here()) | polls;
+        if waiting == 0 || self.ends.contains(self.here()) {
+            return Ok(());
+        }
+        if self.ends.len() < ENDS_MAX {
+            self.ends.insert(self.here().into());
+        }
+        self.on_the_program(exploration, |walk, exploration| {
+            exploration.show_waiting(&walk.path(), waiting)
+        })
     }
 
     fn step(
@@ -135,11 +161,13 @@ impl Walk {
             let missing = match self.learner.automaton().step(here, choice, &mut room[0]) {
                 Ok((reply, Ok(()))) => {
                     let after = Shape(room[0][0]);
+                    let (frees, round) = self.learner.automaton().aside(here, choice);
                     let happened = Happened {
                         reply,
                         born: before.threads()..after.threads(),
                         makes: before != after,
-                        frees: self.learner.automaton().frees(here, choice),
+                        frees,
+                        round,
                         violated: false,
                     };
                     self.steps.push(choice);
@@ -171,8 +199,9 @@ impl Walk {
             })?;
         }
         let threads = Shape(self.here()[0]).threads();
-        let frees = self.learner.automaton().frees(self.here(), choice);
-        Ok(Happened { reply, born: threads..threads, makes: false, frees, violated: true })
+        let (frees, round) = self.learner.automaton().aside(self.here(), choice);
+        let born = threads..threads;
+        Ok(Happened { reply, born, makes: false, frees, round, violated: true })
     }
 
     /// Runs the program to where the walk is, and notes what that violates.

@@ -158,6 +158,7 @@ impl<S: Strategy> Search<S> {
             born: before.0..after.0,
             makes: before != after,
             frees: self.host.observers(|seen| seen.last_frees()),
+            round: self.host.observers(|seen| seen.last_round()),
             violated: false,
         });
     }
@@ -179,6 +180,12 @@ impl<S: Strategy> Search<S> {
             None => match self.strategy.choose(&here) {
                 Decision::Take(choice) => Some(choice),
                 Decision::Cut => {
+                    if let Some(polls) = self.strategy.goes_round() {
+                        self.host.note_rounds(polls);
+                    }
+                    if self.host.violation_found() {
+                        return None;
+                    }
                     self.phase = Phase::RunOut { steps: self.steps() };
                     None
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::engine::native::fiber::{self, Fiber};
 use crate::engine::native::intern::{BEGINNING, Begins, History};
-use crate::engine::native::lesson::{Effect, Next};
+use crate::engine::native::lesson::{Effect, Lessons, Next};
 use crate::machine::Machine;
 use crate::object::{Object, Place};
 use crate::observe::Observers;
@@ -208,6 +208,27 @@ impl Execution {
     pub(crate) fn history(&self) -> History {
         let inner = self.inner.borrow();
         inner.threads.get(inner.running.index()).map_or(BEGINNING, |thread| thread.history)
+    }
+
+    /// How many operations the running thread has done.
+    pub(crate) fn operations(&self) -> usize {
+        let inner = self.inner.borrow();
+        inner.observers.operations(inner.running)
+    }
+
+    /// The running thread is where it was after so many operations.
+    pub(crate) fn come_round(&self, operations: usize) {
+        let mut inner = self.inner.borrow_mut();
+        let inner = &mut *inner;
+        if !inner.watched {
+            return;
+        }
+        let done = inner.observers.operations(inner.running);
+        assert!(done > operations, "{}", runtime::EMPTY_ROUND);
+        inner.observers.come_round(inner.running, operations);
+        if let Some(Lessons { open: Some(step), .. }) = &mut inner.lessons {
+            step.round = inner.observers.last_round();
+        }
     }
 
     pub(crate) fn rewind(&self, history: History) {

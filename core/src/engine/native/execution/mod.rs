@@ -299,7 +299,9 @@ impl Execution {
             Decision::Take(choice) => Ok(choice),
             Decision::Cut if here.enabled.is_empty() => Err(End::Over),
             Decision::Cut => {
-                if !is_stuck && let Some(known) = strategy.waiting() {
+                if let Some(polls) = strategy.goes_round() {
+                    self.note_deadlocks(&self.waiting(polls), findings);
+                } else if !is_stuck && let Some(known) = strategy.waiting() {
                     self.note_deadlocks(&self.threads(self.closed() | known), findings);
                 }
                 Err(End::Cut)
@@ -328,6 +330,16 @@ impl Execution {
             }
         }
         waits.closed()
+    }
+
+    /// The threads that cannot go on, and those that `polls` names.
+    fn waiting(&self, polls: Threads) -> Vec<ThreadId> {
+        let inner = self.inner.borrow();
+        let waits = |(thread, object, op): &(ThreadId, ObjectId, Op)| {
+            let stuck = inner.machines[object.index()].ready(*thread, *op).sure == 0;
+            stuck || polls & closed::bit(*thread) != 0
+        };
+        inner.observers.pending().filter(waits).map(|(thread, ..)| thread).collect()
     }
 
     /// Those of `threads` that have not ended.
@@ -436,6 +448,7 @@ impl Execution {
             born: before.0..after.0,
             makes: before != after,
             frees: inner.observers.last_frees(),
+            round: inner.observers.last_round(),
             violated: inner.violation.is_some() || inner.freed_while_held.is_some(),
         }
     }

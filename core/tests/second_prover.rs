@@ -1,0 +1,279 @@
+//! Programs whose threads sleep or poll, proved by states, by orderings, and by orderings on shuttle.
+
+use std::num::NonZero;
+use std::ops::ControlFlow;
+
+use selvedge_core::sync::{Atomic, Mutex, RwSem, Tracked, WaitQueue};
+use selvedge_core::{
+    Certificate, Engine, Limits, Report, Scenario, Search, Shard, Verdict, ViolationKind, forever,
+    poll,
+};
+
+fn verify_with(scenario: &Scenario, engine: Engine, search: Search, jobs: usize) -> Report {
+    let mut limits = Limits::default();
+    (limits.search, limits.jobs) = (search, NonZero::new(jobs).unwrap());
+    scenario.verify_with(engine, &limits, &mut |_| ControlFlow::Continue(()))
+}
+
+fn verify(scenario: &Scenario, engine: Engine, search: Search) -> Report {
+    verify_with(scenario, engine, search, 1)
+}
+
+/// All come to the claim, and those that count traces count the same.
+fn check(scenario: &Scenario) -> Certificate {
+    let states = verify(scenario, Engine::Native, Search::Stateful);
+    assert!(states.as_expected() && states.complete, "{}: {states}", scenario.name());
+    let dpor = verify(scenario, Engine::Native, Search::Dpor);
+    assert!(dpor.as_expected() && dpor.complete, "{}: {dpor}", scenario.name());
+    let shuttle = verify(scenario, Engine::Shuttle, Search::Dpor);
+    assert!(shuttle.as_expected(), "{}: {shuttle}", scenario.name());
+    let Verdict::Proved(_) = &states.verdict else {
+        let Verdict::Refuted(found) = &dpor.verdict else { unreachable!() };
+        for found in found {
+            let again = scenario.replay(&found.schedule);
+            let again = again.unwrap_or_else(|e| panic!("{}: {e}", found.schedule));
+            assert!(again.contains(found), "{}: {again:#?}", found.schedule);
+        }
+        return dpor.certificate;
+    };
+    let sleep_sets = verify(scenario, Engine::Native, Search::SleepSets);
+    let two = verify_with(scenario, Engine::Native, Search::Dpor, 2);
+    for other in [&sleep_sets, &two, &shuttle] {
+        assert!(other.complete, "{}: {other}", scenario.name());
+        assert_eq!(other.certificate, dpor.certificate, "{}: {other}", scenario.name());
+    }
+    dpor.certificate
+}
+
+type World = (WaitQueue, Atomic, Mutex<u64>);
+
+fn world() -> World {
+    (WaitQueue::new("queue"), Atomic::new("flag", 0), Mutex::new("M", 0))
+}
+
+fn set(flag: &Atomic) {
+    flag.store(1);
+}
+
+#[test]
+fn whoever_polls_looks_again_after_a_change() {
+    let scenario = Scenario::builder("poll", world)
+        .thread("poll", |(_, flag, _)| poll("flag", || (flag.load() == 1).then_some(())))
+        .thread("set", |(_, flag, _)| set(flag))
+        .proved();
+    // It looks before and after, or only after.
+    assert_eq!(check(&scenario).traces, Some(2));
+    let toggles = Scenario::builder("toggles", world)
+        .thread("poll", |(_, flag, _)| poll("flag", || (flag.load() == 2).then_some(())))
+        .thread("set", |(_, flag, _)| (0..3).for_each(|value| flag.store(value)))
+        .proved();
+    // Each write is looked at, or not, and in the end it is there.
+    assert_eq!(check(&toggles).traces, Some(8));
+}
+
+#[test]
+fn whoever_polls_for_what_never_comes_is_found() {
+    let alone = Scenario::builder("alone", world)
+        .thread("poll", |(_, flag, _)| poll("flag", || (flag.load() == 1).then_some(())))
+        .thread("other", |(_, flag, _)| flag.store(2))
+        .refuted([ViolationKind::deadlock(["flag"])]);
+    check(&alone);
+    let each_other = Scenario::builder("each other", || [Atomic::new("a", 0), Atomic::new("b", 0)])
+        .thread("T1", |[a, b]| {
+            poll("a", || (a.load() == 1).then_some(()));
+            b.store(1);
+        })
+        .thread("T2", |[a, b]| {
+            poll("b", || (b.load() == 1).then_some(()));
+            a.store(1);
+        })
+        .refuted([ViolationKind::deadlock(["a", "b"])]);
+    check(&each_other);
+}
+
+/// Data behind a mutex is looked at with it; a section that changes nothing is no change.
+#[test]
+fn whoever_polls_with_a_mutex_looks_again_when_the_data_have_changed() {
+    let scenario = |name: &str| {
+        Scenario::builder(name, world)
+            .thread("poll", |(.., m)| poll("data", || (*m.lock() == 2).then_some(())))
+            .thread("looks", |(.., m)| assert!(*m.lock() < 3))
+            .thread("adds", |(.., m)| (0..2).for_each(|_| *m.lock() += 1))
+    };
+    check(&scenario("data").proved());
+    // Somebody who tries the mutex can see who has it, also in a round in vain.
+    let tried = scenario("tried").thread("tries", |(.., m)| drop(m.try_lock())).proved();
+    let report = verify(&tried, Engine::Native, Search::Dpor);
+    let Verdict::Inconclusive { reason } = &report.verdict else { panic!("{report}") };
+    assert!(reason.contains("takes a mutex that is tried"), "{reason}");
+    assert!(verify(&tried, Engine::Native, Search::Stateful).as_expected());
+}
+
+#[test]
+fn whoever_sleeps_wakes_for_no_reason_where_it_makes_a_difference() {
+    let atomic = Scenario::builder("atomic", world)
+        .thread("sleeps", |(queue, flag, _)| queue.wait_event(|| flag.load() == 1))
+        .thread("wakes", |(queue, flag, _)| {
+            set(flag);
+            queue.wake_up_all();
+        })
+        .proved();
+    check(&atomic);
+    let mutex = Scenario::builder("mutex", world)
+        .thread("sleeps", |(queue, _, m)| queue.wait_event(|| *m.lock() == 1))
+        .thread("wakes", |(queue, _, m)| {
+            *m.lock() = 1;
+            queue.wake_up_all();
+        })
+        .proved();
+    check(&mutex);
+    let cmd = Scenario::builder("cmd", world)
+        .thread("sleeps", |(queue, _, m)| {
+            let mut data = queue.wait_event_cmd(m, m.lock(), |data| *data == 1);
+            *data = 2;
+        })
+        .thread("wakes", |(queue, _, m)| {
+            *m.lock() = 1;
+            queue.wake_up_all();
+        })
+        .finally(|(.., m)| assert_eq!(*m.lock(), 2))
+        .proved();
+    check(&cmd);
+}
+
+/// Who has been woken for no reason when the condition held already frees before the wake-up.
+#[test]
+fn an_early_wake_up_shows_what_comes_of_it() {
+    let world = || {
+        let memory = Tracked::with("request", || (WaitQueue::new("queue"), Atomic::new("done", 0)));
+        (memory, Atomic::new("other", 0))
+    };
+    let scenario = Scenario::builder("frees", world)
+        .thread("sleeps", |(request, _)| {
+            let (queue, done) = request.get();
+            queue.wait_event(|| done.load() == 1);
+            request.release();
+        })
+        .thread("wakes", |(request, _)| {
+            let (queue, done) = request.get();
+            done.store(1);
+            queue.wake_up_all();
+        })
+        .refuted([ViolationKind::use_after_release("request")]);
+    for search in [Search::Dpor, Search::SleepSets] {
+        let report = verify(&scenario, Engine::Native, search);
+        let Verdict::Refuted(found) = &report.verdict else { panic!("{search:?}: {report}") };
+        assert_eq!(found[0].violation.kind, ViolationKind::use_after_release("request"));
+    }
+}
+
+/// Two flags, two sleepers, and one who wakes everybody for either.
+#[test]
+fn wake_ups_in_vain_are_explored_and_come_to_an_end() {
+    let world = || (WaitQueue::new("queue"), [Atomic::new("a", 0), Atomic::new("b", 0)]);
+    let scenario = Scenario::builder("two flags", world)
+        .thread("T1", |(queue, [a, _])| queue.wait_event(|| a.load() == 1))
+        .thread("T2", |(queue, [_, b])| queue.wait_event(|| b.load() == 1))
+        .thread("wakes", |(queue, flags)| {
+            for flag in flags {
+                set(flag);
+                queue.wake_up_all();
+            }
+        })
+        .proved();
+    check(&scenario);
+    let one = Scenario::builder("one flag", world)
+        .thread("T1", |(queue, [a, _])| queue.wait_event(|| a.load() == 1))
+        .thread("T2", |(queue, [_, b])| queue.wait_event(|| b.load() == 1))
+        .thread("wakes", |(queue, [a, _])| {
+            set(a);
+            queue.wake_up_all();
+        })
+        .refuted([ViolationKind::deadlock(["queue"])]);
+    check(&one);
+}
+
+/// A thread that only looks, for ever, is no reason not to prove the rest.
+#[test]
+fn an_endless_thread_that_changes_nothing_is_looked_at_once_after_each_change() {
+    let scenario = Scenario::builder("looks", world)
+        .thread("for ever", |(_, flag, _)| forever(|| assert!(flag.load() < 3)))
+        .thread("sets", |(_, flag, _)| (0..3).for_each(|value| flag.store(value)))
+        .proved();
+    assert_eq!(check(&scenario).traces, Some(8));
+    let wrong = Scenario::builder("wrong", world)
+        .thread("for ever", |(_, flag, _)| forever(|| assert!(flag.load() != 2, "two")))
+        .thread("sets", |(_, flag, _)| (0..4).for_each(|value| flag.store(value)))
+        .refuted([ViolationKind::Panic("two".to_owned())]);
+    check(&wrong);
+    let locks = Scenario::builder("locks", || [Mutex::new("A", ()), Mutex::new("B", ())])
+        .thread("for ever", |[a, b]| {
+            forever(|| {
+                let _a = a.lock();
+                let _b = b.lock();
+            })
+        })
+        .thread("once", |[a, b]| {
+            let _b = b.lock();
+            let _a = a.lock();
+        })
+        .refuted([ViolationKind::deadlock(["A", "B"])]);
+    check(&locks);
+}
+
+/// A poll inside of an endless loop, and one that sleeps: rounds within rounds.
+#[test]
+fn rounds_within_rounds_are_told_apart() {
+    let scenario = Scenario::builder("nested", || [Atomic::new("a", 0), Atomic::new("b", 0)])
+        .thread("for ever", |[a, b]| {
+            forever(|| {
+                poll("a", || (a.load() >= 1).then_some(()));
+                assert!(b.load() < 3);
+            })
+        })
+        .thread("sets", |[a, b]| {
+            b.store(1);
+            a.store(1);
+            b.store(2);
+        })
+        .proved();
+    check(&scenario);
+}
+
+/// What a semaphore's queue shows of a reader is not left out; so there is no end, and no proof.
+#[test]
+fn what_others_can_see_is_not_left_out() {
+    let scenario = Scenario::builder("semaphore", || (RwSem::new("S", 0), Atomic::new("flag", 0)))
+        .thread("poll", |(s, _)| poll("data", || (*s.down_read() == 1).then_some(())))
+        .thread("writes", |(s, _)| *s.down_write() = 1)
+        .proved();
+    let mut limits = Limits::default();
+    (limits.search, limits.native_operations) = (Search::Dpor, 100);
+    let report = scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()));
+    assert!(matches!(report.verdict, Verdict::Inconclusive { .. }), "{report}");
+}
+
+/// Each share is done, and together they are the whole.
+#[test]
+fn shares_add_up() {
+    let scenario = Scenario::builder("shares", world)
+        .thread("sleeps", |(queue, flag, _)| queue.wait_event(|| flag.load() == 2))
+        .thread("adds", |(queue, flag, _)| {
+            for _ in 0..2 {
+                flag.fetch_add(1);
+                queue.wake_up_all();
+            }
+        })
+        .proved();
+    let whole = check(&scenario);
+    let mut traces = 0;
+    for share in 1..=3 {
+        let mut limits = Limits::default();
+        (limits.search, limits.shard) = (Search::Dpor, Shard::new(share, 3).unwrap());
+        let report =
+            scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()));
+        assert!(report.part.unwrap().done, "{report}");
+        traces += report.certificate.traces.unwrap();
+    }
+    assert_eq!(Some(traces), whole.traces);
+}
