@@ -67,6 +67,11 @@ enum Object {
     Sem(usize),
     Atomic(usize),
     Queue(usize),
+    Completion(usize),
+    Kref(usize),
+    Tracked(usize),
+    Module(usize),
+    Cpus,
     Thread(usize),
 }
 
@@ -209,6 +214,20 @@ fn event(program: &Program, before: &State, after: &State, me: usize, luck: bool
         (Instr::Prepare(q) | Instr::Finish(q), _) => (Object::Queue(q), Writes),
         (Instr::WakeUp(q) | Instr::WakeUpAll(q), _) => (Object::Queue(q), Writes),
         (Instr::Join(child), _) => (Object::Thread(child), Follows),
+        (Instr::Complete(c) | Instr::CompleteAll(c), _) => (Object::Completion(c), Writes),
+        (Instr::WaitForCompletion(c) | Instr::TryWaitForCompletion(c), _) => {
+            let takes = before.completions[c].is_some_and(|times| times > 0);
+            (Object::Completion(c), if_got(takes))
+        }
+        (Instr::KrefGet(k) | Instr::KrefGetUnlessZero(k) | Instr::KrefPut(k), _) => {
+            (Object::Kref(k), Writes)
+        }
+        (Instr::Use(x), _) => (Object::Tracked(x), Reads),
+        (Instr::Free(x), _) => (Object::Tracked(x), Writes),
+        (Instr::ModuleCall(m), _) => (Object::Module(m), Reads),
+        (Instr::ModuleGet(m) | Instr::ModulePut(m), _) => (Object::Module(m), Writes),
+        (Instr::ModuleDelete(m) | Instr::ModuleFree(m), _) => (Object::Module(m), Writes),
+        (Instr::ThisCpu, _) => (Object::Cpus, Writes),
         (instr, _) => unreachable!("{instr:?} is no event"),
     };
     let starts = after.started.len() > before.started.len();
@@ -244,6 +263,22 @@ fn is_event(instr: Instr) -> bool {
             | Finish(_)
             | WakeUp(_)
             | WakeUpAll(_)
+            | Complete(_)
+            | CompleteAll(_)
+            | WaitForCompletion(_)
+            | TryWaitForCompletion(_)
+            | KrefGet(_)
+            | KrefGetUnlessZero(_)
+            | KrefPut(_)
+            | Use(_)
+            | Free(_)
+            | ModuleGet(_)
+            | ModulePut(_)
+            | ModuleDelete(_)
+            | ModuleFree(_)
+            | ModuleCall(_)
+            | ThisCpu
+            | MightSleep
             | Spawn(_)
             | Join(_)
     )

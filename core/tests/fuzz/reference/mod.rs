@@ -94,7 +94,7 @@ pub(super) struct State {
     /// Whom `schedule` does not let go on.
     asleep: Vec<std::collections::BTreeSet<usize>>,
     /// How often each has happened and nobody has waited for it; none if for all.
-    completions: Vec<Option<u64>>,
+    pub(super) completions: Vec<Option<u64>>,
     krefs: Vec<u64>,
     freed: Vec<bool>,
     modules: Vec<lifetimes::Module>,
