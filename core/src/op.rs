@@ -182,6 +182,8 @@ impl OpKind {
             | Self::Instruction
             | Self::SrcuReadUnlock
             | Self::RcuReadUnlock
+            | Self::Complete
+            | Self::CompleteAll
             | Self::NotifyOne => 0,
             kind if kind.takes_completion() => reply.min(1),
             _ => reply,

@@ -166,3 +166,99 @@ fn what_threads_make_is_numbered_in_some_order() {
     };
     check_both(same("makes first", world, 2, makes_first), 1);
 }
+
+/// GenMC's and Nidhugg's `casrot`, after RCMC: thread i, from 1, exchanges i - 1 for i. An exchange
+/// that fails is a read, or there would be N! traces.
+#[test]
+fn exchanges_that_fail_commute() {
+    let published = [2, 5, 14, 43, 144, 523, 2_048, 8_597];
+    for (threads, traces) in (2..).zip(published) {
+        let casrot = same("casrot", zero("x"), threads, |x: &Atomic, me| {
+            _ = x.compare_exchange(me as u64, me as u64 + 1);
+        });
+        check(casrot, traces, traces + traces / 4);
+    }
+}
+
+/// GenMC's `casw`, after RCMC: each thread exchanges 0 for 1 and then stores a value of its own.
+#[test]
+fn exchanges_beside_stores() {
+    for (threads, traces) in [(2, 6), (3, 66), (4, 1_200)] {
+        let casw = same("casw", zero("x"), threads, |x: &Atomic, me| {
+            _ = x.compare_exchange(0, 1);
+            x.store(me as u64 + 3);
+        });
+        check(casw, traces, traces + traces / 4);
+    }
+}
+
+/// Nidhugg's `wcas`: one thread stores 1, and N try to exchange it. Any set of them comes too early;
+/// of k others one is first: N * 2^(N - 1) + 1 traces.
+#[test]
+fn one_store_and_those_who_exchange_it() {
+    let published = [5, 13, 33, 81, 193, 449, 1_025, 2_305];
+    for (threads, traces) in (2..).zip(published) {
+        let wcas = same("wcas", zero("x"), threads, |x: &Atomic, me| {
+            _ = x.compare_exchange(1, me as u64 + 2);
+        });
+        check(wcas.thread("writer", |x| x.store(1)), traces, traces + traces / 4);
+    }
+}
+
+/// Miri's `ccr`, from its tests of GenMC: the exchange that fails and the load that follows the other.
+#[test]
+fn an_exchange_that_fails_and_a_load() {
+    let ccr = Scenario::builder("ccr", zero("x"))
+        .thread("T1", |x| _ = x.compare_exchange(0, 4))
+        .thread("T2", |x| {
+            _ = x.compare_exchange(0, 7);
+            x.load();
+        });
+    check_both(ccr, 2);
+}
+
+/// A stack of nodes, as Treiber's: the newest, and what is below each.
+struct Stack {
+    top: Atomic,
+    below: Vec<Atomic>,
+}
+
+impl Stack {
+    fn push(&self, node: u64) {
+        loop {
+            let top = self.top.load();
+            self.below[node as usize].store(top);
+            if self.top.compare_exchange(top, node).is_ok() {
+                break;
+            }
+        }
+    }
+
+    /// Zero if there is none.
+    fn pop(&self) -> u64 {
+        loop {
+            let top = self.top.load();
+            if top == 0 {
+                return 0;
+            }
+            let below = self.below[top as usize].load();
+            if self.top.compare_exchange(top, below).is_ok() {
+                return top;
+            }
+        }
+    }
+}
+
+/// Miri's Treiber stack, from its tests of GenMC: one thread pops and the others push.
+#[test]
+fn treiber_s_stack_has_the_traces_that_genmc_finds() {
+    for (writers, traces) in [(1, 2), (2, 22), (3, 1_002)] {
+        let world = move || Stack {
+            top: Atomic::new("top", 0),
+            below: (0..=writers).map(|_| Atomic::new("below", 0)).collect(),
+        };
+        let push = |stack: &Stack, me: usize| stack.push(me as u64 + 1);
+        let stack = same("treiber", world, writers, push).thread("reader", |stack| _ = stack.pop());
+        check(stack, traces, traces + traces / 4);
+    }
+}

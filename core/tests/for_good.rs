@@ -289,6 +289,17 @@ fn an_optional_outcome_is_no_way_out() {
     check(&scenario);
 }
 
+/// Whoever has not prepared to wait does not sleep, and so goes on for ever without being woken.
+#[test]
+fn a_thread_that_never_falls_asleep_needs_nobody_to_go_on() {
+    let world = || (WaitQueue::new("queue"), Atomic::new("flag", 0));
+    let scenario = Scenario::builder("awake", world)
+        .thread("sleeper", |(queue, flag)| queue.wait_event(|| flag.load() == 1))
+        .thread("awake", |(queue, _)| forever(|| queue.schedule()))
+        .refuted([ViolationKind::deadlock(["queue"])]);
+    check(&scenario);
+}
+
 /// Whoever waits for a timer, or for work, waits for the thread that runs the function.
 #[test]
 fn a_cycle_over_a_function_that_runs_is_found_where_it_closes() {
@@ -362,4 +373,20 @@ fn a_cycle_over_a_function_that_runs_is_found_where_it_closes() {
         },
         ViolationKind::deadlock(["L", "timer"]),
     );
+}
+
+/// Two states lack the same step: one execution shows it to both.
+#[test]
+fn what_two_states_have_not_seen_is_learnt_once() {
+    let world = || (Mutex::new("A", ()), Mutex::new("B", ()));
+    let round = |(a, _): &(Mutex, Mutex)| forever(|| drop(a.lock()));
+    let scenario = Scenario::builder("once", world)
+        .thread("T1", round)
+        .thread("T2", round)
+        .thread("tries", |(a, b)| {
+            drop(a.try_lock());
+            drop(b.lock());
+        })
+        .proved();
+    check(&scenario);
 }

@@ -49,6 +49,10 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
         host.answer(answers.clone());
         match run(scenario, &host, &executions, limit, listener) {
             End::Completed => to_do.extend(branches(&answers, &host.asked())),
+            End::Refuted(violation) if let Some(why) = host.doubted() => {
+                stopped = Some(format!("loom found {}, but {why}", violation.kind));
+                break;
+            }
             End::Refuted(violation) => {
                 host.observers(|seen| findings.note(violation, seen));
                 stopped = Some("stopped at the first counterexample".to_owned());
@@ -166,10 +170,10 @@ fn builder() -> ::loom::model::Builder {
 /// One execution. The first thread of the scenario runs on loom's main thread: one fewer.
 fn execute(host: &Arc<Host>, program: &dyn Fn() -> Instance) {
     let Instance { threads, finally } = host.set_up(program);
-    if threads.is_empty() {
-        return host.judge(finally);
-    }
     host.set_finally(finally);
+    if threads.is_empty() {
+        return host.finally_or_wake().into_iter().for_each(|finally| host.judge(finally));
+    }
     let hosted = threads.into_iter().map(|(name, body)| {
         let me = loom_host::new_thread(name, Some(host));
         loom_host::hosted(me, None, Some(Arc::clone(host)), body)

@@ -7,7 +7,8 @@
 //!
 //! It is finer than "the same object" where that is cheap to say:
 //!
-//! - What leaves an object as it was commutes with its like: loads, and trylocks that failed.
+//! - What leaves an object as it was commutes with its like: loads, trylocks that failed, and
+//!   compare-and-exchanges that found another value.
 //! - A queued `down_read` or `down_write` has its place in the queue. To take what it was granted
 //!   (`Await..`) commutes with everything that can happen while it is possible: newcomers queue
 //!   or fail before and after, readers that leave do not matter to a reader.
@@ -79,6 +80,7 @@ impl Event {
             OpKind::TryLock | OpKind::TrySpinLock | OpKind::TryDownRead | OpKind::TryDownWrite => {
                 self.reply == REFUSED
             }
+            OpKind::CompareExchange => self.reply != self.what.op.a,
             // Whoever has been woken is not in the queue any more.
             OpKind::SleepTimeout | OpKind::CondvarSleepTimeout => self.reply == 0,
             kind if kind.wakes_spuriously() => true,
@@ -158,6 +160,10 @@ pub(super) fn enables(earlier: &Event, later: &Event) -> bool {
             OpKind::AwaitWork | OpKind::AwaitCancel | OpKind::AwaitFlush => {
                 let ends = [OpKind::WorkReturns, OpKind::CancelWorkSync];
                 ends.contains(&earlier.kind())
+            }
+            OpKind::WaitForCompletion => {
+                let completes = [OpKind::Complete, OpKind::CompleteAll];
+                completes.contains(&earlier.kind()) && earlier.reply == 1
             }
             OpKind::DelTimerSync => earlier.kind() == OpKind::TimerReturns,
             _ => false,

@@ -31,12 +31,16 @@ struct Inner {
     running: usize,
     /// What judges the world when they all have.
     finally: Option<Body>,
+    /// Wakes the thread that judges it, if that is one of its own.
+    wake_judge: Option<Box<dyn Fn() + Send>>,
     /// Whether the scenario's threads have all been started.
     started: bool,
     /// How this host ends an execution in the middle.
     halt: fn(&str) -> !,
     /// What the host cannot explore and the scenario asked for.
     unexplored: Option<String>,
+    /// Why what this execution shows need not be so.
+    doubt: Option<&'static str>,
 }
 
 /// An operation that a thread has announced, and how it could happen now.
@@ -57,9 +61,11 @@ impl Host {
             deferred: None,
             running: 0,
             finally: None,
+            wake_judge: None,
             started: false,
             halt,
             unexplored: None,
+            doubt: None,
         };
         Arc::new(Self { inner: Mutex::new(inner) })
     }
@@ -77,7 +83,9 @@ impl Host {
         inner.violation = None;
         inner.running = 0;
         inner.finally = None;
+        inner.wake_judge = None;
         inner.started = false;
+        inner.doubt = None;
         match &mut inner.chooser {
             Chooser::Given { count, woken, .. } => {
                 count.clear();
@@ -94,9 +102,25 @@ impl Host {
     }
 
     /// Whoever of the threads ends last runs `finally`: to let the main thread wait for them, as
-    /// on shuttle, would cost loom a multiple of the executions.
+    /// on shuttle, would cost loom a multiple of the executions. If there is a judge, it does.
     pub(crate) fn set_finally(&self, finally: Body) {
         self.inner().finally = Some(finally);
+    }
+
+    /// A thread of its own waits for [`take_finally`](Self::take_finally), and `wake` wakes it. Each
+    /// thread does so when it ends.
+    pub(crate) fn set_judge(&self, wake: Box<dyn Fn() + Send>) {
+        self.inner().wake_judge = Some(wake);
+    }
+
+    pub(crate) fn has_judge(&self) -> bool {
+        self.inner().wake_judge.is_some()
+    }
+
+    /// What judges the world, if every thread has ended.
+    pub(crate) fn take_finally(&self) -> Option<Body> {
+        let mut inner = self.inner();
+        if inner.running == 0 { inner.finally.take() } else { None }
     }
 
     pub(crate) fn set_started(&self) {
@@ -139,11 +163,20 @@ impl Host {
         self.thread_panicked(me, &panic);
     }
 
-    /// One thread has ended. The last one is handed what judges the world.
+    /// One thread has ended. The last one is handed what judges the world, if nobody else is there
+    /// to do so.
     pub(crate) fn thread_ended(&self) -> Option<Body> {
-        let mut inner = self.inner();
-        inner.running -= 1;
-        if inner.running == 0 { inner.finally.take() } else { None }
+        self.inner().running -= 1;
+        self.finally_or_wake()
+    }
+
+    /// What judges the world, if every thread has ended and there is no judge; a judge is woken.
+    pub(crate) fn finally_or_wake(&self) -> Option<Body> {
+        if let Some(wake) = &self.inner().wake_judge {
+            wake();
+            return None;
+        }
+        self.take_finally()
     }
 
     pub(crate) fn add_thread(&self, name: Arc<str>) -> ThreadId {
@@ -382,6 +415,16 @@ impl Host {
     /// The violation recorded, if an object or an invariant recorded one.
     pub(crate) fn take_violation(&self) -> Option<Violation> {
         self.inner().violation.take()
+    }
+
+    /// Declares that what this execution shows from here on need not be so, and why.
+    pub(crate) fn doubt(&self, why: &'static str) {
+        self.inner().doubt = Some(why);
+    }
+
+    /// Why what this execution has shown need not be so.
+    pub(crate) fn doubted(&self) -> Option<&'static str> {
+        self.inner().doubt
     }
 
     pub(crate) fn take_unexplored(&self) -> Option<String> {

@@ -4,16 +4,20 @@
 //! what happens without that order cannot be one.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ::loom::sync::atomic::AtomicU64;
 
 use super::host::Host;
-use super::loom_host;
+use super::{loom_host, loom_judge};
 use crate::machine::Machine;
 use crate::object::{Place, unwinding};
-use crate::op::{ObjectId, Op, OpKind};
+use crate::op::{ObjectId, Op, OpKind, ThreadId};
+
+/// tokio-rs/loom#254: the exchange may read a value that the store replaces, and yet come after it.
+const NOT_ONE_STEP: &str = "there an exchange or an addition beside another thread's plain store \
+                            is not one step (tokio-rs/loom#254)";
 
 /// A word, with the observers that hear of what is done to it.
 pub(crate) struct Word {
@@ -22,6 +26,31 @@ pub(crate) struct Word {
     /// What the observers take the word to be; its state says nothing of what loom keeps.
     machine: Box<dyn Machine>,
     host: Option<Arc<Host>>,
+    writers: Mutex<Writers>,
+}
+
+/// Who has written to a word, and how.
+#[derive(Default)]
+struct Writers {
+    stores: Vec<ThreadId>,
+    exchanges: Vec<ThreadId>,
+}
+
+impl Writers {
+    fn note(&mut self, me: ThreadId, kind: OpKind) {
+        match kind {
+            // What makes the world comes before every thread.
+            _ if me == ThreadId::SETUP => {}
+            OpKind::Store => self.stores.push(me),
+            OpKind::Swap | OpKind::FetchAdd => self.exchanges.push(me),
+            _ => {}
+        }
+    }
+
+    /// Whether one thread has stored and another has exchanged.
+    fn beside_each_other(&self) -> bool {
+        self.stores.iter().any(|one| self.exchanges.iter().any(|other| one != other))
+    }
 }
 
 impl Word {
@@ -32,10 +61,13 @@ impl Word {
         host: Option<Arc<Host>>,
     ) -> Self {
         let id = match &host {
-            Some(host) => host.add_object(class, None, &*machine),
+            Some(host) => {
+                loom_judge::appoint(host);
+                host.add_object(class, None, &*machine)
+            }
             None => ObjectId::new(0),
         };
-        Self { id, word: AtomicU64::new(value), machine, host }
+        Self { id, word: AtomicU64::new(value), machine, host, writers: Mutex::default() }
     }
 
     pub(crate) fn perform(&self, op: Op, ordering: Ordering, at: Place) -> u64 {
@@ -57,6 +89,11 @@ impl Word {
             other => unreachable!("{other} is no operation of a word"),
         };
         if let Some(host) = &self.host {
+            let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+            writers.note(me, op.kind);
+            if writers.beside_each_other() {
+                host.doubt(NOT_ONE_STEP);
+            }
             host.complete(me, self.id, 0, reply, &*self.machine);
         }
         reply

@@ -46,6 +46,8 @@ monitor!(
     loom_host, ::loom
 );
 #[cfg(feature = "loom")]
+mod loom_judge;
+#[cfg(feature = "loom")]
 pub(crate) mod loom_word;
 #[cfg(feature = "shuttle")]
 monitor!(

@@ -165,9 +165,17 @@ impl Machine for State {
     }
 
     fn apply(&mut self, _me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
+        let first = u64::from(self.done == 0);
         match op.kind {
-            OpKind::Complete => self.done = self.done.saturating_add(1),
-            OpKind::CompleteAll => self.done = FOR_ALL,
+            // Whether it lets somebody go on who could not; who looks for dependences wants to know.
+            OpKind::Complete => {
+                self.done = self.done.saturating_add(1);
+                return Ok(first);
+            }
+            OpKind::CompleteAll => {
+                self.done = FOR_ALL;
+                return Ok(first);
+            }
             OpKind::ReinitCompletion => self.done = 0,
             OpKind::CompletionDone => return Ok(u64::from(self.done > 0)),
             kind if kind.takes_completion() => return Ok(self.take()),

@@ -99,7 +99,7 @@ impl Machine for State {
     fn apply(&mut self, _me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
         match (op.kind, self.phase) {
             // The reference lives in `struct module`, which is freed with the text.
-            (OpKind::TryModuleGet | OpKind::CallModule, Phase::Freed) => {
+            (OpKind::TryModuleGet | OpKind::ModulePut | OpKind::CallModule, Phase::Freed) => {
                 Err(Fault::UseAfterRelease)
             }
             (OpKind::TryModuleGet, Phase::Live) => {

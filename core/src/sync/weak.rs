@@ -18,11 +18,15 @@ use super::atomic;
 ///
 /// Only loom has such a memory, that of C11 without loads that are satisfied by a later store. The
 /// other engines let one whole operation happen after the other. What they find is real, but where
-/// they find nothing they say that weaker orderings are beyond them. A thread that loads a word and
-/// later stores it makes loom 0.7.2 overlook outcomes; use [`swap`](Self::swap) or
-/// [`fetch_add`](Self::fetch_add). It takes sequentially consistent accesses for acquire and release:
-/// where that is the matter, use [`smp_mb`] or an [`Atomic`](super::Atomic). And the order in which
-/// loom lets accesses happen is not that in which they take effect, so no schedule replays them.
+/// they find nothing they say that weaker orderings are beyond them. The final check comes after all
+/// that the threads have done.
+///
+/// loom 0.7.2 overlooks outcomes if two threads each load a word and later store it. It takes
+/// sequentially consistent accesses for acquire and release: where that is the matter, use [`smp_mb`]
+/// or an [`Atomic`](super::Atomic). An exchange or an addition beside another thread's plain store is
+/// not one step there, so what it finds after such a pair decides nothing
+/// ([`Inconclusive`](crate::Verdict::Inconclusive)). And the order in which loom lets accesses happen is
+/// not that in which they take effect, so no schedule replays them.
 ///
 /// ```
 /// # #[cfg(feature = "loom")] {

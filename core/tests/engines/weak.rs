@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
-use selvedge_core::sync::{Ghost, WeakAtomic, smp_mb};
+use selvedge_core::sync::{Ghost, Mutex, WeakAtomic, smp_mb};
 use selvedge_core::{Engine, Expected, Scenario, ScenarioBuilder, Verdict, ViolationKind};
 
 use super::check;
@@ -53,6 +53,23 @@ fn message_passing(release: bool) -> ScenarioBuilder<Words> {
         })
 }
 
+/// Only the receiver has a barrier, so that the message may come late: also if the sender ended long
+/// ago.
+fn half_a_barrier() -> ScenarioBuilder<Words> {
+    Scenario::builder("half", words)
+        .thread("send", |(x, y, _)| {
+            x.store(1, Relaxed);
+            y.store(1, Relaxed);
+        })
+        .thread("receive", |(x, y, ghost)| {
+            let sent = y.load(Relaxed) == 1;
+            smp_mb();
+            let message = x.load(Relaxed);
+            let lost = sent && message == 0;
+            ghost.check("MP", |_| if lost { Err("not there".to_owned()) } else { Ok(()) });
+        })
+}
+
 /// On loom as claimed, and beyond the others, who say so.
 fn only_on_loom(scenario: Scenario) {
     let open = |scenario: Scenario, engine| scenario.on(engine, Expected::Inconclusive);
@@ -76,6 +93,7 @@ fn store_buffering_needs_fences() {
 fn a_message_needs_a_release() {
     only_on_loom(message_passing(true).proved());
     only_on_loom(message_passing(false).refuted([ViolationKind::invariant("MP")]));
+    only_on_loom(half_a_barrier().refuted([ViolationKind::invariant("MP")]));
 }
 
 #[test]
@@ -90,4 +108,154 @@ fn words_that_ask_for_nothing_less_are_as_any_other() {
     let swap = |word: &WeakAtomic| _ = word.swap(1, SeqCst);
     let scenario = Scenario::builder("swap", || WeakAtomic::new("x", 0));
     check(&claim(scenario.thread("T1", swap).thread("T2", swap), 1));
+}
+
+/// What every thread has done is done when the world is judged, also for who looks with no order.
+#[test]
+fn the_final_check_comes_after_every_thread() {
+    for ordering in [SeqCst, Relaxed] {
+        let scenario = Scenario::builder("stored", || WeakAtomic::new("x", 0))
+            .thread("T1", move |x| x.store(1, ordering))
+            .thread("T2", |_| ())
+            .finally(move |x| assert_eq!(x.load(ordering), 1))
+            .proved();
+        let report = scenario.verify(Engine::Loom);
+        assert!(report.as_expected(), "{report}");
+    }
+    let unused = Scenario::builder("no thread", || WeakAtomic::new("x", 1))
+        .finally(|x| assert_eq!(x.load(Relaxed), 1))
+        .proved();
+    assert!(unused.verify(Engine::Loom).as_expected());
+}
+
+/// Both write to both words, in another order: "2+2W". Without a barrier, each first store may come
+/// last.
+fn two_writers(fences: bool) -> ScenarioBuilder<Words> {
+    let thread = move |first: &WeakAtomic, second: &WeakAtomic| {
+        first.store(1, Relaxed);
+        if fences {
+            smp_mb();
+        }
+        second.store(2, Relaxed);
+    };
+    Scenario::builder("2+2W", words)
+        .thread("xy", move |(x, y, _)| thread(x, y))
+        .thread("yx", move |(x, y, _)| thread(y, x))
+        .finally(|(x, y, zeros)| {
+            let last = (x.load(Relaxed), y.load(Relaxed));
+            zeros.check("2+2W", |_| if last == (1, 1) { Err("1 and 1".into()) } else { Ok(()) });
+        })
+}
+
+/// One writes to both words, the other to the second and reads the first: "R".
+fn writer_and_reader(fences: bool) -> ScenarioBuilder<Words> {
+    let fence = move || {
+        if fences {
+            smp_mb()
+        }
+    };
+    Scenario::builder("R", words)
+        .thread("writes", move |(x, y, _)| {
+            x.store(1, Relaxed);
+            fence();
+            y.store(1, Relaxed);
+        })
+        .thread("reads", move |(x, y, zeros)| {
+            y.store(2, Relaxed);
+            fence();
+            if x.load(Relaxed) == 0 {
+                zeros.update(|zeros| *zeros += 1);
+            }
+        })
+        .finally(|(_, y, zeros)| {
+            let last = y.load(Relaxed);
+            zeros.check("R", |zeros| match (zeros, last) {
+                (1, 2) => Err("x was 0 and y is 2".to_owned()),
+                _ => Ok(()),
+            });
+        })
+}
+
+#[test]
+fn stores_that_are_judged_at_the_end_need_fences() {
+    only_on_loom(two_writers(true).proved());
+    only_on_loom(two_writers(false).refuted([ViolationKind::invariant("2+2W")]));
+    only_on_loom(writer_and_reader(true).proved());
+    only_on_loom(writer_and_reader(false).refuted([ViolationKind::invariant("R")]));
+}
+
+/// The judge of weak words, who waits for everybody's end, is nobody who could go on.
+#[test]
+fn a_world_with_words_deadlocks_like_any_other() {
+    let world = || (Mutex::new("A", ()), Mutex::new("B", ()), WeakAtomic::new("x", 0));
+    let scenario = Scenario::builder("abba", world)
+        .thread("ab", |(a, b, x)| {
+            x.store(1, SeqCst);
+            let _a = a.lock();
+            let _b = b.lock();
+        })
+        .thread("ba", |(a, b, _)| {
+            let _b = b.lock();
+            let _a = a.lock();
+        })
+        .refuted([ViolationKind::deadlock(["A", "B"])]);
+    check(&scenario);
+}
+
+/// A word that only a thread makes, after another has ended.
+#[test]
+fn a_word_that_is_made_late_is_judged_too() {
+    let world = || (Mutex::new("slot", ()), std::sync::OnceLock::new());
+    let scenario = Scenario::builder("late", world)
+        .thread("T1", |(slot, _)| drop(slot.lock()))
+        .thread("T2", |(slot, word)| {
+            drop(slot.lock());
+            let word = word.get_or_init(|| WeakAtomic::new("x", 0));
+            word.store(1, Relaxed);
+        })
+        .finally(|(_, word)| assert_eq!(word.get().unwrap().load(Relaxed), 1))
+        .proved();
+    let report = scenario.verify(Engine::Loom);
+    assert!(report.as_expected(), "{report}");
+}
+
+/// What loom finds where it takes no exchange for one step is neither a proof nor a refutation: see
+/// `loom_defects`. A proof is one, for it only sees more than there is.
+#[test]
+fn what_loom_finds_of_an_exchange_beside_a_store_decides_nothing() {
+    let scenario = |wrong: (u64, u64)| {
+        Scenario::builder("exchange", || (WeakAtomic::new("x", 0), Ghost::new("seen", 9)))
+            .thread("stores", |(x, _)| x.store(10, SeqCst))
+            .thread("exchanges", |(x, seen)| {
+                let before = x.swap(1, SeqCst);
+                seen.update(|seen| *seen = before);
+            })
+            .finally(move |(x, seen)| {
+                let last = x.load(SeqCst);
+                let is_wrong = |seen: &u64| (*seen, last) == wrong;
+                seen.check("XCHG", |seen| if is_wrong(seen) { Err("so".into()) } else { Ok(()) });
+            })
+    };
+    // The store comes before the exchange, which has not seen it.
+    let impossible = scenario((0, 1)).proved().on(Engine::Loom, Expected::Inconclusive);
+    for engine in Engine::ALL {
+        let report = impossible.verify(*engine);
+        assert!(report.as_expected(), "{engine}: {report}");
+        if let Verdict::Inconclusive { reason } = report.verdict {
+            assert!(reason.contains("invariant(XCHG), but") && reason.contains("#254"), "{reason}");
+        }
+    }
+    assert!(scenario((1, 1)).proved().verify(Engine::Loom).as_expected());
+    // What is found before the other has written stands.
+    let early = Scenario::builder("early", || (WeakAtomic::new("x", 0), Mutex::new("M", ())))
+        .thread("stores", |(x, m)| {
+            assert!(m.try_lock().is_some(), "early");
+            x.store(10, SeqCst);
+        })
+        .thread("exchanges", |(x, m)| {
+            drop(m.lock());
+            x.swap(1, SeqCst);
+        })
+        .refuted([ViolationKind::Panic("early".into())]);
+    assert!(early.verify(Engine::Loom).as_expected());
 }

@@ -1,9 +1,11 @@
-//! Programs on wait queues that chance hardly ever finds. A spurious wake-up can end any sleep,
-//! so a queue that wakes the wrong thread shows only in what deadlocks.
+//! Programs that chance hardly ever finds, or that it has found a mistake with. A spurious wake-up can
+//! end any sleep, so a queue that wakes the wrong thread shows only in what deadlocks.
 
 use super::agree;
 use super::program::{Instr, Program, Step, When};
-use Instr::{Finish, Prepare, Store, WaitForAtomic, WakeUp, WakeUpAll};
+use Instr::{
+    Complete, Finish, Prepare, Store, WaitForAtomic, WaitForCompletion, WakeUp, WakeUpAll,
+};
 
 fn always(instrs: &[Instr]) -> Vec<Step> {
     instrs.iter().map(|instr| Step { when: When::Always, instr: *instr }).collect()
@@ -12,7 +14,15 @@ fn always(instrs: &[Instr]) -> Vec<Step> {
 /// Both agree that these are the deadlocks.
 fn check(name: &str, threads: [Vec<Step>; 3], deadlocks: &[&[&str]]) {
     let threads = threads.into();
-    let program = Program { mutexes: 1, sems: 0, atomics: 3, queues: 2, threads, started: 3 };
+    let program = Program {
+        mutexes: 1,
+        atomics: 3,
+        queues: 2,
+        completions: 1,
+        threads,
+        started: 3,
+        ..Program::default()
+    };
     let outcome = agree(&program, name).outcome;
     assert!(outcome.deadlocks.iter().eq(deadlocks), "{name}: {:?}", outcome.deadlocks);
 }
@@ -38,4 +48,12 @@ fn a_waiter_that_has_left_takes_no_wake_up() {
     let t1 = always(&[WaitForAtomic(0, 1)]);
     let t2 = always(&[WaitForAtomic(1, 0), Store(1, 1), WakeUp(0)]);
     check("left", [t0, t1, t2], &[]);
+}
+
+/// Nobody can have waited for a completion before it happened, however often somebody wakes for no
+/// reason.
+#[test]
+fn what_has_been_completed_was_not_waited_for_before() {
+    let threads = [WaitForAtomic(0, 0), WaitForCompletion(0), Complete(0)];
+    check("completed", threads.map(|instr| always(&[instr])), &[&["Q0"]]);
 }

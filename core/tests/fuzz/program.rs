@@ -4,13 +4,27 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 /// A closed program: what the threads share, and what each of them does.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Program {
     pub(crate) mutexes: usize,
+    pub(crate) spins: usize,
     pub(crate) sems: usize,
+    pub(crate) unfair: usize,
     pub(crate) atomics: usize,
     pub(crate) queues: usize,
-    /// What each thread does.
+    pub(crate) completions: usize,
+    /// Each has a reference from the beginning, which somebody is to put.
+    pub(crate) krefs: usize,
+    /// What is allocated, and has to be freed.
+    pub(crate) tracked: usize,
+    pub(crate) modules: usize,
+    pub(crate) srcus: usize,
+    /// The function of each timer, by its number among the threads.
+    pub(crate) timers: Vec<usize>,
+    /// The function of each work item, likewise.
+    pub(crate) works: Vec<usize>,
+    /// What each thread does: first those that are there from the beginning, then those that are
+    /// started, then the functions.
     pub(crate) threads: Vec<Vec<Step>>,
     /// How many of the threads are there from the beginning; others start the rest.
     pub(crate) started: usize,
@@ -22,6 +36,21 @@ pub(crate) struct Program {
 pub(crate) struct Step {
     pub(crate) when: When,
     pub(crate) instr: Instr,
+}
+
+impl Step {
+    pub(crate) fn always(instr: Instr) -> Self {
+        Self { when: When::Always, instr }
+    }
+
+    fn sometimes(rng: &mut fastrand::Rng, instr: Instr) -> Self {
+        let when = match rng.u8(..8) {
+            0 => When::LearntZero,
+            1 => When::LearntOther,
+            _ => When::Always,
+        };
+        Self { when, instr }
+    }
 }
 
 /// A look at the newest entry of the thread's own log; an empty log counts as zero.
@@ -48,20 +77,28 @@ pub(crate) fn learnt(log: &[u64]) -> u64 {
     log.last().copied().unwrap_or(0)
 }
 
-/// What a thread can do. Numbers name mutexes, semaphores, atomics or queues.
-#[derive(Clone, Copy, Debug)]
+/// What a thread can do. Numbers name objects of the kind in question, or threads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Instr {
     Lock(usize),
     /// Without a guard, so that the data is out of reach.
     RawLock(usize),
+    /// Unlocks without a guard, whoever has the mutex. Does nothing if there is a guard.
+    RawUnlock(usize),
     /// Logs 1 for the lock and 0 for the signal.
     LockInterruptible(usize),
     /// Logs 1 for the lock and 0 for none; so do the other trylocks.
     TryLock(usize),
+    Spin(usize),
+    TrySpin(usize),
     DownRead(usize),
     DownWrite(usize),
     TryDownRead(usize),
     TryDownWrite(usize),
+    UnfairRead(usize),
+    UnfairWrite(usize),
+    SrcuRead(usize),
+    RcuRead,
     /// Releases one of the locks held, counted from the first and round and round; in this way
     /// locks are released in any order. Does nothing if none is held.
     Release(usize),
@@ -69,6 +106,8 @@ pub(crate) enum Instr {
     Look,
     /// Adds to the data behind the lock taken last. Does nothing if that is not writable.
     Add(u64),
+    /// Says that it may sleep.
+    MightSleep,
     /// Logs the value; so do the next two, with the value before.
     Load(usize),
     FetchAdd(usize, u64),
@@ -85,10 +124,59 @@ pub(crate) enum Instr {
     Finish(usize),
     WakeUp(usize),
     WakeUpAll(usize),
+    Complete(usize),
+    CompleteAll(usize),
+    WaitForCompletion(usize),
+    /// Logs whether it has happened.
+    TryWaitForCompletion(usize),
+    KrefGet(usize),
+    /// Logs 1 for a reference and 0 for none.
+    KrefGetUnlessZero(usize),
+    /// Logs 1 for the last put.
+    KrefPut(usize),
+    /// Follows a pointer to something that can be freed.
+    Use(usize),
+    Free(usize),
+    /// Logs 1 for a reference and 0 for none.
+    ModuleGet(usize),
+    ModulePut(usize),
+    /// Logs 1 if the module goes away, and 0 if it is in use.
+    ModuleDelete(usize),
+    ModuleFree(usize),
+    ModuleCall(usize),
+    SrcuSync(usize),
+    RcuSync,
+    /// Starts the thread of this number when a grace period is over, as a callback.
+    CallRcu(usize),
+    ModTimer(usize),
+    /// Logs whether the timer was armed.
+    DelTimer(usize),
+    DelTimerSync(usize),
+    /// Logs whether the work was queued.
+    QueueWork(usize),
+    FlushWork(usize),
+    CancelWork(usize),
+    /// Logs the CPU, of two.
+    ThisCpu,
     /// Starts the thread of this number. No thread is started in two places.
     Spawn(usize),
     /// Waits for the end of the thread of this number. Does nothing if it was not started.
     Join(usize),
+    /// Looks at an atomic until it is not zero.
+    Poll(usize),
+    /// From here on the thread goes round, releases what it has taken and forgets what it has
+    /// learnt at the end of each round.
+    Forever,
+    Again,
+    /// How a callback begins: the grace period begins, and is over.
+    GraceBegins,
+    GraceEnds,
+    /// How the function of a timer begins and ends.
+    Expires(usize),
+    TimerReturns(usize),
+    /// How that of work does.
+    WorkBegins(usize),
+    WorkReturns(usize),
 }
 
 /// One thread a line, for whoever has to find out why the two disagree.
@@ -108,8 +196,73 @@ impl fmt::Display for Program {
 }
 
 impl Instr {
-    /// How many variants there are.
-    pub(crate) const KINDS: usize = 25;
+    /// The names of the variants, each of which programs are to have. `Poll` and so on are those of
+    /// endless programs.
+    pub(crate) const ALL_KINDS: [&'static str; 63] = [
+        "Complete",
+        "TryWaitForCompletion",
+        "Lock",
+        "RawLock",
+        "RawUnlock",
+        "LockInterruptible",
+        "TryLock",
+        "Spin",
+        "TrySpin",
+        "DownRead",
+        "DownWrite",
+        "TryDownRead",
+        "TryDownWrite",
+        "UnfairRead",
+        "UnfairWrite",
+        "SrcuRead",
+        "RcuRead",
+        "Release",
+        "Look",
+        "Add",
+        "MightSleep",
+        "Load",
+        "FetchAdd",
+        "CompareExchange",
+        "Store",
+        "StoreLearnt",
+        "WaitForAtomic",
+        "WaitForData",
+        "Prepare",
+        "Schedule",
+        "Finish",
+        "WakeUp",
+        "WakeUpAll",
+        "CompleteAll",
+        "WaitForCompletion",
+        "KrefGet",
+        "KrefGetUnlessZero",
+        "KrefPut",
+        "Use",
+        "Free",
+        "ModuleGet",
+        "ModulePut",
+        "ModuleDelete",
+        "ModuleFree",
+        "ModuleCall",
+        "SrcuSync",
+        "RcuSync",
+        "CallRcu",
+        "ModTimer",
+        "DelTimer",
+        "DelTimerSync",
+        "QueueWork",
+        "FlushWork",
+        "CancelWork",
+        "ThisCpu",
+        "Spawn",
+        "Join",
+        "GraceBegins",
+        "GraceEnds",
+        "Expires",
+        "TimerReturns",
+        "WorkBegins",
+        "WorkReturns",
+    ];
 
     /// The class of the lock that it takes, if it takes one.
     fn takes(self) -> Option<&'static str> {
@@ -117,28 +270,48 @@ impl Instr {
             Self::Lock(m) | Self::RawLock(m) | Self::LockInterruptible(m) | Self::TryLock(m) => {
                 Some(MUTEXES[m])
             }
+            Self::Spin(p) | Self::TrySpin(p) => Some(SPINS[p]),
             Self::DownRead(s) | Self::DownWrite(s) => Some(SEMS[s]),
             Self::TryDownRead(s) | Self::TryDownWrite(s) => Some(SEMS[s]),
+            Self::UnfairRead(u) | Self::UnfairWrite(u) => Some(UNFAIR[u]),
+            Self::SrcuRead(s) => Some(SRCUS[s]),
+            Self::RcuRead => Some(RCU),
             _ => None,
         }
     }
 
-    /// Whether a thread may do it with a spinlock held, or to one.
-    fn spins(self) -> bool {
+    /// Whether it may be done again and again without end.
+    fn in_rounds(self) -> bool {
+        let grows = matches!(
+            self,
+            Self::FetchAdd(..)
+                | Self::StoreLearnt(_)
+                | Self::Add(_)
+                | Self::Use(_)
+                | Self::Free(_)
+                | Self::Complete(_)
+        );
+        // What was taken before the first round is out of reach.
+        let reaches = matches!(self, Self::RawUnlock(_));
+        !grows && !reaches && (self.in_functions() || matches!(self, Self::ModTimer(_)))
+    }
+
+    /// Whether it may be done in a function that runs more than once, or not at all.
+    fn in_functions(self) -> bool {
+        !matches!(self, Self::Spawn(_) | Self::Join(_) | Self::CallRcu(_) | Self::ModTimer(_))
+    }
+
+    /// Whether it says no more than where a function begins or ends.
+    pub(crate) fn frames(self) -> bool {
         matches!(
             self,
-            Self::Lock(_)
-                | Self::TryLock(_)
-                | Self::Release(_)
-                | Self::Look
-                | Self::Add(_)
-                | Self::Load(_)
-                | Self::FetchAdd(..)
-                | Self::CompareExchange(..)
-                | Self::Store(..)
-                | Self::StoreLearnt(_)
-                | Self::WakeUp(_)
-                | Self::WakeUpAll(_)
+            Self::GraceBegins
+                | Self::GraceEnds
+                | Self::Expires(_)
+                | Self::TimerReturns(_)
+                | Self::WorkBegins(_)
+                | Self::WorkReturns(_)
+                | Self::Again
         )
     }
 
@@ -146,6 +319,7 @@ impl Instr {
     fn cost(self) -> u32 {
         match self {
             Self::WaitForAtomic(..) | Self::WaitForData(..) | Self::Prepare(_) => 2,
+            Self::QueueWork(_) | Self::ModTimer(_) => 2,
             _ => 1,
         }
     }
@@ -157,53 +331,190 @@ impl Instr {
 }
 
 /// What a stretch of code is about. A program keeps to two, or its threads would hardly meet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Theme {
     Mutexes,
+    Spins,
     Sems,
+    Unfair,
     Atomics,
     Waiting,
+    Completions,
+    Counts,
+    Modules,
+    Srcu,
+    Rcu,
+    Timers,
+    Works,
+    Cpus,
     Spawning,
 }
 
+impl Theme {
+    /// Each as often as it is to be chosen.
+    const ALL: [Self; 22] = [
+        Self::Mutexes,
+        Self::Mutexes,
+        Self::Mutexes,
+        Self::Spins,
+        Self::Spins,
+        Self::Sems,
+        Self::Sems,
+        Self::Unfair,
+        Self::Atomics,
+        Self::Waiting,
+        Self::Waiting,
+        Self::Waiting,
+        Self::Completions,
+        Self::Counts,
+        Self::Modules,
+        Self::Srcu,
+        Self::Rcu,
+        Self::Timers,
+        Self::Works,
+        Self::Works,
+        Self::Cpus,
+        Self::Spawning,
+    ];
+}
+
 impl Program {
+    /// Whether thread `me` is the function of a timer or of work.
+    pub(crate) fn is_function(&self, me: usize) -> bool {
+        self.timers.contains(&me) || self.works.contains(&me)
+    }
+
     /// The program of this number.
     pub(crate) fn random(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let mut program = Self {
-            mutexes: rng.usize(1..=3),
-            sems: rng.usize(1..=2),
-            atomics: rng.usize(1..=2),
-            queues: rng.usize(1..=2),
-            threads: Vec::new(),
-            started: 0,
-        };
         // Every operation is dear, and the more so the more threads there are.
         let (threads, length) = [(2, 5), (2, 5), (3, 4), (3, 4), (4, 3)][rng.usize(..5)];
-        let all = [Theme::Mutexes, Theme::Mutexes, Theme::Sems, Theme::Atomics, Theme::Spawning];
-        let all = all.into_iter().chain([Theme::Waiting; 2]);
-        let mut themes = rng.choose_multiple(all, 2);
-        let spawning = themes.iter().any(|theme| matches!(theme, Theme::Spawning));
-        let (threads, length) = if spawning { (2, length.min(4)) } else { (threads, length) };
+        let mut themes = Vec::new();
+        while themes.len() < 2 {
+            let theme = Theme::ALL[rng.usize(..Theme::ALL.len())];
+            if !themes.contains(&theme) {
+                themes.push(theme);
+            }
+        }
+        let about = |theme| usize::from(themes.contains(&theme));
+        let (timers, works) = (about(Theme::Timers), about(Theme::Works) * rng.usize(1..=2));
+        let mut program = Self {
+            mutexes: rng.usize(1..=3),
+            spins: rng.usize(1..=2),
+            sems: rng.usize(1..=2),
+            unfair: rng.usize(1..=2),
+            atomics: rng.usize(1..=2),
+            queues: rng.usize(1..=2),
+            completions: 1,
+            // What nobody has heard of would be a leak.
+            krefs: about(Theme::Counts),
+            tracked: about(Theme::Counts).max(about(Theme::Rcu)).max(about(Theme::Srcu)),
+            modules: about(Theme::Modules),
+            srcus: 1,
+            timers: vec![0; timers],
+            works: vec![0; works],
+            ..Self::default()
+        };
+        let starts = [Theme::Spawning, Theme::Rcu, Theme::Timers, Theme::Works];
+        let starting = starts.iter().any(|theme| themes.contains(theme));
+        let (threads, length) = if starting { (2, length.min(4)) } else { (threads, length) };
         program.started = threads;
         for _ in 0..threads {
             let thread = program.thread(&mut rng, &themes, length);
             program.threads.push(thread);
         }
-        themes.retain(|theme| !matches!(theme, Theme::Spawning));
         program.spawn_the_rest(&mut rng, &themes);
+        program.add_functions(&mut rng, &themes);
         program
     }
 
-    /// Whether somebody looks at a condition again after each wake-up.
-    pub(crate) fn rechecks(&self) -> bool {
-        let rechecks = |instr| matches!(instr, Instr::WaitForAtomic(..) | Instr::WaitForData(..));
-        self.threads.iter().flatten().any(|step| rechecks(step.instr))
+    /// The program of this number with threads that go round for ever, some of which poll, and with
+    /// timers and work that arm and queue themselves again.
+    pub(crate) fn endless(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut themes = Vec::new();
+        while themes.len() < 2 {
+            let theme = Theme::ALL[rng.usize(..Theme::ALL.len())];
+            // What only grows has no finitely many states.
+            let grows = [Theme::Counts, Theme::Modules, Theme::Spawning].contains(&theme);
+            // Nor have two that start each other: the library makes a thread each time.
+            let later = [Theme::Timers, Theme::Works];
+            let start_each_other = |t: &Theme| later.contains(t) && later.contains(&theme);
+            if !grows && !themes.contains(&theme) && !themes.iter().any(start_each_other) {
+                themes.push(theme);
+            }
+        }
+        let about = |theme| usize::from(themes.contains(&theme));
+        let mut program = Self {
+            mutexes: rng.usize(1..=2),
+            spins: rng.usize(1..=2),
+            sems: 1,
+            unfair: 1,
+            atomics: rng.usize(1..=2),
+            queues: 1,
+            completions: 1,
+            srcus: 1,
+            timers: vec![0; about(Theme::Timers)],
+            works: vec![0; about(Theme::Works)],
+            ..Self::default()
+        };
+        program.started = rng.usize(2..=3);
+        let length = 5 - program.started as u32;
+        for _ in 0..program.started {
+            let mut thread = program.round(&mut rng, &themes, length);
+            if rng.u8(..3) > 0 {
+                let first = if rng.bool() { 0 } else { rng.usize(..=thread.len()) };
+                // Each time that nobody waits for the time any more, the library starts a thread.
+                let starts =
+                    |step: &Step| matches!(step.instr, Instr::ModTimer(_) | Instr::QueueWork(_));
+                let round = thread.split_off(first);
+                thread.extend(round.into_iter().filter(|step| !starts(step)));
+                // A round does something that others can see.
+                thread.push(Step::always(Instr::Load(0)));
+                thread.insert(first, Step::always(Instr::Forever));
+                thread.push(Step::always(Instr::Again));
+            }
+            program.threads.push(thread);
+        }
+        for t in 0..program.timers.len() {
+            program.timers[t] = program.threads.len();
+            let mut steps = program.round(&mut rng, &themes, 1);
+            steps.insert(0, Step::always(Instr::Expires(t)));
+            if rng.bool() {
+                steps.push(Step::sometimes(&mut rng, Instr::ModTimer(t)));
+            }
+            steps.push(Step::always(Instr::TimerReturns(t)));
+            program.threads.push(steps);
+        }
+        for w in 0..program.works.len() {
+            program.works[w] = program.threads.len();
+            let mut steps = program.round(&mut rng, &themes, 1);
+            steps.insert(0, Step::always(Instr::WorkBegins(w)));
+            if rng.bool() {
+                steps.push(Step::sometimes(&mut rng, Instr::QueueWork(w)));
+            }
+            steps.push(Step::always(Instr::WorkReturns(w)));
+            program.threads.push(steps);
+        }
+        program
     }
 
-    /// Whether its mutexes can be spinlocks, because nobody ever sleeps.
-    pub(crate) fn spins(&self) -> bool {
-        self.threads.iter().flatten().all(|step| step.instr.spins())
+    /// What can be done again and again without end.
+    fn round(&self, rng: &mut fastrand::Rng, themes: &[Theme], length: u32) -> Vec<Step> {
+        let mut steps = self.thread(rng, themes, length);
+        steps.retain(|step| step.instr.in_rounds());
+        if rng.u8(..3) == 0 {
+            // Who polls gets somewhere before it polls again.
+            let at = rng.usize(..=steps.len());
+            let poll = [Instr::Poll(rng.usize(..self.atomics)), Instr::Load(0)];
+            steps.splice(at..at, poll.map(Step::always));
+        }
+        if rng.u8(..3) == 0 {
+            let at = rng.usize(..=steps.len());
+            let store = Instr::Store(rng.usize(..self.atomics), rng.u64(0..=1));
+            steps.insert(at, Step::sometimes(rng, store));
+        }
+        steps
     }
 
     /// Gives each thread that is to be started a number and something to do.
@@ -211,25 +522,61 @@ impl Program {
         let mut spawned = Vec::new();
         for thread in &mut self.threads {
             let mut mine = None;
-            thread.retain_mut(|step| match &mut step.instr {
-                Instr::Spawn(number) if spawned.len() < CHILDREN.len() => {
-                    *number = self.started + spawned.len();
-                    spawned.push(*number);
-                    mine = Some(*number);
+            thread.retain_mut(|step| match step.instr {
+                Instr::Spawn(_) | Instr::CallRcu(_) if spawned.len() < CHILDREN.len() => {
+                    let number = self.started + spawned.len();
+                    let callback = matches!(step.instr, Instr::CallRcu(_));
+                    spawned.push(callback);
+                    if callback {
+                        step.instr = Instr::CallRcu(number);
+                    } else {
+                        step.instr = Instr::Spawn(number);
+                        mine = Some(number);
+                    }
                     true
                 }
-                Instr::Spawn(_) => false,
-                Instr::Join(number) => {
-                    *number = mine.unwrap_or(0);
+                Instr::Spawn(_) | Instr::CallRcu(_) => false,
+                Instr::Join(_) => {
+                    step.instr = Instr::Join(mine.unwrap_or(0));
                     mine.is_some()
                 }
                 _ => true,
             });
         }
-        for _ in spawned {
-            let thread = self.thread(rng, themes, 2);
+        for callback in spawned {
+            let mut thread = self.function(rng, themes, 2);
+            if callback {
+                let frame = [Instr::GraceBegins, Instr::GraceEnds].map(Step::always);
+                thread.splice(..0, frame);
+            }
             self.threads.push(thread);
         }
+    }
+
+    /// Gives each timer and each work item its function.
+    fn add_functions(&mut self, rng: &mut fastrand::Rng, themes: &[Theme]) {
+        for t in 0..self.timers.len() {
+            self.timers[t] = self.threads.len();
+            let mut steps = self.function(rng, themes, 2);
+            steps.insert(0, Step::always(Instr::Expires(t)));
+            steps.push(Step::always(Instr::TimerReturns(t)));
+            self.threads.push(steps);
+        }
+        for w in 0..self.works.len() {
+            self.works[w] = self.threads.len();
+            let mut steps = self.function(rng, themes, 2);
+            // Work that queues work would go on for ever.
+            steps.retain(|step| !matches!(step.instr, Instr::QueueWork(_)));
+            steps.insert(0, Step::always(Instr::WorkBegins(w)));
+            steps.push(Step::always(Instr::WorkReturns(w)));
+            self.threads.push(steps);
+        }
+    }
+
+    fn function(&self, rng: &mut fastrand::Rng, themes: &[Theme], length: u32) -> Vec<Step> {
+        let mut steps = self.thread(rng, themes, length);
+        steps.retain(|step| step.instr.in_functions());
+        steps
     }
 
     fn thread(&self, rng: &mut fastrand::Rng, themes: &[Theme], length: u32) -> Vec<Step> {
@@ -247,28 +594,36 @@ impl Program {
                 Instr::Release(n) if !taken.is_empty() => drop(taken.remove(n % taken.len())),
                 _ => taken.extend(instr.takes()),
             }
-            let when = match rng.u8(..8) {
-                0 => When::LearntZero,
-                1 => When::LearntOther,
-                _ => When::Always,
-            };
-            steps.push(Step { when, instr });
-            let more = Self::sequel(rng, instr);
-            steps.extend(more.into_iter().map(|instr| Step { when, instr }));
+            let step = Step::sometimes(rng, instr);
+            let when = step.when;
+            steps.push(step);
+            steps.extend(Self::sequel(rng, when, instr));
             budget = budget.saturating_sub(instr.cost());
         }
         steps
     }
 
     /// What mostly comes after `instr`: a look at the data after a lock, a sleep after its
-    /// preparation, a wake-up after a store.
-    fn sequel(rng: &mut fastrand::Rng, instr: Instr) -> Vec<Instr> {
+    /// preparation, a wake-up after a store, a release after the last put.
+    fn sequel(rng: &mut fastrand::Rng, when: When, instr: Instr) -> Vec<Step> {
+        let all = |instrs: &[Instr]| instrs.iter().map(|i| Step { when, instr: *i }).collect();
+        let if_so = |instr| Step { when: When::LearntOther, instr };
         match (instr, rng.u8(..4)) {
-            (Instr::Prepare(queue), 1..) => vec![Instr::Schedule(queue), Instr::Finish(queue)],
-            (Instr::Store(..), 0) => vec![Instr::WakeUp(0)],
-            (Instr::Store(..), 1) => vec![Instr::WakeUpAll(0)],
-            (_, 0 | 1) if instr.takes().is_some() => vec![Instr::Add(rng.u64(1..=2))],
-            (_, 2) if instr.takes().is_some() => vec![Instr::Look],
+            (Instr::Prepare(queue), 1..) => all(&[Instr::Schedule(queue), Instr::Finish(queue)]),
+            (Instr::Store(..), 0) => all(&[Instr::WakeUp(0)]),
+            (Instr::Store(..), 1) => all(&[Instr::WakeUpAll(0)]),
+            (Instr::KrefPut(_), 1..) => vec![if_so(Instr::Free(0))],
+            (Instr::KrefGetUnlessZero(k), 1..) => {
+                vec![if_so(Instr::Use(0)), if_so(Instr::KrefPut(k))]
+            }
+            (Instr::ModuleGet(m), 1..) => {
+                vec![if_so(Instr::ModuleCall(m)), if_so(Instr::ModulePut(m))]
+            }
+            (Instr::ModuleDelete(m), 1..) => vec![if_so(Instr::ModuleFree(m))],
+            (Instr::SrcuSync(_) | Instr::RcuSync, 0..2) => all(&[Instr::Free(0)]),
+            (Instr::SrcuRead(_) | Instr::RcuRead, 0) => all(&[Instr::Use(0)]),
+            (_, 0 | 1) if instr.takes().is_some() => all(&[Instr::Add(rng.u64(1..=2))]),
+            (_, 2) if instr.takes().is_some() => all(&[Instr::Look]),
             _ => Vec::new(),
         }
     }
@@ -278,20 +633,33 @@ impl Program {
         let sem = rng.usize(..self.sems);
         let atomic = rng.usize(..self.atomics);
         let queue = rng.usize(..self.queues);
+        let release = Instr::Release(rng.usize(..3));
         match theme {
-            Theme::Mutexes => match rng.u8(..12) {
-                0..4 => Instr::Lock(mutex),
-                4 => Instr::RawLock(mutex),
-                5 => Instr::LockInterruptible(mutex),
-                6..9 => Instr::TryLock(mutex),
-                _ => Instr::Release(rng.usize(..3)),
+            Theme::Mutexes => match rng.u8(..16) {
+                0..6 => Instr::Lock(mutex),
+                6 => Instr::RawLock(mutex),
+                7 => Instr::LockInterruptible(mutex),
+                8..12 => Instr::TryLock(mutex),
+                12 if rng.bool() => Instr::RawUnlock(mutex),
+                _ => release,
+            },
+            Theme::Spins => match (rng.u8(..12), rng.usize(..self.spins)) {
+                (0..6, spin) => Instr::Spin(spin),
+                (6..8, spin) => Instr::TrySpin(spin),
+                (8, _) => Instr::MightSleep,
+                _ => release,
             },
             Theme::Sems => match rng.u8(..12) {
                 0..4 => Instr::DownRead(sem),
                 4..7 => Instr::DownWrite(sem),
                 7 => Instr::TryDownRead(sem),
                 8 => Instr::TryDownWrite(sem),
-                _ => Instr::Release(rng.usize(..3)),
+                _ => release,
+            },
+            Theme::Unfair => match (rng.u8(..10), rng.usize(..self.unfair)) {
+                (0..4, sem) => Instr::UnfairRead(sem),
+                (4..7, sem) => Instr::UnfairWrite(sem),
+                _ => release,
             },
             Theme::Atomics => match rng.u8(..6) {
                 0 | 1 => Instr::Load(atomic),
@@ -309,6 +677,55 @@ impl Program {
                 7..10 => Instr::Store(atomic, 1),
                 10 => Instr::WakeUp(queue),
                 _ => Instr::WakeUpAll(queue),
+            },
+            Theme::Completions => match rng.u8(..8) {
+                0..3 => Instr::WaitForCompletion(0),
+                3 => Instr::TryWaitForCompletion(0),
+                4..7 => Instr::Complete(0),
+                _ => Instr::CompleteAll(0),
+            },
+            Theme::Counts => match rng.u8(..8) {
+                0..2 => Instr::KrefPut(0),
+                2 => Instr::KrefGet(0),
+                3..6 => Instr::KrefGetUnlessZero(0),
+                6 => Instr::Use(0),
+                _ => Instr::Free(0),
+            },
+            Theme::Modules => match rng.u8(..8) {
+                0..4 => Instr::ModuleGet(0),
+                4..6 => Instr::ModuleDelete(0),
+                6 => Instr::ModulePut(0),
+                _ => Instr::ModuleCall(0),
+            },
+            Theme::Srcu => match rng.u8(..12) {
+                0..4 => Instr::SrcuRead(0),
+                4..7 => Instr::SrcuSync(0),
+                7 => Instr::Use(0),
+                8 => Instr::Free(0),
+                _ => release,
+            },
+            Theme::Rcu => match rng.u8(..14) {
+                0..5 => Instr::RcuRead,
+                5 => Instr::RcuSync,
+                6..8 => Instr::CallRcu(0),
+                8 => Instr::Use(0),
+                9 => Instr::Free(0),
+                _ => release,
+            },
+            Theme::Timers => match rng.u8(..8) {
+                0..4 => Instr::ModTimer(0),
+                4 => Instr::DelTimer(0),
+                _ => Instr::DelTimerSync(0),
+            },
+            Theme::Works => match (rng.u8(..8), rng.usize(..self.works.len())) {
+                (0..4, work) => Instr::QueueWork(work),
+                (4..6, work) => Instr::FlushWork(work),
+                (_, work) => Instr::CancelWork(work),
+            },
+            Theme::Cpus => match rng.u8(..3) {
+                0 => Instr::ThisCpu,
+                1 => Instr::StoreLearnt(atomic),
+                _ => Instr::Load(atomic),
             },
             // Which thread that is comes later.
             Theme::Spawning => match rng.u8(..5) {
@@ -328,6 +745,14 @@ pub(crate) struct Outcome {
     pub(crate) finals: BTreeSet<Final>,
     /// Every deadlock, as the classes on its shortest cycle of waits.
     pub(crate) deadlocks: BTreeSet<Vec<String>>,
+    /// Every other violation, in the words of the library.
+    pub(crate) violations: BTreeSet<String>,
+}
+
+impl Outcome {
+    pub(crate) fn is_refuted(&self) -> bool {
+        !self.deadlocks.is_empty() || !self.violations.is_empty()
+    }
 }
 
 /// Everything there is to see when every thread has ended.
@@ -335,7 +760,9 @@ pub(crate) struct Outcome {
 pub(crate) struct Final {
     pub(crate) logs: Vec<Vec<u64>>,
     pub(crate) mutexes: Vec<u64>,
+    pub(crate) spins: Vec<u64>,
     pub(crate) sems: Vec<u64>,
+    pub(crate) unfair: Vec<u64>,
     pub(crate) atomics: Vec<u64>,
 }
 
@@ -343,4 +770,14 @@ pub(crate) const MUTEXES: [&str; 3] = ["M0", "M1", "M2"];
 pub(crate) const SEMS: [&str; 2] = ["S0", "S1"];
 pub(crate) const ATOMICS: [&str; 3] = ["A0", "A1", "A2"];
 pub(crate) const QUEUES: [&str; 2] = ["Q0", "Q1"];
+pub(crate) const SPINS: [&str; 2] = ["P0", "P1"];
+pub(crate) const UNFAIR: [&str; 2] = ["U0", "U1"];
+pub(crate) const COMPLETIONS: [&str; 1] = ["D0"];
+pub(crate) const KREFS: [&str; 1] = ["K0"];
+pub(crate) const TRACKED: [&str; 1] = ["X0"];
+pub(crate) const MODULES: [&str; 1] = ["mod"];
+pub(crate) const SRCUS: [&str; 1] = ["R0"];
+pub(crate) const RCU: &str = "rcu";
+pub(crate) const TIMERS: [&str; 1] = ["t0"];
+pub(crate) const WORKS: [&str; 2] = ["w0", "w1"];
 pub(crate) const CHILDREN: [&str; 2] = ["C0", "C1"];

@@ -10,9 +10,12 @@ use std::collections::HashSet;
 use super::program::{Instr, Program};
 use super::reference::{Held, Phase, State};
 
-/// The number of traces, if there are not more prefixes than so many. A thread wakes spuriously
+/// The number of traces of a program that keeps to locks, atomics, queues and threads, if there are not more prefixes than so many. A thread wakes spuriously
 /// at most once.
 pub(crate) fn count(program: &Program, prefixes: usize) -> Option<u64> {
+    if program.threads.iter().flatten().any(|step| !is_event(step.instr)) {
+        return None;
+    }
     let mut traces = 0;
     let mut seen = HashSet::new();
     let mut to_do = vec![Prefix { states: vec![State::new(program)], events: Vec::new() }];
@@ -60,9 +63,15 @@ struct Event {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Object {
     Mutex(usize),
+    Spin(usize),
     Sem(usize),
     Atomic(usize),
     Queue(usize),
+    Completion(usize),
+    Kref(usize),
+    Tracked(usize),
+    Module(usize),
+    Cpus,
     Thread(usize),
 }
 
@@ -179,14 +188,21 @@ fn event(program: &Program, before: &State, after: &State, me: usize, luck: bool
             (Object::Mutex(m), Writes)
         }
         (Instr::TryLock(m), _) => (Object::Mutex(m), learnt),
+        (Instr::Spin(p), _) => (Object::Spin(p), Writes),
+        (Instr::TrySpin(p), _) => (Object::Spin(p), learnt),
         (Instr::DownRead(s) | Instr::DownWrite(s), _) => (Object::Sem(s), down),
         (Instr::TryDownRead(s) | Instr::TryDownWrite(s), _) => (Object::Sem(s), learnt),
         (Instr::Release(n), _) => match thread.held[n % thread.held.len()] {
             Held::Mutex(m) | Held::Raw(m) => (Object::Mutex(m), Writes),
             Held::Read(s) | Held::Write(s) => (Object::Sem(s), Writes),
+            Held::Spin(p) => (Object::Spin(p), Writes),
+            other => unreachable!("{other:?} is not counted"),
         },
         (Instr::Load(a), _) => (Object::Atomic(a), Reads),
-        (Instr::FetchAdd(a, _) | Instr::CompareExchange(a, ..), _) => (Object::Atomic(a), Writes),
+        (Instr::FetchAdd(a, _), _) => (Object::Atomic(a), Writes),
+        (Instr::CompareExchange(a, current, _), _) => {
+            (Object::Atomic(a), if_got(before.atomics[a] == current))
+        }
         (Instr::Store(a, _) | Instr::StoreLearnt(a), _) => (Object::Atomic(a), Writes),
         (Instr::WaitForAtomic(_, a), Phase::Check) => (Object::Atomic(a), Reads),
         (Instr::WaitForData(_, m), Phase::Check | Phase::Unlock) => (Object::Mutex(m), Writes),
@@ -198,8 +214,72 @@ fn event(program: &Program, before: &State, after: &State, me: usize, luck: bool
         (Instr::Prepare(q) | Instr::Finish(q), _) => (Object::Queue(q), Writes),
         (Instr::WakeUp(q) | Instr::WakeUpAll(q), _) => (Object::Queue(q), Writes),
         (Instr::Join(child), _) => (Object::Thread(child), Follows),
-        (Instr::Look | Instr::Add(_) | Instr::Spawn(_), _) => unreachable!("{instr:?} is no event"),
+        (Instr::Complete(c) | Instr::CompleteAll(c), _) => (Object::Completion(c), Writes),
+        (Instr::WaitForCompletion(c) | Instr::TryWaitForCompletion(c), _) => {
+            let takes = before.completions[c].is_some_and(|times| times > 0);
+            (Object::Completion(c), if_got(takes))
+        }
+        (Instr::KrefGet(k) | Instr::KrefGetUnlessZero(k) | Instr::KrefPut(k), _) => {
+            (Object::Kref(k), Writes)
+        }
+        (Instr::Use(x), _) => (Object::Tracked(x), Reads),
+        (Instr::Free(x), _) => (Object::Tracked(x), Writes),
+        (Instr::ModuleCall(m), _) => (Object::Module(m), Reads),
+        (Instr::ModuleGet(m) | Instr::ModulePut(m), _) => (Object::Module(m), Writes),
+        (Instr::ModuleDelete(m) | Instr::ModuleFree(m), _) => (Object::Module(m), Writes),
+        (Instr::ThisCpu, _) => (Object::Cpus, Writes),
+        (instr, _) => unreachable!("{instr:?} is no event"),
     };
     let starts = after.started.len() > before.started.len();
     Event { thread: me, object, access, luck, starts, before: Vec::new() }
+}
+
+/// Whether it is known here what it depends on. Whoever looks at a condition again wakes for no reason
+/// here whenever it can, and in the library where something comes of it.
+fn is_event(instr: Instr) -> bool {
+    use Instr::*;
+    matches!(
+        instr,
+        Lock(_)
+            | RawLock(_)
+            | LockInterruptible(_)
+            | TryLock(_)
+            | Spin(_)
+            | TrySpin(_)
+            | DownRead(_)
+            | DownWrite(_)
+            | TryDownRead(_)
+            | TryDownWrite(_)
+            | Release(_)
+            | Look
+            | Add(_)
+            | Load(_)
+            | FetchAdd(..)
+            | CompareExchange(..)
+            | Store(..)
+            | StoreLearnt(_)
+            | Prepare(_)
+            | Schedule(_)
+            | Finish(_)
+            | WakeUp(_)
+            | WakeUpAll(_)
+            | Complete(_)
+            | CompleteAll(_)
+            | WaitForCompletion(_)
+            | TryWaitForCompletion(_)
+            | KrefGet(_)
+            | KrefGetUnlessZero(_)
+            | KrefPut(_)
+            | Use(_)
+            | Free(_)
+            | ModuleGet(_)
+            | ModulePut(_)
+            | ModuleDelete(_)
+            | ModuleFree(_)
+            | ModuleCall(_)
+            | ThisCpu
+            | MightSleep
+            | Spawn(_)
+            | Join(_)
+    )
 }

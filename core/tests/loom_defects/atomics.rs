@@ -164,3 +164,31 @@ fn sequential_consistency_is_not_modelled() {
         .proved();
     selvedge_on_loom_agrees_with(&scenario);
 }
+
+/// tokio-rs/loom#254, #389 and #391: beside a plain store an exchange is not one step. It may see what
+/// was there before the store and yet be last. Our atomics are one step; of our weak ones the engine
+/// says that what is found by such a pair decides nothing (`engines/weak.rs`).
+#[test]
+fn an_exchange_beside_a_store_is_two_steps() {
+    let model = |exchange: fn(&AtomicUsize) -> usize| {
+        move || {
+            let word = Arc::new(AtomicUsize::new(0));
+            let shared = Arc::clone(&word);
+            let t = thread::spawn(move || shared.store(10, SeqCst));
+            let seen = exchange(&word);
+            t.join().unwrap();
+            assert!((seen, word.load(SeqCst)) != (0, 1), "the store is lost");
+        }
+    };
+    let lost = Err("the store is lost".to_owned());
+    assert_eq!(check(&unbounded(), model(|word| word.swap(1, SeqCst))), lost);
+    assert_eq!(check(&unbounded(), model(|word| word.fetch_add(1, SeqCst))), lost);
+    let scenario = Scenario::builder("exchange", || sync::Atomic::new("word", 0))
+        .thread("stores", |word| word.store(10))
+        .thread("exchanges", |word| {
+            let seen = word.swap(1);
+            assert!((seen, word.load()) != (0, 0), "lost");
+        })
+        .proved();
+    selvedge_on_loom_agrees_with(&scenario);
+}

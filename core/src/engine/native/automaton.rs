@@ -16,7 +16,7 @@ use crate::closed::{Threads, Waits, bit, blockers};
 use crate::explore::{CameRound, Choice, Enabled};
 use crate::machine::{Fault, Machine, Ready};
 use crate::mix::mix;
-use crate::op::{ObjectId, Op, OpKind, ThreadId};
+use crate::op::{ObjectId, Op, ThreadId};
 use crate::violation::ViolationKind;
 
 use super::intern::History;
@@ -485,28 +485,13 @@ impl Automaton {
     }
 
     /// Whether an execution may have no end: a thread comes back to where it was. A thread that does
-    /// so by sleeping needs one that wakes it and comes back as well.
+    /// so by sleeping may need nobody to wake it: whoever has not prepared to wait does not sleep.
     pub(super) fn may_be_endless(&self) -> bool {
-        let on_cycles = self.on_cycles(|_| true);
-        let kind = |op: Option<(ObjectId, Op)>| op.map(|(_, op)| op.kind);
-        let sleeps = |thread: &ThreadState| kind(thread.next.pending) == Some(OpKind::Sleep);
-        let queues: Vec<ObjectId> = on_cycles
-            .iter()
-            .map(|thread| &self.threads[*thread])
-            .filter(|thread| sleeps(thread))
-            .filter_map(|thread| thread.next.pending.map(|(queue, _)| queue))
-            .collect();
-        let wakes = |thread: &usize| {
-            let waits = [OpKind::PrepareToWait, OpKind::Sleep, OpKind::FinishWait];
-            let pending = self.threads[*thread].next.pending;
-            pending.is_some_and(|(queue, op)| queues.contains(&queue) && !waits.contains(&op.kind))
-        };
-        on_cycles.iter().any(wakes) || !self.on_cycles(|thread| !sleeps(thread)).is_empty()
+        !self.on_cycles().is_empty()
     }
 
-    /// The states of threads that lie on a cycle, or between two, of the steps that are taken from
-    /// those that `count`.
-    fn on_cycles(&self, count: impl Fn(&ThreadState) -> bool) -> Vec<usize> {
+    /// The states of threads that lie on a cycle of steps, or between two.
+    fn on_cycles(&self) -> Vec<usize> {
         let mut after = vec![Vec::new(); self.threads.len()];
         let mut before = vec![Vec::new(); self.threads.len()];
         let mut lead_to = |from: usize, outcome: &u32| {
@@ -520,7 +505,6 @@ impl Automaton {
                 continue;
             };
             match known {
-                _ if !count(&self.threads[from]) => {}
                 Known::Always(outcome) => lead_to(from, outcome),
                 Known::ByShape(maker) => {
                     let outcomes = self.makers[*maker as usize].values();

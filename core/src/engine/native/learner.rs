@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::explore::Schedule;
+use crate::explore::{Choice, Schedule};
 
 use super::automaton::{Automaton, Diverged, Missing, State};
 use super::{DIVERGED, Exploration};
@@ -70,12 +70,21 @@ impl Learner {
             Missing::Setting(object, value) => {
                 self.learn_entry(Entry::Setting(object, value), exploration)
             }
+            // Another state that was found wanting at the same time may have taught it already. Then
+            // the path leads beyond it.
+            Missing::Step(thread, way) if self.knows(state, Choice { thread, way }) => Ok(()),
             Missing::Step(thread, way) => {
                 let (me, object) = self.automaton.meeting_of(state, thread);
                 self.learn_entry(Entry::Run(path(&self.automaton).then(thread, way)), exploration)?;
                 self.learn_entry(Entry::Meeting(me, object), exploration)
             }
         }
+    }
+
+    /// Whether the step has been seen, if not all that it leads to.
+    fn knows(&self, state: &State, choice: Choice) -> bool {
+        let step = self.automaton.step(state, choice, &mut Vec::new());
+        !matches!(step, Err(Missing::Step(thread, way)) if (Choice { thread, way }) == choice)
     }
 
     fn learn_entry(

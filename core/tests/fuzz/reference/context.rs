@@ -1,0 +1,65 @@
+//! Who may not sleep, and does.
+//!
+//! Documentation/kernel-hacking/hacking.rst and include/linux/kernel.h, might_sleep(): with a
+//! spinlock held, in a read section of RCU, and where softirqs run (timers, callbacks of RCU).
+
+use super::super::program::{
+    CHILDREN, COMPLETIONS, Instr, MUTEXES, Program, QUEUES, RCU, SEMS, SPINS, SRCUS, Step, TIMERS,
+    UNFAIR, WORKS,
+};
+use super::locks::Held;
+use super::{Phase, State};
+
+impl State {
+    /// Ends everything if thread `me` has come to where it may sleep, and may not.
+    pub(super) fn look_who_may_not_sleep(&mut self, program: &Program, me: usize) {
+        if self.violation.is_some() || self.threads[me].phase == Phase::Queued {
+            return;
+        }
+        let phase = self.threads[me].phase;
+        let sleeps = match self.next(program, me) {
+            // mutex_lock, down_read, down_write, wait_for_completion, synchronize_rcu, flush_work
+            // and so on begin with might_sleep().
+            Some(Instr::Lock(m) | Instr::RawLock(m) | Instr::LockInterruptible(m)) => MUTEXES[m],
+            Some(Instr::DownRead(s) | Instr::DownWrite(s)) => SEMS[s],
+            Some(Instr::UnfairRead(u) | Instr::UnfairWrite(u)) => UNFAIR[u],
+            Some(Instr::WaitForCompletion(c)) => COMPLETIONS[c],
+            Some(Instr::SrcuSync(s)) => SRCUS[s],
+            Some(Instr::RcuSync) => RCU,
+            Some(Instr::FlushWork(w) | Instr::CancelWork(w)) => WORKS[w],
+            Some(Instr::Join(child)) => CHILDREN[child - program.started],
+            Some(Instr::WaitForData(_, m)) if phase == Phase::Check => MUTEXES[m],
+            // "scheduling while atomic".
+            Some(Instr::Schedule(q)) => QUEUES[q],
+            Some(Instr::WaitForAtomic(q, _) | Instr::WaitForData(q, _))
+                if phase == Phase::Sleep =>
+            {
+                QUEUES[q]
+            }
+            _ => return,
+        };
+        self.forbids(me, sleeps, &program.threads[me]);
+    }
+
+    /// Ends everything if thread `me`, which does `steps`, may not sleep here; `what` may.
+    pub(super) fn forbids(&mut self, me: usize, what: &str, steps: &[Step]) {
+        if let Some(holds) = self.atomic(me, steps) {
+            self.violate(format!("sleep-in-atomic({what}, {holds})"));
+        }
+    }
+
+    /// What forbids thread `me` to sleep, the last that does.
+    fn atomic(&self, me: usize, steps: &[Step]) -> Option<&'static str> {
+        let taken = self.threads[me].held.iter().rev().find_map(|held| match held {
+            Held::Spin(p) => Some(SPINS[*p]),
+            Held::Rcu => Some(RCU),
+            _ => None,
+        });
+        let begun = |step: &Step| match step.instr {
+            Instr::Expires(t) => Some(TIMERS[t]),
+            Instr::GraceEnds => Some(RCU),
+            _ => None,
+        };
+        taken.or_else(|| steps[..self.threads[me].at].iter().find_map(begun))
+    }
+}

@@ -1,0 +1,209 @@
+//! Mutexes, spinlocks and semaphores.
+
+use std::collections::BTreeMap;
+
+use super::super::program::{Instr, MUTEXES};
+use super::{Done, Phase, State};
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(in super::super) enum Held {
+    Mutex(usize),
+    Raw(usize),
+    Spin(usize),
+    Read(usize),
+    Write(usize),
+    UnfairRead(usize),
+    UnfairWrite(usize),
+    /// A section of `srcu`, by the domain and a number of its own.
+    Srcu(usize, usize),
+    Rcu,
+}
+
+/// A mutex, or a spinlock.
+#[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
+pub(in super::super) struct Mutex {
+    pub(in super::super) owner: Option<usize>,
+    pub(super) value: u64,
+}
+
+/// A semaphore.
+#[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
+pub(in super::super) struct Sem {
+    pub(super) writer: Option<usize>,
+    /// How often each thread has it for reading.
+    pub(super) readers: BTreeMap<usize, u32>,
+    /// Who waits, the longest first, and whether it wants to write. Nobody queues for one that
+    /// favours its readers.
+    pub(super) queue: Vec<(usize, bool)>,
+    pub(super) value: u64,
+}
+
+impl Sem {
+    /// Whether somebody with the first `ahead` of the queue before it gets the semaphore.
+    ///
+    /// kernel/locking/rwsem.c, rwsem_mark_wake: the queue is served in its order, a writer at the
+    /// front keeps readers behind it, and readers at the front are woken together.
+    fn free(&self, writes: bool, ahead: usize) -> bool {
+        let writer_ahead = self.queue[..ahead].iter().any(|(_, writes)| *writes);
+        let shared = self.writer.is_none() && !writer_ahead;
+        if writes { shared && self.readers.is_empty() && ahead == 0 } else { shared }
+    }
+
+    /// Whether `me`, if it is in the queue, can take what it waits for.
+    pub(in super::super) fn granted(&self, me: usize) -> Option<bool> {
+        let ahead = self.queue.iter().position(|(waiter, _)| *waiter == me)?;
+        Some(self.free(self.queue[ahead].1, ahead))
+    }
+
+    fn grant(&mut self, me: usize, writes: bool) {
+        if writes {
+            self.writer = Some(me);
+        } else {
+            *self.readers.entry(me).or_default() += 1;
+        }
+    }
+
+    fn up_read(&mut self, me: usize) {
+        let count = self.readers.get_mut(&me).expect("a reader");
+        *count -= 1;
+        if *count == 0 {
+            self.readers.remove(&me);
+        }
+    }
+}
+
+impl State {
+    /// What an operation on a lock comes to, if it is one: `Some(None)` is a wait.
+    pub(super) fn locks(&mut self, me: usize, instr: Instr) -> Option<Option<Done>> {
+        let log = |state: &mut Self, got| state.threads[me].log.push(u64::from(got));
+        let got = match instr {
+            Instr::Lock(m) => self.lock(me, Held::Mutex(m)),
+            Instr::RawLock(m) => self.lock(me, Held::Raw(m)),
+            Instr::Spin(p) => self.lock(me, Held::Spin(p)),
+            Instr::LockInterruptible(m) => {
+                let got = self.lock(me, Held::Mutex(m));
+                if got.is_some() {
+                    log(self, true);
+                }
+                got
+            }
+            Instr::TryLock(m) => {
+                let got = self.lock(me, Held::Mutex(m)).is_some();
+                log(self, got);
+                Some(())
+            }
+            Instr::TrySpin(p) => {
+                let got = self.lock(me, Held::Spin(p)).is_some();
+                log(self, got);
+                Some(())
+            }
+            Instr::RawUnlock(m) => {
+                self.raw_unlock(me, m);
+                Some(())
+            }
+            Instr::DownRead(s) => return Some(self.down(me, s, false)),
+            Instr::DownWrite(s) => return Some(self.down(me, s, true)),
+            Instr::TryDownRead(s) => {
+                self.try_down(me, s, false);
+                Some(())
+            }
+            Instr::TryDownWrite(s) => {
+                self.try_down(me, s, true);
+                Some(())
+            }
+            Instr::UnfairRead(u) => self.unfair_down(me, u, false),
+            Instr::UnfairWrite(u) => self.unfair_down(me, u, true),
+            _ => return None,
+        };
+        Some(got.map(|()| Done::Next))
+    }
+
+    /// Documentation/locking/mutex-design.rst: "Only one task can hold the mutex at a time".
+    fn lock(&mut self, me: usize, held: Held) -> Option<()> {
+        let lock = match held {
+            Held::Mutex(m) | Held::Raw(m) => &mut self.mutexes[m],
+            Held::Spin(p) => &mut self.spins[p],
+            other => unreachable!("{other:?} has no owner"),
+        };
+        if lock.owner.is_some() {
+            return None;
+        }
+        lock.owner = Some(me);
+        self.threads[me].held.push(held);
+        Some(())
+    }
+
+    /// Documentation/locking/mutex-design.rst: "Only the owner can unlock the mutex".
+    fn raw_unlock(&mut self, me: usize, m: usize) {
+        if self.mutexes[m].owner != Some(me) {
+            return self.violate(format!("unlock-by-non-owner({})", MUTEXES[m]));
+        }
+        self.mutexes[m].owner = None;
+        let place = self.threads[me].held.iter().position(|held| *held == Held::Raw(m));
+        self.threads[me].held.remove(place.expect("it has a guard, or is the owner without"));
+    }
+
+    fn down(&mut self, me: usize, s: usize, writes: bool) -> Option<Done> {
+        let sem = &mut self.sems[s];
+        let queued = self.threads[me].phase == Phase::Queued;
+        let ahead = if queued {
+            sem.queue.iter().position(|(waiter, _)| *waiter == me)?
+        } else {
+            sem.queue.len()
+        };
+        match (sem.free(writes, ahead), queued) {
+            (false, true) => return None,
+            (false, false) => {
+                sem.queue.push((me, writes));
+                return Some(Done::More(Phase::Queued));
+            }
+            (true, true) => drop(sem.queue.remove(ahead)),
+            (true, false) => {}
+        }
+        sem.grant(me, writes);
+        self.threads[me].held.push(if writes { Held::Write(s) } else { Held::Read(s) });
+        Some(Done::Next)
+    }
+
+    fn try_down(&mut self, me: usize, s: usize, writes: bool) {
+        let sem = &mut self.sems[s];
+        let free = sem.free(writes, sem.queue.len());
+        if free {
+            sem.grant(me, writes);
+            self.threads[me].held.push(if writes { Held::Write(s) } else { Held::Read(s) });
+        }
+        self.threads[me].log.push(u64::from(free));
+    }
+
+    /// The kernel has no such semaphore; a textbook's readers-writers lock with readers' preference.
+    fn unfair_down(&mut self, me: usize, u: usize, writes: bool) -> Option<()> {
+        let sem = &mut self.unfair[u];
+        if sem.writer.is_some() || (writes && !sem.readers.is_empty()) {
+            return None;
+        }
+        sem.grant(me, writes);
+        let held = if writes { Held::UnfairWrite(u) } else { Held::UnfairRead(u) };
+        self.threads[me].held.push(held);
+        Some(())
+    }
+
+    pub(super) fn release(&mut self, me: usize, n: usize) {
+        let from = self.threads[me].round.map_or(0, |(_, held)| held);
+        let held = &mut self.threads[me].held;
+        let mut place = from + n % (held.len() - from);
+        if held[place] == Held::Rcu {
+            // `rcu_read_unlock` says nothing of which section it ends: the innermost.
+            place = held.iter().rposition(|held| *held == Held::Rcu).expect("this one at least");
+        }
+        match held.remove(place) {
+            Held::Mutex(m) | Held::Raw(m) => self.mutexes[m].owner = None,
+            Held::Spin(p) => self.spins[p].owner = None,
+            Held::Read(s) => self.sems[s].up_read(me),
+            Held::Write(s) => self.sems[s].writer = None,
+            Held::UnfairRead(u) => self.unfair[u].up_read(me),
+            Held::UnfairWrite(u) => self.unfair[u].writer = None,
+            Held::Srcu(s, section) => self.srcus[s].end(me, section),
+            Held::Rcu => self.rcu.end(me, 0),
+        }
+    }
+}
