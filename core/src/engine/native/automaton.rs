@@ -16,7 +16,7 @@ use crate::closed::{Threads, Waits, bit, blockers};
 use crate::explore::{CameRound, Choice, Enabled};
 use crate::machine::{Fault, Machine, Ready};
 use crate::mix::mix;
-use crate::op::{ObjectId, Op, ThreadId};
+use crate::op::{ObjectId, Op, OpKind, RECHECKS, ThreadId};
 use crate::violation::ViolationKind;
 
 use super::intern::History;
@@ -485,13 +485,25 @@ impl Automaton {
     }
 
     /// Whether an execution may have no end: a thread comes back to where it was. A thread that does
-    /// so by sleeping may need nobody to wake it: whoever has not prepared to wait does not sleep.
+    /// so by a sleep of `wait_event`, before which it has prepared to wait, needs one that wakes it
+    /// and comes back as well.
     pub(super) fn may_be_endless(&self) -> bool {
-        !self.on_cycles().is_empty()
+        let pending = |thread: usize| self.threads[thread].next.pending;
+        let rechecks = |(_, op): &(ObjectId, Op)| op.kind == OpKind::Sleep && op.b == RECHECKS;
+        let on_cycles = self.on_cycles(|_| true);
+        let pending_on_cycles = || on_cycles.iter().filter_map(|thread| pending(*thread));
+        let queues: Vec<ObjectId> =
+            pending_on_cycles().filter(rechecks).map(|(queue, _)| queue).collect();
+        let wakes = |(queue, op): (ObjectId, Op)| {
+            let waits = op.kind == OpKind::PrepareToWait || rechecks(&(queue, op));
+            queues.contains(&queue) && !waits
+        };
+        let sleeps = |thread| pending(thread).is_some_and(|pending| rechecks(&pending));
+        pending_on_cycles().any(wakes) || !self.on_cycles(|thread| !sleeps(thread)).is_empty()
     }
 
-    /// The states of threads that lie on a cycle of steps, or between two.
-    fn on_cycles(&self) -> Vec<usize> {
+    /// The states of threads that lie on a cycle of steps from those that `count`, or between two.
+    fn on_cycles(&self, count: impl Fn(usize) -> bool) -> Vec<usize> {
         let mut after = vec![Vec::new(); self.threads.len()];
         let mut before = vec![Vec::new(); self.threads.len()];
         let mut lead_to = |from: usize, outcome: &u32| {
@@ -505,6 +517,7 @@ impl Automaton {
                 continue;
             };
             match known {
+                _ if !count(from) => {}
                 Known::Always(outcome) => lead_to(from, outcome),
                 Known::ByShape(maker) => {
                     let outcomes = self.makers[*maker as usize].values();
