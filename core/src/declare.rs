@@ -7,46 +7,18 @@ use std::panic::Location;
 use crate::object::{Place, unwinding};
 use crate::runtime::{self, Runtime};
 
-/// Declares that the running thread carries nothing over from what it has done so far: what it
-/// does next depends on this place in the program, and on how often the thread has forgotten
-/// before, but on nothing it has learnt.
-///
-/// It belongs between two system calls of one thread. Otherwise an engine that compares states
-/// tells them apart by everything that came before, and has more of them by a factor for each
-/// call. A proof rests on its being true. If a thread does carry something over, the engine may notice
-/// that its operations differ, and need not.
-///
-/// ```
-/// use selvedge_core::sync::Mutex;
-/// use selvedge_core::{Engine, Scenario, Verdict, forget};
-///
-/// let states = |forgets: bool| {
-///     let store = move |mask: &Mutex<u32>| {
-///         for bit in 0..4 {
-///             *mask.lock() ^= 1 << bit;
-///             if forgets {
-///                 forget();
-///             }
-///         }
-///     };
-///     let scenario = Scenario::builder("example/forget", || Mutex::new("mask", 0))
-///         .thread("T1", store)
-///         .thread("T2", store)
-///         .proved();
-///     scenario.verify(Engine::Native).certificate.states.unwrap()
-/// };
-/// assert!(states(true) < states(false));
-/// ```
-#[track_caller]
-pub fn forget() {
+/// One of several calls of the running thread has returned; the next one begins anew.
+pub(crate) fn call_returns() {
     match runtime::current() {
-        Runtime::Native(execution) => execution.note_forgets(),
-        _ => runtime::host().into_iter().for_each(|host| host.note_forgets()),
+        Runtime::Native(execution) => execution.note_calls(),
+        _ => runtime::host().into_iter().for_each(|host| host.note_calls()),
     }
     begin_anew();
 }
 
-/// As [`forget`], for a thread of the library's own, of which nobody need be told.
+/// Declares that the running thread carries nothing over from what it has done so far: what it does
+/// next depends on this place in the program, and on how often it has begun anew, but on nothing
+/// that it has learnt.
 #[track_caller]
 pub(crate) fn begin_anew() {
     if let Runtime::Native(execution) = runtime::current() {

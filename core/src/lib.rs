@@ -146,11 +146,11 @@ mod violation;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use claim::{Claim, Expected, Outcome};
 pub use data::{Opaque, Value};
-pub use declare::{Function, forever, forget, function, invariant_broken, might_sleep, poll};
+pub use declare::{Function, forever, function, invariant_broken, might_sleep, poll};
 pub use engine::{Engine, Limits, Listener, Progress, ReplayError, Search, UnknownName};
 pub use explore::{Schedule, ScheduleError, Shard, ShardError};
 pub use observe::{Site, Step, Trace};
-pub use scenario::{Scenario, ScenarioBuilder};
+pub use scenario::{Calls, Scenario, ScenarioBuilder};
 pub use verdict::{Certificate, Counterexample, Part, Prediction, Report, Settled, Verdict};
 pub use violation::{Violation, ViolationKind, Wait};
 

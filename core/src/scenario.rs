@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::claim::{Claim, Expected};
+use crate::declare;
 use crate::engine::Engine;
 use crate::violation::{ViolationKind, sorted_classes};
 
@@ -183,6 +184,24 @@ pub struct ScenarioBuilder<W> {
     nobody_starves: bool,
 }
 
+/// What a thread calls, in order: see [`ScenarioBuilder::calls`].
+#[must_use = "the calls are those of a thread: `.calls(name, |calls| calls.then(..))`"]
+pub struct Calls<W>(Vec<Action<W>>);
+
+impl<W> Calls<W> {
+    /// Adds a call, which begins when the one before has returned.
+    pub fn then(mut self, call: impl Fn(&W) + Send + Sync + 'static) -> Self {
+        self.0.push(Arc::new(call));
+        self
+    }
+}
+
+impl<W> fmt::Debug for Calls<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Calls").field(&self.0.len()).finish()
+    }
+}
+
 impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
     /// One line: what the scenario shows.
     pub fn about(mut self, about: impl Into<String>) -> Self {
@@ -201,6 +220,38 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
     pub fn thread(mut self, name: &str, body: impl Fn(&W) + Send + Sync + 'static) -> Self {
         self.threads.push((name.into(), Arc::new(body)));
         self
+    }
+
+    /// Adds a thread that makes one call after the other and carries nothing over: an administrator who
+    /// writes to several files, a CPU that unmaps one page and then another.
+    ///
+    /// A thread's state is what it has been told, so a thread that makes many calls has one for
+    /// everything that came before. Here each call begins with nothing, and there are fewer states by
+    /// a factor for each call. The calls are made before any execution, so there is nowhere to keep
+    /// what one has learnt for the next but in the world, where the search sees it.
+    ///
+    /// ```
+    /// use selvedge_core::sync::Mutex;
+    /// use selvedge_core::{Engine, Scenario};
+    ///
+    /// let scenario = || Scenario::builder("example/calls", || Mutex::new("mask", 0));
+    /// let store = |bit: u32| move |mask: &Mutex<u32>| *mask.lock() ^= 1 << bit;
+    /// let all = move |mask: &Mutex<u32>| (0..4).for_each(|bit| store(bit)(mask));
+    /// let at_once = scenario().thread("T1", all).thread("T2", all).proved();
+    /// let apart = ["T1", "T2"].into_iter().fold(scenario(), |scenario, name| {
+    ///     scenario.calls(name, |calls| (0..4).fold(calls, |calls, bit| calls.then(store(bit))))
+    /// });
+    /// let states = |scenario: &Scenario| scenario.verify(Engine::Native).certificate.states;
+    /// assert!(states(&apart.proved()) < states(&at_once));
+    /// ```
+    pub fn calls(self, name: &str, calls: impl FnOnce(Calls<W>) -> Calls<W>) -> Self {
+        let Calls(calls) = calls(Calls(Vec::new()));
+        self.thread(name, move |world| {
+            for call in &calls {
+                call(world);
+                declare::call_returns();
+            }
+        })
     }
 
     /// Judges the world after every thread has ended.

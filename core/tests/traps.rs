@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use selvedge_core::sync::{Atomic, Mutex, RwSem, SpinLock, WaitQueue};
-use selvedge_core::{Engine, Report, Scenario, Verdict, forget};
+use selvedge_core::{Engine, Report, Scenario, Verdict};
 
 fn abba() -> [Mutex; 2] {
     [Mutex::new("A", ()), Mutex::new("B", ())]
@@ -157,14 +157,12 @@ fn a_proof_prints_its_preconditions() {
         assert!(!of_mutex.contains(other), "{of_mutex}");
     }
     let more = Scenario::builder("more", || (SpinLock::new("L", ()), RwSem::new("S", ())))
-        .thread("T", |(l, s)| {
-            l.lock().unlock();
-            s.down_read().up_read();
-            forget();
+        .calls("T", |calls| {
+            calls.then(|(l, _)| l.lock().unlock()).then(|(_, s)| s.down_read().up_read())
         })
         .proved();
     let of_more = given(&more, Engine::Native);
-    for own in ["PREEMPT_RT", "overtake", "where they say `forget`"] {
+    for own in ["PREEMPT_RT", "overtake", "`calls` carry nothing over"] {
         assert!(of_more.contains(own), "{of_more}");
     }
     let world = || (WaitQueue::new("queue"), Atomic::new("flag", 0));

@@ -11,7 +11,7 @@ use crate::op::OpKind;
 pub(super) struct Used {
     kinds: [u64; 4],
     rounds: bool,
-    forgets: bool,
+    calls: bool,
 }
 
 impl Used {
@@ -25,9 +25,9 @@ impl Used {
         self.rounds = true;
     }
 
-    /// A thread carries nothing over.
-    pub(super) fn forgets(&mut self) {
-        self.forgets = true;
+    /// A thread makes several calls that carry nothing over.
+    pub(super) fn calls(&mut self) {
+        self.calls = true;
     }
 
     pub(super) fn absorb(&mut self, other: &Self) {
@@ -35,7 +35,7 @@ impl Used {
             *mine |= theirs;
         }
         self.rounds |= other.rounds;
-        self.forgets |= other.forgets;
+        self.calls |= other.calls;
     }
 
     fn any(&self, kinds: &[OpKind]) -> bool {
@@ -68,7 +68,7 @@ impl Used {
             (grace, "a grace period waits for readers alone"),
             (self.any(&[WorkBegins]), "there is a worker for each work that may run"),
             (self.rounds, "rounds of `poll`, `forever` and the `wait_event`s carry nothing over"),
-            (self.forgets, "threads carry nothing over where they say `forget`"),
+            (self.calls, "a thread's `calls` carry nothing over from one to the next"),
             (
                 engine == Engine::Native && self.any(&[Lock, SpinLock, DownRead, DownWrite]),
                 "values behind locks differ where their `Hash` does",

@@ -149,9 +149,9 @@ impl Seen {
         self.used.given(engine, self.weak)
     }
 
-    /// Notes that a thread carries nothing over.
-    pub(crate) fn note_forgets(&mut self) {
-        self.used.forgets();
+    /// Notes that a thread makes several calls that carry nothing over.
+    pub(crate) fn note_calls(&mut self) {
+        self.used.calls();
     }
 
     /// What there is to say of the program beside a verdict.

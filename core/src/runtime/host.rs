@@ -231,9 +231,9 @@ impl Host {
         self.inner().observers.seen_mut().note_weak();
     }
 
-    /// A thread carries nothing over.
-    pub(crate) fn note_forgets(&self) {
-        self.inner().observers.seen_mut().note_forgets();
+    /// A thread makes several calls that carry nothing over.
+    pub(crate) fn note_calls(&self) {
+        self.inner().observers.seen_mut().note_calls();
     }
 
     /// `object` has changed without an operation of its own.

@@ -3,7 +3,7 @@
 //! Queue 01.0004 is bound to vfio_ap, and the mediated device has domain 4. One administrator
 //! gives adapter 1 back to the host, another assigns it to the device.
 
-use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, forget};
+use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
 use super::effects::expect;
 use super::matrix::matrix;
@@ -87,9 +87,8 @@ pub fn instance(administrators: usize, writes: usize) -> Scenario {
     let instance = (0..administrators).fold(empty, |scenario, me| {
         let adapter = 1 + (me / 3 % 2) as u8;
         let kind = ["apmask_store", "assign_adapter_store", "aqmask_store"][me % 3];
-        scenario.thread(&format!("{kind} {me}"), move |w| {
-            for write in 0..writes {
-                let back = write % 2 == 1;
+        let write = move |back: bool| {
+            move |w: &World<V6_0>| {
                 _ = match (kind, back) {
                     ("apmask_store", false) => w.apmask_store(&format!("+{adapter}")),
                     ("apmask_store", true) => w.apmask_store(&format!("-{adapter}")),
@@ -98,8 +97,10 @@ pub fn instance(administrators: usize, writes: usize) -> Scenario {
                     (_, false) => w.assign_adapter_store(adapter),
                     (_, true) => w.unassign_adapter_store(adapter),
                 };
-                forget();
             }
+        };
+        scenario.calls(&format!("{kind} {me}"), |calls| {
+            (0..writes).fold(calls, |calls, n| calls.then(write(n % 2 == 1)))
         })
     });
     instance.proved()

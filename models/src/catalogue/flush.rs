@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, forget, invariant_broken};
+use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, invariant_broken};
 
 use crate::dma::flush_queue::{Cookie, Layout, Order, Teardown};
 use crate::dma::ordering::{self, Litmus};
@@ -89,17 +89,15 @@ fn reuse(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBuil
         Cookie::new(order, Layout { pages: 2, mapped: 2, rings, entries: 3, tables: false })
     })
     .about("two CPUs unmap and map while the timer may expire: is a page handed out too early?")
-    .thread("CPU 0", |cookie| {
-        cookie.iommu_dma_unmap_page(1);
-        forget();
-        cookie.iommu_dma_map_page();
-        forget();
+    .calls("CPU 0", |calls| {
+        calls
+            .then(|cookie| cookie.iommu_dma_unmap_page(1))
+            .then(|cookie| _ = cookie.iommu_dma_map_page())
     })
-    .thread("CPU 1", |cookie| {
-        cookie.iommu_dma_unmap_page(2);
-        forget();
-        cookie.iommu_dma_map_page();
-        forget();
+    .calls("CPU 1", |calls| {
+        calls
+            .then(|cookie| cookie.iommu_dma_unmap_page(2))
+            .then(|cookie| _ = cookie.iommu_dma_map_page())
     })
     .finally(|cookie| cookie.check_at_rest())
 }
@@ -109,14 +107,8 @@ fn tables(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBui
     let layout = Layout { pages: 2, mapped: 2, rings, entries: 3, tables: true };
     scenario(scheme, "tables", source, move || Cookie::new(order, layout))
         .about("two CPUs unmap while the timer may expire: is a table freed that is still walked?")
-        .thread("CPU 0", |cookie| {
-            cookie.iommu_dma_unmap_page(1);
-            forget();
-        })
-        .thread("CPU 1", |cookie| {
-            cookie.iommu_dma_unmap_page(2);
-            forget();
-        })
+        .calls("CPU 0", |calls| calls.then(|cookie| cookie.iommu_dma_unmap_page(1)))
+        .calls("CPU 1", |calls| calls.then(|cookie| cookie.iommu_dma_unmap_page(2)))
         .finally(|cookie| {
             cookie.check_at_rest();
             cookie.iotlb.check_at_rest();
@@ -129,13 +121,11 @@ fn full(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBuild
         Cookie::new(order, Layout { pages: 3, mapped: 3, rings, entries: 1, tables: false })
     })
     .about("a ring is full, and to flush does not help while somebody else's flush has not ended")
-    .thread("CPU 0", |cookie| {
-        cookie.iommu_dma_unmap_page(1);
-        forget();
-        cookie.iommu_dma_unmap_page(2);
-        forget();
-        cookie.iommu_dma_unmap_page(3);
-        forget();
+    .calls("CPU 0", |calls| {
+        calls
+            .then(|cookie| cookie.iommu_dma_unmap_page(1))
+            .then(|cookie| cookie.iommu_dma_unmap_page(2))
+            .then(|cookie| cookie.iommu_dma_unmap_page(3))
     })
     .finally(|cookie| {
         cookie.iommu_domain_free(Teardown::AsMerged);
@@ -155,11 +145,12 @@ fn exhausted(scheme: &str, source: &str, order: Order) -> ScenarioBuilder<Arc<Co
         Cookie::new(order, Layout { pages: 2, mapped: 2, rings: 1, entries: 3, tables: false })
     })
     .about("every page is unmapped, and one is wanted: is it had?")
-    .thread("CPU 0", |cookie| {
-        cookie.iommu_dma_unmap_page(1);
-        cookie.iommu_dma_unmap_page(2);
-        had(cookie.iommu_dma_map_page());
-        forget();
+    .calls("CPU 0", |calls| {
+        calls.then(|cookie| {
+            cookie.iommu_dma_unmap_page(1);
+            cookie.iommu_dma_unmap_page(2);
+            had(cookie.iommu_dma_map_page());
+        })
     })
     .finally(|cookie| cookie.check_at_rest())
 }
@@ -170,10 +161,11 @@ fn map_fails(scheme: &str, source: &str, order: Order) -> ScenarioBuilder<Arc<Co
         Cookie::new(order, Layout { pages: 2, mapped: 1, rings: 1, entries: 3, tables: false })
     })
     .about("what was mapped in vain is rolled back and free at once, beside a page that is parked")
-    .thread("CPU 0", |cookie| {
-        cookie.iommu_dma_map_page_fails();
-        cookie.iommu_dma_map_page();
-        forget();
+    .calls("CPU 0", |calls| {
+        calls.then(|cookie| {
+            cookie.iommu_dma_map_page_fails();
+            cookie.iommu_dma_map_page();
+        })
     })
     .thread("CPU 1", |cookie| cookie.iommu_dma_unmap_page(2))
     .finally(|cookie| cookie.check_at_rest())
@@ -211,11 +203,12 @@ fn teardown(scheme: &str, how: Teardown) -> ScenarioBuilder<Arc<Cookie>> {
         )
     })
     .about("the domain goes with pages in its rings while the timer may expire")
-    .thread("unmap, domain_free", move |cookie| {
-        cookie.iommu_dma_unmap_page(1);
-        cookie.iommu_dma_unmap_page(2);
-        cookie.iommu_domain_free(how);
-        forget();
+    .calls("unmap, domain_free", |calls| {
+        calls.then(move |cookie| {
+            cookie.iommu_dma_unmap_page(1);
+            cookie.iommu_dma_unmap_page(2);
+            cookie.iommu_domain_free(how);
+        })
     })
     .finally(|cookie| cookie.iotlb.check_at_rest())
 }
@@ -226,13 +219,11 @@ fn enable(scheme: &str, order: Order, tables: bool) -> ScenarioBuilder<Arc<Cooki
         Cookie::strict(order, Layout { pages: 2, mapped: 1, rings: 1, entries: 2, tables })
     })
     .about("a group is switched from strict to the queue while it unmaps and maps")
-    .thread("CPU 0", |cookie| {
-        cookie.iommu_dma_unmap_page(2);
-        forget();
-        cookie.iommu_dma_map_page();
-        forget();
-        cookie.iommu_dma_map_page();
-        forget();
+    .calls("CPU 0", |calls| {
+        calls
+            .then(|cookie| cookie.iommu_dma_unmap_page(2))
+            .then(|cookie| _ = cookie.iommu_dma_map_page())
+            .then(|cookie| _ = cookie.iommu_dma_map_page())
     })
     .thread("sysfs", |cookie| cookie.iommu_dma_init_fq())
     .finally(|cookie| {
@@ -263,12 +254,11 @@ fn bitmap() -> Vec<Scenario> {
         scenario("bitmap", "b21-enomem", BITMAP, || pci_dma::Zdev::new(Lazy, 3, 1))
             .about("the hypervisor has no room, and all lazy bits are cleared after a flush without the lock")
             .thread("CPU 0", |zdev| _ = zdev.s390_dma_map_pages_enomem())
-            .thread("CPU 1", |zdev| {
+            .calls("CPU 1", |calls| calls.then(|zdev| {
                 zdev.s390_dma_unmap_pages(1);
                 zdev.s390_dma_map_pages();
                 zdev.s390_dma_map_pages();
-                forget();
-            })
+}))
             .refuted([broken("I1")]),
     ]
 }
@@ -277,15 +267,17 @@ fn bitmap() -> Vec<Scenario> {
 fn bitmap_reuse(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<pci_dma::Zdev>> {
     scenario(scheme, "reuse", BITMAP, move || pci_dma::Zdev::new(order, 2, 2))
         .about("two CPUs unmap and map until the search wraps: is a page handed out too early?")
-        .thread("CPU 0", |zdev| {
-            zdev.s390_dma_unmap_pages(1);
-            zdev.s390_dma_map_pages();
-            forget();
+        .calls("CPU 0", |calls| {
+            calls.then(|zdev| {
+                zdev.s390_dma_unmap_pages(1);
+                zdev.s390_dma_map_pages();
+            })
         })
-        .thread("CPU 1", |zdev| {
-            zdev.s390_dma_unmap_pages(2);
-            zdev.s390_dma_map_pages();
-            forget();
+        .calls("CPU 1", |calls| {
+            calls.then(|zdev| {
+                zdev.s390_dma_unmap_pages(2);
+                zdev.s390_dma_map_pages();
+            })
         })
 }
 
@@ -304,10 +296,11 @@ fn bitmap_exhausted(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<
 fn bitmap_fails(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<pci_dma::Zdev>> {
     scenario(scheme, "flush-fails", BITMAP, move || pci_dma::Zdev::new(order, 1, 1))
         .about("the search wraps while the hypervisor runs out of resources, and RPCIT fails")
-        .thread("CPU 0", |zdev| {
-            zdev.s390_dma_unmap_pages(1);
-            zdev.s390_dma_map_pages();
-            forget();
+        .calls("CPU 0", |calls| {
+            calls.then(|zdev| {
+                zdev.s390_dma_unmap_pages(1);
+                zdev.s390_dma_map_pages();
+            })
         })
         .thread("hypervisor", |zdev| zdev.iotlb.run_out_of_resources())
 }
@@ -331,15 +324,17 @@ fn on_exhaustion() -> Vec<Scenario> {
 fn swap_reuse(scheme: &str, order: swap::Order) -> ScenarioBuilder<Arc<swap::Domain>> {
     scenario(scheme, "reuse", IDEA, move || swap::Domain::new(order, 2, 2))
         .about("two CPUs unmap and map, and whoever finds nothing free flushes")
-        .thread("CPU 0", |domain| {
-            domain.unmap(1);
-            domain.map();
-            forget();
+        .calls("CPU 0", |calls| {
+            calls.then(|domain| {
+                domain.unmap(1);
+                domain.map();
+            })
         })
-        .thread("CPU 1", |domain| {
-            domain.unmap(2);
-            domain.map();
-            forget();
+        .calls("CPU 1", |calls| {
+            calls.then(|domain| {
+                domain.unmap(2);
+                domain.map();
+            })
         })
 }
 
@@ -348,16 +343,18 @@ fn caches() -> Vec<Scenario> {
     let empty = |scheme: &str, order| {
         scenario(scheme, "empties-caches", RCACHE, move || IovaDomain::new(order, 2, 0))
             .about("two CPUs find the tree exhausted, and empty each other's caches")
-            .thread("CPU 0", |domain| {
-                let page = domain.alloc_iova_fast();
-                page.into_iter().for_each(|pfn| domain.free_iova_fast(pfn));
-                domain.alloc_iova_fast();
-                forget();
+            .calls("CPU 0", |calls| {
+                calls.then(|domain| {
+                    let page = domain.alloc_iova_fast();
+                    page.into_iter().for_each(|pfn| domain.free_iova_fast(pfn));
+                    domain.alloc_iova_fast();
+                })
             })
-            .thread("CPU 1", |domain| {
-                domain.alloc_iova_fast();
-                domain.alloc_iova_fast();
-                forget();
+            .calls("CPU 1", |calls| {
+                calls.then(|domain| {
+                    domain.alloc_iova_fast();
+                    domain.alloc_iova_fast();
+                })
             })
             .finally(|domain| {
                 domain.check_conservation();
@@ -367,10 +364,11 @@ fn caches() -> Vec<Scenario> {
     let trims = || {
         scenario("rcache", "worker", RCACHE, || IovaDomain::new(Order::AsMerged, 2, 1))
             .about("the depot's worker gives a magazine back while a CPU wants it")
-            .thread("CPU 0", |domain| {
-                domain.schedule_depot_work();
-                domain.alloc_iova_fast();
-                forget();
+            .calls("CPU 0", |calls| {
+                calls.then(|domain| {
+                    domain.schedule_depot_work();
+                    domain.alloc_iova_fast();
+                })
             })
             .finally(|domain| {
                 domain.check_conservation();
@@ -380,10 +378,11 @@ fn caches() -> Vec<Scenario> {
     let worker = |scheme: &str, order| {
         scenario(scheme, "worker-teardown", RCACHE, move || IovaDomain::new(order, 1, 0))
             .about("the domain goes while the depot's worker runs")
-            .thread("free_iova_rcaches", |domain| {
-                domain.schedule_depot_work();
-                domain.free_iova_rcaches();
-                forget();
+            .calls("free_iova_rcaches", |calls| {
+                calls.then(|domain| {
+                    domain.schedule_depot_work();
+                    domain.free_iova_rcaches();
+                })
             })
     };
     vec![

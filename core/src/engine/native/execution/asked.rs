@@ -249,8 +249,8 @@ impl Execution {
         }
     }
 
-    pub(crate) fn note_forgets(&self) {
-        self.inner.borrow_mut().observers.seen_mut().note_forgets();
+    pub(crate) fn note_calls(&self) {
+        self.inner.borrow_mut().observers.seen_mut().note_calls();
     }
 
     /// The running thread knows where it is, and nothing else.
