@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ops::Range;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use selvedge_core::sync::{Atomic, Mutex, RwSem, SpinLock, WaitQueue};
@@ -176,4 +177,28 @@ fn a_proof_prints_its_preconditions() {
     assert!(!given(&sleeps, Engine::Native).contains("spuriously"));
     let on_loom = sleeps.verify(Engine::Loom).given.join("; ");
     assert!(on_loom.contains("spuriously at most once"), "{on_loom}");
+}
+
+/// The process dies of it, so it is run in one of its own.
+#[test]
+fn a_stack_that_overflows_is_named() {
+    const CHILD: &str = "SELVEDGE_OVERFLOWS";
+    fn deep(n: u64) -> u64 {
+        let room = std::hint::black_box([n; 100]);
+        if n == 0 { 0 } else { deep(n - 1) + room[99] }
+    }
+    if std::env::var_os(CHILD).is_some() {
+        let scenario = Scenario::builder("overflows", || Atomic::new("flag", 0))
+            .thread("shallow", |flag| flag.store(1))
+            .thread("deep", |flag| flag.store(deep(100_000 + flag.load())))
+            .proved();
+        scenario.assert_as_expected(Engine::Native);
+        return;
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    let child = child.args(["a_stack_that_overflows_is_named", "--exact", "--nocapture"]);
+    let output = child.env(CHILD, "").output().unwrap();
+    assert!(!output.status.success(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("thread `deep` of a scenario has overflowed its stack"), "{said}");
 }

@@ -278,6 +278,11 @@ impl Observers {
         id
     }
 
+    /// The name of `thread`, to be kept while it runs.
+    pub(crate) fn shared_name(&self, thread: ThreadId) -> Arc<str> {
+        Arc::clone(&self.threads[thread.index()].name)
+    }
+
     /// What `thread` polls for, if it does.
     pub(crate) fn polls(&self, thread: ThreadId) -> Option<&'static str> {
         self.threads[thread.index()].polls

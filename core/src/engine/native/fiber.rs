@@ -1,7 +1,7 @@
 //! Threads of a scenario as coroutines on one OS thread.
 //!
-//! The only `unsafe` code of the crate is here: a running fiber reaches its own yielder through
-//! a thread-local pointer, because a primitive deep in the model has no other way to it.
+//! `unsafe` code is here and in [`overflow`](super::overflow): a running fiber reaches its own yielder
+//! through a thread-local pointer, because a primitive deep in the model has no other way to it.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -9,11 +9,14 @@ use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
 use std::rc::Rc;
 
-use corosensei::stack::DefaultStack;
+use corosensei::stack::{DefaultStack, Stack};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
+#[cfg(unix)]
+use super::overflow;
+
 /// Room for a thread of a scenario, in bytes. Only the pages that are touched cost memory.
-const STACK_SIZE: usize = 256 * 1024;
+pub(super) const STACK_SIZE: usize = 256 * 1024;
 
 type YielderPtr = *const Yielder<(), ()>;
 
@@ -31,6 +34,8 @@ pub(super) struct Fiber {
     coroutine: Coroutine<(), (), Result<(), Payload>>,
     /// Set by the fiber when it first runs; valid until it ends.
     yielder: Rc<Cell<YielderPtr>>,
+    /// The lowest address of its stack, the page there included that nobody may touch.
+    limit: usize,
 }
 
 type Payload = Box<dyn Any + Send>;
@@ -47,6 +52,7 @@ impl Fiber {
         let stack = stacks.0.pop().unwrap_or_else(|| {
             DefaultStack::new(STACK_SIZE).expect("memory for a thread of the scenario")
         });
+        let limit = stack.limit().get();
         let yielder = Rc::new(Cell::new(ptr::null()));
         let own = Rc::clone(&yielder);
         let coroutine = Coroutine::with_stack(stack, move |yielder: &Yielder<(), ()>, ()| {
@@ -54,13 +60,17 @@ impl Fiber {
             RUNNING.set(yielder);
             panic::catch_unwind(AssertUnwindSafe(body))
         });
-        Self { coroutine, yielder }
+        Self { coroutine, yielder, limit }
     }
 
-    /// Runs the fiber until it suspends itself or ends. After a panic it is done.
-    pub(super) fn resume(&mut self) -> Stop {
+    /// Runs the fiber of thread `name` until it suspends itself or ends. After a panic it is done.
+    pub(super) fn resume(&mut self, name: &str) -> Stop {
         let outer = RUNNING.replace(self.yielder.get());
-        let result = self.coroutine.resume(());
+        let run = || self.coroutine.resume(());
+        #[cfg(unix)]
+        let result = overflow::watch(name, self.limit, run);
+        #[cfg(not(unix))]
+        let (result, _) = (run(), (name, self.limit));
         RUNNING.set(outer);
         match result {
             CoroutineResult::Yield(()) => Stop::Suspended,

@@ -10,6 +10,8 @@ mod lasso;
 mod learner;
 mod lesson;
 mod orderings;
+#[cfg(unix)]
+mod overflow;
 mod replay;
 mod starvation;
 mod stateful;

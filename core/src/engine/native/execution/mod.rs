@@ -493,12 +493,13 @@ impl Execution {
     }
 
     fn resume(&self, me: ThreadId) {
-        let mut fiber = {
+        let (mut fiber, name) = {
             let mut inner = self.inner.borrow_mut();
             inner.running = me;
-            inner.threads[me.index()].fiber.take().expect("a thread that has not ended")
+            let fiber = inner.threads[me.index()].fiber.take();
+            (fiber.expect("a thread that has not ended"), inner.observers.shared_name(me))
         };
-        let stop = fiber.resume();
+        let stop = fiber.resume(&name);
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
         inner.running = ThreadId::SETUP;
