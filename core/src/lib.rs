@@ -108,8 +108,11 @@
 //!
 //! # Limitations
 //!
-//! - On loom, and for the native searches that compare no states, a thread wakes spuriously at
-//!   most once; a scenario that sleeps gets no proof there.
+//! - On loom a thread wakes spuriously at most once, so a scenario that sleeps gets no proof there. The
+//!   searches of orderings prove it if the thread looks at its condition again
+//!   ([`sync::WaitQueue::wait_event`]) and its condition only looks.
+//! - No interrupt comes on the CPU of the thread that it interrupts, and a spinlock never sleeps as on
+//!   PREEMPT_RT. [`Report::given`] says what else a verdict takes for granted.
 //! - Outside of an engine nobody is interrupted and nobody wakes spuriously.
 //! - Weak memory is modelled by [`sync::WeakAtomic`] alone, and explored by loom alone.
 //!
