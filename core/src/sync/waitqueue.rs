@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::data::Value;
 use crate::machine::{Fault, Machine, Ready};
 use crate::object::{Object, Place};
-use crate::op::{Op, OpKind, RECHECKS, ThreadId};
+use crate::op::{Op, OpKind, RECHECKS, RECHECKS_LOCKED, ThreadId};
 use crate::runtime;
 use crate::sync::{Interrupted, Mutex, MutexGuard};
 
@@ -222,7 +222,7 @@ impl WaitQueue {
                 break;
             }
             guard.unlock();
-            self.object.perform(Op { kind: OpKind::Sleep, a: 0, b: RECHECKS }, at);
+            self.object.perform(Op { kind: OpKind::Sleep, a: 0, b: RECHECKS_LOCKED }, at);
             // As in `wait_event`; but whoever has slept goes on with the lock.
             runtime::come_round(start);
             runtime::learnt(SLEPT);
