@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use selvedge_core::sync::{Atomic, Mutex, RwSem, Tracked, WaitQueue};
 use selvedge_core::{
-    Certificate, Engine, Limits, Report, Scenario, Search, Shard, Verdict, ViolationKind, forever,
-    poll,
+    Certificate, Engine, Limits, Progress, Report, Scenario, Search, Shard, Verdict, ViolationKind,
+    forever, poll,
 };
 
 fn verify_with(scenario: &Scenario, engine: Engine, search: Search, jobs: usize) -> Report {
@@ -191,6 +191,29 @@ fn wake_ups_in_vain_are_explored_and_come_to_an_end() {
         })
         .refuted([ViolationKind::deadlock(["queue"])]);
     check(&one);
+}
+
+/// A search that is put aside after it has found who polls for good still knows of it when it goes on.
+#[test]
+fn whoever_polls_for_good_is_not_forgotten_when_a_search_goes_on() {
+    let scenario = Scenario::builder("put aside", world)
+        .thread("poll", |(_, flag, _)| poll("flag", || (flag.load() == 1).then_some(())))
+        .thread("other", |(_, flag, _)| flag.store(2))
+        .refuted([ViolationKind::deadlock(["flag"])]);
+    let mut limits = Limits::default();
+    limits.search = Search::Dpor;
+    let mut aside = None;
+    let report = scenario.verify_with(Engine::Native, &limits, &mut |progress| {
+        if progress.stopping.is_some() {
+            aside = progress.checkpoint();
+        }
+        ControlFlow::Break("enough".to_owned())
+    });
+    assert!(matches!(report.verdict, Verdict::Refuted(_)), "{report}");
+    let aside = aside.expect("it was put aside");
+    let goes_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
+    let report = scenario.resume(&aside, &limits, goes_on).expect("of this scenario");
+    assert!(report.as_expected(), "{report}");
 }
 
 /// A signal, or a wake-up for no reason, may help somebody while others look for ever; nobody may rely

@@ -298,6 +298,8 @@ impl Execution {
         let decision = strategy.choose(&here);
         let rounds = strategy.goes_round();
         if let Some(polls) = rounds {
+            // Those who wait for each other do so on their own.
+            self.note_deadlocks(&self.threads(self.closed()), findings);
             self.note_deadlocks(&self.waiting(polls), findings);
         }
         match decision {
