@@ -314,7 +314,7 @@ impl<'a> Exploration<'a> {
             stopped: ended.err().or_else(|| search.unexplored()),
             search: Some(Search::SleepSets),
             part: None,
-            thorough: true,
+            thorough: !search.stopped_by_a_violation(),
         }
     }
 
