@@ -133,7 +133,10 @@ pub(crate) fn broken_at(id: &str, message: String, at: Place) {
 /// ```
 #[track_caller]
 pub fn might_sleep(what: &str) {
-    let at = Location::caller();
+    might_sleep_at(what, Location::caller());
+}
+
+pub(crate) fn might_sleep_at(what: &str, at: Place) {
     match runtime::current() {
         Runtime::Native(execution) => execution.might_sleep(what, at),
         other => {

@@ -85,6 +85,9 @@ impl Op {
 /// again if that does not hold.
 pub(crate) const RECHECKS: u64 = 1;
 
+/// The same, of a thread that has given a mutex back for as long as it sleeps.
+pub(crate) const RECHECKS_LOCKED: u64 = 2;
+
 impl OpKind {
     /// Whether the operation leaves its object as it was.
     pub(crate) fn reads(self) -> bool {

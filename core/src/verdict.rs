@@ -330,6 +330,11 @@ impl Findings {
         self.0.values().map(|found| &found.schedule)
     }
 
+    /// The counterexamples' schedules, each with what it violates.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (Schedule, String)> {
+        self.0.iter().map(|(kind, found)| (found.schedule.clone(), kind.to_string()))
+    }
+
     /// How many operations the shortest counterexample has.
     pub(crate) fn shortest(&self) -> Option<usize> {
         self.0.values().map(|found| found.schedule.len()).min()

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use selvedge_core::sync::{Atomic, Mutex, RwSem, Tracked, WaitQueue};
 use selvedge_core::{
-    Certificate, Engine, Limits, Report, Scenario, Search, Shard, Verdict, ViolationKind, forever,
-    poll,
+    Certificate, Engine, Limits, Progress, Report, Scenario, Search, Shard, Verdict, ViolationKind,
+    forever, poll,
 };
 
 fn verify_with(scenario: &Scenario, engine: Engine, search: Search, jobs: usize) -> Report {
@@ -191,6 +191,127 @@ fn wake_ups_in_vain_are_explored_and_come_to_an_end() {
         })
         .refuted([ViolationKind::deadlock(["queue"])]);
     check(&one);
+}
+
+/// A search that is put aside after it has found who polls for good still knows of it when it goes on.
+#[test]
+fn whoever_polls_for_good_is_not_forgotten_when_a_search_goes_on() {
+    let scenario = Scenario::builder("put aside", world)
+        .thread("poll", |(_, flag, _)| poll("flag", || (flag.load() == 1).then_some(())))
+        .thread("other", |(_, flag, _)| flag.store(2))
+        .refuted([ViolationKind::deadlock(["flag"])]);
+    let mut limits = Limits::default();
+    limits.search = Search::Dpor;
+    let mut aside = None;
+    let report = scenario.verify_with(Engine::Native, &limits, &mut |progress| {
+        if progress.stopping.is_some() {
+            aside = progress.checkpoint();
+        }
+        ControlFlow::Break("enough".to_owned())
+    });
+    assert!(matches!(report.verdict, Verdict::Refuted(_)), "{report}");
+    let aside = aside.expect("it was put aside");
+    let goes_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
+    let report = scenario.resume(&aside, &limits, goes_on).expect("of this scenario");
+    assert!(report.as_expected(), "{report}");
+}
+
+/// A signal, or a wake-up for no reason, may help somebody while others look for ever; nobody may rely
+/// on it.
+#[test]
+fn whoever_only_luck_helps_beside_one_who_looks_for_ever_waits_for_good() {
+    let looks = |name: &str| {
+        Scenario::builder(name, world)
+            .thread("looks", |(_, flag, _)| forever(|| assert!(flag.load() < 3)))
+    };
+    let signal = looks("signal")
+        .thread("sleeps", |(queue, flag, _)| {
+            let _signal = queue.wait_event_interruptible(|| flag.load() == 1);
+        })
+        .refuted([ViolationKind::deadlock(["queue"])]);
+    check(&signal);
+    let plain = looks("plain")
+        .thread("sleeps", |(queue, ..)| {
+            queue.prepare_to_wait();
+            queue.schedule();
+        })
+        .refuted([ViolationKind::deadlock(["queue"])]);
+    check(&plain);
+    let not_woken = looks("not woken")
+        .thread("sleeps", |(queue, flag, _)| queue.wait_event(|| flag.load() == 1))
+        .thread("sets", |(_, flag, _)| set(flag))
+        .refuted([ViolationKind::deadlock(["queue"])]);
+    check(&not_woken);
+}
+
+/// A section that changes no data is a change for whoever has tried the mutex in vain.
+#[test]
+fn whoever_polls_with_a_trylock_looks_again_when_the_mutex_is_free() {
+    let scenario = Scenario::builder("trylock", world)
+        .thread("poll", |(.., m)| poll("M", || m.try_lock().map(drop)))
+        .thread("section", |(.., m)| drop(m.lock()))
+        .proved();
+    check(&scenario);
+    let both = Scenario::builder("looks and tries", world)
+        .thread("poll", |(_, flag, m)| {
+            poll("M", || {
+                let ready = flag.load() == 1;
+                ready.then(|| m.try_lock().map(drop)).flatten()
+            });
+        })
+        .thread("section", |(_, flag, m)| {
+            let held = m.lock();
+            set(flag);
+            drop(held);
+        })
+        .proved();
+    check(&both);
+}
+
+/// Whoever keeps a mutex at the end of a round, or gives back one that it had, is not where it was.
+#[test]
+fn a_round_that_leaves_a_mutex_in_another_state_is_not_in_vain() {
+    let keeps = Scenario::builder("keeps", world)
+        .thread("T", |(_, flag, m)| {
+            forever(|| {
+                if flag.load() == 2 {
+                    m.raw_lock();
+                }
+            });
+        })
+        .thread("sets", |(_, flag, _)| (0..4).for_each(|value| flag.store(value)))
+        .thread("resets", |(_, flag, _)| flag.store(0))
+        .refuted([ViolationKind::deadlock(["M"])]);
+    check(&keeps);
+    let gives_back = Scenario::builder("gives back", world)
+        .thread("T", |(_, flag, m)| {
+            m.raw_lock();
+            forever(|| {
+                if flag.load() == 2 {
+                    m.raw_unlock();
+                }
+            });
+        })
+        .thread("sets", |(_, flag, _)| (0..4).for_each(|value| flag.store(value)))
+        .refuted([ViolationKind::NotOwner("M".into())]);
+    check(&gives_back);
+    let sleeps = Scenario::builder("sleeps", world)
+        .thread("T", |(queue, flag, m)| {
+            queue.wait_event(|| {
+                m.raw_lock();
+                let set = flag.load() == 1;
+                if set {
+                    m.raw_unlock();
+                }
+                set
+            });
+        })
+        .thread("wakes", |(queue, flag, _)| {
+            set(flag);
+            queue.wake_up_all();
+        })
+        .refuted([ViolationKind::deadlock(["M"])]);
+    check(&sleeps);
 }
 
 /// A thread that only looks, for ever, is no reason not to prove the rest.

@@ -57,7 +57,15 @@ pub(super) struct Event {
     /// Whether the thread has come back to where it was.
     pub(super) round: CameRound,
     /// What has to change before the thread can begin its round again, which is what it does here.
-    pub(super) watches: Box<[ObjectId]>,
+    pub(super) watches: Box<[Watch]>,
+}
+
+/// What somebody has looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct Watch {
+    pub(super) object: ObjectId,
+    /// Whether it has seen that somebody has the lock, and not what is behind it alone.
+    pub(super) owner: bool,
 }
 
 impl Event {
@@ -109,8 +117,8 @@ pub(super) fn dependent(one: &Event, other: &Event) -> bool {
         || (one.makes && other.makes)
         || one.frees.contains(&other.what.object)
         || other.frees.contains(&one.what.object)
-        || (one.watches.contains(&other.what.object) && other.changes())
-        || (other.watches.contains(&one.what.object) && one.changes())
+        || one.watches.iter().any(|watch| other.changes(*watch))
+        || other.watches.iter().any(|watch| one.changes(*watch))
         || (one.what.object == other.what.object && !commute_on_an_object(one, other))
 }
 

@@ -135,8 +135,8 @@ pub(crate) trait Strategy {
         None
     }
 
-    /// If the execution is cut because everybody who could go on would only go round in vain: those
-    /// of them that poll.
+    /// If everybody who could go on without luck would only go round in vain at the point at which it
+    /// was decided last: those of them that poll.
     fn goes_round(&self) -> Option<Threads> {
         None
     }

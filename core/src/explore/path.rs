@@ -94,7 +94,7 @@ pub(super) struct Path {
     bounded: bool,
     /// Whether somebody was kept from going round in vain.
     left_out: bool,
-    /// If the last execution was cut because everybody would only go round in vain, who polls.
+    /// If everybody whom no luck helps would only go round in vain at the last point, who polls.
     only_rounds: Option<closed::Threads>,
     /// The mutexes that threads were kept away from, since they would only look.
     kept_from: FxHashSet<ObjectId>,
@@ -198,6 +198,7 @@ impl Path {
         wanted: impl FnOnce(ThreadId) -> Threads,
     ) -> Decision {
         let mut enabled: SmallVec<[Enabled; 6]> = SmallVec::new();
+        self.only_rounds = None;
         for what in point.enabled() {
             match self.left_out(what) {
                 None => enabled.push(*what),
@@ -208,12 +209,14 @@ impl Path {
                 }
             }
         }
+        // Luck may help somebody yet, but nobody may rely on it.
+        if !enabled.iter().any(|what| what.sure) && point.enabled().iter().any(|what| what.sure) {
+            let sure = point.enabled().iter().filter(|what| what.sure);
+            let threads = sure.map(|what| what.choice.thread);
+            let polls = threads.filter(|thread| self.polls_in_vain(*thread));
+            self.only_rounds = Some(polls.fold(0, |all, thread| all | closed::bit(thread)));
+        }
         if enabled.is_empty() {
-            if point.enabled().iter().any(|what| what.sure) {
-                let threads = point.enabled().iter().map(|what| what.choice.thread);
-                let polls = threads.filter(|thread| self.polls_in_vain(*thread));
-                self.only_rounds = Some(polls.fold(0, |all, thread| all | closed::bit(thread)));
-            }
             self.traces += 1;
             self.digest = self.digest.wrapping_add(mix(0, self.order.fingerprint()));
             return Decision::Cut;
@@ -249,7 +252,7 @@ impl Path {
         self.order.last_of(thread).is_some_and(|last| self.order.events[last].event.round.polls)
     }
 
-    /// If the last execution was cut because everybody would only go round in vain, who polls.
+    /// If everybody whom no luck helps would only go round in vain at the last point, who polls.
     pub(super) fn only_rounds(&self) -> Option<closed::Threads> {
         self.only_rounds
     }
@@ -277,7 +280,7 @@ impl Path {
             let mut event = Event::new(taken, happened);
             let mut enabled_by = None;
             if let Some(looks) = Looks::before(&taken, &self.order) {
-                event.watches = looks.objects().collect();
+                event.watches = looks.watches().collect();
                 if let [change] = looks.changes(event.thread(), &self.order)[..]
                     && looks.waits_for_change(&taken)
                 {

@@ -1,8 +1,8 @@
 //! One schedule, once.
 
-use crate::closed::Threads;
+use crate::closed::{self, Threads};
 
-use super::{Choice, Decision, Point, Schedule, Strategy};
+use super::{Choice, Decision, Happened, Point, Schedule, Strategy};
 
 /// Follows a schedule to its end, or to the first step that is not possible.
 #[derive(Debug)]
@@ -10,20 +10,37 @@ pub(crate) struct Replay<'a> {
     schedule: &'a Schedule,
     /// Who waits for good at its end, as far as that is known.
     waiting: Threads,
+    /// Those who have come round in a poll, if at its end everybody who can go on would only go round.
+    polls: Option<Threads>,
     step: usize,
     begun: bool,
+    /// Whether it has been followed to its end.
+    ended: bool,
     /// The step that was not possible, and what was.
     stopped_at: Option<(usize, Vec<Choice>)>,
 }
 
 impl<'a> Replay<'a> {
     pub(crate) fn new(schedule: &'a Schedule) -> Self {
-        Self { schedule, waiting: 0, step: 0, begun: false, stopped_at: None }
+        Self {
+            schedule,
+            waiting: 0,
+            polls: None,
+            step: 0,
+            begun: false,
+            ended: false,
+            stopped_at: None,
+        }
     }
 
     /// The same of a schedule at whose end these threads wait for good.
     pub(crate) fn at_whose_end_wait(self, waiting: Threads) -> Self {
         Self { waiting, ..self }
+    }
+
+    /// The same of a schedule at whose end everybody who can go on would only go round in vain.
+    pub(crate) fn at_whose_end_others_go_round(self) -> Self {
+        Self { polls: Some(0), ..self }
     }
 
     /// The step that was not possible, where others were.
@@ -44,7 +61,10 @@ impl Strategy for Replay<'_> {
     }
 
     fn choose(&mut self, point: &dyn Point) -> Decision {
-        let Some(choice) = self.schedule.0.get(self.step) else { return Decision::Cut };
+        let Some(choice) = self.schedule.0.get(self.step) else {
+            self.ended = true;
+            return Decision::Cut;
+        };
         if !point.enabled().iter().any(|enabled| enabled.choice == *choice) {
             let possible = point.enabled().iter().map(|enabled| enabled.choice).collect();
             self.stopped_at = Some((self.step, possible));
@@ -52,6 +72,18 @@ impl Strategy for Replay<'_> {
         }
         self.step += 1;
         Decision::Take(*choice)
+    }
+
+    fn happened(&mut self, happened: Happened) {
+        let taken = self.step.checked_sub(1).and_then(|last| self.schedule.0.get(last));
+        if let (Some(polls), Some(taken)) = (&mut self.polls, taken) {
+            let thread = closed::bit(taken.thread);
+            *polls = if happened.round.polls { *polls | thread } else { *polls & !thread };
+        }
+    }
+
+    fn goes_round(&self) -> Option<Threads> {
+        self.polls.filter(|_| self.ended)
     }
 
     fn waiting(&self) -> Option<Threads> {

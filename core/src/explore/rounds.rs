@@ -13,21 +13,31 @@
 //! which looks at its condition again after each wake-up. A round only looks if each of its
 //! operations leaves its object as it was, or takes and gives back a mutex without a change of the
 //! data behind it. The latter others see who try that mutex; so a search in which a mutex is tried
-//! that a thread was kept away from is no proof.
+//! that a thread was kept away from is no proof. A round that tries a mutex itself, and is refused,
+//! looks at who has it.
 //!
 //! Whoever waits exclusively is not such a case: while it is awake, a wake-up goes to another.
 
 use smallvec::SmallVec;
 
 use crate::data::KEEP;
-use crate::op::{ObjectId, OpKind, RECHECKS, ThreadId};
+use crate::op::{ObjectId, OpKind, RECHECKS, RECHECKS_LOCKED, ThreadId};
 
 use super::Enabled;
-use super::dependency::Event;
+use super::dependency::{Event, Watch};
 use super::happens_before::HappensBefore;
 
 /// What a thread has looked at in vain, each object with the event of the first look.
-pub(super) struct Looks(SmallVec<[(ObjectId, usize); 4]>);
+pub(super) struct Looks(SmallVec<[(Watch, usize); 4]>);
+
+/// The mutexes that a round leaves as it has found them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leaves {
+    /// Each that it takes it gives back.
+    All,
+    /// And it has given back one that it takes again before it comes to where it began.
+    ButOne,
+}
 
 impl Looks {
     /// What the thread of `what` has looked at in the round that this operation begins again, if it
@@ -54,31 +64,54 @@ impl Looks {
                 }
                 in_round
             });
-            let looks = Self::collect(in_round, order);
+            let looks = Self::collect(in_round, Leaves::All, order);
             // A thread may go on elsewhere, knowing no more than before.
             let first = &order.events[first].event.what;
             let again = (first.object, first.op) == (what.object, what.op);
             return looks.filter(|_| again);
         }
-        let rechecks = what.op.kind.wakes_spuriously() && what.op.b == RECHECKS;
-        rechecks.then(|| {
+        let leaves = match what.op.b {
+            RECHECKS => Leaves::All,
+            RECHECKS_LOCKED => Leaves::ButOne,
+            _ => return None,
+        };
+        what.op.kind.wakes_spuriously().then(|| {
             let queued = |at: &usize| order.events[*at].event.kind() != OpKind::PrepareToWait;
-            Self::collect(order.of(thread).take_while(queued), order)
+            Self::collect(order.of(thread).take_while(queued), leaves, order)
         })?
     }
 
-    fn collect(events: impl Iterator<Item = usize>, order: &HappensBefore) -> Option<Self> {
-        let mut looks = SmallVec::new();
+    /// `events`: from the last to the first.
+    fn collect(
+        events: impl Iterator<Item = usize>,
+        leaves: Leaves,
+        order: &HappensBefore,
+    ) -> Option<Self> {
+        let mut looks: SmallVec<[(Watch, usize); 4]> = SmallVec::new();
+        let mut given_back: SmallVec<[ObjectId; 2]> = SmallVec::new();
         for at in events {
             let event = &order.events[at].event;
             if !event.only_looks() {
                 return None;
             }
-            // From the last to the first.
-            looks.retain(|(object, _)| *object != event.what.object);
-            looks.push((event.what.object, at));
+            let object = event.what.object;
+            if event.kind().unlocks() {
+                given_back.push(object);
+            } else if event.kind().locks() {
+                // Whoever keeps a mutex does not come back to where it was.
+                let given = given_back.iter().rposition(|given| *given == object)?;
+                given_back.remove(given);
+            }
+            let mut owner = event.kind().tries_lock();
+            looks.retain(|(watch, _)| {
+                let same = watch.object == object;
+                owner |= same && watch.owner;
+                !same
+            });
+            looks.push((Watch { object, owner }, at));
         }
-        Some(Self(looks))
+        let left = given_back.len() <= usize::from(leaves == Leaves::ButOne);
+        left.then_some(Self(looks))
     }
 
     /// Whether `what` need not happen, since nothing comes of it.
@@ -94,15 +127,15 @@ impl Looks {
     /// The events of others that have changed something after the look at it.
     pub(super) fn changes(&self, thread: ThreadId, order: &HappensBefore) -> SmallVec<[usize; 2]> {
         let mut changes = SmallVec::new();
-        for (object, look) in &self.0 {
-            let on_object = order.on(*object).take_while(|at| at > look);
+        for (watch, look) in &self.0 {
+            let on_object = order.on(watch.object).take_while(|at| at > look);
             changes.extend(on_object.filter(|at| {
                 let event = &order.events[*at].event;
-                event.thread() != thread && event.changes()
+                event.thread() != thread && event.changes(*watch)
             }));
             // The memory may be gone.
-            let later = (look + 1)..order.events.len();
-            changes.extend(later.filter(|at| order.events[*at].event.frees.contains(object)));
+            let freed = |at: &usize| order.events[*at].event.frees.contains(&watch.object);
+            changes.extend((look + 1..order.events.len()).filter(freed));
         }
         changes
     }
@@ -111,11 +144,11 @@ impl Looks {
     pub(super) fn mutexes(&self, order: &HappensBefore) -> impl Iterator<Item = ObjectId> {
         let kind = |at: usize| order.events[at].event.kind();
         let mutexes = self.0.iter().filter(move |(_, at)| kind(*at).locks() || kind(*at).unlocks());
-        mutexes.map(|(object, _)| *object)
+        mutexes.map(|(watch, _)| watch.object)
     }
 
-    pub(super) fn objects(&self) -> impl Iterator<Item = ObjectId> {
-        self.0.iter().map(|(object, _)| *object)
+    pub(super) fn watches(&self) -> impl Iterator<Item = Watch> {
+        self.0.iter().map(|(watch, _)| *watch)
     }
 }
 
@@ -130,10 +163,10 @@ impl Event {
             && (self.reads() || kind.locks() || gives_back)
     }
 
-    /// Whether somebody who looks at its object may see something else afterwards.
-    pub(super) fn changes(&self) -> bool {
-        let gives_back = self.kind().unlocks() && self.what.op.a == KEEP;
-        !self.reads() && !self.acquires() && !gives_back
+    /// Whether it is about what somebody has looked at, who may see something else afterwards.
+    pub(super) fn changes(&self, watch: Watch) -> bool {
+        let gives_back = self.kind().unlocks() && self.what.op.a == KEEP && !watch.owner;
+        self.what.object == watch.object && !self.reads() && !self.acquires() && !gives_back
     }
 }
 

@@ -14,6 +14,15 @@ use crate::verdict::Certificate;
 #[derive(Debug, Default)]
 pub(crate) struct SleepSets {
     path: Path,
+    /// Whether a violation has stopped an execution.
+    violated: bool,
+}
+
+impl SleepSets {
+    /// Whether executions were stopped that might have shown other violations.
+    pub(crate) fn stopped_by_a_violation(&self) -> bool {
+        self.violated
+    }
 }
 
 impl Strategy for SleepSets {
@@ -30,6 +39,7 @@ impl Strategy for SleepSets {
     }
 
     fn happened(&mut self, happened: Happened) {
+        self.violated |= happened.violated;
         self.path.happened(happened);
     }
 

@@ -6,9 +6,10 @@ use std::panic::Location;
 use smallvec::SmallVec;
 
 use crate::data::Value;
+use crate::declare;
 use crate::machine::{Fault, Machine, Ready};
 use crate::object::{Object, Place};
-use crate::op::{Op, OpKind, RECHECKS, ThreadId};
+use crate::op::{Op, OpKind, RECHECKS, RECHECKS_LOCKED, ThreadId};
 use crate::runtime;
 use crate::sync::{Interrupted, Mutex, MutexGuard};
 
@@ -45,6 +46,11 @@ const CUT_SHORT: u64 = 1;
 /// (`autoremove_wake_function`). Who does not sleep any more, because it woke for another reason,
 /// is not woken: it stays, and does not count.
 ///
+/// # Who may not wait
+///
+/// `wait_event` and the like, but for `wait_event_cmd`, say that they may sleep before they look at the
+/// condition for the first time. So with a spinlock held they are a violation even if it holds then.
+///
 /// # What is left out
 ///
 /// - In the kernel a thread sleeps or runs, whatever it waits for. Here it sleeps on one queue and
@@ -56,6 +62,7 @@ const CUT_SHORT: u64 = 1;
 ///   up at once.
 /// - A signal comes while the thread sleeps. One that was pending before does no more than that.
 pub struct WaitQueue {
+    class: &'static str,
     object: Object,
 }
 
@@ -73,7 +80,7 @@ impl Manner {
 impl WaitQueue {
     /// An empty wait queue, named after what is waited for.
     pub fn new(class: &'static str) -> Self {
-        Self { object: Object::new(class, Box::new(State { waiting: SmallVec::new() })) }
+        Self { class, object: Object::new(class, Box::new(State { waiting: SmallVec::new() })) }
     }
 
     /// `wait_event`: sleeps until `condition` holds. It is looked at before the first sleep and
@@ -102,6 +109,7 @@ impl WaitQueue {
     /// ```
     #[track_caller]
     pub fn wait_event_exclusive(&self, condition: impl Fn() -> bool) {
+        declare::might_sleep_at(self.class, Location::caller());
         let before = runtime::round();
         // Nobody is queued who need not be: it might be woken, and that would be the only wake-up.
         if condition() {
@@ -182,6 +190,9 @@ impl WaitQueue {
     /// Sleeps in this manner until `condition` holds, and leaves the queue; or until the sleep is
     /// cut short, which is said.
     fn wait_until(&self, manner: Manner, condition: impl Fn() -> bool, at: Place) -> bool {
+        // `wait_event` and the like begin with `might_sleep()`: include/linux/wait.h. Not so
+        // `wait_event_cmd`.
+        declare::might_sleep_at(self.class, at);
         // Each round starts from what was known before the first: `condition` carries nothing
         // over. So any number of wake-ups in vain leads back to a state that was seen before.
         let start = runtime::round();
@@ -222,7 +233,7 @@ impl WaitQueue {
                 break;
             }
             guard.unlock();
-            self.object.perform(Op { kind: OpKind::Sleep, a: 0, b: RECHECKS }, at);
+            self.object.perform(Op { kind: OpKind::Sleep, a: 0, b: RECHECKS_LOCKED }, at);
             // As in `wait_event`; but whoever has slept goes on with the lock.
             runtime::come_round(start);
             runtime::learnt(SLEPT);

@@ -4,7 +4,7 @@
 use super::agree;
 use super::program::{Instr, Program, Step, When};
 use Instr::{
-    Complete, Finish, Prepare, Store, WaitForAtomic, WaitForCompletion, WakeUp, WakeUpAll,
+    Complete, Finish, Prepare, Spin, Store, WaitForAtomic, WaitForCompletion, WakeUp, WakeUpAll,
 };
 
 fn always(instrs: &[Instr]) -> Vec<Step> {
@@ -56,4 +56,19 @@ fn a_waiter_that_has_left_takes_no_wake_up() {
 fn what_has_been_completed_was_not_waited_for_before() {
     let threads = [WaitForAtomic(0, 0), WaitForCompletion(0), Complete(0)];
     check("completed", threads.map(|instr| always(&[instr])), &[&["Q0"]]);
+}
+
+/// Whether the condition holds makes no difference: whoever calls `wait_event` says that it may sleep.
+#[test]
+fn whoever_has_a_spinlock_does_not_call_wait_event() {
+    let program = Program {
+        spins: 1,
+        atomics: 1,
+        queues: 1,
+        threads: vec![always(&[Store(0, 1), Spin(0), WaitForAtomic(0, 0)])],
+        started: 1,
+        ..Program::default()
+    };
+    let outcome = agree(&program, "atomic").outcome;
+    assert!(outcome.violations.iter().eq(["sleep-in-atomic(Q0, P0)"]), "{outcome:?}");
 }

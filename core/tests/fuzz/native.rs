@@ -13,7 +13,7 @@ use selvedge_core::sync::{
 use selvedge_core::thread::{JoinHandle, spawn};
 use selvedge_core::{
     Certificate, Checkpoint, Counterexample, Engine, Limits, Progress, Report, Scenario, Search,
-    Verdict, ViolationKind, forever, might_sleep, poll,
+    Shard, Verdict, ViolationKind, forever, might_sleep, poll,
 };
 
 use super::program::{
@@ -32,12 +32,27 @@ pub(crate) struct How {
     pub(crate) stopped: bool,
 }
 
+/// How many operations an ordering may have: a longer one has no end. No fewer than the engine runs to
+/// see whether a program does the same twice.
+const OPERATIONS_MAX: usize = 1_100;
+
+/// What one share of the orderings shows.
+pub(crate) fn explore_share(program: &Program, executions: u64, shard: Shard) -> Found {
+    let mut limits = Limits::default();
+    (limits.search, limits.shard) = (Search::Dpor, shard);
+    (limits.native_executions, limits.native_operations) = (executions, OPERATIONS_MAX);
+    explore_on(program, Engine::Native, &limits)
+}
+
 /// What the native engine finds, and what it has counted. Every counterexample is replayed.
 pub(crate) fn explore(program: &Program, how: How) -> Found {
     let mut limits = Limits::default();
     (limits.search, limits.native_executions) = (how.search, how.executions);
     (limits.jobs, limits.states_per_thread) = (NonZero::new(how.jobs).unwrap(), 16);
     limits.native_memory = 1 << 28;
+    if matches!(how.search, Search::Dpor | Search::SleepSets) {
+        limits.native_operations = OPERATIONS_MAX;
+    }
     find(program, |scenario| match how.stopped {
         false => scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(())),
         true => in_pieces(scenario, &limits),

@@ -316,7 +316,7 @@ impl<'a> Exploration<'a> {
             stopped: ended.err().or_else(|| search.unexplored()),
             search: Some(Search::SleepSets),
             part: None,
-            thorough: true,
+            thorough: !search.stopped_by_a_violation(),
         }
     }
 
@@ -376,6 +376,25 @@ impl<'a> Exploration<'a> {
         Ok(())
     }
 
+    /// Runs the program along `path`, and insists that it violates what an earlier search has said:
+    /// that of an execution that ends where others would only go round.
+    fn show_again(&mut self, path: &Schedule, what: &str) -> Result<(), String> {
+        let is = |kind: &ViolationKind| kind.to_string() == *what;
+        let mut shown = self.show_apart(path)?;
+        if !shown.0.keys().any(is) {
+            let before = std::mem::take(&mut self.findings);
+            let result = self.run_replay(Replay::new(path).at_whose_end_others_go_round(), path);
+            shown = std::mem::replace(&mut self.findings, before);
+            result?;
+        }
+        shown.0.retain(|kind, _| is(kind));
+        if shown.is_empty() {
+            return Err(DIVERGED.to_owned());
+        }
+        self.findings.absorb(shown);
+        Ok(())
+    }
+
     /// Runs the program along `path`: what that violates.
     fn show_apart(&mut self, path: &Schedule) -> Result<Findings, String> {
         let before = std::mem::take(&mut self.findings);
@@ -386,8 +405,11 @@ impl<'a> Exploration<'a> {
 
     /// As [`show`](Self::show), and notes that `threads` wait for good at its end.
     fn show_waiting(&mut self, path: &Schedule, threads: Threads) -> Result<(), String> {
+        self.run_replay(Replay::new(path).at_whose_end_wait(threads), path)
+    }
+
+    fn run_replay(&mut self, replay: Replay<'_>, path: &Schedule) -> Result<(), String> {
         self.count_execution()?;
-        let replay = Replay::new(path).at_whose_end_wait(threads);
         let (end, replay) = run_along(replay, self.scenario, &self.execution, &mut self.findings);
         match end {
             End::TooLong => self.too_long(),

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::engine::{Listener, Progress};
-use crate::explore::{Dpor, Parts, SavedDpor, Shard, Strategy};
+use crate::explore::{Dpor, Parts, SavedDpor, Schedule, Shard, Strategy};
 use crate::observe::Seen;
 use crate::verdict::{Certificate, Findings, Part};
 
@@ -47,7 +47,9 @@ pub(super) struct SavedOrderings {
     taken: u64,
     executions: u64,
     walkers: Vec<(SavedDpor, bool)>,
-    counterexamples: Vec<crate::explore::Schedule>,
+    /// Each with what it violates: where all others only go round, the schedule alone does not show
+    /// that.
+    counterexamples: Vec<(Schedule, String)>,
 }
 
 /// What a walker has done in a round on a thread of its own.
@@ -85,8 +87,8 @@ impl Orderings {
         while depth > 0 && restored.len() < jobs {
             restored.push(Walker::new(&parts));
         }
-        for path in &counterexamples {
-            exploration.show(path).map_err(|_| CheckpointError::Outdated)?;
+        for (path, what) in &counterexamples {
+            exploration.show_again(path, what).map_err(|_| CheckpointError::Outdated)?;
         }
         exploration.executions = executions;
         Ok(Self { parts, walkers: restored })
@@ -100,7 +102,7 @@ impl Orderings {
             taken: self.parts.taken(),
             executions: exploration.executions,
             walkers: self.walkers.iter().map(walker).collect(),
-            counterexamples: exploration.findings.schedules().cloned().collect(),
+            counterexamples: exploration.findings.each().collect(),
         }
     }
 

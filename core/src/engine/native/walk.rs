@@ -119,16 +119,14 @@ impl Walk {
         }
         let here = Here { automaton: self.learner.automaton(), state: self.here(), enabled };
         let decision = strategy.choose(&here);
-        if decision == Decision::Cut
-            && let Some(polls) = strategy.goes_round()
-        {
+        if let Some(polls) = strategy.goes_round() {
             self.show_rounds(polls, exploration)?;
         }
         Ok(decision)
     }
 
-    /// Shows who waits for good where everybody who could go on would only go round in vain, some of
-    /// them because they poll.
+    /// Shows who waits for good where everybody who could go on without luck would only go round in
+    /// vain, some of them because they poll.
     fn show_rounds(
         &mut self,
         polls: Threads,

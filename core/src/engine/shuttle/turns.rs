@@ -177,19 +177,22 @@ impl<S: Strategy> Search<S> {
                 None
             }
             None if self.host.note_closed() => return None,
-            None => match self.strategy.choose(&here) {
-                Decision::Take(choice) => Some(choice),
-                Decision::Cut => {
-                    if let Some(polls) = self.strategy.goes_round() {
-                        self.host.note_rounds(polls);
-                    }
+            None => {
+                let decision = self.strategy.choose(&here);
+                if let Some(polls) = self.strategy.goes_round() {
+                    self.host.note_rounds(polls);
                     if self.host.violation_found() {
                         return None;
                     }
-                    self.phase = Phase::RunOut { steps: self.steps() };
-                    None
                 }
-            },
+                match decision {
+                    Decision::Take(choice) => Some(choice),
+                    Decision::Cut => {
+                        self.phase = Phase::RunOut { steps: self.steps() };
+                        None
+                    }
+                }
+            }
         };
         self.host.choose(chosen);
         let Some(chosen) = chosen else { return self.any(runnable) };

@@ -29,6 +29,12 @@ impl State {
             Some(Instr::FlushWork(w) | Instr::CancelWork(w)) => WORKS[w],
             Some(Instr::Join(child)) => CHILDREN[child - program.started],
             Some(Instr::WaitForData(_, m)) if phase == Phase::Check => MUTEXES[m],
+            // include/linux/wait.h, wait_event: "might_sleep(); if (condition) break;".
+            Some(Instr::WaitForAtomic(q, _) | Instr::WaitForData(q, _))
+                if phase == Phase::Begin =>
+            {
+                QUEUES[q]
+            }
             // "scheduling while atomic".
             Some(Instr::Schedule(q)) => QUEUES[q],
             Some(Instr::WaitForAtomic(q, _) | Instr::WaitForData(q, _))

@@ -295,13 +295,21 @@ impl Execution {
             let stuck = self.inner.borrow().observers.stuck();
             self.note_deadlocks(&stuck, findings);
         }
-        match strategy.choose(&here) {
+        let decision = strategy.choose(&here);
+        let rounds = strategy.goes_round();
+        if let Some(polls) = rounds {
+            // Those who wait for each other do so on their own.
+            self.note_deadlocks(&self.threads(self.closed()), findings);
+            self.note_deadlocks(&self.waiting(polls), findings);
+        }
+        match decision {
             Decision::Take(choice) => Ok(choice),
             Decision::Cut if here.enabled.is_empty() => Err(End::Over),
             Decision::Cut => {
-                if let Some(polls) = strategy.goes_round() {
-                    self.note_deadlocks(&self.waiting(polls), findings);
-                } else if !is_stuck && let Some(known) = strategy.waiting() {
+                if !is_stuck
+                    && rounds.is_none()
+                    && let Some(known) = strategy.waiting()
+                {
                     self.note_deadlocks(&self.threads(self.closed() | known), findings);
                 }
                 Err(End::Cut)
