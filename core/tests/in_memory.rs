@@ -117,6 +117,34 @@ fn so_is_a_semaphore() {
         })
         .refuted(use_after_release()),
     );
+    let raw = |take: fn(&RwSem<u32>), give: fn(&RwSem<u32>)| {
+        let scenario = two("raw semaphore", move |(device, _)| {
+            let inside = device.get();
+            take(&inside.sem);
+            let last = inside.users.fetch_add(u64::MAX) == 1;
+            give(&inside.sem);
+            if last {
+                device.release();
+            }
+        });
+        scenario.refuted(use_after_release())
+    };
+    check(&raw(RwSem::raw_down_write, RwSem::raw_up_write));
+    // Another reader may still hold it.
+    let kinds = [
+        ViolationKind::FreedWhileHeld("device->sem".to_owned()),
+        use_after_release()[0].clone(),
+    ];
+    let reads = two("raw readers", |(device, _)| {
+        let inside = device.get();
+        inside.sem.raw_down_read();
+        let last = inside.users.fetch_add(u64::MAX) == 1;
+        inside.sem.raw_up_read();
+        if last {
+            device.release();
+        }
+    });
+    check(&reads.refuted(kinds));
 }
 
 /// A spinlock is not touched any more once another can have it.
