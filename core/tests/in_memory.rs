@@ -131,10 +131,8 @@ fn so_is_a_semaphore() {
     };
     check(&raw(RwSem::raw_down_write, RwSem::raw_up_write));
     // Another reader may still hold it.
-    let kinds = [
-        ViolationKind::FreedWhileHeld("device->sem".to_owned()),
-        use_after_release()[0].clone(),
-    ];
+    let kinds =
+        [ViolationKind::FreedWhileHeld("device->sem".to_owned()), use_after_release()[0].clone()];
     let reads = two("raw readers", |(device, _)| {
         let inside = device.get();
         inside.sem.raw_down_read();
