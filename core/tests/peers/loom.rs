@@ -98,34 +98,36 @@ fn a_try_is_refused_beside_a_writer_and_a_write_beside_a_reader() {
     }
 }
 
-/// rwlock: `rwlock_read_one`, `rwlock_read_two_write_one`, `rwlock_into_inner`,
-/// `rwlock_try_write_no_block`; `rwlock_write_three` is `rwlock_read_two_write_one` with writers.
+/// rwlock: `rwlock_read_two_write_one`, `rwlock_write_three`, `rwlock_into_inner`,
+/// `rwlock_try_write_no_block`; rwlock_regression1: `rwlock_two_writers`.
 #[test]
 fn readers_and_writers_come_to_an_end() {
     let read = |s: &RwSem<u32>| assert!(*s.down_read() >= 1);
     let write = |s: &RwSem<u32>| *s.down_write() += 1;
-    check(&rwlock(read).thread("T1", read).proved());
     check(&rwlock(write).thread("T1", read).thread("T2", read).proved());
     let three = rwlock(write).thread("T1", write).thread("T2", write);
     check(&three.finally(|s| assert_eq!(*s.down_read(), 4)).proved());
+    let two = Scenario::builder("two", || (RwSem::new("S", 1_u32), Atomic::new("count", 0)));
+    let write_and_count = |(s, count): &(RwSem<u32>, Atomic)| {
+        let mut held = s.down_write();
+        *held += 1;
+        count.fetch_add(1);
+    };
+    check(&two.thread("T1", write_and_count).thread("T2", write_and_count).proved());
     let tried = rwlock(|s| drop(s.try_down_write())).thread("T1", |s| drop(s.try_down_read()));
     check(&tried.proved());
 }
 
-/// rwlock: `rwlock_read_one`, in which one reads, and another is started and joined meanwhile.
+/// rwlock: `rwlock_read_one`, in which one reads, and starts another and joins it meanwhile.
 #[test]
 fn a_reader_joins_a_reader() {
-    let scenario = Scenario::builder("join", || Arc::new(RwSem::new("S", 1)))
-        .thread("main", |s| {
-            let held = s.down_read();
-            let other = Arc::clone(s);
-            spawn("reader", move || assert_eq!(*other.down_read(), 1)).join();
-            assert_eq!(*held, 1);
-        })
-        .proved()
-        // Somebody could write in between.
-        ;
-    check(&scenario);
+    let scenario = Scenario::builder("join", || Arc::new(RwSem::new("S", 1))).thread("main", |s| {
+        let held = s.down_read();
+        let other = Arc::clone(s);
+        spawn("reader", move || assert_eq!(*other.down_read(), 1)).join();
+        assert_eq!(*held, 1);
+    });
+    check(&scenario.proved());
 }
 
 /// Data without a lock: who looks at it while somebody changes it is in a race.
@@ -170,7 +172,7 @@ fn inc(cell: &Arc<Cell>) {
 /// unsafe_cell: `unsafe_cell_race_mut_mut_1` and `_2`, `unsafe_cell_race_mut_immut_1` to `_5`.
 #[test]
 fn a_change_beside_another_access_is_a_race() {
-    let races: [fn(&Arc<Cell>); 5] = [
+    let races: [fn(&Arc<Cell>); 7] = [
         |x| {
             let other = child(x, inc);
             x.inc();
@@ -195,6 +197,16 @@ fn a_change_beside_another_access_is_a_race() {
             assert_eq!(x.inc(), 3);
         },
         |x| {
+            let others = [child(x, inc), child(x, get)];
+            others.into_iter().for_each(|other| other());
+            assert_eq!(x.inc(), 3);
+        },
+        |x| {
+            let others = [child(x, get), child(x, inc)];
+            others.into_iter().for_each(|other| other());
+            assert_eq!(x.inc(), 3);
+        },
+        |x| {
             let reader = child(x, get);
             let writer = child(x, |x| {
                 assert_eq!(x.get(), 1);
@@ -213,7 +225,12 @@ fn a_change_beside_another_access_is_a_race() {
 /// unsafe_cell: `unsafe_cell_ok_1` to `_3`.
 #[test]
 fn accesses_one_after_the_other_are_none() {
-    let fine: [fn(&Arc<Cell>); 2] = [
+    let fine: [fn(&Arc<Cell>); 3] = [
+        |x| {
+            assert_eq!(x.inc(), 2);
+            child(x, |x| assert_eq!(x.inc(), 3))();
+            assert_eq!(x.inc(), 4);
+        },
         |x| {
             assert_eq!(x.get(), 1);
             assert_eq!(x.inc(), 2);
@@ -262,6 +279,20 @@ fn a_flag_that_is_set_after_the_change_keeps_readers_out() {
     };
     check(&scenario(first, guarded).proved());
     check(&scenario(first, |(x, _)| _ = x.get()).refuted(panics("race")));
+    // mutex: `mutex_establishes_seq_cst`. The flag is behind a mutex.
+    let world = || (Arc::new(Cell(RwSem::new("cell", 1))), Mutex::new("flag", false));
+    let locked = Scenario::builder("locked", world)
+        .thread("sets", |(x, flag)| {
+            x.inc();
+            *flag.lock() = true;
+        })
+        .thread("gets", |(x, flag)| {
+            let set = *flag.lock();
+            if set {
+                assert_eq!(x.get(), 2);
+            }
+        });
+    check(&locked.proved());
     let changed = |(x, flag): &World| {
         if flag.load() == 1 {
             x.inc();
@@ -312,7 +343,7 @@ fn the_last_reference_frees_and_none_is_forgotten() {
     check(&leak.refuted(leaks));
 }
 
-/// atomic_int: `fetch_add`, `compare_exchange`. Each of two finds what there was before.
+/// atomic_int: `compare_exchange`, and an addition. Each of two finds what there was before.
 #[test]
 fn whoever_comes_second_finds_what_the_first_has_left() {
     type World = (Atomic, Ghost<[u64; 2]>);
@@ -357,7 +388,36 @@ fn everybody_sees_two_stores_in_one_order() {
     check_open(scenario.proved());
 }
 
-/// yield: `yield_completes`; thread_api: a thread that is joined has ended.
+/// thread_api: `many_joins`, `alt_join`.
+#[test]
+fn threads_are_joined_by_whoever_has_them() {
+    let many = Scenario::builder("many", || Arc::new(Mutex::new("L", ()))).thread("main", |l| {
+        let held = l.lock();
+        let children = [0, 1].map(|_| {
+            let shared = Arc::clone(l);
+            spawn("child", move || shared.lock().unlock())
+        });
+        held.unlock();
+        children.into_iter().for_each(|child| child.join());
+    });
+    check(&many.proved());
+    let alt = Scenario::builder("alt", || Arc::new(Mutex::new("L", ()))).thread("main", |l| {
+        let held = l.lock();
+        let shared = Arc::clone(l);
+        let first = spawn("first", || ());
+        let second = spawn("second", move || {
+            shared.lock().unlock();
+            first.join();
+        });
+        let third = spawn("third", || ());
+        held.unlock();
+        third.join();
+        second.join();
+    });
+    check(&alt.proved());
+}
+
+/// yield: `yield_completes`; and a thread that is joined has ended.
 #[test]
 fn whoever_yields_is_helped_and_whoever_joins_has_the_result() {
     let yields = Scenario::builder("yield", || Atomic::new("flag", 0))

@@ -255,7 +255,7 @@ fn an_exchange_finds_what_is_there() {
 fn twice<W: Send + Sync + 'static>(
     name: &str,
     world: fn() -> W,
-    thread: fn(&W),
+    thread: impl Fn(&W) + Copy + Send + Sync + 'static,
 ) -> ScenarioBuilder<W> {
     Scenario::builder(name, world).thread("T1", thread).thread("T2", thread)
 }
@@ -345,9 +345,9 @@ fn readers_are_in_it_together() {
     check_open(both.proved());
 }
 
-/// rwlock: `double_write`, `read_upgrade`, `write_downgrade`, `double_try_write`; and `double_read`,
-/// `double_try_read`, `read_try_read`, which shuttle refuses by design: here a reader may read again, if
-/// no writer waits.
+/// rwlock: `double_write`, `read_upgrade`, `write_downgrade`, `double_try_write`, `write_try_write`,
+/// `try_read_upgrade`, `try_write_downgrade`; and `double_read`, `double_try_read`, `read_try_read`,
+/// which shuttle refuses by design: here a reader may read again, if no writer waits.
 #[test]
 fn a_semaphore_that_one_has_already_can_be_read_again() {
     let alone = |thread: fn(&RwSem)| {
@@ -370,11 +370,23 @@ fn a_semaphore_that_one_has_already_can_be_read_again() {
     for thread in stuck {
         check(&alone(thread).refuted(deadlock(["S"])));
     }
-    let writes = alone(|s| {
-        let _held = s.try_down_write().expect("it is free");
-        assert!(s.try_down_write().is_none());
-    });
-    check(&writes.proved());
+    let refused: [fn(&RwSem); 3] = [
+        |s| {
+            let _held = s.try_down_write().expect("it is free");
+            assert!(s.try_down_write().is_none() && s.try_down_read().is_none());
+        },
+        |s| {
+            let _held = s.down_write();
+            assert!(s.try_down_write().is_none());
+        },
+        |s| {
+            let _held = s.try_down_read().expect("it is free");
+            assert!(s.try_down_write().is_none());
+        },
+    ];
+    for thread in refused {
+        check(&alone(thread).proved());
+    }
     let reads = alone(|s| {
         let _held = s.try_down_read().expect("it is free");
         let _again = s.try_down_read().expect("nobody writes");
@@ -386,6 +398,32 @@ fn a_semaphore_that_one_has_already_can_be_read_again() {
     });
     // Lockdep complains, for somebody could write.
     check(&twice.proved().predicting(["S"]));
+}
+
+/// rwlock: `try_lock_implies_std`. Whoever has it is in the company that it allows.
+#[test]
+fn a_try_that_succeeds_excludes() {
+    type World = (RwSem, Ghost<[u32; 2]>);
+    let enter = |inside: &Ghost<[u32; 2]>, side: usize| {
+        inside.update(|inside| inside[side] += 1);
+        inside.check("company", |[readers, writers]| match (readers, writers) {
+            (_, 0) | (0, 1) => Ok(()),
+            _ => Err(format!("{readers} readers and {writers} writers")),
+        });
+        inside.update(|inside| inside[side] -= 1);
+    };
+    let tries = move |(s, inside): &World| {
+        if let Some(held) = s.try_down_read() {
+            enter(inside, 0);
+            held.up_read();
+        }
+        if let Some(held) = s.try_down_write() {
+            enter(inside, 1);
+            held.up_write();
+        }
+    };
+    let world = || (RwSem::new("S", ()), Ghost::new("inside", [0; 2]));
+    by_states(&twice("tries", world, tries).thread("T3", tries).proved());
 }
 
 type Signalled = (Mutex<bool>, Condvar);
