@@ -138,6 +138,22 @@ fn a_thread_local_that_a_panic_depends_on_is_noticed() {
     assert!(reason.contains("does not do the same twice"), "{reason}");
 }
 
+/// What was read before is used after, in an operation that others can see.
+#[test]
+fn what_is_carried_over_though_it_was_forgotten_is_noticed() {
+    let scenario = Scenario::builder("forgets", || (Atomic::new("x", 0), Atomic::new("y", 0)))
+        .thread("T1", |(x, y)| {
+            let value = x.load();
+            forget();
+            y.store(value);
+        })
+        .thread("T2", |(x, _)| x.store(1))
+        .proved();
+    let report = scenario.verify(Engine::Native);
+    let Some(reason) = &report.stopped else { panic!("{report}") };
+    assert!(reason.contains("does not do the same twice"), "{reason}");
+}
+
 /// A proof says what it takes for granted of this program, and of no other.
 #[test]
 fn a_proof_prints_its_preconditions() {
