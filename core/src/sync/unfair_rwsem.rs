@@ -109,13 +109,15 @@ impl<T: Value> UnfairRwSem<T> {
         self.object.finish_unlock(at);
     }
 
-    /// As [`down_write`](Self::down_write), without a guard; see [`raw_down_read`](Self::raw_down_read).
+    /// As [`down_write`](Self::down_write), without a guard; see
+    /// [`raw_down_read`](Self::raw_down_read).
     #[track_caller]
     pub fn raw_down_write(&self) {
         self.object.perform(Op::new(OpKind::DownWriteUnfair), Location::caller());
     }
 
-    /// As [`try_down_write`](Self::try_down_write), without a guard: whether the write side was taken.
+    /// As [`try_down_write`](Self::try_down_write), without a guard: whether the write side was
+    /// taken.
     #[track_caller]
     #[must_use = "the write side is held if it was taken"]
     pub fn raw_try_down_write(&self) -> bool {
