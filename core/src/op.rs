@@ -132,6 +132,11 @@ impl OpKind {
         matches!(self, Self::Unlock | Self::SpinUnlock)
     }
 
+    /// Whether it takes a semaphore that favours readers, if that is possible now.
+    pub(crate) fn tries_unfair(self) -> bool {
+        matches!(self, Self::TryDownReadUnfair | Self::TryDownWriteUnfair)
+    }
+
     /// Whether it takes one of the times that a completion has happened, or would.
     pub(crate) fn takes_completion(self) -> bool {
         matches!(
@@ -151,6 +156,8 @@ impl OpKind {
                 self,
                 Self::DownReadUnfair
                     | Self::DownWriteUnfair
+                    | Self::TryDownReadUnfair
+                    | Self::TryDownWriteUnfair
                     | Self::ModTimer
                     | Self::TimerExpires
                     | Self::TimerReturns
@@ -243,6 +250,10 @@ op_kinds! {
     DownReadUnfair => "down_read (unfair)",
     /// `down_write` of such a semaphore: waits for whoever holds either side.
     DownWriteUnfair => "down_write (unfair)",
+    /// `down_read_trylock` of such a semaphore.
+    TryDownReadUnfair => "down_read_trylock (unfair)",
+    /// `down_write_trylock` of such a semaphore.
+    TryDownWriteUnfair => "down_write_trylock (unfair)",
     /// `srcu_read_lock`.
     SrcuReadLock => "srcu_read_lock",
     /// `srcu_read_unlock`.

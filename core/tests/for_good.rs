@@ -275,6 +275,25 @@ fn a_deadlock_is_found_where_the_rest_cannot_be_explored() {
     }
 }
 
+/// A thread that has ended never gives back what it holds, whatever the rest does without end.
+#[test]
+fn a_lock_that_was_taken_along_is_missed_where_the_rest_cannot_be_explored() {
+    let scenario = Scenario::builder("along", world)
+        .thread("ends", |w| w.locks[0].raw_lock())
+        .thread("next", |w| drop(w.locks[0].lock()))
+        .thread("count", |w| {
+            loop {
+                w.flag.fetch_add(1);
+            }
+        })
+        .refuted([ViolationKind::deadlock(["A"])]);
+    let mut limits = Limits::default();
+    limits.native_operations = 60;
+    let report = scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()));
+    let Verdict::Refuted(found) = &report.verdict else { panic!("{report}") };
+    assert_eq!(found[0].violation.kind, ViolationKind::deadlock(["A"]), "{report}");
+}
+
 /// A thread that one signal could save is not saved: nobody may count on it.
 #[test]
 fn an_optional_outcome_is_no_way_out() {

@@ -117,6 +117,32 @@ fn so_is_a_semaphore() {
         })
         .refuted(use_after_release()),
     );
+    let raw = |take: fn(&RwSem<u32>), give: fn(&RwSem<u32>)| {
+        let scenario = two("raw semaphore", move |(device, _)| {
+            let inside = device.get();
+            take(&inside.sem);
+            let last = inside.users.fetch_add(u64::MAX) == 1;
+            give(&inside.sem);
+            if last {
+                device.release();
+            }
+        });
+        scenario.refuted(use_after_release())
+    };
+    check(&raw(RwSem::raw_down_write, RwSem::raw_up_write));
+    // Another reader may still hold it.
+    let kinds =
+        [ViolationKind::FreedWhileHeld("device->sem".to_owned()), use_after_release()[0].clone()];
+    let reads = two("raw readers", |(device, _)| {
+        let inside = device.get();
+        inside.sem.raw_down_read();
+        let last = inside.users.fetch_add(u64::MAX) == 1;
+        inside.sem.raw_up_read();
+        if last {
+            device.release();
+        }
+    });
+    check(&reads.refuted(kinds));
 }
 
 /// A spinlock is not touched any more once another can have it.
@@ -183,6 +209,35 @@ fn memory_is_not_released_with_a_lock_in_it_that_is_held() {
         use_after_release()[0].clone(),
     ];
     check(&scenario.refuted(kinds));
+}
+
+/// Nothing lies between the store under the lock and the unlock; so only a search that does not step
+/// over the held lock sees that it is held.
+#[test]
+fn an_unlock_of_a_lock_in_memory_is_not_stepped_over() {
+    let world = || (world().0, Atomic::new("kept", 0));
+    let scenario = Scenario::builder("stepped over", world)
+        .thread("user", |(device, _)| {
+            let inside = device.get();
+            let held = inside.list.lock();
+            inside.users.store(1);
+            held.unlock();
+        })
+        .thread("free", |(device, kept)| {
+            if device.get().users.load() == 1 {
+                device.release();
+            } else {
+                kept.store(1);
+            }
+        })
+        .finally(|(device, kept)| {
+            if kept.load() == 1 {
+                device.release();
+            }
+        })
+        .refuted([ViolationKind::FreedWhileHeld("device->list_lock".to_owned())]);
+    let report = verify(&scenario, Search::Reduced, 1);
+    assert!(report.as_expected(), "{report}");
 }
 
 /// Who frees its own lock is in no race at all.

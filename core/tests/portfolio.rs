@@ -2,8 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use selvedge_core::sync::{Atomic, Mutex};
-use selvedge_core::{Engine, Limits, Report, Scenario, ScenarioBuilder, Search, ViolationKind};
+use selvedge_core::sync::{Atomic, Mutex, Work};
+use selvedge_core::{
+    Engine, Limits, Report, Scenario, ScenarioBuilder, Search, Verdict, ViolationKind,
+};
 
 const NAMES: [&str; 16] = ["L"; 16];
 
@@ -72,4 +74,21 @@ fn a_violation_among_many_states_is_found_by_the_census() {
     let report = verify(&scenario, Search::Stateful, 16 << 20);
     assert!(!report.complete, "{report}");
     assert!(report.to_string().contains("late"), "{report}");
+}
+
+/// Each time that the work is queued it is another thread's. Orderings are explored of 64 at most, and
+/// to find out that there are more is to come to no proof.
+#[test]
+fn with_too_many_threads_there_are_no_orderings() {
+    let scenario = Scenario::builder("threads", || Work::new("work", |_| ()))
+        .thread("T", |work| {
+            for _ in 0..70 {
+                work.queue_work();
+                work.flush_work();
+            }
+        })
+        .proved();
+    let report = verify(&scenario, Search::Dpor, 64 << 20);
+    let Verdict::Inconclusive { reason } = &report.verdict else { panic!("{report}") };
+    assert_eq!(reason, "an execution has more than 64 threads");
 }

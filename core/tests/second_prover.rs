@@ -398,3 +398,21 @@ fn shares_add_up() {
     }
     assert_eq!(Some(traces), whole.traces);
 }
+
+/// The wake-up comes first and the change later, or the other way round: that the thread has been woken
+/// does not mean that the change would not have been enough.
+#[test]
+fn a_change_would_have_been_enough_without_the_wake_up() {
+    let scenario = Scenario::builder("either", world)
+        .thread("changes", |(queue, _, m)| {
+            *m.lock() = 1;
+            queue.wake_up_all();
+        })
+        .thread("wakes", |(queue, ..)| queue.wake_up_all())
+        .thread("sleeps", |(queue, _, m)| {
+            queue.wait_event(|| *m.lock() == 1);
+            *m.lock() = 2;
+        })
+        .proved();
+    check(&scenario);
+}

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::ops::Range;
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use selvedge_core::sync::{Atomic, Mutex, RwSem, SpinLock, WaitQueue};
@@ -133,6 +134,23 @@ fn a_thread_local_that_a_panic_depends_on_is_noticed() {
             assert_eq!(flag.load(), 1, "run {}", RUNS.get());
         })
         .thread("T2", |flag| flag.store(1))
+        .proved();
+    let report = scenario.verify(Engine::Native);
+    let Some(reason) = &report.stopped else { panic!("{report}") };
+    assert!(reason.contains("does not do the same twice"), "{reason}");
+}
+
+/// From one call to the next there is a way outside of the world only.
+#[test]
+fn what_is_carried_from_call_to_call_is_noticed() {
+    static CARRIED: AtomicU64 = AtomicU64::new(0);
+    let scenario = Scenario::builder("carries", || (Atomic::new("x", 0), Atomic::new("y", 0)))
+        .calls("T1", |calls| {
+            calls
+                .then(|(x, _)| CARRIED.store(x.load(), Ordering::Relaxed))
+                .then(|(_, y)| y.store(CARRIED.load(Ordering::Relaxed)))
+        })
+        .thread("T2", |(x, _)| x.store(1))
         .proved();
     let report = scenario.verify(Engine::Native);
     let Some(reason) = &report.stopped else { panic!("{report}") };

@@ -268,8 +268,8 @@ impl Scenario {
     ///
     /// # Panics
     ///
-    /// If an execution has 4,096 threads, or more than 64 where orderings are explored one by one
-    /// ([`Search::Dpor`], [`Search::SleepSets`], [`Engine::Shuttle`]).
+    /// If an execution has 4,096 threads, or more than 64 on [`Engine::Shuttle`] or by
+    /// [`Search::SleepSets`]. [`Search::Dpor`] gives up at 64.
     pub fn verify_with(
         &self,
         engine: Engine,

@@ -16,7 +16,7 @@
 //! - A sleep of a thread that has been woken leaves the queue as it is, and so does a wait for a
 //!   completion that has happened for everybody.
 //!
-//! - Readers of a semaphore that favours them come and go as they like.
+//! - Readers of a semaphore that favours them come and go as they like, also those who only try.
 //! - To enter a section of `srcu` or RCU or to leave it commutes with others who do; the end of
 //!   `synchronize_srcu`, with everything that can happen while it is possible.
 //!
@@ -88,6 +88,7 @@ impl Event {
             OpKind::TryLock | OpKind::TrySpinLock | OpKind::TryDownRead | OpKind::TryDownWrite => {
                 self.reply == REFUSED
             }
+            kind if kind.tries_unfair() => self.reply == REFUSED,
             OpKind::CompareExchange => self.reply != self.what.op.a,
             // Whoever has been woken is not in the queue any more.
             OpKind::SleepTimeout | OpKind::CondvarSleepTimeout => self.reply == 0,
@@ -140,10 +141,13 @@ fn commute_on_an_object(one: &Event, other: &Event) -> bool {
 /// Whether they are readers, coming or going, who do not notice each other.
 fn beside_each_other(one: OpKind, other: OpKind) -> bool {
     use OpKind::{
-        DownReadUnfair, RcuReadLock, RcuReadUnlock, SrcuReadLock, SrcuReadUnlock, UpRead,
+        DownReadUnfair, RcuReadLock, RcuReadUnlock, SrcuReadLock, SrcuReadUnlock,
+        TryDownReadUnfair, UpRead,
     };
     match one {
-        DownReadUnfair => matches!(other, DownReadUnfair | UpRead),
+        DownReadUnfair | TryDownReadUnfair => {
+            matches!(other, DownReadUnfair | TryDownReadUnfair | UpRead)
+        }
         SrcuReadLock | SrcuReadUnlock => matches!(other, SrcuReadLock | SrcuReadUnlock),
         RcuReadLock | RcuReadUnlock => matches!(other, RcuReadLock | RcuReadUnlock),
         _ => false,

@@ -186,8 +186,10 @@ fn races(order: &HappensBefore) -> SmallVec<[Race; 2]> {
     let mut known = order.known.clone();
     for earlier in order.related(event, before.len()) {
         let past = &before[earlier];
-        if event.kind().is_unfair() && past.event.what.object == event.what.object {
-            // Whoever could have come first was tried where the other did.
+        let unfair = event.kind().is_unfair() && !event.kind().tries_unfair();
+        if unfair && past.event.what.object == event.what.object {
+            // Whoever could have come first was tried where the other did. Who only tries could
+            // have come where others cannot: before somebody let go.
             continue;
         }
         let locks = event.kind().locks() && past.event.what.object == event.what.object;

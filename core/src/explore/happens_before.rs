@@ -216,7 +216,7 @@ fn fingerprint(event: &Event, clock: &Clock) -> u64 {
     use OpKind::{
         AwaitRead, AwaitWrite, DownRead, DownReadUnfair, DownWrite, DownWriteUnfair, Ghost,
         Instruction, Join, Lock, LockInterruptible, SpinLock, SpinUnlock, TryDownRead,
-        TryDownWrite, TryLock, TrySpinLock, Unlock, UpWrite,
+        TryDownReadUnfair, TryDownWrite, TryDownWriteUnfair, TryLock, TrySpinLock, Unlock, UpWrite,
     };
     let Op { kind, a, b } = event.what.op;
     // The number of a value, or of what a thread knew at its end, depends on what was explored
@@ -226,7 +226,7 @@ fn fingerprint(event: &Event, clock: &Clock) -> u64 {
         Ghost | Instruction | Join => (a, 0),
         Lock | LockInterruptible | TryLock | SpinLock | TrySpinLock | DownRead | AwaitRead
         | TryDownRead | DownWrite | AwaitWrite | TryDownWrite | DownReadUnfair
-        | DownWriteUnfair
+        | DownWriteUnfair | TryDownReadUnfair | TryDownWriteUnfair
             if event.reply < QUEUED =>
         {
             (a, 0)

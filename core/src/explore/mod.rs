@@ -21,6 +21,7 @@ pub(crate) use dpor::{Dpor, SavedDpor};
 pub(crate) use lead::Lead;
 pub(crate) use part::Parts;
 pub use part::{Shard, ShardError};
+pub(crate) use path::THREADS_MAX;
 pub(crate) use replay::Replay;
 pub(crate) use schedule::Choice;
 pub use schedule::{Schedule, ScheduleError};

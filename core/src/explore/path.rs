@@ -26,6 +26,9 @@ use crate::mix::mix;
 use crate::op::{ObjectId, ThreadId};
 use crate::verdict::Certificate;
 
+/// How many threads can be told apart where orderings are explored one by one.
+pub(crate) const THREADS_MAX: usize = 64;
+
 /// A set of threads, by their numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Threads(u64);
@@ -34,7 +37,7 @@ impl Threads {
     pub(super) const ALL: Self = Self(u64::MAX);
 
     pub(super) fn only(thread: ThreadId) -> Self {
-        assert!(thread.index() < 64, "at most 64 threads");
+        assert!(thread.index() < THREADS_MAX, "at most {THREADS_MAX} threads");
         Self(1 << thread.index())
     }
 

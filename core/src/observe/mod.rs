@@ -613,11 +613,13 @@ fn locking(kind: OpKind) -> Option<Locking> {
     use OpKind::*;
     match kind {
         Lock | LockInterruptible | TryLock | SpinLock | TrySpinLock | DownWrite | AwaitWrite
-        | TryDownWrite | DownWriteUnfair | TimerExpires | WorkBegins => {
+        | TryDownWrite | DownWriteUnfair | TryDownWriteUnfair | TimerExpires | WorkBegins => {
             Some(Locking::Take(Mode::Exclusive))
         }
         DownRead | AwaitRead | TryDownRead => Some(Locking::Take(Mode::Shared)),
-        DownReadUnfair | SrcuReadLock | RcuReadLock => Some(Locking::Take(Mode::SharedRecursive)),
+        DownReadUnfair | TryDownReadUnfair | SrcuReadLock | RcuReadLock => {
+            Some(Locking::Take(Mode::SharedRecursive))
+        }
         Unlock | SpinUnlock | UpRead | UpWrite | SrcuReadUnlock | RcuReadUnlock | TimerReturns
         | WorkReturns => Some(Locking::Release),
         _ => None,

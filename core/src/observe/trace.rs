@@ -119,8 +119,11 @@ fn result(event: &Event) -> Option<String> {
         (WaitForCompletionTimeout, 0) => "timed out".to_owned(),
         (SleepInterruptible | SleepKillable, 1) => "interrupted".to_owned(),
         (SleepTimeout | CondvarSleepTimeout, 1) => "timed out".to_owned(),
-        (TryLock | TryDownRead | TryDownWrite, REFUSED) => "busy".to_owned(),
-        (TryLock | TryDownRead | TryDownWrite, _) => "taken".to_owned(),
+        (
+            TryLock | TrySpinLock | TryDownRead | TryDownWrite | TryDownReadUnfair
+            | TryDownWriteUnfair,
+            reply,
+        ) => if reply == REFUSED { "busy" } else { "taken" }.to_owned(),
         (DownRead | DownWrite, QUEUED) => "queued".to_owned(),
         (Load | Swap | FetchAdd | CompareExchange, value) => value.to_string(),
         (

@@ -75,13 +75,27 @@ impl<T: Value> Mutex<T> {
     /// `mutex_lock` without a guard, for code that unlocks elsewhere.
     ///
     /// The data stays out of reach; it needs a guard.
+    ///
+    /// # Violations
+    ///
+    /// [`ViolationKind::Leak`](crate::ViolationKind::Leak) if nobody unlocks it by the end.
     #[track_caller]
     pub fn raw_lock(&self) {
         self.object.perform(Op::new(OpKind::Lock), Location::caller());
     }
 
-    /// `mutex_unlock` without a guard. Unlocking a mutex that the thread does not hold is a
-    /// violation ([`ViolationKind::NotOwner`](crate::ViolationKind::NotOwner)).
+    /// `mutex_trylock` without a guard: whether the mutex was taken.
+    #[track_caller]
+    #[must_use = "the mutex is held if it was taken"]
+    pub fn raw_try_lock(&self) -> bool {
+        self.object.perform(Op::new(OpKind::TryLock), Location::caller()) != REFUSED
+    }
+
+    /// `mutex_unlock` without a guard.
+    ///
+    /// # Violations
+    ///
+    /// [`ViolationKind::NotOwner`](crate::ViolationKind::NotOwner) if the thread does not hold it.
     #[track_caller]
     pub fn raw_unlock(&self) {
         let at = Location::caller();

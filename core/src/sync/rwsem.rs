@@ -6,9 +6,9 @@ use std::panic::Location;
 
 use smallvec::SmallVec;
 
-use crate::data::{Data, ReadData, Value, WriteData};
+use crate::data::{Data, KEEP, ReadData, Value, WriteData};
 use crate::machine::{Fault, Machine, QUEUED, REFUSED, Ready};
-use crate::object::{Object, unwinding};
+use crate::object::{Object, Place, unwinding};
 use crate::op::{Op, OpKind, ThreadId};
 
 use super::holders::Holders;
@@ -47,9 +47,7 @@ impl<T: Value> RwSem<T> {
     #[track_caller]
     pub fn down_read(&self) -> ReadGuard<'_, T> {
         let at = Location::caller();
-        if self.object.perform(Op::new(OpKind::DownRead), at) == QUEUED {
-            self.object.perform(Op::new(OpKind::AwaitRead), at);
-        }
+        self.take_read(at);
         ReadGuard::new(&self.object, self.data.read(), at)
     }
 
@@ -67,9 +65,7 @@ impl<T: Value> RwSem<T> {
     #[track_caller]
     pub fn down_write(&self) -> WriteGuard<'_, T> {
         let at = Location::caller();
-        if self.object.perform(Op::new(OpKind::DownWrite), at) == QUEUED {
-            self.object.perform(Op::new(OpKind::AwaitWrite), at);
-        }
+        self.take_write(at);
         WriteGuard::new(&self.object, self.data.write(), at)
     }
 
@@ -80,6 +76,74 @@ impl<T: Value> RwSem<T> {
         match self.object.perform(Op::new(OpKind::TryDownWrite), at) {
             REFUSED => None,
             _ => Some(WriteGuard::new(&self.object, self.data.write(), at)),
+        }
+    }
+
+    /// `down_read` without a guard, for code that releases elsewhere.
+    ///
+    /// The data stays out of reach; it needs a guard.
+    ///
+    /// # Violations
+    ///
+    /// [`ViolationKind::Leak`](crate::ViolationKind::Leak) if nobody releases it by the end.
+    #[track_caller]
+    pub fn raw_down_read(&self) {
+        self.take_read(Location::caller());
+    }
+
+    /// `down_read_trylock` without a guard: whether the read side was taken.
+    #[track_caller]
+    #[must_use = "the read side is held if it was taken"]
+    pub fn raw_try_down_read(&self) -> bool {
+        self.object.perform(Op::new(OpKind::TryDownRead), Location::caller()) != REFUSED
+    }
+
+    /// `up_read` without a guard.
+    ///
+    /// # Violations
+    ///
+    /// [`ViolationKind::NotOwner`](crate::ViolationKind::NotOwner) if the thread does not hold it.
+    #[track_caller]
+    pub fn raw_up_read(&self) {
+        let at = Location::caller();
+        self.object.perform(Op::new(OpKind::UpRead), at);
+        self.object.finish_unlock(at);
+    }
+
+    /// `down_write` without a guard; see [`raw_down_read`](Self::raw_down_read).
+    #[track_caller]
+    pub fn raw_down_write(&self) {
+        self.take_write(Location::caller());
+    }
+
+    /// `down_write_trylock` without a guard: whether the write side was taken.
+    #[track_caller]
+    #[must_use = "the write side is held if it was taken"]
+    pub fn raw_try_down_write(&self) -> bool {
+        self.object.perform(Op::new(OpKind::TryDownWrite), Location::caller()) != REFUSED
+    }
+
+    /// `up_write` without a guard.
+    ///
+    /// # Violations
+    ///
+    /// [`ViolationKind::NotOwner`](crate::ViolationKind::NotOwner) if the thread does not hold it.
+    #[track_caller]
+    pub fn raw_up_write(&self) {
+        let at = Location::caller();
+        self.object.perform(Op::with(OpKind::UpWrite, KEEP), at);
+        self.object.finish_unlock(at);
+    }
+
+    fn take_read(&self, at: Place) {
+        if self.object.perform(Op::new(OpKind::DownRead), at) == QUEUED {
+            self.object.perform(Op::new(OpKind::AwaitRead), at);
+        }
+    }
+
+    fn take_write(&self, at: Place) {
+        if self.object.perform(Op::new(OpKind::DownWrite), at) == QUEUED {
+            self.object.perform(Op::new(OpKind::AwaitWrite), at);
         }
     }
 }

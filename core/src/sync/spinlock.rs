@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 
-use crate::data::{Data, Value, WriteData};
+use crate::data::{Data, KEEP, Value, WriteData};
 use crate::machine::REFUSED;
 use crate::object::{Object, unwinding};
 use crate::op::{Op, OpKind};
@@ -56,6 +56,35 @@ impl<T: Value> SpinLock<T> {
             REFUSED => None,
             _ => Some(self.guard(at)),
         }
+    }
+
+    /// `spin_lock_irqsave` without a guard, for code that unlocks elsewhere.
+    ///
+    /// The data stays out of reach; it needs a guard.
+    ///
+    /// # Violations
+    ///
+    /// [`ViolationKind::Leak`](crate::ViolationKind::Leak) if nobody unlocks it by the end.
+    #[track_caller]
+    pub fn raw_lock(&self) {
+        self.object.perform(Op::new(OpKind::SpinLock), Location::caller());
+    }
+
+    /// `spin_trylock_irqsave` without a guard: whether the lock was taken.
+    #[track_caller]
+    #[must_use = "the spinlock is held if it was taken"]
+    pub fn raw_try_lock(&self) -> bool {
+        self.object.perform(Op::new(OpKind::TrySpinLock), Location::caller()) != REFUSED
+    }
+
+    /// `spin_unlock_irqrestore` without a guard.
+    ///
+    /// # Violations
+    ///
+    /// [`ViolationKind::NotOwner`](crate::ViolationKind::NotOwner) if the thread does not hold it.
+    #[track_caller]
+    pub fn raw_unlock(&self) {
+        self.object.perform(Op::with(OpKind::SpinUnlock, KEEP), Location::caller());
     }
 
     fn guard(&self, at: &'static Location<'static>) -> SpinGuard<'_, T> {

@@ -10,8 +10,8 @@ use smallvec::SmallVec;
 
 use super::holders::Holders;
 use super::rwsem::{ReadGuard, WriteGuard};
-use crate::data::{Data, Value};
-use crate::machine::{Fault, Machine, Ready};
+use crate::data::{Data, KEEP, Value};
+use crate::machine::{Fault, Machine, REFUSED, Ready};
 use crate::object::Object;
 use crate::op::{Op, OpKind, ThreadId};
 
@@ -50,12 +50,90 @@ impl<T: Value> UnfairRwSem<T> {
         ReadGuard::new(&self.object, self.data.read(), at)
     }
 
+    /// Takes the read side if nobody holds the write side now.
+    #[track_caller]
+    pub fn try_down_read(&self) -> Option<ReadGuard<'_, T>> {
+        let at = Location::caller();
+        match self.object.perform(Op::new(OpKind::TryDownReadUnfair), at) {
+            REFUSED => None,
+            _ => Some(ReadGuard::new(&self.object, self.data.read(), at)),
+        }
+    }
+
     /// Takes the write side as soon as nobody holds either side.
     #[track_caller]
     pub fn down_write(&self) -> WriteGuard<'_, T> {
         let at = Location::caller();
         self.object.perform(Op::new(OpKind::DownWriteUnfair), at);
         WriteGuard::new(&self.object, self.data.write(), at)
+    }
+
+    /// Takes the write side if nobody holds either side now.
+    #[track_caller]
+    pub fn try_down_write(&self) -> Option<WriteGuard<'_, T>> {
+        let at = Location::caller();
+        match self.object.perform(Op::new(OpKind::TryDownWriteUnfair), at) {
+            REFUSED => None,
+            _ => Some(WriteGuard::new(&self.object, self.data.write(), at)),
+        }
+    }
+
+    /// As [`down_read`](Self::down_read), without a guard, for code that releases elsewhere.
+    ///
+    /// The data stays out of reach; it needs a guard.
+    ///
+    /// # Violations
+    ///
+    /// [`ViolationKind::Leak`](crate::ViolationKind::Leak) if nobody releases it by the end.
+    #[track_caller]
+    pub fn raw_down_read(&self) {
+        self.object.perform(Op::new(OpKind::DownReadUnfair), Location::caller());
+    }
+
+    /// As [`try_down_read`](Self::try_down_read), without a guard: whether the read side was taken.
+    #[track_caller]
+    #[must_use = "the read side is held if it was taken"]
+    pub fn raw_try_down_read(&self) -> bool {
+        self.object.perform(Op::new(OpKind::TryDownReadUnfair), Location::caller()) != REFUSED
+    }
+
+    /// `up_read` without a guard.
+    ///
+    /// # Violations
+    ///
+    /// [`ViolationKind::NotOwner`](crate::ViolationKind::NotOwner) if the thread does not hold it.
+    #[track_caller]
+    pub fn raw_up_read(&self) {
+        let at = Location::caller();
+        self.object.perform(Op::new(OpKind::UpRead), at);
+        self.object.finish_unlock(at);
+    }
+
+    /// As [`down_write`](Self::down_write), without a guard; see
+    /// [`raw_down_read`](Self::raw_down_read).
+    #[track_caller]
+    pub fn raw_down_write(&self) {
+        self.object.perform(Op::new(OpKind::DownWriteUnfair), Location::caller());
+    }
+
+    /// As [`try_down_write`](Self::try_down_write), without a guard: whether the write side was
+    /// taken.
+    #[track_caller]
+    #[must_use = "the write side is held if it was taken"]
+    pub fn raw_try_down_write(&self) -> bool {
+        self.object.perform(Op::new(OpKind::TryDownWriteUnfair), Location::caller()) != REFUSED
+    }
+
+    /// `up_write` without a guard.
+    ///
+    /// # Violations
+    ///
+    /// [`ViolationKind::NotOwner`](crate::ViolationKind::NotOwner) if the thread does not hold it.
+    #[track_caller]
+    pub fn raw_up_write(&self) {
+        let at = Location::caller();
+        self.object.perform(Op::with(OpKind::UpWrite, KEEP), at);
+        self.object.finish_unlock(at);
     }
 }
 
@@ -70,19 +148,31 @@ struct State {
     holders: Holders,
 }
 
+impl State {
+    fn has_room_for_reader(&self) -> bool {
+        self.holders.writer.is_none()
+    }
+
+    fn has_room_for_writer(&self) -> bool {
+        !self.holders.is_somebody()
+    }
+}
+
 impl Machine for State {
     fn ready(&self, _me: ThreadId, op: Op) -> Ready {
         Ready::when(match op.kind {
-            OpKind::DownReadUnfair => self.holders.writer.is_none(),
-            OpKind::DownWriteUnfair => !self.holders.is_somebody(),
+            OpKind::DownReadUnfair => self.has_room_for_reader(),
+            OpKind::DownWriteUnfair => self.has_room_for_writer(),
             _ => true,
         })
     }
 
     fn apply(&mut self, me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
         match op.kind {
-            OpKind::DownReadUnfair => Ok(self.holders.read(me)),
-            OpKind::DownWriteUnfair => Ok(self.holders.write(me)),
+            OpKind::TryDownReadUnfair if !self.has_room_for_reader() => Ok(REFUSED),
+            OpKind::TryDownWriteUnfair if !self.has_room_for_writer() => Ok(REFUSED),
+            OpKind::DownReadUnfair | OpKind::TryDownReadUnfair => Ok(self.holders.read(me)),
+            OpKind::DownWriteUnfair | OpKind::TryDownWriteUnfair => Ok(self.holders.write(me)),
             OpKind::UpRead => self.holders.up_read(me),
             OpKind::UpWrite => self.holders.up_write(me, op),
             other => unreachable!("{other} is no operation of an unfair rw_semaphore"),

@@ -4,6 +4,7 @@ mod atomic;
 mod completion;
 mod condvar;
 mod makers;
+mod raw;
 mod wakeups;
 mod weak;
 mod works;

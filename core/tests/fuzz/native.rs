@@ -413,6 +413,8 @@ fn take(world: &World, instr: Instr) -> Took<'_> {
         Instr::TryDownWrite(s) => Tried(world.sems[s].try_down_write().map(Held::Write)),
         Instr::UnfairRead(u) => Got(Held::Read(world.unfair[u].down_read())),
         Instr::UnfairWrite(u) => Got(Held::Write(world.unfair[u].down_write())),
+        Instr::TryUnfairRead(u) => Tried(world.unfair[u].try_down_read().map(Held::Read)),
+        Instr::TryUnfairWrite(u) => Tried(world.unfair[u].try_down_write().map(Held::Write)),
         Instr::SrcuRead(s) => Got(Held::Srcu(world.srcus[s].read_lock())),
         Instr::RcuRead => Got(Held::Rcu(world.rcu.read_lock())),
         _ => Nothing,

@@ -97,6 +97,8 @@ pub(crate) enum Instr {
     TryDownWrite(usize),
     UnfairRead(usize),
     UnfairWrite(usize),
+    TryUnfairRead(usize),
+    TryUnfairWrite(usize),
     SrcuRead(usize),
     RcuRead,
     /// Releases one of the locks held, counted from the first and round and round; in this way
@@ -198,7 +200,7 @@ impl fmt::Display for Program {
 impl Instr {
     /// The names of the variants, each of which programs are to have. `Poll` and so on are those of
     /// endless programs.
-    pub(crate) const ALL_KINDS: [&'static str; 63] = [
+    pub(crate) const ALL_KINDS: [&'static str; 65] = [
         "Complete",
         "TryWaitForCompletion",
         "Lock",
@@ -214,6 +216,8 @@ impl Instr {
         "TryDownWrite",
         "UnfairRead",
         "UnfairWrite",
+        "TryUnfairRead",
+        "TryUnfairWrite",
         "SrcuRead",
         "RcuRead",
         "Release",
@@ -274,6 +278,7 @@ impl Instr {
             Self::DownRead(s) | Self::DownWrite(s) => Some(SEMS[s]),
             Self::TryDownRead(s) | Self::TryDownWrite(s) => Some(SEMS[s]),
             Self::UnfairRead(u) | Self::UnfairWrite(u) => Some(UNFAIR[u]),
+            Self::TryUnfairRead(u) | Self::TryUnfairWrite(u) => Some(UNFAIR[u]),
             Self::SrcuRead(s) => Some(SRCUS[s]),
             Self::RcuRead => Some(RCU),
             _ => None,
@@ -656,9 +661,11 @@ impl Program {
                 8 => Instr::TryDownWrite(sem),
                 _ => release,
             },
-            Theme::Unfair => match (rng.u8(..10), rng.usize(..self.unfair)) {
+            Theme::Unfair => match (rng.u8(..12), rng.usize(..self.unfair)) {
                 (0..4, sem) => Instr::UnfairRead(sem),
                 (4..7, sem) => Instr::UnfairWrite(sem),
+                (7, sem) => Instr::TryUnfairRead(sem),
+                (8, sem) => Instr::TryUnfairWrite(sem),
                 _ => release,
             },
             Theme::Atomics => match rng.u8(..6) {

@@ -180,7 +180,12 @@ impl<'a> Exploration<'a> {
     fn check_determinism(&mut self) -> Result<(), String> {
         let mut twice = Twice::default();
         while twice.begin() {
-            self.run_once(&mut twice)?;
+            self.count_execution()?;
+            // A program without an end is as long twice; how long an execution may be is for a search.
+            let program = self.scenario.program();
+            if self.execution.run(program, &mut twice, &mut self.findings) == End::Diverged {
+                return Err(DIVERGED.to_owned());
+            }
         }
         self.executions = 0;
         if twice.diverged { Err(DIVERGED.to_owned()) } else { Ok(()) }

@@ -10,7 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use crate::closed::Threads;
-use crate::explore::{Choice, Decision, Enabled, Happened, Point, Schedule, Strategy};
+use crate::explore::{Choice, Decision, Enabled, Happened, Point, Schedule, Strategy, THREADS_MAX};
 use crate::op::{ObjectId, Op, ThreadId};
 
 use super::Exploration;
@@ -96,6 +96,9 @@ impl Walk {
         strategy: &mut dyn Strategy,
         exploration: &mut Exploration<'_>,
     ) -> Result<Decision, String> {
+        if Shape(self.here()[0]).threads() > THREADS_MAX {
+            return Err(format!("an execution has more than {THREADS_MAX} threads"));
+        }
         let (enabled, closed) = loop {
             match self.learner.automaton().enabled(self.here()) {
                 Ok(enabled) => break enabled,

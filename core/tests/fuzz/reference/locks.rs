@@ -113,6 +113,16 @@ impl State {
             }
             Instr::UnfairRead(u) => self.unfair_down(me, u, false),
             Instr::UnfairWrite(u) => self.unfair_down(me, u, true),
+            Instr::TryUnfairRead(u) => {
+                let got = self.unfair_down(me, u, false).is_some();
+                log(self, got);
+                Some(())
+            }
+            Instr::TryUnfairWrite(u) => {
+                let got = self.unfair_down(me, u, true).is_some();
+                log(self, got);
+                Some(())
+            }
             _ => return None,
         };
         Some(got.map(|()| Done::Next))

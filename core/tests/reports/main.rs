@@ -1,0 +1,68 @@
+//! Bugs that were reported against the kernel, each as a short scenario with what mended it.
+//!
+//! The scenarios are written from the reports: a mail by its title and date, or a syzbot report. They
+//! are of subsystems other than those of the catalogue, and each has in its first lines what threads
+//! did to each other. Where the search of orderings comes to an end it has to agree with that of
+//! states, and so has shuttle; loom where it comes to an end within seconds.
+//!
+//! Not here are reports that are about what the vocabulary does not have: an interrupt on the CPU
+//! that it interrupts ("inconsistent {IN-HARDIRQ-W} usage" of btusb's `rxlock`, 2015; the half of the
+//! `zonelist_update_seq` report in which the interrupt allocates, 2023), the reader-writer spinlock
+//! that lets interrupts pass (ALSA's `ctl_files_rwlock`, syzbot, 2020), and `PREEMPT_RT`, where
+//! spinlocks sleep (gpio-keys, 2025).
+
+mod order;
+mod pointers;
+mod promises;
+mod removal;
+mod sysfs;
+mod teardown;
+mod waits;
+
+use std::ops::ControlFlow;
+
+use selvedge_core::{Engine, Limits, Report, Scenario, Search, Verdict, ViolationKind};
+
+fn search(scenario: &Scenario, engine: Engine, search: Search) -> Report {
+    let mut limits = Limits::default();
+    limits.search = search;
+    scenario.verify_with(engine, &limits, &mut |_| ControlFlow::Continue(()))
+}
+
+/// The search comes to the claim, to the end, and each counterexample shows itself again.
+fn agrees(scenario: &Scenario, engine: Engine, by: Search) {
+    let report = search(scenario, engine, by);
+    assert!(report.as_expected() && report.complete, "{} {by:?}: {report}", scenario.name());
+    let Verdict::Refuted(found) = &report.verdict else { return };
+    for found in found {
+        let again = scenario.replay(&found.schedule);
+        let again = again.unwrap_or_else(|e| panic!("{} {}: {e}", scenario.name(), found.schedule));
+        assert!(again.contains(found), "{}: {again:#?}", found.schedule);
+    }
+}
+
+/// Where orderings have no end, or none that is near.
+fn by_states(scenario: &Scenario) {
+    assert!(!scenario.source().is_empty(), "{} comes from nowhere", scenario.name());
+    agrees(scenario, Engine::Native, Search::Stateful);
+    agrees(scenario, Engine::Native, Search::Census);
+}
+
+/// By states and by orderings, the latter on shuttle too.
+fn by_orderings(scenario: &Scenario) {
+    by_states(scenario);
+    agrees(scenario, Engine::Native, Search::Dpor);
+    let shuttle = scenario.verify(Engine::Shuttle);
+    assert!(shuttle.as_expected(), "{}: {shuttle}", scenario.name());
+}
+
+/// By all of these, and by loom.
+fn everywhere(scenario: &Scenario) {
+    by_orderings(scenario);
+    let loom = scenario.verify(Engine::Loom);
+    assert!(loom.as_expected(), "{}: {loom}", scenario.name());
+}
+
+fn deadlock<const N: usize>(classes: [&str; N]) -> ViolationKind {
+    ViolationKind::deadlock(classes)
+}

@@ -1,0 +1,190 @@
+//! Locks that are taken in another order, or again.
+
+use std::sync::Arc;
+
+use selvedge_core::sync::{Mutex, RwSem, SpinLock, Work, Workqueue};
+use selvedge_core::thread::spawn;
+use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
+
+use super::{by_orderings, deadlock, everywhere};
+
+/// `pci_walk_bus` reads the semaphore, and so does what it calls for each device. "PCI: vmd: fix
+/// recursive locking of pci_bus_sem", 2023-03-20.
+fn vmd(recursive: bool, writer: bool) -> ScenarioBuilder<RwSem> {
+    let scenario = Scenario::builder("vmd", || RwSem::new("pci_bus_sem", ()))
+        .source("PCI/vmd: recursive read locking of pci_bus_sem, 2023-03-20")
+        .thread("vmd_probe", move |sem| {
+            let _walk = sem.down_read();
+            if recursive {
+                drop(sem.down_read());
+            }
+        });
+    if writer { scenario.thread("hotplug", |sem| drop(sem.down_write())) } else { scenario }
+}
+
+#[test]
+fn a_semaphore_is_read_again_behind_a_writer() {
+    everywhere(&vmd(true, true).refuted([deadlock(["pci_bus_sem"])]));
+    everywhere(&vmd(true, false).proved().predicting(["pci_bus_sem"]));
+    everywhere(&vmd(false, true).proved());
+}
+
+/// A wake-up on one queue takes the lock of another, which is of the same class. "possible recursive
+/// locking in io_poll_double_wake", syzbot, 2021-03-01: two streams of one sound device.
+fn double_wake(first: [usize; 2], second: [usize; 2]) -> ScenarioBuilder<[SpinLock; 2]> {
+    let wake = |order: [usize; 2]| {
+        move |heads: &[SpinLock; 2]| {
+            let _woken = heads[order[0]].lock();
+            let _double = heads[order[1]].lock();
+        }
+    };
+    let world = || [0, 1].map(|_| SpinLock::new("runtime->sleep", ()));
+    Scenario::builder("double wake", world)
+        .source("possible recursive locking in io_poll_double_wake, syzbot, 2021-03-01")
+        .thread("snd_pcm_period_elapsed", wake(first))
+        .thread("other stream", wake(second))
+}
+
+#[test]
+fn a_lock_is_taken_over_another_of_its_class() {
+    let class = ["runtime->sleep"];
+    everywhere(&double_wake([0, 1], [0, 1]).proved().predicting(class));
+    everywhere(&double_wake([0, 1], [1, 0]).refuted([deadlock(class)]));
+    everywhere(&double_wake([0, 0], [1, 0]).refuted([deadlock(class)]));
+}
+
+/// The address of a device is set under a spinlock, and the filter that goes with it is behind a
+/// mutex. "ice: Only lock to update netdev dev_addr", 2021-08-19.
+#[test]
+fn a_mutex_is_taken_under_a_spinlock() {
+    let scenario = |within: bool| {
+        let world = || (SpinLock::new("netif_addr_lock", 0_u32), Mutex::new("rule_lock", 0_u32));
+        Scenario::builder("ice", world)
+            .source("\"ice: Only lock to update netdev dev_addr\", 2021-08-19")
+            .thread("ice_set_mac_address", move |(address, filters)| {
+                let held = within.then(|| address.lock());
+                *filters.lock() += 1;
+                drop(held);
+                *address.lock() = 1;
+            })
+            .thread("ice_vsi_sync_fltr", |(_, filters)| *filters.lock() += 1)
+    };
+    let sleeps = ViolationKind::sleep_in_atomic("rule_lock", "netif_addr_lock");
+    everywhere(&scenario(true).refuted([sleeps]));
+    everywhere(&scenario(false).proved());
+}
+
+struct Cgroups {
+    threadgroup: RwSem,
+    hotplug: RwSem,
+}
+
+/// To attach tasks to a cgroup keeps threads from being made, and then CPUs from coming. To bring a
+/// CPU up keeps CPUs from coming otherwise, and then waits for a thread to be made. "cgroup:
+/// threadgroup_rwsem vs cpus_read_lock() deadlock", 2022-07-11.
+fn attach(cpus_first: bool) -> ScenarioBuilder<Arc<Cgroups>> {
+    let world = || {
+        Arc::new(Cgroups {
+            threadgroup: RwSem::new("cgroup_threadgroup_rwsem", ()),
+            hotplug: RwSem::new("cpu_hotplug_lock", ()),
+        })
+    };
+    Scenario::builder("cgroup", world)
+        .source("cgroup: threadgroup_rwsem vs cpus_read_lock() deadlock, 2022-07-11")
+        .thread("cgroup_procs_write", move |w| {
+            let cpus = cpus_first.then(|| w.hotplug.down_read());
+            let _threads = w.threadgroup.down_write();
+            let _cpus = cpus.unwrap_or_else(|| w.hotplug.down_read());
+        })
+        .thread("cpu_up", |w| {
+            let _cpus = w.hotplug.down_write();
+            let cgroups = Arc::clone(w);
+            spawn("kthreadd", move || drop(cgroups.threadgroup.down_read())).join();
+        })
+}
+
+/// Lockdep does not see it: nobody holds what `cpu_up` waits for.
+#[test]
+fn a_thread_is_made_with_a_lock_that_is_wanted_where_none_is_made() {
+    let classes = ["cgroup_threadgroup_rwsem", "cpu_hotplug_lock", "kthreadd"];
+    everywhere(&attach(false).refuted([deadlock(classes)]));
+    everywhere(&attach(true).proved());
+}
+
+/// Surprise removal of a slot unbinds its driver, and reset comes with the driver kept bound. "PCI:
+/// pciehp: Fix AB-BA deadlock between reset_lock and device_lock", 2020-07-21 to 2023.
+#[test]
+fn a_slot_is_reset_while_its_device_is_removed() {
+    let scenario = |over: bool| {
+        let world = || (RwSem::new("reset_lock", ()), Mutex::new("device_lock", ()));
+        Scenario::builder("pciehp", world)
+            .source("\"PCI: pciehp: Fix AB-BA deadlock between reset_lock and device_lock\", 2023")
+            .thread("pciehp_ist", move |(reset, device)| {
+                let held = reset.down_read();
+                let held = if over {
+                    Some(held)
+                } else {
+                    drop(held);
+                    None
+                };
+                device.lock().unlock();
+                drop(held);
+            })
+            .thread("pci_reset_function", |(reset, device)| {
+                let _bound = device.lock();
+                reset.down_write().up_write();
+            })
+    };
+    everywhere(&scenario(true).refuted([deadlock(["device_lock", "reset_lock"])]));
+    everywhere(&scenario(false).proved());
+}
+
+/// A port below a port: the locks are of one class and always taken from the top. "PCI: pciehp: Assign
+/// nested lock class", 2022-09-16: to be annotated, and no bug.
+#[test]
+fn nested_slots_are_one_class_and_no_deadlock() {
+    let walk = |[above, below]: &[RwSem; 2]| {
+        let _above = above.down_read();
+        let _below = below.down_read();
+    };
+    let scenario = Scenario::builder("nested", || [0, 1].map(|_| RwSem::new("reset_lock", ())))
+        .source("PCI/pciehp: recursive reset_lock of nested ports, 2022-09-16")
+        .thread("pciehp_ist", walk)
+        .thread("reset above", |[above, _]| drop(above.down_write()))
+        .thread("reset below", |[_, below]| drop(below.down_write()))
+        .proved()
+        .predicting(["reset_lock"]);
+    by_orderings(&scenario);
+}
+
+/// A device is changed with a semaphore held for writing, and removing its peers flushes a queue whose
+/// work reads it. "possible deadlock in wg_set_device", syzkaller, 2020-01-24.
+#[test]
+fn a_queue_is_flushed_with_the_semaphore_that_its_work_wants() {
+    let scenario = |over: bool| {
+        let world = || {
+            let identity = Arc::new(RwSem::new("static_identity.lock", ()));
+            let of_work = Arc::clone(&identity);
+            let queue = Workqueue::new("wg-kex", 2);
+            let send = move |_: &Work| drop(of_work.down_read());
+            let work = queue.init_work("transmit_handshake_work", send);
+            (identity, queue, work)
+        };
+        Scenario::builder("wireguard", world)
+            .source("possible deadlock in wg_set_device, syzkaller, 2020-01-24")
+            .thread("wg_set_device", move |(identity, queue, work)| {
+                queue.queue_work(work);
+                let held = identity.down_write();
+                let held = if over {
+                    Some(held)
+                } else {
+                    drop(held);
+                    None
+                };
+                queue.flush_workqueue();
+                drop(held);
+            })
+    };
+    by_orderings(&scenario(true).refuted([deadlock(["static_identity.lock", "wg-kex"])]));
+    by_orderings(&scenario(false).proved());
+}

@@ -1,0 +1,84 @@
+//! Waits that are written out, and what they wait for.
+
+use selvedge_core::sync::{Atomic, SpinLock, WaitQueue};
+use selvedge_core::{Scenario, ScenarioBuilder, poll};
+
+use super::{by_states, deadlock};
+
+/// The one who may cannibalize bcache's btree nodes, and those who wait for that.
+struct Cannibals {
+    owner: Atomic,
+    lock: SpinLock,
+    wait: WaitQueue,
+}
+
+/// `mca_cannibalize_lock` fails, the owner releases it and wakes, and only then the other queues.
+/// "bcache: fix a lost wake-up problem caused by mca_cannibalize_lock", 2019-11. What mends it is a
+/// spinlock around each pair.
+fn bcache(users: usize, together: bool) -> ScenarioBuilder<Cannibals> {
+    let world = || Cannibals {
+        owner: Atomic::new("btree_cache_alloc_lock", 0),
+        lock: SpinLock::new("btree_cannibalize_lock", ()),
+        wait: WaitQueue::new("btree_cache_wait"),
+    };
+    let allocate = move |w: &Cannibals| {
+        poll("btree_cache_wait", || {
+            let held = together.then(|| w.lock.lock());
+            if w.owner.compare_exchange(0, 1).is_ok() {
+                return Some(());
+            }
+            w.wait.prepare_to_wait();
+            drop(held);
+            w.wait.schedule();
+            w.wait.finish_wait();
+            None
+        });
+        let _held = together.then(|| w.lock.lock());
+        w.owner.store(0);
+        w.wait.wake_up();
+    };
+    let scenario = Scenario::builder("bcache", world)
+        .source("\"bcache: fix a lost wake-up problem caused by mca_cannibalize_lock\", 2019-11");
+    ["user 1", "user 2", "user 3"][..users]
+        .iter()
+        .fold(scenario, |s, user| s.thread(user, allocate))
+}
+
+#[test]
+fn a_lock_is_released_between_the_try_and_the_queue() {
+    by_states(&bcache(2, false).refuted([deadlock(["btree_cache_wait"])]));
+    by_states(&bcache(2, true).proved());
+    by_states(&bcache(3, true).proved());
+}
+
+/// The writer of a sequence lock prints, and wants the lock of a console's port; whoever has that
+/// allocates, and spins until the sequence is even. "mm/page_alloc: fix potential deadlock on
+/// zonelist_update_seq seqlock", 2023-04. What mends it prints later.
+fn zonelist(prints_within: bool) -> ScenarioBuilder<(Atomic, SpinLock)> {
+    let print = |port: &SpinLock| drop(port.lock());
+    Scenario::builder("zonelist", || {
+        (Atomic::new("zonelist_update_seq", 0), SpinLock::new("port_lock", ()))
+    })
+    .source("\"mm/page_alloc: fix potential deadlock on zonelist_update_seq seqlock\", 2023-04")
+    .thread("build_all_zonelists", move |(seq, port)| {
+        seq.fetch_add(1);
+        if prints_within {
+            print(port);
+        }
+        seq.fetch_add(1);
+        if !prints_within {
+            print(port);
+        }
+    })
+    .thread("tty_insert_flip_string", |(seq, port)| {
+        let _port = port.lock();
+        poll("zonelist_update_seq", || seq.load().is_multiple_of(2).then_some(()));
+    })
+}
+
+/// Nobody sleeps: one spins on a lock, the other on the number.
+#[test]
+fn two_spin_for_each_other() {
+    super::by_orderings(&zonelist(true).refuted([deadlock(["zonelist_update_seq"])]));
+    super::by_orderings(&zonelist(false).proved());
+}
