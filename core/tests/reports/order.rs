@@ -54,13 +54,13 @@ fn a_lock_is_taken_over_another_of_its_class() {
 }
 
 /// The address of a device is set under a spinlock, and the filter that goes with it is behind a
-/// mutex. "ice: Only lock to update netdev dev_addr", 2021-08-19.
+/// mutex. ice, 2021-08-19.
 #[test]
 fn a_mutex_is_taken_under_a_spinlock() {
     let scenario = |within: bool| {
         let world = || (SpinLock::new("netif_addr_lock", 0_u32), Mutex::new("rule_lock", 0_u32));
         Scenario::builder("ice", world)
-            .source("\"ice: Only lock to update netdev dev_addr\", 2021-08-19")
+            .source("ice: a mutex under netif_addr_lock_bh, 2021-08-19")
             .thread("ice_set_mac_address", move |(address, filters)| {
                 let held = within.then(|| address.lock());
                 *filters.lock() += 1;
@@ -111,14 +111,14 @@ fn a_thread_is_made_with_a_lock_that_is_wanted_where_none_is_made() {
     everywhere(&attach(true).proved());
 }
 
-/// Surprise removal of a slot unbinds its driver, and reset comes with the driver kept bound. "PCI:
-/// pciehp: Fix AB-BA deadlock between reset_lock and device_lock", 2020-07-21 to 2023.
+/// Surprise removal of a slot unbinds its driver, and reset comes with the driver kept bound. PCI/pciehp,
+/// 2020-07-21 to 2023.
 #[test]
 fn a_slot_is_reset_while_its_device_is_removed() {
     let scenario = |over: bool| {
         let world = || (RwSem::new("reset_lock", ()), Mutex::new("device_lock", ()));
         Scenario::builder("pciehp", world)
-            .source("\"PCI: pciehp: Fix AB-BA deadlock between reset_lock and device_lock\", 2023")
+            .source("PCI/pciehp: reset_lock and device_lock in both orders, 2020-07-21, 2022-09-16")
             .thread("pciehp_ist", move |(reset, device)| {
                 let held = reset.down_read();
                 let held = if over {

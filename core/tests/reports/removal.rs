@@ -69,8 +69,8 @@ impl Reader {
     }
 }
 
-/// The interrupt arms a timer, which queues a work; all of them use the device. "memstick: r592: Fix
-/// UAF bug in r592_remove due to race condition", 2023-03-07.
+/// The interrupt arms a timer, which queues a work; all of them use the device. memstick/r592,
+/// 2023-03-07.
 fn r592(remove: fn(&Reader)) -> ScenarioBuilder<Arc<Reader>> {
     let world = || {
         Arc::new_cyclic(|dev: &Weak<Reader>| {
@@ -91,7 +91,7 @@ fn r592(remove: fn(&Reader)) -> ScenarioBuilder<Arc<Reader>> {
         })
     };
     Scenario::builder("r592", world)
-        .source("\"memstick: r592: Fix UAF bug in r592_remove due to race condition\", 2023-03-07")
+        .source("memstick/r592: use after free in r592_remove, 2023-03-07")
         .thread("r592_irq", |dev| {
             let enabled = dev.irq.lock();
             if *enabled {

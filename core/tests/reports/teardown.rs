@@ -165,7 +165,7 @@ fn grcan(close: Close) -> ScenarioBuilder<Arc<Grcan>> {
         })
     };
     Scenario::builder("grcan", world)
-        .source("\"can: grcan: grcan_close(): fix deadlock\", 2022-04-25")
+        .source("can/grcan: deadlock in grcan_close(), 2022-04")
         .thread("grcan_interrupt", |priv_| {
             let closing = priv_.closing.lock();
             if !*closing {
@@ -202,7 +202,7 @@ struct Console {
 }
 
 /// `fbcon_deinit` holds the console's semaphore and stops a timer and the work that it queues, which
-/// takes the semaphore. "fbcon: fix race condition between console lock and cursor timer", 2012-08-21.
+/// takes the semaphore. fbcon, 2012-08-21.
 /// The semaphore is a mutex here, and the timer does not arm itself again: each work that it queues
 /// would be one more thread, without end.
 fn fbcon(tries: bool) -> ScenarioBuilder<Arc<Console>> {
@@ -224,7 +224,7 @@ fn fbcon(tries: bool) -> ScenarioBuilder<Arc<Console>> {
         console
     };
     Scenario::builder("fbcon", world)
-        .source("\"fbcon: fix race condition between console lock and cursor timer\", 2012-08-21")
+        .source("fbcon: race between console lock and cursor timer, 2012-08-21")
         .thread("fbcon_deinit", |console| {
             let _held = console.lock.lock();
             console.cursor_timer.del_timer_sync();

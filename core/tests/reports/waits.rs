@@ -13,7 +13,7 @@ struct Cannibals {
 }
 
 /// `mca_cannibalize_lock` fails, the owner releases it and wakes, and only then the other queues.
-/// "bcache: fix a lost wake-up problem caused by mca_cannibalize_lock", 2019-11. What mends it is a
+/// bcache, 2019-11. What mends it is a
 /// spinlock around each pair.
 fn bcache(users: usize, together: bool) -> ScenarioBuilder<Cannibals> {
     let world = || Cannibals {
@@ -38,7 +38,7 @@ fn bcache(users: usize, together: bool) -> ScenarioBuilder<Cannibals> {
         w.wait.wake_up();
     };
     let scenario = Scenario::builder("bcache", world)
-        .source("\"bcache: fix a lost wake-up problem caused by mca_cannibalize_lock\", 2019-11");
+        .source("bcache: lost wake-up of mca_cannibalize_lock, 2019-11");
     ["user 1", "user 2", "user 3"][..users]
         .iter()
         .fold(scenario, |s, user| s.thread(user, allocate))
@@ -52,14 +52,13 @@ fn a_lock_is_released_between_the_try_and_the_queue() {
 }
 
 /// The writer of a sequence lock prints, and wants the lock of a console's port; whoever has that
-/// allocates, and spins until the sequence is even. "mm/page_alloc: fix potential deadlock on
-/// zonelist_update_seq seqlock", 2023-04. What mends it prints later.
+/// allocates, and spins until the sequence is even. mm, 2023-04. What mends it prints later.
 fn zonelist(prints_within: bool) -> ScenarioBuilder<(Atomic, SpinLock)> {
     let print = |port: &SpinLock| drop(port.lock());
     Scenario::builder("zonelist", || {
         (Atomic::new("zonelist_update_seq", 0), SpinLock::new("port_lock", ()))
     })
-    .source("\"mm/page_alloc: fix potential deadlock on zonelist_update_seq seqlock\", 2023-04")
+    .source("mm: zonelist_update_seq, 2023-04")
     .thread("build_all_zonelists", move |(seq, port)| {
         seq.fetch_add(1);
         if prints_within {
