@@ -148,8 +148,8 @@ enum Close {
     Closing,
 }
 
-/// `grcan_close` holds the spinlock and waits for a timer whose function takes it. "can: grcan:
-/// grcan_close(): fix deadlock", 2022-04-25; img-ir had the same, 2014-12-01.
+/// `grcan_close` holds the spinlock and waits for a timer whose function takes it. can/grcan,
+/// 2022-04; img-ir had the same, 2014-12-01.
 fn grcan(close: Close) -> ScenarioBuilder<Arc<Grcan>> {
     let world = || {
         Arc::new_cyclic(|priv_: &Weak<Grcan>| Grcan {
