@@ -12,6 +12,10 @@ use crate::op::{Op, OpKind, ThreadId};
 ///
 /// Every access is one step in one total order. For weaker ones there is
 /// [`WeakAtomic`](super::WeakAtomic).
+///
+/// # What is left out
+///
+/// Memory orders: each access is whole and seen by all threads at once.
 pub struct Atomic {
     object: Object,
 }

@@ -21,6 +21,10 @@ use super::Interrupted;
 /// There is no time: the time of a wait can be up at any moment at which it has to wait, and outside
 /// of any engine it is up at once.
 ///
+/// # What is left out
+///
+/// Waiters are not served in the order in which they came, as the kernel's are: any may be next.
+///
 /// ```
 /// # selvedge_core::doctest(|| {
 /// use selvedge_core::sync::Completion;

@@ -31,6 +31,11 @@ const TIMED_OUT: u64 = 1;
 /// of any engine it is up at once. Unlike in POSIX, waiters on one condition variable may use different
 /// mutexes.
 ///
+/// # What is left out
+///
+/// Poisoning, since a panic ends an execution. That a notification is lost, which POSIX forbids, does not
+/// happen.
+///
 /// ```
 /// # selvedge_core::doctest(|| {
 /// use selvedge_core::sync::{Condvar, Mutex};

@@ -12,6 +12,11 @@ use crate::op::{Op, OpKind, ThreadId};
 /// A get or put after the last put is a use after release. A count that is not back to zero
 /// when the world ends is a leak.
 ///
+/// # What is left out
+///
+/// The count neither overflows nor saturates, as `refcount_t` does. What the last put releases, the model
+/// releases itself.
+///
 /// ```
 /// # selvedge_core::doctest(|| {
 /// use selvedge_core::sync::Kref;

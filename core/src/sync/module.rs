@@ -12,6 +12,11 @@ use crate::op::{Op, OpKind, ThreadId};
 /// `delete_module(2)` does not wait: it fails while anybody holds a reference. Once it has
 /// succeeded no new reference is given, the module's exit function runs, and then its text is
 /// freed. A [`call`](Self::call) into freed text is a use after release.
+///
+/// # What is left out
+///
+/// A module that has gone is not loaded again. `delete_module` with `O_TRUNC`, which does not ask for the
+/// references, is missing.
 pub struct ModuleRef {
     object: Object,
 }

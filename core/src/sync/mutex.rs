@@ -17,6 +17,12 @@ use super::owned::Owned;
 /// only the owner unlocks, no recursion, any waiter may be next. `mutex_trylock` looks at the
 /// real state and never waits.
 ///
+/// # What is left out
+///
+/// Any waiter may be next. The kernel's optimistic spinning and its hand-off to the first waiter only
+/// choose among these. There is no priority inheritance, which `rt_mutex` has. To unlock is one step,
+/// unless the mutex lives in memory that can be released ([`Tracked::with`](super::Tracked::with)).
+///
 /// ```
 /// # selvedge_core::doctest(|| {
 /// use selvedge_core::sync::Mutex;

@@ -14,6 +14,10 @@ use crate::op::{Op, OpKind, ThreadId};
 /// threads can use, such as a [`SpinLock`](super::SpinLock). Every CPU is explored at every question;
 /// to have moved counts as luck, so nobody waits for it.
 ///
+/// # What is left out
+///
+/// `preempt_disable` and `migrate_disable`: a thread may always be moved.
+///
 /// ```
 /// # selvedge_core::doctest(|| {
 /// use selvedge_core::sync::{PerCpu, SpinLock};

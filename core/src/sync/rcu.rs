@@ -18,6 +18,12 @@ use super::readers::Readers;
 /// shows at the reader that touches it ([`Tracked`](super::Tracked)). Memory is sequentially
 /// consistent here, so what a reader saw before is all that is stale about it.
 ///
+/// # What is left out
+///
+/// Nobody but readers holds up a grace period: there is no kthread for it and no CPU goes offline.
+/// `rcu_barrier` is missing. That a pointer is followed outside of a section is found only if some thread
+/// frees what it points to, and not, as by the kernel's `PROVE_RCU`, at the reader alone.
+///
 /// ```
 /// # selvedge_core::doctest(|| {
 /// use selvedge_core::sync::{Rcu, Tracked};

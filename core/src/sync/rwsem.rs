@@ -22,6 +22,11 @@ use super::holders::Holders;
 /// semaphore free; this model does not. A thread that could have overtaken is explored in the
 /// schedules in which it came first, unless it comes only because somebody queues already.
 ///
+/// # What is left out
+///
+/// A writer does not overtake the queue, as said above. `down_read_killable`, `down_write_killable` and
+/// `downgrade_write` are missing, and so is optimistic spinning, which only decides who is next.
+///
 /// ```
 /// # selvedge_core::doctest(|| {
 /// use selvedge_core::sync::RwSem;

@@ -18,6 +18,12 @@ use super::owned::Owned;
 /// ([`ViolationKind::SleepInAtomic`](crate::ViolationKind::SleepInAtomic)). An interrupt handler
 /// that wants the lock comes on another CPU, so it is one more thread.
 ///
+/// # What is left out
+///
+/// No interrupt comes on the holder's CPU, so `spin_lock` and `spin_lock_irqsave` are the same here, and
+/// that an interrupt takes a lock which was taken with interrupts enabled is not found. On PREEMPT_RT a
+/// spinlock sleeps; this one does not. The kernel's waiters have a queue; here any may be next.
+///
 /// ```
 /// # selvedge_core::doctest(|| {
 /// use selvedge_core::sync::SpinLock;

@@ -16,6 +16,11 @@ use super::readers::Readers;
 /// the wait is another. Memory is sequentially consistent here, so what a reader saw before is all
 /// that is stale about it.
 ///
+/// # What is left out
+///
+/// Nobody but readers holds up a grace period: there is no kthread or work for it. `call_srcu` and
+/// `srcu_barrier` are missing.
+///
 /// ```
 /// # selvedge_core::doctest(|| {
 /// use selvedge_core::sync::Srcu;

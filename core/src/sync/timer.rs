@@ -19,6 +19,11 @@ use super::again::{Turn, spawn_again};
 /// runs on one CPU at a time, as the kernel has it. `del_timer_sync` waits for it, so with a lock
 /// held that the function wants it deadlocks; lockdep predicts that, as the kernel's does.
 ///
+/// # What is left out
+///
+/// There is no time: what is armed for later may expire before what was armed for now. The function never
+/// interrupts a thread on its own CPU. `timer_shutdown_sync` and high-resolution timers are missing.
+///
 /// ```
 /// # selvedge_core::doctest(|| {
 /// use selvedge_core::sync::{Atomic, Timer};

@@ -27,6 +27,11 @@ use crate::op::{Op, OpKind, ThreadId};
 /// ensure that the mutex stays alive until mutex_unlock() has returned"
 /// (Documentation/locking/mutex-design.rst). `spin_unlock` does not.
 ///
+/// # What is left out
+///
+/// Memory that was released is not given to somebody else, so what is found is the first touch, and not
+/// what comes of it.
+///
 /// ```
 /// use selvedge_core::sync::{Mutex, Tracked};
 /// use selvedge_core::{Engine, Scenario, ViolationKind};

@@ -20,6 +20,11 @@ use super::works::{DRAINED, NOT_QUEUED, QUEUED_FOR_NOBODY, Works};
 /// deadlocks; lockdep predicts that, as the kernel's does. The worker is a thread that is named
 /// after the work.
 ///
+/// # What is left out
+///
+/// Delayed work, `mod_delayed_work`, `disable_work_sync` and `cancel_work` without a wait are missing. A
+/// work runs as soon as its queue lets it: there is always a worker.
+///
 /// ```
 /// # selvedge_core::doctest(|| {
 /// use selvedge_core::sync::{Mutex, Work};
