@@ -422,6 +422,11 @@ impl Host {
         self.inner().doubt = Some(why);
     }
 
+    /// Declares that the host does not explore everything of this scenario, and what it leaves out.
+    pub(crate) fn leaves_out(&self, what: &str) {
+        self.inner().unexplored.get_or_insert_with(|| what.to_owned());
+    }
+
     /// Why what this execution has shown need not be so.
     pub(crate) fn doubted(&self) -> Option<&'static str> {
         self.inner().doubt

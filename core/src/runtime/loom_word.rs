@@ -19,6 +19,11 @@ use crate::op::{ObjectId, Op, OpKind, ThreadId};
 const NOT_ONE_STEP: &str = "there an exchange or an addition beside another thread's plain store \
                             is not one step (tokio-rs/loom#254)";
 
+/// What loom does not explore where a thread loads a word and then writes it: its own load hides that
+/// of another.
+const HIDDEN_LOAD: &str = "the orderings of a load with the write of another thread that has loaded \
+                           the word before (tokio-rs/loom#166)";
+
 /// A word, with the observers that hear of what is done to it.
 pub(crate) struct Word {
     id: ObjectId,
@@ -34,17 +39,30 @@ pub(crate) struct Word {
 struct Writers {
     stores: Vec<ThreadId>,
     exchanges: Vec<ThreadId>,
+    loads: Vec<ThreadId>,
+    /// Who has written after a load of its own.
+    writes_after_load: Vec<ThreadId>,
 }
 
 impl Writers {
     fn note(&mut self, me: ThreadId, kind: OpKind) {
+        let writes = matches!(kind, OpKind::Store | OpKind::Swap | OpKind::FetchAdd);
+        if writes && me != ThreadId::SETUP && self.loads.contains(&me) {
+            self.writes_after_load.push(me);
+        }
         match kind {
             // What makes the world comes before every thread.
             _ if me == ThreadId::SETUP => {}
+            OpKind::Load => self.loads.push(me),
             OpKind::Store => self.stores.push(me),
             OpKind::Swap | OpKind::FetchAdd => self.exchanges.push(me),
             _ => {}
         }
+    }
+
+    /// Whether one thread has loaded and then written, and another has loaded.
+    fn hides_a_load(&self) -> bool {
+        self.writes_after_load.iter().any(|one| self.loads.iter().any(|other| one != other))
     }
 
     /// Whether one thread has stored and another has exchanged.
@@ -93,6 +111,9 @@ impl Word {
             writers.note(me, op.kind);
             if writers.beside_each_other() {
                 host.doubt(NOT_ONE_STEP);
+            }
+            if writers.hides_a_load() {
+                host.leaves_out(HIDDEN_LOAD);
             }
             host.complete(me, self.id, 0, reply, &*self.machine);
         }

@@ -259,3 +259,32 @@ fn what_loom_finds_of_an_exchange_beside_a_store_decides_nothing() {
         .refuted([ViolationKind::Panic("early".into())]);
     assert!(early.verify(Engine::Loom).as_expected());
 }
+
+/// loom remembers one access of a thread to a word, so that a load of its own hides that of another
+/// from its store. What it has not looked at is no proof.
+#[test]
+fn a_load_that_hides_another_is_no_proof_on_loom() {
+    let scenario = Scenario::builder("load, store", || WeakAtomic::new("x", 0))
+        .thread("T1", |x| {
+            _ = x.load(Relaxed);
+            x.store(1, Relaxed);
+        })
+        .thread("T2", |x| {
+            _ = x.load(Relaxed);
+            x.store(2, Relaxed);
+        })
+        .proved();
+    let report = scenario.verify(Engine::Loom);
+    let Verdict::Inconclusive { reason } = &report.verdict else { panic!("{report}") };
+    assert!(reason.contains("loom#166"), "{reason}");
+    // One of them alone is seen whole.
+    let one = Scenario::builder("load, store, store", || WeakAtomic::new("x", 0))
+        .thread("T1", |x| {
+            _ = x.load(Relaxed);
+            x.store(1, Relaxed);
+        })
+        .thread("T2", |x| x.store(2, Relaxed))
+        .proved();
+    let report = one.verify(Engine::Loom);
+    assert!(report.as_expected(), "{report}");
+}
