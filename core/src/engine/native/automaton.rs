@@ -555,14 +555,20 @@ impl Automaton {
             let Does::Changes(changes) = self.does(state, turn, 0, transition)? else {
                 return Ok(());
             };
-            let mut next = state.clone();
-            for (at, number) in changes.at(state, turn) {
-                next[at] = number;
+            let change = |state: &mut Vec<u32>| {
+                changes.at(state, turn).into_iter().for_each(|(at, number)| state[at] = number);
+            };
+            if changes.effects.is_empty() {
+                // Nearly always, and then nothing can stand against it.
+                change(state);
+            } else {
+                let mut next = state.clone();
+                change(&mut next);
+                if self.take_effect(changes.effects, &mut next)?.is_some() {
+                    return Ok(());
+                }
+                *state = next;
             }
-            if self.take_effect(changes.effects, &mut next)?.is_some() {
-                return Ok(());
-            }
-            std::mem::swap(state, &mut next);
             each(turn.thread, polls);
         }
         Ok(())
