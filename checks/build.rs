@@ -94,7 +94,7 @@ const PRIMITIVES: &[(&str, usize)] = &[
 ];
 
 /// What is no model: the scenarios, and the programs to measure with.
-const NO_MODELS: [&str; 2] = ["catalogue", "programs.rs"];
+const NO_MODELS: [&str; 3] = ["scenarios", "scenarios.rs", "programs.rs"];
 
 /// What decides how a scenario is explored.
 const EXPLORED: [&str; 4] = ["../core/src", "../models/src", "../models/iova/src", "../Cargo.lock"];

@@ -7,10 +7,10 @@
 fn main() {
     use std::sync::Arc;
 
-    use selvedge_models::ap::v6_0::V6_0;
     use selvedge_models::ap::{
         ApBus, ApMask, ApMatrix, ApPerms, Apqn, MatrixDev, ThreeLocks, VfioAp, VfioApDrv,
     };
+    use selvedge_models::ap_perms::v6_0::V6_0;
 
     loom::model(|| {
         let apqn = Apqn { apid: 1, apqi: 4 };

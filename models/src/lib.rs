@@ -19,11 +19,16 @@
 #![deny(missing_docs)]
 
 pub mod ap;
+pub mod ap_perms;
 mod catalogue;
 pub mod dma;
+mod errno;
 pub mod iommu;
+mod postcondition;
 pub mod programs;
 pub mod vfio_ap;
 
-pub use catalogue::{ap_perms_instance, catalogue};
+pub use ap_perms::scenarios::instance as ap_perms_instance;
+pub use catalogue::catalogue;
+pub use errno::Errno;
 pub use selvedge_iova as iova;

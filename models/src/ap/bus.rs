@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use selvedge_core::sync::{Atomic, Ghost, ModuleRef, Mutex};
 use selvedge_core::{function, invariant_broken};
 
-use super::{ApDriver, ApMask, ApMatrix, Apqn, Errno};
+use super::{ApDriver, ApMask, ApMatrix, Apqn};
+use crate::Errno;
 
 /// `struct ap_perms`: what is reserved for the host's drivers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

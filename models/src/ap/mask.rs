@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use bitvec::array::BitArray;
 use bitvec::order::Msb0;
 
-use super::Errno;
+use crate::Errno;
 
 /// How many adapters, and how many domains, a mask has bits for (`AP_DEVICES`, `AP_DOMAINS`).
 pub const BITS: usize = 256;

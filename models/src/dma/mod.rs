@@ -19,6 +19,7 @@ mod iotlb;
 pub mod ordering;
 pub mod pci_dma;
 pub mod rcache;
+pub(crate) mod scenarios;
 pub mod swap;
 
 pub use iotlb::Iotlb;

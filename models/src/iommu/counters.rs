@@ -4,8 +4,9 @@
 
 use selvedge_core::function;
 
+use super::domain::Dom;
 use super::machine::judge;
-use super::world::{Dom, World};
+use super::world::World;
 
 /// `pci_perf_show` with `zpci_get_iommu_ctrs`. Locks: none; since v6.13 `dom_lock`.
 ///

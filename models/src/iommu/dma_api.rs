@@ -13,7 +13,7 @@ use selvedge_core::{function, might_sleep};
 
 use super::machine::{Cc, judge};
 use super::world::World;
-use crate::ap::Errno;
+use crate::Errno;
 
 /// `zpci_dma_init_device`. Locks: none; it may sleep.
 ///

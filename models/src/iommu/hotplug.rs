@@ -8,7 +8,7 @@ use std::sync::Arc;
 use selvedge_core::function;
 
 use super::dma_api::zpci_dma_exit_device;
-use super::group::iommu_release_device;
+use super::iommu_core::iommu_release_device;
 use super::vfio::vfio_device_remove_group;
 use super::world::World;
 

@@ -9,32 +9,30 @@
 //!
 //! | module | kernel | what is new |
 //! |---|---|---|
-//! | [`k0`] | up to v5.18 | |
-//! | [`k1`] | v5.19 to v6.1 | a device that is attached may be attached again |
-//! | [`k1p`] | posted in 2022 | a lock of the device, and a mark that it was released |
-//! | [`k2`] | v6.2 to v6.6 | attaching detaches first; lists under RCU; flushing apart |
-//! | [`k3`] | v6.7 to v6.12 | no DMA API of its own: there is a default domain |
-//! | [`k4`] | v6.13 and later | a blocking domain that cannot fail |
-//! | [`mended`] | posted by nobody | what is left |
+//! | [`k0`](versions::k0) | up to v5.18 | |
+//! | [`k1`](versions::k1) | v5.19 to v6.1 | a device that is attached may be attached again |
+//! | [`k1p`](versions::k1p) | posted in 2022 | a lock of the device, and a mark that it was released |
+//! | [`k2`](versions::k2) | v6.2 to v6.6 | attaching detaches first; lists under RCU; flushing apart |
+//! | [`k3`](versions::k3) | v6.7 to v6.12 | no DMA API of its own: there is a default domain |
+//! | [`k4`](versions::k4) | v6.13 and later | a blocking domain that cannot fail |
+//! | [`mended`](versions::mended) | posted by nobody | what is left |
 //!
-//! Around them are the core ([`group`]), VFIO ([`vfio`]) and hot plug ([`hotplug`]), each as the
+//! Around them are the core ([`iommu_core`]), VFIO ([`vfio`]) and hot plug ([`hotplug`]), each as the
 //! [`kernel`] of the scenario has them; [`machine`] is the hardware, and judges.
 
 pub mod cookie;
 pub mod counters;
 pub mod dma_api;
+pub mod domain;
 pub mod group;
 pub mod hotplug;
-pub mod k0;
-pub mod k1;
-pub mod k1p;
-pub mod k2;
-pub mod k3;
-pub mod k4;
+pub mod iommu_core;
 pub mod kernel;
 pub mod lists;
 pub mod machine;
-pub mod mended;
+pub mod ops;
+pub(crate) mod scenarios;
+pub mod versions;
 pub mod vfio;
 pub mod world;
 pub mod zdevs;

@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 use selvedge_core::function;
 
-use super::group::{
+use super::domain::A;
+use super::iommu_core::{
     iommu_attach_group, iommu_detach_group, iommu_group_claim_dma_owner,
     iommu_group_release_dma_owner,
 };
-use super::world::{A, World};
-use crate::ap::Errno;
+use super::world::World;
+use crate::Errno;
 
 /// Opens the group; whether it is there. Since v6.1 the device does not go from then on.
 pub fn vfio_group_open(w: &World, zdev: usize) -> bool {

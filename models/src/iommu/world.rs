@@ -4,80 +4,11 @@ use std::sync::Arc;
 
 use selvedge_core::sync::{Atomic, Mutex, MutexGuard, Rcu, SpinGuard, SpinLock, Tracked};
 
+use super::domain::{DOMAINS, Dom, DomainField};
 use super::group::Group;
 use super::kernel::Kernel;
 use super::lists::Lists;
 use super::machine::{Judged, Machine, Table, judge};
-
-/// A domain: what a function can be attached to.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Dom {
-    /// A `struct s390_domain` with a table, by number.
-    Paging(u8),
-    /// `blocking_domain`, since v6.13: nothing is registered.
-    Blocking,
-    /// `s390_identity_domain`, 2025: addresses are not translated.
-    Identity,
-}
-
-/// VFIO's domain.
-pub const A: Dom = Dom::Paging(0);
-/// Functions at most.
-const FUNCTIONS: u8 = 2;
-const DOMAINS: u8 = 1 + 2 * FUNCTIONS;
-
-impl Dom {
-    /// The blocking domain of a group up to v6.12: an ordinary one, in which nothing is mapped.
-    pub fn blocking(zdev: usize) -> Self {
-        Self::Paging(1 + zdev as u8)
-    }
-
-    /// The default domain of a group, since v6.7.
-    pub fn default_of(zdev: usize) -> Self {
-        Self::Paging(1 + FUNCTIONS + zdev as u8)
-    }
-
-    fn word(domain: Option<Self>) -> u64 {
-        match domain {
-            None => 0,
-            Some(Self::Blocking) => 1,
-            Some(Self::Identity) => 2,
-            Some(Self::Paging(number)) => 3 + u64::from(number),
-        }
-    }
-
-    fn of(word: u64) -> Option<Self> {
-        match word {
-            0 => None,
-            1 => Some(Self::Blocking),
-            2 => Some(Self::Identity),
-            word => Some(Self::Paging((word - 3) as u8)),
-        }
-    }
-}
-
-/// A field that holds a domain, read and written without a lock of its own.
-#[derive(Debug)]
-pub struct DomainField(Atomic);
-
-impl DomainField {
-    /// A field that holds NULL.
-    pub fn new(name: &'static str) -> Self {
-        Self(Atomic::new(name, 0))
-    }
-
-    /// What it holds.
-    #[track_caller]
-    pub fn read(&self) -> Option<Dom> {
-        Dom::of(self.0.load())
-    }
-
-    /// Stores.
-    #[track_caller]
-    pub fn write(&self, domain: Option<Dom>) {
-        self.0.store(Dom::word(domain));
-    }
-}
 
 /// `struct s390_domain`.
 #[derive(Debug)]
@@ -250,14 +181,6 @@ pub struct World {
 }
 
 impl World {
-    /// A machine with a function for each of these apertures, all probed: in the mode of the DMA
-    /// API up to v6.6, and attached to the default domain since.
-    pub fn new(kernel: Kernel, apertures: &[u8], judged: Judged) -> Arc<Self> {
-        let world = Self::unprobed(kernel, apertures, judged);
-        (0..apertures.len()).for_each(|zdev| kernel.probe(&world, zdev));
-        world
-    }
-
     /// As [`new`](Self::new), with functions that are not probed.
     pub fn unprobed(kernel: Kernel, apertures: &[u8], judged: Judged) -> Arc<Self> {
         Arc::new(Self {

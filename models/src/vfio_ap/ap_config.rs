@@ -10,12 +10,13 @@ use selvedge_core::function;
 use selvedge_core::sync::Atomic;
 
 use super::assign::{unassign, validate};
-use super::commits::Commit;
 use super::filter::{filter_and_update, vfio_ap_mdev_filter_cdoms};
 use super::locks::get_update_locks_for_mdev;
 use super::resource::Resource;
 use super::world::World;
-use crate::ap::{ApConfig, ApMask, ApMatrix, Errno};
+use crate::Errno;
+use crate::ap::{ApConfig, ApMask, ApMatrix};
+use crate::vfio_ap::versions::commits::Commit;
 
 /// The masks of a mediated device, for those who read them without a lock.
 #[derive(Debug)]

@@ -6,12 +6,13 @@ use selvedge_core::function;
 use selvedge_core::sync::Tracked;
 
 use super::ap_queue::{ApQueue, Config};
-use super::commits::Commit;
 use super::config::{vfio_ap_on_cfg_changed, vfio_ap_on_scan_complete};
 use super::locks::UpdateLocks;
-use super::v6_0::vfio_ap_mdev_remove;
 use super::world::World;
-use crate::ap::{ApConfig, ApDriver, ApMask, Apqn, Errno};
+use crate::Errno;
+use crate::ap::{ApConfig, ApDriver, ApMask, Apqn};
+use crate::vfio_ap::versions::commits::Commit;
+use crate::vfio_ap::versions::v6_0::vfio_ap_mdev_remove;
 
 impl ApDriver for World {
     /// `vfio_ap_mdev_resource_in_use`. Up to v5.19 nobody asks.

@@ -14,10 +14,10 @@
 use selvedge_core::function;
 
 use super::ap_queue::{Irq, ResponseCode};
-use super::commits::Commit;
 use super::matrix_dev::{Mdevs, not_null};
 use super::world::World;
 use crate::ap::Apqn;
+use crate::vfio_ap::versions::commits::Commit;
 
 /// What `vfio_ap_free_aqic_resources` does when the guest is gone already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -9,13 +9,14 @@
 
 use selvedge_core::function;
 
-use super::commits::Commit;
 use super::filter::{filter_and_update, vfio_ap_mdev_filter_cdoms};
 use super::locks::{UpdateLocks, get_update_locks_for_mdev};
 use super::reset_work::vfio_ap_mdev_reset_qlist;
 use super::resource::Resource;
 use super::world::World;
-use crate::ap::{ApMatrix, ApPerms, Apqn, Errno};
+use crate::Errno;
+use crate::ap::{ApMatrix, ApPerms, Apqn};
+use crate::vfio_ap::versions::commits::Commit;
 
 /// `assign_adapter_store`, `assign_domain_store` and `assign_control_domain_store`.
 ///

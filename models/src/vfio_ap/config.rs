@@ -11,13 +11,13 @@
 
 use selvedge_core::function;
 
-use super::commits::Commit;
 use super::filter::{filter_and_update, vfio_ap_mdev_filter_cdoms};
 use super::locks::{GuestsLocked, UpdateLocks, lock_guest};
 use super::matrix_dev::not_null;
 use super::reset_work::vfio_ap_mdev_reset_queues_of;
 use super::world::World;
 use crate::ap::{ApConfig, ApMask, ApMatrix};
+use crate::vfio_ap::versions::commits::Commit;
 
 /// `vfio_ap_on_cfg_changed`.
 ///

@@ -6,11 +6,11 @@
 //!
 //! Source: commits 49b0109fb399 and 48cae940c31d, v6.0; 850fb7fa8c68 and 16fb78cbf56e, v6.8.
 
-use super::commits::Commit;
 use super::locks::UpdateLocks;
 use super::reset_work::vfio_ap_mdev_reset_queues_of;
 use super::world::World;
 use crate::ap::{ApMask, ApMatrix, Apqn};
+use crate::vfio_ap::versions::commits::Commit;
 
 /// `vfio_ap_mdev_filter_matrix`: makes the shadow anew. Before v6.8 only the queues of `new` are
 /// looked at, and whatever else had been withheld comes back.

@@ -9,11 +9,11 @@
 
 use selvedge_core::invariant_broken;
 
-use super::commits::Commit;
 use super::guests::Guests;
 use super::matrix_dev::Mdevs;
 use super::world::World;
 use crate::ap::{ApConfig, ApMatrix, Apqn};
+use crate::vfio_ap::versions::commits::Commit;
 
 /// An invariant that is broken, and how.
 pub type Broken = Option<(&'static str, String)>;

@@ -13,14 +13,13 @@ use selvedge_core::sync::{Atomic, Mutex, MutexGuard, Tracked, WaitQueue};
 use super::ap_config::Masks;
 use super::ap_queue::Irq;
 use super::attributes::Attributes;
-use super::commits::Commit;
 use super::guests::Guests;
 use super::kvm::Kvm;
 use super::mdev_list::MdevList;
-use super::p17;
-use super::reset_work::Besides;
 use super::world::Version;
-use crate::ap::{ApConfig, ApMatrix, Apqn, Errno};
+use crate::Errno;
+use crate::ap::{ApConfig, ApMatrix, Apqn};
+use crate::vfio_ap::versions::commits::Commit;
 
 /// `struct ap_matrix_dev`.
 #[derive(Debug)]
@@ -29,10 +28,6 @@ pub struct MatrixDev {
     pub lock: Arc<Mutex<Mdevs>>,
     /// `guests_lock`, since v6.0.
     pub guests_lock: Arc<Mutex<Guests>>,
-    /// What the work that verifies a reset does besides. In every version, nothing.
-    pub reset_work_besides: Option<Besides>,
-    /// The locks of version 17 of the series.
-    pub p17: p17::Locks,
     /// `mdev_list`.
     pub mdev_list: MdevList,
     mdevs: Vec<MatrixMdev>,
@@ -119,8 +114,6 @@ impl MatrixDev {
         Self {
             lock: Arc::new(Mutex::new(V::LOCK, mdevs)),
             guests_lock: Arc::new(Mutex::new("guests_lock", guests)),
-            reset_work_besides: None,
-            p17: p17::Locks::new(),
             mdev_list: MdevList::new(matrices.len()),
             mdevs: matrices.iter().map(MatrixMdev::new).collect(),
             attributes,

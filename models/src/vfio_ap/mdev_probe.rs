@@ -11,9 +11,9 @@
 
 use selvedge_core::function;
 
-use super::commits::Commit;
 use super::world::World;
-use crate::ap::Errno;
+use crate::Errno;
+use crate::vfio_ap::versions::commits::Commit;
 
 /// `vfio_ap_mdev_probe`, before v5.15 `vfio_ap_mdev_create`: makes a mediated device, with nothing
 /// assigned to it. `register` hands it to VFIO.

@@ -9,13 +9,13 @@
 //!
 //! | module | kernel | what it does about it |
 //! |---|---|---|
-//! | [`v5_3`] | v5.3 to v5.10 | most of it outside of the mutex |
-//! | [`v5_11`] | v5.11 | everything under the mutex, `kvm->lock` too |
-//! | [`v5_13`] | v5.13, v5.14 | a flag and a wait queue |
-//! | [`v5_15`] | v5.15 to v5.19 | `kvm->lock` first |
-//! | [`p15`] | posted for v5.13 | hot plug, and the circle again |
-//! | [`p17`] | posted for v5.15 | a trylock, and one mutex for all hooks |
-//! | [`v6_0`] | v6.0 to 2026 | `guests_lock` before it, and queues come and go |
+//! | [`v5_3`](versions::v5_3) | v5.3 to v5.10 | most of it outside of the mutex |
+//! | [`v5_11`](versions::v5_11) | v5.11 | everything under the mutex, `kvm->lock` too |
+//! | [`v5_13`](versions::v5_13) | v5.13, v5.14 | a flag and a wait queue |
+//! | [`v5_15`](versions::v5_15) | v5.15 to v5.19 | `kvm->lock` first |
+//! | [`p15`](versions::p15) | posted for v5.13 | hot plug, and the circle again |
+//! | [`p17`](versions::p17) | posted for v5.15 | a trylock, and one mutex for all hooks |
+//! | [`v6_0`](versions::v6_0) | v6.0 to 2026 | `guests_lock` before it, and queues come and go |
 //!
 //! What else could have been done is in [`alternatives`].
 //!
@@ -29,7 +29,6 @@ pub mod ap_queue;
 pub mod aqic;
 pub mod assign;
 pub mod attributes;
-pub mod commits;
 pub mod config;
 pub mod filter;
 pub mod find_queue;
@@ -42,21 +41,15 @@ pub mod machine;
 pub mod matrix_dev;
 pub mod mdev_list;
 pub mod mdev_probe;
-pub mod p15;
-pub mod p17;
 pub mod pqap;
 pub mod queue_device;
 pub mod reset;
 pub mod reset_work;
 pub mod resource;
+pub(crate) mod scenarios;
 pub mod status;
 pub mod stores;
 pub mod type1;
-pub mod v5_11;
-pub mod v5_11_draft;
-pub mod v5_13;
-pub mod v5_15;
-pub mod v5_3;
-pub mod v6_0;
+pub mod versions;
 pub mod vfio_device;
 pub mod world;

@@ -11,14 +11,15 @@
 use selvedge_core::function;
 
 use super::aqic::{WithoutGuest, vfio_ap_free_aqic_resources};
-use super::commits::Commit;
 use super::filter::filter_and_update;
 use super::locks::{UpdateLocks, get_update_locks_by_apqn, get_update_locks_for_queue};
 use super::matrix_dev::{Queue, not_null};
 use super::reset::{Protocol, vfio_ap_mdev_reset_queue};
 use super::reset_work::vfio_ap_mdev_reset_qlist;
 use super::world::World;
-use crate::ap::{ApMask, ApMatrix, Apqn, Errno};
+use crate::Errno;
+use crate::ap::{ApMask, ApMatrix, Apqn};
+use crate::vfio_ap::versions::commits::Commit;
 
 /// Whether `kzalloc` has memory to give.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

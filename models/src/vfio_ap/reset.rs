@@ -17,7 +17,8 @@ use super::ap_queue::{ResponseCode, Status};
 use super::aqic::{WithoutGuest, vfio_ap_free_aqic_resources, vfio_ap_irq_disable};
 use super::matrix_dev::Mdevs;
 use super::world::World;
-use crate::ap::{Apqn, Errno};
+use crate::Errno;
+use crate::ap::Apqn;
 
 /// A version of the reset.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -271,7 +272,7 @@ mod tests {
     use super::*;
     use crate::ap::ApMatrix;
     use crate::vfio_ap::ap_queue::{ApQueue, Irq};
-    use crate::vfio_ap::v5_15::V5_15;
+    use crate::vfio_ap::versions::v5_15::V5_15;
 
     /// What comes next, written down from what the versions are said to do and not from
     /// [`Protocol::next`]: in which state, at which answer. As in a firewall the first row that fits

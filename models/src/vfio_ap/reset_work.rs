@@ -15,34 +15,34 @@ use selvedge_core::thread::{JoinHandle, spawn};
 use selvedge_core::{function, invariant_broken};
 
 use super::ap_queue::{Irq, ResponseCode};
-use super::commits::Commit;
 use super::locks::UpdateLocks;
 use super::machine::Machine;
 use super::matrix_dev::Mdevs;
 use super::reset::{Outcome, Protocol, State, vfio_ap_mdev_reset_queue};
 use super::type1::Type1;
 use super::world::World;
-use crate::ap::{ApMask, Apqn, Errno};
+use crate::Errno;
+use crate::ap::{ApMask, Apqn};
+use crate::vfio_ap::versions::commits::Commit;
 
-/// What the work would do besides if it were written another way than it is.
+/// What a mutant of the work does when the reset is over. No version has one.
 #[derive(Clone)]
-pub struct Besides(Arc<dyn Fn() + Send + Sync>);
+pub struct Mutation(Arc<dyn Fn() + Send + Sync>);
 
-impl Besides {
-    /// It does this when the reset is over.
-    pub fn new(what: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Arc::new(what))
+impl Mutation {
+    /// The work calls `function` too.
+    pub fn new(function: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(function))
     }
 }
 
-impl fmt::Debug for Besides {
+impl fmt::Debug for Mutation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Besides").finish_non_exhaustive()
+        f.debug_struct("Mutation").finish_non_exhaustive()
     }
 }
 
 /// A reset that is to be verified: what the work item is given.
-#[derive(Debug)]
 struct Reset {
     machine: Arc<Machine>,
     iommu: Arc<Type1>,
@@ -50,7 +50,7 @@ struct Reset {
     /// What the queue's interrupts needed.
     saved: Option<Irq>,
     state: State,
-    besides: Option<Besides>,
+    mutation: Option<Mutation>,
 }
 
 impl Reset {
@@ -62,8 +62,8 @@ impl Reset {
         let _function = function("apq_reset_check");
         loop {
             if let Some(outcome) = self.look() {
-                if let Some(Besides(what)) = &self.besides {
-                    what();
+                if let Some(Mutation(function)) = &self.mutation {
+                    function();
                 }
                 return outcome;
             }
@@ -111,8 +111,8 @@ fn begin_reset(w: &World, mdevs: &Mdevs, apqn: Apqn) -> Option<Work> {
     let _function = function("vfio_ap_mdev_reset_queue");
     let saved = mdevs.queues.get(&apqn)?.saved;
     let (machine, iommu) = (Arc::clone(&w.machine), Arc::clone(&w.iommu));
-    let besides = w.matrix_dev.reset_work_besides.clone();
-    let mut reset = Reset { machine, iommu, apqn, saved, state: Protocol::V6_6.begin(), besides };
+    let mutation = w.own.get().cloned();
+    let mut reset = Reset { machine, iommu, apqn, saved, state: Protocol::V6_6.begin(), mutation };
     Some(match reset.look() {
         Some(outcome) => Work::Done(outcome),
         None => Work::Queued(spawn("reset_work", move || reset.verify())),

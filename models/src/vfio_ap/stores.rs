@@ -9,7 +9,8 @@ use selvedge_core::function;
 use super::matrix_dev::{Locked, Mdevs};
 use super::resource::Resource;
 use super::world::World;
-use crate::ap::{ApConfig, Errno};
+use crate::Errno;
+use crate::ap::ApConfig;
 
 /// How a version finds out whether a guest uses the mediated device.
 pub type InUse = fn(&World, usize, &Locked<'_>) -> bool;

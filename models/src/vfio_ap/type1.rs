@@ -14,10 +14,10 @@ use selvedge_core::{function, invariant_broken};
 
 use super::ap_queue::Irq;
 use super::aqic::{WithoutGuest, vfio_ap_irq_disable};
-use super::commits::Commit;
 use super::machine::Machine;
 use super::world::World;
 use crate::ap::Apqn;
+use crate::vfio_ap::versions::commits::Commit;
 
 /// `struct vfio_iommu`.
 #[derive(Debug)]

@@ -1,12 +1,13 @@
 //! What the threads of a scenario share, and the system calls that they make.
 
+use std::any::Any;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use selvedge_core::invariant_broken;
 
 use super::ap_queue::{ApQueue, Irq, ResponseCode};
-use super::commits::Commit;
 use super::kvm::Kvm;
 use super::machine::Machine;
 use super::matrix_dev::MatrixDev;
@@ -14,7 +15,9 @@ use super::queue_device::{vfio_ap_queue_dev_probe, vfio_ap_queue_dev_remove};
 use super::reset::Protocol;
 use super::resource::Resource;
 use super::type1::Type1;
-use crate::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn, Errno};
+use crate::Errno;
+use crate::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn};
+use crate::vfio_ap::versions::commits::Commit;
 
 /// A version of the driver, with what the versions of VFIO and KVM around it do.
 ///
@@ -26,6 +29,11 @@ pub trait Version: 'static {
 
     /// The last of the [`Commit`]s that the version has.
     const HEAD: Commit = Commit::None;
+
+    /// Returns the objects that only this version has, for [`World::own`].
+    fn own() -> Own {
+        Own::default()
+    }
 
     /// Mediated device `mdev` is opened for guest `vm`: `vfio_ap_mdev_set_kvm`, with what calls
     /// it.
@@ -118,6 +126,28 @@ pub struct Aqic {
     pub irq: Option<Irq>,
 }
 
+/// What one version, or one scenario, has and no other.
+#[derive(Clone, Default)]
+pub struct Own(Option<Arc<dyn Any + Send + Sync>>);
+
+impl Own {
+    /// Wraps it.
+    pub fn new(own: impl Any + Send + Sync) -> Self {
+        Self(Some(Arc::new(own)))
+    }
+
+    /// Returns it, if it is a `T`.
+    pub fn get<T: Any>(&self) -> Option<&T> {
+        self.0.as_deref()?.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Own").finish_non_exhaustive()
+    }
+}
+
 /// The machine, the guests, and the driver.
 #[derive(Debug)]
 pub struct World {
@@ -131,6 +161,8 @@ pub struct World {
     pub iommu: Arc<Type1>,
     /// The AP bus. All queues are vfio_ap's by the adapter mask.
     pub bus: ApBus,
+    /// What only this version or this scenario has.
+    pub own: Own,
     head: Commit,
     /// [`Version::probe_queue`], for the bus, which knows no versions.
     pub(super) probe_queue: fn(&World, Apqn) -> Result<(), Errno>,
@@ -162,6 +194,7 @@ impl World {
         Self {
             matrix_dev: MatrixDev::new::<V>(matrices, apqns()),
             bus: ApBus::new(ap_perms, apqns(), assigned.iter().flat_map(ApMatrix::apqns)),
+            own: V::own(),
             head: V::HEAD,
             probe_queue: V::probe_queue,
             remove_queue: V::remove_queue,

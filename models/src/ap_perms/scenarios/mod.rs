@@ -1,0 +1,262 @@
+//! `vfio-ap/ap-perms`: who decides over a queue, the masks of the bus or a mediated device?
+//!
+//! Queue 01.0004 is bound to vfio_ap, and the mediated device has domain 4. One administrator
+//! gives adapter 1 back to the host, another assigns it to the device.
+
+mod in_use;
+
+use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
+
+use crate::Errno;
+use crate::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn, Driver};
+use crate::ap_perms::p11::P11;
+use crate::ap_perms::p12a::P12a;
+use crate::ap_perms::p12b::P12b;
+use crate::ap_perms::p18::P18;
+use crate::ap_perms::v6_0::V6_0;
+use crate::ap_perms::{MatrixDev, VfioAp, VfioApDrv};
+use crate::postcondition::expect;
+use crate::vfio_ap::scenarios::fixtures::matrix;
+
+const V11: &str = "v11 of \"s390/vfio-ap: dynamic configuration support\" (2020), as told in \
+                   \"[PATCH v12 07/17] s390/vfio-ap: implement in-use callback for vfio_ap \
+                   driver\", T. Krowiak, 2020-11-24";
+const V12_07: &str = "\"Re: [PATCH v12 07/17] s390/vfio-ap: implement in-use callback for vfio_ap \
+                      driver\", H. Pasic, 2020-11-26, and T. Krowiak, 2020-12-14";
+const V12: &str = "\"[PATCH v12 00/17] s390/vfio-ap: dynamic configuration support\", T. Krowiak, \
+                   2020-11-24";
+const V18: &str = "the draft of \"s390/Docs: new doc describing lock usage by the vfio_ap device \
+                   driver\" in v18 and v19 of the series, T. Krowiak, 2022";
+const MERGED: &str = "commits e2126a73746e, 8ee13ad99337, 3f85d1df26a9 and 1918f2b20c3d, v6.0";
+
+pub(crate) fn scenarios() -> Vec<Scenario> {
+    let abba = || [ViolationKind::deadlock(["ap_perms_mutex", "matrix_dev->lock"])];
+    let stolen = || [ViolationKind::invariant("INV-07")];
+    let busy = || [ViolationKind::invariant("INV-24")];
+    let mut all = vec![
+        apmask_assign::<P11>("p11", V11).refuted(abba()),
+        apmask_aqmask_assign::<P11>("p11", V11).refuted(abba()),
+        apmask_assign_unassign::<P11>("p11", V11).refuted(abba()),
+        in_turn::<P11>("p11", V11)
+            .about("one thread does all in turn: no deadlock, yet lockdep sees the inversion")
+            .proved()
+            .predicting(["ap_perms_mutex", "matrix_dev->lock"]),
+        in_turn::<P12a>("p12-07", V12_07).proved(),
+        in_turn::<P12b>("p12", V12).proved(),
+        in_turn::<P18>("p18", V18).proved(),
+        in_turn::<V6_0>("v6.0", MERGED).proved(),
+        apmask_pqap::<P11>("p11", V11).proved(),
+        assign_pqap::<P11>("p11", V11).proved(),
+        apmask_assign::<P12a>("p12-07", V12_07).refuted(stolen()),
+        apmask_aqmask_assign::<P12a>("p12-07", V12_07).refuted(stolen()),
+        apmask_assign_unassign::<P12a>("p12-07", V12_07).refuted(stolen()),
+        apmask_assign_reprobe::<P12a>("p12-07", V12_07).refuted(stolen()),
+        contention::<P12a>("p12-07", V12_07).refuted(busy()),
+        apmask_pqap::<P12a>("p12-07", V12_07).refuted(busy()),
+        assign_pqap::<P12a>("p12-07", V12_07).refuted(busy()),
+        apmask_assign::<P12b>("p12", V12).proved(),
+        apmask_aqmask_assign::<P12b>("p12", V12).proved(),
+        apmask_assign_unassign::<P12b>("p12", V12).proved(),
+        apmask_assign_reprobe::<P12b>("p12", V12).proved(),
+        contention::<P12b>("p12", V12).refuted(busy()),
+        apmask_pqap::<P12b>("p12", V12).refuted(busy()),
+        assign_pqap::<P12b>("p12", V12).refuted(busy()),
+        apmask_assign::<P18>("p18", V18).proved(),
+        apmask_aqmask_assign::<P18>("p18", V18).proved(),
+        apmask_assign_unassign::<P18>("p18", V18).proved(),
+        contention::<P18>("p18", V18).refuted(busy()),
+        apmask_pqap::<P18>("p18", V18).refuted(busy()),
+        assign_pqap::<P18>("p18", V18).proved(),
+        apmask_assign::<V6_0>("v6.0", MERGED).proved(),
+        apmask_aqmask_assign::<V6_0>("v6.0", MERGED).proved(),
+        apmask_assign_unassign::<V6_0>("v6.0", MERGED).proved(),
+        contention::<V6_0>("v6.0", MERGED).proved(),
+        apmask_assign_reprobe::<V6_0>("v6.0", MERGED).proved(),
+        apmask_pqap::<V6_0>("v6.0", MERGED).proved(),
+        assign_pqap::<V6_0>("v6.0", MERGED).proved(),
+    ];
+    all.extend(in_use::scenarios());
+    all
+}
+
+/// An instance of any size: so many administrators, each of whom writes so many attributes, on
+/// what v6.0 merged. By turns they write the adapter mask, assign and unassign an adapter, and
+/// write the domain mask, all over two queues. Not in the catalogue: it measures how large an
+/// instance can be.
+pub fn instance(administrators: usize, writes: usize) -> Scenario {
+    let name = format!("{administrators}x{writes}");
+    let world = || World::<V6_0>::new(false, &[QUEUE_1_4, QUEUE_2_4], matrix(&[]));
+    let about = format!("{administrators} administrators write {writes} attributes each");
+    let empty = scenario("v6.0", &name, MERGED, world).about(about);
+    let instance = (0..administrators).fold(empty, |scenario, me| {
+        let adapter = 1 + (me / 3 % 2) as u8;
+        let kind = ["apmask_store", "assign_adapter_store", "aqmask_store"][me % 3];
+        let write = move |back: bool| {
+            move |w: &World<V6_0>| {
+                _ = match (kind, back) {
+                    ("apmask_store", false) => w.apmask_store(&format!("+{adapter}")),
+                    ("apmask_store", true) => w.apmask_store(&format!("-{adapter}")),
+                    ("aqmask_store", false) => w.aqmask_store("+4"),
+                    ("aqmask_store", true) => w.aqmask_store("-4"),
+                    (_, false) => w.assign_adapter_store(adapter),
+                    (_, true) => w.unassign_adapter_store(adapter),
+                };
+            }
+        };
+        scenario.calls(&format!("{kind} {me}"), |calls| {
+            (0..writes).fold(calls, |calls, n| calls.then(write(n % 2 == 1)))
+        })
+    });
+    instance.proved()
+}
+
+/// What the threads share.
+struct World<V: VfioAp> {
+    bus: ApBus,
+    matrix_dev: V::MatrixDev,
+}
+
+impl<V: VfioAp> World<V> {
+    /// Adapters 1 and 2 are vfio_ap's by the adapter mask, and so is domain 4 by the domain
+    /// mask if `domain_4_reserved` is false. The device has `assigned`.
+    fn new(domain_4_reserved: bool, queues: &[Apqn], assigned: ApMatrix) -> Self {
+        let mut ap_perms = ApPerms { apm: ApMask::all(), aqm: ApMask::all() };
+        ap_perms.apm.set(1, false);
+        ap_perms.apm.set(2, false);
+        ap_perms.aqm.set(4, domain_4_reserved);
+        let bus = ApBus::new(ap_perms, queues.iter().copied(), assigned.apqns());
+        Self { bus, matrix_dev: V::MatrixDev::new(assigned) }
+    }
+
+    fn apmask_store(&self, text: &str) -> Result<(), Errno> {
+        self.bus.apmask_store(&VfioApDrv::<V>(&self.matrix_dev), text)
+    }
+
+    fn aqmask_store(&self, text: &str) -> Result<(), Errno> {
+        self.bus.aqmask_store(&VfioApDrv::<V>(&self.matrix_dev), text)
+    }
+
+    fn assign_adapter_store(&self, apid: u8) -> Result<(), Errno> {
+        V::assign_adapter_store(&self.matrix_dev, &self.bus, apid)
+    }
+
+    fn unassign_adapter_store(&self, apid: u8) -> Result<(), Errno> {
+        self.matrix_dev.unassign_adapter_store(&self.bus, apid)
+    }
+}
+
+const QUEUE_1_4: Apqn = Apqn { apid: 1, apqi: 4 };
+const QUEUE_2_4: Apqn = Apqn { apid: 2, apqi: 4 };
+
+fn scenario<V: VfioAp>(
+    version: &str,
+    threads: &str,
+    source: &str,
+    world: impl Fn() -> World<V> + Send + Sync + 'static,
+) -> ScenarioBuilder<World<V>> {
+    Scenario::builder(format!("vfio-ap/ap-perms/{version}/{threads}"), world)
+        .source(source)
+        .finally(|w| w.bus.check_nothing_shared(&w.matrix_dev.matrix()))
+}
+
+/// Both administrators want adapter 1.
+fn apmask_assign<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
+    let world = || World::<V>::new(true, &[QUEUE_1_4], matrix(&[]));
+    scenario(version, "apmask-assign", source, world)
+        .about("adapter 1 goes back to the host while it is assigned")
+        .thread("apmask_store", |w| _ = w.apmask_store("+1"))
+        .thread("assign_adapter_store", |w| _ = w.assign_adapter_store(1))
+}
+
+/// The same, judged when the queue is taken from the driver: the mask's writer has let go of
+/// `ap_perms_mutex` by then.
+fn apmask_assign_reprobe<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
+    let world = || {
+        let mut world = World::<V>::new(true, &[QUEUE_1_4], matrix(&[]));
+        world.bus.judge_what_is_taken();
+        world
+    };
+    scenario(version, "apmask-assign-reprobe", source, world)
+        .about("adapter 1 goes back to the host while it is assigned: is the queue taken away?")
+        .thread("apmask_store", |w| _ = w.apmask_store("+1"))
+        .thread("assign_adapter_store", |w| _ = w.assign_adapter_store(1))
+}
+
+/// The queue goes back to the host only when both masks say so.
+fn apmask_aqmask_assign<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
+    let world = || World::<V>::new(false, &[QUEUE_1_4], matrix(&[]));
+    scenario(version, "apmask-aqmask-assign", source, world)
+        .about("adapter 1 and domain 4 go back to the host, one by one, while it is assigned")
+        .thread("apmask_store", |w| _ = w.apmask_store("+1"))
+        .thread("aqmask_store", |w| _ = w.aqmask_store("+4"))
+        .thread("assign_adapter_store", |w| _ = w.assign_adapter_store(1))
+}
+
+/// The queue is assigned at first, is given up, and is wanted again.
+fn apmask_assign_unassign<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
+    let world = || World::<V>::new(true, &[QUEUE_1_4], matrix(&[1]));
+    scenario(version, "apmask-assign-unassign", source, world)
+        .about("adapter 1 goes back to the host while it is unassigned and assigned again")
+        .thread("apmask_store", |w| _ = w.apmask_store("+1"))
+        .thread("assign_adapter_store", |w| _ = w.assign_adapter_store(1))
+        .thread("unassign_adapter_store", |w| _ = w.unassign_adapter_store(1))
+}
+
+/// One administrator does it all, so nothing can go wrong; but the order of the locks shows.
+fn in_turn<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
+    let world = || World::<V>::new(true, &[QUEUE_1_4], matrix(&[]));
+    scenario(version, "in-turn", source, world)
+        .about("one thread does all in turn: each call does what it is for")
+        .thread("administrator", |w| {
+            expect(w.assign_adapter_store(1).is_ok(), "adapter 1 can be assigned");
+            expect(w.apmask_store("+1") == Err(Errno::Ebusy), "then the host cannot have it");
+            expect(w.unassign_adapter_store(1).is_ok(), "it can be unassigned");
+            expect(w.apmask_store("+1").is_ok(), "then the host can have it");
+            let driver = w.bus.queue(QUEUE_1_4).and_then(|queue| queue.driver());
+            expect(driver == Some(Driver::Zcrypt), "and has it");
+            let again = w.assign_adapter_store(1);
+            expect(again == Err(Errno::Eaddrnotavail), "and it cannot be assigned");
+            let but_1_and_2 = format!("0x9{}", "f".repeat(63));
+            expect(w.apmask_store(&but_1_and_2).is_ok(), "the mask can be written as a whole");
+            expect(w.assign_adapter_store(1).is_ok(), "and the host gives it up");
+        })
+}
+
+/// INV-24: nobody fails only because a lock was held. The two want different adapters, so
+/// whoever gets `-EBUSY` gets it for nothing.
+fn contention<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
+    let world = || World::<V>::new(true, &[QUEUE_1_4, QUEUE_2_4], matrix(&[]));
+    scenario(version, "contention", source, world)
+        .about("adapter 2 goes back to the host while adapter 1 is assigned: no conflict at all")
+        .thread("apmask_store", |w| never_busy("apmask_store", w.apmask_store("+2")))
+        .thread("assign_adapter_store", |w| {
+            never_busy("assign_adapter_store", w.assign_adapter_store(1));
+        })
+}
+
+/// INV-24 again: nothing is assigned, and a guest uses its other queues.
+fn apmask_pqap<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
+    let world = || World::<V>::new(true, &[QUEUE_1_4], matrix(&[]));
+    scenario(version, "apmask-pqap", source, world)
+        .about("adapter 1 goes back to the host while a guest executes PQAP(AQIC)")
+        .thread("apmask_store", |w| never_busy("apmask_store", w.apmask_store("+1")))
+        .thread("PQAP(AQIC)", |w| w.matrix_dev.handle_pqap())
+}
+
+/// The other side of it: the administrator assigns what nobody else wants.
+fn assign_pqap<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
+    let world = || World::<V>::new(true, &[QUEUE_1_4], matrix(&[]));
+    scenario(version, "assign-pqap", source, world)
+        .about("adapter 1 is assigned while a guest executes PQAP(AQIC)")
+        .thread("assign_adapter_store", |w| {
+            never_busy("assign_adapter_store", w.assign_adapter_store(1));
+        })
+        .thread("PQAP(AQIC)", |w| w.matrix_dev.handle_pqap())
+}
+
+fn never_busy(who: &str, result: Result<(), Errno>) {
+    if result == Err(Errno::Ebusy) {
+        let message = format!("{who} returns -EBUSY although nothing conflicts");
+        selvedge_core::invariant_broken("INV-24", message);
+    }
+}

@@ -1,0 +1,50 @@
+//! What was merged, v6.0: `ap_perms_mutex` comes first.
+//!
+//! Assigning takes `ap_perms_mutex` before the driver's own locks and keeps it; the check of the
+//! masks expects it to be held. `in_use`, called under it, may then simply wait for the others.
+//! Unassigning does without: giving a queue up cannot conflict with a mask.
+//!
+//! Source: commits e2126a73746e, 8ee13ad99337, 3f85d1df26a9 and 1918f2b20c3d (an adapter that is
+//! assigned already needs nothing done) in `drivers/s390/crypto/vfio_ap_ops.c`, v6.0.
+
+use selvedge_core::function;
+
+use crate::Errno;
+use crate::ap::{ApBus, ApMask};
+use crate::ap_perms::{ThreeLocks, VfioAp};
+
+/// v6.0.
+#[derive(Debug)]
+pub enum V6_0 {}
+
+impl VfioAp for V6_0 {
+    type MatrixDev = ThreeLocks;
+
+    /// Locks: (`ap_perms_mutex`) -> `guests_lock` -> `mdevs_lock`.
+    fn vfio_ap_mdev_resource_in_use(
+        matrix_dev: &ThreeLocks,
+        apm: &ApMask,
+        aqm: &ApMask,
+    ) -> Result<(), Errno> {
+        let _function = function("vfio_ap_mdev_resource_in_use");
+        let _guests = matrix_dev.guests_lock.lock();
+        let mdev = matrix_dev.mdevs_lock.lock();
+        mdev.resource_in_use(apm, aqm)
+    }
+
+    /// Locks: `ap_perms_mutex` -> `guests_lock` -> `kvm->lock` -> `mdevs_lock`, the last three by
+    /// `get_update_locks_for_mdev`.
+    fn assign_adapter_store(matrix_dev: &ThreeLocks, bus: &ApBus, apid: u8) -> Result<(), Errno> {
+        let _function = function("assign_adapter_store");
+        let ap_perms = bus.ap_perms_mutex().lock();
+        let _guests = matrix_dev.guests_lock.lock();
+        let _kvm = matrix_dev.kvm_lock.lock();
+        let mut mdev = matrix_dev.mdevs_lock.lock();
+        if mdev.matrix.apm.test(apid) {
+            return Ok(());
+        }
+        mdev.assign_adapter(apid, |added| ap_perms.owned_by_def_drv(added))?;
+        bus.now_assigned(mdev.matrix.apqns());
+        Ok(())
+    }
+}

@@ -1,0 +1,440 @@
+//! `iommu/flush`: who may hand out an address again, and when. Schemes down, races across.
+//!
+//! The bounds: two CPUs, rings of 1 to 3 entries, apertures of 2 or 3 pages, each page mapped or
+//! unmapped once or twice. A flush takes time and may overlap others; the timer expires at any
+//! moment after it was armed.
+
+use std::sync::Arc;
+
+use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, invariant_broken};
+
+use crate::dma::flush_queue::{Cookie, Layout, Order, Teardown};
+use crate::dma::ordering::{self, Litmus};
+use crate::dma::{pci_dma, rcache, swap};
+use crate::iova::Pfn;
+
+const FQ: &str = "queue_iova and fq_flush_timeout in drivers/iommu/dma-iommu.c, v6.7; the counters \
+                  are of commit fb418dab8a4f, 2017";
+const SINGLE: &str = "commit 32d5bc8b09c7, v6.7: one queue for all CPUs";
+const LIFETIME: &str = "commit d7061627d701, v5.17: the timer against the end of the domain";
+const ENABLE: &str = "iommu_dma_init_fq in drivers/iommu/dma-iommu.c, v6.7";
+const BITMAP: &str = "dma_alloc_address and dma_free_address in arch/s390/pci/pci_dma.c, v6.6";
+const IDEA: &str = "\"Re: [PATCH v4 1/2] iommu/s390: Fix race with release_device ops\", \
+                    N. Schnelle, 2022-09-01";
+const ANSWER: &str = "the answer to \"Re: [PATCH v4 1/2] iommu/s390: Fix race with release_device \
+                      ops\", R. Murphy, 2022-09: flush when an allocation fails";
+const RCACHE: &str = "drivers/iommu/iova.c, v6.7: commits 911aa1245da8 and 233045378dbb";
+
+fn broken(id: &str) -> ViolationKind {
+    ViolationKind::invariant(id)
+}
+
+fn scenario<W: Send + Sync + 'static>(
+    scheme: &str,
+    race: &str,
+    source: &str,
+    world: impl Fn() -> W + Send + Sync + 'static,
+) -> ScenarioBuilder<W> {
+    Scenario::builder(format!("iommu/flush/{scheme}/{race}"), world).source(source)
+}
+
+pub(crate) fn scenarios() -> Vec<Scenario> {
+    let mut all = flush_queue();
+    all.extend(lifetime());
+    all.extend(bitmap());
+    all.extend(on_exhaustion());
+    all.extend(caches());
+    all.extend(orderings());
+    all
+}
+
+fn flush_queue() -> Vec<Scenario> {
+    use Order::{
+        AddsUnlocked, AsMerged, CountsBeforeUnmap, DrainsUnlocked, FinishesFirst, FlushesWhenDry,
+        OneCounter, RearmsLate, ReleasedEarly, RollsBackLazily, StartsLast, UntilRoom,
+    };
+    vec![
+        reuse("fq", FQ, AsMerged, 2).proved(),
+        reuse("single", SINGLE, AsMerged, 1).proved(),
+        reuse("until-room", FQ, UntilRoom, 2).proved(),
+        reuse("when-dry", ANSWER, FlushesWhenDry, 1).proved(),
+        reuse("released-early", FQ, ReleasedEarly, 2).refuted([broken("I1")]),
+        reuse("one-counter", FQ, OneCounter, 2).refuted([broken("I1")]),
+        reuse("counts-before-unmap", FQ, CountsBeforeUnmap, 2).refuted([broken("I1")]),
+        reuse("finishes-first", FQ, FinishesFirst, 2).refuted([broken("I1")]),
+        reuse("starts-last", FQ, StartsLast, 2).refuted([broken("I1")]),
+        reuse("drains-unlocked", FQ, DrainsUnlocked, 2).refuted([broken("I2")]),
+        reuse("adds-unlocked", FQ, AddsUnlocked, 2).refuted([broken("I2")]),
+        reuse("rearms-late", FQ, RearmsLate, 2).refuted([broken("I7")]),
+        tables("fq", FQ, AsMerged, 2).proved(),
+        tables("single", SINGLE, AsMerged, 1).proved(),
+        tables("released-early", FQ, ReleasedEarly, 2).refuted([broken("I-4")]),
+        tables("one-counter", FQ, OneCounter, 2).refuted([broken("I-4")]),
+        tables("counts-before-unmap", FQ, CountsBeforeUnmap, 2).refuted([broken("I-4")]),
+        tables("finishes-first", FQ, FinishesFirst, 2).refuted([broken("I-4")]),
+        tables("starts-last", FQ, StartsLast, 2).refuted([broken("I-4")]),
+        full("fq", FQ, AsMerged, 2).refuted([broken("I3")]),
+        full("single", SINGLE, AsMerged, 1).refuted([broken("I3")]),
+        full("until-room", FQ, UntilRoom, 2).proved(),
+        exhausted("fq", FQ, AsMerged).refuted([broken("I10")]),
+        exhausted("when-dry", ANSWER, FlushesWhenDry).proved(),
+        map_fails("fq", FQ, AsMerged).proved(),
+        map_fails("rolls-back-lazily", FQ, RollsBackLazily).refuted([broken("I1")]),
+    ]
+}
+
+/// Two CPUs unmap a page each, and map one again, which may be the other's.
+fn reuse(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBuilder<Arc<Cookie>> {
+    scenario(scheme, "reuse", source, move || {
+        Cookie::new(order, Layout { pages: 2, mapped: 2, rings, entries: 3, tables: false })
+    })
+    .about("two CPUs unmap and map while the timer may expire: is a page handed out too early?")
+    .calls("CPU 0", |calls| {
+        calls
+            .then(|cookie| cookie.iommu_dma_unmap_page(1))
+            .then(|cookie| _ = cookie.iommu_dma_map_page())
+    })
+    .calls("CPU 1", |calls| {
+        calls
+            .then(|cookie| cookie.iommu_dma_unmap_page(2))
+            .then(|cookie| _ = cookie.iommu_dma_map_page())
+    })
+    .finally(|cookie| cookie.check_at_rest())
+}
+
+/// Two CPUs unmap a page each, and with it the table that it had to itself.
+fn tables(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBuilder<Arc<Cookie>> {
+    let layout = Layout { pages: 2, mapped: 2, rings, entries: 3, tables: true };
+    scenario(scheme, "tables", source, move || Cookie::new(order, layout))
+        .about("two CPUs unmap while the timer may expire: is a table freed that is still walked?")
+        .calls("CPU 0", |calls| calls.then(|cookie| cookie.iommu_dma_unmap_page(1)))
+        .calls("CPU 1", |calls| calls.then(|cookie| cookie.iommu_dma_unmap_page(2)))
+        .finally(|cookie| {
+            cookie.check_at_rest();
+            cookie.iotlb.check_at_rest();
+        })
+}
+
+/// A ring with room for one entry, and the timer as the second who flushes.
+fn full(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBuilder<Arc<Cookie>> {
+    scenario(scheme, "full", source, move || {
+        Cookie::new(order, Layout { pages: 3, mapped: 3, rings, entries: 1, tables: false })
+    })
+    .about("a ring is full, and to flush does not help while somebody else's flush has not ended")
+    .calls("CPU 0", |calls| {
+        calls
+            .then(|cookie| cookie.iommu_dma_unmap_page(1))
+            .then(|cookie| cookie.iommu_dma_unmap_page(2))
+            .then(|cookie| cookie.iommu_dma_unmap_page(3))
+    })
+    .finally(|cookie| {
+        cookie.iommu_domain_free(Teardown::AsMerged);
+        cookie.check_conservation(3);
+    })
+}
+
+fn had(page: Option<Pfn>) {
+    if page.is_none() {
+        invariant_broken("I10", "nothing is mapped, and there is no page to be had");
+    }
+}
+
+/// Everything is parked.
+fn exhausted(scheme: &str, source: &str, order: Order) -> ScenarioBuilder<Arc<Cookie>> {
+    scenario(scheme, "exhausted", source, move || {
+        Cookie::new(order, Layout { pages: 2, mapped: 2, rings: 1, entries: 3, tables: false })
+    })
+    .about("every page is unmapped, and one is wanted: is it had?")
+    .calls("CPU 0", |calls| {
+        calls.then(|cookie| {
+            cookie.iommu_dma_unmap_page(1);
+            cookie.iommu_dma_unmap_page(2);
+            had(cookie.iommu_dma_map_page());
+        })
+    })
+    .finally(|cookie| cookie.check_at_rest())
+}
+
+/// One CPU's mapping fails half-way.
+fn map_fails(scheme: &str, source: &str, order: Order) -> ScenarioBuilder<Arc<Cookie>> {
+    scenario(scheme, "map-fails", source, move || {
+        Cookie::new(order, Layout { pages: 2, mapped: 1, rings: 1, entries: 3, tables: false })
+    })
+    .about("what was mapped in vain is rolled back and free at once, beside a page that is parked")
+    .calls("CPU 0", |calls| {
+        calls.then(|cookie| {
+            cookie.iommu_dma_map_page_fails();
+            cookie.iommu_dma_map_page();
+        })
+    })
+    .thread("CPU 1", |cookie| cookie.iommu_dma_unmap_page(2))
+    .finally(|cookie| cookie.check_at_rest())
+}
+
+fn lifetime() -> Vec<Scenario> {
+    let freed = || ViolationKind::use_after_release("fq");
+    vec![
+        teardown("fq", Teardown::AsMerged).proved(),
+        teardown("without-sync", Teardown::WithoutSync).refuted([freed()]),
+        teardown("rings-first", Teardown::RingsFirst).refuted([freed()]),
+        teardown("detaches-last", Teardown::DetachesLast).refuted([broken("I-4")]),
+        scenario("fq", "unmap-teardown", LIFETIME, || {
+            Cookie::new(
+                Order::AsMerged,
+                Layout { pages: 1, mapped: 1, rings: 1, entries: 2, tables: false },
+            )
+        })
+        .about("a page is unmapped while the domain goes: nothing but the caller keeps these apart")
+        .thread("CPU 0", |cookie| cookie.iommu_dma_unmap_page(1))
+        .thread("domain_free", |cookie| cookie.iommu_domain_free(Teardown::AsMerged))
+        .refuted([freed()]),
+        enable("fq", Order::AsMerged, true).proved(),
+        enable("asks-twice", Order::AsksTwice, false).refuted([broken("I1")]),
+        enable("announced-first", Order::AnnouncedFirst, false).refuted([broken("NULL")]),
+    ]
+}
+
+/// The domain goes while the timer is armed.
+fn teardown(scheme: &str, how: Teardown) -> ScenarioBuilder<Arc<Cookie>> {
+    scenario(scheme, "teardown", LIFETIME, || {
+        Cookie::new(
+            Order::AsMerged,
+            Layout { pages: 2, mapped: 2, rings: 2, entries: 2, tables: true },
+        )
+    })
+    .about("the domain goes with pages in its rings while the timer may expire")
+    .calls("unmap, domain_free", |calls| {
+        calls.then(move |cookie| {
+            cookie.iommu_dma_unmap_page(1);
+            cookie.iommu_dma_unmap_page(2);
+            cookie.iommu_domain_free(how);
+        })
+    })
+    .finally(|cookie| cookie.iotlb.check_at_rest())
+}
+
+/// The queue is turned on while a page is unmapped.
+fn enable(scheme: &str, order: Order, tables: bool) -> ScenarioBuilder<Arc<Cookie>> {
+    scenario(scheme, "enable", ENABLE, move || {
+        Cookie::strict(order, Layout { pages: 2, mapped: 1, rings: 1, entries: 2, tables })
+    })
+    .about("a group is switched from strict to the queue while it unmaps and maps")
+    .calls("CPU 0", |calls| {
+        calls
+            .then(|cookie| cookie.iommu_dma_unmap_page(2))
+            .then(|cookie| _ = cookie.iommu_dma_map_page())
+            .then(|cookie| _ = cookie.iommu_dma_map_page())
+    })
+    .thread("sysfs", |cookie| cookie.iommu_dma_init_fq())
+    .finally(|cookie| {
+        cookie.check_at_rest();
+        cookie.iotlb.check_at_rest();
+    })
+}
+
+fn bitmap() -> Vec<Scenario> {
+    use pci_dma::Order::{
+        FlushesUnlocked, FreesAtOnce, FreesFirst, IgnoresFailure, Lazy, RecyclesFirst, Strict,
+        TrustsBitmap,
+    };
+    vec![
+        bitmap_reuse("bitmap", Lazy).proved(),
+        bitmap_reuse("strict", Strict).proved(),
+        bitmap_reuse("frees-first", FreesFirst).refuted([broken("I1")]),
+        bitmap_reuse("recycles-first", RecyclesFirst).proved(),
+        bitmap_reuse("flushes-unlocked", FlushesUnlocked).refuted([broken("I1")]),
+        bitmap_reuse("frees-at-once", FreesAtOnce).refuted([broken("I1")]),
+        bitmap_exhausted("bitmap", Lazy).proved(),
+        bitmap_exhausted("strict", Strict).proved(),
+        bitmap_exhausted("recycles-first", RecyclesFirst).proved(),
+        bitmap_fails("bitmap", Lazy).proved(),
+        bitmap_fails("ignores-failure", IgnoresFailure).refuted([broken("I1")]),
+        bitmap_exit("bitmap", Lazy).proved(),
+        bitmap_exit("trusts-bitmap", TrustsBitmap).refuted([broken("NULL")]),
+        scenario("bitmap", "b21-enomem", BITMAP, || pci_dma::Zdev::new(Lazy, 3, 1))
+            .about("the hypervisor has no room, and all lazy bits are cleared after a flush without the lock")
+            .thread("CPU 0", |zdev| _ = zdev.s390_dma_map_pages_enomem())
+            .calls("CPU 1", |calls| calls.then(|zdev| {
+                zdev.s390_dma_unmap_pages(1);
+                zdev.s390_dma_map_pages();
+                zdev.s390_dma_map_pages();
+}))
+            .refuted([broken("I1")]),
+    ]
+}
+
+/// Two CPUs unmap a page each, and map until the search wraps.
+fn bitmap_reuse(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<pci_dma::Zdev>> {
+    scenario(scheme, "reuse", BITMAP, move || pci_dma::Zdev::new(order, 2, 2))
+        .about("two CPUs unmap and map until the search wraps: is a page handed out too early?")
+        .calls("CPU 0", |calls| {
+            calls.then(|zdev| {
+                zdev.s390_dma_unmap_pages(1);
+                zdev.s390_dma_map_pages();
+            })
+        })
+        .calls("CPU 1", |calls| {
+            calls.then(|zdev| {
+                zdev.s390_dma_unmap_pages(2);
+                zdev.s390_dma_map_pages();
+            })
+        })
+}
+
+/// Everything has been unmapped.
+fn bitmap_exhausted(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<pci_dma::Zdev>> {
+    scenario(scheme, "exhausted", BITMAP, move || pci_dma::Zdev::new(order, 2, 2))
+        .about("every page is unmapped, and one is wanted: is it had?")
+        .thread("CPU 0", |zdev| {
+            zdev.s390_dma_unmap_pages(1);
+            zdev.s390_dma_unmap_pages(2);
+            had(zdev.s390_dma_map_pages());
+        })
+}
+
+/// The flush may fail.
+fn bitmap_fails(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<pci_dma::Zdev>> {
+    scenario(scheme, "flush-fails", BITMAP, move || pci_dma::Zdev::new(order, 1, 1))
+        .about("the search wraps while the hypervisor runs out of resources, and RPCIT fails")
+        .calls("CPU 0", |calls| {
+            calls.then(|zdev| {
+                zdev.s390_dma_unmap_pages(1);
+                zdev.s390_dma_map_pages();
+            })
+        })
+        .thread("hypervisor", |zdev| zdev.iotlb.run_out_of_resources())
+}
+
+/// The function is given up.
+fn bitmap_exit(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<pci_dma::Zdev>> {
+    scenario(scheme, "exit", BITMAP, move || pci_dma::Zdev::new(order, 1, 1))
+        .about("a page is given back while the function is given up")
+        .thread("CPU 0", |zdev| zdev.s390_dma_unmap_pages(1))
+        .thread("exit_device", |zdev| zdev.zpci_dma_exit_device())
+}
+
+fn on_exhaustion() -> Vec<Scenario> {
+    vec![
+        swap_reuse("swap", swap::Order::ParkedBefore).proved(),
+        swap_reuse("swap-by-now", swap::Order::ParkedByNow).refuted([broken("I1")]),
+    ]
+}
+
+/// Both CPUs may find nothing free; one flushes, and the other may unmap meanwhile or wait.
+fn swap_reuse(scheme: &str, order: swap::Order) -> ScenarioBuilder<Arc<swap::Domain>> {
+    scenario(scheme, "reuse", IDEA, move || swap::Domain::new(order, 2, 2))
+        .about("two CPUs unmap and map, and whoever finds nothing free flushes")
+        .calls("CPU 0", |calls| {
+            calls.then(|domain| {
+                domain.unmap(1);
+                domain.map();
+            })
+        })
+        .calls("CPU 1", |calls| {
+            calls.then(|domain| {
+                domain.unmap(2);
+                domain.map();
+            })
+        })
+}
+
+fn caches() -> Vec<Scenario> {
+    use rcache::{IovaDomain, Order};
+    let empty = |scheme: &str, order| {
+        scenario(scheme, "empties-caches", RCACHE, move || IovaDomain::new(order, 2, 0))
+            .about("two CPUs find the tree exhausted, and empty each other's caches")
+            .calls("CPU 0", |calls| {
+                calls.then(|domain| {
+                    let page = domain.alloc_iova_fast();
+                    page.into_iter().for_each(|pfn| domain.free_iova_fast(pfn));
+                    domain.alloc_iova_fast();
+                })
+            })
+            .calls("CPU 1", |calls| {
+                calls.then(|domain| {
+                    domain.alloc_iova_fast();
+                    domain.alloc_iova_fast();
+                })
+            })
+            .finally(|domain| {
+                domain.check_conservation();
+                domain.free_iova_rcaches();
+            })
+    };
+    let trims = || {
+        scenario("rcache", "worker", RCACHE, || IovaDomain::new(Order::AsMerged, 2, 1))
+            .about("the depot's worker gives a magazine back while a CPU wants it")
+            .calls("CPU 0", |calls| {
+                calls.then(|domain| {
+                    domain.schedule_depot_work();
+                    domain.alloc_iova_fast();
+                })
+            })
+            .finally(|domain| {
+                domain.check_conservation();
+                domain.free_iova_rcaches();
+            })
+    };
+    let worker = |scheme: &str, order| {
+        scenario(scheme, "worker-teardown", RCACHE, move || IovaDomain::new(order, 1, 0))
+            .about("the domain goes while the depot's worker runs")
+            .calls("free_iova_rcaches", |calls| {
+                calls.then(|domain| {
+                    domain.schedule_depot_work();
+                    domain.free_iova_rcaches();
+                })
+            })
+    };
+    vec![
+        empty("rcache", Order::AsMerged).proved(),
+        empty("empties-locked", Order::EmptiesLocked)
+            .refuted([ViolationKind::deadlock(["cpu_rcache->lock"])]),
+        trims().proved(),
+        worker("rcache", Order::AsMerged).proved(),
+        worker("frees-without-cancel", Order::FreesWithoutCancel)
+            .refuted([ViolationKind::use_after_release("iova_rcache")]),
+    ]
+}
+
+/// `iommu/ordering`: with the order that is needed, and without.
+fn orderings() -> Vec<Scenario> {
+    [ordering::Order::Ordered, ordering::Order::Relaxed].into_iter().flat_map(ordered).collect()
+}
+
+fn ordered(order: ordering::Order) -> Vec<Scenario> {
+    let row = if order == ordering::Order::Ordered { "ordered" } else { "relaxed" };
+    let new = move |litmus: &str, timer_on, about: &str| {
+        let world = move || Litmus::new(order, timer_on);
+        Scenario::builder(format!("iommu/ordering/{row}/{litmus}"), world).source(FQ).about(about)
+    };
+    let claim = move |scenario: ScenarioBuilder<Litmus>, id: &str| match order {
+        ordering::Order::Ordered => scenario.proved(),
+        ordering::Order::Relaxed => scenario.refuted([broken(id)]),
+    };
+    let flush =
+        new("unmap-flush", true, "a page is unmapped and counted, a flush counted and begun")
+            .thread("unmap", Litmus::unmap_and_count)
+            .thread("flush", Litmus::count_and_flush)
+            .finally(Litmus::check_covered);
+    let finish =
+        new("flush-release", true, "a flush ends and is counted, and a page is free by that")
+            .thread("flush", Litmus::flush_and_count)
+            .thread("release", Litmus::release);
+    let publish = new("init-queue", true, "the queue is made and announced, and somebody uses it")
+        .thread("init", Litmus::iommu_dma_init_fq)
+        .thread("queue", Litmus::use_fq);
+    let lost =
+        new("timeout-queue", true, "the timer expires while an entry is queued: is it armed?")
+            .thread("timer", Litmus::timeout)
+            .thread("queue", Litmus::count_and_arm);
+    let double = new("arm-arm", false, "two CPUs arm the timer, with an exchange or a mere store")
+        .thread("CPU 0", Litmus::arm)
+        .thread("CPU 1", Litmus::arm);
+    vec![
+        claim(flush, "I1"),
+        claim(finish, "I1"),
+        claim(publish, "NULL"),
+        claim(lost, "I7"),
+        claim(double, "L5"),
+    ]
+}

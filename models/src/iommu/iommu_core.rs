@@ -1,0 +1,157 @@
+//! The core of the IOMMU layer: groups, who owns them, and which domain they have.
+//!
+//! The group's mutex serialises everything but, up to v6.4, the release of a device: that happened
+//! without it, and before the device had left its group, since v5.8 (9ac8545199a1 "Fix
+//! use-after-free in iommu_release_device").
+//!
+//! Left out: groups of several devices, and the way back of v6.5 after a failed attach.
+//!
+//! Source: `drivers/iommu/iommu.c`, v5.18 to v6.13; commits 1ea2a07a532b and 0286300e6045, v5.19.
+
+use std::sync::Arc;
+
+use selvedge_core::function;
+
+use super::domain::Dom;
+use super::group::Members;
+use super::kernel::{Driver, Release};
+use super::machine::judge;
+use super::world::World;
+use crate::Errno;
+
+/// `__iommu_group_set_domain`: `group->domain` says what was before until the driver has returned.
+fn set_domain(
+    w: &Arc<World>,
+    zdev: usize,
+    members: &Members,
+    new: Option<Dom>,
+) -> Result<(), Errno> {
+    let _function = function("__iommu_group_set_domain");
+    let group = &w.held(zdev).group;
+    let old = group.domain.read();
+    if old == new {
+        return Ok(());
+    }
+    if members.device {
+        match (new, old) {
+            (Some(new), _) => w.kernel.attach_dev(w, new, zdev)?,
+            (None, Some(old)) => w.kernel.detach_dev(w, old, zdev),
+            (None, None) => {}
+        }
+    }
+    group.domain.write(new);
+    Ok(())
+}
+
+/// `__iommu_group_set_core_domain`, which must not fail.
+///
+/// # Violations
+///
+/// WARN if it does.
+fn set_core_domain(w: &Arc<World>, zdev: usize, members: &Members) {
+    let new = match members.owned {
+        true => Some(w.kernel.blocking_domain(zdev)),
+        false => w.kernel.default_domain(zdev),
+    };
+    if set_domain(w, zdev, members, new).is_err() {
+        judge(&w.machine, "WARN", "the driver fails to attach what cannot fail");
+        if w.kernel.driver >= Driver::K3 {
+            // Since v6.5 it is the group's domain all the same.
+            w.held(zdev).group.domain.write(new);
+        }
+    }
+    check_domain(w, zdev, members);
+}
+
+/// I-2: the group's domain is the device's, before the mutex is given back.
+fn check_domain(w: &World, zdev: usize, members: &Members) {
+    if !w.machine.judges("I-2") || !members.device {
+        return;
+    }
+    let device = w.held(zdev);
+    let differ = device.group.domain.read() != device.s390_domain.read();
+    // Asked last: whoever has not begun by now has not changed either.
+    if differ && !w.machine.is_released(zdev) {
+        judge(&w.machine, "I-2", "the group has another domain than its device");
+    }
+}
+
+/// `iommu_attach_group`. Locks: `group->mutex`.
+///
+/// # Errors
+///
+/// [`Errno::Ebusy`] if the group has another domain than one of the core's; what the driver returns.
+pub fn iommu_attach_group(w: &Arc<World>, domain: Dom, zdev: usize) -> Result<(), Errno> {
+    let _function = function("iommu_attach_group");
+    let group = &w.held(zdev).group;
+    let members = group.mutex.lock();
+    let current = group.domain.read();
+    let cores = [w.kernel.default_domain(zdev), Some(w.kernel.blocking_domain(zdev))];
+    if w.kernel.has_owners() && !cores.contains(&current) {
+        return Err(Errno::Ebusy);
+    }
+    if members.device {
+        w.kernel.attach_dev(w, domain, zdev)?;
+    }
+    group.domain.write(Some(domain));
+    Ok(())
+}
+
+/// `iommu_detach_group`. Locks: `group->mutex`.
+pub fn iommu_detach_group(w: &Arc<World>, zdev: usize) {
+    let _function = function("iommu_detach_group");
+    let members = w.held(zdev).group.mutex.lock();
+    set_core_domain(w, zdev, &members);
+}
+
+/// `iommu_group_claim_dma_owner`, since v5.19. Locks: `group->mutex`.
+///
+/// # Errors
+///
+/// [`Errno::Eperm`] if the group has an owner, and what the driver returns.
+pub fn iommu_group_claim_dma_owner(w: &Arc<World>, zdev: usize) -> Result<(), Errno> {
+    if !w.kernel.has_owners() {
+        return Ok(());
+    }
+    let _function = function("iommu_group_claim_dma_owner");
+    let mut members = w.held(zdev).group.mutex.lock();
+    if members.owned {
+        return Err(Errno::Eperm);
+    }
+    set_domain(w, zdev, &members, Some(w.kernel.blocking_domain(zdev)))?;
+    members.owned = true;
+    Ok(())
+}
+
+/// `iommu_group_release_dma_owner`. Locks: `group->mutex`.
+pub fn iommu_group_release_dma_owner(w: &Arc<World>, zdev: usize) {
+    if !w.kernel.has_owners() {
+        return;
+    }
+    let _function = function("iommu_group_release_dma_owner");
+    let mut members = w.held(zdev).group.mutex.lock();
+    members.owned = false;
+    set_core_domain(w, zdev, &members);
+}
+
+/// `iommu_release_device`. Locks: none, and then `group->mutex`; since v6.5 all of it under
+/// `group->mutex`.
+pub fn iommu_release_device(w: &Arc<World>, zdev: usize) {
+    let _function = function("iommu_release_device");
+    let group = &w.held(zdev).group;
+    w.machine.release_begins(zdev);
+    match w.kernel.release {
+        Release::Unlocked => {
+            w.kernel.release_device(w, zdev);
+            w.machine.release_ends(zdev);
+            group.mutex.lock().device = false;
+        }
+        Release::Locked => {
+            let mut members = group.mutex.lock();
+            members.device = false;
+            w.kernel.release_device(w, zdev);
+            group.domain.write(None);
+            w.machine.release_ends(zdev);
+        }
+    }
+}

@@ -1,0 +1,517 @@
+//! `iommu/bugs`: what was wrong with attaching, listing and flushing, each in the kernel that had it
+//! and in one that does not. The races that every kernel runs are in the matrix.
+
+use std::sync::Arc;
+
+use selvedge_core::sync::Mutex;
+use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
+
+use crate::iommu::cookie::Cookie;
+use crate::iommu::counters::pci_perf_show;
+use crate::iommu::domain::{A, Dom};
+use crate::iommu::hotplug::zpci_deconfigure_device;
+use crate::iommu::iommu_core::{
+    iommu_attach_group, iommu_detach_group, iommu_group_claim_dma_owner, iommu_release_device,
+};
+use crate::iommu::kernel::Kernel;
+use crate::iommu::machine::{Judged, Table, judge};
+use crate::iommu::scenarios::races::{
+    ALL, BUT_LISTS, Builder, MENDED, POSTED_V1, POSTED_V2, Shared, V5_18, V5_19, V6_2, V6_2_LOCKED,
+    V6_7, V6_13, V6_17, Wrong, attached, claim, detach, flush, fresh, unset, walk,
+};
+use crate::iommu::versions::k0;
+use crate::iommu::versions::k2::{Errors, unmap_page};
+use crate::iommu::versions::k4::zpci_reenable_device;
+use crate::iommu::vfio::{vfio_group_close, vfio_group_set_container, vfio_group_unset_container};
+use crate::iommu::world::World;
+use crate::iommu::zdevs::Zdevs;
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    let families = [
+        stale_node(),
+        freed_with_a_device(),
+        restore(),
+        failed_attach(),
+        error_state(),
+        flush_stops(),
+        windows(),
+        grace_periods(),
+        moved_node(),
+        unattached(),
+        identity(),
+        counters(),
+        domains_differ(),
+        busy(),
+        lock_order(),
+        cookie(),
+        last_put(),
+    ];
+    families.into_iter().flatten().collect()
+}
+
+/// A function is attached to VFIO's domain.
+fn bug(name: &str, kernel: Kernel, judged: Judged) -> Builder {
+    bug_in(name, kernel, move || attached(kernel, judged))
+}
+
+fn bug_in(
+    name: &str,
+    kernel: Kernel,
+    world: impl Fn() -> Shared + Send + Sync + 'static,
+) -> Builder {
+    Scenario::builder(format!("iommu/bugs/{name}/{}", kernel.name), world).source(kernel.source)
+}
+
+const NO_RULE: Judged = |_| false;
+
+/// B2: the node of a device that is gone is found by the next flush.
+fn stale_node() -> Vec<Scenario> {
+    let new = |kernel| {
+        bug("b02-stale-node", kernel, NO_RULE)
+            .about(
+                "a function is detached and deconfigured; another of its container unmaps a page",
+            )
+            .thread("in turn", |w| {
+                unset(w);
+                zpci_deconfigure_device(w, 0);
+                w.kernel.unmap(w, 0);
+            })
+            .finally(|w| w.at_rest(&[], &[0]))
+    };
+    vec![claim(new(V5_19), &[Wrong::Freed("zpci_dev")]), claim(new(V6_2), &[])]
+}
+
+/// B3: a domain is freed that a device has. The core does not do so; nobody warned if it did.
+fn freed_with_a_device() -> Vec<Scenario> {
+    let new = |kernel, judged| {
+        bug("b03-freed-with-device", kernel, judged)
+            .about("a domain is freed, and then detached")
+            .thread("in turn", |w| {
+                w.kernel.domain_free(w, A);
+                iommu_detach_group(w, 0);
+            })
+            .finally(|w| w.at_rest(&[A], &[]))
+    };
+    vec![
+        claim(new(V5_18, NO_RULE), &[Wrong::Freed("s390_domain")]),
+        claim(new(V6_2, |id| id == "B3"), &[Wrong::Rule("B3")]),
+    ]
+}
+
+/// B6: attaching fails, and the domain before is attached again, from which the device was released
+/// meanwhile.
+fn restore() -> Vec<Scenario> {
+    let new = |kernel| {
+        let world = move || {
+            let world = attached(kernel, |id| matches!(id, "I-4b" | "I-5" | "I-6"));
+            world.machine.refuse_once(0);
+            world
+        };
+        bug_in("b06-restore", kernel, world)
+            .about("the blocking domain cannot be attached to a function that is deconfigured")
+            .thread("iommu_detach_group", detach)
+            .thread("deconfigure", |w| zpci_deconfigure_device(w, 0))
+            .finally(|w| w.at_rest(&[], &[0]))
+    };
+    vec![
+        claim(new(V5_19), &[Wrong::Rule("I-4b"), Wrong::Rule("I-5"), Wrong::Rule("I-6")]),
+        claim(new(V6_2_LOCKED), &[]),
+    ]
+}
+
+/// An attach that fails leaves the device as it was, up to v6.1, and blocked since.
+fn failed_attach() -> Vec<Scenario> {
+    let new = |kernel: &Kernel| {
+        let kernel = *kernel;
+        // Up to v6.1 the domain before has the device too.
+        let judged = if kernel.lists_by_rcu() { ALL } else { BUT_LISTS };
+        bug_in("failed-attach", kernel, move || World::new(kernel, &[0], judged))
+            .about("the table of VFIO's domain cannot be registered: is the device what it was?")
+            .thread("VFIO_SET_IOMMU", |w| {
+                _ = iommu_group_claim_dma_owner(w, 0);
+                w.machine.refuse_once(0);
+                assert!(iommu_attach_group(w, A, 0).is_err(), "it was refused");
+            })
+            .finally(|w| w.at_rest(&[], &[]))
+            .proved()
+    };
+    let again = |kernel: &Kernel| {
+        let kernel = *kernel;
+        bug_in("attached-again", kernel, move || fresh(kernel))
+            .about("VFIO's domain cannot be attached, and then it can: the group is nobody's meanwhile")
+            .thread("VFIO_SET_IOMMU", |w| {
+                w.machine.refuse_once(0);
+                assert!(vfio_group_set_container(w, 0).is_err(), "it was refused");
+                assert!(vfio_group_set_container(w, 0).is_ok(), "it is not refused again");
+            })
+            .finally(|w| w.at_rest(&[], &[]))
+            .proved()
+    };
+    let kernels = [V5_18, V5_19, POSTED_V2, V6_2, V6_7, V6_13, V6_17, MENDED];
+    let blocked = [V6_13, V6_17, MENDED];
+    kernels.iter().map(new).chain(blocked.iter().map(again)).collect()
+}
+
+/// A function in its error state refuses to be registered; that its domain is attached is no error,
+/// and its recovery registers it.
+fn error_state() -> Vec<Scenario> {
+    let new = |kernel: Kernel| {
+        bug_in("error-state", kernel, move || fresh(kernel))
+            .about("a function is attached in its error state, and recovered")
+            .source("commit 59bbf596791b, v6.2")
+            .thread("in turn", |w| {
+                w.machine.set_error(0, true);
+                _ = iommu_attach_group(w, A, 0);
+                w.machine.set_error(0, false);
+                zpci_reenable_device(w, 0);
+                if w.machine.registered(0) != Some(Table::Domain(0)) {
+                    judge(&w.machine, "I-1", "VFIO's domain is not registered");
+                }
+            })
+            .finally(|w| w.at_rest(&[], &[]))
+    };
+    vec![
+        claim(new(V5_19), &[Wrong::Rule("I-1")]),
+        claim(new(V6_13), &[]),
+        claim(new(V6_17), &[]),
+        claim(new(MENDED), &[]),
+    ]
+}
+
+/// B7: the error of a function that is gone ends the flush of the others.
+fn flush_stops() -> Vec<Scenario> {
+    fn new(name: &str, errors: Errors) -> Builder {
+        let world = || {
+            let world = World::new(V6_2, &[0, 0], ALL);
+            for zdev in [0, 1] {
+                vfio_group_set_container(&world, zdev).expect("nobody else has it");
+            }
+            world.kernel.map(&world, 0);
+            // The list begins with the one that came last.
+            world.machine.dma(0, 0);
+            world.machine.surprise_removal(1);
+            world
+        };
+        Scenario::builder(format!("iommu/bugs/b07-flush-stops/{name}"), world)
+            .about("of two functions the first to be flushed is gone; the other uses the page")
+            .source(
+                "\"[PATCH 4/5] iommu/s390: Use RCU to allow concurrent domain_list iteration\", \
+                     N. Schnelle, October 2022; commit 2ba8336dab5f, v6.2",
+            )
+            .thread("iommu_unmap", move |w: &Shared| {
+                unmap_page(w, 0, 0, errors);
+                w.machine.hands_out_again(w.domain(0).table(), 0);
+                w.machine.dma(0, 0);
+            })
+            .finally(|w| w.at_rest(&[], &[]))
+    }
+    vec![
+        claim(new("draft", Errors::End), &[Wrong::Rule("I-11")]),
+        claim(new("v6.2", Errors::Ignore), &[]),
+    ]
+}
+
+/// B8 and its counterpart: what VFIO does is serialised by `iommu->lock`, so the windows in which a
+/// function is registered and not listed are not its.
+fn windows() -> Vec<Scenario> {
+    type World2 = (Shared, Mutex);
+    fn new(name: &str, kernel: Kernel, change: fn(&Shared)) -> ScenarioBuilder<World2> {
+        let world = move || {
+            let world = World::new(kernel, &[0, 0], |id| id == "I-11");
+            vfio_group_set_container(&world, 0).expect("nobody else has it");
+            iommu_group_claim_dma_owner(&world, 1).expect("nobody else has it");
+            world.kernel.map(&world, 0);
+            (world, Mutex::new("iommu->lock", ()))
+        };
+        Scenario::builder(format!("iommu/bugs/b08-iommu-lock/{}-{name}", kernel.name), world)
+            .about("VFIO unmaps a page and changes who has its domain, with its lock held")
+            .source("`vfio_dma_do_unmap` and `vfio_iommu_type1_attach_group`, v6.2")
+            .thread("VFIO_IOMMU_UNMAP_DMA", |(w, lock)| {
+                let locked = lock.lock();
+                w.kernel.unmap(w, 0);
+                locked.unlock();
+            })
+            .thread("VFIO group", move |(w, lock)| {
+                let locked = lock.lock();
+                change(w);
+                locked.unlock();
+            })
+            .thread("functions", |(w, _)| {
+                for zdev in [0, 1, 0, 1] {
+                    w.machine.dma(zdev, 0);
+                }
+            })
+            .finally(|(w, _)| w.at_rest(&[], &[]))
+    }
+    [V5_18, V6_2, V6_17]
+        .into_iter()
+        .flat_map(|kernel| {
+            [
+                new("attach", kernel, |w| _ = iommu_attach_group(w, A, 1)).proved(),
+                new("detach", kernel, |w| iommu_detach_group(w, 0)).proved(),
+            ]
+        })
+        .collect()
+}
+
+/// B9: domains and devices are freed when nobody can be at them any more.
+fn grace_periods() -> Vec<Scenario> {
+    let but_moved: Judged = |id| !matches!(id, "I-10" | "ENDLESS");
+    let domain = |name: &str, free: fn(&Shared)| {
+        Scenario::builder(format!("iommu/bugs/b09-domain-freed/{name}"), move || {
+            attached(V6_2, but_moved)
+        })
+        .about("a domain is freed while somebody who found it by its function flushes it")
+        .source("commit 2ba8336dab5f, v6.2")
+        .thread("flush_iotlb_all", walk)
+        .thread("VFIO_GROUP_UNSET_CONTAINER", move |w| {
+            iommu_detach_group(w, 0);
+            free(w);
+        })
+        .finally(|w| w.at_rest(&[A], &[]))
+    };
+    let device = |name: &str, free: fn(&Shared)| {
+        Scenario::builder(format!("iommu/bugs/b09-device-freed/{name}"), move || {
+            let world = attached(V6_2, but_moved);
+            vfio_group_close(&world, 0);
+            world
+        })
+        .about("a function is freed while its domain is flushed")
+        .source("commit 2ba8336dab5f, v6.2")
+        .thread("flush_iotlb_all", flush)
+        .thread("deconfigure", move |w| {
+            iommu_release_device(w, 0);
+            free(w);
+        })
+        .finally(|w| w.at_rest(&[], &[0]))
+    };
+    vec![
+        claim(domain("at-once", |w| k0::domain_free(w, 0)), &[Wrong::Freed("s390_domain")]),
+        claim(domain("call-rcu", |w| w.kernel.domain_free(w, A)), &[]),
+        claim(device("at-once", |w| w.kfree_zdev(0)), &[Wrong::Freed("zpci_dev")]),
+        claim(
+            device("call-rcu", |w| {
+                let world = Arc::clone(w);
+                w.rcu.call(move || world.kfree_zdev(0));
+            }),
+            &[],
+        ),
+    ]
+}
+
+/// B10: a node that is moved leads whoever walks to the list that it was moved to, and round and
+/// round there.
+fn moved_node() -> Vec<Scenario> {
+    let new = |kernel| {
+        bug("b10-endless", kernel, |id| id == "ENDLESS")
+            .about("a domain is flushed while its function moves to another: does the walk end?")
+            .thread("flush_iotlb_all", flush)
+            .thread("VFIO_GROUP_UNSET_CONTAINER", unset)
+            .finally(|w| w.at_rest(&[], &[]))
+    };
+    let endless = &[Wrong::Rule("ENDLESS")];
+    vec![
+        claim(new(V6_2), endless),
+        claim(new(V6_7), endless),
+        claim(new(V6_13), endless),
+        claim(new(V6_17), endless),
+        claim(new(MENDED), &[]),
+    ]
+}
+
+/// B11 and B12: a device that nothing could be attached to is released.
+fn unattached() -> Vec<Scenario> {
+    let failed = |kernel| {
+        let world = move || {
+            let world = World::new(kernel, &[0], |id| id != "WARN");
+            world.machine.refuse_once(0);
+            world
+        };
+        bug_in("b11-failed-attach", kernel, world)
+            .about("a domain cannot be attached; then the device is released")
+            .thread("in turn", |w| {
+                assert!(iommu_attach_group(w, A, 0).is_err(), "it was refused");
+                zpci_deconfigure_device(w, 0);
+            })
+            .finally(|w| w.at_rest(&[], &[0]))
+    };
+    let pulled = |kernel| {
+        bug("b12-surprise", kernel, |id| id == "NULL")
+            .about("a function is pulled out while VFIO has it; then it is given back and released")
+            .source("CVE-2024-53232; commit ecda483339a5, v6.13")
+            .thread("platform", |w| w.machine.surprise_removal(0))
+            .thread("in turn", |w| {
+                unset(w);
+                zpci_deconfigure_device(w, 0);
+            })
+            .finally(|w| w.at_rest(&[], &[0]))
+    };
+    let null = &[Wrong::Rule("NULL")];
+    vec![
+        claim(failed(V6_7), null),
+        claim(failed(V6_13), &[]),
+        claim(failed(MENDED), &[]),
+        claim(pulled(V6_7), null),
+        claim(pulled(V6_13), &[]),
+        claim(pulled(V6_17), &[]),
+    ]
+}
+
+/// B13: the identity domain is taken for one that has counters.
+fn identity() -> Vec<Scenario> {
+    let new = |name: &str, spares: bool| {
+        Scenario::builder(format!("iommu/bugs/b13-identity-counters/{name}"), || {
+            World::new(V6_17, &[0], ALL)
+        })
+        .about("debugfs reads the counters of a function that gets the identity domain")
+        .source("commits 9727e44d936e and b3506e9bcc77, 2025")
+        .thread("attach", |w: &Shared| {
+            _ = iommu_attach_group(w, Dom::Identity, 0);
+            zpci_reenable_device(w, 0);
+        })
+        .thread("pci_perf_show", move |w| pci_perf_show(w, 0, spares))
+        .finally(|w| w.at_rest(&[], &[]))
+    };
+    vec![
+        claim(new("9727e44d936e", false), &[Wrong::Rule("CONTAINER-OF")]),
+        claim(new("b3506e9bcc77", true), &[]),
+    ]
+}
+
+/// The counters of a domain that is freed.
+fn counters() -> Vec<Scenario> {
+    let new = |kernel| {
+        bug("counters", kernel, ALL)
+            .about("debugfs reads the counters of a domain that is detached and freed")
+            .thread("pci_perf_show", |w| pci_perf_show(w, 0, true))
+            .thread("VFIO_GROUP_UNSET_CONTAINER", |w| vfio_group_unset_container(w, 0, true))
+            .finally(|w| w.at_rest(&[A], &[]))
+    };
+    vec![claim(new(V6_7), &[Wrong::Freed("s390_domain")]), claim(new(V6_13), &[])]
+}
+
+/// B14 from the core's side: what could not be attached is the group's domain nevertheless.
+fn domains_differ() -> Vec<Scenario> {
+    let new = |kernel| {
+        bug("b14-domains-differ", kernel, |id| id == "I-2")
+            .about("a function is pulled out, and given back: what domain does its group have?")
+            .thread("platform", |w| w.machine.surprise_removal(0))
+            .thread("VFIO_GROUP_UNSET_CONTAINER", unset)
+            .finally(|w| w.at_rest(&[], &[]))
+    };
+    vec![
+        claim(new(V6_7), &[Wrong::Rule("I-2")]),
+        claim(new(V6_13), &[Wrong::Rule("I-2")]),
+        claim(new(V6_17), &[]),
+    ]
+}
+
+/// A function is busy once, so that whoever registers it sleeps.
+fn busy() -> Vec<Scenario> {
+    let busy = |world: Shared| {
+        world.machine.set_busy(0);
+        world
+    };
+    let attach = |kernel: Kernel| {
+        let world = move || {
+            let world = World::new(kernel, &[0], BUT_LISTS);
+            iommu_group_claim_dma_owner(&world, 0).expect("nobody else has it");
+            busy(world)
+        };
+        bug_in("busy-attach", kernel, world)
+            .about("a function is attached that is busy")
+            .source(
+                "\"Re: [PATCH v4 1/2] iommu/s390: Fix race with release_device ops\", P. Morel, \
+                     1 September 2022, and what he said of v1 in August",
+            )
+            .thread("VFIO_SET_IOMMU", |w| _ = iommu_attach_group(w, A, 0))
+            .finally(|w| w.at_rest(&[], &[]))
+    };
+    let recover = |kernel: Kernel| {
+        bug_in("busy-recovery", kernel, move || busy(attached(kernel, ALL)))
+            .about("a function is recovered that is busy")
+            .thread("recovery", |w| zpci_reenable_device(w, 0))
+            .finally(|w| w.at_rest(&[], &[]))
+    };
+    let detach = |kernel: Kernel| {
+        bug_in("busy-detach", kernel, move || busy(attached(kernel, BUT_LISTS)))
+            .about("a function is detached that is busy")
+            .thread("VFIO_GROUP_UNSET_CONTAINER", |w| iommu_detach_group(w, 0))
+            .finally(|w| w.at_rest(&[], &[]))
+    };
+    vec![
+        claim(detach(V5_18), &[]),
+        claim(detach(V5_19), &[]),
+        claim(detach(V6_2), &[]),
+        claim(detach(V6_13), &[]),
+        claim(detach(MENDED), &[]),
+        claim(attach(POSTED_V1), &[Wrong::Sleeps("zpci_mod_fc", "dma_domain_lock")]),
+        claim(attach(POSTED_V2), &[]),
+        claim(recover(V6_13), &[Wrong::Sleeps("zpci_mod_fc", "dom_lock")]),
+        claim(recover(V6_17), &[Wrong::Sleeps("zpci_mod_fc", "dom_lock")]),
+        claim(recover(MENDED), &[]),
+    ]
+}
+
+/// I-13: the obvious cure of the race between attaching and recovery is no cure.
+fn lock_order() -> Vec<Scenario> {
+    let new = |name: &str, attach: fn(&Shared)| {
+        Scenario::builder(format!("iommu/bugs/lock-order/{name}"), || {
+            let world = attached(V6_17, |id| !matches!(id, "I-8"));
+            vfio_group_close(&world, 0);
+            world
+        })
+        .about("a function is detached while it is deconfigured, with `state_lock` held or without")
+        .source("no version; `zpci_deconfigure_device` holds `state_lock` since v6.7")
+        .thread("iommu_detach_group", attach)
+        .thread("deconfigure", |w| zpci_deconfigure_device(w, 0))
+        .finally(|w| w.at_rest(&[], &[0]))
+    };
+    let under_state_lock: fn(&Shared) = |w| {
+        let device = w.held(0);
+        let members = device.group.mutex.lock();
+        let state = device.state_lock.lock();
+        if members.device {
+            _ = w.kernel.attach_dev(w, Dom::Blocking, 0);
+        }
+        state.unlock();
+        members.unlock();
+    };
+    vec![
+        new("state-lock", under_state_lock)
+            .refuted([ViolationKind::deadlock(["group->mutex", "state_lock"])]),
+        new("v6.17", |w| iommu_detach_group(w, 0)).proved(),
+    ]
+}
+
+/// B15: two devices of a group initialise the allocator of the domain that they share.
+fn cookie() -> Vec<Scenario> {
+    let new = |name: &str, init: fn(&Cookie)| {
+        Scenario::builder(format!("iommu/bugs/b15-cookie/{name}"), Cookie::new)
+            .about("two devices of a group are probed at once")
+            .source("commit ac9a5d522bb8, v6.1")
+            .thread("probe 0", init)
+            .thread("probe 1", init)
+            .finally(|cookie| assert!(cookie.is_initialised(), "nobody has"))
+    };
+    vec![
+        new("unlocked", Cookie::init_unlocked).refuted([ViolationKind::invariant("COOKIE")]),
+        new("ac9a5d522bb8", Cookie::init).proved(),
+    ]
+}
+
+/// B22: a function is found on the list while its last reference goes.
+fn last_put() -> Vec<Scenario> {
+    let new = |name: &str, put: fn(&Zdevs)| {
+        Scenario::builder(format!("iommu/bugs/b22-last-put/{name}"), Zdevs::new)
+            .about("an event for a function comes while its last reference goes")
+            .source("`zpci_zdev_put`, v6.15: kref_put_lock with zpci_list_lock")
+            .thread("event", move |zdevs: &Zdevs| zdevs.event(put))
+            .thread("last put", put)
+    };
+    let freed = [ViolationKind::use_after_release("zdev->kref")];
+    vec![
+        new("kref_put", Zdevs::kref_put).refuted(freed),
+        new("kref_put_lock", Zdevs::kref_put_lock).proved(),
+    ]
+}

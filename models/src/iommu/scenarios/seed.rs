@@ -1,0 +1,170 @@
+//! `iommu/seed/<kernel>/<outcome>`: what comes of the race of the mail, one outcome at a time.
+//!
+//! An execution ends with the first rule that is broken, which hides what would have come of it.
+//! Here VFIO takes its domain from a function that is deconfigured, as in `detach-deconfigure`, and
+//! one rule is judged while all others may be broken. The warning that was reported, "Removing from
+//! iommu group 4" and one of the core that the blocking domain could not be attached, is `warn`.
+
+use selvedge_core::Scenario;
+
+use crate::iommu::domain::{A, Dom};
+use crate::iommu::hotplug::zpci_deconfigure_device;
+use crate::iommu::kernel::Kernel;
+use crate::iommu::machine::Judged;
+use crate::iommu::scenarios::races::{
+    Builder, POSTED_V3, POSTED_V4, Shared, V5_19, V5_19_LOCKED, V6_1, V6_2_ALONE, V6_2_LOCKED,
+    Wrong, attached, claim, detach, unset_and_free,
+};
+
+/// An outcome, what it is, and in which kernels it comes about.
+struct Outcome {
+    name: &'static str,
+    rule: &'static str,
+    about: &'static str,
+    judged: Judged,
+    /// Whether VFIO frees its domain then.
+    frees: bool,
+    kernels: &'static [&'static str],
+    /// Where the domain itself is touched after that.
+    touches: &'static [&'static str],
+}
+
+const KERNELS: [Kernel; 7] =
+    [V5_19, V5_19_LOCKED, V6_1, POSTED_V3, POSTED_V4, V6_2_ALONE, V6_2_LOCKED];
+
+const OUTCOMES: [Outcome; 10] = [
+    Outcome {
+        name: "warn",
+        rule: "WARN",
+        about: "the core cannot attach the blocking domain: the warning that was reported",
+        judged: |id| id == "WARN",
+        frees: false,
+        kernels: &["v5.19", "v6.2-alone"],
+        touches: &[],
+    },
+    Outcome {
+        name: "not-owner",
+        rule: "I-4a",
+        about: "the DMA API frees a domain's table",
+        judged: |id| id == "I-4a",
+        frees: false,
+        kernels: &["v5.19", "v6.2-alone"],
+        touches: &[],
+    },
+    Outcome {
+        name: "walks-freed",
+        rule: "I-4b",
+        about: "the function walks a table that was freed",
+        judged: |id| id == "I-4b",
+        frees: false,
+        kernels: &["v5.19"],
+        touches: &[],
+    },
+    Outcome {
+        name: "freed-twice",
+        rule: "I-4c",
+        about: "a table is freed twice, or the domain touched after it was freed",
+        judged: |id| id == "I-4c",
+        frees: true,
+        kernels: &["v5.19"],
+        touches: &["v5.19", "posted-v3", "posted-v4", "v6.2-alone"],
+    },
+    Outcome {
+        name: "stale-node",
+        rule: "I-5",
+        about: "a domain has a device that is gone",
+        judged: |id| id == "I-5",
+        frees: false,
+        kernels: &["v5.19", "v5.19-locked", "v6.1", "posted-v3", "posted-v4", "v6.2-alone"],
+        touches: &[],
+    },
+    Outcome {
+        name: "not-sticky",
+        rule: "I-6",
+        about: "a device is attached that was released",
+        judged: |id| id == "I-6",
+        frees: false,
+        kernels: &["v5.19", "v6.2-alone"],
+        touches: &[],
+    },
+    Outcome {
+        name: "begins-attached",
+        rule: "I-7a",
+        about: "the DMA API begins while a domain is attached",
+        judged: |id| id == "I-7a",
+        frees: false,
+        kernels: &["v5.19"],
+        touches: &[],
+    },
+    Outcome {
+        name: "ends-attached",
+        rule: "I-7c",
+        about: "the DMA API ends while a domain is attached",
+        judged: |id| id == "I-7c",
+        frees: false,
+        kernels: &["v5.19", "v6.2-alone"],
+        touches: &[],
+    },
+    Outcome {
+        name: "bitmaps",
+        rule: "I-7b",
+        about: "bitmaps or tables of the DMA API are lost",
+        judged: |id| id == "I-7b",
+        frees: false,
+        kernels: &["v5.19"],
+        touches: &[],
+    },
+    Outcome {
+        name: "registered-twice",
+        rule: "I-8",
+        about: "a function is registered twice, or unregistered twice",
+        judged: |id| id == "I-8",
+        frees: false,
+        kernels: &["v5.19", "v6.2-alone"],
+        touches: &[],
+    },
+];
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    let of = |kernel: &Kernel| OUTCOMES.each_ref().map(|outcome| outcome.scenario(*kernel));
+    KERNELS.iter().flat_map(of).chain(left_overs()).collect()
+}
+
+impl Outcome {
+    fn scenario(&self, kernel: Kernel) -> Scenario {
+        let wrongs =
+            [(self.kernels, Wrong::Rule(self.rule)), (self.touches, Wrong::Freed("s390_domain"))];
+        let wrongs = wrongs.into_iter().filter(|(kernels, _)| kernels.contains(&kernel.name));
+        let wrong: Vec<Wrong> = wrongs.map(|(_, wrong)| wrong).collect();
+        let name = format!("iommu/seed/{}/{}", kernel.name, self.name);
+        let builder = match self.frees {
+            true => {
+                race(name, kernel, self.judged, unset_and_free).finally(|w| w.at_rest(&[A], &[0]))
+            }
+            false => race(name, kernel, self.judged, detach).finally(|w| w.at_rest(&[], &[0])),
+        };
+        claim(builder.about(self.about), &wrong)
+    }
+}
+
+fn race(name: String, kernel: Kernel, judged: Judged, vfio: fn(&Shared)) -> Builder {
+    Scenario::builder(name, move || attached(kernel, judged))
+        .source(kernel.source)
+        .thread("VFIO_GROUP_UNSET_CONTAINER", vfio)
+        .thread("deconfigure", |w| zpci_deconfigure_device(w, 0))
+}
+
+/// What patch 2/2 of v4 is for: nodes that are left go with their domains.
+fn left_overs() -> Vec<Scenario> {
+    fn new(kernel: Kernel) -> Builder {
+        race(format!("iommu/seed/{}/left-over", kernel.name), kernel, |id| id == "B3", detach)
+            .about("both domains are freed in the end: does either have the device still?")
+            .finally(|w: &Shared| {
+                for domain in [A, Dom::blocking(0)] {
+                    w.kernel.domain_free(w, domain);
+                }
+                w.at_rest(&[A, Dom::blocking(0)], &[0]);
+            })
+    }
+    vec![claim(new(POSTED_V3), &[Wrong::Rule("B3")]), claim(new(POSTED_V4), &[])]
+}

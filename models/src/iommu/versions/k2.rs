@@ -1,0 +1,158 @@
+//! v6.2 to v6.6: attaching detaches first, the lists are walked under RCU, and a flush is an
+//! operation of its own.
+//!
+//! | | locks |
+//! |---|---|
+//! | `attach_dev`, `detach_dev` | (`group->mutex`) -> `list_lock` of the old, of the new |
+//! | `release_device` | (`group->mutex` since v6.5) -> `list_lock` |
+//! | `flush_iotlb_all`, `iotlb_sync`, `iotlb_sync_map` | (RCU) |
+//! | `map_pages`, `unmap_pages` | none: entries are exchanged |
+//!
+//! Source: commits bf8d2dd2ed08, 1a3a7d64bbce, 59bbf596791b, c228f5a04337, 2ba8336dab5f, 21c1f9021f0e.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use selvedge_core::function;
+
+use crate::Errno;
+use crate::iommu::dma_api::{zpci_dma_exit_device, zpci_dma_init_device};
+use crate::iommu::domain::Dom;
+use crate::iommu::lists::Place;
+use crate::iommu::machine::{Page, Table, judge};
+use crate::iommu::world::World;
+
+/// `s390_iommu_attach_device`. An error leaves the device without a domain.
+///
+/// # Errors
+///
+/// [`Errno::Eio`] if the domain's table cannot be registered; it is no error that the function is in
+/// its error state.
+pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno> {
+    let _function = function("s390_iommu_attach_device");
+    let device = w.held(zdev);
+    if device.s390_domain.read().is_some() {
+        __s390_iommu_detach_device(w, zdev);
+    } else if device.dma_table().is_some() {
+        zpci_dma_exit_device(w, zdev)?;
+    }
+    register_and_list(w, domain, zdev)
+}
+
+/// The rest of attaching: whatever was registered is not any more.
+pub(crate) fn register_and_list(w: &World, domain: u8, zdev: usize) -> Result<(), Errno> {
+    let device = w.held(zdev);
+    let table = w.domain(domain).table();
+    if !w.kernel.tolerates(w.machine.zpci_register_ioat(zdev, table)) {
+        return Err(Errno::Eio);
+    }
+    device.set_dma_table(Some(table));
+    device.set_s390_domain(&w.kernel, Some(Dom::Paging(domain)));
+    let _devices = w.domain(domain).list_lock.lock();
+    w.lists.list_add_rcu(zdev, domain);
+    Ok(())
+}
+
+/// `__s390_iommu_detach_device`.
+pub(crate) fn __s390_iommu_detach_device(w: &World, zdev: usize) {
+    let _function = function("__s390_iommu_detach_device");
+    let device = w.held(zdev);
+    let Some(Dom::Paging(domain)) = device.s390_domain.read() else { return };
+    let devices = w.domain(domain).list_lock.lock();
+    w.lists.list_del_rcu(&w.machine, zdev);
+    devices.unlock();
+    _ = w.machine.zpci_unregister_ioat(zdev);
+    device.s390_domain.write(None);
+    device.set_dma_table(None);
+}
+
+/// `s390_iommu_detach_device`: back to the DMA API.
+pub(crate) fn detach_dev(w: &World, zdev: usize) {
+    let _function = function("s390_iommu_detach_device");
+    __s390_iommu_detach_device(w, zdev);
+    _ = zpci_dma_init_device(w, zdev);
+}
+
+/// `s390_iommu_release_device`: the device goes away, so DMA is not initialised again.
+pub(crate) fn release_device(w: &World, zdev: usize) {
+    let _function = function("s390_iommu_release_device");
+    __s390_iommu_detach_device(w, zdev);
+}
+
+/// `s390_domain_free`. Readers may still walk the list.
+///
+/// # Violations
+///
+/// B3 if a device is on the list.
+pub(crate) fn domain_free(w: &Arc<World>, domain: u8) {
+    let _function = function("s390_domain_free");
+    let reader = w.rcu.read_lock();
+    if !w.lists.is_empty(domain) {
+        judge(&w.machine, "B3", "a domain is freed that has a device");
+    }
+    reader.unlock();
+    let world = Arc::clone(w);
+    w.rcu.call(move || {
+        let _function = function("s390_iommu_rcu_free_domain");
+        world.machine.dma_cleanup_tables(Table::Domain(domain), true);
+        world.kfree_domain(domain);
+    });
+}
+
+/// What an error of one function does to the flush of the others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Errors {
+    /// Nothing, as merged.
+    Ignore,
+    /// It ends it, as in a draft.
+    End,
+}
+
+/// `s390_iommu_flush_iotlb_all`: one function's error does not matter to the others.
+///
+/// # Violations
+///
+/// I-10 if the walk comes to the head of another domain's list, and ENDLESS if it does so again.
+pub fn s390_iommu_flush_iotlb_all(w: &World, domain: u8, pages: &BTreeSet<Page>, errors: Errors) {
+    let _function = function("s390_iommu_flush_iotlb_all");
+    let _reader = w.rcu.read_lock();
+    _ = w.domain(domain);
+    let mut strange = 0;
+    let mut at = w.lists.next(Place::Head(domain));
+    loop {
+        match at {
+            Place::Head(head) if head == domain => break,
+            Place::Head(head) => {
+                let message = format!("the head of domain {head}'s list is taken for a device");
+                judge(&w.machine, "I-10", message);
+                strange += 1;
+                if strange > 1 {
+                    judge(&w.machine, "ENDLESS", "the walk goes round in another domain's list");
+                    break;
+                }
+            }
+            Place::Node(zdev) => {
+                _ = w.zdev(zdev);
+                let flushed = w.machine.zpci_refresh_trans(zdev, pages);
+                if errors == Errors::End && flushed.is_err() {
+                    break;
+                }
+            }
+        }
+        at = w.lists.next(at);
+    }
+}
+
+/// `s390_iommu_map_pages` and `s390_iommu_iotlb_sync_map`: what becomes valid is flushed only where
+/// a hypervisor shadows the table.
+pub(crate) fn map_page(w: &World, domain: u8, page: Page) {
+    let _function = function("s390_iommu_map_pages");
+    w.machine.dma_update_cpu_trans(w.domain(domain).table(), page, true);
+}
+
+/// `s390_iommu_unmap_pages`, and `s390_iommu_iotlb_sync` of what it has gathered.
+pub fn unmap_page(w: &World, domain: u8, page: Page, errors: Errors) {
+    let _function = function("s390_iommu_unmap_pages");
+    w.machine.dma_update_cpu_trans(w.domain(domain).table(), page, false);
+    s390_iommu_flush_iotlb_all(w, domain, &BTreeSet::from([page]), errors);
+}

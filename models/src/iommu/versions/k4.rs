@@ -1,0 +1,103 @@
+//! v6.13 and later: a blocking domain that cannot fail to be attached, and that everything else is
+//! attached from.
+//!
+//! | | locks |
+//! |---|---|
+//! | `attach_dev` of the blocking domain | (`group->mutex`) -> `list_lock`; `dom_lock` |
+//! | `attach_dev` of another | as that, then `dom_lock`; `list_lock` |
+//! | recovery of a function | (`state_lock`) -> `dom_lock` |
+//!
+//! Source: commits ecda483339a5, v6.13 (CVE-2024-53232); 9ffaf5229055, v6.17; 9727e44d936e, 0b9251c90578 and
+//! b3506e9bcc77, 2025.
+
+use selvedge_core::function;
+
+use crate::Errno;
+use crate::iommu::domain::Dom;
+use crate::iommu::machine::{Cc, Table, judge};
+use crate::iommu::versions::k2::register_and_list;
+use crate::iommu::world::World;
+
+/// `s390_iommu_probe_device`: a device begins with its DMA blocked.
+pub(crate) fn probe_device(w: &World, zdev: usize) {
+    w.held(zdev).s390_domain.write(Some(Dom::Blocking));
+}
+
+/// `blocking_domain_attach_device`.
+pub(crate) fn blocking_attach_dev(w: &World, zdev: usize) {
+    let _function = function("blocking_domain_attach_device");
+    let device = w.held(zdev);
+    let old = device.s390_domain.read();
+    if old == Some(Dom::Blocking) {
+        return;
+    }
+    if let Some(Dom::Paging(domain)) = old
+        && device.dma_table().is_some()
+    {
+        let devices = w.domain(domain).list_lock.lock();
+        w.lists.list_del_rcu(&w.machine, zdev);
+        devices.unlock();
+    }
+    _ = w.machine.zpci_unregister_ioat(zdev);
+    device.set_dma_table(None);
+    device.set_s390_domain(&w.kernel, Some(Dom::Blocking));
+}
+
+/// `s390_iommu_attach_device`. An error leaves DMA blocked.
+///
+/// # Errors
+///
+/// [`Errno::Eio`] if the domain's table cannot be registered, and the function is neither in its
+/// error state nor, since v6.17, gone.
+///
+/// # Violations
+///
+/// I-9 if there is an error and something is registered.
+pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno> {
+    let _function = function("s390_iommu_attach_device");
+    blocking_attach_dev(w, zdev);
+    let attached = register_and_list(w, domain, zdev);
+    if attached.is_err() && w.machine.registered(zdev).is_some() {
+        judge(&w.machine, "I-9", "attaching has failed, and DMA is not blocked");
+    }
+    attached
+}
+
+/// `s390_attach_dev_identity`, 2025.
+///
+/// # Errors
+///
+/// As [`attach_dev`].
+pub(crate) fn identity_attach_dev(w: &World, zdev: usize) -> Result<(), Errno> {
+    let _function = function("s390_attach_dev_identity");
+    blocking_attach_dev(w, zdev);
+    let device = w.held(zdev);
+    if !w.kernel.tolerates(w.machine.zpci_register_ioat(zdev, Table::Identity)) {
+        return Err(Errno::Eio);
+    }
+    device.set_s390_domain(&w.kernel, Some(Dom::Identity));
+    Ok(())
+}
+
+/// `zpci_reenable_device` of a function that has been disabled: registers what is attached.
+///
+/// Locks: `state_lock` -> `dom_lock`.
+pub fn zpci_reenable_device(w: &World, zdev: usize) {
+    let _function = function("zpci_reenable_device");
+    let device = w.held(zdev);
+    let _state = device.state_lock.lock();
+    w.machine.disable(zdev);
+    zpci_iommu_register_ioat(w, zdev);
+}
+
+/// `zpci_iommu_register_ioat`. Locks: `dom_lock`, with which the instruction must not sleep.
+fn zpci_iommu_register_ioat(w: &World, zdev: usize) -> Cc {
+    let _function = function("zpci_iommu_register_ioat");
+    let device = w.held(zdev);
+    let _locked = device.dom_lock.lock();
+    match device.s390_domain.read() {
+        Some(Dom::Paging(domain)) => w.machine.zpci_register_ioat(zdev, w.domain(domain).table()),
+        Some(Dom::Identity) => w.machine.zpci_register_ioat(zdev, Table::Identity),
+        Some(Dom::Blocking) | None => Cc::Ok,
+    }
+}

@@ -1,0 +1,65 @@
+//! What else v6.17 needs, posted by nobody: a node is used again only when nobody can be at it (B10),
+//! a function is on a list for as long as it can have translations of that domain (B8), and what is
+//! registered and what is attached change together, so that the recovery of a function sees both or
+//! neither. For that `dom_lock` has to be a mutex, since registering may sleep.
+//!
+//! | | locks |
+//! |---|---|
+//! | `attach_dev` | (`group->mutex`) -> `dom_lock`; `list_lock`; grace period; `list_lock`; `dom_lock` |
+
+use selvedge_core::function;
+
+use crate::Errno;
+use crate::iommu::domain::Dom;
+use crate::iommu::world::World;
+
+/// `blocking_domain_attach_device`.
+pub(crate) fn blocking_attach_dev(w: &World, zdev: usize) {
+    let _function = function("blocking_domain_attach_device");
+    let device = w.held(zdev);
+    let locked = device.dom_lock.lock();
+    let old = device.s390_domain.read();
+    if old != Some(Dom::Blocking) {
+        _ = w.machine.zpci_unregister_ioat(zdev);
+        device.set_dma_table(None);
+        device.s390_domain.write(Some(Dom::Blocking));
+    }
+    locked.unlock();
+    if let Some(Dom::Paging(domain)) = old {
+        leave_list(w, domain, zdev);
+    }
+}
+
+fn leave_list(w: &World, domain: u8, zdev: usize) {
+    let devices = w.domain(domain).list_lock.lock();
+    w.lists.list_del_rcu(&w.machine, zdev);
+    devices.unlock();
+}
+
+/// `s390_iommu_attach_device`. An error leaves DMA blocked.
+///
+/// # Errors
+///
+/// As before.
+pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno> {
+    let _function = function("s390_iommu_attach_device");
+    blocking_attach_dev(w, zdev);
+    w.rcu.synchronize();
+    let table = w.domain(domain).table();
+    let devices = w.domain(domain).list_lock.lock();
+    w.lists.list_add_rcu(zdev, domain);
+    devices.unlock();
+    let device = w.held(zdev);
+    let locked = device.dom_lock.lock();
+    let registered = w.kernel.tolerates(w.machine.zpci_register_ioat(zdev, table));
+    if registered {
+        device.set_dma_table(Some(table));
+        device.s390_domain.write(Some(Dom::Paging(domain)));
+    }
+    locked.unlock();
+    if !registered {
+        leave_list(w, domain, zdev);
+        return Err(Errno::Eio);
+    }
+    Ok(())
+}

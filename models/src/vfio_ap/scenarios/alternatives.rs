@@ -1,0 +1,544 @@
+//! `vfio-ap/matrix`: the designs that were not merged, against the same sets of threads.
+//!
+//! A row is a design. Its columns are PQAP(AQIC), the update that takes the queue away from the
+//! running guest, the PV ioctl, and an administrator of another device. What a column cannot show
+//! has a scenario beside the row: two vCPUs at once, threads that never end, so that somebody
+//! starves (3c, 6c), an answer that is given for nothing (6b). Alternative 6a, the flag of v5.13, is
+//! the row `v5.13-unset`.
+
+use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, forever, invariant_broken};
+
+use crate::postcondition::expect;
+use crate::vfio_ap::alternatives::Design;
+use crate::vfio_ap::alternatives::apcb_lock::{self, ApcbLock};
+use crate::vfio_ap::alternatives::early_null::EarlyNull;
+use crate::vfio_ap::alternatives::guest::Aqic;
+use crate::vfio_ap::alternatives::hook_mutex::{self, HookMutex};
+use crate::vfio_ap::alternatives::ioctl::{self, Ioctl};
+use crate::vfio_ap::alternatives::kvm_first::{self, KvmFirst};
+use crate::vfio_ap::alternatives::polling::Polling;
+use crate::vfio_ap::alternatives::queue_lock::{self, QueueLock};
+use crate::vfio_ap::alternatives::reentry::{self, Reentry};
+use crate::vfio_ap::alternatives::rwsem::{self, Rwsem};
+use crate::vfio_ap::alternatives::srcu::{self, Published};
+use crate::vfio_ap::alternatives::trylock::Trylock;
+use crate::vfio_ap::alternatives::two_rwsems::TwoRwsems;
+use crate::vfio_ap::alternatives::unfair_lock::{self, UnfairLock};
+
+const SIX: &str = "\"Re: [PATCH v17 09/15] s390/vfio-ap: allow hot plug/unplug of AP resources \
+                   using mdev device\", H. Pasic, 2022-01-09, and T. Krowiak, 2022-01-11";
+const V17_01: &str = "v17 01/15 of \"s390/vfio-ap: dynamic configuration support\", T. Krowiak, \
+                      2021-10-21";
+const JUNE: &str = "the review of June 2021 of what became commit 86956e70761b: H. Pasic and \
+                    J. Gunthorpe";
+const FEBRUARY: &str = "the repairs of February 2021 that were posted before commit 0cc00c8d4050";
+const MERGED: &str = "commit 21195eb038bc, v6.0, with a part left out";
+const OURS: &str = "commit f21916ec4826, v5.11, with a trylock in the place of a lock";
+
+const PQAP: &str = "PQAP(AQIC)";
+const UPDATE: &str = "unset_kvm";
+const PV: &str = "PV ioctl";
+const ADMIN: &str = "assign_adapter_store";
+
+fn deadlock<const N: usize>(classes: [&str; N]) -> Vec<ViolationKind> {
+    vec![ViolationKind::deadlock(classes)]
+}
+
+fn invariant(id: &str) -> Vec<ViolationKind> {
+    vec![ViolationKind::invariant(id)]
+}
+
+/// What a design is expected to violate; nothing where nothing is said.
+#[derive(Clone, Default)]
+struct Row {
+    pqap_upd: Vec<ViolationKind>,
+    upd_pv: Vec<ViolationKind>,
+    pqap_pv: Vec<ViolationKind>,
+    pqap_upd_pv: Vec<ViolationKind>,
+    /// With the administrator.
+    all: Vec<ViolationKind>,
+    /// A cycle that lockdep predicts where PQAP(AQIC), the update and the PV ioctl are together, and
+    /// that the three cannot run into.
+    infeasible: Vec<&'static str>,
+    /// A cycle that lockdep predicts from each call alone.
+    alone: Vec<&'static str>,
+}
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    let mut scenarios = rows();
+    scenarios.extend(beside_the_rows());
+    scenarios
+}
+
+/// The thread of each role.
+fn pqap<D: Design>(scenario: ScenarioBuilder<D>) -> ScenarioBuilder<D> {
+    scenario.thread(PQAP, |design| design.pqap(0, Aqic::Enable))
+}
+
+fn upd<D: Design>(scenario: ScenarioBuilder<D>) -> ScenarioBuilder<D> {
+    scenario.thread(UPDATE, D::update)
+}
+
+fn pv<D: Design>(scenario: ScenarioBuilder<D>) -> ScenarioBuilder<D> {
+    scenario.thread(PV, D::pv)
+}
+
+fn admin<D: Design>(scenario: ScenarioBuilder<D>) -> ScenarioBuilder<D> {
+    scenario.thread(ADMIN, D::admin)
+}
+
+/// A design that did nothing would never deadlock.
+fn alone<D: Design>(design: &D) {
+    let guest = design.guest();
+    design.pqap(0, Aqic::Enable);
+    expect(guest.interrupts(), "PQAP(AQIC) makes the queue interrupt");
+    design.pqap(0, Aqic::Disable);
+    expect(!guest.interrupts(), "PQAP(AQIC) makes it stop");
+    design.pqap(0, Aqic::Enable);
+    expect(guest.has_queue(), "the guest has the queue");
+    design.update();
+    expect(!guest.is_assigned(), "the queue is not assigned any more");
+    expect(!guest.has_queue(), "the guest has it no longer");
+    expect(!guest.interrupts(), "and it does not interrupt");
+}
+
+fn row<D: Design>(
+    name: &str,
+    source: &str,
+    about: &str,
+    design: impl Fn(usize) -> D + Clone + Send + Sync + 'static,
+    row: Row,
+) -> Vec<Scenario> {
+    let new = |threads: &str, what: &str| {
+        let design = design.clone();
+        Scenario::builder(format!("vfio-ap/matrix/{name}/{threads}"), move || design(1))
+            .about(format!("{about}: {what}"))
+            .source(source)
+            .finally(D::at_rest)
+    };
+    let claim = |cell: ScenarioBuilder<D>, kinds: &[ViolationKind]| match kinds {
+        [] => cell.proved(),
+        kinds => cell.refuted(kinds.iter().cloned()),
+    };
+    let together = |cell: Scenario| match row.infeasible.as_slice() {
+        [] => cell,
+        classes => cell.predicting(classes.iter().copied()),
+    };
+    let each_alone =
+        new("alone", "each call alone does what it is for").thread("one of each", alone);
+    let three = "PQAP(AQIC), the update and the PV ioctl";
+    let four = "PQAP(AQIC), the update, the PV ioctl and an administrator";
+    vec![
+        claim(upd(pqap(new("pqap-upd", "PQAP(AQIC) against the update"))), &row.pqap_upd),
+        claim(pv(upd(new("upd-pv", "the update against the PV ioctl"))), &row.upd_pv),
+        claim(pv(pqap(new("pqap-pv", "PQAP(AQIC) against the PV ioctl"))), &row.pqap_pv),
+        together(claim(pv(upd(pqap(new("pqap-upd-pv", three)))), &row.pqap_upd_pv)),
+        together(claim(admin(pv(upd(pqap(new("pqap-upd-pv-admin", four))))), &row.all)),
+        match row.alone.as_slice() {
+            [] => each_alone.proved(),
+            classes => each_alone.proved().predicting(classes.iter().copied()),
+        },
+    ]
+}
+
+fn rows() -> Vec<Scenario> {
+    let circle = || deadlock(["kvm->lock", "matrix_dev->lock", "vcpu->mutex"]);
+    let circle_by = |class| deadlock(["kvm->lock", class, "vcpu->mutex"]);
+    let three = |kinds: Vec<ViolationKind>| Row {
+        pqap_upd_pv: kinds.clone(),
+        all: kinds,
+        ..Row::default()
+    };
+    let rows = [
+        row(
+            "alt-1",
+            SIX,
+            "the VMM asks the driver, which looks again",
+            |n| Ioctl::new(ioctl::Variant::Alternative1, n),
+            Row::default(),
+        ),
+        row(
+            "alt-1-no-recheck",
+            SIX,
+            "the VMM asks the driver, which trusts it",
+            |n| Ioctl::new(ioctl::Variant::WithoutRecheck, n),
+            Row {
+                pqap_upd: invariant("INV-04"),
+                pqap_upd_pv: invariant("INV-04"),
+                all: invariant("INV-04"),
+                ..Row::default()
+            },
+        ),
+        row(
+            "alt-1b",
+            SIX,
+            "the driver is asked from within KVM_RUN",
+            |n| Ioctl::new(ioctl::Variant::Alternative1b, n),
+            three(circle()),
+        ),
+        row(
+            "alt-2",
+            SIX,
+            "KVM leaves the vCPU and enters it again",
+            |n| Reentry::new(reentry::Variant::Alternative2, n),
+            Row {
+                pqap_pv: invariant("INV-16"),
+                pqap_upd_pv: invariant("INV-16"),
+                all: invariant("INV-16"),
+                ..Row::default()
+            },
+        ),
+        row(
+            "alt-2-in-flight",
+            SIX,
+            "and a flag keeps others out",
+            |n| Reentry::new(reentry::Variant::InFlight, n),
+            three(deadlock(["in_flight_wait", "kvm->lock", "matrix_dev->lock"])),
+        ),
+        row(
+            "alt-3a",
+            SIX,
+            "a semaphore, held for writing over kvm->lock",
+            |n| Rwsem::new(rwsem::Variant::A, n),
+            three(circle_by("matrix_dev->rwsem")),
+        ),
+        row(
+            "alt-3b",
+            SIX,
+            "a semaphore, held for reading over kvm->lock",
+            |n| Rwsem::new(rwsem::Variant::B, n),
+            // Three have the order that lockdep objects to, but it takes a writer who waits.
+            Row {
+                all: circle_by("matrix_dev->rwsem"),
+                infeasible: vec!["kvm->lock", "matrix_dev->rwsem", "vcpu->mutex"],
+                ..Row::default()
+            },
+        ),
+        row(
+            "alt-3c",
+            SIX,
+            "the same, if readers were favoured",
+            |n| Rwsem::new(rwsem::Variant::C, n),
+            Row::default(),
+        ),
+        row(
+            "alt-4a",
+            SIX,
+            "srcu, and nobody waits for readers",
+            |n| Published::new(srcu::Variant::A, n),
+            Row {
+                pqap_upd: invariant("INV-04"),
+                pqap_upd_pv: invariant("INV-04"),
+                all: invariant("INV-04"),
+                ..Row::default()
+            },
+        ),
+        row(
+            "alt-4b",
+            SIX,
+            "srcu, and readers are waited for",
+            |n| Published::new(srcu::Variant::B, n),
+            Row::default(),
+        ),
+        row(
+            "alt-4c",
+            SIX,
+            "srcu, and readers are waited for with kvm->lock held",
+            |n| Published::new(srcu::Variant::C, n),
+            Row::default(),
+        ),
+        row(
+            "alt-4c-queue-lock",
+            SIX,
+            "srcu, and readers are waited for with their lock held",
+            |n| Published::new(srcu::Variant::CWithQueueLock, n),
+            Row {
+                pqap_upd: deadlock(["matrix_dev->srcu", "q->lock"]),
+                pqap_upd_pv: deadlock(["matrix_dev->srcu", "q->lock"]),
+                all: deadlock(["matrix_dev->srcu", "q->lock"]),
+                alone: vec!["matrix_dev->srcu", "q->lock"],
+                ..Row::default()
+            },
+        ),
+        row(
+            "alt-5a",
+            SIX,
+            "a lock of the queue, taken after the look",
+            |n| QueueLock::new(queue_lock::Variant::A, n),
+            Row {
+                pqap_upd: invariant("INV-04"),
+                pqap_upd_pv: invariant("INV-04"),
+                all: invariant("INV-04"),
+                ..Row::default()
+            },
+        ),
+        row(
+            "alt-5b",
+            SIX,
+            "a lock of the queue, and the look under it",
+            |n| QueueLock::new(queue_lock::Variant::B, n),
+            Row::default(),
+        ),
+        row(
+            "alt-5c",
+            SIX,
+            "a lock of the queue, held over kvm->lock",
+            |n| QueueLock::new(queue_lock::Variant::C, n),
+            three(circle_by("q->lock")),
+        ),
+        row(
+            "alt-5c-unplugged",
+            SIX,
+            "the same, once nobody can be on the other side",
+            |n| QueueLock::new(queue_lock::Variant::CUnplugged, n),
+            Row { infeasible: vec!["kvm->lock", "q->lock", "vcpu->mutex"], ..Row::default() },
+        ),
+        row(
+            "alt-6b",
+            SIX,
+            "a lock of one's own, and PQAP(AQIC) does not wait for it",
+            |n| UnfairLock::new(unfair_lock::Variant::B, n),
+            Row::default(),
+        ),
+        row(
+            "alt-6c",
+            SIX,
+            "a lock of one's own, held for reading over kvm->lock",
+            |n| UnfairLock::new(unfair_lock::Variant::C, n),
+            // A promise is held like a mutex, so lockdep takes the read side for the write side.
+            Row {
+                infeasible: vec!["kvm->lock", "matrix_dev->wait", "vcpu->mutex"],
+                ..Row::default()
+            },
+        ),
+        row(
+            "alt-6d",
+            SIX,
+            "a lock of one's own, held for writing over kvm->lock",
+            |n| UnfairLock::new(unfair_lock::Variant::D, n),
+            three(circle_by("matrix_dev->wait")),
+        ),
+        row(
+            "kvm-first",
+            MERGED,
+            "kvm->lock first",
+            |n| KvmFirst::new(kvm_first::Variant::AsMerged, n),
+            Row::default(),
+        ),
+        row(
+            "hook-mutex",
+            V17_01,
+            "one mutex for all hooks, released before kvm->lock",
+            |n| HookMutex::new(hook_mutex::Variant::Released, n),
+            Row::default(),
+        ),
+        row(
+            "hook-mutex-kept",
+            V17_01,
+            "one mutex for all hooks, held over kvm->lock",
+            |n| HookMutex::new(hook_mutex::Variant::Kept, n),
+            three(circle_by("pqap_hook_lock")),
+        ),
+        row(
+            "two-rwsems",
+            JUNE,
+            "two semaphores, and stores that try",
+            TwoRwsems::new,
+            Row {
+                pqap_upd_pv: circle_by("matrix_mdev->rwsem"),
+                all: [circle_by("matrix_mdev->rwsem"), invariant("INV-24")].concat(),
+                ..Row::default()
+            },
+        ),
+        row(
+            "early-null",
+            FEBRUARY,
+            "the guest is forgotten first",
+            EarlyNull::new,
+            Row { all: vec![ViolationKind::use_after_release("matrix_mdev")], ..Row::default() },
+        ),
+        row("trylock", OURS, "PQAP(AQIC) tries the mutex", Trylock::new, Row::default()),
+    ];
+    rows.into_iter().flatten().collect()
+}
+
+/// What needs other threads than the rows have.
+fn beside_the_rows() -> Vec<Scenario> {
+    let mut scenarios = vec![
+        two_vcpus("alt-3a", rwsem::Variant::A).refuted(invariant("INV-04")),
+        two_vcpus("alt-3b", rwsem::Variant::B).refuted(invariant("INV-04")),
+        two_vcpus("alt-3c", rwsem::Variant::C).refuted(invariant("INV-04")),
+        two_vcpus("alt-3c-queue-lock", rwsem::Variant::CWithQueueLock).proved(),
+        for_ever("alt-3b", |n| Rwsem::new(rwsem::Variant::B, n)).proved(),
+        for_ever("alt-3c", |n| Rwsem::new(rwsem::Variant::C, n))
+            .refuted([ViolationKind::starvation(ADMIN, "matrix_dev->rwsem")]),
+        for_ever("alt-6c", |n| UnfairLock::new(unfair_lock::Variant::C, n))
+            .refuted([ViolationKind::starvation(ADMIN, "matrix_dev->wait")]),
+        pinning(),
+    ];
+    scenarios.extend(answered_for_nothing());
+    scenarios.extend(closing());
+    scenarios.extend(kvm_lock_in_pqap());
+    scenarios.extend(vcpu_creation());
+    scenarios.extend(polling());
+    scenarios
+}
+
+/// 3d: the read side does not keep two vCPUs from giving back the same page.
+fn two_vcpus(name: &str, variant: rwsem::Variant) -> ScenarioBuilder<Rwsem> {
+    let world = move || {
+        let design = Rwsem::new(variant, 2);
+        design.guest().aqic(Aqic::Enable);
+        design
+    };
+    Scenario::builder(format!("vfio-ap/matrix/{name}/pqap-pqap"), world)
+        .about("two vCPUs make the same queue stop interrupting")
+        .source(SIX)
+        .thread("PQAP(AQIC) 0", |design| design.pqap(0, Aqic::Disable))
+        .thread("PQAP(AQIC) 1", |design| design.pqap(1, Aqic::Disable))
+        .finally(Rwsem::at_rest)
+}
+
+/// INV-24 for a guest: what is its own queue is answered as if it were not, only because a lock was
+/// held for another device. Whoever waits for the lock does not answer so.
+fn answered_for_nothing() -> [Scenario; 3] {
+    fn scenario<D: Design>(
+        name: &str,
+        source: &str,
+        design: impl Fn(usize) -> D + Send + Sync + 'static,
+    ) -> ScenarioBuilder<D> {
+        let name = format!("vfio-ap/matrix/{name}/pqap-admin");
+        let cell = Scenario::builder(name, move || design(1))
+            .about("PQAP(AQIC) while an adapter is assigned to another device: does it succeed?")
+            .source(source);
+        admin(pqap(cell)).finally(|design| {
+            if !design.guest().interrupts() {
+                invariant_broken("INV-24", "PQAP(AQIC) fails on the guest's own queue");
+            }
+            design.at_rest();
+        })
+    }
+    [
+        scenario("alt-6b", SIX, |n| UnfairLock::new(unfair_lock::Variant::B, n))
+            .refuted(invariant("INV-24")),
+        scenario("trylock", OURS, Trylock::new).refuted(invariant("INV-24")),
+        scenario("kvm-first", MERGED, |n| KvmFirst::new(kvm_first::Variant::AsMerged, n)).proved(),
+    ]
+}
+
+/// A guest whose two vCPUs execute PQAP(AQIC) for ever, and an administrator who would like to.
+fn for_ever<D: Design>(
+    name: &str,
+    design: impl Fn(usize) -> D + Send + Sync + 'static,
+) -> ScenarioBuilder<D> {
+    Scenario::builder(format!("vfio-ap/matrix/{name}/pqap-pqap-admin"), move || design(2))
+        .about("does an administrator get a turn while two vCPUs execute PQAP(AQIC) for ever?")
+        .source(SIX)
+        .thread("PQAP(AQIC) 0", |design| forever(|| design.pqap(0, Aqic::Enable)))
+        .thread("PQAP(AQIC) 1", |design| forever(|| design.pqap(1, Aqic::Enable)))
+        .thread(ADMIN, D::admin)
+        .nobody_starves()
+}
+
+/// 5d: what PQAP(AQIC) pins, under the queue's lock, is unmapped. The two locks of VFIO alone are
+/// enough for a deadlock, because the page is given back with the list of devices locked.
+fn pinning() -> Scenario {
+    let world = || QueueLock::new(queue_lock::Variant::B, 1);
+    Scenario::builder("vfio-ap/matrix/alt-5d/pqap-unmap-register", world)
+        .about("a page is pinned under the queue's lock, and unmapped under that of the devices")
+        .source(SIX)
+        .thread("PQAP(AQIC)", |design| design.pqap_pins_under_queue_lock(0))
+        .thread("VFIO_IOMMU_UNMAP_DMA", QueueLock::dma_unmap)
+        .thread("open", QueueLock::register_device)
+        .finally(QueueLock::at_rest)
+        .refuted([
+            ViolationKind::deadlock(["device_list_lock", "iommu->lock"]),
+            ViolationKind::deadlock(["device_list_lock", "iommu->lock", "q->lock"]),
+        ])
+}
+
+/// The update finds the guest, and the guest ends.
+fn closing() -> [Scenario; 3] {
+    let scenario = |name: &str, about: &str, variant| {
+        let world = move || KvmFirst::new(variant, 1);
+        Scenario::builder(format!("vfio-ap/matrix/{name}/upd-close"), world)
+            .about(format!("{about}: a queue is removed while its guest ends"))
+            .source(MERGED)
+            .thread("remove_queue", KvmFirst::update)
+            .thread("close", KvmFirst::close)
+            .finally(KvmFirst::at_rest)
+    };
+    [
+        scenario("kvm-first", "guests_lock keeps the guest", kvm_first::Variant::AsMerged).proved(),
+        scenario(
+            "kvm-first-without-guests-lock",
+            "nothing keeps the guest",
+            kvm_first::Variant::WithoutGuestsLock,
+        )
+        .refuted([ViolationKind::use_after_release("kvm")]),
+        scenario(
+            "kvm-first-with-reference",
+            "a reference keeps the guest",
+            kvm_first::Variant::WithReference,
+        )
+        .proved(),
+    ]
+}
+
+/// PQAP(AQIC) wants `kvm->lock`, too late in either order.
+fn kvm_lock_in_pqap() -> [Scenario; 2] {
+    let new = |threads: &str, what: &str| {
+        let world = || KvmFirst::new(kvm_first::Variant::PqapTakesKvmLock, 1);
+        Scenario::builder(format!("vfio-ap/matrix/kvm-first-in-pqap/{threads}"), world)
+            .about(format!("PQAP(AQIC) takes kvm->lock: {what}"))
+            .source(MERGED)
+            .finally(KvmFirst::at_rest)
+    };
+    [
+        upd(pqap(new("pqap-upd", "PQAP(AQIC) against the update")))
+            .refuted(deadlock(["kvm->lock", "pqap_hook_rwsem"])),
+        pv(pqap(new("pqap-pv", "PQAP(AQIC) against the PV ioctl")))
+            .refuted(deadlock(["kvm->lock", "vcpu->mutex"]))
+            .predicting(["kvm->lock", "pqap_hook_rwsem", "vcpu->mutex"]),
+    ]
+}
+
+/// A vCPU is created while the control block is written.
+fn vcpu_creation() -> [Scenario; 2] {
+    let scenario = |name: &str, about: &str, variant| {
+        let world = move || ApcbLock::new(variant);
+        Scenario::builder(format!("vfio-ap/matrix/{name}/upd-vcpu"), world)
+            .about(format!("{about}: a vCPU is created and runs while the masks change"))
+            .source(JUNE)
+            .thread("set_masks", ApcbLock::set_masks)
+            .thread("KVM_CREATE_VCPU", ApcbLock::create_vcpu)
+    };
+    [
+        scenario("apcb-lock", "a lock of the control block", apcb_lock::Variant::ApcbLock)
+            .refuted(invariant("INV-14")),
+        scenario("apcb-kvm-lock", "kvm->lock", apcb_lock::Variant::KvmLock).proved(),
+    ]
+}
+
+/// The row of the flag that is polled. It is asked, too, whether somebody may poll for ever though
+/// the flag is clear now and then.
+fn polling() -> [Scenario; 5] {
+    let new = |threads: &str, what: &str| {
+        Scenario::builder(format!("vfio-ap/matrix/polling/{threads}"), || Polling::new(1))
+            .about(format!("a flag that is polled: {what}"))
+            .source(FEBRUARY)
+            .finally(Polling::at_rest)
+            .nobody_starves()
+    };
+    // PQAP(AQIC) takes steps for ever, and the two others wait behind it.
+    let livelock = || [ViolationKind::deadlock(["kvm_busy"])];
+    let three = "PQAP(AQIC), the update and the PV ioctl";
+    let four = "PQAP(AQIC), the update, the PV ioctl and an administrator";
+    [
+        upd(pqap(new("pqap-upd", "PQAP(AQIC) against the update"))).proved(),
+        pv(upd(new("upd-pv", "the update against the PV ioctl"))).proved(),
+        pv(pqap(new("pqap-pv", "PQAP(AQIC) against the PV ioctl"))).proved(),
+        pv(upd(pqap(new("pqap-upd-pv", three)))).refuted(livelock()),
+        admin(pv(upd(pqap(new("pqap-upd-pv-admin", four))))).refuted(livelock()),
+    ]
+}

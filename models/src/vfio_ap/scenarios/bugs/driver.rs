@@ -1,0 +1,698 @@
+//! `vfio-ap/bugs`: what was found, on the lists or here, each by its number: the version that has
+//! it and the version that does not.
+//!
+//! Bugs of a design as a whole are cells of `vfio-ap/matrix` or `vfio-ap/ap-perms`;
+//! `models/README.md` has the list of all.
+
+use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, forever, invariant_broken};
+
+use crate::Errno;
+use crate::ap::Apqn;
+use crate::vfio_ap::ap_queue::{ApQueue, Irq, ResponseCode};
+use crate::vfio_ap::find_queue::{Lookup, Queues};
+use crate::vfio_ap::group_lock::{Group, Open};
+use crate::vfio_ap::scenarios::fixtures::{ENABLE, IRQ, QUEUE, matrix};
+use crate::vfio_ap::scenarios::sources;
+use crate::vfio_ap::status::{QueueDevice, Removed};
+use crate::vfio_ap::type1::DmaUnmap;
+use crate::vfio_ap::versions::p17::P17;
+use crate::vfio_ap::versions::v5_3::V5_3;
+use crate::vfio_ap::versions::v5_11::V5_11;
+use crate::vfio_ap::versions::v5_11_draft;
+use crate::vfio_ap::versions::v5_13::{V5_13, vfio_ap_mdev_remove_or_refuse};
+use crate::vfio_ap::versions::v5_15::{V5_15, V5_19};
+use crate::vfio_ap::versions::v6_0::{V6_0, V6_2, V6_8, V6_15, V2026, V2026Mended};
+use crate::vfio_ap::vfio_device::VfioDevice;
+use crate::vfio_ap::world::{Aqic, Version, World};
+
+const INVALIDATED: &str = "\"[PATCH v3] s390/vfio-ap: clean up vfio_ap resources when KVM pointer \
+                           invalidated\", T. Krowiak, 2020-12-14, and what became of it: commit \
+                           f21916ec4826, v5.11";
+const V5_13_SOURCE: &str = "commit 0cc00c8d4050, v5.13";
+const ENABLE_SOURCE: &str = "vfio_ap_irq_enable in every version since v5.3";
+const UNDONE: &str =
+    "what would mend it, posted by nobody: undoing what was done for the new address";
+const CONTAINER_SOURCE: &str =
+    "drivers/vfio/vfio_iommu_type1.c, v6.1, and M. Rosato's change of dma_unmap";
+const UNMAP_SOURCE: &str = "\"vfio/ap: validate iova during dma_unmap and trigger irq disable\", \
+                            M. Rosato, v6.2";
+
+/// The mediated device's memory.
+fn freed() -> ViolationKind {
+    ViolationKind::use_after_release("matrix_mdev")
+}
+
+/// The part of it that the flag and its wait queue are in.
+fn freed_flag() -> ViolationKind {
+    ViolationKind::use_after_release("matrix_mdev->wait_for_kvm")
+}
+
+fn leak(class: &str) -> ViolationKind {
+    ViolationKind::Leak(class.to_owned())
+}
+
+fn broken(id: &str) -> ViolationKind {
+    ViolationKind::invariant(id)
+}
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    // The order of the container's own two mutexes depends on who calls: b24.
+    let container = ["device_list_lock", "iommu->lock"];
+    let triangle = ["device_list_lock", "iommu->lock", "mdevs_lock"];
+    let pointers = || [broken("NULL"), freed()];
+    vec![
+        b03::<V5_3>("v5.3", sources::V5_3).refuted([broken("INV-05")]),
+        b03::<V5_11>("v5.11", INVALIDATED).proved(),
+        b03::<V5_19>("v5.19", sources::V5_19)
+            .about("nobody tells the driver any more that the guest goes: closing cleans up")
+            .proved(),
+        b03::<P17>("p17", sources::P17).proved(),
+        b03_reference::<V5_3>("v5.3", sources::V5_3).refuted(["kvm", "kvm->users_count"].map(leak)),
+        b03_reference::<V5_11>("v5.11", INVALIDATED).proved(),
+        b03_removed::<V5_3>("v5.3", sources::V5_3).refuted([freed()]),
+        b03_removed::<V5_11>("v5.11", INVALIDATED).proved(),
+        b04::<V5_3>("v5.3", sources::V5_3).refuted([broken("NULL")]),
+        b04::<V5_11>("v5.11", INVALIDATED).proved(),
+        b04_unbound::<V5_3>("v5.3", sources::V5_3).refuted([broken("NULL")]),
+        b04_unbound::<V5_11>("v5.11", INVALIDATED).proved(),
+        b05("draft", |w| _ = v5_11_draft::vfio_ap_mdev_group_notifier(w, 1, 0))
+            .refuted([ViolationKind::NotOwner("matrix_dev->lock".into())]),
+        b05("v5.11", |w| _ = V5_11::set_kvm(w, 1, 0)).proved(),
+        b08a::<V5_11>("v5.11", INVALIDATED).proved(),
+        b08a::<V5_13>("v5.13", V5_13_SOURCE).refuted([broken("INV-02b")]),
+        b08a::<V5_15>("v5.15", sources::V5_15).proved(),
+        b08b::<V5_13>("v5.13", V5_13_SOURCE).refuted([freed(), freed_flag(), broken("NULL")]),
+        b08b::<V5_15>("v5.15", sources::V5_15).proved(),
+        b08c::<V5_13>("v5.13", V5_13_SOURCE).refuted([broken("INV-24")]),
+        b08c::<V5_15>("v5.15", sources::V5_15).proved(),
+        b09::<V5_3>("v5.3", sources::V5_3).refuted(pointers()),
+        b09::<V5_11>("v5.11", INVALIDATED).refuted(pointers()),
+        b09::<V5_15>("v5.15", sources::V5_15).proved(),
+        b09_closed::<V5_3>("v5.3", sources::V5_3).refuted(pointers()),
+        b09_closed::<V5_11>("v5.11", INVALIDATED).refuted(pointers()),
+        b09_closed::<V5_13>("v5.13", V5_13_SOURCE).refuted([freed(), freed_flag(), broken("NULL")]),
+        b09_closed::<V5_15>("v5.15", sources::V5_15).proved(),
+        b09_closed::<V5_19>("v5.19", sources::V5_19).proved(),
+        b09_closed::<P17>("p17", sources::P17).proved(),
+        b09_closed::<V6_0>("v6.0", sources::V6_0).proved(),
+        b09_closed::<V2026>("2026", sources::V2026).proved(),
+        b11::<V5_15>("v5.15", DmaUnmap::Notifier).refuted([broken("INV-08")]),
+        b11::<V6_0>("v6.0", DmaUnmap::FirstPage).refuted([broken("INV-08")]).predicting(container),
+        b11::<V6_2>("v6.2", DmaUnmap::IrqDisable)
+            .proved()
+            .predicting(container)
+            .predicting(triangle),
+        b11a::<V5_15>("v5.15", DmaUnmap::Notifier).refuted([broken("BUG")]),
+        b11a::<V6_2>("v6.2", DmaUnmap::IrqDisable)
+            .proved()
+            .predicting(container)
+            .predicting(triangle),
+        b11c::<V5_15>("v5.15", DmaUnmap::Notifier).refuted([broken("INV-04")]),
+        b11c::<V6_0>("v6.0", DmaUnmap::FirstPage).refuted([broken("INV-04")]).predicting(container),
+        b11c::<V6_2>("v6.2", DmaUnmap::IrqDisable)
+            .proved()
+            .predicting(container)
+            .predicting(triangle),
+        b14a().refuted([freed(), broken("INV-05")]),
+        b14a_waited().proved(),
+        b14b("v5.13-rc", V5_13_SOURCE, vfio_ap_mdev_remove_or_refuse)
+            .refuted(["matrix_mdev", "matrix_mdev->wait_for_kvm"].map(leak)),
+        b14b("v5.13", "commit 8c0795d2a0f5, v5.13", V5_13::remove).refuted([freed()]),
+        b14b_waited().proved(),
+        b17("v5.17", Removed::UnderTheMutex)
+            .refuted([ViolationKind::deadlock(["kernfs", "matrix_dev->lock"])]),
+        b17("v6.0", Removed::First).proved(),
+        b20("v6.0", Open::UntilDestroyed).proved(),
+        b20("v6.1", Open::WithGroupLock)
+            .refuted([ViolationKind::deadlock(["group->group_lock", "kvm->lock"])])
+            .predicting(["dev_set->lock", "group->group_lock", "kvm->lock"])
+            .predicting(["group->group_lock", "guests_lock", "kvm->lock"])
+            .predicting(["dev_set->lock", "group->group_lock", "guests_lock", "kvm->lock"]),
+        b20("v6.2", Open::WithReference).proved(),
+        b20_last_put("v6.0", Open::UntilDestroyed)
+            .refuted([ViolationKind::deadlock(["group->group_lock"])]),
+        // What it brought instead is what lockdep reported.
+        b20_last_put("v6.1", Open::WithGroupLock)
+            .proved()
+            .predicting(["group->group_lock", "kvm->lock"])
+            .predicting(["dev_set->lock", "group->group_lock", "kvm->lock"])
+            .predicting(["group->group_lock", "guests_lock", "kvm->lock"])
+            .predicting(["dev_set->lock", "group->group_lock", "guests_lock", "kvm->lock"]),
+        b20_last_put("v6.2", Open::WithReference).proved(),
+        b21a::<V5_11>("v5.11", INVALIDATED)
+            .refuted([ViolationKind::deadlock(["matrix_dev->lock"])]),
+        b21a::<V5_13>("v5.13", V5_13_SOURCE)
+            .refuted([ViolationKind::deadlock(["matrix_dev->lock"])]),
+        b21a::<V6_2>("v6.2", sources::V6_2).proved(),
+        b21b::<V5_15>("v5.15", sources::V5_15).refuted([ViolationKind::use_after_release("kvm")]),
+        b21b::<V5_19>("v5.19", sources::V5_19).refuted([ViolationKind::use_after_release("kvm")]),
+        b21b::<V6_0>("v6.0", sources::V6_0).refuted([ViolationKind::use_after_release("kvm")]),
+        b21b::<V6_2>("v6.2", sources::V6_2).proved(),
+        b21b::<V2026>("2026", sources::V2026).proved(),
+        b22::<V5_3>("v5.3").refuted([broken("INV-04")]),
+        b22::<V5_11>("v5.11").refuted([broken("INV-04")]),
+        b22::<V5_13>("v5.13").refuted([broken("INV-04")]),
+        b22::<V5_15>("v5.15").refuted([broken("INV-04")]),
+        b22::<V6_0>("v6.0").refuted([broken("INV-04")]),
+        b22::<V6_2>("v6.2").refuted([broken("INV-04")]),
+        b22::<V6_8>("v6.8").refuted([broken("INV-04")]),
+        b22::<V6_15>("v6.15").refuted([broken("INV-04")]),
+        b22::<V2026>("2026").refuted([broken("INV-04")]),
+        b22::<V2026Mended>("2026-mended").about(UNDONE).proved(),
+        b22_lost::<V5_3>("v5.3").refuted([broken("LOST-IRQ")]),
+        b22_lost::<V5_15>("v5.15").refuted([broken("LOST-IRQ")]),
+        b22_lost::<V6_0>("v6.0").refuted([broken("LOST-IRQ")]),
+        b22_lost::<V2026>("2026").refuted([broken("LOST-IRQ")]),
+        b22_lost::<V2026Mended>("2026-mended").about(UNDONE).proved(),
+        b24::<V6_0>("v6.0-two", DmaUnmap::FirstPage, false)
+            .refuted([ViolationKind::deadlock(container), broken("INV-08")]),
+        b24::<V6_2>("v6.2-three", DmaUnmap::IrqDisable, true)
+            .refuted([ViolationKind::deadlock(container), ViolationKind::deadlock(triangle)]),
+        b24::<V2026>("2026-three", DmaUnmap::IrqDisable, true)
+            .refuted([ViolationKind::deadlock(container), ViolationKind::deadlock(triangle)]),
+        b24::<V2026Mended>("2026-mended", DmaUnmap::IrqDisable, true)
+            .about(
+                "what would mend it, posted by nobody, and not in the driver: VFIO takes the two \
+                    mutexes one after the other",
+            )
+            .proved(),
+        b24_unmaps::<V6_2>("v6.2")
+            .refuted([ViolationKind::deadlock(container)])
+            .predicting(triangle),
+        b24_unmaps::<V2026>("2026")
+            .refuted([ViolationKind::deadlock(container)])
+            .predicting(triangle),
+        b24_unmaps::<V2026Mended>("2026-mended").proved(),
+        b36("v5.3", Lookup::DriverList).refuted([broken("NULL")]),
+        b36("v6.0", Lookup::Table).proved(),
+        b37a::<V5_3>("v5.3", sources::V5_3).refuted([broken("NULL"), broken("INV-05")]),
+        b37a::<V5_11>("v5.11", INVALIDATED).proved(),
+        b37b::<V5_3>("v5.3", sources::V5_3).refuted([broken("INV-21")]),
+        b37b::<V5_11>("v5.11", INVALIDATED).refuted([broken("INV-21")]),
+        b37b::<V5_13>("v5.13", V5_13_SOURCE).proved(),
+        b37b_refused::<V5_3>("v5.3", sources::V5_3).refuted([broken("INV-01")]),
+        b37b_refused::<V5_11>("v5.11", INVALIDATED).proved(),
+        b38::<V5_11>("v5.11", INVALIDATED).refuted([broken("INV-01")]),
+        b38::<V5_13>("v5.13", V5_13_SOURCE).proved(),
+        b41::<V5_15>("v5.15", sources::V5_15).proved(),
+        b41::<V6_0>("v6.0", sources::V6_0).proved(),
+        b41::<V2026>("2026", sources::V2026).proved(),
+    ]
+}
+
+fn bug<W: Send + Sync + 'static>(
+    name: &str,
+    version: &str,
+    source: &str,
+    world: impl Fn() -> W + Send + Sync + 'static,
+) -> ScenarioBuilder<W> {
+    Scenario::builder(format!("vfio-ap/bugs/{name}/{version}"), world).source(source)
+}
+
+/// A guest with one vCPU; its device has the queue, another device has nothing.
+fn closed<V: Version>() -> World {
+    World::new::<V>(2, 1, &[matrix(&[1]), matrix(&[])])
+}
+
+/// The same, with the first device attached to the guest.
+fn open<V: Version>() -> World {
+    let world = closed::<V>();
+    V::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+    world
+}
+
+/// Up to v5.10 the notifier that is told that the guest is gone forgets it, and closing then
+/// finds nothing to clean up.
+fn b03<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    bug("b03-guest-forgotten", version, source, closed::<V>)
+        .about("the guest goes before the device is closed: are its queues taken from it?")
+        .thread("VMM", |w| {
+            _ = V::set_kvm(w, 0, 0);
+            V::kvm_is_gone(w, 0);
+            V::close(w, 0);
+        })
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// INV-06, the other half of the same: is the guest let go of as often as it was taken?
+fn b03_reference<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    bug("b03-guest-never-released", version, source, || World::new::<V>(1, 1, &[matrix(&[1])]))
+        .about("the guest goes before the device is closed: is its reference dropped?")
+        .thread("VMM", |w| {
+            _ = V::set_kvm(w, 0, 0);
+            V::kvm_is_gone(w, 0);
+            V::close(w, 0);
+            _ = V::remove(w, 0);
+            _ = w.guest(0).put();
+        })
+}
+
+/// INV-03, the third: the device is not known to be in use, so it is removed, and the hook stays.
+fn b03_removed<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    bug("b03-removed", version, source, closed::<V>)
+        .about("the device is told that its guest goes, closed and removed, and the guest runs on")
+        .thread("VMM", |w| {
+            _ = V::set_kvm(w, 0, 0);
+            V::kvm_is_gone(w, 0);
+            V::close(w, 0);
+            _ = V::remove(w, 0);
+            _ = w.pqap::<V>(0, 0, ENABLE);
+        })
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// The interrupts' subclass is given back to a guest that is gone.
+fn b04<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    bug("b04-reset-without-guest", version, source, open::<V>)
+        .about("the guest goes while a queue interrupts it, and then the queue is reset")
+        .thread("VMM", |w| {
+            _ = w.pqap::<V>(0, 0, ENABLE);
+            V::kvm_is_gone(w, 0);
+            _ = V::reset(w, 0);
+        })
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// The same when the queue is unbound instead.
+fn b04_unbound<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    bug("b04-unbind-without-guest", version, source, open::<V>)
+        .about("the guest goes while a queue interrupts it, and then the queue is unbound")
+        .thread("VMM", |w| {
+            _ = w.pqap::<V>(0, 0, ENABLE);
+            V::kvm_is_gone(w, 0);
+            w.bus.unbind(w, QUEUE);
+        })
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// An unlock too many, of a mutex that somebody else has taken meanwhile.
+fn b05(version: &str, notifier: fn(&World)) -> ScenarioBuilder<World> {
+    bug("b05-double-unlock", version, INVALIDATED, open::<V5_11>)
+        .about("the guest that another device has already is refused, and the mutex let go of")
+        .thread("set_kvm", notifier)
+        .thread("assign_adapter_store", |w| _ = V5_11::assign_adapter_store(w, 1, 2))
+        .finally(|w| w.at_rest::<V5_11>())
+}
+
+/// Two devices are opened for one guest at once.
+fn b08a<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    let world = || World::new::<V>(1, 1, &[matrix(&[1]), matrix(&[2])]);
+    bug("b08a-two-devices", version, source, world)
+        .about("two devices are attached to one guest at once: only one may succeed")
+        .thread("set_kvm 0", |w| _ = V::set_kvm(w, 0, 0))
+        .thread("set_kvm 1", |w| _ = V::set_kvm(w, 1, 0))
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// PQAP(AQIC) sleeps until the flag is clear, on a wait queue that is part of what is freed then.
+fn b08b<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    bug("b08b-waiter", version, source, open::<V>)
+        .about("PQAP(AQIC) waits for a flag while the device that the flag is in is removed")
+        .thread("PQAP(AQIC)", |w| _ = w.pqap::<V>(0, 0, ENABLE))
+        .thread("close and remove", |w| {
+            V::close(w, 0);
+            _ = V::remove(w, 0);
+        })
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// A store is refused because of the flag: nobody has the device yet, and that somebody is about to
+/// could be waited for, as it is where a mutex is in the place of the flag. For as long as the PV
+/// ioctl has `kvm->lock` the flag stays.
+///
+/// The other way round it could not be told: while a guest is detached it has the device.
+fn b08c<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    bug("b08c-busy", version, source, closed::<V>)
+        .about("an adapter is unassigned while the guest is attached: is it refused for a flag?")
+        .thread("set_kvm", |w| V::set_kvm(w, 0, 0).expect("nobody else has the guest"))
+        .thread("PV ioctl", |w| w.guest(0).pv_command())
+        .thread("unassign_adapter_store", |w| {
+            let refused = V::unassign_adapter_store(w, 0, 1) == Err(Errno::Ebusy);
+            // Nobody detaches the guest, so it has not been there before either.
+            if refused && w.matrix_dev.mdev(0).kvm(&w.kvms).is_none() {
+                invariant_broken("INV-24", "unassign_adapter_store returns -EBUSY for a flag");
+            }
+        })
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// The hook is read without a lock, and followed after the device is gone.
+fn b09<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    bug("b09-unlocked-hook", version, source, open::<V>)
+        .about("PQAP(AQIC) follows the hook while the device is closed and removed")
+        .thread("PQAP(AQIC)", |w| _ = w.pqap::<V>(0, 0, ENABLE))
+        .thread("close and remove", |w| {
+            V::close(w, 0);
+            _ = V::remove(w, 0);
+        })
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// INV-03, its second half: once a device is closed no handler runs for it. That is more than what
+/// removing it needs, which takes the driver's mutex: here the memory goes without it.
+fn b09_closed<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    bug("b09-handler-after-close", version, source, open::<V>)
+        .about("the device is closed while PQAP(AQIC) executes: is it still used afterwards?")
+        .thread("PQAP(AQIC)", |w| _ = w.pqap::<V>(0, 0, ENABLE))
+        .thread("close", |w| {
+            V::close(w, 0);
+            w.matrix_dev.free_mdev(0);
+        })
+        .finally(|w| {
+            w.matrix_dev.lock.lock().mdevs[0].listed = false;
+            w.at_rest::<V>();
+        })
+}
+
+/// The guest's page with the notification byte is unmapped.
+fn unmap_nib(w: &World, dma_unmap: DmaUnmap) {
+    w.vfio_dma_do_unmap(0, IRQ.nib..IRQ.nib + 1, dma_unmap);
+}
+
+/// The page with the notification byte is unmapped while the queue may write to it.
+fn b11<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World> {
+    bug("b11-unmap-armed", version, UNMAP_SOURCE, open::<V>)
+        .about("the guest's page is unmapped while a queue interrupts by it")
+        .thread("guest", |w| {
+            _ = w.pqap::<V>(0, 0, ENABLE);
+            w.machine.nqap(0, QUEUE);
+        })
+        .thread("unmap", move |w| unmap_nib(w, dma_unmap))
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// The notification byte is not on the first page of the range.
+fn b11a<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World> {
+    bug("b11a-unmap-range", version, UNMAP_SOURCE, open::<V>)
+        .about("two of the guest's pages are unmapped, and a queue interrupts by the second")
+        .thread("VMM", move |w| {
+            _ = w.pqap::<V>(0, 0, ENABLE);
+            w.vfio_dma_do_unmap(0, IRQ.nib - 1..IRQ.nib + 1, dma_unmap);
+        })
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// The driver unpins a page when it is told to and does not note that it has, so it unpins it
+/// again. The guest has reset the queue, so that nothing but the account is wrong.
+fn b11c<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World> {
+    let world = || {
+        let world = interrupting::<V>();
+        world.machine.zapq(QUEUE);
+        world
+    };
+    bug("b11c-unpinned-twice", version, UNMAP_SOURCE, world)
+        .about("the guest's page is unmapped while the guest wants no more interrupts by it")
+        .thread("PQAP(AQIC)", |w| _ = w.pqap::<V>(0, 0, Aqic { irq: None, ..ENABLE }))
+        .thread("unmap", move |w| unmap_nib(w, dma_unmap))
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// Whether the device is in use is asked without the mutex, and it is removed.
+fn b14a() -> ScenarioBuilder<World> {
+    bug("b14a-remove-in-use", "v5.11", INVALIDATED, closed::<V5_11>)
+        .about(
+            "a device is removed while it is attached; nothing but VFIO's wait for its closing \
+                keeps these two apart, and that is left out here",
+        )
+        .thread("remove", |w| _ = V5_11::remove(w, 0))
+        .thread("set_kvm", |w| _ = V5_11::set_kvm(w, 0, 0))
+        .finally(|w| w.at_rest::<V5_11>())
+}
+
+/// The same with VFIO's wait for whoever has the device open.
+fn b14a_waited() -> ScenarioBuilder<(World, VfioDevice)> {
+    let world = || (closed::<V5_15>(), VfioDevice::register());
+    bug("b14a-remove-in-use", "v5.15", sources::V5_15, world)
+        .about("a device is removed while it is opened, attached and closed")
+        .thread("remove", remove_when_closed)
+        .thread("VMM", |(w, device)| {
+            if device.try_get() {
+                V5_15::set_kvm(w, 0, 0).expect("nobody else has the guest");
+                V5_15::close(w, 0);
+                device.put();
+            }
+        })
+        .finally(|(w, _)| w.at_rest::<V5_15>())
+}
+
+/// Since v5.15 the driver's remove function begins with this.
+fn remove_when_closed((w, device): &(World, VfioDevice)) {
+    device.unregister();
+    V5_15::remove(w, 0).expect("it never refuses");
+}
+
+/// The remove function's opinion. Up to v5.14 it is asked without VFIO's wait here, as in B14a: if
+/// it refuses, nobody listens, and the device stays on the driver's list for ever with all that is
+/// assigned to it; if it does not, whoever closes the device uses what is freed.
+fn b14b(
+    version: &str,
+    source: &str,
+    remove: fn(&World, usize) -> Result<(), Errno>,
+) -> ScenarioBuilder<World> {
+    let world = || {
+        let world = World::new::<V5_13>(1, 1, &[matrix(&[1])]);
+        V5_13::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+        world
+    };
+    bug("b14b-remove-refused", version, source, world)
+        .about("a device is removed while it is attached, and closed: does the driver forget it?")
+        .thread("remove", move |w| _ = remove(w, 0))
+        .thread("close", |w| V5_13::close(w, 0))
+        .finally(|w| _ = w.guest(0).put())
+}
+
+/// The same since v5.15.
+fn b14b_waited() -> ScenarioBuilder<(World, VfioDevice)> {
+    let world = || {
+        let device = VfioDevice::register();
+        assert!(device.try_get(), "nobody removes it yet");
+        (open::<V5_15>(), device)
+    };
+    bug("b14b-remove-refused", "v5.15", sources::V5_15, world)
+        .about("a device is removed while it is attached: VFIO waits until it is closed")
+        .thread("remove", remove_when_closed)
+        .thread("close", |(w, device)| {
+            V5_15::close(w, 0);
+            device.put();
+        })
+        .finally(|(w, _)| w.at_rest::<V5_15>())
+}
+
+/// An attribute is removed under the mutex that its reader wants.
+fn b17(version: &str, removed: Removed) -> ScenarioBuilder<QueueDevice> {
+    let source = "commit f139862b92cf, v5.17, and the dynamic configuration series of v6.0";
+    bug("b17-status-attribute", version, source, move || QueueDevice::new(removed))
+        .about("a queue is unbound while somebody reads its status")
+        .thread("remove_queue", QueueDevice::remove_queue)
+        .thread("cat status", QueueDevice::status_show)
+        .finally(|device| device.attributes.check_removed())
+}
+
+/// VFIO's group lock, the driver's locks, and KVM's.
+fn b20(version: &str, open: Open) -> ScenarioBuilder<Group> {
+    let source = "lockdep's report of January 2023; commits 51cdc8bc120e and 2b48f52f2bff";
+    bug("b20-group-lock", version, source, move || Group::new(open))
+        .about("a device is opened while the guest's KVM-VFIO device is closed")
+        .thread("open", Group::open)
+        .thread("close KVM-VFIO", Group::kvm_vfio_release)
+        .finally(|group| {
+            group.close();
+            group.kvm_put_kvm();
+        })
+}
+
+/// What came before it: the device is the last to let go of the guest.
+fn b20_last_put(version: &str, open: Open) -> ScenarioBuilder<Group> {
+    let source =
+        "commits 51cdc8bc120e and 2b48f52f2bff, and what the former says of the code before";
+    let world = move || {
+        let group = Group::new(open);
+        group.open();
+        group
+    };
+    bug("b20-last-put", version, source, world)
+        .about("the last reference to the guest is dropped by closing the device")
+        .thread("VMM", |group| {
+            group.kvm_vfio_release();
+            group.kvm_put_kvm();
+            group.close();
+        })
+}
+
+/// The VMM lets go of the guest first, so that closing the device drops the last reference.
+fn last_reference<V: Version>(name: &str, version: &str, source: &str) -> ScenarioBuilder<World> {
+    bug(name, version, source, open::<V>)
+        .thread("VMM", |w| {
+            _ = w.guest(0).put();
+            V::close(w, 0);
+        })
+        .finally(|w| {
+            [0, 1].iter().for_each(|mdev| _ = V::remove(w, *mdev));
+            _ = w.guest(1).put();
+            w.machine.check_at_rest();
+        })
+}
+
+/// The last reference is dropped with the mutex held, and to destroy the guest calls the
+/// notifier, which wants it.
+fn b21a<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    last_reference::<V>("b21a-last-put", version, source)
+        .about("closing the device drops the last reference to the guest, under the mutex")
+}
+
+/// The last reference is dropped with the guest's own lock held.
+fn b21b<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    last_reference::<V>("b21b-put-under-lock", version, source)
+        .about("closing the device drops the last reference to the guest, under kvm->lock")
+}
+
+/// A queue that is busy makes enabling fail, and what was pinned for it is forgotten. In every
+/// version.
+fn b22<V: Version>(version: &str) -> ScenarioBuilder<World> {
+    bug("b22-enable-leaks", version, ENABLE_SOURCE, open::<V>)
+        .about("PQAP(AQIC) finds the queue busy: what it pinned stays pinned")
+        .thread("PQAP(AQIC)", |w| {
+            w.machine.happens(QUEUE, |queue| queue.busy = 1);
+            let code = w.pqap::<V>(0, 0, ENABLE);
+            assert_eq!(code, ResponseCode::Busy);
+        })
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// The queue interrupts already, and the guest wants it to elsewhere: because that fails it does
+/// not interrupt at all any more, which the guest is not told.
+fn b22_lost<V: Version>(version: &str) -> ScenarioBuilder<World> {
+    bug("b22-interrupt-lost", version, ENABLE_SOURCE, open::<V>)
+        .about("PQAP(AQIC) finds a queue busy that interrupts: it stops")
+        .thread("PQAP(AQIC)", |w| {
+            _ = w.pqap::<V>(0, 0, ENABLE);
+            w.machine.happens(QUEUE, |queue| queue.busy = 1);
+            let elsewhere = Aqic { irq: Some(Irq { nib: 2, ..IRQ }), ..ENABLE };
+            assert_eq!(w.pqap::<V>(0, 0, elsewhere), ResponseCode::Busy);
+            if !w.machine.tapq(QUEUE).irq_enabled {
+                invariant_broken("LOST-IRQ", "PQAP(AQIC) has failed and switched interrupts off");
+            }
+        })
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// The container's two mutexes, and the driver's between them.
+fn b24<V: Version>(version: &str, dma_unmap: DmaUnmap, pqap: bool) -> ScenarioBuilder<World> {
+    let unmapped = bug("b24-container", version, CONTAINER_SOURCE, interrupting::<V>)
+        .about("pages are unmapped while another device of the container is opened")
+        .thread("unmap", move |w| unmap_nib(w, dma_unmap))
+        .thread("open another", World::register_device);
+    let unmapped = unmapped.finally(|w| w.at_rest::<V>());
+    if pqap {
+        let again = Aqic { apqn: QUEUE, irq: Some(Irq { nib: 2, ..IRQ }) };
+        unmapped.thread("PQAP(AQIC)", move |w| _ = w.pqap::<V>(0, 0, again))
+    } else {
+        unmapped
+    }
+}
+
+/// The device whose queue interrupts the guest.
+fn interrupting<V: Version>() -> World {
+    let world = open::<V>();
+    _ = world.pqap::<V>(0, 0, ENABLE);
+    world
+}
+
+/// Nobody has to open anything for the container's two mutexes to deadlock.
+fn b24_unmaps<V: Version>(version: &str) -> ScenarioBuilder<World> {
+    let unmap = |w: &World| unmap_nib(w, DmaUnmap::IrqDisable);
+    bug("b24-two-unmaps", version, CONTAINER_SOURCE, interrupting::<V>)
+        .about("two threads unmap the page by which a queue interrupts the guest")
+        .thread("unmap 1", unmap)
+        .thread("unmap 2", unmap)
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// A queue that is leaving is still on the driver core's list, with a NULL pointer.
+fn b36(version: &str, lookup: Lookup) -> ScenarioBuilder<Queues> {
+    const OTHER: Apqn = Apqn { apid: 2, apqi: 4 };
+    let source = "vfio_ap_find_queue, v5.3 to v5.19; commit 49b0109fb399, v6.0";
+    bug("b36-leaving-queue", version, source, move || Queues::new(lookup, &[OTHER, QUEUE]))
+        .about("PQAP(AQIC) looks for its queue while another is unbound")
+        .thread("PQAP(AQIC)", |queues| _ = queues.handle_pqap(QUEUE))
+        .thread("unbind", |queues| queues.unbind(OTHER))
+}
+
+/// The notifier goes on with the guest after the unlock.
+fn b37a<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    bug("b37a-after-unlock", version, source, closed::<V>)
+        .about("the guest goes while it is being attached")
+        .thread("SET_KVM", |w| _ = V::set_kvm(w, 0, 0))
+        .thread("SET_KVM(NULL)", |w| V::kvm_is_gone(w, 0))
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// An adapter is assigned after it was asked, without the mutex, whether a guest uses the device.
+fn b37b<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    let world = || {
+        let queues = [QUEUE, Apqn { apid: 2, apqi: 4 }].map(ApQueue::new);
+        World::with_queues::<V>(1, 1, &[matrix(&[1])], queues)
+    };
+    bug("b37b-matrix-differs", version, source, world)
+        .about("an adapter is assigned while the guest is attached: does the guest get it?")
+        .thread("set_kvm", |w| _ = V::set_kvm(w, 0, 0))
+        .thread("assign_adapter_store", |w| _ = V::assign_adapter_store(w, 0, 2))
+        .finally(|w| {
+            let assigned = w.matrix_dev.lock.lock().mdevs[0].assigned.matrix;
+            w.machine.check_apcb(0, assigned);
+            w.at_rest::<V>();
+        })
+}
+
+/// What is assigned is verified afterwards, under the mutex; the masks are copied without it.
+fn b37b_refused<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    let world = || {
+        let world = World::new::<V>(2, 1, &[matrix(&[1]), matrix(&[2])]);
+        V::set_kvm(&world, 1, 1).expect("nobody else has the guest");
+        world
+    };
+    bug("b37b-refused-adapter", version, source, world)
+        .about("another guest's adapter is refused while the guest is attached: does it get it?")
+        .thread("set_kvm", |w| V::set_kvm(w, 0, 0).expect("nobody else has the guest"))
+        .thread("assign_adapter_store", |w| {
+            V::assign_adapter_store(w, 0, 2).expect_err("another device has it");
+        })
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// An adapter is unassigned after it was asked, without the mutex, whether a guest uses the
+/// device; and assigned to another guest's device.
+fn b38<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    bug("b38-two-guests", version, source, closed::<V>)
+        .about("an adapter goes from one guest's device to another's while the first is attached")
+        .thread("set_kvm 0", |w| _ = V::set_kvm(w, 0, 0))
+        .thread("unassign_adapter_store", |w| _ = V::unassign_adapter_store(w, 0, 1))
+        .thread("assign and set_kvm 1", |w| {
+            if V::assign_adapter_store(w, 1, 1).is_ok() {
+                _ = V::set_kvm(w, 1, 1);
+            }
+        })
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// Two vCPUs execute PQAP(AQIC) for ever, and so keep the driver's mutex busy. Whoever changes what
+/// the guest has waits for it with `kvm->lock` held, and whoever else wants that, behind them. With
+/// mutexes and a semaphore that are fair all of them get their turn; how long that is no model can
+/// say.
+fn b41<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    let world = || {
+        let world = World::new::<V>(1, 2, &[matrix(&[1])]);
+        V::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+        world
+    };
+    let pqap = |vcpu: usize| move |w: &World| forever(|| _ = w.pqap::<V>(0, vcpu, ENABLE));
+    bug("b41-endless-pqap", version, source, world)
+        .about(
+            "a guest that executes PQAP(AQIC) for ever is closed and gets protected: who starves?",
+        )
+        .thread("PQAP(AQIC) 0", pqap(0))
+        .thread("PQAP(AQIC) 1", pqap(1))
+        .thread("close", |w| V::close(w, 0))
+        .thread("PV ioctl", |w| w.guest(0).pv_command())
+        .nobody_starves()
+}

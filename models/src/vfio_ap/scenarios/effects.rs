@@ -1,0 +1,353 @@
+//! `vfio-ap/effects`: what each system call is for, called by one thread.
+//!
+//! A driver that did nothing would never deadlock. So here each call of each version is made alone,
+//! and what it is to bring about is claimed: who has the queue, where it interrupts, what is
+//! assigned.
+
+use selvedge_core::Scenario;
+
+use crate::Errno;
+use crate::ap::{ApConfig, ApMask, ApMatrix, Driver};
+use crate::postcondition::expect;
+use crate::vfio_ap::ap_config::{ap_config_show, ap_config_store, matrix_show};
+use crate::vfio_ap::ap_queue::{ApQueue, Config, Irq, ResponseCode};
+use crate::vfio_ap::mdev_probe::vfio_ap_mdev_probe;
+use crate::vfio_ap::resource::Resource;
+use crate::vfio_ap::scenarios::fixtures::{
+    ENABLE, IRQ, QUEUE, SECOND, apmask, assign, closed, gain, lose, matrix, not_made, queue,
+    running, unassign, without_control_domain,
+};
+use crate::vfio_ap::scenarios::sources;
+use crate::vfio_ap::versions::commits::Commit;
+use crate::vfio_ap::versions::p15::P15;
+use crate::vfio_ap::versions::p17::P17;
+use crate::vfio_ap::versions::v5_3::V5_3;
+use crate::vfio_ap::versions::v5_11::V5_11;
+use crate::vfio_ap::versions::v5_13::V5_13;
+use crate::vfio_ap::versions::v5_15::{V5_15, V5_19};
+use crate::vfio_ap::versions::v6_0::{V6_0, V6_4, V6_6, V6_8, V6_15, V2026, vfio_ap_mdev_request};
+use crate::vfio_ap::world::{Aqic, Version, World};
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    let mut all = Vec::new();
+    all.extend(calls::<V5_3>("v5.3", "commit ec89b55e3bce"));
+    all.extend(calls::<V5_11>("v5.11", "commit f21916ec4826"));
+    all.extend(calls::<V5_13>("v5.13", "commit 0cc00c8d4050"));
+    all.extend(calls::<V5_15>("v5.15", "commit 86956e70761b"));
+    all.extend(calls::<V5_19>("v5.19", sources::V5_19));
+    all.extend(calls::<P15>("p15", sources::P15));
+    all.extend(calls::<P17>("p17", sources::P17));
+    all.extend(calls::<V6_0>("v6.0", sources::V6_0));
+    all.extend(calls::<V6_4>("v6.4", sources::V6_4));
+    all.extend(calls::<V6_6>("v6.6", sources::V6_6));
+    all.extend(calls::<V6_8>("v6.8", sources::V6_8));
+    all.extend(calls::<V6_15>("v6.15", sources::V6_15));
+    all.extend(calls::<V2026>("2026", sources::V2026));
+    all.push(create::<V5_15>("v5.15", "commit eb0feefd4c02, v5.15"));
+    all.push(create::<V6_0>("v6.0", sources::V6_0));
+    all.push(create::<V2026>("2026", sources::V2026));
+    all.push(unbind::<V5_3>("v5.3", "commit ec89b55e3bce"));
+    all.push(unbind::<V5_15>("v5.15", "commit 86956e70761b"));
+    all.push(bind::<V5_3>("v5.3", "commit ec89b55e3bce"));
+    all.push(bind::<V5_15>("v5.15", "commit 86956e70761b"));
+    all.extend(hotplug::<V6_0>("v6.0", sources::V6_0));
+    all.extend(hotplug::<V6_4>("v6.4", sources::V6_4));
+    all.extend(hotplug::<V6_6>("v6.6", sources::V6_6));
+    all.extend(hotplug::<V6_8>("v6.8", sources::V6_8));
+    all.extend(hotplug::<V6_15>("v6.15", sources::V6_15));
+    all.extend(hotplug::<V2026>("2026", sources::V2026));
+    all.push(hot_plug_of_series::<P15>("p15", sources::P15));
+    all.push(hot_plug_of_series::<P17>("p17", sources::P17));
+    all
+}
+
+/// Whether guest 0 has the queue of an adapter.
+fn has(w: &World, apid: u8) -> bool {
+    w.machine.apcb(0).contains(queue(apid))
+}
+
+fn interrupts(w: &World) -> bool {
+    w.machine.tapq(QUEUE).irq_enabled
+}
+
+/// What is assigned to device 0.
+fn assigned(w: &World) -> ApMatrix {
+    w.matrix_dev.lock.lock().mdevs[0].assigned.matrix
+}
+
+/// Whether guest 0 may control a domain.
+fn controls(w: &World, domain: u8) -> bool {
+    w.machine.masks(0).adm.test(domain)
+}
+
+fn scenario<V: Version>(
+    version: &str,
+    calls: &str,
+    source: &str,
+    world: impl Fn() -> World + Send + Sync + 'static,
+    thread: impl Fn(&World) + Send + Sync + 'static,
+) -> Scenario {
+    Scenario::builder(format!("vfio-ap/effects/{version}/{calls}"), world)
+        .about("each call alone does what it is for")
+        .source(source)
+        .thread("user", thread)
+        .finally(World::at_rest::<V>)
+        .proved()
+}
+
+/// What every version has: each call of the driver, and each answer that PQAP(AQIC) gives.
+fn calls<V: Version>(version: &str, source: &str) -> [Scenario; 3] {
+    [open_close::<V>(version, source), answers::<V>(version, source), domains::<V>(version, source)]
+}
+
+/// A usage domain and a control domain are assigned, used and unassigned.
+fn domains<V: Version>(version: &str, source: &str) -> Scenario {
+    const DOMAIN: Resource = Resource::Domain(SECOND.apqi);
+    const CONTROL: Resource = Resource::ControlDomain(7);
+    let world =
+        || World::with_queues::<V>(1, 1, &[matrix(&[1])], [QUEUE, SECOND].map(ApQueue::new));
+    let hot_plug = V::HEAD >= Commit::DynamicConfiguration || ["p15", "p17"].contains(&version);
+    scenario::<V>(version, "domains", source, world, move |w| {
+        let both = || w.machine.apcb(0).contains(QUEUE) && w.machine.apcb(0).contains(SECOND);
+        expect(V::assign_store(w, 0, DOMAIN).is_ok(), "domain 5 can be assigned");
+        expect(V::assign_store(w, 0, CONTROL).is_ok(), "control domain 7 can be assigned");
+        expect(V::set_kvm(w, 0, 0).is_ok(), "the device is opened");
+        expect(both() && controls(w, 7), "the guest has both queues, and controls domain 7");
+        for resource in [DOMAIN, CONTROL] {
+            let refused = V::unassign_store(w, 0, resource) == Err(Errno::Ebusy);
+            expect(refused != hot_plug, "who knows no hot plug refuses");
+        }
+        expect(both() != hot_plug, "the guest loses domain 5, unless that is refused");
+        expect(controls(w, 7) != hot_plug, "and control domain 7");
+        V::close(w, 0);
+        for resource in [DOMAIN, CONTROL] {
+            expect(V::unassign_store(w, 0, resource).is_ok(), "nobody refuses any more");
+        }
+        expect(matrix_show(w, 0).0 == matrix(&[1]).into(), "and both are gone");
+    })
+}
+
+/// What PQAP(AQIC) answers; whatever it refuses leaves nothing behind.
+fn answers<V: Version>(version: &str, source: &str) -> Scenario {
+    scenario::<V>(version, "answers", source, running::<V>, |w| {
+        let answer = |aqic: Aqic, code: ResponseCode, what: &str| {
+            expect(w.pqap::<V>(0, 0, aqic) == code, what);
+        };
+        let off = Aqic { irq: None, ..ENABLE };
+        let nowhere = Aqic { irq: Some(Irq { nib: Irq::NO_PAGE, ..IRQ }), ..ENABLE };
+        let foreign = Aqic { apqn: queue(2), ..ENABLE };
+        answer(foreign, ResponseCode::QNotAvail, "the guest does not have the queue");
+        answer(off, ResponseCode::OtherwiseChanged, "the queue does not interrupt anyway");
+        answer(ENABLE, ResponseCode::Normal, "the queue interrupts");
+        answer(ENABLE, ResponseCode::OtherwiseChanged, "the queue interrupts already");
+        expect(w.machine.pins(0) == 1, "the page is pinned once");
+        answer(off, ResponseCode::Normal, "the queue stops interrupting");
+        if w.has(Commit::DynamicConfiguration) {
+            answer(nowhere, ResponseCode::InvalidAddress, "there is no such page");
+        }
+        w.machine.refuse_pins();
+        answer(ENABLE, ResponseCode::InvalidAddress, "the page cannot be pinned");
+        expect(!interrupts(w) && w.machine.pins(0) == 0, "nothing is left behind");
+    })
+}
+
+/// Assign, open, PQAP(AQIC), reset, close.
+fn open_close<V: Version>(version: &str, source: &str) -> Scenario {
+    scenario::<V>(version, "open-close", source, closed::<V>, |w| {
+        expect(V::assign_adapter_store(w, 0, 2).is_ok(), "adapter 2 can be assigned");
+        expect(assigned(w) == matrix(&[1, 2]), "adapter 2 is assigned");
+        expect(V::unassign_adapter_store(w, 0, 2).is_ok(), "adapter 2 can be unassigned");
+        expect(assigned(w) == matrix(&[1]), "adapter 2 is not assigned any more");
+        expect(V::set_kvm(w, 0, 0).is_ok(), "the device is opened");
+        expect(has(w, 1), "the guest has the queue");
+        let off = Aqic { irq: None, ..ENABLE };
+        w.pqap::<V>(0, 0, ENABLE);
+        expect(interrupts(w), "PQAP(AQIC) makes the queue interrupt");
+        w.pqap::<V>(0, 0, off);
+        expect(!interrupts(w), "PQAP(AQIC) makes it stop");
+        w.pqap::<V>(0, 0, ENABLE);
+        w.machine.nqap(0, QUEUE);
+        expect(V::reset(w, 0).is_ok(), "the queues are reset");
+        let status = w.machine.tapq(QUEUE);
+        expect(status.queue_empty && !status.irq_enabled, "nothing is left in the queue");
+        // The guest resets its queue by itself, and the driver does not hear of it.
+        w.pqap::<V>(0, 0, ENABLE);
+        w.machine.zapq(QUEUE);
+        w.pqap::<V>(0, 0, Aqic { irq: Some(Irq { nib: 2, ..IRQ }), ..ENABLE });
+        V::close(w, 0);
+        expect(w.guest(0).pqap_hook().is_none(), "nobody handles PQAP any more");
+    })
+}
+
+/// VFIO does not take a device, and takes the next.
+fn create<V: Version>(version: &str, source: &str) -> Scenario {
+    let none = [ApMatrix { aqm: ApMask::of([4]), ..ApMatrix::default() }; 2];
+    let world = move || {
+        not_made(not_made(World::with_queues::<V>(1, 1, &none, [ApQueue::new(QUEUE)]), 0), 1)
+    };
+    scenario::<V>(version, "create", source, world, |w| {
+        let refused = vfio_ap_mdev_probe(w, 0, || Err(Errno::Ebusy));
+        expect(refused == Err(Errno::Ebusy), "the device is not made");
+        expect(!w.matrix_dev.lock.lock().mdevs[0].listed, "and not on the list");
+        expect(w.matrix_dev.mdev_list.walk().is_empty(), "on neither");
+        w.matrix_dev.mdev_list.walked();
+        expect(vfio_ap_mdev_probe(w, 1, || Ok(())).is_ok(), "another is made");
+        expect(V::assign_adapter_store(w, 1, 1).is_ok(), "and an adapter assigned to it");
+        expect(V::set_kvm(w, 1, 0).is_ok() && has(w, 1), "which its guest has");
+    })
+}
+
+/// The driver is unbound from a queue that the guest keeps, up to v5.19.
+fn unbind<V: Version>(version: &str, source: &str) -> Scenario {
+    scenario::<V>(version, "unbind", source, running::<V>, |w| {
+        w.pqap::<V>(0, 0, ENABLE);
+        w.machine.nqap(0, QUEUE);
+        w.bus.unbind(w, QUEUE);
+        expect(!w.matrix_dev.lock.lock().queues.contains_key(&QUEUE), "the driver has it no more");
+        let status = w.machine.tapq(QUEUE);
+        expect(status.queue_empty && !status.irq_enabled, "nothing is left in the queue");
+    })
+}
+
+/// The driver is bound again to a queue that the guest has kept, up to v5.19.
+fn bind<V: Version>(version: &str, source: &str) -> Scenario {
+    scenario::<V>(version, "bind", source, running::<V>, |w| {
+        w.bus.unbind(w, QUEUE);
+        expect(has(w, 1), "the guest keeps the queue");
+        w.pqap::<V>(0, 0, ENABLE);
+        expect(!interrupts(w), "but the driver does not find it for PQAP(AQIC)");
+        w.bus.bind(w, QUEUE);
+        w.pqap::<V>(0, 0, ENABLE);
+        expect(interrupts(w), "until it is bound again");
+    })
+}
+
+/// What the series changes of a running guest.
+fn hot_plug_of_series<V: Version>(version: &str, source: &str) -> Scenario {
+    scenario::<V>(version, "assign-running", source, running::<V>, |w| {
+        expect(V::assign_adapter_store(w, 0, 2).is_ok(), "adapter 2 can be assigned");
+        expect(has(w, 1) && has(w, 2), "the guest gets the queue");
+        w.machine.nqap(0, queue(2));
+        w.bus.unbind(w, queue(2));
+        expect(has(w, 1) && !has(w, 2), "the guest loses what is unbound");
+        expect(w.machine.tapq(queue(2)).queue_empty, "and nothing is left in it");
+        // From v6.0 to v6.7 only what is new is looked at (B30).
+        if !w.has(Commit::DynamicConfiguration) || w.has(Commit::FilterEntireMatrix) {
+            expect(V::unassign_adapter_store(w, 0, 1).is_ok(), "adapter 1 can be unassigned");
+            expect(V::assign_adapter_store(w, 0, 1).is_ok(), "and assigned again");
+            expect(has(w, 1) && !has(w, 2), "the guest still lacks what is unbound");
+        }
+        w.bus.bind(w, queue(2));
+        expect(has(w, 1) && has(w, 2), "the guest gets back what is bound");
+        expect(V::unassign_adapter_store(w, 0, 2).is_ok(), "adapter 2 can be unassigned");
+        expect(assigned(w) == matrix(&[1]), "adapter 2 is not assigned any more");
+        expect(has(w, 1) && !has(w, 2), "the guest loses it");
+        V::close(w, 1);
+        expect(V::remove(w, 1).is_ok(), "the other device can be removed once it is closed");
+        w.bus.unbind(w, queue(2));
+        w.bus.bind(w, queue(2));
+        expect(!has(w, 2), "a queue that is assigned to nobody is nobody's");
+    })
+}
+
+/// What changes a running guest.
+fn hotplug<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
+    let new = |calls: &str, thread: fn(&World)| {
+        scenario::<V>(version, calls, source, running::<V>, thread)
+    };
+    let mut all = vec![
+        hot_plug_of_series::<V>(version, source),
+        new("config", |w| {
+            assign(w, 0, 2);
+            lose(w, 2);
+            expect(has(w, 1) && !has(w, 2), "the guest loses what the host loses");
+            gain(w, 2);
+            expect(has(w, 1) && has(w, 2), "the guest gets it back with the host");
+            let code = w.machine.tapq(queue(2)).code;
+            expect(code == ResponseCode::Normal, "and can use it");
+        }),
+        new("apmask", |w| {
+            assign(w, 0, 2);
+            unassign(w, 0, 2);
+            expect(!has(w, 2), "the guest loses what is unassigned");
+            apmask(w, "+2");
+            let driver = w.bus.queue(queue(2)).and_then(|device| device.driver());
+            expect(driver == Some(Driver::Zcrypt), "the host's driver has the queue");
+            let left = w.matrix_dev.lock.lock().queues.contains_key(&queue(2));
+            expect(!left, "and vfio_ap has forgotten it");
+        }),
+        new("control-domain", |w| {
+            expect(V::assign_store(w, 0, Resource::ControlDomain(7)).is_ok(), "nobody verifies");
+            expect(controls(w, 7), "the guest gets the control domain");
+            expect(V::unassign_store(w, 0, Resource::ControlDomain(7)).is_ok(), "nobody refuses");
+            expect(!controls(w, 7), "the guest loses it");
+        }),
+    ];
+    all.push(new("reset-fails", |w| {
+        w.machine.happens(QUEUE, |queue| queue.config = Config::Absent);
+        expect(V::reset(w, 0).is_err(), "whoever resets a device hears that a queue could not be");
+        // As above.
+        if w.has(Commit::FilterEntireMatrix) {
+            assign(w, 0, 2);
+            expect(!has(w, 1) && has(w, 2), "the guest lacks what could not be reset");
+            unassign(w, 0, 2);
+        }
+        w.machine.happens(QUEUE, |queue| queue.config = Config::Configured);
+        expect(V::reset(w, 0).is_ok(), "and that it could");
+        assign(w, 0, 2);
+        expect(has(w, 1) && has(w, 2), "the guest has what could be reset");
+    }));
+    all.push(new("reset-standby", |w| {
+        w.machine.happens(QUEUE, |queue| queue.config = Config::Deconfigured);
+        let counts = w.has(Commit::ResetPolled) && !w.has(Commit::ResetVerifiedByWork);
+        expect(V::reset(w, 0).is_ok() == counts, "only v6.4 and v6.5 count it as reset");
+        unassign(w, 0, 1);
+        assign(w, 0, 1);
+        let filtered = !w.has(Commit::ResetVerifiedByWork);
+        expect(has(w, 1) != filtered, "and the filter since v6.6");
+        w.machine.happens(QUEUE, |queue| queue.config = Config::Configured);
+    }));
+    all.push(scenario::<V>(version, "delete-module", source, closed::<V>, |w| {
+        w.delete_module();
+        expect(w.bus.queue(QUEUE).is_some_and(|q| q.driver().is_none()), "its queues are nobody's");
+        expect(!w.matrix_dev.lock.lock().mdevs[0].listed, "its devices are gone");
+    }));
+    if V::HEAD >= V2026::HEAD {
+        all.push(new("control-domain-config", |w| {
+            expect(V::assign_store(w, 0, Resource::ControlDomain(7)).is_ok(), "nobody verifies");
+            w.ap_scan_bus(&ApConfig::everything(), &without_control_domain(7));
+            expect(!controls(w, 7), "the guest loses what the host loses");
+            w.ap_scan_bus(&without_control_domain(7), &ApConfig::everything());
+            expect(controls(w, 7), "the guest gets it back with the host");
+        }));
+    }
+    if V::HEAD >= V6_15::HEAD {
+        all.push(new("ap-config", |w| {
+            let matrix_of = |apid| ApMatrix { apm: ApMask::of([apid]), aqm: ApMask::of([4]) };
+            let other = ApConfig { matrix: matrix_of(2), adm: ApMask::of([7]) };
+            expect(ap_config_store(w, 0, &other).is_ok(), "all of it can be written at once");
+            expect(ap_config_show(w, 0) == other, "and read");
+            expect(matrix_show(w, 0) == (other, other), "and shown");
+            expect(!has(w, 1) && has(w, 2), "the guest has what was written");
+            expect(controls(w, 7), "and control domains");
+            let host = ApConfig { matrix: matrix_of(3), ..other };
+            expect(ap_config_store(w, 0, &host).is_err(), "what is the host's cannot be written");
+            expect(ap_config_show(w, 0) == other, "and is not assigned");
+            w.pqap::<V>(0, 0, Aqic { apqn: queue(2), ..ENABLE });
+            expect(w.machine.tapq(queue(2)).irq_enabled, "the guest's queue interrupts");
+            let no_domain = ApMatrix { aqm: ApMask::none(), ..other.matrix }.into();
+            expect(ap_config_store(w, 0, &no_domain).is_ok(), "domains can be written too");
+            expect(ap_config_show(w, 0) == no_domain, "and are gone");
+            expect(!has(w, 2) && !controls(w, 7), "from the guest too");
+            expect(!w.machine.tapq(queue(2)).irq_enabled, "and their queues are reset");
+        }));
+        all.push(new("request", |w| {
+            vfio_ap_mdev_request(w, 0);
+            expect(!has(w, 1), "the guest gives its queues back");
+            V::close(w, 0);
+            expect(V::set_kvm(w, 0, 0).is_ok(), "the device can be opened again");
+            expect(has(w, 1), "the next guest has them");
+        }));
+    }
+    all
+}

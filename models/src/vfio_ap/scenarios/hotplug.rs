@@ -1,0 +1,471 @@
+//! `vfio-ap/hotplug`: what changes at the same time as what.
+//!
+//! Every pair of operations that change what a guest may use, or who owns a queue, on a guest
+//! that runs. Each is followed by a look at all mediated devices: what a guest has must be what
+//! its device says, bound to the driver, and the host's.
+
+use selvedge_core::sync::Completion;
+use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, invariant_broken};
+
+use crate::ap::{ApConfig, ApMask};
+use crate::vfio_ap::ap_config::{ap_config_store, matrix_show};
+use crate::vfio_ap::ap_queue::ApQueue;
+use crate::vfio_ap::assign::{assign_store, unassign_store};
+use crate::vfio_ap::mdev_probe::vfio_ap_mdev_probe;
+use crate::vfio_ap::queue_device::status_show;
+use crate::vfio_ap::resource::Resource;
+use crate::vfio_ap::scenarios::fixtures::{
+    SECOND, absent, apmask, assign, assigned_absent, closed, gain, lacking_second, lose, matrix,
+    not_made, pqap, queue, remove, running, scenario, unassign, unbound, without_domain,
+};
+use crate::vfio_ap::scenarios::sources;
+use crate::vfio_ap::versions::commits::Commit;
+use crate::vfio_ap::versions::v5_3::V5_3;
+use crate::vfio_ap::versions::v5_15::{V5_15, V5_19};
+use crate::vfio_ap::versions::v6_0::{V6_0, V6_8, V6_15, V2026, vfio_ap_mdev_request};
+use crate::vfio_ap::world::{Version, World};
+
+const AP_CONFIG_SOURCE: &str = "`ap_config_store` in `drivers/s390/crypto/vfio_ap_ops.c`, v6.10";
+const RESET_SOURCE: &str = "commits dd174833e44e, 62aab082e999 and 9261f0438835, v6.6";
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    let mut all = before_hotplug();
+    let two_devices = || [ViolationKind::invariant("INV-02b")];
+    all.push(opened_unlisted::<V5_3>("v5.3", sources::V5_3).proved());
+    all.push(opened_unlisted::<V5_15>("v5.15", sources::V5_15).proved());
+    all.push(opened_unlisted::<V5_19>("v5.19", sources::V5_19).proved());
+    all.push(opened_unlisted::<V6_0>("v6.0", sources::V6_0).refuted(two_devices()));
+    all.push(opened_unlisted::<V6_8>("v6.8", sources::V6_8).refuted(two_devices()));
+    all.push(opened_unlisted::<V6_15>("v6.15", sources::V6_15).refuted(two_devices()));
+    all.push(opened_unlisted::<V2026>("2026", sources::V2026).proved());
+    all.extend(pairs::<V6_0>("v6.0", sources::V6_0));
+    all.extend(pairs::<V6_8>("v6.8", sources::V6_8));
+    all.extend(slow_resets::<V6_8>("v6.8", RESET_SOURCE));
+    all.push(not_filtered_again::<V6_8>("v6.8", sources::V6_8));
+    all.extend(all_or_nothing::<V6_8>("v6.8", AP_CONFIG_SOURCE));
+    all.extend(pairs::<V6_15>("v6.15", sources::V6_15));
+    all.extend(requests::<V6_15>("v6.15", sources::V6_15));
+    all.extend(pairs::<V2026>("2026", sources::V2026));
+    all.extend(slow_resets::<V2026>("2026", RESET_SOURCE));
+    all.push(not_filtered_again::<V2026>("2026", sources::V6_8));
+    all.extend(all_or_nothing::<V2026>("2026", AP_CONFIG_SOURCE));
+    all.extend(requests::<V2026>("2026", sources::V2026));
+    all
+}
+
+/// INV-14: the attributes of the first device show one of these sets of adapters and one of these
+/// of control domains, as what is assigned and as what the guest has.
+fn shows_one_of(w: &World, adapters: &[&[u8]], control: &[&[u8]]) {
+    let (assigned, shadow) = matrix_show(w, 0);
+    let one_of = |config: &ApConfig| {
+        adapters.iter().any(|adapters| config.matrix == matrix(adapters))
+            && control.iter().any(|domains| config.adm == ApMask::of(domains.iter().copied()))
+    };
+    if assigned != shadow || !one_of(&assigned) {
+        invariant_broken(
+            "INV-14",
+            "the attributes show what is not assigned to the guest's device",
+        );
+    }
+}
+
+/// A device is made and opened for a guest for which another is opened.
+///
+/// VFIO lets it be opened as soon as it is registered, which since v6.0 is before it is on the list
+/// that attaching looks at.
+fn opened_unlisted<V: Version>(
+    version: &str,
+    source: &str,
+) -> ScenarioBuilder<(World, Completion)> {
+    let world = || (not_made(closed::<V>(), 1), Completion::new("vfio_register_group_dev"));
+    let name = format!("vfio-ap/hotplug/{version}/create-open");
+    Scenario::builder(name, world)
+        .about("two devices are opened for one guest, one of them as soon as VFIO has it")
+        .source(source)
+        .thread("create 1", |(w, registered)| {
+            let register = || {
+                registered.complete_all();
+                Ok(())
+            };
+            vfio_ap_mdev_probe(w, 1, register).expect("VFIO takes it");
+        })
+        .thread("open 1", |(w, registered)| {
+            registered.wait_for_completion();
+            _ = V::set_kvm(w, 1, 0);
+        })
+        .thread("open 0", |(w, _)| _ = V::set_kvm(w, 0, 0))
+        .finally(|(w, _)| w.at_rest::<V>())
+}
+
+/// Up to v5.19 nobody is asked and nothing is unplugged.
+fn before_hotplug() -> Vec<Scenario> {
+    let shared = || [ViolationKind::invariant("INV-18")];
+    vec![
+        Scenario::builder("vfio-ap/hotplug/v5.15/apmask-nqap", running::<V5_15>)
+            .about("the host takes adapter 1 back, and the guest keeps it: both use the queue")
+            .source(
+                "commit 86956e70761b, v5.15; what the series \"dynamic configuration support\" was \
+                 for",
+            )
+            .thread("apmask_store", |w| apmask(w, "+1"))
+            .thread("guest", |w| w.machine.nqap(0, queue(1)))
+            .finally(World::at_rest::<V5_15>)
+            .refuted(shared()),
+    ]
+}
+
+/// What every version with hot plug has.
+fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
+    let new = |name: &str, world: fn() -> World| {
+        scenario::<V>(&format!("hotplug/{version}/{name}"), source, world)
+    };
+    let config_remove = new("config-remove", running::<V>)
+        .about("the host loses adapter 2 while a device is closed and removed")
+        .thread("scan", |w| lose(w, 2))
+        .thread("remove", |w| {
+            V::close(w, 1);
+            _ = V::remove(w, 1);
+        });
+    vec![
+        // Before 2026 a device without a guest, if only for a moment, is one too many (B18).
+        match V::HEAD >= Commit::GuestOptional {
+            true => config_remove.proved(),
+            false => config_remove.refuted([ViolationKind::invariant("NULL")]),
+        },
+        new("assign-pqap", running::<V>)
+            .about("adapter 2 is assigned while the guest executes PQAP(AQIC)")
+            .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .thread("PQAP(AQIC)", pqap::<V>)
+            .proved(),
+        new("unassign-pqap", running::<V>)
+            .about("the adapter is unassigned whose queue the guest makes interrupt")
+            .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
+            .thread("PQAP(AQIC)", pqap::<V>)
+            .proved(),
+        new("unassign-nqap-assign", running::<V>)
+            .about("adapter 1 goes from one guest to another, and no message goes with it")
+            .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
+            .thread("guest", |w| w.machine.nqap(0, queue(1)))
+            .thread("assign_adapter_store", |w| assign(w, 1, 1))
+            .proved(),
+        new("assign-assign", running::<V>)
+            .about("two devices want adapter 2")
+            .thread("assign_adapter_store 0", |w| assign(w, 0, 2))
+            .thread("assign_adapter_store 1", |w| assign(w, 1, 2))
+            .proved(),
+        new("assign-open", closed::<V>)
+            .about("adapter 2 is assigned while the device is opened")
+            .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .thread("open", |w| V::set_kvm(w, 0, 0).expect("the guest has no other device"))
+            .proved(),
+        new("unassign-close", running::<V>)
+            .about("adapter 1 is unassigned while the device is closed")
+            .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
+            .thread("close", |w| V::close(w, 0))
+            .proved(),
+        new("assign-show", running::<V>)
+            .about("the attributes are read while adapter 2 is assigned")
+            .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .thread("matrix_show", |w| shows_one_of(w, &[&[1], &[1, 2]], &[&[]]))
+            .proved(),
+        new("control-domains", running::<V>)
+            .about("a control domain is assigned and another unassigned, while it is shown")
+            .thread("assign_control_domain_store", |w| {
+                _ = assign_store(w, 0, Resource::ControlDomain(7))
+            })
+            .thread("unassign_control_domain_store", |w| {
+                _ = assign_store(w, 0, Resource::ControlDomain(8));
+                unassign_store(w, 0, Resource::ControlDomain(8));
+            })
+            .thread("matrix_show", |w| shows_one_of(w, &[&[1]], &[&[], &[7], &[8], &[7, 8]]))
+            .proved(),
+        new("apmask-assign", running::<V>)
+            .about("the host takes adapter 2 back while it is assigned")
+            .thread("apmask_store", |w| apmask(w, "+2"))
+            .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .proved(),
+        new("apmask-assign-unassign", running::<V>)
+            .about("the host takes adapter 1 back while it is unassigned and assigned elsewhere")
+            .thread("apmask_store", |w| apmask(w, "+1"))
+            .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
+            .thread("assign_adapter_store", |w| assign(w, 1, 1))
+            .proved(),
+        new("apmask-aqmask-unbind", running::<V>)
+            .about("the host takes back what is unbound by hand at the same time")
+            .thread("apmask_store", |w| apmask(w, "+2"))
+            .thread("unbind", |w| w.bus.unbind(w, queue(2)))
+            .thread("bind", |w| w.bus.bind(w, queue(2)))
+            .proved(),
+        new("apmask-bind", unbound::<V>)
+            .about("the host takes back what is bound by hand at the same time")
+            .thread("apmask_store", |w| apmask(w, "+2"))
+            .thread("bind", |w| w.bus.bind(w, queue(2)))
+            .proved(),
+        new("apmask-apmask", running::<V>)
+            .about("the host takes adapter 2 back and gives it up again")
+            .thread("apmask_store +2", |w| apmask(w, "+2"))
+            .thread("apmask_store -2", |w| apmask(w, "-2"))
+            .proved(),
+        new("apmask-exit", closed::<V>)
+            .about("the host takes adapter 2 back while the module is unloaded")
+            .thread("apmask_store", |w| apmask(w, "+2"))
+            .thread("rmmod", World::delete_module)
+            .proved(),
+        new("apmask-used-exit", closed::<V>)
+            .about(
+                "the host takes adapter 1 back; a module that is going away is not asked, and \
+                 its devices are not gone yet",
+            )
+            .thread("apmask_store", |w| apmask(w, "+1"))
+            .thread("rmmod", World::delete_module)
+            .refuted([ViolationKind::invariant("INV-07")]),
+        new("unbind-exit", closed::<V>)
+            .about("the queue is unbound by hand while the module is unloaded")
+            .thread("unbind", |w| w.bus.unbind(w, queue(1)))
+            .thread("rmmod", World::delete_module)
+            .proved(),
+        new("unbind-assign", running::<V>)
+            .about("the queue of adapter 2 is unbound while the adapter is assigned")
+            .thread("unbind", |w| w.bus.unbind(w, queue(2)))
+            .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .proved(),
+        new("bind-assign", unbound::<V>)
+            .about("the queue of adapter 2 is bound while the adapter is assigned")
+            .thread("bind", |w| w.bus.bind(w, queue(2)))
+            .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .proved(),
+        new("unbind-unassign", running::<V>)
+            .about("the queue of adapter 1 is unbound while the adapter is unassigned")
+            .thread("unbind", |w| w.bus.unbind(w, queue(1)))
+            .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
+            .proved(),
+        new("unbind-unbind", running::<V>)
+            .about("two administrators unbind the same queue")
+            .thread("unbind A", |w| w.bus.unbind(w, queue(1)))
+            .thread("unbind B", |w| w.bus.unbind(w, queue(1)))
+            .proved(),
+        new("unbind-remove", running::<V>)
+            .about("the queue is unbound while its device is closed and removed")
+            .thread("unbind", |w| w.bus.unbind(w, queue(1)))
+            .thread("remove", remove::<V>)
+            .proved(),
+        new("config-assign", running::<V>)
+            .about("the host loses adapter 2 while it is assigned")
+            .thread("scan", |w| lose(w, 2))
+            .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .proved(),
+        new("config-assign-assign", running::<V>)
+            .about(
+                "the host loses adapter 2 while it is assigned, and the other device changes too",
+            )
+            .thread("scan", |w| lose(w, 2))
+            .thread("assign_adapter_store 0", |w| assign(w, 0, 2))
+            .thread("assign_adapter_store 1", |w| assign(w, 1, 3))
+            .proved(),
+        new("config-bind", unbound::<V>)
+            .about("the host loses adapter 2 while its queue is bound")
+            .thread("scan", |w| lose(w, 2))
+            .thread("bind", |w| w.bus.bind(w, queue(2)))
+            .proved(),
+        new("config-unbind", running::<V>)
+            .about("the host loses adapter 2 while its queue is unbound and it is assigned")
+            .thread("scan", |w| lose(w, 2))
+            .thread("unbind", |w| w.bus.unbind(w, queue(2)))
+            .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .proved(),
+        new("gain-assign", absent::<V>)
+            .about("the host gains adapter 2 while it is assigned")
+            .thread("scan", |w| gain(w, 2))
+            .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .proved(),
+        new("gain-rebind", assigned_absent::<V>)
+            .about("the host gains adapter 2, which is assigned, while its queue is bound anew")
+            .thread("scan", |w| gain(w, 2))
+            .thread("administrator", |w| {
+                w.bus.unbind(w, queue(2));
+                w.bus.bind(w, queue(2));
+            })
+            .proved(),
+        new("gain-unassign", absent::<V>)
+            .about("the host gains adapter 2 while it is assigned and unassigned (B15)")
+            .thread("scan", |w| gain(w, 2))
+            .thread("administrator", |w| {
+                assign(w, 0, 2);
+                unassign(w, 0, 2);
+            })
+            .refuted([ViolationKind::invariant("INV-09")]),
+        new("gain-unbind", lacking_second::<V>)
+            .about("the host gains a domain while its queue is unbound")
+            .thread("scan", |w| {
+                w.ap_scan_bus(&without_domain(SECOND.apqi), &ApConfig::everything());
+            })
+            .thread("unbind", |w| w.bus.unbind(w, SECOND))
+            .proved(),
+        new("bind-remove", unbound::<V>)
+            .about("the queue of adapter 2 is bound while a device is closed and removed")
+            .thread("bind", |w| w.bus.bind(w, queue(2)))
+            .thread("remove", remove::<V>)
+            .proved(),
+        new("unassign-remove-unbind", running::<V>)
+            .about("no race: queues are unbound whose device has lost them, and has been removed")
+            .thread("administrator", |w| {
+                assign(w, 0, 2);
+                unassign(w, 0, 2);
+                w.bus.unbind(w, queue(1));
+                remove::<V>(w);
+                w.bus.unbind(w, queue(2));
+                w.bus.bind(w, queue(1));
+                w.bus.unbind(w, queue(1));
+            })
+            .proved(),
+        new("status-unbind", running::<V>)
+            .about("the status of a queue is read while it is unbound")
+            .thread("cat status", |w| _ = status_show(w, queue(1)))
+            .thread("unbind", |w| w.bus.unbind(w, queue(1)))
+            .proved(),
+        new("reset-unassign", running::<V>)
+            .about("the guest resets its device while adapter 1 is unassigned")
+            .thread("VFIO_DEVICE_RESET", |w| _ = V::reset(w, 0))
+            .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
+            .proved(),
+        new("reset-unbind", running::<V>)
+            .about("the guest resets its device while its queue is unbound")
+            .thread("VFIO_DEVICE_RESET", |w| _ = V::reset(w, 0))
+            .thread("unbind", |w| w.bus.unbind(w, queue(1)))
+            .proved(),
+    ]
+}
+
+/// The attribute that sets all masks at once.
+fn all_or_nothing<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
+    let new = |name: &str, world: fn() -> World| {
+        scenario::<V>(&format!("hotplug/{version}/{name}"), source, world)
+    };
+    let store = |w: &World| _ = ap_config_store(w, 0, &matrix(&[2]).into());
+    vec![
+        new("ap-config-pqap", running::<V>)
+            .about("adapter 1 is exchanged for 2 while the guest executes PQAP(AQIC) on its queue")
+            .thread("ap_config_store", store)
+            .thread("PQAP(AQIC)", pqap::<V>)
+            .proved(),
+        new("ap-config-unbind", running::<V>)
+            .about("adapter 1 is exchanged for 2 while its queue is unbound")
+            .thread("ap_config_store", store)
+            .thread("unbind", |w| w.bus.unbind(w, queue(1)))
+            .proved(),
+        new("ap-config-apmask", running::<V>)
+            .about("adapter 1 is exchanged for 2 while the host takes 2 back")
+            .thread("ap_config_store", store)
+            .thread("apmask_store", |w| apmask(w, "+2"))
+            .proved(),
+        new("ap-config-assign", running::<V>)
+            .about("adapter 1 is exchanged for 2 while 1 and 2 are assigned to another device")
+            .thread("ap_config_store", store)
+            .thread("assign_adapter_store", |w| {
+                assign(w, 1, 1);
+                assign(w, 1, 2);
+            })
+            .proved(),
+    ]
+}
+
+/// Unassigning takes away, and does not look whether something can come back.
+fn not_filtered_again<V: Version>(version: &str, source: &str) -> Scenario {
+    let name = format!("hotplug/{version}/unassign-domain");
+    scenario::<V>(&name, source, running::<V>)
+        .about("adapter 1 is withheld for domain 5, which is unassigned: it stays withheld")
+        .thread("administrator", |w| {
+            _ = assign_store(w, 0, Resource::Domain(5));
+            unassign_store(w, 0, Resource::Domain(5));
+        })
+        .refuted([ViolationKind::invariant("WITHHELD")])
+}
+
+/// VFIO asks for the device back.
+fn requests<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
+    let new = |name: &str| {
+        scenario::<V>(&format!("hotplug/{version}/{name}"), source, running::<V>)
+            .thread("request", |w| vfio_ap_mdev_request(w, 0))
+    };
+    vec![
+        new("request-pqap")
+            .about("the device is asked for while the guest executes PQAP(AQIC)")
+            .thread("PQAP(AQIC)", pqap::<V>)
+            .proved(),
+        new("request-close")
+            .about("the device is asked for, and closed")
+            .thread("close", |w| V::close(w, 0))
+            .proved(),
+        new("request-assign")
+            .about(
+                "the device is asked for while adapter 2 is assigned: the guest gets it all again",
+            )
+            .thread("assign_adapter_store", |w| assign(w, 0, 2))
+            .refuted([ViolationKind::invariant("REQUESTED")]),
+        new("request-unbind")
+            .about("the device is asked for while its queue is unbound")
+            .thread("unbind", |w| w.bus.unbind(w, queue(1)))
+            .proved(),
+    ]
+}
+
+/// A reset that takes its time is waited for with every lock held.
+fn slow_resets<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
+    fn slow<V: Version>() -> World {
+        let slow = ApQueue { quick: false, ..ApQueue::new(queue(1)) };
+        let world = World::with_queues::<V>(1, 1, &[matrix(&[1])], [slow]);
+        V::set_kvm(&world, 0, 0).expect("the guest has no other device");
+        pqap::<V>(&world);
+        world
+    }
+    fn slow_with_message<V: Version>() -> World {
+        let slow = ApQueue { quick: false, ..ApQueue::new(queue(1)) };
+        let matrices = [matrix(&[1]), matrix(&[])];
+        let world = World::with_queues::<V>(2, 1, &matrices, [slow]);
+        V::set_kvm(&world, 0, 0).expect("the guest has no other device");
+        V::set_kvm(&world, 1, 1).expect("the guest has no other device");
+        world.machine.nqap(0, queue(1));
+        world
+    }
+    let new = |name: &str| {
+        Scenario::builder(format!("vfio-ap/hotplug/{version}/{name}"), slow::<V>)
+            .source(source)
+            .thread("close", remove::<V>)
+            .thread("PQAP(AQIC)", pqap::<V>)
+            .finally(World::at_rest::<V>)
+    };
+    let handed_on = Scenario::builder(
+        format!("vfio-ap/hotplug/{version}/slow-reset-handed-on"),
+        slow_with_message::<V>,
+    );
+    vec![
+        handed_on
+            .source(source)
+            .about("a queue goes to another guest, and no message with it, however slow its reset")
+            .thread("administrator", |w| {
+                unassign(w, 0, 1);
+                assign(w, 1, 1);
+                V::close(w, 1);
+                _ = V::remove(w, 1);
+            })
+            .thread("the machine", |w| {
+                for _ in ["unassigned", "closed", "removed"] {
+                    w.machine.finish_reset(queue(1));
+                }
+            })
+            .finally(World::at_rest::<V>)
+            .proved(),
+        new("slow-reset")
+            .about("the device is closed: its queue's reset takes a while, and all wait for it")
+            .thread("PV ioctl", |w| w.guest(0).pv_command())
+            .thread("the machine", |w| {
+                for _ in ["closed", "removed"] {
+                    w.machine.finish_reset(queue(1));
+                }
+            })
+            .proved(),
+        new("endless-reset")
+            .about("the same, and the machine never completes it (B29): nobody gives up")
+            .refuted([ViolationKind::deadlock(["reset of an AP queue"])]),
+    ]
+}

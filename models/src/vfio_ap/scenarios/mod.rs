@@ -1,0 +1,27 @@
+//! The scenarios of vfio_ap.
+
+mod alternatives;
+mod bugs;
+mod effects;
+pub(crate) mod fixtures;
+mod hotplug;
+mod matrix;
+mod mutants;
+mod reset;
+mod sources;
+
+use selvedge_core::Scenario;
+
+/// Every scenario of the driver.
+pub(crate) fn scenarios() -> Vec<Scenario> {
+    let families = [
+        matrix::scenarios(),
+        alternatives::scenarios(),
+        hotplug::scenarios(),
+        reset::scenarios(),
+        bugs::scenarios(),
+        mutants::scenarios(),
+        effects::scenarios(),
+    ];
+    families.into_iter().flatten().collect()
+}

@@ -1,0 +1,123 @@
+//! `vfio-ap/mutants`: what no version did, and why not. Each breaks an invariant that every
+//! version keeps, next to a version that keeps it.
+
+use std::sync::Arc;
+
+use selvedge_core::sync::Mutex;
+use selvedge_core::{Scenario, ScenarioBuilder, Value, ViolationKind};
+
+use crate::Errno;
+use crate::ap::{ApMask, ApMatrix};
+use crate::vfio_ap::ap_queue::{ApQueue, ResponseCode};
+use crate::vfio_ap::aqic::WithoutGuest;
+use crate::vfio_ap::kvm::Kvm;
+use crate::vfio_ap::pqap::switch;
+use crate::vfio_ap::reset_work::Mutation;
+use crate::vfio_ap::scenarios::fixtures::{ENABLE, QUEUE, matrix};
+use crate::vfio_ap::versions::v5_15::V5_15;
+use crate::vfio_ap::versions::v6_0::V6_6;
+use crate::vfio_ap::world::{Aqic, Own, Version, World};
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    let flushed = |lock| [ViolationKind::deadlock([lock, "reset_work"])];
+    let mdevs_lock = |w: &World| takes(&w.matrix_dev.lock);
+    let guests_lock = |w: &World| takes(&w.matrix_dev.guests_lock);
+    let kvm_lock = |w: &World| takes(&w.guest(0).shared_lock());
+    vec![
+        assigned_twice("v5.15", V5_15::assign_adapter_store).proved(),
+        assigned_twice("mutant", assign_checked_too_early)
+            .refuted([ViolationKind::invariant("INV-02")]),
+        foreign_queue("v5.15", V5_15::handle_pqap).proved(),
+        foreign_queue("mutant", any_queue_is_found).refuted([ViolationKind::invariant("INV-23")]),
+        flush("v6.6", |_| Own::default()).proved(),
+        flush("mdevs-lock", mdevs_lock).refuted(flushed("mdevs_lock")),
+        flush("guests-lock", guests_lock).refuted(flushed("guests_lock")),
+        flush("kvm-lock", kvm_lock).refuted(flushed("kvm->lock")),
+    ]
+}
+
+/// Two devices want the same adapter.
+fn assigned_twice(
+    version: &str,
+    assign: fn(&World, usize, u8) -> Result<(), Errno>,
+) -> ScenarioBuilder<World> {
+    let world = || {
+        let queues = [ApQueue::new(QUEUE)];
+        World::with_queues::<V5_15>(1, 1, &[matrix(&[]), matrix(&[])], queues)
+    };
+    Scenario::builder(format!("vfio-ap/mutants/sharing/{version}"), world)
+        .about("two devices want one adapter; is it looked for and taken in one go?")
+        .source("vfio_ap_mdev_verify_no_sharing, commit 258287c994de, v4.20, and after")
+        .thread("assign_adapter_store 0", move |w| _ = assign(w, 0, QUEUE.apid))
+        .thread("assign_adapter_store 1", move |w| _ = assign(w, 1, QUEUE.apid))
+        .finally(|w| w.at_rest::<V5_15>())
+}
+
+/// Lets go of the mutex between the question and the bit.
+fn assign_checked_too_early(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
+    let mdevs = w.matrix_dev.lock.lock();
+    let added = ApMatrix { apm: ApMask::of([apid]), aqm: mdevs.mdevs[mdev].assigned.matrix.aqm };
+    let free = mdevs.verify_no_sharing(mdev, &added);
+    mdevs.unlock();
+    free?;
+    w.matrix_dev.lock.lock().mdevs[mdev].assigned.matrix.apm.set(apid, true);
+    Ok(())
+}
+
+/// A guest executes PQAP(AQIC) on the queue of another guest.
+fn foreign_queue(
+    version: &str,
+    handle_pqap: fn(&World, &Kvm, Aqic) -> ResponseCode,
+) -> ScenarioBuilder<World> {
+    let world = || {
+        let world = World::new::<V5_15>(2, 1, &[matrix(&[]), matrix(&[QUEUE.apid])]);
+        for vm in 0..2 {
+            V5_15::set_kvm(&world, usize::from(vm), vm).expect("it has no other device");
+        }
+        world
+    };
+    Scenario::builder(format!("vfio-ap/mutants/foreign-queue/{version}"), world)
+        .about("a guest executes PQAP(AQIC) on another guest's queue: is it looked for in its own?")
+        .source("`handle_pqap`, commit ec89b55e3bce, v5.3, and after")
+        .thread("PQAP(AQIC)", move |w| {
+            let _running = w.guest(0).vcpu(0);
+            _ = handle_pqap(w, w.guest(0), ENABLE);
+        })
+        .finally(|w| w.at_rest::<V5_15>())
+}
+
+/// Looks for the queue among all that are bound to the driver.
+fn any_queue_is_found(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
+    let mut mdevs = w.matrix_dev.lock.lock();
+    let Some(mdev) = kvm.pqap_hook() else { return ResponseCode::QNotAvail };
+    switch(w, &mut mdevs, mdev, aqic, WithoutGuest::Keep)
+}
+
+/// The work takes this lock too.
+fn takes<T: Value>(lock: &Arc<Mutex<T>>) -> Own {
+    let lock = Arc::clone(lock);
+    Own::new(Mutation::new(move || lock.lock().unlock()))
+}
+
+/// INV-22: closing the device resets its queue and waits for the work that sees to it, with
+/// `guests_lock`, `kvm->lock` and `mdevs_lock` held. The work must take none of them.
+fn flush(version: &str, mutation: fn(&World) -> Own) -> ScenarioBuilder<World> {
+    let world = move || {
+        let mut world = World::new::<V6_6>(1, 1, &[matrix(&[1])]);
+        V6_6::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+        _ = world.pqap::<V6_6>(0, 0, ENABLE);
+        world.machine.nqap(0, QUEUE);
+        world.machine.happens(QUEUE, |queue| queue.quick = false);
+        world.own = mutation(&world);
+        world
+    };
+    Scenario::builder(format!("vfio-ap/mutants/flush/{version}"), world)
+        .about("the reset's work is flushed with all locks for an update held: does it take one?")
+        .source("commit 9261f0438835, v6.6")
+        .thread("close", |w| V6_6::close(w, 0))
+        .thread("machine", |w| w.machine.finish_reset(QUEUE))
+        .finally(|w| {
+            w.machine.happens(QUEUE, |queue| queue.quick = true);
+            w.at_rest::<V6_6>();
+        })
+}

@@ -1,0 +1,246 @@
+//! `vfio-ap/reset`: a queue is reset, and the machine takes its time.
+//!
+//! Queue 01.0004 interrupts a guest, and the guest's messages are in it. The driver resets it,
+//! with its mutex held; the machine finishes whenever it likes.
+
+use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
+
+use crate::vfio_ap::ap_queue::{ApQueue, Association, Config, ResponseCode};
+use crate::vfio_ap::reset::{Protocol, vfio_ap_mdev_reset_queues};
+use crate::vfio_ap::scenarios::fixtures::{ENABLE, QUEUE, matrix};
+use crate::vfio_ap::scenarios::sources;
+use crate::vfio_ap::versions::p15::P15;
+use crate::vfio_ap::versions::p17::P17;
+use crate::vfio_ap::versions::v5_3::V5_3;
+use crate::vfio_ap::versions::v5_11::V5_11;
+use crate::vfio_ap::versions::v5_13::V5_13;
+use crate::vfio_ap::versions::v5_15::V5_15;
+use crate::vfio_ap::versions::v6_0::{V6_0, V2026};
+use crate::vfio_ap::world::{Aqic, Version, World};
+
+const V5_11_SOURCE: &str = "commit 6c12a6384e0c, v5.11 to v6.3";
+const V6_6: &str = "commits 9261f0438835, dd174833e44e and 411b0109daa5, v6.6";
+const V6_6_SECRETS: &str = "commits 9261f0438835, 411b0109daa5 and e1f17f8ea93d, v6.6";
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    let broken = |id| [ViolationKind::invariant(id)];
+    let for_ever = || [ViolationKind::deadlock(["reset of an AP queue"])];
+    vec![
+        slow("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-08")),
+        slow("v6.4", sources::V6_4, Protocol::V6_4).refuted(broken("INV-08")),
+        slow("v6.6", V6_6, Protocol::V6_6).proved(),
+        somebody_elses("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-08")),
+        somebody_elses("v6.4", sources::V6_4, Protocol::V6_4).refuted(broken("INV-08")),
+        somebody_elses("v6.6", V6_6, Protocol::V6_6).proved(),
+        deconfigured("v5.11", V5_11_SOURCE, Protocol::V5_11).proved(),
+        deconfigured("v6.6", V6_6, Protocol::V6_6).proved(),
+        handed_over("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-17")),
+        handed_over("v6.6", V6_6, Protocol::V6_6).proved(),
+        associating("v5.3", sources::V5_3, Protocol::V5_3).refuted(broken("INV-08")),
+        associating("v5.11", V5_11_SOURCE, Protocol::V5_11).proved(),
+        associating("v6.6", V6_6_SECRETS, Protocol::V6_6).proved(),
+        associating_handed_over("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-17")),
+        associating_handed_over("v6.4", sources::V6_4, Protocol::V6_4).refuted(broken("INV-17")),
+        associating_handed_over("v6.6", V6_6_SECRETS, Protocol::V6_6).proved(),
+        stuck("v5.11", V5_11_SOURCE, Protocol::V5_11).refuted(broken("INV-08")),
+        stuck("v6.6", V6_6, Protocol::V6_6).refuted(for_ever()),
+        ioctl::<V5_3>("v5.3", sources::V5_3).proved(),
+        ioctl::<V5_11>("v5.11", V5_11_SOURCE).proved(),
+        ioctl::<V5_13>("v5.13", "commit 0cc00c8d4050, v5.13").proved(),
+        ioctl::<V5_15>("v5.15", "commit 86956e70761b, v5.15").proved(),
+        ioctl::<P15>("p15", sources::P15).proved(),
+        ioctl::<P17>("p17", sources::P17).proved(),
+        ioctl::<V6_0>("v6.0", sources::V6_0).proved(),
+        ioctl::<V2026>("2026", sources::V2026).proved(),
+        busy_disable().proved(),
+    ]
+}
+
+/// A guest whose queue interrupts it, and has its messages.
+fn world() -> World {
+    let world = World::with_queues::<V5_15>(2, 1, &[matrix(&[1])], [ApQueue::new(QUEUE)]);
+    V5_15::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+    _ = world.pqap::<V5_15>(0, 0, ENABLE);
+    world.machine.nqap(0, QUEUE);
+    world.machine.happens(QUEUE, |queue| queue.quick = false);
+    world
+}
+
+fn scenario(
+    name: &str,
+    version: &str,
+    source: &str,
+    protocol: Protocol,
+    world: fn() -> World,
+) -> ScenarioBuilder<World> {
+    Scenario::builder(format!("vfio-ap/reset/{name}/{version}"), world)
+        .source(source)
+        .thread("VFIO_DEVICE_RESET", move |w| reset(w, protocol))
+        .finally(|w| {
+            ends_every_reset(w);
+            w.at_rest::<V5_15>();
+        })
+}
+
+/// The machine ends the reset that runs, and from now on every other at once.
+fn ends_every_reset(w: &World) {
+    w.machine.happens(QUEUE, |queue| {
+        queue.reset_completes();
+        queue.quick = true;
+    });
+}
+
+fn reset(w: &World, protocol: Protocol) {
+    let mut mdevs = w.matrix_dev.lock.lock();
+    _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, 0, protocol);
+}
+
+/// The machine needs longer than the driver waits.
+fn slow(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
+    scenario("slow", version, source, protocol, world)
+        .about("the machine finishes the reset when it likes: who still writes to the page?")
+        .thread("machine", |w| w.machine.finish_reset(QUEUE))
+}
+
+/// Another's reset is running when the driver begins. That one clears the queue too; but the
+/// driver does not know whether it began before the guest's last message.
+fn somebody_elses(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
+    let world = || {
+        let world = world();
+        _ = world.machine.zapq(QUEUE);
+        world
+    };
+    scenario("another-ones", version, source, protocol, world)
+        .about("another's reset is running already: is ours done when that one is over?")
+        .thread("machine", ends_every_reset)
+}
+
+/// The adapter goes to standby at any time.
+fn deconfigured(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
+    let world = || {
+        let world = world();
+        world.machine.happens(QUEUE, |queue| queue.quick = true);
+        world
+    };
+    scenario("deconfigured", version, source, protocol, world)
+        .about("the adapter goes to standby while its queue is reset")
+        .thread("SE", |w| {
+            w.machine.happens(QUEUE, |queue| queue.config = Config::Deconfigured);
+        })
+}
+
+/// The queue is taken from one guest, reset, and given to another.
+fn handed_over(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
+    changes_hands("handed-over", version, source, protocol, quiet)
+        .about("a queue is taken from a guest, reset, and given to another: is it clean?")
+}
+
+/// The same while a secret is associated with the queue, which fails in the end. No reset begins
+/// before that, and up to v6.5 the driver gives up.
+fn associating_handed_over(
+    version: &str,
+    source: &str,
+    protocol: Protocol,
+) -> ScenarioBuilder<World> {
+    let world = || {
+        let world = quiet();
+        begin_association(&world, ResponseCode::AssocSecretNotUnique);
+        world
+    };
+    changes_hands("associating-handed-over", version, source, protocol, world)
+        .about("a queue changes hands while a secret is associated with it: is it clean?")
+}
+
+/// Nothing interrupts.
+fn quiet() -> World {
+    let world = world();
+    _ = world.pqap::<V5_15>(0, 0, Aqic { irq: None, ..ENABLE });
+    world
+}
+
+/// A guest has asked for a secret to be associated with the queue. It will come to `failure`.
+fn begin_association(w: &World, failure: ResponseCode) {
+    w.machine.happens(QUEUE, |queue| {
+        queue.association = Association::InProgress { refuses: 1, failure };
+    });
+}
+
+/// A secret is associated with a queue that interrupts, and that fails. Nobody may give back what
+/// the interrupts need before the queue is reset.
+fn associating(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
+    let world = || {
+        let world = world();
+        begin_association(&world, ResponseCode::AssocFailed);
+        world
+    };
+    scenario("associating", version, source, protocol, world)
+        .about(
+            "a secret is associated with the queue, and it is not: who still writes to the page?",
+        )
+        .thread("machine", ends_every_reset)
+}
+
+fn changes_hands(
+    name: &str,
+    version: &str,
+    source: &str,
+    protocol: Protocol,
+    world: fn() -> World,
+) -> ScenarioBuilder<World> {
+    Scenario::builder(format!("vfio-ap/reset/{name}/{version}"), world)
+        .source(source)
+        .thread("unplug and plug", move |w| {
+            w.guest(0).crypto_clear_masks(&w.machine);
+            reset(w, protocol);
+            w.guest(1).crypto_set_masks(&w.machine, matrix(&[1]).into());
+            w.guest(1).crypto_clear_masks(&w.machine);
+        })
+        .thread("machine", |w| w.machine.finish_reset(QUEUE))
+        .finally(|w| {
+            w.machine.happens(QUEUE, |queue| queue.quick = true);
+            w.at_rest::<V5_15>();
+        })
+}
+
+/// The reset never ends. INV-15, every hold of the mutex is finite, rests on the machine.
+fn stuck(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
+    scenario("stuck", version, source, protocol, world)
+        .about("the machine never finishes: the driver gives up, or waits with its mutex held")
+        .thread("PQAP(AQIC)", |w| _ = w.pqap::<V5_15>(0, 0, ENABLE))
+}
+
+/// The device is reset by the VMM while it is closed.
+fn ioctl<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
+    let world = || {
+        let world = World::new::<V>(1, 1, &[matrix(&[1])]);
+        V::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+        _ = world.pqap::<V>(0, 0, ENABLE);
+        world.machine.nqap(0, QUEUE);
+        world
+    };
+    Scenario::builder(format!("vfio-ap/reset/ioctl/{version}"), world)
+        .about("VFIO_DEVICE_RESET against the closing of the device: everything is freed once")
+        .source(source)
+        .thread("VFIO_DEVICE_RESET", |w| _ = V::reset(w, 0))
+        .thread("close", |w| V::close(w, 0))
+        .finally(|w| w.at_rest::<V>())
+}
+
+/// The guest switches the interrupts off while the queue is busy.
+fn busy_disable() -> ScenarioBuilder<World> {
+    let world = || {
+        let world = World::with_queues::<V5_15>(1, 1, &[matrix(&[1])], [ApQueue::new(QUEUE)]);
+        V5_15::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+        _ = world.pqap::<V5_15>(0, 0, ENABLE);
+        world
+    };
+    Scenario::builder("vfio-ap/reset/busy-disable/v5.15", world)
+        .about("PQAP(AQIC) switches the interrupts of a queue off that is busy for a while")
+        .source("vfio_ap_irq_disable, commit ec89b55e3bce, v5.3")
+        .thread("PQAP(AQIC)", |w| {
+            let code = w.pqap::<V5_15>(0, 0, Aqic { irq: None, ..ENABLE });
+            assert_eq!(code, ResponseCode::Normal);
+        })
+        .thread("machine", |w| w.machine.happens(QUEUE, |queue| queue.busy = 2))
+        .finally(|w| w.at_rest::<V5_15>())
+}
