@@ -111,7 +111,7 @@ fn begin_reset(w: &World, mdevs: &Mdevs, apqn: Apqn) -> Option<Work> {
     let _function = function("vfio_ap_mdev_reset_queue");
     let saved = mdevs.queues.get(&apqn)?.saved;
     let (machine, iommu) = (Arc::clone(&w.machine), Arc::clone(&w.iommu));
-    let mutation = w.own.get().cloned();
+    let mutation = w.own.of().cloned();
     let mut reset = Reset { machine, iommu, apqn, saved, state: Protocol::V6_6.begin(), mutation };
     Some(match reset.look() {
         Some(outcome) => Work::Done(outcome),

@@ -137,7 +137,7 @@ impl Own {
     }
 
     /// Returns it, if it is a `T`.
-    pub fn get<T: Any>(&self) -> Option<&T> {
+    pub fn of<T: Any>(&self) -> Option<&T> {
         self.0.as_deref()?.downcast_ref()
     }
 }

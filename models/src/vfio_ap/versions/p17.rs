@@ -60,7 +60,7 @@ impl Locks {
 }
 
 fn locks(w: &World) -> &Locks {
-    w.own.get().expect("the world is one of this version")
+    w.own.of().expect("the world is one of this version")
 }
 
 impl Default for Locks {
