@@ -3,6 +3,7 @@
 #![deny(missing_docs)]
 
 pub mod iova;
+pub mod nvme;
 pub mod peers;
 
 use std::ops::ControlFlow;

@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
-use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use clap::{Args, Parser, Subcommand, value_parser};
 use selvedge_core::{Engine, Schedule, Search, Shard};
 
 /// Model-checks the locking protocols of Linux kernel drivers.
@@ -37,12 +37,6 @@ pub(crate) enum Command {
     /// Times are of single runs. Exit code 1 if a verdict contradicts what the scenario claims; a
     /// limit that is hit contradicts nothing.
     Compare(Compare),
-    /// Simulate what each scheme for reusing I/O addresses costs an NVMe, next to what was measured
-    ///
-    /// Times are simulated, so the result is the same on every machine. The figures to compare
-    /// with are those of Niklas Schnelle's mail of 1 September 2022, "Re: [PATCH v4 1/2]
-    /// iommu/s390: Fix race with release_device ops".
-    Simulate(Simulate),
     /// Show how a scenario goes wrong: one column per thread, one row per operation
     Explain {
         /// The scenario's name
@@ -126,90 +120,6 @@ pub(crate) struct Compare {
     pub(crate) json: bool,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Simulate {
-    /// What the machine is like
-    #[arg(long, value_enum, default_value = "guest")]
-    pub(crate) preset: Preset,
-    /// How much time to simulate
-    #[arg(long, value_name = "N", default_value = "60", value_parser = value_parser!(u64).range(1..=3600))]
-    pub(crate) seconds: u64,
-    /// What is random is a function of this
-    #[arg(long, value_name = "N", default_value = "1")]
-    pub(crate) seed: u64,
-    /// Print one JSON object per line
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Draw throughput against the size of the queue and against its timeout, in this folder
-    #[arg(long, value_name = "DIR")]
-    pub(crate) svg: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) costs: CostFlags,
-}
-
-/// A machine to simulate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Preset {
-    /// A guest of a hypervisor that pages, the mail's case
-    Guest,
-    /// A partition with the device to itself
-    Lpar,
-}
-
-/// What is not as in the preset.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Costs, if not as in the preset; times in microseconds")]
-pub(crate) struct CostFlags {
-    /// CPUs that submit requests
-    #[arg(long, value_name = "N")]
-    pub(crate) cpus: Option<usize>,
-    /// Requests under way, of all CPUs together
-    #[arg(long, value_name = "N")]
-    pub(crate) depth: Option<usize>,
-    /// Pages of a request: a number, or the least and the most, such as 1-32
-    #[arg(long, value_name = "N", value_parser = sizes)]
-    pub(crate) pages: Option<(u64, u64)>,
-    /// Pages that the device can be given
-    #[arg(long, value_name = "N")]
-    pub(crate) aperture: Option<u64>,
-    /// A request in the device
-    #[arg(long, value_name = "US", value_parser = nanoseconds)]
-    pub(crate) device_us: Option<u64>,
-    /// CPU time to submit a request
-    #[arg(long, value_name = "US", value_parser = nanoseconds)]
-    pub(crate) submit_us: Option<u64>,
-    /// CPU time to complete a request
-    #[arg(long, value_name = "US", value_parser = nanoseconds)]
-    pub(crate) complete_us: Option<u64>,
-    /// Allocating an address
-    #[arg(long, value_name = "US", value_parser = nanoseconds)]
-    pub(crate) alloc_us: Option<u64>,
-    /// Giving one back
-    #[arg(long, value_name = "US", value_parser = nanoseconds)]
-    pub(crate) free_us: Option<u64>,
-    /// Putting one into a flush queue
-    #[arg(long, value_name = "US", value_parser = nanoseconds)]
-    pub(crate) queue_us: Option<u64>,
-    /// Taking one out again
-    #[arg(long, value_name = "US", value_parser = nanoseconds)]
-    pub(crate) release_us: Option<u64>,
-    /// Refreshing the translations of one mapping
-    #[arg(long, value_name = "US", value_parser = nanoseconds)]
-    pub(crate) refresh_us: Option<u64>,
-    /// Flushing all translations
-    #[arg(long, value_name = "US", value_parser = nanoseconds)]
-    pub(crate) flush_us: Option<u64>,
-    /// Whether refreshes and flushes are done one after the other
-    #[arg(long, value_name = "BOOL")]
-    pub(crate) serialized: Option<bool>,
-    /// Whether a new mapping is refreshed too
-    #[arg(long, value_name = "BOOL")]
-    pub(crate) refresh_on_map: Option<bool>,
-    /// Ticks a second, at which timers expire; 0 for timers that are exact
-    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(..=1_000_000_000))]
-    pub(crate) hz: Option<u64>,
-}
-
 /// The engines to run.
 #[derive(Clone, Debug)]
 pub(crate) struct Engines(pub(crate) Vec<Engine>);
@@ -224,22 +134,6 @@ impl Default for Command {
     fn default() -> Self {
         Self::Verify(Verify::default())
     }
-}
-
-fn nanoseconds(microseconds: &str) -> Result<u64, String> {
-    /// Longer than any simulation.
-    const MOST: f64 = 3.6e9;
-    let time: f64 = microseconds.parse().map_err(|_| "not a number".to_owned())?;
-    match (0.0..=MOST).contains(&time) {
-        true => Ok((time * 1e3).round() as u64),
-        false => Err(format!("not between 0 and {MOST}")),
-    }
-}
-
-fn sizes(text: &str) -> Result<(u64, u64), String> {
-    let (least, most) = text.split_once('-').unwrap_or((text, text));
-    let number = |text: &str| text.parse().map_err(|_| format!("`{text}` is not a number"));
-    Ok((number(least)?, number(most)?))
 }
 
 fn engines(name: &str) -> Result<Engines, String> {

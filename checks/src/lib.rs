@@ -7,13 +7,10 @@
 //! may change what it answers, before it sleeps again. Only loom has memory that is weaker than
 //! sequentially consistent. Which scenarios these are is written down
 //! here, as `selvedge verify --engine loom` and `--engine shuttle` found it.
-//!
-//! And [`nvme`], which simulates what schemes for I/O addresses cost.
 
 #![deny(missing_docs)]
 
 mod memory;
-pub mod nvme;
 
 pub use memory::half_of_free_memory;
 

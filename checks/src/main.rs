@@ -1,5 +1,5 @@
 //! The `selvedge` command: verifies the catalogue, on one machine or on several, explains and
-//! replays counterexamples, compares engines, simulates what schemes for I/O addresses cost.
+//! replays counterexamples, compares engines.
 
 mod aside;
 mod cli;
@@ -11,7 +11,6 @@ mod progress;
 mod reached;
 mod select;
 mod show;
-mod simulate;
 mod table;
 mod verify;
 
@@ -90,10 +89,6 @@ fn run(command: Command, out: &mut impl Write) -> Result<u8, Failure> {
             let scenarios = select::select(&known, &compare.patterns).map_err(Failure::Usage)?;
             let all = compare::compare(&scenarios, &compare, out)?;
             Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
-        }
-        Command::Simulate(options) => {
-            simulate::simulate(&options, out)?;
-            Ok(AS_EXPECTED)
         }
         Command::Explain { name } => {
             let known = known(std::slice::from_ref(&name));

@@ -2,8 +2,6 @@
 
 #[path = "cli/merge.rs"]
 mod merge;
-#[path = "cli/simulate.rs"]
-mod simulate;
 
 use std::process::{Command, Output, Stdio};
 

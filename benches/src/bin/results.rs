@@ -13,7 +13,7 @@ use bytesize::ByteSize;
 use clap::Parser;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use selvedge_benches::iova::{APERTURE, Contestant, Shape, mean, worst};
-use selvedge_checks::nvme::{Costs, Outcome, QueueOf, Scheme, simulate};
+use selvedge_benches::nvme::{Costs, Outcome, QueueOf, Scheme, simulate};
 use selvedge_models::iova::{
     Allocator, CachedTree, FlushQueue, LazyBitmap, Magazines, Pages, Pfn, Radix, Refused, Request,
     SwapBitmap, SwapLists,
@@ -92,7 +92,7 @@ measured it. Upstream became a single queue of 32,768 entries and 1,000 ms (v6.7
 
 ## The mail's figures, simulated
 
-One minute of the mail's workload in a guest (`selvedge simulate`). The parameters, and which of
+One minute of the mail's workload in a guest (the program `simulate`). The parameters, and which of
 them are assumed, are in `checks/src/nvme/costs.rs`.
 
 {guest}

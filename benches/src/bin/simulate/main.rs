@@ -1,34 +1,63 @@
-//! `selvedge simulate`: what each scheme for reusing I/O addresses costs, next to what the mail says.
+//! Simulates what each scheme for reusing I/O addresses costs, next to what the mail says.
 
+mod cli;
 mod plot;
 mod show;
 
-use std::io::Write;
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::num::NonZero;
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use selvedge_checks::nvme::{self, Costs, Exhausted, Outcome, Scheme};
+use clap::Parser;
+use selvedge_benches::nvme::{self, Costs, Exhausted, Outcome, Scheme};
 
-use crate::Failure;
-use crate::cli::{CostFlags, Preset, Simulate};
+use cli::{CostFlags, Preset, Simulate};
 
-/// Simulates all schemes, and says so.
-pub(crate) fn simulate(options: &Simulate, out: &mut impl Write) -> Result<(), Failure> {
-    let costs = costs(options.preset, &options.costs).map_err(Failure::Usage)?;
-    let time = Duration::from_secs(options.seconds);
-    let rows = run(&Scheme::ALL, &costs, time, options.seed).map_err(Failure::Usage)?;
-    if options.json {
-        show::json(&rows, out)?;
-    } else {
-        show::table(options, &rows, out)?;
+/// Why there is no result.
+enum Failure {
+    Options(String),
+    Output(io::Error),
+}
+
+fn main() -> ExitCode {
+    match simulate(&Simulate::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader of the pipe has read enough.
+        Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Failure::Output(error)) => {
+            eprintln!("simulate: cannot write the result: {error}");
+            ExitCode::FAILURE
+        }
+        Err(Failure::Options(message)) => {
+            eprintln!("simulate: {message}");
+            ExitCode::from(2)
+        }
     }
+}
+
+/// Simulates all schemes and prints the result.
+fn simulate(options: &Simulate) -> Result<(), Failure> {
+    let costs = costs(options.preset, &options.costs).map_err(Failure::Options)?;
+    let time = Duration::from_secs(options.seconds);
+    let rows = run(&Scheme::ALL, &costs, time, options.seed).map_err(Failure::Options)?;
+    print(options, &rows).map_err(Failure::Output)?;
     if let Some(folder) = &options.svg {
-        plot::draw(folder, &costs, options).map_err(Failure::Usage)?;
+        plot::draw(folder, &costs, options).map_err(Failure::Options)?;
     }
     Ok(())
+}
+
+fn print(options: &Simulate, rows: &[(Scheme, Outcome)]) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match options.json {
+        true => show::json(rows, &mut out)?,
+        false => show::table(options, rows, &mut out)?,
+    }
+    out.flush()
 }
 
 /// A preset, with what the command line says otherwise.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use selvedge_checks::nvme::{Costs, Outcome, Scheme, simulate};
+use selvedge_benches::nvme::{Costs, Outcome, Scheme, simulate};
 
 fn run(scheme: Scheme, costs: &Costs, seconds: u64) -> Outcome {
     simulate(scheme, costs, Duration::from_secs(seconds), 1).expect("there are addresses enough")

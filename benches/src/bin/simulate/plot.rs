@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use plotters::prelude::*;
-use selvedge_checks::nvme::{Costs, QueueOf, Scheme};
+use selvedge_benches::nvme::{Costs, QueueOf, Scheme};
 
 use super::run;
 use crate::cli::Simulate;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-use selvedge_checks::nvme::{Outcome, Scheme};
+use selvedge_benches::nvme::{Outcome, Scheme};
 use serde::Serialize;
 
 use crate::cli::{Preset, Simulate};
@@ -69,7 +69,7 @@ struct Line {
     window_ms_max: f64,
 }
 
-/// One object per scheme. The form is a contract, described in the README.
+/// One object per scheme. The form is a contract, described in `docs/iova.md`.
 pub(super) fn json(rows: &[(Scheme, Outcome)], out: &mut impl Write) -> io::Result<()> {
     for (scheme, outcome) in rows {
         let line = Line {

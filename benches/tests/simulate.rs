@@ -1,13 +1,25 @@
-//! `selvedge simulate`.
+//! The `simulate` program.
 
 use std::fs;
+use std::process::{Command, Output};
+use std::str;
 
 use serde_json::Value;
 
-use crate::{selvedge, stderr, stdout};
+fn simulate(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_simulate")).args(args).output().expect("it starts")
+}
+
+fn stdout(output: &Output) -> &str {
+    str::from_utf8(&output.stdout).expect("it is text")
+}
+
+fn stderr(output: &Output) -> &str {
+    str::from_utf8(&output.stderr).expect("it is text")
+}
 
 fn json(args: &[&str]) -> Vec<Value> {
-    let output = selvedge(&[&["simulate", "--json"], args].concat());
+    let output = simulate(&[&["--json"], args].concat());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let lines = stdout(&output).lines();
     lines.map(|line| serde_json::from_str(line).expect("an object per line")).collect()
@@ -46,12 +58,12 @@ fn the_same_seed_is_the_same_run() {
 
 #[test]
 fn the_table_has_the_mails_figures_beside_its_own() {
-    let output = selvedge(&["simulate", "--seconds", "1"]);
+    let output = simulate(&["--seconds", "1"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let queue = stdout(&output).lines().find(|line| line.contains("fq-256-10ms")).unwrap();
     assert!(queue.contains("< 0.08"), "{queue}");
     // Of a partition the mail has no figures.
-    let output = selvedge(&["simulate", "--seconds", "1", "--preset", "lpar"]);
+    let output = simulate(&["--seconds", "1", "--preset", "lpar"]);
     assert!(!stdout(&output).contains("< 0.08"));
 }
 
@@ -60,8 +72,8 @@ fn two_plots_are_drawn() {
     let folder = tempfile::tempdir().unwrap();
     let inside = folder.path().join("plots");
     // A slow machine, of which less has to be simulated.
-    let slow = ["simulate", "--seconds", "1", "--refresh-us", "100"];
-    let output = selvedge(&[&slow[..], &["--svg", inside.to_str().unwrap()]].concat());
+    let slow = ["--seconds", "1", "--refresh-us", "100"];
+    let output = simulate(&[&slow[..], &["--svg", inside.to_str().unwrap()]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     for file in ["queue-size.svg", "timeout.svg"] {
         let svg = fs::read_to_string(inside.join(file)).unwrap();
@@ -89,7 +101,7 @@ fn what_cannot_be_simulated_is_named() {
         (&["--seconds", "1", "--svg", "/dev/null/plots"], "/dev/null/plots"),
     ];
     for (args, reason) in refused {
-        let output = selvedge(&[&["simulate"], args].concat());
+        let output = simulate(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(stderr(&output).contains(reason), "{args:?}: {}", stderr(&output));
     }
