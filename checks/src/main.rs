@@ -8,7 +8,6 @@ mod json;
 mod matrix;
 mod merge;
 mod progress;
-mod reached;
 mod select;
 mod show;
 mod table;

@@ -12,7 +12,6 @@ use selvedge_core::{Checkpoint, Engine, Limits, Progress, Report, Scenario, Sear
 use crate::aside::{self, Aside};
 use crate::cli::Verify;
 use crate::json::Line;
-use crate::reached::Reached;
 use crate::table::{Row, Table};
 use crate::{Failure, known, progress, select};
 
@@ -34,12 +33,10 @@ pub(crate) fn verify(options: &Verify, out: &mut impl Write) -> Result<bool, Fai
     let limits = limits(options).map_err(Failure::Usage)?;
     let mut all = true;
     let mut table = Table::default();
-    let mut reached = Reached::default();
     for scenario in scenarios {
         for engine in &options.engine.0 {
             let started = Instant::now();
             let report = explore(scenario, *engine, &limits, resumed.as_ref(), aside.as_mut())?;
-            reached.add(&report);
             let line = Line::new(scenario, &report, started.elapsed());
             all &= line.as_expected;
             if options.json {
@@ -52,9 +49,6 @@ pub(crate) fn verify(options: &Verify, out: &mut impl Write) -> Result<bool, Fai
     }
     if !options.json {
         table.write(out)?;
-        if patterns.is_empty() {
-            reached.write(out)?;
-        }
     }
     Ok(all)
 }

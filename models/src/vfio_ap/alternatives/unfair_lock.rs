@@ -52,7 +52,7 @@ impl UnfairLock {
         }
     }
 
-    fn read_lock(&self) {
+    fn begin_read(&self) {
         let holders = self.holders.lock();
         let mut holders = self.wait.wait_event_cmd(&self.holders, holders, |h| !h.writer);
         holders.readers += 1;
@@ -60,7 +60,7 @@ impl UnfairLock {
     }
 
     /// Whether there was no writer.
-    fn try_read_lock(&self) -> bool {
+    fn try_begin_read(&self) -> bool {
         let mut holders = self.holders.lock();
         if holders.writer {
             return false;
@@ -70,7 +70,7 @@ impl UnfairLock {
         true
     }
 
-    fn read_unlock(&self) {
+    fn end_read(&self) {
         let mut holders = self.holders.lock();
         holders.readers -= 1;
         self.wait.fulfil();
@@ -79,7 +79,7 @@ impl UnfairLock {
         }
     }
 
-    fn write_lock(&self) {
+    fn begin_write(&self) {
         let holders = self.holders.lock();
         let free = |holders: &Holders| !holders.writer && holders.readers == 0;
         let mut holders = self.wait.wait_event_cmd(&self.holders, holders, free);
@@ -87,7 +87,7 @@ impl UnfairLock {
         self.wait.promise();
     }
 
-    fn write_unlock(&self) {
+    fn end_write(&self) {
         let mut holders = self.holders.lock();
         holders.writer = false;
         self.wait.fulfil();
@@ -105,38 +105,38 @@ impl Design for UnfairLock {
         let _running = self.guest.kvm.vcpu(vcpu);
         match self.variant {
             // The guest is told that the queue is not there.
-            Variant::B if !self.try_read_lock() => return,
+            Variant::B if !self.try_begin_read() => return,
             Variant::B => {}
-            Variant::C | Variant::D => self.read_lock(),
+            Variant::C | Variant::D => self.begin_read(),
         }
         let queue = self.queue.lock();
         self.guest.handle_pqap(aqic);
         queue.unlock();
-        self.read_unlock();
+        self.end_read();
     }
 
     /// Locks: the write side -> `kvm->lock`; in 6c the write side, the read side -> `kvm->lock`,
     /// and the write side again.
     fn update(&self) {
-        self.write_lock();
+        self.begin_write();
         self.guest.unassign();
         if self.variant == Variant::C {
-            self.write_unlock();
-            self.read_lock();
+            self.end_write();
+            self.begin_read();
             self.guest.clear_masks();
-            self.read_unlock();
-            self.write_lock();
+            self.end_read();
+            self.begin_write();
         } else {
             self.guest.clear_masks();
         }
         self.guest.reset_queue();
-        self.write_unlock();
+        self.end_write();
     }
 
     /// Locks: the write side.
     fn admin(&self) {
-        self.write_lock();
+        self.begin_write();
         self.guest.assign_to_another();
-        self.write_unlock();
+        self.end_write();
     }
 }

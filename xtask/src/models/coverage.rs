@@ -1,0 +1,51 @@
+//! Which operations of the models no execution reaches.
+//!
+//! A proof about code that never runs proves nothing. When the whole catalogue is verified, each
+//! operation in the sources of the models must have happened in some execution of some scenario.
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+use selvedge_core::{Engine, Limits, Search, Site};
+
+use super::operations::operations;
+use crate::files;
+
+/// The options of the task.
+#[derive(Args)]
+pub(crate) struct Coverage {}
+
+/// Verifies the catalogue on the native engine.
+///
+/// # Errors
+///
+/// If an operation was not reached, with one line for each.
+pub(crate) fn run(_task: &Coverage) -> Result<(), String> {
+    let mut reached = BTreeSet::new();
+    for scenario in selvedge_models::catalogue() {
+        let mut limits = Limits::default();
+        limits.search = Search::Census;
+        reached.extend(
+            scenario
+                .verify_with(Engine::Native, &limits, &mut |_| std::ops::ControlFlow::Continue(()))
+                .reached,
+        );
+    }
+    let operations = operations(&files::root());
+    let missed: Vec<String> = operations
+        .iter()
+        .filter(|(path, line, _)| !is_reached(&reached, path, *line))
+        .map(|(path, line, method)| format!("{path}:{line}: no execution reaches `{method}`"))
+        .collect();
+    if missed.is_empty() {
+        println!("{} operations, all reached.", operations.len());
+        Ok(())
+    } else {
+        Err(missed.join("\n"))
+    }
+}
+
+/// The engine knows a file by the path that it was compiled with, which may be longer.
+fn is_reached(reached: &BTreeSet<Site>, path: &str, line: usize) -> bool {
+    reached.iter().any(|site| site.line as usize == line && site.file.ends_with(path))
+}
