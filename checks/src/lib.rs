@@ -45,7 +45,7 @@ const BEYOND_LOOM: &[&str] = &[
     "vfio-ap/matrix/*/{pqap-upd-pv,pqap-upd-pv-admin,pqap-pqap-admin,pqap-unmap-register}",
     "vfio-ap/matrix/{*-config/pqap-upd,2026-unset/pqap-upd-slots}",
     "vfio-ap/hotplug/**",
-    "vfio-ap/bugs/{b08c-busy/v5.15,b23-assign-under-mutex/v6.0,b24-container/*-{three,mended},b41-endless-pqap/*}",
+    "vfio-ap/bugs/{b08c-busy/v5.15,b23-assign-under-mutex/v6.0,b24-container/*-{three,proposed},b41-endless-pqap/*}",
     "iommu/*/{attach-detach,unset-deconfigure,unmap-attach,unmap-detach,unmap-deconfigure}",
     "iommu/*/{flush-free,recovery-flush-deconfigure}",
     "iommu/seed/**",

@@ -1,4 +1,4 @@
-//! INV-19 over all that is claimed of v6.0 and later together. Lockdep judges each scenario by
+//! INV-19 over all that is claimed of v6.0 and later together. Lockdep looks at each scenario by
 //! itself, and a scenario has few of the paths: two of them may take two locks in opposite orders,
 //! each without a cycle of its own.
 

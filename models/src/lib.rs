@@ -1,4 +1,4 @@
-//! State machines of Linux kernel drivers, and the scenarios that judge their locking.
+//! State machines of Linux kernel drivers, and the scenarios that check their locking.
 //!
 //! A model function carries the name of the kernel function it models, takes its locks in the
 //! same order, and says which version and source it follows. It is written against the

@@ -6,6 +6,6 @@ use selvedge_core::invariant_broken;
 #[track_caller]
 pub(crate) fn expect(is: bool, what: &str) {
     if !is {
-        invariant_broken("EFFECT", what);
+        invariant_broken("POSTCONDITION", what);
     }
 }

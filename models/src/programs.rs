@@ -1,6 +1,6 @@
 //! Lock programs: threads that take and release locks and do nothing else.
 //!
-//! They measure a search rather than judge a driver, so they are no part of the
+//! They measure a search rather than check a driver, so they are no part of the
 //! [catalogue](crate::catalogue()). All that one can do is written in a line of text, which is why
 //! another model checker can be given the very same transition system, and why its states and
 //! traces can be counted elsewhere.

@@ -99,7 +99,7 @@ pub struct ApBus {
     /// What is assigned to mediated devices, for INV-07.
     assigned: Ghost<BTreeSet<Apqn>>,
     reprobe: Reprobe,
-    judged: Judged,
+    rules: Rules,
 }
 
 /// When the bus takes queues to other drivers, after a mask was written.
@@ -111,9 +111,9 @@ enum Reprobe {
     Held,
 }
 
-/// When INV-07 is judged.
+/// When INV-07 is checked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Judged {
+enum Rules {
     /// When the mask is written: the earliest moment at which it can be wrong.
     Written,
     /// When a queue is taken from the driver for it, to see what becomes of a mask that was wrong.
@@ -136,7 +136,7 @@ impl ApBus {
             vfio_ap: ModuleRef::new("vfio_ap"),
             assigned: Ghost::new("assigned", assigned.into_iter().collect()),
             reprobe: Reprobe::Released,
-            judged: Judged::Written,
+            rules: Rules::Written,
         }
     }
 
@@ -146,10 +146,10 @@ impl ApBus {
         self.reprobe = Reprobe::Held;
     }
 
-    /// Makes it a bus on which INV-07 is judged not when a mask is written, but when a queue that
+    /// Makes it a bus on which INV-07 is rules not when a mask is written, but when a queue that
     /// the host gains by it is taken from the driver.
-    pub fn judge_what_is_taken(&mut self) {
-        self.judged = Judged::Taken;
+    pub fn check_when_taken(&mut self) {
+        self.rules = Rules::Taken;
     }
 
     /// The device of a queue, if the bus has it.
@@ -233,7 +233,7 @@ impl ApBus {
         }
         let before = *ap_perms;
         *ap_perms.mask(dimension) = new;
-        if self.judged == Judged::Written {
+        if self.rules == Rules::Written {
             self.check_inv_07(&before, &ap_perms);
         }
         match self.reprobe {
@@ -325,7 +325,7 @@ impl ApBus {
     /// `ap_device_remove`, with the device lock held.
     fn ap_device_remove(&self, driver: &impl ApDriver, queue: &QueueDevice) {
         if queue.driver() == Some(Driver::VfioAp) {
-            if self.judged == Judged::Taken {
+            if self.rules == Rules::Taken {
                 self.check_not_assigned(queue.apqn);
             }
             driver.remove(queue.apqn);

@@ -1,7 +1,7 @@
 //! The AP bus of s390.
 //!
 //! An *AP adapter* (a crypto card) has *domains*; an adapter number (APID) and a domain number
-//! (APQI) name one hardware queue, its *APQN*. The bus keeps two masks, one of adapters and one
+//! (APQI) name one computer queue, its *APQN*. The bus keeps two masks, one of adapters and one
 //! of domains: a queue whose bits are set in both is *reserved* for the host's own drivers, any
 //! other may be bound to vfio_ap.
 

@@ -1,10 +1,10 @@
 //! What the device can reach.
 
-use selvedge_core::sync::Hardware;
+use selvedge_core::sync;
 
 use crate::iova::Pfn;
 
-/// The translation tables and the cache of translations, with the machine as unhelpful as it may
+/// The translation tables and the cache of translations, with the hardware as unhelpful as it may
 /// be: it caches what is mapped as soon as it is, again after each flush, and keeps what it has
 /// cached until a flush takes it.
 ///
@@ -15,7 +15,7 @@ use crate::iova::Pfn;
 /// Pages have numbers below 64. The table that translates a page has the page's number.
 #[derive(Debug)]
 pub struct Iotlb {
-    state: Hardware<State>,
+    state: sync::Hardware<State>,
 }
 
 /// A flush that runs.
@@ -45,7 +45,7 @@ impl Iotlb {
     /// A device that can reach these pages.
     pub fn new(mapped: impl IntoIterator<Item = Pfn>) -> Self {
         let mapped = mapped.into_iter().map(bit).fold(0, |mask, bit| mask | bit);
-        Self { state: Hardware::new("IOTLB", State { mapped, ..State::default() }) }
+        Self { state: sync::Hardware::new("IOTLB", State { mapped, ..State::default() }) }
     }
 
     /// The page's translation becomes valid.

@@ -1,12 +1,12 @@
 //! DMA addresses under locks: who may hand out an address again, and when.
 //!
-//! The machine caches translations, so a page that was unmapped can be reached at its old address
+//! The hardware caches translations, so a page that was unmapped can be reached at its old address
 //! until the cache is flushed. A scheme that puts the flush off has to know, of each address, that
 //! a flush which *began* after it was unmapped has *ended*; and it has to know without asking, from
 //! counters, bits or lists that change hands, while other CPUs flush too.
 //!
 //! The schemes themselves are data ([`crate::iova`]); here they stand behind the locks that Linux
-//! has around them, and flush a machine that flushes no more than it must ([`Iotlb`]).
+//! has around them, and flush a hardware that flushes no more than it must ([`Iotlb`]).
 //!
 //! - [`flush_queue`]: Linux's flush queue, `drivers/iommu/dma-iommu.c`.
 //! - [`pci_dma`]: the s390 bitmap with lazily unmapped bits, `arch/s390/pci/pci_dma.c`.

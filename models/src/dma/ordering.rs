@@ -43,7 +43,7 @@ pub struct Litmus {
     order: Order,
     /// Whether the page's translation is valid.
     pte: WeakAtomic,
-    /// Whether the machine has a translation of the page in its cache.
+    /// Whether the hardware has a translation of the page in its cache.
     cached: WeakAtomic,
     /// `fq_flush_start_cnt`.
     start_cnt: WeakAtomic,

@@ -5,7 +5,7 @@
 use selvedge_core::function;
 
 use super::domain::Dom;
-use super::machine::judge;
+use super::hardware::rule_broken;
 use super::world::World;
 
 /// `pci_perf_show` with `zpci_get_iommu_ctrs`. Locks: none; since v6.13 `dom_lock`.
@@ -21,7 +21,11 @@ pub fn pci_perf_show(w: &World, zdev: usize, spares_identity: bool) {
     match device.s390_domain.read() {
         Some(Dom::Paging(domain)) => _ = w.domain(domain),
         Some(Dom::Identity) if !spares_identity => {
-            judge(&w.machine, "CONTAINER-OF", "the identity domain is no struct s390_domain");
+            rule_broken(
+                &w.hardware,
+                "CONTAINER-OF",
+                "the identity domain is no struct s390_domain",
+            );
         }
         Some(Dom::Identity | Dom::Blocking) | None => {}
     }

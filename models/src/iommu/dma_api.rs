@@ -11,7 +11,7 @@
 
 use selvedge_core::{function, might_sleep};
 
-use super::machine::{Cc, judge};
+use super::hardware::{Cc, rule_broken};
 use super::world::World;
 use crate::Errno;
 
@@ -28,21 +28,21 @@ pub fn zpci_dma_init_device(w: &World, zdev: usize) -> Result<(), Errno> {
     let _function = function("zpci_dma_init_device");
     let device = w.held(zdev);
     if device.s390_domain.read().is_some() {
-        judge(&w.machine, "I-7a", "zpci_dma_init_device warns: a domain is attached");
+        rule_broken(&w.hardware, "I-7a", "zpci_dma_init_device warns: a domain is attached");
     }
-    device.set_dma_table(Some(w.machine.dma_alloc_cpu_table()));
+    device.set_dma_table(Some(w.hardware.dma_alloc_cpu_table()));
     might_sleep("vzalloc");
     if device.bitmaps.swap(1) != 0 {
-        judge(&w.machine, "I-7b", "zpci_dma_init_device twice: bitmaps are lost");
+        rule_broken(&w.hardware, "I-7b", "zpci_dma_init_device twice: bitmaps are lost");
     }
     // What is registered is what the field says now.
-    let registered = device.dma_table().map(|table| w.machine.zpci_register_ioat(zdev, table));
+    let registered = device.dma_table().map(|table| w.hardware.zpci_register_ioat(zdev, table));
     if registered == Some(Cc::Ok) {
         return Ok(());
     }
     device.bitmaps.store(0);
     if let Some(table) = device.dma_table() {
-        w.machine.dma_cleanup_tables(table, false);
+        w.hardware.dma_cleanup_tables(table, false);
     }
     device.set_dma_table(None);
     Err(Errno::Eio)
@@ -62,14 +62,14 @@ pub fn zpci_dma_exit_device(w: &World, zdev: usize) -> Result<(), Errno> {
     let _function = function("zpci_dma_exit_device");
     let device = w.held(zdev);
     if device.s390_domain.read().is_some() {
-        judge(&w.machine, "I-7c", "zpci_dma_exit_device warns: a domain is attached");
+        rule_broken(&w.hardware, "I-7c", "zpci_dma_exit_device warns: a domain is attached");
     }
-    match w.machine.zpci_unregister_ioat(zdev) {
+    match w.hardware.zpci_unregister_ioat(zdev) {
         Cc::Ok | Cc::InvalidHandle => {}
         _ => return Err(Errno::Eio),
     }
     if let Some(table) = device.dma_table() {
-        w.machine.dma_cleanup_tables(table, false);
+        w.hardware.dma_cleanup_tables(table, false);
     }
     device.set_dma_table(None);
     might_sleep("vfree");

@@ -24,7 +24,7 @@ pub fn zpci_deconfigure_device(w: &Arc<World>, zdev: usize) {
     if w.kernel.has_dma_api() && device.dma_table().is_some() {
         _ = zpci_dma_exit_device(w, zdev);
     }
-    w.machine.disable(zdev);
+    w.hardware.disable(zdev);
     drop(state);
     zpci_release_device(w, zdev);
 }

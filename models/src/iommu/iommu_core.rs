@@ -14,8 +14,8 @@ use selvedge_core::function;
 
 use super::domain::Dom;
 use super::group::Members;
+use super::hardware::rule_broken;
 use super::kernel::{Driver, Release};
-use super::machine::judge;
 use super::world::World;
 use crate::Errno;
 
@@ -54,7 +54,7 @@ fn set_core_domain(w: &Arc<World>, zdev: usize, members: &Members) {
         false => w.kernel.default_domain(zdev),
     };
     if set_domain(w, zdev, members, new).is_err() {
-        judge(&w.machine, "WARN", "the driver fails to attach what cannot fail");
+        rule_broken(&w.hardware, "WARN", "the driver fails to attach what cannot fail");
         if w.kernel.driver >= Driver::K3 {
             // Since v6.5 it is the group's domain all the same.
             w.held(zdev).group.domain.write(new);
@@ -65,14 +65,14 @@ fn set_core_domain(w: &Arc<World>, zdev: usize, members: &Members) {
 
 /// I-2: the group's domain is the device's, before the mutex is given back.
 fn check_domain(w: &World, zdev: usize, members: &Members) {
-    if !w.machine.judges("I-2") || !members.device {
+    if !w.hardware.checks("I-2") || !members.device {
         return;
     }
     let device = w.held(zdev);
     let differ = device.group.domain.read() != device.s390_domain.read();
     // Asked last: whoever has not begun by now has not changed either.
-    if differ && !w.machine.is_released(zdev) {
-        judge(&w.machine, "I-2", "the group has another domain than its device");
+    if differ && !w.hardware.is_released(zdev) {
+        rule_broken(&w.hardware, "I-2", "the group has another domain than its device");
     }
 }
 
@@ -139,11 +139,11 @@ pub fn iommu_group_release_dma_owner(w: &Arc<World>, zdev: usize) {
 pub fn iommu_release_device(w: &Arc<World>, zdev: usize) {
     let _function = function("iommu_release_device");
     let group = &w.held(zdev).group;
-    w.machine.release_begins(zdev);
+    w.hardware.release_begins(zdev);
     match w.kernel.release {
         Release::Unlocked => {
             w.kernel.release_device(w, zdev);
-            w.machine.release_ends(zdev);
+            w.hardware.release_ends(zdev);
             group.mutex.lock().device = false;
         }
         Release::Locked => {
@@ -151,7 +151,7 @@ pub fn iommu_release_device(w: &Arc<World>, zdev: usize) {
             members.device = false;
             w.kernel.release_device(w, zdev);
             group.domain.write(None);
-            w.machine.release_ends(zdev);
+            w.hardware.release_ends(zdev);
         }
     }
 }

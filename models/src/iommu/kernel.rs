@@ -1,7 +1,7 @@
 //! Which kernel it is: the driver's version, and what the core and VFIO do around it.
 
 use super::domain::Dom;
-use super::machine::Cc;
+use super::hardware::Cc;
 
 /// A version of `drivers/iommu/s390-iommu.c`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -21,7 +21,7 @@ pub enum Driver {
     /// v6.17, commit 9ffaf5229055.
     K5,
     /// Posted by nobody: what else K5 needs.
-    Mended,
+    Proposed,
 }
 
 /// A revision of the patch that was not merged, or what was said about it.
@@ -94,7 +94,7 @@ impl Kernel {
 
     /// Whether `dom_lock` is a spinlock.
     pub fn dom_lock_spins(&self) -> bool {
-        self.driver < Driver::Mended
+        self.driver < Driver::Proposed
     }
 
     /// The domain of a group that nobody has claimed.

@@ -9,9 +9,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use selvedge_core::sync::Hardware;
+use selvedge_core::sync;
 
-use super::machine::{Machine, judge};
+use super::hardware::{Hardware, rule_broken};
 
 /// Where `next` can lead.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -26,13 +26,13 @@ pub enum Place {
 /// domain's `list_lock`.
 #[derive(Debug)]
 pub struct Lists {
-    links: Hardware<Links>,
+    links: sync::Hardware<Links>,
 }
 
 #[derive(PartialEq, Eq, Hash, Debug, Default)]
 struct Links {
     next: BTreeMap<Place, Place>,
-    /// The devices that are on a list, for whoever judges.
+    /// The devices that are on a list, for the rules.
     listed: BTreeSet<usize>,
 }
 
@@ -40,7 +40,7 @@ impl Lists {
     /// An empty list for each of this many domains.
     pub fn new(domains: u8) -> Self {
         let next = (0..domains).map(|d| (Place::Head(d), Place::Head(d))).collect();
-        Self { links: Hardware::new("iommu_list", Links { next, ..Links::default() }) }
+        Self { links: sync::Hardware::new("iommu_list", Links { next, ..Links::default() }) }
     }
 
     /// `list_del_rcu`: the node still leads to where it led.
@@ -49,7 +49,7 @@ impl Lists {
     ///
     /// I-3 if the device is on no list.
     #[track_caller]
-    pub fn list_del_rcu(&self, machine: &Machine, zdev: usize) {
+    pub fn list_del_rcu(&self, hardware: &Hardware, zdev: usize) {
         let was_on = self.links.execute("list_del_rcu", |links| {
             let node = Place::Node(zdev);
             let after = links.next.get(&node).copied();
@@ -60,7 +60,7 @@ impl Lists {
             links.listed.remove(&zdev)
         });
         if !was_on {
-            judge(machine, "I-3", "list_del_rcu of a device that is on no list");
+            rule_broken(hardware, "I-3", "list_del_rcu of a device that is on no list");
         }
     }
 

@@ -15,21 +15,21 @@
 //! | [`k2`](versions::k2) | v6.2 to v6.6 | attaching detaches first; lists under RCU; flushing apart |
 //! | [`k3`](versions::k3) | v6.7 to v6.12 | no DMA API of its own: there is a default domain |
 //! | [`k4`](versions::k4) | v6.13 and later | a blocking domain that cannot fail |
-//! | [`mended`](versions::mended) | posted by nobody | what is left |
+//! | [`proposed`](versions::proposed) | posted by nobody | what is left |
 //!
 //! Around them are the core ([`iommu_core`]), VFIO ([`vfio`]) and hot plug ([`hotplug`]), each as the
-//! [`kernel`] of the scenario has them; [`machine`] is the hardware, and judges.
+//! [`kernel`] of the scenario has them; [`hardware`] is the hardware, with the rules that it must not see broken.
 
 pub mod cookie;
 pub mod counters;
 pub mod dma_api;
 pub mod domain;
 pub mod group;
+pub mod hardware;
 pub mod hotplug;
 pub mod iommu_core;
 pub mod kernel;
 pub mod lists;
-pub mod machine;
 pub mod ops;
 pub(crate) mod scenarios;
 pub mod versions;

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use super::dma_api;
 use super::domain::{A, Dom};
+use super::hardware::{Rules, Table};
 use super::kernel::{Driver, Kernel};
-use super::machine::{Judged, Table};
-use super::versions::{k0, k1, k1p, k2, k3, k4, mended};
+use super::versions::{k0, k1, k1p, k2, k3, k4, proposed};
 use super::world::World;
 use crate::Errno;
 
 impl World {
-    /// A machine with a function for each of these apertures, all probed: in the mode of the DMA
+    /// Hardware with a function for each of these apertures, all probed: in the mode of the DMA
     /// API up to v6.6, and attached to the default domain since.
-    pub fn new(kernel: Kernel, apertures: &[u8], judged: Judged) -> Arc<Self> {
-        let world = Self::unprobed(kernel, apertures, judged);
+    pub fn new(kernel: Kernel, apertures: &[u8], rules: Rules) -> Arc<Self> {
+        let world = Self::unprobed(kernel, apertures, rules);
         (0..apertures.len()).for_each(|zdev| kernel.probe(&world, zdev));
         world
     }
@@ -24,11 +24,11 @@ impl Kernel {
     /// A function appears: `zpci_bus_prepare_device`, `probe_device`, and the default domain.
     pub fn probe(&self, w: &Arc<World>, zdev: usize) {
         if self.has_dma_api() {
-            dma_api::zpci_dma_init_device(w, zdev).expect("the machine has just been made");
+            dma_api::zpci_dma_init_device(w, zdev).expect("the hardware has just been made");
         }
         self.probe_device(w, zdev);
         if let Some(domain) = self.default_domain(zdev) {
-            self.attach_dev(w, domain, zdev).expect("the machine has just been made");
+            self.attach_dev(w, domain, zdev).expect("the hardware has just been made");
             w.held(zdev).group.domain.write(Some(domain));
         }
     }
@@ -38,7 +38,7 @@ impl Kernel {
         match self.driver {
             Driver::K0 | Driver::K1 | Driver::K2 | Driver::K3 => {}
             Driver::K1p(_) => k1p::probe_device(w, zdev),
-            Driver::K4 | Driver::K5 | Driver::Mended => k4::probe_device(w, zdev),
+            Driver::K4 | Driver::K5 | Driver::Proposed => k4::probe_device(w, zdev),
         }
     }
 
@@ -62,7 +62,7 @@ impl Kernel {
             Driver::K2 => k2::attach_dev(w, number, zdev),
             Driver::K3 => k3::attach_dev(w, number, zdev),
             Driver::K4 | Driver::K5 => k4::attach_dev(w, number, zdev),
-            Driver::Mended => mended::attach_dev(w, number, zdev),
+            Driver::Proposed => proposed::attach_dev(w, number, zdev),
         }
     }
 
@@ -84,13 +84,13 @@ impl Kernel {
             Driver::K1p(revision) => k1p::release_device(w, revision, zdev),
             Driver::K2 => k2::release_device(w, zdev),
             Driver::K3 => k3::release_device(w, zdev),
-            Driver::K4 | Driver::K5 | Driver::Mended => self.attach_blocking(w, zdev),
+            Driver::K4 | Driver::K5 | Driver::Proposed => self.attach_blocking(w, zdev),
         }
     }
 
     fn attach_blocking(&self, w: &World, zdev: usize) {
         match self.driver {
-            Driver::Mended => mended::blocking_attach_dev(w, zdev),
+            Driver::Proposed => proposed::blocking_attach_dev(w, zdev),
             _ => k4::blocking_attach_dev(w, zdev),
         }
     }
@@ -121,6 +121,6 @@ impl Kernel {
             true => k2::unmap_page(w, number, page, k2::Errors::Ignore),
             false => k0::unmap(w, number, page),
         }
-        w.machine.hands_out_again(Table::Domain(number), page);
+        w.hardware.hands_out_again(Table::Domain(number), page);
     }
 }

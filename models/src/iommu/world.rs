@@ -6,9 +6,9 @@ use selvedge_core::sync::{Atomic, Mutex, MutexGuard, Rcu, SpinGuard, SpinLock, T
 
 use super::domain::{DOMAINS, Dom, DomainField};
 use super::group::Group;
+use super::hardware::{Hardware, Rules, Table, rule_broken};
 use super::kernel::Kernel;
 use super::lists::Lists;
-use super::machine::{Judged, Machine, Table, judge};
 
 /// `struct s390_domain`.
 #[derive(Debug)]
@@ -165,13 +165,13 @@ impl Zdev {
     }
 }
 
-/// The machine, its functions, and the domains.
+/// The hardware, its functions, and the domains.
 #[derive(Debug)]
 pub struct World {
     /// Who drives it.
     pub kernel: Kernel,
-    /// The machine.
-    pub machine: Machine,
+    /// The hardware.
+    pub hardware: Hardware,
     zdevs: Vec<Zdev>,
     domains: Vec<Domain>,
     /// The devices of each domain, since v6.2.
@@ -182,10 +182,10 @@ pub struct World {
 
 impl World {
     /// As [`new`](Self::new), with functions that are not probed.
-    pub fn unprobed(kernel: Kernel, apertures: &[u8], judged: Judged) -> Arc<Self> {
+    pub fn unprobed(kernel: Kernel, apertures: &[u8], rules: Rules) -> Arc<Self> {
         Arc::new(Self {
             kernel,
-            machine: Machine::new(apertures.len(), DOMAINS, judged),
+            hardware: Hardware::new(apertures.len(), DOMAINS, rules),
             zdevs: apertures.iter().map(|aperture| Zdev::new(*aperture, &kernel)).collect(),
             domains: (0..DOMAINS).map(Domain::new).collect(),
             lists: Lists::new(DOMAINS),
@@ -249,8 +249,8 @@ impl World {
         };
         let tables: Vec<Table> = freed.iter().filter_map(table).collect();
         let used: Vec<Table> = self.zdevs.iter().filter_map(Zdev::dma_table).collect();
-        if let Some(table) = self.machine.leaked_table(&used, &tables) {
-            judge(&self.machine, "I-7d", format!("{table:?} is left behind"));
+        if let Some(table) = self.hardware.leaked_table(&used, &tables) {
+            rule_broken(&self.hardware, "I-7d", format!("{table:?} is left behind"));
         }
         for (number, domain) in self.domains.iter().enumerate() {
             if !freed.contains(&Dom::Paging(number as u8)) {
@@ -272,7 +272,11 @@ impl World {
             if !freed.contains(&Dom::Paging(number as u8))
                 && devices.nodes.iter().any(|z| other(&z))
             {
-                judge(&self.machine, "APERTURE", format!("domain {number} has two apertures"));
+                rule_broken(
+                    &self.hardware,
+                    "APERTURE",
+                    format!("domain {number} has two apertures"),
+                );
             }
         }
     }
@@ -286,23 +290,27 @@ impl World {
             Some(Dom::Blocking) => None,
             None => table,
         };
-        let released = self.machine.is_released(zdev);
-        let registered = self.machine.registered(zdev);
+        let released = self.hardware.is_released(zdev);
+        let registered = self.hardware.registered(zdev);
         let said = registered.filter(|table| *table != Table::Identity);
         let differ = registered != believed || said != table;
-        if differ && !released && !self.machine.is_absent(zdev) {
+        if differ && !released && !self.hardware.is_absent(zdev) {
             let message =
                 format!("{registered:?} is registered, {believed:?} attached, {table:?} noted");
-            judge(&self.machine, "I-1", message);
+            rule_broken(&self.hardware, "I-1", message);
         }
         for number in (0..DOMAINS).filter(|number| !freed.contains(&Dom::Paging(*number))) {
             let listed = self.listed(zdev, number);
             if listed > 0 && released {
-                judge(&self.machine, "I-5", format!("domain {number} has a device that is gone"));
+                rule_broken(
+                    &self.hardware,
+                    "I-5",
+                    format!("domain {number} has a device that is gone"),
+                );
             }
             if !released && listed != usize::from(domain == Some(Dom::Paging(number))) {
-                judge(
-                    &self.machine,
+                rule_broken(
+                    &self.hardware,
                     "I-3",
                     format!("device {zdev} and the list of {number} differ"),
                 );
@@ -310,7 +318,7 @@ impl World {
         }
         let bitmaps = device.bitmaps.load();
         if bitmaps != u64::from(matches!(table, Some(Table::DmaApi(_)))) {
-            judge(&self.machine, "I-7b", format!("{bitmaps} pairs of bitmaps"));
+            rule_broken(&self.hardware, "I-7b", format!("{bitmaps} pairs of bitmaps"));
         }
     }
 }

@@ -39,11 +39,11 @@ impl ApDriver for World {
     /// the queue.
     fn remove(&self, apqn: Apqn) {
         (self.remove_queue)(self, apqn);
-        self.machine.zapq(apqn);
+        self.hardware.zapq(apqn);
     }
 
     fn zcrypt_probe(&self, apqn: Apqn) {
-        self.machine.check_no_guest_has(apqn);
+        self.hardware.check_no_guest_has(apqn);
     }
 }
 
@@ -67,9 +67,9 @@ impl World {
         };
         for apqn in self.bus.apqns() {
             if concerns(&lost, apqn) {
-                self.machine.happens(apqn, ApQueue::leaves);
+                self.hardware.happens(apqn, ApQueue::leaves);
             } else if concerns(&gained, apqn) {
-                self.machine.happens(apqn, |queue| queue.config = Config::Configured);
+                self.hardware.happens(apqn, |queue| queue.config = Config::Configured);
             }
         }
         vfio_ap_on_cfg_changed(self, new, old);

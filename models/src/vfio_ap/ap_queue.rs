@@ -1,4 +1,4 @@
-//! One AP queue, as the machine sees it.
+//! One AP queue, as the hardware sees it.
 //!
 //! A queue is reset by PQAP(ZAPQ), asked by PQAP(TAPQ), and told whether to interrupt by
 //! PQAP(AQIC). A reset takes a while: ZAPQ starts it and the queue answers everything with
@@ -110,7 +110,7 @@ pub enum Config {
     Deconfigured,
     /// Failed.
     Checkstopped,
-    /// Not part of the machine's configuration.
+    /// Not part of the hardware's configuration.
     Absent,
 }
 
@@ -237,7 +237,7 @@ impl ApQueue {
         self.association = Association::Settled;
     }
 
-    /// Its adapter leaves the machine's configuration: nothing is in it any more, and it does not
+    /// Its adapter leaves the hardware's configuration: nothing is in it any more, and it does not
     /// interrupt.
     pub fn leaves(&mut self) {
         self.config = Config::Absent;

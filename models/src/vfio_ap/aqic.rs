@@ -44,34 +44,34 @@ pub fn vfio_ap_irq_enable(
     if w.has(Commit::DynamicConfiguration) && irq.nib == Irq::NO_PAGE {
         return ResponseCode::InvalidAddress;
     }
-    if !w.iommu.vfio_pin_pages(&w.machine, irq) {
+    if !w.iommu.vfio_pin_pages(&w.hardware, irq) {
         return ResponseCode::InvalidAddress;
     }
-    if w.has(Commit::NibShared) && !w.machine.is_shared(irq) {
-        w.iommu.vfio_unpin_pages(&w.machine, irq);
+    if w.has(Commit::NibShared) && !w.hardware.is_shared(irq) {
+        w.iommu.vfio_unpin_pages(&w.hardware, irq);
         return ResponseCode::InvalidAddress;
     }
-    let registered = w.machine.gisc_register(irq);
+    let registered = w.hardware.gisc_register(irq);
     // Up to v5.17 nobody looks, and the error code is taken for the subclass (B34).
     if !registered && w.has(Commit::DynamicConfiguration) {
         if w.has(Commit::GiscFailureUndone) {
-            w.iommu.vfio_unpin_pages(&w.machine, irq);
+            w.iommu.vfio_unpin_pages(&w.hardware, irq);
             return ResponseCode::InvalidAddress;
         }
         // No answer that PQAP(AQIC) may give, and the page stays pinned (B34).
         return ResponseCode::InvalidGisa;
     }
-    let status = w.machine.aqic(apqn, Some(irq));
+    let status = w.hardware.aqic(apqn, Some(irq));
     match status.code {
         ResponseCode::Normal => {
             vfio_ap_free_aqic_resources(w, mdevs, apqn, without_guest);
             let queue = mdevs.queues.get_mut(&apqn).expect("it was looked up");
             queue.saved = Some(irq);
         }
-        // Mended, which nobody has posted: what there was before stays as it is.
+        // Proposed, which nobody has posted: what there was before stays as it is.
         code if code == ResponseCode::OtherwiseChanged || w.has(Commit::EnableUndone) => {
-            w.iommu.vfio_unpin_pages(&w.machine, irq);
-            w.machine.gisc_unregister(irq);
+            w.iommu.vfio_unpin_pages(&w.hardware, irq);
+            w.hardware.gisc_unregister(irq);
         }
         _ => {
             vfio_ap_irq_disable(w, mdevs, apqn, without_guest);
@@ -92,12 +92,12 @@ pub fn vfio_ap_irq_disable(
     without_guest: WithoutGuest,
 ) -> ResponseCode {
     let _function = function("vfio_ap_irq_disable");
-    let mut status = w.machine.aqic(apqn, None);
+    let mut status = w.hardware.aqic(apqn, None);
     for _ in 0..RETRIES {
         if !matches!(status.code, ResponseCode::ResetInProgress | ResponseCode::Busy) {
             break;
         }
-        status = w.machine.aqic(apqn, None);
+        status = w.hardware.aqic(apqn, None);
     }
     vfio_ap_free_aqic_resources(w, mdevs, apqn, without_guest);
     // Up to v5.19 a queue knows its device only while it interrupts.
@@ -124,8 +124,8 @@ pub fn vfio_ap_free_aqic_resources(
         not_null(kvm, "matrix_mdev->kvm");
     }
     if kvm.is_some() {
-        w.machine.gisc_unregister(irq);
+        w.hardware.gisc_unregister(irq);
     }
-    w.iommu.vfio_unpin_pages(&w.machine, irq);
+    w.iommu.vfio_unpin_pages(&w.hardware, irq);
     queue.saved = None;
 }

@@ -101,7 +101,7 @@ pub fn check(w: &World) {
     let mdevs = w.matrix_dev.lock.lock();
     let guest_of = |mdev: usize| {
         let kvm = w.matrix_dev.mdev(mdev).kvm(&w.kvms)?;
-        guest(&guests, &mdevs, mdev, w.machine.masks(kvm.vm))
+        guest(&guests, &mdevs, mdev, w.hardware.masks(kvm.vm))
     };
     let listed = mdevs.mdevs.iter().enumerate().filter(|(_, m)| m.listed);
     let broken = shadows(&guests, &mdevs)

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use selvedge_core::function;
 use selvedge_core::sync::{Atomic, Kref, Mutex, MutexGuard, RwSem, Srcu, SrcuReader, Tracked};
 
-use super::machine::Machine;
+use super::hardware::Hardware;
 use crate::ap::ApConfig;
 
 /// `struct kvm`: a guest.
@@ -118,14 +118,14 @@ impl Kvm {
     /// domains. The caller holds `kvm->lock`. `kvm_s390_vcpu_block_all` keeps the vCPUs out of SIE
     /// meanwhile; it does not take their mutexes, so a vCPU in an intercept does not hold it up.
     #[track_caller]
-    pub fn crypto_set_masks(&self, machine: &Machine, config: ApConfig) {
-        machine.set_apcb(self.vm, config);
+    pub fn crypto_set_masks(&self, hardware: &Hardware, config: ApConfig) {
+        hardware.set_apcb(self.vm, config);
     }
 
     /// `kvm_arch_crypto_clear_masks` since v5.15. The caller holds `kvm->lock`.
     #[track_caller]
-    pub fn crypto_clear_masks(&self, machine: &Machine) {
-        machine.set_apcb(self.vm, ApConfig::default());
+    pub fn crypto_clear_masks(&self, hardware: &Hardware) {
+        hardware.set_apcb(self.vm, ApConfig::default());
     }
 
     /// `KVM_S390_PV_COMMAND`: makes the guest a protected one. Since v5.7.

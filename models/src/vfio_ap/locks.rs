@@ -139,7 +139,7 @@ impl<'a> UpdateLocks<'a> {
         let attached = self.attached.zip(self.kvm.as_ref());
         let broken = invariants::shadows(&self.guests, &self.mdevs).or_else(|| {
             let (mdev, (kvm, _)) = attached?;
-            let masks = self.w.machine.masks(kvm.vm);
+            let masks = self.w.hardware.masks(kvm.vm);
             invariants::guest(&self.guests, &self.mdevs, mdev, masks)
         });
         if let Some((id, message)) = broken {
@@ -153,7 +153,7 @@ impl<'a> UpdateLocks<'a> {
         let _function = function("vfio_ap_mdev_update_guest_apcb");
         if let Some((kvm, _)) = &self.kvm {
             let m = &self.mdevs.mdevs[mdev];
-            kvm.crypto_set_masks(&self.w.machine, m.shadow_apcb);
+            kvm.crypto_set_masks(&self.w.hardware, m.shadow_apcb);
         }
     }
 

@@ -20,7 +20,7 @@
 //! What else could have been done is in [`alternatives`].
 //!
 //! [`world`] has what the threads share and [`Version`](world::Version), the functions in which
-//! the versions differ; [`machine`] is the hardware, and judges it.
+//! the versions differ; [`hardware`] is the hardware, with the rules that it must not see broken it.
 
 pub mod alternatives;
 pub mod ap_config;
@@ -34,10 +34,10 @@ pub mod filter;
 pub mod find_queue;
 pub mod group_lock;
 pub mod guests;
+pub mod hardware;
 pub mod invariants;
 pub mod kvm;
 pub mod locks;
-pub mod machine;
 pub mod matrix_dev;
 pub mod mdev_list;
 pub mod mdev_probe;

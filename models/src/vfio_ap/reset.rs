@@ -6,7 +6,7 @@
 //! to give the interrupts' page and subclass back at the end, are what the versions differ in.
 //!
 //! [`Protocol::next`] is pure and total: it says for every state and every answer what comes next.
-//! [`vfio_ap_mdev_reset_queue`] runs it against the machine, with the driver's mutex held.
+//! [`vfio_ap_mdev_reset_queue`] runs it against the hardware, with the driver's mutex held.
 //!
 //! Source: `vfio_ap_mdev_reset_queue` in `drivers/s390/crypto/vfio_ap_ops.c`; the commits are at
 //! each [`Protocol`].
@@ -119,7 +119,7 @@ impl Protocol {
             State::Zapq { retries } => self.after_zapq(retries, status),
             State::Tapq { polls, ours } => self.after_tapq(polls, ours, status),
             State::Verify { reset_rc } => after_tapq_of_work(reset_rc, status.code),
-            // Whatever it has answered, the work looks again before it judges.
+            // Whatever it has answered, the work looks again before it decides.
             State::ZapqAgain => State::Verify { reset_rc: status.code },
             State::Done(_) => state,
         }
@@ -229,9 +229,9 @@ pub fn vfio_ap_mdev_reset_queue(
     let mut state = protocol.begin();
     let outcome = loop {
         let status = match state {
-            State::Zapq { .. } | State::ZapqAgain => w.machine.zapq(apqn),
-            State::Tapq { .. } => w.machine.tapq(apqn),
-            State::Verify { .. } => w.machine.wait_for_reset(apqn),
+            State::Zapq { .. } | State::ZapqAgain => w.hardware.zapq(apqn),
+            State::Tapq { .. } => w.hardware.tapq(apqn),
+            State::Verify { .. } => w.hardware.wait_for_reset(apqn),
             State::Done(outcome) => break outcome,
         };
         state = protocol.next(state, status);

@@ -15,8 +15,8 @@ use selvedge_core::thread::{JoinHandle, spawn};
 use selvedge_core::{function, invariant_broken};
 
 use super::ap_queue::{Irq, ResponseCode};
+use super::hardware::Hardware;
 use super::locks::UpdateLocks;
-use super::machine::Machine;
 use super::matrix_dev::Mdevs;
 use super::reset::{Outcome, Protocol, State, vfio_ap_mdev_reset_queue};
 use super::type1::Type1;
@@ -44,7 +44,7 @@ impl fmt::Debug for Mutation {
 
 /// A reset that is to be verified: what the work item is given.
 struct Reset {
-    machine: Arc<Machine>,
+    hardware: Arc<Hardware>,
     iommu: Arc<Type1>,
     apqn: Apqn,
     /// What the queue's interrupts needed.
@@ -67,7 +67,7 @@ impl Reset {
                 }
                 return outcome;
             }
-            self.machine.wait_for_reset(self.apqn);
+            self.hardware.wait_for_reset(self.apqn);
         }
     }
 
@@ -75,8 +75,8 @@ impl Reset {
     fn look(&mut self) -> Option<Outcome> {
         loop {
             let status = match self.state {
-                State::Zapq { .. } | State::ZapqAgain => self.machine.zapq(self.apqn),
-                State::Tapq { .. } | State::Verify { .. } => self.machine.tapq(self.apqn),
+                State::Zapq { .. } | State::ZapqAgain => self.hardware.zapq(self.apqn),
+                State::Tapq { .. } | State::Verify { .. } => self.hardware.tapq(self.apqn),
                 State::Done(outcome) => {
                     self.finish(outcome);
                     return Some(outcome);
@@ -92,8 +92,8 @@ impl Reset {
 
     fn finish(&self, outcome: Outcome) {
         if let Some(irq) = self.saved.filter(|_| outcome.frees) {
-            self.machine.gisc_unregister(irq);
-            self.iommu.vfio_unpin_pages(&self.machine, irq);
+            self.hardware.gisc_unregister(irq);
+            self.iommu.vfio_unpin_pages(&self.hardware, irq);
         }
     }
 }
@@ -110,9 +110,9 @@ enum Work {
 fn begin_reset(w: &World, mdevs: &Mdevs, apqn: Apqn) -> Option<Work> {
     let _function = function("vfio_ap_mdev_reset_queue");
     let saved = mdevs.queues.get(&apqn)?.saved;
-    let (machine, iommu) = (Arc::clone(&w.machine), Arc::clone(&w.iommu));
+    let (hardware, iommu) = (Arc::clone(&w.hardware), Arc::clone(&w.iommu));
     let mutation = w.own.of().cloned();
-    let mut reset = Reset { machine, iommu, apqn, saved, state: Protocol::V6_6.begin(), mutation };
+    let mut reset = Reset { hardware, iommu, apqn, saved, state: Protocol::V6_6.begin(), mutation };
     Some(match reset.look() {
         Some(outcome) => Work::Done(outcome),
         None => Work::Queued(spawn("reset_work", move || reset.verify())),

@@ -2,7 +2,7 @@
 
 use crate::ap::{ApConfig, ApMask, ApMatrix};
 
-/// What is assigned or unassigned. The machine has 256 of each, so none is out of range.
+/// What is assigned or unassigned. The hardware has 256 of each, so none is out of range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Resource {
     /// An adapter.

@@ -14,7 +14,7 @@ use selvedge_core::{function, invariant_broken};
 
 use super::ap_queue::Irq;
 use super::aqic::{WithoutGuest, vfio_ap_irq_disable};
-use super::machine::Machine;
+use super::hardware::Hardware;
 use super::world::World;
 use crate::ap::Apqn;
 use crate::vfio_ap::versions::commits::Commit;
@@ -35,15 +35,15 @@ impl Type1 {
     }
 
     /// `vfio_pin_pages`: whether it could. Locks: `iommu->lock`.
-    pub fn vfio_pin_pages(&self, machine: &Machine, irq: Irq) -> bool {
+    pub fn vfio_pin_pages(&self, hardware: &Hardware, irq: Irq) -> bool {
         let _iommu = self.lock.lock();
-        machine.pin(irq)
+        hardware.pin(irq)
     }
 
     /// `vfio_unpin_pages`. Locks: `iommu->lock`.
-    pub fn vfio_unpin_pages(&self, machine: &Machine, irq: Irq) {
+    pub fn vfio_unpin_pages(&self, hardware: &Hardware, irq: Irq) {
         let _iommu = self.lock.lock();
-        machine.unpin(irq);
+        hardware.unpin(irq);
     }
 
     /// `vfio_iommu_type1_register_device`, when another device of the container is opened.
@@ -74,7 +74,7 @@ pub enum DmaUnmap {
 const RETRIES: usize = 10;
 
 impl World {
-    /// [`Type1::register_device`]; mended, which nobody has posted, it takes one mutex after the
+    /// [`Type1::register_device`]; proposed, which nobody has posted, it takes one mutex after the
     /// other.
     pub fn register_device(&self) {
         if !self.has(Commit::DevicesLockedAlone) {
@@ -96,7 +96,7 @@ impl World {
         let _function = function("vfio_dma_do_unmap");
         let mut iommu = self.iommu.lock.lock();
         for _ in 0..=RETRIES {
-            if !self.machine.is_pinned(vm, pages.clone()) {
+            if !self.hardware.is_pinned(vm, pages.clone()) {
                 return;
             }
             if dma_unmap == DmaUnmap::Notifier {
@@ -127,8 +127,8 @@ impl World {
         let _function = function("vfio_ap_mdev_dma_unmap");
         let _iommu = self.iommu.lock.lock();
         let nib = pages.start;
-        if self.machine.is_pinned(vm, nib..nib + 1) {
-            self.machine.unpin(Irq { vm, nib, isc: 0 });
+        if self.hardware.is_pinned(vm, nib..nib + 1) {
+            self.hardware.unpin(Irq { vm, nib, isc: 0 });
         }
     }
 

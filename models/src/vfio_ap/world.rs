@@ -8,8 +8,8 @@ use std::sync::Arc;
 use selvedge_core::invariant_broken;
 
 use super::ap_queue::{ApQueue, Irq, ResponseCode};
+use super::hardware::Hardware;
 use super::kvm::Kvm;
-use super::machine::Machine;
 use super::matrix_dev::MatrixDev;
 use super::queue_device::{vfio_ap_queue_dev_probe, vfio_ap_queue_dev_remove};
 use super::reset::Protocol;
@@ -148,11 +148,11 @@ impl fmt::Debug for Own {
     }
 }
 
-/// The machine, the guests, and the driver.
+/// The hardware, the guests, and the driver.
 #[derive(Debug)]
 pub struct World {
-    /// The machine.
-    pub machine: Arc<Machine>,
+    /// The hardware.
+    pub hardware: Arc<Hardware>,
     /// The guests, 0 and up.
     pub kvms: Vec<Kvm>,
     /// The driver's device.
@@ -172,7 +172,7 @@ pub struct World {
 
 impl World {
     /// A world of `guests` guests with `vcpus` vCPUs each, and closed mediated devices with these
-    /// matrices. The machine has their queues, and all are bound to the driver.
+    /// matrices. The hardware has their queues, and all are bound to the driver.
     pub fn new<V: Version>(guests: u8, vcpus: usize, matrices: &[ApMatrix]) -> Self {
         let queues = matrices.iter().flat_map(ApMatrix::apqns);
         Self::with_queues::<V>(guests, vcpus, matrices, queues.map(ApQueue::new))
@@ -198,7 +198,7 @@ impl World {
             head: V::HEAD,
             probe_queue: V::probe_queue,
             remove_queue: V::remove_queue,
-            machine: Arc::new(Machine::new(queues)),
+            hardware: Arc::new(Hardware::new(queues)),
             kvms: (0..guests).map(|vm| Kvm::new(vm, vcpus)).collect(),
             iommu: Arc::new(Type1::new()),
         }
@@ -229,7 +229,7 @@ impl World {
     /// # Violations
     ///
     /// INV-02 if two mediated devices have the same queue, INV-02b if one guest has both; INV-04
-    /// and INV-05 if anything of a guest, or for it, is left in the machine; a leak if a reference
+    /// and INV-05 if anything of a guest, or for it, is left in the hardware; a leak if a reference
     /// to a guest or a mediated device is left.
     pub fn at_rest<V: Version>(&self) {
         let mdevs = self.matrix_dev.lock.lock();
@@ -252,6 +252,6 @@ impl World {
             _ = V::remove(self, mdev);
         }
         self.kvms.iter().for_each(|kvm| _ = kvm.put());
-        self.machine.check_at_rest();
+        self.hardware.check_at_rest();
     }
 }

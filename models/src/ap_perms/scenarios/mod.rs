@@ -168,12 +168,12 @@ fn apmask_assign<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<Worl
         .thread("assign_adapter_store", |w| _ = w.assign_adapter_store(1))
 }
 
-/// The same, judged when the queue is taken from the driver: the mask's writer has let go of
+/// The same, rules when the queue is taken from the driver: the mask's writer has let go of
 /// `ap_perms_mutex` by then.
 fn apmask_assign_reprobe<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
     let world = || {
         let mut world = World::<V>::new(true, &[QUEUE_1_4], matrix(&[]));
-        world.bus.judge_what_is_taken();
+        world.bus.check_when_taken();
         world
     };
     scenario(version, "apmask-assign-reprobe", source, world)

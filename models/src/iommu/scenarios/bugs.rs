@@ -9,15 +9,15 @@ use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 use crate::iommu::cookie::Cookie;
 use crate::iommu::counters::pci_perf_show;
 use crate::iommu::domain::{A, Dom};
+use crate::iommu::hardware::{Rules, Table, rule_broken};
 use crate::iommu::hotplug::zpci_deconfigure_device;
 use crate::iommu::iommu_core::{
     iommu_attach_group, iommu_detach_group, iommu_group_claim_dma_owner, iommu_release_device,
 };
 use crate::iommu::kernel::Kernel;
-use crate::iommu::machine::{Judged, Table, judge};
 use crate::iommu::scenarios::races::{
-    ALL, BUT_LISTS, Builder, MENDED, POSTED_V1, POSTED_V2, Shared, V5_18, V5_19, V6_2, V6_2_LOCKED,
-    V6_7, V6_13, V6_17, Wrong, attached, claim, detach, flush, fresh, unset, walk,
+    ALL, BUT_LISTS, Builder, POSTED_V1, POSTED_V2, PROPOSED, Shared, V5_18, V5_19, V6_2,
+    V6_2_LOCKED, V6_7, V6_13, V6_17, Wrong, attached, claim, detach, flush, fresh, unset, walk,
 };
 use crate::iommu::versions::k0;
 use crate::iommu::versions::k2::{Errors, unmap_page};
@@ -50,8 +50,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 }
 
 /// A function is attached to VFIO's domain.
-fn bug(name: &str, kernel: Kernel, judged: Judged) -> Builder {
-    bug_in(name, kernel, move || attached(kernel, judged))
+fn bug(name: &str, kernel: Kernel, rules: Rules) -> Builder {
+    bug_in(name, kernel, move || attached(kernel, rules))
 }
 
 fn bug_in(
@@ -62,7 +62,7 @@ fn bug_in(
     Scenario::builder(format!("iommu/bugs/{name}/{}", kernel.name), world).source(kernel.source)
 }
 
-const NO_RULE: Judged = |_| false;
+const NO_RULE: Rules = |_| false;
 
 /// B2: the node of a device that is gone is found by the next flush.
 fn stale_node() -> Vec<Scenario> {
@@ -83,8 +83,8 @@ fn stale_node() -> Vec<Scenario> {
 
 /// B3: a domain is freed that a device has. The core does not do so; nobody warned if it did.
 fn freed_with_a_device() -> Vec<Scenario> {
-    let new = |kernel, judged| {
-        bug("b03-freed-with-device", kernel, judged)
+    let new = |kernel, rules| {
+        bug("b03-freed-with-device", kernel, rules)
             .about("a domain is freed, and then detached")
             .thread("in turn", |w| {
                 w.kernel.domain_free(w, A);
@@ -104,7 +104,7 @@ fn restore() -> Vec<Scenario> {
     let new = |kernel| {
         let world = move || {
             let world = attached(kernel, |id| matches!(id, "I-4b" | "I-5" | "I-6"));
-            world.machine.refuse_once(0);
+            world.hardware.refuse_once(0);
             world
         };
         bug_in("b06-restore", kernel, world)
@@ -124,12 +124,12 @@ fn failed_attach() -> Vec<Scenario> {
     let new = |kernel: &Kernel| {
         let kernel = *kernel;
         // Up to v6.1 the domain before has the device too.
-        let judged = if kernel.lists_by_rcu() { ALL } else { BUT_LISTS };
-        bug_in("failed-attach", kernel, move || World::new(kernel, &[0], judged))
+        let rules = if kernel.lists_by_rcu() { ALL } else { BUT_LISTS };
+        bug_in("failed-attach", kernel, move || World::new(kernel, &[0], rules))
             .about("the table of VFIO's domain cannot be registered: is the device what it was?")
             .thread("VFIO_SET_IOMMU", |w| {
                 _ = iommu_group_claim_dma_owner(w, 0);
-                w.machine.refuse_once(0);
+                w.hardware.refuse_once(0);
                 assert!(iommu_attach_group(w, A, 0).is_err(), "it was refused");
             })
             .finally(|w| w.at_rest(&[], &[]))
@@ -140,15 +140,15 @@ fn failed_attach() -> Vec<Scenario> {
         bug_in("attached-again", kernel, move || fresh(kernel))
             .about("VFIO's domain cannot be attached, and then it can: the group is nobody's meanwhile")
             .thread("VFIO_SET_IOMMU", |w| {
-                w.machine.refuse_once(0);
+                w.hardware.refuse_once(0);
                 assert!(vfio_group_set_container(w, 0).is_err(), "it was refused");
                 assert!(vfio_group_set_container(w, 0).is_ok(), "it is not refused again");
             })
             .finally(|w| w.at_rest(&[], &[]))
             .proved()
     };
-    let kernels = [V5_18, V5_19, POSTED_V2, V6_2, V6_7, V6_13, V6_17, MENDED];
-    let blocked = [V6_13, V6_17, MENDED];
+    let kernels = [V5_18, V5_19, POSTED_V2, V6_2, V6_7, V6_13, V6_17, PROPOSED];
+    let blocked = [V6_13, V6_17, PROPOSED];
     kernels.iter().map(new).chain(blocked.iter().map(again)).collect()
 }
 
@@ -160,12 +160,12 @@ fn error_state() -> Vec<Scenario> {
             .about("a function is attached in its error state, and recovered")
             .source("commit 59bbf596791b, v6.2")
             .thread("in turn", |w| {
-                w.machine.set_error(0, true);
+                w.hardware.set_error(0, true);
                 _ = iommu_attach_group(w, A, 0);
-                w.machine.set_error(0, false);
+                w.hardware.set_error(0, false);
                 zpci_reenable_device(w, 0);
-                if w.machine.registered(0) != Some(Table::Domain(0)) {
-                    judge(&w.machine, "I-1", "VFIO's domain is not registered");
+                if w.hardware.registered(0) != Some(Table::Domain(0)) {
+                    rule_broken(&w.hardware, "I-1", "VFIO's domain is not registered");
                 }
             })
             .finally(|w| w.at_rest(&[], &[]))
@@ -174,7 +174,7 @@ fn error_state() -> Vec<Scenario> {
         claim(new(V5_19), &[Wrong::Rule("I-1")]),
         claim(new(V6_13), &[]),
         claim(new(V6_17), &[]),
-        claim(new(MENDED), &[]),
+        claim(new(PROPOSED), &[]),
     ]
 }
 
@@ -188,8 +188,8 @@ fn flush_stops() -> Vec<Scenario> {
             }
             world.kernel.map(&world, 0);
             // The list begins with the one that came last.
-            world.machine.dma(0, 0);
-            world.machine.surprise_removal(1);
+            world.hardware.dma(0, 0);
+            world.hardware.surprise_removal(1);
             world
         };
         Scenario::builder(format!("iommu/bugs/b07-flush-stops/{name}"), world)
@@ -200,8 +200,8 @@ fn flush_stops() -> Vec<Scenario> {
             )
             .thread("iommu_unmap", move |w: &Shared| {
                 unmap_page(w, 0, 0, errors);
-                w.machine.hands_out_again(w.domain(0).table(), 0);
-                w.machine.dma(0, 0);
+                w.hardware.hands_out_again(w.domain(0).table(), 0);
+                w.hardware.dma(0, 0);
             })
             .finally(|w| w.at_rest(&[], &[]))
     }
@@ -238,7 +238,7 @@ fn windows() -> Vec<Scenario> {
             })
             .thread("functions", |(w, _)| {
                 for zdev in [0, 1, 0, 1] {
-                    w.machine.dma(zdev, 0);
+                    w.hardware.dma(zdev, 0);
                 }
             })
             .finally(|(w, _)| w.at_rest(&[], &[]))
@@ -256,7 +256,7 @@ fn windows() -> Vec<Scenario> {
 
 /// B9: domains and devices are freed when nobody can be at them any more.
 fn grace_periods() -> Vec<Scenario> {
-    let but_moved: Judged = |id| !matches!(id, "I-10" | "ENDLESS");
+    let but_moved: Rules = |id| !matches!(id, "I-10" | "ENDLESS");
     let domain = |name: &str, free: fn(&Shared)| {
         Scenario::builder(format!("iommu/bugs/b09-domain-freed/{name}"), move || {
             attached(V6_2, but_moved)
@@ -315,7 +315,7 @@ fn moved_node() -> Vec<Scenario> {
         claim(new(V6_7), endless),
         claim(new(V6_13), endless),
         claim(new(V6_17), endless),
-        claim(new(MENDED), &[]),
+        claim(new(PROPOSED), &[]),
     ]
 }
 
@@ -324,7 +324,7 @@ fn unattached() -> Vec<Scenario> {
     let failed = |kernel| {
         let world = move || {
             let world = World::new(kernel, &[0], |id| id != "WARN");
-            world.machine.refuse_once(0);
+            world.hardware.refuse_once(0);
             world
         };
         bug_in("b11-failed-attach", kernel, world)
@@ -339,7 +339,7 @@ fn unattached() -> Vec<Scenario> {
         bug("b12-surprise", kernel, |id| id == "NULL")
             .about("a function is pulled out while VFIO has it; then it is given back and released")
             .source("CVE-2024-53232; commit ecda483339a5, v6.13")
-            .thread("platform", |w| w.machine.surprise_removal(0))
+            .thread("platform", |w| w.hardware.surprise_removal(0))
             .thread("in turn", |w| {
                 unset(w);
                 zpci_deconfigure_device(w, 0);
@@ -350,7 +350,7 @@ fn unattached() -> Vec<Scenario> {
     vec![
         claim(failed(V6_7), null),
         claim(failed(V6_13), &[]),
-        claim(failed(MENDED), &[]),
+        claim(failed(PROPOSED), &[]),
         claim(pulled(V6_7), null),
         claim(pulled(V6_13), &[]),
         claim(pulled(V6_17), &[]),
@@ -395,7 +395,7 @@ fn domains_differ() -> Vec<Scenario> {
     let new = |kernel| {
         bug("b14-domains-differ", kernel, |id| id == "I-2")
             .about("a function is pulled out, and given back: what domain does its group have?")
-            .thread("platform", |w| w.machine.surprise_removal(0))
+            .thread("platform", |w| w.hardware.surprise_removal(0))
             .thread("VFIO_GROUP_UNSET_CONTAINER", unset)
             .finally(|w| w.at_rest(&[], &[]))
     };
@@ -409,7 +409,7 @@ fn domains_differ() -> Vec<Scenario> {
 /// A function is busy once, so that whoever registers it sleeps.
 fn busy() -> Vec<Scenario> {
     let busy = |world: Shared| {
-        world.machine.set_busy(0);
+        world.hardware.set_busy(0);
         world
     };
     let attach = |kernel: Kernel| {
@@ -444,12 +444,12 @@ fn busy() -> Vec<Scenario> {
         claim(detach(V5_19), &[]),
         claim(detach(V6_2), &[]),
         claim(detach(V6_13), &[]),
-        claim(detach(MENDED), &[]),
+        claim(detach(PROPOSED), &[]),
         claim(attach(POSTED_V1), &[Wrong::Sleeps("zpci_mod_fc", "dma_domain_lock")]),
         claim(attach(POSTED_V2), &[]),
         claim(recover(V6_13), &[Wrong::Sleeps("zpci_mod_fc", "dom_lock")]),
         claim(recover(V6_17), &[Wrong::Sleeps("zpci_mod_fc", "dom_lock")]),
-        claim(recover(MENDED), &[]),
+        claim(recover(PROPOSED), &[]),
     ]
 }
 

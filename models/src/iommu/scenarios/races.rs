@@ -11,12 +11,12 @@ use std::sync::Arc;
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
 use crate::iommu::domain::A;
+use crate::iommu::hardware::Rules;
 use crate::iommu::hotplug::zpci_deconfigure_device;
 use crate::iommu::iommu_core::{
     iommu_attach_group, iommu_detach_group, iommu_group_claim_dma_owner,
 };
 use crate::iommu::kernel::{Driver, Kernel, Release, Revision};
-use crate::iommu::machine::Judged;
 use crate::iommu::versions::k2::{Errors, s390_iommu_flush_iotlb_all};
 use crate::iommu::versions::k4::zpci_reenable_device;
 use crate::iommu::vfio::{
@@ -100,10 +100,10 @@ const V6_17_ALONE: Kernel = Kernel {
     vfio_waits: false,
     ..V6_17
 };
-pub(super) const MENDED: Kernel = Kernel {
-    name: "mended",
+pub(super) const PROPOSED: Kernel = Kernel {
+    name: "proposed",
     source: "no version: what v6.17 needs besides",
-    driver: Driver::Mended,
+    driver: Driver::Proposed,
     ..V6_5
 };
 
@@ -197,11 +197,11 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         let races = RACES.iter().filter(|race| (race.kernels)(kernel));
         races.map(|race| race.scenario(kernel)).collect::<Vec<_>>()
     };
-    KERNELS.iter().chain([&&MENDED]).flat_map(of).collect()
+    KERNELS.iter().chain([&&PROPOSED]).flat_map(of).collect()
 }
 
-/// Everything is judged.
-pub(super) const ALL: Judged = |_| true;
+/// Every rule is checked.
+pub(super) const ALL: Rules = |_| true;
 
 /// A function that nobody has claimed.
 pub(super) fn fresh(kernel: Kernel) -> Shared {
@@ -209,8 +209,8 @@ pub(super) fn fresh(kernel: Kernel) -> Shared {
 }
 
 /// A function that is attached to VFIO's domain, in which page 0 is mapped.
-pub(super) fn attached(kernel: Kernel, judged: Judged) -> Shared {
-    let world = World::new(kernel, &[0], judged);
+pub(super) fn attached(kernel: Kernel, rules: Rules) -> Shared {
+    let world = World::new(kernel, &[0], rules);
     assert!(vfio_group_open(&world, 0), "it is there");
     vfio_group_set_container(&world, 0).expect("nobody else has it");
     world.kernel.map(&world, 0);
@@ -218,7 +218,7 @@ pub(super) fn attached(kernel: Kernel, judged: Judged) -> Shared {
 }
 
 /// What the lists have too much is another race's.
-pub(super) const BUT_LISTS: Judged = |id| !matches!(id, "I-3" | "I-5" | "I-10" | "ENDLESS");
+pub(super) const BUT_LISTS: Rules = |id| !matches!(id, "I-3" | "I-5" | "I-10" | "ENDLESS");
 
 pub(super) fn unset(w: &Shared) {
     vfio_group_unset_container(w, 0, false);
@@ -469,8 +469,8 @@ const RACES: &[Race] = &[
             ("VFIO_IOMMU_UNMAP_DMA", |w| w.kernel.unmap(w, 0)),
             ("iommu_attach_group", |w| _ = iommu_attach_group(w, A, 1)),
             ("function", |w| {
-                w.machine.dma(1, 0);
-                w.machine.dma(1, 0);
+                w.hardware.dma(1, 0);
+                w.hardware.dma(1, 0);
             }),
         ],
         finally: |w| w.at_rest(&[], &[]),
@@ -507,8 +507,8 @@ const RACES: &[Race] = &[
             ("VFIO_IOMMU_UNMAP_DMA", |w| w.kernel.unmap(w, 0)),
             ("iommu_detach_group", |w| iommu_detach_group(w, 0)),
             ("function", |w| {
-                w.machine.dma(0, 0);
-                w.machine.dma(0, 0);
+                w.hardware.dma(0, 0);
+                w.hardware.dma(0, 0);
             }),
         ],
         finally: |w| w.at_rest(&[], &[]),
@@ -576,7 +576,7 @@ const RACES: &[Race] = &[
         kernels: |_| true,
         world: |kernel| attached(kernel, BUT_LISTS),
         threads: &[
-            ("platform", |w| w.machine.surprise_removal(0)),
+            ("platform", |w| w.hardware.surprise_removal(0)),
             ("in turn", |w| {
                 unset(w);
                 zpci_deconfigure_device(w, 0);
@@ -635,17 +635,17 @@ const RACES: &[Race] = &[
 ];
 
 /// Whoever blocks DMA does not mind that nothing was registered; and B10 is another race's.
-const RECOVERY: Judged = |id| !matches!(id, "I-8" | "I-10" | "ENDLESS");
+const RECOVERY: Rules = |id| !matches!(id, "I-8" | "I-10" | "ENDLESS");
 
 #[cfg(test)]
 mod tests {
-    use super::{KERNELS, MENDED, RACES};
+    use super::{KERNELS, PROPOSED, RACES};
 
     #[test]
     fn every_claim_is_about_a_kernel_that_runs_the_race() {
         for race in RACES {
             for name in race.refuted.iter().flat_map(|(kernels, _)| *kernels) {
-                let mut kernels = KERNELS.iter().chain([&&MENDED]);
+                let mut kernels = KERNELS.iter().chain([&&PROPOSED]);
                 let kernel = kernels.find(|kernel| kernel.name == *name);
                 let runs = kernel.is_some_and(|kernel| (race.kernels)(kernel));
                 assert!(runs, "{} {name}", race.name);

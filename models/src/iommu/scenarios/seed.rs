@@ -2,15 +2,15 @@
 //!
 //! An execution ends with the first rule that is broken, which hides what would have come of it.
 //! Here VFIO takes its domain from a function that is deconfigured, as in `detach-deconfigure`, and
-//! one rule is judged while all others may be broken. The warning that was reported, "Removing from
+//! one rule is checked while all others may be broken. The warning that was reported, "Removing from
 //! iommu group 4" and one of the core that the blocking domain could not be attached, is `warn`.
 
 use selvedge_core::Scenario;
 
 use crate::iommu::domain::{A, Dom};
+use crate::iommu::hardware::Rules;
 use crate::iommu::hotplug::zpci_deconfigure_device;
 use crate::iommu::kernel::Kernel;
-use crate::iommu::machine::Judged;
 use crate::iommu::scenarios::races::{
     Builder, POSTED_V3, POSTED_V4, Shared, V5_19, V5_19_LOCKED, V6_1, V6_2_ALONE, V6_2_LOCKED,
     Wrong, attached, claim, detach, unset_and_free,
@@ -21,7 +21,7 @@ struct Outcome {
     name: &'static str,
     rule: &'static str,
     about: &'static str,
-    judged: Judged,
+    rules: Rules,
     /// Whether VFIO frees its domain then.
     frees: bool,
     kernels: &'static [&'static str],
@@ -37,7 +37,7 @@ const OUTCOMES: [Outcome; 10] = [
         name: "warn",
         rule: "WARN",
         about: "the core cannot attach the blocking domain: the warning that was reported",
-        judged: |id| id == "WARN",
+        rules: |id| id == "WARN",
         frees: false,
         kernels: &["v5.19", "v6.2-alone"],
         touches: &[],
@@ -46,7 +46,7 @@ const OUTCOMES: [Outcome; 10] = [
         name: "not-owner",
         rule: "I-4a",
         about: "the DMA API frees a domain's table",
-        judged: |id| id == "I-4a",
+        rules: |id| id == "I-4a",
         frees: false,
         kernels: &["v5.19", "v6.2-alone"],
         touches: &[],
@@ -55,7 +55,7 @@ const OUTCOMES: [Outcome; 10] = [
         name: "walks-freed",
         rule: "I-4b",
         about: "the function walks a table that was freed",
-        judged: |id| id == "I-4b",
+        rules: |id| id == "I-4b",
         frees: false,
         kernels: &["v5.19"],
         touches: &[],
@@ -64,7 +64,7 @@ const OUTCOMES: [Outcome; 10] = [
         name: "freed-twice",
         rule: "I-4c",
         about: "a table is freed twice, or the domain touched after it was freed",
-        judged: |id| id == "I-4c",
+        rules: |id| id == "I-4c",
         frees: true,
         kernels: &["v5.19"],
         touches: &["v5.19", "posted-v3", "posted-v4", "v6.2-alone"],
@@ -73,7 +73,7 @@ const OUTCOMES: [Outcome; 10] = [
         name: "stale-node",
         rule: "I-5",
         about: "a domain has a device that is gone",
-        judged: |id| id == "I-5",
+        rules: |id| id == "I-5",
         frees: false,
         kernels: &["v5.19", "v5.19-locked", "v6.1", "posted-v3", "posted-v4", "v6.2-alone"],
         touches: &[],
@@ -82,7 +82,7 @@ const OUTCOMES: [Outcome; 10] = [
         name: "not-sticky",
         rule: "I-6",
         about: "a device is attached that was released",
-        judged: |id| id == "I-6",
+        rules: |id| id == "I-6",
         frees: false,
         kernels: &["v5.19", "v6.2-alone"],
         touches: &[],
@@ -91,7 +91,7 @@ const OUTCOMES: [Outcome; 10] = [
         name: "begins-attached",
         rule: "I-7a",
         about: "the DMA API begins while a domain is attached",
-        judged: |id| id == "I-7a",
+        rules: |id| id == "I-7a",
         frees: false,
         kernels: &["v5.19"],
         touches: &[],
@@ -100,7 +100,7 @@ const OUTCOMES: [Outcome; 10] = [
         name: "ends-attached",
         rule: "I-7c",
         about: "the DMA API ends while a domain is attached",
-        judged: |id| id == "I-7c",
+        rules: |id| id == "I-7c",
         frees: false,
         kernels: &["v5.19", "v6.2-alone"],
         touches: &[],
@@ -109,7 +109,7 @@ const OUTCOMES: [Outcome; 10] = [
         name: "bitmaps",
         rule: "I-7b",
         about: "bitmaps or tables of the DMA API are lost",
-        judged: |id| id == "I-7b",
+        rules: |id| id == "I-7b",
         frees: false,
         kernels: &["v5.19"],
         touches: &[],
@@ -118,7 +118,7 @@ const OUTCOMES: [Outcome; 10] = [
         name: "registered-twice",
         rule: "I-8",
         about: "a function is registered twice, or unregistered twice",
-        judged: |id| id == "I-8",
+        rules: |id| id == "I-8",
         frees: false,
         kernels: &["v5.19", "v6.2-alone"],
         touches: &[],
@@ -139,16 +139,16 @@ impl Outcome {
         let name = format!("iommu/seed/{}/{}", kernel.name, self.name);
         let builder = match self.frees {
             true => {
-                race(name, kernel, self.judged, unset_and_free).finally(|w| w.at_rest(&[A], &[0]))
+                race(name, kernel, self.rules, unset_and_free).finally(|w| w.at_rest(&[A], &[0]))
             }
-            false => race(name, kernel, self.judged, detach).finally(|w| w.at_rest(&[], &[0])),
+            false => race(name, kernel, self.rules, detach).finally(|w| w.at_rest(&[], &[0])),
         };
         claim(builder.about(self.about), &wrong)
     }
 }
 
-fn race(name: String, kernel: Kernel, judged: Judged, vfio: fn(&Shared)) -> Builder {
-    Scenario::builder(name, move || attached(kernel, judged))
+fn race(name: String, kernel: Kernel, rules: Rules, vfio: fn(&Shared)) -> Builder {
+    Scenario::builder(name, move || attached(kernel, rules))
         .source(kernel.source)
         .thread("VFIO_GROUP_UNSET_CONTAINER", vfio)
         .thread("deconfigure", |w| zpci_deconfigure_device(w, 0))

@@ -16,7 +16,7 @@ use selvedge_core::function;
 use crate::Errno;
 use crate::iommu::dma_api::{zpci_dma_exit_device, zpci_dma_init_device};
 use crate::iommu::domain::Dom;
-use crate::iommu::machine::{Cc, Page, Table, judge};
+use crate::iommu::hardware::{Cc, Page, Table, rule_broken};
 use crate::iommu::world::{Devices, World};
 
 /// `s390_iommu_attach_device`.
@@ -54,7 +54,7 @@ pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno
 /// Registers what `zdev->dma_table` says by now.
 pub(crate) fn register(w: &World, zdev: usize) -> Cc {
     match w.held(zdev).dma_table() {
-        Some(table) => w.machine.zpci_register_ioat(zdev, table),
+        Some(table) => w.hardware.zpci_register_ioat(zdev, table),
         None => Cc::Error,
     }
 }
@@ -83,7 +83,7 @@ pub(crate) fn detach_dev(w: &World, domain: u8, zdev: usize) {
     devices.unlock();
     if found {
         w.held(zdev).s390_domain.write(None);
-        _ = w.machine.zpci_unregister_ioat(zdev);
+        _ = w.hardware.zpci_unregister_ioat(zdev);
         _ = zpci_dma_init_device(w, zdev);
     }
 }
@@ -109,9 +109,9 @@ pub(crate) fn release_device(w: &Arc<World>, zdev: usize) {
 pub fn domain_free(w: &World, domain: u8) {
     let _function = function("s390_domain_free");
     if !w.domain(domain).list_lock.lock().nodes.is_empty() {
-        judge(&w.machine, "B3", "a domain is freed that has a device");
+        rule_broken(&w.hardware, "B3", "a domain is freed that has a device");
     }
-    w.machine.dma_cleanup_tables(w.domain(domain).table(), true);
+    w.hardware.dma_cleanup_tables(w.domain(domain).table(), true);
     w.kfree_domain(domain);
 }
 
@@ -132,10 +132,10 @@ fn update_trans(w: &World, domain: u8, page: Page, valid: bool) {
     let _function = function("s390_iommu_update_trans");
     let domain = w.domain(domain);
     let _table = domain.dma_table_lock.lock();
-    w.machine.dma_update_cpu_trans(Table::Domain(domain.number()), page, valid);
+    w.hardware.dma_update_cpu_trans(Table::Domain(domain.number()), page, valid);
     let devices = domain.list_lock.lock();
     for zdev in &devices.nodes {
         _ = w.zdev(*zdev);
-        _ = w.machine.zpci_refresh_trans(*zdev, &BTreeSet::from([page]));
+        _ = w.hardware.zpci_refresh_trans(*zdev, &BTreeSet::from([page]));
     }
 }

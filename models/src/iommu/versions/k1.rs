@@ -16,7 +16,7 @@ use selvedge_core::function;
 use crate::Errno;
 use crate::iommu::dma_api::{zpci_dma_exit_device, zpci_dma_init_device};
 use crate::iommu::domain::Dom;
-use crate::iommu::machine::Cc;
+use crate::iommu::hardware::Cc;
 use crate::iommu::versions::k0::register;
 use crate::iommu::world::World;
 
@@ -58,7 +58,7 @@ pub(crate) fn leave_what_was(w: &World, zdev: usize) -> Result<(), Errno> {
         zpci_dma_exit_device(w, zdev)?;
     }
     if device.s390_domain.read().is_some() {
-        _ = w.machine.zpci_unregister_ioat(zdev);
+        _ = w.hardware.zpci_unregister_ioat(zdev);
     }
     Ok(())
 }
@@ -84,7 +84,7 @@ pub(crate) fn detach_dev(w: &World, domain: u8, zdev: usize) {
     devices.unlock();
     if found && device.s390_domain.read() == Some(Dom::Paging(domain)) {
         device.s390_domain.write(None);
-        _ = w.machine.zpci_unregister_ioat(zdev);
+        _ = w.hardware.zpci_unregister_ioat(zdev);
         _ = zpci_dma_init_device(w, zdev);
     }
 }

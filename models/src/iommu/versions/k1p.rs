@@ -89,7 +89,7 @@ pub(crate) fn detach_dev(w: &World, domain: u8, zdev: usize) {
         && device.dev_iommu_priv.load() != 0
     {
         device.s390_domain.write(None);
-        _ = w.machine.zpci_unregister_ioat(zdev);
+        _ = w.hardware.zpci_unregister_ioat(zdev);
         _ = zpci_dma_init_device(w, zdev);
     }
     locked.unlock();
@@ -108,7 +108,7 @@ pub(crate) fn release_device(w: &World, revision: Revision, zdev: usize) {
     let _locked = device.dma_domain_lock.lock();
     if device.s390_domain.read().is_some() {
         device.s390_domain.write(None);
-        _ = w.machine.zpci_unregister_ioat(zdev);
+        _ = w.hardware.zpci_unregister_ioat(zdev);
         match revision {
             Revision::Uninitialised => {}
             Revision::UninitialisedAndCleared => device.set_dma_table(None),

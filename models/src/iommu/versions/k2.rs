@@ -18,8 +18,8 @@ use selvedge_core::function;
 use crate::Errno;
 use crate::iommu::dma_api::{zpci_dma_exit_device, zpci_dma_init_device};
 use crate::iommu::domain::Dom;
+use crate::iommu::hardware::{Page, Table, rule_broken};
 use crate::iommu::lists::Place;
-use crate::iommu::machine::{Page, Table, judge};
 use crate::iommu::world::World;
 
 /// `s390_iommu_attach_device`. An error leaves the device without a domain.
@@ -43,7 +43,7 @@ pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno
 pub(crate) fn register_and_list(w: &World, domain: u8, zdev: usize) -> Result<(), Errno> {
     let device = w.held(zdev);
     let table = w.domain(domain).table();
-    if !w.kernel.tolerates(w.machine.zpci_register_ioat(zdev, table)) {
+    if !w.kernel.tolerates(w.hardware.zpci_register_ioat(zdev, table)) {
         return Err(Errno::Eio);
     }
     device.set_dma_table(Some(table));
@@ -59,9 +59,9 @@ pub(crate) fn __s390_iommu_detach_device(w: &World, zdev: usize) {
     let device = w.held(zdev);
     let Some(Dom::Paging(domain)) = device.s390_domain.read() else { return };
     let devices = w.domain(domain).list_lock.lock();
-    w.lists.list_del_rcu(&w.machine, zdev);
+    w.lists.list_del_rcu(&w.hardware, zdev);
     devices.unlock();
-    _ = w.machine.zpci_unregister_ioat(zdev);
+    _ = w.hardware.zpci_unregister_ioat(zdev);
     device.s390_domain.write(None);
     device.set_dma_table(None);
 }
@@ -88,13 +88,13 @@ pub(crate) fn domain_free(w: &Arc<World>, domain: u8) {
     let _function = function("s390_domain_free");
     let reader = w.rcu.read_lock();
     if !w.lists.is_empty(domain) {
-        judge(&w.machine, "B3", "a domain is freed that has a device");
+        rule_broken(&w.hardware, "B3", "a domain is freed that has a device");
     }
     reader.unlock();
     let world = Arc::clone(w);
     w.rcu.call(move || {
         let _function = function("s390_iommu_rcu_free_domain");
-        world.machine.dma_cleanup_tables(Table::Domain(domain), true);
+        world.hardware.dma_cleanup_tables(Table::Domain(domain), true);
         world.kfree_domain(domain);
     });
 }
@@ -124,16 +124,20 @@ pub fn s390_iommu_flush_iotlb_all(w: &World, domain: u8, pages: &BTreeSet<Page>,
             Place::Head(head) if head == domain => break,
             Place::Head(head) => {
                 let message = format!("the head of domain {head}'s list is taken for a device");
-                judge(&w.machine, "I-10", message);
+                rule_broken(&w.hardware, "I-10", message);
                 strange += 1;
                 if strange > 1 {
-                    judge(&w.machine, "ENDLESS", "the walk goes round in another domain's list");
+                    rule_broken(
+                        &w.hardware,
+                        "ENDLESS",
+                        "the walk goes round in another domain's list",
+                    );
                     break;
                 }
             }
             Place::Node(zdev) => {
                 _ = w.zdev(zdev);
-                let flushed = w.machine.zpci_refresh_trans(zdev, pages);
+                let flushed = w.hardware.zpci_refresh_trans(zdev, pages);
                 if errors == Errors::End && flushed.is_err() {
                     break;
                 }
@@ -147,12 +151,12 @@ pub fn s390_iommu_flush_iotlb_all(w: &World, domain: u8, pages: &BTreeSet<Page>,
 /// a hypervisor shadows the table.
 pub(crate) fn map_page(w: &World, domain: u8, page: Page) {
     let _function = function("s390_iommu_map_pages");
-    w.machine.dma_update_cpu_trans(w.domain(domain).table(), page, true);
+    w.hardware.dma_update_cpu_trans(w.domain(domain).table(), page, true);
 }
 
 /// `s390_iommu_unmap_pages`, and `s390_iommu_iotlb_sync` of what it has gathered.
 pub fn unmap_page(w: &World, domain: u8, page: Page, errors: Errors) {
     let _function = function("s390_iommu_unmap_pages");
-    w.machine.dma_update_cpu_trans(w.domain(domain).table(), page, false);
+    w.hardware.dma_update_cpu_trans(w.domain(domain).table(), page, false);
     s390_iommu_flush_iotlb_all(w, domain, &BTreeSet::from([page]), errors);
 }

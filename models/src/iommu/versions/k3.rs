@@ -11,7 +11,7 @@ use selvedge_core::function;
 
 use crate::Errno;
 use crate::iommu::domain::Dom;
-use crate::iommu::machine::judge;
+use crate::iommu::hardware::rule_broken;
 use crate::iommu::versions::k2::{__s390_iommu_detach_device, register_and_list};
 use crate::iommu::world::World;
 
@@ -37,6 +37,8 @@ pub(crate) fn release_device(w: &World, zdev: usize) {
     let _function = function("s390_iommu_release_device");
     match w.held(zdev).s390_domain.read() {
         Some(Dom::Paging(_)) => __s390_iommu_detach_device(w, zdev),
-        _ => judge(&w.machine, "NULL", "zdev->s390_domain is NULL and its list_lock is taken"),
+        _ => {
+            rule_broken(&w.hardware, "NULL", "zdev->s390_domain is NULL and its list_lock is taken")
+        }
     }
 }

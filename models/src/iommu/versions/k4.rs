@@ -14,7 +14,7 @@ use selvedge_core::function;
 
 use crate::Errno;
 use crate::iommu::domain::Dom;
-use crate::iommu::machine::{Cc, Table, judge};
+use crate::iommu::hardware::{Cc, Table, rule_broken};
 use crate::iommu::versions::k2::register_and_list;
 use crate::iommu::world::World;
 
@@ -35,10 +35,10 @@ pub(crate) fn blocking_attach_dev(w: &World, zdev: usize) {
         && device.dma_table().is_some()
     {
         let devices = w.domain(domain).list_lock.lock();
-        w.lists.list_del_rcu(&w.machine, zdev);
+        w.lists.list_del_rcu(&w.hardware, zdev);
         devices.unlock();
     }
-    _ = w.machine.zpci_unregister_ioat(zdev);
+    _ = w.hardware.zpci_unregister_ioat(zdev);
     device.set_dma_table(None);
     device.set_s390_domain(&w.kernel, Some(Dom::Blocking));
 }
@@ -57,8 +57,8 @@ pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno
     let _function = function("s390_iommu_attach_device");
     blocking_attach_dev(w, zdev);
     let attached = register_and_list(w, domain, zdev);
-    if attached.is_err() && w.machine.registered(zdev).is_some() {
-        judge(&w.machine, "I-9", "attaching has failed, and DMA is not blocked");
+    if attached.is_err() && w.hardware.registered(zdev).is_some() {
+        rule_broken(&w.hardware, "I-9", "attaching has failed, and DMA is not blocked");
     }
     attached
 }
@@ -72,7 +72,7 @@ pub(crate) fn identity_attach_dev(w: &World, zdev: usize) -> Result<(), Errno> {
     let _function = function("s390_attach_dev_identity");
     blocking_attach_dev(w, zdev);
     let device = w.held(zdev);
-    if !w.kernel.tolerates(w.machine.zpci_register_ioat(zdev, Table::Identity)) {
+    if !w.kernel.tolerates(w.hardware.zpci_register_ioat(zdev, Table::Identity)) {
         return Err(Errno::Eio);
     }
     device.set_s390_domain(&w.kernel, Some(Dom::Identity));
@@ -86,7 +86,7 @@ pub fn zpci_reenable_device(w: &World, zdev: usize) {
     let _function = function("zpci_reenable_device");
     let device = w.held(zdev);
     let _state = device.state_lock.lock();
-    w.machine.disable(zdev);
+    w.hardware.disable(zdev);
     zpci_iommu_register_ioat(w, zdev);
 }
 
@@ -96,8 +96,8 @@ fn zpci_iommu_register_ioat(w: &World, zdev: usize) -> Cc {
     let device = w.held(zdev);
     let _locked = device.dom_lock.lock();
     match device.s390_domain.read() {
-        Some(Dom::Paging(domain)) => w.machine.zpci_register_ioat(zdev, w.domain(domain).table()),
-        Some(Dom::Identity) => w.machine.zpci_register_ioat(zdev, Table::Identity),
+        Some(Dom::Paging(domain)) => w.hardware.zpci_register_ioat(zdev, w.domain(domain).table()),
+        Some(Dom::Identity) => w.hardware.zpci_register_ioat(zdev, Table::Identity),
         Some(Dom::Blocking) | None => Cc::Ok,
     }
 }

@@ -6,4 +6,4 @@ pub mod k1p;
 pub mod k2;
 pub mod k3;
 pub mod k4;
-pub mod mended;
+pub mod proposed;

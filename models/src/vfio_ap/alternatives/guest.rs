@@ -9,8 +9,8 @@ use selvedge_core::sync::Atomic;
 
 use crate::ap::{ApMask, ApMatrix, Apqn};
 use crate::vfio_ap::ap_queue::{ApQueue, Irq, ResponseCode};
+use crate::vfio_ap::hardware::Hardware;
 use crate::vfio_ap::kvm::Kvm;
-use crate::vfio_ap::machine::Machine;
 
 /// The queue.
 const QUEUE: Apqn = Apqn { apid: 1, apqi: 4 };
@@ -31,7 +31,7 @@ pub enum Aqic {
 pub struct Guest {
     /// The guest.
     pub kvm: Kvm,
-    machine: Machine,
+    hardware: Hardware,
     /// Whether the queue is assigned to the guest's device.
     matrix: Atomic,
     /// Whether the driver has noted that a page is pinned and a subclass registered for the queue.
@@ -45,13 +45,13 @@ impl Guest {
     pub fn new(vcpus: usize) -> Self {
         let guest = Self {
             kvm: Kvm::new(IRQ.vm, vcpus),
-            machine: Machine::new([ApQueue::new(QUEUE)]),
+            hardware: Hardware::new([ApQueue::new(QUEUE)]),
             matrix: Atomic::new("matrix_mdev->matrix", 1),
             saved_isc: Atomic::new("q->saved_isc", 0),
             other_matrix: Atomic::new("another matrix_mdev->matrix", 0),
         };
         let matrix = ApMatrix { apm: ApMask::of([QUEUE.apid]), aqm: ApMask::of([QUEUE.apqi]) };
-        guest.kvm.crypto_set_masks(&guest.machine, matrix.into());
+        guest.kvm.crypto_set_masks(&guest.hardware, matrix.into());
         guest
     }
 
@@ -64,13 +64,13 @@ impl Guest {
     /// Whether the guest can use the queue.
     #[track_caller]
     pub fn has_queue(&self) -> bool {
-        self.machine.apcb(self.kvm.vm).contains(QUEUE)
+        self.hardware.apcb(self.kvm.vm).contains(QUEUE)
     }
 
     /// Whether the queue interrupts.
     #[track_caller]
     pub fn interrupts(&self) -> bool {
-        self.machine.tapq(QUEUE).irq_enabled
+        self.hardware.tapq(QUEUE).irq_enabled
     }
 
     /// The queue is not assigned to the guest's device any more.
@@ -95,7 +95,7 @@ impl Guest {
     /// The same; the caller holds `kvm->lock`.
     pub fn clear_masks_locked(&self) {
         let _function = function("kvm_arch_crypto_clear_masks");
-        self.kvm.crypto_clear_masks(&self.machine);
+        self.kvm.crypto_clear_masks(&self.hardware);
     }
 
     /// PQAP(AQIC) on a queue that is not the guest's is answered, and does nothing.
@@ -115,9 +115,9 @@ impl Guest {
 
     fn irq_enable(&self) {
         let _function = function("vfio_ap_irq_enable");
-        self.machine.pin(IRQ);
-        self.machine.gisc_register(IRQ);
-        match self.machine.aqic(QUEUE, Some(IRQ)).code {
+        self.hardware.pin(IRQ);
+        self.hardware.gisc_register(IRQ);
+        match self.hardware.aqic(QUEUE, Some(IRQ)).code {
             ResponseCode::Normal => self.saved_isc.store(1),
             _ => self.release_irq(),
         }
@@ -125,14 +125,14 @@ impl Guest {
 
     fn irq_disable(&self) {
         let _function = function("vfio_ap_irq_disable");
-        self.machine.aqic(QUEUE, None);
+        self.hardware.aqic(QUEUE, None);
         self.free_aqic_resources();
     }
 
     /// `vfio_ap_mdev_reset_queue`.
     pub fn reset_queue(&self) {
         let _function = function("vfio_ap_mdev_reset_queue");
-        self.machine.zapq(QUEUE);
+        self.hardware.zapq(QUEUE);
         self.free_aqic_resources();
     }
 
@@ -145,8 +145,8 @@ impl Guest {
     }
 
     fn release_irq(&self) {
-        self.machine.gisc_unregister(IRQ);
-        self.machine.unpin(IRQ);
+        self.hardware.gisc_unregister(IRQ);
+        self.hardware.unpin(IRQ);
     }
 
     /// At the end: takes the queue away from the guest if nobody has, and lets go of the guest.
@@ -160,11 +160,11 @@ impl Guest {
             self.reset_queue();
         }
         self.kvm.put();
-        self.check_machine();
+        self.check_hardware();
     }
 
     /// The same, where the guest is gone already.
-    pub fn check_machine(&self) {
-        self.machine.check_at_rest();
+    pub fn check_hardware(&self) {
+        self.hardware.check_at_rest();
     }
 }

@@ -3,7 +3,7 @@
 //! Whoever is to take `kvm->lock` first has to know the guest before the mutex is held under which
 //! the guest is known. That is what `guests_lock` is for: it keeps the pointer, and by that the
 //! guest. Without it, `kvm->lock` may be a lock in memory that was freed, which no look afterwards
-//! can mend; a reference to the guest, taken under the mutex, can.
+//! can fix; a reference to the guest, taken under the mutex, can.
 //!
 //! And PQAP(AQIC) must never want `kvm->lock`: it holds `vcpu->mutex`, and `pqap_hook_rwsem`, which
 //! the 2026 tree takes for writing with `kvm->lock` held.
@@ -135,6 +135,6 @@ impl Design for KvmFirst {
         if self.kvm.load() != 0 {
             self.close();
         }
-        self.guest.check_machine();
+        self.guest.check_hardware();
     }
 }

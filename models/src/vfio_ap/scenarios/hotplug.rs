@@ -108,7 +108,7 @@ fn before_hotplug() -> Vec<Scenario> {
                  for",
             )
             .thread("apmask_store", |w| apmask(w, "+1"))
-            .thread("guest", |w| w.machine.nqap(0, queue(1)))
+            .thread("guest", |w| w.hardware.nqap(0, queue(1)))
             .finally(World::at_rest::<V5_15>)
             .refuted(shared()),
     ]
@@ -145,7 +145,7 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
         new("unassign-nqap-assign", running::<V>)
             .about("adapter 1 goes from one guest to another, and no message goes with it")
             .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
-            .thread("guest", |w| w.machine.nqap(0, queue(1)))
+            .thread("guest", |w| w.hardware.nqap(0, queue(1)))
             .thread("assign_adapter_store", |w| assign(w, 1, 1))
             .proved(),
         new("assign-assign", running::<V>)
@@ -424,7 +424,7 @@ fn slow_resets<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
         let world = World::with_queues::<V>(2, 1, &matrices, [slow]);
         V::set_kvm(&world, 0, 0).expect("the guest has no other device");
         V::set_kvm(&world, 1, 1).expect("the guest has no other device");
-        world.machine.nqap(0, queue(1));
+        world.hardware.nqap(0, queue(1));
         world
     }
     let new = |name: &str| {
@@ -448,9 +448,9 @@ fn slow_resets<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
                 V::close(w, 1);
                 _ = V::remove(w, 1);
             })
-            .thread("the machine", |w| {
+            .thread("the hardware", |w| {
                 for _ in ["unassigned", "closed", "removed"] {
-                    w.machine.finish_reset(queue(1));
+                    w.hardware.finish_reset(queue(1));
                 }
             })
             .finally(World::at_rest::<V>)
@@ -458,14 +458,14 @@ fn slow_resets<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
         new("slow-reset")
             .about("the device is closed: its queue's reset takes a while, and all wait for it")
             .thread("PV ioctl", |w| w.guest(0).pv_command())
-            .thread("the machine", |w| {
+            .thread("the hardware", |w| {
                 for _ in ["closed", "removed"] {
-                    w.machine.finish_reset(queue(1));
+                    w.hardware.finish_reset(queue(1));
                 }
             })
             .proved(),
         new("endless-reset")
-            .about("the same, and the machine never completes it (B29): nobody gives up")
+            .about("the same, and the hardware never completes it (B29): nobody gives up")
             .refuted([ViolationKind::deadlock(["reset of an AP queue"])]),
     ]
 }

@@ -2,11 +2,11 @@
 
 mod alternatives;
 mod bugs;
-mod effects;
 pub(crate) mod fixtures;
 mod hotplug;
 mod matrix;
 mod mutants;
+mod postconditions;
 mod reset;
 mod sources;
 
@@ -21,7 +21,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         reset::scenarios(),
         bugs::scenarios(),
         mutants::scenarios(),
-        effects::scenarios(),
+        postconditions::scenarios(),
     ];
     families.into_iter().flatten().collect()
 }

@@ -106,8 +106,8 @@ fn flush(version: &str, mutation: fn(&World) -> Own) -> ScenarioBuilder<World> {
         let mut world = World::new::<V6_6>(1, 1, &[matrix(&[1])]);
         V6_6::set_kvm(&world, 0, 0).expect("nobody else has the guest");
         _ = world.pqap::<V6_6>(0, 0, ENABLE);
-        world.machine.nqap(0, QUEUE);
-        world.machine.happens(QUEUE, |queue| queue.quick = false);
+        world.hardware.nqap(0, QUEUE);
+        world.hardware.happens(QUEUE, |queue| queue.quick = false);
         world.own = mutation(&world);
         world
     };
@@ -115,9 +115,9 @@ fn flush(version: &str, mutation: fn(&World) -> Own) -> ScenarioBuilder<World> {
         .about("the reset's work is flushed with all locks for an update held: does it take one?")
         .source("commit 9261f0438835, v6.6")
         .thread("close", |w| V6_6::close(w, 0))
-        .thread("machine", |w| w.machine.finish_reset(QUEUE))
+        .thread("hardware", |w| w.hardware.finish_reset(QUEUE))
         .finally(|w| {
-            w.machine.happens(QUEUE, |queue| queue.quick = true);
+            w.hardware.happens(QUEUE, |queue| queue.quick = true);
             w.at_rest::<V6_6>();
         })
 }

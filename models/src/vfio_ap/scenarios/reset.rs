@@ -1,7 +1,7 @@
-//! `vfio-ap/reset`: a queue is reset, and the machine takes its time.
+//! `vfio-ap/reset`: a queue is reset, and the hardware takes its time.
 //!
 //! Queue 01.0004 interrupts a guest, and the guest's messages are in it. The driver resets it,
-//! with its mutex held; the machine finishes whenever it likes.
+//! with its mutex held; the hardware finishes whenever it likes.
 
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
@@ -61,8 +61,8 @@ fn world() -> World {
     let world = World::with_queues::<V5_15>(2, 1, &[matrix(&[1])], [ApQueue::new(QUEUE)]);
     V5_15::set_kvm(&world, 0, 0).expect("nobody else has the guest");
     _ = world.pqap::<V5_15>(0, 0, ENABLE);
-    world.machine.nqap(0, QUEUE);
-    world.machine.happens(QUEUE, |queue| queue.quick = false);
+    world.hardware.nqap(0, QUEUE);
+    world.hardware.happens(QUEUE, |queue| queue.quick = false);
     world
 }
 
@@ -82,9 +82,9 @@ fn scenario(
         })
 }
 
-/// The machine ends the reset that runs, and from now on every other at once.
+/// The hardware ends the reset that runs, and from now on every other at once.
 fn ends_every_reset(w: &World) {
-    w.machine.happens(QUEUE, |queue| {
+    w.hardware.happens(QUEUE, |queue| {
         queue.reset_completes();
         queue.quick = true;
     });
@@ -95,11 +95,11 @@ fn reset(w: &World, protocol: Protocol) {
     _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, 0, protocol);
 }
 
-/// The machine needs longer than the driver waits.
+/// The hardware needs longer than the driver waits.
 fn slow(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
     scenario("slow", version, source, protocol, world)
-        .about("the machine finishes the reset when it likes: who still writes to the page?")
-        .thread("machine", |w| w.machine.finish_reset(QUEUE))
+        .about("the hardware finishes the reset when it likes: who still writes to the page?")
+        .thread("hardware", |w| w.hardware.finish_reset(QUEUE))
 }
 
 /// Another's reset is running when the driver begins. That one clears the queue too; but the
@@ -107,25 +107,25 @@ fn slow(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<Worl
 fn somebody_elses(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
     let world = || {
         let world = world();
-        _ = world.machine.zapq(QUEUE);
+        _ = world.hardware.zapq(QUEUE);
         world
     };
     scenario("another-ones", version, source, protocol, world)
         .about("another's reset is running already: is ours done when that one is over?")
-        .thread("machine", ends_every_reset)
+        .thread("hardware", ends_every_reset)
 }
 
 /// The adapter goes to standby at any time.
 fn deconfigured(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
     let world = || {
         let world = world();
-        world.machine.happens(QUEUE, |queue| queue.quick = true);
+        world.hardware.happens(QUEUE, |queue| queue.quick = true);
         world
     };
     scenario("deconfigured", version, source, protocol, world)
         .about("the adapter goes to standby while its queue is reset")
         .thread("SE", |w| {
-            w.machine.happens(QUEUE, |queue| queue.config = Config::Deconfigured);
+            w.hardware.happens(QUEUE, |queue| queue.config = Config::Deconfigured);
         })
 }
 
@@ -160,7 +160,7 @@ fn quiet() -> World {
 
 /// A guest has asked for a secret to be associated with the queue. It will come to `failure`.
 fn begin_association(w: &World, failure: ResponseCode) {
-    w.machine.happens(QUEUE, |queue| {
+    w.hardware.happens(QUEUE, |queue| {
         queue.association = Association::InProgress { refuses: 1, failure };
     });
 }
@@ -177,7 +177,7 @@ fn associating(version: &str, source: &str, protocol: Protocol) -> ScenarioBuild
         .about(
             "a secret is associated with the queue, and it is not: who still writes to the page?",
         )
-        .thread("machine", ends_every_reset)
+        .thread("hardware", ends_every_reset)
 }
 
 fn changes_hands(
@@ -190,22 +190,22 @@ fn changes_hands(
     Scenario::builder(format!("vfio-ap/reset/{name}/{version}"), world)
         .source(source)
         .thread("unplug and plug", move |w| {
-            w.guest(0).crypto_clear_masks(&w.machine);
+            w.guest(0).crypto_clear_masks(&w.hardware);
             reset(w, protocol);
-            w.guest(1).crypto_set_masks(&w.machine, matrix(&[1]).into());
-            w.guest(1).crypto_clear_masks(&w.machine);
+            w.guest(1).crypto_set_masks(&w.hardware, matrix(&[1]).into());
+            w.guest(1).crypto_clear_masks(&w.hardware);
         })
-        .thread("machine", |w| w.machine.finish_reset(QUEUE))
+        .thread("hardware", |w| w.hardware.finish_reset(QUEUE))
         .finally(|w| {
-            w.machine.happens(QUEUE, |queue| queue.quick = true);
+            w.hardware.happens(QUEUE, |queue| queue.quick = true);
             w.at_rest::<V5_15>();
         })
 }
 
-/// The reset never ends. INV-15, every hold of the mutex is finite, rests on the machine.
+/// The reset never ends. INV-15, every hold of the mutex is finite, rests on the hardware.
 fn stuck(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
     scenario("stuck", version, source, protocol, world)
-        .about("the machine never finishes: the driver gives up, or waits with its mutex held")
+        .about("the hardware never finishes: the driver gives up, or waits with its mutex held")
         .thread("PQAP(AQIC)", |w| _ = w.pqap::<V5_15>(0, 0, ENABLE))
 }
 
@@ -215,7 +215,7 @@ fn ioctl<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         let world = World::new::<V>(1, 1, &[matrix(&[1])]);
         V::set_kvm(&world, 0, 0).expect("nobody else has the guest");
         _ = world.pqap::<V>(0, 0, ENABLE);
-        world.machine.nqap(0, QUEUE);
+        world.hardware.nqap(0, QUEUE);
         world
     };
     Scenario::builder(format!("vfio-ap/reset/ioctl/{version}"), world)
@@ -241,6 +241,6 @@ fn busy_disable() -> ScenarioBuilder<World> {
             let code = w.pqap::<V5_15>(0, 0, Aqic { irq: None, ..ENABLE });
             assert_eq!(code, ResponseCode::Normal);
         })
-        .thread("machine", |w| w.machine.happens(QUEUE, |queue| queue.busy = 2))
+        .thread("hardware", |w| w.hardware.happens(QUEUE, |queue| queue.busy = 2))
         .finally(|w| w.at_rest::<V5_15>())
 }

@@ -100,7 +100,7 @@ fn set_kvm(w: &World, mdev: usize, vm: u8, keep_hook: bool) -> Result<(), Errno>
         kvm.get();
         w.matrix_dev.mdev(mdev).set_kvm(Some(kvm));
         guests.push(mdev);
-        kvm.crypto_set_masks(&w.machine, plugged(&mdevs, mdev));
+        kvm.crypto_set_masks(&w.hardware, plugged(&mdevs, mdev));
         Ok(())
     };
     mdevs.unlock();
@@ -118,7 +118,7 @@ fn close(w: &World, mdev: usize, keep_hook: bool) {
     let mut guests = locks(w).guests_lock.down_write();
     let locked = kvm.lock();
     let mut mdevs = w.matrix_dev.lock.lock();
-    kvm.crypto_clear_masks(&w.machine);
+    kvm.crypto_clear_masks(&w.hardware);
     _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11);
     kvm.put();
     w.matrix_dev.mdev(mdev).set_kvm(None);
@@ -156,7 +156,7 @@ fn assign_store(w: &World, mdev: usize, resource: Resource, unlock_kvm: bool) ->
         .and_then(|()| stores::assign(w, &mut mdevs, mdev, resource))
         .map(|()| {
             if let Some(kvm) = kvm {
-                kvm.crypto_set_masks(&w.machine, plugged(&mdevs, mdev));
+                kvm.crypto_set_masks(&w.hardware, plugged(&mdevs, mdev));
             }
         });
     mdevs.unlock();
@@ -176,7 +176,7 @@ fn unassign_store(w: &World, mdev: usize, resource: Resource) {
     let before = mdevs.mdevs[mdev].assigned.matrix;
     stores::unassign(w, &mut mdevs, mdev, resource);
     if let Some(kvm) = kvm {
-        kvm.crypto_set_masks(&w.machine, plugged(&mdevs, mdev));
+        kvm.crypto_set_masks(&w.hardware, plugged(&mdevs, mdev));
     }
     for apqn in resource.queues(&before).and(&before).apqns() {
         _ = vfio_ap_mdev_reset_queue(w, &mut mdevs, apqn, Protocol::V5_11);
@@ -271,7 +271,7 @@ impl<const HOOK_KEPT: bool, const FAILURE_PATH: bool> Version for Series<HOOK_KE
         let mut locks = update_locks_for(w, apqn);
         locks.mdevs.queues.insert(apqn, Queue::default());
         if let Some((mdev, kvm, _)) = &locks.guest {
-            kvm.crypto_set_masks(&w.machine, plugged(&locks.mdevs, *mdev));
+            kvm.crypto_set_masks(&w.hardware, plugged(&locks.mdevs, *mdev));
         }
         locks.release();
         Ok(())
@@ -285,7 +285,7 @@ impl<const HOOK_KEPT: bool, const FAILURE_PATH: bool> Version for Series<HOOK_KE
         if let Some((mdev, kvm, _)) = &locks.guest {
             let mut apcb = plugged(&locks.mdevs, *mdev);
             apcb.matrix.apm.set(apqn.apid, false);
-            kvm.crypto_set_masks(&w.machine, apcb);
+            kvm.crypto_set_masks(&w.hardware, apcb);
         }
         _ = vfio_ap_mdev_reset_queue(w, &mut locks.mdevs, apqn, Protocol::V5_11);
         locks.mdevs.queues.remove(&apqn);

@@ -57,7 +57,7 @@ impl Version for V5_15 {
         }
         kvm.get();
         w.matrix_dev.mdev(mdev).set_kvm(Some(kvm));
-        kvm.crypto_set_masks(&w.machine, mdevs.mdevs[mdev].assigned);
+        kvm.crypto_set_masks(&w.hardware, mdevs.mdevs[mdev].assigned);
         locked.unlock();
         mdevs.unlock();
         Ok(())
@@ -77,7 +77,7 @@ impl Version for V5_15 {
         hook.up_write();
         let locked = kvm.lock();
         let mut mdevs = w.matrix_dev.lock.lock();
-        kvm.crypto_clear_masks(&w.machine);
+        kvm.crypto_clear_masks(&w.hardware);
         _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11);
         // The last reference may go here, and kvm->lock with it.
         _ = kvm.put();

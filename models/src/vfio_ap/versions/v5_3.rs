@@ -31,7 +31,7 @@ pub enum V5_3 {}
 pub(crate) fn write_masks(w: &World, kvm: &Kvm, config: ApConfig) {
     let _function = function("kvm_arch_crypto_set_masks");
     let locked = kvm.lock();
-    kvm.crypto_set_masks(&w.machine, config);
+    kvm.crypto_set_masks(&w.hardware, config);
     locked.unlock();
 }
 
@@ -80,7 +80,7 @@ impl Version for V5_3 {
         let _function = function("kvm_arch_crypto_set_masks");
         let locked = kvm.lock();
         // The masks are the mediated device's own, and its mutex is not held.
-        kvm.crypto_set_masks(&w.machine, w.matrix_dev.mdev(mdev).masks.load());
+        kvm.crypto_set_masks(&w.hardware, w.matrix_dev.mdev(mdev).masks.load());
         locked.unlock();
         Ok(())
     }

@@ -64,7 +64,7 @@ releases! {
     V6_0Rc1: DynamicConfiguration;
     /// v6.0 and v6.1.
     V6_0: AssignedOnce;
-    /// v6.2, without the leak of `matrix_dev` mended.
+    /// v6.2, without the leak of `matrix_dev` proposed.
     V6_2: ProbeUndone;
     /// v6.3.
     V6_3: MatrixDevFreed;
@@ -80,8 +80,8 @@ releases! {
     V2026: StatusOptional;
     /// 2026, and the patch of August 2022 that was not merged.
     V2026Unlinking: UnlinkAll;
-    /// 2026, that patch, and what would mend the rest.
-    V2026Mended: DevicesLockedAlone;
+    /// 2026, that patch, and a proposed fix of the rest.
+    V2026Proposed: DevicesLockedAlone;
 }
 
 /// `vfio_ap_mdev_set_kvm`.
@@ -134,7 +134,7 @@ fn vfio_ap_mdev_unset_kvm(w: &World, mdev: usize, kvm: &Kvm) {
         hook.up_write();
         get_update_locks_for_kvm(w, Some(kvm))
     };
-    kvm.crypto_clear_masks(&w.machine);
+    kvm.crypto_clear_masks(&w.hardware);
     reset_queues(w, &mut locks, mdev);
     if !w.has(Commit::HookUnderLocks) {
         // The last reference may go here, and kvm->lock with it.
@@ -197,7 +197,7 @@ pub fn vfio_ap_mdev_request(w: &World, mdev: usize) {
     let _function = function("vfio_ap_mdev_request");
     let mut locks = get_update_locks_for_mdev(w, mdev);
     if let Some((kvm, _)) = &locks.kvm {
-        kvm.crypto_clear_masks(&w.machine);
+        kvm.crypto_clear_masks(&w.hardware);
         locks.mdevs.mdevs[mdev].requested = true;
     }
     locks.release();

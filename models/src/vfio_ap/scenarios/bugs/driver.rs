@@ -21,7 +21,7 @@ use crate::vfio_ap::versions::v5_11::V5_11;
 use crate::vfio_ap::versions::v5_11_draft;
 use crate::vfio_ap::versions::v5_13::{V5_13, vfio_ap_mdev_remove_or_refuse};
 use crate::vfio_ap::versions::v5_15::{V5_15, V5_19};
-use crate::vfio_ap::versions::v6_0::{V6_0, V6_2, V6_8, V6_15, V2026, V2026Mended};
+use crate::vfio_ap::versions::v6_0::{V6_0, V6_2, V6_8, V6_15, V2026, V2026Proposed};
 use crate::vfio_ap::vfio_device::VfioDevice;
 use crate::vfio_ap::world::{Aqic, Version, World};
 
@@ -30,8 +30,7 @@ const INVALIDATED: &str = "\"[PATCH v3] s390/vfio-ap: clean up vfio_ap resources
                            f21916ec4826, v5.11";
 const V5_13_SOURCE: &str = "commit 0cc00c8d4050, v5.13";
 const ENABLE_SOURCE: &str = "vfio_ap_irq_enable in every version since v5.3";
-const UNDONE: &str =
-    "what would mend it, posted by nobody: undoing what was done for the new address";
+const UNDONE: &str = "a proposed fix, not posted: undoing what was done for the new address";
 const CONTAINER_SOURCE: &str =
     "drivers/vfio/vfio_iommu_type1.c, v6.1, and M. Rosato's change of dma_unmap";
 const UNMAP_SOURCE: &str = "\"vfio/ap: validate iova during dma_unmap and trigger irq disable\", \
@@ -158,21 +157,21 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         b22::<V6_8>("v6.8").refuted([broken("INV-04")]),
         b22::<V6_15>("v6.15").refuted([broken("INV-04")]),
         b22::<V2026>("2026").refuted([broken("INV-04")]),
-        b22::<V2026Mended>("2026-mended").about(UNDONE).proved(),
+        b22::<V2026Proposed>("2026-proposed").about(UNDONE).proved(),
         b22_lost::<V5_3>("v5.3").refuted([broken("LOST-IRQ")]),
         b22_lost::<V5_15>("v5.15").refuted([broken("LOST-IRQ")]),
         b22_lost::<V6_0>("v6.0").refuted([broken("LOST-IRQ")]),
         b22_lost::<V2026>("2026").refuted([broken("LOST-IRQ")]),
-        b22_lost::<V2026Mended>("2026-mended").about(UNDONE).proved(),
+        b22_lost::<V2026Proposed>("2026-proposed").about(UNDONE).proved(),
         b24::<V6_0>("v6.0-two", DmaUnmap::FirstPage, false)
             .refuted([ViolationKind::deadlock(container), broken("INV-08")]),
         b24::<V6_2>("v6.2-three", DmaUnmap::IrqDisable, true)
             .refuted([ViolationKind::deadlock(container), ViolationKind::deadlock(triangle)]),
         b24::<V2026>("2026-three", DmaUnmap::IrqDisable, true)
             .refuted([ViolationKind::deadlock(container), ViolationKind::deadlock(triangle)]),
-        b24::<V2026Mended>("2026-mended", DmaUnmap::IrqDisable, true)
+        b24::<V2026Proposed>("2026-proposed", DmaUnmap::IrqDisable, true)
             .about(
-                "what would mend it, posted by nobody, and not in the driver: VFIO takes the two \
+                "a proposed fix, not posted, and not in the driver: VFIO takes the two \
                     mutexes one after the other",
             )
             .proved(),
@@ -182,7 +181,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         b24_unmaps::<V2026>("2026")
             .refuted([ViolationKind::deadlock(container)])
             .predicting(triangle),
-        b24_unmaps::<V2026Mended>("2026-mended").proved(),
+        b24_unmaps::<V2026Proposed>("2026-proposed").proved(),
         b36("v5.3", Lookup::DriverList).refuted([broken("NULL")]),
         b36("v6.0", Lookup::Table).proved(),
         b37a::<V5_3>("v5.3", sources::V5_3).refuted([broken("NULL"), broken("INV-05")]),
@@ -375,7 +374,7 @@ fn b11<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World>
         .about("the guest's page is unmapped while a queue interrupts by it")
         .thread("guest", |w| {
             _ = w.pqap::<V>(0, 0, ENABLE);
-            w.machine.nqap(0, QUEUE);
+            w.hardware.nqap(0, QUEUE);
         })
         .thread("unmap", move |w| unmap_nib(w, dma_unmap))
         .finally(|w| w.at_rest::<V>())
@@ -397,7 +396,7 @@ fn b11a<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World
 fn b11c<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World> {
     let world = || {
         let world = interrupting::<V>();
-        world.machine.zapq(QUEUE);
+        world.hardware.zapq(QUEUE);
         world
     };
     bug("b11c-unpinned-twice", version, UNMAP_SOURCE, world)
@@ -529,7 +528,7 @@ fn last_reference<V: Version>(name: &str, version: &str, source: &str) -> Scenar
         .finally(|w| {
             [0, 1].iter().for_each(|mdev| _ = V::remove(w, *mdev));
             _ = w.guest(1).put();
-            w.machine.check_at_rest();
+            w.hardware.check_at_rest();
         })
 }
 
@@ -552,7 +551,7 @@ fn b22<V: Version>(version: &str) -> ScenarioBuilder<World> {
     bug("b22-enable-leaks", version, ENABLE_SOURCE, open::<V>)
         .about("PQAP(AQIC) finds the queue busy: what it pinned stays pinned")
         .thread("PQAP(AQIC)", |w| {
-            w.machine.happens(QUEUE, |queue| queue.busy = 1);
+            w.hardware.happens(QUEUE, |queue| queue.busy = 1);
             let code = w.pqap::<V>(0, 0, ENABLE);
             assert_eq!(code, ResponseCode::Busy);
         })
@@ -566,10 +565,10 @@ fn b22_lost<V: Version>(version: &str) -> ScenarioBuilder<World> {
         .about("PQAP(AQIC) finds a queue busy that interrupts: it stops")
         .thread("PQAP(AQIC)", |w| {
             _ = w.pqap::<V>(0, 0, ENABLE);
-            w.machine.happens(QUEUE, |queue| queue.busy = 1);
+            w.hardware.happens(QUEUE, |queue| queue.busy = 1);
             let elsewhere = Aqic { irq: Some(Irq { nib: 2, ..IRQ }), ..ENABLE };
             assert_eq!(w.pqap::<V>(0, 0, elsewhere), ResponseCode::Busy);
-            if !w.machine.tapq(QUEUE).irq_enabled {
+            if !w.hardware.tapq(QUEUE).irq_enabled {
                 invariant_broken("LOST-IRQ", "PQAP(AQIC) has failed and switched interrupts off");
             }
         })
@@ -639,7 +638,7 @@ fn b37b<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         .thread("assign_adapter_store", |w| _ = V::assign_adapter_store(w, 0, 2))
         .finally(|w| {
             let assigned = w.matrix_dev.lock.lock().mdevs[0].assigned.matrix;
-            w.machine.check_apcb(0, assigned);
+            w.hardware.check_apcb(0, assigned);
             w.at_rest::<V>();
         })
 }

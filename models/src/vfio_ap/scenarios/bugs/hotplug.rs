@@ -1,4 +1,4 @@
-//! `vfio-ap/bugs`, hot plug: each in a version that has it, and in one that has it mended.
+//! `vfio-ap/bugs`, hot plug: each in a version that has it, and in one that has it proposed.
 //!
 //! What has to happen is often a sequence, so many of these have one thread: the point is what
 //! the version does, not who is in between.
@@ -23,7 +23,7 @@ use crate::vfio_ap::versions::p15::P15;
 use crate::vfio_ap::versions::p17::{P17, P17FailurePath};
 use crate::vfio_ap::versions::v5_15::V5_15;
 use crate::vfio_ap::versions::v6_0::{
-    V6_0, V6_0Rc1, V6_2, V6_3, V6_6, V6_8, V6_15, V2026, V2026Mended, V2026Unlinking,
+    V6_0, V6_0Rc1, V6_2, V6_3, V6_6, V6_8, V6_15, V2026, V2026Proposed, V2026Unlinking,
 };
 use crate::vfio_ap::world::{Aqic, Version, World};
 
@@ -317,7 +317,7 @@ fn final_put() -> Vec<Scenario> {
             .thread("close device", |w| V::close(w, 0))
             .finally(|w| {
                 _ = V::remove(w, 0);
-                w.machine.check_at_rest();
+                w.hardware.check_at_rest();
             });
         match name {
             "v6.0" => builder.refuted([ViolationKind::use_after_release("kvm")]),
@@ -383,11 +383,11 @@ fn ap_config() -> Vec<Scenario> {
     vec![
         new::<V6_15>("v6.15").refuted(broken("INV-14")),
         new::<V2026>("2026").refuted(broken("INV-14")),
-        new::<V2026Mended>("2026-mended")
-            .about("what would mend it, posted by nobody: reading with mdevs_lock held")
+        new::<V2026Proposed>("2026-proposed")
+            .about("a proposed fix, not posted: reading with mdevs_lock held")
             .proved(),
         refused::<V6_15>("v6.15").refuted(broken("INV-14")),
-        refused::<V2026Mended>("2026-mended").proved(),
+        refused::<V2026Proposed>("2026-proposed").proved(),
     ]
 }
 
@@ -438,7 +438,7 @@ fn subclass() -> Vec<Scenario> {
         bug::<V>(&format!("b34-no-subclass/{name}"), source, running::<V>)
             .about("PQAP(AQIC) cannot register the guest's subclass: what it pinned is unpinned")
             .thread("PQAP(AQIC)", |w| {
-                w.machine.refuse_gisc();
+                w.hardware.refuse_gisc();
                 pqap::<V>(w);
             })
     }
@@ -456,15 +456,15 @@ fn secure_page() -> Vec<Scenario> {
         bug::<V>(&format!("b35-secure-page/{name}"), "commit f88fb1335733, v6.6", running::<V>)
             .about("a protected guest wants to be told on a page that it does not share")
             .thread("guest", |w| {
-                w.machine.keep_secure(0, IRQ.nib);
+                w.hardware.keep_secure(0, IRQ.nib);
                 pqap::<V>(w);
-                w.machine.nqap(0, queue(1));
+                w.hardware.nqap(0, queue(1));
             })
     }
     vec![new::<V6_0>("v6.0").refuted(broken("SECURE-NIB")), new::<V6_6>("v6.6").proved()]
 }
 
-/// B30: what v6.8 mended of filtering.
+/// B30: what v6.8 proposed of filtering.
 fn filtering() -> Vec<Scenario> {
     fn only_new<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commit 850fb7fa8c68, v6.8";
@@ -489,7 +489,7 @@ fn filtering() -> Vec<Scenario> {
             .about("adapter 2 is withheld for a domain that the host does not have")
             .thread("assign_adapter_store", |w| {
                 assign(w, 0, 2);
-                if !w.machine.apcb(0).contains(queue(2)) {
+                if !w.hardware.apcb(0).contains(queue(2)) {
                     invariant_broken("WITHHELD", "the guest could have adapter 2, and has it not");
                 }
             })
@@ -508,7 +508,7 @@ fn filtering() -> Vec<Scenario> {
             .about(
                 "adapter 1 is withheld for a domain that has no queue, and goes to another guest",
             )
-            .thread("guest", |w| w.machine.nqap(0, queue(1)))
+            .thread("guest", |w| w.hardware.nqap(0, queue(1)))
             .thread("administrator", |w| {
                 _ = assign_store(w, 0, Resource::Domain(5));
                 unassign(w, 0, 1);
@@ -519,7 +519,7 @@ fn filtering() -> Vec<Scenario> {
         let source = "commit f009cfa46655, v6.8";
         bug::<V>(&format!("b30-siblings-not-reset/{name}"), source, two_domains::<V>)
             .about("01.0005 is unbound and 01.0004 unplugged with it, and goes to another guest")
-            .thread("guest", |w| w.machine.nqap(0, queue(1)))
+            .thread("guest", |w| w.hardware.nqap(0, queue(1)))
             .thread("administrator", |w| {
                 w.bus.unbind(w, SECOND);
                 unassign(w, 0, 1);
@@ -567,8 +567,8 @@ fn absent() -> Vec<Scenario> {
         new::<V6_6>("v6.6").refuted(broken("INV-04")),
         new::<V6_8>("v6.8").refuted(broken("INV-04")),
         new::<V2026>("2026").refuted(broken("INV-04")),
-        new::<V2026Mended>("2026-mended")
-            .about("what would mend it, posted by nobody: giving back without a reset")
+        new::<V2026Proposed>("2026-proposed")
+            .about("a proposed fix, not posted: giving back without a reset")
             .proved(),
     ]
 }

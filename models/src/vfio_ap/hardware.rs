@@ -1,10 +1,10 @@
-//! The machine: AP queues, who may use them, and what of the guests' memory it may write to.
+//! The hardware: AP queues, who may use them, and what of the guests' memory it may write to.
 //!
 //! A guest may use a queue if the queue's adapter and domain are set in the guest's crypto
 //! control block (APCB). It interrupts a guest by setting a byte in one of the guest's pages,
 //! which must stay pinned, and by making one of its interruption subclasses pending, which must
 //! stay registered. The bookkeeping of pins and registrations is the host's, but whether it is
-//! right shows when the machine writes; so it is kept here, where both are seen at once.
+//! right shows when the hardware writes; so it is kept here, where both are seen at once.
 //!
 //! | invariant | broken when |
 //! |---|---|
@@ -20,16 +20,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use selvedge_core::sync::{Hardware, WaitQueue};
+use selvedge_core::sync::{self, WaitQueue};
 
 use super::ap_queue::{ApQueue, Irq, ResponseCode, Status};
 use super::invariants::Broken;
 use crate::ap::{ApConfig, ApMatrix, Apqn};
 
-/// The machine.
+/// The hardware.
 #[derive(Debug)]
-pub struct Machine {
-    state: Hardware<State>,
+pub struct Hardware {
+    state: sync::Hardware<State>,
     /// Whoever polls a queue sees that something has happened to it.
     settles: WaitQueue,
 }
@@ -51,12 +51,12 @@ struct State {
     no_pins: bool,
 }
 
-impl Machine {
-    /// A machine with these queues; no guest may use any.
+impl Hardware {
+    /// Hardware with these queues; no guest may use any.
     pub fn new(queues: impl IntoIterator<Item = ApQueue>) -> Self {
         let queues = queues.into_iter().map(|queue| (queue.apqn, queue)).collect();
         Self {
-            state: Hardware::new("machine", State { queues, ..State::default() }),
+            state: sync::Hardware::new("hardware", State { queues, ..State::default() }),
             settles: WaitQueue::new("reset of an AP queue"),
         }
     }
@@ -69,7 +69,7 @@ impl Machine {
         instruction: impl FnOnce(&mut ApQueue) -> R,
     ) -> R {
         self.state.execute(name, |state| {
-            instruction(state.queues.get_mut(&apqn).expect("the machine has the queue"))
+            instruction(state.queues.get_mut(&apqn).expect("the hardware has the queue"))
         })
     }
 
@@ -120,7 +120,7 @@ impl Machine {
         self.tapq(apqn)
     }
 
-    /// The machine finishes the reset of a queue, once there is one.
+    /// The hardware finishes the reset of a queue, once there is one.
     #[track_caller]
     pub fn finish_reset(&self, apqn: Apqn) {
         self.settles.wait_event(|| self.queue("is it being reset?", apqn, |queue| queue.resetting));

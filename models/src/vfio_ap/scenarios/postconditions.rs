@@ -1,4 +1,4 @@
-//! `vfio-ap/effects`: what each system call is for, called by one thread.
+//! `vfio-ap/postconditions`: what each system call is for, called by one thread.
 //!
 //! A driver that did nothing would never deadlock. So here each call of each version is made alone,
 //! and what it is to bring about is claimed: who has the queue, where it interrupts, what is
@@ -63,11 +63,11 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 
 /// Whether guest 0 has the queue of an adapter.
 fn has(w: &World, apid: u8) -> bool {
-    w.machine.apcb(0).contains(queue(apid))
+    w.hardware.apcb(0).contains(queue(apid))
 }
 
 fn interrupts(w: &World) -> bool {
-    w.machine.tapq(QUEUE).irq_enabled
+    w.hardware.tapq(QUEUE).irq_enabled
 }
 
 /// What is assigned to device 0.
@@ -77,7 +77,7 @@ fn assigned(w: &World) -> ApMatrix {
 
 /// Whether guest 0 may control a domain.
 fn controls(w: &World, domain: u8) -> bool {
-    w.machine.masks(0).adm.test(domain)
+    w.hardware.masks(0).adm.test(domain)
 }
 
 fn scenario<V: Version>(
@@ -87,7 +87,7 @@ fn scenario<V: Version>(
     world: impl Fn() -> World + Send + Sync + 'static,
     thread: impl Fn(&World) + Send + Sync + 'static,
 ) -> Scenario {
-    Scenario::builder(format!("vfio-ap/effects/{version}/{calls}"), world)
+    Scenario::builder(format!("vfio-ap/postconditions/{version}/{calls}"), world)
         .about("each call alone does what it is for")
         .source(source)
         .thread("user", thread)
@@ -108,7 +108,7 @@ fn domains<V: Version>(version: &str, source: &str) -> Scenario {
         || World::with_queues::<V>(1, 1, &[matrix(&[1])], [QUEUE, SECOND].map(ApQueue::new));
     let hot_plug = V::HEAD >= Commit::DynamicConfiguration || ["p15", "p17"].contains(&version);
     scenario::<V>(version, "domains", source, world, move |w| {
-        let both = || w.machine.apcb(0).contains(QUEUE) && w.machine.apcb(0).contains(SECOND);
+        let both = || w.hardware.apcb(0).contains(QUEUE) && w.hardware.apcb(0).contains(SECOND);
         expect(V::assign_store(w, 0, DOMAIN).is_ok(), "domain 5 can be assigned");
         expect(V::assign_store(w, 0, CONTROL).is_ok(), "control domain 7 can be assigned");
         expect(V::set_kvm(w, 0, 0).is_ok(), "the device is opened");
@@ -140,14 +140,14 @@ fn answers<V: Version>(version: &str, source: &str) -> Scenario {
         answer(off, ResponseCode::OtherwiseChanged, "the queue does not interrupt anyway");
         answer(ENABLE, ResponseCode::Normal, "the queue interrupts");
         answer(ENABLE, ResponseCode::OtherwiseChanged, "the queue interrupts already");
-        expect(w.machine.pins(0) == 1, "the page is pinned once");
+        expect(w.hardware.pins(0) == 1, "the page is pinned once");
         answer(off, ResponseCode::Normal, "the queue stops interrupting");
         if w.has(Commit::DynamicConfiguration) {
             answer(nowhere, ResponseCode::InvalidAddress, "there is no such page");
         }
-        w.machine.refuse_pins();
+        w.hardware.refuse_pins();
         answer(ENABLE, ResponseCode::InvalidAddress, "the page cannot be pinned");
-        expect(!interrupts(w) && w.machine.pins(0) == 0, "nothing is left behind");
+        expect(!interrupts(w) && w.hardware.pins(0) == 0, "nothing is left behind");
     })
 }
 
@@ -166,13 +166,13 @@ fn open_close<V: Version>(version: &str, source: &str) -> Scenario {
         w.pqap::<V>(0, 0, off);
         expect(!interrupts(w), "PQAP(AQIC) makes it stop");
         w.pqap::<V>(0, 0, ENABLE);
-        w.machine.nqap(0, QUEUE);
+        w.hardware.nqap(0, QUEUE);
         expect(V::reset(w, 0).is_ok(), "the queues are reset");
-        let status = w.machine.tapq(QUEUE);
+        let status = w.hardware.tapq(QUEUE);
         expect(status.queue_empty && !status.irq_enabled, "nothing is left in the queue");
         // The guest resets its queue by itself, and the driver does not hear of it.
         w.pqap::<V>(0, 0, ENABLE);
-        w.machine.zapq(QUEUE);
+        w.hardware.zapq(QUEUE);
         w.pqap::<V>(0, 0, Aqic { irq: Some(Irq { nib: 2, ..IRQ }), ..ENABLE });
         V::close(w, 0);
         expect(w.guest(0).pqap_hook().is_none(), "nobody handles PQAP any more");
@@ -201,10 +201,10 @@ fn create<V: Version>(version: &str, source: &str) -> Scenario {
 fn unbind<V: Version>(version: &str, source: &str) -> Scenario {
     scenario::<V>(version, "unbind", source, running::<V>, |w| {
         w.pqap::<V>(0, 0, ENABLE);
-        w.machine.nqap(0, QUEUE);
+        w.hardware.nqap(0, QUEUE);
         w.bus.unbind(w, QUEUE);
         expect(!w.matrix_dev.lock.lock().queues.contains_key(&QUEUE), "the driver has it no more");
-        let status = w.machine.tapq(QUEUE);
+        let status = w.hardware.tapq(QUEUE);
         expect(status.queue_empty && !status.irq_enabled, "nothing is left in the queue");
     })
 }
@@ -227,10 +227,10 @@ fn hot_plug_of_series<V: Version>(version: &str, source: &str) -> Scenario {
     scenario::<V>(version, "assign-running", source, running::<V>, |w| {
         expect(V::assign_adapter_store(w, 0, 2).is_ok(), "adapter 2 can be assigned");
         expect(has(w, 1) && has(w, 2), "the guest gets the queue");
-        w.machine.nqap(0, queue(2));
+        w.hardware.nqap(0, queue(2));
         w.bus.unbind(w, queue(2));
         expect(has(w, 1) && !has(w, 2), "the guest loses what is unbound");
-        expect(w.machine.tapq(queue(2)).queue_empty, "and nothing is left in it");
+        expect(w.hardware.tapq(queue(2)).queue_empty, "and nothing is left in it");
         // From v6.0 to v6.7 only what is new is looked at (B30).
         if !w.has(Commit::DynamicConfiguration) || w.has(Commit::FilterEntireMatrix) {
             expect(V::unassign_adapter_store(w, 0, 1).is_ok(), "adapter 1 can be unassigned");
@@ -263,7 +263,7 @@ fn hotplug<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             expect(has(w, 1) && !has(w, 2), "the guest loses what the host loses");
             gain(w, 2);
             expect(has(w, 1) && has(w, 2), "the guest gets it back with the host");
-            let code = w.machine.tapq(queue(2)).code;
+            let code = w.hardware.tapq(queue(2)).code;
             expect(code == ResponseCode::Normal, "and can use it");
         }),
         new("apmask", |w| {
@@ -284,7 +284,7 @@ fn hotplug<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
         }),
     ];
     all.push(new("reset-fails", |w| {
-        w.machine.happens(QUEUE, |queue| queue.config = Config::Absent);
+        w.hardware.happens(QUEUE, |queue| queue.config = Config::Absent);
         expect(V::reset(w, 0).is_err(), "whoever resets a device hears that a queue could not be");
         // As above.
         if w.has(Commit::FilterEntireMatrix) {
@@ -292,20 +292,20 @@ fn hotplug<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             expect(!has(w, 1) && has(w, 2), "the guest lacks what could not be reset");
             unassign(w, 0, 2);
         }
-        w.machine.happens(QUEUE, |queue| queue.config = Config::Configured);
+        w.hardware.happens(QUEUE, |queue| queue.config = Config::Configured);
         expect(V::reset(w, 0).is_ok(), "and that it could");
         assign(w, 0, 2);
         expect(has(w, 1) && has(w, 2), "the guest has what could be reset");
     }));
     all.push(new("reset-standby", |w| {
-        w.machine.happens(QUEUE, |queue| queue.config = Config::Deconfigured);
+        w.hardware.happens(QUEUE, |queue| queue.config = Config::Deconfigured);
         let counts = w.has(Commit::ResetPolled) && !w.has(Commit::ResetVerifiedByWork);
         expect(V::reset(w, 0).is_ok() == counts, "only v6.4 and v6.5 count it as reset");
         unassign(w, 0, 1);
         assign(w, 0, 1);
         let filtered = !w.has(Commit::ResetVerifiedByWork);
         expect(has(w, 1) != filtered, "and the filter since v6.6");
-        w.machine.happens(QUEUE, |queue| queue.config = Config::Configured);
+        w.hardware.happens(QUEUE, |queue| queue.config = Config::Configured);
     }));
     all.push(scenario::<V>(version, "delete-module", source, closed::<V>, |w| {
         w.delete_module();
@@ -334,12 +334,12 @@ fn hotplug<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             expect(ap_config_store(w, 0, &host).is_err(), "what is the host's cannot be written");
             expect(ap_config_show(w, 0) == other, "and is not assigned");
             w.pqap::<V>(0, 0, Aqic { apqn: queue(2), ..ENABLE });
-            expect(w.machine.tapq(queue(2)).irq_enabled, "the guest's queue interrupts");
+            expect(w.hardware.tapq(queue(2)).irq_enabled, "the guest's queue interrupts");
             let no_domain = ApMatrix { aqm: ApMask::none(), ..other.matrix }.into();
             expect(ap_config_store(w, 0, &no_domain).is_ok(), "domains can be written too");
             expect(ap_config_show(w, 0) == no_domain, "and are gone");
             expect(!has(w, 2) && !controls(w, 7), "from the guest too");
-            expect(!w.machine.tapq(queue(2)).irq_enabled, "and their queues are reset");
+            expect(!w.hardware.tapq(queue(2)).irq_enabled, "and their queues are reset");
         }));
         all.push(new("request", |w| {
             vfio_ap_mdev_request(w, 0);

@@ -1,10 +1,10 @@
-//! The machine: PCI functions, the translation tables that they are registered with, and the
+//! The hardware: PCI functions, the translation tables that they are registered with, and the
 //! translations that they cache.
 //!
 //! A function translates addresses by the table that it is registered with (its *IOAT*), and keeps
 //! what it has found there in its TLB until that is refreshed. Tables are ordinary memory, so
-//! whether one is still there shows where the function, or the driver, walks it. Only the machine
-//! sees both, so it judges.
+//! whether one is still there shows where the function, or the driver, walks it. Only the hardware
+//! sees both, so its rules are checked here.
 //!
 //! | | broken when |
 //! |---|---|
@@ -20,7 +20,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use selvedge_core::sync::Hardware;
+use selvedge_core::sync;
 use selvedge_core::{invariant_broken, might_sleep};
 
 /// A translation table, by whom it belongs to.
@@ -53,13 +53,13 @@ pub enum Cc {
 }
 
 /// Which broken rules a scenario wants to hear of; what it does not goes on.
-pub type Judged = fn(&str) -> bool;
+pub type Rules = fn(&str) -> bool;
 
-/// The machine.
+/// The hardware.
 #[derive(Debug)]
-pub struct Machine {
-    state: Hardware<State>,
-    judged: Judged,
+pub struct Hardware {
+    state: sync::Hardware<State>,
+    rules: Rules,
 }
 
 #[derive(PartialEq, Eq, Hash, Debug, Default)]
@@ -104,20 +104,20 @@ struct Memory {
 /// A rule that is broken, and how.
 type Broken = Option<(&'static str, String)>;
 
-impl Machine {
-    /// A machine with this many functions, and a table for each of this many domains.
-    pub fn new(functions: usize, domains: u8, judged: Judged) -> Self {
+impl Hardware {
+    /// Hardware with this many functions, and a table for each of this many domains.
+    pub fn new(functions: usize, domains: u8, rules: Rules) -> Self {
         let state = State {
             functions: (0..functions).map(|_| Function::default()).collect(),
             tables: (0..domains).map(|d| (Table::Domain(d), Memory::default())).collect(),
             ..State::default()
         };
-        Self { state: Hardware::new("machine", state), judged }
+        Self { state: sync::Hardware::new("hardware", state), rules }
     }
 
     /// Whether the scenario wants to hear of `id`.
-    pub fn judges(&self, id: &str) -> bool {
-        (self.judged)(id)
+    pub fn checks(&self, id: &str) -> bool {
+        (self.rules)(id)
     }
 
     #[track_caller]
@@ -128,7 +128,7 @@ impl Machine {
     ) -> R {
         let (result, broken) = self.state.execute(name, instruction);
         if let Some((id, message)) = broken {
-            judge(self, id, message);
+            rule_broken(self, id, message);
         }
         result
     }
@@ -331,7 +331,7 @@ impl Machine {
         self.state.execute("busy from now on", |state| state.functions[zdev].busy = true);
     }
 
-    /// The next registration of the function fails, for a reason of the machine's own.
+    /// The next registration of the function fails, for a reason of the hardware's own.
     #[track_caller]
     pub fn refuse_once(&self, zdev: usize) {
         self.state.execute("refuses from now on", |state| state.functions[zdev].refuses = true);
@@ -380,8 +380,8 @@ impl Machine {
 
 /// Reports that `id` is broken, if the scenario wants to hear of it.
 #[track_caller]
-pub fn judge(machine: &Machine, id: &str, message: impl Into<String>) {
-    if machine.judges(id) {
+pub fn rule_broken(hardware: &Hardware, id: &str, message: impl Into<String>) {
+    if hardware.checks(id) {
         invariant_broken(id, message);
     }
 }

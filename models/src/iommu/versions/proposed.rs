@@ -20,7 +20,7 @@ pub(crate) fn blocking_attach_dev(w: &World, zdev: usize) {
     let locked = device.dom_lock.lock();
     let old = device.s390_domain.read();
     if old != Some(Dom::Blocking) {
-        _ = w.machine.zpci_unregister_ioat(zdev);
+        _ = w.hardware.zpci_unregister_ioat(zdev);
         device.set_dma_table(None);
         device.s390_domain.write(Some(Dom::Blocking));
     }
@@ -32,7 +32,7 @@ pub(crate) fn blocking_attach_dev(w: &World, zdev: usize) {
 
 fn leave_list(w: &World, domain: u8, zdev: usize) {
     let devices = w.domain(domain).list_lock.lock();
-    w.lists.list_del_rcu(&w.machine, zdev);
+    w.lists.list_del_rcu(&w.hardware, zdev);
     devices.unlock();
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno
     devices.unlock();
     let device = w.held(zdev);
     let locked = device.dom_lock.lock();
-    let registered = w.kernel.tolerates(w.machine.zpci_register_ioat(zdev, table));
+    let registered = w.kernel.tolerates(w.hardware.zpci_register_ioat(zdev, table));
     if registered {
         device.set_dma_table(Some(table));
         device.s390_domain.write(Some(Dom::Paging(domain)));
