@@ -4,7 +4,8 @@
 use std::convert::Infallible;
 use std::panic::Location;
 
-use crate::object::{Place, unwinding};
+use crate::op::Place;
+use crate::runtime::object::unwinding;
 use crate::runtime::{self, Runtime};
 
 /// One of several calls of the running thread has returned; the next one begins anew.

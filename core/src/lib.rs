@@ -128,33 +128,43 @@
 #![deny(missing_docs)]
 
 mod checkpoint;
-mod claim;
-mod closed;
-mod data;
+mod cycles;
 mod declare;
 mod engine;
+mod expectation;
 mod explore;
+mod fingerprint;
+mod limits;
 mod machine;
 mod mix;
-mod object;
 pub mod observe;
 mod op;
+mod panics;
+mod program;
+mod report;
 mod runtime;
 mod scenario;
+mod schedule;
+mod search;
+mod shard;
 pub mod sync;
 pub mod thread;
-mod verdict;
 mod violation;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use claim::{Claim, Expected, Outcome};
-pub use data::{Opaque, Value};
 pub use declare::{Function, forever, function, invariant_broken, might_sleep, poll};
-pub use engine::{Engine, Limits, Listener, Progress, ReplayError, Search, UnknownName};
-pub use explore::{Schedule, ScheduleError, Shard, ShardError};
+pub use engine::native::ReplayError;
+pub use expectation::{Claim, Expected, Outcome};
+pub use fingerprint::Certificate;
+pub use limits::{Limits, Listener, Progress};
+pub use observe::findings::Counterexample;
 pub use observe::{Site, Step, Trace};
+pub use report::{Part, Prediction, Report, Settled, Verdict};
 pub use scenario::{Calls, Scenario, ScenarioBuilder};
-pub use verdict::{Certificate, Counterexample, Part, Prediction, Report, Settled, Verdict};
+pub use schedule::{Schedule, ScheduleError};
+pub use search::{Engine, Search, UnknownName};
+pub use shard::{Shard, ShardError};
+pub use sync::data::{Opaque, Value};
 pub use violation::{Violation, ViolationKind, Wait};
 
 /// Runs an example of the documentation as the only thread of a scenario.

@@ -4,8 +4,12 @@
 //! operations is invisible to the other threads and runs as one with the operation before it.
 
 use std::fmt;
+use std::panic::Location;
 
 use serde::{Deserialize, Serialize};
+
+/// Where an operation was called.
+pub(crate) type Place = &'static Location<'static>;
 
 /// A thread of a scenario, in the order in which the threads were made.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

@@ -3,22 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::claim::{Claim, Expected};
 use crate::declare;
-use crate::engine::Engine;
+use crate::expectation::{Claim, Expected};
+use crate::program::{Body, Instance, Program};
+use crate::search::Engine;
 use crate::violation::{ViolationKind, sorted_classes};
 
-pub(crate) type Body = Box<dyn FnOnce() + Send>;
 type Action<W> = Arc<dyn Fn(&W) + Send + Sync>;
-
-/// The program of one execution, made afresh for each.
-pub(crate) struct Instance {
-    pub(crate) threads: Vec<(Arc<str>, Body)>,
-    /// Runs when every thread has ended.
-    pub(crate) finally: Body,
-}
-
-pub(crate) type Program = Arc<dyn Fn() -> Instance + Send + Sync>;
 
 /// A closed concurrent program with a claim about it.
 ///

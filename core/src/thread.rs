@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use smallvec::SmallVec;
 
 use crate::machine::{Fault, Machine, Ready};
-use crate::object::Object;
 use crate::op::{Op, OpKind, ThreadId};
 use crate::runtime;
+use crate::runtime::object::Object;
 
 /// Starts a thread, as `kthread_run` does.
 ///

@@ -13,14 +13,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
+use crate::fingerprint::Certificate;
+use crate::observe::findings::Findings;
 use crate::op::ThreadId;
+use crate::program::Instance;
+use crate::report::{Explored, Report};
 use crate::runtime::{self, Chooser, Host, Question, Runtime, loom_host};
-use crate::scenario::{Instance, Scenario};
-use crate::verdict::{Certificate, Explored, Findings, Report};
+use crate::scenario::Scenario;
 use crate::violation::Violation;
 
-use super::panics::{self, Panic, STOP};
-use super::{Engine, Limits, Listener, Progress};
+use crate::limits::{Limits, Listener, Progress};
+use crate::panics;
+use crate::panics::{Panic, STOP};
+use crate::search::Engine;
 
 /// Operations of one execution, as loom counts them, before it gives up.
 const BRANCHES_MAX: usize = 100_000;

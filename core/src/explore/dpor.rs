@@ -37,12 +37,13 @@ use smallvec::SmallVec;
 
 use super::dependency::dependent;
 use super::happens_before::{Clock, HappensBefore, Past};
-use super::part::{Parts, Shard};
 use super::path::{Path, SavedPath, Threads};
 use super::{Decision, Enabled, Happened, Point, Strategy};
-use crate::closed;
+use crate::cycles;
+use crate::explore::subtrees::Parts;
+use crate::fingerprint::Certificate;
 use crate::op::{ObjectId, ThreadId};
-use crate::verdict::Certificate;
+use crate::shard::Shard;
 
 /// Explores every trace of the parts that it takes once, and little more.
 #[derive(Debug)]
@@ -292,7 +293,7 @@ impl Strategy for Dpor {
         Some(self.path.digest())
     }
 
-    fn goes_round(&self) -> Option<closed::Threads> {
+    fn goes_round(&self) -> Option<cycles::Threads> {
         self.path.only_rounds()
     }
 

@@ -6,36 +6,33 @@
 //! executor that can say what its threads are about to do.
 
 mod dependency;
+mod determinism;
 mod dpor;
 mod happens_before;
-mod lead;
-mod part;
 mod path;
+mod prefix;
 mod replay;
 mod rounds;
-mod schedule;
-mod sleep;
-mod twice;
+mod sleep_sets;
+mod subtrees;
 
+pub(crate) use determinism::Twice;
 pub(crate) use dpor::{Dpor, SavedDpor};
-pub(crate) use lead::Lead;
-pub(crate) use part::Parts;
-pub use part::{Shard, ShardError};
 pub(crate) use path::THREADS_MAX;
+pub(crate) use prefix::Lead;
 pub(crate) use replay::Replay;
-pub(crate) use schedule::Choice;
-pub use schedule::{Schedule, ScheduleError};
-pub(crate) use sleep::SleepSets;
-pub(crate) use twice::Twice;
+pub(crate) use sleep_sets::SleepSets;
+pub(crate) use subtrees::Parts;
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::closed::Threads;
+use crate::cycles::Threads;
+use crate::fingerprint::Certificate;
 use crate::machine::Ready;
 use crate::op::{ObjectId, Op, ThreadId};
-use crate::verdict::Certificate;
+use crate::schedule::Choice;
 
 /// An announced operation that can happen now, one way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -43,7 +40,7 @@ pub(crate) struct Enabled {
     pub(crate) choice: Choice,
     pub(crate) object: ObjectId,
     pub(crate) op: Op,
-    /// Whether it happens even without luck. See [`Ready`](crate::machine::Ready).
+    /// Whether it happens even without luck. See [`Ready`].
     pub(crate) sure: bool,
 }
 

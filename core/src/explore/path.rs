@@ -20,11 +20,12 @@ use smallvec::SmallVec;
 use super::dependency::{Event, dependent};
 use super::happens_before::HappensBefore;
 use super::rounds::Looks;
-use super::{Choice, Decision, Enabled, Happened, Point};
-use crate::closed;
+use crate::cycles;
+use crate::explore::{Decision, Enabled, Happened, Point};
+use crate::fingerprint::Certificate;
 use crate::mix::mix;
 use crate::op::{ObjectId, ThreadId};
-use crate::verdict::Certificate;
+use crate::schedule::Choice;
 
 /// How many threads can be told apart where orderings are explored one by one.
 pub(crate) const THREADS_MAX: usize = 64;
@@ -98,7 +99,7 @@ pub(super) struct Path {
     /// Whether somebody was kept from going round in vain.
     left_out: bool,
     /// If everybody whom no luck helps would only go round in vain at the last point, who polls.
-    only_rounds: Option<closed::Threads>,
+    only_rounds: Option<cycles::Threads>,
     /// The mutexes that threads were kept away from, since they would only look.
     kept_from: FxHashSet<ObjectId>,
     /// The mutexes that somebody tries, and so can see who has them.
@@ -217,7 +218,7 @@ impl Path {
             let sure = point.enabled().iter().filter(|what| what.sure);
             let threads = sure.map(|what| what.choice.thread);
             let polls = threads.filter(|thread| self.polls_in_vain(*thread));
-            self.only_rounds = Some(polls.fold(0, |all, thread| all | closed::bit(thread)));
+            self.only_rounds = Some(polls.fold(0, |all, thread| all | cycles::bit(thread)));
         }
         if enabled.is_empty() {
             self.traces += 1;
@@ -256,7 +257,7 @@ impl Path {
     }
 
     /// If everybody whom no luck helps would only go round in vain at the last point, who polls.
-    pub(super) fn only_rounds(&self) -> Option<closed::Threads> {
+    pub(super) fn only_rounds(&self) -> Option<cycles::Threads> {
         self.only_rounds
     }
 

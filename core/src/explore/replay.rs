@@ -1,8 +1,9 @@
 //! One schedule, once.
 
-use crate::closed::{self, Threads};
+use crate::cycles::{self, Threads};
 
-use super::{Choice, Decision, Happened, Point, Schedule, Strategy};
+use crate::explore::{Decision, Happened, Point, Strategy};
+use crate::schedule::{Choice, Schedule};
 
 /// Follows a schedule to its end, or to the first step that is not possible.
 #[derive(Debug)]
@@ -77,7 +78,7 @@ impl Strategy for Replay<'_> {
     fn happened(&mut self, happened: Happened) {
         let taken = self.step.checked_sub(1).and_then(|last| self.schedule.0.get(last));
         if let (Some(polls), Some(taken)) = (&mut self.polls, taken) {
-            let thread = closed::bit(taken.thread);
+            let thread = cycles::bit(taken.thread);
             *polls = if happened.round.polls { *polls | thread } else { *polls & !thread };
         }
     }

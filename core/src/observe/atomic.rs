@@ -7,8 +7,7 @@
 //! whether it will have to wait there or not, and the answer is the same in every ordering that
 //! leads to it.
 
-use crate::object::Place;
-use crate::op::{ObjectId, OpKind, ThreadId};
+use crate::op::{ObjectId, OpKind, Place, ThreadId};
 use crate::violation::{Violation, ViolationKind};
 
 use super::Observers;

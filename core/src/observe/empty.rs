@@ -10,9 +10,9 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::object::Place;
+use crate::op::Place;
 
-/// The lines that take a lock for nothing. By address, as in [`Reached`](super::reached::Reached).
+/// The lines that take a lock for nothing. By address, as in [`Reached`](crate::observe::coverage::Reached).
 #[derive(Debug, Default)]
 pub(super) struct EmptySections {
     /// Where a section was empty, and the class of the lock.

@@ -4,10 +4,11 @@
 //! happened, and are the same under every engine.
 
 mod atomic;
+mod coverage;
 mod empty;
-mod given;
+pub(crate) mod findings;
 pub mod lockdep;
-mod reached;
+mod preconditions;
 mod trace;
 mod waits;
 
@@ -15,19 +16,19 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::engine::Engine;
-use crate::engine::panics::Panic;
-use crate::explore::{CameRound, Choice, Schedule};
+use crate::explore::CameRound;
 use crate::machine::{Fault, QUEUED, REFUSED};
-use crate::object::Place;
-use crate::op::{ObjectId, Op, OpKind, ThreadId};
+use crate::op::{ObjectId, Op, OpKind, Place, ThreadId};
+use crate::panics::Panic;
+use crate::schedule::{Choice, Schedule};
+use crate::search::Engine;
 use crate::violation::{Violation, ViolationKind};
 
+use coverage::Reached;
+pub use coverage::Site;
 use empty::EmptySections;
-use given::Used;
 use lockdep::{ClassId, Dependency, Inversion, Lockdep, Mode, Taken, Task};
-use reached::Reached;
-pub use reached::Site;
+use preconditions::Used;
 pub use trace::{Step, Trace};
 
 /// An operation that has happened.

@@ -4,17 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[cfg(feature = "shuttle")]
-use crate::closed::{self, Waits};
-use crate::engine::panics::{self, Panic};
-use crate::explore::Choice;
+use crate::cycles::{self, Waits};
 use crate::machine::{Fault, Machine, Ready};
-use crate::object::Place;
 use crate::observe::Observers;
-use crate::op::{ObjectId, Op, ThreadId};
-use crate::scenario::{Body, Instance};
+use crate::op::{ObjectId, Op, Place, ThreadId};
+use crate::panics::{self, Panic};
+use crate::program::{Body, Instance};
+use crate::schedule::Choice;
 use crate::violation::Violation;
 
-use super::chooser::{Chooser, Question};
+use crate::runtime::choices::{Chooser, Question};
 
 /// An execution on hosted threads, as its engine and its objects see it.
 pub(crate) struct Host {
@@ -333,12 +332,12 @@ impl Host {
         let mut waits = Waits::default();
         inner.observers.ended().for_each(|thread| waits.ended(thread));
         for (thread, object, op) in inner.observers.pending() {
-            waits.waits(thread, closed::blockers(&*machines[object.index()], thread, op));
+            waits.waits(thread, cycles::blockers(&*machines[object.index()], thread, op));
         }
         let closed = waits.closed();
         let threads = inner.observers.stuck().into_iter();
         let threads: Vec<ThreadId> =
-            threads.filter(|thread| closed & closed::bit(*thread) != 0).collect();
+            threads.filter(|thread| closed & cycles::bit(*thread) != 0).collect();
         let deadlock = inner.observers.deadlocks(&threads).into_iter().next();
         inner.violation = inner.violation.take().or(deadlock);
         inner.violation.is_some()
@@ -383,12 +382,12 @@ impl Host {
 
     /// Everybody who could go on would only go round in vain, and these poll: they do so for good.
     #[cfg(feature = "shuttle")]
-    pub(crate) fn note_rounds(&self, polls: closed::Threads) {
+    pub(crate) fn note_rounds(&self, polls: cycles::Threads) {
         let mut inner = self.inner();
         let Chooser::Turns { machines, .. } = &inner.chooser else { return };
         let waits = |(thread, object, op): &(ThreadId, ObjectId, Op)| {
             let stuck = machines[object.index()].ready(*thread, *op).sure == 0;
-            stuck || polls & closed::bit(*thread) != 0
+            stuck || polls & cycles::bit(*thread) != 0
         };
         let waiting: Vec<ThreadId> =
             inner.observers.pending().filter(waits).map(|(thread, ..)| thread).collect();

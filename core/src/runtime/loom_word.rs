@@ -12,8 +12,8 @@ use ::loom::sync::atomic::AtomicU64;
 use super::host::Host;
 use super::{loom_host, loom_judge};
 use crate::machine::Machine;
-use crate::object::{Place, unwinding};
-use crate::op::{ObjectId, Op, OpKind, ThreadId};
+use crate::op::{ObjectId, Op, OpKind, Place, ThreadId};
+use crate::runtime::object::unwinding;
 
 /// tokio-rs/loom#254: the exchange may read a value that the store replaces, and yet come after it.
 const NOT_ONE_STEP: &str = "there an exchange or an addition beside another thread's plain store \

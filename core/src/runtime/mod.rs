@@ -9,7 +9,7 @@
     not(all(feature = "loom", feature = "shuttle")),
     expect(dead_code, reason = "each engine uses a part of it")
 )]
-mod chooser;
+mod choices;
 #[cfg_attr(
     not(all(feature = "loom", feature = "shuttle")),
     expect(dead_code, reason = "each engine uses a part of it")
@@ -17,10 +17,12 @@ mod chooser;
 mod host;
 #[macro_use]
 mod monitor;
+pub(crate) mod native;
+pub(crate) mod object;
 #[cfg(any(feature = "loom", feature = "shuttle"))]
-pub(crate) use chooser::Chooser;
+pub(crate) use choices::Chooser;
 #[cfg(feature = "loom")]
-pub(crate) use chooser::Question;
+pub(crate) use choices::Question;
 pub(crate) use host::Host;
 #[cfg(feature = "shuttle")]
 pub(crate) use host::Wish;
@@ -30,10 +32,10 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::engine::native::{self, History};
-use crate::object::Object;
 use crate::op::ThreadId;
-use crate::scenario::Body;
+use crate::program::Body;
+use crate::runtime::native::History;
+use crate::runtime::object::Object;
 
 monitor!(
     /// Objects on plain threads.

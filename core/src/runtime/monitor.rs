@@ -18,7 +18,8 @@ macro_rules! monitor {
 
             use super::host::Host;
             use crate::machine::{Machine, Ready};
-            use crate::object::{Object, Place};
+            use crate::runtime::object::Object;
+            use crate::op::Place;
             use crate::op::{ObjectId, Op, ThreadId};
 
             $($root)+::thread_local! {

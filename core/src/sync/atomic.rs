@@ -4,8 +4,8 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::machine::{Fault, Machine, Ready};
-use crate::object::Object;
 use crate::op::{Op, OpKind, ThreadId};
+use crate::runtime::object::Object;
 
 /// A word that threads read and write without a lock: `atomic_t`, or a field that the driver
 /// accesses with `READ_ONCE` and `WRITE_ONCE`.

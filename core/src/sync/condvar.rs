@@ -5,11 +5,11 @@ use std::panic::Location;
 
 use smallvec::SmallVec;
 
-use crate::data::Value;
 use crate::machine::{Fault, Machine, Ready};
-use crate::object::Object;
 use crate::op::{Op, OpKind, ThreadId};
 use crate::runtime;
+use crate::runtime::object::Object;
+use crate::sync::data::Value;
 
 use super::MutexGuard;
 

@@ -4,11 +4,11 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 
-use crate::data::Value;
 use crate::declare;
-use crate::object::Object;
 use crate::op::{Op, OpKind};
 use crate::runtime;
+use crate::runtime::object::Object;
+use crate::sync::data::Value;
 
 use super::outside::Outside;
 

@@ -2,9 +2,9 @@
 
 use smallvec::SmallVec;
 
-use crate::data::KEEP;
 use crate::machine::Fault;
 use crate::op::{Op, ThreadId};
+use crate::sync::data::KEEP;
 
 /// The holders, and the value behind the lock.
 #[derive(Clone)]

@@ -4,8 +4,8 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::machine::{Fault, Machine, Ready};
-use crate::object::Object;
 use crate::op::{Op, OpKind, ThreadId};
+use crate::runtime::object::Object;
 
 /// The kernel's `struct kref`. It starts with one reference, its maker's.
 ///

@@ -9,6 +9,7 @@ mod again;
 mod atomic;
 mod completion;
 mod condvar;
+pub(crate) mod data;
 mod ghost;
 mod hardware;
 mod holders;

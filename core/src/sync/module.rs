@@ -4,8 +4,8 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::machine::{Fault, Machine, Ready};
-use crate::object::Object;
 use crate::op::{Op, OpKind, ThreadId};
+use crate::runtime::object::Object;
 
 /// A loaded module: its reference count and whether its text is still there.
 ///

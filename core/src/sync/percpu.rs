@@ -4,8 +4,8 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::machine::{Fault, Machine, Ready};
-use crate::object::Object;
 use crate::op::{Op, OpKind, ThreadId};
+use crate::runtime::object::Object;
 
 /// One `T` for each CPU, found by `raw_cpu_ptr`.
 ///

@@ -4,8 +4,8 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::object::{Object, unwinding};
 use crate::op::{Op, OpKind};
+use crate::runtime::object::{Object, unwinding};
 use crate::thread::spawn;
 
 use super::readers::Readers;

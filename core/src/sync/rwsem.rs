@@ -6,10 +6,10 @@ use std::panic::Location;
 
 use smallvec::SmallVec;
 
-use crate::data::{Data, KEEP, ReadData, Value, WriteData};
 use crate::machine::{Fault, Machine, QUEUED, REFUSED, Ready};
-use crate::object::{Object, Place, unwinding};
-use crate::op::{Op, OpKind, ThreadId};
+use crate::op::{Op, OpKind, Place, ThreadId};
+use crate::runtime::object::{Object, unwinding};
+use crate::sync::data::{Data, KEEP, ReadData, Value, WriteData};
 
 use super::holders::Holders;
 

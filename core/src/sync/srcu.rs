@@ -4,8 +4,8 @@
 use std::fmt;
 use std::panic::Location;
 
-use crate::object::{Object, unwinding};
 use crate::op::{Op, OpKind};
+use crate::runtime::object::{Object, unwinding};
 
 use super::readers::Readers;
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::machine::{Fault, Machine, REFUSED, Ready};
-use crate::object::Object;
 use crate::op::{Op, OpKind, ThreadId};
+use crate::runtime::object::Object;
 
 use super::again::{Turn, spawn_again};
 

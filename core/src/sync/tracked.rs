@@ -6,8 +6,8 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::machine::{Fault, Machine, Ready};
-use crate::object::{self, Object};
 use crate::op::{Op, OpKind, ThreadId};
+use crate::runtime::object::{self, Object};
 
 /// A heap object of the driver: allocated when it is made, freed by
 /// [`release`](Self::release).

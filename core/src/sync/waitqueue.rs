@@ -5,12 +5,12 @@ use std::panic::Location;
 
 use smallvec::SmallVec;
 
-use crate::data::Value;
 use crate::declare;
 use crate::machine::{Fault, Machine, Ready};
-use crate::object::{Object, Place};
-use crate::op::{Op, OpKind, RECHECKS, RECHECKS_LOCKED, ThreadId};
+use crate::op::{Op, OpKind, Place, RECHECKS, RECHECKS_LOCKED, ThreadId};
 use crate::runtime;
+use crate::runtime::object::Object;
+use crate::sync::data::Value;
 use crate::sync::{Interrupted, Mutex, MutexGuard};
 
 /// What a thread knows that has slept, and forgotten everything since it began to wait.

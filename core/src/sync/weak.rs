@@ -4,10 +4,10 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::Ordering;
 
-use crate::object::{Object, Place};
-use crate::op::{Op, OpKind};
+use crate::op::{Op, OpKind, Place};
 #[cfg(feature = "loom")]
 use crate::runtime::loom_word::Word;
+use crate::runtime::object::Object;
 use crate::runtime::{self, Runtime};
 
 use super::atomic;

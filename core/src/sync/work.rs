@@ -5,8 +5,8 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::declare;
-use crate::object::{Object, Place};
-use crate::op::{Op, OpKind};
+use crate::op::{Op, OpKind, Place};
+use crate::runtime::object::Object;
 
 use super::again::{Turn, spawn_again};
 use super::outside::Outside;

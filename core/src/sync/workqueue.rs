@@ -5,8 +5,8 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::object::Object;
 use crate::op::{Op, OpKind};
+use crate::runtime::object::Object;
 
 use super::Work;
 use super::works::Works;

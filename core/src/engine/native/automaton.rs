@@ -12,16 +12,17 @@ use std::hash::Hasher;
 use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
 
-use crate::closed::{Threads, Waits, bit, blockers};
-use crate::explore::{CameRound, Choice, Enabled};
+use crate::cycles::{Threads, Waits, bit, blockers};
+use crate::explore::{CameRound, Enabled};
 use crate::machine::{Fault, Machine, Ready};
 use crate::mix::mix;
 use crate::op::{ObjectId, Op, OpKind, RECHECKS, ThreadId};
+use crate::schedule::Choice;
 use crate::violation::ViolationKind;
 
-use super::intern::History;
-use super::lesson::{Effect, FREED, Lesson, Lessons, Next, Shape};
 use super::successor::Successor;
+use crate::runtime::native::History;
+use crate::runtime::native::{Effect, FREED, Lesson, Lessons, Next, Shape};
 
 /// A state of the program in numbers: its [`Shape`], the state of each thread, the state of each
 /// object. Equal numbers mean equal states, in one automaton.

@@ -15,7 +15,7 @@
 //! gone on there ([`Node::passes`](super::graph::Node)). And every execution of the program comes to
 //! a kept state by unlocks alone, so that a bottom component is reached by both searches or by none.
 
-use crate::closed::Threads;
+use crate::cycles::Threads;
 
 use super::graph::{Graph, Parts};
 

@@ -6,8 +6,8 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::closed::{Threads, bit};
-use crate::explore::Choice;
+use crate::cycles::{Threads, bit};
+use crate::schedule::Choice;
 
 use super::automaton::{Automaton, Leads, Missing};
 use super::states::{Id, States};

@@ -7,12 +7,12 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use crate::closed::Threads;
+use crate::cycles::Threads;
 use crate::explore::{Decision, Point, Replay, Strategy};
+use crate::observe::findings::Findings;
 use crate::op::ThreadId;
-use crate::verdict::Findings;
 
-use super::execution::Execution;
+use crate::runtime::native::Execution;
 
 /// Follows a schedule and remembers where it has been.
 pub(super) struct Lasso<'a> {

@@ -5,10 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::explore::{Choice, Schedule};
+use crate::schedule::{Choice, Schedule};
 
 use super::automaton::{Automaton, Diverged, Missing, State};
-use super::{DIVERGED, Exploration};
+use super::exploration::{DIVERGED, Exploration};
 
 /// An automaton that grows as it is asked.
 pub(super) struct Learner {

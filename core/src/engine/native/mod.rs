@@ -1,17 +1,13 @@
 //! Selvedge's own engine: coroutines on one OS thread, explored choice by choice.
 
 mod automaton;
-mod execution;
-mod fiber;
+pub(crate) mod exploration;
 mod for_good;
 mod graph;
-mod intern;
+mod interleavings;
 mod lasso;
 mod learner;
-mod lesson;
-mod orderings;
-#[cfg(unix)]
-mod overflow;
+mod paths;
 mod replay;
 mod starvation;
 mod stateful;
@@ -19,34 +15,26 @@ mod states;
 mod successor;
 mod table;
 mod walk;
-mod ways;
 
 use std::ops::ControlFlow;
-use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::closed::Threads;
-use crate::explore::{Lead, Replay, Schedule, Shard, SleepSets, Strategy, Twice};
-use crate::observe::Seen;
-use crate::op::ThreadId;
+use crate::explore::{SleepSets, Strategy, Twice};
+use crate::fingerprint::Certificate;
+use crate::report::{Explored, Part, Report};
 use crate::scenario::Scenario;
-use crate::verdict::{Certificate, Explored, Findings, Part, Report};
-use crate::violation::ViolationKind;
+use crate::shard::Shard;
 
-use super::{Engine, Limits, Listener, Progress, Search};
-use automaton::ViolatedKey;
-use execution::End;
-pub(crate) use execution::{Execution, Handle};
-use graph::Graph;
-pub(crate) use intern::History;
-use lesson::Lessons;
-use orderings::{Orderings, SavedOrderings};
-use replay::run_along;
+use crate::limits::{Limits, Listener, Progress};
+use crate::runtime::native::End;
+use crate::search::Search;
+use exploration::{DIVERGED, Exploration};
+use interleavings::{Orderings, SavedOrderings};
+pub use replay::ReplayError;
 pub(super) use replay::{follow, replay};
 use stateful::{Aim, PAUSED, SavedStates, Stateful};
-use states::States;
 
 /// Executions between two words to the listener.
 const LISTEN_EVERY: u64 = 256;
@@ -57,13 +45,6 @@ const MANY_STATES: u64 = 100_000;
 
 /// Executions that it takes for that: some 50 milliseconds, as the states before have taken.
 const FEW_EXECUTIONS: u64 = 20_000;
-
-/// Operations after which a search gives up on a program with a loop that no thread seems to leave.
-/// What comes of an unlucky look at a flag, and of two, shows long before.
-const DEPTH_OF_LOOPS: usize = 200;
-
-pub(super) const DIVERGED: &str = "the scenario does not do the same twice: a thread depends on something \
-                        outside the world";
 
 pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listener<'_>) -> Report {
     let mut exploration = Exploration::new(scenario, limits);
@@ -112,36 +93,7 @@ enum Saved {
     Orderings(SavedOrderings),
 }
 
-/// A scenario under exploration, by one search after the other.
-struct Exploration<'a> {
-    execution: Rc<Execution>,
-    scenario: &'a Scenario,
-    limits: &'a Limits,
-    findings: Findings,
-    executions: u64,
-    /// How many there may be.
-    executions_max: u64,
-}
-
 impl<'a> Exploration<'a> {
-    fn new(scenario: &'a Scenario, limits: &'a Limits) -> Self {
-        Self {
-            execution: Execution::new(limits.native_operations),
-            scenario,
-            limits,
-            findings: Findings::default(),
-            executions: 0,
-            executions_max: limits.native_executions,
-        }
-    }
-
-    fn report(self, explored: Explored) -> Report {
-        let Self { execution, scenario, findings, .. } = self;
-        execution.observers(|seen| {
-            Report::new(scenario, Engine::Native, findings, explored, seen.seen())
-        })
-    }
-
     fn explore(&mut self, listener: &mut Listener<'_>) -> Explored {
         match self.check_determinism() {
             Ok(()) => self.search(listener),
@@ -339,166 +291,5 @@ impl<'a> Exploration<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Takes over what executions on another thread have shown.
-    fn absorb(&mut self, executions: u64, findings: Findings, seen: &Seen) {
-        self.executions += executions;
-        self.findings.absorb(findings);
-        self.execution.absorb(seen);
-    }
-
-    /// Runs the program along `path` and on to an end, and tells what it has shown.
-    fn learn(&mut self, path: &Schedule) -> Result<Lessons, String> {
-        let mut lead = Lead::new(path);
-        self.count_execution()?;
-        let program = self.scenario.program();
-        let (end, lessons) = self.execution.learn(program, &mut lead, &mut self.findings);
-        match end {
-            _ if lead.diverged => Err(DIVERGED.to_owned()),
-            End::TooLong if lessons.steps.len() <= path.len() => self.too_long(),
-            _ => Ok(lessons),
-        }
-    }
-
-    /// Runs the program along `path`, and notes what that violates.
-    fn show(&mut self, path: &Schedule) -> Result<(), String> {
-        self.show_waiting(path, 0)
-    }
-
-    /// As [`show`](Self::show), and insists that the last step violates what it has violated before.
-    fn show_violation(&mut self, path: &Schedule, what: &ViolatedKey) -> Result<(), String> {
-        let shown = self.show_apart(path)?;
-        let again = |kind: &ViolationKind| match what {
-            // A rule of an object follows from its state.
-            (Some(_), _) => true,
-            (None, violated) => kind.to_string() == *violated,
-        };
-        if !shown.0.keys().any(again) {
-            return Err(DIVERGED.to_owned());
-        }
-        self.findings.absorb(shown);
-        Ok(())
-    }
-
-    /// Runs the program along `path`, and insists that it violates what an earlier search has said:
-    /// that of an execution that ends where others would only go round.
-    fn show_again(&mut self, path: &Schedule, what: &str) -> Result<(), String> {
-        let is = |kind: &ViolationKind| kind.to_string() == *what;
-        let mut shown = self.show_apart(path)?;
-        if !shown.0.keys().any(is) {
-            let before = std::mem::take(&mut self.findings);
-            let result = self.run_replay(Replay::new(path).at_whose_end_others_go_round(), path);
-            shown = std::mem::replace(&mut self.findings, before);
-            result?;
-        }
-        shown.0.retain(|kind, _| is(kind));
-        if shown.is_empty() {
-            return Err(DIVERGED.to_owned());
-        }
-        self.findings.absorb(shown);
-        Ok(())
-    }
-
-    /// Runs the program along `path`: what that violates.
-    fn show_apart(&mut self, path: &Schedule) -> Result<Findings, String> {
-        let before = std::mem::take(&mut self.findings);
-        let result = self.show(path);
-        let shown = std::mem::replace(&mut self.findings, before);
-        result.map(|()| shown)
-    }
-
-    /// As [`show`](Self::show), and notes that `threads` wait for good at its end.
-    fn show_waiting(&mut self, path: &Schedule, threads: Threads) -> Result<(), String> {
-        self.run_replay(Replay::new(path).at_whose_end_wait(threads), path)
-    }
-
-    fn run_replay(&mut self, replay: Replay<'_>, path: &Schedule) -> Result<(), String> {
-        self.count_execution()?;
-        let (end, replay) = run_along(replay, self.scenario, &self.execution, &mut self.findings);
-        match end {
-            End::TooLong => self.too_long(),
-            _ if replay.followed() < path.len() => Err(DIVERGED.to_owned()),
-            _ => Ok(()),
-        }
-    }
-
-    /// Runs the program along `lasso`, and notes that `thread` starves.
-    fn show_starvation(&mut self, thread: ThreadId, lasso: &Schedule) -> Result<(), String> {
-        let mut shown = self.show_apart(lasso)?;
-        // Others may wait on the same cycle, and for good.
-        let name = self.execution.observers(|seen| seen.name(thread));
-        shown.0.retain(|kind, _| match kind {
-            ViolationKind::Starvation { thread, .. } => *thread == name,
-            _ => false,
-        });
-        if shown.is_empty() {
-            return Err(DIVERGED.to_owned());
-        }
-        self.findings.absorb(shown);
-        Ok(())
-    }
-
-    /// Whether equal identities still mean equal values.
-    fn check_comparable(&self) -> Result<(), String> {
-        match self.execution.opaque() {
-            true => Err("the world has values that cannot be compared".to_owned()),
-            false => Ok(()),
-        }
-    }
-
-    fn check_memory(&self, states: &States) -> Result<(), String> {
-        let bytes = states.memory();
-        let most = self.limits.native_memory.min(states.memory_max());
-        if bytes <= most {
-            return Ok(());
-        }
-        Err(format!("stopped at {bytes} bytes of states, the limit is {most}"))
-    }
-
-    /// Whether there is room for the steps between the states.
-    fn check_graph(&self, states: &States) -> Result<(), String> {
-        let bytes = states.memory() + states.len() * Graph::BYTES_PER_STATE;
-        if bytes <= self.limits.native_memory {
-            return Ok(());
-        }
-        let most = self.limits.native_memory;
-        Err(format!("who waits for good takes {bytes} bytes to tell, the limit is {most}"))
-    }
-
-    fn check_depth(&self, depth: usize) -> Result<(), String> {
-        let spins = depth >= DEPTH_OF_LOOPS && self.execution.spins().is_some();
-        if depth < self.limits.native_operations && !spins { Ok(()) } else { self.too_long() }
-    }
-
-    fn too_long<T>(&self) -> Result<T, String> {
-        if let Some(spins) = self.execution.spins() {
-            return Err(spins);
-        }
-        Err(format!("an execution has more than {} operations", self.limits.native_operations))
-    }
-
-    fn executions_left(&self) -> Result<u64, String> {
-        let most = self.executions_max;
-        match most.saturating_sub(self.executions) {
-            0 => Err(format!("stopped after {most} executions, the limit")),
-            left => Ok(left),
-        }
-    }
-
-    fn count_execution(&mut self) -> Result<(), String> {
-        self.executions_left()?;
-        self.executions += 1;
-        Ok(())
-    }
-
-    /// One execution; the reason if it must be the last.
-    fn run_once(&mut self, strategy: &mut dyn Strategy) -> Result<(), String> {
-        self.count_execution()?;
-        match self.execution.run(self.scenario.program(), strategy, &mut self.findings) {
-            End::Over | End::Cut => Ok(()),
-            End::Diverged => Err(DIVERGED.to_owned()),
-            End::TooLong => self.too_long(),
-        }
     }
 }

@@ -2,16 +2,19 @@
 
 use std::rc::Rc;
 
-use crate::engine::{Limits, ReplayError};
-use crate::explore::{Replay, Schedule};
+use crate::limits::Limits;
+use std::fmt;
+
+use crate::explore::Replay;
+use crate::observe::findings::{Counterexample, Findings};
 use crate::observe::{Observers, Trace};
 use crate::scenario::Scenario;
-use crate::verdict::{Counterexample, Findings};
+use crate::schedule::Schedule;
 
-use super::Exploration;
-use super::execution::{End, Execution};
+use super::exploration::Exploration;
 use super::lasso::Lasso;
 use super::stateful::{Aim, Stateful};
+use crate::runtime::native::{End, Execution};
 
 /// Runs a scenario along a schedule, and notes what that violates.
 pub(super) fn run_along<'a>(
@@ -86,3 +89,42 @@ pub(crate) fn follow(scenario: &Scenario, schedule: &Schedule) -> Result<Trace, 
     run_along_checked(schedule, scenario, &execution, &mut Findings::default())?;
     Ok(execution.observers(Observers::trace))
 }
+
+/// Why a schedule has no counterexample to show.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ReplayError {
+    /// A step that is not possible: its position from 0, and what was possible.
+    Impossible {
+        /// Position of the step, from 0.
+        step: usize,
+        /// The threads that could have moved there.
+        possible: Vec<String>,
+    },
+    /// The schedule stops before its end is reached, without a violation.
+    TooShort,
+    /// The execution is over before the schedule is.
+    TooLong {
+        /// How many steps of the schedule happened.
+        followed: usize,
+    },
+    /// The execution ended without a violation.
+    NoViolation,
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Impossible { step, possible } => {
+                write!(f, "step {step} of the schedule is not possible there; possible would be ")?;
+                f.write_str(&possible.join(" or "))
+            }
+            Self::TooShort => f.write_str("the schedule ends before anything is violated"),
+            Self::TooLong { followed } => {
+                write!(f, "the execution is over after {followed} steps, the schedule is longer")
+            }
+            Self::NoViolation => f.write_str("the schedule violates nothing"),
+        }
+    }
+}
+
+impl std::error::Error for ReplayError {}

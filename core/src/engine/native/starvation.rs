@@ -25,9 +25,9 @@ use std::collections::VecDeque;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::closed::{Threads, bit};
-use crate::explore::Schedule;
+use crate::cycles::{Threads, bit};
 use crate::op::ThreadId;
+use crate::schedule::Schedule;
 
 use super::automaton::Automaton;
 use super::graph::{Graph, Parts, Step};

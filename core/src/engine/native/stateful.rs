@@ -30,19 +30,20 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::closed::Threads;
-use crate::engine::{Limits, Listener, Progress, Search};
-use crate::explore::{Choice, Schedule};
+use crate::cycles::Threads;
+use crate::fingerprint::Certificate;
+use crate::limits::{Limits, Listener, Progress};
 use crate::op::ThreadId;
-use crate::verdict::Certificate;
+use crate::schedule::{Choice, Schedule};
+use crate::search::Search;
 
 use super::automaton::{Automaton, ClosedKey, Expanded, Leads, Missing, State, ViolatedKey};
 use super::graph::Graph;
 use super::learner::{Learner, SavedLearner};
 use super::states::{Adder, HEADER, Id, Mark, Origin, Run, States, Waiting};
 use super::successor::Successor;
-use super::ways::Ways;
 use super::{Exploration, Saved, for_good, starvation};
+use crate::engine::native::paths::Ways;
 
 /// Runs of states that are expanded between two words to the listener: some 100,000 states.
 const SLICE: usize = 128;

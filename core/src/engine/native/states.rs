@@ -12,13 +12,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustc_hash::FxHasher;
 use serde::{Deserialize, Serialize};
 
-use crate::explore::Choice;
 use crate::op::ThreadId;
+use crate::schedule::Choice;
 
 use super::automaton::State;
-use super::lesson::Shape;
 use super::successor::Successor;
 use super::table::Table;
+use crate::runtime::native::Shape;
 
 /// Words in a chunk, as a power of two.
 const CHUNK_BITS: u32 = 14;

@@ -9,15 +9,16 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
-use crate::closed::Threads;
-use crate::explore::{Choice, Decision, Enabled, Happened, Point, Schedule, Strategy, THREADS_MAX};
+use crate::cycles::Threads;
+use crate::explore::{Decision, Enabled, Happened, Point, Strategy, THREADS_MAX};
 use crate::op::{ObjectId, Op, ThreadId};
+use crate::schedule::{Choice, Schedule};
 
-use super::Exploration;
 use super::automaton::{Automaton, ClosedKey, Missing, State, ViolatedKey};
-use super::intern::Interner;
+use super::exploration::Exploration;
 use super::learner::Learner;
-use super::lesson::Shape;
+use crate::runtime::native::Interner;
+use crate::runtime::native::Shape;
 
 /// How many states in which executions end are remembered. Beyond that each end is looked at.
 const ENDS_MAX: usize = 1 << 20;

@@ -1,17 +1,17 @@
 //! shuttle 0.9 as an engine: every ordering if there are few enough, or else some of them, over
 //! its own mutexes.
 //!
-//! First [source-DPOR](turns) drives it. That is the same strategy as the native engine's, and it
+//! First [source-DPOR](scheduled) drives it. That is the same strategy as the native engine's, and it
 //! comes to the same traces; but who runs the threads, who makes them wait and who wakes them has
 //! nothing in common with it, and every execution is run from its beginning. If the search does
 //! not come to its end, or what it has left out stands against a proof, shuttle's own schedulers
-//! [hunt] for as many executions again.
+//! [test](random) as many executions again.
 //!
 //! shuttle reports by panicking and by printing. It gets to do neither: the schedulers here end
 //! an execution as soon as something is violated or nobody can go on.
 
-mod hunt;
-mod turns;
+mod random;
+mod scheduled;
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
@@ -19,21 +19,26 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ::shuttle::scheduler::{RoundRobinScheduler, Scheduler};
+use ::shuttle::scheduler::Scheduler;
 
-use crate::explore::{Dpor, Parts, Shard, Strategy, Twice};
+use crate::explore::{Dpor, Parts, Strategy, Twice};
+use crate::fingerprint::Certificate;
+use crate::observe::findings::Findings;
 use crate::op::ThreadId;
+use crate::program::Instance;
+use crate::report::{Explored, Report};
 use crate::runtime::{self, Chooser, Host, Runtime, shuttle_host};
-use crate::scenario::{Instance, Scenario};
-use crate::verdict::{Certificate, Explored, Findings, Report};
+use crate::scenario::Scenario;
+use crate::shard::Shard;
 use crate::violation::Violation;
 
-use super::native::DIVERGED;
-use super::panics::{self, Panic};
-use super::{Engine, Limits, Listener, Progress};
+use super::native::exploration::DIVERGED;
+use crate::limits::{Limits, Listener, Progress};
+use crate::panics::{self, Panic};
+use crate::search::Engine;
 
-use hunt::Hunt;
-use turns::{Ended, OPERATIONS_MAX, Search, Turns};
+use random::Hunt;
+use scheduled::{Ended, OPERATIONS_MAX, Search, Turns};
 
 /// shuttle's number for the task that starts the scenario's threads.
 const MAIN: usize = 0;
@@ -166,7 +171,7 @@ impl Exploration<'_, '_> {
 
     /// Looks at some orderings, since there is no proof for this `reason`.
     fn hunt(&mut self, reason: String) -> End {
-        self.host.set_chooser(Chooser::Random(hunt::draw));
+        self.host.set_chooser(Chooser::Random(random::draw));
         let half = (self.limits.shuttle_executions / 2).max(1) as usize;
         let seed = self.limits.shuttle_seed;
         let mut schedulers = vec![Hunt::random(&self.host, seed, half)];
@@ -234,11 +239,6 @@ fn execute(host: &Arc<Host>, program: &dyn Fn() -> Instance) {
         ::shuttle::thread::yield_now();
     }
     host.judge(finally);
-}
-
-/// Makes shuttle install its panic hook now, once and for all.
-pub(super) fn install_hook() {
-    ::shuttle::Runner::new(RoundRobinScheduler::new(1), config()).run(|| {});
 }
 
 /// Ends the running execution, which has violated something: the scheduler does not come back.

@@ -1,15 +1,17 @@
 //! What an engine found, and whether it is what was claimed.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::claim::{Claim, Expected, Outcome};
-use crate::engine::{Engine, Search};
-use crate::explore::{Schedule, Shard};
+use crate::expectation::{Claim, Expected, Outcome};
+use crate::fingerprint::Certificate;
+use crate::observe::findings::{Counterexample, Findings};
 use crate::observe::lockdep::{Dependency, Inversion};
-use crate::observe::{Observers, Seen, Site, Trace};
+use crate::observe::{Seen, Site};
 use crate::scenario::Scenario;
-use crate::violation::{Violation, ViolationKind};
+use crate::schedule::Schedule;
+use crate::search::{Engine, Search};
+use crate::shard::Shard;
+use crate::violation::ViolationKind;
 
 /// What an engine found about a scenario.
 #[derive(Clone, Debug)]
@@ -37,18 +39,6 @@ impl Verdict {
     }
 }
 
-/// What a proof rests on. Two runs of the same proof have equal certificates.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Certificate {
-    /// How many states are reachable, if the engine compares states.
-    pub states: Option<u64>,
-    /// A digest of the set of those states, or of those traces.
-    pub digest: Option<u64>,
-    /// How many Mazurkiewicz traces there are, if the engine enumerates them. A trace that ends
-    /// in a deadlock counts too.
-    pub traces: Option<u64>,
-}
-
 /// One share of a search ([`Limits::shard`](crate::Limits::shard)), and what it takes to put the
 /// shares together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,17 +53,6 @@ pub struct Part {
     /// Whether the share has been explored to its end, but for what a violation cut short. Shares
     /// that are all done and violate nothing are a proof together.
     pub done: bool,
-}
-
-/// An ordering that violates something.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Counterexample {
-    /// What it violates.
-    pub violation: Violation,
-    /// The ordering, to be replayed.
-    pub schedule: Schedule,
-    /// What happens in it.
-    pub trace: Trace,
 }
 
 /// A predicted lock-order inversion, and whether the scenario can run into it.
@@ -293,54 +272,4 @@ pub(crate) struct Explored {
     pub(crate) part: Option<Part>,
     /// Whether it finds every kind of violation that there is, if it is complete.
     pub(crate) thorough: bool,
-}
-
-/// The shortest counterexample for each kind of violation.
-#[derive(Default)]
-pub(crate) struct Findings(pub(crate) BTreeMap<ViolationKind, Counterexample>);
-
-impl Findings {
-    /// Keeps the violation of the execution that `seen` has watched, if it is new or shorter
-    /// than the one known. Making a trace is dear, so it is made only then.
-    pub(crate) fn note(&mut self, violation: Violation, seen: &Observers) {
-        let known = self.0.get(&violation.kind);
-        if known.is_none_or(|known| seen.steps() < known.schedule.len()) {
-            let kind = violation.kind.clone();
-            let (schedule, trace) = (seen.schedule(), seen.trace());
-            self.0.insert(kind, Counterexample { violation, schedule, trace });
-        }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Takes over what another search has found, where it is new or shorter.
-    pub(crate) fn absorb(&mut self, other: Self) {
-        for (kind, found) in other.0 {
-            let known = self.0.get(&kind);
-            if known.is_none_or(|known| found.schedule.len() < known.schedule.len()) {
-                self.0.insert(kind, found);
-            }
-        }
-    }
-
-    /// The counterexamples' schedules.
-    pub(crate) fn schedules(&self) -> impl Iterator<Item = &Schedule> {
-        self.0.values().map(|found| &found.schedule)
-    }
-
-    /// The counterexamples' schedules, each with what it violates.
-    pub(crate) fn each(&self) -> impl Iterator<Item = (Schedule, String)> {
-        self.0.iter().map(|(kind, found)| (found.schedule.clone(), kind.to_string()))
-    }
-
-    /// How many operations the shortest counterexample has.
-    pub(crate) fn shortest(&self) -> Option<usize> {
-        self.0.values().map(|found| found.schedule.len()).min()
-    }
-
-    fn deadlock(&self, classes: &[String]) -> Option<&Counterexample> {
-        self.0.get(&ViolationKind::Deadlock(classes.to_vec()))
-    }
 }

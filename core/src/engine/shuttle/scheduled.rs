@@ -17,13 +17,14 @@ use std::sync::Arc;
 use ::shuttle::scheduler::{Schedule, Scheduler, Task, TaskId};
 use smallvec::SmallVec;
 
-use crate::engine::native::DIVERGED;
-use crate::explore::{Choice, Decision, Enabled, Happened, Point, Strategy};
+use crate::engine::native::exploration::DIVERGED;
+use crate::explore::{Decision, Enabled, Happened, Point, Strategy};
 use crate::machine::Ready;
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::runtime::{Host, Wish};
+use crate::schedule::Choice;
 
-use super::MAIN;
+use crate::engine::shuttle::MAIN;
 
 /// Operations of one execution before the search gives up, as the native engine does.
 pub(super) const OPERATIONS_MAX: usize = 10_000;
@@ -143,8 +144,10 @@ impl<S: Strategy> Search<S> {
     /// one makes the first thread or object as on the native engine.
     fn on_its_way(&self, runnable: &[TaskId]) -> Option<TaskId> {
         self.host.observers(|seen| {
-            let waits =
-                |task: TaskId| seen.pending().any(|(thread, ..)| self::task(thread) == task);
+            let waits = |task: TaskId| {
+                seen.pending()
+                    .any(|(thread, ..)| crate::engine::shuttle::scheduled::task(thread) == task)
+            };
             runnable.iter().copied().find(|task| !waits(*task))
         })
     }

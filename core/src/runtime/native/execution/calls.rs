@@ -4,15 +4,15 @@ use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use crate::engine::native::fiber::{self, Fiber};
-use crate::engine::native::intern::{BEGINNING, Begins, History};
-use crate::engine::native::lesson::{Effect, Lessons, Next};
 use crate::machine::Machine;
-use crate::object::{Object, Place};
 use crate::observe::Observers;
-use crate::op::{ObjectId, Op, ThreadId};
+use crate::op::{ObjectId, Op, Place, ThreadId};
+use crate::program::Body;
 use crate::runtime;
-use crate::scenario::Body;
+use crate::runtime::native::fiber::{self, Fiber};
+use crate::runtime::native::intern::{BEGINNING, Begins, History};
+use crate::runtime::native::recording::{Effect, Lessons, Next};
+use crate::runtime::object::Object;
 use crate::violation::Violation;
 
 use super::{Execution, Rounds, Thread};

@@ -12,13 +12,17 @@ use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::engine::{Listener, Progress};
-use crate::explore::{Dpor, Parts, SavedDpor, Schedule, Shard, Strategy};
+use crate::explore::{Dpor, Parts, SavedDpor, Strategy};
+use crate::fingerprint::Certificate;
+use crate::limits::{Listener, Progress};
 use crate::observe::Seen;
-use crate::verdict::{Certificate, Findings, Part};
+use crate::observe::findings::Findings;
+use crate::report::Part;
+use crate::schedule::Schedule;
+use crate::shard::Shard;
 
-use super::walk::Walk;
-use super::{Exploration, Saved};
+use crate::engine::native::walk::Walk;
+use crate::engine::native::{Exploration, Saved};
 
 /// Executions of a walker in one round, if it walks alone and if it does not: to start a thread
 /// costs as much as a few dozen executions.

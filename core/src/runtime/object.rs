@@ -2,16 +2,12 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::panic::Location;
 use std::sync::Arc;
 
-use crate::engine::native;
 use crate::machine::{Machine, Resident};
-use crate::op::{ObjectId, Op, OpKind};
+use crate::op::{ObjectId, Op, OpKind, Place};
+use crate::runtime::native;
 use crate::runtime::{self, Runtime};
-
-/// Where an operation was called.
-pub(crate) type Place = &'static Location<'static>;
 
 /// A synchronisation object.
 #[derive(Clone)]

@@ -1,6 +1,6 @@
 //! Threads of a scenario as coroutines on one OS thread.
 //!
-//! `unsafe` code is here and in [`overflow`](super::overflow): a running fiber reaches its own yielder
+//! `unsafe` code is here and in [`overflow`]: a running fiber reaches its own yielder
 //! through a thread-local pointer, because a primitive deep in the model has no other way to it.
 
 use std::any::Any;
@@ -16,7 +16,7 @@ use corosensei::{Coroutine, CoroutineResult, Yielder};
 use super::overflow;
 
 /// Room for a thread of a scenario, in bytes. Only the pages that are touched cost memory.
-pub(super) const STACK_SIZE: usize = 256 * 1024;
+pub(crate) const STACK_SIZE: usize = 256 * 1024;
 
 type YielderPtr = *const Yielder<(), ()>;
 
@@ -27,10 +27,10 @@ thread_local! {
 
 /// Stacks of finished fibers, to be used again.
 #[derive(Default)]
-pub(super) struct Stacks(Vec<DefaultStack>);
+pub(crate) struct Stacks(Vec<DefaultStack>);
 
 /// A thread that can be suspended anywhere.
-pub(super) struct Fiber {
+pub(crate) struct Fiber {
     coroutine: Coroutine<(), (), Result<(), Payload>>,
     /// Set by the fiber when it first runs; valid until it ends.
     yielder: Rc<Cell<YielderPtr>>,
@@ -41,14 +41,14 @@ pub(super) struct Fiber {
 type Payload = Box<dyn Any + Send>;
 
 /// Why a fiber gave control back.
-pub(super) enum Stop {
+pub(crate) enum Stop {
     Suspended,
     Ended,
     Panicked(Payload),
 }
 
 impl Fiber {
-    pub(super) fn new(stacks: &mut Stacks, body: impl FnOnce() + 'static) -> Self {
+    pub(crate) fn new(stacks: &mut Stacks, body: impl FnOnce() + 'static) -> Self {
         let stack = stacks.0.pop().unwrap_or_else(|| {
             DefaultStack::new(STACK_SIZE).expect("memory for a thread of the scenario")
         });
@@ -64,7 +64,7 @@ impl Fiber {
     }
 
     /// Runs the fiber of thread `name` until it suspends itself or ends. After a panic it is done.
-    pub(super) fn resume(&mut self, name: &str) -> Stop {
+    pub(crate) fn resume(&mut self, name: &str) -> Stop {
         let outer = RUNNING.replace(self.yielder.get());
         let run = || self.coroutine.resume(());
         #[cfg(unix)]
@@ -81,7 +81,7 @@ impl Fiber {
 
     /// Gives the stack back. A fiber in the middle of something is unwound, which runs the
     /// destructors on its stack.
-    pub(super) fn recycle(mut self, stacks: &mut Stacks) {
+    pub(crate) fn recycle(mut self, stacks: &mut Stacks) {
         let outer = RUNNING.replace(self.yielder.get());
         self.coroutine.force_unwind();
         RUNNING.set(outer);
@@ -90,7 +90,7 @@ impl Fiber {
 }
 
 /// Suspends the running fiber until it is resumed.
-pub(super) fn suspend() {
+pub(crate) fn suspend() {
     let yielder = RUNNING.get();
     assert!(!yielder.is_null(), "a scenario's object was used outside the scenario's threads");
     // SAFETY: `RUNNING` is non-null only while `Fiber::resume` or `recycle` is on the stack of

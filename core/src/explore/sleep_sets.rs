@@ -3,12 +3,12 @@
 //! At each point of the [`Path`] every thread is tried first, unless asleep. So every state is
 //! visited, many times over, and many executions are begun only to be cut; but that no trace is
 //! missed rests on nothing but the sleep sets. That makes it the reference for what is cleverer:
-//! see [`Dpor`](super::Dpor).
+//! see [`Dpor`](crate::explore::Dpor).
 
-use super::path::{Path, Threads};
-use super::{Decision, Enabled, Happened, Point, Strategy};
-use crate::closed;
-use crate::verdict::Certificate;
+use crate::cycles;
+use crate::explore::path::{Path, Threads};
+use crate::explore::{Decision, Enabled, Happened, Point, Strategy};
+use crate::fingerprint::Certificate;
 
 /// Explores every trace once.
 #[derive(Debug, Default)]
@@ -51,7 +51,7 @@ impl Strategy for SleepSets {
         Some(self.path.digest())
     }
 
-    fn goes_round(&self) -> Option<closed::Threads> {
+    fn goes_round(&self) -> Option<cycles::Threads> {
         self.path.only_rounds()
     }
 

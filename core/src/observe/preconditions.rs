@@ -3,8 +3,8 @@
 //! Each primitive says on its page what it leaves out. A proof rests on what those that the scenario
 //! has used leave out, and a reader of the verdict need not have read the pages.
 
-use crate::engine::Engine;
 use crate::op::OpKind;
+use crate::search::Engine;
 
 /// Which operations have happened, over all executions, and what threads have said beside them.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,9 +1,9 @@
 //! The way to a state, with the steps to states that were not kept.
 
-use crate::explore::{Choice, Schedule};
+use crate::schedule::{Choice, Schedule};
 
-use super::automaton::Automaton;
-use super::states::{Id, States};
+use crate::engine::native::automaton::Automaton;
+use crate::engine::native::states::{Id, States};
 
 /// Tells ways in a search that keeps `states`.
 pub(super) struct Ways<'a> {

@@ -16,7 +16,7 @@ const IDLE: usize = 300;
 
 /// What a thread has done and been told since it came to something new.
 #[derive(Default)]
-pub(super) struct Rounds {
+pub(crate) struct Rounds {
     operations: usize,
     idle: usize,
     seen: FxHashSet<(ObjectId, Op, u64)>,
@@ -24,7 +24,7 @@ pub(super) struct Rounds {
 
 impl Rounds {
     /// Whether this operation, with this reply, is one more of many in which nothing was new.
-    pub(super) fn idle(&mut self, object: ObjectId, op: Op, reply: u64) -> bool {
+    pub(crate) fn idle(&mut self, object: ObjectId, op: Op, reply: u64) -> bool {
         self.operations += 1;
         if self.operations < FIRST {
             return false;

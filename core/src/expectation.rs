@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::verdict::Verdict;
+use crate::report::Verdict;
 use crate::violation::ViolationKind;
 
 /// What is claimed of a scenario.

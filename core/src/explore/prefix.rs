@@ -1,6 +1,7 @@
 //! One schedule, and then on to the end.
 
-use super::{Choice, Decision, Enabled, Point, Schedule, Strategy};
+use crate::explore::{Decision, Enabled, Point, Strategy};
+use crate::schedule::{Choice, Schedule};
 
 /// Follows a schedule that is known to be possible, and then lets the threads take turns until
 /// they have ended or cannot go on, so that an execution shows as much of the program as it can.

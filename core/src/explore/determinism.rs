@@ -2,8 +2,8 @@
 
 use smallvec::SmallVec;
 
-use super::lead::BEYOND;
-use super::{Decision, Enabled, Point, Strategy};
+use crate::explore::prefix::BEYOND;
+use crate::explore::{Decision, Enabled, Point, Strategy};
 
 /// Takes turns through one execution, and then follows it again.
 ///

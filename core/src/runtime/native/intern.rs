@@ -19,7 +19,7 @@ pub(crate) const BEGINNING: History = 0;
 
 /// How a history can begin. No thread's history is that of another.
 #[derive(Clone, Copy)]
-pub(super) enum Begins {
+pub(crate) enum Begins {
     /// With a thread of the scenario, by its number.
     Thread,
     /// With a thread that another has started, by what that one had been told.
@@ -30,7 +30,7 @@ pub(super) enum Begins {
 
 /// Interned values and histories of one exploration.
 #[derive(Default)]
-pub(super) struct Interner {
+pub(crate) struct Interner {
     values: FxHashMap<u64, Box<[u8]>>,
     histories: FxHashMap<History, (History, u64)>,
     bytes: Bytes,
@@ -39,7 +39,7 @@ pub(super) struct Interner {
 impl Interner {
     /// The number of a value: equal for equal values, and only for those. Small enough not to
     /// be taken for what a lock replies without having been taken.
-    pub(super) fn value<T: Hash>(&mut self, value: &T) -> u64 {
+    pub(crate) fn value<T: Hash>(&mut self, value: &T) -> u64 {
         self.bytes.0.clear();
         value.hash(&mut self.bytes);
         let bytes = self.bytes.0.as_slice();
@@ -54,13 +54,13 @@ impl Interner {
     }
 
     /// The beginning of a history.
-    pub(super) fn begin(&mut self, begins: Begins, by: u64) -> History {
+    pub(crate) fn begin(&mut self, begins: Begins, by: u64) -> History {
         let root = self.extend(BEGINNING, begins as u64);
         self.extend(root, by)
     }
 
     /// `history`, and then `reply`.
-    pub(super) fn extend(&mut self, history: History, reply: u64) -> History {
+    pub(crate) fn extend(&mut self, history: History, reply: u64) -> History {
         let mut id = mix(history, reply);
         while id == BEGINNING
             || *self.histories.entry(id).or_insert((history, reply)) != (history, reply)

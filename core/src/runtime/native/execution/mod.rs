@@ -1,6 +1,6 @@
 //! One execution of a scenario on coroutines, choice by choice.
 
-mod asked;
+mod calls;
 mod rounds;
 
 use std::any::Any;
@@ -10,21 +10,23 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::closed::{self, Threads, Waits};
-use crate::engine::panics::{self, Panic};
-use crate::explore::{Choice, Decision, Enabled, Happened, Point, Strategy};
+use crate::cycles;
+use crate::cycles::{Threads, Waits};
+use crate::explore::{Decision, Enabled, Happened, Point, Strategy};
 use crate::machine::{Machine, Ready};
+use crate::observe::findings::Findings;
 use crate::observe::{Observers, Seen};
 use crate::op::{ObjectId, Op, ThreadId};
+use crate::panics::{self, Panic};
+use crate::program::{Body, Instance, Program};
 use crate::runtime::{self, Runtime};
-use crate::scenario::{Body, Instance, Program};
-use crate::verdict::Findings;
+use crate::schedule::Choice;
 use crate::violation::Violation;
 
-use super::fiber::{Fiber, Stacks, Stop};
-use super::intern::{History, Interner};
-use super::lesson::{Effect, FREED, Lesson, Lessons, Next, Shape};
-pub(crate) use asked::Handle;
+use crate::runtime::native::fiber::{Fiber, Stacks, Stop};
+use crate::runtime::native::intern::{History, Interner};
+use crate::runtime::native::recording::{Effect, FREED, Lesson, Lessons, Next, Shape};
+pub(crate) use calls::Handle;
 use rounds::Rounds;
 
 /// How an execution ended.
@@ -222,7 +224,7 @@ impl Execution {
     }
 
     /// As [`run`](Self::run), and tells what each step turned out to be.
-    pub(super) fn learn(
+    pub(crate) fn learn(
         self: &Rc<Self>,
         program: &Program,
         strategy: &mut dyn Strategy,
@@ -332,7 +334,7 @@ impl Execution {
             match inner.threads[thread.index()].pending {
                 Some((object, op)) => {
                     let machine = &*inner.machines[object.index()];
-                    waits.waits(thread, closed::blockers(machine, thread, op));
+                    waits.waits(thread, cycles::blockers(machine, thread, op));
                 }
                 None => waits.ended(thread),
             }
@@ -345,7 +347,7 @@ impl Execution {
         let inner = self.inner.borrow();
         let waits = |(thread, object, op): &(ThreadId, ObjectId, Op)| {
             let stuck = inner.machines[object.index()].ready(*thread, *op).sure == 0;
-            stuck || polls & closed::bit(*thread) != 0
+            stuck || polls & cycles::bit(*thread) != 0
         };
         inner.observers.pending().filter(waits).map(|(thread, ..)| thread).collect()
     }
@@ -353,7 +355,7 @@ impl Execution {
     /// Those of `threads` that have not ended.
     fn threads(&self, threads: Threads) -> Vec<ThreadId> {
         let stuck = self.inner.borrow().observers.stuck();
-        stuck.into_iter().filter(|thread| threads & closed::bit(*thread) != 0).collect()
+        stuck.into_iter().filter(|thread| threads & cycles::bit(*thread) != 0).collect()
     }
 
     fn standing(&self) -> Standing {
@@ -555,16 +557,16 @@ impl Execution {
     }
 
     /// The loop that a thread does not seem to leave, if an execution has shown one.
-    pub(super) fn spins(&self) -> Option<String> {
+    pub(crate) fn spins(&self) -> Option<String> {
         self.spins.borrow().clone()
     }
 
-    pub(super) fn opaque(&self) -> bool {
+    pub(crate) fn opaque(&self) -> bool {
         self.opaque.get()
     }
 
     /// The state that the execution is in: equal words mean equal states, in this exploration.
-    pub(super) fn state(&self) -> Vec<u64> {
+    pub(crate) fn state(&self) -> Vec<u64> {
         let inner = self.inner.borrow();
         let mut words = vec![inner.threads.len() as u64, inner.machines.len() as u64];
         words.extend(inner.threads.iter().map(|thread| thread.history));
@@ -573,22 +575,22 @@ impl Execution {
     }
 
     /// What values and histories are called here; the next execution calls them anew.
-    pub(super) fn take_interner(&self) -> Interner {
+    pub(crate) fn take_interner(&self) -> Interner {
         std::mem::take(&mut self.inner.borrow_mut().interner)
     }
 
     /// From now on, values and histories are called this.
-    pub(super) fn give_interner(&self, interner: Interner) {
+    pub(crate) fn give_interner(&self, interner: Interner) {
         self.inner.borrow_mut().interner = interner;
     }
 
     /// What was seen over all executions, which is forgotten here.
-    pub(super) fn take_seen(&self) -> Seen {
+    pub(crate) fn take_seen(&self) -> Seen {
         std::mem::take(self.inner.borrow_mut().observers.seen_mut())
     }
 
     /// Adds what other executions of the program have shown.
-    pub(super) fn absorb(&self, seen: &Seen) {
+    pub(crate) fn absorb(&self, seen: &Seen) {
         self.inner.borrow_mut().observers.seen_mut().absorb(seen);
     }
 

@@ -81,7 +81,11 @@ fn install_hook() {
         // shuttle installs a hook when it first runs, which prints at every panic of the process
         // from then on. It gets to do so now, and ours takes its place.
         #[cfg(feature = "shuttle")]
-        super::shuttle::install_hook();
+        ::shuttle::Runner::new(
+            ::shuttle::scheduler::RoundRobinScheduler::new(1),
+            ::shuttle::Config::default(),
+        )
+        .run(|| {});
         panic::set_hook(Box::new(move |info| {
             if DEPTH.get() == 0 {
                 return outer(info);

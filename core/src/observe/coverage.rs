@@ -5,7 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::object::Place;
+use crate::op::Place;
 
 /// A line that has called an operation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

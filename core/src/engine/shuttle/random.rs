@@ -9,7 +9,7 @@ use ::shuttle::scheduler::{PctScheduler, RandomScheduler, Schedule, Scheduler, T
 
 use crate::runtime::Host;
 
-use super::MAIN;
+use crate::engine::shuttle::MAIN;
 
 /// How many ordering points a bug may need and still be found with PCT's guarantee.
 const PCT_DEPTH: usize = 3;

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::explore::Choice;
 use crate::machine::{Machine, Ready};
 use crate::op::{ObjectId, Op, ThreadId};
+use crate::schedule::Choice;
 
 /// Who answers where an operation can end in more than one way.
 pub(crate) enum Chooser {

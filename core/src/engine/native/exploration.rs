@@ -1,0 +1,228 @@
+//! A scenario under exploration: what every search of it does the same.
+
+use std::rc::Rc;
+
+use crate::cycles::Threads;
+use crate::explore::{Lead, Replay, Strategy};
+use crate::limits::Limits;
+use crate::observe::Seen;
+use crate::observe::findings::Findings;
+use crate::op::ThreadId;
+use crate::report::{Explored, Report};
+use crate::runtime::native::{End, Execution, Lessons};
+use crate::scenario::Scenario;
+use crate::schedule::Schedule;
+use crate::search::Engine;
+use crate::violation::ViolationKind;
+
+use super::automaton::ViolatedKey;
+use super::graph::Graph;
+use super::replay::run_along;
+use super::states::States;
+
+/// Operations after which a search gives up on a program with a loop that no thread seems to leave.
+/// What comes of an unlucky look at a flag, and of two, shows long before.
+const DEPTH_OF_LOOPS: usize = 200;
+
+pub(crate) const DIVERGED: &str = "the scenario does not do the same twice: a thread depends on something \
+                        outside the world";
+
+/// A scenario under exploration, by one search after the other.
+pub(super) struct Exploration<'a> {
+    pub(super) execution: Rc<Execution>,
+    pub(super) scenario: &'a Scenario,
+    pub(super) limits: &'a Limits,
+    pub(super) findings: Findings,
+    pub(super) executions: u64,
+    /// How many there may be.
+    pub(super) executions_max: u64,
+}
+
+impl<'a> Exploration<'a> {
+    pub(super) fn new(scenario: &'a Scenario, limits: &'a Limits) -> Self {
+        Self {
+            execution: Execution::new(limits.native_operations),
+            scenario,
+            limits,
+            findings: Findings::default(),
+            executions: 0,
+            executions_max: limits.native_executions,
+        }
+    }
+
+    pub(super) fn report(self, explored: Explored) -> Report {
+        let Self { execution, scenario, findings, .. } = self;
+        execution.observers(|seen| {
+            Report::new(scenario, Engine::Native, findings, explored, seen.seen())
+        })
+    }
+
+    /// Takes over what executions on another thread have shown.
+    pub(super) fn absorb(&mut self, executions: u64, findings: Findings, seen: &Seen) {
+        self.executions += executions;
+        self.findings.absorb(findings);
+        self.execution.absorb(seen);
+    }
+
+    /// Runs the program along `path` and on to an end, and tells what it has shown.
+    pub(super) fn learn(&mut self, path: &Schedule) -> Result<Lessons, String> {
+        let mut lead = Lead::new(path);
+        self.count_execution()?;
+        let program = self.scenario.program();
+        let (end, lessons) = self.execution.learn(program, &mut lead, &mut self.findings);
+        match end {
+            _ if lead.diverged => Err(DIVERGED.to_owned()),
+            End::TooLong if lessons.steps.len() <= path.len() => self.too_long(),
+            _ => Ok(lessons),
+        }
+    }
+
+    /// Runs the program along `path`, and notes what that violates.
+    pub(super) fn show(&mut self, path: &Schedule) -> Result<(), String> {
+        self.show_waiting(path, 0)
+    }
+
+    /// As [`show`](Self::show), and insists that the last step violates what it has violated before.
+    pub(super) fn show_violation(
+        &mut self,
+        path: &Schedule,
+        what: &ViolatedKey,
+    ) -> Result<(), String> {
+        let shown = self.show_apart(path)?;
+        let again = |kind: &ViolationKind| match what {
+            // A rule of an object follows from its state.
+            (Some(_), _) => true,
+            (None, violated) => kind.to_string() == *violated,
+        };
+        if !shown.0.keys().any(again) {
+            return Err(DIVERGED.to_owned());
+        }
+        self.findings.absorb(shown);
+        Ok(())
+    }
+
+    /// Runs the program along `path`, and insists that it violates what an earlier search has said:
+    /// that of an execution that ends where others would only go round.
+    pub(super) fn show_again(&mut self, path: &Schedule, what: &str) -> Result<(), String> {
+        let is = |kind: &ViolationKind| kind.to_string() == *what;
+        let mut shown = self.show_apart(path)?;
+        if !shown.0.keys().any(is) {
+            let before = std::mem::take(&mut self.findings);
+            let result = self.run_replay(Replay::new(path).at_whose_end_others_go_round(), path);
+            shown = std::mem::replace(&mut self.findings, before);
+            result?;
+        }
+        shown.0.retain(|kind, _| is(kind));
+        if shown.is_empty() {
+            return Err(DIVERGED.to_owned());
+        }
+        self.findings.absorb(shown);
+        Ok(())
+    }
+
+    /// Runs the program along `path`: what that violates.
+    pub(super) fn show_apart(&mut self, path: &Schedule) -> Result<Findings, String> {
+        let before = std::mem::take(&mut self.findings);
+        let result = self.show(path);
+        let shown = std::mem::replace(&mut self.findings, before);
+        result.map(|()| shown)
+    }
+
+    /// As [`show`](Self::show), and notes that `threads` wait for good at its end.
+    pub(super) fn show_waiting(&mut self, path: &Schedule, threads: Threads) -> Result<(), String> {
+        self.run_replay(Replay::new(path).at_whose_end_wait(threads), path)
+    }
+
+    pub(super) fn run_replay(&mut self, replay: Replay<'_>, path: &Schedule) -> Result<(), String> {
+        self.count_execution()?;
+        let (end, replay) = run_along(replay, self.scenario, &self.execution, &mut self.findings);
+        match end {
+            End::TooLong => self.too_long(),
+            _ if replay.followed() < path.len() => Err(DIVERGED.to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs the program along `lasso`, and notes that `thread` starves.
+    pub(super) fn show_starvation(
+        &mut self,
+        thread: ThreadId,
+        lasso: &Schedule,
+    ) -> Result<(), String> {
+        let mut shown = self.show_apart(lasso)?;
+        // Others may wait on the same cycle, and for good.
+        let name = self.execution.observers(|seen| seen.name(thread));
+        shown.0.retain(|kind, _| match kind {
+            ViolationKind::Starvation { thread, .. } => *thread == name,
+            _ => false,
+        });
+        if shown.is_empty() {
+            return Err(DIVERGED.to_owned());
+        }
+        self.findings.absorb(shown);
+        Ok(())
+    }
+
+    /// Whether equal identities still mean equal values.
+    pub(super) fn check_comparable(&self) -> Result<(), String> {
+        match self.execution.opaque() {
+            true => Err("the world has values that cannot be compared".to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    pub(super) fn check_memory(&self, states: &States) -> Result<(), String> {
+        let bytes = states.memory();
+        let most = self.limits.native_memory.min(states.memory_max());
+        if bytes <= most {
+            return Ok(());
+        }
+        Err(format!("stopped at {bytes} bytes of states, the limit is {most}"))
+    }
+
+    /// Whether there is room for the steps between the states.
+    pub(super) fn check_graph(&self, states: &States) -> Result<(), String> {
+        let bytes = states.memory() + states.len() * Graph::BYTES_PER_STATE;
+        if bytes <= self.limits.native_memory {
+            return Ok(());
+        }
+        let most = self.limits.native_memory;
+        Err(format!("who waits for good takes {bytes} bytes to tell, the limit is {most}"))
+    }
+
+    pub(super) fn check_depth(&self, depth: usize) -> Result<(), String> {
+        let spins = depth >= DEPTH_OF_LOOPS && self.execution.spins().is_some();
+        if depth < self.limits.native_operations && !spins { Ok(()) } else { self.too_long() }
+    }
+
+    pub(super) fn too_long<T>(&self) -> Result<T, String> {
+        if let Some(spins) = self.execution.spins() {
+            return Err(spins);
+        }
+        Err(format!("an execution has more than {} operations", self.limits.native_operations))
+    }
+
+    pub(super) fn executions_left(&self) -> Result<u64, String> {
+        let most = self.executions_max;
+        match most.saturating_sub(self.executions) {
+            0 => Err(format!("stopped after {most} executions, the limit")),
+            left => Ok(left),
+        }
+    }
+
+    pub(super) fn count_execution(&mut self) -> Result<(), String> {
+        self.executions_left()?;
+        self.executions += 1;
+        Ok(())
+    }
+
+    /// One execution; the reason if it must be the last.
+    pub(super) fn run_once(&mut self, strategy: &mut dyn Strategy) -> Result<(), String> {
+        self.count_execution()?;
+        match self.execution.run(self.scenario.program(), strategy, &mut self.findings) {
+            End::Over | End::Cut => Ok(()),
+            End::Diverged => Err(DIVERGED.to_owned()),
+            End::TooLong => self.too_long(),
+        }
+    }
+}

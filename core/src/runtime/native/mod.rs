@@ -1,0 +1,12 @@
+//! Threads as coroutines on one OS thread.
+
+mod execution;
+mod fiber;
+mod intern;
+#[cfg(unix)]
+mod overflow;
+mod recording;
+
+pub(crate) use execution::{End, Execution, Handle};
+pub(crate) use intern::{History, Interner};
+pub(crate) use recording::{Effect, FREED, Lesson, Lessons, Next, Shape};

@@ -1,0 +1,132 @@
+//! The engines and the searches, by name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// An engine.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Engine {
+    /// Selvedge's own explorer.
+    Native,
+    /// loom, in builds with the feature `loom`.
+    Loom,
+    /// shuttle, in builds with the feature `shuttle`.
+    Shuttle,
+}
+
+impl Engine {
+    /// Every engine of this build.
+    pub const ALL: &'static [Self] = &[
+        Self::Native,
+        #[cfg(feature = "loom")]
+        Self::Loom,
+        #[cfg(feature = "shuttle")]
+        Self::Shuttle,
+    ];
+
+    /// `native`, `loom` or `shuttle`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Loom => "loom",
+            Self::Shuttle => "shuttle",
+        }
+    }
+
+    /// Whether accesses that ask for less than sequential consistency can get less.
+    pub(crate) fn has_weak_memory(self) -> bool {
+        self == Self::Loom
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A name that is no engine's or no search's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnknownName {
+    name: String,
+    what: &'static str,
+    known: Vec<&'static str>,
+}
+
+impl fmt::Display for UnknownName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is no {}; this build has {}", self.name, self.what, self.known.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownName {}
+
+impl FromStr for Engine {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        let engine = Self::ALL.iter().copied().find(|engine| engine.as_str() == name);
+        engine.ok_or_else(|| UnknownName {
+            name: name.to_owned(),
+            what: "engine",
+            known: Self::ALL.iter().map(|engine| engine.as_str()).collect(),
+        })
+    }
+}
+
+impl FromStr for Search {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        let search = Self::ALL.iter().copied().find(|search| search.as_str() == name);
+        search.ok_or_else(|| UnknownName {
+            name: name.to_owned(),
+            what: "search",
+            known: Self::ALL.iter().map(|search| search.as_str()).collect(),
+        })
+    }
+}
+
+/// How the native engine searches.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub enum Search {
+    /// [`Reduced`](Self::Reduced), and if that refutes, [`Census`](Self::Census), so that every
+    /// kind of violation is found.
+    #[default]
+    Stateful,
+    /// Every reachable state that matters, by state matching with one reduction; quick where
+    /// threads share locks. It finds every deadlock and every final state, and a violation if
+    /// there is one, but not every kind of violation.
+    Reduced,
+    /// Every reachable state, and every transition of it.
+    Census,
+    /// Every reachable state, until the first violation: its schedule is a shortest of all that
+    /// violate anything.
+    Shortest,
+    /// Every Mazurkiewicz trace once, by sleep sets alone: the reference for [`Dpor`](Self::Dpor).
+    SleepSets,
+    /// Every Mazurkiewicz trace once, by source-DPOR. Compares no states and remembers nothing but
+    /// the present execution, so it is an independent second opinion; for programs that have
+    /// fewer traces than states. If a violation stops it, [`Census`](Self::Census) finds the rest.
+    Dpor,
+}
+
+impl Search {
+    /// Every search.
+    pub const ALL: &'static [Self] =
+        &[Self::Stateful, Self::Reduced, Self::Census, Self::Shortest, Self::SleepSets, Self::Dpor];
+
+    /// `stateful`, `reduced`, `census`, `shortest`, `sleep-sets` or `dpor`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stateful => "stateful",
+            Self::Reduced => "reduced",
+            Self::Census => "census",
+            Self::Shortest => "shortest",
+            Self::SleepSets => "sleep-sets",
+            Self::Dpor => "dpor",
+        }
+    }
+}
