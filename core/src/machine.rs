@@ -43,6 +43,9 @@ pub(crate) const REFUSED: u64 = u64::MAX;
 /// What a thread is told when it asked for a lock and has been queued for it.
 pub(crate) const QUEUED: u64 = u64::MAX - 1;
 
+/// The identity that says "the value did not change".
+pub(crate) const KEEP: u64 = u64::MAX;
+
 /// A rule of the primitive that an operation broke.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Fault {

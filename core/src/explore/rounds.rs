@@ -20,8 +20,8 @@
 
 use smallvec::SmallVec;
 
+use crate::machine::KEEP;
 use crate::op::{ObjectId, OpKind, RECHECKS, RECHECKS_LOCKED, ThreadId};
-use crate::sync::data::KEEP;
 
 use super::Enabled;
 use super::dependency::{Event, Watch};

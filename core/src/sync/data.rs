@@ -13,6 +13,7 @@ use std::cell::Cell;
 use std::hash::{Hash, Hasher};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
+use crate::machine::KEEP;
 use crate::runtime;
 
 /// What can stand behind a lock. Implemented for everything that qualifies.
@@ -49,9 +50,6 @@ impl<T> Hash for Opaque<T> {
         runtime::note_opaque();
     }
 }
-
-/// The identity that says "the value did not change".
-pub(crate) const KEEP: u64 = u64::MAX;
 
 pub(crate) struct Data<T> {
     cell: RwLock<T>,

@@ -2,9 +2,8 @@
 
 use smallvec::SmallVec;
 
-use crate::machine::Fault;
+use crate::machine::{Fault, KEEP};
 use crate::op::{Op, ThreadId};
-use crate::sync::data::KEEP;
 
 /// The holders, and the value behind the lock.
 #[derive(Clone)]

@@ -2,9 +2,8 @@
 
 use smallvec::SmallVec;
 
-use crate::machine::{Fault, Machine, REFUSED, Ready};
+use crate::machine::{Fault, KEEP, Machine, REFUSED, Ready};
 use crate::op::{Op, OpKind, ThreadId};
-use crate::sync::data::KEEP;
 
 /// The owner, and the value behind the lock.
 #[derive(Clone)]

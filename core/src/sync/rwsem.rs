@@ -6,10 +6,10 @@ use std::panic::Location;
 
 use smallvec::SmallVec;
 
-use crate::machine::{Fault, Machine, QUEUED, REFUSED, Ready};
+use crate::machine::{Fault, KEEP, Machine, QUEUED, REFUSED, Ready};
 use crate::op::{Op, OpKind, Place, ThreadId};
 use crate::runtime::object::{Object, unwinding};
-use crate::sync::data::{Data, KEEP, ReadData, Value, WriteData};
+use crate::sync::data::{Data, ReadData, Value, WriteData};
 
 use super::holders::Holders;
 

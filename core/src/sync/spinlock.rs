@@ -4,10 +4,10 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 
-use crate::machine::REFUSED;
+use crate::machine::{KEEP, REFUSED};
 use crate::op::{Op, OpKind};
 use crate::runtime::object::{Object, unwinding};
-use crate::sync::data::{Data, KEEP, Value, WriteData};
+use crate::sync::data::{Data, Value, WriteData};
 
 use super::owned::Owned;
 

@@ -10,10 +10,10 @@ use smallvec::SmallVec;
 
 use super::holders::Holders;
 use super::rwsem::{ReadGuard, WriteGuard};
-use crate::machine::{Fault, Machine, REFUSED, Ready};
+use crate::machine::{Fault, KEEP, Machine, REFUSED, Ready};
 use crate::op::{Op, OpKind, ThreadId};
 use crate::runtime::object::Object;
-use crate::sync::data::{Data, KEEP, Value};
+use crate::sync::data::{Data, Value};
 
 /// A read-write semaphore whose readers pass every waiting writer.
 ///

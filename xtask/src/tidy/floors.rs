@@ -8,7 +8,27 @@ use crate::files::File;
 
 /// The floors of `core/src`, from the ground up. A file belongs to the first floor that names its
 /// path or a folder that it is in; what no floor names is on the top floor, with `lib.rs`.
-const FLOORS: &[&[&str]] = &[];
+const FLOORS: &[&[&str]] = &[
+    &[
+        "cycles",
+        "fingerprint",
+        "machine",
+        "mix",
+        "op",
+        "panics",
+        "program",
+        "schedule",
+        "search",
+        "shard",
+        "violation",
+    ],
+    &["explore"],
+    &["observe"],
+    &["runtime"],
+    &["declare", "sync", "thread"],
+    &["checkpoint", "expectation", "limits", "report", "scenario"],
+    &["engine"],
+];
 
 const CORE: &str = "core/src";
 
@@ -89,8 +109,8 @@ impl<'ast> Visit<'ast> for Imports {
         let line = path.segments[0].ident.span().start().line;
         let mut module = self.module.clone();
         match names.next().as_deref() {
-            Some("crate") => module.clear(),
-            Some("super") => drop(module.pop()),
+            Some("crate") if names.peek().is_some() => module.clear(),
+            Some("super") if names.peek().is_some() => drop(module.pop()),
             _ => return visit::visit_path(self, path),
         }
         while names.next_if(|name| name == "super").is_some() {
