@@ -53,8 +53,8 @@ fn programs(criterion: &mut Criterion) {
 
 fn ends(search: Search, program: &Program) -> bool {
     match search {
-        Search::Stateful | Search::Reduced => true,
-        Search::Census => program.states <= COUNTED_MAX,
+        Search::Auto | Search::Reduced => true,
+        Search::Full => program.states <= COUNTED_MAX,
         // The others visit every trace.
         _ => program.traces.is_some_and(|traces| traces <= COUNTED_MAX.into()),
     }

@@ -9,7 +9,7 @@ pub mod peers;
 use std::ops::ControlFlow;
 
 use selvedge_checks::catalogue;
-use selvedge_core::{Engine, Expected, Limits, Report, Scenario, Search};
+use selvedge_core::{Engine, Expectation, Limits, Report, Scenario, Search};
 
 /// The scenarios of the dispute over the AP bus's masks with several threads that both the native
 /// engine and loom prove.
@@ -18,7 +18,7 @@ pub fn proved_by_loom() -> Vec<Scenario> {
     scenarios.retain(|scenario| {
         scenario.name().starts_with("vfio-ap/ap-perms/")
             && scenario.threads().count() > 1
-            && *scenario.expected(Engine::Loom) == Expected::Proved
+            && *scenario.expected(Engine::Loom) == Expectation::Proved
     });
     scenarios
 }

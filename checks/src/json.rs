@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use selvedge_core::{Engine, Expected, Prediction, Report, Scenario, Verdict};
+use selvedge_core::{Engine, Expectation, Prediction, Report, Scenario, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// One scenario on one engine, or one share of it. Both tables of verdicts are made from it too.
@@ -66,7 +66,7 @@ pub(crate) struct Violation {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Inversion {
     pub(crate) classes: Vec<String>,
-    pub(crate) settled: String,
+    pub(crate) classification: String,
 }
 
 impl Line {
@@ -90,12 +90,12 @@ impl Line {
             complete: report.complete,
             executions: report.executions,
             seconds: elapsed.as_secs_f64(),
-            states: report.certificate.states,
-            traces: report.certificate.traces,
-            digest: report.certificate.digest.map(hex),
+            states: report.fingerprint.states,
+            traces: report.fingerprint.traces,
+            digest: report.fingerprint.digest.map(hex),
             share: report.part.map(|part| Share {
                 shard: part.shard.to_string(),
-                parts: part.parts,
+                parts: part.subtrees,
                 program: hex(part.program),
                 sources: hex(SOURCES),
                 done: part.done,
@@ -118,7 +118,7 @@ impl Line {
 impl Inversion {
     fn new(prediction: &Prediction) -> Self {
         let classes = prediction.inversion.classes();
-        Self { classes, settled: prediction.settled.as_str().to_owned() }
+        Self { classes, classification: prediction.classification.as_str().to_owned() }
     }
 }
 
@@ -128,14 +128,14 @@ const LOCKDEP_ONLY: &str = "lockdep-only";
 /// The verdict that is expected of an engine, in a word.
 pub(crate) fn expected(scenario: &Scenario, engine: Engine) -> &'static str {
     match scenario.expected(engine) {
-        Expected::Proved if !scenario.expected_inversions().is_empty() => LOCKDEP_ONLY,
+        Expectation::Proved if !scenario.expected_inversions().is_empty() => LOCKDEP_ONLY,
         expected => expected.as_str(),
     }
 }
 
 /// A verdict and what lockdep says, in a word.
 pub(crate) fn found(verdict: &'static str, lockdep: &[Inversion]) -> &'static str {
-    let infeasible = |inversion: &Inversion| inversion.settled == "infeasible";
+    let infeasible = |inversion: &Inversion| inversion.classification == "infeasible";
     match verdict {
         "proved" if lockdep.iter().any(infeasible) => LOCKDEP_ONLY,
         verdict => verdict,

@@ -15,7 +15,7 @@ mod memory;
 pub use memory::half_of_free_memory;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use selvedge_core::{Engine, Expected, Scenario};
+use selvedge_core::{Engine, Expectation, Scenario};
 
 /// Threads sleep on a wait queue, and the claim is a proof: on loom a thread wakes spuriously once.
 const SLEEPS: &[&str] = &[
@@ -87,16 +87,16 @@ pub fn catalogue() -> Vec<Scenario> {
     let expect = |mut scenario: Scenario| {
         let sleeps = sleeps.is_match(scenario.name());
         if sleeps || beyond_loom.is_match(scenario.name()) {
-            scenario = scenario.on(Engine::Loom, Expected::Inconclusive);
+            scenario = scenario.on(Engine::Loom, Expectation::Inconclusive);
             scenario = scenario.loom_executions_max(LOOM_EXECUTIONS);
         }
         let weak = weak.is_match(scenario.name());
         let asks = asks.is_match(scenario.name());
         if asks || weak || beyond_shuttle.is_match(scenario.name()) {
-            scenario = scenario.on(Engine::Shuttle, Expected::Inconclusive);
+            scenario = scenario.on(Engine::Shuttle, Expectation::Inconclusive);
         }
         if weak {
-            scenario = scenario.on(Engine::Native, Expected::Inconclusive);
+            scenario = scenario.on(Engine::Native, Expectation::Inconclusive);
         }
         scenario
     };

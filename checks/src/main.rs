@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use selvedge_checks::catalogue;
-use selvedge_core::{Engine, Expected, Limits, ReplayError, Scenario, Schedule, Verdict};
+use selvedge_core::{Engine, Expectation, Limits, ReplayError, Scenario, Schedule, Verdict};
 use selvedge_models::programs::programs;
 
 use cli::{Cli, Command};
@@ -115,7 +115,7 @@ fn everything() -> Vec<Scenario> {
 fn explain(scenario: &Scenario, out: &mut impl Write) -> Result<u8, Failure> {
     let line = Line::new(scenario);
     // What only weak memory shows only loom can show; nobody can replay it.
-    let natively = *scenario.expected(Engine::Native) != Expected::Inconclusive;
+    let natively = *scenario.expected(Engine::Native) != Expectation::Inconclusive;
     let engine = if natively { Engine::Native } else { Engine::Loom };
     let report = scenario.verify_with(engine, &Limits::default(), &mut |progress| {
         line.update(&progress);
@@ -133,7 +133,7 @@ fn explain(scenario: &Scenario, out: &mut impl Write) -> Result<u8, Failure> {
                 }
             }
         }
-        Verdict::Proved(certificate) => match certificate.states {
+        Verdict::Proved(fingerprint) => match fingerprint.states {
             Some(states) => {
                 writeln!(out, "Proved: none of its {states} states violates anything.")?;
             }

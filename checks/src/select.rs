@@ -69,7 +69,7 @@ mod tests {
 
     fn catalogue() -> Vec<Scenario> {
         let names = ["a/x/v5", "a/x/v6.0", "a/y/v6.0/two", "b/v6.0"];
-        names.map(|name| Scenario::builder(name, || ()).proved()).into()
+        names.map(|name| Scenario::builder(name, || ()).expect_proof()).into()
     }
 
     fn names(patterns: &[&str]) -> Result<Vec<String>, String> {

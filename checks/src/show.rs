@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
-use selvedge_core::{Counterexample, Prediction, Scenario, Settled, Step};
+use selvedge_core::{Classification, Counterexample, Prediction, Scenario, Step};
 
 /// What the scenario is and where it comes from.
 pub(crate) fn heading(scenario: &Scenario, out: &mut impl Write) -> io::Result<()> {
@@ -53,11 +53,11 @@ fn cell(step: &Step, thread: usize) -> String {
 /// A predicted inversion as lockdep would report it, and what became of it.
 pub(crate) fn prediction(prediction: &Prediction, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\n{}", prediction.inversion)?;
-    match &prediction.settled {
-        Settled::Feasible(schedule) => writeln!(out, "Feasible: with schedule {schedule}"),
-        Settled::Infeasible => {
+    match &prediction.classification {
+        Classification::Feasible(schedule) => writeln!(out, "Feasible: with schedule {schedule}"),
+        Classification::Infeasible => {
             writeln!(out, "Infeasible in this scenario: no ordering deadlocks on these locks.")
         }
-        Settled::Open => writeln!(out, "Open: not every ordering was explored."),
+        Classification::Open => writeln!(out, "Open: not every ordering was explored."),
     }
 }

@@ -32,7 +32,7 @@ fn remarks(line: &Line, reasons: Vec<String>) -> Vec<String> {
     }
     for inversion in &line.lockdep {
         let classes = inversion.classes.join(", ");
-        match inversion.settled.as_str() {
+        match inversion.classification.as_str() {
             // The deadlock itself is a remark already.
             "feasible" => {}
             "infeasible" => {

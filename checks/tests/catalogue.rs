@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use selvedge_checks::catalogue;
 use selvedge_core::{
-    Engine, Expected, Limits, Progress, Report, Scenario, Search, Settled, Verdict, ViolationKind,
+    Classification, Engine, Expectation, Limits, Progress, Report, Scenario, Search, Verdict,
+    ViolationKind,
 };
 
 fn named(name: &str) -> Scenario {
@@ -16,7 +17,7 @@ fn named(name: &str) -> Scenario {
 fn assert_as_expected(scenario: &Scenario, report: &Report) {
     assert!(report.as_expected(), "{}: {report}", scenario.name());
     let Verdict::Refuted(found) = &report.verdict else { return };
-    if *scenario.expected(Engine::Native) == Expected::Inconclusive {
+    if *scenario.expected(Engine::Native) == Expectation::Inconclusive {
         // Memory that is weaker than sequentially consistent cannot be replayed.
         return;
     }
@@ -32,11 +33,11 @@ fn every_verdict_is_as_expected_natively_and_complete_and_the_same_every_time() 
     for scenario in catalogue() {
         let report = scenario.verify(Engine::Native);
         assert_as_expected(&scenario, &report);
-        let settles = *scenario.expected(Engine::Native) != Expected::Inconclusive;
+        let settles = *scenario.expected(Engine::Native) != Expectation::Inconclusive;
         assert_eq!(report.complete, settles, "{}: {report}", scenario.name());
-        if let Verdict::Proved(certificate) = report.verdict {
+        if let Verdict::Proved(fingerprint) = report.verdict {
             let again = scenario.verify(Engine::Native);
-            assert_eq!(again.certificate, certificate, "{}", scenario.name());
+            assert_eq!(again.fingerprint, fingerprint, "{}", scenario.name());
         }
     }
 }
@@ -46,7 +47,7 @@ fn every_verdict_is_as_expected_on_loom_where_loom_can_tell() {
     for scenario in catalogue() {
         // Where it cannot, it runs into its limit, which takes seconds each:
         // `selvedge verify --engine all` shows those too.
-        if *scenario.expected(Engine::Loom) != Expected::Inconclusive {
+        if *scenario.expected(Engine::Loom) != Expectation::Inconclusive {
             assert_as_expected(&scenario, &scenario.verify(Engine::Loom));
         }
     }
@@ -60,16 +61,16 @@ fn every_verdict_is_as_expected_on_shuttle_and_a_proof_rests_on_the_traces_of_th
     // Four threads have many orderings, and some scenarios more than shuttle gets through:
     // `selvedge verify --engine shuttle` has those too.
     let quick = |scenario: &&Scenario| match scenario.expected(Engine::Shuttle) {
-        Expected::Proved => scenario.threads().count() < 4,
-        Expected::Refuted(_) => true,
-        Expected::Inconclusive => false,
+        Expectation::Proved => scenario.threads().count() < 4,
+        Expectation::Refuted(_) => true,
+        Expectation::Inconclusive => false,
     };
     for scenario in catalogue().iter().filter(quick) {
         let report = scenario.verify(Engine::Shuttle);
         assert_as_expected(scenario, &report);
-        if let Verdict::Proved(certificate) = report.verdict {
+        if let Verdict::Proved(fingerprint) = report.verdict {
             let native = scenario.verify_with(Engine::Native, &limits, go_on);
-            assert_eq!(native.certificate, certificate, "{}", scenario.name());
+            assert_eq!(native.fingerprint, fingerprint, "{}", scenario.name());
         }
     }
 }
@@ -80,7 +81,7 @@ fn lockdep_convicts_p11_from_an_execution_that_does_not_deadlock() {
     assert!(matches!(report.verdict, Verdict::Proved(_)), "{report}");
     let [prediction] = report.predictions.as_slice() else { panic!("{report}") };
     assert_eq!(prediction.inversion.classes(), ["ap_perms_mutex", "matrix_dev->lock"]);
-    assert_eq!(prediction.settled, Settled::Infeasible);
+    assert_eq!(prediction.classification, Classification::Infeasible);
 }
 
 #[test]

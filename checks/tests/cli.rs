@@ -245,11 +245,11 @@ fn a_search_that_is_put_aside_is_gone_on_with() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("search");
     let file = file.to_str().unwrap();
-    let certificate = |output: &Output| {
+    let fingerprint = |output: &Output| {
         let line: serde_json::Value = serde_json::from_str(stdout(output)).unwrap();
         (line["found"].clone(), line["states"].clone(), line["digest"].clone())
     };
-    let whole = certificate(&selvedge(&["verify", name, "--json"]));
+    let whole = fingerprint(&selvedge(&["verify", name, "--json"]));
 
     let little = ["verify", name, "--json", "--memory-max", "1KiB", "--checkpoint", file];
     let stopped = selvedge(&little);
@@ -259,7 +259,7 @@ fn a_search_that_is_put_aside_is_gone_on_with() {
 
     let resumed = selvedge(&["verify", "--json", "--resume", file]);
     assert_eq!(resumed.status.code(), Some(0), "{}", stderr(&resumed));
-    assert_eq!(certificate(&resumed), whole);
+    assert_eq!(fingerprint(&resumed), whole);
 
     let bytes = std::fs::read(file).unwrap();
     let mut other = bytes.clone();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use selvedge_checks::catalogue;
 use selvedge_core::observe::lockdep::{Dependency, Mode};
-use selvedge_core::{Engine, Expected, Scenario};
+use selvedge_core::{Engine, Expectation, Scenario};
 
 /// Nothing goes wrong in it, but what it does is half of B20.
 const HALF_OF_B20: &str = "vfio-ap/bugs/b20-last-put/v6.1";
@@ -16,7 +16,7 @@ fn is_released_and_proved(scenario: &Scenario) -> bool {
     let mut parts = scenario.name().split('/');
     parts.next() == Some("vfio-ap")
         && parts.any(|part| part.starts_with("v6.") || part.starts_with("2026"))
-        && *scenario.expected(Engine::Native) == Expected::Proved
+        && *scenario.expected(Engine::Native) == Expectation::Proved
         && scenario.name() != HALF_OF_B20
 }
 

@@ -10,7 +10,7 @@ fn shuttle_comes_to_the_same_numbers_of_traces() {
         let Some(traces) = program.traces.filter(few) else { continue };
         let report = program.scenario().verify(Engine::Shuttle);
         assert!(report.as_expected(), "{}: {report}", program.name);
-        let counted = report.certificate.traces.map(u128::from);
+        let counted = report.fingerprint.traces.map(u128::from);
         assert_eq!(counted, Some(traces), "{}", program.name);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Run with `cargo run --release --example own_lock`. The lock looks at the word and then sets
 //! it, in two steps; another thread fits in between. Make it one `compare_exchange` and the
-//! claim to make is `.proved()`.
+//! claim to make is `.expect_proof()`.
 
 use selvedge_core::sync::{Atomic, Ghost};
 use selvedge_core::{Engine, Scenario, ViolationKind};
@@ -31,7 +31,7 @@ fn main() {
     let scenario = Scenario::builder("example/own-lock", world)
         .thread("T1", critical_section)
         .thread("T2", critical_section)
-        .refuted([ViolationKind::invariant("MUTEX")]);
+        .expect_violations([ViolationKind::invariant("MUTEX")]);
     for engine in Engine::ALL {
         println!("{engine}: {}", scenario.verify(*engine));
         scenario.assert_as_expected(*engine);

@@ -1,7 +1,7 @@
 //! A scenario of one's own: two functions of a driver, and the order in which they take its locks.
 //!
 //! Run with `cargo run --release --example two_locks`. `remove` takes the locks the other way round,
-//! which is told operation by operation. Turn its two lines round, claim `.proved()`, and no ordering
+//! which is told operation by operation. Turn its two lines round, claim `.expect_proof()`, and no ordering
 //! deadlocks.
 
 use selvedge_core::sync::Mutex;
@@ -33,7 +33,7 @@ fn main() {
     let scenario = Scenario::builder("example/two-locks", world)
         .thread("probe", probe)
         .thread("remove", remove)
-        .refuted([ViolationKind::deadlock(["device->mutex", "list_lock"])]);
+        .expect_violations([ViolationKind::deadlock(["device->mutex", "list_lock"])]);
     let report = scenario.verify(Engine::Native);
     assert!(report.as_expected(), "{report}");
     let Verdict::Refuted(found) = &report.verdict else { unreachable!("as expected") };

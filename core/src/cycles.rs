@@ -54,7 +54,7 @@ impl Waits {
 
 /// The threads that keep a pending operation from happening.
 pub(crate) fn blockers(machine: &dyn Machine, thread: ThreadId, op: Op) -> Threads {
-    match machine.ready(thread, op).sure {
+    match machine.ready(thread, op).guaranteed {
         0 => machine.blockers(thread, op).into_iter().fold(0, |all, thread| all | bit(thread)),
         _ => 0,
     }

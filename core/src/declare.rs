@@ -34,7 +34,7 @@ pub(crate) fn begin_anew() {
 /// over. So any number of them leads back to a state that was seen before. A thread that polls
 /// counts as one that waits. That it can poll for good is a deadlock, named after `what`; that it may
 /// look at the wrong time for ever is a starvation
-/// ([`nobody_starves`](crate::ScenarioBuilder::nobody_starves)). A poll is told from an endless loop
+/// ([`starvation_free`](crate::ScenarioBuilder::starvation_free)). A poll is told from an endless loop
 /// whose rounds each get somewhere by what comes after; so something must, before the thread polls
 /// again.
 ///
@@ -93,7 +93,7 @@ fn polls(what: Option<&'static str>) -> Option<&'static str> {
 /// use selvedge_core::{Engine, Scenario, ViolationKind, invariant_broken};
 /// let scenario = Scenario::builder("example/broken", || ())
 ///     .thread("T", |()| invariant_broken("INV-24", "-EBUSY for nothing"))
-///     .refuted([ViolationKind::invariant("INV-24")]);
+///     .expect_violations([ViolationKind::invariant("INV-24")]);
 /// scenario.assert_as_expected(Engine::Native);
 /// ```
 #[track_caller]
@@ -129,7 +129,7 @@ pub(crate) fn broken_at(id: &str, message: String, at: Place) {
 ///         let _held = list_lock.lock();
 ///         might_sleep("vfree");
 ///     })
-///     .refuted([ViolationKind::sleep_in_atomic("vfree", "list_lock")]);
+///     .expect_violations([ViolationKind::sleep_in_atomic("vfree", "list_lock")]);
 /// scenario.assert_as_expected(Engine::Native);
 /// ```
 #[track_caller]

@@ -2,7 +2,7 @@
 
 /// What a proof rests on. Two runs of the same proof have equal certificates.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Certificate {
+pub struct Fingerprint {
     /// How many states are reachable, if the engine compares states.
     pub states: Option<u64>,
     /// A digest of the set of those states, or of those traces.

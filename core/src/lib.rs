@@ -45,7 +45,7 @@
 //!     .thread("T1", take_if_free)
 //!     .thread("T2", take_if_free)
 //!     .finally(move |world| world.owners.check("ONE-OWNER", one_owner))
-//!     .refuted([ViolationKind::invariant("ONE-OWNER")])
+//!     .expect_violations([ViolationKind::invariant("ONE-OWNER")])
 //!     .assert_as_expected(Engine::Native);
 //! ```
 //!
@@ -60,11 +60,11 @@
 //!   do. A closed cycle of waits is named as that cycle, also while other threads go on. A wait for
 //!   a flag is part of a cycle if a thread has promised to clear it ([`sync::WaitQueue::promise`]).
 //!   A thread that only a signal or a spurious wake-up can help waits for good.
-//! - **Starvation**, if asked for ([`ScenarioBuilder::nobody_starves`]): a thread that could go on
+//! - **Starvation**, if asked for ([`ScenarioBuilder::starvation_free`]): a thread that could go on
 //!   now and then, and waits for ever on a fair cycle of states.
 //! - **Lock order**, as lockdep does it, over all executions ([`observe::lockdep`]). The search
 //!   then settles each predicted cycle: *feasible* with a schedule, or *infeasible* in this
-//!   scenario ([`Settled`]).
+//!   scenario ([`Classification`]).
 //! - **Lifetimes**: a touch after the release, a second release, something left behind at the
 //!   end: never released ([`sync::Tracked`]), still referenced ([`sync::Kref`],
 //!   [`sync::ModuleRef`]), still locked.
@@ -154,12 +154,12 @@ mod violation;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use declare::{Function, forever, function, invariant_broken, might_sleep, poll};
 pub use engine::native::ReplayError;
-pub use expectation::{Claim, Expected, Outcome};
-pub use fingerprint::Certificate;
+pub use expectation::{Claim, Expectation, Found};
+pub use fingerprint::Fingerprint;
 pub use limits::{Limits, Listener, Progress};
 pub use observe::findings::Counterexample;
 pub use observe::{Site, Step, Trace};
-pub use report::{Part, Prediction, Report, Settled, Verdict};
+pub use report::{Classification, Part, Prediction, Report, Verdict};
 pub use scenario::{Calls, Scenario, ScenarioBuilder};
 pub use schedule::{Schedule, ScheduleError};
 pub use search::{Engine, Search, UnknownName};
@@ -170,6 +170,7 @@ pub use violation::{Violation, ViolationKind, Wait};
 /// Runs an example of the documentation as the only thread of a scenario.
 #[doc(hidden)]
 pub fn doctest(example: impl Fn() + Send + Sync + 'static) {
-    let scenario = Scenario::builder("doctest", || ()).thread("T", move |()| example()).proved();
+    let scenario =
+        Scenario::builder("doctest", || ()).thread("T", move |()| example()).expect_proof();
     scenario.assert_as_expected(Engine::Native);
 }

@@ -18,22 +18,22 @@ use crate::op::{Op, ThreadId};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Ready {
     /// Ways that will be taken if nothing else happens. A thread with none of them waits.
-    pub(crate) sure: u8,
+    pub(crate) guaranteed: u8,
     /// Ways that need luck: a signal, a spurious wake-up. Explored, but nobody may rely on
     /// them, so a state from which only these lead on counts as stuck.
-    pub(crate) chance: u8,
+    pub(crate) optional: u8,
 }
 
 impl Ready {
-    pub(crate) const NO: Self = Self { sure: 0, chance: 0 };
-    pub(crate) const YES: Self = Self { sure: 1, chance: 0 };
+    pub(crate) const NO: Self = Self { guaranteed: 0, optional: 0 };
+    pub(crate) const YES: Self = Self { guaranteed: 1, optional: 0 };
 
     pub(crate) fn when(condition: bool) -> Self {
         if condition { Self::YES } else { Self::NO }
     }
 
-    pub(crate) fn or_chance(self) -> Self {
-        Self { chance: self.chance + 1, ..self }
+    pub(crate) fn or_optional(self) -> Self {
+        Self { optional: self.optional + 1, ..self }
     }
 }
 
@@ -64,8 +64,8 @@ pub(crate) trait Machine: DynClone + Send + Sync {
     /// How `op` of thread `me` can complete now.
     fn ready(&self, me: ThreadId, op: Op) -> Ready;
 
-    /// Completes `op` the given `way` and yields what the thread learns from it.
-    fn apply(&mut self, me: ThreadId, op: Op, way: u8) -> Result<u64, Fault>;
+    /// Completes `op` the given `outcome` and yields what the thread learns from it.
+    fn apply(&mut self, me: ThreadId, op: Op, outcome: u8) -> Result<u64, Fault>;
 
     /// Appends the whole state, so that equal words mean equal states. Every machine writes
     /// words that tell where they end: a fixed number, or a length first.
@@ -79,7 +79,7 @@ pub(crate) trait Machine: DynClone + Send + Sync {
     }
 
     /// Whether the object would be left behind if the world ended now.
-    fn left_behind(&self) -> bool {
+    fn leaked(&self) -> bool {
         false
     }
 
@@ -122,8 +122,8 @@ impl Machine for Resident {
         if self.freed { Ready::YES } else { self.machine.ready(me, op) }
     }
 
-    fn apply(&mut self, me: ThreadId, op: Op, way: u8) -> Result<u64, Fault> {
-        if self.freed { Err(Fault::UseAfterRelease) } else { self.machine.apply(me, op, way) }
+    fn apply(&mut self, me: ThreadId, op: Op, outcome: u8) -> Result<u64, Fault> {
+        if self.freed { Err(Fault::UseAfterRelease) } else { self.machine.apply(me, op, outcome) }
     }
 
     fn blockers(&self, me: ThreadId, op: Op) -> SmallVec<[ThreadId; 4]> {
@@ -135,8 +135,8 @@ impl Machine for Resident {
         self.machine.encode(key);
     }
 
-    fn left_behind(&self) -> bool {
-        self.machine.left_behind()
+    fn leaked(&self) -> bool {
+        self.machine.leaked()
     }
 
     fn is_held(&self) -> bool {

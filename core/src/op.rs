@@ -190,7 +190,7 @@ impl OpKind {
     /// What the thread itself learns from a reply. Some say only what the operation does: nothing
     /// that a thread does afterwards may depend on a ghost, and what an instruction returns is
     /// learnt apart.
-    pub(crate) fn told(self, reply: u64) -> u64 {
+    pub(crate) fn observed(self, reply: u64) -> u64 {
         match self {
             Self::Ghost
             | Self::Instruction

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::expectation::{Claim, Expected, Outcome};
-use crate::fingerprint::Certificate;
+use crate::expectation::{Claim, Expectation, Found};
+use crate::fingerprint::Fingerprint;
 use crate::observe::findings::{Counterexample, Findings};
 use crate::observe::lockdep::{Dependency, Inversion};
 use crate::observe::{Seen, Site};
@@ -18,7 +18,7 @@ use crate::violation::ViolationKind;
 pub enum Verdict {
     /// Every ordering was explored, no bound was hit, nothing is wrong, and from no reachable state
     /// can a thread come to wait for good.
-    Proved(Certificate),
+    Proved(Fingerprint),
     /// Something is wrong: the shortest counterexample found for each kind of violation.
     Refuted(Vec<Counterexample>),
     /// Nothing wrong was found, but not everything was explored.
@@ -46,7 +46,7 @@ pub struct Part {
     /// Which share.
     pub shard: Shard,
     /// How many parts all shares have together; each share has counted them.
-    pub parts: u64,
+    pub subtrees: u64,
     /// A number for how the first part begins, the same in every share. Programs that begin alike
     /// have the same, so that it is equal does not make them one.
     pub program: u64,
@@ -61,12 +61,12 @@ pub struct Prediction {
     /// The inversion.
     pub inversion: Inversion,
     /// What the search says of it.
-    pub settled: Settled,
+    pub classification: Classification,
 }
 
 /// What the search says of a predicted inversion.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Settled {
+pub enum Classification {
     /// It deadlocks: with this schedule.
     Feasible(Schedule),
     /// Every ordering was explored and in none do threads come to wait for each other on these
@@ -78,7 +78,7 @@ pub enum Settled {
     Open,
 }
 
-impl Settled {
+impl Classification {
     /// `feasible`, `infeasible` or `open`.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -103,7 +103,7 @@ pub struct Report {
     /// How many executions were run.
     pub executions: u64,
     /// What was counted; of a refuted scenario too.
-    pub certificate: Certificate,
+    pub fingerprint: Fingerprint,
     /// The lock-order inversions that were predicted.
     pub predictions: Vec<Prediction>,
     /// The order of the locks: which class was wanted while which was held, in some execution.
@@ -149,19 +149,19 @@ impl Report {
             matches!(kind, ViolationKind::Deadlock(_) | ViolationKind::Starvation { .. })
         };
         let nothing_hidden = findings.0.keys().all(waiting);
-        let settle = |inversion: Inversion| Prediction {
-            settled: match findings.deadlock(&inversion.classes()) {
-                Some(found) => Settled::Feasible(found.schedule.clone()),
-                None if complete && nothing_hidden => Settled::Infeasible,
-                None => Settled::Open,
+        let classify = |inversion: Inversion| Prediction {
+            classification: match findings.deadlock(&inversion.classes()) {
+                Some(found) => Classification::Feasible(found.schedule.clone()),
+                None if complete && nothing_hidden => Classification::Infeasible,
+                None => Classification::Open,
             },
             inversion,
         };
-        let predictions = seen.inversions().into_iter().map(settle).collect();
+        let predictions = seen.inversions().into_iter().map(classify).collect();
         let verdict = match stopped.clone() {
             _ if !findings.0.is_empty() => Verdict::Refuted(findings.0.into_values().collect()),
             Some(reason) => Verdict::Inconclusive { reason },
-            None => Verdict::Proved(explored.certificate),
+            None => Verdict::Proved(explored.fingerprint),
         };
         Self {
             engine,
@@ -171,7 +171,7 @@ impl Report {
             search: explored.search,
             part,
             executions: explored.executions,
-            certificate: explored.certificate,
+            fingerprint: explored.fingerprint,
             predictions,
             dependencies: seen.dependencies(),
             reached: seen.sites(),
@@ -186,7 +186,7 @@ impl Report {
     pub(crate) fn untried(scenario: &Scenario, engine: Engine, reason: String) -> Self {
         let explored = Explored {
             executions: 0,
-            certificate: Certificate::default(),
+            fingerprint: Fingerprint::default(),
             stopped: Some(reason),
             search: None,
             part: None,
@@ -196,7 +196,7 @@ impl Report {
     }
 
     /// What was claimed.
-    pub fn expected(&self) -> &Expected {
+    pub fn expected(&self) -> &Expectation {
         self.claim.expected()
     }
 
@@ -207,7 +207,7 @@ impl Report {
             Verdict::Refuted(found) => found,
             Verdict::Proved(_) | Verdict::Inconclusive { .. } => &[],
         };
-        let outcome = Outcome {
+        let found = Found {
             violations: found.iter().map(|found| &found.violation.kind).collect(),
             inversions: self.predictions.iter().map(|p| p.inversion.classes()).collect(),
             complete: self.complete,
@@ -215,10 +215,10 @@ impl Report {
         };
         match self.part {
             Some(part) => {
-                let decides = *self.expected() != Expected::Inconclusive;
-                (part.done || !decides) && self.claim.allows(&outcome)
+                let decides = *self.expected() != Expectation::Inconclusive;
+                (part.done || !decides) && self.claim.allows(&found)
             }
-            None => self.claim.fits(&outcome),
+            None => self.claim.fits(&found),
         }
     }
 }
@@ -251,7 +251,7 @@ impl fmt::Display for Report {
         }
         for prediction in &self.predictions {
             let classes = prediction.inversion.classes().join(", ");
-            write!(f, "\n  lock order {classes}: {}", prediction.settled.as_str())?;
+            write!(f, "\n  lock order {classes}: {}", prediction.classification.as_str())?;
         }
         for remark in &self.remarks {
             write!(f, "\n  note: {remark}")?;
@@ -263,7 +263,7 @@ impl fmt::Display for Report {
 /// How far an exploration came.
 pub(crate) struct Explored {
     pub(crate) executions: u64,
-    pub(crate) certificate: Certificate,
+    pub(crate) fingerprint: Fingerprint,
     /// Why it is not complete; `None` if it is.
     pub(crate) stopped: Option<String>,
     /// Which search came to this, on the native engine.

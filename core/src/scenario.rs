@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::declare;
-use crate::expectation::{Claim, Expected};
+use crate::expectation::{Claim, Expectation};
 use crate::program::{Body, Instance, Program};
 use crate::search::Engine;
 use crate::violation::{ViolationKind, sorted_classes};
@@ -26,7 +26,7 @@ type Action<W> = Arc<dyn Fn(&W) + Send + Sync>;
 ///         let _b = b.lock();
 ///         let _a = a.lock();
 ///     })
-///     .refuted([ViolationKind::deadlock(["A", "B"])]);
+///     .expect_violations([ViolationKind::deadlock(["A", "B"])]);
 ///
 /// scenario.assert_as_expected(Engine::Native);
 /// ```
@@ -37,12 +37,12 @@ pub struct Scenario {
     source: String,
     threads: Vec<Arc<str>>,
     program: Program,
-    expected: Expected,
+    expected: Expectation,
     /// Engines that come to another verdict than the claim, and to which.
-    exceptions: Vec<(Engine, Expected)>,
+    exceptions: Vec<(Engine, Expectation)>,
     inversions: Vec<Vec<String>>,
     loom_executions: Option<u64>,
-    nobody_starves: bool,
+    starvation_free: bool,
 }
 
 impl Scenario {
@@ -61,7 +61,7 @@ impl Scenario {
             world: Arc::new(world),
             threads: Vec::new(),
             finally: Arc::new(|_| {}),
-            nobody_starves: false,
+            starvation_free: false,
         }
     }
 
@@ -100,15 +100,15 @@ impl Scenario {
     }
 
     /// Whether it is claimed, too, that nobody waits for ever while others go on.
-    pub(crate) fn nobody_starves(&self) -> bool {
-        self.nobody_starves
+    pub(crate) fn starvation_free(&self) -> bool {
+        self.starvation_free
     }
 
     /// The verdict that `engine` is expected to come to. Who starves only the native engine can
     /// tell.
-    pub fn expected(&self, engine: Engine) -> &Expected {
-        if self.nobody_starves && engine != Engine::Native {
-            return &Expected::Inconclusive;
+    pub fn expected(&self, engine: Engine) -> &Expectation {
+        if self.starvation_free && engine != Engine::Native {
+            return &Expectation::Inconclusive;
         }
         let exception = self.exceptions.iter().find(|(at, _)| *at == engine);
         exception.map_or(&self.expected, |(_, expected)| expected)
@@ -126,7 +126,7 @@ impl Scenario {
 
     /// Expects another verdict of one engine, for a reason that belongs into a comment there.
     #[must_use]
-    pub fn on(mut self, engine: Engine, expected: Expected) -> Self {
+    pub fn on(mut self, engine: Engine, expected: Expectation) -> Self {
         self.exceptions.retain(|(at, _)| *at != engine);
         self.exceptions.push((engine, expected));
         self
@@ -135,7 +135,7 @@ impl Scenario {
     /// Expects that a lock-order inversion on these classes is predicted besides those that
     /// deadlock: an inversion that this scenario cannot reach.
     #[must_use]
-    pub fn predicting<'a>(mut self, classes: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn expect_inversion<'a>(mut self, classes: impl IntoIterator<Item = &'a str>) -> Self {
         self.inversions.push(sorted_classes(classes.into_iter().map(str::to_owned)));
         self
     }
@@ -162,9 +162,9 @@ impl fmt::Debug for Scenario {
     }
 }
 
-/// A scenario in the making. It ends with the claim: [`proved`](Self::proved) or
-/// [`refuted`](Self::refuted).
-#[must_use = "a scenario ends with its claim: `.proved()` or `.refuted(..)`"]
+/// A scenario in the making. It ends with the claim: [`expect_proof`](Self::expect_proof) or
+/// [`expect_violations`](Self::expect_violations).
+#[must_use = "a scenario ends with its claim: `.expect_proof()` or `.expect_violations(..)`"]
 pub struct ScenarioBuilder<W> {
     name: String,
     about: String,
@@ -172,7 +172,7 @@ pub struct ScenarioBuilder<W> {
     world: Arc<dyn Fn() -> W + Send + Sync>,
     threads: Vec<(Arc<str>, Action<W>)>,
     finally: Action<W>,
-    nobody_starves: bool,
+    starvation_free: bool,
 }
 
 /// What a thread calls, in order: see [`ScenarioBuilder::calls`].
@@ -228,12 +228,12 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
     /// let scenario = || Scenario::builder("example/calls", || Mutex::new("mask", 0));
     /// let store = |bit: u32| move |mask: &Mutex<u32>| *mask.lock() ^= 1 << bit;
     /// let all = move |mask: &Mutex<u32>| (0..4).for_each(|bit| store(bit)(mask));
-    /// let at_once = scenario().thread("T1", all).thread("T2", all).proved();
+    /// let at_once = scenario().thread("T1", all).thread("T2", all).expect_proof();
     /// let apart = ["T1", "T2"].into_iter().fold(scenario(), |scenario, name| {
     ///     scenario.calls(name, |calls| (0..4).fold(calls, |calls, bit| calls.then(store(bit))))
     /// });
-    /// let states = |scenario: &Scenario| scenario.verify(Engine::Native).certificate.states;
-    /// assert!(states(&apart.proved()) < states(&at_once));
+    /// let states = |scenario: &Scenario| scenario.verify(Engine::Native).fingerprint.states;
+    /// assert!(states(&apart.expect_proof()) < states(&at_once));
     /// ```
     pub fn calls(self, name: &str, calls: impl FnOnce(Calls<W>) -> Calls<W>) -> Self {
         let Calls(calls) = calls(Calls(Vec::new()));
@@ -259,7 +259,7 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
     /// or polls ([`poll`](crate::poll)) for what it does not see there, and which is fair: whoever can
     /// go on somewhere on it takes a step on it. Luck counts for nothing: a thread that only a signal or
     /// a spurious wake-up can help waits, and a cycle has no step that needs one. No such cycle is
-    /// a proof. Only the native engine can tell, by a [`Search::Census`](crate::Search::Census).
+    /// a proof. Only the native engine can tell, by a [`Search::Full`](crate::Search::Full).
     ///
     /// ```
     /// use selvedge_core::sync::Mutex;
@@ -269,30 +269,30 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
     ///     .thread("PQAP 1", |lock| forever(|| drop(lock.lock())))
     ///     .thread("PQAP 2", |lock| forever(|| drop(lock.lock())))
     ///     .thread("assign", |lock| drop(lock.lock()))
-    ///     .nobody_starves()
-    ///     .proved()
+    ///     .starvation_free()
+    ///     .expect_proof()
     ///     .assert_as_expected(Engine::Native);
     /// ```
-    pub fn nobody_starves(mut self) -> Self {
-        self.nobody_starves = true;
+    pub fn starvation_free(mut self) -> Self {
+        self.starvation_free = true;
         self
     }
 
     /// Claims that no ordering deadlocks, breaks an invariant or violates anything else.
-    pub fn proved(self) -> Scenario {
-        self.claim(Expected::Proved)
+    pub fn expect_proof(self) -> Scenario {
+        self.claim(Expectation::Proved)
     }
 
     /// Claims that exactly these violations are reachable.
-    pub fn refuted(self, kinds: impl IntoIterator<Item = ViolationKind>) -> Scenario {
+    pub fn expect_violations(self, kinds: impl IntoIterator<Item = ViolationKind>) -> Scenario {
         let mut kinds: Vec<ViolationKind> = kinds.into_iter().collect();
         kinds.sort();
         kinds.dedup();
-        self.claim(Expected::Refuted(kinds))
+        self.claim(Expectation::Refuted(kinds))
     }
 
-    fn claim(self, expected: Expected) -> Scenario {
-        let Self { name, about, source, world, threads, finally, nobody_starves } = self;
+    fn claim(self, expected: Expectation) -> Scenario {
+        let Self { name, about, source, world, threads, finally, starvation_free } = self;
         let names = threads.iter().map(|(name, _)| Arc::clone(name)).collect();
         let program = move || {
             let shared = Arc::new(world());
@@ -314,7 +314,7 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
             exceptions: Vec::new(),
             inversions: Vec::new(),
             loom_executions: None,
-            nobody_starves,
+            starvation_free,
         }
     }
 }

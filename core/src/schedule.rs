@@ -12,7 +12,7 @@ use crate::op::ThreadId;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct Choice {
     pub(crate) thread: ThreadId,
-    pub(crate) way: u8,
+    pub(crate) outcome: u8,
 }
 
 /// An ordering of operations: which thread moves, step by step.
@@ -30,8 +30,8 @@ impl Schedule {
     }
 
     /// This, and then one step more.
-    pub(crate) fn then(mut self, thread: ThreadId, way: u8) -> Self {
-        self.0.push(Choice { thread, way });
+    pub(crate) fn then(mut self, thread: ThreadId, outcome: u8) -> Self {
+        self.0.push(Choice { thread, outcome });
         self
     }
 
@@ -46,8 +46,8 @@ impl fmt::Display for Schedule {
         for (step, choice) in self.0.iter().enumerate() {
             let dot = if step == 0 { "" } else { "." };
             write!(f, "{dot}{}", choice.thread.index())?;
-            if choice.way > 0 {
-                write!(f, "{}", char::from(b'a' + choice.way))?;
+            if choice.outcome > 0 {
+                write!(f, "{}", char::from(b'a' + choice.outcome))?;
             }
         }
         Ok(())
@@ -68,16 +68,18 @@ impl FromStr for Schedule {
 
 fn parse_step(step: &str) -> Option<Choice> {
     let digits = step.trim_end_matches(|c: char| c.is_ascii_lowercase());
-    let way = match &step.as_bytes()[digits.len()..] {
+    let outcome = match &step.as_bytes()[digits.len()..] {
         [] => 0,
         [letter] => letter - b'a',
         _ => return None,
     };
     // "0a" would be a second way to write "0".
     let plain = digits.bytes().all(|digit| digit.is_ascii_digit());
-    let number =
-        digits.parse::<u16>().ok().filter(|_| plain && (way > 0 || digits.len() == step.len()))?;
-    Some(Choice { thread: ThreadId::new(usize::from(number)), way })
+    let number = digits
+        .parse::<u16>()
+        .ok()
+        .filter(|_| plain && (outcome > 0 || digits.len() == step.len()))?;
+    Some(Choice { thread: ThreadId::new(usize::from(number)), outcome })
 }
 
 /// A step of a schedule that is none.

@@ -92,16 +92,16 @@ impl FromStr for Search {
 /// How the native engine searches.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub enum Search {
-    /// [`Reduced`](Self::Reduced), and if that refutes, [`Census`](Self::Census), so that every
+    /// [`Reduced`](Self::Reduced), and if that refutes, [`Full`](Self::Full), so that every
     /// kind of violation is found.
     #[default]
-    Stateful,
+    Auto,
     /// Every reachable state that matters, by state matching with one reduction; quick where
     /// threads share locks. It finds every deadlock and every final state, and a violation if
     /// there is one, but not every kind of violation.
     Reduced,
     /// Every reachable state, and every transition of it.
-    Census,
+    Full,
     /// Every reachable state, until the first violation: its schedule is a shortest of all that
     /// violate anything.
     Shortest,
@@ -109,21 +109,21 @@ pub enum Search {
     SleepSets,
     /// Every Mazurkiewicz trace once, by source-DPOR. Compares no states and remembers nothing but
     /// the present execution, so it is an independent second opinion; for programs that have
-    /// fewer traces than states. If a violation stops it, [`Census`](Self::Census) finds the rest.
+    /// fewer traces than states. If a violation stops it, [`Full`](Self::Full) finds the rest.
     Dpor,
 }
 
 impl Search {
     /// Every search.
     pub const ALL: &'static [Self] =
-        &[Self::Stateful, Self::Reduced, Self::Census, Self::Shortest, Self::SleepSets, Self::Dpor];
+        &[Self::Auto, Self::Reduced, Self::Full, Self::Shortest, Self::SleepSets, Self::Dpor];
 
-    /// `stateful`, `reduced`, `census`, `shortest`, `sleep-sets` or `dpor`.
+    /// `auto`, `reduced`, `full`, `shortest`, `sleep-sets` or `dpor`.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Stateful => "stateful",
+            Self::Auto => "auto",
             Self::Reduced => "reduced",
-            Self::Census => "census",
+            Self::Full => "full",
             Self::Shortest => "shortest",
             Self::SleepSets => "sleep-sets",
             Self::Dpor => "dpor",

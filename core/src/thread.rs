@@ -77,7 +77,7 @@ impl Machine for End {
         Ready::when(self.ended.is_some())
     }
 
-    fn apply(&mut self, _me: ThreadId, _op: Op, _way: u8) -> Result<u64, Fault> {
+    fn apply(&mut self, _me: ThreadId, _op: Op, _outcome: u8) -> Result<u64, Fault> {
         Ok(self.ended.filter(|_| self.tells).unwrap_or(0))
     }
 

@@ -18,10 +18,10 @@ fn check<W: Send + Sync + 'static>(
     traces: u64,
     executions: u64,
 ) -> Scenario {
-    let scenario = scenario.proved();
+    let scenario = scenario.expect_proof();
     let report = verify(&scenario, Search::Dpor);
     assert!(report.complete, "{}: {report}", scenario.name());
-    assert_eq!(report.certificate.traces, Some(traces), "{}", scenario.name());
+    assert_eq!(report.fingerprint.traces, Some(traces), "{}", scenario.name());
     assert!(report.executions <= executions, "{}: {}", scenario.name(), report.executions);
     scenario
 }
@@ -29,8 +29,8 @@ fn check<W: Send + Sync + 'static>(
 /// As [`check`], and sleep sets alone explore the same traces.
 fn check_both<W: Send + Sync + 'static>(scenario: ScenarioBuilder<W>, traces: u64) {
     let scenario = check(scenario, traces, traces + traces / 4);
-    let reference = verify(&scenario, Search::SleepSets).certificate;
-    assert_eq!(verify(&scenario, Search::Dpor).certificate, reference, "{}", scenario.name());
+    let reference = verify(&scenario, Search::SleepSets).fingerprint;
+    assert_eq!(verify(&scenario, Search::Dpor).fingerprint, reference, "{}", scenario.name());
 }
 
 /// N threads that do the same, but for their number.

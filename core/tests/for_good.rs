@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use selvedge_core::sync::{Atomic, Mutex, RwSem, SpinLock, Timer, WaitQueue, Work, Workqueue};
 use selvedge_core::{
-    Engine, Limits, Report, Scenario, ScenarioBuilder, Search, Settled, Verdict, ViolationKind,
-    forever, poll,
+    Classification, Engine, Limits, Report, Scenario, ScenarioBuilder, Search, Verdict,
+    ViolationKind, forever, poll,
 };
 
 fn verify(scenario: &Scenario, search: Search) -> Report {
@@ -17,7 +17,7 @@ fn verify(scenario: &Scenario, search: Search) -> Report {
 
 /// Every search of states comes to the claim, and each counterexample shows itself again.
 fn check(scenario: &Scenario) -> Report {
-    for search in [Search::Stateful, Search::Reduced, Search::Census] {
+    for search in [Search::Auto, Search::Reduced, Search::Full] {
         let report = verify(scenario, search);
         if let Verdict::Inconclusive { reason } = &report.verdict
             && reason.contains("only a census can tell")
@@ -33,7 +33,7 @@ fn check(scenario: &Scenario) -> Report {
             }
         }
     }
-    verify(scenario, Search::Stateful)
+    verify(scenario, Search::Auto)
 }
 
 fn names() -> [Mutex; 2] {
@@ -74,7 +74,7 @@ fn abba(name: &str) -> ScenarioBuilder<World> {
         .thread("ba", |w: &World| ba(&w.locks))
 }
 
-/// The lock order is settled by the deadlock, and the deadlock needs no more than its own steps. On
+/// The lock order is classification by the deadlock, and the deadlock needs no more than its own steps. On
 /// shuttle it is found, too, though an execution has no end there.
 fn is_found(scenario: &Scenario) {
     let found = scenario.verify(Engine::Shuttle).verdict;
@@ -82,8 +82,9 @@ fn is_found(scenario: &Scenario) {
     let report = check(scenario);
     let Verdict::Refuted(found) = &report.verdict else { panic!("{report}") };
     assert_eq!(found[0].schedule.len(), 2, "{report}");
-    let settled: Vec<&Settled> = report.predictions.iter().map(|p| &p.settled).collect();
-    assert!(matches!(settled.as_slice(), [Settled::Feasible(_)]), "{report}");
+    let classification: Vec<&Classification> =
+        report.predictions.iter().map(|p| &p.classification).collect();
+    assert!(matches!(classification.as_slice(), [Classification::Feasible(_)]), "{report}");
 }
 
 fn deadlock() -> [ViolationKind; 1] {
@@ -93,7 +94,9 @@ fn deadlock() -> [ViolationKind; 1] {
 #[test]
 fn two_threads_deadlock_beside_one_that_goes_on_for_ever() {
     is_found(
-        &abba("forever").thread("loop", |w| forever(|| drop(w.other.lock()))).refuted(deadlock()),
+        &abba("forever")
+            .thread("loop", |w| forever(|| drop(w.other.lock())))
+            .expect_violations(deadlock()),
     );
 }
 
@@ -103,18 +106,20 @@ fn two_threads_deadlock_beside_one_that_polls() {
         &abba("poll")
             .thread("set", |w| w.flag.store(1))
             .thread("poll", |w| poll("flag", || (w.flag.load() == 1).then_some(())))
-            .refuted(deadlock()),
+            .expect_violations(deadlock()),
     );
 }
 
 #[test]
 fn two_threads_deadlock_beside_a_timer_that_arms_itself_again() {
-    is_found(&abba("timer").thread("arm", |w| w.timer.mod_timer()).refuted(deadlock()));
+    is_found(&abba("timer").thread("arm", |w| w.timer.mod_timer()).expect_violations(deadlock()));
 }
 
 #[test]
 fn two_threads_deadlock_beside_periodic_work() {
-    is_found(&abba("work").thread("queue", |w| _ = w.work.queue_work()).refuted(deadlock()));
+    is_found(
+        &abba("work").thread("queue", |w| _ = w.work.queue_work()).expect_violations(deadlock()),
+    );
 }
 
 /// Starvation is what fairness is needed for. Whoever deadlocks does not starve.
@@ -123,8 +128,8 @@ fn a_deadlock_is_no_starvation() {
     check(
         &abba("starves")
             .thread("loop", |w| forever(|| drop(w.other.lock())))
-            .nobody_starves()
-            .refuted(deadlock()),
+            .starvation_free()
+            .expect_violations(deadlock()),
     );
 }
 
@@ -138,7 +143,7 @@ fn whoever_polls_for_a_deadlocked_thread_is_not_in_its_name() {
         })
         .thread("ba", |w| ba(&w.locks))
         .thread("poll", |w| poll("flag", || (w.flag.load() == 1).then_some(())))
-        .refuted(deadlock());
+        .expect_violations(deadlock());
     is_found(&scenario);
 }
 
@@ -151,17 +156,17 @@ fn whoever_waits_for_good_without_a_cycle_is_named_by_what_it_waits_for() {
             forever(|| drop(w.other.lock()));
         })
         .thread("next", |w| drop(w.locks[0].lock()))
-        .refuted([ViolationKind::deadlock(["A"])]);
+        .expect_violations([ViolationKind::deadlock(["A"])]);
     check(&keeps);
     let polls = Scenario::builder("polls", world)
         .thread("poll", |w| poll("flag", || (w.flag.load() == 1).then_some(())))
         .thread("other", |w| _ = w.flag.load())
-        .refuted([ViolationKind::deadlock(["flag"])]);
+        .expect_violations([ViolationKind::deadlock(["flag"])]);
     check(&polls);
     let sleeps = Scenario::builder("sleeps", || (WaitQueue::new("queue"), Atomic::new("flag", 0)))
         .thread("sleeper", |(queue, flag)| queue.wait_event(|| flag.load() == 1))
         .thread("other", |(_, flag)| forever(|| _ = flag.load()))
-        .refuted([ViolationKind::deadlock(["queue"])]);
+        .expect_violations([ViolationKind::deadlock(["queue"])]);
     check(&sleeps);
 }
 
@@ -175,7 +180,7 @@ fn bystanders_are_not_in_the_name() {
             queue.wait_event(|| false);
         })
         .thread("bystander", |(_, a)| drop(a.lock()))
-        .refuted([ViolationKind::deadlock(["queue"])]);
+        .expect_violations([ViolationKind::deadlock(["queue"])]);
     check(&scenario);
 }
 
@@ -189,7 +194,7 @@ fn a_reader_deadlocks_with_itself_once_a_writer_waits_whatever_others_do() {
         })
         .thread("writer", |(s, _)| drop(s.down_write()))
         .thread("loop", |(_, c)| forever(|| drop(c.lock())))
-        .refuted([ViolationKind::deadlock(["S"])]);
+        .expect_violations([ViolationKind::deadlock(["S"])]);
     check(&scenario);
 }
 
@@ -200,7 +205,7 @@ fn a_lock_that_its_thread_has_taken_along_is_waited_for_for_good() {
         .thread("ends", |w| w.locks[0].raw_lock())
         .thread("next", |w| drop(w.locks[0].lock()))
         .thread("loop", |w| forever(|| drop(w.other.lock())))
-        .refuted([ViolationKind::deadlock(["A"])]);
+        .expect_violations([ViolationKind::deadlock(["A"])]);
     check(&scenario);
 }
 
@@ -211,12 +216,12 @@ fn whoever_is_helped_some_time_does_not_wait_for_good() {
         .thread("T1", |w| forever(|| drop(w.other.lock())))
         .thread("T2", |w| forever(|| drop(w.other.lock())))
         .thread("T3", |w| drop(w.other.lock()))
-        .proved();
+        .expect_proof();
     check(&lock);
     let flag = Scenario::builder("flag", world)
         .thread("poll", |w| poll("flag", || (w.flag.load() == 1).then_some(())))
         .thread("toggles", |w| forever(|| [1, 0].into_iter().for_each(|value| w.flag.store(value))))
-        .proved();
+        .expect_proof();
     check(&flag);
     let world = || (WaitQueue::new("queue"), Atomic::new("flag", 0));
     let sleeps = Scenario::builder("sleeps", world)
@@ -232,7 +237,7 @@ fn whoever_is_helped_some_time_does_not_wait_for_good() {
                 queue.wake_up_all();
             })
         })
-        .proved();
+        .expect_proof();
     check(&sleeps);
 }
 
@@ -250,7 +255,7 @@ fn a_poll_that_comes_to_an_end_is_no_wait_for_good_though_only_an_unlock_follows
                 w.other.raw_unlock();
             })
         })
-        .proved();
+        .expect_proof();
     check(&scenario);
 }
 
@@ -263,8 +268,8 @@ fn a_deadlock_is_found_where_the_rest_cannot_be_explored() {
                 w.flag.fetch_add(1);
             }
         })
-        .refuted(deadlock());
-    for search in [Search::Stateful, Search::Reduced, Search::Shortest, Search::Dpor] {
+        .expect_violations(deadlock());
+    for search in [Search::Auto, Search::Reduced, Search::Shortest, Search::Dpor] {
         let mut limits = Limits::default();
         (limits.search, limits.native_operations) = (search, 200);
         let report =
@@ -286,7 +291,7 @@ fn a_lock_that_was_taken_along_is_missed_where_the_rest_cannot_be_explored() {
                 w.flag.fetch_add(1);
             }
         })
-        .refuted([ViolationKind::deadlock(["A"])]);
+        .expect_violations([ViolationKind::deadlock(["A"])]);
     let mut limits = Limits::default();
     limits.native_operations = 60;
     let report = scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()));
@@ -304,7 +309,7 @@ fn an_optional_outcome_is_no_way_out() {
         })
         .thread("ba", |w| ba(&w.locks))
         .thread("loop", |w| forever(|| drop(w.other.lock())))
-        .refuted(deadlock());
+        .expect_violations(deadlock());
     check(&scenario);
 }
 
@@ -315,7 +320,7 @@ fn a_thread_that_never_falls_asleep_needs_nobody_to_go_on() {
     let scenario = Scenario::builder("awake", world)
         .thread("sleeper", |(queue, flag)| queue.wait_event(|| flag.load() == 1))
         .thread("awake", |(queue, _)| forever(|| queue.schedule()))
-        .refuted([ViolationKind::deadlock(["queue"])]);
+        .expect_violations([ViolationKind::deadlock(["queue"])]);
     check(&scenario);
 }
 
@@ -348,7 +353,7 @@ fn a_cycle_over_a_function_that_runs_is_found_where_it_closes() {
         let scenario = Scenario::builder(name, world)
             .thread("T", thread)
             .thread("counts", counts)
-            .refuted([deadlock.clone()]);
+            .expect_violations([deadlock.clone()]);
         let mut limits = Limits::default();
         limits.native_operations = 60;
         let report =
@@ -406,6 +411,6 @@ fn what_two_states_have_not_seen_is_learnt_once() {
             drop(a.try_lock());
             drop(b.lock());
         })
-        .proved();
+        .expect_proof();
     check(&scenario);
 }

@@ -22,9 +22,9 @@ fn check(scenario: &Scenario) {
         scenario.assert_as_expected(*engine);
     }
     for (search, jobs) in [
-        (Search::Stateful, 1),
+        (Search::Auto, 1),
         (Search::Reduced, 1),
-        (Search::Census, 2),
+        (Search::Full, 2),
         (Search::SleepSets, 1),
         (Search::Dpor, 1),
         (Search::Dpor, 2),
@@ -39,9 +39,9 @@ fn check(scenario: &Scenario) {
         }
     }
     // Two provers that have nothing in common but the machines count the same traces.
-    let dpor = verify(scenario, Search::Dpor, 1).certificate;
+    let dpor = verify(scenario, Search::Dpor, 1).fingerprint;
     if dpor.traces.is_some() && dpor.states.is_none() {
-        assert_eq!(verify(scenario, Search::SleepSets, 1).certificate, dpor, "{}", scenario.name());
+        assert_eq!(verify(scenario, Search::SleepSets, 1).fingerprint, dpor, "{}", scenario.name());
     }
 }
 
@@ -87,7 +87,7 @@ fn a_mutex_is_still_touched_when_its_next_owner_frees_it() {
                 device.release();
             }
         })
-        .refuted(use_after_release()),
+        .expect_violations(use_after_release()),
     );
     check(
         &two("raw mutex", |(device, _)| {
@@ -99,7 +99,7 @@ fn a_mutex_is_still_touched_when_its_next_owner_frees_it() {
                 device.release();
             }
         })
-        .refuted(use_after_release()),
+        .expect_violations(use_after_release()),
     );
 }
 
@@ -115,7 +115,7 @@ fn so_is_a_semaphore() {
                 device.release();
             }
         })
-        .refuted(use_after_release()),
+        .expect_violations(use_after_release()),
     );
     let raw = |take: fn(&RwSem<u32>), give: fn(&RwSem<u32>)| {
         let scenario = two("raw semaphore", move |(device, _)| {
@@ -127,7 +127,7 @@ fn so_is_a_semaphore() {
                 device.release();
             }
         });
-        scenario.refuted(use_after_release())
+        scenario.expect_violations(use_after_release())
     };
     check(&raw(RwSem::raw_down_write, RwSem::raw_up_write));
     // Another reader may still hold it.
@@ -142,7 +142,7 @@ fn so_is_a_semaphore() {
             device.release();
         }
     });
-    check(&reads.refuted(kinds));
+    check(&reads.expect_violations(kinds));
 }
 
 /// A spinlock is not touched any more once another can have it.
@@ -158,7 +158,7 @@ fn a_spinlock_is_free_when_it_is_free() {
                 device.release();
             }
         })
-        .proved(),
+        .expect_proof(),
     );
 }
 
@@ -173,7 +173,7 @@ fn a_count_that_outlives_the_lock_mends_it() {
                 device.release();
             }
         })
-        .proved(),
+        .expect_proof(),
     );
 }
 
@@ -184,7 +184,7 @@ fn a_lock_outside_of_the_object_is_no_part_of_it() {
         &Scenario::builder("outside", || (Tracked::new("device", ()), Mutex::new("lock", 2)))
             .thread("T1", put_outside)
             .thread("T2", put_outside)
-            .proved(),
+            .expect_proof(),
     );
 }
 
@@ -208,7 +208,7 @@ fn memory_is_not_released_with_a_lock_in_it_that_is_held() {
         ViolationKind::FreedWhileHeld("device->list_lock".to_owned()),
         use_after_release()[0].clone(),
     ];
-    check(&scenario.refuted(kinds));
+    check(&scenario.expect_violations(kinds));
 }
 
 /// Nothing lies between the store under the lock and the unlock; so only a search that does not step
@@ -235,7 +235,7 @@ fn an_unlock_of_a_lock_in_memory_is_not_stepped_over() {
                 device.release();
             }
         })
-        .refuted([ViolationKind::FreedWhileHeld("device->list_lock".to_owned())]);
+        .expect_violations([ViolationKind::FreedWhileHeld("device->list_lock".to_owned())]);
     let report = verify(&scenario, Search::Reduced, 1);
     assert!(report.as_expected(), "{report}");
 }
@@ -248,7 +248,7 @@ fn a_thread_that_frees_what_it_holds_itself_is_found_alone() {
             let _held = device.get().sem.down_read();
             device.release();
         })
-        .refuted([ViolationKind::FreedWhileHeld("device->sem".to_owned())]);
+        .expect_violations([ViolationKind::FreedWhileHeld("device->sem".to_owned())]);
     check(&scenario);
     let report = scenario.verify(Engine::Native);
     let Verdict::Refuted(found) = &report.verdict else { panic!("{report}") };
@@ -280,9 +280,9 @@ fn a_wait_queue_is_touched_by_whoever_wakes() {
                 drop(held);
             })
     };
-    let early = scenario(false).refuted(use_after_release());
+    let early = scenario(false).expect_violations(use_after_release());
     early.assert_as_expected(Engine::Native);
-    scenario(true).proved().assert_as_expected(Engine::Native);
+    scenario(true).expect_proof().assert_as_expected(Engine::Native);
 }
 
 /// What a lock that is freed protected is gone with it; that nobody held it is enough.
@@ -294,7 +294,7 @@ fn a_lock_that_is_free_goes_with_its_memory() {
             drop(device.get().lock.lock());
             device.release();
         })
-        .proved();
+        .expect_proof();
     check(&scenario);
 }
 
@@ -306,7 +306,7 @@ fn an_object_is_made_without_operations() {
             let made = Tracked::with("device", || count.fetch_add(1));
             made.release();
         })
-        .proved();
+        .expect_proof();
     let report = scenario.verify(Engine::Native);
     let Verdict::Refuted(found) = &report.verdict else { panic!("{report}") };
     let ViolationKind::Panic(message) = &found[0].violation.kind else { panic!("{report}") };

@@ -53,13 +53,13 @@ fn unfair() -> ScenarioBuilder<UnfairRwSem> {
 
 #[test]
 fn a_fair_rwsem_starves_nobody() {
-    check(&readers_and_a_writer().nobody_starves().proved());
+    check(&readers_and_a_writer().starvation_free().expect_proof());
 }
 
 /// Two readers who relieve each other never leave it free.
 #[test]
 fn a_semaphore_that_favours_readers_starves_a_writer() {
-    let scenario = unfair().nobody_starves().refuted(starvation("writer", "rwsem"));
+    let scenario = unfair().starvation_free().expect_violations(starvation("writer", "rwsem"));
     check(&scenario);
     let report = verify(&scenario, &Limits::default());
     let Verdict::Refuted(found) = &report.verdict else { unreachable!() };
@@ -69,8 +69,8 @@ fn a_semaphore_that_favours_readers_starves_a_writer() {
     let one = Scenario::builder("one", || UnfairRwSem::new("rwsem", ()))
         .thread("reader", |sem| forever(|| drop(sem.down_read())))
         .thread("writer", |sem| drop(sem.down_write()))
-        .nobody_starves();
-    check(&one.proved());
+        .starvation_free();
+    check(&one.expect_proof());
 }
 
 #[test]
@@ -79,8 +79,8 @@ fn a_mutex_that_is_free_again_and_again_starves_nobody() {
         .thread("T1", |a| forever(|| drop(a.lock())))
         .thread("T2", |a| forever(|| drop(a.lock())))
         .thread("T3", |a| drop(a.lock()))
-        .nobody_starves();
-    check(&scenario.proved());
+        .starvation_free();
+    check(&scenario.expect_proof());
 }
 
 /// The flag belongs to nobody, and nobody sets it: that is a deadlock, with the loop or without.
@@ -93,8 +93,8 @@ fn a_flag_that_nobody_sets_is_a_deadlock_of_whoever_waits_for_it() {
     };
     let looping = sleeper().thread("loop", |(_, _, a)| forever(|| drop(a.lock())));
     let deadlock = || [ViolationKind::deadlock(["flag_wait"])];
-    check(&looping.nobody_starves().refuted(deadlock()));
-    check(&sleeper().nobody_starves().refuted(deadlock()));
+    check(&looping.starvation_free().expect_violations(deadlock()));
+    check(&sleeper().starvation_free().expect_violations(deadlock()));
 }
 
 /// No fairness helps two who hold what the other wants.
@@ -111,8 +111,8 @@ fn a_deadlock_beside_an_endless_loop_starves_nobody() {
             let _a = a.lock();
         })
         .thread("loop", |[.., c]| forever(|| drop(c.lock())))
-        .nobody_starves();
-    check(&scenario.refuted([ViolationKind::deadlock(["A", "B"])]));
+        .starvation_free();
+    check(&scenario.expect_violations([ViolationKind::deadlock(["A", "B"])]));
 }
 
 /// The holder can go on all the time; that it is not let is no fault of the lock.
@@ -122,8 +122,8 @@ fn a_scheduler_that_forgets_the_holder_is_not_fair() {
         .thread("holder", |[a, _]| drop(a.lock()))
         .thread("next", |[a, _]| drop(a.lock()))
         .thread("loop", |[_, b]| forever(|| drop(b.lock())))
-        .nobody_starves()
-        .proved();
+        .starvation_free()
+        .expect_proof();
     check(&scenario);
     // The loop goes round while the holder holds: a cycle, but nobody is shown to starve on it.
     assert_eq!(scenario.replay(&"0.2.2".parse().unwrap()), Err(ReplayError::TooShort));
@@ -160,9 +160,9 @@ fn a_fair_cycle_is_found_inside_of_one_that_is_not() {
         })
         .thread("T1", move |(number, [a, _])| get(number, a))
         .thread("T2", move |(number, [_, b])| get(number, b))
-        .nobody_starves();
+        .starvation_free();
     let kinds = [ViolationKind::starvation("T1", "A"), ViolationKind::starvation("T2", "B")];
-    check(&scenario.refuted(kinds).predicting(["A", "B"]));
+    check(&scenario.expect_violations(kinds).expect_inversion(["A", "B"]));
 }
 
 /// A lock that is never given back is not free now and then: the next one waits for good.
@@ -175,8 +175,8 @@ fn whoever_keeps_a_lock_for_ever_starves_nobody() {
             forever(|| drop(b.lock()));
         })
         .thread("next", |(a, _)| drop(a.lock()))
-        .nobody_starves();
-    check(&scenario.refuted([ViolationKind::deadlock(["A"])]));
+        .starvation_free();
+    check(&scenario.expect_violations([ViolationKind::deadlock(["A"])]));
 }
 
 /// Two of three hold it at any time, hand over hand: but each has to let go once in a round, and
@@ -194,8 +194,8 @@ fn hand_over_hand_starves_nobody() {
         .thread("T1", move |locks| forever(|| hand_over_hand(locks)))
         .thread("T2", move |locks| forever(|| hand_over_hand(locks)))
         .thread("T3", |[_, b]| drop(b.lock()))
-        .nobody_starves();
-    check(&scenario.proved());
+        .starvation_free();
+    check(&scenario.expect_proof());
 }
 
 /// Whoever polls takes steps, and gets nowhere: for good if nobody sets the flag, and at worst if
@@ -206,19 +206,19 @@ fn polling_for_what_never_comes_is_a_deadlock_or_a_starvation() {
     let alone = Scenario::builder("alone", || Atomic::new("number", 0))
         .thread("T", poll_for)
         .thread("other", |flag| _ = flag.load())
-        .nobody_starves();
-    check(&alone.refuted([ViolationKind::deadlock(["flag"])]));
+        .starvation_free();
+    check(&alone.expect_violations([ViolationKind::deadlock(["flag"])]));
     let helped = Scenario::builder("helped", || Atomic::new("number", 0))
         .thread("T", poll_for)
         .thread("other", |flag| flag.store(1))
-        .nobody_starves();
-    check(&helped.proved());
+        .starvation_free();
+    check(&helped.expect_proof());
     // Now and then the flag is set, and the poller may always look at the wrong time.
     let unlucky = Scenario::builder("unlucky", || Atomic::new("number", 0))
         .thread("T", poll_for)
         .thread("other", |flag| forever(|| [1, 0].into_iter().for_each(|value| flag.store(value))))
-        .nobody_starves();
-    check(&unlucky.refuted(starvation("T", "flag")));
+        .starvation_free();
+    check(&unlucky.expect_violations(starvation("T", "flag")));
     let round = Scenario::builder("round", || (Atomic::new("number", 1), Mutex::new("A", ())))
         .thread("T", move |(flag, a)| {
             forever(|| {
@@ -226,8 +226,8 @@ fn polling_for_what_never_comes_is_a_deadlock_or_a_starvation() {
                 a.lock().unlock();
             })
         })
-        .nobody_starves();
-    check(&round.proved());
+        .starvation_free();
+    check(&round.expect_proof());
 }
 
 /// A lock is polled for with a trylock: a fair scheduler need not look when it is free.
@@ -236,8 +236,8 @@ fn polling_for_a_lock_that_others_take_again_and_again_may_last_for_ever() {
     let scenario = Scenario::builder("spin", || Mutex::new("A", ()))
         .thread("spin", |a| drop(poll("A is free", || a.try_lock())))
         .thread("loop", |a| forever(|| drop(a.lock())))
-        .nobody_starves();
-    check(&scenario.refuted(starvation("spin", "A is free")));
+        .starvation_free();
+    check(&scenario.expect_violations(starvation("spin", "A is free")));
 }
 
 /// A signal would help; nobody may count on one.
@@ -250,8 +250,8 @@ fn luck_is_no_way_out() {
             forever(|| drop(b.lock()));
         })
         .thread("next", |(a, _)| drop(a.lock_interruptible()))
-        .nobody_starves();
-    check(&scenario.refuted([ViolationKind::deadlock(["A"])]));
+        .starvation_free();
+    check(&scenario.expect_violations([ViolationKind::deadlock(["A"])]));
 }
 
 /// Somebody who is interrupted again and again goes round, and holds up nobody who could count on
@@ -265,19 +265,19 @@ fn luck_is_no_step_of_a_cycle() {
             drop(b.lock());
         })
         .thread("again", |(a, _)| forever(|| drop(a.lock_interruptible())))
-        .nobody_starves();
-    check(&scenario.proved());
+        .starvation_free();
+    check(&scenario.expect_proof());
 }
 
 #[test]
 fn an_endless_program_has_finitely_many_states_also_if_nobody_asks_who_starves() {
-    let report = verify(&readers_and_a_writer().proved(), &Limits::default());
+    let report = verify(&readers_and_a_writer().expect_proof(), &Limits::default());
     assert!(report.as_expected() && report.complete, "{report}");
 }
 
 #[test]
 fn a_round_that_does_nothing_is_a_panic_and_no_endless_loop() {
-    let scenario = Scenario::builder("idle", || ()).thread("T", |()| forever(|| ())).proved();
+    let scenario = Scenario::builder("idle", || ()).thread("T", |()| forever(|| ())).expect_proof();
     let report = verify(&scenario, &Limits::default());
     let Verdict::Refuted(found) = &report.verdict else { panic!("{report}") };
     assert!(matches!(found[0].violation.kind, ViolationKind::Panic(_)), "{report}");
@@ -285,7 +285,7 @@ fn a_round_that_does_nothing_is_a_panic_and_no_endless_loop() {
 
 #[test]
 fn who_cannot_tell_says_so() {
-    let scenario = readers_and_a_writer().nobody_starves().proved();
+    let scenario = readers_and_a_writer().starvation_free().expect_proof();
     for engine in Engine::ALL.iter().filter(|engine| **engine != Engine::Native) {
         let report = scenario.verify(*engine);
         assert!(matches!(report.verdict, Verdict::Inconclusive { .. }), "{engine}: {report}");
@@ -305,12 +305,12 @@ fn who_cannot_tell_says_so() {
 /// A checkpoint of the census goes on to the same cycle; one of another search is refused.
 #[test]
 fn a_census_that_was_put_aside_comes_to_the_same_cycle() {
-    let scenario = unfair().nobody_starves().refuted(starvation("writer", "rwsem"));
+    let scenario = unfair().starvation_free().expect_violations(starvation("writer", "rwsem"));
     let resumed = scenario
         .resume(&put_aside(&scenario), &Limits::default(), &mut |_| ControlFlow::Continue(()));
     let resumed = resumed.unwrap();
     assert!(resumed.as_expected() && resumed.complete, "{resumed}");
-    let old = put_aside(&unfair().proved());
+    let old = put_aside(&unfair().expect_proof());
     let resumed = scenario.resume(&old, &Limits::default(), &mut |_| ControlFlow::Continue(()));
     assert!(matches!(resumed, Err(CheckpointError::Outdated)));
 }

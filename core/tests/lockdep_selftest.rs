@@ -9,7 +9,7 @@ use std::panic::Location;
 
 use selvedge_core::observe::lockdep::{Lockdep, Mode, Taken, Task};
 use selvedge_core::sync::{Mutex, RwSem};
-use selvedge_core::{Engine, Scenario, Settled, Verdict, ViolationKind};
+use selvedge_core::{Classification, Engine, Scenario, Verdict, ViolationKind};
 
 /// The lock types of the kernel's table, by how they hold and wait.
 const KINDS: [(&str, Mode); 6] = [
@@ -197,11 +197,12 @@ fn predicted(thread: impl Fn(&Locks) + Send + Sync + 'static) -> Vec<Vec<String>
         s: RwSem::new("S", ()),
         t: RwSem::new("T", ()),
     };
-    let report = Scenario::builder("sequential", world).thread("T1", thread).proved();
+    let report = Scenario::builder("sequential", world).thread("T1", thread).expect_proof();
     let report = report.verify(Engine::Native);
     assert!(matches!(report.verdict, Verdict::Proved(_)), "{:#?}", report.verdict);
-    let infeasible = |settled: &Settled| *settled == Settled::Infeasible;
-    assert!(report.predictions.iter().all(|prediction| infeasible(&prediction.settled)));
+    let infeasible =
+        |classification: &Classification| *classification == Classification::Infeasible;
+    assert!(report.predictions.iter().all(|prediction| infeasible(&prediction.classification)));
     report.predictions.iter().map(|prediction| prediction.inversion.classes()).collect()
 }
 
@@ -251,7 +252,7 @@ fn a_second_unlock_is_one_by_somebody_who_is_not_the_owner() {
             a.raw_unlock();
             a.raw_unlock();
         })
-        .refuted([ViolationKind::NotOwner("A".into())]);
+        .expect_violations([ViolationKind::NotOwner("A".into())]);
     let report = scenario.verify(Engine::Native);
     assert!(report.as_expected(), "{:#?}", report.verdict);
 }

@@ -32,7 +32,7 @@ fn late() -> Scenario {
         .thread("half", |(hook, signalled)| put(hook, signalled, 0.5))
         .thread("two", |(hook, signalled)| put(hook, signalled, 2.0))
         .thread("look", |(hook, _)| look(hook))
-        .refuted([ViolationKind::invariant("SMALL")])
+        .expect_violations([ViolationKind::invariant("SMALL")])
 }
 
 fn search(search: Search, jobs: usize) -> Report {
@@ -45,7 +45,7 @@ fn search(search: Search, jobs: usize) -> Report {
 #[test]
 fn a_value_that_turns_up_late_is_not_taken_for_another() {
     for jobs in [1, 2] {
-        for kind in [Search::Stateful, Search::Dpor] {
+        for kind in [Search::Auto, Search::Dpor] {
             let report = search(kind, jobs);
             assert!(report.as_expected(), "{kind:?}, {jobs} threads: {report}");
             assert_eq!(report.search, Some(Search::Dpor));
@@ -55,7 +55,7 @@ fn a_value_that_turns_up_late_is_not_taken_for_another() {
 
 #[test]
 fn a_search_that_must_compare_says_that_it_cannot() {
-    for kind in [Search::Reduced, Search::Census, Search::Shortest] {
+    for kind in [Search::Reduced, Search::Full, Search::Shortest] {
         let report = search(kind, 1);
         match &report.verdict {
             // What was found on the way was found.
@@ -70,7 +70,7 @@ fn a_search_that_must_compare_says_that_it_cannot() {
 fn a_search_that_has_taken_values_for_others_is_not_put_aside() {
     let mut last: Option<Checkpoint> = None;
     let mut limits = Limits::default();
-    limits.search = Search::Census;
+    limits.search = Search::Full;
     let mut listener = |progress: Progress<'_>| {
         last = progress.checkpoint();
         ControlFlow::Continue(())

@@ -33,14 +33,14 @@ fn there_are_2_to_the_n_less_2_complete_traces_and_one_deadlock() {
     for n in 2..=6 {
         let forks: Vec<String> = (0..n).map(|fork| format!("fork {fork}")).collect();
         let deadlock = ViolationKind::deadlock(forks.iter().map(String::as_str));
-        let scenario = philosophers(n, false).refuted([deadlock]);
+        let scenario = philosophers(n, false).expect_violations([deadlock]);
         for search in Search::ALL {
             let report = verify(&scenario, *search);
             assert!(report.as_expected(), "{n}: {report}");
             assert_eq!(report.complete, *search != Search::Shortest, "{n}: {report}");
         }
         for search in [Search::SleepSets, Search::Dpor] {
-            let traces = verify(&scenario, search).certificate.traces;
+            let traces = verify(&scenario, search).fingerprint.traces;
             assert_eq!(traces, Some((1 << n) - 2 + 1), "{n} philosophers, {search:?}");
         }
     }
@@ -49,13 +49,13 @@ fn there_are_2_to_the_n_less_2_complete_traces_and_one_deadlock() {
 #[test]
 fn there_is_no_deadlock_when_the_last_one_swaps() {
     for n in 2..=6 {
-        let scenario = philosophers(n, true).proved();
+        let scenario = philosophers(n, true).expect_proof();
         for search in Search::ALL {
             let report = verify(&scenario, *search);
             assert!(report.as_expected() && report.complete, "{n}: {report}");
         }
         for search in [Search::SleepSets, Search::Dpor] {
-            let traces = verify(&scenario, search).certificate.traces;
+            let traces = verify(&scenario, search).fingerprint.traces;
             assert_eq!(traces, Some((1 << n) - 2), "{n} philosophers, {search:?}");
         }
     }
@@ -69,13 +69,14 @@ fn one_mutex_has_the_multinomial_number_of_traces() {
     for (threads, rounds, traces) in once.into_iter().chain(twice) {
         let lock = move |mutex: &Mutex| (0..rounds).for_each(|_| mutex.lock().unlock());
         let empty = Scenario::builder("rounds", || Mutex::new("M", ()));
-        let scenario = (0..threads).fold(empty, |s, i| s.thread(&format!("T{i}"), lock)).proved();
+        let scenario =
+            (0..threads).fold(empty, |s, i| s.thread(&format!("T{i}"), lock)).expect_proof();
         let report = verify(&scenario, Search::Dpor);
-        assert_eq!(report.certificate.traces, Some(traces), "{threads} x {rounds}");
+        assert_eq!(report.fingerprint.traces, Some(traces), "{threads} x {rounds}");
         assert_eq!(report.executions, traces, "{threads} x {rounds}");
         if traces < 10_000 {
             let reference = verify(&scenario, Search::SleepSets);
-            assert_eq!(report.certificate, reference.certificate, "{threads} x {rounds}");
+            assert_eq!(report.fingerprint, reference.fingerprint, "{threads} x {rounds}");
         }
     }
 }

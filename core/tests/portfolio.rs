@@ -29,12 +29,12 @@ fn verify(scenario: &Scenario, search: Search, memory: u64) -> Report {
 /// Of 16 threads there are some billions of states, and one trace.
 #[test]
 fn where_there_are_few_orderings_they_are_the_proof() {
-    let scenario = independent(16).proved();
-    let report = verify(&scenario, Search::Stateful, 64 << 20);
+    let scenario = independent(16).expect_proof();
+    let report = verify(&scenario, Search::Auto, 64 << 20);
     assert!(report.as_expected(), "{report}");
     assert_eq!(report.search, Some(Search::Dpor));
     let dpor = verify(&scenario, Search::Dpor, 64 << 20);
-    assert_eq!(report.certificate, dpor.certificate);
+    assert_eq!(report.fingerprint, dpor.fingerprint);
     // Whoever asks for states gets states.
     let states = verify(&scenario, Search::Reduced, 64 << 20);
     assert!(!states.complete, "{states}");
@@ -42,10 +42,10 @@ fn where_there_are_few_orderings_they_are_the_proof() {
 
 #[test]
 fn where_there_are_few_states_they_are() {
-    let scenario = independent(4).proved();
-    let report = verify(&scenario, Search::Stateful, 64 << 20);
-    assert_eq!(report.search, Some(Search::Stateful));
-    assert!(report.certificate.traces.is_none(), "{report}");
+    let scenario = independent(4).expect_proof();
+    let report = verify(&scenario, Search::Auto, 64 << 20);
+    assert_eq!(report.search, Some(Search::Auto));
+    assert!(report.fingerprint.traces.is_none(), "{report}");
 }
 
 /// After the pause the search of states goes on where it was, and counts each state once.
@@ -55,23 +55,23 @@ fn where_there_are_many_of_both_the_states_go_on() {
         (0..4).fold(Scenario::builder("writers", || Atomic::new("x", 0)), |scenario, me| {
             scenario.thread(&format!("T{me}"), move |x: &Atomic| (0..16).for_each(|_| x.store(me)))
         });
-    let scenario = writers.proved();
-    let report = verify(&scenario, Search::Stateful, 4 << 30);
-    assert_eq!(report.search, Some(Search::Stateful), "{report}");
-    let census = verify(&scenario, Search::Census, 4 << 30);
-    assert!(report.certificate.states.unwrap() > 100_000, "{:?}", report.certificate);
-    assert_eq!(report.certificate.states, census.certificate.states);
-    assert_eq!(report.certificate.digest, census.certificate.digest);
+    let scenario = writers.expect_proof();
+    let report = verify(&scenario, Search::Auto, 4 << 30);
+    assert_eq!(report.search, Some(Search::Auto), "{report}");
+    let census = verify(&scenario, Search::Full, 4 << 30);
+    assert!(report.fingerprint.states.unwrap() > 100_000, "{:?}", report.fingerprint);
+    assert_eq!(report.fingerprint.states, census.fingerprint.states);
+    assert_eq!(report.fingerprint.digest, census.fingerprint.digest);
 }
 
 #[test]
 fn a_violation_among_many_states_is_found_by_the_census() {
     let scenario = independent(12)
         .thread("wrong", |locks| assert_eq!(*locks[0].lock(), 0, "late"))
-        .refuted([ViolationKind::Panic(
+        .expect_violations([ViolationKind::Panic(
             "assertion `left == right` failed: late\n  left: 1\n right: 0".to_owned(),
         )]);
-    let report = verify(&scenario, Search::Stateful, 16 << 20);
+    let report = verify(&scenario, Search::Auto, 16 << 20);
     assert!(!report.complete, "{report}");
     assert!(report.to_string().contains("late"), "{report}");
 }
@@ -87,7 +87,7 @@ fn with_too_many_threads_there_are_no_orderings() {
                 work.flush_work();
             }
         })
-        .proved();
+        .expect_proof();
     let report = verify(&scenario, Search::Dpor, 64 << 20);
     let Verdict::Inconclusive { reason } = &report.verdict else { panic!("{report}") };
     assert_eq!(reason, "an execution has more than 64 threads");

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use selvedge_core::sync::{Ghost, Mutex};
 use selvedge_core::{
-    Certificate, Checkpoint, CheckpointError, Engine, Limits, Report, Scenario, ScenarioBuilder,
+    Checkpoint, CheckpointError, Engine, Fingerprint, Limits, Report, Scenario, ScenarioBuilder,
     Search, Shard, ViolationKind,
 };
 
@@ -31,7 +31,7 @@ fn philosophers(count: usize) -> ScenarioBuilder<(Vec<Mutex<u32>>, Ghost<u32>)> 
 }
 
 fn table(count: usize) -> Scenario {
-    philosophers(count).refuted([ViolationKind::deadlock(["fork"])])
+    philosophers(count).expect_violations([ViolationKind::deadlock(["fork"])])
 }
 
 fn limits(search: Search, jobs: usize) -> Limits {
@@ -56,7 +56,7 @@ fn essence(report: &Report) -> impl PartialEq + std::fmt::Debug + use<> {
             *line = kind.to_owned();
         }
     }
-    (lines, report.complete, report.certificate)
+    (lines, report.complete, report.fingerprint)
 }
 
 /// Stops when the listener has been told `after` times, and puts the search aside.
@@ -80,7 +80,7 @@ fn stopped(scenario: &Scenario, limits: &Limits, after: usize) -> Result<Checkpo
 #[test]
 fn a_search_that_is_gone_on_with_ends_as_if_it_had_never_been_stopped() {
     let scenario = table(3);
-    for search in [Search::Stateful, Search::Reduced, Search::Census] {
+    for search in [Search::Auto, Search::Reduced, Search::Full] {
         let limits = limits(search, 1);
         let expected = essence(&whole(&scenario, &limits));
         let mut stops = 0;
@@ -124,7 +124,7 @@ fn so_does_a_search_of_orderings() {
 #[test]
 fn shards_add_up_to_the_whole() {
     let scenario = table(3);
-    let report = whole(&scenario, &limits(Search::Dpor, 1)).certificate;
+    let report = whole(&scenario, &limits(Search::Dpor, 1)).fingerprint;
     for of in [2, 3, 7] {
         let shards = (1..=of).map(|number| {
             let mut limits = limits(Search::Dpor, 1 + number as usize % 2);
@@ -135,12 +135,12 @@ fn shards_add_up_to_the_whole() {
             report
         });
         let shards: Vec<Report> = shards.collect();
-        let sum = |count: fn(&Certificate) -> Option<u64>| {
-            shards.iter().filter_map(|s| count(&s.certificate)).reduce(u64::wrapping_add)
+        let sum = |count: fn(&Fingerprint) -> Option<u64>| {
+            shards.iter().filter_map(|s| count(&s.fingerprint)).reduce(u64::wrapping_add)
         };
         assert_eq!(sum(|c| c.traces), report.traces, "{of}");
         assert_eq!(sum(|c| c.digest), report.digest, "{of}");
-        let parts: Vec<_> = shards.iter().map(|s| s.part.map(|p| (p.parts, p.program))).collect();
+        let parts: Vec<_> = shards.iter().map(|s| s.part.map(|p| (p.subtrees, p.program))).collect();
         assert!(parts.iter().all(|part| *part == parts[0]), "{parts:?}");
     }
 }
@@ -165,9 +165,9 @@ fn it_does_not_matter_how_many_threads_search() {
     for jobs in [2, 3, 8] {
         assert_eq!(essence(&whole(&small, &limits(Search::Dpor, jobs))), one, "{jobs} threads");
     }
-    for search in [Search::Stateful, Search::Census] {
+    for search in [Search::Auto, Search::Full] {
         let one = whole(&scenario, &limits(search, 1));
-        assert!(one.certificate.states.unwrap() > 100_000, "{:?}", one.certificate);
+        assert!(one.fingerprint.states.unwrap() > 100_000, "{:?}", one.fingerprint);
         for jobs in [2, 3, 8] {
             let report = whole(&scenario, &limits(search, jobs));
             assert_eq!(essence(&report), essence(&one), "{search:?} by {jobs} threads");
@@ -178,7 +178,7 @@ fn it_does_not_matter_how_many_threads_search() {
 #[test]
 fn a_limit_leaves_a_checkpoint_that_a_higher_limit_goes_on_from() {
     let scenario = table(4);
-    let mut little = limits(Search::Census, 2);
+    let mut little = limits(Search::Full, 2);
     little.native_memory = 1 << 20;
     let mut checkpoint = None;
     let report = scenario.verify_with(Engine::Native, &little, &mut |progress| {
@@ -186,7 +186,7 @@ fn a_limit_leaves_a_checkpoint_that_a_higher_limit_goes_on_from() {
         ControlFlow::Continue(())
     });
     assert!(!report.complete, "{report}");
-    let plenty = limits(Search::Census, 1);
+    let plenty = limits(Search::Full, 1);
     let resumed =
         scenario.resume(&checkpoint.unwrap(), &plenty, &mut |_| ControlFlow::Continue(()));
     assert_eq!(essence(&resumed.unwrap()), essence(&whole(&scenario, &plenty)));
@@ -194,19 +194,19 @@ fn a_limit_leaves_a_checkpoint_that_a_higher_limit_goes_on_from() {
 
 #[test]
 fn a_checkpoint_of_something_else_is_refused() {
-    let checkpoint = stopped(&table(3), &limits(Search::Stateful, 1), 5).unwrap();
+    let checkpoint = stopped(&table(3), &limits(Search::Auto, 1), 5).unwrap();
     let resume = |scenario: &Scenario| {
         let go_on = &mut |_: selvedge_core::Progress<'_>| ControlFlow::Continue(());
         scenario.resume(&checkpoint, &Limits::default(), go_on)
     };
-    let other = Scenario::builder("other", || ()).thread("T", |()| {}).proved();
+    let other = Scenario::builder("other", || ()).thread("T", |()| {}).expect_proof();
     let error = resume(&other).unwrap_err();
     assert_eq!(error, CheckpointError::OtherScenario { scenario: "philosophers".to_owned() });
     assert_eq!(error.to_string(), "the checkpoint is of the scenario philosophers");
     let changed = [
         table(4),
-        philosophers(3).thread("one more", |(_, meals)| meals.update(|m| *m += 1)).proved(),
-        Scenario::builder("philosophers", || ()).thread("T", |()| {}).proved(),
+        philosophers(3).thread("one more", |(_, meals)| meals.update(|m| *m += 1)).expect_proof(),
+        Scenario::builder("philosophers", || ()).thread("T", |()| {}).expect_proof(),
     ];
     for scenario in changed {
         assert_eq!(resume(&scenario).unwrap_err(), CheckpointError::Outdated);

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use selvedge_core::sync::{Atomic, Mutex, RwSem, Tracked, WaitQueue};
 use selvedge_core::{
-    Certificate, Engine, Limits, Progress, Report, Scenario, Search, Shard, Verdict, ViolationKind,
+    Engine, Fingerprint, Limits, Progress, Report, Scenario, Search, Shard, Verdict, ViolationKind,
     forever, poll,
 };
 
@@ -20,8 +20,8 @@ fn verify(scenario: &Scenario, engine: Engine, search: Search) -> Report {
 }
 
 /// All come to the claim, and those that count traces count the same.
-fn check(scenario: &Scenario) -> Certificate {
-    let states = verify(scenario, Engine::Native, Search::Stateful);
+fn check(scenario: &Scenario) -> Fingerprint {
+    let states = verify(scenario, Engine::Native, Search::Auto);
     assert!(states.as_expected() && states.complete, "{}: {states}", scenario.name());
     let dpor = verify(scenario, Engine::Native, Search::Dpor);
     assert!(dpor.as_expected() && dpor.complete, "{}: {dpor}", scenario.name());
@@ -34,15 +34,15 @@ fn check(scenario: &Scenario) -> Certificate {
             let again = again.unwrap_or_else(|e| panic!("{}: {e}", found.schedule));
             assert!(again.contains(found), "{}: {again:#?}", found.schedule);
         }
-        return dpor.certificate;
+        return dpor.fingerprint;
     };
     let sleep_sets = verify(scenario, Engine::Native, Search::SleepSets);
     let two = verify_with(scenario, Engine::Native, Search::Dpor, 2);
     for other in [&sleep_sets, &two, &shuttle] {
         assert!(other.complete, "{}: {other}", scenario.name());
-        assert_eq!(other.certificate, dpor.certificate, "{}: {other}", scenario.name());
+        assert_eq!(other.fingerprint, dpor.fingerprint, "{}: {other}", scenario.name());
     }
-    dpor.certificate
+    dpor.fingerprint
 }
 
 type World = (WaitQueue, Atomic, Mutex<u64>);
@@ -60,13 +60,13 @@ fn whoever_polls_looks_again_after_a_change() {
     let scenario = Scenario::builder("poll", world)
         .thread("poll", |(_, flag, _)| poll("flag", || (flag.load() == 1).then_some(())))
         .thread("set", |(_, flag, _)| set(flag))
-        .proved();
+        .expect_proof();
     // It looks before and after, or only after.
     assert_eq!(check(&scenario).traces, Some(2));
     let toggles = Scenario::builder("toggles", world)
         .thread("poll", |(_, flag, _)| poll("flag", || (flag.load() == 2).then_some(())))
         .thread("set", |(_, flag, _)| (0..3).for_each(|value| flag.store(value)))
-        .proved();
+        .expect_proof();
     // Each write is looked at, or not, and in the end it is there.
     assert_eq!(check(&toggles).traces, Some(8));
 }
@@ -76,7 +76,7 @@ fn whoever_polls_for_what_never_comes_is_found() {
     let alone = Scenario::builder("alone", world)
         .thread("poll", |(_, flag, _)| poll("flag", || (flag.load() == 1).then_some(())))
         .thread("other", |(_, flag, _)| flag.store(2))
-        .refuted([ViolationKind::deadlock(["flag"])]);
+        .expect_violations([ViolationKind::deadlock(["flag"])]);
     check(&alone);
     let each_other = Scenario::builder("each other", || [Atomic::new("a", 0), Atomic::new("b", 0)])
         .thread("T1", |[a, b]| {
@@ -87,7 +87,7 @@ fn whoever_polls_for_what_never_comes_is_found() {
             poll("b", || (b.load() == 1).then_some(()));
             a.store(1);
         })
-        .refuted([ViolationKind::deadlock(["a", "b"])]);
+        .expect_violations([ViolationKind::deadlock(["a", "b"])]);
     check(&each_other);
 }
 
@@ -100,13 +100,13 @@ fn whoever_polls_with_a_mutex_looks_again_when_the_data_have_changed() {
             .thread("looks", |(.., m)| assert!(*m.lock() < 3))
             .thread("adds", |(.., m)| (0..2).for_each(|_| *m.lock() += 1))
     };
-    check(&scenario("data").proved());
+    check(&scenario("data").expect_proof());
     // Somebody who tries the mutex can see who has it, also in a round in vain.
-    let tried = scenario("tried").thread("tries", |(.., m)| drop(m.try_lock())).proved();
+    let tried = scenario("tried").thread("tries", |(.., m)| drop(m.try_lock())).expect_proof();
     let report = verify(&tried, Engine::Native, Search::Dpor);
     let Verdict::Inconclusive { reason } = &report.verdict else { panic!("{report}") };
     assert!(reason.contains("takes a mutex that is tried"), "{reason}");
-    assert!(verify(&tried, Engine::Native, Search::Stateful).as_expected());
+    assert!(verify(&tried, Engine::Native, Search::Auto).as_expected());
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn whoever_sleeps_wakes_for_no_reason_where_it_makes_a_difference() {
             set(flag);
             queue.wake_up_all();
         })
-        .proved();
+        .expect_proof();
     check(&atomic);
     let mutex = Scenario::builder("mutex", world)
         .thread("sleeps", |(queue, _, m)| queue.wait_event(|| *m.lock() == 1))
@@ -125,7 +125,7 @@ fn whoever_sleeps_wakes_for_no_reason_where_it_makes_a_difference() {
             *m.lock() = 1;
             queue.wake_up_all();
         })
-        .proved();
+        .expect_proof();
     check(&mutex);
     let cmd = Scenario::builder("cmd", world)
         .thread("sleeps", |(queue, _, m)| {
@@ -137,7 +137,7 @@ fn whoever_sleeps_wakes_for_no_reason_where_it_makes_a_difference() {
             queue.wake_up_all();
         })
         .finally(|(.., m)| assert_eq!(*m.lock(), 2))
-        .proved();
+        .expect_proof();
     check(&cmd);
 }
 
@@ -159,7 +159,7 @@ fn an_early_wake_up_shows_what_comes_of_it() {
             done.store(1);
             queue.wake_up_all();
         })
-        .refuted([ViolationKind::use_after_release("request")]);
+        .expect_violations([ViolationKind::use_after_release("request")]);
     for search in [Search::Dpor, Search::SleepSets] {
         let report = verify(&scenario, Engine::Native, search);
         let Verdict::Refuted(found) = &report.verdict else { panic!("{search:?}: {report}") };
@@ -180,7 +180,7 @@ fn wake_ups_in_vain_are_explored_and_come_to_an_end() {
                 queue.wake_up_all();
             }
         })
-        .proved();
+        .expect_proof();
     check(&scenario);
     let one = Scenario::builder("one flag", world)
         .thread("T1", |(queue, [a, _])| queue.wait_event(|| a.load() == 1))
@@ -189,7 +189,7 @@ fn wake_ups_in_vain_are_explored_and_come_to_an_end() {
             set(a);
             queue.wake_up_all();
         })
-        .refuted([ViolationKind::deadlock(["queue"])]);
+        .expect_violations([ViolationKind::deadlock(["queue"])]);
     check(&one);
 }
 
@@ -199,7 +199,7 @@ fn whoever_polls_for_good_is_not_forgotten_when_a_search_goes_on() {
     let scenario = Scenario::builder("put aside", world)
         .thread("poll", |(_, flag, _)| poll("flag", || (flag.load() == 1).then_some(())))
         .thread("other", |(_, flag, _)| flag.store(2))
-        .refuted([ViolationKind::deadlock(["flag"])]);
+        .expect_violations([ViolationKind::deadlock(["flag"])]);
     let mut limits = Limits::default();
     limits.search = Search::Dpor;
     let mut aside = None;
@@ -228,19 +228,19 @@ fn whoever_only_luck_helps_beside_one_who_looks_for_ever_waits_for_good() {
         .thread("sleeps", |(queue, flag, _)| {
             let _signal = queue.wait_event_interruptible(|| flag.load() == 1);
         })
-        .refuted([ViolationKind::deadlock(["queue"])]);
+        .expect_violations([ViolationKind::deadlock(["queue"])]);
     check(&signal);
     let plain = looks("plain")
         .thread("sleeps", |(queue, ..)| {
             queue.prepare_to_wait();
             queue.schedule();
         })
-        .refuted([ViolationKind::deadlock(["queue"])]);
+        .expect_violations([ViolationKind::deadlock(["queue"])]);
     check(&plain);
     let not_woken = looks("not woken")
         .thread("sleeps", |(queue, flag, _)| queue.wait_event(|| flag.load() == 1))
         .thread("sets", |(_, flag, _)| set(flag))
-        .refuted([ViolationKind::deadlock(["queue"])]);
+        .expect_violations([ViolationKind::deadlock(["queue"])]);
     check(&not_woken);
 }
 
@@ -250,7 +250,7 @@ fn whoever_polls_with_a_trylock_looks_again_when_the_mutex_is_free() {
     let scenario = Scenario::builder("trylock", world)
         .thread("poll", |(.., m)| poll("M", || m.try_lock().map(drop)))
         .thread("section", |(.., m)| drop(m.lock()))
-        .proved();
+        .expect_proof();
     check(&scenario);
     let both = Scenario::builder("looks and tries", world)
         .thread("poll", |(_, flag, m)| {
@@ -264,7 +264,7 @@ fn whoever_polls_with_a_trylock_looks_again_when_the_mutex_is_free() {
             set(flag);
             drop(held);
         })
-        .proved();
+        .expect_proof();
     check(&both);
 }
 
@@ -281,7 +281,7 @@ fn a_round_that_leaves_a_mutex_in_another_state_is_not_in_vain() {
         })
         .thread("sets", |(_, flag, _)| (0..4).for_each(|value| flag.store(value)))
         .thread("resets", |(_, flag, _)| flag.store(0))
-        .refuted([ViolationKind::deadlock(["M"])]);
+        .expect_violations([ViolationKind::deadlock(["M"])]);
     check(&keeps);
     let gives_back = Scenario::builder("gives back", world)
         .thread("T", |(_, flag, m)| {
@@ -293,7 +293,7 @@ fn a_round_that_leaves_a_mutex_in_another_state_is_not_in_vain() {
             });
         })
         .thread("sets", |(_, flag, _)| (0..4).for_each(|value| flag.store(value)))
-        .refuted([ViolationKind::NotOwner("M".into())]);
+        .expect_violations([ViolationKind::NotOwner("M".into())]);
     check(&gives_back);
     let sleeps = Scenario::builder("sleeps", world)
         .thread("T", |(queue, flag, m)| {
@@ -310,7 +310,7 @@ fn a_round_that_leaves_a_mutex_in_another_state_is_not_in_vain() {
             set(flag);
             queue.wake_up_all();
         })
-        .refuted([ViolationKind::deadlock(["M"])]);
+        .expect_violations([ViolationKind::deadlock(["M"])]);
     check(&sleeps);
 }
 
@@ -320,12 +320,12 @@ fn an_endless_thread_that_changes_nothing_is_looked_at_once_after_each_change() 
     let scenario = Scenario::builder("looks", world)
         .thread("for ever", |(_, flag, _)| forever(|| assert!(flag.load() < 3)))
         .thread("sets", |(_, flag, _)| (0..3).for_each(|value| flag.store(value)))
-        .proved();
+        .expect_proof();
     assert_eq!(check(&scenario).traces, Some(8));
     let wrong = Scenario::builder("wrong", world)
         .thread("for ever", |(_, flag, _)| forever(|| assert!(flag.load() != 2, "two")))
         .thread("sets", |(_, flag, _)| (0..4).for_each(|value| flag.store(value)))
-        .refuted([ViolationKind::Panic("two".to_owned())]);
+        .expect_violations([ViolationKind::Panic("two".to_owned())]);
     check(&wrong);
     let locks = Scenario::builder("locks", || [Mutex::new("A", ()), Mutex::new("B", ())])
         .thread("for ever", |[a, b]| {
@@ -338,7 +338,7 @@ fn an_endless_thread_that_changes_nothing_is_looked_at_once_after_each_change() 
             let _b = b.lock();
             let _a = a.lock();
         })
-        .refuted([ViolationKind::deadlock(["A", "B"])]);
+        .expect_violations([ViolationKind::deadlock(["A", "B"])]);
     check(&locks);
 }
 
@@ -357,7 +357,7 @@ fn rounds_within_rounds_are_told_apart() {
             a.store(1);
             b.store(2);
         })
-        .proved();
+        .expect_proof();
     check(&scenario);
 }
 
@@ -367,7 +367,7 @@ fn what_others_can_see_is_not_left_out() {
     let scenario = Scenario::builder("semaphore", || (RwSem::new("S", 0), Atomic::new("flag", 0)))
         .thread("poll", |(s, _)| poll("data", || (*s.down_read() == 1).then_some(())))
         .thread("writes", |(s, _)| *s.down_write() = 1)
-        .proved();
+        .expect_proof();
     let mut limits = Limits::default();
     (limits.search, limits.native_operations) = (Search::Dpor, 100);
     let report = scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()));
@@ -385,7 +385,7 @@ fn shares_add_up() {
                 queue.wake_up_all();
             }
         })
-        .proved();
+        .expect_proof();
     let whole = check(&scenario);
     let mut traces = 0;
     for share in 1..=3 {
@@ -394,7 +394,7 @@ fn shares_add_up() {
         let report =
             scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()));
         assert!(report.part.unwrap().done, "{report}");
-        traces += report.certificate.traces.unwrap();
+        traces += report.fingerprint.traces.unwrap();
     }
     assert_eq!(Some(traces), whole.traces);
 }
@@ -413,6 +413,6 @@ fn a_change_would_have_been_enough_without_the_wake_up() {
             queue.wait_event(|| *m.lock() == 1);
             *m.lock() = 2;
         })
-        .proved();
+        .expect_proof();
     check(&scenario);
 }

@@ -37,7 +37,7 @@ fn a_guard_that_is_dropped_at_once_is_named() {
             let _ = b.lock();
             let _held = a.lock();
         })
-        .proved();
+        .expect_proof();
     let remarks = remarks(&scenario);
     // The second lock is given back with nothing in it either, at the end of the thread.
     assert_eq!(remarks.len(), 4, "{remarks:#?}");
@@ -60,7 +60,7 @@ fn a_section_with_something_in_it_is_not() {
             c.lock().unlock();
         })
         .thread("T2", |(a, ..)| assert!(*a.lock() < 2))
-        .proved();
+        .expect_proof();
     assert_eq!(remarks(&scenario), [""; 0]);
 }
 
@@ -84,7 +84,7 @@ fn a_spin_loop_is_named_with_what_to_write() {
         .thread("sets", |(flag, _)| flag.store(1))
         .thread("locks", |(_, a)| a.lock().unlock())
         .thread("spins", |(flag, _)| while flag.load() == 0 {})
-        .proved();
+        .expect_proof();
     gives_up_within_a_second(&scenario, line..line + 1, "poll(");
 }
 
@@ -108,7 +108,7 @@ fn a_wait_loop_that_is_written_out_is_named_with_what_to_write() {
             }
             queue.finish_wait();
         })
-        .proved();
+        .expect_proof();
     gives_up_within_a_second(&scenario, line..line + 6, "wait_event(|| ..)");
 }
 
@@ -117,7 +117,7 @@ fn a_wait_loop_that_is_written_out_is_named_with_what_to_write() {
 fn a_long_loop_that_comes_to_something_new_is_explored() {
     let scenario = Scenario::builder("counts", || Atomic::new("count", 0))
         .thread("T1", |count| (0..600).for_each(|_| _ = count.fetch_add(1)))
-        .proved();
+        .expect_proof();
     scenario.assert_as_expected(Engine::Native);
 }
 
@@ -134,7 +134,7 @@ fn a_thread_local_that_a_panic_depends_on_is_noticed() {
             assert_eq!(flag.load(), 1, "run {}", RUNS.get());
         })
         .thread("T2", |flag| flag.store(1))
-        .proved();
+        .expect_proof();
     let report = scenario.verify(Engine::Native);
     let Some(reason) = &report.stopped else { panic!("{report}") };
     assert!(reason.contains("does not do the same twice"), "{reason}");
@@ -151,7 +151,7 @@ fn what_is_carried_from_call_to_call_is_noticed() {
                 .then(|(_, y)| y.store(CARRIED.load(Ordering::Relaxed)))
         })
         .thread("T2", |(x, _)| x.store(1))
-        .proved();
+        .expect_proof();
     let report = scenario.verify(Engine::Native);
     let Some(reason) = &report.stopped else { panic!("{report}") };
     assert!(reason.contains("does not do the same twice"), "{reason}");
@@ -160,8 +160,9 @@ fn what_is_carried_from_call_to_call_is_noticed() {
 /// A proof says what it takes for granted of this program, and of no other.
 #[test]
 fn a_proof_prints_its_preconditions() {
-    let mutex =
-        Scenario::builder("mutex", || Mutex::new("A", 0)).thread("T", |a| *a.lock() += 1).proved();
+    let mutex = Scenario::builder("mutex", || Mutex::new("A", 0))
+        .thread("T", |a| *a.lock() += 1)
+        .expect_proof();
     let given = |scenario: &Scenario, engine| {
         let report = scenario.verify(engine);
         let given = report.given.join("; ");
@@ -179,7 +180,7 @@ fn a_proof_prints_its_preconditions() {
         .calls("T", |calls| {
             calls.then(|(l, _)| l.lock().unlock()).then(|(_, s)| s.down_read().up_read())
         })
-        .proved();
+        .expect_proof();
     let of_more = given(&more, Engine::Native);
     for own in ["PREEMPT_RT", "overtake", "`calls` carry nothing over"] {
         assert!(of_more.contains(own), "{of_more}");
@@ -191,7 +192,7 @@ fn a_proof_prints_its_preconditions() {
             flag.store(1);
             queue.wake_up();
         })
-        .proved();
+        .expect_proof();
     assert!(!given(&sleeps, Engine::Native).contains("spuriously"));
     let on_loom = sleeps.verify(Engine::Loom).given.join("; ");
     assert!(on_loom.contains("spuriously at most once"), "{on_loom}");
@@ -209,7 +210,7 @@ fn a_stack_that_overflows_is_named() {
         let scenario = Scenario::builder("overflows", || Atomic::new("flag", 0))
             .thread("shallow", |flag| flag.store(1))
             .thread("deep", |flag| flag.store(deep(100_000 + flag.load())))
-            .proved();
+            .expect_proof();
         scenario.assert_as_expected(Engine::Native);
         return;
     }

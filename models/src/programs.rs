@@ -173,8 +173,8 @@ impl Program {
             })
         });
         match self.deadlock {
-            Some(classes) => builder.refuted([ViolationKind::deadlock(classes)]),
-            None => builder.proved(),
+            Some(classes) => builder.expect_violations([ViolationKind::deadlock(classes)]),
+            None => builder.expect_proof(),
         }
     }
 }
@@ -201,7 +201,7 @@ fn critical_section(section: &str) -> Vec<Step> {
 mod tests {
     use std::ops::ControlFlow;
 
-    use selvedge_core::{Certificate, Engine, Limits, Progress, Report, Search};
+    use selvedge_core::{Engine, Fingerprint, Limits, Progress, Report, Search};
 
     use super::*;
 
@@ -214,8 +214,8 @@ mod tests {
         report
     }
 
-    fn certificate(program: &Program, search: Search) -> Certificate {
-        complete(program, search).certificate
+    fn fingerprint(program: &Program, search: Search) -> Fingerprint {
+        complete(program, search).fingerprint
     }
 
     /// The programs of at most so many states.
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn every_number_of_states_comes_out() {
         for program in with_states(1_000_000) {
-            let census = certificate(program, Search::Census).states;
+            let census = fingerprint(program, Search::Full).states;
             assert_eq!(census, Some(program.states), "{}", program.name);
         }
     }
@@ -240,9 +240,9 @@ mod tests {
     #[test]
     fn every_number_of_traces_comes_out() {
         for (program, traces) in with_traces(30_000) {
-            let reference = certificate(program, Search::SleepSets);
+            let reference = fingerprint(program, Search::SleepSets);
             assert_eq!(reference.traces.map(u128::from), Some(traces), "{}", program.name);
-            assert_eq!(certificate(program, Search::Dpor), reference, "{}", program.name);
+            assert_eq!(fingerprint(program, Search::Dpor), reference, "{}", program.name);
         }
     }
 
@@ -250,11 +250,11 @@ mod tests {
     #[ignore = "takes minutes"]
     fn the_larger_numbers_come_out_too() {
         for program in with_states(u64::MAX) {
-            let census = certificate(program, Search::Census).states;
+            let census = fingerprint(program, Search::Full).states;
             assert_eq!(census, Some(program.states), "{}", program.name);
         }
         for (program, traces) in with_traces(2_000_000) {
-            let counted = certificate(program, Search::Dpor).traces;
+            let counted = fingerprint(program, Search::Dpor).traces;
             assert_eq!(counted.map(u128::from), Some(traces), "{}", program.name);
         }
     }
@@ -275,8 +275,8 @@ mod tests {
         let known = [("fine4", 9_143), ("vfio5", 47_225), ("disj5", 191_737), ("big5", 290_521)];
         for (name, states) in known {
             let program = Program::named(name).expect("it is in the list");
-            let proof = complete(program, Search::Stateful);
-            assert!(proof.certificate.states.is_some_and(|kept| kept < states / 3), "{name}");
+            let proof = complete(program, Search::Auto);
+            assert!(proof.fingerprint.states.is_some_and(|kept| kept < states / 3), "{name}");
         }
     }
 

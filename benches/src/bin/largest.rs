@@ -21,7 +21,7 @@ use selvedge_checks::half_of_free_memory;
 use selvedge_core::{Engine, Limits, Progress, Search, Verdict};
 use selvedge_models::ap_perms_instance;
 
-const STRATEGIES: [Search; 2] = [Search::Stateful, Search::Dpor];
+const STRATEGIES: [Search; 2] = [Search::Auto, Search::Dpor];
 const ADMINISTRATORS: [usize; 4] = [2, 3, 4, 5];
 
 /// More memory than this would be a property of the machine rather than of the search.
@@ -122,9 +122,9 @@ fn prove(size: Size, search: Search, time: Duration) -> Result<Proof, String> {
     let report = instance.verify_with(Engine::Native, &limits, &mut listener);
     let time = started.elapsed();
     match &report.verdict {
-        Verdict::Proved(certificate) => {
-            let states = certificate.states.map(|states| format!("{states} states"));
-            let traces = certificate.traces.map(|traces| format!("{traces} traces"));
+        Verdict::Proved(fingerprint) => {
+            let states = fingerprint.states.map(|states| format!("{states} states"));
+            let traces = fingerprint.traces.map(|traces| format!("{traces} traces"));
             let explored = states.or(traces).unwrap_or_default();
             Ok(Proof { size, explored, operations, memory, time })
         }

@@ -89,7 +89,7 @@ fn rows(program: &Program, with_spin: bool, loom_limit: Duration) -> io::Result<
 fn selvedge(program: &Program) -> Row {
     let scenario = program.scenario();
     let (report, time) = median(|| prove(&scenario, Engine::Native, Search::default()));
-    let states = report.certificate.states.expect("it matches states");
+    let states = report.fingerprint.states.expect("it matches states");
     let explored = format!("{states} states, {} executions", report.executions);
     Row { checker: "selvedge", explored, time, complete: true, made_in: None }
 }

@@ -16,13 +16,13 @@ pub(super) fn table(scenario: &Scenario, runs: &[Run], out: &mut impl Write) -> 
     table.set_header(["", "executions", "states", "traces", "time", "vs loom", "verdict"]);
     let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
     for run in runs {
-        let certificate = run.report.certificate;
+        let fingerprint = run.report.fingerprint;
         let count = |count: Option<u64>| right(count.map_or(String::new(), |n| n.to_string()));
         table.add_row([
             Cell::new(run.contestant),
             right(run.report.executions.to_string()),
-            count(certificate.states),
-            count(certificate.traces),
+            count(fingerprint.states),
+            count(fingerprint.traces),
             right(format!("{:.1?}", run.elapsed)),
             right(faster(run, runs).map_or(String::new(), |faster| faster.to_string())),
             Cell::new(verdict(scenario, run)),
@@ -80,8 +80,8 @@ pub(super) fn json(scenario: &Scenario, runs: &[Run], out: &mut impl Write) -> i
             complete: run.report.complete,
             executions: run.report.executions,
             seconds: run.elapsed.as_secs_f64(),
-            states: run.report.certificate.states,
-            traces: run.report.certificate.traces,
+            states: run.report.fingerprint.states,
+            traces: run.report.fingerprint.traces,
             faster_than_loom: faster.map(Faster::ratio),
             at_least: faster.map(|faster| matches!(faster, Faster::AtLeast(_))),
             reason: match &run.report.verdict {

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 
-use selvedge_core::{Counterexample, Engine, Outcome, Scenario, ViolationKind};
+use selvedge_core::{Counterexample, Engine, Found, Scenario, ViolationKind};
 
 use crate::cli::Merge;
 use crate::json::{self, Inversion, Line};
@@ -117,7 +117,7 @@ fn merged(
         None => Some("a violation may have stopped executions with other orderings".to_owned()),
     };
     let lockdep = inversions(shares, findings, found == "proved");
-    let outcome = Outcome {
+    let all_found = Found {
         violations: findings.keys().copied().collect(),
         inversions: lockdep.iter().map(|inversion| inversion.classes.clone()).collect(),
         complete,
@@ -133,7 +133,7 @@ fn merged(
         strategy: shares[0].line.strategy.clone(),
         expected: json::expected(scenario, Engine::Native).to_owned(),
         found: json::found(found, &lockdep).to_owned(),
-        as_expected: scenario.claim_on(Engine::Native).fits(&outcome),
+        as_expected: scenario.claim_on(Engine::Native).fits(&all_found),
         complete,
         executions: shares.iter().map(|share| share.line.executions).sum(),
         seconds: shares.iter().map(|share| share.line.seconds).sum(),
@@ -174,13 +174,14 @@ fn inversions(
 ) -> Vec<Inversion> {
     let predicted = shares.iter().flat_map(|share| &share.line.lockdep);
     let predicted: BTreeSet<&Vec<String>> = predicted.map(|inversion| &inversion.classes).collect();
-    let settle = |classes: &Vec<String>| {
-        let settled = match findings.contains_key(&ViolationKind::Deadlock(classes.clone())) {
+    let classify = |classes: &Vec<String>| {
+        let classification = match findings.contains_key(&ViolationKind::Deadlock(classes.clone()))
+        {
             true => "feasible",
             false if proved => "infeasible",
             false => "open",
         };
-        Inversion { classes: classes.clone(), settled: settled.to_owned() }
+        Inversion { classes: classes.clone(), classification: classification.to_owned() }
     };
-    predicted.into_iter().map(settle).collect()
+    predicted.into_iter().map(classify).collect()
 }

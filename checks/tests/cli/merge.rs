@@ -145,7 +145,7 @@ fn an_inversion_that_some_shares_predict_is_infeasible_if_all_prove() {
     for word in ["expected", "found"] {
         assert_eq!(merged[word], "lockdep-only", "{merged}");
     }
-    assert_eq!(merged["lockdep"][0]["settled"], "infeasible", "{merged}");
+    assert_eq!(merged["lockdep"][0]["classification"], "infeasible", "{merged}");
 }
 
 #[test]

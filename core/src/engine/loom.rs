@@ -13,12 +13,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-use crate::fingerprint::Certificate;
+use crate::fingerprint::Fingerprint;
 use crate::observe::findings::Findings;
 use crate::op::ThreadId;
 use crate::program::Instance;
 use crate::report::{Explored, Report};
-use crate::runtime::{self, Chooser, Host, Question, Runtime, loom_host};
+use crate::runtime::{self, ChoicePoint, ChoiceSource, Host, Runtime, loom_host};
 use crate::scenario::Scenario;
 use crate::violation::Violation;
 
@@ -30,7 +30,7 @@ use crate::search::Engine;
 /// Operations of one execution, as loom counts them, before it gives up.
 const BRANCHES_MAX: usize = 100_000;
 
-type Answers = BTreeMap<Question, u8>;
+type Answers = BTreeMap<ChoicePoint, u8>;
 
 /// How one run of loom ended.
 enum End {
@@ -43,7 +43,7 @@ enum End {
 const EXECUTIONS: u64 = 100_000;
 
 pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listener<'_>) -> Report {
-    let host = Host::new(Chooser::given(), |reason| panic!("{reason}"));
+    let host = Host::new(ChoiceSource::given(), |reason| panic!("{reason}"));
     let limit = limits.loom_executions.or(scenario.loom_executions()).unwrap_or(EXECUTIONS);
     let executions = Arc::new(AtomicU64::new(0));
     let mut findings = Findings::default();
@@ -72,7 +72,7 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
     }
     let explored = Explored {
         executions: executions.load(Ordering::Relaxed),
-        certificate: Certificate::default(),
+        fingerprint: Fingerprint::default(),
         stopped: stopped.or(unexplored.map(|what| format!("on loom we do not explore {what}"))),
         thorough: false,
         search: None,
@@ -87,11 +87,11 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
 fn branches(answers: &Answers, asked: &Answers) -> Vec<Answers> {
     let mut fixed = answers.clone();
     let mut to_do = Vec::new();
-    for (question, ways) in asked {
+    for (question, outcomes) in asked {
         if answers.contains_key(question) {
             continue;
         }
-        for answer in 1..*ways {
+        for answer in 1..*outcomes {
             let mut next = fixed.clone();
             next.insert(*question, answer);
             to_do.push(next);
@@ -153,7 +153,7 @@ fn run(
         return End::Refuted(violation);
     }
     if panic.is_loom_deadlock() {
-        let deadlocks = host.observers(|seen| seen.deadlocks(&seen.stuck()));
+        let deadlocks = host.observers(|seen| seen.deadlocks(&seen.unfinished()));
         return End::Refuted(deadlocks.into_iter().next().expect("somebody is stuck"));
     }
     End::Stopped(format!("loom gave up: {}", panic.message))

@@ -51,7 +51,7 @@ impl Scenario {
     ) -> Report {
         match engine {
             Engine::Native => native::verify(self, limits, listener),
-            _ if self.nobody_starves() => {
+            _ if self.starvation_free() => {
                 let reason = format!("{engine} has no states, so it cannot tell who starves");
                 Report::untried(self, engine, reason)
             }
@@ -110,7 +110,7 @@ impl Scenario {
     /// let scenario = Scenario::builder("example/two", || Mutex::new("A", ()))
     ///     .thread("T1", |a| a.lock().unlock())
     ///     .thread("T2", |a| a.lock().unlock())
-    ///     .proved();
+    ///     .expect_proof();
     /// let trace = scenario.follow(&"1.1.0".parse()?)?;
     /// assert_eq!(trace.steps[2].what, "mutex_lock(A)");
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -49,9 +49,9 @@ pub(super) struct Event {
     pub(super) what: Enabled,
     pub(super) reply: u64,
     /// The numbers of the threads that were started before the thread's next operation.
-    pub(super) born: Range<usize>,
+    pub(super) spawned: Range<usize>,
     /// Whether threads were started or objects made before the thread's next operation.
-    pub(super) makes: bool,
+    pub(super) creates: bool,
     /// The objects that lived in memory that it released.
     pub(super) frees: Box<[ObjectId]>,
     /// Whether the thread has come back to where it was.
@@ -70,8 +70,8 @@ pub(super) struct Watch {
 
 impl Event {
     pub(super) fn new(what: Enabled, happened: Happened) -> Self {
-        let Happened { reply, born, makes, frees, round, .. } = happened;
-        Self { what, reply, born, makes, frees, round, watches: Box::default() }
+        let Happened { reply, spawned, creates, frees, round, .. } = happened;
+        Self { what, reply, spawned, creates, frees, round, watches: Box::default() }
     }
 
     pub(super) fn thread(&self) -> ThreadId {
@@ -101,7 +101,7 @@ impl Event {
 
     /// Whether it depends on events of other objects: see [`dependent`].
     pub(super) fn is_far_reaching(&self) -> bool {
-        self.makes || !self.what.sure || !self.frees.is_empty() || !self.watches.is_empty()
+        self.creates || !self.what.guaranteed || !self.frees.is_empty() || !self.watches.is_empty()
     }
 
     /// Whether it takes a mutex or a spinlock.
@@ -113,9 +113,9 @@ impl Event {
 /// Whether the two must not be exchanged where they follow each other.
 pub(super) fn dependent(one: &Event, other: &Event) -> bool {
     one.thread() == other.thread()
-        || !one.what.sure
-        || !other.what.sure
-        || (one.makes && other.makes)
+        || !one.what.guaranteed
+        || !other.what.guaranteed
+        || (one.creates && other.creates)
         || one.frees.contains(&other.what.object)
         || other.frees.contains(&one.what.object)
         || one.watches.iter().any(|watch| other.changes(*watch))

@@ -12,7 +12,7 @@ use crate::explore::{Decision, Enabled, Point, Strategy};
 /// that must come is not there. A dependence that never shows in which operations come is not
 /// found.
 #[derive(Debug, Default)]
-pub(crate) struct Twice {
+pub(crate) struct DeterminismCheck {
     executions: u32,
     seen: Vec<SmallVec<[Enabled; 6]>>,
     depth: usize,
@@ -20,7 +20,7 @@ pub(crate) struct Twice {
     pub(crate) diverged: bool,
 }
 
-impl Strategy for Twice {
+impl Strategy for DeterminismCheck {
     fn begin(&mut self) -> bool {
         self.executions += 1;
         // The second may have ended before the first did.
@@ -39,11 +39,11 @@ impl Strategy for Twice {
         }
         self.depth += 1;
         // Luck might go on for ever.
-        let sure: SmallVec<[&Enabled; 6]> = enabled.iter().filter(|e| e.sure).collect();
-        match sure.as_slice() {
+        let guaranteed: SmallVec<[&Enabled; 6]> = enabled.iter().filter(|e| e.guaranteed).collect();
+        match guaranteed.as_slice() {
             [] => Decision::Cut,
             _ if self.depth > BEYOND => Decision::Cut,
-            sure => Decision::Take(sure[self.depth % sure.len()].choice),
+            guaranteed => Decision::Take(guaranteed[self.depth % guaranteed.len()].choice),
         }
     }
 }

@@ -40,8 +40,8 @@ use super::happens_before::{Clock, HappensBefore, Past};
 use super::path::{Path, SavedPath, Threads};
 use super::{Decision, Enabled, Happened, Point, Strategy};
 use crate::cycles;
-use crate::explore::subtrees::Parts;
-use crate::fingerprint::Certificate;
+use crate::explore::subtrees::Subtrees;
+use crate::fingerprint::Fingerprint;
 use crate::op::{ObjectId, ThreadId};
 use crate::shard::Shard;
 
@@ -49,7 +49,7 @@ use crate::shard::Shard;
 #[derive(Debug)]
 pub(crate) struct Dpor {
     path: Path,
-    parts: Arc<Parts>,
+    subtrees: Arc<Subtrees>,
     /// How many parts it has come to.
     seen: u64,
     /// What leads to the first part: other programs have others.
@@ -78,9 +78,9 @@ struct Race {
 }
 
 impl Dpor {
-    /// A search for what nobody else has taken of `parts`.
-    pub(crate) fn new(parts: Arc<Parts>) -> Self {
-        Self { path: Path::default(), parts, seen: 0, first: None, violated: false }
+    /// A search for what nobody else has taken of `subtrees`.
+    pub(crate) fn new(subtrees: Arc<Subtrees>) -> Self {
+        Self { path: Path::default(), subtrees, seen: 0, first: None, violated: false }
     }
 
     pub(crate) fn save(&self) -> SavedDpor {
@@ -92,14 +92,14 @@ impl Dpor {
     /// if that is not possible any more.
     pub(crate) fn restore(
         saved: SavedDpor,
-        parts: Arc<Parts>,
-        lead: impl FnOnce(&mut dyn Strategy) -> bool,
+        subtrees: Arc<Subtrees>,
+        prefix: impl FnOnce(&mut dyn Strategy) -> bool,
     ) -> Option<Self> {
         let SavedDpor { path, seen, first, violated } = saved;
         let steps = path.happened();
         let path = Path::restore(path, seen > 0);
-        let mut again = Again { search: Self { path, parts, seen, first, violated }, steps };
-        let led = steps == 0 || lead(&mut again);
+        let mut again = Again { search: Self { path, subtrees, seen, first, violated }, steps };
+        let led = steps == 0 || prefix(&mut again);
         (led && again.search.path.order.events.len() == steps).then_some(again.search)
     }
 
@@ -117,14 +117,14 @@ impl Dpor {
     /// Whether it has come to a part that is not for it.
     fn passes_by(&mut self, point: &dyn Point) -> bool {
         let depth = self.path.nodes.len();
-        let begins = depth == self.parts.depth();
-        let ends_early = depth < self.parts.depth() && self.path.ends_at(point);
+        let begins = depth == self.subtrees.depth();
+        let ends_early = depth < self.subtrees.depth() && self.path.ends_at(point);
         if !begins && !ends_early {
             return false;
         }
         self.first.get_or_insert(self.path.order.fingerprint());
         self.seen += 1;
-        !self.parts.take(self.seen - 1)
+        !self.subtrees.take(self.seen - 1)
     }
 
     /// Whether executions were stopped that might have shown other orderings.
@@ -261,7 +261,7 @@ impl Strategy for Dpor {
         // A writer that is passed by readers races with each of them, and may be able to go on or
         // not in between: too many cases for too rare a lock.
         let unfair = point.enabled().iter().any(|enabled| enabled.op.kind.is_unfair());
-        let everybody = unfair || self.path.nodes.len() < self.parts.depth();
+        let everybody = unfair || self.path.nodes.len() < self.subtrees.depth();
         let wanted = |first| if everybody { Threads::ALL } else { Threads::only(first) };
         let decision = self.path.choose(point, wanted);
         if decision == Decision::Cut {
@@ -285,8 +285,8 @@ impl Strategy for Dpor {
         }
     }
 
-    fn certificate(&self) -> Certificate {
-        self.path.certificate()
+    fn fingerprint(&self) -> Fingerprint {
+        self.path.fingerprint()
     }
 
     fn digest(&self) -> Option<u64> {
@@ -310,7 +310,7 @@ impl Dpor {
 
     /// What has been left out, if somebody, perhaps in another part, tries these mutexes.
     pub(crate) fn unexplored_beside(&self, tried: &FxHashSet<ObjectId>) -> Option<String> {
-        let share = self.parts.shard() != Shard::WHOLE;
+        let share = self.subtrees.shard() != Shard::WHOLE;
         let reason = "a violation stopped executions that might have shown other orderings";
         self.path
             .unexplored_beside(tried, share)

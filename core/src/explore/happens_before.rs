@@ -113,8 +113,8 @@ impl HappensBefore {
     /// which it was started. The threads of the scenario were started before everything.
     pub(super) fn known_to(&self, thread: ThreadId) -> Clock {
         let last = last(&self.of_thread, thread.index()).or_else(|| {
-            let born = |past: &Past| past.event.born.contains(&thread.index());
-            (self.far_reaching > 0).then(|| self.events.iter().rposition(born))?
+            let spawned = |past: &Past| past.event.spawned.contains(&thread.index());
+            (self.far_reaching > 0).then(|| self.events.iter().rposition(spawned))?
         });
         last.map(|last| self.events[last].clock.clone()).unwrap_or_default()
     }

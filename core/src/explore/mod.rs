@@ -16,20 +16,20 @@ mod rounds;
 mod sleep_sets;
 mod subtrees;
 
-pub(crate) use determinism::Twice;
+pub(crate) use determinism::DeterminismCheck;
 pub(crate) use dpor::{Dpor, SavedDpor};
 pub(crate) use path::THREADS_MAX;
-pub(crate) use prefix::Lead;
+pub(crate) use prefix::PrefixReplay;
 pub(crate) use replay::Replay;
 pub(crate) use sleep_sets::SleepSets;
-pub(crate) use subtrees::Parts;
+pub(crate) use subtrees::Subtrees;
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cycles::Threads;
-use crate::fingerprint::Certificate;
+use crate::fingerprint::Fingerprint;
 use crate::machine::Ready;
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::schedule::Choice;
@@ -41,20 +41,20 @@ pub(crate) struct Enabled {
     pub(crate) object: ObjectId,
     pub(crate) op: Op,
     /// Whether it happens even without luck. See [`Ready`].
-    pub(crate) sure: bool,
+    pub(crate) guaranteed: bool,
 }
 
 impl Enabled {
     /// Each way in which a pending operation that is `ready` like this can happen.
-    pub(crate) fn each_way(
+    pub(crate) fn each_outcome(
         thread: ThreadId,
         object: ObjectId,
         op: Op,
         ready: Ready,
     ) -> impl Iterator<Item = Self> {
-        (0..ready.sure + ready.chance).map(move |way| {
-            let choice = Choice { thread, way };
-            Self { choice, object, op, sure: way < ready.sure }
+        (0..ready.guaranteed + ready.optional).map(move |outcome| {
+            let choice = Choice { thread, outcome };
+            Self { choice, object, op, guaranteed: outcome < ready.guaranteed }
         })
     }
 }
@@ -74,9 +74,9 @@ pub(crate) struct Happened {
     /// What the thread was told.
     pub(crate) reply: u64,
     /// The numbers of the threads that were started.
-    pub(crate) born: Range<usize>,
+    pub(crate) spawned: Range<usize>,
     /// Whether threads were started or objects made.
-    pub(crate) makes: bool,
+    pub(crate) creates: bool,
     /// The objects that lived in memory that it released.
     pub(crate) frees: Box<[ObjectId]>,
     /// Whether the thread has come back to where it was.
@@ -140,8 +140,8 @@ pub(crate) trait Strategy {
     }
 
     /// What has been counted so far; the digest is asked for apart, because it is dear.
-    fn certificate(&self) -> Certificate {
-        Certificate::default()
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::default()
     }
 
     /// A digest of what was counted.

@@ -22,7 +22,7 @@ use super::happens_before::HappensBefore;
 use super::rounds::Looks;
 use crate::cycles;
 use crate::explore::{Decision, Enabled, Happened, Point};
-use crate::fingerprint::Certificate;
+use crate::fingerprint::Fingerprint;
 use crate::mix::mix;
 use crate::op::{ObjectId, ThreadId};
 use crate::schedule::Choice;
@@ -214,9 +214,11 @@ impl Path {
             }
         }
         // Luck may help somebody yet, but nobody may rely on it.
-        if !enabled.iter().any(|what| what.sure) && point.enabled().iter().any(|what| what.sure) {
-            let sure = point.enabled().iter().filter(|what| what.sure);
-            let threads = sure.map(|what| what.choice.thread);
+        if !enabled.iter().any(|what| what.guaranteed)
+            && point.enabled().iter().any(|what| what.guaranteed)
+        {
+            let guaranteed = point.enabled().iter().filter(|what| what.guaranteed);
+            let threads = guaranteed.map(|what| what.choice.thread);
             let polls = threads.filter(|thread| self.polls_in_vain(*thread));
             self.only_rounds = Some(polls.fold(0, |all, thread| all | cycles::bit(thread)));
         }
@@ -299,8 +301,8 @@ impl Path {
         new
     }
 
-    pub(super) fn certificate(&self) -> Certificate {
-        Certificate { traces: Some(self.traces), ..Certificate::default() }
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        Fingerprint { traces: Some(self.traces), ..Fingerprint::default() }
     }
 
     /// The same for every search that explores the same traces, in whatever order.

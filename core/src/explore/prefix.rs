@@ -6,7 +6,7 @@ use crate::schedule::{Choice, Schedule};
 /// Follows a schedule that is known to be possible, and then lets the threads take turns until
 /// they have ended or cannot go on, so that an execution shows as much of the program as it can.
 #[derive(Debug)]
-pub(crate) struct Lead<'a> {
+pub(crate) struct PrefixReplay<'a> {
     schedule: &'a Schedule,
     step: usize,
     begun: bool,
@@ -17,7 +17,7 @@ pub(crate) struct Lead<'a> {
 /// How far beyond its schedule an execution is led: a program that never ends has no end to show.
 pub(super) const BEYOND: usize = 1_000;
 
-impl<'a> Lead<'a> {
+impl<'a> PrefixReplay<'a> {
     pub(crate) fn new(schedule: &'a Schedule) -> Self {
         Self { schedule, step: 0, begun: false, diverged: false }
     }
@@ -30,11 +30,11 @@ impl<'a> Lead<'a> {
             return None;
         }
         // Luck might go on for ever.
-        enabled.iter().find(|enabled| enabled.sure).map(|enabled| enabled.choice)
+        enabled.iter().find(|enabled| enabled.guaranteed).map(|enabled| enabled.choice)
     }
 }
 
-impl Strategy for Lead<'_> {
+impl Strategy for PrefixReplay<'_> {
     fn begin(&mut self) -> bool {
         !std::mem::replace(&mut self.begun, true)
     }

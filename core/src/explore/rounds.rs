@@ -157,8 +157,8 @@ impl Event {
     fn only_looks(&self) -> bool {
         let kind = self.kind();
         let gives_back = kind.unlocks() && self.what.op.a == KEEP;
-        self.what.sure
-            && !self.makes
+        self.what.guaranteed
+            && !self.creates
             && self.frees.is_empty()
             && (self.reads() || kind.locks() || gives_back)
     }
@@ -175,7 +175,7 @@ impl Enabled {
     /// signal comes before.
     pub(super) fn wakes_spuriously(&self) -> bool {
         let signal = matches!(self.op.kind, OpKind::SleepInterruptible | OpKind::SleepKillable)
-            && self.choice.way == 0;
-        self.op.kind.wakes_spuriously() && !self.sure && !signal
+            && self.choice.outcome == 0;
+        self.op.kind.wakes_spuriously() && !self.guaranteed && !signal
     }
 }

@@ -8,7 +8,7 @@
 use crate::cycles;
 use crate::explore::path::{Path, Threads};
 use crate::explore::{Decision, Enabled, Happened, Point, Strategy};
-use crate::fingerprint::Certificate;
+use crate::fingerprint::Fingerprint;
 
 /// Explores every trace once.
 #[derive(Debug, Default)]
@@ -43,8 +43,8 @@ impl Strategy for SleepSets {
         self.path.happened(happened);
     }
 
-    fn certificate(&self) -> Certificate {
-        self.path.certificate()
+    fn fingerprint(&self) -> Fingerprint {
+        self.path.fingerprint()
     }
 
     fn digest(&self) -> Option<u64> {

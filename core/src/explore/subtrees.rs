@@ -16,14 +16,14 @@ const DEPTH: usize = 8;
 
 /// What several searches share: which parts are taken.
 #[derive(Debug)]
-pub(crate) struct Parts {
+pub(crate) struct Subtrees {
     depth: usize,
     shard: Shard,
     /// Everybody comes to the parts in the same order, so those that are taken are the first.
     taken: AtomicU64,
 }
 
-impl Parts {
+impl Subtrees {
     /// The parts for so many searches that are to do `shard`.
     pub(crate) fn new(searches: usize, shard: Shard) -> Self {
         let depth = if searches == 1 && shard == Shard::WHOLE { 0 } else { DEPTH };

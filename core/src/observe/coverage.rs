@@ -18,9 +18,9 @@ pub struct Site {
 
 /// The lines whose operations have happened. By address: the same line has few.
 #[derive(Debug, Default)]
-pub(super) struct Reached(FxHashMap<usize, Place>);
+pub(super) struct Coverage(FxHashMap<usize, Place>);
 
-impl Reached {
+impl Coverage {
     pub(super) fn reach(&mut self, at: Place) {
         self.0.insert(std::ptr::from_ref(at).addr(), at);
     }

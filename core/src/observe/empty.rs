@@ -12,7 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::op::Place;
 
-/// The lines that take a lock for nothing. By address, as in [`Reached`](crate::observe::coverage::Reached).
+/// The lines that take a lock for nothing. By address, as in [`Coverage`](crate::observe::coverage::Reached).
 #[derive(Debug, Default)]
 pub(super) struct EmptySections {
     /// Where a section was empty, and the class of the lock.

@@ -310,7 +310,7 @@ impl Lockdep {
     /// The shortest way back from where `closing` leads to where it begins, on which everybody
     /// really waits for the next: breadth first over (class, how it was wanted).
     fn strong_path(&self, closing: &Edge) -> Option<Vec<usize>> {
-        let mut reached: Vec<(usize, Option<usize>)> = Vec::new();
+        let mut coverage: Vec<(usize, Option<usize>)> = Vec::new();
         let mut seen: FxHashSet<(ClassId, Mode)> = FxHashSet::default();
         let leave = |class: ClassId, wanted: Mode, seen: &FxHashSet<(ClassId, Mode)>| {
             let edges = self.from.get(&class).map_or(&[][..], Vec::as_slice);
@@ -331,10 +331,10 @@ impl Lockdep {
             if !seen.insert((edge.to, edge.wanted)) {
                 continue;
             }
-            reached.push((index, parent));
-            let here = reached.len() - 1;
+            coverage.push((index, parent));
+            let here = coverage.len() - 1;
             if edge.to == closing.from && edge.wanted.waits_for(closing.held) {
-                return Some(unroll(&reached, here));
+                return Some(unroll(&coverage, here));
             }
             queue.extend(leave(edge.to, edge.wanted, &seen).into_iter().map(|e| (e, Some(here))));
         }
@@ -353,12 +353,12 @@ impl Lockdep {
     }
 }
 
-fn unroll(reached: &[(usize, Option<usize>)], last: usize) -> Vec<usize> {
+fn unroll(coverage: &[(usize, Option<usize>)], last: usize) -> Vec<usize> {
     let mut path = Vec::new();
     let mut here = Some(last);
     while let Some(step) = here {
-        path.push(reached[step].0);
-        here = reached[step].1;
+        path.push(coverage[step].0);
+        here = coverage[step].1;
     }
     path.reverse();
     path

@@ -24,7 +24,7 @@ use crate::schedule::{Choice, Schedule};
 use crate::search::Engine;
 use crate::violation::{Violation, ViolationKind};
 
-use coverage::Reached;
+use coverage::Coverage;
 pub use coverage::Site;
 use empty::EmptySections;
 use lockdep::{ClassId, Dependency, Inversion, Lockdep, Mode, Taken, Task};
@@ -39,7 +39,7 @@ pub(crate) struct Event {
     /// The object that it is about: see [`Op::about`].
     about: ObjectId,
     pub(crate) op: Op,
-    pub(crate) way: u8,
+    pub(crate) outcome: u8,
     /// What the thread learned; nothing if the operation broke a rule of its object.
     pub(crate) reply: Option<u64>,
     pub(crate) taken: Taken,
@@ -99,7 +99,7 @@ struct Watched {
     class: ClassId,
     /// The object that stands for the memory that it lives in.
     memory: Option<ObjectId>,
-    left_behind: bool,
+    leaked: bool,
     /// Whether that memory was released.
     freed: bool,
 }
@@ -108,7 +108,7 @@ struct Watched {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     lockdep: Lockdep,
-    reached: Reached,
+    coverage: Coverage,
     empty: EmptySections,
     used: Used,
     /// Whether somebody relied on less than sequential consistency.
@@ -119,7 +119,7 @@ impl Seen {
     /// Adds what other executions of the program have shown.
     pub(crate) fn absorb(&mut self, other: &Self) {
         self.lockdep.absorb(&other.lockdep);
-        self.reached.absorb(&other.reached);
+        self.coverage.absorb(&other.coverage);
         self.empty.absorb(&other.empty);
         self.used.absorb(&other.used);
         self.weak |= other.weak;
@@ -162,7 +162,7 @@ impl Seen {
 
     /// The lines whose operations have happened.
     pub(crate) fn sites(&self) -> Vec<Site> {
-        self.reached.sites()
+        self.coverage.sites()
     }
 }
 
@@ -228,7 +228,7 @@ impl Observers {
     }
 
     /// The threads that have not ended.
-    pub(crate) fn stuck(&self) -> Vec<ThreadId> {
+    pub(crate) fn unfinished(&self) -> Vec<ThreadId> {
         self.pending().map(|(thread, ..)| thread).collect()
     }
 
@@ -247,7 +247,7 @@ impl Observers {
 
     /// What has happened, as a schedule of the native engine.
     pub(crate) fn schedule(&self) -> Schedule {
-        let choice = |event: &Event| Choice { thread: event.thread, way: event.way };
+        let choice = |event: &Event| Choice { thread: event.thread, outcome: event.outcome };
         Schedule(self.events.iter().map(choice).collect())
     }
 
@@ -257,10 +257,10 @@ impl Observers {
         &mut self,
         name: &'static str,
         memory: Option<ObjectId>,
-        left_behind: bool,
+        leaked: bool,
     ) -> ObjectId {
         let class = self.seen.lockdep.class(name);
-        self.objects.push(Watched { name, class, memory, left_behind, freed: false });
+        self.objects.push(Watched { name, class, memory, leaked, freed: false });
         ObjectId::new(self.objects.len() - 1)
     }
 
@@ -337,7 +337,7 @@ impl Observers {
     }
 
     /// Thread `me` has done what it announced.
-    pub(crate) fn complete(&mut self, me: ThreadId, way: u8, reply: u64, left_behind: bool) {
+    pub(crate) fn complete(&mut self, me: ThreadId, outcome: u8, reply: u64, leaked: bool) {
         if me == ThreadId::SETUP {
             return;
         }
@@ -346,13 +346,13 @@ impl Observers {
         thread.operations += 1;
         let Pending { object, about, op, taken, instruction, .. } = pending;
         let watched = &mut self.objects[object.index()];
-        watched.left_behind = left_behind;
+        watched.leaked = leaked;
         let event = Event {
             thread: me,
             object,
             about,
             op,
-            way,
+            outcome,
             reply: Some(reply),
             taken,
             instruction,
@@ -370,7 +370,7 @@ impl Observers {
         }
         let objects: SmallVec<[ObjectId; 2]> = event.objects().collect();
         self.events.push(event);
-        self.seen.reached.reach(taken.at);
+        self.seen.coverage.reach(taken.at);
         self.seen.used.operation(op.kind);
         if atomic::begins(op.kind) && succeeded {
             thread.atomic.push(object);
@@ -384,7 +384,7 @@ impl Observers {
                 }
             }
             Some(Locking::Release) => {
-                objects.into_iter().rev().for_each(|object| self.let_go(me, object));
+                objects.into_iter().rev().for_each(|object| self.release(me, object));
             }
             _ => {}
         }
@@ -403,13 +403,13 @@ impl Observers {
     /// reached; what makes the world is not, for no ordering has led there.
     pub(crate) fn happened_alone(&mut self, at: Place) {
         if !self.events.is_empty() {
-            self.seen.reached.reach(at);
+            self.seen.coverage.reach(at);
         }
     }
 
     /// What setting the world up left behind.
-    pub(crate) fn set_left_behind(&mut self, object: ObjectId, left_behind: bool) {
-        self.objects[object.index()].left_behind = left_behind;
+    pub(crate) fn set_leaked(&mut self, object: ObjectId, leaked: bool) {
+        self.objects[object.index()].leaked = leaked;
     }
 
     /// Thread `me` promises to wake whoever sleeps on `object`, or has done so.
@@ -418,7 +418,7 @@ impl Observers {
             return;
         }
         if !made {
-            return self.let_go(me, object);
+            return self.release(me, object);
         }
         let class = self.objects[object.index()].class;
         let thread = &mut self.threads[me.index()];
@@ -432,7 +432,7 @@ impl Observers {
         self.seen.empty.used(at);
     }
 
-    fn let_go(&mut self, me: ThreadId, object: ObjectId) {
+    fn release(&mut self, me: ThreadId, object: ObjectId) {
         let class = self.objects[object.index()].class;
         let thread = &mut self.threads[me.index()];
         if let Some(place) = thread.holds.iter().rposition(|held| *held == object) {
@@ -496,7 +496,7 @@ impl Observers {
     }
 
     /// The violation of thread `me`, whose announced operation broke a rule of its object.
-    pub(crate) fn fault(&mut self, me: ThreadId, way: u8, fault: Fault) -> Violation {
+    pub(crate) fn fault(&mut self, me: ThreadId, outcome: u8, fault: Fault) -> Violation {
         let pending = self.threads[me.index()].pending.take().expect("announced before");
         let Pending { object, about, op, taken, instruction, .. } = pending;
         let violation = self.faulty(me, pending, fault);
@@ -505,14 +505,14 @@ impl Observers {
             object,
             about,
             op,
-            way,
+            outcome,
             reply: None,
             taken,
             instruction,
             frees: Box::default(),
             round: CameRound::default(),
         });
-        self.seen.reached.reach(taken.at);
+        self.seen.coverage.reach(taken.at);
         violation
     }
 
@@ -586,12 +586,9 @@ impl Observers {
                 format!("{name} is left behind at the end: held, referenced or unreleased");
             Violation::new(kind, reason)
         };
-        let left_behind = self
-            .objects
-            .iter()
-            .enumerate()
-            .filter(|(_, object)| object.left_behind && !object.freed);
-        left_behind.map(leak).collect()
+        let leaked =
+            self.objects.iter().enumerate().filter(|(_, object)| object.leaked && !object.freed);
+        leaked.map(leak).collect()
     }
 
     /// The object's class, with a number if the world has several of the class.

@@ -7,14 +7,15 @@ use super::lockdep::Mode;
 use super::{Locking, Observers, Pending, locking};
 
 impl Observers {
-    /// The violations of a state in which the `stuck` threads wait for good: one for the shortest
+    /// The violations of a state in which the `unfinished` threads wait for good: one for the shortest
     /// cycle of waits through each thread that is on a cycle.
-    pub(crate) fn deadlocks(&self, stuck: &[ThreadId]) -> Vec<Violation> {
-        if stuck.is_empty() {
+    pub(crate) fn deadlocks(&self, unfinished: &[ThreadId]) -> Vec<Violation> {
+        if unfinished.is_empty() {
             return Vec::new();
         }
         let mut cycles: Vec<Vec<ThreadId>> = Vec::new();
-        for cycle in stuck.iter().filter_map(|thread| self.cycle_through(*thread, stuck)) {
+        for cycle in unfinished.iter().filter_map(|thread| self.cycle_through(*thread, unfinished))
+        {
             let same = |known: &Vec<ThreadId>| {
                 known.len() == cycle.len() && cycle.iter().all(|thread| known.contains(thread))
             };
@@ -25,10 +26,12 @@ impl Observers {
         // Without a cycle there are threads that wait for nobody who waits: for a wake-up that nobody
         // gives, or for what somebody never gives back. The others only wait behind them.
         if cycles.is_empty() {
-            let waits_behind = |t: &ThreadId| self.held_up_by(*t).iter().any(|b| stuck.contains(b));
-            cycles.push(stuck.iter().copied().filter(|thread| !waits_behind(thread)).collect());
+            let waits_behind =
+                |t: &ThreadId| self.held_up_by(*t).iter().any(|b| unfinished.contains(b));
+            cycles
+                .push(unfinished.iter().copied().filter(|thread| !waits_behind(thread)).collect());
         }
-        cycles.iter().map(|involved| self.deadlock(stuck, involved)).collect()
+        cycles.iter().map(|involved| self.deadlock(unfinished, involved)).collect()
     }
 
     /// The violation that `thread` waits for ever, though all the others who can go on do: what
@@ -42,11 +45,11 @@ impl Observers {
         }
     }
 
-    fn deadlock(&self, stuck: &[ThreadId], involved: &[ThreadId]) -> Violation {
+    fn deadlock(&self, unfinished: &[ThreadId], involved: &[ThreadId]) -> Violation {
         let classes = involved.iter().map(|t| self.waits_for(*t));
         let kind = ViolationKind::Deadlock(sorted_classes(classes.map(str::to_owned)));
         let links: Vec<String> = involved.iter().map(|t| self.describe(*t)).collect();
-        let waits = stuck.iter().map(|t| self.wait(*t, involved.contains(t))).collect();
+        let waits = unfinished.iter().map(|t| self.wait(*t, involved.contains(t))).collect();
         let reason = format!("deadlock: {}", links.join("; "));
         Violation { waits, ..Violation::new(kind, reason) }
     }
@@ -136,8 +139,8 @@ impl Observers {
         begun > waits.map(|(at, _)| at)
     }
 
-    /// The shortest cycle of waits of `stuck` threads through `start`, beginning there.
-    fn cycle_through(&self, start: ThreadId, stuck: &[ThreadId]) -> Option<Vec<ThreadId>> {
+    /// The shortest cycle of waits of `unfinished` threads through `start`, beginning there.
+    fn cycle_through(&self, start: ThreadId, unfinished: &[ThreadId]) -> Option<Vec<ThreadId>> {
         let mut paths = vec![vec![start]];
         while !paths.is_empty() {
             let mut longer = Vec::new();
@@ -146,7 +149,7 @@ impl Observers {
                     if next == start {
                         return Some(path);
                     }
-                    if stuck.contains(&next) && !path.contains(&next) {
+                    if unfinished.contains(&next) && !path.contains(&next) {
                         longer.push(path.iter().copied().chain([next]).collect());
                     }
                 }

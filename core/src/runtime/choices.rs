@@ -7,12 +7,12 @@ use crate::op::{ObjectId, Op, ThreadId};
 use crate::schedule::Choice;
 
 /// Who answers where an operation can end in more than one way.
-pub(crate) enum Chooser {
+pub(crate) enum ChoiceSource {
     /// The answers are given in advance: the n-th question to a thread gets the answer noted
     /// for it, or 0. What was asked is noted, with the number of possible answers.
-    Given {
-        answers: BTreeMap<Question, u8>,
-        asked: BTreeMap<Question, u8>,
+    Scripted {
+        answers: BTreeMap<ChoicePoint, u8>,
+        asked: BTreeMap<ChoicePoint, u8>,
         count: BTreeMap<ThreadId, u32>,
         /// Threads that have woken spuriously.
         woken: BTreeSet<ThreadId>,
@@ -21,7 +21,7 @@ pub(crate) enum Chooser {
     Random(fn(u8) -> u8),
     /// The engine has answered before it let the thread go on: it schedules operations, not
     /// threads. For that it has to see what the threads see.
-    Turns {
+    Scheduled {
         chosen: Option<Choice>,
         /// Every object as the last operation has left it.
         machines: Vec<Box<dyn Machine>>,
@@ -29,12 +29,12 @@ pub(crate) enum Chooser {
 }
 
 /// The n-th question to a thread, from 0.
-pub(crate) type Question = (ThreadId, u32);
+pub(crate) type ChoicePoint = (ThreadId, u32);
 
-impl Chooser {
+impl ChoiceSource {
     /// Every question is answered with 0 until answers are given.
     pub(crate) fn given() -> Self {
-        Self::Given {
+        Self::Scripted {
             answers: BTreeMap::new(),
             asked: BTreeMap::new(),
             count: BTreeMap::new(),
@@ -44,7 +44,7 @@ impl Chooser {
 
     /// A scheduler of operations, with no operation chosen yet.
     pub(crate) fn turns() -> Self {
-        Self::Turns { chosen: None, machines: Vec::new() }
+        Self::Scheduled { chosen: None, machines: Vec::new() }
     }
 
     /// How `op` of `me` is to end, of the ways in which it can now, the sure ones first. If there is
@@ -56,21 +56,21 @@ impl Chooser {
         ready: Ready,
         unexplored: &mut Option<String>,
     ) -> u8 {
-        let ways = ready.sure.max(1) + ready.chance;
+        let outcomes = ready.guaranteed.max(1) + ready.optional;
         match self {
-            Self::Random(draw) => draw(ways),
-            Self::Turns { chosen, .. } => {
+            Self::Random(draw) => draw(outcomes),
+            Self::Scheduled { chosen, .. } => {
                 let mine = chosen.filter(|choice| choice.thread == me);
-                mine.map_or(0, |choice| choice.way + u8::from(ready.sure == 0))
+                mine.map_or(0, |choice| choice.outcome + u8::from(ready.guaranteed == 0))
             }
-            Self::Given { answers, asked, count, woken } => {
-                let spurious = op.kind.wakes_spuriously() && ready.chance > 0;
+            Self::Scripted { answers, asked, count, woken } => {
+                let spurious = op.kind.wakes_spuriously() && ready.optional > 0;
                 let again = spurious && woken.contains(&me);
                 if again {
                     // A waiter that wakes in vain asks again, for ever.
                     *unexplored = Some("a second spurious wake-up of one thread".to_owned());
                 }
-                let open = ways - u8::from(again);
+                let open = outcomes - u8::from(again);
                 if open == 1 {
                     return 0;
                 }
@@ -82,7 +82,7 @@ impl Chooser {
                 let most = asked.entry(question).or_default();
                 *most = open.max(*most);
                 let answer = answers.get(&question).copied().unwrap_or(0).min(open - 1);
-                if spurious && answer == ways - 1 {
+                if spurious && answer == outcomes - 1 {
                     woken.insert(me);
                 }
                 answer
@@ -91,7 +91,7 @@ impl Chooser {
     }
 
     pub(super) fn see(&mut self, object: ObjectId, machine: &(dyn Machine + 'static)) {
-        if let Self::Turns { machines, .. } = self {
+        if let Self::Scheduled { machines, .. } = self {
             machines[object.index()] = dyn_clone::clone_box(machine);
         }
     }

@@ -13,7 +13,7 @@ use crate::program::{Body, Instance};
 use crate::schedule::Choice;
 use crate::violation::Violation;
 
-use crate::runtime::choices::{Chooser, Question};
+use crate::runtime::choices::{ChoicePoint, ChoiceSource};
 
 /// An execution on hosted threads, as its engine and its objects see it.
 pub(crate) struct Host {
@@ -22,7 +22,7 @@ pub(crate) struct Host {
 
 struct Inner {
     observers: Observers,
-    chooser: Chooser,
+    choice_source: ChoiceSource,
     violation: Option<Violation>,
     /// Threads that were started while the world is made; they come after the scenario's own.
     deferred: Option<Vec<(Arc<str>, Body)>>,
@@ -44,7 +44,7 @@ struct Inner {
 
 /// An operation that a thread has announced, and how it could happen now.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wish {
+pub(crate) struct PendingOp {
     pub(crate) thread: ThreadId,
     pub(crate) object: ObjectId,
     pub(crate) op: Op,
@@ -52,10 +52,10 @@ pub(crate) struct Wish {
 }
 
 impl Host {
-    pub(crate) fn new(chooser: Chooser, halt: fn(&str) -> !) -> Arc<Self> {
+    pub(crate) fn new(choice_source: ChoiceSource, halt: fn(&str) -> !) -> Arc<Self> {
         let inner = Inner {
             observers: Observers::default(),
-            chooser,
+            choice_source,
             violation: None,
             deferred: None,
             running: 0,
@@ -85,19 +85,19 @@ impl Host {
         inner.wake_judge = None;
         inner.started = false;
         inner.doubt = None;
-        match &mut inner.chooser {
-            Chooser::Given { count, woken, .. } => {
+        match &mut inner.choice_source {
+            ChoiceSource::Scripted { count, woken, .. } => {
                 count.clear();
                 woken.clear();
             }
-            Chooser::Random(_) => {}
-            turns @ Chooser::Turns { .. } => *turns = Chooser::turns(),
+            ChoiceSource::Random(_) => {}
+            turns @ ChoiceSource::Scheduled { .. } => *turns = ChoiceSource::turns(),
         }
     }
 
     /// Who answers from here on.
-    pub(crate) fn set_chooser(&self, chooser: Chooser) {
-        self.inner().chooser = chooser;
+    pub(crate) fn set_chooser(&self, choice_source: ChoiceSource) {
+        self.inner().choice_source = choice_source;
     }
 
     /// Whoever of the threads ends last runs `finally`: to let the main thread wait for them, as
@@ -191,10 +191,10 @@ impl Host {
         machine: &(dyn Machine + 'static),
     ) -> ObjectId {
         let inner = &mut *self.inner();
-        if let Chooser::Turns { machines, .. } = &mut inner.chooser {
+        if let ChoiceSource::Scheduled { machines, .. } = &mut inner.choice_source {
             machines.push(dyn_clone::clone_box(machine));
         }
-        inner.observers.add_object(class, memory, machine.left_behind())
+        inner.observers.add_object(class, memory, machine.leaked())
     }
 
     pub(crate) fn announce(&self, me: ThreadId, object: ObjectId, op: Op, at: Place) {
@@ -202,27 +202,27 @@ impl Host {
         self.inner().observers.announce(me, object, op, at);
     }
 
-    /// How an operation ends that can end in several ways: see [`Chooser::ask`].
+    /// How an operation ends that can end in several ways: see [`ChoiceSource::ask`].
     pub(crate) fn ask(&self, me: ThreadId, op: Op, ready: Ready) -> u8 {
         let inner = &mut *self.inner();
-        inner.chooser.ask(me, op, ready, &mut inner.unexplored)
+        inner.choice_source.ask(me, op, ready, &mut inner.unexplored)
     }
 
     pub(crate) fn complete(
         &self,
         me: ThreadId,
         object: ObjectId,
-        way: u8,
+        outcome: u8,
         reply: u64,
         machine: &(dyn Machine + 'static),
     ) {
         let inner = &mut *self.inner();
-        inner.chooser.see(object, machine);
-        let left_behind = machine.left_behind();
+        inner.choice_source.see(object, machine);
+        let leaked = machine.leaked();
         if me == ThreadId::SETUP {
-            return inner.observers.set_left_behind(object, left_behind);
+            return inner.observers.set_leaked(object, leaked);
         }
-        inner.observers.complete(me, way, reply, left_behind);
+        inner.observers.complete(me, outcome, reply, leaked);
     }
 
     /// An access asks for less than sequential consistency.
@@ -237,13 +237,13 @@ impl Host {
 
     /// `object` has changed without an operation of its own.
     pub(crate) fn changed(&self, object: ObjectId, machine: &(dyn Machine + 'static)) {
-        self.inner().chooser.see(object, machine);
+        self.inner().choice_source.see(object, machine);
     }
 
     /// The memory that `object` lives in has been released, by the last operation.
     pub(crate) fn freed(&self, object: ObjectId, machine: &(dyn Machine + 'static)) {
         let inner = &mut *self.inner();
-        inner.chooser.see(object, machine);
+        inner.choice_source.see(object, machine);
         inner.observers.freed(object);
     }
 
@@ -256,25 +256,27 @@ impl Host {
     /// The operation that happens next, whose thread the engine lets go on; if it is none, the
     /// threads go on as they can, without luck.
     pub(crate) fn choose(&self, choice: Option<Choice>) {
-        if let Chooser::Turns { chosen, .. } = &mut self.inner().chooser {
+        if let ChoiceSource::Scheduled { chosen, .. } = &mut self.inner().choice_source {
             *chosen = choice;
         }
     }
 
     /// What the threads want to do, in their order, for an engine that schedules operations.
-    pub(crate) fn wishes(&self) -> Vec<Wish> {
+    pub(crate) fn wishes(&self) -> Vec<PendingOp> {
         let inner = self.inner();
-        let Chooser::Turns { machines, .. } = &inner.chooser else { return Vec::new() };
-        let wish = |(thread, object, op): (ThreadId, ObjectId, Op)| {
-            let ready = machines[object.index()].ready(thread, op);
-            Wish { thread, object, op, ready }
+        let ChoiceSource::Scheduled { machines, .. } = &inner.choice_source else {
+            return Vec::new();
         };
-        inner.observers.pending().map(wish).collect()
+        let pending_op = |(thread, object, op): (ThreadId, ObjectId, Op)| {
+            let ready = machines[object.index()].ready(thread, op);
+            PendingOp { thread, object, op, ready }
+        };
+        inner.observers.pending().map(pending_op).collect()
     }
 
     /// Records the violation and ends the execution.
-    pub(crate) fn fault(&self, me: ThreadId, way: u8, fault: Fault) -> ! {
-        let violation = self.inner().observers.fault(me, way, fault);
+    pub(crate) fn fault(&self, me: ThreadId, outcome: u8, fault: Fault) -> ! {
+        let violation = self.inner().observers.fault(me, outcome, fault);
         self.violated(violation)
     }
 
@@ -320,7 +322,7 @@ impl Host {
     /// Nobody can go on.
     pub(crate) fn note_deadlock(&self) {
         let mut inner = self.inner();
-        let deadlock = inner.observers.deadlocks(&inner.observers.stuck()).into_iter().next();
+        let deadlock = inner.observers.deadlocks(&inner.observers.unfinished()).into_iter().next();
         inner.violation = inner.violation.take().or(deadlock);
     }
 
@@ -328,14 +330,14 @@ impl Host {
     #[cfg(feature = "shuttle")]
     pub(crate) fn note_closed(&self) -> bool {
         let mut inner = self.inner();
-        let Chooser::Turns { machines, .. } = &inner.chooser else { return false };
+        let ChoiceSource::Scheduled { machines, .. } = &inner.choice_source else { return false };
         let mut waits = Waits::default();
         inner.observers.ended().for_each(|thread| waits.ended(thread));
         for (thread, object, op) in inner.observers.pending() {
             waits.waits(thread, cycles::blockers(&*machines[object.index()], thread, op));
         }
         let closed = waits.closed();
-        let threads = inner.observers.stuck().into_iter();
+        let threads = inner.observers.unfinished().into_iter();
         let threads: Vec<ThreadId> =
             threads.filter(|thread| closed & cycles::bit(*thread) != 0).collect();
         let deadlock = inner.observers.deadlocks(&threads).into_iter().next();
@@ -384,10 +386,10 @@ impl Host {
     #[cfg(feature = "shuttle")]
     pub(crate) fn note_rounds(&self, polls: cycles::Threads) {
         let mut inner = self.inner();
-        let Chooser::Turns { machines, .. } = &inner.chooser else { return };
+        let ChoiceSource::Scheduled { machines, .. } = &inner.choice_source else { return };
         let waits = |(thread, object, op): &(ThreadId, ObjectId, Op)| {
-            let stuck = machines[object.index()].ready(*thread, *op).sure == 0;
-            stuck || polls & cycles::bit(*thread) != 0
+            let unfinished = machines[object.index()].ready(*thread, *op).guaranteed == 0;
+            unfinished || polls & cycles::bit(*thread) != 0
         };
         let waiting: Vec<ThreadId> =
             inner.observers.pending().filter(waits).map(|(thread, ..)| thread).collect();
@@ -436,16 +438,16 @@ impl Host {
     }
 
     /// The questions asked so far, with the number of possible answers.
-    pub(crate) fn asked(&self) -> BTreeMap<Question, u8> {
-        match &self.inner().chooser {
-            Chooser::Given { asked, .. } => asked.clone(),
-            Chooser::Random(_) | Chooser::Turns { .. } => BTreeMap::new(),
+    pub(crate) fn asked(&self) -> BTreeMap<ChoicePoint, u8> {
+        match &self.inner().choice_source {
+            ChoiceSource::Scripted { asked, .. } => asked.clone(),
+            ChoiceSource::Random(_) | ChoiceSource::Scheduled { .. } => BTreeMap::new(),
         }
     }
 
     /// From here on, questions are answered like this.
-    pub(crate) fn answer(&self, given: BTreeMap<Question, u8>) {
-        if let Chooser::Given { answers, asked, .. } = &mut self.inner().chooser {
+    pub(crate) fn answer(&self, given: BTreeMap<ChoicePoint, u8>) {
+        if let ChoiceSource::Scripted { answers, asked, .. } = &mut self.inner().choice_source {
             *answers = given;
             asked.clear();
         }

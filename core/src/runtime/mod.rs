@@ -19,13 +19,13 @@ mod host;
 mod monitor;
 pub(crate) mod native;
 pub(crate) mod object;
-#[cfg(any(feature = "loom", feature = "shuttle"))]
-pub(crate) use choices::Chooser;
 #[cfg(feature = "loom")]
-pub(crate) use choices::Question;
+pub(crate) use choices::ChoicePoint;
+#[cfg(any(feature = "loom", feature = "shuttle"))]
+pub(crate) use choices::ChoiceSource;
 pub(crate) use host::Host;
 #[cfg(feature = "shuttle")]
-pub(crate) use host::Wish;
+pub(crate) use host::PendingOp;
 
 use std::cell::RefCell;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -143,11 +143,11 @@ pub(crate) fn host() -> Option<Arc<Host>> {
     }
 }
 
-/// One of `ways`, for a thread that no engine decides for. loom wants the same every time, so
+/// One of `outcomes`, for a thread that no engine decides for. loom wants the same every time, so
 /// inside of anybody's own `loom::model(..)` it is the first.
-pub(crate) fn draw(ways: u8) -> u8 {
+pub(crate) fn draw(outcomes: u8) -> u8 {
     match current() {
-        Runtime::Std => (RandomState::new().hash_one(()) % u64::from(ways)) as u8,
+        Runtime::Std => (RandomState::new().hash_one(()) % u64::from(outcomes)) as u8,
         _ => 0,
     }
 }
@@ -184,9 +184,9 @@ fn history() -> History {
 }
 
 /// Declares that the running thread has learnt something by its last operation, beside the reply.
-pub(crate) fn learnt(value: u64) {
+pub(crate) fn observed(value: u64) {
     if let Runtime::Native(execution) = current() {
-        execution.learnt(value);
+        execution.observed(value);
     }
 }
 

@@ -130,22 +130,22 @@ macro_rules! monitor {
                     // nothing that one which comes at once does not: the wait changes nothing.
                     let mut ready = state.machine.ready(me, op);
                     let mut answer = self.answer(me, op, ready);
-                    let lucky = answer >= ready.sure.max(1);
+                    let lucky = answer >= ready.guaranteed.max(1);
                     let alone = self.host.is_some() && me == ThreadId::SETUP;
-                    assert!(!alone || ready.sure > 0, "{} {}", op.kind, super::ALONE);
-                    if ready.sure == 0 && !lucky {
-                        while ready.sure == 0 {
+                    assert!(!alone || ready.guaranteed > 0, "{} {}", op.kind, super::ALONE);
+                    if ready.guaranteed == 0 && !lucky {
+                        while ready.guaranteed == 0 {
                             state.waiting += 1;
                             state = self.changed.wait(state).unwrap();
                             state.waiting -= 1;
                             ready = state.machine.ready(me, op);
                         }
-                        answer = self.answer(me, op, Ready { chance: 0, ..ready });
+                        answer = self.answer(me, op, Ready { optional: 0, ..ready });
                     }
-                    let way = if lucky && ready.sure == 0 { answer - 1 } else { answer };
-                    let result = state.machine.apply(me, op, way);
+                    let outcome = if lucky && ready.guaranteed == 0 { answer - 1 } else { answer };
+                    let result = state.machine.apply(me, op, outcome);
                     if let (Some(host), Ok(reply)) = (&self.host, result) {
-                        host.complete(me, self.id, way, reply, &*state.machine);
+                        host.complete(me, self.id, outcome, reply, &*state.machine);
                     }
                     let then = result.is_ok().then(then);
                     if state.waiting > 0 {
@@ -154,18 +154,18 @@ macro_rules! monitor {
                     drop(state);
                     match (result, &self.host) {
                         (Ok(reply), _) => (reply, then.expect("done after every reply")),
-                        (Err(fault), Some(host)) => host.fault(me, way, fault),
+                        (Err(fault), Some(host)) => host.fault(me, outcome, fault),
                         (Err(fault), None) => panic!("{}: {fault:?}", op.kind),
                     }
                 }
 
                 /// How `op` is to end, where it can end in several ways.
                 fn answer(&self, me: ThreadId, op: Op, ready: Ready) -> u8 {
-                    let several = ready.sure.max(1) + ready.chance > 1;
+                    let several = ready.guaranteed.max(1) + ready.optional > 1;
                     match &self.host {
                         _ if !several || me == ThreadId::SETUP => 0,
                         Some(host) => host.ask(me, op, ready),
-                        None if ready.sure > 1 => super::draw(ready.sure),
+                        None if ready.guaranteed > 1 => super::draw(ready.guaranteed),
                         None => 0,
                     }
                 }

@@ -25,7 +25,7 @@ pub(super) fn spawn_again(
         // Each time starts from nothing, since the function is one of the world alone. But the
         // thread knows whose function it is: in another ordering its number may be another's.
         declare::begin_anew();
-        runtime::learnt(number);
+        runtime::observed(number);
         let start = runtime::round();
         while turn(Turn::Begins) != REFUSED {
             function();

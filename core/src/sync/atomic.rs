@@ -84,7 +84,7 @@ impl Machine for State {
         Ready::YES
     }
 
-    fn apply(&mut self, _me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
+    fn apply(&mut self, _me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
         let before = self.value;
         match op.kind {
             OpKind::Load => {}

@@ -162,13 +162,13 @@ impl Machine for State {
     fn ready(&self, _me: ThreadId, op: Op) -> Ready {
         match op.kind {
             OpKind::WaitForCompletion => Ready::when(self.done > 0),
-            OpKind::WaitForCompletionInterruptible if self.done == 0 => Ready::NO.or_chance(),
+            OpKind::WaitForCompletionInterruptible if self.done == 0 => Ready::NO.or_optional(),
             // Time passes, whatever else happens.
             _ => Ready::YES,
         }
     }
 
-    fn apply(&mut self, _me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
+    fn apply(&mut self, _me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
         let first = u64::from(self.done == 0);
         match op.kind {
             // Whether it lets somebody go on who could not; who looks for dependences wants to know.

@@ -84,7 +84,7 @@ impl Condvar {
             let mutex = guard.mutex();
             self.sleep(guard, OpKind::CondvarSleep);
             runtime::come_round(start);
-            runtime::learnt(SLEPT);
+            runtime::observed(SLEPT);
             guard = mutex.lock();
         }
         guard
@@ -149,16 +149,16 @@ impl Machine for State {
         match op.kind {
             OpKind::NotifyOne => {
                 let waiters = u8::try_from(self.waiting.len()).expect("a letter for each waiter");
-                Ready { sure: waiters.max(1), chance: 0 }
+                Ready { guaranteed: waiters.max(1), optional: 0 }
             }
-            OpKind::CondvarSleep if self.waits(me) => Ready::NO.or_chance(),
+            OpKind::CondvarSleep if self.waits(me) => Ready::NO.or_optional(),
             // Time passes, whatever else happens.
-            OpKind::CondvarSleepTimeout if self.waits(me) => Ready::YES.or_chance(),
+            OpKind::CondvarSleepTimeout if self.waits(me) => Ready::YES.or_optional(),
             _ => Ready::YES,
         }
     }
 
-    fn apply(&mut self, me: ThreadId, op: Op, way: u8) -> Result<u64, Fault> {
+    fn apply(&mut self, me: ThreadId, op: Op, outcome: u8) -> Result<u64, Fault> {
         match op.kind {
             OpKind::CondvarWait => {
                 self.waiting.push(me);
@@ -166,13 +166,13 @@ impl Machine for State {
             }
             // Only who looks for dependences wants to know whom.
             OpKind::NotifyOne if !self.waiting.is_empty() => {
-                return Ok(self.waiting.remove(usize::from(way)).index() as u64 + 1);
+                return Ok(self.waiting.remove(usize::from(outcome)).index() as u64 + 1);
             }
             OpKind::NotifyOne => {}
             OpKind::NotifyAll => self.waiting.clear(),
             OpKind::CondvarSleep => self.waiting.retain(|t| *t != me),
             OpKind::CondvarSleepTimeout => {
-                let timed_out = self.waits(me) && way == 0;
+                let timed_out = self.waits(me) && outcome == 0;
                 self.waiting.retain(|t| *t != me);
                 return Ok(if timed_out { TIMED_OUT } else { 0 });
             }

@@ -37,7 +37,7 @@ impl<T: Hash + Send + Sync + 'static> Value for T {}
 /// let scenario = Scenario::builder("example/opaque", || Mutex::new("hook", Opaque(None::<f64>)))
 ///     .thread("T1", |hook| hook.lock().0 = Some(0.5))
 ///     .thread("T2", |hook| hook.lock().0 = None)
-///     .proved();
+///     .expect_proof();
 /// let report = scenario.verify(Engine::Native);
 /// assert!(report.as_expected(), "{report}");
 /// assert_eq!(report.search, Some(Search::Dpor));

@@ -61,7 +61,7 @@ impl<T: Value> Hardware<T> {
                 (runtime::value_id(&*state), result)
             });
         self.object.set_value_id(id);
-        runtime::learnt(runtime::value_id(&result));
+        runtime::observed(runtime::value_id(&result));
         result
     }
 

@@ -72,7 +72,7 @@ impl Machine for State {
         Ready::YES
     }
 
-    fn apply(&mut self, _me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
+    fn apply(&mut self, _me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
         match op.kind {
             OpKind::KrefGetUnlessZero if self.count == 0 => Ok(0),
             _ if self.count == 0 => Err(Fault::UseAfterRelease),
@@ -92,7 +92,7 @@ impl Machine for State {
         key.push(self.count);
     }
 
-    fn left_behind(&self) -> bool {
+    fn leaked(&self) -> bool {
         self.count > 0
     }
 }

@@ -101,7 +101,7 @@ impl Machine for State {
         Ready::YES
     }
 
-    fn apply(&mut self, _me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
+    fn apply(&mut self, _me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
         match (op.kind, self.phase) {
             // The reference lives in `struct module`, which is freed with the text.
             (OpKind::TryModuleGet | OpKind::ModulePut | OpKind::CallModule, Phase::Freed) => {
@@ -136,7 +136,7 @@ impl Machine for State {
         key.extend([self.phase as u64, self.count]);
     }
 
-    fn left_behind(&self) -> bool {
+    fn leaked(&self) -> bool {
         self.count > 0
     }
 }

@@ -15,8 +15,8 @@ impl Machine for Outside {
     }
 
     /// Replies with what the outcome depends on. The thread itself does not learn it: see
-    /// [`OpKind::told`](crate::op::OpKind::told).
-    fn apply(&mut self, _me: ThreadId, _op: Op, _way: u8) -> Result<u64, Fault> {
+    /// [`OpKind::observed`](crate::op::OpKind::told).
+    fn apply(&mut self, _me: ThreadId, _op: Op, _outcome: u8) -> Result<u64, Fault> {
         Ok(self.value)
     }
 

@@ -30,12 +30,12 @@ impl Machine for Owned {
         match op.kind {
             kind if kind.locks() => Ready::when(self.owner.is_none()),
             // Who finds it free takes it; a signal ends only a wait.
-            OpKind::LockInterruptible if self.owner.is_some() => Ready::NO.or_chance(),
+            OpKind::LockInterruptible if self.owner.is_some() => Ready::NO.or_optional(),
             _ => Ready::YES,
         }
     }
 
-    fn apply(&mut self, me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
+    fn apply(&mut self, me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
         let free = self.owner.is_none();
         match op.kind {
             kind if kind.locks() => Ok(self.take(me)),
@@ -60,7 +60,7 @@ impl Machine for Owned {
         key.extend([self.owner.map_or(0, |owner| owner.index() as u64 + 1), self.value]);
     }
 
-    fn left_behind(&self) -> bool {
+    fn leaked(&self) -> bool {
         self.is_held()
     }
 

@@ -70,11 +70,11 @@ struct State {
 
 impl Machine for State {
     fn ready(&self, _me: ThreadId, _op: Op) -> Ready {
-        Ready { sure: 1, chance: self.cpus - 1 }
+        Ready { guaranteed: 1, optional: self.cpus - 1 }
     }
 
-    fn apply(&mut self, _me: ThreadId, _op: Op, way: u8) -> Result<u64, Fault> {
-        Ok(u64::from(way))
+    fn apply(&mut self, _me: ThreadId, _op: Op, outcome: u8) -> Result<u64, Fault> {
+        Ok(u64::from(outcome))
     }
 
     fn encode(&self, _key: &mut Vec<u64>) {}

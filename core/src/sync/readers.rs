@@ -57,7 +57,7 @@ impl Machine for Readers {
         }
     }
 
-    fn apply(&mut self, me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
+    fn apply(&mut self, me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
         match op.kind {
             OpKind::SrcuReadLock | OpKind::RcuReadLock => {
                 self.readers.push(me);
@@ -91,7 +91,7 @@ impl Machine for Readers {
         self.waiting.iter().for_each(|(_, sections)| list(sections));
     }
 
-    fn left_behind(&self) -> bool {
+    fn leaked(&self) -> bool {
         !self.readers.is_empty()
     }
 }

@@ -332,7 +332,7 @@ impl Machine for State {
         }
     }
 
-    fn apply(&mut self, me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
+    fn apply(&mut self, me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
         match op.kind {
             OpKind::DownRead => Ok(self.down(me, Side::Read)),
             OpKind::DownWrite => Ok(self.down(me, Side::Write)),
@@ -361,7 +361,7 @@ impl Machine for State {
         key.extend(self.queue.iter().map(|(t, s)| thread(*t) * 2 + u64::from(*s == Side::Write)));
     }
 
-    fn left_behind(&self) -> bool {
+    fn leaked(&self) -> bool {
         self.is_held()
     }
 

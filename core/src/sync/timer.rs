@@ -117,7 +117,7 @@ impl Machine for State {
         Ready::when(op.kind != OpKind::DelTimerSync || self.running.is_none())
     }
 
-    fn apply(&mut self, me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
+    fn apply(&mut self, me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
         Ok(match op.kind {
             OpKind::ModTimer => {
                 self.pending = true;

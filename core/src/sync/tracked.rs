@@ -54,7 +54,7 @@ use crate::runtime::object::{self, Object};
 /// Scenario::builder("example/unlock", device)
 ///     .thread("close", put)
 ///     .thread("disconnect", put)
-///     .refuted([ViolationKind::use_after_release("device")])
+///     .expect_violations([ViolationKind::use_after_release("device")])
 ///     .assert_as_expected(Engine::Native);
 /// ```
 pub struct Tracked<T = ()> {
@@ -119,7 +119,7 @@ impl Machine for State {
         Ready::YES
     }
 
-    fn apply(&mut self, _me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
+    fn apply(&mut self, _me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
         match op.kind {
             OpKind::Use | OpKind::FinishUnlock if self.released => Err(Fault::UseAfterRelease),
             OpKind::Use | OpKind::FinishUnlock => Ok(0),
@@ -136,7 +136,7 @@ impl Machine for State {
         key.push(u64::from(self.released));
     }
 
-    fn left_behind(&self) -> bool {
+    fn leaked(&self) -> bool {
         !self.released
     }
 }

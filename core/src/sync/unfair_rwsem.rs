@@ -167,7 +167,7 @@ impl Machine for State {
         })
     }
 
-    fn apply(&mut self, me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
+    fn apply(&mut self, me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
         match op.kind {
             OpKind::TryDownReadUnfair if !self.has_room_for_reader() => Ok(REFUSED),
             OpKind::TryDownWriteUnfair if !self.has_room_for_writer() => Ok(REFUSED),
@@ -190,7 +190,7 @@ impl Machine for State {
         self.holders.encode(key);
     }
 
-    fn left_behind(&self) -> bool {
+    fn leaked(&self) -> bool {
         self.is_held()
     }
 

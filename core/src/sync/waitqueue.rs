@@ -116,7 +116,7 @@ impl WaitQueue {
             return;
         }
         runtime::come_round(before);
-        runtime::learnt(SLEPT);
+        runtime::observed(SLEPT);
         let manner = Manner { prepare: OpKind::PrepareToWaitExclusive, ..Manner::PLAIN };
         self.wait_until(manner, condition, Location::caller());
     }
@@ -208,7 +208,7 @@ impl WaitQueue {
                 self.object.perform(Op { kind: manner.sleep, a: 0, b }, at) == CUT_SHORT;
             runtime::come_round(start);
             if cut_short {
-                runtime::learnt(SLEPT);
+                runtime::observed(SLEPT);
                 return false;
             }
         }
@@ -236,7 +236,7 @@ impl WaitQueue {
             self.object.perform(Op { kind: OpKind::Sleep, a: 0, b: RECHECKS_LOCKED }, at);
             // As in `wait_event`; but whoever has slept goes on with the lock.
             runtime::come_round(start);
-            runtime::learnt(SLEPT);
+            runtime::observed(SLEPT);
             guard = mutex.lock();
         }
         self.object.perform(Op::new(OpKind::FinishWait), at);
@@ -374,14 +374,14 @@ impl Machine for State {
     fn ready(&self, me: ThreadId, op: Op) -> Ready {
         match op.kind {
             kind if !kind.wakes_spuriously() || !self.sleeps(me) => Ready::YES,
-            OpKind::Sleep => Ready::NO.or_chance(),
+            OpKind::Sleep => Ready::NO.or_optional(),
             // Time passes, whatever else happens.
-            OpKind::SleepTimeout => Ready::YES.or_chance(),
-            _ => Ready::NO.or_chance().or_chance(),
+            OpKind::SleepTimeout => Ready::YES.or_optional(),
+            _ => Ready::NO.or_optional().or_optional(),
         }
     }
 
-    fn apply(&mut self, me: ThreadId, op: Op, way: u8) -> Result<u64, Fault> {
+    fn apply(&mut self, me: ThreadId, op: Op, outcome: u8) -> Result<u64, Fault> {
         match op.kind {
             OpKind::PrepareToWait => self.prepare(me, false),
             OpKind::PrepareToWaitExclusive => self.prepare(me, true),
@@ -391,7 +391,7 @@ impl Machine for State {
             OpKind::WakeAll | OpKind::WakeNr => self.wake(u64::MAX),
             OpKind::WaitqueueActive => return Ok(u64::from(!self.waiting.is_empty())),
             kind if kind.wakes_spuriously() => {
-                let cut_short = kind != OpKind::Sleep && self.sleeps(me) && way == 0;
+                let cut_short = kind != OpKind::Sleep && self.sleeps(me) && outcome == 0;
                 self.wake_alone(me);
                 return Ok(if cut_short { CUT_SHORT } else { 0 });
             }

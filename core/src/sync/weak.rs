@@ -44,7 +44,7 @@ use super::atomic;
 ///             assert_eq!(ring.load(Relaxed), 1);
 ///         }
 ///     })
-///     .proved();
+///     .expect_proof();
 /// assert!(scenario.verify(Engine::Loom).as_expected());
 /// assert!(!scenario.verify(Engine::Native).as_expected());
 /// # }

@@ -177,7 +177,7 @@ impl Machine for Works {
         }
     }
 
-    fn apply(&mut self, me: ThreadId, op: Op, _way: u8) -> Result<u64, Fault> {
+    fn apply(&mut self, me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
         let work = op.b;
         match op.kind {
             OpKind::QueueWork => return self.queue(me, work),

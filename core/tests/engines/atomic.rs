@@ -5,12 +5,14 @@ use std::sync::{Arc, Weak};
 use selvedge_core::sync::{
     Atomic, Completion, Mutex, PerCpu, Rcu, RwSem, SpinLock, Srcu, Timer, Tracked, WaitQueue, Work,
 };
-use selvedge_core::{Engine, Scenario, ScenarioBuilder, Settled, ViolationKind, might_sleep};
+use selvedge_core::{
+    Classification, Engine, Scenario, ScenarioBuilder, ViolationKind, might_sleep,
+};
 
 use super::{check, deadlock, same_traces};
 
 /// Proved or refuted on every engine, and source-DPOR finds the traces that sleep sets find.
-fn settled(scenario: &Scenario) {
+fn classification(scenario: &Scenario) {
     check(scenario);
     same_traces(scenario);
 }
@@ -27,9 +29,9 @@ fn a_spinlock_excludes_and_may_be_tried() {
             })
             .finally(move |(lock, busy)| claim(*lock.lock(), busy.load()))
     };
-    settled(&scenario(|sum, busy| assert_eq!(sum + busy, 2)).proved());
+    classification(&scenario(|sum, busy| assert_eq!(sum + busy, 2)).expect_proof());
     let busy = scenario(|sum, _| assert_eq!(sum, 2, "busy"));
-    settled(&busy.refuted([ViolationKind::Panic(
+    classification(&busy.expect_violations([ViolationKind::Panic(
         "assertion `left == right` failed: busy\n  left: 1\n right: 2".into(),
     )]));
 }
@@ -45,10 +47,10 @@ fn spinlocks_deadlock_as_mutexes_do() {
             let _b = b.lock();
             let _a = a.lock();
         })
-        .refuted(deadlock(["A", "B"]));
-    settled(&scenario);
+        .expect_violations(deadlock(["A", "B"]));
+    classification(&scenario);
     let report = scenario.verify(Engine::Native);
-    assert!(matches!(report.predictions[0].settled, Settled::Feasible(_)));
+    assert!(matches!(report.predictions[0].classification, Classification::Feasible(_)));
 }
 
 /// The function of a timer or of work that is a part of `world`.
@@ -124,7 +126,7 @@ fn nobody_sleeps_where_that_is_not_allowed() {
             let world = move || sleepers(sleep);
             let scenario = Scenario::builder(format!("{holds}/{what}"), world)
                 .thread("T", move |w| body(w, sleep))
-                .refuted([ViolationKind::sleep_in_atomic(what, holds)]);
+                .expect_violations([ViolationKind::sleep_in_atomic(what, holds)]);
             check(&scenario);
         }
     }
@@ -141,7 +143,7 @@ fn one_sleeps_where_it_is_allowed() {
                 let _reader = if what == "srcu" { None } else { Some(w.srcu.read_lock()) };
                 sleep(w);
             })
-            .proved();
+            .expect_proof();
         check(&scenario);
     }
     let world = || sleepers(|_| ());
@@ -149,7 +151,7 @@ fn one_sleeps_where_it_is_allowed() {
         w.work.queue_work();
         w.work.flush_work();
     });
-    settled(&in_work.proved());
+    classification(&in_work.expect_proof());
     // The innermost of what forbids it is named, and what has been given back forbids nothing.
     let nested = Scenario::builder("nested", world)
         .thread("T", |w| {
@@ -159,7 +161,7 @@ fn one_sleeps_where_it_is_allowed() {
             might_sleep("vfree");
             spin.unlock();
         })
-        .refuted([ViolationKind::sleep_in_atomic("vfree", "spin")]);
+        .expect_violations([ViolationKind::sleep_in_atomic("vfree", "spin")]);
     check(&nested);
 }
 
@@ -174,7 +176,7 @@ fn a_sleep_is_found_in_the_one_ordering_that_has_it() {
             }
         })
         .thread("second", |(lock, _)| *lock.lock() += 1)
-        .refuted([ViolationKind::sleep_in_atomic("M", "L")]);
+        .expect_violations([ViolationKind::sleep_in_atomic("M", "L")]);
     check(&scenario);
 }
 
@@ -204,19 +206,22 @@ struct Domain {
 
 #[test]
 fn rcu_keeps_what_a_reader_has_found() {
-    settled(
+    classification(
         &freed_by(|w| {
             w.rcu.synchronize();
             w.node.release();
         })
-        .proved(),
+        .expect_proof(),
     );
     let callback = freed_by(|w| {
         let world = Arc::clone(w);
         w.rcu.call(move || world.node.release());
     });
-    settled(&callback.proved());
-    check(&freed_by(|w| w.node.release()).refuted([ViolationKind::use_after_release("node")]));
+    classification(&callback.expect_proof());
+    check(
+        &freed_by(|w| w.node.release())
+            .expect_violations([ViolationKind::use_after_release("node")]),
+    );
     // A grace period that begins before the node is taken off the list is over too early.
     let early = Scenario::builder("early", || (Rcu::new(), Tracked::new("node", ())))
         .thread("R", |(rcu, node)| {
@@ -227,7 +232,7 @@ fn rcu_keeps_what_a_reader_has_found() {
             rcu.synchronize();
             node.release();
         })
-        .refuted([ViolationKind::use_after_release("node")]);
+        .expect_violations([ViolationKind::use_after_release("node")]);
     check(&early);
 }
 
@@ -243,8 +248,8 @@ fn a_section_inside_of_a_section_is_of_the_same_reader() {
             rcu.synchronize();
             go.store(1);
         })
-        .proved();
-    settled(&scenario);
+        .expect_proof();
+    classification(&scenario);
 }
 
 fn armed(body: fn(&Arc<Armed>), function: fn(&Armed)) -> ScenarioBuilder<Arc<Armed>> {
@@ -278,7 +283,7 @@ fn del_timer_sync_waits_for_the_function_and_del_timer_does_not() {
         },
         uses_ring,
     );
-    settled(&sync.proved());
+    classification(&sync.expect_proof());
     let early = armed(
         |w| {
             w.timer.del_timer();
@@ -286,9 +291,9 @@ fn del_timer_sync_waits_for_the_function_and_del_timer_does_not() {
         },
         uses_ring,
     );
-    check(&early.refuted([ViolationKind::use_after_release("ring")]));
+    check(&early.expect_violations([ViolationKind::use_after_release("ring")]));
     let never = armed(|w| w.ring.release(), uses_ring);
-    check(&never.refuted([ViolationKind::use_after_release("ring")]));
+    check(&never.expect_violations([ViolationKind::use_after_release("ring")]));
 }
 
 #[test]
@@ -308,8 +313,8 @@ fn a_timer_expires_once_for_each_time_it_is_armed_or_fewer() {
             })
             .finally(move |w| assert!((1..=most).contains(&w.1.load()), "too often"))
     };
-    settled(&scenario(2).proved());
-    check(&scenario(1).refuted([ViolationKind::Panic("too often".into())]));
+    classification(&scenario(2).expect_proof());
+    check(&scenario(1).expect_violations([ViolationKind::Panic("too often".into())]));
 }
 
 #[test]
@@ -322,10 +327,13 @@ fn del_timer_sync_under_the_lock_of_the_function_deadlocks() {
         |w| drop(w.lock.lock()),
     );
     let scenario = scenario.finally(|w| w.ring.release());
-    let scenario = scenario.refuted(deadlock(["lock", "timer"]));
-    settled(&scenario);
+    let scenario = scenario.expect_violations(deadlock(["lock", "timer"]));
+    classification(&scenario);
     let report = scenario.verify(Engine::Native);
-    assert!(matches!(report.predictions[0].settled, Settled::Feasible(_)), "{report}");
+    assert!(
+        matches!(report.predictions[0].classification, Classification::Feasible(_)),
+        "{report}"
+    );
 }
 
 #[test]
@@ -343,14 +351,14 @@ fn flushed_and_cancelled_work_has_returned() {
             w.1.release();
         })
     };
-    settled(&scenario(Work::flush_work).proved());
-    settled(&scenario(Work::cancel_work_sync).proved());
-    check(&scenario(|_| {}).refuted([ViolationKind::use_after_release("depot")]));
+    classification(&scenario(Work::flush_work).expect_proof());
+    classification(&scenario(Work::cancel_work_sync).expect_proof());
+    check(&scenario(|_| {}).expect_violations([ViolationKind::use_after_release("depot")]));
     // Who queues it again while it is flushed is not waited for.
     let again = scenario(Work::flush_work).thread("again", |w| _ = w.0.queue_work());
     let gone = ViolationKind::use_after_release("depot");
     let nobody = "nobody else queues it";
-    check(&again.refuted([gone, ViolationKind::Panic(nobody.into())]));
+    check(&again.expect_violations([gone, ViolationKind::Panic(nobody.into())]));
 }
 
 /// Work that counts how often it runs.
@@ -371,9 +379,9 @@ fn cancelled_work_may_not_have_run() {
             })
             .finally(|w| assert!(w.1.load() == 1, "never ran"))
     };
-    settled(&scenario(Work::flush_work).proved());
+    classification(&scenario(Work::flush_work).expect_proof());
     let cancelled = scenario(Work::cancel_work_sync);
-    settled(&cancelled.refuted([ViolationKind::Panic("never ran".into())]));
+    classification(&cancelled.expect_violations([ViolationKind::Panic("never ran".into())]));
 }
 
 /// Work that queues itself again is ended by whoever cancels it.
@@ -397,8 +405,10 @@ fn work_that_is_being_cancelled_is_not_queued_again() {
             depot.release();
         })
     };
-    settled(&scenario(Work::cancel_work_sync).proved());
-    check(&scenario(Work::flush_work).refuted([ViolationKind::use_after_release("depot")]));
+    classification(&scenario(Work::cancel_work_sync).expect_proof());
+    check(
+        &scenario(Work::flush_work).expect_violations([ViolationKind::use_after_release("depot")]),
+    );
 }
 
 #[test]
@@ -408,16 +418,16 @@ fn work_is_queued_once_and_not_while_it_is_cancelled() {
         .thread("A", queue)
         .thread("B", queue)
         .finally(|w| assert!((1..=2).contains(&w.1.load())))
-        .proved();
-    settled(&scenario);
+        .expect_proof();
+    classification(&scenario);
     let cancelled = Scenario::builder("cancelled", counted)
         .thread("A", queue)
         .thread("cancel", |w| {
             w.0.cancel_work_sync();
             w.1.load();
         })
-        .proved();
-    settled(&cancelled);
+        .expect_proof();
+    classification(&cancelled);
 }
 
 #[test]
@@ -433,10 +443,13 @@ fn flushing_work_under_its_lock_deadlocks() {
             let _held = w.1.lock();
             w.0.flush_work();
         })
-        .refuted(deadlock(["mdevs_lock", "work"]));
-    settled(&scenario);
+        .expect_violations(deadlock(["mdevs_lock", "work"]));
+    classification(&scenario);
     let report = scenario.verify(Engine::Native);
-    assert!(matches!(report.predictions[0].settled, Settled::Feasible(_)), "{report}");
+    assert!(
+        matches!(report.predictions[0].classification, Classification::Feasible(_)),
+        "{report}"
+    );
 }
 
 #[test]
@@ -453,8 +466,8 @@ fn a_completion_is_waited_for_and_nobody_wakes_too_early() {
             closed.wait_for_completion();
             assert!(count.load() > 0);
         })
-        .proved();
-    settled(&scenario);
+        .expect_proof();
+    classification(&scenario);
     let under_lock = Scenario::builder("completion", world)
         .thread("W", |(closed, _, mutex)| {
             let _held = mutex.lock();
@@ -465,8 +478,8 @@ fn a_completion_is_waited_for_and_nobody_wakes_too_early() {
             complete(w);
         })
         // Nothing says that it is A who completes, so it only waits behind W.
-        .refuted(deadlock(["closed"]));
-    settled(&under_lock);
+        .expect_violations(deadlock(["closed"]));
+    classification(&under_lock);
 }
 
 /// Two that believe to be alone on their CPU, because nobody else is on it when they look.
@@ -482,7 +495,7 @@ fn a_thread_moves_from_cpu_to_cpu() {
         .thread("A", push)
         .thread("B", push)
         .finally(move |fq| assert_eq!(sum(fq), 2, "lost"))
-        .refuted([ViolationKind::Panic(
+        .expect_violations([ViolationKind::Panic(
             "assertion `left == right` failed: lost\n  left: 1\n right: 2".into(),
         )]);
     check(&lost);
@@ -491,11 +504,11 @@ fn a_thread_moves_from_cpu_to_cpu() {
         .thread("A", |fq| *fq.this_cpu().lock() += 1)
         .thread("B", |fq| *fq.this_cpu().lock() += 1)
         .finally(|fq| assert_eq!(fq.iter().map(|ring| *ring.lock()).sum::<u64>(), 2))
-        .proved();
-    settled(&both);
+        .expect_proof();
+    classification(&both);
     let apart = Scenario::builder("apart", world)
         .thread("A", |fq| fq.this_cpu().store(1))
         .finally(|fq| assert!(fq.iter().next().is_some_and(|head| head.load() == 1), "moved"))
-        .refuted([ViolationKind::Panic("moved".into())]);
+        .expect_violations([ViolationKind::Panic("moved".into())]);
     check(&apart);
 }

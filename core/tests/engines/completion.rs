@@ -5,7 +5,7 @@ use selvedge_core::{Engine, Scenario, ScenarioBuilder, Verdict, ViolationKind};
 
 use super::{check, deadlock, same_traces, slow_on_loom};
 
-fn settled(scenario: &Scenario) {
+fn classification(scenario: &Scenario) {
     check(scenario);
     same_traces(scenario);
 }
@@ -27,19 +27,19 @@ fn two_waiters(complete: fn(&Completion)) -> ScenarioBuilder<World> {
 
 #[test]
 fn complete_is_for_one_waiter_and_complete_all_for_everybody() {
-    settled(&two_waiters(Completion::complete).refuted(deadlock(["done"])));
-    settled(&two_waiters(Completion::complete_all).proved());
+    classification(&two_waiters(Completion::complete).expect_violations(deadlock(["done"])));
+    classification(&two_waiters(Completion::complete_all).expect_proof());
     let twice = |done: &Completion| {
         done.complete();
         done.complete();
     };
-    settled(&two_waiters(twice).proved());
+    classification(&two_waiters(twice).expect_proof());
     // For all there is no end of it, also not by one more.
     let all_and_one = |done: &Completion| {
         done.complete_all();
         done.complete();
     };
-    settled(&two_waiters(all_and_one).proved());
+    classification(&two_waiters(all_and_one).expect_proof());
 }
 
 /// Whoever is late may find that it has been made new.
@@ -49,7 +49,7 @@ fn a_completion_that_is_used_again_may_leave_a_waiter_behind() {
         done.complete_all();
         done.reinit_completion();
     };
-    settled(&two_waiters(again).refuted(deadlock(["done"])));
+    classification(&two_waiters(again).expect_violations(deadlock(["done"])));
 }
 
 #[test]
@@ -64,8 +64,10 @@ fn to_try_takes_it_and_to_look_does_not() {
             .thread("B", |(done, _)| done.wait_for_completion())
             .thread("C", |(done, _)| done.complete())
     };
-    settled(&scenario(Completion::completion_done).proved());
-    settled(&scenario(Completion::try_wait_for_completion).refuted(deadlock(["done"])));
+    classification(&scenario(Completion::completion_done).expect_proof());
+    classification(
+        &scenario(Completion::try_wait_for_completion).expect_violations(deadlock(["done"])),
+    );
 }
 
 #[test]
@@ -83,10 +85,10 @@ fn a_wait_with_a_time_or_a_signal_ends_without_it() {
                 }
             })
     };
-    settled(&timed(true).proved());
-    settled(&timed(false).finally(|(_, count)| assert_eq!(count.load(), 1)).proved());
+    classification(&timed(true).expect_proof());
+    classification(&timed(false).finally(|(_, count)| assert_eq!(count.load(), 1)).expect_proof());
     let late = |(_, count): &World| assert!(count.load() == 0, "late");
-    check(&timed(true).finally(late).refuted([ViolationKind::Panic("late".into())]));
+    check(&timed(true).finally(late).expect_violations([ViolationKind::Panic("late".into())]));
     let signal = |complete: bool| {
         let world = || (world(), Ghost::new("interrupted", 0));
         Scenario::builder("signal", world)
@@ -101,13 +103,13 @@ fn a_wait_with_a_time_or_a_signal_ends_without_it() {
                 }
             })
     };
-    settled(&signal(true).proved());
+    classification(&signal(true).expect_proof());
     // Nobody may rely on a signal.
-    check(&signal(false).refuted(deadlock(["done"])));
+    check(&signal(false).expect_violations(deadlock(["done"])));
     let never = signal(true).finally(|(_, interrupted)| {
         interrupted.check("never", |n| if *n == 0 { Ok(()) } else { Err("signal".into()) });
     });
-    check(&never.refuted([ViolationKind::invariant("never")]));
+    check(&never.expect_violations([ViolationKind::invariant("never")]));
 }
 
 /// The initialisation of a module waits for what it has started, which waits for the module to be
@@ -145,7 +147,7 @@ fn a_cycle_over_completions_names_nobody_else() {
         })
         .thread("bystander", |w| drop(w.lock.lock()))
         .thread("idle", |w| w.never.wait_for_completion())
-        .refuted(deadlock(["loaded", "probed"]));
+        .expect_violations(deadlock(["loaded", "probed"]));
     let scenario = slow_on_loom(scenario);
     check(&scenario);
     let Verdict::Refuted(found) = scenario.verify(Engine::Native).verdict else { panic!() };

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use selvedge_core::sync::{Atomic, Condvar, Ghost, Mutex};
 use selvedge_core::thread::spawn;
-use selvedge_core::{Engine, Expected, Scenario, ScenarioBuilder, ViolationKind};
+use selvedge_core::{Engine, Expectation, Scenario, ScenarioBuilder, ViolationKind};
 
 use super::{check, deadlock, same_traces, slow_on_loom};
 
 /// On loom and on shuttle each thread wakes spuriously at most once, so they prove nothing.
 fn proved(scenario: ScenarioBuilder<impl Send + Sync + 'static>) {
-    let scenario = scenario.proved().on(Engine::Loom, Expected::Inconclusive);
+    let scenario = scenario.expect_proof().on(Engine::Loom, Expectation::Inconclusive);
     let scenario = scenario.loom_executions_max(2_000);
-    check(&scenario.on(Engine::Shuttle, Expected::Inconclusive));
+    check(&scenario.on(Engine::Shuttle, Expectation::Inconclusive));
 }
 
 /// T3 may wake T2, which waits for something else, and then nobody wakes T1. That takes the wrong
@@ -50,7 +50,7 @@ fn the_wrong_waiter_is_notified() {
                 }
             })
     };
-    let one = scenario(Condvar::notify_one).refuted(deadlock(["C"]));
+    let one = scenario(Condvar::notify_one).expect_violations(deadlock(["C"]));
     check(&slow_on_loom(one));
     proved(scenario(Condvar::notify_all));
 }
@@ -75,7 +75,7 @@ fn every_engine_tries_every_waiter() {
             drop(world.1.wait(held));
         })
     };
-    let one = scenario(Condvar::notify_one).refuted(deadlock(["C"]));
+    let one = scenario(Condvar::notify_one).expect_violations(deadlock(["C"]));
     check(&one);
     same_traces(&one);
     proved(scenario(Condvar::notify_all));
@@ -100,7 +100,7 @@ fn a_notification_without_the_lock_is_lost() {
                 c.notify_one();
             })
     };
-    let lost = park(false).refuted(deadlock(["C"]));
+    let lost = park(false).expect_violations(deadlock(["C"]));
     check(&lost);
     same_traces(&lost);
     proved(park(true));
@@ -131,7 +131,7 @@ fn a_bounded_buffer_needs_two_condition_variables() {
             },
         )
     };
-    check(&slow_on_loom(scenario(|w| &w.1).refuted(deadlock(["C"]))));
+    check(&slow_on_loom(scenario(|w| &w.1).expect_violations(deadlock(["C"]))));
     proved(scenario(|w| &w.2));
 }
 
@@ -155,11 +155,11 @@ fn a_wait_with_a_time_says_whether_it_is_up() {
                 c.notify_one();
             })
     };
-    check(&scenario().proved());
+    check(&scenario().expect_proof());
     let never = |(_, _, times): &(Mutex<bool>, Condvar, Ghost<i32>)| {
         times.check("never", |n| if *n == 0 { Ok(()) } else { Err("in vain".into()) });
     };
-    check(&scenario().finally(never).refuted([ViolationKind::invariant("never")]));
+    check(&scenario().finally(never).expect_violations([ViolationKind::invariant("never")]));
 }
 
 /// Both waiters are notified; a third notification finds nobody.
@@ -180,7 +180,7 @@ fn every_notification_is_for_another_waiter() {
             },
         )
     };
-    let one = scenario(1).refuted(deadlock(["C"]));
+    let one = scenario(1).expect_violations(deadlock(["C"]));
     check(&one);
     same_traces(&one);
     proved(scenario(2));

@@ -15,7 +15,7 @@ use selvedge_core::sync::{
     Atomic, Ghost, Kref, ModuleRef, Mutex, RwSem, Srcu, Tracked, UnfairRwSem, WaitQueue,
 };
 use selvedge_core::{
-    Certificate, Engine, Expected, Limits, Progress, Scenario, Search, Settled, Verdict,
+    Classification, Engine, Expectation, Fingerprint, Limits, Progress, Scenario, Search, Verdict,
     ViolationKind,
 };
 
@@ -26,8 +26,8 @@ fn check(scenario: &Scenario) {
         assert!(report.as_expected(), "{engine}: {:#?}", report.verdict);
         let found = match report.verdict {
             Verdict::Refuted(found) => found,
-            Verdict::Proved(certificate) if *engine == Engine::Shuttle => {
-                assert_eq!(certificate, traces(scenario), "{engine}");
+            Verdict::Proved(fingerprint) if *engine == Engine::Shuttle => {
+                assert_eq!(fingerprint, traces(scenario), "{engine}");
                 continue;
             }
             _ => continue,
@@ -42,16 +42,16 @@ fn check(scenario: &Scenario) {
 }
 
 /// How many traces the native engine finds, and their digest.
-fn traces(scenario: &Scenario) -> Certificate {
+fn traces(scenario: &Scenario) -> Fingerprint {
     let mut limits = Limits::default();
     limits.search = Search::Dpor;
     let go_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
-    scenario.verify_with(Engine::Native, &limits, go_on).certificate
+    scenario.verify_with(Engine::Native, &limits, go_on).fingerprint
 }
 
 /// loom would need more than its executions.
 fn slow_on_loom(scenario: Scenario) -> Scenario {
-    scenario.on(Engine::Loom, Expected::Inconclusive).loom_executions_max(2_000)
+    scenario.on(Engine::Loom, Expectation::Inconclusive).loom_executions_max(2_000)
 }
 
 fn deadlock<const N: usize>(classes: [&str; N]) -> [ViolationKind; 1] {
@@ -69,10 +69,10 @@ fn abba() {
             let _b = b.lock();
             let _a = a.lock();
         })
-        .refuted(deadlock(["A", "B"]));
+        .expect_violations(deadlock(["A", "B"]));
     check(&scenario);
     let report = scenario.verify(Engine::Native);
-    assert!(matches!(report.predictions[0].settled, Settled::Feasible(_)));
+    assert!(matches!(report.predictions[0].classification, Classification::Feasible(_)));
     let Verdict::Refuted(found) = report.verdict else { unreachable!() };
     assert_eq!(found[0].schedule.len(), 2);
     assert_eq!(found[0].violation.waits.len(), 2);
@@ -92,11 +92,11 @@ fn abba_under_a_gate_is_predicted_and_infeasible() {
             let _b = b.lock();
             let _a = a.lock();
         })
-        .proved()
-        .predicting(["A", "B"]);
+        .expect_proof()
+        .expect_inversion(["A", "B"]);
     check(&scenario);
     let report = scenario.verify(Engine::Native);
-    assert_eq!(report.predictions[0].settled, Settled::Infeasible);
+    assert_eq!(report.predictions[0].classification, Classification::Infeasible);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_trylock_that_fails_is_explored() {
         .finally(|(_, failed)| {
             failed.check("never-busy", |n| if *n == 0 { Ok(()) } else { Err("busy".into()) });
         })
-        .refuted([ViolationKind::invariant("never-busy")]);
+        .expect_violations([ViolationKind::invariant("never-busy")]);
     check(&scenario);
 }
 
@@ -127,7 +127,7 @@ fn a_trylock_back_off_does_not_deadlock() {
             let _b = b.lock();
             let _a = a.lock();
         })
-        .proved();
+        .expect_proof();
     check(&scenario);
 }
 
@@ -147,7 +147,7 @@ fn a_signal_ends_the_wait() {
                 });
                 interrupted.check("never", |n| if *n == 0 { Ok(()) } else { Err("signal".into()) });
             })
-            .refuted([ViolationKind::invariant("never")]);
+            .expect_violations([ViolationKind::invariant("never")]);
     check(&scenario);
 }
 
@@ -162,7 +162,7 @@ fn a_deadlock_that_only_a_signal_could_end_is_one() {
             let _b = b.lock();
             let _a = a.lock();
         })
-        .refuted(deadlock(["A", "B"]));
+        .expect_violations(deadlock(["A", "B"]));
     check(&scenario);
 }
 
@@ -173,7 +173,7 @@ fn recursion_deadlocks_with_itself() {
             let _first = a.lock();
             let _second = a.lock();
         })
-        .refuted(deadlock(["A"]));
+        .expect_violations(deadlock(["A"]));
     check(&scenario);
 }
 
@@ -186,7 +186,7 @@ fn a_reader_behind_a_waiting_writer_deadlocks() {
             let _inner = s.down_read();
         })
         .thread("writer", |s| drop(s.down_write()))
-        .refuted(deadlock(["S"]));
+        .expect_violations(deadlock(["S"]));
     check(&scenario);
 }
 
@@ -195,7 +195,7 @@ fn readers_alone_do_not_wait() {
     let scenario = Scenario::builder("readers", || RwSem::new("S", 7))
         .thread("T1", |s| assert_eq!(*s.down_read(), 7))
         .thread("T2", |s| assert_eq!(*s.down_read(), 7))
-        .proved();
+        .expect_proof();
     check(&scenario);
 }
 
@@ -210,10 +210,10 @@ fn a_waiter_that_checks_again_is_woken() {
             *m.lock() = false;
             busy.wake_up_all();
         })
-        .proved();
+        .expect_proof();
     // On loom and on shuttle each thread wakes spuriously at most once, so they prove nothing.
-    let scenario = scenario.on(Engine::Loom, Expected::Inconclusive);
-    check(&scenario.on(Engine::Shuttle, Expected::Inconclusive));
+    let scenario = scenario.on(Engine::Loom, Expectation::Inconclusive);
+    check(&scenario.on(Engine::Shuttle, Expectation::Inconclusive));
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn a_waiter_that_does_not_check_again_falls_for_a_spurious_wake_up() {
                 done.store(1);
                 wait.wake_up();
             })
-            .refuted([ViolationKind::Panic(
+            .expect_violations([ViolationKind::Panic(
                 "assertion `left == right` failed: woken too early\n  left: 0\n right: 1".into(),
             )]);
     check(&scenario);
@@ -252,7 +252,7 @@ fn a_wake_up_before_the_sleep_is_lost() {
             done.store(1);
             wait.wake_up();
         })
-        .refuted(deadlock(["wait"]));
+        .expect_violations(deadlock(["wait"]));
     check(&scenario);
 }
 
@@ -272,12 +272,12 @@ fn a_cycle_over_a_flag_names_the_flag() {
             let _k = k.lock();
             busy.wait_event(|| !*m.lock());
         })
-        .refuted(deadlock(["K", "busy"]))
-        .predicting(["K", "M", "busy"]);
+        .expect_violations(deadlock(["K", "busy"]))
+        .expect_inversion(["K", "M", "busy"]);
     let report = scenario.verify(Engine::Native);
     let Verdict::Refuted(found) = &report.verdict else { panic!("{:#?}", report.verdict) };
     assert_eq!(found[0].violation.kind, ViolationKind::deadlock(["K", "busy"]));
-    assert!(matches!(report.predictions[0].settled, Settled::Feasible(_)));
+    assert!(matches!(report.predictions[0].classification, Classification::Feasible(_)));
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn a_raw_unlock_by_another_thread_is_named() {
     let scenario = Scenario::builder("owner", || Mutex::new("M", ()))
         .thread("T1", |m| m.raw_lock())
         .thread("T2", |m| m.raw_unlock())
-        .refuted([ViolationKind::NotOwner("M".into())]);
+        .expect_violations([ViolationKind::NotOwner("M".into())]);
     check(&scenario);
 }
 
@@ -293,7 +293,7 @@ fn a_raw_unlock_by_another_thread_is_named() {
 fn a_lock_that_is_kept_is_left_behind() {
     let scenario = Scenario::builder("kept", || Mutex::new("M", ()))
         .thread("T", |m| m.raw_lock())
-        .refuted([ViolationKind::Leak("M".into())]);
+        .expect_violations([ViolationKind::Leak("M".into())]);
     check(&scenario);
 }
 
@@ -304,7 +304,7 @@ fn a_touch_after_the_release_is_named() {
             mdev.get();
         })
         .thread("remover", |mdev| mdev.release())
-        .refuted([ViolationKind::use_after_release("mdev")]);
+        .expect_violations([ViolationKind::use_after_release("mdev")]);
     check(&scenario);
 }
 
@@ -313,7 +313,7 @@ fn two_releases_are_one_too_many() {
     let scenario = Scenario::builder("double", || Tracked::new("mdev", ()))
         .thread("T1", |mdev| mdev.release())
         .thread("T2", |mdev| mdev.release())
-        .refuted([ViolationKind::DoubleRelease("mdev".into())]);
+        .expect_violations([ViolationKind::DoubleRelease("mdev".into())]);
     check(&scenario);
 }
 
@@ -331,7 +331,7 @@ fn threads_make_objects_of_their_own() {
         .thread("T1", own)
         .thread("T2", own)
         .thread("T3", own)
-        .proved();
+        .expect_proof();
     for search in Search::ALL {
         let mut limits = Limits::default();
         limits.search = *search;
@@ -347,7 +347,7 @@ fn what_is_never_released_is_left_behind() {
         .thread("T", |mdev| {
             mdev.get();
         })
-        .refuted([ViolationKind::Leak("mdev".into())]);
+        .expect_violations([ViolationKind::Leak("mdev".into())]);
     check(&scenario);
 }
 
@@ -368,7 +368,7 @@ fn the_last_put_releases_once() {
                 kvm.release();
             }
         })
-        .proved();
+        .expect_proof();
     check(&scenario);
 }
 
@@ -382,7 +382,7 @@ fn a_get_without_a_reference_may_come_too_late() {
         .thread("T2", |count| {
             let _ = count.put();
         })
-        .refuted([ViolationKind::use_after_release("count")]);
+        .expect_violations([ViolationKind::use_after_release("count")]);
     check(&scenario);
 }
 
@@ -397,7 +397,7 @@ fn a_module_reference_keeps_the_text() {
                 module.free();
             }
         })
-        .refuted([ViolationKind::use_after_release("vfio_ap")]);
+        .expect_violations([ViolationKind::use_after_release("vfio_ap")]);
     check(&scenario);
 }
 
@@ -409,7 +409,7 @@ fn atomics_lose_updates_that_are_not_atomic() {
             x.fetch_add(1);
         })
         .finally(|x| assert_eq!(x.load(), 2, "lost"))
-        .refuted([ViolationKind::Panic(
+        .expect_violations([ViolationKind::Panic(
             "assertion `left == right` failed: lost\n  left: 1\n right: 2".into(),
         )]);
     check(&scenario);
@@ -424,7 +424,7 @@ fn a_joined_thread_has_ended() {
             assert_eq!(child.join(), 0);
             assert_eq!(x.load(), 1);
         })
-        .proved();
+        .expect_proof();
     check(&scenario);
 }
 
@@ -437,7 +437,7 @@ fn a_thread_that_joins_its_lock_waits_for_ever() {
             let shared = std::sync::Arc::clone(m);
             selvedge_core::thread::spawn("child", move || drop(shared.lock())).join();
         })
-        .refuted(deadlock(["M", "child"]));
+        .expect_violations(deadlock(["M", "child"]));
     check(&scenario);
 }
 
@@ -451,7 +451,7 @@ fn a_scenario_that_depends_on_the_outside_is_refused() {
             drop(lock.lock());
         })
         .thread("T2", |(a, _)| drop(a.lock()))
-        .proved();
+        .expect_proof();
     for engine in [Engine::Native, Engine::Shuttle] {
         let Verdict::Inconclusive { reason } = scenario.verify(engine).verdict else {
             panic!("accepted");
@@ -468,7 +468,7 @@ fn a_program_that_never_ends_is_inconclusive() {
                 x.fetch_add(1);
             }
         })
-        .proved();
+        .expect_proof();
     let Verdict::Inconclusive { reason } = scenario.verify(Engine::Native).verdict else {
         panic!("it ended");
     };
@@ -487,7 +487,7 @@ fn six_traces() -> Scenario {
         drop(m.lock());
     };
     let scenario = Scenario::builder("six", || Mutex::new("M", ()));
-    scenario.thread("T1", twice).thread("T2", twice).proved()
+    scenario.thread("T1", twice).thread("T2", twice).expect_proof()
 }
 
 #[test]
@@ -497,7 +497,7 @@ fn shuttle_proves_with_as_many_executions_as_it_takes() {
     let go_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
     let report = six_traces().verify_with(Engine::Shuttle, &limits, go_on);
     assert!(report.as_expected() && report.complete, "{report}");
-    assert_eq!((report.executions, report.certificate.traces), (6, Some(6)));
+    assert_eq!((report.executions, report.fingerprint.traces), (6, Some(6)));
 }
 
 #[test]
@@ -508,7 +508,7 @@ fn shuttle_hunts_where_it_cannot_prove() {
     let report = six_traces().verify_with(Engine::Shuttle, &limits, go_on);
     let Verdict::Inconclusive { reason } = &report.verdict else { panic!("{report}") };
     assert_eq!(reason, "not every ordering was seen in 4 executions");
-    assert_eq!((report.executions, report.certificate), (8, Certificate::default()));
+    assert_eq!((report.executions, report.fingerprint), (8, Fingerprint::default()));
 }
 
 #[test]
@@ -521,7 +521,7 @@ fn the_listener_stops_shuttle() {
         heard.push((progress.executions, progress.depth.is_some()));
         ControlFlow::Break("enough".to_owned())
     };
-    let report = scenario.proved().verify_with(Engine::Shuttle, &Limits::default(), stop);
+    let report = scenario.expect_proof().verify_with(Engine::Shuttle, &Limits::default(), stop);
     assert_eq!(report.stopped.as_deref(), Some("enough"));
     assert_eq!(heard, [(256, true)]);
 }
@@ -558,7 +558,7 @@ fn threads_that_make_threads_are_told_apart() {
             }
         })
         // Five threads and main are one too many for loom.
-        .refuted([ViolationKind::invariant("NOT-ONE")]);
+        .expect_violations([ViolationKind::invariant("NOT-ONE")]);
     let mut limits = Limits::default();
     for search in Search::ALL {
         limits.search = *search;
@@ -584,10 +584,10 @@ fn every_cycle_of_a_stuck_state_is_reported() {
             let _d = d.lock();
             let _c = c.lock();
         })
-        .refuted([ViolationKind::deadlock(["A"]), ViolationKind::deadlock(["C", "D"])]);
+        .expect_violations([ViolationKind::deadlock(["A"]), ViolationKind::deadlock(["C", "D"])]);
     check(&scenario);
     for prediction in scenario.verify(Engine::Native).predictions {
-        assert!(matches!(prediction.settled, Settled::Feasible(_)), "{prediction:?}");
+        assert!(matches!(prediction.classification, Classification::Feasible(_)), "{prediction:?}");
     }
 }
 
@@ -607,16 +607,16 @@ fn what_a_violation_may_have_hidden_stays_open() {
             let _d = d.lock();
             let _c = c.lock();
         })
-        .refuted([ViolationKind::Panic("on the way".into())]);
+        .expect_violations([ViolationKind::Panic("on the way".into())]);
     for prediction in scenario.verify(Engine::Native).predictions {
-        assert_ne!(prediction.settled, Settled::Infeasible, "{prediction:?}");
+        assert_ne!(prediction.classification, Classification::Infeasible, "{prediction:?}");
     }
 }
 
 #[test]
 fn a_world_without_threads_is_judged_too() {
     let scenario = Scenario::builder("nobody", || Tracked::new("mdev", ()))
-        .refuted([ViolationKind::Leak("mdev".into())]);
+        .expect_violations([ViolationKind::Leak("mdev".into())]);
     check(&scenario);
 }
 
@@ -624,7 +624,7 @@ fn a_world_without_threads_is_judged_too() {
 fn a_panic_while_the_world_is_made_is_a_violation() {
     let scenario = Scenario::builder("no-world", || panic!("no memory"))
         .thread("T", |(): &()| {})
-        .refuted([ViolationKind::Panic("no memory".into())]);
+        .expect_violations([ViolationKind::Panic("no memory".into())]);
     check(&scenario);
 }
 
@@ -635,7 +635,7 @@ fn what_an_engine_cannot_do_is_no_violation() {
             selvedge_core::thread::spawn("child", || ());
         })
     });
-    let report = scenario.proved().verify(Engine::Loom);
+    let report = scenario.expect_proof().verify(Engine::Loom);
     assert!(matches!(report.verdict, Verdict::Inconclusive { .. }), "{report}");
 }
 
@@ -643,7 +643,7 @@ fn what_an_engine_cannot_do_is_no_violation() {
 fn nobody_is_interrupted_who_need_not_wait() {
     let scenario = Scenario::builder("uncontended", || Mutex::new("M", ()))
         .thread("T", |m| drop(m.lock_interruptible().expect("nobody else is there")))
-        .proved();
+        .expect_proof();
     check(&scenario);
 }
 
@@ -668,7 +668,7 @@ fn a_destructor_with_an_operation_does_not_abort_the_process() {
             let _b = hold(b);
             let _a = hold(a);
         })
-        .refuted(deadlock(["A", "B"]));
+        .expect_violations(deadlock(["A", "B"]));
     check(&scenario);
 }
 
@@ -683,7 +683,7 @@ fn an_object_from_outside_the_world_is_refused() {
             move |()| drop(outside.lock())
         })
         .thread("T2", move |()| drop(outside.lock()))
-        .proved();
+        .expect_proof();
     let Verdict::Refuted(found) = scenario.verify(Engine::Native).verdict else {
         panic!("accepted");
     };
@@ -695,7 +695,7 @@ fn a_limit_makes_a_refutation_incomplete() {
     let scenario = Scenario::builder("limit", || Mutex::new("A", ()))
         .thread("T1", |a| a.raw_lock())
         .thread("T2", |a| drop(a.lock()))
-        .refuted([ViolationKind::Leak("A".into()), ViolationKind::deadlock(["A"])]);
+        .expect_violations([ViolationKind::Leak("A".into()), ViolationKind::deadlock(["A"])]);
     let mut limits = Limits::default();
     limits.native_executions = 1;
     let report = scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()));
@@ -707,7 +707,7 @@ fn same_traces(scenario: &Scenario) {
     let mut limits = Limits::default();
     limits.search = Search::SleepSets;
     let go_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
-    let reference = scenario.verify_with(Engine::Native, &limits, go_on).certificate;
+    let reference = scenario.verify_with(Engine::Native, &limits, go_on).fingerprint;
     assert_eq!(traces(scenario), reference, "{}", scenario.name());
 }
 
@@ -720,7 +720,7 @@ fn reading_twice_deadlocks_unless_readers_are_favoured() {
             let _second = sem.down_read();
         })
         .thread("write", |sem| drop(sem.down_write()))
-        .refuted(deadlock(["sem"]));
+        .expect_violations(deadlock(["sem"]));
     check(&fair);
     let unfair = Scenario::builder("unfair", || UnfairRwSem::new("sem", ()))
         .thread("twice", |sem| {
@@ -728,7 +728,7 @@ fn reading_twice_deadlocks_unless_readers_are_favoured() {
             let _second = sem.down_read();
         })
         .thread("write", |sem| drop(sem.down_write()))
-        .proved();
+        .expect_proof();
     check(&unfair);
     same_traces(&unfair);
 }
@@ -754,14 +754,14 @@ fn an_unfair_rwsem_still_excludes() {
         .thread("W2", write)
         .thread("R", read)
         .finally(|(sem, _)| assert_eq!(*sem.down_read(), 2))
-        .proved();
+        .expect_proof();
     check(&scenario);
     same_traces(&scenario);
     let readers = Scenario::builder("readers", world)
         .thread("R1", read)
         .thread("R2", read)
         .thread("W", write)
-        .proved();
+        .expect_proof();
     check(&readers);
     same_traces(&readers);
 }
@@ -785,10 +785,10 @@ fn an_unfair_rwsem_deadlocks_where_a_writer_holds_it() {
             })
             .thread("W", |(sem, _)| drop(sem.down_write()))
     };
-    let refuted = scenario(true).refuted(deadlock(["A", "sem"]));
+    let refuted = scenario(true).expect_violations(deadlock(["A", "sem"]));
     check(&refuted);
     same_traces(&refuted);
-    let proved = scenario(false).proved();
+    let proved = scenario(false).expect_proof();
     check(&proved);
     same_traces(&proved);
 }
@@ -815,10 +815,10 @@ fn synchronize_srcu_waits_for_who_has_begun_and_for_nobody_else() {
             },
         )
     };
-    let proved = scenario(true).proved();
+    let proved = scenario(true).expect_proof();
     check(&proved);
     same_traces(&proved);
-    let refuted = scenario(false).refuted([ViolationKind::use_after_release("old")]);
+    let refuted = scenario(false).expect_violations([ViolationKind::use_after_release("old")]);
     check(&refuted);
     let two = Scenario::builder("two", world)
         .thread("R", read)
@@ -828,7 +828,7 @@ fn synchronize_srcu_waits_for_who_has_begun_and_for_nobody_else() {
             srcu.synchronize();
             old.release();
         })
-        .proved();
+        .expect_proof();
     check(&two);
     same_traces(&two);
 }
@@ -845,7 +845,7 @@ fn synchronize_srcu_deadlocks_with_a_reader_that_needs_what_it_holds() {
             let _a = a.lock();
             srcu.synchronize();
         })
-        .refuted(deadlock(["A", "srcu"]));
+        .expect_violations(deadlock(["A", "srcu"]));
     check(&scenario);
     same_traces(&scenario);
     // A section inside of a section is of the same reader, and waits for nobody.
@@ -856,7 +856,7 @@ fn synchronize_srcu_deadlocks_with_a_reader_that_needs_what_it_holds() {
             outer.unlock();
         })
         .thread("S", |(srcu, _)| srcu.synchronize())
-        .proved();
+        .expect_proof();
     check(&nested);
     same_traces(&nested);
 }

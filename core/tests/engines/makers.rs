@@ -19,7 +19,7 @@ fn whoever_makes_an_object_first_keeps_it() {
     let scenario = Scenario::builder("objects", || Mutex::new("gate", ()))
         .thread("T1", thread)
         .thread("T2", thread)
-        .proved();
+        .expect_proof();
     check(&scenario);
     same_traces(&scenario);
 }
@@ -37,7 +37,7 @@ fn whoever_spawns_first_joins_its_own_child() {
     let scenario = Scenario::builder("children", world)
         .thread("T1", move |world| thread(world, 0))
         .thread("T2", move |world| thread(world, 1))
-        .proved();
+        .expect_proof();
     check(&scenario);
     same_traces(&scenario);
 }

@@ -5,7 +5,7 @@ use selvedge_core::{Scenario, ViolationKind};
 
 use super::{check, deadlock, same_traces};
 
-fn settled(scenario: &Scenario) {
+fn classification(scenario: &Scenario) {
     check(scenario);
     same_traces(scenario);
 }
@@ -91,7 +91,7 @@ fn is_owned<L: Lock>(way: Way<L>) {
     let by_another = Scenario::builder("another", move || (way.make)("L"))
         .thread("T1", way.lock)
         .thread("T2", way.unlock)
-        .refuted([ViolationKind::NotOwner("L".into())]);
+        .expect_violations([ViolationKind::NotOwner("L".into())]);
     check(&by_another);
     let twice = Scenario::builder("twice", move || (way.make)("L"))
         .thread("T", move |l| {
@@ -99,7 +99,7 @@ fn is_owned<L: Lock>(way: Way<L>) {
             (way.unlock)(l);
             (way.unlock)(l);
         })
-        .refuted([ViolationKind::NotOwner("L".into())]);
+        .expect_violations([ViolationKind::NotOwner("L".into())]);
     check(&twice);
 }
 
@@ -116,11 +116,11 @@ fn only_who_holds_it_gives_it_back() {
 fn is_left_behind<L: Lock>(way: Way<L>) {
     let kept = Scenario::builder("kept", move || (way.make)("L"))
         .thread("T", way.lock)
-        .refuted([ViolationKind::Leak("L".into())]);
+        .expect_violations([ViolationKind::Leak("L".into())]);
     check(&kept);
     let tried = Scenario::builder("tried", move || (way.make)("L"))
         .thread("T", move |l| assert!((way.try_lock)(l)))
-        .refuted([ViolationKind::Leak("L".into())]);
+        .expect_violations([ViolationKind::Leak("L".into())]);
     check(&tried);
 }
 
@@ -144,8 +144,8 @@ fn deadlocks<L: Lock>(way: Way<L>) {
     let scenario = Scenario::builder("abba", move || ["A", "B"].map(way.make))
         .thread("ab", move |[a, b]| both([a, b]))
         .thread("ba", move |[a, b]| both([b, a]))
-        .refuted(deadlock(["A", "B"]));
-    settled(&scenario);
+        .expect_violations(deadlock(["A", "B"]));
+    classification(&scenario);
 }
 
 #[test]
@@ -180,13 +180,13 @@ fn is_tried<L: Lock>(way: Way<L>) {
                 (way.include)(l);
             })
     };
-    settled(&scenario().proved());
+    classification(&scenario().expect_proof());
     for taken in [0, 1] {
         let never = scenario().finally(move |(_, tries, _)| {
             let holds = |tries: &[u32; 2]| if tries[taken] == 0 { Ok(()) } else { Err("".into()) };
             tries.check("never", holds);
         });
-        check(&never.refuted([ViolationKind::invariant("never")]));
+        check(&never.expect_violations([ViolationKind::invariant("never")]));
     }
 }
 
@@ -216,8 +216,8 @@ fn is_tried_anywhere<L: Lock>(way: Way<L>) {
             }
         })
         .thread("looks", |(_, x)| _ = x.load())
-        .proved();
-    settled(&late);
+        .expect_proof();
+    classification(&late);
     let late_lock = Scenario::builder("late lock", world)
         .thread("locks", move |(l, x)| {
             x.store(1);
@@ -234,8 +234,8 @@ fn is_tried_anywhere<L: Lock>(way: Way<L>) {
             (way.lock)(l);
             (way.unlock)(l);
         })
-        .proved();
-    settled(&late_lock);
+        .expect_proof();
+    classification(&late_lock);
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn who_tries_to_read_passes_a_waiting_writer_where_readers_do() {
             s.raw_down_write();
             s.raw_up_write();
         })
-        .refuted([ViolationKind::Panic("refused".into())]);
+        .expect_violations([ViolationKind::Panic("refused".into())]);
     check(&fair);
     let unfair = Scenario::builder("unfair", || UnfairRwSem::new("S", 0_u32))
         .thread("reader", |s| {
@@ -277,8 +277,8 @@ fn who_tries_to_read_passes_a_waiting_writer_where_readers_do() {
                 *held -= 1;
             }
         })
-        .proved();
-    settled(&unfair);
+        .expect_proof();
+    classification(&unfair);
 }
 
 /// Without a guard as with one, interrupts are off.
@@ -295,7 +295,7 @@ fn nobody_sleeps_with_a_spinlock_without_a_guard() {
                 m.lock().unlock();
                 l.raw_unlock();
             })
-            .refuted([ViolationKind::sleep_in_atomic("M", "L")])
+            .expect_violations([ViolationKind::sleep_in_atomic("M", "L")])
     };
     check(&scenario(false));
     check(&scenario(true));

@@ -1,7 +1,7 @@
 //! Whom a wake-up wakes, and what else ends a sleep.
 
 use selvedge_core::sync::{Atomic, Ghost, Mutex, WaitQueue};
-use selvedge_core::{Engine, Expected, Scenario, ScenarioBuilder, ViolationKind};
+use selvedge_core::{Engine, Expectation, Scenario, ScenarioBuilder, ViolationKind};
 
 use super::{check, deadlock, same_traces};
 
@@ -13,9 +13,9 @@ fn world() -> World {
 
 /// On loom and on shuttle each thread wakes spuriously at most once, so they prove nothing.
 fn proved(scenario: ScenarioBuilder<impl Send + Sync + 'static>) {
-    let scenario = scenario.proved().on(Engine::Loom, Expected::Inconclusive);
+    let scenario = scenario.expect_proof().on(Engine::Loom, Expectation::Inconclusive);
     let scenario = scenario.loom_executions_max(2_000);
-    check(&scenario.on(Engine::Shuttle, Expected::Inconclusive));
+    check(&scenario.on(Engine::Shuttle, Expectation::Inconclusive));
 }
 
 /// Two who wait for the flag in this way, and one who sets it and wakes them.
@@ -42,10 +42,10 @@ fn a_wake_up_is_for_everybody_who_does_not_want_to_be_alone() {
 
 #[test]
 fn a_wake_up_is_for_one_who_wants_to_be_alone() {
-    let one = two_waiters(exclusive, WaitQueue::wake_up).refuted(deadlock(["wait"]));
+    let one = two_waiters(exclusive, WaitQueue::wake_up).expect_violations(deadlock(["wait"]));
     check(&one);
     same_traces(&one);
-    check(&two_waiters(exclusive, |wait| wait.wake_up_nr(1)).refuted(deadlock(["wait"])));
+    check(&two_waiters(exclusive, |wait| wait.wake_up_nr(1)).expect_violations(deadlock(["wait"])));
     proved(two_waiters(exclusive, |wait| wait.wake_up_nr(2)));
     proved(two_waiters(exclusive, |wait| wait.wake_up_nr(0)));
     proved(two_waiters(exclusive, WaitQueue::wake_up_all));
@@ -103,8 +103,8 @@ fn never_with_the_mutex(waiters: [fn(&Ordered); 2], woken: fn(&[Atomic; 3]) -> b
             }
             wait.fulfil();
         })
-        .refuted(deadlock(["wait"]))
-        .predicting(["M", "wait"]);
+        .expect_violations(deadlock(["wait"]))
+        .expect_inversion(["M", "wait"]);
     check(&scenario);
 }
 
@@ -198,7 +198,7 @@ fn who_has_not_prepared_does_not_sleep() {
             wait.finish_wait();
             wait.schedule();
         })
-        .proved();
+        .expect_proof();
     check(&scenario);
 }
 
@@ -217,7 +217,7 @@ fn a_look_at_the_queue_saves_a_wake_up() {
         })
     };
     proved(looks(false));
-    let late = looks(true).refuted(deadlock(["wait"]));
+    let late = looks(true).expect_violations(deadlock(["wait"]));
     check(&late);
     same_traces(&late);
 }
@@ -243,7 +243,7 @@ fn a_wait_with_a_time_ends_by_itself() {
         .finally(|(_, wrong)| {
             wrong.check("in-time", |n| if *n == 0 { Ok(()) } else { Err("late".into()) });
         })
-        .refuted([ViolationKind::invariant("in-time")]);
+        .expect_violations([ViolationKind::invariant("in-time")]);
     check(&told);
     // The time is up under a lock that the waker wants: nobody waits for ever.
     let locked = Scenario::builder("locked", || (world(), Mutex::new("M", ())))
@@ -276,9 +276,9 @@ fn ended_by_a_signal(wait: fn(&World) -> bool) {
             flag.store(1);
             wait.wake_up();
         })
-        .refuted([ViolationKind::Panic("interrupted".into())]);
+        .expect_violations([ViolationKind::Panic("interrupted".into())]);
     check(&interrupted);
     // Nobody may rely on a signal.
     let stuck = Scenario::builder("stuck", world).thread("T", move |w| _ = wait(w));
-    check(&stuck.refuted(deadlock(["wait"])));
+    check(&stuck.expect_violations(deadlock(["wait"])));
 }

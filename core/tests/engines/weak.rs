@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 use selvedge_core::sync::{Ghost, Mutex, WeakAtomic, smp_mb};
-use selvedge_core::{Engine, Expected, Scenario, ScenarioBuilder, Verdict, ViolationKind};
+use selvedge_core::{Engine, Expectation, Scenario, ScenarioBuilder, Verdict, ViolationKind};
 
 use super::check;
 
@@ -72,7 +72,7 @@ fn half_a_barrier() -> ScenarioBuilder<Words> {
 
 /// On loom as claimed, and beyond the others, who say so.
 fn only_on_loom(scenario: Scenario) {
-    let open = |scenario: Scenario, engine| scenario.on(engine, Expected::Inconclusive);
+    let open = |scenario: Scenario, engine| scenario.on(engine, Expectation::Inconclusive);
     let scenario = open(open(scenario, Engine::Native), Engine::Shuttle);
     for engine in Engine::ALL {
         let report = scenario.verify(*engine);
@@ -85,22 +85,22 @@ fn only_on_loom(scenario: Scenario) {
 
 #[test]
 fn store_buffering_needs_fences() {
-    only_on_loom(store_buffering(true).proved());
-    only_on_loom(store_buffering(false).refuted([ViolationKind::invariant("SB")]));
+    only_on_loom(store_buffering(true).expect_proof());
+    only_on_loom(store_buffering(false).expect_violations([ViolationKind::invariant("SB")]));
 }
 
 #[test]
 fn a_message_needs_a_release() {
-    only_on_loom(message_passing(true).proved());
-    only_on_loom(message_passing(false).refuted([ViolationKind::invariant("MP")]));
-    only_on_loom(half_a_barrier().refuted([ViolationKind::invariant("MP")]));
+    only_on_loom(message_passing(true).expect_proof());
+    only_on_loom(message_passing(false).expect_violations([ViolationKind::invariant("MP")]));
+    only_on_loom(half_a_barrier().expect_violations([ViolationKind::invariant("MP")]));
 }
 
 #[test]
 fn words_that_ask_for_nothing_less_are_as_any_other() {
     let claim = |scenario: ScenarioBuilder<WeakAtomic>, sum: u64| {
         let scenario = scenario.finally(move |word| assert_eq!(word.load(SeqCst), sum, "sum"));
-        scenario.proved()
+        scenario.expect_proof()
     };
     let add = |word: &WeakAtomic| _ = word.fetch_add(1, SeqCst);
     let scenario = Scenario::builder("add", || WeakAtomic::new("x", 0));
@@ -118,13 +118,13 @@ fn the_final_check_comes_after_every_thread() {
             .thread("T1", move |x| x.store(1, ordering))
             .thread("T2", |_| ())
             .finally(move |x| assert_eq!(x.load(ordering), 1))
-            .proved();
+            .expect_proof();
         let report = scenario.verify(Engine::Loom);
         assert!(report.as_expected(), "{report}");
     }
     let unused = Scenario::builder("no thread", || WeakAtomic::new("x", 1))
         .finally(|x| assert_eq!(x.load(Relaxed), 1))
-        .proved();
+        .expect_proof();
     assert!(unused.verify(Engine::Loom).as_expected());
 }
 
@@ -178,10 +178,10 @@ fn writer_and_reader(fences: bool) -> ScenarioBuilder<Words> {
 
 #[test]
 fn stores_that_are_judged_at_the_end_need_fences() {
-    only_on_loom(two_writers(true).proved());
-    only_on_loom(two_writers(false).refuted([ViolationKind::invariant("2+2W")]));
-    only_on_loom(writer_and_reader(true).proved());
-    only_on_loom(writer_and_reader(false).refuted([ViolationKind::invariant("R")]));
+    only_on_loom(two_writers(true).expect_proof());
+    only_on_loom(two_writers(false).expect_violations([ViolationKind::invariant("2+2W")]));
+    only_on_loom(writer_and_reader(true).expect_proof());
+    only_on_loom(writer_and_reader(false).expect_violations([ViolationKind::invariant("R")]));
 }
 
 /// The judge of weak words, who waits for everybody's end, is nobody who could go on.
@@ -198,7 +198,7 @@ fn a_world_with_words_deadlocks_like_any_other() {
             let _b = b.lock();
             let _a = a.lock();
         })
-        .refuted([ViolationKind::deadlock(["A", "B"])]);
+        .expect_violations([ViolationKind::deadlock(["A", "B"])]);
     check(&scenario);
 }
 
@@ -214,7 +214,7 @@ fn a_word_that_is_made_late_is_judged_too() {
             word.store(1, Relaxed);
         })
         .finally(|(_, word)| assert_eq!(word.get().unwrap().load(Relaxed), 1))
-        .proved();
+        .expect_proof();
     let report = scenario.verify(Engine::Loom);
     assert!(report.as_expected(), "{report}");
 }
@@ -237,7 +237,7 @@ fn what_loom_finds_of_an_exchange_beside_a_store_decides_nothing() {
             })
     };
     // The store comes before the exchange, which has not seen it.
-    let impossible = scenario((0, 1)).proved().on(Engine::Loom, Expected::Inconclusive);
+    let impossible = scenario((0, 1)).expect_proof().on(Engine::Loom, Expectation::Inconclusive);
     for engine in Engine::ALL {
         let report = impossible.verify(*engine);
         assert!(report.as_expected(), "{engine}: {report}");
@@ -245,7 +245,7 @@ fn what_loom_finds_of_an_exchange_beside_a_store_decides_nothing() {
             assert!(reason.contains("invariant(XCHG), but") && reason.contains("#254"), "{reason}");
         }
     }
-    assert!(scenario((1, 1)).proved().verify(Engine::Loom).as_expected());
+    assert!(scenario((1, 1)).expect_proof().verify(Engine::Loom).as_expected());
     // What is found before the other has written stands.
     let early = Scenario::builder("early", || (WeakAtomic::new("x", 0), Mutex::new("M", ())))
         .thread("stores", |(x, m)| {
@@ -256,7 +256,7 @@ fn what_loom_finds_of_an_exchange_beside_a_store_decides_nothing() {
             drop(m.lock());
             x.swap(1, SeqCst);
         })
-        .refuted([ViolationKind::Panic("early".into())]);
+        .expect_violations([ViolationKind::Panic("early".into())]);
     assert!(early.verify(Engine::Loom).as_expected());
 }
 
@@ -273,7 +273,7 @@ fn a_load_that_hides_another_is_no_proof_on_loom() {
             _ = x.load(Relaxed);
             x.store(2, Relaxed);
         })
-        .proved();
+        .expect_proof();
     let report = scenario.verify(Engine::Loom);
     let Verdict::Inconclusive { reason } = &report.verdict else { panic!("{report}") };
     assert!(reason.contains("loom#166"), "{reason}");
@@ -284,7 +284,7 @@ fn a_load_that_hides_another_is_no_proof_on_loom() {
             x.store(1, Relaxed);
         })
         .thread("T2", |x| x.store(2, Relaxed))
-        .proved();
+        .expect_proof();
     let report = one.verify(Engine::Loom);
     assert!(report.as_expected(), "{report}");
 }

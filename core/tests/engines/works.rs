@@ -3,11 +3,11 @@
 use std::sync::{Arc, Weak};
 
 use selvedge_core::sync::{Atomic, Mutex, Timer, Tracked, Work, Workqueue};
-use selvedge_core::{Engine, Scenario, ScenarioBuilder, Settled, Verdict, ViolationKind};
+use selvedge_core::{Classification, Engine, Scenario, ScenarioBuilder, Verdict, ViolationKind};
 
 use super::{check, deadlock, same_traces, slow_on_loom};
 
-fn settled(scenario: &Scenario) {
+fn classification(scenario: &Scenario) {
     check(scenario);
     same_traces(scenario);
 }
@@ -54,16 +54,19 @@ fn queue_both(w: &Two) {
 #[test]
 fn flushing_what_is_behind_on_an_ordered_queue_deadlocks() {
     let flush = |max_active| scenario(max_active, |w| w.two.flush_work(), queue_both);
-    let ordered = flush(1).refuted(deadlock(["queue"]));
-    settled(&ordered);
+    let ordered = flush(1).expect_violations(deadlock(["queue"]));
+    classification(&ordered);
     let report = ordered.verify(Engine::Native);
-    assert!(matches!(report.predictions[0].settled, Settled::Feasible(_)), "{report}");
+    assert!(
+        matches!(report.predictions[0].classification, Classification::Feasible(_)),
+        "{report}"
+    );
     let Verdict::Refuted(found) = &report.verdict else { panic!("{report}") };
     let waits = &found[0].violation.waits;
     let one = waits.iter().find(|wait| wait.thread == "one").expect("it waits");
     assert_eq!(one.wants, "flush_work (waiting)(two)");
     assert_eq!(one.waits_for, ["one"]);
-    settled(&flush(2).proved());
+    classification(&flush(2).expect_proof());
 }
 
 /// The same, but somebody takes what is flushed off the queue: then nobody waits for it any more.
@@ -73,7 +76,9 @@ fn whoever_flushes_what_is_cancelled_goes_on() {
         queue_both(w);
         w.two.cancel_work_sync();
     };
-    settled(&scenario(1, |w| w.two.flush_work(), body).proved().predicting(["queue"]));
+    classification(
+        &scenario(1, |w| w.two.flush_work(), body).expect_proof().expect_inversion(["queue"]),
+    );
 }
 
 #[test]
@@ -84,9 +89,9 @@ fn an_ordered_queue_runs_its_works_in_order() {
         w.queue.flush_workqueue();
         assert_eq!(w.ran.load(), 1, "flushed");
     };
-    settled(&slow_on_loom(scenario(1, first, body).proved()));
+    classification(&slow_on_loom(scenario(1, first, body).expect_proof()));
     let passed = "assertion `left == right` failed: passed\n  left: 1\n right: 0";
-    check(&scenario(2, first, body).refuted([ViolationKind::Panic(passed.into())]));
+    check(&scenario(2, first, body).expect_violations([ViolationKind::Panic(passed.into())]));
 }
 
 /// What is cancelled makes room, and what is queued again is queued last.
@@ -98,7 +103,7 @@ fn cancelled_work_leaves_the_queue() {
         w.queue.queue_work(&w.two);
         w.queue.queue_work(&w.one);
     };
-    settled(&scenario(1, first, body).proved());
+    classification(&scenario(1, first, body).expect_proof());
     let late = scenario(
         1,
         |_| (),
@@ -109,7 +114,7 @@ fn cancelled_work_leaves_the_queue() {
             w.ran.load();
         },
     );
-    settled(&late.proved());
+    classification(&late.expect_proof());
 }
 
 #[test]
@@ -129,7 +134,7 @@ fn a_lock_over_the_flush_that_a_work_of_the_queue_wants_deadlocks() {
             let _held = w.lock.lock();
             flush(w);
         });
-        settled(&scenario.refuted(deadlock(classes)));
+        classification(&scenario.expect_violations(deadlock(classes)));
     }
     // On an ordered queue whoever flushes one work waits for any.
     let world = two(1, first);
@@ -139,8 +144,8 @@ fn a_lock_over_the_flush_that_a_work_of_the_queue_wants_deadlocks() {
             let _held = w.lock.lock();
             w.two.flush_work();
         })
-        .refuted(deadlock(["lock", "queue"]));
-    settled(&other);
+        .expect_violations(deadlock(["lock", "queue"]));
+    classification(&other);
 }
 
 #[test]
@@ -154,7 +159,7 @@ fn what_waits_says_what_was_called() {
             w.one.cancel_work_sync();
         },
     );
-    let scenario = scenario.refuted(deadlock(["lock", "one"]));
+    let scenario = scenario.expect_violations(deadlock(["lock", "one"]));
     let Verdict::Refuted(found) = scenario.verify(Engine::Native).verdict else { panic!() };
     assert_eq!(found[0].violation.waits[0].wants, "cancel_work_sync (waiting)(one)");
     assert_eq!(found[0].violation.waits[1].thread, "one");
@@ -174,13 +179,13 @@ fn a_queue_that_is_drained_takes_nothing_from_outside() {
             w.queue.destroy_workqueue();
         },
     );
-    settled(&slow_on_loom(chained.proved()));
+    classification(&slow_on_loom(chained.expect_proof()));
     let other = || scenario(1, |_| (), |w| w.queue.drain_workqueue());
     let outside = other().thread("other", |w| _ = w.queue.queue_work(&w.two));
-    check(&outside.refuted([ViolationKind::invariant("drain_workqueue")]));
+    check(&outside.expect_violations([ViolationKind::invariant("drain_workqueue")]));
     let gone = scenario(1, |_| (), |w| w.queue.destroy_workqueue())
         .thread("other", |w| _ = w.queue.queue_work(&w.two));
-    check(&gone.refuted([ViolationKind::use_after_release("queue")]));
+    check(&gone.expect_violations([ViolationKind::use_after_release("queue")]));
     let twice = scenario(
         1,
         |_| (),
@@ -189,7 +194,7 @@ fn a_queue_that_is_drained_takes_nothing_from_outside() {
             w.queue.destroy_workqueue();
         },
     );
-    check(&twice.refuted([ViolationKind::DoubleRelease("queue".into())]));
+    check(&twice.expect_violations([ViolationKind::DoubleRelease("queue".into())]));
 }
 
 /// The threads that the world begins with come after the scenario's own, whatever they are of.
@@ -215,8 +220,8 @@ fn a_world_begins_with_a_timer_armed_and_work_queued() {
             depot.release();
         })
     };
-    settled(&scenario(true).proved());
-    let gone = scenario(false).refuted([ViolationKind::use_after_release("depot")]);
+    classification(&scenario(true).expect_proof());
+    let gone = scenario(false).expect_violations([ViolationKind::use_after_release("depot")]);
     check(&gone);
     let Verdict::Refuted(found) = gone.verify(Engine::Native).verdict else { panic!() };
     assert_eq!(found[0].trace.threads, ["T", "work", "timer"]);
@@ -236,8 +241,8 @@ fn a_thread_is_told_apart_by_what_it_runs() {
         .thread("A", |(work, ..)| _ = work.queue_work())
         .thread("B", |(_, timer, _)| timer.mod_timer())
         .finally(|(.., count)| assert!(count.load() > 0))
-        .proved();
-    settled(&slow_on_loom(scenario));
+        .expect_proof();
+    classification(&slow_on_loom(scenario));
 }
 
 /// A mutex that the set-up holds is given back by nobody: whoever wants it waits for ever.
@@ -249,12 +254,12 @@ fn a_world_can_begin_with_a_mutex_held() {
         mutex
     };
     let waits = Scenario::builder("held", world).thread("T", |m| drop(m.lock()));
-    check(&waits.refuted(deadlock(["M"])));
+    check(&waits.expect_violations(deadlock(["M"])));
     let other = Scenario::builder("other", world).thread("T", |m| m.raw_unlock());
-    check(&other.refuted([ViolationKind::NotOwner("M".into())]));
+    check(&other.expect_violations([ViolationKind::NotOwner("M".into())]));
     let judged = Scenario::builder("judged", world)
         .thread("T", |m| assert!(m.try_lock().is_none()))
         .finally(|m| m.raw_unlock())
-        .proved();
+        .expect_proof();
     check(&judged);
 }

@@ -169,10 +169,10 @@ fn agree(program: &Program, name: &str) -> Agreed {
     let judge = Judge { program, name, expected, executions: EXECUTIONS_MAX };
     judge.by_states(states);
     let (dpor, by_traces) = judge.by_traces();
-    let counts = dpor.certificate.digest.is_some() && judge.expected.violations.is_empty();
+    let counts = dpor.fingerprint.digest.is_some() && judge.expected.violations.is_empty();
     let counted = if counts { traces::count(program, PREFIXES_MAX) } else { None };
     if counted.is_some() {
-        assert_eq!(dpor.certificate.traces, counted, "Dpor is left; {name}:{program}");
+        assert_eq!(dpor.fingerprint.traces, counted, "Dpor is left; {name}:{program}");
     }
     let (on_shuttle, on_loom) = (judge.on_shuttle(&dpor), judge.on_loom(&dpor));
     let counted = counted.is_some();
@@ -218,17 +218,17 @@ impl Judge<'_> {
         // Where a violation ends an ordering, the reduced search looks for no other.
         let search = match self.expected.violations.is_empty() {
             true => Search::Reduced,
-            false => Search::Stateful,
+            false => Search::Auto,
         };
         let proof = complete(search, 1, false);
         for (jobs, stopped) in [(2, false), (1, true), (2, true)] {
             let again = complete(search, jobs, stopped);
-            assert_eq!(again.certificate, proof.certificate, "{jobs}, {stopped}; {name}:{program}");
+            assert_eq!(again.fingerprint, proof.fingerprint, "{jobs}, {stopped}; {name}:{program}");
         }
-        let found = complete(Search::Census, 1, false);
+        let found = complete(Search::Full, 1, false);
         // What a thread has been told says more than what it has logged, so the library may tell
         // more states apart. If it tells fewer, it has taken two for one and was lucky this time.
-        let told_apart = found.certificate.states.expect("the search compares states");
+        let told_apart = found.fingerprint.states.expect("the search compares states");
         assert!(told_apart >= states, "{told_apart} of {states} states; {name}:{program}");
     }
 
@@ -251,15 +251,15 @@ impl Judge<'_> {
         };
         let dpor = explore(Search::Dpor, 1, false);
         // Sleep sets alone take no fewer executions.
-        let ended = dpor.certificate.digest.is_some();
+        let ended = dpor.fingerprint.digest.is_some();
         let sleep_sets = ended.then(|| explore(Search::SleepSets, 1, false));
-        let sleep_sets = sleep_sets.filter(|found| found.certificate.digest.is_some());
+        let sleep_sets = sleep_sets.filter(|found| found.fingerprint.digest.is_some());
         let Some(sleep_sets) = sleep_sets else { return (dpor, false) };
         // Both have come to their end, if not to all of the program.
         assert!(!clean || dpor.complete == sleep_sets.complete, "{name}:{program}");
         let same = |found: &Found, how: &str| {
-            if clean && found.certificate.digest.is_some() {
-                assert_eq!(dpor.certificate, found.certificate, "{how} or Dpor; {name}:{program}");
+            if clean && found.fingerprint.digest.is_some() {
+                assert_eq!(dpor.fingerprint, found.fingerprint, "{how} or Dpor; {name}:{program}");
                 assert_eq!(dpor.outcome, found.outcome, "{how} or Dpor; {name}:{program}");
             }
         };
@@ -283,14 +283,14 @@ impl Judge<'_> {
             let shard = Shard::new(share, SHARES).expect("a share");
             let found = self.or_name(|| native::explore_share(program, *executions, shard));
             // To come to where the shares part costs executions.
-            let Some(of_share) = found.certificate.digest else { return };
-            traces += found.certificate.traces.expect("the search counts traces");
+            let Some(of_share) = found.fingerprint.digest else { return };
+            traces += found.fingerprint.traces.expect("the search counts traces");
             digest = digest.wrapping_add(of_share);
             outcome.finals.extend(found.outcome.finals);
             outcome.deadlocks.extend(found.outcome.deadlocks);
         }
         let added = (Some(traces), Some(digest));
-        let whole = (dpor.certificate.traces, dpor.certificate.digest);
+        let whole = (dpor.fingerprint.traces, dpor.fingerprint.digest);
         assert_eq!(added, whole, "the shares are left, Dpor right; {name}:{program}");
         assert_eq!(outcome, dpor.outcome, "the shares are left, Dpor right; {name}:{program}");
     }
@@ -298,7 +298,7 @@ impl Judge<'_> {
     /// The same search on shuttle's threads; whether it has come to its end there.
     fn on_shuttle(&self, dpor: &Found) -> bool {
         let Self { program, name, expected, .. } = self;
-        if dpor.certificate.digest.is_none() || dpor.executions > SHUTTLE_EXECUTIONS_MAX {
+        if dpor.fingerprint.digest.is_none() || dpor.executions > SHUTTLE_EXECUTIONS_MAX {
             return false;
         }
         let found = self.or_name(|| native::explore_on_shuttle(program, SHUTTLE_EXECUTIONS_MAX));
@@ -307,7 +307,7 @@ impl Judge<'_> {
             assert!(found.outcome.is_refuted(), "shuttle has overlooked it; {name}:{program}");
             return false;
         }
-        assert_eq!(found.certificate, dpor.certificate, "shuttle is left; {name}:{program}");
+        assert_eq!(found.fingerprint, dpor.fingerprint, "shuttle is left; {name}:{program}");
         if dpor.complete {
             assert!(found.complete, "{name}:{program}");
             assert_eq!(found.outcome, dpor.outcome, "shuttle is left; {name}:{program}");
@@ -318,7 +318,7 @@ impl Judge<'_> {
     /// loom, with its own search; whether that has come to an end.
     fn on_loom(&self, dpor: &Found) -> bool {
         let Self { program, name, expected, .. } = self;
-        let few = dpor.certificate.digest.is_some() && dpor.executions <= TRACES_FOR_LOOM_MAX;
+        let few = dpor.fingerprint.digest.is_some() && dpor.executions <= TRACES_FOR_LOOM_MAX;
         if !few || program.threads.len() > 4 {
             return false;
         }

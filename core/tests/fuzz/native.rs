@@ -12,7 +12,7 @@ use selvedge_core::sync::{
 };
 use selvedge_core::thread::{JoinHandle, spawn};
 use selvedge_core::{
-    Certificate, Checkpoint, Counterexample, Engine, Limits, Progress, Report, Scenario, Search,
+    Checkpoint, Counterexample, Engine, Fingerprint, Limits, Progress, Report, Scenario, Search,
     Shard, Verdict, ViolationKind, forever, might_sleep, poll,
 };
 
@@ -104,7 +104,7 @@ fn find(program: &Program, verify: impl FnOnce(&Scenario) -> Report) -> Found {
         complete: report.complete,
         stopped: report.stopped,
         executions: report.executions,
-        certificate: report.certificate,
+        fingerprint: report.fingerprint,
     }
 }
 
@@ -146,7 +146,7 @@ pub(crate) struct Found {
     /// Why not, if not.
     pub(crate) stopped: Option<String>,
     pub(crate) executions: u64,
-    pub(crate) certificate: Certificate,
+    pub(crate) fingerprint: Fingerprint,
 }
 
 fn replays(scenario: &Scenario, found: &Counterexample) {
@@ -231,7 +231,7 @@ fn scenario(program: &Program, finals: &Arc<StdMutex<BTreeSet<Final>>>) -> Scena
             atomics: world.atomics.iter().map(Atomic::load).collect(),
         });
     };
-    builder.finally(finally).proved()
+    builder.finally(finally).expect_proof()
 }
 
 enum Held<'w> {

@@ -55,7 +55,7 @@ fn a_deadlock_over_a_rwlock_aborts_the_process() {
             let _b = b.down_write();
             let _a = a.down_write();
         })
-        .refuted([ViolationKind::deadlock(["A", "B"])]);
+        .expect_violations([ViolationKind::deadlock(["A", "B"])]);
     selvedge_on_loom_agrees_with(&scenario);
 }
 

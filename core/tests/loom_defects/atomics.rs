@@ -32,7 +32,7 @@ fn a_store_after_an_own_load_is_not_reordered() {
             }
         })
         .thread("main", |count| assert!(count.load() == 1, "got"))
-        .refuted(panics_with("got"));
+        .expect_violations(panics_with("got"));
     selvedge_on_loom_agrees_with(&scenario);
 }
 
@@ -73,7 +73,7 @@ fn a_deadlock_behind_a_load_and_a_store_is_missed() {
                 let _a = a.lock();
             }
         })
-        .refuted([ViolationKind::deadlock(["A", "B"])]);
+        .expect_violations([ViolationKind::deadlock(["A", "B"])]);
     selvedge_on_loom_agrees_with(&scenario);
 }
 
@@ -109,7 +109,7 @@ fn a_lock_word_is_never_found_taken() {
             take(word);
         })
         .thread("main", move |word| assert!(take(word), "taken"))
-        .refuted(panics_with("taken"));
+        .expect_violations(panics_with("taken"));
     selvedge_on_loom_agrees_with(&scenario);
 }
 
@@ -129,7 +129,7 @@ fn a_strong_count_is_looked_at_in_one_order_only() {
             count.fetch_add(u64::MAX);
         })
         .thread("main", |count| assert!(count.load() == 2, "gone"))
-        .refuted(panics_with("gone"));
+        .expect_violations(panics_with("gone"));
     selvedge_on_loom_agrees_with(&scenario);
 }
 
@@ -161,7 +161,7 @@ fn sequential_consistency_is_not_modelled() {
             seen.fetch_add(x.load());
         })
         .finally(|(_, _, seen)| assert!(seen.load() > 0))
-        .proved();
+        .expect_proof();
     selvedge_on_loom_agrees_with(&scenario);
 }
 
@@ -189,6 +189,6 @@ fn an_exchange_beside_a_store_is_two_steps() {
             let seen = word.swap(1);
             assert!((seen, word.load()) != (0, 0), "lost");
         })
-        .proved();
+        .expect_proof();
     selvedge_on_loom_agrees_with(&scenario);
 }

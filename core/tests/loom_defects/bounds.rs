@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use loom::sync::Mutex;
 use loom::thread;
-use selvedge_core::{Engine, Expected, Scenario, ViolationKind, sync};
+use selvedge_core::{Engine, Expectation, Scenario, ViolationKind, sync};
 
 use super::{check, loom_sees_a_deadlock, selvedge_on_loom_agrees_with, unbounded};
 
@@ -41,9 +41,9 @@ fn a_search_that_is_cut_short_passes() {
             let _b = b.lock();
             let _a = a.lock();
         })
-        .refuted([ViolationKind::deadlock(["A", "B"])])
-        .on(Engine::Loom, Expected::Inconclusive)
-        .predicting(["A", "B"])
+        .expect_violations([ViolationKind::deadlock(["A", "B"])])
+        .on(Engine::Loom, Expectation::Inconclusive)
+        .expect_inversion(["A", "B"])
         .loom_executions_max(1);
     selvedge_on_loom_agrees_with(&scenario);
 }

@@ -24,7 +24,7 @@ fn a_trylock_that_fails_is_not_explored() {
     let scenario = Scenario::builder("trylock", || sync::Mutex::new("A", ()))
         .thread("T", |a| assert!(a.try_lock().is_some(), "held"))
         .thread("main", |a| drop(a.lock()))
-        .refuted(panics_with("held"));
+        .expect_violations(panics_with("held"));
     selvedge_on_loom_agrees_with(&scenario);
 }
 
@@ -59,7 +59,7 @@ fn a_deadlock_behind_a_failed_trylock_is_missed() {
             let _a = a.lock();
             let _b = b.lock();
         })
-        .refuted([ViolationKind::deadlock(["A", "B"])]);
+        .expect_violations([ViolationKind::deadlock(["A", "B"])]);
     selvedge_on_loom_agrees_with(&scenario);
 }
 
@@ -81,7 +81,7 @@ fn a_trylock_waits_for_the_mutex() {
             let _a = a.lock();
             t.join();
         })
-        .proved();
+        .expect_proof();
     selvedge_on_loom_agrees_with(&scenario);
 }
 
@@ -115,7 +115,7 @@ fn a_reader_passes_a_waiting_writer() {
             let _s = s.down_read();
         })
         .thread("writer", |(s, _)| drop(s.down_write()))
-        .refuted([ViolationKind::deadlock(["M", "S"])]);
+        .expect_violations([ViolationKind::deadlock(["M", "S"])]);
     selvedge_on_loom_agrees_with(&scenario);
 }
 
@@ -137,7 +137,7 @@ fn a_recursive_reader_panics_inside_loom() {
             let _outer = s.down_read();
             let _inner = s.down_read();
         })
-        .proved()
-        .predicting(["S"]);
+        .expect_proof()
+        .expect_inversion(["S"]);
     selvedge_on_loom_agrees_with(&scenario);
 }

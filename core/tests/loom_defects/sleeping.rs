@@ -104,6 +104,6 @@ fn a_spurious_wake_up_is_not_explored() {
             done.store(1);
             wait.wake_up();
         })
-        .refuted(panics_with("too early"));
+        .expect_violations(panics_with("too early"));
     selvedge_on_loom_agrees_with(&scenario);
 }

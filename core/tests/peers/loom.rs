@@ -20,13 +20,13 @@ fn a_mutex_keeps_two_increments_apart() {
         .thread("T1", locked)
         .thread("T2", locked)
         .finally(|(_, x)| assert_eq!(x.load(), 2));
-    check(&scenario.proved());
+    check(&scenario.expect_proof());
     let bare = |x: &Atomic| x.store(x.load() + 1);
     let scenario = Scenario::builder("checks_fail", || Atomic::new("x", 0))
         .thread("T1", bare)
         .thread("T2", bare)
         .finally(|x| assert!(x.load() == 2, "lost"));
-    check(&scenario.refuted(panics("lost")));
+    check(&scenario.expect_violations(panics("lost")));
 }
 
 /// deadlock: `two_mutexes_deadlock`.
@@ -41,7 +41,7 @@ fn two_mutexes_deadlock() {
     };
     let scenario =
         Scenario::builder("two", world).thread("T1", both(0, 1)).thread("T2", both(1, 0));
-    check(&scenario.refuted(deadlock(["A", "B"])));
+    check(&scenario.expect_violations(deadlock(["A", "B"])));
 }
 
 /// condvar: `notify_one`, `notify_all`.
@@ -60,12 +60,12 @@ fn whoever_waits_is_notified() {
     let one = Scenario::builder("one", world)
         .thread("waits", waits)
         .thread("notifies", notifies(Condvar::notify_one));
-    check_open(one.proved());
+    check_open(one.expect_proof());
     let all = Scenario::builder("all", world)
         .thread("waits", waits)
         .thread("waits too", waits)
         .thread("notifies", notifies(Condvar::notify_all));
-    check_open(all.proved());
+    check_open(all.expect_proof());
 }
 
 fn rwlock(thread: fn(&RwSem<u32>)) -> ScenarioBuilder<RwSem<u32>> {
@@ -94,7 +94,7 @@ fn a_try_is_refused_beside_a_writer_and_a_write_beside_a_reader() {
         |s| assert_eq!(*s.try_down_read().expect("it is free"), 1),
     ];
     for thread in threads {
-        check(&rwlock(thread).proved());
+        check(&rwlock(thread).expect_proof());
     }
 }
 
@@ -104,18 +104,18 @@ fn a_try_is_refused_beside_a_writer_and_a_write_beside_a_reader() {
 fn readers_and_writers_come_to_an_end() {
     let read = |s: &RwSem<u32>| assert!(*s.down_read() >= 1);
     let write = |s: &RwSem<u32>| *s.down_write() += 1;
-    check(&rwlock(write).thread("T1", read).thread("T2", read).proved());
+    check(&rwlock(write).thread("T1", read).thread("T2", read).expect_proof());
     let three = rwlock(write).thread("T1", write).thread("T2", write);
-    check(&three.finally(|s| assert_eq!(*s.down_read(), 4)).proved());
+    check(&three.finally(|s| assert_eq!(*s.down_read(), 4)).expect_proof());
     let two = Scenario::builder("two", || (RwSem::new("S", 1_u32), Atomic::new("count", 0)));
     let write_and_count = |(s, count): &(RwSem<u32>, Atomic)| {
         let mut held = s.down_write();
         *held += 1;
         count.fetch_add(1);
     };
-    check(&two.thread("T1", write_and_count).thread("T2", write_and_count).proved());
+    check(&two.thread("T1", write_and_count).thread("T2", write_and_count).expect_proof());
     let tried = rwlock(|s| drop(s.try_down_write())).thread("T1", |s| drop(s.try_down_read()));
-    check(&tried.proved());
+    check(&tried.expect_proof());
 }
 
 /// rwlock: `rwlock_read_one`, in which one reads, and starts another and joins it meanwhile.
@@ -127,7 +127,7 @@ fn a_reader_joins_a_reader() {
         spawn("reader", move || assert_eq!(*other.down_read(), 1)).join();
         assert_eq!(*held, 1);
     });
-    check(&scenario.proved());
+    check(&scenario.expect_proof());
 }
 
 /// Data without a lock: who looks at it while somebody changes it is in a race.
@@ -218,7 +218,7 @@ fn a_change_beside_another_access_is_a_race() {
         },
     ];
     for main in races {
-        check(&cell(main).refuted(panics("race")));
+        check(&cell(main).expect_violations(panics("race")));
     }
 }
 
@@ -252,7 +252,7 @@ fn accesses_one_after_the_other_are_none() {
         },
     ];
     for main in fine {
-        check(&cell(main).proved());
+        check(&cell(main).expect_proof());
     }
 }
 
@@ -277,8 +277,8 @@ fn a_flag_that_is_set_after_the_change_keeps_readers_out() {
             assert_eq!(x.get(), 2);
         }
     };
-    check(&scenario(first, guarded).proved());
-    check(&scenario(first, |(x, _)| _ = x.get()).refuted(panics("race")));
+    check(&scenario(first, guarded).expect_proof());
+    check(&scenario(first, |(x, _)| _ = x.get()).expect_violations(panics("race")));
     // mutex: `mutex_establishes_seq_cst`. The flag is behind a mutex.
     let world = || (Arc::new(Cell(RwSem::new("cell", 1))), Mutex::new("flag", false));
     let locked = Scenario::builder("locked", world)
@@ -292,13 +292,13 @@ fn a_flag_that_is_set_after_the_change_keeps_readers_out() {
                 assert_eq!(x.get(), 2);
             }
         });
-    check(&locked.proved());
+    check(&locked.expect_proof());
     let changed = |(x, flag): &World| {
         if flag.load() == 1 {
             x.inc();
         }
     };
-    check(&scenario(late, changed).refuted(panics("race")));
+    check(&scenario(late, changed).expect_violations(panics("race")));
 }
 
 /// arc: `basic_usage`, `sync_in_drop`, `detect_mem_leak`. Whoever puts the last reference sees what the
@@ -335,12 +335,12 @@ fn the_last_reference_frees_and_none_is_forgotten() {
         put(s);
     };
     let drops = Scenario::builder("drop", world).thread("writes", writes).thread("drops", put);
-    check(&drops.proved());
+    check(&drops.expect_proof());
     let usage = Scenario::builder("usage", world).thread("writes", writes).thread("waits", waits);
-    check_open(usage.proved());
+    check_open(usage.expect_proof());
     let leak = Scenario::builder("leak", world).thread("writes", writes).thread("forgets", |_| ());
     let leaks = ["references", "memory"].map(|class| ViolationKind::Leak(class.to_owned()));
-    check(&leak.refuted(leaks));
+    check(&leak.expect_violations(leaks));
 }
 
 /// atomic_int: `compare_exchange`, and an addition. Each of two finds what there was before.
@@ -385,7 +385,7 @@ fn everybody_sees_two_stores_in_one_order() {
         .finally(|(_, count)| {
             count.check("SC", |count| if *count > 0 { Ok(()) } else { Err("none".into()) });
         });
-    check_open(scenario.proved());
+    check_open(scenario.expect_proof());
 }
 
 /// thread_api: `many_joins`, `alt_join`.
@@ -400,7 +400,7 @@ fn threads_are_joined_by_whoever_has_them() {
         held.unlock();
         children.into_iter().for_each(|child| child.join());
     });
-    check(&many.proved());
+    check(&many.expect_proof());
     let alt = Scenario::builder("alt", || Arc::new(Mutex::new("L", ()))).thread("main", |l| {
         let held = l.lock();
         let shared = Arc::clone(l);
@@ -414,7 +414,7 @@ fn threads_are_joined_by_whoever_has_them() {
         third.join();
         second.join();
     });
-    check(&alt.proved());
+    check(&alt.expect_proof());
 }
 
 /// yield: `yield_completes`; and a thread that is joined has ended.
@@ -423,7 +423,7 @@ fn whoever_yields_is_helped_and_whoever_joins_has_the_result() {
     let yields = Scenario::builder("yield", || Atomic::new("flag", 0))
         .thread("sets", |flag| flag.store(1))
         .thread("yields", |flag| poll("flag", || (flag.load() == 1).then_some(())));
-    check_open(yields.proved());
+    check_open(yields.expect_proof());
     let joins = Scenario::builder("join", || Arc::new(Atomic::new("x", 0))).thread("main", |x| {
         let shared = Arc::clone(x);
         let child = spawn("child", move || {
@@ -433,5 +433,5 @@ fn whoever_yields_is_helped_and_whoever_joins_has_the_result() {
         assert_eq!(child.join(), "result");
         assert_eq!(x.load(), 1);
     });
-    check(&joins.proved());
+    check(&joins.expect_proof());
 }

@@ -33,7 +33,9 @@ mod shuttle;
 
 use std::ops::ControlFlow;
 
-use selvedge_core::{Engine, Expected, Limits, Report, Scenario, Search, Verdict, ViolationKind};
+use selvedge_core::{
+    Engine, Expectation, Limits, Report, Scenario, Search, Verdict, ViolationKind,
+};
 
 fn by(scenario: &Scenario, search: Search) -> Report {
     let mut limits = Limits::default();
@@ -54,8 +56,8 @@ fn claimed(scenario: &Scenario, report: &Report) {
 
 /// Where orderings are too many.
 fn by_states(scenario: &Scenario) {
-    claimed(scenario, &by(scenario, Search::Stateful));
-    claimed(scenario, &by(scenario, Search::Census));
+    claimed(scenario, &by(scenario, Search::Auto));
+    claimed(scenario, &by(scenario, Search::Full));
 }
 
 /// By states, by orderings if they come to an end, and on the other engines.
@@ -71,8 +73,8 @@ fn check(scenario: &Scenario) {
 
 /// Threads sleep or poll: loom and shuttle may come to no end, and are held to the claim if they do.
 fn check_open(scenario: Scenario) {
-    let scenario = scenario.on(Engine::Loom, Expected::Inconclusive).loom_executions_max(2_000);
-    check(&scenario.on(Engine::Shuttle, Expected::Inconclusive));
+    let scenario = scenario.on(Engine::Loom, Expectation::Inconclusive).loom_executions_max(2_000);
+    check(&scenario.on(Engine::Shuttle, Expectation::Inconclusive));
 }
 
 fn deadlock<const N: usize>(classes: [&str; N]) -> [ViolationKind; 1] {

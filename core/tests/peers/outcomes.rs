@@ -27,7 +27,7 @@ fn found<W: Send + Sync + 'static, V: Final>(
     let mut limits = Limits::default();
     limits.search = search;
     let go_on = &mut |_: selvedge_core::Progress<'_>| ControlFlow::Continue(());
-    let report = scenario.proved().verify_with(engine, &limits, go_on);
+    let report = scenario.expect_proof().verify_with(engine, &limits, go_on);
     assert!(report.as_expected(), "{engine} {search:?}: {report}");
     std::mem::take(&mut *values.lock().unwrap())
 }
@@ -39,7 +39,7 @@ pub(crate) fn are<W: Send + Sync + 'static, V: Final>(
     expected: impl IntoIterator<Item = V>,
 ) {
     let expected: BTreeSet<V> = expected.into_iter().collect();
-    for search in [Search::Stateful, Search::Census, Search::Dpor] {
+    for search in [Search::Auto, Search::Full, Search::Dpor] {
         assert_eq!(found(make(), value, Engine::Native, search), expected, "{search:?}");
     }
     assert_eq!(found(make(), value, Engine::Shuttle, Search::Dpor), expected, "shuttle");

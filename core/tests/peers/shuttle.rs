@@ -265,7 +265,7 @@ fn twice<W: Send + Sync + 'static>(
 #[test]
 fn mutexes_exclude_and_deadlock() {
     let locked = twice("increment", || Mutex::new("L", 0), |l| *l.lock() += 1);
-    check(&locked.finally(|l| assert_eq!(*l.lock(), 2)).proved());
+    check(&locked.finally(|l| assert_eq!(*l.lock(), 2)).expect_proof());
     let racing = twice(
         "buggy",
         || Mutex::new("L", 0),
@@ -275,7 +275,7 @@ fn mutexes_exclude_and_deadlock() {
         },
     );
     let racing = racing.finally(|l| assert!(*l.lock() == 2, "racing increments"));
-    check(&racing.refuted(panics("racing increments")));
+    check(&racing.expect_violations(panics("racing increments")));
     let abba = Scenario::builder("deadlock", || [Mutex::new("A", ()), Mutex::new("B", ())])
         .thread("T1", |[a, b]| {
             let _a = a.lock();
@@ -285,7 +285,7 @@ fn mutexes_exclude_and_deadlock() {
             let _b = b.lock();
             let _a = a.lock();
         });
-    check(&abba.refuted(deadlock(["A", "B"])));
+    check(&abba.expect_violations(deadlock(["A", "B"])));
 }
 
 /// mutex: `double_lock`, `double_try_lock`, `panic_drop`.
@@ -298,17 +298,17 @@ fn a_mutex_that_one_has_already_is_not_free() {
         let _held = l.lock();
         let _again = l.lock();
     });
-    check(&locks.refuted(deadlock(["L"])));
+    check(&locks.expect_violations(deadlock(["L"])));
     let tries = alone(|l| {
         let _held = l.try_lock().expect("it is free");
         assert!(l.try_lock().is_none());
     });
-    check(&tries.proved());
+    check(&tries.expect_proof());
     let drops = alone(|l| {
         let _held = l.lock();
         panic!("expected");
     });
-    check(&drops.refuted(panics("expected")));
+    check(&drops.expect_violations(panics("expected")));
 }
 
 /// rwlock: those of two locks in two orders, `rwlock_two_writers`, `rwlock_into_inner`,
@@ -316,9 +316,9 @@ fn a_mutex_that_one_has_already_is_not_free() {
 #[test]
 fn writers_exclude_and_deadlock() {
     let writers = twice("two_writers", || RwSem::new("S", 1), |s| *s.down_write() += 1);
-    check(&writers.finally(|s| assert_eq!(*s.down_read(), 3)).proved());
+    check(&writers.finally(|s| assert_eq!(*s.down_read(), 3)).expect_proof());
     let readers = twice("two readers", || RwSem::new("S", 1), |s| assert!(*s.down_read() > 0));
-    check(&readers.thread("writes", |s| *s.down_write() += 1).proved());
+    check(&readers.thread("writes", |s| *s.down_write() += 1).expect_proof());
     let abba = Scenario::builder("deadlock", || [RwSem::new("A", ()), RwSem::new("B", ())])
         .thread("reads", |[a, b]| {
             let _a = a.down_read();
@@ -328,7 +328,7 @@ fn writers_exclude_and_deadlock() {
             let _b = b.down_write();
             let _a = a.down_write();
         });
-    check(&abba.refuted(deadlock(["A", "B"])));
+    check(&abba.expect_violations(deadlock(["A", "B"])));
 }
 
 /// rwlock: `rwlock_allows_multiple_readers`, `reader_concurrency`. Each waits, as a reader, until the
@@ -342,7 +342,7 @@ fn readers_are_in_it_together() {
         poll("both", || (readers.load() == 2).then_some(()));
         assert_eq!(*value, 1);
     });
-    check_open(both.proved());
+    check_open(both.expect_proof());
 }
 
 /// rwlock: `double_write`, `read_upgrade`, `write_downgrade`, `double_try_write`, `write_try_write`,
@@ -368,7 +368,7 @@ fn a_semaphore_that_one_has_already_can_be_read_again() {
         },
     ];
     for thread in stuck {
-        check(&alone(thread).refuted(deadlock(["S"])));
+        check(&alone(thread).expect_violations(deadlock(["S"])));
     }
     let refused: [fn(&RwSem); 3] = [
         |s| {
@@ -385,19 +385,19 @@ fn a_semaphore_that_one_has_already_can_be_read_again() {
         },
     ];
     for thread in refused {
-        check(&alone(thread).proved());
+        check(&alone(thread).expect_proof());
     }
     let reads = alone(|s| {
         let _held = s.try_down_read().expect("it is free");
         let _again = s.try_down_read().expect("nobody writes");
     });
-    check(&reads.proved());
+    check(&reads.expect_proof());
     let twice = alone(|s| {
         let _held = s.down_read();
         let _again = s.down_read();
     });
     // Lockdep complains, for somebody could write.
-    check(&twice.proved().predicting(["S"]));
+    check(&twice.expect_proof().expect_inversion(["S"]));
 }
 
 /// rwlock: `try_lock_implies_std`. Whoever has it is in the company that it allows.
@@ -423,7 +423,7 @@ fn a_try_that_succeeds_excludes() {
         }
     };
     let world = || (RwSem::new("S", ()), Ghost::new("inside", [0; 2]));
-    by_states(&twice("tries", world, tries).thread("T3", tries).proved());
+    by_states(&twice("tries", world, tries).thread("T3", tries).expect_proof());
 }
 
 type Signalled = (Mutex<bool>, Condvar);
@@ -443,8 +443,8 @@ fn signalled(workers: usize, signal: fn(&Condvar)) -> ScenarioBuilder<Signalled>
 /// `notify_one_deadlock`, `notify_one_all`, `notify_all_one`.
 #[test]
 fn workers_are_woken_by_enough_signals() {
-    check_open(signalled(1, Condvar::notify_one).proved());
-    check_open(signalled(2, Condvar::notify_one).refuted(deadlock(["C"])));
+    check_open(signalled(1, Condvar::notify_one).expect_proof());
+    check_open(signalled(2, Condvar::notify_one).expect_violations(deadlock(["C"])));
     let enough: [fn(&Condvar); 4] = [
         Condvar::notify_all,
         |c| (0..2).for_each(|_| c.notify_one()),
@@ -458,7 +458,7 @@ fn workers_are_woken_by_enough_signals() {
         },
     ];
     for signal in enough {
-        check_open(signalled(2, signal).proved());
+        check_open(signalled(2, signal).expect_proof());
     }
 }
 
@@ -481,8 +481,8 @@ fn a_worker_with_a_time_is_not_left_asleep() {
                 }
             })
     };
-    check_open(scenario(true).proved());
-    check_open(scenario(false).proved());
+    check_open(scenario(true).expect_proof());
+    check_open(scenario(false).expect_proof());
 }
 
 /// condvar: `notify_one_order`. Two sleep, in a known order, and one is notified: it may be the second.
@@ -517,7 +517,7 @@ fn the_second_of_two_is_woken() {
         })
         .thread("first", sleeper(1, 10))
         .thread("second", sleeper(3, 20));
-    by_states(&scenario.refuted([ViolationKind::invariant("SECOND")]));
+    by_states(&scenario.expect_violations([ViolationKind::invariant("SECOND")]));
 }
 
 /// A buffer with room for one, as in the textbook "Operating Systems: Three Easy Pieces", chapter 30.
@@ -568,7 +568,7 @@ fn producer_consumer(wait: Wait) -> ScenarioBuilder<Buffer> {
 #[test]
 fn a_buffer_needs_two_looks_and_two_condition_variables() {
     let once = [panics("nothing to get"), panics("no space")].concat();
-    check_open(producer_consumer(Wait::Once).refuted(once));
-    check_open(producer_consumer(Wait::Again).refuted(deadlock(["filled"])));
-    check_open(producer_consumer(Wait::Apart).proved());
+    check_open(producer_consumer(Wait::Once).expect_violations(once));
+    check_open(producer_consumer(Wait::Again).expect_violations(deadlock(["filled"])));
+    check_open(producer_consumer(Wait::Apart).expect_proof());
 }

@@ -44,8 +44,8 @@ fn agrees(scenario: &Scenario, engine: Engine, by: Search) {
 /// Where orderings have no end, or none that is near.
 fn by_states(scenario: &Scenario) {
     assert!(!scenario.source().is_empty(), "{} comes from nowhere", scenario.name());
-    agrees(scenario, Engine::Native, Search::Stateful);
-    agrees(scenario, Engine::Native, Search::Census);
+    agrees(scenario, Engine::Native, Search::Auto);
+    agrees(scenario, Engine::Native, Search::Full);
 }
 
 /// By states and by orderings, the latter on shuttle too.

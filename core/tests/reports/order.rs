@@ -24,9 +24,9 @@ fn vmd(recursive: bool, writer: bool) -> ScenarioBuilder<RwSem> {
 
 #[test]
 fn a_semaphore_is_read_again_behind_a_writer() {
-    everywhere(&vmd(true, true).refuted([deadlock(["pci_bus_sem"])]));
-    everywhere(&vmd(true, false).proved().predicting(["pci_bus_sem"]));
-    everywhere(&vmd(false, true).proved());
+    everywhere(&vmd(true, true).expect_violations([deadlock(["pci_bus_sem"])]));
+    everywhere(&vmd(true, false).expect_proof().expect_inversion(["pci_bus_sem"]));
+    everywhere(&vmd(false, true).expect_proof());
 }
 
 /// A wake-up on one queue takes the lock of another, which is of the same class. "possible recursive
@@ -48,9 +48,9 @@ fn double_wake(first: [usize; 2], second: [usize; 2]) -> ScenarioBuilder<[SpinLo
 #[test]
 fn a_lock_is_taken_over_another_of_its_class() {
     let class = ["runtime->sleep"];
-    everywhere(&double_wake([0, 1], [0, 1]).proved().predicting(class));
-    everywhere(&double_wake([0, 1], [1, 0]).refuted([deadlock(class)]));
-    everywhere(&double_wake([0, 0], [1, 0]).refuted([deadlock(class)]));
+    everywhere(&double_wake([0, 1], [0, 1]).expect_proof().expect_inversion(class));
+    everywhere(&double_wake([0, 1], [1, 0]).expect_violations([deadlock(class)]));
+    everywhere(&double_wake([0, 0], [1, 0]).expect_violations([deadlock(class)]));
 }
 
 /// The address of a device is set under a spinlock, and the filter that goes with it is behind a
@@ -70,8 +70,8 @@ fn a_mutex_is_taken_under_a_spinlock() {
             .thread("ice_vsi_sync_fltr", |(_, filters)| *filters.lock() += 1)
     };
     let sleeps = ViolationKind::sleep_in_atomic("rule_lock", "netif_addr_lock");
-    everywhere(&scenario(true).refuted([sleeps]));
-    everywhere(&scenario(false).proved());
+    everywhere(&scenario(true).expect_violations([sleeps]));
+    everywhere(&scenario(false).expect_proof());
 }
 
 struct Cgroups {
@@ -107,8 +107,8 @@ fn attach(cpus_first: bool) -> ScenarioBuilder<Arc<Cgroups>> {
 #[test]
 fn a_thread_is_made_with_a_lock_that_is_wanted_where_none_is_made() {
     let classes = ["cgroup_threadgroup_rwsem", "cpu_hotplug_lock", "kthreadd"];
-    everywhere(&attach(false).refuted([deadlock(classes)]));
-    everywhere(&attach(true).proved());
+    everywhere(&attach(false).expect_violations([deadlock(classes)]));
+    everywhere(&attach(true).expect_proof());
 }
 
 /// Surprise removal of a slot unbinds its driver, and reset comes with the driver kept bound. PCI/pciehp,
@@ -135,8 +135,8 @@ fn a_slot_is_reset_while_its_device_is_removed() {
                 reset.down_write().up_write();
             })
     };
-    everywhere(&scenario(true).refuted([deadlock(["device_lock", "reset_lock"])]));
-    everywhere(&scenario(false).proved());
+    everywhere(&scenario(true).expect_violations([deadlock(["device_lock", "reset_lock"])]));
+    everywhere(&scenario(false).expect_proof());
 }
 
 /// A port below a port: the locks are of one class and always taken from the top. "PCI: pciehp: Assign
@@ -152,8 +152,8 @@ fn nested_slots_are_one_class_and_no_deadlock() {
         .thread("pciehp_ist", walk)
         .thread("reset above", |[above, _]| drop(above.down_write()))
         .thread("reset below", |[_, below]| drop(below.down_write()))
-        .proved()
-        .predicting(["reset_lock"]);
+        .expect_proof()
+        .expect_inversion(["reset_lock"]);
     by_orderings(&scenario);
 }
 
@@ -185,6 +185,6 @@ fn a_queue_is_flushed_with_the_semaphore_that_its_work_wants() {
                 drop(held);
             })
     };
-    by_orderings(&scenario(true).refuted([deadlock(["static_identity.lock", "wg-kex"])]));
-    by_orderings(&scenario(false).proved());
+    by_orderings(&scenario(true).expect_violations([deadlock(["static_identity.lock", "wg-kex"])]));
+    by_orderings(&scenario(false).expect_proof());
 }

@@ -61,7 +61,7 @@ fn tipc(holds: Holds) -> ScenarioBuilder<Bearers> {
 #[test]
 fn a_bearer_is_freed_under_a_reader_that_has_neither_lock() {
     let freed = ViolationKind::use_after_release("tipc_bearer");
-    by_orderings(&tipc(Holds::Nothing).refuted([freed]));
-    everywhere(&tipc(Holds::Rtnl).proved());
-    everywhere(&tipc(Holds::RcuSection).proved());
+    by_orderings(&tipc(Holds::Nothing).expect_violations([freed]));
+    everywhere(&tipc(Holds::Rtnl).expect_proof());
+    everywhere(&tipc(Holds::RcuSection).expect_proof());
 }

@@ -63,10 +63,10 @@ fn module(variant: Variant) -> ScenarioBuilder<World> {
 fn a_module_waits_for_what_waits_for_a_module() {
     for promises in [true, false] {
         let stuck = module(Variant { promises, waits: true });
-        let stuck = stuck.refuted([deadlock(["async domain", "modprobe"])]);
+        let stuck = stuck.expect_violations([deadlock(["async domain", "modprobe"])]);
         // The lock is held where a promise is waited for: an order of three, besides that of two.
         let predicted = ["async domain", "modprobe", "q->sysfs_lock"];
-        by_orderings(&if promises { stuck.predicting(predicted) } else { stuck });
-        by_orderings(&module(Variant { promises, waits: false }).proved());
+        by_orderings(&if promises { stuck.expect_inversion(predicted) } else { stuck });
+        by_orderings(&module(Variant { promises, waits: false }).expect_proof());
     }
 }

@@ -52,8 +52,8 @@ fn iowarrior(counts: bool) -> ScenarioBuilder<Tracked<Warrior>> {
 #[test]
 fn the_later_of_two_frees_the_mutex_that_the_earlier_unlocks() {
     let freed = ViolationKind::use_after_release("iowarrior");
-    by_orderings(&iowarrior(false).refuted([freed]));
-    everywhere(&iowarrior(true).proved());
+    by_orderings(&iowarrior(false).expect_violations([freed]));
+    everywhere(&iowarrior(true).expect_proof());
 }
 
 struct Reader {
@@ -113,17 +113,17 @@ fn a_timer_is_deleted_before_the_interrupt_that_arms_it_is_freed() {
         dev.free_irq();
         dev.media_checker.cancel_work_sync();
     });
-    by_orderings(&reported.refuted(freed()));
+    by_orderings(&reported.expect_violations(freed()));
     let merged = r592(|dev| {
         dev.detect_timer.del_timer_sync();
         dev.free_irq();
         dev.media_checker.cancel_work_sync();
     });
-    by_orderings(&merged.refuted(freed()));
+    by_orderings(&merged.expect_violations(freed()));
     let mended = r592(|dev| {
         dev.free_irq();
         dev.detect_timer.del_timer_sync();
         dev.media_checker.cancel_work_sync();
     });
-    by_orderings(&mended.proved());
+    by_orderings(&mended.expect_proof());
 }

@@ -74,9 +74,9 @@ fn net(show: Show, removed_with_rtnl: bool) -> ScenarioBuilder<(Node, Mutex)> {
 /// have the system call restarted, so they spin; the proposal is to remove the files after RTNL.
 #[test]
 fn a_file_that_wants_rtnl_is_removed_with_rtnl_held() {
-    everywhere(&net(Show::Locks, true).refuted([deadlock(["kn->active", "rtnl_mutex"])]));
-    by_states(&net(Show::TriesAgain, true).proved());
-    everywhere(&net(Show::Locks, false).proved());
+    everywhere(&net(Show::Locks, true).expect_violations([deadlock(["kn->active", "rtnl_mutex"])]));
+    by_states(&net(Show::TriesAgain, true).expect_proof());
+    everywhere(&net(Show::Locks, false).expect_proof());
 }
 
 /// Others may have RTNL whenever the file tries. Whoever is about to remove the file gets it, and so
@@ -84,13 +84,13 @@ fn a_file_that_wants_rtnl_is_removed_with_rtnl_held() {
 #[test]
 fn a_file_that_only_tries_rtnl_starves() {
     let busy = |scenario: ScenarioBuilder<(Node, Mutex)>| {
-        scenario.thread("dump", |(_, rtnl)| forever(|| rtnl.lock().unlock())).nobody_starves()
+        scenario.thread("dump", |(_, rtnl)| forever(|| rtnl.lock().unlock())).starvation_free()
     };
     let starves = [ViolationKind::starvation("show", "rtnl_mutex")];
-    by_states(&busy(read(Show::TriesAgain)).refuted(starves));
-    by_states(&busy(read(Show::Locks)).proved());
-    by_states(&busy(net(Show::TriesAgain, true)).proved());
-    by_states(&busy(net(Show::Locks, false)).proved());
+    by_states(&busy(read(Show::TriesAgain)).expect_violations(starves));
+    by_states(&busy(read(Show::Locks)).expect_proof());
+    by_states(&busy(net(Show::TriesAgain, true)).expect_proof());
+    by_states(&busy(net(Show::Locks, false)).expect_proof());
 }
 
 struct Zram {
@@ -146,8 +146,8 @@ fn remove_after_mutex(w: &Zram) {
 #[test]
 fn a_module_that_goes_waits_for_a_store_that_wants_its_mutex() {
     let classes = ["kn->active", "zram_index_mutex"];
-    everywhere(&zram(store, remove_with_mutex).refuted([deadlock(classes)]));
+    everywhere(&zram(store, remove_with_mutex).expect_violations([deadlock(classes)]));
     let with_module = zram(store_with_module, remove_with_mutex);
-    everywhere(&with_module.proved().predicting(classes));
-    by_orderings(&zram(store, remove_after_mutex).proved());
+    everywhere(&with_module.expect_proof().expect_inversion(classes));
+    by_orderings(&zram(store, remove_after_mutex).expect_proof());
 }

@@ -76,9 +76,9 @@ fn l2cap(stop: Stop) -> ScenarioBuilder<Arc<Connection>> {
 fn a_work_is_cancelled_with_its_mutex_held() {
     let freed = ViolationKind::use_after_release("l2cap_conn");
     let both = [deadlock(["conn->lock", "info_timer"]), freed.clone()];
-    by_orderings(&l2cap(Stop::WithLock).refuted(both));
-    by_orderings(&l2cap(Stop::BeforeLock).refuted([freed]));
-    by_orderings(&l2cap(Stop::Disabled).proved());
+    by_orderings(&l2cap(Stop::WithLock).expect_violations(both));
+    by_orderings(&l2cap(Stop::BeforeLock).expect_violations([freed]));
+    by_orderings(&l2cap(Stop::Disabled).expect_proof());
 }
 
 struct Controller {
@@ -130,8 +130,8 @@ fn hci(cancels: bool) -> ScenarioBuilder<Arc<Controller>> {
 #[test]
 fn a_work_destroys_its_own_queue() {
     let kinds = [deadlock(["hdev->workqueue"]), ViolationKind::use_after_release("hci_dev")];
-    by_orderings(&hci(false).refuted(kinds));
-    by_orderings(&hci(true).proved());
+    by_orderings(&hci(false).expect_violations(kinds));
+    by_orderings(&hci(true).expect_proof());
 }
 
 struct Grcan {
@@ -190,9 +190,9 @@ fn grcan(close: Close) -> ScenarioBuilder<Arc<Grcan>> {
 fn a_timer_is_deleted_with_its_lock_held() {
     let freed = ViolationKind::use_after_release("grcan_priv");
     let both = [deadlock(["hang_timer", "priv->lock"]), freed.clone()];
-    by_orderings(&grcan(Close::WithLock).refuted(both));
-    by_orderings(&grcan(Close::WithoutLock).refuted([freed]));
-    by_orderings(&grcan(Close::Closing).proved());
+    by_orderings(&grcan(Close::WithLock).expect_violations(both));
+    by_orderings(&grcan(Close::WithoutLock).expect_violations([freed]));
+    by_orderings(&grcan(Close::Closing).expect_proof());
 }
 
 struct Console {
@@ -234,6 +234,6 @@ fn fbcon(tries: bool) -> ScenarioBuilder<Arc<Console>> {
 
 #[test]
 fn a_console_is_closed_with_the_lock_that_its_cursor_wants() {
-    by_orderings(&fbcon(false).refuted([deadlock(["console_lock", "fb_flashcursor"])]));
-    by_orderings(&fbcon(true).proved());
+    by_orderings(&fbcon(false).expect_violations([deadlock(["console_lock", "fb_flashcursor"])]));
+    by_orderings(&fbcon(true).expect_proof());
 }

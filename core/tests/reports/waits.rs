@@ -46,9 +46,9 @@ fn bcache(users: usize, together: bool) -> ScenarioBuilder<Cannibals> {
 
 #[test]
 fn a_lock_is_released_between_the_try_and_the_queue() {
-    by_states(&bcache(2, false).refuted([deadlock(["btree_cache_wait"])]));
-    by_states(&bcache(2, true).proved());
-    by_states(&bcache(3, true).proved());
+    by_states(&bcache(2, false).expect_violations([deadlock(["btree_cache_wait"])]));
+    by_states(&bcache(2, true).expect_proof());
+    by_states(&bcache(3, true).expect_proof());
 }
 
 /// The writer of a sequence lock prints, and wants the lock of a console's port; whoever has that
@@ -78,6 +78,6 @@ fn zonelist(prints_within: bool) -> ScenarioBuilder<(Atomic, SpinLock)> {
 /// Nobody sleeps: one spins on a lock, the other on the number.
 #[test]
 fn two_spin_for_each_other() {
-    super::by_orderings(&zonelist(true).refuted([deadlock(["zonelist_update_seq"])]));
-    super::by_orderings(&zonelist(false).proved());
+    super::by_orderings(&zonelist(true).expect_violations([deadlock(["zonelist_update_seq"])]));
+    super::by_orderings(&zonelist(false).expect_proof());
 }

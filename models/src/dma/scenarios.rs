@@ -54,32 +54,32 @@ fn flush_queue() -> Vec<Scenario> {
         OneCounter, RearmsLate, ReleasedEarly, RollsBackLazily, StartsLast, UntilRoom,
     };
     vec![
-        reuse("fq", FQ, AsMerged, 2).proved(),
-        reuse("single", SINGLE, AsMerged, 1).proved(),
-        reuse("until-room", FQ, UntilRoom, 2).proved(),
-        reuse("when-dry", ANSWER, FlushesWhenDry, 1).proved(),
-        reuse("released-early", FQ, ReleasedEarly, 2).refuted([broken("I1")]),
-        reuse("one-counter", FQ, OneCounter, 2).refuted([broken("I1")]),
-        reuse("counts-before-unmap", FQ, CountsBeforeUnmap, 2).refuted([broken("I1")]),
-        reuse("finishes-first", FQ, FinishesFirst, 2).refuted([broken("I1")]),
-        reuse("starts-last", FQ, StartsLast, 2).refuted([broken("I1")]),
-        reuse("drains-unlocked", FQ, DrainsUnlocked, 2).refuted([broken("I2")]),
-        reuse("adds-unlocked", FQ, AddsUnlocked, 2).refuted([broken("I2")]),
-        reuse("rearms-late", FQ, RearmsLate, 2).refuted([broken("I7")]),
-        tables("fq", FQ, AsMerged, 2).proved(),
-        tables("single", SINGLE, AsMerged, 1).proved(),
-        tables("released-early", FQ, ReleasedEarly, 2).refuted([broken("I-4")]),
-        tables("one-counter", FQ, OneCounter, 2).refuted([broken("I-4")]),
-        tables("counts-before-unmap", FQ, CountsBeforeUnmap, 2).refuted([broken("I-4")]),
-        tables("finishes-first", FQ, FinishesFirst, 2).refuted([broken("I-4")]),
-        tables("starts-last", FQ, StartsLast, 2).refuted([broken("I-4")]),
-        full("fq", FQ, AsMerged, 2).refuted([broken("I3")]),
-        full("single", SINGLE, AsMerged, 1).refuted([broken("I3")]),
-        full("until-room", FQ, UntilRoom, 2).proved(),
-        exhausted("fq", FQ, AsMerged).refuted([broken("I10")]),
-        exhausted("when-dry", ANSWER, FlushesWhenDry).proved(),
-        map_fails("fq", FQ, AsMerged).proved(),
-        map_fails("rolls-back-lazily", FQ, RollsBackLazily).refuted([broken("I1")]),
+        reuse("fq", FQ, AsMerged, 2).expect_proof(),
+        reuse("single", SINGLE, AsMerged, 1).expect_proof(),
+        reuse("until-room", FQ, UntilRoom, 2).expect_proof(),
+        reuse("when-dry", ANSWER, FlushesWhenDry, 1).expect_proof(),
+        reuse("released-early", FQ, ReleasedEarly, 2).expect_violations([broken("I1")]),
+        reuse("one-counter", FQ, OneCounter, 2).expect_violations([broken("I1")]),
+        reuse("counts-before-unmap", FQ, CountsBeforeUnmap, 2).expect_violations([broken("I1")]),
+        reuse("finishes-first", FQ, FinishesFirst, 2).expect_violations([broken("I1")]),
+        reuse("starts-last", FQ, StartsLast, 2).expect_violations([broken("I1")]),
+        reuse("drains-unlocked", FQ, DrainsUnlocked, 2).expect_violations([broken("I2")]),
+        reuse("adds-unlocked", FQ, AddsUnlocked, 2).expect_violations([broken("I2")]),
+        reuse("rearms-late", FQ, RearmsLate, 2).expect_violations([broken("I7")]),
+        tables("fq", FQ, AsMerged, 2).expect_proof(),
+        tables("single", SINGLE, AsMerged, 1).expect_proof(),
+        tables("released-early", FQ, ReleasedEarly, 2).expect_violations([broken("I-4")]),
+        tables("one-counter", FQ, OneCounter, 2).expect_violations([broken("I-4")]),
+        tables("counts-before-unmap", FQ, CountsBeforeUnmap, 2).expect_violations([broken("I-4")]),
+        tables("finishes-first", FQ, FinishesFirst, 2).expect_violations([broken("I-4")]),
+        tables("starts-last", FQ, StartsLast, 2).expect_violations([broken("I-4")]),
+        full("fq", FQ, AsMerged, 2).expect_violations([broken("I3")]),
+        full("single", SINGLE, AsMerged, 1).expect_violations([broken("I3")]),
+        full("until-room", FQ, UntilRoom, 2).expect_proof(),
+        exhausted("fq", FQ, AsMerged).expect_violations([broken("I10")]),
+        exhausted("when-dry", ANSWER, FlushesWhenDry).expect_proof(),
+        map_fails("fq", FQ, AsMerged).expect_proof(),
+        map_fails("rolls-back-lazily", FQ, RollsBackLazily).expect_violations([broken("I1")]),
     ]
 }
 
@@ -174,10 +174,10 @@ fn map_fails(scheme: &str, source: &str, order: Order) -> ScenarioBuilder<Arc<Co
 fn lifetime() -> Vec<Scenario> {
     let freed = || ViolationKind::use_after_release("fq");
     vec![
-        teardown("fq", Teardown::AsMerged).proved(),
-        teardown("without-sync", Teardown::WithoutSync).refuted([freed()]),
-        teardown("rings-first", Teardown::RingsFirst).refuted([freed()]),
-        teardown("detaches-last", Teardown::DetachesLast).refuted([broken("I-4")]),
+        teardown("fq", Teardown::AsMerged).expect_proof(),
+        teardown("without-sync", Teardown::WithoutSync).expect_violations([freed()]),
+        teardown("rings-first", Teardown::RingsFirst).expect_violations([freed()]),
+        teardown("detaches-last", Teardown::DetachesLast).expect_violations([broken("I-4")]),
         scenario("fq", "unmap-teardown", LIFETIME, || {
             Cookie::new(
                 Order::AsMerged,
@@ -187,10 +187,10 @@ fn lifetime() -> Vec<Scenario> {
         .about("a page is unmapped while the domain goes: nothing but the caller keeps these apart")
         .thread("CPU 0", |cookie| cookie.iommu_dma_unmap_page(1))
         .thread("domain_free", |cookie| cookie.iommu_domain_free(Teardown::AsMerged))
-        .refuted([freed()]),
-        enable("fq", Order::AsMerged, true).proved(),
-        enable("asks-twice", Order::AsksTwice, false).refuted([broken("I1")]),
-        enable("announced-first", Order::AnnouncedFirst, false).refuted([broken("NULL")]),
+        .expect_violations([freed()]),
+        enable("fq", Order::AsMerged, true).expect_proof(),
+        enable("asks-twice", Order::AsksTwice, false).expect_violations([broken("I1")]),
+        enable("announced-first", Order::AnnouncedFirst, false).expect_violations([broken("NULL")]),
     ]
 }
 
@@ -238,19 +238,19 @@ fn bitmap() -> Vec<Scenario> {
         TrustsBitmap,
     };
     vec![
-        bitmap_reuse("bitmap", Lazy).proved(),
-        bitmap_reuse("strict", Strict).proved(),
-        bitmap_reuse("frees-first", FreesFirst).refuted([broken("I1")]),
-        bitmap_reuse("recycles-first", RecyclesFirst).proved(),
-        bitmap_reuse("flushes-unlocked", FlushesUnlocked).refuted([broken("I1")]),
-        bitmap_reuse("frees-at-once", FreesAtOnce).refuted([broken("I1")]),
-        bitmap_exhausted("bitmap", Lazy).proved(),
-        bitmap_exhausted("strict", Strict).proved(),
-        bitmap_exhausted("recycles-first", RecyclesFirst).proved(),
-        bitmap_fails("bitmap", Lazy).proved(),
-        bitmap_fails("ignores-failure", IgnoresFailure).refuted([broken("I1")]),
-        bitmap_exit("bitmap", Lazy).proved(),
-        bitmap_exit("trusts-bitmap", TrustsBitmap).refuted([broken("NULL")]),
+        bitmap_reuse("bitmap", Lazy).expect_proof(),
+        bitmap_reuse("strict", Strict).expect_proof(),
+        bitmap_reuse("frees-first", FreesFirst).expect_violations([broken("I1")]),
+        bitmap_reuse("recycles-first", RecyclesFirst).expect_proof(),
+        bitmap_reuse("flushes-unlocked", FlushesUnlocked).expect_violations([broken("I1")]),
+        bitmap_reuse("frees-at-once", FreesAtOnce).expect_violations([broken("I1")]),
+        bitmap_exhausted("bitmap", Lazy).expect_proof(),
+        bitmap_exhausted("strict", Strict).expect_proof(),
+        bitmap_exhausted("recycles-first", RecyclesFirst).expect_proof(),
+        bitmap_fails("bitmap", Lazy).expect_proof(),
+        bitmap_fails("ignores-failure", IgnoresFailure).expect_violations([broken("I1")]),
+        bitmap_exit("bitmap", Lazy).expect_proof(),
+        bitmap_exit("trusts-bitmap", TrustsBitmap).expect_violations([broken("NULL")]),
         scenario("bitmap", "b21-enomem", BITMAP, || pci_dma::Zdev::new(Lazy, 3, 1))
             .about("the hypervisor has no room, and all lazy bits are cleared after a flush without the lock")
             .thread("CPU 0", |zdev| _ = zdev.s390_dma_map_pages_enomem())
@@ -259,7 +259,7 @@ fn bitmap() -> Vec<Scenario> {
                 zdev.s390_dma_map_pages();
                 zdev.s390_dma_map_pages();
 }))
-            .refuted([broken("I1")]),
+            .expect_violations([broken("I1")]),
     ]
 }
 
@@ -315,8 +315,8 @@ fn bitmap_exit(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<pci_d
 
 fn on_exhaustion() -> Vec<Scenario> {
     vec![
-        swap_reuse("swap", swap::Order::ParkedBefore).proved(),
-        swap_reuse("swap-by-now", swap::Order::ParkedByNow).refuted([broken("I1")]),
+        swap_reuse("swap", swap::Order::ParkedBefore).expect_proof(),
+        swap_reuse("swap-by-now", swap::Order::ParkedByNow).expect_violations([broken("I1")]),
     ]
 }
 
@@ -386,13 +386,13 @@ fn caches() -> Vec<Scenario> {
             })
     };
     vec![
-        empty("rcache", Order::AsMerged).proved(),
+        empty("rcache", Order::AsMerged).expect_proof(),
         empty("empties-locked", Order::EmptiesLocked)
-            .refuted([ViolationKind::deadlock(["cpu_rcache->lock"])]),
-        trims().proved(),
-        worker("rcache", Order::AsMerged).proved(),
+            .expect_violations([ViolationKind::deadlock(["cpu_rcache->lock"])]),
+        trims().expect_proof(),
+        worker("rcache", Order::AsMerged).expect_proof(),
         worker("frees-without-cancel", Order::FreesWithoutCancel)
-            .refuted([ViolationKind::use_after_release("iova_rcache")]),
+            .expect_violations([ViolationKind::use_after_release("iova_rcache")]),
     ]
 }
 
@@ -408,8 +408,8 @@ fn ordered(order: ordering::Order) -> Vec<Scenario> {
         Scenario::builder(format!("iommu/ordering/{row}/{litmus}"), world).source(FQ).about(about)
     };
     let claim = move |scenario: ScenarioBuilder<Litmus>, id: &str| match order {
-        ordering::Order::Ordered => scenario.proved(),
-        ordering::Order::Relaxed => scenario.refuted([broken(id)]),
+        ordering::Order::Ordered => scenario.expect_proof(),
+        ordering::Order::Relaxed => scenario.expect_violations([broken(id)]),
     };
     let flush =
         new("unmap-flush", true, "a page is unmapped and counted, a flush counted and begun")

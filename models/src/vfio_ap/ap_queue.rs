@@ -118,7 +118,7 @@ pub enum Config {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Association {
     /// It is associated, or nobody has asked for it.
-    Settled,
+    Classification,
     /// It is being associated. No reset begins meanwhile.
     InProgress {
         /// How many PQAP(ZAPQ) it will still answer with [`ResponseCode::StateChangeInProgress`].
@@ -163,7 +163,7 @@ impl ApQueue {
             messages: None,
             busy: 0,
             quick: true,
-            association: Association::Settled,
+            association: Association::Classification,
         }
     }
 
@@ -186,7 +186,7 @@ impl ApQueue {
     fn refuses_all_but_reset(&self) -> Option<ResponseCode> {
         self.refuses().or(match self.association {
             Association::Failed(code) => Some(code),
-            Association::Settled | Association::InProgress { .. } => None,
+            Association::Classification | Association::InProgress { .. } => None,
         })
     }
 
@@ -234,7 +234,7 @@ impl ApQueue {
         self.resetting = false;
         self.irq = None;
         self.messages = None;
-        self.association = Association::Settled;
+        self.association = Association::Classification;
     }
 
     /// Its adapter leaves the hardware's configuration: nothing is in it any more, and it does not

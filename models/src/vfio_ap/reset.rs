@@ -563,7 +563,7 @@ mod tests {
                 let mut mdevs = w.matrix_dev.lock.lock();
                 _ = vfio_ap_mdev_reset_queue(w, &mut mdevs, apqn, protocol);
             })
-            .proved();
+            .expect_proof();
         let run = |steps: usize| reset.follow(&vec!["0"; steps].join(".").parse().expect("dots"));
         let last = (1..).map_while(|steps| run(steps).ok()).last().expect("a step");
         let instructions = last.steps.iter().filter(|step| !step.what.contains("lock"));

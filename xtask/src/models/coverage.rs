@@ -24,7 +24,7 @@ pub(crate) fn run(_task: &Coverage) -> Result<(), String> {
     let mut reached = BTreeSet::new();
     for scenario in selvedge_models::catalogue() {
         let mut limits = Limits::default();
-        limits.search = Search::Census;
+        limits.search = Search::Full;
         reached.extend(
             scenario
                 .verify_with(Engine::Native, &limits, &mut |_| std::ops::ControlFlow::Continue(()))

@@ -11,7 +11,7 @@ use selvedge_benches::nvme::{Costs, QueueOf, Scheme};
 use super::run;
 use crate::cli::Simulate;
 
-/// Long enough for a flush queue of any size to settle.
+/// Long enough for a flush queue of any size to classify.
 const SECONDS_MAX: u64 = 10;
 
 const SLOTS: [usize; 10] = [256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072];

@@ -22,23 +22,23 @@ use crate::violation::ViolationKind;
 
 use super::successor::Successor;
 use crate::runtime::native::History;
-use crate::runtime::native::{Effect, FREED, Lesson, Lessons, Next, Shape};
+use crate::runtime::native::{Dimensions, Effect, FREED, Next, Recording, StepRecord};
 
-/// A state of the program in numbers: its [`Shape`], the state of each thread, the state of each
+/// A state of the program in numbers: its [`Dimensions`], the state of each thread, the state of each
 /// object. Equal numbers mean equal states, in one automaton.
 pub(super) type State = [u32];
 
 /// The parts of a state.
-fn parts(state: &State) -> (Shape, &[u32], &[u32]) {
-    let shape = Shape(state[0]);
-    let (threads, objects) = state[1..].split_at(shape.threads());
-    (shape, threads, objects)
+fn subtrees(state: &State) -> (Dimensions, &[u32], &[u32]) {
+    let dimensions = Dimensions(state[0]);
+    let (threads, objects) = state[1..].split_at(dimensions.threads());
+    (dimensions, threads, objects)
 }
 
 /// The thread and the object that meet at an operation.
-fn numbers(state: &State, turn: Turn) -> (u32, u32) {
-    let (_, threads, objects) = parts(state);
-    (threads[turn.thread.index()], objects[turn.object.index()])
+fn numbers(state: &State, next_op: NextOp) -> (u32, u32) {
+    let (_, threads, objects) = subtrees(state);
+    (threads[next_op.thread.index()], objects[next_op.object.index()])
 }
 
 /// What has been learned of a program.
@@ -49,14 +49,14 @@ pub(super) struct Automaton {
     thread_numbers: FxHashMap<History, u32>,
     object_numbers: FxHashMap<(ObjectId, Box<[u64]>), u32>,
     /// What can happen to a thread in one state at its object in another.
-    meetings: FxHashMap<u64, Meeting>,
+    transitions: FxHashMap<u64, Transitions>,
     /// What an object becomes when it is told a value.
-    settings: FxHashMap<(u32, u64), Result<u32, Fault>>,
-    outcomes: Vec<Outcome>,
+    assignments: FxHashMap<(u32, u64), Result<u32, Fault>>,
+    continuations: Vec<Continuation>,
     /// What a thread does after a reply.
     replies: FxHashMap<(History, u64), Known>,
     /// Outcomes of steps that make something.
-    makers: Vec<FxHashMap<Shape, u32>>,
+    creators: Vec<FxHashMap<Dimensions, u32>>,
     /// Mutexes at which somebody may look without waiting: by object.
     tried: Vec<bool>,
     /// Whether some step releases memory that objects live in, or brings its thread back to where it
@@ -72,7 +72,7 @@ struct ThreadState {
 
 /// The next operation of a thread: who takes it, and where.
 #[derive(Clone, Copy)]
-struct Turn {
+struct NextOp {
     thread: ThreadId,
     object: ObjectId,
 }
@@ -84,21 +84,21 @@ struct ObjectState {
 }
 
 /// How a pending operation can complete: for each way where it leads, and the reply.
-struct Meeting {
+struct Transitions {
     ready: Ready,
     /// If it cannot complete: the threads that keep it from that.
     blockers: Threads,
-    ways: SmallVec<[(Transition, u64); 1]>,
+    outcomes: SmallVec<[(Transition, u64); 1]>,
 }
 
 #[derive(Clone, Copy)]
 enum Transition {
     /// The object becomes this, and the thread goes on so. Nothing else happens.
-    Goes { object: u32, thread: u32 },
+    Continues { object: u32, thread: u32 },
     /// The object becomes this, and the thread does that.
-    Does { object: u32, outcome: u32 },
+    Does { object: u32, continuation: u32 },
     /// The thread makes something, so what it does depends on what there is already.
-    Makes { object: u32, maker: u32 },
+    Creates { object: u32, creator: u32 },
     /// What the thread does then has not been seen yet.
     Unseen,
     /// The operation breaks a rule of the object.
@@ -108,11 +108,11 @@ enum Transition {
 #[derive(Clone, Copy)]
 enum Known {
     Always(u32),
-    ByShape(u32),
+    ByDimensions(u32),
 }
 
 /// What a thread does after a reply, in numbers.
-struct Outcome {
+struct Continuation {
     next: u32,
     effects: Box<[NumberedEffect]>,
     /// Whether the thread has come back to where it was.
@@ -142,11 +142,11 @@ struct Changes<'a> {
 
 /// What has to be learned before a state can be expanded.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Missing {
+pub(super) enum Unknown {
     /// What can happen when a thread in this state meets an object in that.
-    Meeting(u32, u32),
+    Transitions(u32, u32),
     /// What an object becomes when it is told a value.
-    Setting(u32, u64),
+    Assignment(u32, u64),
     /// What a thread does after its operation, done this way.
     Step(ThreadId, u8),
 }
@@ -180,11 +180,11 @@ impl Violated<'_> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expanded {
     /// Somebody can go on.
-    Goes,
+    Continues,
     /// Somebody can go on, and these threads wait for each other all the same.
     Closed(Threads),
     /// Nobody can go on but by luck: everybody has ended, or it is a deadlock.
-    Stuck,
+    Terminal,
 }
 
 /// The threads of a closed set, each with its state and that of the object it waits at: equal for
@@ -197,65 +197,67 @@ pub(super) struct Diverged;
 
 impl Automaton {
     /// The state in which the program begins.
-    pub(super) fn begin(&mut self, lessons: &Lessons) -> Vec<u32> {
-        let shape = Shape::new(lessons.threads.len(), lessons.machines.len());
-        let mut state = vec![shape.0];
-        for (index, next) in lessons.threads.iter().enumerate() {
+    pub(super) fn begin(&mut self, recording: &Recording) -> Vec<u32> {
+        let dimensions = Dimensions::new(recording.threads.len(), recording.machines.len());
+        let mut state = vec![dimensions.0];
+        for (index, next) in recording.threads.iter().enumerate() {
             state.push(self.thread(ThreadId::new(index), *next).expect("new"));
         }
-        for (index, machine) in lessons.machines.iter().enumerate() {
+        for (index, machine) in recording.machines.iter().enumerate() {
             state.push(self.object(ObjectId::new(index), machine.clone()));
         }
         state
     }
 
     /// Learns what an execution has shown.
-    pub(super) fn learn(&mut self, lessons: &Lessons) -> Result<(), Diverged> {
-        lessons.steps.iter().try_for_each(|lesson| self.learn_step(lesson))
+    pub(super) fn learn(&mut self, recording: &Recording) -> Result<(), Diverged> {
+        recording.steps.iter().try_for_each(|record| self.learn_step(record))
     }
 
-    fn learn_step(&mut self, lesson: &Lesson) -> Result<(), Diverged> {
+    fn learn_step(&mut self, record: &StepRecord) -> Result<(), Diverged> {
         // Nobody goes on after a violation, so there is nothing to say of what would come next.
-        let (next, effects) = match lesson.violated {
-            None => (self.thread(lesson.thread, lesson.next)?, self.number_effects(lesson)?),
+        let (next, effects) = match record.violated {
+            None => (self.thread(record.thread, record.next)?, self.number_effects(record)?),
             Some(_) => (0, Vec::new()),
         };
-        let makes = |effect: &Effect| !matches!(effect, Effect::Set(..));
-        let makes = lesson.effects.iter().any(makes);
-        let key = (lesson.from, lesson.reply);
+        let creates = |effect: &Effect| !matches!(effect, Effect::Set(..));
+        let creates = record.effects.iter().any(creates);
+        let key = (record.from, record.reply);
         let known = match self.replies.get(&key) {
-            Some(Known::Always(outcome)) => Some(*outcome),
-            Some(Known::ByShape(maker)) => self.makers[*maker as usize].get(&lesson.shape).copied(),
+            Some(Known::Always(continuation)) => Some(*continuation),
+            Some(Known::ByDimensions(creator)) => {
+                self.creators[*creator as usize].get(&record.dimensions).copied()
+            }
             None => None,
         };
         if let Some(known) = known {
-            let known = &self.outcomes[known as usize];
+            let known = &self.continuations[known as usize];
             let same = known.next == next
-                && known.round == lesson.round
-                && known.violated == lesson.violated;
+                && known.round == record.round
+                && known.violated == record.violated;
             return if same { Ok(()) } else { Err(Diverged) };
         }
-        let number = number(self.outcomes.len());
-        let violated = lesson.violated.clone();
-        let round = lesson.round;
+        let number = number(self.continuations.len());
+        let violated = record.violated.clone();
+        let round = record.round;
         self.asides |= round.operations > 0;
-        self.outcomes.push(Outcome { next, effects: effects.into(), round, violated });
+        self.continuations.push(Continuation { next, effects: effects.into(), round, violated });
         match self.replies.get(&key) {
-            None if makes => {
-                self.replies.insert(key, Known::ByShape(self.makers.len() as u32));
-                self.makers.push(FxHashMap::from_iter([(lesson.shape, number)]));
+            None if creates => {
+                self.replies.insert(key, Known::ByDimensions(self.creators.len() as u32));
+                self.creators.push(FxHashMap::from_iter([(record.dimensions, number)]));
             }
             None => drop(self.replies.insert(key, Known::Always(number))),
-            Some(Known::ByShape(maker)) => {
-                self.makers[*maker as usize].insert(lesson.shape, number);
+            Some(Known::ByDimensions(creator)) => {
+                self.creators[*creator as usize].insert(record.dimensions, number);
             }
             Some(Known::Always(_)) => return Err(Diverged),
         }
         Ok(())
     }
 
-    fn number_effects(&mut self, lesson: &Lesson) -> Result<Vec<NumberedEffect>, Diverged> {
-        let mut objects = lesson.shape.objects()..;
+    fn number_effects(&mut self, record: &StepRecord) -> Result<Vec<NumberedEffect>, Diverged> {
+        let mut objects = record.dimensions.objects()..;
         let mut number = |effect: &Effect| {
             Ok(match effect {
                 Effect::Set(object, value) => NumberedEffect::Set(*object, *value),
@@ -268,12 +270,12 @@ impl Automaton {
                 }
             })
         };
-        lesson.effects.iter().map(&mut number).collect()
+        record.effects.iter().map(&mut number).collect()
     }
 
     /// Works out what can happen when a thread in one state meets an object in another. Fails if
     /// these two never meet.
-    pub(super) fn meet(&mut self, thread: u32, object: u32) -> Result<(), Diverged> {
+    pub(super) fn learn_transitions(&mut self, thread: u32, object: u32) -> Result<(), Diverged> {
         let ThreadState { thread: me, next } =
             *self.threads.get(thread as usize).ok_or(Diverged)?;
         let (wanted, op) = next.pending.ok_or(Diverged)?;
@@ -284,16 +286,16 @@ impl Automaton {
             return Err(Diverged);
         }
         let ready = machine.ready(me, op);
-        let mut ways = SmallVec::new();
-        for way in 0..ready.sure + ready.chance {
+        let mut outcomes = SmallVec::new();
+        for outcome in 0..ready.guaranteed + ready.optional {
             let mut machine = self.objects[object as usize].machine.clone();
-            ways.push(match machine.apply(me, op, way) {
+            outcomes.push(match machine.apply(me, op, outcome) {
                 Err(fault) => (Transition::Faults(fault), 0),
                 Ok(reply) => (self.transition(next.history, reply, id, machine), reply),
             });
         }
         let blockers = blockers(&*self.objects[object as usize].machine, me, op);
-        self.meetings.insert(pair(thread, object), Meeting { ready, blockers, ways });
+        self.transitions.insert(pair(thread, object), Transitions { ready, blockers, outcomes });
         Ok(())
     }
 
@@ -308,16 +310,18 @@ impl Automaton {
     ) -> Transition {
         let object = self.object(object, machine);
         match self.replies.get(&(history, reply)) {
-            Some(Known::Always(outcome)) => match &self.outcomes[*outcome as usize] {
-                Outcome {
-                    next,
-                    effects,
-                    round: CameRound { operations: 0, .. },
-                    violated: None,
-                } if effects.is_empty() => Transition::Goes { object, thread: *next },
-                _ => Transition::Does { object, outcome: *outcome },
-            },
-            Some(Known::ByShape(maker)) => Transition::Makes { object, maker: *maker },
+            Some(Known::Always(continuation)) => {
+                match &self.continuations[*continuation as usize] {
+                    Continuation {
+                        next,
+                        effects,
+                        round: CameRound { operations: 0, .. },
+                        violated: None,
+                    } if effects.is_empty() => Transition::Continues { object, thread: *next },
+                    _ => Transition::Does { object, continuation: *continuation },
+                }
+            }
+            Some(Known::ByDimensions(creator)) => Transition::Creates { object, creator: *creator },
             None => Transition::Unseen,
         }
     }
@@ -326,13 +330,13 @@ impl Automaton {
     pub(super) fn set(&mut self, object: u32, value: u64) -> Result<(), Diverged> {
         let known = self.objects.get(object as usize).ok_or(Diverged)?;
         let (id, mut machine) = (known.object, known.machine.clone());
-        let mut told = Ok(());
+        let mut observed = Ok(());
         match value {
-            FREED => told = machine.memory_freed(),
+            FREED => observed = machine.memory_freed(),
             value => machine.set(value),
         }
-        let becomes = told.map(|()| self.object(id, machine));
-        self.settings.insert((object, value), becomes);
+        let becomes = observed.map(|()| self.object(id, machine));
+        self.assignments.insert((object, value), becomes);
         Ok(())
     }
 
@@ -344,27 +348,27 @@ impl Automaton {
     }
 
     /// The thread and the object that meet in `state` at the next operation of `thread`.
-    pub(super) fn meeting_of(&self, state: &State, thread: ThreadId) -> (u32, u32) {
-        numbers(state, self.turn(state, thread))
+    pub(super) fn interaction_of(&self, state: &State, thread: ThreadId) -> (u32, u32) {
+        numbers(state, self.next_op(state, thread))
     }
 
     /// The next operation of `thread`, which has one.
-    fn turn(&self, state: &State, thread: ThreadId) -> Turn {
-        let (_, threads, _) = parts(state);
-        let turn = self.turn_of(thread.index(), threads[thread.index()]);
-        turn.expect("whoever can take a step has announced it").0
+    fn next_op(&self, state: &State, thread: ThreadId) -> NextOp {
+        let (_, threads, _) = subtrees(state);
+        let next_op = self.next_op_of(thread.index(), threads[thread.index()]);
+        next_op.expect("whoever can take a step has announced it").0
     }
 
     /// The next operation of a thread that is in state `number`, if there is one.
-    fn turn_of(&self, thread: usize, number: u32) -> Option<(Turn, Op)> {
+    fn next_op_of(&self, thread: usize, number: u32) -> Option<(NextOp, Op)> {
         let (object, op) = self.threads[number as usize].next.pending?;
-        Some((Turn { thread: ThreadId::new(thread), object }, op))
+        Some((NextOp { thread: ThreadId::new(thread), object }, op))
     }
 
     /// The next operation of everybody who has not ended.
-    fn turns(&self, threads: &[u32]) -> impl Iterator<Item = (Turn, Op)> {
+    fn next_ops(&self, threads: &[u32]) -> impl Iterator<Item = (NextOp, Op)> {
         let numbers = threads.iter().enumerate();
-        numbers.filter_map(|(thread, number)| self.turn_of(thread, *number))
+        numbers.filter_map(|(thread, number)| self.next_op_of(thread, *number))
     }
 
     fn thread(&mut self, thread: ThreadId, next: Next) -> Result<u32, Diverged> {
@@ -418,7 +422,7 @@ impl Automaton {
 
     /// A number for `state` that is the same in every automaton of the program.
     pub(super) fn digest(&self, state: &State) -> u64 {
-        let (shape, threads, objects) = parts(state);
+        let (dimensions, threads, objects) = subtrees(state);
         let mut hasher = FxHasher::default();
         for thread in threads {
             hasher.write_u64(self.threads[*thread as usize].next.history);
@@ -426,7 +430,7 @@ impl Automaton {
         for object in objects {
             hasher.write_u64(self.objects[*object as usize].digest);
         }
-        mix(u64::from(shape.0), hasher.finish())
+        mix(u64::from(dimensions.0), hasher.finish())
     }
 
     /// Where `state` leads: each transition is handed to `leads`, with the thread and the way.
@@ -437,22 +441,22 @@ impl Automaton {
         reduced: bool,
         scratch: &mut Vec<u32>,
         mut leads: impl FnMut(ThreadId, u8, Leads<'_>),
-    ) -> Result<Expanded, Missing> {
-        let (_, threads, _) = parts(state);
-        if reduced && let Some(turn) = self.unlock_first(threads) {
-            self.advance(state, turn, scratch, &mut leads)?;
-            return Ok(Expanded::Goes);
+    ) -> Result<Expanded, Unknown> {
+        let (_, threads, _) = subtrees(state);
+        if reduced && let Some(next_op) = self.unlock_first(threads) {
+            self.advance(state, next_op, scratch, &mut leads)?;
+            return Ok(Expanded::Continues);
         }
-        let mut expanded = Expanded::Stuck;
+        let mut expanded = Expanded::Terminal;
         let mut waits = false;
-        for (turn, _) in self.turns(threads) {
-            let meeting = self.advance(state, turn, scratch, &mut leads)?;
-            if meeting.ready.sure > 0 {
-                expanded = Expanded::Goes;
+        for (next_op, _) in self.next_ops(threads) {
+            let meeting = self.advance(state, next_op, scratch, &mut leads)?;
+            if meeting.ready.guaranteed > 0 {
+                expanded = Expanded::Continues;
             }
             waits |= meeting.blockers != 0;
         }
-        if waits && expanded == Expanded::Goes {
+        if waits && expanded == Expanded::Continues {
             let closed = self.closed(state)?;
             if closed != 0 {
                 return Ok(Expanded::Closed(closed));
@@ -462,12 +466,14 @@ impl Automaton {
     }
 
     /// The threads that wait for each other in `state`, whatever the others do.
-    pub(super) fn closed(&self, state: &State) -> Result<Threads, Missing> {
-        let (_, threads, _) = parts(state);
+    pub(super) fn closed(&self, state: &State) -> Result<Threads, Unknown> {
+        let (_, threads, _) = subtrees(state);
         let mut waits = Waits::default();
         for (thread, number) in threads.iter().enumerate() {
-            match self.turn_of(thread, *number) {
-                Some((turn, _)) => waits.waits(turn.thread, self.meeting(state, turn)?.blockers),
+            match self.next_op_of(thread, *number) {
+                Some((next_op, _)) => {
+                    waits.waits(next_op.thread, self.meeting(state, next_op)?.blockers)
+                }
                 None => waits.ended(ThreadId::new(thread)),
             }
         }
@@ -476,11 +482,11 @@ impl Automaton {
 
     /// What tells a closed set of threads from others.
     pub(super) fn closed_key(&self, state: &State, closed: Threads) -> ClosedKey {
-        let (_, threads, _) = parts(state);
-        let turns = self.turns(threads).map(|(turn, _)| turn);
-        let turns = turns.filter(|turn| closed & bit(turn.thread) != 0);
-        turns
-            .map(|turn| numbers(state, turn))
+        let (_, threads, _) = subtrees(state);
+        let next_ops = self.next_ops(threads).map(|(next_op, _)| next_op);
+        let next_ops = next_ops.filter(|next_op| closed & bit(next_op.thread) != 0);
+        next_ops
+            .map(|next_op| numbers(state, next_op))
             .map(|(thread, object)| pair(thread, object))
             .collect()
     }
@@ -507,8 +513,10 @@ impl Automaton {
     fn on_cycles(&self, count: impl Fn(usize) -> bool) -> Vec<usize> {
         let mut after = vec![Vec::new(); self.threads.len()];
         let mut before = vec![Vec::new(); self.threads.len()];
-        let mut lead_to = |from: usize, outcome: &u32| {
-            if let Outcome { violated: None, next, .. } = &self.outcomes[*outcome as usize] {
+        let mut lead_to = |from: usize, continuation: &u32| {
+            if let Continuation { violated: None, next, .. } =
+                &self.continuations[*continuation as usize]
+            {
                 after[from].push(*next as usize);
                 before[*next as usize].push(from);
             }
@@ -519,10 +527,10 @@ impl Automaton {
             };
             match known {
                 _ if !count(from) => {}
-                Known::Always(outcome) => lead_to(from, outcome),
-                Known::ByShape(maker) => {
-                    let outcomes = self.makers[*maker as usize].values();
-                    outcomes.for_each(|outcome| lead_to(from, outcome));
+                Known::Always(continuation) => lead_to(from, continuation),
+                Known::ByDimensions(creator) => {
+                    let continuations = self.creators[*creator as usize].values();
+                    continuations.for_each(|continuation| lead_to(from, continuation));
                 }
             }
         }
@@ -533,10 +541,10 @@ impl Automaton {
     }
 
     /// A thread about to give back a mutex that nobody tries.
-    fn unlock_first(&self, threads: &[u32]) -> Option<Turn> {
-        let mut turns = self.turns(threads);
-        let first = turns.find(|(turn, op)| op.kind.unlocks() && !self.tried(turn.object));
-        first.map(|(turn, _)| turn)
+    fn unlock_first(&self, threads: &[u32]) -> Option<NextOp> {
+        let mut next_ops = self.next_ops(threads);
+        let first = next_ops.find(|(next_op, op)| op.kind.unlocks() && !self.tried(next_op.object));
+        first.map(|(next_op, _)| next_op)
     }
 
     /// Gives back every mutex that can be given back first, and hands who does it to `each`, with
@@ -546,18 +554,18 @@ impl Automaton {
         &self,
         state: &mut Vec<u32>,
         mut each: impl FnMut(ThreadId, bool),
-    ) -> Result<(), Missing> {
-        while let Some(turn) = self.unlock_first(parts(state).1) {
-            let polls = self.polls(state, turn.thread);
-            let transition = self.meeting(state, turn)?.ways[0].0;
-            if matches!(transition, Transition::Makes { .. }) {
+    ) -> Result<(), Unknown> {
+        while let Some(next_op) = self.unlock_first(subtrees(state).1) {
+            let polls = self.polls(state, next_op.thread);
+            let transition = self.meeting(state, next_op)?.outcomes[0].0;
+            if matches!(transition, Transition::Creates { .. }) {
                 return Ok(());
             }
-            let Does::Changes(changes) = self.does(state, turn, 0, transition)? else {
+            let Does::Changes(changes) = self.does(state, next_op, 0, transition)? else {
                 return Ok(());
             };
             let change = |state: &mut Vec<u32>| {
-                changes.at(state, turn).into_iter().for_each(|(at, number)| state[at] = number);
+                changes.at(state, next_op).into_iter().for_each(|(at, number)| state[at] = number);
             };
             if changes.effects.is_empty() {
                 // Nearly always, and then nothing can stand against it.
@@ -570,7 +578,7 @@ impl Automaton {
                 }
                 *state = next;
             }
-            each(turn.thread, polls);
+            each(next_op.thread, polls);
         }
         Ok(())
     }
@@ -580,63 +588,63 @@ impl Automaton {
     fn advance(
         &self,
         state: &State,
-        turn: Turn,
+        next_op: NextOp,
         scratch: &mut Vec<u32>,
         leads: &mut impl FnMut(ThreadId, u8, Leads<'_>),
-    ) -> Result<&Meeting, Missing> {
-        let meeting = self.meeting(state, turn)?;
-        for (way, (transition, _)) in (0..).zip(&meeting.ways) {
+    ) -> Result<&Transitions, Unknown> {
+        let meeting = self.meeting(state, next_op)?;
+        for (outcome, (transition, _)) in (0..).zip(&meeting.outcomes) {
             let next = match *transition {
                 // Nearly always, and then nothing has to be looked up or copied.
-                Transition::Goes { object, thread } => {
+                Transition::Continues { object, thread } => {
                     let changes = Changes { object, thread, effects: &[] };
-                    Leads::To(Successor::new(state, changes.at(state, turn)))
+                    Leads::To(Successor::new(state, changes.at(state, next_op)))
                 }
-                transition => match self.does(state, turn, way, transition)? {
+                transition => match self.does(state, next_op, outcome, transition)? {
                     Does::Violates(what) => Leads::Violates(what),
-                    Does::Changes(changes) => match self.go(state, turn, &changes, scratch)? {
+                    Does::Changes(changes) => match self.go(state, next_op, &changes, scratch)? {
                         Ok(()) => Leads::To(Successor::whole(scratch)),
                         Err(what) => Leads::Violates(what),
                     },
                 },
             };
-            leads(turn.thread, way, next);
+            leads(next_op.thread, outcome, next);
         }
         Ok(meeting)
     }
 
     /// What can happen at an operation.
     #[inline(always)]
-    fn meeting(&self, state: &State, turn: Turn) -> Result<&Meeting, Missing> {
-        let (thread, object) = numbers(state, turn);
-        self.meetings.get(&pair(thread, object)).ok_or(Missing::Meeting(thread, object))
+    fn meeting(&self, state: &State, next_op: NextOp) -> Result<&Transitions, Unknown> {
+        let (thread, object) = numbers(state, next_op);
+        self.transitions.get(&pair(thread, object)).ok_or(Unknown::Transitions(thread, object))
     }
 
     /// What a step out of `state` does.
     fn does(
         &self,
         state: &State,
-        turn: Turn,
-        way: u8,
+        next_op: NextOp,
+        outcome: u8,
         transition: Transition,
-    ) -> Result<Does<'_>, Missing> {
-        let (object, outcome) = match transition {
-            Transition::Goes { object, thread } => {
+    ) -> Result<Does<'_>, Unknown> {
+        let (object, continuation) = match transition {
+            Transition::Continues { object, thread } => {
                 return Ok(Does::Changes(Changes { object, thread, effects: &[] }));
             }
-            Transition::Does { object, outcome } => (object, outcome),
-            Transition::Makes { object, maker } => {
-                let outcome = self.makers[maker as usize].get(&parts(state).0);
-                (object, *outcome.ok_or(Missing::Step(turn.thread, way))?)
+            Transition::Does { object, continuation } => (object, continuation),
+            Transition::Creates { object, creator } => {
+                let continuation = self.creators[creator as usize].get(&subtrees(state).0);
+                (object, *continuation.ok_or(Unknown::Step(next_op.thread, outcome))?)
             }
-            Transition::Unseen => return Err(Missing::Step(turn.thread, way)),
+            Transition::Unseen => return Err(Unknown::Step(next_op.thread, outcome)),
             Transition::Faults(fault) => {
-                return Ok(Does::Violates(Violated::Rule(turn.object, fault)));
+                return Ok(Does::Violates(Violated::Rule(next_op.object, fault)));
             }
         };
-        Ok(match &self.outcomes[outcome as usize] {
-            Outcome { violated: Some(kind), .. } => Does::Violates(Violated::Other(kind)),
-            Outcome { next, effects, violated: None, .. } => {
+        Ok(match &self.continuations[continuation as usize] {
+            Continuation { violated: Some(kind), .. } => Does::Violates(Violated::Other(kind)),
+            Continuation { next, effects, violated: None, .. } => {
                 Does::Changes(Changes { object, thread: *next, effects })
             }
         })
@@ -647,11 +655,11 @@ impl Automaton {
     fn go(
         &self,
         state: &State,
-        turn: Turn,
+        next_op: NextOp,
         changes: &Changes<'_>,
         next: &mut Vec<u32>,
-    ) -> Result<Result<(), Violated<'_>>, Missing> {
-        Successor::new(state, changes.at(state, turn)).write_to(next);
+    ) -> Result<Result<(), Violated<'_>>, Unknown> {
+        Successor::new(state, changes.at(state, next_op)).write_to(next);
         let broken = self.take_effect(changes.effects, next)?;
         Ok(broken.map_or(Ok(()), |(object, fault)| Err(Violated::Rule(object, fault))))
     }
@@ -661,12 +669,17 @@ impl Automaton {
     pub(super) fn enabled(
         &self,
         state: &State,
-    ) -> Result<(SmallVec<[Enabled; 6]>, Threads), Missing> {
-        let (_, threads, _) = parts(state);
+    ) -> Result<(SmallVec<[Enabled; 6]>, Threads), Unknown> {
+        let (_, threads, _) = subtrees(state);
         let (mut enabled, mut waits) = (SmallVec::new(), false);
-        for (turn, op) in self.turns(threads) {
-            let meeting = self.meeting(state, turn)?;
-            enabled.extend(Enabled::each_way(turn.thread, turn.object, op, meeting.ready));
+        for (next_op, op) in self.next_ops(threads) {
+            let meeting = self.meeting(state, next_op)?;
+            enabled.extend(Enabled::each_outcome(
+                next_op.thread,
+                next_op.object,
+                op,
+                meeting.ready,
+            ));
             waits |= meeting.blockers != 0;
         }
         let closed = if waits { self.closed(state)? } else { 0 };
@@ -687,7 +700,7 @@ impl Automaton {
 
     /// Whether the next operation of `thread` is a look at something that it polls for.
     pub(super) fn polls(&self, state: &State, thread: ThreadId) -> bool {
-        let (_, threads, _) = parts(state);
+        let (_, threads, _) = subtrees(state);
         self.threads[threads[thread.index()] as usize].next.polls
     }
 
@@ -696,10 +709,10 @@ impl Automaton {
         &self,
         state: &State,
         mut look: impl FnMut(ThreadId, (ObjectId, Op), Ready),
-    ) -> Result<(), Missing> {
-        let (_, threads, _) = parts(state);
-        for (turn, op) in self.turns(threads) {
-            look(turn.thread, (turn.object, op), self.meeting(state, turn)?.ready);
+    ) -> Result<(), Unknown> {
+        let (_, threads, _) = subtrees(state);
+        for (next_op, op) in self.next_ops(threads) {
+            look(next_op.thread, (next_op.object, op), self.meeting(state, next_op)?.ready);
         }
         Ok(())
     }
@@ -711,13 +724,13 @@ impl Automaton {
         state: &State,
         choice: Choice,
         next: &mut Vec<u32>,
-    ) -> Result<(u64, Result<(), Violated<'_>>), Missing> {
-        let Choice { thread, way } = choice;
-        let turn = self.turn(state, thread);
-        let (transition, reply) = self.meeting(state, turn)?.ways[usize::from(way)];
-        Ok(match self.does(state, turn, way, transition)? {
+    ) -> Result<(u64, Result<(), Violated<'_>>), Unknown> {
+        let Choice { thread, outcome } = choice;
+        let next_op = self.next_op(state, thread);
+        let (transition, reply) = self.meeting(state, next_op)?.outcomes[usize::from(outcome)];
+        Ok(match self.does(state, next_op, outcome, transition)? {
             Does::Violates(what) => (reply, Err(what)),
-            Does::Changes(changes) => (reply, self.go(state, turn, &changes, next)?),
+            Does::Changes(changes) => (reply, self.go(state, next_op, &changes, next)?),
         })
     }
 
@@ -727,17 +740,17 @@ impl Automaton {
         if !self.asides {
             return Default::default();
         }
-        let turn = self.turn(state, choice.thread);
-        let Ok(meeting) = self.meeting(state, turn) else { return Default::default() };
-        let outcome = match meeting.ways[usize::from(choice.way)].0 {
-            Transition::Does { outcome, .. } => Some(outcome),
-            Transition::Makes { maker, .. } => {
-                self.makers[maker as usize].get(&parts(state).0).copied()
+        let next_op = self.next_op(state, choice.thread);
+        let Ok(meeting) = self.meeting(state, next_op) else { return Default::default() };
+        let continuation = match meeting.outcomes[usize::from(choice.outcome)].0 {
+            Transition::Does { continuation, .. } => Some(continuation),
+            Transition::Creates { creator, .. } => {
+                self.creators[creator as usize].get(&subtrees(state).0).copied()
             }
-            Transition::Goes { .. } | Transition::Unseen | Transition::Faults(_) => None,
+            Transition::Continues { .. } | Transition::Unseen | Transition::Faults(_) => None,
         };
-        let Some(outcome) = outcome else { return Default::default() };
-        let Outcome { effects, round, .. } = &self.outcomes[outcome as usize];
+        let Some(continuation) = continuation else { return Default::default() };
+        let Continuation { effects, round, .. } = &self.continuations[continuation as usize];
         let freed = |effect: &NumberedEffect| match effect {
             NumberedEffect::Set(object, FREED) => Some(*object),
             _ => None,
@@ -749,7 +762,7 @@ impl Automaton {
     pub(super) fn waiting(&self, state: &State) -> Threads {
         let mut waiting = 0;
         let known = self.each_pending(state, |thread, _, ready| {
-            waiting |= if ready.sure == 0 { bit(thread) } else { 0 };
+            waiting |= if ready.guaranteed == 0 { bit(thread) } else { 0 };
         });
         known.expect("whoever asks has asked what is enabled");
         waiting
@@ -760,25 +773,25 @@ impl Automaton {
         &self,
         effects: &[NumberedEffect],
         state: &mut Vec<u32>,
-    ) -> Result<Option<(ObjectId, Fault)>, Missing> {
+    ) -> Result<Option<(ObjectId, Fault)>, Unknown> {
         for effect in effects {
-            let shape = Shape(state[0]);
+            let dimensions = Dimensions(state[0]);
             match *effect {
                 NumberedEffect::Set(id, value) => {
-                    let object = &mut state[1 + shape.threads() + id.index()];
-                    let becomes = self.settings.get(&(*object, value));
-                    match *becomes.ok_or(Missing::Setting(*object, value))? {
+                    let object = &mut state[1 + dimensions.threads() + id.index()];
+                    let becomes = self.assignments.get(&(*object, value));
+                    match *becomes.ok_or(Unknown::Assignment(*object, value))? {
                         Ok(becomes) => *object = becomes,
                         Err(fault) => return Ok(Some((id, fault))),
                     }
                 }
                 NumberedEffect::Made(object) => {
-                    state[0] = Shape::new(shape.threads(), shape.objects() + 1).0;
+                    state[0] = Dimensions::new(dimensions.threads(), dimensions.objects() + 1).0;
                     state.push(object);
                 }
                 NumberedEffect::Spawned(thread) => {
-                    state[0] = Shape::new(shape.threads() + 1, shape.objects()).0;
-                    state.insert(1 + shape.threads(), thread);
+                    state[0] = Dimensions::new(dimensions.threads() + 1, dimensions.objects()).0;
+                    state.insert(1 + dimensions.threads(), thread);
                 }
             }
         }
@@ -788,9 +801,12 @@ impl Automaton {
 
 impl Changes<'_> {
     /// The words of `state` that change, but for the effects.
-    fn at(&self, state: &State, turn: Turn) -> [(usize, u32); 2] {
-        let threads = Shape(state[0]).threads();
-        [(1 + turn.thread.index(), self.thread), (1 + threads + turn.object.index(), self.object)]
+    fn at(&self, state: &State, next_op: NextOp) -> [(usize, u32); 2] {
+        let threads = Dimensions(state[0]).threads();
+        [
+            (1 + next_op.thread.index(), self.thread),
+            (1 + threads + next_op.object.index(), self.object),
+        ]
     }
 }
 

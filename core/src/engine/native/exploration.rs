@@ -3,13 +3,13 @@
 use std::rc::Rc;
 
 use crate::cycles::Threads;
-use crate::explore::{Lead, Replay, Strategy};
+use crate::explore::{PrefixReplay, Replay, Strategy};
 use crate::limits::Limits;
 use crate::observe::Seen;
 use crate::observe::findings::Findings;
 use crate::op::ThreadId;
 use crate::report::{Explored, Report};
-use crate::runtime::native::{End, Execution, Lessons};
+use crate::runtime::native::{End, Execution, Recording};
 use crate::scenario::Scenario;
 use crate::schedule::Schedule;
 use crate::search::Engine;
@@ -65,15 +65,15 @@ impl<'a> Exploration<'a> {
     }
 
     /// Runs the program along `path` and on to an end, and tells what it has shown.
-    pub(super) fn learn(&mut self, path: &Schedule) -> Result<Lessons, String> {
-        let mut lead = Lead::new(path);
+    pub(super) fn learn(&mut self, path: &Schedule) -> Result<Recording, String> {
+        let mut prefix = PrefixReplay::new(path);
         self.count_execution()?;
         let program = self.scenario.program();
-        let (end, lessons) = self.execution.learn(program, &mut lead, &mut self.findings);
+        let (end, recording) = self.execution.learn(program, &mut prefix, &mut self.findings);
         match end {
-            _ if lead.diverged => Err(DIVERGED.to_owned()),
-            End::TooLong if lessons.steps.len() <= path.len() => self.too_long(),
-            _ => Ok(lessons),
+            _ if prefix.diverged => Err(DIVERGED.to_owned()),
+            End::TooLong if recording.steps.len() <= path.len() => self.too_long(),
+            _ => Ok(recording),
         }
     }
 

@@ -17,7 +17,7 @@
 
 use crate::cycles::Threads;
 
-use super::graph::{Graph, Parts};
+use super::graph::{Graph, Subtrees};
 
 /// By state: who waits for good in it.
 pub(super) fn waiting(graph: &Graph) -> Vec<Threads> {
@@ -50,13 +50,13 @@ pub(super) fn waiting(graph: &Graph) -> Vec<Threads> {
 pub(super) fn components(graph: &Graph, waiting: &[Threads]) -> Vec<(u32, Threads)> {
     let mut states: Vec<u32> = (0..graph.nodes.len() as u32).collect();
     states.retain(|state| waiting[*state as usize] != 0);
-    let mut parts = Parts::new(graph);
+    let mut subtrees = Subtrees::new(graph);
     let mut found = Vec::new();
-    for part in parts.strongly_connected(&states) {
-        let here = parts.part_of(part[0]);
+    for part in subtrees.strongly_connected(&states) {
+        let here = subtrees.part_of(part[0]);
         let mut steps =
             part.iter().flat_map(|state| &graph.nodes[*state as usize].steps).peekable();
-        if steps.peek().is_some() && steps.all(|step| parts.part_of(step.to) == here) {
+        if steps.peek().is_some() && steps.all(|step| subtrees.part_of(step.to) == here) {
             let first = part.iter().min().expect("a part has a state");
             found.push((*first, waiting[*first as usize]));
         }

@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::cycles::{Threads, bit};
 use crate::schedule::Choice;
 
-use super::automaton::{Automaton, Leads, Missing};
+use super::automaton::{Automaton, Leads, Unknown};
 use super::states::{Id, States};
 
 /// The states of a search and the guaranteed steps between them.
@@ -75,10 +75,10 @@ impl Graph {
             let known = automaton.each_pending(&state, |thread, _, ready| {
                 let polls = automaton.polls(&state, thread);
                 guaranteed.resize(thread.index() + 1, 0);
-                guaranteed[thread.index()] = ready.sure;
+                guaranteed[thread.index()] = ready.guaranteed;
                 node.pending |= bit(thread);
                 node.polls |= if polls { bit(thread) } else { 0 };
-                node.possible |= if ready.sure > 0 { bit(thread) } else { 0 };
+                node.possible |= if ready.guaranteed > 0 { bit(thread) } else { 0 };
             });
             known.unwrap_or_else(unexpanded);
             if guaranteed.len() > THREADS_MAX {
@@ -86,8 +86,8 @@ impl Graph {
                     "who waits for ever cannot be told of more than {THREADS_MAX} threads"
                 ));
             }
-            let leads = |thread: crate::op::ThreadId, way, leads: Leads<'_>| {
-                if way >= guaranteed[thread.index()] {
+            let leads = |thread: crate::op::ThreadId, outcome, leads: Leads<'_>| {
+                if outcome >= guaranteed[thread.index()] {
                     return;
                 }
                 let Leads::To(successor) = leads else {
@@ -100,7 +100,7 @@ impl Graph {
                     automaton.unlock_all(&mut next, passes).unwrap_or_else(unexpanded);
                 }
                 let id = states.find(&next).expect("the search reaches every state");
-                node.steps.push(Step { choice: Choice { thread, way }, to: numbers[&id] });
+                node.steps.push(Step { choice: Choice { thread, outcome }, to: numbers[&id] });
             };
             automaton.expand(&state, reduced, &mut scratch, leads).unwrap_or_else(unexpanded);
         }
@@ -122,19 +122,19 @@ impl Node {
     }
 }
 
-fn unexpanded<T>(_: Missing) -> T {
+fn unexpanded<T>(_: Unknown) -> T {
     unreachable!("the search has expanded every state")
 }
 
 /// A graph, cut into smaller and smaller parts.
-pub(super) struct Parts<'a> {
+pub(super) struct Subtrees<'a> {
     graph: &'a Graph,
     /// The part that each state was put into last.
     part_of: Vec<u32>,
     made: u32,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> Subtrees<'a> {
     pub(super) fn new(graph: &'a Graph) -> Self {
         Self { graph, part_of: vec![0; graph.nodes.len()], made: 0 }
     }
@@ -157,7 +157,7 @@ impl<'a> Parts<'a> {
         // By state: when it was come to, and the earliest state that it leads back to.
         let mut times: FxHashMap<u32, (u32, u32)> = FxHashMap::default();
         let mut open: Vec<u32> = Vec::new();
-        let mut parts = Vec::new();
+        let mut subtrees = Vec::new();
         for root in states {
             if times.contains_key(root) {
                 continue;
@@ -191,11 +191,11 @@ impl<'a> Parts<'a> {
                     let place = open.iter().rposition(|s| *s == state).expect("it is open");
                     let part = open.split_off(place);
                     self.make(&part);
-                    parts.push(part);
+                    subtrees.push(part);
                 }
             }
         }
-        parts
+        subtrees
     }
 
     /// Who can take a step somewhere in `part`, and who takes one that does not leave it.

@@ -12,8 +12,8 @@ use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::explore::{Dpor, Parts, SavedDpor, Strategy};
-use crate::fingerprint::Certificate;
+use crate::explore::{Dpor, SavedDpor, Strategy, Subtrees};
+use crate::fingerprint::Fingerprint;
 use crate::limits::{Listener, Progress};
 use crate::observe::Seen;
 use crate::observe::findings::Findings;
@@ -30,7 +30,7 @@ const ROUND: (u64, u64) = (256, 4_096);
 
 /// A search in progress.
 pub(super) struct Orderings {
-    parts: Arc<Parts>,
+    subtrees: Arc<Subtrees>,
     walkers: Vec<Walker>,
 }
 
@@ -67,9 +67,9 @@ struct Round {
 
 impl Orderings {
     pub(super) fn new(jobs: usize, shard: Shard) -> Self {
-        let parts = Arc::new(Parts::new(jobs, shard));
-        let walkers = (0..jobs).map(|_| Walker::new(&parts)).collect();
-        Self { parts, walkers }
+        let subtrees = Arc::new(Subtrees::new(jobs, shard));
+        let walkers = (0..jobs).map(|_| Walker::new(&subtrees)).collect();
+        Self { subtrees, walkers }
     }
 
     /// The search that was saved. Where more threads are given than it had walkers, it gets some,
@@ -80,30 +80,30 @@ impl Orderings {
         exploration: &mut Exploration<'_>,
     ) -> Result<Self, CheckpointError> {
         let SavedOrderings { depth, shard, taken, executions, walkers, counterexamples } = saved;
-        let parts = Arc::new(Parts::restore(depth, shard, taken));
+        let subtrees = Arc::new(Subtrees::restore(depth, shard, taken));
         let mut restored = Vec::new();
         for (search, done) in walkers {
-            let lead = |search: &mut dyn Strategy| exploration.run_once(search).is_ok();
-            let search = Dpor::restore(search, Arc::clone(&parts), lead);
+            let prefix = |search: &mut dyn Strategy| exploration.run_once(search).is_ok();
+            let search = Dpor::restore(search, Arc::clone(&subtrees), prefix);
             let search = search.ok_or(CheckpointError::Outdated)?;
             restored.push(Walker { search, walk: None, done });
         }
         while depth > 0 && restored.len() < jobs {
-            restored.push(Walker::new(&parts));
+            restored.push(Walker::new(&subtrees));
         }
         for (path, what) in &counterexamples {
             exploration.show_again(path, what).map_err(|_| CheckpointError::Outdated)?;
         }
         exploration.executions = executions;
-        Ok(Self { parts, walkers: restored })
+        Ok(Self { subtrees, walkers: restored })
     }
 
     fn save(&self, exploration: &Exploration<'_>) -> SavedOrderings {
         let walker = |walker: &Walker| (walker.search.save(), walker.done);
         SavedOrderings {
-            depth: self.parts.depth(),
-            shard: self.parts.shard(),
-            taken: self.parts.taken(),
+            depth: self.subtrees.depth(),
+            shard: self.subtrees.shard(),
+            taken: self.subtrees.taken(),
             executions: exploration.executions,
             walkers: self.walkers.iter().map(walker).collect(),
             counterexamples: exploration.findings.each().collect(),
@@ -217,9 +217,9 @@ impl Orderings {
         self.walkers.iter().find_map(|walker| walker.search.unexplored_beside(&tried))
     }
 
-    pub(super) fn certificate(&self) -> Certificate {
-        let traces = self.walkers.iter().filter_map(|w| w.search.certificate().traces).sum();
-        Certificate { traces: Some(traces), ..Certificate::default() }
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        let traces = self.walkers.iter().filter_map(|w| w.search.fingerprint().traces).sum();
+        Fingerprint { traces: Some(traces), ..Fingerprint::default() }
     }
 
     /// A digest of the traces, the same for every run of the same program.
@@ -230,21 +230,21 @@ impl Orderings {
 
     /// Whether there is more than this search is to explore.
     pub(super) fn is_share(&self) -> bool {
-        self.parts.shard() != Shard::WHOLE
+        self.subtrees.shard() != Shard::WHOLE
     }
 
     /// What this share is of, if it is one. `ended`: nothing has stopped the search.
     pub(super) fn part(&self, ended: bool) -> Option<Part> {
-        let (parts, first) = self.walkers.iter().map(|walker| walker.search.seen()).max()?;
+        let (subtrees, first) = self.walkers.iter().map(|walker| walker.search.seen()).max()?;
         let done = ended && (self.stopped_by_a_violation() || self.unexplored().is_none());
-        let (shard, program) = (self.parts.shard(), first.unwrap_or(0));
-        self.is_share().then_some(Part { shard, parts, program, done })
+        let (shard, program) = (self.subtrees.shard(), first.unwrap_or(0));
+        self.is_share().then_some(Part { shard, subtrees, program, done })
     }
 }
 
 impl Walker {
-    fn new(parts: &Arc<Parts>) -> Self {
-        Self { search: Dpor::new(Arc::clone(parts)), walk: None, done: false }
+    fn new(subtrees: &Arc<Subtrees>) -> Self {
+        Self { search: Dpor::new(Arc::clone(subtrees)), walk: None, done: false }
     }
 
     /// Walks on for at most so many executions; whether it has come to its end.

@@ -78,14 +78,14 @@ impl Strategy for Lasso<'_> {
 
     fn choose(&mut self, point: &dyn Point) -> Decision {
         let decision = self.replay.choose(point);
-        let sure = || point.enabled().iter().filter(|enabled| enabled.sure);
+        let guaranteed = || point.enabled().iter().filter(|enabled| enabled.guaranteed);
         let step = match decision {
-            Decision::Take(choice) => {
-                sure().find(|enabled| enabled.choice == choice).map(|enabled| enabled.choice.thread)
-            }
+            Decision::Take(choice) => guaranteed()
+                .find(|enabled| enabled.choice == choice)
+                .map(|enabled| enabled.choice.thread),
             Decision::Cut => None,
         };
-        let possible = sure().map(|enabled| enabled.choice.thread).collect();
+        let possible = guaranteed().map(|enabled| enabled.choice.thread).collect();
         let polls = self.execution.observers(|seen| {
             let pending = seen.pending().map(|(thread, ..)| thread);
             pending.filter(|thread| seen.polls(*thread).is_some()).collect()

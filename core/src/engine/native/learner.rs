@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::schedule::{Choice, Schedule};
 
-use super::automaton::{Automaton, Diverged, Missing, State};
+use super::automaton::{Automaton, Diverged, State, Unknown};
 use super::exploration::{DIVERGED, Exploration};
 
 /// An automaton that grows as it is asked.
@@ -23,8 +23,8 @@ pub(super) struct Learner {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Entry {
     Run(Schedule),
-    Meeting(u32, u32),
-    Setting(u32, u64),
+    Transitions(u32, u32),
+    Assignment(u32, u64),
 }
 
 /// What an automaton is follows from the journal, as long as the program is the same.
@@ -37,13 +37,13 @@ pub(super) struct SavedLearner {
 impl Learner {
     /// Knows how the program begins.
     pub(super) fn new(exploration: &mut Exploration<'_>) -> Result<Self, String> {
-        let lessons = exploration.learn(&Schedule::default())?;
+        let recording = exploration.learn(&Schedule::default())?;
         let mut automaton = Automaton::default();
         let mut beginning = Vec::new();
-        if !lessons.threads.is_empty() {
-            beginning = automaton.begin(&lessons);
+        if !recording.threads.is_empty() {
+            beginning = automaton.begin(&recording);
         }
-        automaton.learn(&lessons).map_err(diverged)?;
+        automaton.learn(&recording).map_err(diverged)?;
         Ok(Self { automaton, journal: Vec::new(), beginning })
     }
 
@@ -58,25 +58,30 @@ impl Learner {
     /// Learns what is missing in `state`, which `path` leads to.
     pub(super) fn learn(
         &mut self,
-        missing: Missing,
+        missing: Unknown,
         state: &State,
         path: impl FnOnce(&Automaton) -> Schedule,
         exploration: &mut Exploration<'_>,
     ) -> Result<(), String> {
         match missing {
-            Missing::Meeting(thread, object) => {
-                self.learn_entry(Entry::Meeting(thread, object), exploration)
+            Unknown::Transitions(thread, object) => {
+                self.learn_entry(Entry::Transitions(thread, object), exploration)
             }
-            Missing::Setting(object, value) => {
-                self.learn_entry(Entry::Setting(object, value), exploration)
+            Unknown::Assignment(object, value) => {
+                self.learn_entry(Entry::Assignment(object, value), exploration)
             }
             // Another state that was found wanting at the same time may have taught it already. Then
             // the path leads beyond it.
-            Missing::Step(thread, way) if self.knows(state, Choice { thread, way }) => Ok(()),
-            Missing::Step(thread, way) => {
-                let (me, object) = self.automaton.meeting_of(state, thread);
-                self.learn_entry(Entry::Run(path(&self.automaton).then(thread, way)), exploration)?;
-                self.learn_entry(Entry::Meeting(me, object), exploration)
+            Unknown::Step(thread, outcome) if self.knows(state, Choice { thread, outcome }) => {
+                Ok(())
+            }
+            Unknown::Step(thread, outcome) => {
+                let (me, object) = self.automaton.interaction_of(state, thread);
+                self.learn_entry(
+                    Entry::Run(path(&self.automaton).then(thread, outcome)),
+                    exploration,
+                )?;
+                self.learn_entry(Entry::Transitions(me, object), exploration)
             }
         }
     }
@@ -84,7 +89,7 @@ impl Learner {
     /// Whether the step has been seen, if not all that it leads to.
     fn knows(&self, state: &State, choice: Choice) -> bool {
         let step = self.automaton.step(state, choice, &mut Vec::new());
-        !matches!(step, Err(Missing::Step(thread, way)) if (Choice { thread, way }) == choice)
+        !matches!(step, Err(Unknown::Step(thread, outcome)) if (Choice { thread, outcome }) == choice)
     }
 
     fn learn_entry(
@@ -94,8 +99,10 @@ impl Learner {
     ) -> Result<(), String> {
         match &entry {
             Entry::Run(path) => self.automaton.learn(&exploration.learn(path)?),
-            Entry::Meeting(thread, object) => self.automaton.meet(*thread, *object),
-            Entry::Setting(object, value) => self.automaton.set(*object, *value),
+            Entry::Transitions(thread, object) => {
+                self.automaton.learn_transitions(*thread, *object)
+            }
+            Entry::Assignment(object, value) => self.automaton.set(*object, *value),
         }
         .map_err(diverged)?;
         self.journal.push(entry);

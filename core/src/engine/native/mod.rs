@@ -21,8 +21,8 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::explore::{SleepSets, Strategy, Twice};
-use crate::fingerprint::Certificate;
+use crate::explore::{DeterminismCheck, SleepSets, Strategy};
+use crate::fingerprint::Fingerprint;
 use crate::report::{Explored, Part, Report};
 use crate::scenario::Scenario;
 use crate::shard::Shard;
@@ -68,10 +68,10 @@ pub(super) fn resume(
     let jobs = limits.jobs.get();
     let explored = match checkpoint.open()? {
         // Made before the scenario asked who starves: there is no census to go on with.
-        Saved::States(saved) if scenario.nobody_starves() && !saved.is_census() => {
+        Saved::States(saved) if scenario.starvation_free() && !saved.is_full() => {
             return Err(CheckpointError::Outdated);
         }
-        Saved::Orderings(_) if scenario.nobody_starves() => return Err(CheckpointError::Outdated),
+        Saved::Orderings(_) if scenario.starvation_free() => return Err(CheckpointError::Outdated),
         Saved::States(saved) => {
             let search = Stateful::restore(*saved, jobs, &mut exploration)?;
             exploration.executions_max = limits.native_executions;
@@ -106,22 +106,22 @@ impl<'a> Exploration<'a> {
             let search = self.limits.search.as_str();
             return self.stopped(format!("a share is of orderings, and {search} explores states"));
         }
-        if self.scenario.nobody_starves() {
+        if self.scenario.starvation_free() {
             return match self.limits.search {
-                Search::Stateful | Search::Census => self.by_states(Aim::Census, listener),
+                Search::Auto | Search::Full => self.by_states(Aim::Full, listener),
                 search => {
                     let search = search.as_str();
                     self.stopped(format!("who starves only a census can tell, {search} is none"))
                 }
             };
         }
-        if self.execution.opaque() && self.limits.search == Search::Stateful {
+        if self.execution.opaque() && self.limits.search == Search::Auto {
             return self.by_orderings(listener);
         }
         match self.limits.search {
-            Search::Stateful => self.by_states(Aim::Verdict, listener),
+            Search::Auto => self.by_states(Aim::Verdict, listener),
             Search::Reduced => self.by_states(Aim::Proof, listener),
-            Search::Census => self.by_states(Aim::Census, listener),
+            Search::Full => self.by_states(Aim::Full, listener),
             Search::Shortest => self.by_states(Aim::Shortest, listener),
             Search::SleepSets => self.by_sleep_sets(listener),
             Search::Dpor => self.by_orderings(listener),
@@ -130,26 +130,26 @@ impl<'a> Exploration<'a> {
 
     /// Runs the program twice the same way, before anything is counted.
     fn check_determinism(&mut self) -> Result<(), String> {
-        let mut twice = Twice::default();
-        while twice.begin() {
+        let mut check = DeterminismCheck::default();
+        while check.begin() {
             self.count_execution()?;
             // A program without an end is as long twice; how long an execution may be is for a search.
             let program = self.scenario.program();
-            if self.execution.run(program, &mut twice, &mut self.findings) == End::Diverged {
+            if self.execution.run(program, &mut check, &mut self.findings) == End::Diverged {
                 return Err(DIVERGED.to_owned());
             }
         }
         self.executions = 0;
-        if twice.diverged { Err(DIVERGED.to_owned()) } else { Ok(()) }
+        if check.diverged { Err(DIVERGED.to_owned()) } else { Ok(()) }
     }
 
     /// What there is to say of a search that did not begin.
     fn stopped(&self, reason: String) -> Explored {
         let shard = self.limits.shard;
-        let part = Part { shard, parts: 0, program: 0, done: false };
+        let part = Part { shard, subtrees: 0, program: 0, done: false };
         Explored {
             executions: self.executions,
-            certificate: Certificate::default(),
+            fingerprint: Fingerprint::default(),
             stopped: Some(reason),
             search: Some(self.limits.search),
             part: (shard != Shard::WHOLE).then_some(part),
@@ -188,7 +188,7 @@ impl<'a> Exploration<'a> {
             self.execution.absorb(&moment.execution.take_seen());
             Explored {
                 executions: self.executions + moment.executions,
-                certificate: Certificate { digest: Some(search.digest()), ..search.certificate() },
+                fingerprint: Fingerprint { digest: Some(search.digest()), ..search.fingerprint() },
                 stopped: None,
                 search: Some(Search::Dpor),
                 part: None,
@@ -215,13 +215,13 @@ impl<'a> Exploration<'a> {
             return self.search(listener);
         }
         let stopped = ended.err();
-        let mut certificate = search.certificate();
+        let mut fingerprint = search.fingerprint();
         if stopped.is_none() {
-            certificate.digest = Some(search.digest());
+            fingerprint.digest = Some(search.digest());
         }
         Explored {
             executions: self.executions,
-            certificate,
+            fingerprint,
             stopped,
             search: Some(search.aim().search()),
             part: None,
@@ -237,20 +237,20 @@ impl<'a> Exploration<'a> {
         }
         if ended.is_ok() && search.stopped_by_a_violation() && !search.is_share() {
             // What else is violated only a search can tell that a violation does not stop.
-            let explored = self.by_states(Aim::Census, listener);
+            let explored = self.by_states(Aim::Full, listener);
             if explored.stopped.is_none() {
                 return explored;
             }
         }
-        let mut certificate = search.certificate();
+        let mut fingerprint = search.fingerprint();
         if ended.is_ok() {
-            certificate.digest = Some(search.digest());
+            fingerprint.digest = Some(search.digest());
         }
         let thorough = !search.stopped_by_a_violation();
         let part = search.part(ended.is_ok());
         Explored {
             executions: self.executions,
-            certificate,
+            fingerprint,
             stopped: ended.err().or_else(|| search.unexplored()).or_else(|| {
                 part.map(|part| format!("this is share {} of the orderings", part.shard))
             }),
@@ -263,13 +263,13 @@ impl<'a> Exploration<'a> {
     fn by_sleep_sets(&mut self, listener: &mut Listener<'_>) -> Explored {
         let mut search = SleepSets::default();
         let ended = self.exhaust(&mut search, listener);
-        let mut certificate = search.certificate();
+        let mut fingerprint = search.fingerprint();
         if ended.is_ok() {
-            certificate.digest = search.digest();
+            fingerprint.digest = search.digest();
         }
         Explored {
             executions: self.executions,
-            certificate,
+            fingerprint,
             stopped: ended.err().or_else(|| search.unexplored()),
             search: Some(Search::SleepSets),
             part: None,

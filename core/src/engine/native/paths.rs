@@ -6,18 +6,18 @@ use crate::engine::native::automaton::Automaton;
 use crate::engine::native::states::{Id, States};
 
 /// Tells ways in a search that keeps `states`.
-pub(super) struct Ways<'a> {
+pub(super) struct Paths<'a> {
     pub(super) automaton: &'a Automaton,
     pub(super) states: &'a States,
     /// Whether mutexes are given back first.
     pub(super) reduced: bool,
 }
 
-impl Ways<'_> {
+impl Paths<'_> {
     /// The steps that lead to the state at `id`.
     pub(super) fn to(&self, id: Id) -> Schedule {
         let mut steps = Schedule::default();
-        for (from, choice) in self.states.way(id) {
+        for (from, choice) in self.states.outcome(id) {
             self.step(from, choice, &mut steps);
         }
         steps
@@ -38,7 +38,7 @@ impl Ways<'_> {
         }
         let mut state = Vec::new();
         if let Ok((_, Ok(()))) = self.automaton.step(&self.states.get(from), choice, &mut state) {
-            let unlock = |thread, _| steps.0.push(Choice { thread, way: 0 });
+            let unlock = |thread, _| steps.0.push(Choice { thread, outcome: 0 });
             // An unlock that has not been seen yet ends what is known.
             _ = self.automaton.unlock_all(&mut state, unlock);
         }

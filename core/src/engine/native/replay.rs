@@ -23,7 +23,7 @@ pub(super) fn run_along<'a>(
     execution: &Rc<Execution>,
     findings: &mut Findings,
 ) -> (End, Replay<'a>) {
-    if !scenario.nobody_starves() {
+    if !scenario.starvation_free() {
         return (execution.run(scenario.program(), &mut replay, findings), replay);
     }
     let mut lasso = Lasso::new(replay, execution);
@@ -75,7 +75,7 @@ fn waiting_for_good(
 ) -> Result<Vec<Counterexample>, ReplayError> {
     let limits = Limits::default();
     let mut exploration = Exploration::new(scenario, &limits);
-    let waiting = Stateful::start(Aim::Census, 1, &mut exploration)
+    let waiting = Stateful::start(Aim::Full, 1, &mut exploration)
         .and_then(|mut search| search.waiting_after(schedule, &mut exploration));
     let Ok(Some(threads)) = waiting else { return Err(ReplayError::TooShort) };
     exploration.findings = Findings::default();

@@ -30,7 +30,7 @@ use crate::op::ThreadId;
 use crate::schedule::Schedule;
 
 use super::automaton::Automaton;
-use super::graph::{Graph, Parts, Step};
+use super::graph::{Graph, Step, Subtrees};
 use super::states::States;
 
 /// Each thread that starves, for each place where it does: the way to a cycle and once around it.
@@ -50,7 +50,7 @@ pub(super) fn starvations(
             let start = *part.iter().min().expect("a part has a state");
             let state = states.get(graph.nodes[start as usize].id);
             // A thread that waits is at the same operation all around.
-            if kept_from.insert(automaton.meeting_of(&state, thread).0) {
+            if kept_from.insert(automaton.interaction_of(&state, thread).0) {
                 found.push((thread, graph.lasso(states, &part, start)));
             }
         }
@@ -67,12 +67,12 @@ impl Graph {
             waits & bit(thread) != 0
         };
         let states = (0..self.nodes.len() as u32).filter(waits);
-        let mut parts = Parts::new(self);
+        let mut subtrees = Subtrees::new(self);
         let mut to_do = vec![states.collect::<Vec<u32>>()];
         let mut starving = Vec::new();
         while let Some(states) = to_do.pop() {
-            for part in parts.strongly_connected(&states) {
-                let (possible, steps) = parts.possible_and_steps(&part);
+            for part in subtrees.strongly_connected(&states) {
+                let (possible, steps) = subtrees.possible_and_steps(&part);
                 let denied = possible & !steps;
                 if denied != 0 {
                     let fair = |s: &u32| self.nodes[*s as usize].possible & denied == 0;
@@ -89,8 +89,8 @@ impl Graph {
     /// The way to `start`, and a cycle through `part` on which everybody who can take a step does.
     fn lasso(&self, states: &States, part: &[u32], start: u32) -> Schedule {
         let inside: FxHashSet<u32> = part.iter().copied().collect();
-        let way = states.way(self.nodes[start as usize].id);
-        let mut schedule = Schedule(way.into_iter().map(|(_, choice)| choice).collect());
+        let outcome = states.outcome(self.nodes[start as usize].id);
+        let mut schedule = Schedule(outcome.into_iter().map(|(_, choice)| choice).collect());
         let steps = part.iter().flat_map(|state| &self.nodes[*state as usize].steps);
         let steps = steps.filter(|step| inside.contains(&step.to));
         let mut owed = steps.fold(0, |all, step| all | bit(step.choice.thread));
@@ -121,15 +121,15 @@ impl Graph {
         while let Some(state) = queue.pop_front() {
             for step in &self.nodes[state as usize].steps {
                 if arrived(step) && inside.contains(&step.to) {
-                    let mut way = vec![*step];
+                    let mut outcome = vec![*step];
                     let mut state = state;
                     while state != from {
                         let (earlier, step) = before[&state];
-                        way.push(step);
+                        outcome.push(step);
                         state = earlier;
                     }
-                    way.reverse();
-                    return way;
+                    outcome.reverse();
+                    return outcome;
                 }
                 if step.to != from && inside.contains(&step.to) && !before.contains_key(&step.to) {
                     before.insert(step.to, (state, *step));

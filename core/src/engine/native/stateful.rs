@@ -8,7 +8,7 @@
 //!
 //! Breadth first, because then the first way to a violation is a shortest one, the states of one
 //! depth can be expanded by several threads at once, and what has been done is a set of states
-//! that does not depend on who did it. So the certificate does not either.
+//! that does not depend on who did it. So the fingerprint does not either.
 //!
 //! One reduction, which a proof may use and a census may not: *unlock first*. Giving a mutex back
 //! disturbs nobody who does not try it, and everybody who waits for it needs it. So where a
@@ -31,19 +31,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::cycles::Threads;
-use crate::fingerprint::Certificate;
+use crate::fingerprint::Fingerprint;
 use crate::limits::{Limits, Listener, Progress};
 use crate::op::ThreadId;
 use crate::schedule::{Choice, Schedule};
 use crate::search::Search;
 
-use super::automaton::{Automaton, ClosedKey, Expanded, Leads, Missing, State, ViolatedKey};
+use super::automaton::{Automaton, ClosedKey, Expanded, Leads, State, Unknown, ViolatedKey};
 use super::graph::Graph;
 use super::learner::{Learner, SavedLearner};
 use super::states::{Adder, HEADER, Id, Mark, Origin, Run, States, Waiting};
 use super::successor::Successor;
 use super::{Exploration, Saved, for_good, starvation};
-use crate::engine::native::paths::Ways;
+use crate::engine::native::paths::Paths;
 
 /// Runs of states that are expanded between two words to the listener: some 100,000 states.
 const SLICE: usize = 128;
@@ -59,7 +59,7 @@ pub(super) enum Aim {
     /// A proof, or some violation.
     Proof,
     /// Every state.
-    Census,
+    Full,
     /// The shortest way to a violation.
     Shortest,
 }
@@ -67,14 +67,14 @@ pub(super) enum Aim {
 impl Aim {
     /// Whether every kind of violation is found.
     pub(super) fn is_thorough(self) -> bool {
-        matches!(self, Self::Verdict | Self::Census)
+        matches!(self, Self::Verdict | Self::Full)
     }
 
     pub(super) fn search(self) -> Search {
         match self {
-            Self::Verdict => Search::Stateful,
+            Self::Verdict => Search::Auto,
             Self::Proof => Search::Reduced,
-            Self::Census => Search::Census,
+            Self::Full => Search::Full,
             Self::Shortest => Search::Shortest,
         }
     }
@@ -121,8 +121,8 @@ pub(super) struct SavedStates {
 }
 
 impl SavedStates {
-    pub(super) fn is_census(&self) -> bool {
-        self.aim == Aim::Census
+    pub(super) fn is_full(&self) -> bool {
+        self.aim == Aim::Full
     }
 }
 
@@ -131,7 +131,7 @@ impl SavedStates {
 struct Found {
     expanded: u64,
     unexpanded: Vec<Unexpanded>,
-    stuck: Vec<Id>,
+    unfinished: Vec<Id>,
     /// States in which threads wait for each other, one for each way to do so.
     closed: FxHashMap<ClosedKey, Id>,
     violated: Vec<(Id, ThreadId, u8, ViolatedKey)>,
@@ -140,7 +140,7 @@ struct Found {
 /// A state that could not be expanded, and what for.
 struct Unexpanded {
     id: Id,
-    missing: Missing,
+    missing: Unknown,
     /// Where it is missing: in the state itself, or while mutexes are given back after this step.
     at: Vec<u32>,
     after: Option<Choice>,
@@ -150,7 +150,7 @@ impl Found {
     fn and(mut self, other: Self) -> Self {
         self.expanded += other.expanded;
         self.unexpanded.extend(other.unexpanded);
-        self.stuck.extend(other.stuck);
+        self.unfinished.extend(other.unfinished);
         other.closed.into_iter().for_each(|(key, id)| _ = self.closed.entry(key).or_insert(id));
         self.violated.extend(other.violated);
         self
@@ -305,7 +305,7 @@ impl Stateful {
         exploration.check_graph(&self.states)?;
         let graph = Graph::new(&self.states, automaton, self.reduced)?;
         let waiting = for_good::waiting(&graph);
-        if exploration.scenario.nobody_starves() {
+        if exploration.scenario.starvation_free() {
             let found = starvation::starvations(&graph, &waiting, &self.states, automaton);
             for (thread, lasso) in found {
                 exploration.show_starvation(thread, &lasso)?;
@@ -315,7 +315,7 @@ impl Stateful {
         for (state, threads) in for_good::components(&graph, &waiting) {
             let id = graph.nodes[state as usize].id;
             if shown.insert(automaton.closed_key(&self.states.get(id), threads)) {
-                exploration.show_waiting(&self.ways().to(id), threads)?;
+                exploration.show_waiting(&self.outcomes().to(id), threads)?;
             }
         }
         Ok(())
@@ -358,7 +358,7 @@ impl Stateful {
         let runs = self.states.between(&self.level.0, &self.level.1);
         for slice in runs.chunks(SLICE) {
             let found = self.expand(slice, exploration.limits);
-            self.settle(found, exploration)?;
+            self.classify(found, exploration)?;
             if self.is_outdated() {
                 return Ok(());
             }
@@ -427,35 +427,35 @@ impl Stateful {
     ) {
         let automaton = self.learner.automaton();
         let ExpandRoom { next: scratch, unlocked } = room;
-        let Found { expanded, unexpanded, stuck, closed, violated } = found;
+        let Found { expanded, unexpanded, unfinished, closed, violated } = found;
         let mut unknown = None;
-        let reach = |thread, way, leads: Leads<'_>| match leads {
+        let reach = |thread, outcome, leads: Leads<'_>| match leads {
             Leads::To(next) if self.reduced => {
                 next.write_to(unlocked);
                 let mut any = false;
                 match automaton.unlock_all(unlocked, |_, _| any = true) {
                     Ok(()) => {
                         let next = if any { Successor::whole(unlocked) } else { next };
-                        adder.reach(next, Origin::new(id, thread, way));
+                        adder.reach(next, Origin::new(id, thread, outcome));
                     }
                     Err(missing) => {
-                        let after = Some(Choice { thread, way });
+                        let after = Some(Choice { thread, outcome });
                         unknown = Some(Unexpanded { id, missing, at: unlocked.clone(), after });
                     }
                 }
             }
-            Leads::To(next) => adder.reach(next, Origin::new(id, thread, way)),
-            Leads::Violates(what) => violated.push((id, thread, way, what.key())),
+            Leads::To(next) => adder.reach(next, Origin::new(id, thread, outcome)),
+            Leads::Violates(what) => violated.push((id, thread, outcome, what.key())),
         };
         match automaton.expand(state, self.reduced, scratch, reach) {
             Err(missing) => {
                 unknown = Some(Unexpanded { id, missing, at: state.to_vec(), after: None });
             }
-            Ok(Expanded::Stuck) => stuck.push(id),
+            Ok(Expanded::Terminal) => unfinished.push(id),
             Ok(Expanded::Closed(threads)) => {
                 closed.entry(automaton.closed_key(state, threads)).or_insert(id);
             }
-            Ok(Expanded::Goes) => {}
+            Ok(Expanded::Continues) => {}
         }
         match unknown {
             None => *expanded += 1,
@@ -463,13 +463,13 @@ impl Stateful {
         }
     }
 
-    fn ways(&self) -> Ways<'_> {
+    fn outcomes(&self) -> Paths<'_> {
         let automaton = self.learner.automaton();
-        Ways { automaton, states: &self.states, reduced: self.reduced }
+        Paths { automaton, states: &self.states, reduced: self.reduced }
     }
 
     /// Learns what was missing and shows what was found.
-    fn settle(
+    fn classify(
         &mut self,
         mut found: Found,
         exploration: &mut Exploration<'_>,
@@ -479,7 +479,7 @@ impl Stateful {
             for Unexpanded { id, missing, at, after } in std::mem::take(&mut found.unexpanded) {
                 let Self { states, reduced, .. } = self;
                 let path = |automaton: &Automaton| {
-                    Ways { automaton, states, reduced: *reduced }.beyond(id, after)
+                    Paths { automaton, states, reduced: *reduced }.beyond(id, after)
                 };
                 self.learner.learn(missing, &at, path, exploration)?;
                 if self.is_outdated() {
@@ -491,17 +491,17 @@ impl Stateful {
             }
         }
         self.expanded.1 += found.expanded;
-        for id in found.stuck {
-            exploration.show(&self.ways().to(id))?;
+        for id in found.unfinished {
+            exploration.show(&self.outcomes().to(id))?;
         }
         for (key, id) in found.closed {
             if self.shown_closed.insert(key) {
-                exploration.show(&self.ways().to(id))?;
+                exploration.show(&self.outcomes().to(id))?;
             }
         }
-        for (id, thread, way, what) in found.violated {
+        for (id, thread, outcome, what) in found.violated {
             if self.shown.insert(what.clone()) {
-                exploration.show_violation(&self.ways().to(id).then(thread, way), &what)?;
+                exploration.show_violation(&self.outcomes().to(id).then(thread, outcome), &what)?;
             }
         }
         Ok(())
@@ -559,8 +559,8 @@ impl Stateful {
     }
 
     /// What has been counted.
-    pub(super) fn certificate(&self) -> Certificate {
-        Certificate { states: Some(self.states.len()), ..Certificate::default() }
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        Fingerprint { states: Some(self.states.len()), ..Fingerprint::default() }
     }
 
     /// A digest of the states, the same for every run of the same program.

@@ -18,7 +18,7 @@ use crate::schedule::Choice;
 use super::automaton::State;
 use super::successor::Successor;
 use super::table::Table;
-use crate::runtime::native::Shape;
+use crate::runtime::native::Dimensions;
 
 /// Words in a chunk, as a power of two.
 const CHUNK_BITS: u32 = 14;
@@ -54,21 +54,24 @@ pub(super) struct Origin {
 
 impl Origin {
     pub(super) const BEGINNING: Self =
-        Self { from: Id::NOWHERE, choice: Choice { thread: ThreadId::SETUP, way: 0 } };
+        Self { from: Id::NOWHERE, choice: Choice { thread: ThreadId::SETUP, outcome: 0 } };
 
-    pub(super) fn new(from: Id, thread: ThreadId, way: u8) -> Self {
-        Self { from, choice: Choice { thread, way } }
+    pub(super) fn new(from: Id, thread: ThreadId, outcome: u8) -> Self {
+        Self { from, choice: Choice { thread, outcome } }
     }
 
     fn words(self) -> [u32; HEADER] {
         let thread = (self.choice.thread.index() as u32) & 0xFFFF;
-        [self.from.at, u32::from(self.from.shard) << 24 | thread << 8 | u32::from(self.choice.way)]
+        [
+            self.from.at,
+            u32::from(self.from.shard) << 24 | thread << 8 | u32::from(self.choice.outcome),
+        ]
     }
 
     fn read(words: &[u32]) -> Self {
         let [at, step] = [words[0], words[1]];
         let thread = ThreadId::new((step >> 8 & 0xFFFF) as usize);
-        let choice = Choice { thread, way: step as u8 };
+        let choice = Choice { thread, outcome: step as u8 };
         Self { from: Id { shard: (step >> 24) as u8, at }, choice }
     }
 }
@@ -209,15 +212,15 @@ impl States {
     }
 
     /// The states on the way to `id`, each with the step that was taken from there.
-    pub(super) fn way(&self, mut id: Id) -> Vec<(Id, Choice)> {
-        let mut way = Vec::new();
+    pub(super) fn outcome(&self, mut id: Id) -> Vec<(Id, Choice)> {
+        let mut outcome = Vec::new();
         loop {
             let origin = Origin::read(self.shard(id.shard.into()).words(id.at));
             if origin.from == Id::NOWHERE {
-                way.reverse();
-                return way;
+                outcome.reverse();
+                return outcome;
             }
-            way.push((origin.from, origin.choice));
+            outcome.push((origin.from, origin.choice));
             id = origin.from;
         }
     }
@@ -309,8 +312,8 @@ fn hash(state: &State) -> u64 {
 
 /// The state at the beginning of `words`.
 fn state_in(words: &[u32]) -> &State {
-    let shape = Shape(words[HEADER]);
-    &words[HEADER..HEADER + 1 + shape.threads() + shape.objects()]
+    let dimensions = Dimensions(words[HEADER]);
+    &words[HEADER..HEADER + 1 + dimensions.threads() + dimensions.objects()]
 }
 
 /// The shard where a state with this hash is, of a power of two of them.
@@ -329,16 +332,16 @@ impl Shard {
     /// most were added not long ago.
     fn add(&mut self, batch: &[(u32, usize)], words: &[u32]) {
         let Self { chunks, known } = self;
-        known.make_room(batch.len());
+        known.reserve(batch.len());
         for (part, _) in batch {
-            known.ask(*part);
+            known.prefetch(*part);
         }
         for (part, from) in batch {
             let words = &words[*from..];
             let state = state_in(words);
             if let Err(vacant) = known.find(*part, |at| state_in(words_in(chunks, at)) == state) {
                 let at = push(chunks, &words[..HEADER + state.len()]);
-                known.put(vacant, *part, at);
+                known.insert(vacant, *part, at);
             }
         }
     }
@@ -355,7 +358,7 @@ impl Shard {
         for (chunk, words) in chunks.iter().enumerate() {
             let run = Run { shard: 0, chunk, from: 0, to: words.len() };
             for (id, state) in run.states(words) {
-                known.make_room(1);
+                known.reserve(1);
                 known.put_new(part(hash(state)), id.at);
             }
         }
@@ -400,7 +403,7 @@ mod tests {
 
     /// A state of one thread and one object.
     fn state(thread: u32, object: u32) -> [u32; 3] {
-        [Shape::new(1, 1).0, thread, object]
+        [Dimensions::new(1, 1).0, thread, object]
     }
 
     /// So many that some of them agree in the part of the hash that is kept.
@@ -408,8 +411,8 @@ mod tests {
 
     #[test]
     fn states_of_the_same_hash_are_different_states() {
-        let parts = (0..MANY).map(|number| part(hash(&state(number, number / 7))));
-        assert!(parts.collect::<rustc_hash::FxHashSet<_>>().len() < MANY as usize);
+        let subtrees = (0..MANY).map(|number| part(hash(&state(number, number / 7))));
+        assert!(subtrees.collect::<rustc_hash::FxHashSet<_>>().len() < MANY as usize);
         let states = States::new(1);
         let mut waiting = Waiting::default();
         let mut adder = states.adder(&mut waiting);

@@ -2,7 +2,7 @@
 //!
 //! A search of millions of states waits for memory more than for anything else, and asks for most
 //! states that it reaches more than once. So a slot is one word, which a look-up reads from one
-//! place, and [`ask`](Table::ask) has it brought near before it is needed: who asks for many at
+//! place, and [`prefetch`](Table::ask) has it brought near before it is needed: who asks for many at
 //! once waits about as long as for one. The slots are in the order of the hashes, so that the
 //! table grows from one end to the other.
 
@@ -34,7 +34,7 @@ impl Table {
     }
 
     /// Has what is known of `hash` brought near, and goes on before it is there.
-    pub(super) fn ask(&self, hash: u32) {
+    pub(super) fn prefetch(&self, hash: u32) {
         black_box(self.slots[self.home(hash)]);
     }
 
@@ -56,7 +56,7 @@ impl Table {
     }
 
     /// Puts a place, which is not the last of all, where [`find`](Self::find) has found nothing.
-    pub(super) fn put(&mut self, vacant: Vacant, hash: u32, place: u32) {
+    pub(super) fn insert(&mut self, vacant: Vacant, hash: u32, place: u32) {
         self.slots[vacant.0] = u64::from(hash) << 32 | u64::from(place + 1);
         self.len += 1;
     }
@@ -64,12 +64,12 @@ impl Table {
     /// Puts a place that is not there yet. There must be [room](Self::make_room).
     pub(super) fn put_new(&mut self, hash: u32, place: u32) {
         if let Err(vacant) = self.find(hash, |_| false) {
-            self.put(vacant, hash, place);
+            self.insert(vacant, hash, place);
         }
     }
 
     /// Makes room for so many more.
-    pub(super) fn make_room(&mut self, more: usize) {
+    pub(super) fn reserve(&mut self, more: usize) {
         // A quarter stays empty, so that the way from a home to an empty slot is short.
         let slots = ((self.len + more) * 4 / 3 + 1).next_power_of_two().max(Self::SLOTS);
         if slots <= self.slots.len() {
@@ -93,10 +93,10 @@ mod tests {
     use super::*;
 
     fn add(table: &mut Table, hash: u32, place: u32) {
-        table.make_room(1);
+        table.reserve(1);
         match table.find(hash, |known| known == place) {
             Ok(found) => assert_eq!(found, place),
-            Err(vacant) => table.put(vacant, hash, place),
+            Err(vacant) => table.insert(vacant, hash, place),
         }
     }
 

@@ -14,11 +14,11 @@ use crate::explore::{Decision, Enabled, Happened, Point, Strategy, THREADS_MAX};
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::schedule::{Choice, Schedule};
 
-use super::automaton::{Automaton, ClosedKey, Missing, State, ViolatedKey};
+use super::automaton::{Automaton, ClosedKey, State, Unknown, ViolatedKey};
 use super::exploration::Exploration;
 use super::learner::Learner;
+use crate::runtime::native::Dimensions;
 use crate::runtime::native::Interner;
-use crate::runtime::native::Shape;
 
 /// How many states in which executions end are remembered. Beyond that each end is looked at.
 const ENDS_MAX: usize = 1 << 20;
@@ -97,7 +97,7 @@ impl Walk {
         strategy: &mut dyn Strategy,
         exploration: &mut Exploration<'_>,
     ) -> Result<Decision, String> {
-        if Shape(self.here()[0]).threads() > THREADS_MAX {
+        if Dimensions(self.here()[0]).threads() > THREADS_MAX {
             return Err(format!("an execution has more than {THREADS_MAX} threads"));
         }
         let (enabled, closed) = loop {
@@ -106,7 +106,7 @@ impl Walk {
                 Err(missing) => self.learn(missing, exploration)?,
             }
         };
-        if !enabled.iter().any(|enabled| enabled.sure) {
+        if !enabled.iter().any(|enabled| enabled.guaranteed) {
             if !self.ends.contains(self.here()) {
                 if self.ends.len() < ENDS_MAX {
                     self.ends.insert(self.here().into());
@@ -159,15 +159,15 @@ impl Walk {
         loop {
             let (known, room) = self.states.split_at_mut(self.steps.len() + 1);
             let here = known.last().expect("there is a beginning");
-            let before = Shape(here[0]);
+            let before = Dimensions(here[0]);
             let missing = match self.learner.automaton().step(here, choice, &mut room[0]) {
                 Ok((reply, Ok(()))) => {
-                    let after = Shape(room[0][0]);
+                    let after = Dimensions(room[0][0]);
                     let (frees, round) = self.learner.automaton().aside(here, choice);
                     let happened = Happened {
                         reply,
-                        born: before.threads()..after.threads(),
-                        makes: before != after,
+                        spawned: before.threads()..after.threads(),
+                        creates: before != after,
                         frees,
                         round,
                         violated: false,
@@ -196,14 +196,14 @@ impl Walk {
         if self.shown.get(&what).is_none_or(|shown| length < *shown) {
             self.shown.insert(what.clone(), length);
             self.on_the_program(exploration, |walk, exploration| {
-                let path = walk.path().then(choice.thread, choice.way);
+                let path = walk.path().then(choice.thread, choice.outcome);
                 exploration.show_violation(&path, &what)
             })?;
         }
-        let threads = Shape(self.here()[0]).threads();
+        let threads = Dimensions(self.here()[0]).threads();
         let (frees, round) = self.learner.automaton().aside(self.here(), choice);
-        let born = threads..threads;
-        Ok(Happened { reply, born, makes: false, frees, round, violated: true })
+        let spawned = threads..threads;
+        Ok(Happened { reply, spawned, creates: false, frees, round, violated: true })
     }
 
     /// Runs the program to where the walk is, and notes what that violates.
@@ -215,7 +215,7 @@ impl Walk {
         Schedule(self.steps.clone())
     }
 
-    fn learn(&mut self, missing: Missing, exploration: &mut Exploration<'_>) -> Result<(), String> {
+    fn learn(&mut self, missing: Unknown, exploration: &mut Exploration<'_>) -> Result<(), String> {
         self.on_the_program(exploration, |walk, exploration| {
             let (path, here) = (walk.path(), walk.here().to_vec());
             walk.learner.learn(missing, &here, |_| path, exploration)

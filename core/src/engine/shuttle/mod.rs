@@ -21,13 +21,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::shuttle::scheduler::Scheduler;
 
-use crate::explore::{Dpor, Parts, Strategy, Twice};
-use crate::fingerprint::Certificate;
+use crate::explore::{DeterminismCheck, Dpor, Strategy, Subtrees};
+use crate::fingerprint::Fingerprint;
 use crate::observe::findings::Findings;
 use crate::op::ThreadId;
 use crate::program::Instance;
 use crate::report::{Explored, Report};
-use crate::runtime::{self, Chooser, Host, Runtime, shuttle_host};
+use crate::runtime::{self, ChoiceSource, Host, Runtime, shuttle_host};
 use crate::scenario::Scenario;
 use crate::shard::Shard;
 use crate::violation::Violation;
@@ -38,7 +38,7 @@ use crate::panics::{self, Panic};
 use crate::search::Engine;
 
 use random::Hunt;
-use scheduled::{Ended, OPERATIONS_MAX, Search, Turns};
+use scheduled::{Ended, OPERATIONS_MAX, Scheduled, Search};
 
 /// shuttle's number for the task that starts the scenario's threads.
 const MAIN: usize = 0;
@@ -51,9 +51,9 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
         scenario,
         limits,
         listener,
-        host: Host::new(Chooser::turns(), |_| halt()),
+        host: Host::new(ChoiceSource::turns(), |_| halt()),
         executions: Arc::new(AtomicU64::new(0)),
-        certificate: Certificate::default(),
+        fingerprint: Fingerprint::default(),
     };
     let end = match exploration.prove() {
         End::Open(reason) => exploration.hunt(reason),
@@ -70,7 +70,7 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
     };
     let explored = Explored {
         executions: exploration.executions(),
-        certificate: exploration.certificate,
+        fingerprint: exploration.fingerprint,
         stopped,
         thorough: false,
         search: None,
@@ -88,7 +88,7 @@ struct Exploration<'a, 'l> {
     host: Arc<Host>,
     executions: Arc<AtomicU64>,
     /// What was counted, if the search for a proof has come to its end.
-    certificate: Certificate,
+    fingerprint: Fingerprint,
 }
 
 /// How an exploration ended.
@@ -112,11 +112,11 @@ impl Exploration<'_, '_> {
             return end;
         }
         let limit = self.limits.shuttle_executions;
-        let dpor = Dpor::new(Arc::new(Parts::new(1, Shard::WHOLE)));
+        let dpor = Dpor::new(Arc::new(Subtrees::new(1, Shard::WHOLE)));
         let search = Rc::new(RefCell::new(Search::new(dpor, &self.host)));
         loop {
             search.borrow_mut().allow(ROUND.min(limit - self.executions()));
-            match self.run(Turns(Rc::clone(&search))) {
+            match self.run(Scheduled(Rc::clone(&search))) {
                 Ok(None) => {}
                 Ok(Some(violation)) => return End::Refuted(violation),
                 Err(reason) => return End::Open(reason),
@@ -129,7 +129,7 @@ impl Exploration<'_, '_> {
                 }
                 Some(Ended::Explored) => {
                     let dpor = &search.strategy;
-                    self.certificate = Certificate { digest: dpor.digest(), ..dpor.certificate() };
+                    self.fingerprint = Fingerprint { digest: dpor.digest(), ..dpor.fingerprint() };
                     return dpor.unexplored().map_or(End::Proved, End::Open);
                 }
                 Some(Ended::TooLong) => {
@@ -155,9 +155,9 @@ impl Exploration<'_, '_> {
     /// Runs the scenario twice the same way. How it ended, if that is the end; if not, these
     /// executions are not counted.
     fn try_twice(&mut self) -> Option<End> {
-        let search = Rc::new(RefCell::new(Search::new(Twice::default(), &self.host)));
+        let search = Rc::new(RefCell::new(Search::new(DeterminismCheck::default(), &self.host)));
         search.borrow_mut().allow(2);
-        let end = match self.run(Turns(Rc::clone(&search))) {
+        let end = match self.run(Scheduled(Rc::clone(&search))) {
             Ok(Some(violation)) => End::Refuted(violation),
             Err(reason) => End::Open(reason),
             Ok(None) if search.borrow().strategy.diverged => End::Stopped(DIVERGED.to_owned()),
@@ -171,7 +171,7 @@ impl Exploration<'_, '_> {
 
     /// Looks at some orderings, since there is no proof for this `reason`.
     fn hunt(&mut self, reason: String) -> End {
-        self.host.set_chooser(Chooser::Random(random::draw));
+        self.host.set_chooser(ChoiceSource::Random(random::draw));
         let half = (self.limits.shuttle_executions / 2).max(1) as usize;
         let seed = self.limits.shuttle_seed;
         let mut schedulers = vec![Hunt::random(&self.host, seed, half)];

@@ -34,8 +34,8 @@ impl Hunt {
 }
 
 /// Answers where an operation can end in more than one way.
-pub(super) fn draw(ways: u8) -> u8 {
-    ::shuttle::rand::thread_rng().gen_range(0..ways)
+pub(super) fn draw(outcomes: u8) -> u8 {
+    ::shuttle::rand::thread_rng().gen_range(0..outcomes)
 }
 
 impl Scheduler for Hunt {

@@ -21,7 +21,7 @@ use crate::engine::native::exploration::DIVERGED;
 use crate::explore::{Decision, Enabled, Happened, Point, Strategy};
 use crate::machine::Ready;
 use crate::op::{ObjectId, Op, ThreadId};
-use crate::runtime::{Host, Wish};
+use crate::runtime::{Host, PendingOp};
 use crate::schedule::Choice;
 
 use crate::engine::shuttle::MAIN;
@@ -64,7 +64,7 @@ enum Phase {
     /// on in any order; and what is violated on the way is violated.
     RunOut { steps: usize },
     /// The machines say that nobody can go on: no further operation is to happen.
-    Stuck { steps: usize },
+    Terminal { steps: usize },
 }
 
 impl<S: Strategy> Search<S> {
@@ -123,11 +123,11 @@ impl<S: Strategy> Search<S> {
                     self.give_turn(runnable)
                 }
             },
-            Phase::Stuck { steps } if self.steps() > steps => {
+            Phase::Terminal { steps } if self.steps() > steps => {
                 self.broken("shuttle lets a thread go on that could not")
             }
             Phase::RunOut { steps } if self.steps() > steps + RUN_OUT_OPERATIONS => None,
-            Phase::RunOut { .. } | Phase::Stuck { .. } => self.any(runnable),
+            Phase::RunOut { .. } | Phase::Terminal { .. } => self.any(runnable),
         }
     }
 
@@ -158,8 +158,8 @@ impl<S: Strategy> Search<S> {
         let (reply, after) = self.host.observers(|seen| (seen.last_reply(), seen.made()));
         self.strategy.happened(Happened {
             reply: reply.expect("a violation has ended the execution"),
-            born: before.0..after.0,
-            makes: before != after,
+            spawned: before.0..after.0,
+            creates: before != after,
             frees: self.host.observers(|seen| seen.last_frees()),
             round: self.host.observers(|seen| seen.last_round()),
             violated: false,
@@ -176,7 +176,7 @@ impl<S: Strategy> Search<S> {
             Some(forced) if here.announced(&forced) => Some(forced.choice),
             Some(_) => return self.broken(DIVERGED),
             None if here.is_stuck() => {
-                self.phase = Phase::Stuck { steps: self.steps() };
+                self.phase = Phase::Terminal { steps: self.steps() };
                 None
             }
             None if self.host.note_closed() => return None,
@@ -224,27 +224,28 @@ fn task(thread: ThreadId) -> TaskId {
 
 /// A point of the execution, as the strategy sees it.
 struct Here {
-    wishes: Vec<Wish>,
+    wishes: Vec<PendingOp>,
     enabled: SmallVec<[Enabled; 6]>,
 }
 
 impl Here {
-    fn new(wishes: Vec<Wish>) -> Self {
-        let ways =
-            |Wish { thread, object, op, ready }: Wish| Enabled::each_way(thread, object, op, ready);
-        let enabled = wishes.iter().copied().flat_map(ways).collect();
+    fn new(wishes: Vec<PendingOp>) -> Self {
+        let outcomes = |PendingOp { thread, object, op, ready }: PendingOp| {
+            Enabled::each_outcome(thread, object, op, ready)
+        };
+        let enabled = wishes.iter().copied().flat_map(outcomes).collect();
         Self { wishes, enabled }
     }
 
     /// Whether somebody has not ended, and nobody can go on without luck.
     fn is_stuck(&self) -> bool {
-        !self.wishes.is_empty() && !self.enabled.iter().any(|enabled| enabled.sure)
+        !self.wishes.is_empty() && !self.enabled.iter().any(|enabled| enabled.guaranteed)
     }
 
     fn announced(&self, wanted: &Enabled) -> bool {
-        let same = |wish: &Wish| {
-            wish.thread == wanted.choice.thread
-                && (wish.object, wish.op) == (wanted.object, wanted.op)
+        let same = |pending_op: &PendingOp| {
+            pending_op.thread == wanted.choice.thread
+                && (pending_op.object, pending_op.op) == (wanted.object, wanted.op)
         };
         self.wishes.iter().any(same)
     }
@@ -256,15 +257,15 @@ impl Point for Here {
     }
 
     fn blocked(&self) -> Vec<(ThreadId, ObjectId, Op)> {
-        let blocked = self.wishes.iter().filter(|wish| wish.ready == Ready::NO);
-        blocked.map(|wish| (wish.thread, wish.object, wish.op)).collect()
+        let blocked = self.wishes.iter().filter(|pending_op| pending_op.ready == Ready::NO);
+        blocked.map(|pending_op| (pending_op.thread, pending_op.object, pending_op.op)).collect()
     }
 }
 
 /// The search as one run of shuttle knows it.
-pub(super) struct Turns<S>(pub(super) Rc<RefCell<Search<S>>>);
+pub(super) struct Scheduled<S>(pub(super) Rc<RefCell<Search<S>>>);
 
-impl<S: Strategy> Scheduler for Turns<S> {
+impl<S: Strategy> Scheduler for Scheduled<S> {
     fn new_execution(&mut self) -> Option<Schedule> {
         self.0.borrow_mut().begin()
     }

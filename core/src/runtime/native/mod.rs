@@ -9,4 +9,4 @@ mod recording;
 
 pub(crate) use execution::{End, Execution, Handle};
 pub(crate) use intern::{History, Interner};
-pub(crate) use recording::{Effect, FREED, Lesson, Lessons, Next, Shape};
+pub(crate) use recording::{Dimensions, Effect, FREED, Next, Recording, StepRecord};

@@ -9,15 +9,15 @@ use crate::runtime::native::intern::{BEGINNING, History};
 
 /// What one execution has shown.
 #[derive(Default)]
-pub(crate) struct Lessons {
+pub(crate) struct Recording {
     /// Every thread before the first step.
     pub(crate) threads: Vec<Next>,
     /// Every object before the first step.
     pub(crate) machines: Vec<Box<dyn Machine>>,
     /// The steps, in order.
-    pub(crate) steps: Vec<Lesson>,
+    pub(crate) steps: Vec<StepRecord>,
     /// The step in progress.
-    pub(crate) open: Option<Lesson>,
+    pub(crate) open: Option<StepRecord>,
 }
 
 /// What a thread has been told, and what it does next; nothing if it has ended.
@@ -31,9 +31,9 @@ pub(crate) struct Next {
 
 /// How many threads and objects there are. What a step makes is numbered from here.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Shape(pub(crate) u32);
+pub(crate) struct Dimensions(pub(crate) u32);
 
-impl Shape {
+impl Dimensions {
     pub(crate) fn new(threads: usize, objects: usize) -> Self {
         assert!(
             threads < 1 << 12 && objects < 1 << 20,
@@ -54,13 +54,13 @@ impl Shape {
 /// One step: what a thread that had been told `from` did when its operation replied `reply`,
 /// up to its next operation.
 ///
-/// Everything here is a function of `from`, `reply` and `shape`: a thread is deterministic.
+/// Everything here is a function of `from`, `reply` and `dimensions`: a thread is deterministic.
 #[derive(Clone)]
-pub(crate) struct Lesson {
+pub(crate) struct StepRecord {
     pub(crate) thread: ThreadId,
     pub(crate) from: History,
     pub(crate) reply: u64,
-    pub(crate) shape: Shape,
+    pub(crate) dimensions: Dimensions,
     /// What it did beside its operation, in order.
     pub(crate) effects: Vec<Effect>,
     pub(crate) next: Next,
@@ -70,13 +70,18 @@ pub(crate) struct Lesson {
     pub(crate) violated: Option<ViolationKind>,
 }
 
-impl Lesson {
-    pub(crate) fn begin(thread: ThreadId, from: History, reply: u64, shape: Shape) -> Self {
+impl StepRecord {
+    pub(crate) fn begin(
+        thread: ThreadId,
+        from: History,
+        reply: u64,
+        dimensions: Dimensions,
+    ) -> Self {
         Self {
             thread,
             from,
             reply,
-            shape,
+            dimensions,
             effects: Vec::new(),
             next: Next { history: BEGINNING, pending: None, polls: false },
             round: CameRound::default(),

@@ -83,7 +83,7 @@ pub(super) struct State {
     /// The threads that have been started, in this order. Functions start by themselves.
     pub(super) started: Vec<usize>,
     /// How many of them have run up to their first operation.
-    settled: usize,
+    classification: usize,
     /// What is wrong by now; nothing comes after that.
     violation: Option<String>,
     pub(super) mutexes: Vec<Mutex>,
@@ -146,7 +146,7 @@ impl State {
         let mut state = Self {
             threads: vec![Thread::default(); program.threads.len()],
             started: (0..program.started).collect(),
-            settled: 0,
+            classification: 0,
             violation: None,
             mutexes: vec![Mutex::default(); program.mutexes],
             spins: vec![Mutex::default(); program.spins],
@@ -166,16 +166,16 @@ impl State {
         };
         state.settle_new_threads(program);
         for function in program.timers.iter().chain(&program.works) {
-            state.settle(*function, &program.threads[*function]);
+            state.classify(*function, &program.threads[*function]);
         }
         state
     }
 
     /// Runs each thread that has been started up to its first operation; it may start more.
     fn settle_new_threads(&mut self, program: &Program) {
-        while let Some(new) = self.started.get(self.settled).copied() {
-            self.settled += 1;
-            self.settle(new, &program.threads[new]);
+        while let Some(new) = self.started.get(self.classification).copied() {
+            self.classification += 1;
+            self.classify(new, &program.threads[new]);
         }
     }
 
@@ -243,7 +243,7 @@ impl State {
                 if matches!(instr, Instr::TimerReturns(_) | Instr::WorkReturns(_)) {
                     state.threads[me] = Thread::default();
                 }
-                state.settle(me, steps);
+                state.classify(me, steps);
                 state.settle_new_threads(program);
             }
         }
@@ -252,7 +252,7 @@ impl State {
     }
 
     /// Runs thread `me` up to its next operation that others can see.
-    fn settle(&mut self, me: usize, steps: &[Step]) {
+    fn classify(&mut self, me: usize, steps: &[Step]) {
         while let Some(step) = steps.get(self.threads[me].at) {
             if step.when.holds(&self.threads[me].log) && !self.alone(me, step.instr, steps) {
                 return;

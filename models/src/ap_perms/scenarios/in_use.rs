@@ -12,19 +12,19 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("no-module-ref", Kept::ByNothing)
             .about("neither a reference nor the list keeps the driver: a call into freed text")
-            .refuted(gone()),
+            .expect_violations(gone()),
         scenario("module-ref", Kept::ByBoth)
             .about("as merged: a reference, and a hold on the list over the whole call")
-            .proved(),
+            .expect_proof(),
         scenario("module-ref-alone", Kept::ByModuleRef)
             .about("a reference, taken while the list keeps the driver, is enough for the rest")
-            .proved(),
+            .expect_proof(),
         scenario("module-ref-too-late", Kept::ByLateModuleRef)
             .about("a reference that is asked for after the list has let go comes too late")
-            .refuted(gone()),
+            .expect_violations(gone()),
         scenario("klist-alone", Kept::ByKlist)
             .about("the reviewer's question: the list alone, held over the call, is enough")
-            .proved(),
+            .expect_proof(),
     ]
 }
 

@@ -34,46 +34,46 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     let stolen = || [ViolationKind::invariant("INV-07")];
     let busy = || [ViolationKind::invariant("INV-24")];
     let mut all = vec![
-        apmask_assign::<P11>("p11", V11).refuted(abba()),
-        apmask_aqmask_assign::<P11>("p11", V11).refuted(abba()),
-        apmask_assign_unassign::<P11>("p11", V11).refuted(abba()),
+        apmask_assign::<P11>("p11", V11).expect_violations(abba()),
+        apmask_aqmask_assign::<P11>("p11", V11).expect_violations(abba()),
+        apmask_assign_unassign::<P11>("p11", V11).expect_violations(abba()),
         in_turn::<P11>("p11", V11)
             .about("one thread does all in turn: no deadlock, yet lockdep sees the inversion")
-            .proved()
-            .predicting(["ap_perms_mutex", "matrix_dev->lock"]),
-        in_turn::<P12a>("p12-07", V12_07).proved(),
-        in_turn::<P12b>("p12", V12).proved(),
-        in_turn::<P18>("p18", V18).proved(),
-        in_turn::<V6_0>("v6.0", MERGED).proved(),
-        apmask_pqap::<P11>("p11", V11).proved(),
-        assign_pqap::<P11>("p11", V11).proved(),
-        apmask_assign::<P12a>("p12-07", V12_07).refuted(stolen()),
-        apmask_aqmask_assign::<P12a>("p12-07", V12_07).refuted(stolen()),
-        apmask_assign_unassign::<P12a>("p12-07", V12_07).refuted(stolen()),
-        apmask_assign_reprobe::<P12a>("p12-07", V12_07).refuted(stolen()),
-        contention::<P12a>("p12-07", V12_07).refuted(busy()),
-        apmask_pqap::<P12a>("p12-07", V12_07).refuted(busy()),
-        assign_pqap::<P12a>("p12-07", V12_07).refuted(busy()),
-        apmask_assign::<P12b>("p12", V12).proved(),
-        apmask_aqmask_assign::<P12b>("p12", V12).proved(),
-        apmask_assign_unassign::<P12b>("p12", V12).proved(),
-        apmask_assign_reprobe::<P12b>("p12", V12).proved(),
-        contention::<P12b>("p12", V12).refuted(busy()),
-        apmask_pqap::<P12b>("p12", V12).refuted(busy()),
-        assign_pqap::<P12b>("p12", V12).refuted(busy()),
-        apmask_assign::<P18>("p18", V18).proved(),
-        apmask_aqmask_assign::<P18>("p18", V18).proved(),
-        apmask_assign_unassign::<P18>("p18", V18).proved(),
-        contention::<P18>("p18", V18).refuted(busy()),
-        apmask_pqap::<P18>("p18", V18).refuted(busy()),
-        assign_pqap::<P18>("p18", V18).proved(),
-        apmask_assign::<V6_0>("v6.0", MERGED).proved(),
-        apmask_aqmask_assign::<V6_0>("v6.0", MERGED).proved(),
-        apmask_assign_unassign::<V6_0>("v6.0", MERGED).proved(),
-        contention::<V6_0>("v6.0", MERGED).proved(),
-        apmask_assign_reprobe::<V6_0>("v6.0", MERGED).proved(),
-        apmask_pqap::<V6_0>("v6.0", MERGED).proved(),
-        assign_pqap::<V6_0>("v6.0", MERGED).proved(),
+            .expect_proof()
+            .expect_inversion(["ap_perms_mutex", "matrix_dev->lock"]),
+        in_turn::<P12a>("p12-07", V12_07).expect_proof(),
+        in_turn::<P12b>("p12", V12).expect_proof(),
+        in_turn::<P18>("p18", V18).expect_proof(),
+        in_turn::<V6_0>("v6.0", MERGED).expect_proof(),
+        apmask_pqap::<P11>("p11", V11).expect_proof(),
+        assign_pqap::<P11>("p11", V11).expect_proof(),
+        apmask_assign::<P12a>("p12-07", V12_07).expect_violations(stolen()),
+        apmask_aqmask_assign::<P12a>("p12-07", V12_07).expect_violations(stolen()),
+        apmask_assign_unassign::<P12a>("p12-07", V12_07).expect_violations(stolen()),
+        apmask_assign_reprobe::<P12a>("p12-07", V12_07).expect_violations(stolen()),
+        contention::<P12a>("p12-07", V12_07).expect_violations(busy()),
+        apmask_pqap::<P12a>("p12-07", V12_07).expect_violations(busy()),
+        assign_pqap::<P12a>("p12-07", V12_07).expect_violations(busy()),
+        apmask_assign::<P12b>("p12", V12).expect_proof(),
+        apmask_aqmask_assign::<P12b>("p12", V12).expect_proof(),
+        apmask_assign_unassign::<P12b>("p12", V12).expect_proof(),
+        apmask_assign_reprobe::<P12b>("p12", V12).expect_proof(),
+        contention::<P12b>("p12", V12).expect_violations(busy()),
+        apmask_pqap::<P12b>("p12", V12).expect_violations(busy()),
+        assign_pqap::<P12b>("p12", V12).expect_violations(busy()),
+        apmask_assign::<P18>("p18", V18).expect_proof(),
+        apmask_aqmask_assign::<P18>("p18", V18).expect_proof(),
+        apmask_assign_unassign::<P18>("p18", V18).expect_proof(),
+        contention::<P18>("p18", V18).expect_violations(busy()),
+        apmask_pqap::<P18>("p18", V18).expect_violations(busy()),
+        assign_pqap::<P18>("p18", V18).expect_proof(),
+        apmask_assign::<V6_0>("v6.0", MERGED).expect_proof(),
+        apmask_aqmask_assign::<V6_0>("v6.0", MERGED).expect_proof(),
+        apmask_assign_unassign::<V6_0>("v6.0", MERGED).expect_proof(),
+        contention::<V6_0>("v6.0", MERGED).expect_proof(),
+        apmask_assign_reprobe::<V6_0>("v6.0", MERGED).expect_proof(),
+        apmask_pqap::<V6_0>("v6.0", MERGED).expect_proof(),
+        assign_pqap::<V6_0>("v6.0", MERGED).expect_proof(),
     ];
     all.extend(in_use::scenarios());
     all
@@ -107,7 +107,7 @@ pub fn instance(administrators: usize, writes: usize) -> Scenario {
             (0..writes).fold(calls, |calls, n| calls.then(write(n % 2 == 1)))
         })
     });
-    instance.proved()
+    instance.expect_proof()
 }
 
 /// What the threads share.

@@ -133,7 +133,7 @@ fn failed_attach() -> Vec<Scenario> {
                 assert!(iommu_attach_group(w, A, 0).is_err(), "it was refused");
             })
             .finally(|w| w.at_rest(&[], &[]))
-            .proved()
+            .expect_proof()
     };
     let again = |kernel: &Kernel| {
         let kernel = *kernel;
@@ -145,7 +145,7 @@ fn failed_attach() -> Vec<Scenario> {
                 assert!(vfio_group_set_container(w, 0).is_ok(), "it is not refused again");
             })
             .finally(|w| w.at_rest(&[], &[]))
-            .proved()
+            .expect_proof()
     };
     let kernels = [V5_18, V5_19, POSTED_V2, V6_2, V6_7, V6_13, V6_17, PROPOSED];
     let blocked = [V6_13, V6_17, PROPOSED];
@@ -247,8 +247,8 @@ fn windows() -> Vec<Scenario> {
         .into_iter()
         .flat_map(|kernel| {
             [
-                new("attach", kernel, |w| _ = iommu_attach_group(w, A, 1)).proved(),
-                new("detach", kernel, |w| iommu_detach_group(w, 0)).proved(),
+                new("attach", kernel, |w| _ = iommu_attach_group(w, A, 1)).expect_proof(),
+                new("detach", kernel, |w| iommu_detach_group(w, 0)).expect_proof(),
             ]
         })
         .collect()
@@ -479,8 +479,8 @@ fn lock_order() -> Vec<Scenario> {
     };
     vec![
         new("state-lock", under_state_lock)
-            .refuted([ViolationKind::deadlock(["group->mutex", "state_lock"])]),
-        new("v6.17", |w| iommu_detach_group(w, 0)).proved(),
+            .expect_violations([ViolationKind::deadlock(["group->mutex", "state_lock"])]),
+        new("v6.17", |w| iommu_detach_group(w, 0)).expect_proof(),
     ]
 }
 
@@ -495,8 +495,9 @@ fn cookie() -> Vec<Scenario> {
             .finally(|cookie| assert!(cookie.is_initialised(), "nobody has"))
     };
     vec![
-        new("unlocked", Cookie::init_unlocked).refuted([ViolationKind::invariant("COOKIE")]),
-        new("ac9a5d522bb8", Cookie::init).proved(),
+        new("unlocked", Cookie::init_unlocked)
+            .expect_violations([ViolationKind::invariant("COOKIE")]),
+        new("ac9a5d522bb8", Cookie::init).expect_proof(),
     ]
 }
 
@@ -511,7 +512,7 @@ fn last_put() -> Vec<Scenario> {
     };
     let freed = [ViolationKind::use_after_release("zdev->kref")];
     vec![
-        new("kref_put", Zdevs::kref_put).refuted(freed),
-        new("kref_put_lock", Zdevs::kref_put_lock).proved(),
+        new("kref_put", Zdevs::kref_put).expect_violations(freed),
+        new("kref_put_lock", Zdevs::kref_put_lock).expect_proof(),
     ]
 }

@@ -156,8 +156,8 @@ impl Wrong {
 /// Claims a proof where nothing is wrong, and else exactly this.
 pub(super) fn claim(builder: Builder, wrong: &[Wrong]) -> Scenario {
     match wrong {
-        [] => builder.proved(),
-        wrong => builder.refuted(wrong.iter().map(|wrong| wrong.kind())),
+        [] => builder.expect_proof(),
+        wrong => builder.expect_violations(wrong.iter().map(|wrong| wrong.kind())),
     }
 }
 

@@ -117,12 +117,12 @@ fn row<D: Design>(
             .finally(D::at_rest)
     };
     let claim = |cell: ScenarioBuilder<D>, kinds: &[ViolationKind]| match kinds {
-        [] => cell.proved(),
-        kinds => cell.refuted(kinds.iter().cloned()),
+        [] => cell.expect_proof(),
+        kinds => cell.expect_violations(kinds.iter().cloned()),
     };
     let together = |cell: Scenario| match row.infeasible.as_slice() {
         [] => cell,
-        classes => cell.predicting(classes.iter().copied()),
+        classes => cell.expect_inversion(classes.iter().copied()),
     };
     let each_alone =
         new("alone", "each call alone does what it is for").thread("one of each", alone);
@@ -135,8 +135,8 @@ fn row<D: Design>(
         together(claim(pv(upd(pqap(new("pqap-upd-pv", three)))), &row.pqap_upd_pv)),
         together(claim(admin(pv(upd(pqap(new("pqap-upd-pv-admin", four))))), &row.all)),
         match row.alone.as_slice() {
-            [] => each_alone.proved(),
-            classes => each_alone.proved().predicting(classes.iter().copied()),
+            [] => each_alone.expect_proof(),
+            classes => each_alone.expect_proof().expect_inversion(classes.iter().copied()),
         },
     ]
 }
@@ -365,15 +365,15 @@ fn rows() -> Vec<Scenario> {
 /// What needs other threads than the rows have.
 fn beside_the_rows() -> Vec<Scenario> {
     let mut scenarios = vec![
-        two_vcpus("alt-3a", rwsem::Variant::A).refuted(invariant("INV-04")),
-        two_vcpus("alt-3b", rwsem::Variant::B).refuted(invariant("INV-04")),
-        two_vcpus("alt-3c", rwsem::Variant::C).refuted(invariant("INV-04")),
-        two_vcpus("alt-3c-queue-lock", rwsem::Variant::CWithQueueLock).proved(),
-        for_ever("alt-3b", |n| Rwsem::new(rwsem::Variant::B, n)).proved(),
+        two_vcpus("alt-3a", rwsem::Variant::A).expect_violations(invariant("INV-04")),
+        two_vcpus("alt-3b", rwsem::Variant::B).expect_violations(invariant("INV-04")),
+        two_vcpus("alt-3c", rwsem::Variant::C).expect_violations(invariant("INV-04")),
+        two_vcpus("alt-3c-queue-lock", rwsem::Variant::CWithQueueLock).expect_proof(),
+        for_ever("alt-3b", |n| Rwsem::new(rwsem::Variant::B, n)).expect_proof(),
         for_ever("alt-3c", |n| Rwsem::new(rwsem::Variant::C, n))
-            .refuted([ViolationKind::starvation(ADMIN, "matrix_dev->rwsem")]),
+            .expect_violations([ViolationKind::starvation(ADMIN, "matrix_dev->rwsem")]),
         for_ever("alt-6c", |n| UnfairLock::new(unfair_lock::Variant::C, n))
-            .refuted([ViolationKind::starvation(ADMIN, "matrix_dev->wait")]),
+            .expect_violations([ViolationKind::starvation(ADMIN, "matrix_dev->wait")]),
         pinning(),
     ];
     scenarios.extend(answered_for_nothing());
@@ -420,9 +420,10 @@ fn answered_for_nothing() -> [Scenario; 3] {
     }
     [
         scenario("alt-6b", SIX, |n| UnfairLock::new(unfair_lock::Variant::B, n))
-            .refuted(invariant("INV-24")),
-        scenario("trylock", OURS, Trylock::new).refuted(invariant("INV-24")),
-        scenario("kvm-first", MERGED, |n| KvmFirst::new(kvm_first::Variant::AsMerged, n)).proved(),
+            .expect_violations(invariant("INV-24")),
+        scenario("trylock", OURS, Trylock::new).expect_violations(invariant("INV-24")),
+        scenario("kvm-first", MERGED, |n| KvmFirst::new(kvm_first::Variant::AsMerged, n))
+            .expect_proof(),
     ]
 }
 
@@ -437,7 +438,7 @@ fn for_ever<D: Design>(
         .thread("PQAP(AQIC) 0", |design| forever(|| design.pqap(0, Aqic::Enable)))
         .thread("PQAP(AQIC) 1", |design| forever(|| design.pqap(1, Aqic::Enable)))
         .thread(ADMIN, D::admin)
-        .nobody_starves()
+        .starvation_free()
 }
 
 /// 5d: what PQAP(AQIC) pins, under the queue's lock, is unmapped. The two locks of VFIO alone are
@@ -451,7 +452,7 @@ fn pinning() -> Scenario {
         .thread("VFIO_IOMMU_UNMAP_DMA", QueueLock::dma_unmap)
         .thread("open", QueueLock::register_device)
         .finally(QueueLock::at_rest)
-        .refuted([
+        .expect_violations([
             ViolationKind::deadlock(["device_list_lock", "iommu->lock"]),
             ViolationKind::deadlock(["device_list_lock", "iommu->lock", "q->lock"]),
         ])
@@ -469,19 +470,20 @@ fn closing() -> [Scenario; 3] {
             .finally(KvmFirst::at_rest)
     };
     [
-        scenario("kvm-first", "guests_lock keeps the guest", kvm_first::Variant::AsMerged).proved(),
+        scenario("kvm-first", "guests_lock keeps the guest", kvm_first::Variant::AsMerged)
+            .expect_proof(),
         scenario(
             "kvm-first-without-guests-lock",
             "nothing keeps the guest",
             kvm_first::Variant::WithoutGuestsLock,
         )
-        .refuted([ViolationKind::use_after_release("kvm")]),
+        .expect_violations([ViolationKind::use_after_release("kvm")]),
         scenario(
             "kvm-first-with-reference",
             "a reference keeps the guest",
             kvm_first::Variant::WithReference,
         )
-        .proved(),
+        .expect_proof(),
     ]
 }
 
@@ -496,10 +498,10 @@ fn kvm_lock_in_pqap() -> [Scenario; 2] {
     };
     [
         upd(pqap(new("pqap-upd", "PQAP(AQIC) against the update")))
-            .refuted(deadlock(["kvm->lock", "pqap_hook_rwsem"])),
+            .expect_violations(deadlock(["kvm->lock", "pqap_hook_rwsem"])),
         pv(pqap(new("pqap-pv", "PQAP(AQIC) against the PV ioctl")))
-            .refuted(deadlock(["kvm->lock", "vcpu->mutex"]))
-            .predicting(["kvm->lock", "pqap_hook_rwsem", "vcpu->mutex"]),
+            .expect_violations(deadlock(["kvm->lock", "vcpu->mutex"]))
+            .expect_inversion(["kvm->lock", "pqap_hook_rwsem", "vcpu->mutex"]),
     ]
 }
 
@@ -515,8 +517,8 @@ fn vcpu_creation() -> [Scenario; 2] {
     };
     [
         scenario("apcb-lock", "a lock of the control block", apcb_lock::Variant::ApcbLock)
-            .refuted(invariant("INV-14")),
-        scenario("apcb-kvm-lock", "kvm->lock", apcb_lock::Variant::KvmLock).proved(),
+            .expect_violations(invariant("INV-14")),
+        scenario("apcb-kvm-lock", "kvm->lock", apcb_lock::Variant::KvmLock).expect_proof(),
     ]
 }
 
@@ -528,17 +530,17 @@ fn polling() -> [Scenario; 5] {
             .about(format!("a flag that is polled: {what}"))
             .source(FEBRUARY)
             .finally(Polling::at_rest)
-            .nobody_starves()
+            .starvation_free()
     };
     // PQAP(AQIC) takes steps for ever, and the two others wait behind it.
     let livelock = || [ViolationKind::deadlock(["kvm_busy"])];
     let three = "PQAP(AQIC), the update and the PV ioctl";
     let four = "PQAP(AQIC), the update, the PV ioctl and an administrator";
     [
-        upd(pqap(new("pqap-upd", "PQAP(AQIC) against the update"))).proved(),
-        pv(upd(new("upd-pv", "the update against the PV ioctl"))).proved(),
-        pv(pqap(new("pqap-pv", "PQAP(AQIC) against the PV ioctl"))).proved(),
-        pv(upd(pqap(new("pqap-upd-pv", three)))).refuted(livelock()),
-        admin(pv(upd(pqap(new("pqap-upd-pv-admin", four))))).refuted(livelock()),
+        upd(pqap(new("pqap-upd", "PQAP(AQIC) against the update"))).expect_proof(),
+        pv(upd(new("upd-pv", "the update against the PV ioctl"))).expect_proof(),
+        pv(pqap(new("pqap-pv", "PQAP(AQIC) against the PV ioctl"))).expect_proof(),
+        pv(upd(pqap(new("pqap-upd-pv", three)))).expect_violations(livelock()),
+        admin(pv(upd(pqap(new("pqap-upd-pv-admin", four))))).expect_violations(livelock()),
     ]
 }

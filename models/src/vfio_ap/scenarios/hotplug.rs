@@ -31,13 +31,13 @@ const RESET_SOURCE: &str = "commits dd174833e44e, 62aab082e999 and 9261f0438835,
 pub(super) fn scenarios() -> Vec<Scenario> {
     let mut all = before_hotplug();
     let two_devices = || [ViolationKind::invariant("INV-02b")];
-    all.push(opened_unlisted::<V5_3>("v5.3", sources::V5_3).proved());
-    all.push(opened_unlisted::<V5_15>("v5.15", sources::V5_15).proved());
-    all.push(opened_unlisted::<V5_19>("v5.19", sources::V5_19).proved());
-    all.push(opened_unlisted::<V6_0>("v6.0", sources::V6_0).refuted(two_devices()));
-    all.push(opened_unlisted::<V6_8>("v6.8", sources::V6_8).refuted(two_devices()));
-    all.push(opened_unlisted::<V6_15>("v6.15", sources::V6_15).refuted(two_devices()));
-    all.push(opened_unlisted::<V2026>("2026", sources::V2026).proved());
+    all.push(opened_unlisted::<V5_3>("v5.3", sources::V5_3).expect_proof());
+    all.push(opened_unlisted::<V5_15>("v5.15", sources::V5_15).expect_proof());
+    all.push(opened_unlisted::<V5_19>("v5.19", sources::V5_19).expect_proof());
+    all.push(opened_unlisted::<V6_0>("v6.0", sources::V6_0).expect_violations(two_devices()));
+    all.push(opened_unlisted::<V6_8>("v6.8", sources::V6_8).expect_violations(two_devices()));
+    all.push(opened_unlisted::<V6_15>("v6.15", sources::V6_15).expect_violations(two_devices()));
+    all.push(opened_unlisted::<V2026>("2026", sources::V2026).expect_proof());
     all.extend(pairs::<V6_0>("v6.0", sources::V6_0));
     all.extend(pairs::<V6_8>("v6.8", sources::V6_8));
     all.extend(slow_resets::<V6_8>("v6.8", RESET_SOURCE));
@@ -110,7 +110,7 @@ fn before_hotplug() -> Vec<Scenario> {
             .thread("apmask_store", |w| apmask(w, "+1"))
             .thread("guest", |w| w.hardware.nqap(0, queue(1)))
             .finally(World::at_rest::<V5_15>)
-            .refuted(shared()),
+            .expect_violations(shared()),
     ]
 }
 
@@ -129,45 +129,45 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
     vec![
         // Before 2026 a device without a guest, if only for a moment, is one too many (B18).
         match V::HEAD >= Commit::GuestOptional {
-            true => config_remove.proved(),
-            false => config_remove.refuted([ViolationKind::invariant("NULL")]),
+            true => config_remove.expect_proof(),
+            false => config_remove.expect_violations([ViolationKind::invariant("NULL")]),
         },
         new("assign-pqap", running::<V>)
             .about("adapter 2 is assigned while the guest executes PQAP(AQIC)")
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
             .thread("PQAP(AQIC)", pqap::<V>)
-            .proved(),
+            .expect_proof(),
         new("unassign-pqap", running::<V>)
             .about("the adapter is unassigned whose queue the guest makes interrupt")
             .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
             .thread("PQAP(AQIC)", pqap::<V>)
-            .proved(),
+            .expect_proof(),
         new("unassign-nqap-assign", running::<V>)
             .about("adapter 1 goes from one guest to another, and no message goes with it")
             .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
             .thread("guest", |w| w.hardware.nqap(0, queue(1)))
             .thread("assign_adapter_store", |w| assign(w, 1, 1))
-            .proved(),
+            .expect_proof(),
         new("assign-assign", running::<V>)
             .about("two devices want adapter 2")
             .thread("assign_adapter_store 0", |w| assign(w, 0, 2))
             .thread("assign_adapter_store 1", |w| assign(w, 1, 2))
-            .proved(),
+            .expect_proof(),
         new("assign-open", closed::<V>)
             .about("adapter 2 is assigned while the device is opened")
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
             .thread("open", |w| V::set_kvm(w, 0, 0).expect("the guest has no other device"))
-            .proved(),
+            .expect_proof(),
         new("unassign-close", running::<V>)
             .about("adapter 1 is unassigned while the device is closed")
             .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
             .thread("close", |w| V::close(w, 0))
-            .proved(),
+            .expect_proof(),
         new("assign-show", running::<V>)
             .about("the attributes are read while adapter 2 is assigned")
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
             .thread("matrix_show", |w| shows_one_of(w, &[&[1], &[1, 2]], &[&[]]))
-            .proved(),
+            .expect_proof(),
         new("control-domains", running::<V>)
             .about("a control domain is assigned and another unassigned, while it is shown")
             .thread("assign_control_domain_store", |w| {
@@ -178,39 +178,39 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
                 unassign_store(w, 0, Resource::ControlDomain(8));
             })
             .thread("matrix_show", |w| shows_one_of(w, &[&[1]], &[&[], &[7], &[8], &[7, 8]]))
-            .proved(),
+            .expect_proof(),
         new("apmask-assign", running::<V>)
             .about("the host takes adapter 2 back while it is assigned")
             .thread("apmask_store", |w| apmask(w, "+2"))
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
-            .proved(),
+            .expect_proof(),
         new("apmask-assign-unassign", running::<V>)
             .about("the host takes adapter 1 back while it is unassigned and assigned elsewhere")
             .thread("apmask_store", |w| apmask(w, "+1"))
             .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
             .thread("assign_adapter_store", |w| assign(w, 1, 1))
-            .proved(),
+            .expect_proof(),
         new("apmask-aqmask-unbind", running::<V>)
             .about("the host takes back what is unbound by hand at the same time")
             .thread("apmask_store", |w| apmask(w, "+2"))
             .thread("unbind", |w| w.bus.unbind(w, queue(2)))
             .thread("bind", |w| w.bus.bind(w, queue(2)))
-            .proved(),
+            .expect_proof(),
         new("apmask-bind", unbound::<V>)
             .about("the host takes back what is bound by hand at the same time")
             .thread("apmask_store", |w| apmask(w, "+2"))
             .thread("bind", |w| w.bus.bind(w, queue(2)))
-            .proved(),
+            .expect_proof(),
         new("apmask-apmask", running::<V>)
             .about("the host takes adapter 2 back and gives it up again")
             .thread("apmask_store +2", |w| apmask(w, "+2"))
             .thread("apmask_store -2", |w| apmask(w, "-2"))
-            .proved(),
+            .expect_proof(),
         new("apmask-exit", closed::<V>)
             .about("the host takes adapter 2 back while the module is unloaded")
             .thread("apmask_store", |w| apmask(w, "+2"))
             .thread("rmmod", World::delete_module)
-            .proved(),
+            .expect_proof(),
         new("apmask-used-exit", closed::<V>)
             .about(
                 "the host takes adapter 1 back; a module that is going away is not asked, and \
@@ -218,42 +218,42 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             )
             .thread("apmask_store", |w| apmask(w, "+1"))
             .thread("rmmod", World::delete_module)
-            .refuted([ViolationKind::invariant("INV-07")]),
+            .expect_violations([ViolationKind::invariant("INV-07")]),
         new("unbind-exit", closed::<V>)
             .about("the queue is unbound by hand while the module is unloaded")
             .thread("unbind", |w| w.bus.unbind(w, queue(1)))
             .thread("rmmod", World::delete_module)
-            .proved(),
+            .expect_proof(),
         new("unbind-assign", running::<V>)
             .about("the queue of adapter 2 is unbound while the adapter is assigned")
             .thread("unbind", |w| w.bus.unbind(w, queue(2)))
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
-            .proved(),
+            .expect_proof(),
         new("bind-assign", unbound::<V>)
             .about("the queue of adapter 2 is bound while the adapter is assigned")
             .thread("bind", |w| w.bus.bind(w, queue(2)))
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
-            .proved(),
+            .expect_proof(),
         new("unbind-unassign", running::<V>)
             .about("the queue of adapter 1 is unbound while the adapter is unassigned")
             .thread("unbind", |w| w.bus.unbind(w, queue(1)))
             .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
-            .proved(),
+            .expect_proof(),
         new("unbind-unbind", running::<V>)
             .about("two administrators unbind the same queue")
             .thread("unbind A", |w| w.bus.unbind(w, queue(1)))
             .thread("unbind B", |w| w.bus.unbind(w, queue(1)))
-            .proved(),
+            .expect_proof(),
         new("unbind-remove", running::<V>)
             .about("the queue is unbound while its device is closed and removed")
             .thread("unbind", |w| w.bus.unbind(w, queue(1)))
             .thread("remove", remove::<V>)
-            .proved(),
+            .expect_proof(),
         new("config-assign", running::<V>)
             .about("the host loses adapter 2 while it is assigned")
             .thread("scan", |w| lose(w, 2))
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
-            .proved(),
+            .expect_proof(),
         new("config-assign-assign", running::<V>)
             .about(
                 "the host loses adapter 2 while it is assigned, and the other device changes too",
@@ -261,23 +261,23 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .thread("scan", |w| lose(w, 2))
             .thread("assign_adapter_store 0", |w| assign(w, 0, 2))
             .thread("assign_adapter_store 1", |w| assign(w, 1, 3))
-            .proved(),
+            .expect_proof(),
         new("config-bind", unbound::<V>)
             .about("the host loses adapter 2 while its queue is bound")
             .thread("scan", |w| lose(w, 2))
             .thread("bind", |w| w.bus.bind(w, queue(2)))
-            .proved(),
+            .expect_proof(),
         new("config-unbind", running::<V>)
             .about("the host loses adapter 2 while its queue is unbound and it is assigned")
             .thread("scan", |w| lose(w, 2))
             .thread("unbind", |w| w.bus.unbind(w, queue(2)))
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
-            .proved(),
+            .expect_proof(),
         new("gain-assign", absent::<V>)
             .about("the host gains adapter 2 while it is assigned")
             .thread("scan", |w| gain(w, 2))
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
-            .proved(),
+            .expect_proof(),
         new("gain-rebind", assigned_absent::<V>)
             .about("the host gains adapter 2, which is assigned, while its queue is bound anew")
             .thread("scan", |w| gain(w, 2))
@@ -285,7 +285,7 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
                 w.bus.unbind(w, queue(2));
                 w.bus.bind(w, queue(2));
             })
-            .proved(),
+            .expect_proof(),
         new("gain-unassign", absent::<V>)
             .about("the host gains adapter 2 while it is assigned and unassigned (B15)")
             .thread("scan", |w| gain(w, 2))
@@ -293,19 +293,19 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
                 assign(w, 0, 2);
                 unassign(w, 0, 2);
             })
-            .refuted([ViolationKind::invariant("INV-09")]),
+            .expect_violations([ViolationKind::invariant("INV-09")]),
         new("gain-unbind", lacking_second::<V>)
             .about("the host gains a domain while its queue is unbound")
             .thread("scan", |w| {
                 w.ap_scan_bus(&without_domain(SECOND.apqi), &ApConfig::everything());
             })
             .thread("unbind", |w| w.bus.unbind(w, SECOND))
-            .proved(),
+            .expect_proof(),
         new("bind-remove", unbound::<V>)
             .about("the queue of adapter 2 is bound while a device is closed and removed")
             .thread("bind", |w| w.bus.bind(w, queue(2)))
             .thread("remove", remove::<V>)
-            .proved(),
+            .expect_proof(),
         new("unassign-remove-unbind", running::<V>)
             .about("no race: queues are unbound whose device has lost them, and has been removed")
             .thread("administrator", |w| {
@@ -317,22 +317,22 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
                 w.bus.bind(w, queue(1));
                 w.bus.unbind(w, queue(1));
             })
-            .proved(),
+            .expect_proof(),
         new("status-unbind", running::<V>)
             .about("the status of a queue is read while it is unbound")
             .thread("cat status", |w| _ = status_show(w, queue(1)))
             .thread("unbind", |w| w.bus.unbind(w, queue(1)))
-            .proved(),
+            .expect_proof(),
         new("reset-unassign", running::<V>)
             .about("the guest resets its device while adapter 1 is unassigned")
             .thread("VFIO_DEVICE_RESET", |w| _ = V::reset(w, 0))
             .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
-            .proved(),
+            .expect_proof(),
         new("reset-unbind", running::<V>)
             .about("the guest resets its device while its queue is unbound")
             .thread("VFIO_DEVICE_RESET", |w| _ = V::reset(w, 0))
             .thread("unbind", |w| w.bus.unbind(w, queue(1)))
-            .proved(),
+            .expect_proof(),
     ]
 }
 
@@ -347,17 +347,17 @@ fn all_or_nothing<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .about("adapter 1 is exchanged for 2 while the guest executes PQAP(AQIC) on its queue")
             .thread("ap_config_store", store)
             .thread("PQAP(AQIC)", pqap::<V>)
-            .proved(),
+            .expect_proof(),
         new("ap-config-unbind", running::<V>)
             .about("adapter 1 is exchanged for 2 while its queue is unbound")
             .thread("ap_config_store", store)
             .thread("unbind", |w| w.bus.unbind(w, queue(1)))
-            .proved(),
+            .expect_proof(),
         new("ap-config-apmask", running::<V>)
             .about("adapter 1 is exchanged for 2 while the host takes 2 back")
             .thread("ap_config_store", store)
             .thread("apmask_store", |w| apmask(w, "+2"))
-            .proved(),
+            .expect_proof(),
         new("ap-config-assign", running::<V>)
             .about("adapter 1 is exchanged for 2 while 1 and 2 are assigned to another device")
             .thread("ap_config_store", store)
@@ -365,7 +365,7 @@ fn all_or_nothing<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
                 assign(w, 1, 1);
                 assign(w, 1, 2);
             })
-            .proved(),
+            .expect_proof(),
     ]
 }
 
@@ -378,7 +378,7 @@ fn not_filtered_again<V: Version>(version: &str, source: &str) -> Scenario {
             _ = assign_store(w, 0, Resource::Domain(5));
             unassign_store(w, 0, Resource::Domain(5));
         })
-        .refuted([ViolationKind::invariant("WITHHELD")])
+        .expect_violations([ViolationKind::invariant("WITHHELD")])
 }
 
 /// VFIO asks for the device back.
@@ -391,21 +391,21 @@ fn requests<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
         new("request-pqap")
             .about("the device is asked for while the guest executes PQAP(AQIC)")
             .thread("PQAP(AQIC)", pqap::<V>)
-            .proved(),
+            .expect_proof(),
         new("request-close")
             .about("the device is asked for, and closed")
             .thread("close", |w| V::close(w, 0))
-            .proved(),
+            .expect_proof(),
         new("request-assign")
             .about(
                 "the device is asked for while adapter 2 is assigned: the guest gets it all again",
             )
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
-            .refuted([ViolationKind::invariant("REQUESTED")]),
+            .expect_violations([ViolationKind::invariant("REQUESTED")]),
         new("request-unbind")
             .about("the device is asked for while its queue is unbound")
             .thread("unbind", |w| w.bus.unbind(w, queue(1)))
-            .proved(),
+            .expect_proof(),
     ]
 }
 
@@ -454,7 +454,7 @@ fn slow_resets<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
                 }
             })
             .finally(World::at_rest::<V>)
-            .proved(),
+            .expect_proof(),
         new("slow-reset")
             .about("the device is closed: its queue's reset takes a while, and all wait for it")
             .thread("PV ioctl", |w| w.guest(0).pv_command())
@@ -463,9 +463,9 @@ fn slow_resets<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
                     w.hardware.finish_reset(queue(1));
                 }
             })
-            .proved(),
+            .expect_proof(),
         new("endless-reset")
             .about("the same, and the hardware never completes it (B29): nobody gives up")
-            .refuted([ViolationKind::deadlock(["reset of an AP queue"])]),
+            .expect_violations([ViolationKind::deadlock(["reset of an AP queue"])]),
     ]
 }

@@ -278,11 +278,11 @@ fn row<V: Version>(version: &str, source: &str, update: Update, claims: Claims) 
     };
     let claim = |cell: ScenarioBuilder<World>, kinds: &[ViolationKind], with_pv: bool| {
         let claimed = match kinds {
-            [] => cell.proved(),
-            kinds => cell.refuted(kinds.iter().cloned()),
+            [] => cell.expect_proof(),
+            kinds => cell.expect_violations(kinds.iter().cloned()),
         };
         let infeasible = claims.infeasible(with_pv);
-        infeasible.fold(claimed, |cell, classes| cell.predicting(classes.iter().copied()))
+        infeasible.fold(claimed, |cell, classes| cell.expect_inversion(classes.iter().copied()))
     };
     let slots =
         |cell: ScenarioBuilder<World>| cell.thread("slots", |w| w.guest(0).set_memory_region());
@@ -292,9 +292,9 @@ fn row<V: Version>(version: &str, source: &str, update: Update, claims: Claims) 
     let four = admin(pv(upd(pqap(new("pqap-upd-pv-admin", four)))));
     let mut row = vec![
         claim(two, &claims.pqap_update, false),
-        pv(upd(new("upd-pv", "{} while it becomes a protected one"))).proved(),
+        pv(upd(new("upd-pv", "{} while it becomes a protected one"))).expect_proof(),
         pv(pqap(new("pqap-pv", "the guest executes PQAP(AQIC) while it becomes a protected one")))
-            .proved(),
+            .expect_proof(),
         claim(three, &claims.all_three, true),
         claim(four, &claims.all_three, true),
     ];
@@ -319,6 +319,6 @@ fn vmm_stops_its_vcpus() -> Scenario {
         })
         .thread("set_kvm", |w| V5_11::set_kvm(w, 0, 0).expect("nobody else has the guest"))
         .finally(|w| w.at_rest::<V5_11>())
-        .proved()
-        .predicting(["kvm->lock", "matrix_dev->lock", "vcpu->mutex"])
+        .expect_proof()
+        .expect_inversion(["kvm->lock", "matrix_dev->lock", "vcpu->mutex"])
 }

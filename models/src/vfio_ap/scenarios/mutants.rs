@@ -24,15 +24,16 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     let guests_lock = |w: &World| takes(&w.matrix_dev.guests_lock);
     let kvm_lock = |w: &World| takes(&w.guest(0).shared_lock());
     vec![
-        assigned_twice("v5.15", V5_15::assign_adapter_store).proved(),
+        assigned_twice("v5.15", V5_15::assign_adapter_store).expect_proof(),
         assigned_twice("mutant", assign_checked_too_early)
-            .refuted([ViolationKind::invariant("INV-02")]),
-        foreign_queue("v5.15", V5_15::handle_pqap).proved(),
-        foreign_queue("mutant", any_queue_is_found).refuted([ViolationKind::invariant("INV-23")]),
-        flush("v6.6", |_| Own::default()).proved(),
-        flush("mdevs-lock", mdevs_lock).refuted(flushed("mdevs_lock")),
-        flush("guests-lock", guests_lock).refuted(flushed("guests_lock")),
-        flush("kvm-lock", kvm_lock).refuted(flushed("kvm->lock")),
+            .expect_violations([ViolationKind::invariant("INV-02")]),
+        foreign_queue("v5.15", V5_15::handle_pqap).expect_proof(),
+        foreign_queue("mutant", any_queue_is_found)
+            .expect_violations([ViolationKind::invariant("INV-23")]),
+        flush("v6.6", |_| Own::default()).expect_proof(),
+        flush("mdevs-lock", mdevs_lock).expect_violations(flushed("mdevs_lock")),
+        flush("guests-lock", guests_lock).expect_violations(flushed("guests_lock")),
+        flush("kvm-lock", kvm_lock).expect_violations(flushed("kvm->lock")),
     ]
 }
 

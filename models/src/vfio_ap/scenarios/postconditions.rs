@@ -92,7 +92,7 @@ fn scenario<V: Version>(
         .source(source)
         .thread("user", thread)
         .finally(World::at_rest::<V>)
-        .proved()
+        .expect_proof()
 }
 
 /// What every version has: each call of the driver, and each answer that PQAP(AQIC) gives.

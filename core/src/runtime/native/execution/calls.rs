@@ -11,7 +11,7 @@ use crate::program::Body;
 use crate::runtime;
 use crate::runtime::native::fiber::{self, Fiber};
 use crate::runtime::native::intern::{BEGINNING, Begins, History};
-use crate::runtime::native::recording::{Effect, Lessons, Next};
+use crate::runtime::native::recording::{Effect, Next, Recording};
 use crate::runtime::object::Object;
 use crate::violation::Violation;
 
@@ -73,9 +73,9 @@ impl Execution {
         // number from now on: which depends on who else has made threads before.
         let history = match inner.threads.get_mut(inner.running.index()) {
             None => inner.interner.begin(Begins::Thread, me.index() as u64),
-            Some(maker) => {
-                maker.history = inner.interner.extend(maker.history, me.index() as u64);
-                inner.interner.begin(Begins::Child, maker.history)
+            Some(creator) => {
+                creator.history = inner.interner.extend(creator.history, me.index() as u64);
+                inner.interner.begin(Begins::Child, creator.history)
             }
         };
         let fiber = Some(Box::new(Fiber::new(&mut inner.stacks, body)));
@@ -116,11 +116,11 @@ impl Execution {
     ) -> Handle {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
-        let id = inner.observers.add_object(class, memory, machine.left_behind());
+        let id = inner.observers.add_object(class, memory, machine.leaked());
         // A thread knows the object it has made, which is another if others have made some first.
         let running = inner.running.index();
-        if let Some(maker) = inner.threads.get_mut(running) {
-            maker.history = inner.interner.extend(maker.history, id.index() as u64);
+        if let Some(creator) = inner.threads.get_mut(running) {
+            creator.history = inner.interner.extend(creator.history, id.index() as u64);
         }
         inner.affects(|| Effect::Made(machine.clone()));
         inner.machines.push(machine);
@@ -154,9 +154,14 @@ impl Execution {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
         let machine = &mut inner.machines[object.index()];
-        assert!(machine.ready(ThreadId::SETUP, op).sure > 0, "{} {}", op.kind, runtime::ALONE);
+        assert!(
+            machine.ready(ThreadId::SETUP, op).guaranteed > 0,
+            "{} {}",
+            op.kind,
+            runtime::ALONE
+        );
         let reply = machine.apply(ThreadId::SETUP, op, 0);
-        inner.observers.set_left_behind(object, machine.left_behind());
+        inner.observers.set_leaked(object, machine.leaked());
         inner.observers.happened_alone(at);
         reply.unwrap_or_else(|fault| panic!("{}: {fault:?} outside the threads", op.kind))
     }
@@ -226,7 +231,7 @@ impl Execution {
         let done = inner.observers.operations(inner.running);
         assert!(done > operations, "{}", runtime::EMPTY_ROUND);
         inner.observers.come_round(inner.running, operations);
-        if let Some(Lessons { open: Some(step), .. }) = &mut inner.lessons {
+        if let Some(Recording { open: Some(step), .. }) = &mut inner.recording {
             step.round = inner.observers.last_round();
         }
     }
@@ -240,7 +245,7 @@ impl Execution {
         }
     }
 
-    pub(crate) fn learnt(&self, value: u64) {
+    pub(crate) fn observed(&self, value: u64) {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
         let me = inner.running.index();

@@ -25,7 +25,7 @@ use crate::violation::Violation;
 
 use crate::runtime::native::fiber::{Fiber, Stacks, Stop};
 use crate::runtime::native::intern::{History, Interner};
-use crate::runtime::native::recording::{Effect, FREED, Lesson, Lessons, Next, Shape};
+use crate::runtime::native::recording::{Dimensions, Effect, FREED, Next, Recording, StepRecord};
 pub(crate) use calls::Handle;
 use rounds::Rounds;
 
@@ -75,7 +75,7 @@ struct Inner {
     /// Whether anybody wants to know what happens; not when an execution is run out.
     watched: bool,
     /// What the execution has shown so far, if somebody learns from it.
-    lessons: Option<Lessons>,
+    recording: Option<Recording>,
 }
 
 impl Inner {
@@ -101,7 +101,7 @@ impl Inner {
 
     /// Notes what the step in progress does beside its operation.
     fn affects(&mut self, effect: impl FnOnce() -> Effect) {
-        if let Some(Lessons { open: Some(step), .. }) = &mut self.lessons {
+        if let Some(Recording { open: Some(step), .. }) = &mut self.recording {
             step.effects.push(effect());
         }
     }
@@ -114,8 +114,8 @@ impl Inner {
 
     /// The step in progress is over: everybody has come to an operation, or to an end.
     fn close_step(&mut self) {
-        let Some(mut lessons) = self.lessons.take() else { return };
-        if let Some(mut step) = lessons.open.take() {
+        let Some(mut recording) = self.recording.take() else { return };
+        if let Some(mut step) = recording.open.take() {
             step.next = self.next(step.thread);
             for effect in &mut step.effects {
                 if let Effect::Spawned(thread, next) = effect {
@@ -123,13 +123,13 @@ impl Inner {
                 }
             }
             step.violated = self.violation.as_ref().map(|violation| violation.kind.clone());
-            lessons.steps.push(step);
-        } else if self.violation.is_none() && lessons.threads.is_empty() {
-            lessons.threads =
+            recording.steps.push(step);
+        } else if self.violation.is_none() && recording.threads.is_empty() {
+            recording.threads =
                 (0..self.threads.len()).map(|t| self.next(ThreadId::new(t))).collect();
-            lessons.machines.clone_from(&self.machines);
+            recording.machines.clone_from(&self.machines);
         }
-        self.lessons = Some(lessons);
+        self.recording = Some(recording);
     }
 }
 
@@ -178,7 +178,7 @@ impl Execution {
             started: 0,
             ended: 0,
             watched: true,
-            lessons: None,
+            recording: None,
         };
         Rc::new(Self {
             operations_max,
@@ -229,11 +229,11 @@ impl Execution {
         program: &Program,
         strategy: &mut dyn Strategy,
         findings: &mut Findings,
-    ) -> (End, Lessons) {
-        self.inner.borrow_mut().lessons = Some(Lessons::default());
+    ) -> (End, Recording) {
+        self.inner.borrow_mut().recording = Some(Recording::default());
         let end = self.run(program, strategy, findings);
-        let lessons = self.inner.borrow_mut().lessons.take();
-        (end, lessons.expect("asked for"))
+        let recording = self.inner.borrow_mut().recording.take();
+        (end, recording.expect("asked for"))
     }
 
     fn clear(&self) {
@@ -292,10 +292,10 @@ impl Execution {
     /// Asks the strategy where there is a choice.
     fn branch(&self, strategy: &mut dyn Strategy, findings: &mut Findings) -> Result<Choice, End> {
         let here = Here { execution: self, enabled: self.enabled() };
-        let is_stuck = !here.enabled.iter().any(|enabled| enabled.sure);
+        let is_stuck = !here.enabled.iter().any(|enabled| enabled.guaranteed);
         if is_stuck {
-            let stuck = self.inner.borrow().observers.stuck();
-            self.note_deadlocks(&stuck, findings);
+            let unfinished = self.inner.borrow().observers.unfinished();
+            self.note_deadlocks(&unfinished, findings);
         }
         let decision = strategy.choose(&here);
         let rounds = strategy.goes_round();
@@ -346,16 +346,16 @@ impl Execution {
     fn waiting(&self, polls: Threads) -> Vec<ThreadId> {
         let inner = self.inner.borrow();
         let waits = |(thread, object, op): &(ThreadId, ObjectId, Op)| {
-            let stuck = inner.machines[object.index()].ready(*thread, *op).sure == 0;
-            stuck || polls & cycles::bit(*thread) != 0
+            let unfinished = inner.machines[object.index()].ready(*thread, *op).guaranteed == 0;
+            unfinished || polls & cycles::bit(*thread) != 0
         };
         inner.observers.pending().filter(waits).map(|(thread, ..)| thread).collect()
     }
 
     /// Those of `threads` that have not ended.
     fn threads(&self, threads: Threads) -> Vec<ThreadId> {
-        let stuck = self.inner.borrow().observers.stuck();
-        stuck.into_iter().filter(|thread| threads & cycles::bit(*thread) != 0).collect()
+        let unfinished = self.inner.borrow().observers.unfinished();
+        unfinished.into_iter().filter(|thread| threads & cycles::bit(*thread) != 0).collect()
     }
 
     fn standing(&self) -> Standing {
@@ -409,7 +409,7 @@ impl Execution {
             let (object, op) = thread.pending?;
             let thread = ThreadId::new(index);
             let ready = inner.machines[object.index()].ready(thread, op);
-            (ready.sure > 0).then_some(Choice { thread, way: 0 })
+            (ready.guaranteed > 0).then_some(Choice { thread, outcome: 0 })
         })
     }
 
@@ -437,7 +437,7 @@ impl Execution {
             let Some((object, op)) = thread.pending else { continue };
             let thread = ThreadId::new(index);
             let ready = inner.machines[object.index()].ready(thread, op);
-            enabled.extend(Enabled::each_way(thread, object, op, ready));
+            enabled.extend(Enabled::each_outcome(thread, object, op, ready));
         }
         enabled
     }
@@ -455,8 +455,8 @@ impl Execution {
         let after = made(&inner);
         Happened {
             reply: inner.threads[choice.thread.index()].reply,
-            born: before.0..after.0,
-            makes: before != after,
+            spawned: before.0..after.0,
+            creates: before != after,
             frees: inner.observers.last_frees(),
             round: inner.observers.last_round(),
             violated: inner.violation.is_some() || inner.freed_while_held.is_some(),
@@ -473,7 +473,7 @@ impl Execution {
             let (object, op) = thread.pending.take().expect("only announced operations happen");
             let from = thread.history;
             let machine = &mut inner.machines[object.index()];
-            match machine.apply(me, op, choice.way) {
+            match machine.apply(me, op, choice.outcome) {
                 Ok(reply) => {
                     thread.reply = reply;
                     if inner.watched {
@@ -481,19 +481,19 @@ impl Execution {
                             let spins = inner.observers.spins(me);
                             self.spins.borrow_mut().get_or_insert(spins);
                         }
-                        thread.history = inner.interner.extend(from, op.kind.told(reply));
-                        inner.observers.complete(me, choice.way, reply, machine.left_behind());
+                        thread.history = inner.interner.extend(from, op.kind.observed(reply));
+                        inner.observers.complete(me, choice.outcome, reply, machine.leaked());
                     }
                     if inner.watched
-                        && let Some(lessons) = &mut inner.lessons
+                        && let Some(recording) = &mut inner.recording
                     {
-                        let shape = Shape::new(inner.threads.len(), inner.machines.len());
-                        lessons.open = Some(Lesson::begin(me, from, reply, shape));
+                        let dimensions = Dimensions::new(inner.threads.len(), inner.machines.len());
+                        recording.open = Some(StepRecord::begin(me, from, reply, dimensions));
                     }
                 }
                 Err(fault) => {
                     if inner.watched {
-                        inner.violation = Some(inner.observers.fault(me, choice.way, fault));
+                        inner.violation = Some(inner.observers.fault(me, choice.outcome, fault));
                     }
                     return;
                 }

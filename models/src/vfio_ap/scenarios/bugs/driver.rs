@@ -60,142 +60,162 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     let triangle = ["device_list_lock", "iommu->lock", "mdevs_lock"];
     let pointers = || [broken("NULL"), freed()];
     vec![
-        b03::<V5_3>("v5.3", sources::V5_3).refuted([broken("INV-05")]),
-        b03::<V5_11>("v5.11", INVALIDATED).proved(),
+        b03::<V5_3>("v5.3", sources::V5_3).expect_violations([broken("INV-05")]),
+        b03::<V5_11>("v5.11", INVALIDATED).expect_proof(),
         b03::<V5_19>("v5.19", sources::V5_19)
             .about("nobody tells the driver any more that the guest goes: closing cleans up")
-            .proved(),
-        b03::<P17>("p17", sources::P17).proved(),
-        b03_reference::<V5_3>("v5.3", sources::V5_3).refuted(["kvm", "kvm->users_count"].map(leak)),
-        b03_reference::<V5_11>("v5.11", INVALIDATED).proved(),
-        b03_removed::<V5_3>("v5.3", sources::V5_3).refuted([freed()]),
-        b03_removed::<V5_11>("v5.11", INVALIDATED).proved(),
-        b04::<V5_3>("v5.3", sources::V5_3).refuted([broken("NULL")]),
-        b04::<V5_11>("v5.11", INVALIDATED).proved(),
-        b04_unbound::<V5_3>("v5.3", sources::V5_3).refuted([broken("NULL")]),
-        b04_unbound::<V5_11>("v5.11", INVALIDATED).proved(),
+            .expect_proof(),
+        b03::<P17>("p17", sources::P17).expect_proof(),
+        b03_reference::<V5_3>("v5.3", sources::V5_3)
+            .expect_violations(["kvm", "kvm->users_count"].map(leak)),
+        b03_reference::<V5_11>("v5.11", INVALIDATED).expect_proof(),
+        b03_removed::<V5_3>("v5.3", sources::V5_3).expect_violations([freed()]),
+        b03_removed::<V5_11>("v5.11", INVALIDATED).expect_proof(),
+        b04::<V5_3>("v5.3", sources::V5_3).expect_violations([broken("NULL")]),
+        b04::<V5_11>("v5.11", INVALIDATED).expect_proof(),
+        b04_unbound::<V5_3>("v5.3", sources::V5_3).expect_violations([broken("NULL")]),
+        b04_unbound::<V5_11>("v5.11", INVALIDATED).expect_proof(),
         b05("draft", |w| _ = v5_11_draft::vfio_ap_mdev_group_notifier(w, 1, 0))
-            .refuted([ViolationKind::NotOwner("matrix_dev->lock".into())]),
-        b05("v5.11", |w| _ = V5_11::set_kvm(w, 1, 0)).proved(),
-        b08a::<V5_11>("v5.11", INVALIDATED).proved(),
-        b08a::<V5_13>("v5.13", V5_13_SOURCE).refuted([broken("INV-02b")]),
-        b08a::<V5_15>("v5.15", sources::V5_15).proved(),
-        b08b::<V5_13>("v5.13", V5_13_SOURCE).refuted([freed(), freed_flag(), broken("NULL")]),
-        b08b::<V5_15>("v5.15", sources::V5_15).proved(),
-        b08c::<V5_13>("v5.13", V5_13_SOURCE).refuted([broken("INV-24")]),
-        b08c::<V5_15>("v5.15", sources::V5_15).proved(),
-        b09::<V5_3>("v5.3", sources::V5_3).refuted(pointers()),
-        b09::<V5_11>("v5.11", INVALIDATED).refuted(pointers()),
-        b09::<V5_15>("v5.15", sources::V5_15).proved(),
-        b09_closed::<V5_3>("v5.3", sources::V5_3).refuted(pointers()),
-        b09_closed::<V5_11>("v5.11", INVALIDATED).refuted(pointers()),
-        b09_closed::<V5_13>("v5.13", V5_13_SOURCE).refuted([freed(), freed_flag(), broken("NULL")]),
-        b09_closed::<V5_15>("v5.15", sources::V5_15).proved(),
-        b09_closed::<V5_19>("v5.19", sources::V5_19).proved(),
-        b09_closed::<P17>("p17", sources::P17).proved(),
-        b09_closed::<V6_0>("v6.0", sources::V6_0).proved(),
-        b09_closed::<V2026>("2026", sources::V2026).proved(),
-        b11::<V5_15>("v5.15", DmaUnmap::Notifier).refuted([broken("INV-08")]),
-        b11::<V6_0>("v6.0", DmaUnmap::FirstPage).refuted([broken("INV-08")]).predicting(container),
+            .expect_violations([ViolationKind::NotOwner("matrix_dev->lock".into())]),
+        b05("v5.11", |w| _ = V5_11::set_kvm(w, 1, 0)).expect_proof(),
+        b08a::<V5_11>("v5.11", INVALIDATED).expect_proof(),
+        b08a::<V5_13>("v5.13", V5_13_SOURCE).expect_violations([broken("INV-02b")]),
+        b08a::<V5_15>("v5.15", sources::V5_15).expect_proof(),
+        b08b::<V5_13>("v5.13", V5_13_SOURCE).expect_violations([
+            freed(),
+            freed_flag(),
+            broken("NULL"),
+        ]),
+        b08b::<V5_15>("v5.15", sources::V5_15).expect_proof(),
+        b08c::<V5_13>("v5.13", V5_13_SOURCE).expect_violations([broken("INV-24")]),
+        b08c::<V5_15>("v5.15", sources::V5_15).expect_proof(),
+        b09::<V5_3>("v5.3", sources::V5_3).expect_violations(pointers()),
+        b09::<V5_11>("v5.11", INVALIDATED).expect_violations(pointers()),
+        b09::<V5_15>("v5.15", sources::V5_15).expect_proof(),
+        b09_closed::<V5_3>("v5.3", sources::V5_3).expect_violations(pointers()),
+        b09_closed::<V5_11>("v5.11", INVALIDATED).expect_violations(pointers()),
+        b09_closed::<V5_13>("v5.13", V5_13_SOURCE).expect_violations([
+            freed(),
+            freed_flag(),
+            broken("NULL"),
+        ]),
+        b09_closed::<V5_15>("v5.15", sources::V5_15).expect_proof(),
+        b09_closed::<V5_19>("v5.19", sources::V5_19).expect_proof(),
+        b09_closed::<P17>("p17", sources::P17).expect_proof(),
+        b09_closed::<V6_0>("v6.0", sources::V6_0).expect_proof(),
+        b09_closed::<V2026>("2026", sources::V2026).expect_proof(),
+        b11::<V5_15>("v5.15", DmaUnmap::Notifier).expect_violations([broken("INV-08")]),
+        b11::<V6_0>("v6.0", DmaUnmap::FirstPage)
+            .expect_violations([broken("INV-08")])
+            .expect_inversion(container),
         b11::<V6_2>("v6.2", DmaUnmap::IrqDisable)
-            .proved()
-            .predicting(container)
-            .predicting(triangle),
-        b11a::<V5_15>("v5.15", DmaUnmap::Notifier).refuted([broken("BUG")]),
+            .expect_proof()
+            .expect_inversion(container)
+            .expect_inversion(triangle),
+        b11a::<V5_15>("v5.15", DmaUnmap::Notifier).expect_violations([broken("BUG")]),
         b11a::<V6_2>("v6.2", DmaUnmap::IrqDisable)
-            .proved()
-            .predicting(container)
-            .predicting(triangle),
-        b11c::<V5_15>("v5.15", DmaUnmap::Notifier).refuted([broken("INV-04")]),
-        b11c::<V6_0>("v6.0", DmaUnmap::FirstPage).refuted([broken("INV-04")]).predicting(container),
+            .expect_proof()
+            .expect_inversion(container)
+            .expect_inversion(triangle),
+        b11c::<V5_15>("v5.15", DmaUnmap::Notifier).expect_violations([broken("INV-04")]),
+        b11c::<V6_0>("v6.0", DmaUnmap::FirstPage)
+            .expect_violations([broken("INV-04")])
+            .expect_inversion(container),
         b11c::<V6_2>("v6.2", DmaUnmap::IrqDisable)
-            .proved()
-            .predicting(container)
-            .predicting(triangle),
-        b14a().refuted([freed(), broken("INV-05")]),
-        b14a_waited().proved(),
+            .expect_proof()
+            .expect_inversion(container)
+            .expect_inversion(triangle),
+        b14a().expect_violations([freed(), broken("INV-05")]),
+        b14a_waited().expect_proof(),
         b14b("v5.13-rc", V5_13_SOURCE, vfio_ap_mdev_remove_or_refuse)
-            .refuted(["matrix_mdev", "matrix_mdev->wait_for_kvm"].map(leak)),
-        b14b("v5.13", "commit 8c0795d2a0f5, v5.13", V5_13::remove).refuted([freed()]),
-        b14b_waited().proved(),
+            .expect_violations(["matrix_mdev", "matrix_mdev->wait_for_kvm"].map(leak)),
+        b14b("v5.13", "commit 8c0795d2a0f5, v5.13", V5_13::remove).expect_violations([freed()]),
+        b14b_waited().expect_proof(),
         b17("v5.17", Removed::UnderTheMutex)
-            .refuted([ViolationKind::deadlock(["kernfs", "matrix_dev->lock"])]),
-        b17("v6.0", Removed::First).proved(),
-        b20("v6.0", Open::UntilDestroyed).proved(),
+            .expect_violations([ViolationKind::deadlock(["kernfs", "matrix_dev->lock"])]),
+        b17("v6.0", Removed::First).expect_proof(),
+        b20("v6.0", Open::UntilDestroyed).expect_proof(),
         b20("v6.1", Open::WithGroupLock)
-            .refuted([ViolationKind::deadlock(["group->group_lock", "kvm->lock"])])
-            .predicting(["dev_set->lock", "group->group_lock", "kvm->lock"])
-            .predicting(["group->group_lock", "guests_lock", "kvm->lock"])
-            .predicting(["dev_set->lock", "group->group_lock", "guests_lock", "kvm->lock"]),
-        b20("v6.2", Open::WithReference).proved(),
+            .expect_violations([ViolationKind::deadlock(["group->group_lock", "kvm->lock"])])
+            .expect_inversion(["dev_set->lock", "group->group_lock", "kvm->lock"])
+            .expect_inversion(["group->group_lock", "guests_lock", "kvm->lock"])
+            .expect_inversion(["dev_set->lock", "group->group_lock", "guests_lock", "kvm->lock"]),
+        b20("v6.2", Open::WithReference).expect_proof(),
         b20_last_put("v6.0", Open::UntilDestroyed)
-            .refuted([ViolationKind::deadlock(["group->group_lock"])]),
+            .expect_violations([ViolationKind::deadlock(["group->group_lock"])]),
         // What it brought instead is what lockdep reported.
         b20_last_put("v6.1", Open::WithGroupLock)
-            .proved()
-            .predicting(["group->group_lock", "kvm->lock"])
-            .predicting(["dev_set->lock", "group->group_lock", "kvm->lock"])
-            .predicting(["group->group_lock", "guests_lock", "kvm->lock"])
-            .predicting(["dev_set->lock", "group->group_lock", "guests_lock", "kvm->lock"]),
-        b20_last_put("v6.2", Open::WithReference).proved(),
+            .expect_proof()
+            .expect_inversion(["group->group_lock", "kvm->lock"])
+            .expect_inversion(["dev_set->lock", "group->group_lock", "kvm->lock"])
+            .expect_inversion(["group->group_lock", "guests_lock", "kvm->lock"])
+            .expect_inversion(["dev_set->lock", "group->group_lock", "guests_lock", "kvm->lock"]),
+        b20_last_put("v6.2", Open::WithReference).expect_proof(),
         b21a::<V5_11>("v5.11", INVALIDATED)
-            .refuted([ViolationKind::deadlock(["matrix_dev->lock"])]),
+            .expect_violations([ViolationKind::deadlock(["matrix_dev->lock"])]),
         b21a::<V5_13>("v5.13", V5_13_SOURCE)
-            .refuted([ViolationKind::deadlock(["matrix_dev->lock"])]),
-        b21a::<V6_2>("v6.2", sources::V6_2).proved(),
-        b21b::<V5_15>("v5.15", sources::V5_15).refuted([ViolationKind::use_after_release("kvm")]),
-        b21b::<V5_19>("v5.19", sources::V5_19).refuted([ViolationKind::use_after_release("kvm")]),
-        b21b::<V6_0>("v6.0", sources::V6_0).refuted([ViolationKind::use_after_release("kvm")]),
-        b21b::<V6_2>("v6.2", sources::V6_2).proved(),
-        b21b::<V2026>("2026", sources::V2026).proved(),
-        b22::<V5_3>("v5.3").refuted([broken("INV-04")]),
-        b22::<V5_11>("v5.11").refuted([broken("INV-04")]),
-        b22::<V5_13>("v5.13").refuted([broken("INV-04")]),
-        b22::<V5_15>("v5.15").refuted([broken("INV-04")]),
-        b22::<V6_0>("v6.0").refuted([broken("INV-04")]),
-        b22::<V6_2>("v6.2").refuted([broken("INV-04")]),
-        b22::<V6_8>("v6.8").refuted([broken("INV-04")]),
-        b22::<V6_15>("v6.15").refuted([broken("INV-04")]),
-        b22::<V2026>("2026").refuted([broken("INV-04")]),
-        b22::<V2026Proposed>("2026-proposed").about(UNDONE).proved(),
-        b22_lost::<V5_3>("v5.3").refuted([broken("LOST-IRQ")]),
-        b22_lost::<V5_15>("v5.15").refuted([broken("LOST-IRQ")]),
-        b22_lost::<V6_0>("v6.0").refuted([broken("LOST-IRQ")]),
-        b22_lost::<V2026>("2026").refuted([broken("LOST-IRQ")]),
-        b22_lost::<V2026Proposed>("2026-proposed").about(UNDONE).proved(),
+            .expect_violations([ViolationKind::deadlock(["matrix_dev->lock"])]),
+        b21a::<V6_2>("v6.2", sources::V6_2).expect_proof(),
+        b21b::<V5_15>("v5.15", sources::V5_15)
+            .expect_violations([ViolationKind::use_after_release("kvm")]),
+        b21b::<V5_19>("v5.19", sources::V5_19)
+            .expect_violations([ViolationKind::use_after_release("kvm")]),
+        b21b::<V6_0>("v6.0", sources::V6_0)
+            .expect_violations([ViolationKind::use_after_release("kvm")]),
+        b21b::<V6_2>("v6.2", sources::V6_2).expect_proof(),
+        b21b::<V2026>("2026", sources::V2026).expect_proof(),
+        b22::<V5_3>("v5.3").expect_violations([broken("INV-04")]),
+        b22::<V5_11>("v5.11").expect_violations([broken("INV-04")]),
+        b22::<V5_13>("v5.13").expect_violations([broken("INV-04")]),
+        b22::<V5_15>("v5.15").expect_violations([broken("INV-04")]),
+        b22::<V6_0>("v6.0").expect_violations([broken("INV-04")]),
+        b22::<V6_2>("v6.2").expect_violations([broken("INV-04")]),
+        b22::<V6_8>("v6.8").expect_violations([broken("INV-04")]),
+        b22::<V6_15>("v6.15").expect_violations([broken("INV-04")]),
+        b22::<V2026>("2026").expect_violations([broken("INV-04")]),
+        b22::<V2026Proposed>("2026-proposed").about(UNDONE).expect_proof(),
+        b22_lost::<V5_3>("v5.3").expect_violations([broken("LOST-IRQ")]),
+        b22_lost::<V5_15>("v5.15").expect_violations([broken("LOST-IRQ")]),
+        b22_lost::<V6_0>("v6.0").expect_violations([broken("LOST-IRQ")]),
+        b22_lost::<V2026>("2026").expect_violations([broken("LOST-IRQ")]),
+        b22_lost::<V2026Proposed>("2026-proposed").about(UNDONE).expect_proof(),
         b24::<V6_0>("v6.0-two", DmaUnmap::FirstPage, false)
-            .refuted([ViolationKind::deadlock(container), broken("INV-08")]),
-        b24::<V6_2>("v6.2-three", DmaUnmap::IrqDisable, true)
-            .refuted([ViolationKind::deadlock(container), ViolationKind::deadlock(triangle)]),
-        b24::<V2026>("2026-three", DmaUnmap::IrqDisable, true)
-            .refuted([ViolationKind::deadlock(container), ViolationKind::deadlock(triangle)]),
+            .expect_violations([ViolationKind::deadlock(container), broken("INV-08")]),
+        b24::<V6_2>("v6.2-three", DmaUnmap::IrqDisable, true).expect_violations([
+            ViolationKind::deadlock(container),
+            ViolationKind::deadlock(triangle),
+        ]),
+        b24::<V2026>("2026-three", DmaUnmap::IrqDisable, true).expect_violations([
+            ViolationKind::deadlock(container),
+            ViolationKind::deadlock(triangle),
+        ]),
         b24::<V2026Proposed>("2026-proposed", DmaUnmap::IrqDisable, true)
             .about(
                 "a proposed fix, not posted, and not in the driver: VFIO takes the two \
                     mutexes one after the other",
             )
-            .proved(),
+            .expect_proof(),
         b24_unmaps::<V6_2>("v6.2")
-            .refuted([ViolationKind::deadlock(container)])
-            .predicting(triangle),
+            .expect_violations([ViolationKind::deadlock(container)])
+            .expect_inversion(triangle),
         b24_unmaps::<V2026>("2026")
-            .refuted([ViolationKind::deadlock(container)])
-            .predicting(triangle),
-        b24_unmaps::<V2026Proposed>("2026-proposed").proved(),
-        b36("v5.3", Lookup::DriverList).refuted([broken("NULL")]),
-        b36("v6.0", Lookup::Table).proved(),
-        b37a::<V5_3>("v5.3", sources::V5_3).refuted([broken("NULL"), broken("INV-05")]),
-        b37a::<V5_11>("v5.11", INVALIDATED).proved(),
-        b37b::<V5_3>("v5.3", sources::V5_3).refuted([broken("INV-21")]),
-        b37b::<V5_11>("v5.11", INVALIDATED).refuted([broken("INV-21")]),
-        b37b::<V5_13>("v5.13", V5_13_SOURCE).proved(),
-        b37b_refused::<V5_3>("v5.3", sources::V5_3).refuted([broken("INV-01")]),
-        b37b_refused::<V5_11>("v5.11", INVALIDATED).proved(),
-        b38::<V5_11>("v5.11", INVALIDATED).refuted([broken("INV-01")]),
-        b38::<V5_13>("v5.13", V5_13_SOURCE).proved(),
-        b41::<V5_15>("v5.15", sources::V5_15).proved(),
-        b41::<V6_0>("v6.0", sources::V6_0).proved(),
-        b41::<V2026>("2026", sources::V2026).proved(),
+            .expect_violations([ViolationKind::deadlock(container)])
+            .expect_inversion(triangle),
+        b24_unmaps::<V2026Proposed>("2026-proposed").expect_proof(),
+        b36("v5.3", Lookup::DriverList).expect_violations([broken("NULL")]),
+        b36("v6.0", Lookup::Table).expect_proof(),
+        b37a::<V5_3>("v5.3", sources::V5_3).expect_violations([broken("NULL"), broken("INV-05")]),
+        b37a::<V5_11>("v5.11", INVALIDATED).expect_proof(),
+        b37b::<V5_3>("v5.3", sources::V5_3).expect_violations([broken("INV-21")]),
+        b37b::<V5_11>("v5.11", INVALIDATED).expect_violations([broken("INV-21")]),
+        b37b::<V5_13>("v5.13", V5_13_SOURCE).expect_proof(),
+        b37b_refused::<V5_3>("v5.3", sources::V5_3).expect_violations([broken("INV-01")]),
+        b37b_refused::<V5_11>("v5.11", INVALIDATED).expect_proof(),
+        b38::<V5_11>("v5.11", INVALIDATED).expect_violations([broken("INV-01")]),
+        b38::<V5_13>("v5.13", V5_13_SOURCE).expect_proof(),
+        b41::<V5_15>("v5.15", sources::V5_15).expect_proof(),
+        b41::<V6_0>("v6.0", sources::V6_0).expect_proof(),
+        b41::<V2026>("2026", sources::V2026).expect_proof(),
     ]
 }
 
@@ -693,5 +713,5 @@ fn b41<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         .thread("PQAP(AQIC) 1", pqap(1))
         .thread("close", |w| V::close(w, 0))
         .thread("PV ioctl", |w| w.guest(0).pv_command())
-        .nobody_starves()
+        .starvation_free()
 }

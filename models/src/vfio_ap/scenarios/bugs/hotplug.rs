@@ -71,11 +71,11 @@ fn trylock() -> Vec<Scenario> {
             })
     }
     vec![
-        contended::<P17>("p17", SOURCE).refuted(broken("INV-24")),
+        contended::<P17>("p17", SOURCE).expect_violations(broken("INV-24")),
         contended::<P17FailurePath>("p17-failure-path", SOURCE)
             .about("the same, and the failure path releases a lock of a guest that is not there")
-            .refuted(broken("NULL")),
-        contended::<V6_0>("v6.0", sources::V6_0).proved(),
+            .expect_violations(broken("NULL")),
+        contended::<V6_0>("v6.0", sources::V6_0).expect_proof(),
     ]
 }
 
@@ -105,14 +105,14 @@ fn stale_hook() -> Vec<Scenario> {
     }
     let freed_hook = || [ViolationKind::use_after_release("matrix_mdev")];
     vec![
-        freed::<V5_15>("v5.15").refuted(freed_hook()),
-        freed::<V6_0>("v6.0").refuted(freed_hook()),
-        freed::<V6_15>("v6.15").refuted(freed_hook()),
-        freed::<V2026>("2026").proved(),
-        refused::<V5_15>("v5.15").refuted(broken("INV-12")),
-        refused::<V6_0>("v6.0").refuted(broken("INV-12")),
-        refused::<V6_15>("v6.15").refuted(broken("INV-12")),
-        refused::<V2026>("2026").proved(),
+        freed::<V5_15>("v5.15").expect_violations(freed_hook()),
+        freed::<V6_0>("v6.0").expect_violations(freed_hook()),
+        freed::<V6_15>("v6.15").expect_violations(freed_hook()),
+        freed::<V2026>("2026").expect_proof(),
+        refused::<V5_15>("v5.15").expect_violations(broken("INV-12")),
+        refused::<V6_0>("v6.0").expect_violations(broken("INV-12")),
+        refused::<V6_15>("v6.15").expect_violations(broken("INV-12")),
+        refused::<V2026>("2026").expect_proof(),
     ]
 }
 
@@ -138,10 +138,10 @@ fn reprobe() -> Vec<Scenario> {
     vec![
         new("held", "no version; why commit 4f8206b88286, v5.18, releases it", held)
             .about("the mutex is kept while the queues are taken elsewhere")
-            .refuted([ViolationKind::deadlock(["ap_perms_mutex", "device_lock"])]),
+            .expect_violations([ViolationKind::deadlock(["ap_perms_mutex", "device_lock"])]),
         new("v6.0", "commit 4f8206b88286, v5.18", unbound::<V6_0>)
             .about("the mutex is released before")
-            .proved(),
+            .expect_proof(),
     ]
 }
 
@@ -178,12 +178,12 @@ fn stale_link() -> Vec<Scenario> {
     }
     let gone = || [ViolationKind::use_after_release("matrix_mdev")];
     vec![
-        freed::<V6_0>("v6.0").refuted(gone()),
-        freed::<V2026>("2026").refuted(gone()),
-        freed::<V2026Unlinking>("2026-unlinking").proved(),
-        scanned::<V6_0>("v6.0").refuted(broken("INV-09")),
-        scanned::<V2026>("2026").refuted(broken("INV-09")),
-        scanned::<V2026Unlinking>("2026-unlinking").proved(),
+        freed::<V6_0>("v6.0").expect_violations(gone()),
+        freed::<V2026>("2026").expect_violations(gone()),
+        freed::<V2026Unlinking>("2026-unlinking").expect_proof(),
+        scanned::<V6_0>("v6.0").expect_violations(broken("INV-09")),
+        scanned::<V2026>("2026").expect_violations(broken("INV-09")),
+        scanned::<V2026Unlinking>("2026-unlinking").expect_proof(),
     ]
 }
 
@@ -202,7 +202,10 @@ fn hashed_twice() -> Vec<Scenario> {
             .about("adapter 1 is assigned once more, and its queue's node points to itself")
             .thread("assign_adapter_store", |w| assign(w, 0, 1))
     }
-    vec![new::<V6_0Rc1>("v6.0-rc1").refuted(broken("INV-20")), new::<V6_0>("v6.0").proved()]
+    vec![
+        new::<V6_0Rc1>("v6.0-rc1").expect_violations(broken("INV-20")),
+        new::<V6_0>("v6.0").expect_proof(),
+    ]
 }
 
 /// B18: `kvm->lock` of a guest that is not there.
@@ -226,12 +229,12 @@ fn no_guest() -> Vec<Scenario> {
         world
     }
     vec![
-        lost::<V6_0>("v6.0").refuted(broken("NULL")),
-        lost::<V6_15>("v6.15").refuted(broken("NULL")),
-        lost::<V2026>("2026").proved(),
-        gained::<V6_0>("v6.0").refuted(broken("NULL")),
-        gained::<V6_15>("v6.15").refuted(broken("NULL")),
-        gained::<V2026>("2026").proved(),
+        lost::<V6_0>("v6.0").expect_violations(broken("NULL")),
+        lost::<V6_15>("v6.15").expect_violations(broken("NULL")),
+        lost::<V2026>("2026").expect_proof(),
+        gained::<V6_0>("v6.0").expect_violations(broken("NULL")),
+        gained::<V6_15>("v6.15").expect_violations(broken("NULL")),
+        gained::<V2026>("2026").expect_proof(),
     ]
 }
 
@@ -286,18 +289,18 @@ fn config() -> Vec<Scenario> {
     }
     let nothing = "a device that loses nothing is handled as if it did: no guest can tell";
     vec![
-        last::<V6_0>("v6.0").refuted(broken("INV-21")),
-        last::<V6_15>("v6.15").refuted(broken("INV-21")),
-        last::<V2026>("2026").proved(),
-        each::<V6_15>("v6.15").about(nothing).proved(),
-        each::<V2026>("2026").about("each device is asked for by itself").proved(),
-        control::<V6_0>("v6.0").refuted(broken("INV-21")),
-        control::<V6_15>("v6.15").refuted(broken("INV-21")),
-        control::<V2026>("2026").proved(),
-        garbage::<V6_0>("v6.0").proved(),
-        garbage::<V6_8>("v6.8").refuted(broken("RESET-IN-USE")),
-        garbage::<V6_15>("v6.15").refuted(broken("RESET-IN-USE")),
-        garbage::<V2026>("2026").proved(),
+        last::<V6_0>("v6.0").expect_violations(broken("INV-21")),
+        last::<V6_15>("v6.15").expect_violations(broken("INV-21")),
+        last::<V2026>("2026").expect_proof(),
+        each::<V6_15>("v6.15").about(nothing).expect_proof(),
+        each::<V2026>("2026").about("each device is asked for by itself").expect_proof(),
+        control::<V6_0>("v6.0").expect_violations(broken("INV-21")),
+        control::<V6_15>("v6.15").expect_violations(broken("INV-21")),
+        control::<V2026>("2026").expect_proof(),
+        garbage::<V6_0>("v6.0").expect_proof(),
+        garbage::<V6_8>("v6.8").expect_violations(broken("RESET-IN-USE")),
+        garbage::<V6_15>("v6.15").expect_violations(broken("RESET-IN-USE")),
+        garbage::<V2026>("2026").expect_proof(),
     ]
 }
 
@@ -320,8 +323,8 @@ fn final_put() -> Vec<Scenario> {
                 w.hardware.check_at_rest();
             });
         match name {
-            "v6.0" => builder.refuted([ViolationKind::use_after_release("kvm")]),
-            _ => builder.proved(),
+            "v6.0" => builder.expect_violations([ViolationKind::use_after_release("kvm")]),
+            _ => builder.expect_proof(),
         }
     }
     vec![new::<V6_0>("v6.0"), new::<V6_2>("v6.2"), new::<V2026>("2026")]
@@ -339,7 +342,10 @@ fn kvm_lock_under_mutex() -> Vec<Scenario> {
             .thread("PV ioctl", |w| w.guest(0).pv_command())
     }
     let circle = ["kvm->lock", "matrix_dev->lock", "vcpu->mutex"];
-    vec![new::<P15>("p15").refuted([ViolationKind::deadlock(circle)]), new::<V6_0>("v6.0").proved()]
+    vec![
+        new::<P15>("p15").expect_violations([ViolationKind::deadlock(circle)]),
+        new::<V6_0>("v6.0").expect_proof(),
+    ]
 }
 
 /// B25: reading all masks at once, with no lock.
@@ -381,13 +387,13 @@ fn ap_config() -> Vec<Scenario> {
             })
     }
     vec![
-        new::<V6_15>("v6.15").refuted(broken("INV-14")),
-        new::<V2026>("2026").refuted(broken("INV-14")),
+        new::<V6_15>("v6.15").expect_violations(broken("INV-14")),
+        new::<V2026>("2026").expect_violations(broken("INV-14")),
         new::<V2026Proposed>("2026-proposed")
             .about("a proposed fix, not posted: reading with mdevs_lock held")
-            .proved(),
-        refused::<V6_15>("v6.15").refuted(broken("INV-14")),
-        refused::<V2026Proposed>("2026-proposed").proved(),
+            .expect_proof(),
+        refused::<V6_15>("v6.15").expect_violations(broken("INV-14")),
+        refused::<V2026Proposed>("2026-proposed").expect_proof(),
     ]
 }
 
@@ -406,9 +412,9 @@ fn mdev_list() -> Vec<Scenario> {
             .thread("create", |w| vfio_ap_mdev_probe(w, 1, || Ok(())).expect("VFIO takes it"))
     }
     vec![
-        new::<V6_0>("v6.0").refuted(broken("INV-20")),
-        new::<V6_15>("v6.15").refuted(broken("INV-20")),
-        new::<V2026>("2026").proved(),
+        new::<V6_0>("v6.0").expect_violations(broken("INV-20")),
+        new::<V6_15>("v6.15").expect_violations(broken("INV-20")),
+        new::<V2026>("2026").expect_proof(),
     ]
 }
 
@@ -425,9 +431,9 @@ fn status() -> Vec<Scenario> {
             .thread("cat status", |w| _ = status_show(w, queue(2)))
     }
     vec![
-        new::<V6_0>("v6.0").refuted(broken("NULL")),
-        new::<V6_15>("v6.15").refuted(broken("NULL")),
-        new::<V2026>("2026").proved(),
+        new::<V6_0>("v6.0").expect_violations(broken("NULL")),
+        new::<V6_15>("v6.15").expect_violations(broken("NULL")),
+        new::<V2026>("2026").expect_proof(),
     ]
 }
 
@@ -443,10 +449,10 @@ fn subclass() -> Vec<Scenario> {
             })
     }
     vec![
-        new::<V5_15>("v5.15").refuted(broken("INV-04")),
-        new::<V6_0>("v6.0").refuted(broken("INV-04")),
-        new::<V6_6>("v6.6").refuted(broken("INV-04")),
-        new::<V6_8>("v6.8").proved(),
+        new::<V5_15>("v5.15").expect_violations(broken("INV-04")),
+        new::<V6_0>("v6.0").expect_violations(broken("INV-04")),
+        new::<V6_6>("v6.6").expect_violations(broken("INV-04")),
+        new::<V6_8>("v6.8").expect_proof(),
     ]
 }
 
@@ -461,7 +467,10 @@ fn secure_page() -> Vec<Scenario> {
                 w.hardware.nqap(0, queue(1));
             })
     }
-    vec![new::<V6_0>("v6.0").refuted(broken("SECURE-NIB")), new::<V6_6>("v6.6").proved()]
+    vec![
+        new::<V6_0>("v6.0").expect_violations(broken("SECURE-NIB")),
+        new::<V6_6>("v6.6").expect_proof(),
+    ]
 }
 
 /// B30: what v6.8 proposed of filtering.
@@ -527,20 +536,20 @@ fn filtering() -> Vec<Scenario> {
             })
     }
     vec![
-        only_new::<V6_0>("v6.0").refuted(broken("INV-10")),
-        only_new::<V6_6>("v6.6").refuted(broken("INV-10")),
-        only_new::<V6_8>("v6.8").proved(),
-        not_in_shadow::<V6_0>("v6.0").refuted(broken("WITHHELD")),
-        not_in_shadow::<V6_8>("v6.8").proved(),
-        gained::<V6_0>("v6.0").refuted(broken("INV-10")),
-        gained::<V6_6>("v6.6").refuted(broken("INV-10")),
-        gained::<V6_8>("v6.8").proved(),
-        not_reset::<V6_0>("v6.0").refuted(broken("INV-17")),
-        not_reset::<V6_6>("v6.6").refuted(broken("INV-17")),
-        not_reset::<V6_8>("v6.8").proved(),
-        siblings::<V6_0>("v6.0").refuted(broken("INV-17")),
-        siblings::<V6_6>("v6.6").refuted(broken("INV-17")),
-        siblings::<V6_8>("v6.8").proved(),
+        only_new::<V6_0>("v6.0").expect_violations(broken("INV-10")),
+        only_new::<V6_6>("v6.6").expect_violations(broken("INV-10")),
+        only_new::<V6_8>("v6.8").expect_proof(),
+        not_in_shadow::<V6_0>("v6.0").expect_violations(broken("WITHHELD")),
+        not_in_shadow::<V6_8>("v6.8").expect_proof(),
+        gained::<V6_0>("v6.0").expect_violations(broken("INV-10")),
+        gained::<V6_6>("v6.6").expect_violations(broken("INV-10")),
+        gained::<V6_8>("v6.8").expect_proof(),
+        not_reset::<V6_0>("v6.0").expect_violations(broken("INV-17")),
+        not_reset::<V6_6>("v6.6").expect_violations(broken("INV-17")),
+        not_reset::<V6_8>("v6.8").expect_proof(),
+        siblings::<V6_0>("v6.0").expect_violations(broken("INV-17")),
+        siblings::<V6_6>("v6.6").expect_violations(broken("INV-17")),
+        siblings::<V6_8>("v6.8").expect_proof(),
     ]
 }
 
@@ -563,13 +572,13 @@ fn absent() -> Vec<Scenario> {
             })
     }
     vec![
-        new::<V6_0>("v6.0").about("a reset that fails gives back what there is").proved(),
-        new::<V6_6>("v6.6").refuted(broken("INV-04")),
-        new::<V6_8>("v6.8").refuted(broken("INV-04")),
-        new::<V2026>("2026").refuted(broken("INV-04")),
+        new::<V6_0>("v6.0").about("a reset that fails gives back what there is").expect_proof(),
+        new::<V6_6>("v6.6").expect_violations(broken("INV-04")),
+        new::<V6_8>("v6.8").expect_violations(broken("INV-04")),
+        new::<V2026>("2026").expect_violations(broken("INV-04")),
         new::<V2026Proposed>("2026-proposed")
             .about("a proposed fix, not posted: giving back without a reset")
-            .proved(),
+            .expect_proof(),
     ]
 }
 
@@ -596,9 +605,9 @@ fn single() -> Vec<Scenario> {
             .finally(|(w, _)| w.at_rest::<V>())
     }
     vec![
-        failing::<V6_0>("v6.0").refuted(broken("SYSFS-GROUP")),
-        failing::<V6_2>("v6.2").proved(),
-        leak::<V6_2>("v6.2").refuted([ViolationKind::Leak("matrix_dev".to_owned())]),
-        leak::<V6_3>("v6.3").proved(),
+        failing::<V6_0>("v6.0").expect_violations(broken("SYSFS-GROUP")),
+        failing::<V6_2>("v6.2").expect_proof(),
+        leak::<V6_2>("v6.2").expect_violations([ViolationKind::Leak("matrix_dev".to_owned())]),
+        leak::<V6_3>("v6.3").expect_proof(),
     ]
 }
