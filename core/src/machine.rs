@@ -71,6 +71,12 @@ pub(crate) trait Machine: DynClone + Send + Sync {
     /// words that tell where they end: a fixed number, or a length first.
     fn encode(&self, key: &mut Vec<u64>);
 
+    /// Whether a thread that has come to `op` has nothing to do now: it *idles*. The operation cannot
+    /// happen, and that is no wait: the thread may stay there for good, and the world may end.
+    fn idles(&self, _op: Op) -> bool {
+        false
+    }
+
     /// The threads that keep `op` of thread `me` from happening, if it cannot happen now: until
     /// *each* of them has taken a step, `me` waits. It is always right to name fewer. Somebody who
     /// may end the wait, beside others who may, is not one of them.
@@ -119,11 +125,16 @@ impl Resident {
 
 impl Machine for Resident {
     fn ready(&self, me: ThreadId, op: Op) -> Ready {
-        if self.freed { Ready::YES } else { self.machine.ready(me, op) }
+        // A thread that idles touches nothing.
+        if self.freed && !self.idles(op) { Ready::YES } else { self.machine.ready(me, op) }
     }
 
     fn apply(&mut self, me: ThreadId, op: Op, outcome: u8) -> Result<u64, Fault> {
         if self.freed { Err(Fault::UseAfterRelease) } else { self.machine.apply(me, op, outcome) }
+    }
+
+    fn idles(&self, op: Op) -> bool {
+        self.machine.idles(op)
     }
 
     fn blockers(&self, me: ThreadId, op: Op) -> SmallVec<[ThreadId; 4]> {

@@ -7,7 +7,7 @@ pub(crate) type Body = Box<dyn FnOnce() + Send>;
 /// The program of one execution, made afresh for each.
 pub(crate) struct Instance {
     pub(crate) threads: Vec<(Arc<str>, Body)>,
-    /// Runs when every thread has ended.
+    /// Runs when every thread has ended or idles.
     pub(crate) finally: Body,
 }
 

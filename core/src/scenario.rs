@@ -245,7 +245,7 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
         })
     }
 
-    /// Judges the world after every thread has ended.
+    /// Judges the world when every thread has ended; the thread of a work or a timer may idle instead.
     pub fn finally(mut self, check: impl Fn(&W) + Send + Sync + 'static) -> Self {
         self.finally = Arc::new(check);
         self

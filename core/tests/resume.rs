@@ -140,7 +140,8 @@ fn shards_add_up_to_the_whole() {
         };
         assert_eq!(sum(|c| c.traces), report.traces, "{of}");
         assert_eq!(sum(|c| c.digest), report.digest, "{of}");
-        let parts: Vec<_> = shards.iter().map(|s| s.part.map(|p| (p.subtrees, p.program))).collect();
+        let parts: Vec<_> =
+            shards.iter().map(|s| s.part.map(|p| (p.subtrees, p.program))).collect();
         assert!(parts.iter().all(|part| *part == parts[0]), "{parts:?}");
     }
 }

@@ -169,7 +169,17 @@ pub(super) fn enables(earlier: &Event, later: &Event) -> bool {
                 let waits = Readers::waiter(later.thread());
                 unlocks.contains(&earlier.kind()) && earlier.reply & waits != 0
             }
-            OpKind::AwaitWork | OpKind::AwaitCancel | OpKind::AwaitFlush => {
+            OpKind::WorkBegins => {
+                let queued = (OpKind::QueueWork, later.what.op.b);
+                let makes_room = [OpKind::WorkReturns, OpKind::CancelWorkSync];
+                (earlier.kind(), earlier.what.op.b) == queued
+                    || makes_room.contains(&earlier.kind())
+            }
+            OpKind::AwaitWork
+            | OpKind::AwaitCancel
+            | OpKind::AwaitFlush
+            | OpKind::AwaitDrain
+            | OpKind::AwaitDestroy => {
                 let ends = [OpKind::WorkReturns, OpKind::CancelWorkSync];
                 ends.contains(&earlier.kind())
             }
@@ -177,6 +187,7 @@ pub(super) fn enables(earlier: &Event, later: &Event) -> bool {
                 let completes = [OpKind::Complete, OpKind::CompleteAll];
                 completes.contains(&earlier.kind()) && earlier.reply == 1
             }
+            OpKind::TimerExpires => earlier.kind() == OpKind::ModTimer,
             OpKind::DelTimerSync => earlier.kind() == OpKind::TimerReturns,
             _ => false,
         }

@@ -448,6 +448,13 @@ impl Observers {
         self.threads.get(me.index()).map_or(0, |thread| thread.operations)
     }
 
+    /// Thread `me` is where it might be after so many operations.
+    pub(crate) fn set_operations(&mut self, me: ThreadId, operations: usize) {
+        if let Some(thread) = self.threads.get_mut(me.index()) {
+            thread.operations = operations;
+        }
+    }
+
     /// Thread `me` is where it was after so many operations.
     pub(crate) fn come_round(&mut self, me: ThreadId, operations: usize) {
         let Some(thread) = self.threads.get_mut(me.index()) else { return };

@@ -28,10 +28,14 @@ struct Inner {
     deferred: Option<Vec<(Arc<str>, Body)>>,
     /// Threads that have not ended yet.
     running: usize,
+    /// Those of them that idle.
+    idle: Vec<Idle>,
+    /// Whether the threads that idle are to end, since all the others have.
+    over: bool,
     /// What judges the world when they all have.
     finally: Option<Body>,
     /// Wakes the thread that judges it, if that is one of its own.
-    wake_judge: Option<Box<dyn Fn() + Send>>,
+    wake_judge: Option<Wake>,
     /// Whether the scenario's threads have all been started.
     started: bool,
     /// How this host ends an execution in the middle.
@@ -40,6 +44,17 @@ struct Inner {
     unexplored: Option<String>,
     /// Why what this execution shows need not be so.
     doubt: Option<&'static str>,
+}
+
+/// Wakes a thread.
+pub(crate) type Wake = Box<dyn Fn() + Send>;
+
+/// A thread that has nothing to do.
+struct Idle {
+    thread: ThreadId,
+    wake: Wake,
+    /// Whether it has let go of the object that it idles at.
+    parked: bool,
 }
 
 /// An operation that a thread has announced, and how it could happen now.
@@ -59,6 +74,8 @@ impl Host {
             violation: None,
             deferred: None,
             running: 0,
+            idle: Vec::new(),
+            over: false,
             finally: None,
             wake_judge: None,
             started: false,
@@ -81,6 +98,8 @@ impl Host {
         inner.observers.start();
         inner.violation = None;
         inner.running = 0;
+        inner.idle.clear();
+        inner.over = false;
         inner.finally = None;
         inner.wake_judge = None;
         inner.started = false;
@@ -108,7 +127,7 @@ impl Host {
 
     /// A thread of its own waits for [`take_finally`](Self::take_finally), and `wake` wakes it. Each
     /// thread does so when it ends.
-    pub(crate) fn set_judge(&self, wake: Box<dyn Fn() + Send>) {
+    pub(crate) fn set_judge(&self, wake: Wake) {
         self.inner().wake_judge = Some(wake);
     }
 
@@ -166,7 +185,51 @@ impl Host {
     /// to do so.
     pub(crate) fn thread_ended(&self) -> Option<Body> {
         self.inner().running -= 1;
+        self.let_idle_end();
         self.finally_or_wake()
+    }
+
+    /// Thread `me` has nothing to do, until it is given something. `wake` wakes it.
+    pub(crate) fn begins_to_idle(&self, me: ThreadId, wake: Wake) {
+        self.inner().idle.push(Idle { thread: me, wake, parked: false });
+    }
+
+    /// Whether thread `me` still has nothing to do. If so, it parks.
+    pub(crate) fn parks(&self, me: ThreadId) -> bool {
+        let mut inner = self.inner();
+        let mine = inner.idle.iter_mut().find(|idle| idle.thread == me);
+        mine.map(|idle| idle.parked = true).is_some()
+    }
+
+    /// The threads that are parked because they have nothing to do.
+    #[cfg(feature = "shuttle")]
+    pub(crate) fn parked(&self) -> Vec<ThreadId> {
+        let inner = self.inner();
+        inner.idle.iter().filter(|idle| idle.parked).map(|idle| idle.thread).collect()
+    }
+
+    /// Thread `me`, which idles, is given something to do.
+    pub(crate) fn resumes(&self, me: ThreadId) {
+        self.wake_idle(|inner| inner.idle.extract_if(.., |idle| idle.thread == me).collect());
+    }
+
+    /// Lets the threads that idle end, if all the others have.
+    pub(crate) fn let_idle_end(&self) {
+        self.wake_idle(|inner| {
+            inner.over |= inner.idle.len() == inner.running;
+            if inner.over { std::mem::take(&mut inner.idle) } else { Vec::new() }
+        });
+    }
+
+    /// Wakes the threads that `take` takes out of those that idle. They may go on before this returns.
+    fn wake_idle(&self, take: impl FnOnce(&mut Inner) -> Vec<Idle>) {
+        let woken = take(&mut self.inner());
+        woken.iter().for_each(|idle| (idle.wake)());
+    }
+
+    /// Whether the threads that idle are to end.
+    pub(crate) fn is_over(&self) -> bool {
+        self.inner().over
     }
 
     /// What judges the world, if every thread has ended and there is no judge; a judge is woken.
@@ -261,17 +324,19 @@ impl Host {
         }
     }
 
-    /// What the threads want to do, in their order, for an engine that schedules operations.
+    /// What the threads want to do that have something to do, in their order, for an engine that
+    /// schedules operations.
     pub(crate) fn wishes(&self) -> Vec<PendingOp> {
         let inner = self.inner();
         let ChoiceSource::Scheduled { machines, .. } = &inner.choice_source else {
             return Vec::new();
         };
         let pending_op = |(thread, object, op): (ThreadId, ObjectId, Op)| {
-            let ready = machines[object.index()].ready(thread, op);
-            PendingOp { thread, object, op, ready }
+            let machine = &machines[object.index()];
+            let ready = machine.ready(thread, op);
+            (!machine.idles(op)).then_some(PendingOp { thread, object, op, ready })
         };
-        inner.observers.pending().map(pending_op).collect()
+        inner.observers.pending().filter_map(pending_op).collect()
     }
 
     /// Records the violation and ends the execution.
@@ -322,7 +387,9 @@ impl Host {
     /// Nobody can go on.
     pub(crate) fn note_deadlock(&self) {
         let mut inner = self.inner();
-        let deadlock = inner.observers.deadlocks(&inner.observers.unfinished()).into_iter().next();
+        let mut unfinished = inner.observers.unfinished();
+        unfinished.retain(|thread| inner.idle.iter().all(|idle| idle.thread != *thread));
+        let deadlock = inner.observers.deadlocks(&unfinished).into_iter().next();
         inner.violation = inner.violation.take().or(deadlock);
     }
 
@@ -388,7 +455,8 @@ impl Host {
         let mut inner = self.inner();
         let ChoiceSource::Scheduled { machines, .. } = &inner.choice_source else { return };
         let waits = |(thread, object, op): &(ThreadId, ObjectId, Op)| {
-            let unfinished = machines[object.index()].ready(*thread, *op).guaranteed == 0;
+            let machine = &machines[object.index()];
+            let unfinished = machine.ready(*thread, *op).guaranteed == 0 && !machine.idles(*op);
             unfinished || polls & cycles::bit(*thread) != 0
         };
         let waiting: Vec<ThreadId> =

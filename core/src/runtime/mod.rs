@@ -190,7 +190,7 @@ pub(crate) fn observed(value: u64) {
     }
 }
 
-/// Where a thread was when it began a round.
+/// Where a thread was when it began a round, or an operation in several steps.
 #[derive(Clone, Copy)]
 pub(crate) struct Round {
     history: History,
@@ -226,6 +226,14 @@ pub(crate) fn come_round(round: Round) {
                 host.come_round(me, round.operations);
             }
         }
+    }
+}
+
+/// Declares that the running thread is where it would be if it had done one operation since `before`
+/// and had been told `reply`: it has kept nothing of what it was told instead.
+pub(crate) fn as_if_told(before: Round, reply: u64) {
+    if let Runtime::Native(execution) = current() {
+        execution.as_if_told(before.history, before.operations, reply);
     }
 }
 

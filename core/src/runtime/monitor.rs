@@ -14,10 +14,11 @@ macro_rules! monitor {
             use std::sync::Arc;
             use std::sync::atomic::{AtomicU32, Ordering};
 
-            use $($root)+::sync::{Condvar, Mutex};
+            use $($root)+::sync::{Condvar, Mutex, MutexGuard};
+            use $($root)+::thread;
 
             use super::host::Host;
-            use crate::machine::{Machine, Ready};
+            use crate::machine::{Machine, REFUSED, Ready};
             use crate::runtime::object::Object;
             use crate::op::Place;
             use crate::op::{ObjectId, Op, ThreadId};
@@ -87,6 +88,8 @@ macro_rules! monitor {
             struct State {
                 machine: Box<dyn Machine>,
                 waiting: usize,
+                /// The threads that idle here.
+                idle: Vec<(ThreadId, Op)>,
             }
 
             impl Monitor {
@@ -100,7 +103,7 @@ macro_rules! monitor {
                         Some(host) => host.add_object(class, memory, &*machine),
                         None => ObjectId::new(unnumbered().index()),
                     };
-                    let state = Mutex::new(State { machine, waiting: 0 });
+                    let state = Mutex::new(State { machine, waiting: 0, idle: Vec::new() });
                     Self { id, state, changed: Condvar::new(), host }
                 }
 
@@ -128,16 +131,25 @@ macro_rules! monitor {
                     let mut state = self.state.lock().unwrap();
                     // A signal or a spurious wake-up that comes while the thread waits shows
                     // nothing that one which comes at once does not: the wait changes nothing.
-                    let mut ready = state.machine.ready(me, op);
+                    let mut ready = self.ready(&state, me, op);
                     let mut answer = self.answer(me, op, ready);
                     let lucky = answer >= ready.guaranteed.max(1);
                     let alone = self.host.is_some() && me == ThreadId::SETUP;
                     assert!(!alone || ready.guaranteed > 0, "{} {}", op.kind, super::ALONE);
                     if ready.guaranteed == 0 && !lucky {
                         while ready.guaranteed == 0 {
-                            state.waiting += 1;
-                            state = self.changed.wait(state).unwrap();
-                            state.waiting -= 1;
+                            if let Some(host) = &self.host
+                                && state.machine.idles(op)
+                            {
+                                match self.idle(host, me, op, state) {
+                                    Some(again) => state = again,
+                                    None => return (REFUSED, then()),
+                                }
+                            } else {
+                                state.waiting += 1;
+                                state = self.changed.wait(state).unwrap();
+                                state.waiting -= 1;
+                            }
                             ready = state.machine.ready(me, op);
                         }
                         answer = self.answer(me, op, Ready { optional: 0, ..ready });
@@ -148,14 +160,54 @@ macro_rules! monitor {
                         host.complete(me, self.id, outcome, reply, &*state.machine);
                     }
                     let then = result.is_ok().then(then);
-                    if state.waiting > 0 {
-                        self.changed.notify_all();
-                    }
+                    self.has_changed(&mut state);
                     drop(state);
                     match (result, &self.host) {
                         (Ok(reply), _) => (reply, then.expect("done after every reply")),
                         (Err(fault), Some(host)) => host.fault(me, outcome, fault),
                         (Err(fault), None) => panic!("{}: {fault:?}", op.kind),
+                    }
+                }
+
+                /// How `op` can complete. Without a host, which knows when the world ends, a thread that
+                /// has nothing to do ends at once.
+                fn ready(&self, state: &State, me: ThreadId, op: Op) -> Ready {
+                    match state.machine.ready(me, op) {
+                        _ if self.host.is_none() && state.machine.idles(op) => Ready::YES,
+                        ready => ready,
+                    }
+                }
+
+                /// Waits until thread `me`, which has come to `op`, has something to do; nothing if the
+                /// world ends before. To be woken is no step of loom's, so that costs hardly any
+                /// executions.
+                fn idle<'a>(
+                    &'a self,
+                    host: &Host,
+                    me: ThreadId,
+                    op: Op,
+                    mut state: MutexGuard<'a, State>,
+                ) -> Option<MutexGuard<'a, State>> {
+                    state.idle.push((me, op));
+                    let thread = thread::current();
+                    host.begins_to_idle(me, Box::new(move || thread.unpark()));
+                    drop(state);
+                    host.let_idle_end();
+                    while host.parks(me) {
+                        thread::park();
+                    }
+                    (!host.is_over()).then(|| self.state.lock().unwrap())
+                }
+
+                /// Makes those who wait look again, after a change.
+                fn has_changed(&self, state: &mut State) {
+                    let State { machine, idle, .. } = state;
+                    if let Some(host) = &self.host {
+                        let ended = idle.extract_if(.., |(_, op)| !machine.idles(*op));
+                        ended.for_each(|(thread, _)| host.resumes(thread));
+                    }
+                    if state.waiting > 0 {
+                        self.changed.notify_all();
                     }
                 }
 
@@ -176,9 +228,7 @@ macro_rules! monitor {
                     if let Some(host) = &self.host {
                         host.changed(self.id, &*state.machine);
                     }
-                    if state.waiting > 0 {
-                        self.changed.notify_all();
-                    }
+                    self.has_changed(&mut state);
                 }
 
                 pub(crate) fn free(&self) {
@@ -187,9 +237,7 @@ macro_rules! monitor {
                     if let Some(host) = &self.host {
                         host.freed(self.id, &*state.machine);
                     }
-                    if state.waiting > 0 {
-                        self.changed.notify_all();
-                    }
+                    self.has_changed(&mut state);
                     drop(state);
                     match (freed, &self.host) {
                         (Ok(()), _) => {}

@@ -1,4 +1,9 @@
 //! A function that a thread of its own runs again and again: a timer's, and that of work.
+//!
+//! Between two runs the thread idles ([`Machine::idles`](crate::machine::Machine::idles)), so it is
+//! where it was before the first: what runs for ever has finitely many states, and there is one thread
+//! of each timer and each work. Outside of an engine it cannot be known when the world ends; there the
+//! thread ends where it would idle, and another is started when there is something to run.
 
 use crate::declare;
 use crate::machine::REFUSED;
@@ -13,8 +18,8 @@ pub(super) enum Turn {
     Returns,
 }
 
-/// Starts a thread, named after the object that is numbered `number`, which runs `function` for as
-/// long as it may begin.
+/// Starts a thread, named after the object that is numbered `number`, which runs `function` whenever
+/// it may begin.
 pub(super) fn spawn_again(
     name: &'static str,
     number: u64,

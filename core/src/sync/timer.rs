@@ -7,7 +7,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::machine::{Fault, Machine, REFUSED, Ready};
-use crate::op::{Op, OpKind, ThreadId};
+use crate::op::{Op, OpKind, Place, ThreadId};
 use crate::runtime::object::Object;
 
 use super::again::{Turn, spawn_again};
@@ -15,8 +15,9 @@ use super::again::{Turn, spawn_again};
 /// The kernel's `struct timer_list`.
 ///
 /// There is no time: a timer that is armed expires at any later moment, if nobody deletes it
-/// before. Its function runs as a thread of its own, named after the timer, which may not sleep; it
-/// runs on one CPU at a time, as the kernel has it. `del_timer_sync` waits for it, so with a lock
+/// before. Its function runs in a thread of its own, named after the timer, which may not sleep; it
+/// runs on one CPU at a time, as the kernel has it. That thread begins when the timer is first armed,
+/// idles between two runs, and may do so when the world ends. `del_timer_sync` waits for it, so with a lock
 /// held that the function wants it deadlocks; lockdep predicts that, as the kernel's does.
 ///
 /// # What is left out
@@ -43,6 +44,8 @@ pub struct Timer {
 struct Inner {
     class: &'static str,
     object: Object,
+    /// Where it was set up, which is where its function is.
+    at: Place,
     function: Box<dyn Fn(&Timer) + Send + Sync>,
 }
 
@@ -52,25 +55,26 @@ impl Timer {
     /// `function` is given the timer, to arm it again. It must be a function of the world alone,
     /// and carries nothing over from one time to the next. If it needs what the timer is a part of,
     /// it keeps a [`Weak`](std::sync::Weak) of that ([`Arc::new_cyclic`]).
+    #[track_caller]
     pub fn new(class: &'static str, function: impl Fn(&Self) + Send + Sync + 'static) -> Self {
         let state = State { pending: false, running: None, awaited: false };
         let object = Object::new(class, Box::new(state));
-        Self { inner: Arc::new(Inner { class, object, function: Box::new(function) }) }
+        let (at, function) = (Location::caller(), Box::new(function));
+        Self { inner: Arc::new(Inner { class, object, at, function }) }
     }
 
     /// `mod_timer`: arms the timer, if it is not armed already. A world can be made with its timers
     /// armed.
     #[track_caller]
     pub fn mod_timer(&self) {
-        let at = Location::caller();
-        if self.inner.object.perform(Op::new(OpKind::ModTimer), at) == 1 {
+        if self.inner.object.perform(Op::new(OpKind::ModTimer), Location::caller()) == 1 {
             let (steps, timer) = (Arc::clone(&self.inner), Self { inner: Arc::clone(&self.inner) });
             let turn = move |turn| {
                 let kind = match turn {
                     Turn::Begins => OpKind::TimerExpires,
                     Turn::Returns => OpKind::TimerReturns,
                 };
-                steps.object.perform(Op::new(kind), at)
+                steps.object.perform(Op::new(kind), steps.at)
             };
             let number = self.inner.object.number();
             let function = move || (timer.inner.function)(&timer);
@@ -102,7 +106,7 @@ struct State {
     pending: bool,
     /// The thread that runs the function.
     running: Option<ThreadId>,
-    /// Whether there is a thread that waits for the time, or has not seen yet that it need not.
+    /// Whether there is a thread that runs the function when the time has come.
     awaited: bool,
 }
 
@@ -114,7 +118,15 @@ impl State {
 
 impl Machine for State {
     fn ready(&self, _me: ThreadId, op: Op) -> Ready {
-        Ready::when(op.kind != OpKind::DelTimerSync || self.running.is_none())
+        match op.kind {
+            OpKind::TimerExpires => Ready::when(self.pending),
+            OpKind::DelTimerSync => Ready::when(self.running.is_none()),
+            _ => Ready::YES,
+        }
+    }
+
+    fn idles(&self, op: Op) -> bool {
+        op.kind == OpKind::TimerExpires && !self.pending
     }
 
     fn apply(&mut self, me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {

@@ -10,7 +10,7 @@ use crate::runtime::object::Object;
 
 use super::again::{Turn, spawn_again};
 use super::outside::Outside;
-use super::works::{DRAINED, NOT_QUEUED, QUEUED_FOR_NOBODY, Works};
+use super::works::{DRAINED, NOT_QUEUED, QUEUED_FOR_NOBODY, Works, do_and_wait};
 
 /// The kernel's `struct work_struct`, on a queue of its own or on a
 /// [`Workqueue`](super::Workqueue).
@@ -18,7 +18,8 @@ use super::works::{DRAINED, NOT_QUEUED, QUEUED_FOR_NOBODY, Works};
 /// It is queued at most once, may be queued again while it runs, and never runs twice at a time.
 /// Whoever flushes or cancels it waits for it, so with a lock held that the work wants it
 /// deadlocks; lockdep predicts that, as the kernel's does. The worker is a thread that is named
-/// after the work.
+/// after the work. It begins when the work is first queued, idles between two runs, and may do so when
+/// the world ends.
 ///
 /// # What is left out
 ///
@@ -49,6 +50,8 @@ struct Inner {
     own: Option<Object>,
     /// Whether the queue runs one work at a time.
     ordered: bool,
+    /// Where it was initialised, which is where its function is.
+    at: Place,
     function: Box<dyn Fn(&Work) + Send + Sync>,
 }
 
@@ -82,22 +85,24 @@ impl Work {
     ///
     /// The work has a queue of its own, as on `system_wq` if that had no limit to how many works it
     /// runs at a time.
+    #[track_caller]
     pub fn new(class: &'static str, function: impl Fn(&Self) + Send + Sync + 'static) -> Self {
         let queue = Arc::new(Object::new(class, Box::new(Works::new(1))));
-        let function = Box::new(function);
-        Self { inner: Arc::new(Inner { class, queue, own: None, ordered: false, function }) }
+        let (at, function) = (Location::caller(), Box::new(function));
+        Self { inner: Arc::new(Inner { class, queue, own: None, ordered: false, at, function }) }
     }
 
     /// Work of `queue`.
+    #[track_caller]
     pub(super) fn on(
         queue: &Arc<Object>,
         ordered: bool,
         class: &'static str,
         function: impl Fn(&Self) + Send + Sync + 'static,
     ) -> Self {
-        let (queue, function) = (Arc::clone(queue), Box::new(function));
+        let (at, queue, function) = (Location::caller(), Arc::clone(queue), Box::new(function));
         let own = Some(Object::new(class, Box::new(Outside { value: 0 })));
-        Self { inner: Arc::new(Inner { class, queue, own, ordered, function }) }
+        Self { inner: Arc::new(Inner { class, queue, own, ordered, at, function }) }
     }
 
     /// Whether it is work of `queue`.
@@ -127,7 +132,7 @@ impl Work {
                     Turn::Begins => OpKind::WorkBegins,
                     Turn::Returns => OpKind::WorkReturns,
                 };
-                steps.perform(kind, at)
+                steps.perform(kind, steps.inner.at)
             };
             let number = self.inner.own.as_ref().unwrap_or(&self.inner.queue).number();
             spawn_again(self.inner.class, number, turn, move || (work.inner.function)(&work));
@@ -139,9 +144,7 @@ impl Work {
     #[track_caller]
     pub fn flush_work(&self) {
         let at = Location::caller();
-        if self.perform(OpKind::FlushWork, at) > 0 {
-            self.perform(OpKind::AwaitWork, at);
-        }
+        do_and_wait(|kind| self.perform(kind, at), OpKind::FlushWork, OpKind::AwaitWork);
     }
 
     /// `cancel_work_sync`: takes the work off its queue, if it is on it, and waits until it does not
@@ -149,9 +152,7 @@ impl Work {
     #[track_caller]
     pub fn cancel_work_sync(&self) {
         let at = Location::caller();
-        if self.perform(OpKind::CancelWorkSync, at) > 0 {
-            self.perform(OpKind::AwaitCancel, at);
-        }
+        do_and_wait(|kind| self.perform(kind, at), OpKind::CancelWorkSync, OpKind::AwaitCancel);
     }
 
     fn handle(&self) -> Self {

@@ -9,7 +9,7 @@ use crate::op::{Op, OpKind};
 use crate::runtime::object::Object;
 
 use super::Work;
-use super::works::Works;
+use super::works::{Works, do_and_wait};
 
 /// The kernel's `struct workqueue_struct`.
 ///
@@ -68,6 +68,7 @@ impl Workqueue {
     }
 
     /// `INIT_WORK` of work that is only ever queued here: see [`Work::new`].
+    #[track_caller]
     pub fn init_work(
         &self,
         class: &'static str,
@@ -98,9 +99,8 @@ impl Workqueue {
     #[track_caller]
     pub fn flush_workqueue(&self) {
         let at = Location::caller();
-        if self.queue.perform(Op::new(OpKind::FlushWorkqueue), at) > 0 {
-            self.queue.perform(Op::new(OpKind::AwaitFlush), at);
-        }
+        let perform = |kind| self.queue.perform(Op::new(kind), at);
+        do_and_wait(perform, OpKind::FlushWorkqueue, OpKind::AwaitFlush);
     }
 
     /// `drain_workqueue`: waits until nothing is queued or runs. Meanwhile only works of the queue

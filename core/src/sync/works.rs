@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 
 use crate::machine::{Fault, Machine, REFUSED, Ready};
 use crate::op::{Op, OpKind, ThreadId};
+use crate::runtime;
 
 /// The work was on the queue already, or is being cancelled.
 pub(super) const NOT_QUEUED: u64 = 0;
@@ -14,6 +15,19 @@ const QUEUED: u64 = 1;
 pub(super) const QUEUED_FOR_NOBODY: u64 = 2;
 /// The queue is being drained, and whoever queues is no work of its own.
 pub(super) const DRAINED: u64 = 3;
+
+/// There is something to wait for.
+const WAITS: u64 = 1;
+
+/// Does `what`, and then `wait` if there is something to wait for. Whether there was, the thread does
+/// not know afterwards: it is where it would be without the wait.
+pub(super) fn do_and_wait(perform: impl Fn(OpKind) -> u64, what: OpKind, wait: OpKind) {
+    let before = runtime::round();
+    if perform(what) == WAITS {
+        perform(wait);
+        runtime::as_if_told(before, 0);
+    }
+}
 
 /// A work of the queue: what its operations have as `b`.
 type Number = u64;
@@ -37,8 +51,7 @@ pub(super) struct Works {
     queued: SmallVec<[Number; 2]>,
     /// Each with the thread that runs it. Kept sorted.
     running: SmallVec<[(Number, ThreadId); 2]>,
-    /// For which there is a worker, or one that has not seen yet that there need not be. Kept
-    /// sorted.
+    /// For which there is a worker. Kept sorted.
     served: SmallVec<[Number; 2]>,
     /// Kept sorted.
     waiting: SmallVec<[Waiter; 2]>,
@@ -89,11 +102,11 @@ impl Works {
         Ok(QUEUED_FOR_NOBODY)
     }
 
-    /// Whether a worker that has come for `work` need not wait. The first works on the queue are
-    /// active, so many that no more run than may.
+    /// Whether `work` is on the queue and can begin. The first works on the queue are active, so many
+    /// that no more run than may.
     fn begins(&self, work: Number) -> bool {
         let place = self.queued.iter().position(|queued| *queued == work);
-        place.is_none_or(|place| place + self.running.len() < self.max_active)
+        place.is_some_and(|place| place + self.running.len() < self.max_active)
     }
 
     fn begin(&mut self, me: ThreadId, work: Number) -> u64 {
@@ -138,7 +151,7 @@ impl Works {
         returns.dedup();
         self.waiting.push(Waiter { thread, returns, cancels });
         self.waiting.sort_unstable();
-        1
+        WAITS
     }
 
     fn flush(&mut self, me: ThreadId) -> u64 {
@@ -175,6 +188,10 @@ impl Machine for Works {
             }
             _ => Ready::YES,
         }
+    }
+
+    fn idles(&self, op: Op) -> bool {
+        op.kind == OpKind::WorkBegins && !self.queued.contains(&op.b)
     }
 
     fn apply(&mut self, me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {

@@ -3,6 +3,7 @@
 mod atomic;
 mod completion;
 mod condvar;
+mod idle;
 mod makers;
 mod raw;
 mod wakeups;

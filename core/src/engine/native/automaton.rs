@@ -86,6 +86,8 @@ struct ObjectState {
 /// How a pending operation can complete: for each way where it leads, and the reply.
 struct Transitions {
     ready: Ready,
+    /// Whether the thread has nothing to do.
+    idles: bool,
     /// If it cannot complete: the threads that keep it from that.
     blockers: Threads,
     outcomes: SmallVec<[(Transition, u64); 1]>,
@@ -294,8 +296,10 @@ impl Automaton {
                 Ok(reply) => (self.transition(next.history, reply, id, machine), reply),
             });
         }
-        let blockers = blockers(&*self.objects[object as usize].machine, me, op);
-        self.transitions.insert(pair(thread, object), Transitions { ready, blockers, outcomes });
+        let machine = &*self.objects[object as usize].machine;
+        let (idles, blockers) = (machine.idles(op), blockers(machine, me, op));
+        self.transitions
+            .insert(pair(thread, object), Transitions { ready, idles, blockers, outcomes });
         Ok(())
     }
 
@@ -704,7 +708,7 @@ impl Automaton {
         self.threads[threads[thread.index()] as usize].next.polls
     }
 
-    /// What everybody who has not ended has announced, and how it can happen in `state`.
+    /// What everybody who has something to do has announced, and how it can happen in `state`.
     pub(super) fn each_pending(
         &self,
         state: &State,
@@ -712,7 +716,10 @@ impl Automaton {
     ) -> Result<(), Unknown> {
         let (_, threads, _) = subtrees(state);
         for (next_op, op) in self.next_ops(threads) {
-            look(next_op.thread, (next_op.object, op), self.meeting(state, next_op)?.ready);
+            let meeting = self.meeting(state, next_op)?;
+            if !meeting.idles {
+                look(next_op.thread, (next_op.object, op), meeting.ready);
+            }
         }
         Ok(())
     }

@@ -26,8 +26,8 @@ struct Passed {
     state: Vec<u64>,
     /// Who could go on without luck.
     possible: BTreeSet<ThreadId>,
-    /// Who polled, and so was no better off for it.
-    polls: BTreeSet<ThreadId>,
+    /// Who had something to do and could not, or polled, and so was no better off for it.
+    waits: BTreeSet<ThreadId>,
     /// Who went on, if it was one of those who could.
     step: Option<ThreadId>,
 }
@@ -46,21 +46,14 @@ impl<'a> Lasso<'a> {
             && is_fair(&self.passed[start..last])
         {
             let cycle = &self.passed[start..last];
+            let waits = |thread: &&ThreadId| cycle.iter().all(|p| p.waits.contains(thread));
             self.execution.observers(|seen| {
-                let pending = seen.pending().map(|(thread, ..)| thread);
-                for thread in pending.filter(|thread| cycle.iter().all(|p| p.waits(thread))) {
-                    findings.note(seen.starvation(thread, start), seen);
+                for thread in cycle[0].waits.iter().filter(waits) {
+                    findings.note(seen.starvation(*thread, start), seen);
                 }
             });
         }
         self.replay
-    }
-}
-
-impl Passed {
-    /// Whether `thread`, which has not ended, waits here or might as well.
-    fn waits(&self, thread: &ThreadId) -> bool {
-        !self.possible.contains(thread) || self.polls.contains(thread)
     }
 }
 
@@ -85,12 +78,13 @@ impl Strategy for Lasso<'_> {
                 .map(|enabled| enabled.choice.thread),
             Decision::Cut => None,
         };
-        let possible = guaranteed().map(|enabled| enabled.choice.thread).collect();
-        let polls = self.execution.observers(|seen| {
-            let pending = seen.pending().map(|(thread, ..)| thread);
-            pending.filter(|thread| seen.polls(*thread).is_some()).collect()
-        });
-        self.passed.push(Passed { state: self.execution.state(), possible, polls, step });
+        let possible: BTreeSet<ThreadId> =
+            guaranteed().map(|enabled| enabled.choice.thread).collect();
+        let polls = |thread| self.execution.observers(|seen| seen.polls(thread).is_some());
+        let mut busy = self.execution.busy();
+        busy.retain(|thread| !possible.contains(thread) || polls(*thread));
+        let waits = busy.into_iter().collect();
+        self.passed.push(Passed { state: self.execution.state(), possible, waits, step });
         decision
     }
 

@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ::shuttle::scheduler::Scheduler;
+use ::shuttle::scheduler::{Scheduler, Task, TaskId};
 
 use crate::explore::{DeterminismCheck, Dpor, Strategy, Subtrees};
 use crate::fingerprint::Fingerprint;
@@ -239,6 +239,19 @@ fn execute(host: &Arc<Host>, program: &dyn Fn() -> Instance) {
         ::shuttle::thread::yield_now();
     }
     host.judge(finally);
+}
+
+/// shuttle numbers its tasks as the host numbers its threads, after the main one.
+fn task(thread: ThreadId) -> TaskId {
+    TaskId::from(MAIN + 1 + thread.index())
+}
+
+/// Those of the scenario's threads that shuttle lets go on, by its numbers. A thread that idles is
+/// parked, and shuttle may wake those for no reason.
+fn threads<'a>(runnable: &'a [&Task], host: &Host) -> impl Iterator<Item = &'a Task> {
+    let idle: Vec<TaskId> = host.parked().into_iter().map(task).collect();
+    let tasks = runnable.iter().copied();
+    tasks.filter(move |task| task.id() != TaskId::from(MAIN) && !idle.contains(&task.id()))
 }
 
 /// Ends the running execution, which has violated something: the scheduler does not come back.

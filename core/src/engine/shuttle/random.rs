@@ -62,7 +62,7 @@ impl Scheduler for Hunt {
         if !self.host.started() {
             return Some(main);
         }
-        let threads: Vec<&Task> = runnable.iter().copied().filter(|t| t.id() != main).collect();
+        let threads: Vec<&Task> = crate::engine::shuttle::threads(runnable, &self.host).collect();
         if !threads.is_empty() {
             let current = current.filter(|task| *task != main);
             let is_yielding = is_yielding && current.is_some();

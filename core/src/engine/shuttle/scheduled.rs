@@ -24,7 +24,7 @@ use crate::op::{ObjectId, Op, ThreadId};
 use crate::runtime::{Host, PendingOp};
 use crate::schedule::Choice;
 
-use crate::engine::shuttle::MAIN;
+use crate::engine::shuttle::{MAIN, task};
 
 /// Operations of one execution before the search gives up, as the native engine does.
 pub(super) const OPERATIONS_MAX: usize = 10_000;
@@ -145,8 +145,7 @@ impl<S: Strategy> Search<S> {
     fn on_its_way(&self, runnable: &[TaskId]) -> Option<TaskId> {
         self.host.observers(|seen| {
             let waits = |task: TaskId| {
-                seen.pending()
-                    .any(|(thread, ..)| crate::engine::shuttle::scheduled::task(thread) == task)
+                seen.pending().any(|(thread, ..)| crate::engine::shuttle::task(thread) == task)
             };
             runnable.iter().copied().find(|task| !waits(*task))
         })
@@ -217,11 +216,6 @@ impl<S: Strategy> Search<S> {
     }
 }
 
-/// shuttle numbers its tasks as the host numbers its threads, after the main one.
-fn task(thread: ThreadId) -> TaskId {
-    TaskId::from(MAIN + 1 + thread.index())
-}
-
 /// A point of the execution, as the strategy sees it.
 struct Here {
     wishes: Vec<PendingOp>,
@@ -276,10 +270,10 @@ impl<S: Strategy> Scheduler for Scheduled<S> {
         _current: Option<TaskId>,
         _is_yielding: bool,
     ) -> Option<TaskId> {
-        let threads = runnable.iter().map(|task| task.id());
+        let mut search = self.0.borrow_mut();
         let threads: SmallVec<[TaskId; 8]> =
-            threads.filter(|task| *task != TaskId::from(MAIN)).collect();
-        self.0.borrow_mut().next(&threads)
+            crate::engine::shuttle::threads(runnable, &search.host).map(Task::id).collect();
+        search.next(&threads)
     }
 
     /// Nothing is left to chance.

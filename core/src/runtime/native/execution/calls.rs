@@ -254,6 +254,18 @@ impl Execution {
         }
     }
 
+    /// The running thread is where it would be if, after so many operations and what it had been told
+    /// by then, it had done one more and been told `reply`.
+    pub(crate) fn as_if_told(&self, before: History, operations: usize, reply: u64) {
+        let mut inner = self.inner.borrow_mut();
+        let inner = &mut *inner;
+        let me = inner.running;
+        if let Some(thread) = inner.threads.get_mut(me.index()) {
+            thread.history = inner.interner.extend(before, reply);
+            inner.observers.set_operations(me, operations + 1);
+        }
+    }
+
     pub(crate) fn note_calls(&self) {
         self.inner.borrow_mut().observers.seen_mut().note_calls();
     }

@@ -70,8 +70,6 @@ struct Inner {
     freed_while_held: Option<Violation>,
     /// How many threads have run up to their first operation.
     started: usize,
-    /// How many threads have ended.
-    ended: usize,
     /// Whether anybody wants to know what happens; not when an execution is run out.
     watched: bool,
     /// What the execution has shown so far, if somebody learns from it.
@@ -104,6 +102,17 @@ impl Inner {
         if let Some(Recording { open: Some(step), .. }) = &mut self.recording {
             step.effects.push(effect());
         }
+    }
+
+    /// Whether `thread` has nothing to do: it has ended, or idles.
+    fn is_done(&self, thread: &Thread) -> bool {
+        thread.pending.is_none_or(|(object, op)| self.machines[object.index()].idles(op))
+    }
+
+    /// The threads that have something to do.
+    fn busy(&self) -> impl Iterator<Item = ThreadId> {
+        let threads = self.threads.iter().enumerate();
+        threads.filter(|(_, thread)| !self.is_done(thread)).map(|(at, _)| ThreadId::new(at))
     }
 
     fn next(&self, thread: ThreadId) -> Next {
@@ -152,7 +161,8 @@ enum Standing {
     /// A thread has not run up to its first operation yet.
     NewThread(ThreadId),
     Violated,
-    AllEnded,
+    /// Every thread has ended, or idles.
+    AllDone,
     /// As many operations have happened as may.
     TooLong,
     Going,
@@ -176,7 +186,6 @@ impl Execution {
             violation: None,
             freed_while_held: None,
             started: 0,
-            ended: 0,
             watched: true,
             recording: None,
         };
@@ -244,7 +253,6 @@ impl Execution {
         inner.violation = None;
         inner.freed_while_held = None;
         inner.started = 0;
-        inner.ended = 0;
         inner.watched = true;
     }
 
@@ -265,7 +273,7 @@ impl Execution {
                     self.note_violation(findings);
                     return End::Over;
                 }
-                Standing::AllEnded => {
+                Standing::AllDone => {
                     finally.take().into_iter().for_each(|finally| self.finish(finally, findings));
                     // The strategy hears of the last state too.
                     strategy.choose(&Here { execution: self, enabled: SmallVec::new() });
@@ -294,8 +302,7 @@ impl Execution {
         let here = Here { execution: self, enabled: self.enabled() };
         let is_stuck = !here.enabled.iter().any(|enabled| enabled.guaranteed);
         if is_stuck {
-            let unfinished = self.inner.borrow().observers.unfinished();
-            self.note_deadlocks(&unfinished, findings);
+            self.note_deadlocks(&self.busy(), findings);
         }
         let decision = strategy.choose(&here);
         let rounds = strategy.goes_round();
@@ -345,17 +352,26 @@ impl Execution {
     /// The threads that cannot go on, and those that `polls` names.
     fn waiting(&self, polls: Threads) -> Vec<ThreadId> {
         let inner = self.inner.borrow();
-        let waits = |(thread, object, op): &(ThreadId, ObjectId, Op)| {
-            let unfinished = inner.machines[object.index()].ready(*thread, *op).guaranteed == 0;
-            unfinished || polls & cycles::bit(*thread) != 0
+        let waits = |thread: &ThreadId| {
+            let pending = inner.threads[thread.index()].pending;
+            let ready = |(object, op): (ObjectId, Op)| {
+                inner.machines[object.index()].ready(*thread, op).guaranteed > 0
+            };
+            !pending.is_some_and(ready) || polls & cycles::bit(*thread) != 0
         };
-        inner.observers.pending().filter(waits).map(|(thread, ..)| thread).collect()
+        inner.busy().filter(waits).collect()
     }
 
-    /// Those of `threads` that have not ended.
+    /// The threads that have something to do.
+    pub(crate) fn busy(&self) -> Vec<ThreadId> {
+        self.inner.borrow().busy().collect()
+    }
+
+    /// Those of `threads` that have something to do.
     fn threads(&self, threads: Threads) -> Vec<ThreadId> {
-        let unfinished = self.inner.borrow().observers.unfinished();
-        unfinished.into_iter().filter(|thread| threads & cycles::bit(*thread) != 0).collect()
+        let mut busy = self.busy();
+        busy.retain(|thread| threads & cycles::bit(*thread) != 0);
+        busy
     }
 
     fn standing(&self) -> Standing {
@@ -367,8 +383,8 @@ impl Execution {
             Standing::NewThread(ThreadId::new(inner.started - 1))
         } else if inner.freed_while_held.is_some() {
             Standing::Violated
-        } else if inner.ended == inner.threads.len() {
-            Standing::AllEnded
+        } else if inner.threads.iter().all(|thread| inner.is_done(thread)) {
+            Standing::AllDone
         } else if inner.observers.steps() == self.operations_max {
             Standing::TooLong
         } else {
@@ -394,7 +410,7 @@ impl Execution {
         for _ in 0..RUN_OUT_STEPS {
             match self.standing() {
                 Standing::NewThread(thread) => self.resume(thread),
-                Standing::Violated | Standing::AllEnded => return,
+                Standing::Violated | Standing::AllDone => return,
                 Standing::Going | Standing::TooLong => match self.some_sure() {
                     Some(choice) => self.step(choice),
                     None => return,
@@ -516,7 +532,6 @@ impl Execution {
         match stop {
             Stop::Suspended => inner.threads[me.index()].fiber = Some(fiber),
             Stop::Ended => {
-                inner.ended += 1;
                 fiber.recycle(&mut inner.stacks);
                 let Thread { end, history, .. } = inner.threads[me.index()];
                 if let Some(end) = end {
@@ -524,7 +539,6 @@ impl Execution {
                 }
             }
             Stop::Panicked(payload) => {
-                inner.ended += 1;
                 fiber.recycle(&mut inner.stacks);
                 let panic = Panic::of(payload.as_ref());
                 inner.violation.get_or_insert_with(|| inner.observers.panicked(me, &panic));
