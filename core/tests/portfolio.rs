@@ -2,9 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use selvedge_core::sync::{Atomic, Mutex, Work};
+use selvedge_core::sync::{Atomic, Mutex};
+use selvedge_core::thread::spawn;
 use selvedge_core::{
-    Engine, Limits, Report, Scenario, ScenarioBuilder, Search, Verdict, ViolationKind,
+    Engine, Limits, Progress, Report, Scenario, ScenarioBuilder, Search, Verdict, ViolationKind,
 };
 
 const NAMES: [&str; 16] = ["L"; 16];
@@ -76,19 +77,48 @@ fn a_violation_among_many_states_is_found_by_the_census() {
     assert!(report.to_string().contains("late"), "{report}");
 }
 
-/// Each time that the work is queued it is another thread's. Orderings are explored of 64 at most, and
-/// to find out that there are more is to come to no proof.
+/// Orderings are explored of 64 threads at most, and to find out that there are more is to come to no
+/// proof.
 #[test]
 fn with_too_many_threads_there_are_no_orderings() {
-    let scenario = Scenario::builder("threads", || Work::new("work", |_| ()))
-        .thread("T", |work| {
+    let scenario = Scenario::builder("threads", || Mutex::new("A", ()))
+        .thread("T", |a| {
             for _ in 0..70 {
-                work.queue_work();
-                work.flush_work();
+                spawn("child", || ()).join();
+                drop(a.lock());
             }
         })
         .expect_proof();
-    let report = verify(&scenario, Search::Dpor, 64 << 20);
+    for search in [Search::Dpor, Search::SleepSets] {
+        let report = verify(&scenario, search, 64 << 20);
+        let Verdict::Inconclusive { reason } = &report.verdict else { panic!("{report}") };
+        assert_eq!(reason, "an execution has more than 64 threads");
+    }
+    let mut limits = Limits::default();
+    limits.shuttle_executions = 10;
+    let go_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
+    let report = scenario.verify_with(Engine::Shuttle, &limits, go_on);
     let Verdict::Inconclusive { reason } = &report.verdict else { panic!("{report}") };
     assert_eq!(reason, "an execution has more than 64 threads");
+    let report = verify(&scenario, Search::Auto, 64 << 20);
+    assert!(report.as_expected(), "{report}");
+}
+
+/// A state has no room for any number of threads.
+#[test]
+fn with_far_too_many_threads_there_are_no_states() {
+    let many = |threads: u32| {
+        Scenario::builder("threads", || Mutex::new("A", ())).thread("T", move |a| {
+            drop(a.lock());
+            (0..threads).for_each(|_| drop(spawn("child", || ())));
+            drop(a.lock());
+        })
+    };
+    for search in [Search::Auto, Search::Full] {
+        let report = verify(&many(5_000).expect_proof(), search, 64 << 20);
+        let Verdict::Inconclusive { reason } = &report.verdict else { panic!("{report}") };
+        assert_eq!(reason, "an execution has more threads or objects than a state has room for");
+        let report = verify(&many(100).expect_proof(), search, 64 << 20);
+        assert!(report.as_expected(), "{report}");
+    }
 }

@@ -264,7 +264,7 @@ impl Strategy for Dpor {
         let everybody = unfair || self.path.nodes.len() < self.subtrees.depth();
         let wanted = |first| if everybody { Threads::ALL } else { Threads::only(first) };
         let decision = self.path.choose(point, wanted);
-        if decision == Decision::Cut {
+        if decision == Decision::Cut && !self.path.is_crowded() {
             for (thread, mutex, op) in point.blocked() {
                 if op.kind.locks()
                     && let Some(race) = race_for(mutex, thread, &self.path.order)

@@ -18,7 +18,6 @@ mod subtrees;
 
 pub(crate) use determinism::DeterminismCheck;
 pub(crate) use dpor::{Dpor, SavedDpor};
-pub(crate) use path::THREADS_MAX;
 pub(crate) use prefix::PrefixReplay;
 pub(crate) use replay::Replay;
 pub(crate) use sleep_sets::SleepSets;
@@ -63,6 +62,9 @@ impl Enabled {
 pub(crate) trait Point {
     /// Everything that can happen next; empty if nothing can.
     fn enabled(&self) -> &[Enabled];
+
+    /// How many threads there are, those that have ended included.
+    fn threads(&self) -> usize;
 
     /// What has been announced and cannot happen now.
     fn blocked(&self) -> Vec<(ThreadId, ObjectId, Op)>;

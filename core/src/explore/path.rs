@@ -28,9 +28,9 @@ use crate::op::{ObjectId, ThreadId};
 use crate::schedule::Choice;
 
 /// How many threads can be told apart where orderings are explored one by one.
-pub(crate) const THREADS_MAX: usize = 64;
+const THREADS_MAX: usize = 64;
 
-/// A set of threads, by their numbers.
+/// A set of the first threads, by their numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Threads(u64);
 
@@ -38,8 +38,7 @@ impl Threads {
     pub(super) const ALL: Self = Self(u64::MAX);
 
     pub(super) fn only(thread: ThreadId) -> Self {
-        assert!(thread.index() < THREADS_MAX, "at most {THREADS_MAX} threads");
-        Self(1 << thread.index())
+        Self(cycles::bit(thread))
     }
 
     pub(super) fn contains(self, thread: ThreadId) -> bool {
@@ -98,6 +97,8 @@ pub(super) struct Path {
     bounded: bool,
     /// Whether somebody was kept from going round in vain.
     left_out: bool,
+    /// Whether there were more threads than can be told apart, which is the end of the search.
+    crowded: bool,
     /// If everybody whom no luck helps would only go round in vain at the last point, who polls.
     only_rounds: Option<cycles::Threads>,
     /// The mutexes that threads were kept away from, since they would only look.
@@ -114,6 +115,7 @@ pub(super) struct SavedPath {
     digest: u64,
     bounded: bool,
     left_out: bool,
+    crowded: bool,
     kept_from: FxHashSet<ObjectId>,
     tried: FxHashSet<ObjectId>,
     /// How many of the nodes' steps had happened: all, or all but the last.
@@ -128,18 +130,19 @@ impl SavedPath {
 
 impl Path {
     pub(super) fn save(&self) -> SavedPath {
-        let Self { traces, digest, bounded, left_out, .. } = *self;
+        let Self { traces, digest, bounded, left_out, crowded, .. } = *self;
         let happened = self.order.events.len();
         let (kept_from, tried) = (self.kept_from.clone(), self.tried.clone());
         let nodes = self.nodes.clone();
-        SavedPath { nodes, traces, digest, bounded, left_out, kept_from, tried, happened }
+        SavedPath { nodes, traces, digest, bounded, left_out, crowded, kept_from, tried, happened }
     }
 
     /// The path that was saved. What had happened on it has to happen again.
     pub(super) fn restore(saved: SavedPath, begun: bool) -> Self {
-        let SavedPath { nodes, traces, digest, bounded, left_out, kept_from, tried, .. } = saved;
+        let SavedPath { nodes, traces, digest, bounded, left_out, crowded, .. } = saved;
+        let SavedPath { kept_from, tried, .. } = saved;
         let path = Self { nodes, traces, digest, bounded, left_out, begun, ..Self::default() };
-        Self { kept_from, tried, ..path }
+        Self { kept_from, tried, crowded, ..path }
     }
 
     /// How deep it is, how many points there are to come back to, and the part of the tree that
@@ -160,6 +163,9 @@ impl Path {
 
     /// Begins the next execution, along the path to a branch that is left to explore.
     pub(super) fn begin(&mut self) -> bool {
+        if self.crowded {
+            return false;
+        }
         self.depth = 0;
         self.only_rounds = None;
         // The branch that was chosen last may not have been taken.
@@ -201,8 +207,12 @@ impl Path {
         point: &dyn Point,
         wanted: impl FnOnce(ThreadId) -> Threads,
     ) -> Decision {
-        let mut enabled: SmallVec<[Enabled; 6]> = SmallVec::new();
         self.only_rounds = None;
+        self.crowded = point.threads() > THREADS_MAX;
+        if self.crowded {
+            return Decision::Cut;
+        }
+        let mut enabled: SmallVec<[Enabled; 6]> = SmallVec::new();
         for what in point.enabled() {
             match self.left_out(what) {
                 None => enabled.push(*what),
@@ -247,6 +257,11 @@ impl Path {
                 (what.wakes_spuriously() && woken()).then_some(LeftOut::WakesAgain)
             }
         }
+    }
+
+    /// Whether there are more threads than can be told apart.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.crowded
     }
 
     /// Whether somebody may be kept from going on who has not ended and does not wait.
@@ -321,7 +336,9 @@ impl Path {
         tried: &FxHashSet<ObjectId>,
         share: bool,
     ) -> Option<String> {
-        let reason = if self.bounded {
+        let reason = if self.crowded {
+            return Some(format!("an execution has more than {THREADS_MAX} threads"));
+        } else if self.bounded {
             "a second spurious wake-up of one thread was not explored"
         } else if !self.kept_from.is_disjoint(tried) {
             "rounds of a thread were left out in which it takes a mutex that is tried"

@@ -199,6 +199,9 @@ impl<'a> Exploration<'a> {
         if let Some(spins) = self.execution.spins() {
             return Err(spins);
         }
+        if self.execution.crowded() {
+            return Err("an execution has more threads or objects than a state has room for".into());
+        }
         Err(format!("an execution has more than {} operations", self.limits.native_operations))
     }
 

@@ -10,7 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use crate::cycles::Threads;
-use crate::explore::{Decision, Enabled, Happened, Point, Strategy, THREADS_MAX};
+use crate::explore::{Decision, Enabled, Happened, Point, Strategy};
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::schedule::{Choice, Schedule};
 
@@ -97,9 +97,6 @@ impl Walk {
         strategy: &mut dyn Strategy,
         exploration: &mut Exploration<'_>,
     ) -> Result<Decision, String> {
-        if Dimensions(self.here()[0]).threads() > THREADS_MAX {
-            return Err(format!("an execution has more than {THREADS_MAX} threads"));
-        }
         let (enabled, closed) = loop {
             match self.learner.automaton().enabled(self.here()) {
                 Ok(enabled) => break enabled,
@@ -248,6 +245,10 @@ struct Here<'a> {
 impl Point for Here<'_> {
     fn enabled(&self) -> &[Enabled] {
         &self.enabled
+    }
+
+    fn threads(&self) -> usize {
+        Dimensions(self.state[0]).threads()
     }
 
     fn blocked(&self) -> Vec<(ThreadId, ObjectId, Op)> {

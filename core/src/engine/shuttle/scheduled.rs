@@ -170,7 +170,7 @@ impl<S: Strategy> Search<S> {
             self.ended = Some(Ended::TooLong);
             return None;
         }
-        let here = Here::new(self.host.wishes());
+        let here = Here::new(&self.host);
         let chosen = match self.strategy.forced() {
             Some(forced) if here.announced(&forced) => Some(forced.choice),
             Some(_) => return self.broken(DIVERGED),
@@ -218,17 +218,20 @@ impl<S: Strategy> Search<S> {
 
 /// A point of the execution, as the strategy sees it.
 struct Here {
+    threads: usize,
     wishes: Vec<PendingOp>,
     enabled: SmallVec<[Enabled; 6]>,
 }
 
 impl Here {
-    fn new(wishes: Vec<PendingOp>) -> Self {
+    fn new(host: &Host) -> Self {
+        let wishes = host.wishes();
+        let threads = host.observers(|seen| seen.made().0);
         let outcomes = |PendingOp { thread, object, op, ready }: PendingOp| {
             Enabled::each_outcome(thread, object, op, ready)
         };
         let enabled = wishes.iter().copied().flat_map(outcomes).collect();
-        Self { wishes, enabled }
+        Self { threads, wishes, enabled }
     }
 
     /// Whether somebody has not ended, and nobody can go on without luck.
@@ -248,6 +251,10 @@ impl Here {
 impl Point for Here {
     fn enabled(&self) -> &[Enabled] {
         &self.enabled
+    }
+
+    fn threads(&self) -> usize {
+        self.threads
     }
 
     fn blocked(&self) -> Vec<(ThreadId, ObjectId, Op)> {

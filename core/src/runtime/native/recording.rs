@@ -29,17 +29,22 @@ pub(crate) struct Next {
     pub(crate) polls: bool,
 }
 
+/// How many threads and objects a state has room for.
+const MOST: usize = 16_000;
+
 /// How many threads and objects there are. What a step makes is numbered from here.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Dimensions(pub(crate) u32);
 
 impl Dimensions {
     pub(crate) fn new(threads: usize, objects: usize) -> Self {
-        assert!(
-            threads < 1 << 12 && objects < 1 << 20,
-            "fewer than 4,096 threads, 1,048,576 objects"
-        );
+        assert!(Self::has_room(threads, objects), "an execution does not get that far");
         Self((threads as u32) << 20 | objects as u32)
+    }
+
+    /// Whether a state can have so many.
+    pub(crate) fn has_room(threads: usize, objects: usize) -> bool {
+        threads < 1 << 12 && threads + objects <= MOST
     }
 
     pub(crate) fn threads(self) -> usize {

@@ -38,7 +38,7 @@ pub(crate) enum End {
     Cut,
     /// The program did not do the same twice.
     Diverged,
-    /// More operations than an execution may have.
+    /// More operations than an execution may have, or more threads or objects.
     TooLong,
 }
 
@@ -50,6 +50,8 @@ pub(crate) struct Execution {
     opaque: Cell<bool>,
     /// The loop that a thread does not seem to leave, if there was one.
     spins: RefCell<Option<String>>,
+    /// Whether an execution had more threads or objects than a state has room for.
+    crowded: Cell<bool>,
     inner: RefCell<Inner>,
 }
 
@@ -104,6 +106,11 @@ impl Inner {
         }
     }
 
+    /// Whether there are more threads and objects than a state has room for.
+    fn is_crowded(&self) -> bool {
+        !Dimensions::has_room(self.threads.len(), self.machines.len())
+    }
+
     /// Whether `thread` has nothing to do: it has ended, or idles.
     fn is_done(&self, thread: &Thread) -> bool {
         thread.pending.is_none_or(|(object, op)| self.machines[object.index()].idles(op))
@@ -124,7 +131,10 @@ impl Inner {
     /// The step in progress is over: everybody has come to an operation, or to an end.
     fn close_step(&mut self) {
         let Some(mut recording) = self.recording.take() else { return };
-        if let Some(mut step) = recording.open.take() {
+        if self.is_crowded() {
+            // Nothing can be learnt of a state that has no number.
+            recording.open = None;
+        } else if let Some(mut step) = recording.open.take() {
             step.next = self.next(step.thread);
             for effect in &mut step.effects {
                 if let Effect::Spawned(thread, next) = effect {
@@ -163,7 +173,7 @@ enum Standing {
     Violated,
     /// Every thread has ended, or idles.
     AllDone,
-    /// As many operations have happened as may.
+    /// As many operations have happened as may, or more threads or objects were made.
     TooLong,
     Going,
 }
@@ -193,6 +203,7 @@ impl Execution {
             operations_max,
             opaque: Cell::new(false),
             spins: RefCell::default(),
+            crowded: Cell::new(false),
             inner: RefCell::new(inner),
         })
     }
@@ -280,6 +291,7 @@ impl Execution {
                     return End::Over;
                 }
                 Standing::TooLong => {
+                    self.crowded.set(self.inner.borrow().is_crowded());
                     self.note_deadlocks(&self.threads(self.closed()), findings);
                     return End::TooLong;
                 }
@@ -385,7 +397,7 @@ impl Execution {
             Standing::Violated
         } else if inner.threads.iter().all(|thread| inner.is_done(thread)) {
             Standing::AllDone
-        } else if inner.observers.steps() == self.operations_max {
+        } else if inner.observers.steps() == self.operations_max || inner.is_crowded() {
             Standing::TooLong
         } else {
             Standing::Going
@@ -575,6 +587,11 @@ impl Execution {
         self.spins.borrow().clone()
     }
 
+    /// Whether the last execution that was too long had too many threads or objects.
+    pub(crate) fn crowded(&self) -> bool {
+        self.crowded.get()
+    }
+
     pub(crate) fn opaque(&self) -> bool {
         self.opaque.get()
     }
@@ -623,6 +640,10 @@ struct Here<'a> {
 impl Point for Here<'_> {
     fn enabled(&self) -> &[Enabled] {
         &self.enabled
+    }
+
+    fn threads(&self) -> usize {
+        self.execution.inner.borrow().threads.len()
     }
 
     fn blocked(&self) -> Vec<(ThreadId, ObjectId, Op)> {
