@@ -69,7 +69,8 @@ impl Op {
     /// object that `b` is one more than the number of.
     pub(crate) fn about(self) -> Option<ObjectId> {
         use OpKind::{
-            AwaitCancel, AwaitWork, CancelWorkSync, FlushWork, QueueWork, WorkBegins, WorkReturns,
+            AwaitCancel, AwaitWork, CancelWork, CancelWorkSync, FlushWork, QueueWork, WorkBegins,
+            WorkReturns,
         };
         let about = matches!(
             self.kind,
@@ -78,6 +79,7 @@ impl Op {
                 | WorkReturns
                 | FlushWork
                 | AwaitWork
+                | CancelWork
                 | CancelWorkSync
                 | AwaitCancel
         );
@@ -167,11 +169,13 @@ impl OpKind {
                     | Self::TimerReturns
                     | Self::DelTimer
                     | Self::DelTimerSync
+                    | Self::TimerShutdownSync
                     | Self::QueueWork
                     | Self::WorkBegins
                     | Self::WorkReturns
                     | Self::FlushWork
                     | Self::AwaitWork
+                    | Self::CancelWork
                     | Self::CancelWorkSync
                     | Self::AwaitCancel
                     | Self::FlushWorkqueue
@@ -355,6 +359,8 @@ op_kinds! {
     DelTimer => "del_timer",
     /// `del_timer_sync`: the same, once its function does not run.
     DelTimerSync => "del_timer_sync",
+    /// `timer_shutdown_sync`: the same, and nobody arms it any more.
+    TimerShutdownSync => "timer_shutdown_sync",
     /// `queue_work`: yields what it did.
     QueueWork => "queue_work",
     /// A worker begins the work, unless that was cancelled.
@@ -366,7 +372,10 @@ op_kinds! {
     FlushWork => "flush_work",
     /// The rest of `flush_work`: the wait for the work.
     AwaitWork => "flush_work (waiting)",
-    /// `cancel_work_sync`: takes the work off its queue, and keeps it off.
+    /// `cancel_work`: takes the work off its queue; yields whether it was on it.
+    CancelWork => "cancel_work",
+    /// `cancel_work_sync`: takes the work off its queue, and keeps it off; yields whether it was on it,
+    /// and whether there is something to wait for.
     CancelWorkSync => "cancel_work_sync",
     /// The rest of `cancel_work_sync`: the wait for the work.
     AwaitCancel => "cancel_work_sync (waiting)",

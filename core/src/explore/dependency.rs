@@ -171,7 +171,7 @@ pub(super) fn enables(earlier: &Event, later: &Event) -> bool {
             }
             OpKind::WorkBegins => {
                 let queued = (OpKind::QueueWork, later.what.op.b);
-                let makes_room = [OpKind::WorkReturns, OpKind::CancelWorkSync];
+                let makes_room = [OpKind::WorkReturns, OpKind::CancelWork, OpKind::CancelWorkSync];
                 (earlier.kind(), earlier.what.op.b) == queued
                     || makes_room.contains(&earlier.kind())
             }
@@ -180,7 +180,7 @@ pub(super) fn enables(earlier: &Event, later: &Event) -> bool {
             | OpKind::AwaitFlush
             | OpKind::AwaitDrain
             | OpKind::AwaitDestroy => {
-                let ends = [OpKind::WorkReturns, OpKind::CancelWorkSync];
+                let ends = [OpKind::WorkReturns, OpKind::CancelWork, OpKind::CancelWorkSync];
                 ends.contains(&earlier.kind())
             }
             OpKind::WaitForCompletion => {
@@ -188,7 +188,9 @@ pub(super) fn enables(earlier: &Event, later: &Event) -> bool {
                 completes.contains(&earlier.kind()) && earlier.reply == 1
             }
             OpKind::TimerExpires => earlier.kind() == OpKind::ModTimer,
-            OpKind::DelTimerSync => earlier.kind() == OpKind::TimerReturns,
+            OpKind::DelTimerSync | OpKind::TimerShutdownSync => {
+                earlier.kind() == OpKind::TimerReturns
+            }
             _ => false,
         }
 }

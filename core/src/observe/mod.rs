@@ -648,6 +648,7 @@ fn wanted(kind: OpKind) -> Option<Mode> {
         | WaitForCompletionTimeout
         | WaitForCompletionInterruptible
         | DelTimerSync
+        | TimerShutdownSync
         | FlushWork
         | CancelWorkSync
         | FlushWorkqueue

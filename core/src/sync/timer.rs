@@ -23,7 +23,7 @@ use super::again::{Turn, spawn_again};
 /// # What is left out
 ///
 /// There is no time: what is armed for later may expire before what was armed for now. The function never
-/// interrupts a thread on its own CPU. `timer_shutdown_sync` and high-resolution timers are missing.
+/// interrupts a thread on its own CPU. High-resolution timers are missing.
 ///
 /// ```
 /// # selvedge_core::doctest(|| {
@@ -57,7 +57,7 @@ impl Timer {
     /// it keeps a [`Weak`](std::sync::Weak) of that ([`Arc::new_cyclic`]).
     #[track_caller]
     pub fn new(class: &'static str, function: impl Fn(&Self) + Send + Sync + 'static) -> Self {
-        let state = State { pending: false, running: None, awaited: false };
+        let state = State { pending: false, running: None, awaited: false, shutdown: false };
         let object = Object::new(class, Box::new(state));
         let (at, function) = (Location::caller(), Box::new(function));
         Self { inner: Arc::new(Inner { class, object, at, function }) }
@@ -93,6 +93,14 @@ impl Timer {
     pub fn del_timer_sync(&self) -> bool {
         self.inner.object.perform(Op::new(OpKind::DelTimerSync), Location::caller()) == 1
     }
+
+    /// `timer_shutdown_sync`: whether the timer was armed. Its function does not run any more, and to
+    /// arm the timer does nothing from now on (`kernel/time/timer.c`, v6.2: the function may arm it as
+    /// long as it runs, and then the timer is deleted with that).
+    #[track_caller]
+    pub fn timer_shutdown_sync(&self) -> bool {
+        self.inner.object.perform(Op::new(OpKind::TimerShutdownSync), Location::caller()) == 1
+    }
 }
 
 impl fmt::Debug for Timer {
@@ -108,6 +116,8 @@ struct State {
     running: Option<ThreadId>,
     /// Whether there is a thread that runs the function when the time has come.
     awaited: bool,
+    /// Whether it was shut down.
+    shutdown: bool,
 }
 
 impl State {
@@ -120,7 +130,7 @@ impl Machine for State {
     fn ready(&self, _me: ThreadId, op: Op) -> Ready {
         match op.kind {
             OpKind::TimerExpires => Ready::when(self.pending),
-            OpKind::DelTimerSync => Ready::when(self.running.is_none()),
+            OpKind::DelTimerSync | OpKind::TimerShutdownSync => Ready::when(self.running.is_none()),
             _ => Ready::YES,
         }
     }
@@ -131,6 +141,7 @@ impl Machine for State {
 
     fn apply(&mut self, me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
         Ok(match op.kind {
+            OpKind::ModTimer if self.shutdown => 0,
             OpKind::ModTimer => {
                 self.pending = true;
                 u64::from(!std::mem::replace(&mut self.awaited, true))
@@ -149,6 +160,10 @@ impl Machine for State {
                 0
             }
             OpKind::DelTimer | OpKind::DelTimerSync => self.delete(),
+            OpKind::TimerShutdownSync => {
+                self.shutdown = true;
+                self.delete()
+            }
             other => unreachable!("{other} is no operation of a timer"),
         })
     }
@@ -158,7 +173,7 @@ impl Machine for State {
     }
 
     fn encode(&self, key: &mut Vec<u64>) {
-        key.extend([self.pending, self.awaited].map(u64::from));
+        key.extend([self.pending, self.awaited, self.shutdown].map(u64::from));
         key.push(self.running.map_or(0, |thread| thread.index() as u64 + 1));
     }
 }

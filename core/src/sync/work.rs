@@ -23,8 +23,7 @@ use super::works::{DRAINED, NOT_QUEUED, QUEUED_FOR_NOBODY, Works, do_and_wait};
 ///
 /// # What is left out
 ///
-/// Delayed work, `mod_delayed_work`, `disable_work_sync` and `cancel_work` without a wait are missing. A
-/// work runs as soon as its queue lets it: there is always a worker.
+/// Delayed work, `mod_delayed_work` and `disable_work_sync` are missing. A work runs as soon as its queue lets it: there is always a worker.
 ///
 /// ```
 /// # selvedge_core::doctest(|| {
@@ -147,12 +146,20 @@ impl Work {
         do_and_wait(|kind| self.perform(kind, at), OpKind::FlushWork, OpKind::AwaitWork);
     }
 
-    /// `cancel_work_sync`: takes the work off its queue, if it is on it, and waits until it does not
-    /// run. Nobody can queue it meanwhile.
+    /// `cancel_work`: takes the work off its queue, and says whether it was on it. As after
+    /// `cancel_delayed_work`, "the work callback function may still be running on return"
+    /// (`kernel/workqueue.c`).
     #[track_caller]
-    pub fn cancel_work_sync(&self) {
+    pub fn cancel_work(&self) -> bool {
+        self.perform(OpKind::CancelWork, Location::caller()) > 0
+    }
+
+    /// `cancel_work_sync`: takes the work off its queue, says whether it was on it, and waits until it
+    /// does not run. It cannot be queued meanwhile.
+    #[track_caller]
+    pub fn cancel_work_sync(&self) -> bool {
         let at = Location::caller();
-        do_and_wait(|kind| self.perform(kind, at), OpKind::CancelWorkSync, OpKind::AwaitCancel);
+        do_and_wait(|kind| self.perform(kind, at), OpKind::CancelWorkSync, OpKind::AwaitCancel)
     }
 
     fn handle(&self) -> Self {

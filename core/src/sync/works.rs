@@ -18,15 +18,20 @@ pub(super) const DRAINED: u64 = 3;
 
 /// There is something to wait for.
 const WAITS: u64 = 1;
+/// The work was on the queue.
+const WAS_QUEUED: u64 = 2;
 
-/// Does `what`, and then `wait` if there is something to wait for. Whether there was, the thread does
-/// not know afterwards: it is where it would be without the wait.
-pub(super) fn do_and_wait(perform: impl Fn(OpKind) -> u64, what: OpKind, wait: OpKind) {
+/// Does `what`, and then `wait` if there is something to wait for; whether the work was on the queue.
+/// Whether it had to wait, the thread does not know afterwards: it is where it would be without.
+pub(super) fn do_and_wait(perform: impl Fn(OpKind) -> u64, what: OpKind, wait: OpKind) -> bool {
     let before = runtime::round();
-    if perform(what) == WAITS {
+    let reply = perform(what);
+    let observed = reply & !WAITS;
+    if observed != reply {
         perform(wait);
-        runtime::as_if_told(before, 0);
+        runtime::as_if_told(before, observed);
     }
+    observed == WAS_QUEUED
 }
 
 /// A work of the queue: what its operations have as `b`.
@@ -77,6 +82,20 @@ impl Works {
         }
     }
 
+    /// How many of the first works on the queue are active: they can begin. No more run than may.
+    fn active(&self) -> usize {
+        self.max_active.saturating_sub(self.running.len()).min(self.queued.len())
+    }
+
+    /// Takes `work` off the queue, if it is on it. Whether it was.
+    fn take_off(&mut self, work: Number) -> bool {
+        let Some(place) = self.queued.iter().position(|queued| *queued == work) else {
+            return false;
+        };
+        self.queued.remove(place);
+        true
+    }
+
     /// Whether `me` runs a work of the queue.
     fn chained(&self, me: ThreadId) -> bool {
         self.running.iter().any(|(_, thread)| *thread == me)
@@ -102,19 +121,16 @@ impl Works {
         Ok(QUEUED_FOR_NOBODY)
     }
 
-    /// Whether `work` is on the queue and can begin. The first works on the queue are active, so many
-    /// that no more run than may.
+    /// Whether `work` is on the queue and can begin.
     fn begins(&self, work: Number) -> bool {
-        let place = self.queued.iter().position(|queued| *queued == work);
-        place.is_some_and(|place| place + self.running.len() < self.max_active)
+        self.queued[..self.active()].contains(&work)
     }
 
     fn begin(&mut self, me: ThreadId, work: Number) -> u64 {
-        if !self.queued.contains(&work) {
+        if !self.take_off(work) {
             self.served.retain(|served| *served != work);
             return REFUSED;
         }
-        self.queued.retain(|queued| *queued != work);
         self.running.push((work, me));
         self.running.sort_unstable();
         0
@@ -160,15 +176,16 @@ impl Works {
         self.wait(me, all, None)
     }
 
-    /// Takes the work off the queue; nobody waits for it there any more.
-    fn cancel(&mut self, work: Number) {
-        self.queued.retain(|queued| *queued != work);
+    /// Takes the work off the queue; nobody waits for it there any more. Whether it was on it.
+    fn cancel(&mut self, work: Number) -> u64 {
+        let reply = if self.take_off(work) { WAS_QUEUED } else { 0 };
         let left = self.returns(work);
         for waiter in &mut self.waiting {
             let of_work = waiter.returns.iter_mut().filter(|(awaited, _)| *awaited == work);
             of_work.for_each(|(_, times)| *times = left.min(*times));
             waiter.returns.retain(|(_, times)| *times > 0);
         }
+        reply
     }
 
     fn place(&self, me: ThreadId) -> usize {
@@ -201,9 +218,9 @@ impl Machine for Works {
             OpKind::WorkBegins => return Ok(self.begin(me, work)),
             OpKind::WorkReturns => self.end(work),
             OpKind::FlushWork => return Ok(self.wait(me, [work], None)),
+            OpKind::CancelWork => return Ok(self.cancel(work)),
             OpKind::CancelWorkSync => {
-                self.cancel(work);
-                return Ok(self.wait(me, [work], Some(work)));
+                return Ok(self.cancel(work) | self.wait(me, [work], Some(work)));
             }
             OpKind::AwaitWork | OpKind::AwaitCancel | OpKind::AwaitFlush => {
                 self.waiting.remove(self.place(me));

@@ -97,7 +97,7 @@ const SLEEPS: [(&str, Sleep); 10] = [
     ("rcu", |w| w.rcu.synchronize()),
     ("queue", |w| w.queue.wait_event(|| false)),
     ("work", |w| w.work.flush_work()),
-    ("work", |w| w.work.cancel_work_sync()),
+    ("work", |w| _ = w.work.cancel_work_sync()),
     ("vfree", |_| might_sleep("vfree")),
 ];
 
@@ -352,7 +352,7 @@ fn flushed_and_cancelled_work_has_returned() {
         })
     };
     classification(&scenario(Work::flush_work).expect_proof());
-    classification(&scenario(Work::cancel_work_sync).expect_proof());
+    classification(&scenario(|work| _ = work.cancel_work_sync()).expect_proof());
     check(&scenario(|_| {}).expect_violations([ViolationKind::use_after_release("depot")]));
     // Who queues it again while it is flushed is not waited for.
     let again = scenario(Work::flush_work).thread("again", |w| _ = w.0.queue_work());
@@ -380,7 +380,7 @@ fn cancelled_work_may_not_have_run() {
             .finally(|w| assert!(w.1.load() == 1, "never ran"))
     };
     classification(&scenario(Work::flush_work).expect_proof());
-    let cancelled = scenario(Work::cancel_work_sync);
+    let cancelled = scenario(|work| _ = work.cancel_work_sync());
     classification(&cancelled.expect_violations([ViolationKind::Panic("never ran".into())]));
 }
 
@@ -405,7 +405,7 @@ fn work_that_is_being_cancelled_is_not_queued_again() {
             depot.release();
         })
     };
-    classification(&scenario(Work::cancel_work_sync).expect_proof());
+    classification(&scenario(|work| _ = work.cancel_work_sync()).expect_proof());
     check(
         &scenario(Work::flush_work).expect_violations([ViolationKind::use_after_release("depot")]),
     );

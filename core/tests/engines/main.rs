@@ -1,6 +1,7 @@
 //! Small programs whose verdict is known, on every engine.
 
 mod atomic;
+mod cancel;
 mod completion;
 mod condvar;
 mod idle;

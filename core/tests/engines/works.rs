@@ -125,7 +125,7 @@ fn a_lock_over_the_flush_that_a_work_of_the_queue_wants_deadlocks() {
         (|w| w.queue.flush_workqueue(), ["lock", "queue"]),
         (|w| w.queue.drain_workqueue(), ["lock", "queue"]),
         (|w| w.one.flush_work(), ["lock", "one"]),
-        (|w| w.one.cancel_work_sync(), ["lock", "one"]),
+        (|w| _ = w.one.cancel_work_sync(), ["lock", "one"]),
     ];
     for (flush, classes) in flushes {
         let world = two(2, first);

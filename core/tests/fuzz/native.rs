@@ -463,7 +463,7 @@ fn operate(world: &World, instr: Instr, before: u64) -> Option<u64> {
         Instr::DelTimer(t) => return Some(u64::from(world.timers[t].del_timer())),
         Instr::DelTimerSync(t) => return Some(u64::from(world.timers[t].del_timer_sync())),
         Instr::FlushWork(w) => world.works[w].flush_work(),
-        Instr::CancelWork(w) => world.works[w].cancel_work_sync(),
+        Instr::CancelWork(w) => return Some(u64::from(world.works[w].cancel_work_sync())),
         Instr::ThisCpu => return Some(*world.cpus.this_cpu()),
         other => unreachable!("{other:?} is done elsewhere"),
     }

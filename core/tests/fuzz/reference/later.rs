@@ -89,8 +89,9 @@ impl State {
             // cancel_work_sync: "On return from this function, @work is guaranteed to be not pending
             // or executing on any CPU". What was queued is not waited for any more by others
             // either, but what runs is: flush_work, "@work is guaranteed to be idle on return".
+            // Either way: "Return: %true if @work was pending, %false otherwise".
             _ => {
-                work.pending = false;
+                self.threads[me].log.push(u64::from(std::mem::take(&mut work.pending)));
                 let left = u8::from(work.running);
                 work.waiting.values_mut().for_each(|(returns, _)| *returns = left.min(*returns));
                 if work.running {
