@@ -106,6 +106,7 @@ impl OpKind {
                 | Self::Join
                 | Self::WaitqueueActive
                 | Self::CompletionDone
+                | Self::FreezeWorkqueuesBusy
         )
     }
 
@@ -182,6 +183,9 @@ impl OpKind {
                     | Self::AwaitFlush
                     | Self::DrainWorkqueue
                     | Self::AwaitDrain
+                    | Self::FreezeWorkqueues
+                    | Self::FreezeWorkqueuesBusy
+                    | Self::ThawWorkqueues
                     | Self::DestroyWorkqueue
                     | Self::AwaitDestroy
                     | Self::Complete
@@ -387,6 +391,12 @@ op_kinds! {
     DrainWorkqueue => "drain_workqueue",
     /// The rest of `drain_workqueue`: the wait until nothing is left.
     AwaitDrain => "drain_workqueue (waiting)",
+    /// `freeze_workqueues_begin`: no other work becomes active.
+    FreezeWorkqueues => "freeze_workqueues_begin",
+    /// `freeze_workqueues_busy`: yields whether one is that was before.
+    FreezeWorkqueuesBusy => "freeze_workqueues_busy",
+    /// `thaw_workqueues`: works become active again.
+    ThawWorkqueues => "thaw_workqueues",
     /// `destroy_workqueue`: as `drain_workqueue`, for good.
     DestroyWorkqueue => "destroy_workqueue",
     /// The rest of `destroy_workqueue`: the wait until nothing is left.

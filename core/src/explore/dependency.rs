@@ -171,7 +171,12 @@ pub(super) fn enables(earlier: &Event, later: &Event) -> bool {
             }
             OpKind::WorkBegins => {
                 let queued = (OpKind::QueueWork, later.what.op.b);
-                let makes_room = [OpKind::WorkReturns, OpKind::CancelWork, OpKind::CancelWorkSync];
+                let makes_room = [
+                    OpKind::WorkReturns,
+                    OpKind::CancelWork,
+                    OpKind::CancelWorkSync,
+                    OpKind::ThawWorkqueues,
+                ];
                 (earlier.kind(), earlier.what.op.b) == queued
                     || makes_room.contains(&earlier.kind())
             }

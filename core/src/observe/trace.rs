@@ -128,12 +128,12 @@ fn result(event: &Event) -> Option<String> {
         (Load | Swap | FetchAdd | CompareExchange, value) => value.to_string(),
         (
             KrefGetUnlessZero | TryModuleGet | DeleteModule | WaitqueueActive | CompletionDone
-            | TryWaitForCompletion,
+            | TryWaitForCompletion | FreezeWorkqueuesBusy,
             0,
         ) => "no".to_owned(),
         (
             KrefGetUnlessZero | TryModuleGet | DeleteModule | WaitqueueActive | CompletionDone
-            | TryWaitForCompletion,
+            | TryWaitForCompletion | FreezeWorkqueuesBusy,
             _,
         ) => "yes".to_owned(),
         (KrefPut, 1) => "last".to_owned(),

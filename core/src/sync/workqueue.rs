@@ -57,8 +57,22 @@ impl Workqueue {
     ///
     /// If `max_active` is 0, which in the kernel stands for a default of 256.
     pub fn new(class: &'static str, max_active: usize) -> Self {
+        Self::of(class, max_active, Works::new(max_active))
+    }
+
+    /// `alloc_workqueue` with `WQ_FREEZABLE`: a queue that
+    /// [`freeze_workqueues_begin`](Self::freeze_workqueues_begin) freezes.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Self::new).
+    pub fn freezable(class: &'static str, max_active: usize) -> Self {
+        Self::of(class, max_active, Works::new(max_active).freezable())
+    }
+
+    fn of(class: &'static str, max_active: usize, works: Works) -> Self {
         assert!(max_active > 0, "a workqueue that runs nothing");
-        let queue = Arc::new(Object::new(class, Box::new(Works::new(max_active))));
+        let queue = Arc::new(Object::new(class, Box::new(works)));
         Self { queue, ordered: max_active == 1 }
     }
 
@@ -110,6 +124,29 @@ impl Workqueue {
         let at = Location::caller();
         self.queue.perform(Op::new(OpKind::DrainWorkqueue), at);
         self.queue.perform(Op::new(OpKind::AwaitDrain), at);
+    }
+
+    /// `freeze_workqueues_begin`, as far as it is about this queue, which is left alone if it is not
+    /// freezable. `Documentation/core-api/workqueue.rst`: "Work items on the wq are drained and no new
+    /// work item starts execution until thawed". What is active by then still runs: "all freezable
+    /// workqueues will queue new works to their inactive_works list instead of pool->worklist"
+    /// (`kernel/workqueue.c`).
+    #[track_caller]
+    pub fn freeze_workqueues_begin(&self) {
+        self.queue.perform(Op::new(OpKind::FreezeWorkqueues), Location::caller());
+    }
+
+    /// `freeze_workqueues_busy`, as far as it is about this queue: whether it is frozen, and works that
+    /// were active by then have not returned.
+    #[track_caller]
+    pub fn freeze_workqueues_busy(&self) -> bool {
+        self.queue.perform(Op::new(OpKind::FreezeWorkqueuesBusy), Location::caller()) == 1
+    }
+
+    /// `thaw_workqueues`, as far as it is about this queue: works begin again.
+    #[track_caller]
+    pub fn thaw_workqueues(&self) {
+        self.queue.perform(Op::new(OpKind::ThawWorkqueues), Location::caller());
     }
 
     /// `destroy_workqueue`: drains the queue, which is gone then.

@@ -60,6 +60,10 @@ pub(super) struct Works {
     served: SmallVec<[Number; 2]>,
     /// Kept sorted.
     waiting: SmallVec<[Waiter; 2]>,
+    /// Whether it can be frozen.
+    freezable: bool,
+    /// If it is frozen: how many of the first on the queue can still begin.
+    frozen: Option<usize>,
     /// How many wait until nothing is left.
     drainers: u8,
     /// Whether it is being destroyed.
@@ -76,15 +80,24 @@ impl Works {
             running: SmallVec::new(),
             served: SmallVec::new(),
             waiting: SmallVec::new(),
+            freezable: false,
+            frozen: None,
             drainers: 0,
             dying: false,
             destroyed: false,
         }
     }
 
-    /// How many of the first works on the queue are active: they can begin. No more run than may.
+    /// The same queue, which can be frozen.
+    pub(super) fn freezable(self) -> Self {
+        Self { freezable: true, ..self }
+    }
+
+    /// How many of the first works on the queue are active: they can begin. No more run than may, and
+    /// on a frozen queue no other becomes active.
     fn active(&self) -> usize {
-        self.max_active.saturating_sub(self.running.len()).min(self.queued.len())
+        let room = self.max_active.saturating_sub(self.running.len());
+        self.frozen.unwrap_or(room.min(self.queued.len()))
     }
 
     /// Takes `work` off the queue, if it is on it. Whether it was.
@@ -93,6 +106,9 @@ impl Works {
             return false;
         };
         self.queued.remove(place);
+        if let Some(active) = &mut self.frozen {
+            *active -= usize::from(place < *active);
+        }
         true
     }
 
@@ -225,6 +241,14 @@ impl Machine for Works {
             OpKind::AwaitWork | OpKind::AwaitCancel | OpKind::AwaitFlush => {
                 self.waiting.remove(self.place(me));
             }
+            OpKind::FreezeWorkqueues if self.freezable => self.frozen = Some(self.active()),
+            OpKind::FreezeWorkqueues => {}
+            OpKind::FreezeWorkqueuesBusy => {
+                return Ok(u64::from(
+                    self.frozen.is_some() && self.active() + self.running.len() > 0,
+                ));
+            }
+            OpKind::ThawWorkqueues => self.frozen = None,
             OpKind::DestroyWorkqueue if self.dying => return Err(Fault::DoubleRelease),
             OpKind::FlushWorkqueue | OpKind::DrainWorkqueue if self.destroyed => {
                 return Err(Fault::UseAfterRelease);
@@ -267,6 +291,7 @@ impl Machine for Works {
             key.extend(returns.iter().flat_map(|(work, times)| [*work, u64::from(*times)]));
             key.push(cancels.map_or(0, |work| work + 1));
         }
+        key.push(self.frozen.map_or(0, |active| active as u64 + 1));
         key.extend([u64::from(self.drainers), u64::from(self.dying), u64::from(self.destroyed)]);
     }
 }

@@ -1,11 +1,11 @@
 //! What keeps a work or a timer from running: what it says, and for how long.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use selvedge_core::sync::{Atomic, Timer, Work};
+use selvedge_core::sync::{Atomic, Timer, Work, Workqueue};
 use selvedge_core::{Engine, Scenario, ViolationKind};
 
-use super::{check, same_traces};
+use super::{check, deadlock, same_traces, slow_on_loom};
 
 fn classification(scenario: &Scenario) {
     check(scenario);
@@ -87,4 +87,81 @@ fn a_timer_that_was_shut_down_is_not_armed_any_more() {
     let deleted = scenario("delete", Timer::del_timer_sync).expect_proof();
     let report = deleted.verify(Engine::Native);
     assert!(!report.as_expected(), "{report}");
+}
+
+struct Frozen {
+    queue: Workqueue,
+    one: Work,
+    two: Work,
+    ran: Atomic,
+    frozen: Atomic,
+}
+
+fn frozen(queue: fn() -> Workqueue) -> impl Fn() -> Arc<Frozen> + Send + Sync {
+    move || {
+        Arc::new_cyclic(|world: &Weak<Frozen>| {
+            let runs = || {
+                let world = Weak::clone(world);
+                move |_: &Work| {
+                    let world = world.upgrade().expect("the world lasts");
+                    assert_eq!(world.frozen.load(), 0, "it runs on a frozen queue");
+                    world.ran.fetch_add(1);
+                }
+            };
+            let queue = queue();
+            Frozen {
+                one: queue.init_work("one", runs()),
+                two: queue.init_work("two", runs()),
+                queue,
+                ran: Atomic::new("ran", 0),
+                frozen: Atomic::new("frozen", 0),
+            }
+        })
+    }
+}
+
+/// What is active when the queue is frozen still runs; what is queued then waits until it is thawed.
+#[test]
+fn no_new_work_begins_on_a_frozen_queue() {
+    fn freezes(w: &Frozen) {
+        w.queue.freeze_workqueues_begin();
+        w.frozen.store(1);
+        w.queue.queue_work(&w.one);
+        w.frozen.store(0);
+        w.queue.thaw_workqueues();
+        w.queue.flush_workqueue();
+        assert_eq!(w.ran.load(), 1);
+    }
+    let freezable = || Workqueue::freezable("queue", 2);
+    let scenario = |name, queue| Scenario::builder(name, frozen(queue)).thread("T", |w| freezes(w));
+    classification(&scenario("freezable", freezable).expect_proof());
+    let runs = "assertion `left == right` failed: it runs on a frozen queue\n  left: 1\n right: 0";
+    let runs = [ViolationKind::Panic(runs.into())];
+    check(&scenario("other", || Workqueue::new("queue", 2)).expect_violations(runs.clone()));
+    // The first was active already; the second was not, since one runs at a time.
+    let active = |name, first: bool| {
+        Scenario::builder(name, frozen(|| Workqueue::freezable("queue", 1))).thread("T", move |w| {
+            w.queue.queue_work(&w.one);
+            w.queue.queue_work(&w.two);
+            w.queue.freeze_workqueues_begin();
+            if first {
+                if w.ran.load() > 0 {
+                    return w.queue.thaw_workqueues();
+                }
+                w.one.flush_work();
+                assert!(!w.queue.freeze_workqueues_busy());
+            }
+            w.frozen.store(1);
+            w.frozen.store(0);
+            w.queue.thaw_workqueues();
+        })
+    };
+    check(&active("active", false).expect_violations(runs));
+    classification(&slow_on_loom(active("behind", true).expect_proof()));
+    let never = Scenario::builder("never", frozen(freezable)).thread("T", |w| {
+        w.queue.freeze_workqueues_begin();
+        w.queue.queue_work(&w.one);
+        w.one.flush_work();
+    });
+    check(&never.expect_violations(deadlock(["queue"])));
 }
