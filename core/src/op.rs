@@ -266,9 +266,9 @@ op_kinds! {
     TryDownReadUnfair => "down_read_trylock (unfair)",
     /// `down_write_trylock` of such a semaphore.
     TryDownWriteUnfair => "down_write_trylock (unfair)",
-    /// `srcu_read_lock`.
+    /// `srcu_read_lock`; yields which section of the thread's own it is.
     SrcuReadLock => "srcu_read_lock",
-    /// `srcu_read_unlock`.
+    /// `srcu_read_unlock` of the section `a`.
     SrcuReadUnlock => "srcu_read_unlock",
     /// `synchronize_srcu`: begins to wait for those who read.
     SynchronizeSrcu => "synchronize_srcu",

@@ -118,25 +118,27 @@ impl Observers {
         })
     }
 
-    /// Whether `reader` began its section after `waiter` began to wait for those who read. Of its
-    /// sections the first one counts.
+    /// Whether every section that `reader` is in began after `waiter` began to wait for those who
+    /// read.
     fn began_later(&self, reader: usize, waiter: ThreadId) -> bool {
         let object = self.wish(waiter).object;
         let on_it = || self.events.iter().enumerate().filter(|(_, event)| event.object == object);
-        let waits = on_it().rfind(|(_, event)| event.thread == waiter);
-        let mut sections = 0;
-        let begins = on_it().filter(|(_, event)| event.thread.index() == reader);
-        let begun = begins.fold(None, |begun, (at, event)| {
-            let opens = matches!(event.op.kind, OpKind::SrcuReadLock | OpKind::RcuReadLock);
-            let first = if opens && sections == 0 { Some(at) } else { begun };
-            if opens {
-                sections += 1
-            } else {
-                sections -= 1
+        let waits = on_it().rfind(|(_, event)| event.thread == waiter).map(|(at, _)| at);
+        // Which one of the reader's it is, and since when. Those of RCU are all the same one.
+        let mut sections: Vec<(u64, usize)> = Vec::new();
+        for (at, event) in on_it().filter(|(_, event)| event.thread.index() == reader) {
+            match event.op.kind {
+                OpKind::SrcuReadLock | OpKind::RcuReadLock => {
+                    sections.push((event.reply.unwrap_or_default(), at));
+                }
+                OpKind::SrcuReadUnlock | OpKind::RcuReadUnlock => {
+                    let ended = sections.iter().rposition(|(number, _)| *number == event.op.a);
+                    ended.map(|ended| sections.remove(ended));
+                }
+                _ => {}
             }
-            first
-        });
-        begun > waits.map(|(at, _)| at)
+        }
+        sections.iter().all(|(_, since)| Some(*since) > waits)
     }
 
     /// The shortest cycle of waits of `unfinished` threads through `start`, beginning there.

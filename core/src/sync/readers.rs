@@ -6,15 +6,21 @@ use smallvec::SmallVec;
 use crate::machine::{Fault, Machine, Ready};
 use crate::op::{Op, OpKind, ThreadId};
 
-type Threads = SmallVec<[ThreadId; 4]>;
+/// A read section: its reader, and which of the reader's own it is.
+type Section = (ThreadId, u64);
 
-/// The readers, and who waits for them.
+type Sections = SmallVec<[Section; 4]>;
+
+/// The only section of a reader of RCU, who enters it again if it is nested.
+const ONLY: u64 = 0;
+
+/// The sections, and who waits for them.
 #[derive(Clone, Default)]
 pub(crate) struct Readers {
-    /// A thread that is in two sections is here twice. Kept sorted.
-    readers: Threads,
+    /// Each as often as it was entered and not left. Kept sorted.
+    open: Sections,
     /// Who synchronizes, and with which sections that have not ended yet. Kept sorted.
-    waiting: SmallVec<[(ThreadId, Threads); 2]>,
+    waiting: SmallVec<[(ThreadId, Sections); 2]>,
 }
 
 impl Readers {
@@ -24,22 +30,42 @@ impl Readers {
         1 << (thread.index() % u64::BITS as usize)
     }
 
-    /// Ends a section, and says who was waiting for it.
-    fn leave(&mut self, me: ThreadId) -> Result<u64, Fault> {
-        let reader = self.readers.iter().position(|t| *t == me).ok_or(Fault::NotOwner)?;
-        self.readers.remove(reader);
-        // Of two sections of one thread the later ends first: a section that began before the wait
-        // has ended when fewer are left than the wait is for.
-        let left = self.readers.iter().filter(|t| **t == me).count();
+    /// The first number that no section of `me` has.
+    fn free(&self, me: ThreadId) -> u64 {
+        (0..).find(|number| !self.open.contains(&(me, *number))).expect("few sections are open")
+    }
+
+    /// Enters a section, and says which.
+    fn enter(&mut self, me: ThreadId, number: u64) -> u64 {
+        self.open.push((me, number));
+        self.open.sort_unstable();
+        number
+    }
+
+    /// Leaves a section. If it has ended with that, says who was waiting for it.
+    fn leave(&mut self, me: ThreadId, number: u64) -> Result<u64, Fault> {
+        let section = (me, number);
+        let place = self.open.iter().position(|open| *open == section).ok_or(Fault::NotOwner)?;
+        self.open.remove(place);
+        if self.open.contains(&section) {
+            return Ok(0);
+        }
         let mut waited_for_by = 0;
         for (waiter, sections) in &mut self.waiting {
-            if sections.iter().filter(|t| **t == me).count() > left {
-                let ended = sections.iter().position(|t| *t == me).expect("just counted");
-                sections.remove(ended);
+            if let Some(place) = sections.iter().position(|awaited| *awaited == section) {
+                sections.remove(place);
                 waited_for_by |= Self::waiter(*waiter);
             }
         }
         Ok(waited_for_by)
+    }
+
+    /// Begins to wait for every section that is open.
+    fn wait(&mut self, me: ThreadId) {
+        let mut sections = self.open.clone();
+        sections.dedup();
+        self.waiting.push((me, sections));
+        self.waiting.sort_unstable();
     }
 
     fn place(&self, me: ThreadId) -> usize {
@@ -59,15 +85,10 @@ impl Machine for Readers {
 
     fn apply(&mut self, me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
         match op.kind {
-            OpKind::SrcuReadLock | OpKind::RcuReadLock => {
-                self.readers.push(me);
-                self.readers.sort_unstable();
-            }
-            OpKind::SrcuReadUnlock | OpKind::RcuReadUnlock => return self.leave(me),
-            OpKind::SynchronizeSrcu | OpKind::SynchronizeRcu => {
-                self.waiting.push((me, self.readers.clone()));
-                self.waiting.sort_unstable();
-            }
+            OpKind::SrcuReadLock => return Ok(self.enter(me, self.free(me))),
+            OpKind::RcuReadLock => return Ok(self.enter(me, ONLY)),
+            OpKind::SrcuReadUnlock | OpKind::RcuReadUnlock => return self.leave(me, op.a),
+            OpKind::SynchronizeSrcu | OpKind::SynchronizeRcu => self.wait(me),
             OpKind::AwaitReaders | OpKind::AwaitGracePeriod | OpKind::RcuCallback => {
                 drop(self.waiting.remove(self.place(me)));
             }
@@ -78,20 +99,21 @@ impl Machine for Readers {
 
     /// Who is in a section that the wait is for.
     fn blockers(&self, me: ThreadId, _op: Op) -> SmallVec<[ThreadId; 4]> {
-        self.waiting[self.place(me)].1.clone()
+        self.waiting[self.place(me)].1.iter().map(|(reader, _)| *reader).collect()
     }
 
     fn encode(&self, key: &mut Vec<u64>) {
-        let mut list = |threads: &Threads| {
-            key.push(threads.len() as u64);
-            key.extend(threads.iter().map(|t| t.index() as u64));
-        };
-        list(&self.readers);
-        list(&self.waiting.iter().map(|(t, _)| *t).collect());
-        self.waiting.iter().for_each(|(_, sections)| list(sections));
+        let words = |(thread, number): &Section| [thread.index() as u64, *number];
+        key.push(self.open.len() as u64);
+        key.extend(self.open.iter().flat_map(words));
+        key.push(self.waiting.len() as u64);
+        for (waiter, sections) in &self.waiting {
+            key.extend([waiter.index() as u64, sections.len() as u64]);
+            key.extend(sections.iter().flat_map(words));
+        }
     }
 
     fn leaked(&self) -> bool {
-        !self.readers.is_empty()
+        !self.open.is_empty()
     }
 }

@@ -13,7 +13,8 @@ use super::readers::Readers;
 ///
 /// A reader never waits. `synchronize_srcu` waits for every reader that has begun by then and for
 /// none that begins later; that it has begun to wait is a step that others can see, and the end of
-/// the wait is another. Memory is sequentially consistent here, so what a reader saw before is all
+/// the wait is another. Of two sections of one thread either may end first: `srcu_read_unlock` is given
+/// the index of the one that it ends, which the [`SrcuReader`] keeps. Memory is sequentially consistent here, so what a reader saw before is all
 /// that is stale about it.
 ///
 /// # What is left out
@@ -44,8 +45,8 @@ impl Srcu {
     #[track_caller]
     pub fn read_lock(&self) -> SrcuReader<'_> {
         let at = Location::caller();
-        self.object.perform(Op::new(OpKind::SrcuReadLock), at);
-        SrcuReader { srcu: self, at }
+        let section = self.object.perform(Op::new(OpKind::SrcuReadLock), at);
+        SrcuReader { srcu: self, section, at }
     }
 
     /// `synchronize_srcu`.
@@ -68,6 +69,8 @@ impl fmt::Debug for Srcu {
 #[derive(Debug)]
 pub struct SrcuReader<'a> {
     srcu: &'a Srcu,
+    /// Which one of its reader's.
+    section: u64,
     at: &'static Location<'static>,
 }
 
@@ -82,7 +85,7 @@ impl SrcuReader<'_> {
 impl Drop for SrcuReader<'_> {
     fn drop(&mut self) {
         if !unwinding() {
-            self.srcu.object.perform(Op::new(OpKind::SrcuReadUnlock), self.at);
+            self.srcu.object.perform(Op::with(OpKind::SrcuReadUnlock, self.section), self.at);
         }
     }
 }

@@ -7,6 +7,7 @@ mod condvar;
 mod idle;
 mod makers;
 mod raw;
+mod sections;
 mod wakeups;
 mod weak;
 mod works;
