@@ -156,6 +156,11 @@ fn beside_each_other(one: OpKind, other: OpKind) -> bool {
 
 /// Whether `later` could not happen before `earlier` did.
 pub(super) fn enables(earlier: &Event, later: &Event) -> bool {
+    // A wait for what is gone is over. If it could have been over before, then every thread was tried
+    // where the memory went.
+    if earlier.frees.contains(&later.what.object) {
+        return later.kind().is_unfair();
+    }
     earlier.what.object == later.what.object
         && match later.kind() {
             kind if kind.locks() => earlier.kind().unlocks(),

@@ -12,7 +12,7 @@ use selvedge_core::sync::{
 };
 use selvedge_core::thread::{JoinHandle, spawn};
 use selvedge_core::{
-    Checkpoint, Counterexample, Engine, Fingerprint, Limits, Progress, Report, Scenario, Search,
+    Fingerprint, Checkpoint, Counterexample, Engine, Limits, Progress, Report, Scenario, Search,
     Shard, Verdict, ViolationKind, forever, might_sleep, poll,
 };
 
