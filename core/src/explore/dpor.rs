@@ -256,6 +256,7 @@ impl Strategy for Dpor {
 
     fn choose(&mut self, point: &dyn Point) -> Decision {
         if self.passes_by(point) {
+            self.path.pass_by();
             return Decision::Cut;
         }
         // A writer that is passed by readers races with each of them, and may be able to go on or

@@ -247,6 +247,11 @@ impl Path {
         Decision::Take(taken.choice)
     }
 
+    /// Leaves a point without a decision: what was found at the last one is not true of it.
+    pub(super) fn pass_by(&mut self) {
+        self.only_rounds = None;
+    }
+
     /// Why `what` is left out, if it is.
     fn left_out(&self, what: &Enabled) -> Option<LeftOut> {
         let thread = what.choice.thread;
