@@ -485,6 +485,11 @@ impl Observers {
         self.events.last().map(|event| event.frees.clone()).unwrap_or_default()
     }
 
+    /// Forgets the threads that were started when the execution was over already.
+    pub(crate) fn forget_threads_from(&mut self, first: usize) {
+        self.threads.truncate(first);
+    }
+
     /// The violation of thread `me`, which has released memory with a lock in it that is held.
     pub(crate) fn freed_while_held(&self, me: ThreadId, object: ObjectId) -> Violation {
         let holds = |thread: &&Thread| thread.holds.contains(&object);

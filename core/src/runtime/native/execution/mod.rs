@@ -68,8 +68,8 @@ struct Inner {
     interner: Interner,
     stacks: Stacks,
     violation: Option<Violation>,
-    /// That a lock was held when its memory was released.
-    freed_while_held: Option<Violation>,
+    /// That a lock was held when its memory was released, and how many threads there were.
+    freed_while_held: Option<(Violation, usize)>,
     /// How many threads have run up to their first operation.
     started: usize,
     /// Whether anybody wants to know what happens; not when an execution is run out.
@@ -94,7 +94,7 @@ impl Inner {
             self.observers.freed(object);
             if freed.is_err() {
                 let violation = self.observers.freed_while_held(self.running, object);
-                self.freed_while_held.get_or_insert(violation);
+                self.freed_while_held.get_or_insert((violation, self.threads.len()));
             }
         }
     }
@@ -570,8 +570,13 @@ impl Execution {
         let violation = {
             let mut inner = self.inner.borrow_mut();
             // What the step has done comes before what its thread did next.
-            let freed = inner.freed_while_held.take();
-            freed.or(inner.violation.take())
+            match inner.freed_while_held.take() {
+                Some((violation, threads)) => {
+                    inner.observers.forget_threads_from(threads);
+                    Some(violation)
+                }
+                None => inner.violation.take(),
+            }
         };
         if let Some(violation) = violation {
             self.note(findings, violation);
