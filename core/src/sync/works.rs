@@ -118,12 +118,13 @@ impl Works {
     }
 
     fn queue(&mut self, me: ThreadId, work: Number) -> Result<u64, Fault> {
-        if self.destroyed || (self.dying && !self.chained(me)) {
-            return Err(Fault::UseAfterRelease);
-        }
+        // That a work is pending says a bit of its own: its queue is not touched (queue_work_on).
         let kept_off = self.waiting.iter().any(|waiter| waiter.cancels == Some(work));
         if kept_off || self.queued.contains(&work) {
             return Ok(NOT_QUEUED);
+        }
+        if self.destroyed || (self.dying && !self.chained(me)) {
+            return Err(Fault::UseAfterRelease);
         }
         if self.drainers > 0 && !self.chained(me) {
             return Ok(DRAINED);
