@@ -118,6 +118,11 @@ impl Object {
         each_home!(self, home => home.perform_then(op, at, then))
     }
 
+    /// Whether it lives in memory that can be released.
+    pub(crate) fn lives_in_memory(&self) -> bool {
+        self.memory.is_some()
+    }
+
     /// The rest of an unlock that is not over when the lock is free again. It touches the lock, and
     /// so the memory that it lives in; where that cannot be released, nobody can see it.
     pub(crate) fn finish_unlock(&self, at: Place) {

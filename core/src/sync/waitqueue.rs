@@ -53,6 +53,10 @@ const CUT_SHORT: u64 = 1;
 ///
 /// # What is left out
 ///
+/// - In the kernel `wait_event` and the like look at the condition before they queue the thread at all.
+///   Here they do so if the queue lives in memory that can be released
+///   ([`Tracked::with`](super::Tracked::with)), and for an exclusive waiter. Elsewhere only
+///   `waitqueue_active` shows the difference: it may see a thread whose condition has held all the time.
 /// - In the kernel a thread sleeps or runs, whatever it waits for. Here it sleeps on one queue and
 ///   may run on another, so a `schedule` between `prepare_to_wait` on two queues, as in `poll`, is
 ///   ended by a wake-up on the one that it names only.
@@ -87,9 +91,6 @@ impl WaitQueue {
     /// after each wake-up, and must be a function of the world alone.
     #[track_caller]
     pub fn wait_event(&self, condition: impl Fn() -> bool) {
-        // The kernel looks at the condition once before it queues the thread. Who is woken with
-        // everybody else takes nobody's wake-up away by being queued for nothing, so that look
-        // would show nothing.
         self.wait_until(Manner::PLAIN, condition, Location::caller());
     }
 
@@ -109,14 +110,6 @@ impl WaitQueue {
     /// ```
     #[track_caller]
     pub fn wait_event_exclusive(&self, condition: impl Fn() -> bool) {
-        declare::might_sleep_at(self.class, Location::caller());
-        let before = runtime::round();
-        // Nobody is queued who need not be: it might be woken, and that would be the only wake-up.
-        if condition() {
-            return;
-        }
-        runtime::come_round(before);
-        runtime::observed(SLEPT);
         let manner = Manner { prepare: OpKind::PrepareToWaitExclusive, ..Manner::PLAIN };
         self.wait_until(manner, condition, Location::caller());
     }
@@ -187,12 +180,27 @@ impl WaitQueue {
         if condition() { Ok(()) } else { Err(Interrupted) }
     }
 
+    /// The kernel looks at the condition once before it queues the thread. That shows only where the
+    /// wake-up that an exclusive waiter is given for nothing would be the only one, and where the queue
+    /// may be gone by the time the condition holds.
+    fn looks_first(&self, manner: Manner) -> bool {
+        manner.prepare == OpKind::PrepareToWaitExclusive || self.object.lives_in_memory()
+    }
+
     /// Sleeps in this manner until `condition` holds, and leaves the queue; or until the sleep is
     /// cut short, which is said.
     fn wait_until(&self, manner: Manner, condition: impl Fn() -> bool, at: Place) -> bool {
         // `wait_event` and the like begin with `might_sleep()`: include/linux/wait.h. Not so
         // `wait_event_cmd`.
         declare::might_sleep_at(self.class, at);
+        if self.looks_first(manner) {
+            let before = runtime::round();
+            if condition() {
+                return true;
+            }
+            runtime::come_round(before);
+            runtime::observed(SLEPT);
+        }
         // Each round starts from what was known before the first: `condition` carries nothing
         // over. So any number of wake-ups in vain leads back to a state that was seen before.
         let start = runtime::round();
@@ -226,6 +234,10 @@ impl WaitQueue {
         condition: impl Fn(&T) -> bool,
     ) -> MutexGuard<'a, T> {
         let at = Location::caller();
+        // As `looks_first`; but with the lock held the look is no step.
+        if self.object.lives_in_memory() && condition(&guard) {
+            return guard;
+        }
         let start = runtime::round();
         loop {
             self.object.perform(Op::new(OpKind::PrepareToWait), at);
