@@ -2,23 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZero;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Deref};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, Weak};
 
 use selvedge_core::sync::{
-    Atomic, Completion, Kref, ModuleRef, Mutex, MutexGuard, PerCpu, Rcu, RcuReader, ReadGuard,
-    RwSem, SpinGuard, SpinLock, Srcu, SrcuReader, Timer, Tracked, UnfairRwSem, WaitQueue, Work,
-    WriteGuard,
+    Atomic, Completion, Condvar, Kref, ModuleRef, Mutex, MutexGuard, PerCpu, Rcu, RcuReader,
+    ReadGuard, RwSem, SpinGuard, SpinLock, Srcu, SrcuReader, Timer, Tracked, UnfairRwSem,
+    WaitQueue, Work, Workqueue, WriteGuard,
 };
 use selvedge_core::thread::{JoinHandle, spawn};
 use selvedge_core::{
-    Fingerprint, Checkpoint, Counterexample, Engine, Limits, Progress, Report, Scenario, Search,
-    Shard, Verdict, ViolationKind, forever, might_sleep, poll,
+    Checkpoint, Counterexample, Engine, Fingerprint, Limits, Progress, Report, Scenario,
+    ScenarioBuilder, Search, Shard, Verdict, ViolationKind, forever, might_sleep, poll,
 };
 
 use super::program::{
-    ATOMICS, CHILDREN, COMPLETIONS, Final, Instr, KREFS, MODULES, MUTEXES, Outcome, Program,
-    QUEUES, SEMS, SPINS, SRCUS, Step, TIMERS, TRACKED, UNFAIR, WORKS, learnt,
+    ATOMICS, CHILDREN, COMPLETIONS, CONDVARS, Final, Instr, KREFS, MODULES, MUTEXES, Outcome,
+    Program, QUEUES, SEMS, SPINS, SRCUS, Step, TIMERS, TRACKED, UNFAIR, WORKQUEUE, WORKS, learnt,
 };
 
 /// How the native engine searches.
@@ -46,6 +47,14 @@ pub(crate) fn explore_share(program: &Program, executions: u64, shard: Shard) ->
 
 /// What the native engine finds, and what it has counted. Every counterexample is replayed.
 pub(crate) fn explore(program: &Program, how: How) -> Found {
+    let limits = limits(how);
+    find(program, |scenario| match how.stopped {
+        false => scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(())),
+        true => in_pieces(scenario, &limits),
+    })
+}
+
+fn limits(how: How) -> Limits {
     let mut limits = Limits::default();
     (limits.search, limits.native_executions) = (how.search, how.executions);
     (limits.jobs, limits.states_per_thread) = (NonZero::new(how.jobs).unwrap(), 16);
@@ -53,10 +62,7 @@ pub(crate) fn explore(program: &Program, how: How) -> Found {
     if matches!(how.search, Search::Dpor | Search::SleepSets) {
         limits.native_operations = OPERATIONS_MAX;
     }
-    find(program, |scenario| match how.stopped {
-        false => scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(())),
-        true => in_pieces(scenario, &limits),
-    })
+    limits
 }
 
 /// What shuttle finds, which stops at the first deadlock.
@@ -79,15 +85,36 @@ fn explore_on(program: &Program, engine: Engine, limits: &Limits) -> Found {
     })
 }
 
+/// Whether what this search finds fits the claim that these violations are there, and that these
+/// inversions are predicted.
+pub(crate) fn fits(
+    program: &Program,
+    how: How,
+    kinds: &[ViolationKind],
+    inversions: &[Vec<String>],
+) -> bool {
+    let claim =
+        |builder: ScenarioBuilder<Arc<World>>| builder.expect_violations(kinds.iter().cloned());
+    let mut scenario = claim(scenario(program, &Arc::default()));
+    for classes in inversions {
+        scenario = scenario.expect_inversion(classes.iter().map(String::as_str));
+    }
+    let limits = limits(how);
+    let go_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
+    scenario.verify_with(Engine::Native, &limits, go_on).as_expected()
+}
+
 fn find(program: &Program, verify: impl FnOnce(&Scenario) -> Report) -> Found {
     let finals = Arc::new(StdMutex::new(BTreeSet::new()));
-    let scenario = scenario(program, &finals);
+    let scenario = scenario(program, &finals).expect_proof();
     let report = verify(&scenario);
+    let inversions = report.predictions.iter().map(|p| p.inversion.classes()).collect();
     let found = match report.verdict {
         Verdict::Refuted(found) => found,
         _ => Vec::new(),
     };
     let (mut deadlocks, mut violations) = (BTreeSet::new(), BTreeSet::new());
+    let kinds = found.iter().map(|found| found.violation.kind.clone()).collect();
     for found in found {
         if report.engine != Engine::Loom {
             replays(&scenario, &found);
@@ -101,6 +128,8 @@ fn find(program: &Program, verify: impl FnOnce(&Scenario) -> Report) -> Found {
     let finals = std::mem::take(&mut *finals.lock().unwrap());
     Found {
         outcome: Outcome { finals, deadlocks, violations },
+        kinds,
+        inversions,
         complete: report.complete,
         stopped: report.stopped,
         executions: report.executions,
@@ -141,6 +170,10 @@ fn in_pieces(scenario: &Scenario, limits: &Limits) -> Report {
 
 pub(crate) struct Found {
     pub(crate) outcome: Outcome,
+    /// What is violated.
+    pub(crate) kinds: Vec<ViolationKind>,
+    /// The lock-order inversions that are predicted, by their classes.
+    pub(crate) inversions: Vec<Vec<String>>,
     /// Whether that is all.
     pub(crate) complete: bool,
     /// Why not, if not.
@@ -155,7 +188,8 @@ fn replays(scenario: &Scenario, found: &Counterexample) {
     assert!(again.contains(found), "{}: {again:#?} without {found:#?}", found.schedule);
 }
 
-struct World {
+/// What may live in memory that can be freed.
+struct Objects {
     mutexes: Vec<Mutex<u64>>,
     spins: Vec<SpinLock<u64>>,
     sems: Vec<RwSem<u64>>,
@@ -163,6 +197,41 @@ struct World {
     atomics: Vec<Atomic>,
     queues: Vec<WaitQueue>,
     completions: Vec<Completion>,
+    condvars: Vec<Condvar>,
+}
+
+impl Objects {
+    fn new(program: &Program) -> Self {
+        Self {
+            mutexes: all(&MUTEXES, program.mutexes, |name| Mutex::new(name, 0)),
+            spins: all(&SPINS, program.spins, |name| SpinLock::new(name, 0)),
+            sems: all(&SEMS, program.sems, |name| RwSem::new(name, 0)),
+            unfair: all(&UNFAIR, program.unfair, |name| UnfairRwSem::new(name, 0)),
+            atomics: all(&ATOMICS, program.atomics, |name| Atomic::new(name, 0)),
+            queues: all(&QUEUES, program.queues, WaitQueue::new),
+            completions: all(&COMPLETIONS, program.completions, Completion::new),
+            condvars: all(&CONDVARS, program.condvars, Condvar::new),
+        }
+    }
+
+    /// The objects, and what is allocated; the former may live in the latter.
+    fn allocate(program: &Program) -> (Self, Vec<Tracked>) {
+        if !program.in_memory {
+            let tracked = all(&TRACKED, program.tracked, |name| Tracked::new(name, ()));
+            return (Self::new(program), tracked);
+        }
+        let mut objects = None;
+        let memory = Tracked::with(TRACKED[0], || objects = Some(Self::new(program)));
+        (objects.expect("just made"), vec![memory])
+    }
+}
+
+fn all<T>(names: &[&'static str], count: usize, new: impl Fn(&'static str) -> T) -> Vec<T> {
+    names[..count].iter().map(|name| new(name)).collect()
+}
+
+struct World {
+    objects: Objects,
     krefs: Vec<Kref>,
     tracked: Vec<Tracked>,
     modules: Vec<ModuleRef>,
@@ -170,16 +239,24 @@ struct World {
     rcu: Rcu,
     cpus: PerCpu<u64>,
     timers: Vec<Timer>,
+    workqueue: Option<Workqueue>,
     works: Vec<Work>,
     program: Program,
     /// What the threads that have ended learnt. Nobody reads it while threads run.
     logs: StdMutex<Vec<Vec<u64>>>,
+    /// Whether the objects are gone. It is read when all the threads have ended.
+    gone: AtomicBool,
+}
+
+impl Deref for World {
+    type Target = Objects;
+
+    fn deref(&self) -> &Objects {
+        &self.objects
+    }
 }
 
 fn world(program: Program) -> Arc<World> {
-    fn all<T>(names: &[&'static str], count: usize, new: impl Fn(&'static str) -> T) -> Vec<T> {
-        names[..count].iter().map(|name| new(name)).collect()
-    }
     // Functions keep a way back to the world, which they are a part of.
     fn function(world: &Weak<World>, me: usize) -> impl Fn() + Send + Sync + use<> {
         let world = Weak::clone(world);
@@ -189,32 +266,41 @@ fn world(program: Program) -> Arc<World> {
         let function = function(world, me);
         Timer::new(name, move |_| function())
     }
-    fn work(world: &Weak<World>, name: &'static str, me: usize) -> Work {
+    fn work(world: &Weak<World>, queue: Option<&Workqueue>, name: &'static str, me: usize) -> Work {
         let function = function(world, me);
-        Work::new(name, move |_| function())
+        match queue {
+            Some(queue) => queue.init_work(name, move |_| function()),
+            None => Work::new(name, move |_| function()),
+        }
     }
+    let (objects, tracked) = Objects::allocate(&program);
+    let workqueue = program.max_active.map(|most| match most {
+        1 => Workqueue::ordered(WORKQUEUE),
+        most => Workqueue::new(WORKQUEUE, most),
+    });
     Arc::new_cyclic(|world| World {
-        mutexes: all(&MUTEXES, program.mutexes, |name| Mutex::new(name, 0)),
-        spins: all(&SPINS, program.spins, |name| SpinLock::new(name, 0)),
-        sems: all(&SEMS, program.sems, |name| RwSem::new(name, 0)),
-        unfair: all(&UNFAIR, program.unfair, |name| UnfairRwSem::new(name, 0)),
-        atomics: all(&ATOMICS, program.atomics, |name| Atomic::new(name, 0)),
-        queues: all(&QUEUES, program.queues, WaitQueue::new),
-        completions: all(&COMPLETIONS, program.completions, Completion::new),
+        objects,
+        tracked,
         krefs: all(&KREFS, program.krefs, Kref::new),
-        tracked: all(&TRACKED, program.tracked, |name| Tracked::new(name, ())),
         modules: all(&MODULES, program.modules, ModuleRef::new),
         srcus: all(&SRCUS, program.srcus, Srcu::new),
         rcu: Rcu::new(),
         cpus: PerCpu::new("cpu", [0, 1]),
         timers: TIMERS.iter().zip(&program.timers).map(|(t, me)| timer(world, t, *me)).collect(),
-        works: WORKS.iter().zip(&program.works).map(|(w, me)| work(world, w, *me)).collect(),
+        works: (WORKS.iter().zip(&program.works))
+            .map(|(w, me)| work(world, workqueue.as_ref(), w, *me))
+            .collect(),
+        workqueue,
         logs: StdMutex::new(vec![Vec::new(); program.threads.len()]),
+        gone: AtomicBool::new(false),
         program,
     })
 }
 
-fn scenario(program: &Program, finals: &Arc<StdMutex<BTreeSet<Final>>>) -> Scenario {
+fn scenario(
+    program: &Program,
+    finals: &Arc<StdMutex<BTreeSet<Final>>>,
+) -> ScenarioBuilder<Arc<World>> {
     let text = program.clone();
     let mut builder = Scenario::builder("fuzz", move || world(text.clone()));
     for me in 0..program.started {
@@ -222,16 +308,25 @@ fn scenario(program: &Program, finals: &Arc<StdMutex<BTreeSet<Final>>>) -> Scena
     }
     let finals = Arc::clone(finals);
     let finally = move |world: &Arc<World>| {
-        finals.lock().unwrap().insert(Final {
-            logs: world.logs.lock().unwrap().clone(),
-            mutexes: world.mutexes.iter().map(|mutex| *mutex.lock()).collect(),
-            spins: world.spins.iter().map(|lock| *lock.lock()).collect(),
-            sems: world.sems.iter().map(|sem| *sem.down_read()).collect(),
-            unfair: world.unfair.iter().map(|sem| *sem.down_read()).collect(),
-            atomics: world.atomics.iter().map(Atomic::load).collect(),
-        });
+        finals.lock().unwrap().insert(last(world));
     };
-    builder.finally(finally).expect_proof()
+    builder.finally(finally)
+}
+
+/// What there is to see at the end. What lived in memory that is gone is not looked at.
+fn last(world: &World) -> Final {
+    fn values<T>(world: &World, all: &[T], value: impl Fn(&T) -> u64) -> Vec<u64> {
+        let gone = world.gone.load(Ordering::Relaxed);
+        all.iter().filter(|_| !gone).map(value).collect()
+    }
+    Final {
+        logs: world.logs.lock().unwrap().clone(),
+        mutexes: values(world, &world.mutexes, |mutex| *mutex.lock()),
+        spins: values(world, &world.spins, |lock| *lock.lock()),
+        sems: values(world, &world.sems, |sem| *sem.down_read()),
+        unfair: values(world, &world.unfair, |sem| *sem.down_read()),
+        atomics: values(world, &world.atomics, Atomic::load),
+    }
 }
 
 enum Held<'w> {
@@ -342,6 +437,7 @@ impl<'w> Mine<'w> {
             Instr::Look => self.log.extend(self.held.last().and_then(Held::value)),
             Instr::Add(more) => self.held.last_mut().into_iter().for_each(|last| last.add(more)),
             instr if instr.frames() => {}
+            instr if instr.gives_mutex_back() => self.sleep_without_mutex(world, instr),
             instr => {
                 let taken = take(world, instr);
                 let nothing = matches!(taken, Took::Nothing);
@@ -358,6 +454,28 @@ impl<'w> Mine<'w> {
                 }
             }
         }
+    }
+
+    /// Waits with the mutex taken last, if it was a mutex that was.
+    fn sleep_without_mutex(&mut self, world: &'w Arc<World>, instr: Instr) {
+        let Some(Held::Mutex(m, guard)) = self.held.pop_if(|last| matches!(last, Held::Mutex(..)))
+        else {
+            return;
+        };
+        let guard = match instr {
+            Instr::WaitCmd(q) => {
+                world.queues[q].wait_event_cmd(&world.mutexes[m], guard, |value| *value != 0)
+            }
+            Instr::CondvarWait(v) => world.condvars[v].wait(guard),
+            Instr::CondvarWaitWhile(v) => world.condvars[v].wait_while(guard, |value| *value == 0),
+            Instr::CondvarWaitTimeout(v) => {
+                let (guard, timed_out) = world.condvars[v].wait_timeout(guard);
+                self.log.push(u64::from(timed_out));
+                guard
+            }
+            other => unreachable!("{other:?} gives no mutex back"),
+        };
+        self.held.push(Held::Mutex(m, guard));
     }
 
     fn release(&mut self, world: &World, instr: Instr) {
@@ -423,6 +541,9 @@ fn take(world: &World, instr: Instr) -> Took<'_> {
 
 /// Does what takes no lock: what is learnt.
 fn operate(world: &World, instr: Instr, before: u64) -> Option<u64> {
+    if let Some(learnt) = wait(world, instr) {
+        return learnt;
+    }
     match instr {
         Instr::MightSleep => might_sleep("vfree"),
         Instr::Load(a) => return Some(world.atomics[a].load()),
@@ -433,26 +554,14 @@ fn operate(world: &World, instr: Instr, before: u64) -> Option<u64> {
         }
         Instr::Store(a, value) => world.atomics[a].store(value),
         Instr::StoreLearnt(a) => world.atomics[a].store(before + 1),
-        Instr::WaitForAtomic(q, a) => world.queues[q].wait_event(|| world.atomics[a].load() != 0),
-        Instr::WaitForData(q, m) => world.queues[q].wait_event(|| *world.mutexes[m].lock() != 0),
-        Instr::Prepare(q) => world.queues[q].prepare_to_wait(),
-        Instr::Schedule(q) => world.queues[q].schedule(),
-        Instr::Finish(q) => world.queues[q].finish_wait(),
-        Instr::WakeUp(q) => world.queues[q].wake_up(),
-        Instr::WakeUpAll(q) => world.queues[q].wake_up_all(),
-        Instr::ModTimer(t) => world.timers[t].mod_timer(),
-        Instr::QueueWork(w) => return Some(u64::from(world.works[w].queue_work())),
-        Instr::Complete(c) => world.completions[c].complete(),
-        Instr::TryWaitForCompletion(c) => {
-            return Some(u64::from(world.completions[c].try_wait_for_completion()));
-        }
-        Instr::CompleteAll(c) => world.completions[c].complete_all(),
-        Instr::WaitForCompletion(c) => world.completions[c].wait_for_completion(),
         Instr::KrefGet(k) => world.krefs[k].get(),
         Instr::KrefGetUnlessZero(k) => return Some(u64::from(world.krefs[k].get_unless_zero())),
         Instr::KrefPut(k) => return Some(u64::from(world.krefs[k].put())),
         Instr::Use(x) => _ = world.tracked[x].get(),
-        Instr::Free(x) => world.tracked[x].release(),
+        Instr::Free(x) => {
+            world.tracked[x].release();
+            world.gone.store(world.program.in_memory, Ordering::Relaxed);
+        }
         Instr::ModuleGet(m) => return Some(u64::from(world.modules[m].try_get())),
         Instr::ModulePut(m) => world.modules[m].put(),
         Instr::ModuleDelete(m) => return Some(u64::from(world.modules[m].delete().is_ok())),
@@ -460,12 +569,67 @@ fn operate(world: &World, instr: Instr, before: u64) -> Option<u64> {
         Instr::ModuleCall(m) => world.modules[m].call(),
         Instr::SrcuSync(s) => world.srcus[s].synchronize(),
         Instr::RcuSync => world.rcu.synchronize(),
+        Instr::ModTimer(t) => world.timers[t].mod_timer(),
         Instr::DelTimer(t) => return Some(u64::from(world.timers[t].del_timer())),
         Instr::DelTimerSync(t) => return Some(u64::from(world.timers[t].del_timer_sync())),
+        Instr::QueueWork(w) => return Some(u64::from(world.works[w].queue_work())),
         Instr::FlushWork(w) => world.works[w].flush_work(),
         Instr::CancelWork(w) => return Some(u64::from(world.works[w].cancel_work_sync())),
+        Instr::FlushWorkqueue => world.workqueue().flush_workqueue(),
+        Instr::DrainWorkqueue => world.workqueue().drain_workqueue(),
+        Instr::DestroyWorkqueue => world.workqueue().destroy_workqueue(),
         Instr::ThisCpu => return Some(*world.cpus.this_cpu()),
         other => unreachable!("{other:?} is done elsewhere"),
     }
     None
+}
+
+impl World {
+    fn workqueue(&self) -> &Workqueue {
+        self.workqueue.as_ref().expect("what is done with it is done where there is one")
+    }
+}
+
+/// Waits, or wakes: what is learnt, if it is such an instruction.
+fn wait(world: &World, instr: Instr) -> Option<Option<u64>> {
+    let not_zero = |a: usize| move || world.atomics[a].load() != 0;
+    let learnt = |learnt: bool| Some(Some(u64::from(learnt)));
+    match instr {
+        Instr::WaitForAtomic(q, a) => world.queues[q].wait_event(not_zero(a)),
+        Instr::WaitForData(q, m) => world.queues[q].wait_event(|| *world.mutexes[m].lock() != 0),
+        Instr::WaitExclusive(q, a) => world.queues[q].wait_event_exclusive(not_zero(a)),
+        Instr::WaitTimeout(q, a) => return learnt(world.queues[q].wait_event_timeout(not_zero(a))),
+        Instr::WaitInterruptible(q, a) => {
+            return learnt(world.queues[q].wait_event_interruptible(not_zero(a)).is_ok());
+        }
+        Instr::WaitKillable(q, a) => {
+            return learnt(world.queues[q].wait_event_killable(not_zero(a)).is_ok());
+        }
+        Instr::Prepare(q) => world.queues[q].prepare_to_wait(),
+        Instr::PrepareExclusive(q) => world.queues[q].prepare_to_wait_exclusive(),
+        Instr::Schedule(q) => world.queues[q].schedule(),
+        Instr::Finish(q) => world.queues[q].finish_wait(),
+        Instr::WakeUp(q) => world.queues[q].wake_up(),
+        Instr::WakeUpNr(q, nr) => world.queues[q].wake_up_nr(nr),
+        Instr::WakeUpAll(q) => world.queues[q].wake_up_all(),
+        Instr::Active(q) => return learnt(world.queues[q].waitqueue_active()),
+        Instr::Complete(c) => world.completions[c].complete(),
+        Instr::CompleteAll(c) => world.completions[c].complete_all(),
+        Instr::Reinit(c) => world.completions[c].reinit_completion(),
+        Instr::CompletionDone(c) => return learnt(world.completions[c].completion_done()),
+        Instr::WaitForCompletion(c) => world.completions[c].wait_for_completion(),
+        Instr::TryWaitForCompletion(c) => {
+            return learnt(world.completions[c].try_wait_for_completion());
+        }
+        Instr::WaitForCompletionTimeout(c) => {
+            return learnt(world.completions[c].wait_for_completion_timeout());
+        }
+        Instr::WaitForCompletionInterruptible(c) => {
+            return learnt(world.completions[c].wait_for_completion_interruptible().is_ok());
+        }
+        Instr::NotifyOne(v) => world.condvars[v].notify_one(),
+        Instr::NotifyAll(v) => world.condvars[v].notify_all(),
+        _ => return None,
+    }
+    Some(None)
 }

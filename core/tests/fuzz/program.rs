@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::themes::Theme;
+
 /// A closed program: what the threads share, and what each of them does.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Program {
@@ -13,16 +15,21 @@ pub(crate) struct Program {
     pub(crate) atomics: usize,
     pub(crate) queues: usize,
     pub(crate) completions: usize,
+    pub(crate) condvars: usize,
     /// Each has a reference from the beginning, which somebody is to put.
     pub(crate) krefs: usize,
     /// What is allocated, and has to be freed.
     pub(crate) tracked: usize,
+    /// Whether the locks, the words and what can be waited for live in the first of these.
+    pub(crate) in_memory: bool,
     pub(crate) modules: usize,
     pub(crate) srcus: usize,
     /// The function of each timer, by its number among the threads.
     pub(crate) timers: Vec<usize>,
     /// The function of each work item, likewise.
     pub(crate) works: Vec<usize>,
+    /// If the works are of one workqueue, how many it runs at a time.
+    pub(crate) max_active: Option<usize>,
     /// What each thread does: first those that are there from the beginning, then those that are
     /// started, then the functions.
     pub(crate) threads: Vec<Vec<Step>>,
@@ -121,16 +128,42 @@ pub(crate) enum Instr {
     WaitForAtomic(usize, usize),
     /// `wait_event` on a queue until the data behind a mutex is not zero.
     WaitForData(usize, usize),
+    /// The same of an exclusive waiter, until an atomic is not zero.
+    WaitExclusive(usize, usize),
+    /// Logs whether the atomic was not zero in the end; so do the next two.
+    WaitTimeout(usize, usize),
+    WaitInterruptible(usize, usize),
+    WaitKillable(usize, usize),
+    /// `wait_event_cmd` with the mutex taken last, until the data behind it is not zero. Does nothing
+    /// if it was no mutex that was taken last.
+    WaitCmd(usize),
     Prepare(usize),
+    PrepareExclusive(usize),
     Schedule(usize),
     Finish(usize),
     WakeUp(usize),
+    WakeUpNr(usize, u32),
     WakeUpAll(usize),
+    /// Logs whether a thread is queued.
+    Active(usize),
     Complete(usize),
     CompleteAll(usize),
+    Reinit(usize),
     WaitForCompletion(usize),
-    /// Logs whether it has happened.
+    /// Logs whether it has happened; so do the next three.
     TryWaitForCompletion(usize),
+    WaitForCompletionTimeout(usize),
+    WaitForCompletionInterruptible(usize),
+    CompletionDone(usize),
+    /// Waits on a condition variable with the mutex taken last. Does nothing if it was no mutex that
+    /// was taken last; neither do the next two.
+    CondvarWait(usize),
+    /// Waits while the data behind the mutex is zero.
+    CondvarWaitWhile(usize),
+    /// Logs whether the time was up.
+    CondvarWaitTimeout(usize),
+    NotifyOne(usize),
+    NotifyAll(usize),
     KrefGet(usize),
     /// Logs 1 for a reference and 0 for none.
     KrefGetUnlessZero(usize),
@@ -158,6 +191,9 @@ pub(crate) enum Instr {
     QueueWork(usize),
     FlushWork(usize),
     CancelWork(usize),
+    FlushWorkqueue,
+    DrainWorkqueue,
+    DestroyWorkqueue,
     /// Logs the CPU, of two.
     ThisCpu,
     /// Starts the thread of this number. No thread is started in two places.
@@ -200,7 +236,7 @@ impl fmt::Display for Program {
 impl Instr {
     /// The names of the variants, each of which programs are to have. `Poll` and so on are those of
     /// endless programs.
-    pub(crate) const ALL_KINDS: [&'static str; 65] = [
+    pub(crate) const ALL_KINDS: [&'static str; 85] = [
         "Complete",
         "TryWaitForCompletion",
         "Lock",
@@ -266,6 +302,26 @@ impl Instr {
         "TimerReturns",
         "WorkBegins",
         "WorkReturns",
+        "WaitExclusive",
+        "WaitTimeout",
+        "WaitInterruptible",
+        "WaitKillable",
+        "WaitCmd",
+        "PrepareExclusive",
+        "WakeUpNr",
+        "Active",
+        "Reinit",
+        "WaitForCompletionTimeout",
+        "WaitForCompletionInterruptible",
+        "CompletionDone",
+        "CondvarWait",
+        "CondvarWaitWhile",
+        "CondvarWaitTimeout",
+        "NotifyOne",
+        "NotifyAll",
+        "FlushWorkqueue",
+        "DrainWorkqueue",
+        "DestroyWorkqueue",
     ];
 
     /// The class of the lock that it takes, if it takes one.
@@ -320,10 +376,24 @@ impl Instr {
         )
     }
 
+    /// Whether it is done with the mutex taken last.
+    pub(crate) fn gives_mutex_back(self) -> bool {
+        matches!(
+            self,
+            Self::WaitCmd(_)
+                | Self::CondvarWait(_)
+                | Self::CondvarWaitWhile(_)
+                | Self::CondvarWaitTimeout(_)
+        )
+    }
+
     /// What it adds to the length of a thread: whoever sleeps and looks again is dear.
     fn cost(self) -> u32 {
         match self {
             Self::WaitForAtomic(..) | Self::WaitForData(..) | Self::Prepare(_) => 2,
+            Self::WaitExclusive(..) | Self::WaitTimeout(..) | Self::PrepareExclusive(_) => 2,
+            Self::WaitInterruptible(..) | Self::WaitKillable(..) | Self::WaitCmd(_) => 2,
+            Self::CondvarWait(_) | Self::CondvarWaitWhile(_) | Self::CondvarWaitTimeout(_) => 2,
             Self::QueueWork(_) | Self::ModTimer(_) => 2,
             _ => 1,
         }
@@ -333,54 +403,6 @@ impl Instr {
     pub(crate) fn kind(self) -> String {
         format!("{self:?}").split('(').next().unwrap_or_default().to_owned()
     }
-}
-
-/// What a stretch of code is about. A program keeps to two, or its threads would hardly meet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Theme {
-    Mutexes,
-    Spins,
-    Sems,
-    Unfair,
-    Atomics,
-    Waiting,
-    Completions,
-    Counts,
-    Modules,
-    Srcu,
-    Rcu,
-    Timers,
-    Works,
-    Cpus,
-    Spawning,
-}
-
-impl Theme {
-    /// Each as often as it is to be chosen.
-    const ALL: [Self; 22] = [
-        Self::Mutexes,
-        Self::Mutexes,
-        Self::Mutexes,
-        Self::Spins,
-        Self::Spins,
-        Self::Sems,
-        Self::Sems,
-        Self::Unfair,
-        Self::Atomics,
-        Self::Waiting,
-        Self::Waiting,
-        Self::Waiting,
-        Self::Completions,
-        Self::Counts,
-        Self::Modules,
-        Self::Srcu,
-        Self::Rcu,
-        Self::Timers,
-        Self::Works,
-        Self::Works,
-        Self::Cpus,
-        Self::Spawning,
-    ];
 }
 
 impl Program {
@@ -402,7 +424,14 @@ impl Program {
             }
         }
         let about = |theme| usize::from(themes.contains(&theme));
-        let (timers, works) = (about(Theme::Timers), about(Theme::Works) * rng.usize(1..=2));
+        let timers = about(Theme::Timers);
+        let max_active = themes.contains(&Theme::Workqueue).then(|| rng.usize(1..=2));
+        // One more than run at a time.
+        let works = match max_active {
+            Some(most) => most + 1,
+            None => about(Theme::Works) * rng.usize(1..=2),
+        };
+        let in_memory = themes.contains(&Theme::Memory);
         let mut program = Self {
             mutexes: rng.usize(1..=3),
             spins: rng.usize(1..=2),
@@ -411,17 +440,19 @@ impl Program {
             atomics: rng.usize(1..=2),
             queues: rng.usize(1..=2),
             completions: 1,
+            condvars: 1,
             // What nobody has heard of would be a leak.
             krefs: about(Theme::Counts),
-            tracked: about(Theme::Counts).max(about(Theme::Rcu)).max(about(Theme::Srcu)),
+            tracked: usize::from(themes.iter().any(|theme| theme.frees())),
+            in_memory,
             modules: about(Theme::Modules),
             srcus: 1,
             timers: vec![0; timers],
             works: vec![0; works],
+            max_active,
             ..Self::default()
         };
-        let starts = [Theme::Spawning, Theme::Rcu, Theme::Timers, Theme::Works];
-        let starting = starts.iter().any(|theme| themes.contains(theme));
+        let starting = themes.iter().any(|theme| theme.starts());
         let (threads, length) = if starting { (2, length.min(4)) } else { (threads, length) };
         program.started = threads;
         for _ in 0..threads {
@@ -441,9 +472,10 @@ impl Program {
         while themes.len() < 2 {
             let theme = Theme::ALL[rng.usize(..Theme::ALL.len())];
             // What only grows has no finitely many states.
-            let grows = [Theme::Counts, Theme::Modules, Theme::Spawning].contains(&theme);
+            let grows = [Theme::Counts, Theme::Modules, Theme::Spawning, Theme::Memory];
+            let grows = grows.contains(&theme);
             // Nor have two that start each other: the library makes a thread each time.
-            let later = [Theme::Timers, Theme::Works];
+            let later = [Theme::Timers, Theme::Works, Theme::Workqueue];
             let start_each_other = |t: &Theme| later.contains(t) && later.contains(&theme);
             if !grows && !themes.contains(&theme) && !themes.iter().any(start_each_other) {
                 themes.push(theme);
@@ -458,9 +490,11 @@ impl Program {
             atomics: rng.usize(1..=2),
             queues: 1,
             completions: 1,
+            condvars: 1,
             srcus: 1,
             timers: vec![0; about(Theme::Timers)],
-            works: vec![0; about(Theme::Works)],
+            works: vec![0; about(Theme::Works) + about(Theme::Workqueue)],
+            max_active: themes.contains(&Theme::Workqueue).then_some(1),
             ..Self::default()
         };
         program.started = rng.usize(2..=3);
@@ -569,9 +603,9 @@ impl Program {
         }
         for w in 0..self.works.len() {
             self.works[w] = self.threads.len();
-            let mut steps = self.function(rng, themes, 2);
-            // Work that queues work would go on for ever.
-            steps.retain(|step| !matches!(step.instr, Instr::QueueWork(_)));
+            let mut steps = self.function(rng, themes, if self.works.len() > 2 { 1 } else { 2 });
+            // Works that queue each other would go on for ever.
+            steps.retain(|step| !matches!(step.instr, Instr::QueueWork(other) if other <= w));
             steps.insert(0, Step::always(Instr::WorkBegins(w)));
             steps.push(Step::always(Instr::WorkReturns(w)));
             self.threads.push(steps);
@@ -601,6 +635,11 @@ impl Program {
             }
             let step = Step::sometimes(rng, instr);
             let when = step.when;
+            if instr.gives_mutex_back() && taken.is_empty() {
+                let mutex = rng.usize(..self.mutexes);
+                steps.push(Step { when, instr: Instr::Lock(mutex) });
+                taken.push(MUTEXES[mutex]);
+            }
             steps.push(step);
             steps.extend(Self::sequel(rng, when, instr));
             budget = budget.saturating_sub(instr.cost());
@@ -614,7 +653,9 @@ impl Program {
         let all = |instrs: &[Instr]| instrs.iter().map(|i| Step { when, instr: *i }).collect();
         let if_so = |instr| Step { when: When::LearntOther, instr };
         match (instr, rng.u8(..4)) {
-            (Instr::Prepare(queue), 1..) => all(&[Instr::Schedule(queue), Instr::Finish(queue)]),
+            (Instr::Prepare(queue) | Instr::PrepareExclusive(queue), 1..) => {
+                all(&[Instr::Schedule(queue), Instr::Finish(queue)])
+            }
             (Instr::Store(..), 0) => all(&[Instr::WakeUp(0)]),
             (Instr::Store(..), 1) => all(&[Instr::WakeUpAll(0)]),
             (Instr::KrefPut(_), 1..) => vec![if_so(Instr::Free(0))],
@@ -630,117 +671,6 @@ impl Program {
             (_, 0 | 1) if instr.takes().is_some() => all(&[Instr::Add(rng.u64(1..=2))]),
             (_, 2) if instr.takes().is_some() => all(&[Instr::Look]),
             _ => Vec::new(),
-        }
-    }
-
-    fn instr(&self, rng: &mut fastrand::Rng, theme: Theme) -> Instr {
-        let mutex = rng.usize(..self.mutexes);
-        let sem = rng.usize(..self.sems);
-        let atomic = rng.usize(..self.atomics);
-        let queue = rng.usize(..self.queues);
-        let release = Instr::Release(rng.usize(..3));
-        match theme {
-            Theme::Mutexes => match rng.u8(..16) {
-                0..6 => Instr::Lock(mutex),
-                6 => Instr::RawLock(mutex),
-                7 => Instr::LockInterruptible(mutex),
-                8..12 => Instr::TryLock(mutex),
-                12 if rng.bool() => Instr::RawUnlock(mutex),
-                _ => release,
-            },
-            Theme::Spins => match (rng.u8(..12), rng.usize(..self.spins)) {
-                (0..6, spin) => Instr::Spin(spin),
-                (6..8, spin) => Instr::TrySpin(spin),
-                (8, _) => Instr::MightSleep,
-                _ => release,
-            },
-            Theme::Sems => match rng.u8(..12) {
-                0..4 => Instr::DownRead(sem),
-                4..7 => Instr::DownWrite(sem),
-                7 => Instr::TryDownRead(sem),
-                8 => Instr::TryDownWrite(sem),
-                _ => release,
-            },
-            Theme::Unfair => match (rng.u8(..12), rng.usize(..self.unfair)) {
-                (0..4, sem) => Instr::UnfairRead(sem),
-                (4..7, sem) => Instr::UnfairWrite(sem),
-                (7, sem) => Instr::TryUnfairRead(sem),
-                (8, sem) => Instr::TryUnfairWrite(sem),
-                _ => release,
-            },
-            Theme::Atomics => match rng.u8(..6) {
-                0 | 1 => Instr::Load(atomic),
-                2 => Instr::Store(atomic, rng.u64(1..=2)),
-                3 => Instr::StoreLearnt(atomic),
-                4 => Instr::FetchAdd(atomic, 1),
-                _ => Instr::CompareExchange(atomic, rng.u64(0..=1), 2),
-            },
-            Theme::Waiting => match rng.u8(..12) {
-                0..3 => Instr::WaitForAtomic(queue, atomic),
-                3 => Instr::WaitForData(queue, mutex),
-                4 => Instr::Prepare(queue),
-                5 => Instr::Schedule(queue),
-                6 => Instr::Finish(queue),
-                7..10 => Instr::Store(atomic, 1),
-                10 => Instr::WakeUp(queue),
-                _ => Instr::WakeUpAll(queue),
-            },
-            Theme::Completions => match rng.u8(..8) {
-                0..3 => Instr::WaitForCompletion(0),
-                3 => Instr::TryWaitForCompletion(0),
-                4..7 => Instr::Complete(0),
-                _ => Instr::CompleteAll(0),
-            },
-            Theme::Counts => match rng.u8(..8) {
-                0..2 => Instr::KrefPut(0),
-                2 => Instr::KrefGet(0),
-                3..6 => Instr::KrefGetUnlessZero(0),
-                6 => Instr::Use(0),
-                _ => Instr::Free(0),
-            },
-            Theme::Modules => match rng.u8(..8) {
-                0..4 => Instr::ModuleGet(0),
-                4..6 => Instr::ModuleDelete(0),
-                6 => Instr::ModulePut(0),
-                _ => Instr::ModuleCall(0),
-            },
-            Theme::Srcu => match rng.u8(..12) {
-                0..4 => Instr::SrcuRead(0),
-                4..7 => Instr::SrcuSync(0),
-                7 => Instr::Use(0),
-                8 => Instr::Free(0),
-                _ => release,
-            },
-            Theme::Rcu => match rng.u8(..14) {
-                0..5 => Instr::RcuRead,
-                5 => Instr::RcuSync,
-                6..8 => Instr::CallRcu(0),
-                8 => Instr::Use(0),
-                9 => Instr::Free(0),
-                _ => release,
-            },
-            Theme::Timers => match rng.u8(..8) {
-                0..4 => Instr::ModTimer(0),
-                4 => Instr::DelTimer(0),
-                _ => Instr::DelTimerSync(0),
-            },
-            Theme::Works => match (rng.u8(..8), rng.usize(..self.works.len())) {
-                (0..4, work) => Instr::QueueWork(work),
-                (4..6, work) => Instr::FlushWork(work),
-                (_, work) => Instr::CancelWork(work),
-            },
-            Theme::Cpus => match rng.u8(..3) {
-                0 => Instr::ThisCpu,
-                1 => Instr::StoreLearnt(atomic),
-                _ => Instr::Load(atomic),
-            },
-            // Which thread that is comes later.
-            Theme::Spawning => match rng.u8(..5) {
-                0 | 1 => Instr::Spawn(0),
-                2 => Instr::Join(0),
-                3 => Instr::Store(atomic, 1),
-                _ => Instr::Load(atomic),
-            },
         }
     }
 }
@@ -786,5 +716,7 @@ pub(crate) const MODULES: [&str; 1] = ["mod"];
 pub(crate) const SRCUS: [&str; 1] = ["R0"];
 pub(crate) const RCU: &str = "rcu";
 pub(crate) const TIMERS: [&str; 1] = ["t0"];
-pub(crate) const WORKS: [&str; 2] = ["w0", "w1"];
+pub(crate) const WORKS: [&str; 3] = ["w0", "w1", "w2"];
+pub(crate) const WORKQUEUE: &str = "wq";
+pub(crate) const CONDVARS: [&str; 1] = ["V0"];
 pub(crate) const CHILDREN: [&str; 2] = ["C0", "C1"];

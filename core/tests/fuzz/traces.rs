@@ -8,12 +8,12 @@
 use std::collections::HashSet;
 
 use super::program::{Instr, Program};
-use super::reference::{Held, Phase, State};
+use super::reference::{Held, Phase, State, Way};
 
 /// The number of traces of a program that keeps to locks, atomics, queues and threads, if there are not more prefixes than so many. A thread wakes spuriously
 /// at most once.
 pub(crate) fn count(program: &Program, prefixes: usize) -> Option<u64> {
-    if program.threads.iter().flatten().any(|step| !is_event(step.instr)) {
+    if program.in_memory || program.threads.iter().flatten().any(|step| !is_event(step.instr)) {
         return None;
     }
     let mut traces = 0;
@@ -53,7 +53,7 @@ struct Event {
     thread: usize,
     object: Object,
     access: Access,
-    luck: bool,
+    way: Way,
     /// Whether threads were started.
     starts: bool,
     /// How many events of each thread happened before.
@@ -68,6 +68,7 @@ enum Object {
     Atomic(usize),
     Queue(usize),
     Completion(usize),
+    Condvar(usize),
     Kref(usize),
     Tracked(usize),
     Module(usize),
@@ -87,12 +88,10 @@ impl Prefix {
     /// All that can happen, and the states after it.
     fn moves(&self, program: &Program) -> Vec<(Event, State)> {
         let state = self.now();
-        let luck = [false, true];
-        let all = luck.iter().flat_map(|luck| (0..state.threads.len()).map(|me| (me, *luck)));
-        let moves = all.filter_map(|(me, luck)| {
-            let after = state.advanced(program, me, luck)?;
-            Some((event(program, state, &after, me, luck), after))
-        });
+        let moves = state
+            .outcomes(program)
+            .into_iter()
+            .map(|(me, way, after)| (event(program, state, &after, me, way), after));
         moves.filter(|(event, _)| !self.wakes_again(event)).collect()
     }
 
@@ -101,7 +100,8 @@ impl Prefix {
     }
 
     fn wakes_again(&self, event: &Event) -> bool {
-        let spurious = |e: &Event| e.luck && matches!(e.object, Object::Queue(_));
+        let sleeps = |e: &Event| matches!(e.object, Object::Queue(_) | Object::Condvar(_));
+        let spurious = |e: &Event| !e.way.is_guaranteed() && sleeps(e);
         let before = |e: &Event| spurious(e) && e.thread == event.thread;
         spurious(event) && self.events.iter().any(before)
     }
@@ -161,7 +161,9 @@ fn dependent(one: &Event, other: &Event) -> bool {
             (one.access, other.access),
             (Access::Reads, Access::Reads) | (Access::Follows, _) | (_, Access::Follows)
         );
-    one.thread == other.thread || meet || one.luck || other.luck || (one.starts && other.starts)
+    let optional = |event: &Event| !event.way.is_guaranteed();
+    let both_start = one.starts && other.starts;
+    one.thread == other.thread || meet || optional(one) || optional(other) || both_start
 }
 
 fn assert_commute(program: &Program, one: &(Event, State), other: &(Event, State)) {
@@ -169,14 +171,14 @@ fn assert_commute(program: &Program, one: &(Event, State), other: &(Event, State
         return;
     }
     let both = |(_, state): &(Event, State), event: &Event| {
-        state.advanced(program, event.thread, event.luck)
+        state.advanced(program, event.thread, event.way)
     };
     let (this, that) = (both(one, &other.0), both(other, &one.0));
     assert!(this.is_some() && this == that, "{:?} and {:?} in{program}", one.0, other.0);
 }
 
 /// What thread `me` does between two states.
-fn event(program: &Program, before: &State, after: &State, me: usize, luck: bool) -> Event {
+fn event(program: &Program, before: &State, after: &State, me: usize, way: Way) -> Event {
     use Access::{Follows, Reads, Writes};
     let instr = before.next(program, me).expect("a thread that can go on has not ended");
     let thread = &before.threads[me];
@@ -204,21 +206,41 @@ fn event(program: &Program, before: &State, after: &State, me: usize, luck: bool
             (Object::Atomic(a), if_got(before.atomics[a] == current))
         }
         (Instr::Store(a, _) | Instr::StoreLearnt(a), _) => (Object::Atomic(a), Writes),
-        (Instr::WaitForAtomic(_, a), Phase::Check) => (Object::Atomic(a), Reads),
-        (Instr::WaitForData(_, m), Phase::Check | Phase::Unlock) => (Object::Mutex(m), Writes),
-        (Instr::WaitForAtomic(q, _) | Instr::WaitForData(q, _), Phase::Sleep) => {
-            (Object::Queue(q), Reads)
-        }
         (Instr::Schedule(q), _) => (Object::Queue(q), Reads),
-        (Instr::WaitForAtomic(q, _) | Instr::WaitForData(q, _), _) => (Object::Queue(q), Writes),
-        (Instr::Prepare(q) | Instr::Finish(q), _) => (Object::Queue(q), Writes),
-        (Instr::WakeUp(q) | Instr::WakeUpAll(q), _) => (Object::Queue(q), Writes),
+        (Instr::Prepare(q) | Instr::PrepareExclusive(q), _) => (Object::Queue(q), Writes),
+        (Instr::Finish(q) | Instr::WakeUp(q), _) => (Object::Queue(q), Writes),
+        (Instr::WakeUpNr(q, _) | Instr::WakeUpAll(q), _) => (Object::Queue(q), Writes),
+        (Instr::Active(q), _) => (Object::Queue(q), Reads),
+        (Instr::Reinit(c), _) => (Object::Completion(c), Writes),
+        (Instr::CompletionDone(c), _) => (Object::Completion(c), Reads),
         (Instr::Join(child), _) => (Object::Thread(child), Follows),
         (Instr::Complete(c) | Instr::CompleteAll(c), _) => (Object::Completion(c), Writes),
         (Instr::WaitForCompletion(c) | Instr::TryWaitForCompletion(c), _) => {
             let takes = before.completions[c].is_some_and(|times| times > 0);
             (Object::Completion(c), if_got(takes))
         }
+        (Instr::WaitForCompletionTimeout(c), _) => {
+            let takes = before.completions[c].is_some_and(|times| times > 0);
+            (Object::Completion(c), if_got(takes))
+        }
+        (Instr::WaitForCompletionInterruptible(c), _) => {
+            let takes = way.is_guaranteed() && before.completions[c].is_some();
+            (Object::Completion(c), if_got(takes))
+        }
+        (Instr::CondvarWait(v) | Instr::CondvarWaitTimeout(v), Phase::Begin) => {
+            (Object::Condvar(v), Writes)
+        }
+        (Instr::CondvarWait(_) | Instr::CondvarWaitTimeout(_), Phase::Unlock(_)) => {
+            (Object::Mutex(before.last_mutex(me).expect("it has a mutex")), Writes)
+        }
+        (Instr::CondvarWait(_) | Instr::CondvarWaitTimeout(_), Phase::Relock) => {
+            (Object::Mutex(thread.given_back.expect("it was given back")), Writes)
+        }
+        // A thread that has been woken is blocked no more.
+        (Instr::CondvarWait(v) | Instr::CondvarWaitTimeout(v), _) => {
+            (Object::Condvar(v), if_got(before.condvars[v].blocks(me)))
+        }
+        (Instr::NotifyOne(v) | Instr::NotifyAll(v), _) => (Object::Condvar(v), Writes),
         (Instr::KrefGet(k) | Instr::KrefGetUnlessZero(k) | Instr::KrefPut(k), _) => {
             (Object::Kref(k), Writes)
         }
@@ -231,7 +253,7 @@ fn event(program: &Program, before: &State, after: &State, me: usize, luck: bool
         (instr, _) => unreachable!("{instr:?} is no event"),
     };
     let starts = after.started.len() > before.started.len();
-    Event { thread: me, object, access, luck, starts, before: Vec::new() }
+    Event { thread: me, object, access, way, starts, before: Vec::new() }
 }
 
 /// Whether it is known here what it depends on. Whoever looks at a condition again wakes for no reason
@@ -261,7 +283,18 @@ fn is_event(instr: Instr) -> bool {
             | Prepare(_)
             | Schedule(_)
             | Finish(_)
+            | PrepareExclusive(_)
             | WakeUp(_)
+            | WakeUpNr(..)
+            | Active(_)
+            | Reinit(_)
+            | CompletionDone(_)
+            | WaitForCompletionTimeout(_)
+            | WaitForCompletionInterruptible(_)
+            | CondvarWait(_)
+            | CondvarWaitTimeout(_)
+            | NotifyOne(_)
+            | NotifyAll(_)
             | WakeUpAll(_)
             | Complete(_)
             | CompleteAll(_)

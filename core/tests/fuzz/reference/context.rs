@@ -4,11 +4,11 @@
 //! spinlock held, in a read section of RCU, and where softirqs run (timers, callbacks of RCU).
 
 use super::super::program::{
-    CHILDREN, COMPLETIONS, Instr, MUTEXES, Program, QUEUES, RCU, SEMS, SPINS, SRCUS, Step, TIMERS,
-    UNFAIR, WORKS,
+    CHILDREN, COMPLETIONS, CONDVARS, Instr, MUTEXES, Program, QUEUES, RCU, SEMS, SPINS, SRCUS,
+    Step, TIMERS, UNFAIR, WORKQUEUE, WORKS,
 };
 use super::locks::Held;
-use super::{Phase, State};
+use super::{Phase, State, condvars, queues};
 
 impl State {
     /// Ends everything if thread `me` has come to where it may sleep, and may not.
@@ -23,25 +23,36 @@ impl State {
             Some(Instr::Lock(m) | Instr::RawLock(m) | Instr::LockInterruptible(m)) => MUTEXES[m],
             Some(Instr::DownRead(s) | Instr::DownWrite(s)) => SEMS[s],
             Some(Instr::UnfairRead(u) | Instr::UnfairWrite(u)) => UNFAIR[u],
-            Some(Instr::WaitForCompletion(c)) => COMPLETIONS[c],
+            Some(
+                Instr::WaitForCompletion(c)
+                | Instr::WaitForCompletionTimeout(c)
+                | Instr::WaitForCompletionInterruptible(c),
+            ) => COMPLETIONS[c],
             Some(Instr::SrcuSync(s)) => SRCUS[s],
             Some(Instr::RcuSync) => RCU,
-            Some(Instr::FlushWork(w) | Instr::CancelWork(w)) => WORKS[w],
-            Some(Instr::Join(child)) => CHILDREN[child - program.started],
-            Some(Instr::WaitForData(_, m)) if phase == Phase::Check => MUTEXES[m],
-            // include/linux/wait.h, wait_event: "might_sleep(); if (condition) break;".
-            Some(Instr::WaitForAtomic(q, _) | Instr::WaitForData(q, _))
-                if phase == Phase::Begin =>
-            {
-                QUEUES[q]
+            Some(Instr::FlushWork(_) | Instr::CancelWork(_)) if self.works.on_workqueue() => {
+                WORKQUEUE
             }
+            Some(Instr::FlushWork(w) | Instr::CancelWork(w)) => WORKS[w],
+            // flush_workqueue is a wait_for_completion(); the others flush.
+            Some(Instr::FlushWorkqueue | Instr::DrainWorkqueue | Instr::DestroyWorkqueue) => {
+                WORKQUEUE
+            }
+            Some(Instr::Join(child)) => CHILDREN[child - program.started],
+            Some(Instr::WaitForData(_, m)) if matches!(phase, Phase::Check(_)) => MUTEXES[m],
             // "scheduling while atomic".
             Some(Instr::Schedule(q)) => QUEUES[q],
-            Some(Instr::WaitForAtomic(q, _) | Instr::WaitForData(q, _))
-                if phase == Phase::Sleep =>
-            {
-                QUEUES[q]
-            }
+            Some(instr) => match (phase, queues::waits_on(instr), condvars::waits_on(instr)) {
+                // include/linux/wait.h, wait_event and the like: "might_sleep(); if (condition)
+                // break;". wait_event_cmd has no might_sleep().
+                (Phase::Begin, Some(q), _) if !instr.gives_mutex_back() => QUEUES[q],
+                (Phase::Sleep, Some(q), _) => QUEUES[q],
+                (Phase::Sleep, _, Some(v)) => CONDVARS[v],
+                (Phase::Relock, ..) => {
+                    MUTEXES[self.threads[me].given_back.expect("it was given back")]
+                }
+                _ => return,
+            },
             _ => return,
         };
         self.forbids(me, sleeps, &program.threads[me]);

@@ -80,5 +80,5 @@ fn components(steps: &[Vec<usize>]) -> Vec<usize> {
 fn stands_still(state: &State, program: &Program, me: usize) -> bool {
     let polls = |instr| matches!(instr, Instr::Poll(_));
     let next = state.next(program, me);
-    next.is_some_and(|instr| polls(instr) || state.advanced(program, me, false).is_none())
+    next.is_some_and(|instr| polls(instr) || state.waits(program, me))
 }

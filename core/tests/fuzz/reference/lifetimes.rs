@@ -52,6 +52,9 @@ impl State {
             Instr::Use(_) => None,
             Instr::Free(x) => {
                 self.freed[x] = true;
+                if self.memory_is_gone() {
+                    self.look_whose_lock_is_freed();
+                }
                 None
             }
             Instr::ModuleGet(m)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::program::{Instr, MUTEXES};
-use super::{Done, Phase, State};
+use super::{After, Done, Phase, State};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(in super::super) enum Held {
@@ -97,10 +97,7 @@ impl State {
                 log(self, got);
                 Some(())
             }
-            Instr::RawUnlock(m) => {
-                self.raw_unlock(me, m);
-                Some(())
-            }
+            Instr::RawUnlock(m) => return Some(Some(self.raw_unlock(me, m))),
             Instr::DownRead(s) => return Some(self.down(me, s, false)),
             Instr::DownWrite(s) => return Some(self.down(me, s, true)),
             Instr::TryDownRead(s) => {
@@ -144,13 +141,18 @@ impl State {
     }
 
     /// Documentation/locking/mutex-design.rst: "Only the owner can unlock the mutex".
-    fn raw_unlock(&mut self, me: usize, m: usize) {
+    fn raw_unlock(&mut self, me: usize, m: usize) -> Done {
+        if let Phase::Touch(after) = self.threads[me].phase {
+            return after.done();
+        }
         if self.mutexes[m].owner != Some(me) {
-            return self.violate(format!("unlock-by-non-owner({})", MUTEXES[m]));
+            self.violate(format!("unlock-by-non-owner({})", MUTEXES[m]));
+            return Done::Next;
         }
         self.mutexes[m].owner = None;
         let place = self.threads[me].held.iter().position(|held| *held == Held::Raw(m));
         self.threads[me].held.remove(place.expect("it has a guard, or is the owner without"));
+        self.unlocked(After::Return(true))
     }
 
     fn down(&mut self, me: usize, s: usize, writes: bool) -> Option<Done> {
@@ -197,23 +199,72 @@ impl State {
         Some(())
     }
 
-    pub(super) fn release(&mut self, me: usize, n: usize) {
+    /// Which of the locks in reach `Release(n)` is about.
+    fn place_to_release(&self, me: usize, n: usize) -> usize {
         let from = self.threads[me].round.map_or(0, |(_, held)| held);
-        let held = &mut self.threads[me].held;
-        let mut place = from + n % (held.len() - from);
-        if held[place] == Held::Rcu {
-            // `rcu_read_unlock` says nothing of which section it ends: the innermost.
-            place = held.iter().rposition(|held| *held == Held::Rcu).expect("this one at least");
+        let held = &self.threads[me].held;
+        let place = from + n % (held.len() - from);
+        if held[place] != Held::Rcu {
+            return place;
         }
-        match held.remove(place) {
+        // `rcu_read_unlock` says nothing of which section it ends: the innermost.
+        held.iter().rposition(|held| *held == Held::Rcu).expect("this one at least")
+    }
+
+    pub(in super::super) fn to_release(&self, me: usize, n: usize) -> Held {
+        self.threads[me].held[self.place_to_release(me, n)]
+    }
+
+    pub(super) fn release(&mut self, me: usize, n: usize) -> Done {
+        if let Phase::Touch(after) = self.threads[me].phase {
+            return after.done();
+        }
+        let place = self.place_to_release(me, n);
+        match self.threads[me].held.remove(place) {
             Held::Mutex(m) | Held::Raw(m) => self.mutexes[m].owner = None,
-            Held::Spin(p) => self.spins[p].owner = None,
             Held::Read(s) => self.sems[s].up_read(me),
             Held::Write(s) => self.sems[s].writer = None,
             Held::UnfairRead(u) => self.unfair[u].up_read(me),
             Held::UnfairWrite(u) => self.unfair[u].writer = None,
-            Held::Srcu(s, section) => self.srcus[s].end(me, section),
-            Held::Rcu => self.rcu.end(me, 0),
+            // kernel/locking/mutex.c, mutex_unlock: "Mutexes are different from spinlocks & refcounts
+            // in this aspect", which can be freed by their next owner.
+            Held::Spin(p) => {
+                self.spins[p].owner = None;
+                return Done::Next;
+            }
+            Held::Srcu(s, section) => {
+                self.srcus[s].end(me, section);
+                return Done::Next;
+            }
+            Held::Rcu => {
+                self.rcu.end(me, 0);
+                return Done::Next;
+            }
         }
+        self.unlocked(After::Return(true))
+    }
+
+    /// The mutex taken last, if it was a mutex that was.
+    pub(in super::super) fn last_mutex(&self, me: usize) -> Option<usize> {
+        match self.within_reach(me).last() {
+            Some(Held::Mutex(m)) => Some(*m),
+            _ => None,
+        }
+    }
+
+    /// The mutex taken last, which the thread gives back for as long as it sleeps.
+    pub(super) fn give_mutex_back(&mut self, me: usize) -> usize {
+        let m = self.last_mutex(me).expect("it has a mutex");
+        self.threads[me].held.pop();
+        self.threads[me].given_back = Some(m);
+        m
+    }
+
+    /// Takes it again if it is free, and goes on with `phase`.
+    pub(super) fn relock(&mut self, me: usize, phase: Phase) -> Option<Done> {
+        let m = self.threads[me].given_back.expect("it was given back");
+        self.lock(me, Held::Mutex(m))?;
+        self.threads[me].given_back = None;
+        Some(Done::More(phase))
     }
 }

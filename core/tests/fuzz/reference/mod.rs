@@ -5,14 +5,18 @@
 //! instead of histories. Here a thread goes from operation to operation; the families of objects have
 //! a file each.
 
+mod completions;
+mod condvars;
 mod context;
 mod for_good;
-mod later;
 mod lifetimes;
 mod locks;
+mod memory;
+mod queues;
 mod sections;
-mod waiting;
+mod timers;
 mod waits;
+mod works;
 
 use std::collections::HashMap;
 
@@ -45,23 +49,20 @@ pub(crate) fn explore(program: &Program, most: usize) -> Option<Explored> {
             outcome.finals.insert(end);
             outcome.violations.extend(state.leaks());
         }
-        for luck in [false, true] {
-            for me in 0..state.threads.len() {
-                let Some(after) = state.advanced(program, me, luck) else { continue };
-                if let Some(violation) = after.violation {
-                    outcome.violations.insert(violation);
-                    // An end, and no wait.
-                    steps[at].extend((!luck).then_some(for_good::VIOLATES));
-                    continue;
-                }
-                let next = states.len();
-                let number = *numbers.entry(after.clone()).or_insert(next);
-                if number == next {
-                    states.push(after);
-                }
-                if !luck {
-                    steps[at].push(number);
-                }
+        for (_, way, after) in state.outcomes(program) {
+            if let Some(violation) = after.violation {
+                outcome.violations.insert(violation);
+                // An end, and no wait.
+                steps[at].extend(way.is_guaranteed().then_some(for_good::VIOLATES));
+                continue;
+            }
+            let next = states.len();
+            let number = *numbers.entry(after.clone()).or_insert(next);
+            if number == next {
+                states.push(after);
+            }
+            if way.is_guaranteed() {
+                steps[at].push(number);
             }
         }
         // Those who wait for each other do so whether somebody else can go on or not.
@@ -91,17 +92,18 @@ pub(super) struct State {
     pub(super) sems: Vec<Sem>,
     unfair: Vec<Sem>,
     pub(super) atomics: Vec<u64>,
-    /// Whom `schedule` does not let go on.
-    asleep: Vec<std::collections::BTreeSet<usize>>,
+    queues: Vec<queues::Queue>,
     /// How often each has happened and nobody has waited for it; none if for all.
     pub(super) completions: Vec<Option<u64>>,
+    pub(super) condvars: Vec<condvars::Condvar>,
     krefs: Vec<u64>,
     freed: Vec<bool>,
+    in_memory: bool,
     modules: Vec<lifetimes::Module>,
     srcus: Vec<sections::Sections>,
     rcu: sections::Sections,
-    timers: Vec<later::Timer>,
-    works: Vec<later::Work>,
+    timers: Vec<timers::Timer>,
+    works: works::Works,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
@@ -112,6 +114,10 @@ pub(super) struct Thread {
     pub(super) log: Vec<u64>,
     /// The threads that it has started and not joined.
     children: Vec<usize>,
+    /// The mutex that it has given back for as long as it sleeps.
+    pub(super) given_back: Option<usize>,
+    /// Whether the time of its wait was up.
+    timed_out: bool,
     /// Where the log and the locks of a round begin, if it goes round for ever.
     round: Option<(usize, usize)>,
 }
@@ -123,14 +129,68 @@ pub(super) enum Phase {
     Begin,
     /// Waits for what it has asked for.
     Queued,
-    /// In `wait_event`: about to look at the condition.
-    Check,
-    /// In `wait_event`: has locked the mutex that the condition is behind.
-    Unlock,
-    /// In `wait_event`: about to sleep.
+    /// About to join the wait queue, before this look at the condition.
+    Prepare(Look),
+    /// About to look at the condition.
+    Check(Look),
+    /// Has locked the mutex that the condition is behind.
+    Unlock(Look),
+    /// Has unlocked a mutex, or a semaphore, that it is still about to touch.
+    Touch(After),
+    /// About to sleep.
     Sleep,
-    /// In `wait_event`: about to leave the queue.
-    Leave,
+    /// Has a signal, and is about to leave the wait queue before it looks for the last time.
+    Dequeue,
+    /// About to take the mutex that it has given back.
+    Relock,
+    /// About to leave the wait queue, and whether the condition holds.
+    Leave(bool),
+}
+
+/// Which look at a condition it is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Look {
+    /// The thread has not been queued yet.
+    First,
+    Again,
+    /// The time is up, or a signal has come.
+    Last,
+}
+
+/// What comes after a look, or after an unlock.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum After {
+    /// The end of the instruction, and whether the condition holds.
+    Return(bool),
+    Prepare,
+    Sleep,
+    Leave(bool),
+}
+
+impl After {
+    fn done(self) -> Done {
+        match self {
+            Self::Return(_) => Done::Next,
+            Self::Prepare => Done::More(Phase::Prepare(Look::Again)),
+            Self::Sleep => Done::More(Phase::Sleep),
+            Self::Leave(holds) => Done::More(Phase::Leave(holds)),
+        }
+    }
+}
+
+/// Which of the outcomes that an operation can have, counted from 0.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Way {
+    /// Of those of which one comes about if nothing else happens.
+    Guaranteed(usize),
+    /// Of those that nothing guarantees: a signal, a wake-up for no reason, another CPU.
+    Optional(usize),
+}
+
+impl Way {
+    pub(super) fn is_guaranteed(self) -> bool {
+        matches!(self, Self::Guaranteed(_))
+    }
 }
 
 /// What an operation comes to.
@@ -153,16 +213,18 @@ impl State {
             sems: vec![Sem::default(); program.sems],
             unfair: vec![Sem::default(); program.unfair],
             atomics: vec![0; program.atomics],
-            asleep: vec![Default::default(); program.queues],
+            queues: vec![Default::default(); program.queues],
             completions: vec![Some(0); program.completions],
+            condvars: vec![Default::default(); program.condvars],
             // `kref_init`: include/linux/kref.h, "initialize object" with a count of 1.
             krefs: vec![1; program.krefs],
             freed: vec![false; program.tracked],
+            in_memory: program.in_memory,
             modules: vec![Default::default(); program.modules],
             srcus: vec![Default::default(); program.srcus],
             rcu: Default::default(),
             timers: vec![Default::default(); program.timers.len()],
-            works: vec![Default::default(); program.works.len()],
+            works: works::Works::new(program.max_active),
         };
         state.settle_new_threads(program);
         for function in program.timers.iter().chain(&program.works) {
@@ -185,7 +247,7 @@ impl State {
         let instr = program.threads[me].get(thread.at).map(|step| step.instr);
         match instr {
             Some(Instr::Expires(t)) => return self.timers[t].pending.then_some(instr?),
-            Some(Instr::WorkBegins(w)) => return self.works[w].pending.then_some(instr?),
+            Some(Instr::WorkBegins(w)) => return self.works.is_pending(w).then_some(instr?),
             _ => {}
         }
         if !program.is_function(me) && !self.started.contains(&me) {
@@ -193,7 +255,11 @@ impl State {
         }
         // Whatever a thread still holds it releases at its end, or at the end of a function or round.
         let held = thread.held.len() - thread.round.map_or(0, |(_, held)| held);
-        let last_lock = || held.checked_sub(1).map(Instr::Release);
+        let unlocks = matches!(thread.phase, Phase::Touch(After::Return(_)));
+        let last_lock = || match unlocks {
+            true => Some(Instr::Release(0)),
+            false => held.checked_sub(1).map(Instr::Release),
+        };
         match instr {
             None if thread.round.is_none() => last_lock(),
             Some(Instr::TimerReturns(_) | Instr::WorkReturns(_) | Instr::Again) => {
@@ -209,25 +275,57 @@ impl State {
             true => Vec::new(),
             false => self.threads[me].log.clone(),
         });
-        ended.then(|| Final {
+        if !ended {
+            return None;
+        }
+        // What was in memory that is gone is not looked at.
+        let gone = self.memory_is_gone();
+        let values = |values: Vec<u64>| if gone { Vec::new() } else { values };
+        Some(Final {
             logs: logs.collect(),
-            mutexes: self.mutexes.iter().map(|mutex| mutex.value).collect(),
-            spins: self.spins.iter().map(|spin| spin.value).collect(),
-            sems: self.sems.iter().map(|sem| sem.value).collect(),
-            unfair: self.unfair.iter().map(|sem| sem.value).collect(),
-            atomics: self.atomics.clone(),
+            mutexes: values(self.mutexes.iter().map(|mutex| mutex.value).collect()),
+            spins: values(self.spins.iter().map(|spin| spin.value).collect()),
+            sems: values(self.sems.iter().map(|sem| sem.value).collect()),
+            unfair: values(self.unfair.iter().map(|sem| sem.value).collect()),
+            atomics: values(self.atomics.clone()),
         })
     }
 
-    /// The state after the next operation of thread `me`, with luck or without, if it can
-    /// happen.
-    pub(super) fn advanced(&self, program: &Program, me: usize, luck: bool) -> Option<Self> {
+    /// Whatever can happen next: which thread moves, how, and the state after that.
+    pub(super) fn outcomes(&self, program: &Program) -> Vec<(usize, Way, Self)> {
+        let mut outcomes = Vec::new();
+        for way in [Way::Guaranteed, Way::Optional] {
+            for me in 0..self.threads.len() {
+                let ways = (0..)
+                    .map(way)
+                    .map_while(|way| Some((me, way, self.advanced(program, me, way)?)));
+                outcomes.extend(ways);
+            }
+        }
+        outcomes
+    }
+
+    /// Whether no outcome of the next operation of thread `me` is guaranteed.
+    pub(super) fn waits(&self, program: &Program, me: usize) -> bool {
+        self.advanced(program, me, Way::Guaranteed(0)).is_none()
+    }
+
+    /// The state after the next operation of thread `me`, if it can happen this way.
+    pub(super) fn advanced(&self, program: &Program, me: usize, way: Way) -> Option<Self> {
         let instr = self.next(program, me)?;
         if matches!(instr, Instr::Join(child) if self.next(program, child).is_some()) {
             return None;
         }
         let mut state = self.clone();
-        let done = if luck { state.luck(me, instr) } else { state.perform(me, instr) }?;
+        if state.touches_what_is_gone(me, instr) {
+            state.use_after_release();
+            return (way == Way::Guaranteed(0)).then_some(state);
+        }
+        let done = match way {
+            Way::Guaranteed(n) if n > 0 && !matches!(instr, Instr::NotifyOne(_)) => None,
+            Way::Guaranteed(_) => state.perform(program, me, instr, way),
+            Way::Optional(_) => state.optional(me, instr, way),
+        }?;
         if state.violation.is_some() {
             return Some(state);
         }
@@ -288,6 +386,13 @@ impl State {
             Instr::Release(_) => return held.is_empty(),
             // Whoever has a guard does not unlock behind its back.
             Instr::RawUnlock(m) => return thread.held.contains(&Held::Mutex(m)),
+            // A condition on data that the thread has locked: to look at it is no step.
+            Instr::WaitCmd(_) | Instr::CondvarWaitWhile(_) => {
+                return self.last_mutex(me).is_none_or(|m| self.mutexes[m].value != 0);
+            }
+            Instr::CondvarWait(_) | Instr::CondvarWaitTimeout(_) => {
+                return self.last_mutex(me).is_none();
+            }
             Instr::Forever => {
                 thread.round = Some((thread.log.len(), thread.held.len()));
                 return true;
@@ -328,31 +433,30 @@ impl State {
         thread.held[thread.round.map_or(0, |(_, held)| held)..].to_vec()
     }
 
-    /// What a signal or a spurious wake-up does, or that a thread has moved to another CPU.
-    fn luck(&mut self, me: usize, instr: Instr) -> Option<Done> {
-        let phase = self.threads[me].phase;
+    /// What a signal or a wake-up for no reason does, or that a thread has moved to another CPU.
+    fn optional(&mut self, me: usize, instr: Instr, way: Way) -> Option<Done> {
         match instr {
-            // __mutex_lock_common in kernel/locking/mutex.c: whoever finds the mutex free takes it
-            // before a signal is looked at.
-            Instr::LockInterruptible(m) if self.mutexes[m].owner.is_some() => {
+            // __mutex_lock_common in kernel/locking/mutex.c: a thread that finds the mutex free takes
+            // it before a signal is looked at.
+            Instr::LockInterruptible(m) => {
+                (self.mutexes[m].owner.is_some() && way == Way::Optional(0)).then_some(())?;
                 self.threads[me].log.push(0);
                 Some(Done::Next)
             }
-            Instr::Schedule(q) => self.asleep[q].remove(&me).then_some(Done::Next),
-            Instr::WaitForAtomic(q, _) | Instr::WaitForData(q, _) if phase == Phase::Sleep => {
-                self.asleep[q].remove(&me).then_some(Done::More(Phase::Begin))
-            }
+            Instr::WaitForCompletionInterruptible(c) => self.interrupts_completion(me, c, way),
             // include/linux/percpu-defs.h, raw_cpu_ptr: without preemption off, any CPU.
             Instr::ThisCpu => {
-                self.threads[me].log.push(1);
+                (way == Way::Optional(0)).then(|| self.threads[me].log.push(1))?;
                 Some(Done::Next)
             }
-            _ => None,
+            _ => self
+                .wakes_alone(me, instr, way)
+                .or_else(|| self.condvar_wakes_alone(me, instr, way)),
         }
     }
 
     /// Does the next part of `instr` if it can be done.
-    fn perform(&mut self, me: usize, instr: Instr) -> Option<Done> {
+    fn perform(&mut self, program: &Program, me: usize, instr: Instr, way: Way) -> Option<Done> {
         let before = learnt(&self.threads[me].log);
         let mut learns = |value| self.threads[me].log.push(value);
         match instr {
@@ -373,18 +477,27 @@ impl State {
             Instr::Poll(_) => {}
             Instr::ThisCpu => learns(0),
             Instr::Join(child) => self.threads[me].children.retain(|started| *started != child),
-            Instr::Release(n) => self.release(me, n),
-            _ => return self.perform_on_an_object(me, instr),
+            Instr::Release(n) => return Some(self.release(me, n)),
+            _ => return self.perform_on_an_object(program, me, instr, way),
         }
         Some(Done::Next)
     }
 
-    fn perform_on_an_object(&mut self, me: usize, instr: Instr) -> Option<Done> {
+    fn perform_on_an_object(
+        &mut self,
+        program: &Program,
+        me: usize,
+        instr: Instr,
+        way: Way,
+    ) -> Option<Done> {
         let done = self.locks(me, instr);
-        done.or_else(|| self.waits(me, instr))
+        done.or_else(|| self.queue(me, instr))
+            .or_else(|| self.completes(me, instr))
+            .or_else(|| self.condvar(me, instr, way))
             .or_else(|| self.counts(me, instr))
             .or_else(|| self.reads(me, instr))
-            .or_else(|| self.later(me, instr))
+            .or_else(|| self.timers(me, instr))
+            .or_else(|| self.later(program, me, instr))
             .unwrap_or_else(|| unreachable!("{instr:?} is seen by nobody else"))
     }
 }

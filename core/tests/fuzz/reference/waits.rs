@@ -1,15 +1,29 @@
 //! Names a deadlock, as the library does: by the classes on the shortest cycles of waits.
 
 use super::super::program::{
-    ATOMICS, CHILDREN, COMPLETIONS, Instr, MUTEXES, Program, QUEUES, RCU, SEMS, SPINS, SRCUS,
-    TIMERS, UNFAIR, WORKS,
+    ATOMICS, CHILDREN, COMPLETIONS, CONDVARS, Instr, MUTEXES, Program, QUEUES, RCU, SEMS, SPINS,
+    SRCUS, TIMERS, UNFAIR, WORKQUEUE, WORKS,
 };
-use super::{Phase, Sem, State};
+use super::{Phase, Sem, State, condvars, queues};
 
-/// What a thread waits for: a class, and the threads that would have to act first.
+/// What a thread waits for.
 struct Wait {
     class: &'static str,
+    /// The threads each of which has to act first.
     held_up_by: Vec<usize>,
+    /// Threads of which some have to.
+    behind: Vec<usize>,
+}
+
+impl Wait {
+    fn new(class: &'static str, held_up_by: impl IntoIterator<Item = usize>) -> Self {
+        Self { class, held_up_by: held_up_by.into_iter().collect(), behind: Vec::new() }
+    }
+
+    /// All the threads that are waited for.
+    fn for_whom(&self) -> impl Iterator<Item = usize> {
+        self.held_up_by.iter().chain(&self.behind).copied()
+    }
 }
 
 /// The deadlocks of the threads that are `waiting` for good in a state: for each thread on a cycle the
@@ -29,7 +43,7 @@ pub(super) fn deadlocks(state: &State, program: &Program, waiting: &[usize]) -> 
     let mut cycles: Vec<Vec<usize>> = (0..waits.len()).filter_map(shortest).collect();
     if cycles.is_empty() {
         let alone = |at: &usize| match &waits[*at] {
-            Some(wait) => wait.held_up_by.iter().all(|other| waits[*other].is_none()),
+            Some(wait) => wait.for_whom().all(|other| waits[other].is_none()),
             None => false,
         };
         cycles.push((0..waits.len()).filter(alone).collect());
@@ -42,10 +56,8 @@ pub(super) fn deadlocks(state: &State, program: &Program, waiting: &[usize]) -> 
 /// by trying every set of threads.
 pub(super) fn closed(state: &State, program: &Program) -> Vec<usize> {
     let everybody = everybody(state, program);
-    let waits = |me: &usize| {
-        let stuck = state.advanced(program, *me, false).is_none();
-        stuck.then(|| wait(state, program, *me, &everybody))?
-    };
+    let waits =
+        |me: &usize| state.waits(program, *me).then(|| wait(state, program, *me, &everybody))?;
     let waits: Vec<Option<Wait>> = everybody.iter().map(waits).collect();
     let ended = |at: usize| {
         !program.is_function(everybody[at]) && state.next(program, everybody[at]).is_none()
@@ -82,11 +94,11 @@ fn classes(waits: &[Option<Wait>], involved: Vec<usize>) -> Vec<String> {
 /// Finds every cycle that continues `path` back to where it begins.
 fn walk(waits: &[Option<Wait>], path: &mut Vec<usize>, cycles: &mut Vec<Vec<usize>>) {
     let Some(wait) = &waits[path[path.len() - 1]] else { return };
-    for next in &wait.held_up_by {
-        if *next == path[0] {
+    for next in wait.for_whom() {
+        if next == path[0] {
             cycles.push(path.clone());
-        } else if !path.contains(next) {
-            path.push(*next);
+        } else if !path.contains(&next) {
+            path.push(next);
             walk(waits, path, cycles);
             path.pop();
         }
@@ -94,43 +106,67 @@ fn walk(waits: &[Option<Wait>], path: &mut Vec<usize>, cycles: &mut Vec<Vec<usiz
 }
 
 fn wait(state: &State, program: &Program, me: usize, everybody: &[usize]) -> Option<Wait> {
-    let phase = state.threads[me].phase;
-    let nobody = |class| Wait { class, held_up_by: Vec::new() };
-    let mut wait = match state.next(program, me)? {
-        Instr::WaitForData(_, m) if phase == Phase::Check => mutex(state, m),
-        Instr::Lock(m) | Instr::RawLock(m) | Instr::LockInterruptible(m) => mutex(state, m),
-        Instr::Spin(p) => {
-            Wait { class: SPINS[p], held_up_by: state.spins[p].owner.into_iter().collect() }
-        }
-        Instr::DownRead(s) => sem(SEMS[s], &state.sems[s], me, false),
-        Instr::DownWrite(s) => sem(SEMS[s], &state.sems[s], me, true),
-        Instr::UnfairRead(u) => sem(UNFAIR[u], &state.unfair[u], me, false),
-        Instr::UnfairWrite(u) => sem(UNFAIR[u], &state.unfair[u], me, true),
-        Instr::WaitForAtomic(q, _) | Instr::WaitForData(q, _) | Instr::Schedule(q) => {
-            nobody(QUEUES[q])
-        }
-        Instr::WaitForCompletion(c) => nobody(COMPLETIONS[c]),
-        Instr::Poll(a) => nobody(ATOMICS[a]),
-        Instr::SrcuSync(s) => Wait { class: SRCUS[s], held_up_by: state.srcus[s].readers(me) },
-        Instr::RcuSync | Instr::GraceEnds => Wait { class: RCU, held_up_by: state.rcu.readers(me) },
-        Instr::DelTimerSync(t) => Wait { class: TIMERS[t], held_up_by: vec![program.timers[t]] },
-        Instr::FlushWork(w) | Instr::CancelWork(w) => {
-            let runs = state.works[w].running.then_some(program.works[w]);
-            Wait { class: WORKS[w], held_up_by: runs.into_iter().collect() }
-        }
-        Instr::Join(child) => {
-            Wait { class: CHILDREN[child - program.started], held_up_by: vec![child] }
-        }
-        instr => unreachable!("{instr:?} can always happen"),
-    };
-    for thread in &mut wait.held_up_by {
+    let mut wait = wait_of(state, program, me, state.next(program, me)?);
+    for thread in wait.held_up_by.iter_mut().chain(&mut wait.behind) {
         *thread = everybody.iter().position(|other| other == thread).expect("started");
     }
     Some(wait)
 }
 
+fn wait_of(state: &State, program: &Program, me: usize, instr: Instr) -> Wait {
+    let phase = state.threads[me].phase;
+    let function = |w: usize| program.works[w];
+    match instr {
+        _ if phase == Phase::Relock => {
+            mutex(state, state.threads[me].given_back.expect("it was given back"))
+        }
+        Instr::WaitForData(_, m) if matches!(phase, Phase::Check(_)) => mutex(state, m),
+        Instr::Lock(m) | Instr::RawLock(m) | Instr::LockInterruptible(m) => mutex(state, m),
+        Instr::Spin(p) => Wait::new(SPINS[p], state.spins[p].owner),
+        Instr::DownRead(s) => sem(SEMS[s], &state.sems[s], me, false),
+        Instr::DownWrite(s) => sem(SEMS[s], &state.sems[s], me, true),
+        Instr::UnfairRead(u) => sem(UNFAIR[u], &state.unfair[u], me, false),
+        Instr::UnfairWrite(u) => sem(UNFAIR[u], &state.unfair[u], me, true),
+        Instr::Schedule(q) => Wait::new(QUEUES[q], None),
+        Instr::WaitForCompletion(c) | Instr::WaitForCompletionInterruptible(c) => {
+            Wait::new(COMPLETIONS[c], None)
+        }
+        Instr::Poll(a) => Wait::new(ATOMICS[a], None),
+        Instr::SrcuSync(s) => Wait::new(SRCUS[s], state.srcus[s].readers(me)),
+        Instr::RcuSync | Instr::GraceEnds => Wait::new(RCU, state.rcu.readers(me)),
+        Instr::DelTimerSync(t) => Wait::new(TIMERS[t], [program.timers[t]]),
+        Instr::FlushWork(w) | Instr::CancelWork(w) => work(state, program, w),
+        Instr::FlushWorkqueue => Wait::new(WORKQUEUE, state.works.awaited(me).map(function)),
+        Instr::DrainWorkqueue | Instr::DestroyWorkqueue => {
+            Wait::new(WORKQUEUE, state.works.running().map(function))
+        }
+        Instr::WorkBegins(_) => for_its_turn(state, program),
+        Instr::Join(child) => Wait::new(CHILDREN[child - program.started], [child]),
+        instr => match (queues::waits_on(instr), condvars::waits_on(instr)) {
+            (Some(q), _) => Wait::new(QUEUES[q], None),
+            (_, Some(v)) => Wait::new(CONDVARS[v], None),
+            _ => unreachable!("{instr:?} can always happen"),
+        },
+    }
+}
+
+/// A work that runs has to return. One that is only queued may be cancelled instead.
+fn work(state: &State, program: &Program, w: usize) -> Wait {
+    match state.works.runs(w) {
+        true => Wait::new(WORKS[w], [program.works[w]]),
+        false if state.works.on_workqueue() => for_its_turn(state, program),
+        false => Wait::new(WORKS[w], None),
+    }
+}
+
+/// A work waits until its workqueue runs fewer others.
+fn for_its_turn(state: &State, program: &Program) -> Wait {
+    let behind = state.works.running().map(|w| program.works[w]).collect();
+    Wait { behind, ..Wait::new(WORKQUEUE, None) }
+}
+
 fn mutex(state: &State, m: usize) -> Wait {
-    Wait { class: MUTEXES[m], held_up_by: state.mutexes[m].owner.into_iter().collect() }
+    Wait::new(MUTEXES[m], state.mutexes[m].owner)
 }
 
 /// A reader waits for the writers before it, a writer for everybody.
@@ -138,5 +174,5 @@ fn sem(class: &'static str, sem: &Sem, me: usize, writes: bool) -> Wait {
     let before = sem.queue.iter().take_while(|(waiter, _)| *waiter != me);
     let before = before.filter(|(_, other)| writes || *other).map(|(waiter, _)| *waiter);
     let readers = sem.readers.keys().copied().filter(|_| writes);
-    Wait { class, held_up_by: sem.writer.into_iter().chain(readers).chain(before).collect() }
+    Wait::new(class, sem.writer.into_iter().chain(readers).chain(before))
 }
