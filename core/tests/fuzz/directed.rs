@@ -1,7 +1,7 @@
 //! Programs that chance hardly ever finds, or that it has found a mistake with. A spurious wake-up can
 //! end any sleep, so a queue that wakes the wrong thread shows only in what deadlocks.
 
-use super::program::{Instr, Program, Step, When};
+use super::program::{Final, Instr, Program, Step, When};
 use super::{agree, agree_on_endless};
 use Instr::*;
 
@@ -208,4 +208,61 @@ fn a_violation_may_hide_another_from_a_search_of_traces() {
         ..Program::default()
     };
     assert!(agree(&program, "hidden").in_part);
+}
+
+/// Exclusive waiters are woken in the order in which they came: T1 wakes T0, which wakes T1.
+#[test]
+fn the_exclusive_waiter_that_has_waited_longest_is_woken() {
+    let t0 = [PrepareExclusive(0), Store(0, 1), WakeUpAll(1), Schedule(0), WakeUp(0)];
+    let t1 = [WaitForAtomic(1, 0), PrepareExclusive(0), WakeUp(0), Schedule(0)];
+    check("longest", [always(&t0), always(&t1), Vec::new()], &[]);
+}
+
+/// What T1 learns, and T0's last word, in some final state.
+fn both_learn(name: &str, t0: Instr, t1: &[Instr], words: [u64; 2]) -> bool {
+    let program = Program {
+        atomics: 1,
+        queues: 1,
+        threads: vec![always(&[t0]), always(t1)],
+        started: 2,
+        ..Program::default()
+    };
+    let outcome = agree(&program, name).outcome;
+    let last = |end: &Final| end.logs.iter().map(|log| log.last().copied()).collect::<Vec<_>>();
+    outcome.finals.iter().any(|end| last(end) == words.map(Some))
+}
+
+/// Who has a signal leaves the queue before it looks for the last time. So a thread that was still
+/// queued when the condition held already sees that.
+#[test]
+fn a_signal_does_not_hide_that_the_condition_holds() {
+    let store = [Store(0, 1), Active(0)];
+    assert!(!both_learn("signal", WaitInterruptible(0, 0), &store, [0, 1]));
+    assert!(both_learn("signal", WaitInterruptible(0, 0), &store, [0, 0]));
+    assert!(!both_learn("kill", WaitKillable(0, 0), &store, [0, 1]));
+}
+
+/// Who is queued again after it was woken looks after that, also if its time is up by then.
+#[test]
+fn a_time_that_is_up_does_not_hide_that_the_condition_holds() {
+    let store = [Store(0, 1), WakeUpAll(0), Active(0)];
+    assert!(!both_learn("time", WaitTimeout(0, 0), &store, [0, 1]));
+    assert!(both_learn("time", WaitTimeout(0, 0), &store, [0, 0]));
+}
+
+/// Several searches share an execution: where one leaves it to another, it knows nothing of who goes
+/// round in vain there.
+#[test]
+fn a_part_that_is_passed_by_shows_nothing() {
+    let program = Program {
+        atomics: 1,
+        queues: 1,
+        threads: vec![
+            always(&[WakeUpAll(0), Poll(0), Load(0)]),
+            always(&[Store(0, 0), Forever, WaitExclusive(0, 0), Load(0), Again]),
+        ],
+        started: 2,
+        ..Program::default()
+    };
+    assert!(agree_on_endless(&program, "passed by").is_some());
 }
