@@ -6,6 +6,7 @@ mod program;
 mod reference;
 mod themes;
 mod traces;
+mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;

@@ -10,8 +10,8 @@ use std::collections::HashSet;
 use super::program::{Instr, Program};
 use super::reference::{Held, Phase, State, Way};
 
-/// The number of traces of a program that keeps to locks, atomics, queues and threads, if there are not more prefixes than so many. A thread wakes spuriously
-/// at most once.
+/// The number of traces of a program that keeps to what [`is_event`] has, outside of memory, if there are
+/// not more prefixes than so many. A thread wakes spuriously at most once.
 pub(crate) fn count(program: &Program, prefixes: usize) -> Option<u64> {
     if program.in_memory || program.threads.iter().flatten().any(|step| !is_event(step.instr)) {
         return None;
