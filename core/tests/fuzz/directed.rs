@@ -135,6 +135,22 @@ fn what_comes_after_a_held_lock_is_freed_is_no_part_of_the_report() {
     assert!(outcome.violations.contains("freed-while-held(S0)"), "{outcome:?}");
 }
 
+/// A thread that frees a lock that it holds, and may not sleep but does: the former comes first.
+#[test]
+fn a_held_lock_is_freed_before_its_thread_sleeps() {
+    let program = Program {
+        spins: 1,
+        sems: 1,
+        tracked: 1,
+        in_memory: true,
+        threads: vec![always(&[Spin(0), Free(0), DownRead(0)])],
+        started: 1,
+        ..Program::default()
+    };
+    let outcome = agree(&program, "first").outcome;
+    assert!(outcome.violations.iter().eq(["freed-while-held(P0)"]), "{outcome:?}");
+}
+
 /// A signal to a work that runs comes before its workqueue is empty, and before the next work begins.
 #[test]
 fn a_workqueue_goes_on_when_a_work_returns() {

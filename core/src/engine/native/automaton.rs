@@ -217,10 +217,11 @@ impl Automaton {
     }
 
     fn learn_step(&mut self, record: &StepRecord) -> Result<(), Diverged> {
-        // Nobody goes on after a violation, so there is nothing to say of what would come next.
+        // Nobody goes on after a violation, so there is nothing to say of what would come next; but
+        // the memory that was released before may have a lock in it that is held.
         let (next, effects) = match record.violated {
             None => (self.thread(record.thread, record.next)?, self.number_effects(record)?),
-            Some(_) => (0, Vec::new()),
+            Some(_) => (0, releases(record)),
         };
         let creates = |effect: &Effect| !matches!(effect, Effect::Set(..));
         let creates = record.effects.iter().any(creates);
@@ -647,7 +648,12 @@ impl Automaton {
             }
         };
         Ok(match &self.continuations[continuation as usize] {
-            Continuation { violated: Some(kind), .. } => Does::Violates(Violated::Other(kind)),
+            // What the step has done comes before what its thread did next.
+            Continuation { violated: Some(kind), effects, .. } => {
+                let broken = self.take_effect(effects, &mut state.to_vec())?;
+                let rule = |(object, fault)| Violated::Rule(object, fault);
+                Does::Violates(broken.map_or(Violated::Other(kind), rule))
+            }
             Continuation { next, effects, violated: None, .. } => {
                 Does::Changes(Changes { object, thread: *next, effects })
             }
@@ -815,6 +821,15 @@ impl Changes<'_> {
             (1 + threads + next_op.object.index(), self.object),
         ]
     }
+}
+
+/// The releases of objects with the memory that they live in.
+fn releases(record: &StepRecord) -> Vec<NumberedEffect> {
+    let release = |effect: &Effect| match effect {
+        Effect::Set(object, FREED) => Some(NumberedEffect::Set(*object, FREED)),
+        _ => None,
+    };
+    record.effects.iter().filter_map(release).collect()
 }
 
 /// Takes out what nothing that is left leads to by `from`, again and again.
