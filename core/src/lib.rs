@@ -139,6 +139,7 @@ mod machine;
 mod mix;
 pub mod observe;
 mod op;
+mod operations;
 mod panics;
 mod program;
 mod report;

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use smallvec::SmallVec;
 
 use crate::machine::{Fault, Machine, Ready};
-use crate::op::{Op, OpKind, ThreadId};
+use crate::op::{Op, ThreadId};
+use crate::operations::OpKind;
 use crate::runtime;
 use crate::runtime::object::Object;
 

@@ -40,8 +40,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{CameRound, Enabled, Happened};
 use crate::machine::REFUSED;
-use crate::op::{ObjectId, OpKind, ThreadId};
-use crate::sync::Readers;
+use crate::op::{ObjectId, ThreadId};
+use crate::operations::OpKind;
+use crate::operations::Reads;
 
 /// An operation that has happened.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -84,18 +85,12 @@ impl Event {
 
     /// Whether the object is as it was before.
     pub(super) fn reads(&self) -> bool {
-        match self.kind() {
-            OpKind::TryLock | OpKind::TrySpinLock | OpKind::TryDownRead | OpKind::TryDownWrite => {
-                self.reply == REFUSED
-            }
-            kind if kind.tries_unfair() => self.reply == REFUSED,
-            OpKind::CompareExchange => self.reply != self.what.op.a,
-            // Whoever has been woken is not in the queue any more.
-            OpKind::SleepTimeout | OpKind::CondvarSleepTimeout => self.reply == 0,
-            kind if kind.wakes_spuriously() => true,
-            // Of one that has happened for everybody there is no less.
-            kind if kind.takes_completion() => self.reply != 1,
-            kind => kind.reads(),
+        match self.kind().row().reads {
+            Reads::Never => false,
+            Reads::Always => true,
+            Reads::If(reply) => self.reply == reply,
+            Reads::Unless(reply) => self.reply != reply,
+            Reads::UnlessFirstArgument => self.reply != self.what.op.a,
         }
     }
 
@@ -106,7 +101,7 @@ impl Event {
 
     /// Whether it takes a mutex or a spinlock.
     pub(super) fn acquires(&self) -> bool {
-        self.kind().locks() || (self.kind().tries_lock() && self.reply != REFUSED)
+        self.kind().row().locks || (self.kind().row().tries_lock && self.reply != REFUSED)
     }
 }
 
@@ -124,83 +119,32 @@ pub(super) fn dependent(one: &Event, other: &Event) -> bool {
 }
 
 fn commute_on_an_object(one: &Event, other: &Event) -> bool {
-    use OpKind::{AwaitGracePeriod, AwaitRead, AwaitReaders, AwaitWrite, RcuCallback};
-    let granted = |event: &Event| {
-        matches!(
-            event.kind(),
-            AwaitRead | AwaitWrite | AwaitReaders | AwaitGracePeriod | RcuCallback
-        )
-    };
+    let (row, kind) = (one.kind().row(), other.kind());
     (one.reads() && other.reads())
-        || granted(one)
-        || granted(other)
-        || beside_each_other(one.kind(), other.kind())
-        || beside_each_other(other.kind(), one.kind())
-}
-
-/// Whether they are readers, coming or going, who do not notice each other.
-fn beside_each_other(one: OpKind, other: OpKind) -> bool {
-    use OpKind::{
-        DownReadUnfair, RcuReadLock, RcuReadUnlock, SrcuReadLock, SrcuReadUnlock,
-        TryDownReadUnfair, UpRead,
-    };
-    match one {
-        DownReadUnfair | TryDownReadUnfair => {
-            matches!(other, DownReadUnfair | TryDownReadUnfair | UpRead)
-        }
-        SrcuReadLock | SrcuReadUnlock => matches!(other, SrcuReadLock | SrcuReadUnlock),
-        RcuReadLock | RcuReadUnlock => matches!(other, RcuReadLock | RcuReadUnlock),
-        _ => false,
-    }
+        || row.granted
+        || kind.row().granted
+        || row.commutes_with.contains(&kind)
+        || kind.row().commutes_with.contains(&one.kind())
 }
 
 /// Whether `later` could not happen before `earlier` did.
 pub(super) fn enables(earlier: &Event, later: &Event) -> bool {
+    let row = later.kind().row();
     // A wait for what is gone is over. If it could have been over before, then every thread was tried
     // where the memory went.
     if earlier.frees.contains(&later.what.object) {
-        return later.kind().is_unfair();
+        return row.can_be_disabled;
     }
     earlier.what.object == later.what.object
-        && match later.kind() {
-            kind if kind.locks() => earlier.kind().unlocks(),
-            OpKind::AwaitRead => earlier.kind() == OpKind::UpWrite,
-            OpKind::AwaitWrite | OpKind::DownWriteUnfair => {
-                matches!(earlier.kind(), OpKind::UpRead | OpKind::UpWrite)
+        && row.enabled_by.contains(&earlier.kind())
+        && match earlier.kind() {
+            // It replies for whom it was the last section.
+            OpKind::SrcuReadUnlock | OpKind::RcuReadUnlock => {
+                earlier.reply & later.thread().mask() != 0
             }
-            OpKind::DownReadUnfair => earlier.kind() == OpKind::UpWrite,
-            OpKind::AwaitReaders | OpKind::AwaitGracePeriod | OpKind::RcuCallback => {
-                let unlocks = [OpKind::SrcuReadUnlock, OpKind::RcuReadUnlock];
-                let waits = Readers::waiter(later.thread());
-                unlocks.contains(&earlier.kind()) && earlier.reply & waits != 0
-            }
-            OpKind::WorkBegins => {
-                let queued = (OpKind::QueueWork, later.what.op.b);
-                let makes_room = [
-                    OpKind::WorkReturns,
-                    OpKind::CancelWork,
-                    OpKind::CancelWorkSync,
-                    OpKind::ThawWorkqueues,
-                ];
-                (earlier.kind(), earlier.what.op.b) == queued
-                    || makes_room.contains(&earlier.kind())
-            }
-            OpKind::AwaitWork
-            | OpKind::AwaitCancel
-            | OpKind::AwaitFlush
-            | OpKind::AwaitDrain
-            | OpKind::AwaitDestroy => {
-                let ends = [OpKind::WorkReturns, OpKind::CancelWork, OpKind::CancelWorkSync];
-                ends.contains(&earlier.kind())
-            }
-            OpKind::WaitForCompletion => {
-                let completes = [OpKind::Complete, OpKind::CompleteAll];
-                completes.contains(&earlier.kind()) && earlier.reply == 1
-            }
-            OpKind::TimerExpires => earlier.kind() == OpKind::ModTimer,
-            OpKind::DelTimerSync | OpKind::TimerShutdownSync => {
-                earlier.kind() == OpKind::TimerReturns
-            }
-            _ => false,
+            OpKind::QueueWork => earlier.what.op.b == later.what.op.b,
+            // Who waits already needs no other.
+            OpKind::Complete | OpKind::CompleteAll => earlier.reply == 1,
+            _ => true,
         }
 }

@@ -187,13 +187,13 @@ fn races(order: &HappensBefore) -> SmallVec<[Race; 2]> {
     let mut known = order.known.clone();
     for earlier in order.related(event, before.len()) {
         let past = &before[earlier];
-        let unfair = event.kind().is_unfair() && !event.kind().tries_unfair();
+        let unfair = event.kind().row().can_be_disabled && !event.kind().row().tries_unfair;
         if unfair && past.event.what.object == event.what.object {
             // Whoever could have come first was tried where the other did. Who only tries could
             // have come where others cannot: before somebody let go.
             continue;
         }
-        let locks = event.kind().locks() && past.event.what.object == event.what.object;
+        let locks = event.kind().row().locks && past.event.what.object == event.what.object;
         let race = if locks {
             past.event.acquires() && !known.covers(past)
         } else {
@@ -261,13 +261,13 @@ impl Strategy for Dpor {
         }
         // A writer that is passed by readers races with each of them, and may be able to go on or
         // not in between: too many cases for too rare a lock.
-        let unfair = point.enabled().iter().any(|enabled| enabled.op.kind.is_unfair());
+        let unfair = point.enabled().iter().any(|enabled| enabled.op.kind.row().can_be_disabled);
         let everybody = unfair || self.path.nodes.len() < self.subtrees.depth();
         let wanted = |first| if everybody { Threads::ALL } else { Threads::only(first) };
         let decision = self.path.choose(point, wanted);
         if decision == Decision::Cut && !self.path.is_crowded() {
             for (thread, mutex, op) in point.blocked() {
-                if op.kind.locks()
+                if op.kind.row().locks
                     && let Some(race) = race_for(mutex, thread, &self.path.order)
                 {
                     self.reverse(&race);

@@ -13,7 +13,9 @@ use rustc_hash::FxHasher;
 use super::dependency::{Event, dependent, enables};
 use crate::machine::QUEUED;
 use crate::mix::mix;
-use crate::op::{ObjectId, Op, OpKind, ThreadId};
+use crate::op::{ObjectId, Op, ThreadId};
+use crate::operations::OpKind;
+use crate::operations::Traced;
 
 /// How many threads' events are counted in place.
 const FEW: usize = 8;
@@ -213,25 +215,15 @@ fn set(of: &mut Vec<Option<usize>>, index: usize, to: Option<usize>) {
 }
 
 fn fingerprint(event: &Event, clock: &Clock) -> u64 {
-    use OpKind::{
-        AwaitRead, AwaitWrite, DownRead, DownReadUnfair, DownWrite, DownWriteUnfair, Ghost,
-        Instruction, Join, Lock, LockInterruptible, SpinLock, SpinUnlock, TryDownRead,
-        TryDownReadUnfair, TryDownWrite, TryDownWriteUnfair, TryLock, TrySpinLock, Unlock, UpWrite,
-    };
     let Op { kind, a, b } = event.what.op;
     // The number of a value, or of what a thread knew at its end, depends on what was explored
     // before and on who explores. It follows from what happened before.
-    let (a, reply) = match kind {
-        Unlock | SpinUnlock | UpWrite => (0, event.reply),
-        Ghost | Instruction | Join => (a, 0),
-        Lock | LockInterruptible | TryLock | SpinLock | TrySpinLock | DownRead | AwaitRead
-        | TryDownRead | DownWrite | AwaitWrite | TryDownWrite | DownReadUnfair
-        | DownWriteUnfair | TryDownReadUnfair | TryDownWriteUnfair
-            if event.reply < QUEUED =>
-        {
-            (a, 0)
-        }
-        _ => (a, event.reply),
+    let (a, reply) = match kind.row().traced {
+        Traced::Reply => (a, event.reply),
+        Traced::NoValue if event.reply < QUEUED => (a, 0),
+        Traced::NoValue => (a, event.reply),
+        Traced::NoArgument => (0, event.reply),
+        Traced::Nothing => (a, 0),
     };
     let who = [event.thread().index(), event.what.object.index(), kind as usize];
     let words = who.into_iter().map(|word| word as u64).chain([a, b, reply]);

@@ -313,7 +313,7 @@ impl Path {
                     enabled_by = Some(change);
                 }
             }
-            if event.kind().tries_lock() {
+            if event.kind().row().tries_lock {
                 self.tried.insert(event.what.object);
             }
             self.order.push(event, enabled_by);

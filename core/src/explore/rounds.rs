@@ -21,7 +21,8 @@
 use smallvec::SmallVec;
 
 use crate::machine::KEEP;
-use crate::op::{ObjectId, OpKind, RECHECKS, RECHECKS_LOCKED, ThreadId};
+use crate::op::{ObjectId, RECHECKS, RECHECKS_LOCKED, ThreadId};
+use crate::operations::OpKind;
 
 use super::Enabled;
 use super::dependency::{Event, Watch};
@@ -75,7 +76,7 @@ impl Looks {
             RECHECKS_LOCKED => Leaves::ButOne,
             _ => return None,
         };
-        what.op.kind.wakes_spuriously().then(|| {
+        what.op.kind.row().wakes_spuriously.then(|| {
             let queued = |at: &usize| order.events[*at].event.kind() != OpKind::PrepareToWait;
             Self::collect(order.of(thread).take_while(queued), leaves, order)
         })?
@@ -95,14 +96,14 @@ impl Looks {
                 return None;
             }
             let object = event.what.object;
-            if event.kind().unlocks() {
+            if event.kind().row().unlocks {
                 given_back.push(object);
-            } else if event.kind().locks() {
+            } else if event.kind().row().locks {
                 // Whoever keeps a mutex does not come back to where it was.
                 let given = given_back.iter().rposition(|given| *given == object)?;
                 given_back.remove(given);
             }
-            let mut owner = event.kind().tries_lock();
+            let mut owner = event.kind().row().tries_lock;
             looks.retain(|(watch, _)| {
                 let same = watch.object == object;
                 owner |= same && watch.owner;
@@ -121,7 +122,7 @@ impl Looks {
 
     /// Whether nothing but a change makes `what` possible: a signal ends a sleep too, and a wake-up.
     pub(super) fn waits_for_change(&self, what: &Enabled) -> bool {
-        !what.op.kind.wakes_spuriously() || what.wakes_spuriously()
+        !what.op.kind.row().wakes_spuriously || what.wakes_spuriously()
     }
 
     /// The events of others that have changed something after the look at it.
@@ -143,7 +144,8 @@ impl Looks {
     /// The mutexes behind which it has looked.
     pub(super) fn mutexes(&self, order: &HappensBefore) -> impl Iterator<Item = ObjectId> {
         let kind = |at: usize| order.events[at].event.kind();
-        let mutexes = self.0.iter().filter(move |(_, at)| kind(*at).locks() || kind(*at).unlocks());
+        let mutexes =
+            self.0.iter().filter(move |(_, at)| kind(*at).row().locks || kind(*at).row().unlocks);
         mutexes.map(|(watch, _)| watch.object)
     }
 
@@ -156,16 +158,16 @@ impl Event {
     /// Whether nobody can see later that it has happened: see the module's text.
     fn only_looks(&self) -> bool {
         let kind = self.kind();
-        let gives_back = kind.unlocks() && self.what.op.a == KEEP;
+        let gives_back = kind.row().unlocks && self.what.op.a == KEEP;
         self.what.guaranteed
             && !self.creates
             && self.frees.is_empty()
-            && (self.reads() || kind.locks() || gives_back)
+            && (self.reads() || kind.row().locks || gives_back)
     }
 
     /// Whether it is about what somebody has looked at, who may see something else afterwards.
     pub(super) fn changes(&self, watch: Watch) -> bool {
-        let gives_back = self.kind().unlocks() && self.what.op.a == KEEP && !watch.owner;
+        let gives_back = self.kind().row().unlocks && self.what.op.a == KEEP && !watch.owner;
         self.what.object == watch.object && !self.reads() && !self.acquires() && !gives_back
     }
 }
@@ -176,6 +178,6 @@ impl Enabled {
     pub(super) fn wakes_spuriously(&self) -> bool {
         let signal = matches!(self.op.kind, OpKind::SleepInterruptible | OpKind::SleepKillable)
             && self.choice.outcome == 0;
-        self.op.kind.wakes_spuriously() && !self.guaranteed && !signal
+        self.op.kind.row().wakes_spuriously && !self.guaranteed && !signal
     }
 }

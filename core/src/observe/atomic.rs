@@ -7,52 +7,18 @@
 //! whether it will have to wait there or not, and the answer is the same in every ordering that
 //! leads to it.
 
-use crate::op::{ObjectId, OpKind, Place, ThreadId};
+use crate::op::{ObjectId, Place, ThreadId};
+use crate::operations::OpKind;
 use crate::violation::{Violation, ViolationKind};
 
 use super::Observers;
 use super::lockdep::Taken;
-
-/// Whether a thread may not sleep any more when it has done this.
-pub(super) fn begins(kind: OpKind) -> bool {
-    use OpKind::{RcuCallback, RcuReadLock, SpinLock, TimerExpires, TrySpinLock};
-    matches!(kind, SpinLock | TrySpinLock | RcuReadLock | TimerExpires | RcuCallback)
-}
 
 /// The thread has let go of `object`, if that was among what forbids it to sleep.
 pub(super) fn ends(atomic: &mut Vec<ObjectId>, object: ObjectId) {
     if let Some(place) = atomic.iter().rposition(|held| *held == object) {
         atomic.remove(place);
     }
-}
-
-/// Whether this may sleep.
-fn sleeps(kind: OpKind) -> bool {
-    use OpKind::{
-        CancelWorkSync, DestroyWorkqueue, DownRead, DownReadUnfair, DownWrite, DownWriteUnfair,
-        DrainWorkqueue, FlushWork, FlushWorkqueue, Join, Lock, LockInterruptible, SynchronizeRcu,
-        SynchronizeSrcu, WaitForCompletion, WaitForCompletionInterruptible,
-        WaitForCompletionTimeout,
-    };
-    matches!(
-        kind,
-        Lock | LockInterruptible
-            | DownRead
-            | DownReadUnfair
-            | DownWrite
-            | DownWriteUnfair
-            | WaitForCompletion
-            | WaitForCompletionTimeout
-            | WaitForCompletionInterruptible
-            | SynchronizeRcu
-            | SynchronizeSrcu
-            | FlushWork
-            | FlushWorkqueue
-            | DrainWorkqueue
-            | DestroyWorkqueue
-            | CancelWorkSync
-            | Join
-    ) || kind.wakes_spuriously()
 }
 
 impl Observers {
@@ -64,7 +30,7 @@ impl Observers {
         kind: OpKind,
         at: Place,
     ) -> Option<Violation> {
-        if !sleeps(kind) {
+        if !kind.row().sleeps {
             return None;
         }
         self.may_not_sleep(me, self.objects[object.index()].name, at)

@@ -27,22 +27,12 @@ use std::panic::Location;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+pub use crate::operations::Mode;
 use crate::violation::sorted_classes;
 
 /// A lock class.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ClassId(u16);
-
-/// How a lock is held or wanted.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Mode {
-    /// A mutex, a spinlock, the write side of a semaphore.
-    Exclusive,
-    /// The read side of a fair lock (`rw_semaphore`): new readers queue behind a writer.
-    Shared,
-    /// The read side of a lock whose readers pass waiting writers (`rwlock_t`).
-    SharedRecursive,
-}
 
 impl Mode {
     fn shared(self) -> bool {

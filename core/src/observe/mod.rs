@@ -18,7 +18,8 @@ use smallvec::SmallVec;
 
 use crate::explore::CameRound;
 use crate::machine::{Fault, QUEUED, REFUSED};
-use crate::op::{ObjectId, Op, OpKind, Place, ThreadId};
+use crate::op::{ObjectId, Op, Place, ThreadId};
+use crate::operations::OpKind;
 use crate::panics::Panic;
 use crate::schedule::{Choice, Schedule};
 use crate::search::Engine;
@@ -328,7 +329,7 @@ impl Observers {
         self.announced += 1;
         let since = self.announced;
         thread.pending = Some(Pending { object, about, op, taken, instruction, since });
-        if let Some(mode) = wanted(op.kind) {
+        if let Some(mode) = op.kind.row().waits {
             self.seen.lockdep.want(&thread.task, &thread.name, class, mode, taken);
             if op.kind == OpKind::FlushWork && op.a == 1 {
                 self.seen.lockdep.want(&thread.task, &thread.name, queue, mode, taken);
@@ -360,7 +361,7 @@ impl Observers {
             round: CameRound::default(),
         };
         let succeeded = event.succeeded();
-        if let Some(Locking::Release) = locking(op.kind)
+        if op.kind.row().releases
             && let Some(before) = self.events.iter().rev().find(|before| before.thread == me)
             && before.object == object
             && std::ptr::eq(before.taken.at, taken.at)
@@ -372,21 +373,18 @@ impl Observers {
         self.events.push(event);
         self.seen.coverage.reach(taken.at);
         self.seen.used.operation(op.kind);
-        if atomic::begins(op.kind) && succeeded {
+        if op.kind.row().atomic && succeeded {
             thread.atomic.push(object);
         }
-        match locking(op.kind) {
-            Some(Locking::Take(mode)) if succeeded => {
-                for object in objects {
-                    let class = self.objects[object.index()].class;
-                    thread.holds.push(object);
-                    self.seen.lockdep.hold(&mut thread.task, class, mode, taken);
-                }
+        let row = op.kind.row();
+        if let Some(mode) = row.takes.filter(|_| succeeded) {
+            for object in objects {
+                let class = self.objects[object.index()].class;
+                thread.holds.push(object);
+                self.seen.lockdep.hold(&mut thread.task, class, mode, taken);
             }
-            Some(Locking::Release) => {
-                objects.into_iter().rev().for_each(|object| self.release(me, object));
-            }
-            _ => {}
+        } else if row.releases {
+            objects.into_iter().rev().for_each(|object| self.release(me, object));
         }
     }
 
@@ -611,57 +609,5 @@ impl Observers {
             1 => name.to_owned(),
             _ => format!("{name}#{}", same(&self.objects[..object.index()])),
         }
-    }
-}
-
-enum Locking {
-    Take(Mode),
-    Release,
-}
-
-fn locking(kind: OpKind) -> Option<Locking> {
-    use OpKind::*;
-    match kind {
-        Lock | LockInterruptible | TryLock | SpinLock | TrySpinLock | DownWrite | AwaitWrite
-        | TryDownWrite | DownWriteUnfair | TryDownWriteUnfair | TimerExpires | WorkBegins => {
-            Some(Locking::Take(Mode::Exclusive))
-        }
-        DownRead | AwaitRead | TryDownRead => Some(Locking::Take(Mode::Shared)),
-        DownReadUnfair | TryDownReadUnfair | SrcuReadLock | RcuReadLock => {
-            Some(Locking::Take(Mode::SharedRecursive))
-        }
-        Unlock | SpinUnlock | UpRead | UpWrite | SrcuReadUnlock | RcuReadUnlock | TimerReturns
-        | WorkReturns => Some(Locking::Release),
-        _ => None,
-    }
-}
-
-/// How an operation waits for its class, if it is one that waits. A sleep waits for whoever
-/// promised to wake the sleepers, as it would for a lock; whoever waits for a timer or for work,
-/// for its function.
-fn wanted(kind: OpKind) -> Option<Mode> {
-    use OpKind::*;
-    match kind {
-        Lock
-        | LockInterruptible
-        | SpinLock
-        | DownWrite
-        | DownWriteUnfair
-        | SynchronizeSrcu
-        | SynchronizeRcu
-        | WaitForCompletion
-        | WaitForCompletionTimeout
-        | WaitForCompletionInterruptible
-        | DelTimerSync
-        | TimerShutdownSync
-        | FlushWork
-        | CancelWorkSync
-        | FlushWorkqueue
-        | DrainWorkqueue
-        | DestroyWorkqueue => Some(Mode::Exclusive),
-        kind if kind.wakes_spuriously() => Some(Mode::Exclusive),
-        DownRead => Some(Mode::Shared),
-        DownReadUnfair => Some(Mode::SharedRecursive),
-        _ => None,
     }
 }

@@ -3,21 +3,23 @@
 //! Each primitive says on its page what it leaves out. A proof rests on what those that the scenario
 //! has used leave out, and a reader of the verdict need not have read the pages.
 
-use crate::op::OpKind;
+use crate::operations::{Assumption, OpKind};
 use crate::search::Engine;
 
-/// Which operations have happened, over all executions, and what threads have said beside them.
+/// What the operations that have happened rest on, over all executions.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Used {
-    kinds: [u64; 4],
+    assumptions: [bool; Assumption::ALL.len()],
+    sleeps: bool,
     rounds: bool,
     calls: bool,
 }
 
 impl Used {
     pub(super) fn operation(&mut self, kind: OpKind) {
-        let kind = kind as usize;
-        self.kinds[kind / 64] |= 1 << (kind % 64);
+        let row = kind.row();
+        row.assumes.iter().for_each(|assumption| self.assumptions[*assumption as usize] = true);
+        self.sleeps |= row.wakes_spuriously;
     }
 
     /// A thread has come back to where it was.
@@ -31,49 +33,43 @@ impl Used {
     }
 
     pub(super) fn absorb(&mut self, other: &Self) {
-        for (mine, theirs) in self.kinds.iter_mut().zip(other.kinds) {
+        for (mine, theirs) in self.assumptions.iter_mut().zip(other.assumptions) {
             *mine |= theirs;
         }
+        self.sleeps |= other.sleeps;
         self.rounds |= other.rounds;
         self.calls |= other.calls;
     }
 
-    fn any(&self, kinds: &[OpKind]) -> bool {
-        kinds.iter().any(|kind| self.kinds[*kind as usize / 64] & 1 << (*kind as usize % 64) != 0)
-    }
-
-    /// What a verdict of `engine` takes for granted. `weak`: some access has asked for less than
-    /// sequential consistency.
+    /// Returns what a verdict of `engine` takes for granted. `weak`: some access has asked for less
+    /// than sequential consistency.
     pub(super) fn given(&self, engine: Engine, weak: bool) -> Vec<&'static str> {
-        use OpKind::*;
-        let spins = self.any(&[SpinLock, TrySpinLock, TimerExpires]);
-        let sleeps = self.any(&[Sleep, SleepTimeout, SleepInterruptible, SleepKillable])
-            || self.any(&[CondvarSleep, CondvarSleepTimeout]);
-        let queues = self.any(&[DownRead, DownWrite, AwaitRead, AwaitWrite]);
-        let grace = self.any(&[SynchronizeRcu, RcuCallback, SynchronizeSrcu]);
-        let holds = [
-            (
-                weak && engine.has_weak_memory(),
+        let weak = weak && engine.has_weak_memory();
+        let memory = match weak {
+            true => {
                 "memory is as C11 has it, without load buffering, where a `WeakAtomic` is used, and \
-                 sequentially consistent elsewhere",
-            ),
-            (!(weak && engine.has_weak_memory()), "memory is sequentially consistent"),
-            (true, "no interrupt comes on the CPU of the thread that it interrupts"),
-            (spins, "the kernel is not PREEMPT_RT: spinlocks spin, and timers run in softirq"),
-            (
-                sleeps && engine == Engine::Loom,
-                "a thread wakes spuriously at most once in an execution",
-            ),
-            (queues, "a semaphore's waiters do not overtake each other"),
-            (grace, "a grace period waits for readers alone"),
-            (self.any(&[WorkBegins]), "there is a worker for each work that may run"),
-            (self.rounds, "rounds of `poll`, `forever` and the `wait_event`s carry nothing over"),
-            (self.calls, "a thread's `calls` carry nothing over from one to the next"),
-            (
-                engine == Engine::Native && self.any(&[Lock, SpinLock, DownRead, DownWrite]),
-                "values behind locks differ where their `Hash` does",
-            ),
-        ];
-        holds.into_iter().filter(|(given, _)| *given).map(|(_, text)| text).collect()
+                 sequentially consistent elsewhere"
+            }
+            false => "memory is sequentially consistent",
+        };
+        let mut given =
+            vec![memory, "no interrupt comes on the CPU of the thread that it interrupts"];
+        let native = engine == Engine::Native;
+        let held = |assumption: &&Assumption| self.assumptions[**assumption as usize];
+        for assumption in Assumption::ALL.iter().filter(held) {
+            if *assumption != Assumption::Hashes || native {
+                given.push(assumption.text());
+            }
+        }
+        if self.sleeps && engine == Engine::Loom {
+            given.push("a thread wakes spuriously at most once in an execution");
+        }
+        if self.rounds {
+            given.push("rounds of `poll`, `forever` and the `wait_event`s carry nothing over");
+        }
+        if self.calls {
+            given.push("a thread's `calls` carry nothing over from one to the next");
+        }
+        given
     }
 }

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use crate::machine::{QUEUED, REFUSED};
-use crate::op::OpKind;
+use crate::operations::OpKind;
 
-use super::{Event, Locking, Observers, locking};
+use super::{Event, Observers};
 
 /// One execution, operation by operation.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -78,19 +77,16 @@ impl Observers {
     fn step(&self, event: &Event, held: &mut [Vec<String>]) -> Step {
         let object = self.object_name(event.about);
         let mine = &mut held[event.thread.index()];
-        match locking(event.op.kind) {
-            Some(Locking::Take(_)) if event.succeeded() => {
-                mine.extend(event.objects().map(|object| self.object_name(object)));
-            }
-            Some(Locking::Release) => {
-                for released in event.objects() {
-                    let released = self.object_name(released);
-                    if let Some(place) = mine.iter().rposition(|name| *name == released) {
-                        mine.remove(place);
-                    }
+        let row = event.op.kind.row();
+        if row.takes.is_some() && event.succeeded() {
+            mine.extend(event.objects().map(|object| self.object_name(object)));
+        } else if row.releases {
+            for released in event.objects() {
+                let released = self.object_name(released);
+                if let Some(place) = mine.iter().rposition(|name| *name == released) {
+                    mine.remove(place);
                 }
             }
-            _ => {}
         }
         Step {
             thread: event.thread.index(),
@@ -111,33 +107,5 @@ impl Observers {
 }
 
 fn result(event: &Event) -> Option<String> {
-    use OpKind::*;
-    let Some(reply) = event.reply else { return Some("violation".to_owned()) };
-    let text = match (event.op.kind, reply) {
-        (LockInterruptible, REFUSED) => "interrupted".to_owned(),
-        (WaitForCompletionInterruptible, 0) => "interrupted".to_owned(),
-        (WaitForCompletionTimeout, 0) => "timed out".to_owned(),
-        (SleepInterruptible | SleepKillable, 1) => "interrupted".to_owned(),
-        (SleepTimeout | CondvarSleepTimeout, 1) => "timed out".to_owned(),
-        (
-            TryLock | TrySpinLock | TryDownRead | TryDownWrite | TryDownReadUnfair
-            | TryDownWriteUnfair,
-            reply,
-        ) => if reply == REFUSED { "busy" } else { "taken" }.to_owned(),
-        (DownRead | DownWrite, QUEUED) => "queued".to_owned(),
-        (Load | Swap | FetchAdd | CompareExchange, value) => value.to_string(),
-        (
-            KrefGetUnlessZero | TryModuleGet | DeleteModule | WaitqueueActive | CompletionDone
-            | TryWaitForCompletion | FreezeWorkqueuesBusy,
-            0,
-        ) => "no".to_owned(),
-        (
-            KrefGetUnlessZero | TryModuleGet | DeleteModule | WaitqueueActive | CompletionDone
-            | TryWaitForCompletion | FreezeWorkqueuesBusy,
-            _,
-        ) => "yes".to_owned(),
-        (KrefPut, 1) => "last".to_owned(),
-        _ => return None,
-    };
-    Some(text)
+    event.reply.map_or_else(|| Some("violation".to_owned()), |reply| event.op.kind.shown(reply))
 }

@@ -1,10 +1,11 @@
 //! Who waits for whom when nobody can go on.
 
-use crate::op::{ObjectId, OpKind, ThreadId};
+use crate::op::{ObjectId, ThreadId};
+use crate::operations::OpKind;
 use crate::violation::{Violation, ViolationKind, Wait, sorted_classes};
 
 use super::lockdep::Mode;
-use super::{Locking, Observers, Pending, locking};
+use super::{Observers, Pending};
 
 impl Observers {
     /// The violations of a state in which the `unfinished` threads wait for good: one for the shortest
@@ -111,11 +112,13 @@ impl Observers {
             event.object == wish.object
                 && event.succeeded()
                 && event.thread.index() == thread
-                && matches!(locking(event.op.kind), Some(Locking::Take(_)))
+                && event.op.kind.row().takes.is_some()
         };
-        self.events.iter().rev().find(taken).is_some_and(|event| {
-            matches!(locking(event.op.kind), Some(Locking::Take(Mode::Shared)))
-        })
+        self.events
+            .iter()
+            .rev()
+            .find(taken)
+            .is_some_and(|event| event.op.kind.row().takes == Some(Mode::Shared))
     }
 
     /// Whether every section that `reader` is in began after `waiter` began to wait for those who

@@ -64,7 +64,7 @@ impl ChoiceSource {
                 mine.map_or(0, |choice| choice.outcome + u8::from(ready.guaranteed == 0))
             }
             Self::Scripted { answers, asked, count, woken } => {
-                let spurious = op.kind.wakes_spuriously() && ready.optional > 0;
+                let spurious = op.kind.row().wakes_spuriously && ready.optional > 0;
                 let again = spurious && woken.contains(&me);
                 if again {
                     // A waiter that wakes in vain asks again, for ever.

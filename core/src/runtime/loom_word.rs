@@ -12,7 +12,8 @@ use ::loom::sync::atomic::AtomicU64;
 use super::host::Host;
 use super::{loom_host, loom_judge};
 use crate::machine::Machine;
-use crate::op::{ObjectId, Op, OpKind, Place, ThreadId};
+use crate::op::{ObjectId, Op, Place, ThreadId};
+use crate::operations::OpKind;
 use crate::runtime::object::unwinding;
 
 /// tokio-rs/loom#254: the exchange may read a value that the store replaces, and yet come after it.

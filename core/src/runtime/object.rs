@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::machine::{Machine, Resident};
-use crate::op::{ObjectId, Op, OpKind, Place};
+use crate::op::{ObjectId, Op, Place};
+use crate::operations::OpKind;
 use crate::runtime::native;
 use crate::runtime::{self, Runtime};
 

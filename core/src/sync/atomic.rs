@@ -4,7 +4,8 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::machine::{Fault, Machine, Ready};
-use crate::op::{Op, OpKind, ThreadId};
+use crate::op::{Op, ThreadId};
+use crate::operations::OpKind;
 use crate::runtime::object::Object;
 
 /// A word that threads read and write without a lock: `atomic_t`, or a field that the driver

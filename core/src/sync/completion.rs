@@ -4,7 +4,8 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::machine::{Fault, Machine, Ready};
-use crate::op::{Op, OpKind, ThreadId};
+use crate::op::{Op, ThreadId};
+use crate::operations::OpKind;
 use crate::runtime::object::Object;
 
 use super::Interrupted;
@@ -182,7 +183,7 @@ impl Machine for State {
             }
             OpKind::ReinitCompletion => self.done = 0,
             OpKind::CompletionDone => return Ok(u64::from(self.done > 0)),
-            kind if kind.takes_completion() => return Ok(self.take()),
+            kind if kind.row().takes_completion => return Ok(self.take()),
             other => unreachable!("{other} is no operation of a completion"),
         }
         Ok(0)

@@ -6,7 +6,8 @@ use std::panic::Location;
 use smallvec::SmallVec;
 
 use crate::machine::{Fault, Machine, Ready};
-use crate::op::{Op, OpKind, ThreadId};
+use crate::op::{Op, ThreadId};
+use crate::operations::OpKind;
 use crate::runtime;
 use crate::runtime::object::Object;
 use crate::sync::data::Value;

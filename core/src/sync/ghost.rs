@@ -5,7 +5,8 @@ use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 
 use crate::declare;
-use crate::op::{Op, OpKind};
+use crate::op::Op;
+use crate::operations::OpKind;
 use crate::runtime;
 use crate::runtime::object::Object;
 use crate::sync::data::Value;

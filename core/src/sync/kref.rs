@@ -4,7 +4,8 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::machine::{Fault, Machine, Ready};
-use crate::op::{Op, OpKind, ThreadId};
+use crate::op::{Op, ThreadId};
+use crate::operations::OpKind;
 use crate::runtime::object::Object;
 
 /// The kernel's `struct kref`. It starts with one reference, its maker's.

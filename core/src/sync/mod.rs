@@ -43,7 +43,6 @@ pub use module::{ModuleBusy, ModuleRef};
 pub use mutex::{Interrupted, Mutex, MutexGuard};
 pub use percpu::PerCpu;
 pub use rcu::{Rcu, RcuReader};
-pub(crate) use readers::Readers;
 pub use rwsem::{ReadGuard, RwSem, WriteGuard};
 pub use spinlock::{SpinGuard, SpinLock};
 pub use srcu::{Srcu, SrcuReader};

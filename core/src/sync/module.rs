@@ -4,7 +4,8 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::machine::{Fault, Machine, Ready};
-use crate::op::{Op, OpKind, ThreadId};
+use crate::op::{Op, ThreadId};
+use crate::operations::OpKind;
 use crate::runtime::object::Object;
 
 /// A loaded module: its reference count and whether its text is still there.

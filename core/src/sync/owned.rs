@@ -3,7 +3,8 @@
 use smallvec::SmallVec;
 
 use crate::machine::{Fault, KEEP, Machine, REFUSED, Ready};
-use crate::op::{Op, OpKind, ThreadId};
+use crate::op::{Op, ThreadId};
+use crate::operations::OpKind;
 
 /// The owner, and the value behind the lock.
 #[derive(Clone)]
@@ -28,7 +29,7 @@ impl Owned {
 impl Machine for Owned {
     fn ready(&self, _me: ThreadId, op: Op) -> Ready {
         match op.kind {
-            kind if kind.locks() => Ready::when(self.owner.is_none()),
+            kind if kind.row().locks => Ready::when(self.owner.is_none()),
             // Who finds it free takes it; a signal ends only a wait.
             OpKind::LockInterruptible if self.owner.is_some() => Ready::NO.or_optional(),
             _ => Ready::YES,
@@ -38,16 +39,16 @@ impl Machine for Owned {
     fn apply(&mut self, me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
         let free = self.owner.is_none();
         match op.kind {
-            kind if kind.locks() => Ok(self.take(me)),
-            kind if kind.tries_lock() => Ok(if free { self.take(me) } else { REFUSED }),
-            kind if kind.unlocks() && self.owner == Some(me) => {
+            kind if kind.row().locks => Ok(self.take(me)),
+            kind if kind.row().tries_lock => Ok(if free { self.take(me) } else { REFUSED }),
+            kind if kind.row().unlocks && self.owner == Some(me) => {
                 self.owner = None;
                 if op.a != KEEP {
                     self.value = op.a;
                 }
                 Ok(0)
             }
-            kind if kind.unlocks() => Err(Fault::NotOwner),
+            kind if kind.row().unlocks => Err(Fault::NotOwner),
             other => unreachable!("{other} is no operation of a mutex or a spinlock"),
         }
     }

@@ -4,7 +4,8 @@
 use smallvec::SmallVec;
 
 use crate::machine::{Fault, Machine, Ready};
-use crate::op::{Op, OpKind, ThreadId};
+use crate::op::{Op, ThreadId};
+use crate::operations::OpKind;
 
 /// A read section: its reader, and which of the reader's own it is.
 type Section = (ThreadId, u64);
@@ -24,12 +25,6 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    /// How a thread that synchronizes shows in what the end of a section replies. Only who looks
-    /// for dependences wants to know.
-    pub(crate) fn waiter(thread: ThreadId) -> u64 {
-        1 << (thread.index() % u64::BITS as usize)
-    }
-
     /// The first number that no section of `me` has.
     fn free(&self, me: ThreadId) -> u64 {
         (0..).find(|number| !self.open.contains(&(me, *number))).expect("few sections are open")
@@ -54,7 +49,7 @@ impl Readers {
         for (waiter, sections) in &mut self.waiting {
             if let Some(place) = sections.iter().position(|awaited| *awaited == section) {
                 sections.remove(place);
-                waited_for_by |= Self::waiter(*waiter);
+                waited_for_by |= waiter.mask();
             }
         }
         Ok(waited_for_by)

@@ -7,7 +7,8 @@ use std::panic::Location;
 use smallvec::SmallVec;
 
 use crate::machine::{Fault, KEEP, Machine, QUEUED, REFUSED, Ready};
-use crate::op::{Op, OpKind, Place, ThreadId};
+use crate::op::{Op, Place, ThreadId};
+use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
 use crate::sync::data::{Data, ReadData, Value, WriteData};
 

@@ -5,7 +5,8 @@ use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 
 use crate::machine::{KEEP, REFUSED};
-use crate::op::{Op, OpKind};
+use crate::op::Op;
+use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
 use crate::sync::data::{Data, Value, WriteData};
 

@@ -4,7 +4,8 @@
 use std::fmt;
 use std::panic::Location;
 
-use crate::op::{Op, OpKind};
+use crate::op::Op;
+use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
 
 use super::readers::Readers;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::machine::{Fault, Machine, REFUSED, Ready};
-use crate::op::{Op, OpKind, Place, ThreadId};
+use crate::op::{Op, Place, ThreadId};
+use crate::operations::OpKind;
 use crate::runtime::object::Object;
 
 use super::again::{Turn, spawn_again};

@@ -6,7 +6,8 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::machine::{Fault, Machine, Ready};
-use crate::op::{Op, OpKind, ThreadId};
+use crate::op::{Op, ThreadId};
+use crate::operations::OpKind;
 use crate::runtime::object::{self, Object};
 
 /// A heap object of the driver: allocated when it is made, freed by

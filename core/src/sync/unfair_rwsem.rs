@@ -11,7 +11,8 @@ use smallvec::SmallVec;
 use super::holders::Holders;
 use super::rwsem::{ReadGuard, WriteGuard};
 use crate::machine::{Fault, KEEP, Machine, REFUSED, Ready};
-use crate::op::{Op, OpKind, ThreadId};
+use crate::op::{Op, ThreadId};
+use crate::operations::OpKind;
 use crate::runtime::object::Object;
 use crate::sync::data::{Data, Value};
 

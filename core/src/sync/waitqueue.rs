@@ -7,7 +7,8 @@ use smallvec::SmallVec;
 
 use crate::declare;
 use crate::machine::{Fault, Machine, Ready};
-use crate::op::{Op, OpKind, Place, RECHECKS, RECHECKS_LOCKED, ThreadId};
+use crate::op::{Op, Place, RECHECKS, RECHECKS_LOCKED, ThreadId};
+use crate::operations::OpKind;
 use crate::runtime;
 use crate::runtime::object::Object;
 use crate::sync::data::Value;
@@ -385,7 +386,7 @@ impl State {
 impl Machine for State {
     fn ready(&self, me: ThreadId, op: Op) -> Ready {
         match op.kind {
-            kind if !kind.wakes_spuriously() || !self.sleeps(me) => Ready::YES,
+            kind if !kind.row().wakes_spuriously || !self.sleeps(me) => Ready::YES,
             OpKind::Sleep => Ready::NO.or_optional(),
             // Time passes, whatever else happens.
             OpKind::SleepTimeout => Ready::YES.or_optional(),
@@ -402,7 +403,7 @@ impl Machine for State {
             OpKind::WakeNr if op.a > 0 => self.wake(op.a),
             OpKind::WakeAll | OpKind::WakeNr => self.wake(u64::MAX),
             OpKind::WaitqueueActive => return Ok(u64::from(!self.waiting.is_empty())),
-            kind if kind.wakes_spuriously() => {
+            kind if kind.row().wakes_spuriously => {
                 let cut_short = kind != OpKind::Sleep && self.sleeps(me) && outcome == 0;
                 self.wake_alone(me);
                 return Ok(if cut_short { CUT_SHORT } else { 0 });

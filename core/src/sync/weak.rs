@@ -4,7 +4,8 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::Ordering;
 
-use crate::op::{Op, OpKind, Place};
+use crate::op::{Op, Place};
+use crate::operations::OpKind;
 #[cfg(feature = "loom")]
 use crate::runtime::loom_word::Word;
 use crate::runtime::object::Object;

@@ -5,7 +5,8 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::declare;
-use crate::op::{Op, OpKind, Place};
+use crate::op::{Op, Place};
+use crate::operations::OpKind;
 use crate::runtime::object::Object;
 
 use super::again::{Turn, spawn_again};

@@ -5,7 +5,8 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::op::{Op, OpKind};
+use crate::op::Op;
+use crate::operations::OpKind;
 use crate::runtime::object::Object;
 
 use super::Work;

@@ -4,7 +4,8 @@
 use smallvec::SmallVec;
 
 use crate::machine::{Fault, Machine, REFUSED, Ready};
-use crate::op::{Op, OpKind, ThreadId};
+use crate::op::{Op, ThreadId};
+use crate::operations::OpKind;
 use crate::runtime;
 
 /// The work was on the queue already, or is being cancelled.

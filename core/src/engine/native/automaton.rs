@@ -16,7 +16,8 @@ use crate::cycles::{Threads, Waits, bit, blockers};
 use crate::explore::{CameRound, Enabled};
 use crate::machine::{Fault, Machine, Ready};
 use crate::mix::mix;
-use crate::op::{ObjectId, Op, OpKind, RECHECKS, ThreadId};
+use crate::op::{ObjectId, Op, RECHECKS, ThreadId};
+use crate::operations::OpKind;
 use crate::schedule::Choice;
 use crate::violation::ViolationKind;
 
@@ -382,7 +383,7 @@ impl Automaton {
         if known == new {
             self.threads.push(ThreadState { thread, next });
             if let Some((object, op)) = next.pending
-                && op.kind.tries_lock()
+                && op.kind.row().tries_lock
             {
                 self.try_at(object);
             }
@@ -548,7 +549,8 @@ impl Automaton {
     /// A thread about to give back a mutex that nobody tries.
     fn unlock_first(&self, threads: &[u32]) -> Option<NextOp> {
         let mut next_ops = self.next_ops(threads);
-        let first = next_ops.find(|(next_op, op)| op.kind.unlocks() && !self.tried(next_op.object));
+        let first =
+            next_ops.find(|(next_op, op)| op.kind.row().unlocks && !self.tried(next_op.object));
         first.map(|(next_op, _)| next_op)
     }
 

@@ -1,0 +1,409 @@
+//! The operations of all primitives, a row each.
+//!
+//! A row says what the operation is to the observers (which lock it takes, whether it may sleep), to
+//! the searches (whether it leaves its object as it was, what it can make possible), and to a reader
+//! of a trace (its name, what its result means). To add a primitive takes its file in
+//! [`sync`](crate::sync) and its rows here.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::machine::{QUEUED, REFUSED};
+
+mod row;
+
+pub use row::Mode;
+pub(crate) use row::{Assumption, Observes, Reads, Row, Shows, Traced};
+
+use Assumption::{FairQueues, GracePeriods, Hashes, NotPreemptRt, Workers};
+use Mode::{Exclusive, Shared, SharedRecursive};
+use OpKind::*;
+use row::op;
+
+impl OpKind {
+    /// Returns what a thread observes of a reply. Nothing that a thread does afterwards may depend on
+    /// a ghost, and what an instruction returns is observed apart.
+    pub(crate) fn observed(self, reply: u64) -> u64 {
+        match self.row().observes {
+            Observes::Reply => reply,
+            Observes::WhetherAny => reply.min(1),
+            Observes::Nothing => 0,
+        }
+    }
+
+    /// Returns what a trace shows of a reply.
+    pub(crate) fn shown(self, reply: u64) -> Option<String> {
+        let text = match self.row().shows {
+            Shows::Value => return Some(reply.to_string()),
+            Shows::YesNo if reply == 0 => "no",
+            Shows::YesNo => "yes",
+            Shows::Taken if reply == REFUSED => "busy",
+            Shows::Taken => "taken",
+            Shows::Queued if reply == QUEUED => "queued",
+            Shows::Interrupted(shown) if reply == shown => "interrupted",
+            Shows::TimedOut(shown) if reply == shown => "timed out",
+            Shows::Last if reply == 1 => "last",
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+impl fmt::Display for OpKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.row().text)
+    }
+}
+
+macro_rules! op_kinds {
+    ($($(#[$doc:meta])* $kind:ident => $row:expr,)*) => {
+        /// The kinds of operation, over all primitives.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+        pub(crate) enum OpKind { $($(#[$doc])* $kind,)* }
+
+        impl OpKind {
+            /// Returns the properties of the operation.
+            pub(crate) fn row(self) -> &'static Row {
+                static ROWS: &[Row] = &[$($row,)*];
+                &ROWS[self as usize]
+            }
+        }
+    };
+}
+
+op_kinds! {
+    /// `mutex_lock`.
+    Lock => op("mutex_lock")
+        .locks()
+        .sleeps()
+        .enabled_by(&[Unlock])
+        .yields_value()
+        .assumes(&[Hashes]),
+    /// `mutex_lock_interruptible`: a signal may end the wait.
+    LockInterruptible => op("mutex_lock_interruptible")
+        .waits(Exclusive)
+        .sleeps()
+        .tries_lock()
+        .shows(Shows::Interrupted(REFUSED))
+        .yields_value(),
+    /// `mutex_trylock`.
+    TryLock => op("mutex_trylock")
+        .tries_lock()
+        .shows(Shows::Taken)
+        .reads(Reads::If(REFUSED))
+        .yields_value(),
+    /// `mutex_unlock`; `a` is the value left behind the lock.
+    Unlock => op("mutex_unlock").unlocks(),
+    /// `spin_lock_irqsave`.
+    SpinLock => op("spin_lock")
+        .locks()
+        .atomic()
+        .enabled_by(&[SpinUnlock])
+        .yields_value()
+        .assumes(&[NotPreemptRt, Hashes]),
+    /// `spin_trylock_irqsave`.
+    TrySpinLock => op("spin_trylock")
+        .tries_lock()
+        .atomic()
+        .shows(Shows::Taken)
+        .reads(Reads::If(REFUSED))
+        .yields_value()
+        .assumes(&[NotPreemptRt]),
+    /// `spin_unlock_irqrestore`; `a` is the value left behind the lock.
+    SpinUnlock => op("spin_unlock").unlocks(),
+    /// `down_read`: granted at once, or queued.
+    DownRead => op("down_read")
+        .waits(Shared)
+        .takes(Shared)
+        .sleeps()
+        .shows(Shows::Queued)
+        .yields_value()
+        .assumes(&[FairQueues, Hashes]),
+    /// The rest of a queued `down_read`: the wait for the grant.
+    AwaitRead => op("down_read (queued)")
+        .takes(Shared)
+        .granted()
+        .enabled_by(&[UpWrite])
+        .yields_value()
+        .assumes(&[FairQueues]),
+    /// `down_read_trylock`.
+    TryDownRead => op("down_read_trylock")
+        .takes(Shared)
+        .reads(Reads::If(REFUSED))
+        .shows(Shows::Taken)
+        .yields_value(),
+    /// `up_read`.
+    UpRead => op("up_read").releases(),
+    /// `down_write`: granted at once, or queued.
+    DownWrite => op("down_write")
+        .waits(Exclusive)
+        .takes(Exclusive)
+        .sleeps()
+        .shows(Shows::Queued)
+        .yields_value()
+        .assumes(&[FairQueues, Hashes]),
+    /// The rest of a queued `down_write`: the wait for the grant.
+    AwaitWrite => op("down_write (queued)")
+        .takes(Exclusive)
+        .granted()
+        .enabled_by(&[UpRead, UpWrite])
+        .yields_value()
+        .assumes(&[FairQueues]),
+    /// `down_write_trylock`.
+    TryDownWrite => op("down_write_trylock")
+        .takes(Exclusive)
+        .reads(Reads::If(REFUSED))
+        .shows(Shows::Taken)
+        .yields_value(),
+    /// `up_write`; `a` is the value left behind the lock.
+    UpWrite => op("up_write").releases().leaves_value(),
+    /// `down_read` of a semaphore that favours readers: waits for whoever holds the write side.
+    DownReadUnfair => op("down_read (unfair)")
+        .waits(SharedRecursive)
+        .takes(SharedRecursive)
+        .sleeps()
+        .can_be_disabled()
+        .enabled_by(&[UpWrite])
+        .commutes_with(&[DownReadUnfair, TryDownReadUnfair, UpRead])
+        .yields_value(),
+    /// `down_write` of such a semaphore: waits for whoever holds either side.
+    DownWriteUnfair => op("down_write (unfair)")
+        .waits(Exclusive)
+        .takes(Exclusive)
+        .sleeps()
+        .can_be_disabled()
+        .enabled_by(&[UpRead, UpWrite])
+        .yields_value(),
+    /// `down_read_trylock` of such a semaphore.
+    TryDownReadUnfair => op("down_read_trylock (unfair)")
+        .takes(SharedRecursive)
+        .tries_unfair()
+        .commutes_with(&[DownReadUnfair, TryDownReadUnfair, UpRead])
+        .yields_value(),
+    /// `down_write_trylock` of such a semaphore.
+    TryDownWriteUnfair => op("down_write_trylock (unfair)")
+        .takes(Exclusive)
+        .tries_unfair()
+        .yields_value(),
+    /// `srcu_read_lock`; yields which section of the thread's own it is.
+    SrcuReadLock => op("srcu_read_lock")
+        .takes(SharedRecursive)
+        .commutes_with(&[SrcuReadLock, SrcuReadUnlock]),
+    /// `srcu_read_unlock` of the section `a`.
+    SrcuReadUnlock => op("srcu_read_unlock")
+        .releases()
+        .observes(Observes::Nothing)
+        .commutes_with(&[SrcuReadLock, SrcuReadUnlock]),
+    /// `synchronize_srcu`: begins to wait for those who read.
+    SynchronizeSrcu => op("synchronize_srcu").waits(Exclusive).sleeps().assumes(&[GracePeriods]),
+    /// The rest of `synchronize_srcu`: the wait for their ends.
+    AwaitReaders => op("synchronize_srcu (waiting)").granted().enabled_by(&[SrcuReadUnlock]),
+    /// `rcu_read_lock`.
+    RcuReadLock => op("rcu_read_lock")
+        .takes(SharedRecursive)
+        .atomic()
+        .commutes_with(&[RcuReadLock, RcuReadUnlock]),
+    /// `rcu_read_unlock`.
+    RcuReadUnlock => op("rcu_read_unlock")
+        .releases()
+        .observes(Observes::Nothing)
+        .commutes_with(&[RcuReadLock, RcuReadUnlock]),
+    /// `synchronize_rcu`: a grace period begins.
+    SynchronizeRcu => op("synchronize_rcu").waits(Exclusive).sleeps().assumes(&[GracePeriods]),
+    /// The rest of `synchronize_rcu`: the wait for its end.
+    AwaitGracePeriod => op("synchronize_rcu (waiting)").granted().enabled_by(&[RcuReadUnlock]),
+    /// The end of the grace period that a callback of `call_rcu` waits for.
+    RcuCallback => op("rcu callback")
+        .atomic()
+        .granted()
+        .enabled_by(&[RcuReadUnlock])
+        .assumes(&[GracePeriods]),
+    /// `prepare_to_wait`: from here on a wake-up is not lost.
+    PrepareToWait => op("prepare_to_wait"),
+    /// `prepare_to_wait_exclusive`: the same, for who wants to be woken alone.
+    PrepareToWaitExclusive => op("prepare_to_wait_exclusive"),
+    /// `schedule`: sleep until woken.
+    Sleep => op("schedule").sleep(),
+    /// `schedule_timeout`: sleep until woken, or until the time is up; yields whether it is.
+    SleepTimeout => op("schedule_timeout").sleep().reads(Reads::If(0)).shows(Shows::TimedOut(1)),
+    /// `schedule` in `TASK_INTERRUPTIBLE`: yields whether a signal has ended it.
+    SleepInterruptible => op("schedule (interruptible)").sleep().shows(Shows::Interrupted(1)),
+    /// `schedule` in `TASK_KILLABLE`: yields whether a fatal signal has ended it.
+    SleepKillable => op("schedule (killable)").sleep().shows(Shows::Interrupted(1)),
+    /// `finish_wait`: leave the queue.
+    FinishWait => op("finish_wait"),
+    /// `wake_up`: wake everybody who does not want to be woken alone, and one who does.
+    WakeOne => op("wake_up"),
+    /// `wake_up_nr`: the same, with `a` of those who want to be woken alone.
+    WakeNr => op("wake_up_nr"),
+    /// `wake_up_all`.
+    WakeAll => op("wake_up_all"),
+    /// `waitqueue_active`: yields whether somebody is queued.
+    WaitqueueActive => op("waitqueue_active").reads(Reads::Always).shows(Shows::YesNo),
+    /// `Condvar::wait`: from here on a notification is not lost.
+    CondvarWait => op("Condvar::wait"),
+    /// The rest of `Condvar::wait`: the sleep until notified.
+    CondvarSleep => op("Condvar::wait (asleep)").sleep(),
+    /// The same of `Condvar::wait_timeout`: yields whether the time is up.
+    CondvarSleepTimeout => op("Condvar::wait_timeout (asleep)")
+        .sleep()
+        .reads(Reads::If(0))
+        .shows(Shows::TimedOut(1)),
+    /// `Condvar::notify_one`: wakes any one waiter; yields whom.
+    NotifyOne => op("Condvar::notify_one").observes(Observes::Nothing),
+    /// `Condvar::notify_all`.
+    NotifyAll => op("Condvar::notify_all"),
+    /// An atomic load.
+    Load => op("atomic_read").reads(Reads::Always).shows(Shows::Value),
+    /// An atomic store of `a`.
+    Store => op("atomic_set"),
+    /// An atomic exchange for `a`.
+    Swap => op("atomic_xchg").shows(Shows::Value),
+    /// An atomic addition of `a`, wrapping; yields the value before.
+    FetchAdd => op("atomic_fetch_add").shows(Shows::Value),
+    /// An atomic compare-and-exchange from `a` to `b`; yields the value before.
+    CompareExchange => op("atomic_cmpxchg").reads(Reads::UnlessFirstArgument).shows(Shows::Value),
+    /// `kref_get`.
+    KrefGet => op("kref_get"),
+    /// `kref_get_unless_zero`.
+    KrefGetUnlessZero => op("kref_get_unless_zero").shows(Shows::YesNo),
+    /// `kref_put`.
+    KrefPut => op("kref_put").shows(Shows::Last),
+    /// `try_module_get`.
+    TryModuleGet => op("try_module_get").shows(Shows::YesNo),
+    /// `module_put`.
+    ModulePut => op("module_put"),
+    /// `delete_module`: refuse new references if none is held.
+    DeleteModule => op("delete_module").shows(Shows::YesNo),
+    /// `free_module`: the module's text is gone.
+    FreeModule => op("free_module"),
+    /// A call into the module's text.
+    CallModule => op("call").reads(Reads::Always),
+    /// A touch of an object that can be released.
+    Use => op("use").reads(Reads::Always),
+    /// The rest of an unlock, which still touches the lock when others can have it, and so the
+    /// memory that it lives in.
+    FinishUnlock => op("rest of the unlock").reads(Reads::Always),
+    /// The release of such an object.
+    Release => op("release"),
+    /// A look at, or a change of, state that only the proof has.
+    Ghost => op("ghost").observes(Observes::Nothing).hidden(),
+    /// An instruction of the machine on state that only it can touch.
+    Instruction => op("instruction").observes(Observes::Nothing).hidden(),
+    /// `mod_timer`: yields whether nobody is there yet who waits for the time.
+    ModTimer => op("mod_timer").can_be_disabled(),
+    /// The time has come, unless the timer was deleted: its function begins.
+    TimerExpires => op("timer expires")
+        .takes(Exclusive)
+        .atomic()
+        .can_be_disabled()
+        .enabled_by(&[ModTimer])
+        .assumes(&[NotPreemptRt]),
+    /// The function of a timer returns.
+    TimerReturns => op("timer returns").releases().can_be_disabled(),
+    /// `del_timer`: yields whether the timer was pending.
+    DelTimer => op("del_timer").can_be_disabled(),
+    /// `del_timer_sync`: the same, once its function does not run.
+    DelTimerSync => op("del_timer_sync")
+        .waits(Exclusive)
+        .can_be_disabled()
+        .enabled_by(&[TimerReturns]),
+    /// `timer_shutdown_sync`: the same, and nobody arms it any more.
+    TimerShutdownSync => op("timer_shutdown_sync")
+        .waits(Exclusive)
+        .can_be_disabled()
+        .enabled_by(&[TimerReturns]),
+    /// `queue_work`: yields what it did.
+    QueueWork => op("queue_work").work().can_be_disabled(),
+    /// A worker begins the work, unless that was cancelled.
+    WorkBegins => op("work begins")
+        .work()
+        .takes(Exclusive)
+        .can_be_disabled()
+        .enabled_by(&[QueueWork, WorkReturns, CancelWork, CancelWorkSync, ThawWorkqueues])
+        .assumes(&[Workers]),
+    /// The work is done.
+    WorkReturns => op("work returns").work().releases().can_be_disabled(),
+    /// `flush_work`: yields whether there is something to wait for; `a` is 1 if it waits for the
+    /// whole queue too, because that runs one work at a time.
+    FlushWork => op("flush_work").work().waits(Exclusive).sleeps().can_be_disabled(),
+    /// The rest of `flush_work`: the wait for the work.
+    AwaitWork => op("flush_work (waiting)")
+        .work()
+        .can_be_disabled()
+        .enabled_by(&[WorkReturns, CancelWork, CancelWorkSync]),
+    /// `cancel_work`: takes the work off its queue; yields whether it was on it.
+    CancelWork => op("cancel_work").work().can_be_disabled(),
+    /// `cancel_work_sync`: takes the work off its queue, and keeps it off; yields whether it was on it,
+    /// and whether there is something to wait for.
+    CancelWorkSync => op("cancel_work_sync").work().waits(Exclusive).sleeps().can_be_disabled(),
+    /// The rest of `cancel_work_sync`: the wait for the work.
+    AwaitCancel => op("cancel_work_sync (waiting)")
+        .work()
+        .can_be_disabled()
+        .enabled_by(&[WorkReturns, CancelWork, CancelWorkSync]),
+    /// `flush_workqueue`: yields whether there is something to wait for.
+    FlushWorkqueue => op("flush_workqueue").waits(Exclusive).sleeps().can_be_disabled(),
+    /// The rest of `flush_workqueue`: the wait for what was queued.
+    AwaitFlush => op("flush_workqueue (waiting)")
+        .enabled_by(&[WorkReturns, CancelWork, CancelWorkSync])
+        .can_be_disabled(),
+    /// `drain_workqueue`: nobody queues any more, but the works on the queue themselves.
+    DrainWorkqueue => op("drain_workqueue").waits(Exclusive).sleeps().can_be_disabled(),
+    /// The rest of `drain_workqueue`: the wait until nothing is left.
+    AwaitDrain => op("drain_workqueue (waiting)")
+        .enabled_by(&[WorkReturns, CancelWork, CancelWorkSync])
+        .can_be_disabled(),
+    /// `freeze_workqueues_begin`: no other work becomes active.
+    FreezeWorkqueues => op("freeze_workqueues_begin").can_be_disabled(),
+    /// `freeze_workqueues_busy`: yields whether one is that was before.
+    FreezeWorkqueuesBusy => op("freeze_workqueues_busy")
+        .can_be_disabled()
+        .reads(Reads::Always)
+        .shows(Shows::YesNo),
+    /// `thaw_workqueues`: works become active again.
+    ThawWorkqueues => op("thaw_workqueues").can_be_disabled(),
+    /// `destroy_workqueue`: as `drain_workqueue`, for good.
+    DestroyWorkqueue => op("destroy_workqueue").waits(Exclusive).sleeps().can_be_disabled(),
+    /// The rest of `destroy_workqueue`: the wait until nothing is left.
+    AwaitDestroy => op("destroy_workqueue (waiting)")
+        .enabled_by(&[WorkReturns, CancelWork, CancelWorkSync])
+        .can_be_disabled(),
+    /// `complete`: once more.
+    Complete => op("complete").observes(Observes::Nothing).can_be_disabled(),
+    /// `complete_all`: for everybody, now and later.
+    CompleteAll => op("complete_all").observes(Observes::Nothing).can_be_disabled(),
+    /// `reinit_completion`: as if it had never happened.
+    ReinitCompletion => op("reinit_completion").can_be_disabled(),
+    /// `completion_done`: yields whether nobody would wait.
+    CompletionDone => op("completion_done")
+        .can_be_disabled()
+        .reads(Reads::Always)
+        .shows(Shows::YesNo),
+    /// `wait_for_completion`: takes one of the times that it has happened; yields 2 if there is no
+    /// end of them.
+    WaitForCompletion => op("wait_for_completion")
+        .takes_completion()
+        .waits(Exclusive)
+        .sleeps()
+        .enabled_by(&[Complete, CompleteAll]),
+    /// `wait_for_completion_timeout`: the same, or yields 0 if the time is up.
+    WaitForCompletionTimeout => op("wait_for_completion_timeout")
+        .takes_completion()
+        .waits(Exclusive)
+        .sleeps()
+        .shows(Shows::TimedOut(0)),
+    /// `wait_for_completion_interruptible`: the same, or yields 0 if a signal came.
+    WaitForCompletionInterruptible => op("wait_for_completion_interruptible")
+        .takes_completion()
+        .waits(Exclusive)
+        .sleeps()
+        .shows(Shows::Interrupted(0)),
+    /// `try_wait_for_completion`: the same, or yields 0 at once.
+    TryWaitForCompletion => op("try_wait_for_completion").takes_completion().shows(Shows::YesNo),
+    /// `raw_cpu_ptr`: yields the CPU that the thread is on.
+    ThisCpu => op("this_cpu"),
+    /// A wait for the end of another thread.
+    Join => op("join").sleeps().reads(Reads::Always).hidden(),
+}

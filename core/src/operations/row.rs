@@ -1,0 +1,288 @@
+//! What an operation is: the properties that a row of the table can give it.
+
+use crate::machine::REFUSED;
+
+use super::OpKind;
+
+use Mode::Exclusive;
+
+/// How a lock is held or wanted.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Mode {
+    /// A mutex, a spinlock, the write side of a semaphore.
+    Exclusive,
+    /// The read side of a fair lock (`rw_semaphore`): new readers queue behind a writer.
+    Shared,
+    /// The read side of a lock whose readers pass waiting writers (`rwlock_t`).
+    SharedRecursive,
+}
+
+/// Whether an operation leaves its object as it was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reads {
+    /// Never.
+    Never,
+    /// Always.
+    Always,
+    /// If it replies this.
+    If(u64),
+    /// Unless it replies this.
+    Unless(u64),
+    /// Unless it replies its first argument: a compare-and-exchange that succeeded.
+    UnlessFirstArgument,
+}
+
+/// What a thread observes of a reply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Observes {
+    /// All of it.
+    Reply,
+    /// Whether it is 0.
+    WhetherAny,
+    /// Nothing: the reply says only what the operation does.
+    Nothing,
+}
+
+/// What a trace shows of a reply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Shows {
+    /// Nothing.
+    Nothing,
+    /// The number.
+    Value,
+    /// `no` for 0, and else `yes`.
+    YesNo,
+    /// `busy` if it was refused, and else `taken`.
+    Taken,
+    /// `queued`, if it is.
+    Queued,
+    /// `interrupted`, if it is this.
+    Interrupted(u64),
+    /// `timed out`, if it is this.
+    TimedOut(u64),
+    /// `last`, if it is 1.
+    Last,
+}
+
+/// What a reply is to the fingerprint of a trace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Traced {
+    /// Itself, as the arguments are.
+    Reply,
+    /// If it is the number of a value, nothing: that number depends on what was explored before.
+    NoValue,
+    /// Itself, and the first argument, which is the number of a value, is nothing.
+    NoArgument,
+    /// Nothing.
+    Nothing,
+}
+
+/// Something that a verdict takes for granted where an operation has happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Assumption {
+    /// Spinlocks spin, and timers run in softirq.
+    NotPreemptRt,
+    /// The waiters of a semaphore do not overtake each other.
+    FairQueues,
+    /// A grace period waits for readers alone.
+    GracePeriods,
+    /// There is a worker for each work that may run.
+    Workers,
+    /// Values behind locks differ where their hashes do.
+    Hashes,
+}
+
+impl Assumption {
+    pub(crate) const ALL: &[Self] =
+        &[Self::NotPreemptRt, Self::FairQueues, Self::GracePeriods, Self::Workers, Self::Hashes];
+
+    /// Returns what is taken for granted, as a verdict prints it.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::NotPreemptRt => {
+                "the kernel is not PREEMPT_RT: spinlocks spin, and timers run in softirq"
+            }
+            Self::FairQueues => "a semaphore's waiters do not overtake each other",
+            Self::GracePeriods => "a grace period waits for readers alone",
+            Self::Workers => "there is a worker for each work that may run",
+            Self::Hashes => "values behind locks differ where their `Hash` does",
+        }
+    }
+}
+
+/// The properties of an operation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row {
+    /// The name in a trace.
+    pub(crate) text: &'static str,
+    /// How lockdep sees the wait for its class, if it is one that waits. A sleep waits for the
+    /// thread that has promised to wake the sleepers, as it would for a lock; a wait for a timer or
+    /// for work, for its function.
+    pub(crate) waits: Option<Mode>,
+    /// How its class is held afterwards, if it succeeds.
+    pub(crate) takes: Option<Mode>,
+    /// Whether its class is not held any more afterwards.
+    pub(crate) releases: bool,
+    /// Whether it may sleep.
+    pub(crate) sleeps: bool,
+    /// Whether the thread must not sleep afterwards, if it succeeds.
+    pub(crate) atomic: bool,
+    /// Whether it waits until its one owner unlocks, and is the owner then.
+    pub(crate) locks: bool,
+    /// Whether it takes a lock of one owner if that is free, and need not wait.
+    pub(crate) tries_lock: bool,
+    /// Whether it unlocks a lock of one owner.
+    pub(crate) unlocks: bool,
+    /// Whether it sleeps until it is woken, or wakes spuriously, the last of its optional outcomes.
+    /// Only the thread itself makes it sleep again once it can continue.
+    pub(crate) wakes_spuriously: bool,
+    /// Whether it takes a semaphore that favours readers, if that is possible now.
+    pub(crate) tries_unfair: bool,
+    /// Whether it takes one of the times that a completion has happened, or would.
+    pub(crate) takes_completion: bool,
+    /// Whether a thread may be able to do it and then not any more, by a step of another thread.
+    pub(crate) can_be_disabled: bool,
+    /// Whether it takes what was granted to it before, so that it commutes with everything that can
+    /// happen while it is possible.
+    pub(crate) granted: bool,
+    /// Whether it is about a work, and on a workqueue.
+    pub(crate) about_work: bool,
+    /// Whether it leaves its object as it was.
+    pub(crate) reads: Reads,
+    /// What its thread observes.
+    pub(crate) observes: Observes,
+    /// What a trace shows.
+    pub(crate) shows: Shows,
+    /// What the fingerprint of a trace takes of it.
+    pub(crate) traced: Traced,
+    /// The operations on the same object that it may have needed to be possible.
+    pub(crate) enabled_by: &'static [OpKind],
+    /// The operations on the same object that it commutes with, whatever the state.
+    pub(crate) commutes_with: &'static [OpKind],
+    /// What a verdict takes for granted where it has happened.
+    pub(crate) assumes: &'static [Assumption],
+}
+
+/// Begins the row of an operation that changes its object, waits for nothing and takes no lock.
+pub(super) const fn op(text: &'static str) -> Row {
+    Row {
+        text,
+        waits: None,
+        takes: None,
+        releases: false,
+        sleeps: false,
+        atomic: false,
+        locks: false,
+        tries_lock: false,
+        unlocks: false,
+        wakes_spuriously: false,
+        tries_unfair: false,
+        takes_completion: false,
+        can_be_disabled: false,
+        granted: false,
+        about_work: false,
+        reads: Reads::Never,
+        observes: Observes::Reply,
+        shows: Shows::Nothing,
+        traced: Traced::Reply,
+        enabled_by: &[],
+        commutes_with: &[],
+        assumes: &[],
+    }
+}
+
+impl Row {
+    pub(super) const fn waits(self, mode: Mode) -> Self {
+        Self { waits: Some(mode), ..self }
+    }
+
+    pub(super) const fn takes(self, mode: Mode) -> Self {
+        Self { takes: Some(mode), ..self }
+    }
+
+    pub(super) const fn releases(self) -> Self {
+        Self { releases: true, ..self }
+    }
+
+    pub(super) const fn sleeps(self) -> Self {
+        Self { sleeps: true, ..self }
+    }
+
+    pub(super) const fn atomic(self) -> Self {
+        Self { atomic: true, ..self }
+    }
+
+    pub(super) const fn locks(self) -> Self {
+        Self { locks: true, ..self.waits(Exclusive).takes(Exclusive) }
+    }
+
+    pub(super) const fn tries_lock(self) -> Self {
+        Self { tries_lock: true, ..self.takes(Exclusive) }
+    }
+
+    pub(super) const fn unlocks(self) -> Self {
+        Self { unlocks: true, ..self.releases().leaves_value() }
+    }
+
+    pub(super) const fn sleep(self) -> Self {
+        Self { wakes_spuriously: true, ..self.waits(Exclusive).sleeps().reads(Reads::Always) }
+    }
+
+    pub(super) const fn tries_unfair(self) -> Self {
+        let row = self.can_be_disabled().reads(Reads::If(REFUSED)).shows(Shows::Taken);
+        Self { tries_unfair: true, ..row }
+    }
+
+    pub(super) const fn takes_completion(self) -> Self {
+        let row = self.can_be_disabled().reads(Reads::Unless(1)).observes(Observes::WhetherAny);
+        Self { takes_completion: true, ..row }
+    }
+
+    pub(super) const fn can_be_disabled(self) -> Self {
+        Self { can_be_disabled: true, ..self }
+    }
+
+    pub(super) const fn granted(self) -> Self {
+        Self { granted: true, ..self }
+    }
+
+    pub(super) const fn work(self) -> Self {
+        Self { about_work: true, ..self }
+    }
+
+    pub(super) const fn reads(self, reads: Reads) -> Self {
+        Self { reads, ..self }
+    }
+
+    pub(super) const fn observes(self, observes: Observes) -> Self {
+        Self { observes, ..self }
+    }
+
+    pub(super) const fn shows(self, shows: Shows) -> Self {
+        Self { shows, ..self }
+    }
+
+    pub(super) const fn hidden(self) -> Self {
+        Self { traced: Traced::Nothing, ..self }
+    }
+
+    pub(super) const fn yields_value(self) -> Self {
+        Self { traced: Traced::NoValue, ..self }
+    }
+
+    pub(super) const fn leaves_value(self) -> Self {
+        Self { traced: Traced::NoArgument, ..self }
+    }
+
+    pub(super) const fn enabled_by(self, enabled_by: &'static [OpKind]) -> Self {
+        Self { enabled_by, ..self }
+    }
+
+    pub(super) const fn commutes_with(self, commutes_with: &'static [OpKind]) -> Self {
+        Self { commutes_with, ..self }
+    }
+
+    pub(super) const fn assumes(self, assumes: &'static [Assumption]) -> Self {
+        Self { assumes, ..self }
+    }
+}
