@@ -113,6 +113,14 @@ impl State {
         steps && (self.in_memory || matches!(instr, Instr::WaitExclusive(..)))
     }
 
+    /// Whether a look at the condition is next.
+    pub(super) fn is_about_to_look(&self, me: usize, instr: Instr) -> bool {
+        match self.threads[me].phase {
+            Phase::Begin => self.looks_first(instr),
+            phase => matches!(phase, Phase::Check(_)),
+        }
+    }
+
     /// ___wait_event: prepares, looks, sleeps, and again.
     fn wait_event(&mut self, me: usize, q: usize, instr: Instr) -> Option<Done> {
         match self.threads[me].phase {

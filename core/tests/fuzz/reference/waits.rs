@@ -120,7 +120,7 @@ fn wait_of(state: &State, program: &Program, me: usize, instr: Instr) -> Wait {
         _ if phase == Phase::Relock => {
             mutex(state, state.threads[me].given_back.expect("it was given back"))
         }
-        Instr::WaitForData(_, m) if matches!(phase, Phase::Check(_)) => mutex(state, m),
+        Instr::WaitForData(_, m) if state.is_about_to_look(me, instr) => mutex(state, m),
         Instr::Lock(m) | Instr::RawLock(m) | Instr::LockInterruptible(m) => mutex(state, m),
         Instr::Spin(p) => Wait::new(SPINS[p], state.spins[p].owner),
         Instr::DownRead(s) => sem(SEMS[s], &state.sems[s], me, false),
