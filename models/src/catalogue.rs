@@ -4,7 +4,7 @@ use selvedge_core::Scenario;
 
 use crate::{ap_perms, dma, iommu, vfio_ap};
 
-/// The whole catalogue. Names are unique.
+/// Returns all scenarios of the catalogue. Their names are unique.
 pub fn catalogue() -> Vec<Scenario> {
     let drivers = [
         ap_perms::scenarios::scenarios(),

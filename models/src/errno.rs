@@ -5,17 +5,17 @@ use std::fmt;
 /// A kernel error number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Errno {
-    /// `-EAGAIN`: a trylock failed, try again.
+    /// `-EAGAIN`: a trylock failed, and the caller may retry.
     Eagain,
-    /// `-EINVAL`: the string is no mask.
+    /// `-EINVAL`: the string is not a mask.
     Einval,
-    /// `-EBUSY`: vetoed by a driver, or a trylock failed.
+    /// `-EBUSY`: a driver vetoed the change, or a trylock failed.
     Ebusy,
-    /// `-EPERM`: the guest has a mediated device already.
+    /// `-EPERM`: the guest already has a mediated device.
     Eperm,
-    /// `-ENODEV`: there is no such adapter or domain, or no such guest.
+    /// `-ENODEV`: the adapter, the domain or the guest does not exist.
     Enodev,
-    /// `-ENOMEM`: there is no memory left.
+    /// `-ENOMEM`: the system is out of memory.
     Enomem,
     /// `-EIO`: a queue could not be reset.
     Eio,
@@ -23,7 +23,7 @@ pub enum Errno {
     Eaddrinuse,
     /// `-EADDRNOTAVAIL`: the queue is reserved for the host's drivers.
     Eaddrnotavail,
-    /// `-ERESTARTSYS`: a signal came before the lock was taken.
+    /// `-ERESTARTSYS`: a signal arrived before the lock was taken.
     Erestartsys,
 }
 

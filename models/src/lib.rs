@@ -1,20 +1,19 @@
 //! State machines of Linux kernel drivers, and the scenarios that check their locking.
 //!
-//! A model function carries the name of the kernel function it models, takes its locks in the
-//! same order, and says which version and source it follows. It is written against the
-//! primitives of [`selvedge_core`], so it runs under every engine, on plain threads, and inside
-//! a `loom::model` of your own.
+//! A model function has the name of the kernel function that it models, takes its locks in the same
+//! order, and names the version and the source that it follows. It is written against the
+//! primitives of [`selvedge_core`], so it runs under every engine, on plain threads, and inside a
+//! `loom::model`.
 //!
-//! - [`ap`]: the AP bus of s390, and the dispute over who decides over its queues.
-//! - [`iommu`]: the IOMMU of s390's PCI functions, version by version.
-//! - [`vfio_ap`]: the driver that gives those queues to guests, version by version.
-//! - [`dma`]: who may hand out a DMA address again, and when.
-//! - [`iova`]: the addresses that a device uses, as data behind the locks of a model.
-//! - [`catalogue`]: every scenario, with the verdict it is expected to get.
-//! - [`programs`]: lock programs of known size, to measure a search with.
+//! - [`ap`]: the AP bus of s390, and the two parties that decide about its queues.
+//! - [`iommu`]: the IOMMU of the PCI functions of s390, version by version.
+//! - [`vfio_ap`]: the driver that passes AP queues through to guests, version by version.
+//! - [`dma`]: when a DMA address may be reused, and by which code.
+//! - [`iova`]: the allocators of I/O virtual addresses, as data behind the locks of a model.
+//! - [`catalogue`]: every scenario with its expected verdict.
+//! - [`programs`]: lock programs of known size, which measure a search.
 //!
-//! The kernel is GPL-2.0 and none of its code is here: the models follow its behaviour, in
-//! words of their own.
+//! The kernel is GPL-2.0 and none of its code is here: the models are written from its behaviour.
 
 #![deny(missing_docs)]
 

@@ -1,8 +1,8 @@
-//! What a call has brought about, as an invariant of its own.
+//! The effect of a call, checked as an invariant of its own.
 
 use selvedge_core::invariant_broken;
 
-/// Claims what a call has brought about.
+/// Checks the effect of a call as an invariant.
 #[track_caller]
 pub(crate) fn expect(is: bool, what: &str) {
     if !is {

@@ -1,32 +1,34 @@
 //! Lock programs: threads that take and release locks and do nothing else.
 //!
-//! They measure a search rather than check a driver, so they are no part of the
-//! [catalogue](crate::catalogue()). All that one can do is written in a line of text, which is why
-//! another model checker can be given the very same transition system, and why its states and
-//! traces can be counted elsewhere.
+//! They measure a search and do not check a driver, so they are not part of the
+//! [catalogue](crate::catalogue()). The text of a program is its complete description. Another
+//! model checker can therefore run the same transition system, and the numbers of states and traces
+//! can be confirmed elsewhere.
 //!
-//! Where all threads share a lock, as drivers do, traces explode and states do not (`vfio3`,
-//! `vfio4`, `vfio5`, `big5`, `big6`). Where each has locks of its own it is the other way round
-//! (`fine4`, `disj5`).
+//! Programs whose threads share a lock, as the threads of drivers do, have many traces and few
+//! states (`vfio3`, `vfio4`, `vfio5`, `big5`, `big6`). Programs whose threads have locks of their
+//! own have few traces and many states (`fine4`, `disj5`).
 
 use selvedge_core::sync::Mutex;
 use selvedge_core::{Scenario, ViolationKind};
 
 const CLASSES: [&str; 8] = ["L0", "L1", "L2", "L3", "L4", "L5", "L6", "L7"];
 
-/// A program with what is known of it.
+/// A program and its known numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Program {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// Its text: `a(b c)` locks a, then b, then c, and unlocks them in the reverse order; `a;b` is
-    /// one critical section after the other; `|` separates threads. A lock is a number.
+    /// The text. `a(b c)` locks a, then b, then c, and unlocks them in reverse order. `a;b` is two
+    /// critical sections, one after the other. `|` separates threads. A lock is a number.
     pub text: &'static str,
-    /// Distinct states: where every thread is, and who holds what.
+    /// The number of distinct states. A state is the position of every thread and the owner of each
+    /// lock.
     pub states: u64,
-    /// Mazurkiewicz traces; those that deadlock count too. `None` if not known exactly.
+    /// The number of Mazurkiewicz traces, including those that deadlock. `None` if it is not known
+    /// exactly.
     pub traces: Option<u128>,
-    /// The lock classes that it deadlocks on, if it can.
+    /// The lock classes of its deadlock, if it has one.
     pub deadlock: Option<[&'static str; 2]>,
 }
 
@@ -128,27 +130,27 @@ pub const PROGRAMS: &[Program] = &[
     },
 ];
 
-/// What a thread does next.
+/// The next operation of a thread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// Take the lock of this number.
+    /// Locks the lock of this number.
     Lock(usize),
-    /// Give it back.
+    /// Unlocks it.
     Unlock(usize),
 }
 
 impl Program {
-    /// The program of this name.
+    /// Returns the program of this name.
     pub fn named(name: &str) -> Option<&'static Self> {
         PROGRAMS.iter().find(|program| program.name == name)
     }
 
-    /// What each thread does.
+    /// Returns the steps of each thread.
     pub fn threads(&self) -> Vec<Vec<Step>> {
         self.text.split('|').map(steps).collect()
     }
 
-    /// How many locks there are.
+    /// Returns the number of locks.
     pub fn locks(&self) -> usize {
         let taken = self.threads().into_iter().flatten().map(|step| match step {
             Step::Lock(lock) | Step::Unlock(lock) => lock + 1,
@@ -156,7 +158,7 @@ impl Program {
         taken.max().unwrap_or(0)
     }
 
-    /// The program as a scenario, `programs/` and its name, with the claim.
+    /// Returns the program as a scenario named `programs/` and its name, with its expected verdict.
     pub fn scenario(&self) -> Scenario {
         let classes = &CLASSES[..self.locks()];
         let world = move || classes.iter().map(|class| Mutex::new(class, ())).collect();
@@ -179,7 +181,7 @@ impl Program {
     }
 }
 
-/// Every program as a scenario.
+/// Returns every program as a scenario.
 pub fn programs() -> Vec<Scenario> {
     PROGRAMS.iter().map(Program::scenario).collect()
 }
@@ -189,9 +191,9 @@ fn steps(thread: &str) -> Vec<Step> {
 }
 
 fn critical_section(section: &str) -> Vec<Step> {
-    let number = |lock: &str| lock.parse().expect("a lock is a number");
+    let number = |lock: &str| lock.parse().expect("a lock must be a number");
     let (outer, inner) = section.split_once('(').unwrap_or((section, ")"));
-    let inner = inner.strip_suffix(')').expect("a parenthesis for each").split_whitespace();
+    let inner = inner.strip_suffix(')').expect("every `(` must have a `)`").split_whitespace();
     let locks: Vec<usize> = std::iter::once(outer).chain(inner).map(number).collect();
     let take = locks.iter().map(|lock| Step::Lock(*lock));
     take.chain(locks.iter().rev().map(|lock| Step::Unlock(*lock))).collect()
@@ -218,12 +220,12 @@ mod tests {
         complete(program, search).fingerprint
     }
 
-    /// The programs of at most so many states.
+    /// Returns the programs of at most `most` states.
     fn with_states(most: u64) -> impl Iterator<Item = &'static Program> {
         PROGRAMS.iter().filter(move |program| program.states <= most)
     }
 
-    /// The programs of at most so many traces.
+    /// Returns the programs of at most `most` traces.
     fn with_traces(most: u128) -> impl Iterator<Item = (&'static Program, u128)> {
         let known = PROGRAMS.iter().filter_map(|program| Some((program, program.traces?)));
         known.filter(move |(_, traces)| *traces <= most)
@@ -270,11 +272,12 @@ mod tests {
 
     #[test]
     fn the_reduced_search_proves_what_cannot_be_enumerated() {
-        // 6.1e10 and 7.1e15 traces. The states are those that another implementation of unlock
-        // first counts; here the ones in which somebody is about to unlock are not among them.
+        // 6.1e10 and 7.1e15 traces. The states were counted by another implementation that explores
+        // unlocks first. This engine does not count the states in which a thread is about to
+        // unlock.
         let known = [("fine4", 9_143), ("vfio5", 47_225), ("disj5", 191_737), ("big5", 290_521)];
         for (name, states) in known {
-            let program = Program::named(name).expect("it is in the list");
+            let program = Program::named(name).expect("the list has the program");
             let proof = complete(program, Search::Auto);
             assert!(proof.fingerprint.states.is_some_and(|kept| kept < states / 3), "{name}");
         }

@@ -1,8 +1,8 @@
-//! The AP bus: masks, queue devices, and the question whether a queue is in use.
+//! The AP bus: its masks, its queue devices, and the question whether a queue is in use.
 //!
-//! Source: `drivers/s390/crypto/ap_bus.c` as of commit 4f8206b88286, which gave drivers the
-//! `in_use` callback; the posted versions 11 to 18 of the series take the same locks in the
-//! same order here.
+//! Source: `drivers/s390/crypto/ap_bus.c` as of commit 4f8206b88286, which added the `in_use`
+//! callback of drivers. The posted versions 11 to 18 of the series take the same locks in the same
+//! order here.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use selvedge_core::{function, invariant_broken};
 use super::{ApDriver, ApMask, ApMatrix, Apqn};
 use crate::Errno;
 
-/// `struct ap_perms`: what is reserved for the host's drivers.
+/// `struct ap_perms`: the adapters and domains that are reserved for the host's drivers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ApPerms {
     /// Adapters.
@@ -22,7 +22,8 @@ pub struct ApPerms {
 }
 
 impl ApPerms {
-    /// Whether a queue is reserved for the host's drivers: both its bits are set.
+    /// Returns whether a queue is reserved for the host's drivers, which means that both its bits
+    /// are set.
     pub fn reserves(&self, apqn: Apqn) -> bool {
         self.apm.test(apqn.apid) && self.aqm.test(apqn.apqi)
     }
@@ -35,7 +36,7 @@ impl ApPerms {
     }
 }
 
-/// Which of the two masks is written.
+/// The mask that is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Dimension {
     Adapters,
@@ -45,21 +46,21 @@ enum Dimension {
 /// A driver that a queue device can be bound to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Driver {
-    /// The host's own: `AP_DRIVER_FLAG_DEFAULT`.
+    /// The host's own driver: `AP_DRIVER_FLAG_DEFAULT`.
     Zcrypt,
-    /// The one that passes queues through to guests.
+    /// The driver that passes queues through to guests.
     VfioAp,
 }
 
-/// A queue's device.
+/// The device of a queue.
 #[derive(Debug)]
 pub struct QueueDevice {
     apqn: Apqn,
     /// `device_lock(dev)`.
     device_lock: Mutex,
-    /// `dev->driver`, read without the lock by whoever walks the bus.
+    /// `dev->driver`, which a walk over the bus reads without the lock.
     driver: Atomic,
-    /// How often vfio_ap's remove function has run since its probe function has.
+    /// How often the remove function of vfio_ap has run since its probe function ran.
     removed: Ghost<u32>,
 }
 
@@ -70,7 +71,7 @@ impl QueueDevice {
         Self { apqn, device_lock: Mutex::new("device_lock", ()), driver, removed }
     }
 
-    /// The driver that the device is bound to at this moment.
+    /// Returns the driver that the device is bound to now.
     #[track_caller]
     pub fn driver(&self) -> Option<Driver> {
         match self.driver.load() {
@@ -94,35 +95,36 @@ fn bound_to(driver: Option<Driver>) -> u64 {
 pub struct ApBus {
     ap_perms_mutex: Mutex<ApPerms>,
     queues: Vec<QueueDevice>,
-    /// The module `vfio_ap`; the bus itself is built into the kernel.
+    /// The module `vfio_ap`. The bus itself is built into the kernel.
     vfio_ap: ModuleRef,
-    /// What is assigned to mediated devices, for INV-07.
+    /// The queues that are assigned to mediated devices, for INV-07.
     assigned: Ghost<BTreeSet<Apqn>>,
     reprobe: Reprobe,
     rules: Rules,
 }
 
-/// When the bus takes queues to other drivers, after a mask was written.
+/// When the bus moves queues to other drivers after a mask was written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Reprobe {
-    /// When `ap_perms_mutex` has been released, as every version does.
+    /// After `ap_perms_mutex` is released, as in every version.
     Released,
-    /// With the mutex still held, to see what that would come to.
+    /// While the mutex is held, which no version does. It shows what would go wrong.
     Held,
 }
 
 /// When INV-07 is checked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Rules {
-    /// When the mask is written: the earliest moment at which it can be wrong.
+    /// When the mask is written, which is the earliest moment at which it can be wrong.
     Written,
-    /// When a queue is taken from the driver for it, to see what becomes of a mask that was wrong.
+    /// When a queue is removed from the driver because of the mask. It shows the effect of a wrong
+    /// mask.
     Taken,
 }
 
 impl ApBus {
-    /// A bus with these masks and queues. Every queue is bound to the driver that the masks say,
-    /// and `assigned` to mediated devices.
+    /// Creates a bus with these masks and queues. Every queue is bound to the driver that the masks
+    /// select, and the queues of `assigned` belong to mediated devices.
     pub fn new(
         ap_perms: ApPerms,
         queues: impl IntoIterator<Item = Apqn>,
@@ -140,70 +142,70 @@ impl ApBus {
         }
     }
 
-    /// Makes it a bus that keeps `ap_perms_mutex` while it takes queues to other drivers. No
-    /// version does.
+    /// Makes the bus keep `ap_perms_mutex` while it moves queues to other drivers. No version does
+    /// this.
     pub fn reprobe_under_ap_perms_mutex(&mut self) {
         self.reprobe = Reprobe::Held;
     }
 
-    /// Makes it a bus on which INV-07 is rules not when a mask is written, but when a queue that
-    /// the host gains by it is taken from the driver.
+    /// Makes the bus check INV-07 when a queue that the host gains is removed from the driver, and
+    /// not when the mask is written.
     pub fn check_when_taken(&mut self) {
         self.rules = Rules::Taken;
     }
 
-    /// The device of a queue, if the bus has it.
+    /// Returns the device of a queue, if the bus has it.
     pub fn queue(&self, apqn: Apqn) -> Option<&QueueDevice> {
         self.queues.iter().find(|queue| queue.apqn == apqn)
     }
 
-    /// `ap_perms_mutex`.
+    /// Returns `ap_perms_mutex`.
     pub fn ap_perms_mutex(&self) -> &Mutex<ApPerms> {
         &self.ap_perms_mutex
     }
 
-    /// The module that the driver is in.
+    /// Returns the module that contains the driver.
     pub fn vfio_ap(&self) -> &ModuleRef {
         &self.vfio_ap
     }
 
-    /// The bookkeeping of INV-07: mediated devices now have these queues.
+    /// Records for INV-07 that mediated devices now have these queues.
     #[track_caller]
     pub fn now_assigned(&self, apqns: impl Iterator<Item = Apqn>) {
         self.assigned.update(|assigned| *assigned = apqns.collect());
     }
 
-    /// At the end, when nobody is about: no queue is assigned to a mediated device and reserved
-    /// for the host's drivers at once. The other half of INV-07: an assignment that was refused
-    /// has left nothing behind.
+    /// Checks at the end, when no other thread runs, that no queue is both assigned to a mediated
+    /// device and reserved for the host's drivers. This is the other half of INV-07: an assignment
+    /// that was refused has no effect.
     pub fn check_nothing_shared(&self, assigned: &ApMatrix) {
         let ap_perms = self.ap_perms_mutex.lock();
         if let Some(apqn) = assigned.apqns().find(|apqn| ap_perms.reserves(*apqn)) {
-            let message = format!("queue {apqn} is both assigned and reserved for the host");
+            let message = format!("queue {apqn} is assigned and also reserved for the host");
             invariant_broken("INV-07", message);
         }
     }
 
-    /// `apmask_store`: the administrator writes `/sys/bus/ap/apmask`.
+    /// Models `apmask_store`, with which the administrator writes `/sys/bus/ap/apmask`.
     ///
-    /// Locks: `ap_perms_mutex` (interruptible), under it whatever the `in_use` callback of the
-    /// driver takes; then, with the mutex released, for each queue whose owner changes the
-    /// device lock and what the driver takes to let go of it.
+    /// Locks: `ap_perms_mutex` (interruptible), under it the locks of the driver's `in_use`
+    /// callback; then, with the mutex released, for each queue whose owner changes the device lock
+    /// and the locks with which the driver releases it.
     ///
     /// # Errors
     ///
-    /// [`Errno::Erestartsys`] after a signal, [`Errno::Einval`] for a string that is no mask,
-    /// [`Errno::Ebusy`] if the driver vetoes. The mask is then as it was.
+    /// [`Errno::Erestartsys`] after a signal, [`Errno::Einval`] for a string that is not a mask,
+    /// [`Errno::Ebusy`] if the driver vetoes. The mask is then unchanged.
     pub fn apmask_store(&self, driver: &impl ApDriver, text: &str) -> Result<(), Errno> {
         let _function = function("apmask_store");
         self.mask_store(Dimension::Adapters, driver, text)
     }
 
-    /// `aqmask_store`: as [`apmask_store`](Self::apmask_store), for domains.
+    /// Models `aqmask_store`, which is [`apmask_store`](Self::apmask_store) for domains.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of [`apmask_store`](Self::apmask_store).
     pub fn aqmask_store(&self, driver: &impl ApDriver, text: &str) -> Result<(), Errno> {
         let _function = function("aqmask_store");
         self.mask_store(Dimension::Domains, driver, text)
@@ -222,7 +224,8 @@ impl ApBus {
         if new == old {
             return Ok(());
         }
-        // Only what the host gains is asked for; nobody is asked about what it gives up.
+        // The driver is asked only about the queues that the host gains, not about those that it
+        // loses.
         let gained = new.without(&old);
         let (apm, aqm) = match dimension {
             Dimension::Adapters => (gained, ap_perms.aqm),
@@ -246,8 +249,9 @@ impl ApBus {
         Ok(())
     }
 
-    /// INV-07: if `in_use` answers no for a set of queues, none of them becomes assigned until
-    /// the masks are written. So at that moment, now, the host gains no assigned queue.
+    /// Checks INV-07: if `in_use` answers no for a set of queues, none of them becomes assigned
+    /// until the masks are written. The masks are written now, so the host must not gain an
+    /// assigned queue.
     #[track_caller]
     fn check_inv_07(&self, before: &ApPerms, after: &ApPerms) {
         self.assigned.check("INV-07", |assigned| {
@@ -262,18 +266,19 @@ impl ApBus {
         });
     }
 
-    /// The same when the queue is about to be removed from the driver.
+    /// Checks INV-07 when the queue is about to be removed from the driver.
     #[track_caller]
     fn check_not_assigned(&self, apqn: Apqn) {
         self.assigned.check("INV-07", |assigned| match assigned.contains(&apqn) {
             false => Ok(()),
-            true => Err(format!("queue {apqn} is taken from the driver while it is assigned")),
+            true => Err(format!("queue {apqn} is removed from the driver while it is assigned")),
         });
     }
 
-    /// `__verify_card_reservations` and `__verify_queue_reservations`, called by the commit of
-    /// the mask: asks the driver whether it uses a queue that the host gains. The callback runs
-    /// in a module, so a reference keeps its text. No reference, no use.
+    /// Models `__verify_card_reservations` and `__verify_queue_reservations`, which the commit of
+    /// the mask calls. They ask the driver whether it uses a queue that the host gains. The
+    /// callback runs in a module, so a module reference protects its text. If no reference is
+    /// available, the queue is not in use.
     fn verify_reservations(
         &self,
         driver: &impl ApDriver,
@@ -288,8 +293,8 @@ impl ApBus {
         in_use.map_err(|_| Errno::Ebusy)
     }
 
-    /// Whether a queue is reserved for the host's drivers, by the masks that the caller holds or
-    /// else with `ap_perms_mutex` for just this long.
+    /// Returns whether a queue is reserved for the host's drivers. It uses the masks that the
+    /// caller holds, or else takes `ap_perms_mutex` for the duration of the check.
     #[track_caller]
     fn reserved(&self, apqn: Apqn, held: Option<&ApPerms>) -> bool {
         match held {
@@ -298,8 +303,9 @@ impl ApBus {
         }
     }
 
-    /// `ap_bus_revise_bindings`: takes each queue to the driver that the masks now say. Called
-    /// with `ap_perms_mutex` released: a probe takes it under the device lock.
+    /// Models `ap_bus_revise_bindings`, which moves each queue to the driver that the masks now
+    /// select. The caller has released `ap_perms_mutex`, since a probe takes it under the device
+    /// lock.
     fn ap_bus_revise_bindings(&self, driver: &impl ApDriver, held: Option<&ApPerms>) {
         let _function = function("__ap_revise_reserved");
         for queue in &self.queues {
@@ -311,9 +317,10 @@ impl ApBus {
         }
     }
 
-    /// `device_reprobe`: unbinds the device and binds it to the driver that now may have it.
+    /// Models `device_reprobe`, which unbinds the device and binds it to the driver that now may
+    /// have it.
     ///
-    /// Locks: the device lock -> what the driver takes; then under it those of a probe.
+    /// Locks: the device lock -> the locks of the driver; then under it those of a probe.
     fn device_reprobe(&self, driver: &impl ApDriver, queue: &QueueDevice, held: Option<&ApPerms>) {
         let _function = function("device_reprobe");
         let device = queue.device_lock.lock();
@@ -322,7 +329,7 @@ impl ApBus {
         device.unlock();
     }
 
-    /// `ap_device_remove`, with the device lock held.
+    /// Models `ap_device_remove`. The caller holds the device lock.
     fn ap_device_remove(&self, driver: &impl ApDriver, queue: &QueueDevice) {
         if queue.driver() == Some(Driver::VfioAp) {
             if self.rules == Rules::Taken {
@@ -337,9 +344,9 @@ impl ApBus {
         }
     }
 
-    /// `ap_device_probe`, with the device lock held.
+    /// Models `ap_device_probe`. The caller holds the device lock.
     ///
-    /// Locks: (device lock) -> `ap_perms_mutex`; then what the driver takes.
+    /// Locks: (device lock) -> `ap_perms_mutex`; then those of the driver.
     fn ap_device_probe(&self, driver: &impl ApDriver, queue: &QueueDevice, held: Option<&ApPerms>) {
         let bound = if self.reserved(queue.apqn, held) {
             driver.zcrypt_probe(queue.apqn);
@@ -351,10 +358,10 @@ impl ApBus {
         queue.driver.store(bound_to(bound));
     }
 
-    /// The queue's device, if it is on the bus, is bound to the driver that may have it: what a
-    /// write to the driver's file `bind` does, or the discovery of the device by a scan.
+    /// Binds the device of the queue, if it is on the bus, to the driver that may have it. A write
+    /// to the file `bind` of the driver does this, and so does a scan that discovers the device.
     ///
-    /// Locks: device lock -> `ap_perms_mutex`; device lock -> what the driver takes.
+    /// Locks: device lock -> `ap_perms_mutex`; device lock -> the locks of the driver.
     #[track_caller]
     pub fn bind(&self, driver: &impl ApDriver, apqn: Apqn) {
         let _function = function("device_driver_attach");
@@ -366,11 +373,11 @@ impl ApBus {
         device.unlock();
     }
 
-    /// The queue's device is unbound from vfio_ap if it is bound to it: what a write to the
-    /// driver's file `unbind` does, or the module's exit, or the loss of the device. Nobody is
-    /// asked whether the queue is in use.
+    /// Unbinds the device of the queue from vfio_ap if it is bound to it. A write to the file
+    /// `unbind` of the driver does this, and so do the exit of the module and the loss of the
+    /// device. Nothing checks whether the queue is in use.
     ///
-    /// Locks: device lock -> what the driver takes.
+    /// Locks: device lock -> the locks of the driver.
     #[track_caller]
     pub fn unbind(&self, driver: &impl ApDriver, apqn: Apqn) {
         let _function = function("device_driver_detach");
@@ -383,12 +390,12 @@ impl ApBus {
         device.unlock();
     }
 
-    /// The numbers of the queues that have a device.
+    /// Returns the numbers of the queues that have a device.
     pub fn apqns(&self) -> impl Iterator<Item = Apqn> + '_ {
         self.queues.iter().map(|queue| queue.apqn)
     }
 
-    /// `ap_apqn_in_matrix_owned_by_def_drv`, as posted up to version 19: takes
+    /// Models `ap_apqn_in_matrix_owned_by_def_drv` as posted up to version 19, which takes
     /// `ap_perms_mutex` itself.
     ///
     /// # Errors
@@ -402,7 +409,7 @@ impl ApBus {
 }
 
 impl ApPerms {
-    /// `ap_apqn_in_matrix_owned_by_def_drv`, as merged: the caller holds `ap_perms_mutex`.
+    /// Models `ap_apqn_in_matrix_owned_by_def_drv` as merged. The caller holds `ap_perms_mutex`.
     ///
     /// # Errors
     ///

@@ -1,28 +1,28 @@
-//! What the bus calls in a driver: `struct ap_driver`.
+//! The functions that the bus calls in a driver: `struct ap_driver`.
 
 use super::{ApMask, Apqn};
 use crate::Errno;
 
 /// The callbacks of a driver that passes queues through to guests.
 pub trait ApDriver {
-    /// Whether a queue of adapters `apm` and domains `aqm` is in use. Called with
-    /// `ap_perms_mutex` held.
+    /// Checks whether a queue of the adapters `apm` and domains `aqm` is in use. The caller holds
+    /// `ap_perms_mutex`.
     ///
     /// # Errors
     ///
-    /// Whatever the driver says to veto the change of a mask.
+    /// The error with which the driver vetoes the change of a mask.
     fn in_use(&self, apm: &ApMask, aqm: &ApMask) -> Result<(), Errno>;
 
-    /// The queue's device is being bound to the driver. Called with its device lock held.
+    /// Binds the device of the queue to the driver. The caller holds the device lock.
     ///
     /// # Errors
     ///
-    /// If the driver cannot take it, and the device stays unbound.
+    /// If the driver cannot take the device, which then stays unbound.
     fn probe(&self, apqn: Apqn) -> Result<(), Errno>;
 
-    /// The queue's device is being unbound from the driver. Called with its device lock held.
+    /// Unbinds the device of the queue from the driver. The caller holds the device lock.
     fn remove(&self, apqn: Apqn);
 
-    /// The device is bound to the host's own driver instead, which uses the queue from now on.
+    /// Binds the device to the host's own driver, which uses the queue from now on.
     fn zcrypt_probe(&self, apqn: Apqn);
 }

@@ -8,7 +8,7 @@ use bitvec::order::Msb0;
 
 use crate::Errno;
 
-/// How many adapters, and how many domains, a mask has bits for (`AP_DEVICES`, `AP_DOMAINS`).
+/// The number of adapters and of domains that a mask has bits for (`AP_DEVICES`, `AP_DOMAINS`).
 pub const BITS: usize = 256;
 
 /// A mask of adapters or of domains, in the kernel's *inverse* bit order: bit 0 is the most
@@ -17,73 +17,74 @@ pub const BITS: usize = 256;
 pub struct ApMask(BitArray<[u64; 4], Msb0>);
 
 impl ApMask {
-    /// No bit set.
+    /// Returns the mask without any bit.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Every bit set.
+    /// Returns the mask with every bit.
     pub fn all() -> Self {
         Self(BitArray::new([u64::MAX; 4]))
     }
 
-    /// Just these bits.
+    /// Returns the mask with exactly these bits.
     pub fn of(bits: impl IntoIterator<Item = u8>) -> Self {
         let mut mask = Self::none();
         bits.into_iter().for_each(|bit| mask.set(bit, true));
         mask
     }
 
-    /// `test_bit_inv`.
+    /// Models `test_bit_inv`.
     pub fn test(&self, bit: u8) -> bool {
         self.0[usize::from(bit)]
     }
 
-    /// `set_bit_inv`, or `clear_bit_inv` for `false`.
+    /// Models `set_bit_inv`, or `clear_bit_inv` for `false`.
     pub fn set(&mut self, bit: u8, value: bool) {
         self.0.set(usize::from(bit), value);
     }
 
-    /// The bits that are set, in order.
+    /// Returns the bits that are set, in order.
     pub fn bits(&self) -> impl Iterator<Item = u8> + '_ {
         self.0.iter_ones().map(|bit| bit as u8)
     }
 
-    /// Whether no bit is set.
+    /// Returns whether no bit is set.
     pub fn is_empty(&self) -> bool {
         self.0.not_any()
     }
 
-    /// The bits of this mask that `other` lacks.
+    /// Returns the bits of this mask that `other` does not have.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// The bits that both masks have.
+    /// Returns the bits that both masks have.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         Self(self.0 & other.0)
     }
 
-    /// Whether the masks share a bit.
+    /// Returns whether the masks share a bit.
     pub fn intersects(&self, other: &Self) -> bool {
         (self.0 & other.0).any()
     }
 
-    /// `ap_parse_mask_str`: the mask that writing `text` into this one's sysfs file makes.
+    /// Models `ap_parse_mask_str`: returns the mask that results when `text` is written into the
+    /// sysfs file of this mask.
     ///
-    /// A text that begins with a sign is a list of changes, joined by commas: `+1,-0x10,+4-7`
+    /// A text that begins with a sign is a list of changes, separated by commas: `+1,-0x10,+4-7`
     /// sets bit 1, clears bit 16 and sets bits 4 to 7, in this order. Any other text is a whole
-    /// mask in hexadecimal digits, `0x` or not, the first digit for bits 0 to 3; digits that are
-    /// missing at the right are 0. Newlines end either.
+    /// mask in hexadecimal digits, with or without `0x`. The first digit is for bits 0 to 3, and
+    /// digits that are missing at the right are 0. A newline ends either form.
     ///
     /// Source: `drivers/s390/crypto/ap_bus.c`: `ap_parse_mask_str`, `modify_bitmap`,
     /// `hex2bitmap`, v4.20 and later.
     ///
     /// # Errors
     ///
-    /// [`Errno::Einval`] if the text is neither. The mask is then as it was.
+    /// [`Errno::Einval`] if the text has neither form. The mask is then unchanged.
     pub fn parse(&self, text: &str) -> Result<Self, Errno> {
         match text.as_bytes().first() {
             Some(b'+' | b'-') => self.modify_bitmap(text),
@@ -115,8 +116,8 @@ impl ApMask {
     }
 }
 
-/// A bit number at the start of `text`: decimal, octal after `0`, hexadecimal after `0x`; and
-/// what follows it.
+/// Parses a bit number at the start of `text`: decimal, octal after `0`, hexadecimal after `0x`.
+/// Returns it with the rest of the text.
 fn number(text: &str) -> Result<(u8, &str), Errno> {
     let (radix, digits) = match text.as_bytes() {
         [b'0', b'x' | b'X', digit, ..] if digit.is_ascii_hexdigit() => (16, &text[2..]),
@@ -144,14 +145,14 @@ fn hex2bitmap(text: &str) -> Result<ApMask, Errno> {
     Ok(mask)
 }
 
-/// The words, not the 256 bits one by one.
+/// Hashes the words and not each of the 256 bits.
 impl Hash for ApMask {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.data.hash(state);
     }
 }
 
-/// As sysfs shows it: `0x` and 64 digits.
+/// The form of sysfs: `0x` and 64 digits.
 impl fmt::Display for ApMask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d] = self.0.data;

@@ -2,7 +2,7 @@
 
 use super::{ApMask, Apqn};
 
-/// `struct ap_matrix`: adapters and domains; the queues are their product.
+/// `struct ap_matrix`: adapters and domains. Their product is the set of queues.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct ApMatrix {
     /// Adapters.
@@ -12,36 +12,36 @@ pub struct ApMatrix {
 }
 
 impl ApMatrix {
-    /// The queues: every adapter with every domain.
+    /// Returns the queues, which are every adapter with every domain.
     pub fn apqns(&self) -> impl Iterator<Item = Apqn> + '_ {
         self.apm.bits().flat_map(|apid| self.aqm.bits().map(move |apqi| Apqn { apid, apqi }))
     }
 
-    /// Whether a queue is in the product.
+    /// Returns whether a queue is in the product.
     pub fn contains(&self, apqn: Apqn) -> bool {
         self.apm.test(apqn.apid) && self.aqm.test(apqn.apqi)
     }
 
-    /// The adapters that both have, with the domains that both have.
+    /// Returns the adapters and the domains that both have.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         Self { apm: self.apm.and(&other.apm), aqm: self.aqm.and(&other.aqm) }
     }
 
-    /// What `other` lacks: adapters and domains, each by themselves.
+    /// Returns the adapters and the domains that `other` does not have, each on their own.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
         Self { apm: self.apm.without(&other.apm), aqm: self.aqm.without(&other.aqm) }
     }
 
-    /// Whether a queue is in both products.
+    /// Returns whether a queue is in both products.
     pub fn intersects(&self, apm: &ApMask, aqm: &ApMask) -> bool {
         self.apm.intersects(apm) && self.aqm.intersects(aqm)
     }
 }
 
-/// Adapters, usage domains and control domains: of the host (`struct ap_config_info`), of a
-/// mediated device, of a guest.
+/// The adapters, usage domains and control domains of the host (`struct ap_config_info`), of a
+/// mediated device or of a guest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct ApConfig {
     /// Adapters and usage domains.
@@ -51,32 +51,32 @@ pub struct ApConfig {
 }
 
 impl From<ApMatrix> for ApConfig {
-    /// These queues, and no control domain.
+    /// Returns these queues without any control domain.
     fn from(matrix: ApMatrix) -> Self {
         Self { matrix, adm: ApMask::none() }
     }
 }
 
 impl ApConfig {
-    /// Every adapter and domain.
+    /// Returns every adapter and domain.
     pub fn everything() -> Self {
         let matrix = ApMatrix { apm: ApMask::all(), aqm: ApMask::all() };
         Self { matrix, adm: ApMask::all() }
     }
 
-    /// What both have.
+    /// Returns the intersection of both.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         Self { matrix: self.matrix.and(&other.matrix), adm: self.adm.and(&other.adm) }
     }
 
-    /// What `other` lacks.
+    /// Returns what `other` does not have.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
         Self { matrix: self.matrix.without(&other.matrix), adm: self.adm.without(&other.adm) }
     }
 
-    /// Whether there is nothing in it.
+    /// Returns whether it is empty.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }

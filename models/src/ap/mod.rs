@@ -1,9 +1,9 @@
 //! The AP bus of s390.
 //!
-//! An *AP adapter* (a crypto card) has *domains*; an adapter number (APID) and a domain number
-//! (APQI) name one computer queue, its *APQN*. The bus keeps two masks, one of adapters and one
-//! of domains: a queue whose bits are set in both is *reserved* for the host's own drivers, any
-//! other may be bound to vfio_ap.
+//! An *AP adapter* is a crypto card, and it has *domains*. An adapter number (APID) and a domain
+//! number (APQI) identify one queue, and together they are its *APQN*. The bus has a mask of
+//! adapters and a mask of domains. A queue whose bits are set in both is *reserved* for the host's
+//! own drivers. Any other queue may be bound to vfio_ap.
 
 mod bus;
 mod driver;
@@ -26,7 +26,7 @@ pub struct Apqn {
     pub apqi: u8,
 }
 
-/// As the kernel writes it: `01.0004`.
+/// The form of the kernel: `01.0004`.
 impl fmt::Display for Apqn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:02x}.{:04x}", self.apid, self.apqi)

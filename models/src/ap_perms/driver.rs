@@ -1,4 +1,4 @@
-//! The driver of a version, as the bus knows it.
+//! The driver of a version, from the point of view of the bus.
 
 use std::fmt;
 
@@ -6,32 +6,32 @@ use super::MatrixDev;
 use crate::Errno;
 use crate::ap::{ApBus, ApDriver, ApMask, Apqn};
 
-/// A version of the vfio_ap driver, as far as the dispute over the masks concerns it: the two
-/// functions in which versions differ. The rest is its [`MatrixDev`]'s.
+/// A version of the vfio_ap driver, reduced to the two functions whose locking of the masks differs
+/// between versions. [`MatrixDev`] has the rest.
 ///
-/// Each function is named after the kernel function it models and takes the same locks in the
+/// Each function has the name of the kernel function that it models and takes the same locks in the
 /// same order.
 pub trait VfioAp: 'static {
-    /// The locks that the version has.
+    /// The locks of the version.
     type MatrixDev: MatrixDev;
 
-    /// The answer to the bus: is any queue of adapters `apm` and domains `aqm` assigned to a
-    /// mediated device? Called with `ap_perms_mutex` held.
+    /// Checks for the bus whether a queue of the adapters `apm` and domains `aqm` is assigned to a
+    /// mediated device. The caller holds `ap_perms_mutex`.
     ///
     /// # Errors
     ///
-    /// Whatever the kernel function returns to veto the change of a mask.
+    /// The error with which the kernel function vetoes the change of a mask.
     fn vfio_ap_mdev_resource_in_use(
         matrix_dev: &Self::MatrixDev,
         apm: &ApMask,
         aqm: &ApMask,
     ) -> Result<(), Errno>;
 
-    /// The administrator assigns an adapter to the mediated device.
+    /// Assigns an adapter to the mediated device, as the administrator does.
     ///
     /// # Errors
     ///
-    /// What the write to the sysfs file returns.
+    /// The error of the write to the sysfs file.
     fn assign_adapter_store(
         matrix_dev: &Self::MatrixDev,
         bus: &ApBus,
@@ -39,7 +39,7 @@ pub trait VfioAp: 'static {
     ) -> Result<(), Errno>;
 }
 
-/// `vfio_ap_drv`, as far as the dispute over the masks concerns it.
+/// `vfio_ap_drv`, reduced to what concerns the masks.
 pub struct VfioApDrv<'a, V: VfioAp>(pub &'a V::MatrixDev);
 
 impl<V: VfioAp> ApDriver for VfioApDrv<'_, V> {

@@ -1,5 +1,5 @@
-//! `matrix_dev`, the driver's one device: its locks, and what does the same under them in every
-//! version.
+//! `matrix_dev`, the only device of the driver: its locks, and the functions that do the same under
+//! them in every version.
 
 use std::fmt;
 
@@ -10,31 +10,31 @@ use crate::Errno;
 use crate::ap::{ApBus, ApMatrix, Apqn};
 use crate::ap_perms::MatrixMdev;
 
-/// The driver's device with one mediated device.
+/// The device of the driver, with one mediated device.
 pub trait MatrixDev: fmt::Debug + Send + Sync + 'static {
-    /// The device, with `matrix` assigned to its mediated device.
+    /// Creates the device, with `matrix` assigned to its mediated device.
     fn new(matrix: ApMatrix) -> Self;
 
-    /// The queue device is being unbound from the driver. Called with its device lock held.
+    /// Unbinds the queue device from the driver. The caller holds the device lock.
     fn vfio_ap_mdev_remove_queue(&self, apqn: Apqn);
 
-    /// The administrator takes an adapter away from the mediated device. No version asks for
-    /// `ap_perms_mutex` here: giving a queue up cannot conflict with a mask.
+    /// Unassigns an adapter from the mediated device, as the administrator does. No version takes
+    /// `ap_perms_mutex` here, since releasing a queue cannot conflict with a mask.
     ///
     /// # Errors
     ///
-    /// What the write to the sysfs file returns.
+    /// The error of the write to the sysfs file.
     fn unassign_adapter_store(&self, bus: &ApBus, apid: u8) -> Result<(), Errno>;
 
-    /// A guest executes PQAP(AQIC). Of the locks that this takes only the driver's own concerns
-    /// the dispute.
+    /// Executes PQAP(AQIC) in a guest. Only the driver's own lock is modelled here, since the other
+    /// locks of this path do not conflict with the masks.
     fn handle_pqap(&self);
 
-    /// What is assigned to the mediated device.
+    /// Returns the matrix that is assigned to the mediated device.
     fn matrix(&self) -> ApMatrix;
 }
 
-/// Up to v5.19, and in the series up to version 16: one mutex for everything.
+/// The locking up to v5.19, and of the series up to version 16: one mutex for everything.
 #[derive(Debug)]
 pub struct OneLock {
     /// `matrix_dev->lock`.
@@ -72,9 +72,9 @@ impl MatrixDev for OneLock {
     }
 }
 
-/// From version 18 of the series and v6.0 on: `guests_lock` keeps every mediated device's guest,
-/// `kvm->lock` is needed to change what a guest may use, `mdevs_lock` protects the rest; taken
-/// in this order. The mediated device has a guest.
+/// The locking of the series from version 18 on, and from v6.0 on. `guests_lock` protects the guest
+/// of every mediated device, `kvm->lock` is needed to change the queues of a guest, and
+/// `mdevs_lock` protects the rest. They are taken in this order. The mediated device has a guest.
 #[derive(Debug)]
 pub struct ThreeLocks {
     /// `matrix_dev->guests_lock`.

@@ -1,4 +1,4 @@
-//! A mediated device and what is assigned to it.
+//! A mediated device and its assigned matrix.
 
 use crate::Errno;
 use crate::ap::{ApBus, ApMask, ApMatrix, Driver};
@@ -6,23 +6,23 @@ use crate::ap::{ApBus, ApMask, ApMatrix, Driver};
 /// `struct ap_matrix_mdev`: a mediated device.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct MatrixMdev {
-    /// What is assigned to it.
+    /// The matrix that is assigned to it.
     pub matrix: ApMatrix,
 }
 
 impl MatrixMdev {
-    /// The queues that adapter `apid` adds.
+    /// Returns the queues that adapter `apid` adds.
     fn with_adapter(&self, apid: u8) -> ApMatrix {
         ApMatrix { apm: ApMask::of([apid]), aqm: self.matrix.aqm }
     }
 
-    /// Assigns adapter `apid` if `available` says so of the queues that come with it, and clears
-    /// the bit again if not. (Before v6.0 that is so even if it was set before; no version takes
-    /// the adapter for assigned twice.)
+    /// Assigns adapter `apid` if `available` accepts the queues that it adds, and clears the bit
+    /// again otherwise. Before v6.0 the bit is cleared even if it was set before. No version treats
+    /// the adapter as assigned twice.
     ///
     /// # Errors
     ///
-    /// What `available` returns.
+    /// The error of `available`.
     pub(super) fn assign_adapter(
         &mut self,
         apid: u8,
@@ -36,18 +36,18 @@ impl MatrixMdev {
         checked
     }
 
-    /// Answers the bus: `-EADDRINUSE` if a queue of `apm` and `aqm` is assigned.
+    /// Answers the bus with `-EADDRINUSE` if a queue of `apm` and `aqm` is assigned.
     ///
     /// # Errors
     ///
-    /// [`Errno::Eaddrinuse`].
+    /// [`Errno::Eaddrinuse`] if such a queue is assigned.
     pub(super) fn resource_in_use(&self, apm: &ApMask, aqm: &ApMask) -> Result<(), Errno> {
         if self.matrix.intersects(apm, aqm) { Err(Errno::Eaddrinuse) } else { Ok(()) }
     }
 }
 
-/// `vfio_ap_mdev_verify_queues_reserved_for_apid`, up to the v12 series' seventh patch: a queue
-/// is taken to be available if its device is bound to vfio_ap. Nobody asks the masks.
+/// Models `vfio_ap_mdev_verify_queues_reserved_for_apid` up to the seventh patch of the v12 series.
+/// A queue counts as available if its device is bound to vfio_ap. The masks are not checked.
 ///
 /// # Errors
 ///

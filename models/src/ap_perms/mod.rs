@@ -1,15 +1,14 @@
-//! Two parties decide over an AP queue: a model of the dispute over `ap_perms_mutex`.
+//! A model of the locking around `ap_perms_mutex`, where two parties decide about an AP queue.
 //!
 //! vfio_ap lets administrators assign adapters and domains to *mediated devices* (mdev), each of
 //! which a guest can use. A queue may be assigned only if the masks of the [bus](crate::ap) do not
 //! reserve it for the host.
 //!
-//! So two parties decide over a queue: whoever writes the masks of the bus
-//! ([`apmask_store`](crate::ap::ApBus::apmask_store)) and whoever assigns it to a mediated device
-//! ([`VfioAp::assign_adapter_store`]). Each has a lock of its own and has to ask the other. How
-//! they do that without deadlock and without a gap took twenty versions of a patch series,
-//! *dynamic configuration support*; each of the modules [`p11`], [`p12a`], [`p12b`], [`p18`] and
-//! [`v6_0`] is one answer.
+//! One party writes the masks of the bus ([`apmask_store`](crate::ap::ApBus::apmask_store)). The
+//! other party assigns the queue to a mediated device ([`VfioAp::assign_adapter_store`]). Each has
+//! a lock of its own and has to query the other. A patch series, *dynamic configuration support*,
+//! took twenty versions to do this without a deadlock and without a gap. Each of the modules
+//! [`p11`], [`p12a`], [`p12b`], [`p18`] and [`v6_0`] is one of its solutions.
 
 mod driver;
 mod matrix_dev;

@@ -1,11 +1,11 @@
 //! A callback into a module that is being unloaded.
 //!
-//! The AP bus is built in, vfio_ap is a module: when the bus calls the driver's `in_use`, the
-//! driver may be on its way out. Two things can keep its text: a reference to the module, and
-//! the bus's list of drivers, from which unregistering waits to be able to take the driver while
-//! somebody walks the list with a hold on its node. Cornelia Huck asked whether the list is not
-//! enough; Harald Freudenberger kept the reference, because removing the like in zcrypt had
-//! crashed at once.
+//! The AP bus is built in and vfio_ap is a module, so the driver may be unloading while the bus
+//! calls its `in_use`. Two things can protect the text of the driver. One is a reference to the
+//! module. The other is the bus's list of drivers, since unregistering the driver waits while a
+//! walk over the list holds its node. Cornelia Huck asked whether the list is not enough. Harald
+//! Freudenberger kept the reference, because zcrypt had crashed at once when a similar reference
+//! was removed there.
 //!
 //! Source: "[PATCH v7 03/15] s390/zcrypt: driver callback to indicate resource in use", review
 //! of 2020-04-14 to 2020-04-17.
@@ -13,18 +13,19 @@
 use selvedge_core::function;
 use selvedge_core::sync::{ModuleRef, Mutex, RwSem};
 
-/// What keeps the driver while it is called.
+/// What protects the driver during the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kept {
-    /// Nothing: the walk takes the pointer from the list and lets go of its node.
+    /// Nothing: the walk takes the pointer from the list and releases its node before the call.
     ByNothing,
     /// The walk holds the driver's node during the call (`bus_for_each_drv`).
     ByKlist,
-    /// A module reference (`try_module_get`, `module_put`), asked for after the node was let go.
+    /// A module reference (`try_module_get`, `module_put`) that is requested after the node is
+    /// released.
     ByLateModuleRef,
-    /// A module reference, taken while the node is held, which is then let go.
+    /// A module reference that is taken while the node is held. The node is released after that.
     ByModuleRef,
-    /// As merged: the node is held over the whole call, and a reference too.
+    /// The merged code: the node is held during the whole call, and so is a reference.
     ByBoth,
 }
 
@@ -32,8 +33,8 @@ pub enum Kept {
 #[derive(Debug)]
 pub struct DriverCore {
     kept: Kept,
-    /// `bus->p->klist_drivers`: whoever walks it holds the node it stands on; `klist_remove`
-    /// waits until nobody does. The value: whether the driver is on it.
+    /// `bus->p->klist_drivers`. A walk holds the node at its position, and `klist_remove` waits
+    /// until no walk does. The value says whether the driver is on the list.
     klist_drivers: RwSem<bool>,
     vfio_ap: ModuleRef,
     /// `matrix_dev->lock`, in the module's memory.
@@ -41,7 +42,7 @@ pub struct DriverCore {
 }
 
 impl DriverCore {
-    /// The driver is registered and its module loaded.
+    /// Creates the list with the driver registered and its module loaded.
     pub fn new(kept: Kept) -> Self {
         Self {
             kept,
@@ -51,7 +52,7 @@ impl DriverCore {
         }
     }
 
-    /// `bus_for_each_drv(__verify_card_reservations)`, called by `apmask_store`.
+    /// Models `bus_for_each_drv(__verify_card_reservations)`, which `apmask_store` calls.
     pub fn bus_for_each_drv(&self) {
         let _function = function("bus_for_each_drv");
         let node = self.klist_drivers.down_read();
@@ -92,12 +93,12 @@ impl DriverCore {
         let _function = function("vfio_ap_mdev_resource_in_use");
         self.vfio_ap.call();
         self.matrix_dev_lock.lock().unlock();
-        // The return is a jump into the text too.
+        // The return is also a jump into the text.
         self.vfio_ap.call();
     }
 
-    /// `delete_module(2)`: fails while the module is referenced, else runs its exit function
-    /// and frees it.
+    /// Models `delete_module(2)`, which fails while the module is referenced. Otherwise it runs the
+    /// exit function of the module and frees it.
     pub fn delete_module(&self) {
         let _function = function("delete_module");
         if self.vfio_ap.delete().is_err() {
@@ -107,7 +108,8 @@ impl DriverCore {
         self.vfio_ap.free();
     }
 
-    /// `vfio_ap_exit`: `ap_driver_unregister` takes the driver off the bus's list.
+    /// Models `vfio_ap_exit`, in which `ap_driver_unregister` removes the driver from the bus's
+    /// list.
     fn vfio_ap_exit(&self) {
         let _function = function("vfio_ap_exit");
         self.matrix_dev_lock.lock().unlock();

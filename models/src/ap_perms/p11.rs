@@ -1,8 +1,8 @@
-//! Version 11 of the series: both sides wait for each other's lock.
+//! Version 11 of the series: each side waits for the other's lock.
 //!
-//! `in_use` takes `matrix_dev->lock` under `ap_perms_mutex`; assigning takes them the other way
-//! round, because the check whether the host owns a queue takes `ap_perms_mutex` itself. Halil
-//! Pasic found the deadlock; the commit message of the next version tells it.
+//! `in_use` takes `matrix_dev->lock` under `ap_perms_mutex`. Assigning takes them in the other
+//! order, because the check whether the host owns a queue takes `ap_perms_mutex` itself. Halil
+//! Pasic found the deadlock, and the commit message of the next version describes it.
 //!
 //! Source: "[PATCH v11 …] s390/vfio-ap: dynamic configuration support" (2020), as described in
 //! "[PATCH v12 07/17] s390/vfio-ap: implement in-use callback for vfio_ap driver", T. Krowiak,

@@ -1,13 +1,12 @@
 //! Version 12 of the series up to its seventh patch: trylock on both sides, and a gap.
 //!
-//! `matrix_dev->lock` is only tried, by `in_use` and by assigning, so nobody waits in a cycle.
-//! But at this point of the series assigning still asks whether a queue's device is bound to
-//! vfio_ap, not what the masks say. Between the answer of `in_use` and the write of the mask a
-//! queue can be assigned, and the host takes it while it is in use.
+//! `in_use` and assigning only try `matrix_dev->lock`, so no thread waits in a cycle. At this point
+//! of the series, however, assigning still checks whether the device of a queue is bound to vfio_ap
+//! and not what the masks say. Between the answer of `in_use` and the write of the mask a queue can
+//! be assigned, and the host takes it while it is in use.
 //!
-//! Source: "[PATCH v12 07/17] s390/vfio-ap: implement in-use callback for vfio_ap driver",
-//! T. Krowiak, 2020-11-24; the gap: H. Pasic's answer of 2020-11-26, and T. Krowiak's of
-//! 2020-12-14.
+//! Source: "[PATCH v12 07/17] s390/vfio-ap: implement in-use callback for vfio_ap driver", T.
+//! Krowiak, 2020-11-24. The gap is described by H. Pasic, 2020-11-26, and T. Krowiak, 2020-12-14.
 
 use selvedge_core::function;
 

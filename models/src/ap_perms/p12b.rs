@@ -1,11 +1,11 @@
 //! Version 12 of the series, complete: trylock on both sides, and no gap.
 //!
-//! With "s390/vfio-ap: allow assignment of unavailable AP queues to mdev device" applied, the
-//! check asks the masks: it takes `ap_perms_mutex` under the `matrix_dev->lock` that assigning
-//! has tried and got. The order is inverted, but one direction is only tried. If `in_use` has
-//! answered already, the check waits for the new mask and sees it; if assigning came first,
-//! `in_use` fails to get the lock. The price: either side fails with `-EBUSY` whenever anybody,
-//! a guest's PQAP included, holds the lock for a moment.
+//! With "s390/vfio-ap: allow assignment of unavailable AP queues to mdev device" applied, the check
+//! reads the masks. It takes `ap_perms_mutex` under `matrix_dev->lock`, which assigning has tried
+//! and got. The order is inverted, but one direction only tries. If `in_use` has already answered,
+//! the check waits for the new mask and sees it. If assigning is first, `in_use` fails to get the
+//! lock. The cost is that either side fails with `-EBUSY` whenever another thread holds the lock
+//! for a moment, even a guest that executes PQAP.
 //!
 //! Source: "[PATCH v12 00/17] s390/vfio-ap: dynamic configuration support", T. Krowiak,
 //! 2020-11-24; H. Pasic, 2020-11-26: "the final product is OK with regards to in_use()".

@@ -1,7 +1,7 @@
-//! Versions 18 and 19 of the series, as their draft of the locking document has it.
+//! Versions 18 and 19 of the series, as described by their draft of the locking document.
 //!
-//! There are three locks by now. The check of the masks still takes `ap_perms_mutex` under all of
-//! them, so `in_use`, which runs under `ap_perms_mutex`, only tries `guests_lock` and
+//! These versions have three locks. The check of the masks still takes `ap_perms_mutex` under all
+//! of them, so `in_use`, which runs under `ap_perms_mutex`, only tries `guests_lock` and
 //! `mdevs_lock`.
 //!
 //! Source: the draft of "s390/Docs: new doc describing lock usage by the vfio_ap device driver"

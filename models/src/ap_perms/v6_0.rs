@@ -1,11 +1,11 @@
-//! What was merged, v6.0: `ap_perms_mutex` comes first.
+//! The merged code, v6.0, which takes `ap_perms_mutex` first.
 //!
-//! Assigning takes `ap_perms_mutex` before the driver's own locks and keeps it; the check of the
-//! masks expects it to be held. `in_use`, called under it, may then simply wait for the others.
-//! Unassigning does without: giving a queue up cannot conflict with a mask.
+//! Assigning takes `ap_perms_mutex` before the driver's own locks and keeps it. The check of the
+//! masks expects the caller to hold it. `in_use` is called under it and can therefore wait for the
+//! other locks. Unassigning does not take it, since releasing a queue cannot conflict with a mask.
 //!
-//! Source: commits e2126a73746e, 8ee13ad99337, 3f85d1df26a9 and 1918f2b20c3d (an adapter that is
-//! assigned already needs nothing done) in `drivers/s390/crypto/vfio_ap_ops.c`, v6.0.
+//! Source: commits e2126a73746e, 8ee13ad99337, 3f85d1df26a9 and 1918f2b20c3d (which skips an
+//! adapter that is assigned already) in `drivers/s390/crypto/vfio_ap_ops.c`, v6.0.
 
 use selvedge_core::function;
 

@@ -1,4 +1,4 @@
-//! `vfio-ap/in-use`: what keeps the driver's text while the bus calls into it?
+//! `vfio-ap/in-use`: what protects the driver's text while the bus calls into it.
 
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
@@ -11,19 +11,25 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     let gone = || [ViolationKind::use_after_release("vfio_ap")];
     vec![
         scenario("no-module-ref", Kept::ByNothing)
-            .about("neither a reference nor the list keeps the driver: a call into freed text")
+            .about("without a reference or the list, the bus calls into freed text")
             .expect_violations(gone()),
         scenario("module-ref", Kept::ByBoth)
-            .about("as merged: a reference, and a hold on the list over the whole call")
+            .about("as merged: a reference, and the node of the list held during the whole call")
             .expect_proof(),
         scenario("module-ref-alone", Kept::ByModuleRef)
-            .about("a reference, taken while the list keeps the driver, is enough for the rest")
+            .about(
+                "a reference that is taken while the node is held is enough for the rest of the \
+                    call",
+            )
             .expect_proof(),
         scenario("module-ref-too-late", Kept::ByLateModuleRef)
-            .about("a reference that is asked for after the list has let go comes too late")
+            .about("a reference that is requested after the node is released comes too late")
             .expect_violations(gone()),
         scenario("klist-alone", Kept::ByKlist)
-            .about("the reviewer's question: the list alone, held over the call, is enough")
+            .about(
+                "the reviewer's question: the node of the list alone, held during the call, is \
+                    enough",
+            )
             .expect_proof(),
     ]
 }

@@ -1,7 +1,7 @@
-//! `vfio-ap/ap-perms`: who decides over a queue, the masks of the bus or a mediated device?
+//! `vfio-ap/ap-perms`: whether the masks of the bus or a mediated device own a queue.
 //!
 //! Queue 01.0004 is bound to vfio_ap, and the mediated device has domain 4. One administrator
-//! gives adapter 1 back to the host, another assigns it to the device.
+//! returns adapter 1 to the host, and another assigns it to the device.
 
 mod in_use;
 
@@ -18,7 +18,7 @@ use crate::ap_perms::{MatrixDev, VfioAp, VfioApDrv};
 use crate::postcondition::expect;
 use crate::vfio_ap::scenarios::fixtures::matrix;
 
-const V11: &str = "v11 of \"s390/vfio-ap: dynamic configuration support\" (2020), as told in \
+const V11: &str = "v11 of \"s390/vfio-ap: dynamic configuration support\" (2020), as described in \
                    \"[PATCH v12 07/17] s390/vfio-ap: implement in-use callback for vfio_ap \
                    driver\", T. Krowiak, 2020-11-24";
 const V12_07: &str = "\"Re: [PATCH v12 07/17] s390/vfio-ap: implement in-use callback for vfio_ap \
@@ -33,12 +33,14 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     let abba = || [ViolationKind::deadlock(["ap_perms_mutex", "matrix_dev->lock"])];
     let stolen = || [ViolationKind::invariant("INV-07")];
     let busy = || [ViolationKind::invariant("INV-24")];
-    let mut all = vec![
+    let mut all =
+        vec![
         apmask_assign::<P11>("p11", V11).expect_violations(abba()),
         apmask_aqmask_assign::<P11>("p11", V11).expect_violations(abba()),
         apmask_assign_unassign::<P11>("p11", V11).expect_violations(abba()),
         in_turn::<P11>("p11", V11)
-            .about("one thread does all in turn: no deadlock, yet lockdep sees the inversion")
+            .about("one thread does everything in turn: there is no deadlock, but lockdep sees the \
+                    inversion")
             .expect_proof()
             .expect_inversion(["ap_perms_mutex", "matrix_dev->lock"]),
         in_turn::<P12a>("p12-07", V12_07).expect_proof(),
@@ -79,10 +81,10 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     all
 }
 
-/// An instance of any size: so many administrators, each of whom writes so many attributes, on
-/// what v6.0 merged. By turns they write the adapter mask, assign and unassign an adapter, and
-/// write the domain mask, all over two queues. Not in the catalogue: it measures how large an
-/// instance can be.
+/// Returns an instance of any size: each of `administrators` writes `writes` attributes, on the
+/// merged code of v6.0. They write the adapter mask, assign and unassign an adapter, and write the
+/// domain mask, in turn, all for two queues. It measures how large an instance can be and is not in
+/// the catalogue.
 pub fn instance(administrators: usize, writes: usize) -> Scenario {
     let name = format!("{administrators}x{writes}");
     let world = || World::<V6_0>::new(false, &[QUEUE_1_4, QUEUE_2_4], matrix(&[]));
@@ -110,15 +112,16 @@ pub fn instance(administrators: usize, writes: usize) -> Scenario {
     instance.expect_proof()
 }
 
-/// What the threads share.
+/// The state that the threads share.
 struct World<V: VfioAp> {
     bus: ApBus,
     matrix_dev: V::MatrixDev,
 }
 
 impl<V: VfioAp> World<V> {
-    /// Adapters 1 and 2 are vfio_ap's by the adapter mask, and so is domain 4 by the domain
-    /// mask if `domain_4_reserved` is false. The device has `assigned`.
+    /// Creates a world in which the adapter mask selects vfio_ap for adapters 1 and 2. The domain
+    /// mask does so for domain 4 if `domain_4_reserved` is false. The mediated device has
+    /// `assigned`.
     fn new(domain_4_reserved: bool, queues: &[Apqn], assigned: ApMatrix) -> Self {
         let mut ap_perms = ApPerms { apm: ApMask::all(), aqm: ApMask::all() };
         ap_perms.apm.set(1, false);
@@ -159,17 +162,17 @@ fn scenario<V: VfioAp>(
         .finally(|w| w.bus.check_nothing_shared(&w.matrix_dev.matrix()))
 }
 
-/// Both administrators want adapter 1.
+/// Builds the scenario in which both administrators want adapter 1.
 fn apmask_assign<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
     let world = || World::<V>::new(true, &[QUEUE_1_4], matrix(&[]));
     scenario(version, "apmask-assign", source, world)
-        .about("adapter 1 goes back to the host while it is assigned")
+        .about("adapter 1 returns to the host while it is assigned")
         .thread("apmask_store", |w| _ = w.apmask_store("+1"))
         .thread("assign_adapter_store", |w| _ = w.assign_adapter_store(1))
 }
 
-/// The same, rules when the queue is taken from the driver: the mask's writer has let go of
-/// `ap_perms_mutex` by then.
+/// Builds the same scenario, but checks when the queue is removed from the driver. The writer of
+/// the mask has released `ap_perms_mutex` by then.
 fn apmask_assign_reprobe<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
     let world = || {
         let mut world = World::<V>::new(true, &[QUEUE_1_4], matrix(&[]));
@@ -177,73 +180,84 @@ fn apmask_assign_reprobe<V: VfioAp>(version: &str, source: &str) -> ScenarioBuil
         world
     };
     scenario(version, "apmask-assign-reprobe", source, world)
-        .about("adapter 1 goes back to the host while it is assigned: is the queue taken away?")
+        .about("adapter 1 returns to the host while it is assigned; is the queue removed?")
         .thread("apmask_store", |w| _ = w.apmask_store("+1"))
         .thread("assign_adapter_store", |w| _ = w.assign_adapter_store(1))
 }
 
-/// The queue goes back to the host only when both masks say so.
+/// Builds the scenario in which the queue returns to the host only when both masks reserve it.
 fn apmask_aqmask_assign<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
     let world = || World::<V>::new(false, &[QUEUE_1_4], matrix(&[]));
     scenario(version, "apmask-aqmask-assign", source, world)
-        .about("adapter 1 and domain 4 go back to the host, one by one, while it is assigned")
+        .about(
+            "adapter 1 and domain 4 return to the host, one by one, while the adapter is \
+                assigned",
+        )
         .thread("apmask_store", |w| _ = w.apmask_store("+1"))
         .thread("aqmask_store", |w| _ = w.aqmask_store("+4"))
         .thread("assign_adapter_store", |w| _ = w.assign_adapter_store(1))
 }
 
-/// The queue is assigned at first, is given up, and is wanted again.
+/// Builds the scenario in which the queue is assigned at first, is unassigned and is assigned
+/// again.
 fn apmask_assign_unassign<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
     let world = || World::<V>::new(true, &[QUEUE_1_4], matrix(&[1]));
     scenario(version, "apmask-assign-unassign", source, world)
-        .about("adapter 1 goes back to the host while it is unassigned and assigned again")
+        .about("adapter 1 returns to the host while it is unassigned and assigned again")
         .thread("apmask_store", |w| _ = w.apmask_store("+1"))
         .thread("assign_adapter_store", |w| _ = w.assign_adapter_store(1))
         .thread("unassign_adapter_store", |w| _ = w.unassign_adapter_store(1))
 }
 
-/// One administrator does it all, so nothing can go wrong; but the order of the locks shows.
+/// Builds the scenario in which one administrator does everything. Nothing can go wrong, but the
+/// order of the locks is visible.
 fn in_turn<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
     let world = || World::<V>::new(true, &[QUEUE_1_4], matrix(&[]));
     scenario(version, "in-turn", source, world)
-        .about("one thread does all in turn: each call does what it is for")
+        .about("one thread does everything in turn, and each call has its effect")
         .thread("administrator", |w| {
             expect(w.assign_adapter_store(1).is_ok(), "adapter 1 can be assigned");
-            expect(w.apmask_store("+1") == Err(Errno::Ebusy), "then the host cannot have it");
-            expect(w.unassign_adapter_store(1).is_ok(), "it can be unassigned");
-            expect(w.apmask_store("+1").is_ok(), "then the host can have it");
+            expect(
+                w.apmask_store("+1") == Err(Errno::Ebusy),
+                "the host cannot take an assigned adapter",
+            );
+            expect(w.unassign_adapter_store(1).is_ok(), "adapter 1 can be unassigned");
+            expect(w.apmask_store("+1").is_ok(), "the host can take an unassigned adapter");
             let driver = w.bus.queue(QUEUE_1_4).and_then(|queue| queue.driver());
-            expect(driver == Some(Driver::Zcrypt), "and has it");
+            expect(driver == Some(Driver::Zcrypt), "the host's driver has the queue");
             let again = w.assign_adapter_store(1);
-            expect(again == Err(Errno::Eaddrnotavail), "and it cannot be assigned");
+            expect(again == Err(Errno::Eaddrnotavail), "a reserved adapter cannot be assigned");
             let but_1_and_2 = format!("0x9{}", "f".repeat(63));
             expect(w.apmask_store(&but_1_and_2).is_ok(), "the mask can be written as a whole");
-            expect(w.assign_adapter_store(1).is_ok(), "and the host gives it up");
+            expect(
+                w.assign_adapter_store(1).is_ok(),
+                "an adapter that the host released can be assigned",
+            );
         })
 }
 
-/// INV-24: nobody fails only because a lock was held. The two want different adapters, so
-/// whoever gets `-EBUSY` gets it for nothing.
+/// Builds a scenario for INV-24: no call fails only because a lock was held. The two administrators
+/// want different adapters, so an `-EBUSY` has no cause.
 fn contention<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
     let world = || World::<V>::new(true, &[QUEUE_1_4, QUEUE_2_4], matrix(&[]));
     scenario(version, "contention", source, world)
-        .about("adapter 2 goes back to the host while adapter 1 is assigned: no conflict at all")
+        .about("adapter 2 returns to the host while adapter 1 is assigned, which does not conflict")
         .thread("apmask_store", |w| never_busy("apmask_store", w.apmask_store("+2")))
         .thread("assign_adapter_store", |w| {
             never_busy("assign_adapter_store", w.assign_adapter_store(1));
         })
 }
 
-/// INV-24 again: nothing is assigned, and a guest uses its other queues.
+/// Builds a scenario for INV-24 in which nothing is assigned and a guest uses its other queues.
 fn apmask_pqap<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
     let world = || World::<V>::new(true, &[QUEUE_1_4], matrix(&[]));
     scenario(version, "apmask-pqap", source, world)
-        .about("adapter 1 goes back to the host while a guest executes PQAP(AQIC)")
+        .about("adapter 1 returns to the host while a guest executes PQAP(AQIC)")
         .thread("apmask_store", |w| never_busy("apmask_store", w.apmask_store("+1")))
         .thread("PQAP(AQIC)", |w| w.matrix_dev.handle_pqap())
 }
 
-/// The other side of it: the administrator assigns what nobody else wants.
+/// Builds the scenario in which the administrator assigns an adapter that no other party wants.
 fn assign_pqap<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
     let world = || World::<V>::new(true, &[QUEUE_1_4], matrix(&[]));
     scenario(version, "assign-pqap", source, world)
