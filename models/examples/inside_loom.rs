@@ -1,7 +1,7 @@
-//! A model of this crate inside a plain `loom::model`, as every user of loom writes one.
+//! A model of this crate inside a plain `loom::model`, as users of loom write one.
 //!
-//! Run with `RUSTFLAGS="--cfg loom" cargo run --release --example inside_loom`. With that flag
-//! the primitives are loom's wherever no engine of selvedge is in charge.
+//! Run with `RUSTFLAGS="--cfg loom" cargo run --release --example inside_loom`. With that flag the
+//! primitives are those of loom wherever no engine of selvedge runs.
 
 #[cfg(loom)]
 fn main() {
@@ -26,7 +26,7 @@ fn main() {
         };
         let taken_back = bus.apmask_store(&VfioApDrv::<V6_0>(&matrix_dev), "+1");
         let assigned = administrator.join().unwrap();
-        // One of them gets the queue, and the other an error.
+        // One of them gets the queue, and the other gets an error.
         assert!(taken_back.is_ok() != assigned.is_ok(), "{taken_back:?}, {assigned:?}");
     });
     println!("loom has explored every ordering");

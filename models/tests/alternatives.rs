@@ -1,27 +1,28 @@
-//! The interleavings that speak against the alternatives, step for step.
+//! The interleavings that show the defects of the alternatives, step by step.
 
 use selvedge_core::{Counterexample, ReplayError, Scenario, Schedule, ViolationKind};
 use selvedge_models::catalogue;
 
 fn named(name: &str) -> Scenario {
     let mut catalogue = catalogue().into_iter();
-    catalogue.find(|scenario| scenario.name() == name).expect("a scenario of the catalogue")
+    catalogue.find(|scenario| scenario.name() == name).expect("the catalogue has the scenario")
 }
 
-/// Threads that move one after the other: who, and how many steps.
+/// Returns the schedule in which threads run one after the other. Each pair is a thread and its
+/// number of steps.
 fn schedule(moves: &[(usize, usize)]) -> Schedule {
     let steps = moves.iter().flat_map(|(thread, steps)| vec![thread.to_string(); *steps]);
     steps.collect::<Vec<_>>().join(".").parse().unwrap()
 }
 
-/// The one violation that the schedule ends in.
+/// Returns the one violation that the schedule ends in.
 fn replay(scenario: &str, moves: &[(usize, usize)]) -> Counterexample {
     let found = named(scenario).replay(&schedule(moves)).unwrap();
     let [found] = found.as_slice() else { panic!("{found:?}") };
     found.clone()
 }
 
-/// Which thread holds or waits for which of these, in the order of the steps.
+/// Returns the steps on these locks in order, each with its thread.
 fn steps(found: &Counterexample, of: &[&str]) -> Vec<(usize, String)> {
     let steps = found.trace.steps.iter().map(|step| (step.thread, step.what.clone()));
     steps.filter(|(_, what)| of.iter().any(|name| what == name)).collect()
@@ -36,18 +37,21 @@ const UPDATE: usize = 1;
 const PV: usize = 2;
 const ADMIN: usize = 3;
 
-/// Up to where the update holds the read side and is about to want `kvm->lock`.
+/// The number of steps after which the update holds the read side and is about to take `kvm->lock`.
 const READS: usize = 5;
 
-/// H. Pasic's point about alternative 3: the reader who would have to come through queues behind a
-/// writer, who waits for a reader.
+/// H. Pasic's argument against alternative 3: a reader that has to progress queues behind a writer
+/// that waits for another reader.
 #[test]
 fn a_fair_semaphore_closes_the_circle_by_a_writer_who_waits() {
     let moves = [(PQAP, 1), (UPDATE, READS), (PV, 2), (ADMIN, 1), (PQAP, 1)];
     let found = replay("vfio-ap/matrix/alt-3b/pqap-upd-pv-admin", &moves);
     let circle = ViolationKind::deadlock(["kvm->lock", "matrix_dev->rwsem", "vcpu->mutex"]);
     assert_eq!(found.violation.kind, circle);
-    assert!(found.violation.waits.iter().all(|wait| wait.on_cycle), "all four");
+    assert!(
+        found.violation.waits.iter().all(|wait| wait.on_cycle),
+        "all four threads wait on the cycle"
+    );
     let [lock, read] = ["mutex_lock(vcpu->mutex)", "down_read(matrix_dev->rwsem)"];
     let [kvm, write] = ["mutex_lock(kvm->lock)", "down_write(matrix_dev->rwsem)"];
     let of_the_update = (UPDATE, write.to_owned());
@@ -62,7 +66,7 @@ fn a_fair_semaphore_closes_the_circle_by_a_writer_who_waits() {
     assert_eq!(waits(&found), [queued_read, kvm, lock, queued_write]);
 }
 
-/// If readers are favoured, the same reader comes through.
+/// If readers are preferred, the same reader progresses.
 #[test]
 fn a_semaphore_that_favours_readers_lets_the_last_one_through() {
     let goes_on = named("vfio-ap/matrix/alt-3c/pqap-upd-pv-admin");
@@ -70,7 +74,7 @@ fn a_semaphore_that_favours_readers_lets_the_last_one_through() {
     assert_eq!(goes_on.replay(&schedule(&moves)), Err(ReplayError::TooShort));
 }
 
-/// The queue is taken away between the look and the lock.
+/// The queue is removed between the lookup and the lock.
 #[test]
 fn a_look_before_the_queues_lock_is_out_of_date_under_it() {
     let moves = [(PQAP, 2), (UPDATE, 12), (PQAP, 7)];
@@ -85,7 +89,7 @@ fn a_look_before_the_queues_lock_is_out_of_date_under_it() {
     );
 }
 
-/// The clean-up wants `kvm->lock` with the queue's lock held.
+/// The clean-up takes `kvm->lock` with the queue's lock held.
 #[test]
 fn a_clean_up_under_the_queues_lock_closes_the_circle() {
     let moves = [(PQAP, 1), (PV, 2), (UPDATE, 4)];
@@ -102,7 +106,7 @@ fn a_clean_up_under_the_queues_lock_closes_the_circle() {
     assert_eq!(waits(&found), [queue, kvm, vcpu]);
 }
 
-/// The administrator waits from some step on, and both vCPUs go round and round.
+/// From some step on the administrator waits, and both vCPUs repeat a cycle.
 #[test]
 fn a_starving_administrator_is_shown_again_by_its_schedule() {
     for design in ["alt-3c", "alt-6c"] {

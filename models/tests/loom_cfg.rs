@@ -1,4 +1,4 @@
-//! The models inside a plain `loom::model`, without any engine of selvedge.
+//! The models inside a plain `loom::model`, without an engine of selvedge.
 #![cfg(loom)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +9,7 @@ use selvedge_models::ap_perms::p11::P11;
 use selvedge_models::ap_perms::p12b::P12b;
 use selvedge_models::ap_perms::v6_0::V6_0;
 
-/// Adapter 1 goes back to the host while another thread assigns it.
+/// Returns adapter 1 to the host while another thread assigns it.
 fn apmask_assign<V: VfioAp>() {
     let apqn = Apqn { apid: 1, apqi: 4 };
     let mut ap_perms = ApPerms { apm: ApMask::all(), aqm: ApMask::all() };
@@ -35,7 +35,7 @@ fn version_12_passes() {
 #[test]
 fn version_11_deadlocks() {
     let panic = catch_unwind(AssertUnwindSafe(|| loom::model(apmask_assign::<P11>)));
-    let panic = panic.expect_err("it must fail");
-    let message = panic.downcast_ref::<String>().expect("loom's message");
+    let panic = panic.expect_err("the model must fail");
+    let message = panic.downcast_ref::<String>().expect("the panic has the message of loom");
     assert!(message.starts_with("deadlock"), "{message}");
 }

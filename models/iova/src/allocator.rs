@@ -1,73 +1,73 @@
-//! What every allocator can be asked.
+//! The interface of every allocator.
 
 use core::fmt;
 
 use crate::request::{NotFreed, Pages, Pfn, Refused, Request};
 
-/// Hands out pages of a device's address space and takes them back.
+/// An allocator of pages in the address space of a device.
 ///
-/// Some park what they get and hand it out again only after a flush; all others take back what has
-/// been flushed, and for them a flush means nothing.
+/// Some allocators park freed pages and reuse them only after a flush. The others are given pages
+/// that have been flushed already, and a flush has no effect on them.
 pub trait Allocator {
-    /// Pages that nobody has. `cpu` is the number of the CPU that asks, for those who keep
-    /// something for each.
+    /// Allocates pages. `cpu` is the number of the calling CPU, for allocators that keep state for
+    /// each CPU.
     ///
     /// # Errors
     ///
-    /// There are none, or none before a flush.
+    /// If no pages fit, or none do before a flush.
     fn alloc(&mut self, cpu: usize, request: Request) -> Result<Pfn, Refused>;
 
-    /// Gives back, or parks, the pages of one request.
+    /// Frees or parks the pages of one request.
     ///
     /// # Errors
     ///
-    /// They are not allocated. [`NotFreed::Full`] if they cannot be parked before a flush.
+    /// If the pages are not allocated. [`NotFreed::Full`] if they cannot be parked before a flush.
     fn free(&mut self, cpu: usize, pages: Pages) -> Result<(), NotFreed>;
 
-    /// A flush begins. What is parked now will be free when it has ended.
+    /// Begins a flush. The pages that are parked now will be free when it has ended.
     ///
     /// # Errors
     ///
-    /// One runs already, and only one can.
+    /// If a flush is running and the allocator supports only one.
     fn begin_flush(&mut self) -> Result<(), BadFlush> {
         Ok(())
     }
 
-    /// A flush has ended.
+    /// Ends a flush.
     ///
     /// # Errors
     ///
-    /// None runs, for those that know.
+    /// If no flush is running, for allocators that track this.
     fn finish_flush(&mut self) -> Result<(), BadFlush> {
         Ok(())
     }
 
-    /// How many pages are parked.
+    /// Returns the number of parked pages.
     fn parked(&self) -> u64 {
         0
     }
 
-    /// Whether nothing may be freed between the beginning of a flush and its end: the lock is held
-    /// over it.
+    /// Returns whether no page may be freed between the beginning and the end of a flush, because
+    /// the caller has to hold the lock during it.
     fn flushes_alone(&self) -> bool {
         false
     }
 }
 
-/// A flush that begins or ends out of turn. Nothing has changed then.
+/// The error for a flush that begins or ends out of turn. Nothing has changed then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BadFlush {
-    /// One runs already.
+    /// A flush is already running.
     Running,
-    /// None runs.
+    /// No flush is running.
     NotRunning,
 }
 
 impl fmt::Display for BadFlush {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Running => "a flush runs already",
-            Self::NotRunning => "no flush runs",
+            Self::Running => "a flush is already running",
+            Self::NotRunning => "no flush is running",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! A bitmap with summaries, in which nothing is ever searched.
+//! A bitmap with summaries, in which no operation searches.
 
 use alloc::vec::Vec;
 use core::array;
@@ -7,23 +7,25 @@ use crate::request::{Pages, Pfn, Request};
 use crate::summary::{Summary, highest};
 use crate::words;
 
-/// Runs of 1, 2, 4, .. 32 bits have a summary; a run of 64 is a bit of the next level.
+/// The number of orders with a summary: runs of 1, 2, 4, .. 32 bits. A run of 64 is a bit of the
+/// next level.
 const ORDERS: usize = 6;
 
-/// One bit for each free page; 64 of them are a word, and a word that is wholly free is a free bit
-/// of the next level. For each level and each power of two a [`Summary`] says which words have a
-/// run of so many free bits, aligned to its size. So the highest free block of any power of two
-/// below any limit is found in a number of steps that does not depend on what is allocated, only
-/// on the logarithm to base 64 of the aperture.
+/// A bitmap with one bit for each free page. 64 bits are a word, and a word that is entirely free
+/// is a free bit of the next level. For each level and each power of two, a [`Summary`] records
+/// which words have a run of that many free bits, aligned to its size. The highest free block of
+/// any power of two below any limit is therefore found in a number of steps that depends only on
+/// the logarithm to base 64 of the aperture and not on what is allocated.
 ///
-/// A request for another number of pages takes the beginning of a block; what is left of it stays
-/// free, nothing is rounded. Only if no block is whole, and the pages need not fill one, is
-/// the bitmap read from its beginning: a word for each 64 pages, at worst.
+/// A request for another number of pages takes the beginning of a block. The rest of the block
+/// stays free, and nothing is rounded. The bitmap is read from its beginning only if no block is
+/// whole and the pages need not fill one. In the worst case this reads a word for each 64 pages.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Blocks {
-    /// The page of the first bit: below the aperture, so that what is aligned here is aligned there.
+    /// The page of the first bit. It is below the aperture, so that a page and its bit have the
+    /// same alignment.
     base: Pfn,
-    /// How many bits the lowest level has.
+    /// The number of bits of the lowest level.
     count: u64,
     levels: Vec<Level>,
 }
@@ -36,7 +38,7 @@ struct Level {
 }
 
 impl Blocks {
-    /// An aperture in which everything is free.
+    /// Creates an aperture in which every page is free.
     pub(crate) fn new(aperture: Pages) -> Self {
         let Pages { pfn, count } = aperture;
         let base = pfn & !(count.next_power_of_two() - 1);
@@ -54,10 +56,11 @@ impl Blocks {
         blocks
     }
 
-    /// Frees what is set in `bits`, and clears them. A bit is a page, counted from the beginning of
-    /// the aperture rounded down to the next power of two that is not below its size.
+    /// Frees the pages of the bits that are set in `bits`, and clears the bits. A bit is a page,
+    /// counted from the beginning of the aperture rounded down to the next power of two that is not
+    /// below its size.
     ///
-    /// There are many, so the summaries are made anew instead of being kept up with each word.
+    /// There are many bits, so the summaries are rebuilt once and not updated with each word.
     pub(crate) fn put_words(&mut self, bits: &mut [u64]) {
         for (word, bits) in self.levels[0].words.iter_mut().zip(bits) {
             *word |= *bits;
@@ -68,7 +71,7 @@ impl Blocks {
         }
     }
 
-    /// Makes anew what the summaries of a level, and the words of the next, say about its words.
+    /// Rebuilds the summaries of a level and the words of the next level.
     fn sum_up(&mut self, level: usize) {
         let (levels, above) = self.levels.split_at_mut(level + 1);
         let Level { words, having } = &mut levels[level];
@@ -94,12 +97,12 @@ impl Blocks {
         having.iter_mut().for_each(Summary::sum_up);
     }
 
-    /// How many words [`put_words`](Self::put_words) takes.
+    /// Returns the number of words that [`put_words`](Self::put_words) takes.
     pub(crate) fn words(&self) -> usize {
         self.levels[0].words.len()
     }
 
-    /// The bits that stand for `pages`.
+    /// Returns the bits of `pages`.
     pub(crate) fn bits(&self, pages: Pages) -> (u64, u64) {
         let from = pages.pfn - self.base;
         (from, from + pages.count)
@@ -113,7 +116,7 @@ impl Blocks {
         }
     }
 
-    /// Takes out pages: the first of them.
+    /// Takes pages out and returns the first of them.
     pub(crate) fn take(&mut self, request: Request) -> Option<Pfn> {
         let end = request.limit().saturating_sub(self.base).min(self.count);
         let order = request.count().next_power_of_two().trailing_zeros() as usize;
@@ -128,7 +131,7 @@ impl Blocks {
         Some(self.base + from)
     }
 
-    /// Changes a word, and what the summaries and the next level say about it.
+    /// Changes a word and updates the summaries and the next level.
     fn update(&mut self, level: usize, word: usize, new: u64) {
         let Level { words, having } = &mut self.levels[level];
         let (old, at) = (words[word], word as u64);
@@ -148,7 +151,8 @@ impl Blocks {
         }
     }
 
-    /// Where the highest free block of 2^`order` pages begins that ends at `end` at the latest.
+    /// Returns the beginning of the highest free block of 2^`order` pages that ends at or before
+    /// `end`.
     fn block_below(&self, order: usize, end: u64) -> Option<u64> {
         let unit = ORDERS * (order / ORDERS);
         let order = order % ORDERS;
@@ -167,7 +171,7 @@ impl Blocks {
         Some((word * 64 + highest(runs)) << unit)
     }
 
-    /// The lowest free pages that will do, block or not.
+    /// Returns the lowest free pages that satisfy the request, whether they are a block or not.
     fn run_below(&self, request: Request, end: u64) -> Option<u64> {
         let free = &self.levels[0].words;
         let mut from = 0;
@@ -186,16 +190,16 @@ impl Blocks {
     }
 }
 
-/// Where the runs of 2^`order` bits begin that are aligned to their size.
+/// Returns the beginnings of the runs of 2^`order` bits that are aligned to their size.
 fn runs(bits: u64, order: usize) -> u64 {
     (0..order).fold(bits, halved)
 }
 
-/// How many orders there are of which `a`, and `b`, have a run: none to 7.
+/// Returns for `a` and for `b` the number of orders of which it has a run, from 0 to 7.
 fn orders(mut a: u64, mut b: u64) -> (usize, usize) {
     let mut orders = (0, 0);
     let mut order = 0;
-    // Both at once: neither has to wait for the other.
+    // Both are computed at once, so that neither waits for the other.
     while a | b != 0 {
         orders.0 += usize::from(a != 0);
         orders.1 += usize::from(b != 0);
@@ -205,9 +209,9 @@ fn orders(mut a: u64, mut b: u64) -> (usize, usize) {
     orders
 }
 
-/// From where runs of 2^`order` bits begin to where runs of twice that begin.
+/// Returns the beginnings of the runs of twice 2^`order` bits, given those of 2^`order` bits.
 fn halved(runs: u64, order: usize) -> u64 {
-    /// Multiples of 2, 4, .. 64, and none at all.
+    /// The multiples of 2, 4, .. 64, and none at all.
     const ALIGNED: [u64; 7] = [!0 / 3, !0 / 15, !0 / 255, !0 / 0xffff, !0 / 0xffff_ffff, 1, 0];
     runs & runs.unbounded_shr(1 << order) & ALIGNED[order]
 }
@@ -219,7 +223,7 @@ mod tests {
 
     use super::*;
 
-    /// Three levels, and summaries of two: more than a reference could go through page by page.
+    /// Three levels, and summaries of two. A reference could not check so many pages one by one.
     const APERTURE: Pages = Pages { pfn: 70_001, count: 300_000 };
 
     fn request(count: u64, aligned: bool, limit: u64) -> Request {
@@ -231,7 +235,7 @@ mod tests {
         prop_oneof![1..100_u64, 1..10_000_u64, 1..80_000_u64, (0..17_u32).prop_map(|k| 1 << k)]
     }
 
-    /// What the levels would be if they were made from the lowest.
+    /// Returns the levels as built from the lowest.
     fn made_anew(blocks: &Blocks) -> Blocks {
         let mut anew = Blocks::new(APERTURE);
         anew.take(Request::pages(APERTURE.count).unwrap());

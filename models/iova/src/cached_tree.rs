@@ -1,4 +1,4 @@
-//! Linux's allocator: a tree of what is allocated, searched downwards from where it was last.
+//! Linux's allocator: a tree of the allocated ranges, searched downwards from the last allocation.
 
 use alloc::collections::BTreeMap;
 use core::hash::{Hash, Hasher};
@@ -8,16 +8,16 @@ use slab::Slab;
 use crate::allocator::Allocator;
 use crate::request::{NotFreed, Pages, Pfn, Refused, Request};
 
-/// The first page that 32 bits of address do not reach.
+/// The first page that a 32-bit address does not reach.
 const DMA_32BIT_PFN: Pfn = 1 << 20;
 
-/// What is allocated, in order, and two nodes from which the next search walks down: one for whoever
-/// can use all addresses, and one for whoever needs them below 4 GiB. The walk is linear in what
-/// is allocated: cheap as long as there is a gap below the node, and expensive where a limit or an
-/// alignment makes it begin far from one.
+/// The allocated ranges in order, and two nodes at which the next search starts to walk down. One
+/// node is for requests that can use all addresses, and the other is for requests below 4 GiB. The
+/// walk is linear in the number of allocated ranges. It is cheap while there is a gap below the
+/// node, and expensive where a limit or an alignment makes it begin far from a gap.
 ///
-/// Linux has a red-black tree. This is a B-tree for finding a node and a list in order for walking
-/// from one to the next, which costs what it costs there: a logarithm, and a pointer.
+/// Linux has a red-black tree. This is a B-tree to find a node and an ordered list to walk from
+/// node to node, at the same costs: a logarithm and a pointer.
 ///
 /// Source: `alloc_iova`, `__free_iova` in `drivers/iommu/iova.c`, v4.16 to v6.12.
 #[derive(Clone, Debug)]
@@ -26,31 +26,31 @@ pub struct CachedTree {
     nodes: Slab<Node>,
     /// Nodes by their first page.
     by_pfn: BTreeMap<Pfn, usize>,
-    /// Above everything, so that every node has one above it.
+    /// The node above all others, so that every node has one above it.
     anchor: usize,
     cached: usize,
     cached32: usize,
-    /// What is requested below 4 GiB must be smaller, until something is freed there. It was
-    /// refused once, below whatever limit.
+    /// A request below 4 GiB must be smaller than this until a range is freed there. A request of
+    /// this size was refused once, below some limit.
     max32_alloc_size: u64,
 }
 
-/// Pages `lo..=hi`, and the nodes on either side.
+/// Pages `lo..=hi`, with the nodes on either side.
 #[derive(Clone, Debug)]
 struct Node {
     lo: Pfn,
     hi: Pfn,
     below: Option<usize>,
-    /// None for the anchor.
+    /// `None` for the anchor.
     above: Option<usize>,
 }
 
 impl CachedTree {
-    /// An aperture in which everything is free.
+    /// Creates an aperture in which every page is free.
     ///
     /// # Panics
     ///
-    /// If there are no such pages.
+    /// If `aperture` is not a valid range of pages.
     pub fn new(aperture: Pages) -> Self {
         let mut nodes = Slab::new();
         let anchor = nodes.insert(Node { lo: Pfn::MAX, hi: Pfn::MAX, below: None, above: None });
@@ -65,8 +65,8 @@ impl CachedTree {
         }
     }
 
-    /// Walks down from `from` to the first gap in which the request fits, not below `low`: the
-    /// first page, and the node above it.
+    /// Walks down from `from` to the first gap in which the request fits, not below `low`. Returns
+    /// the first page and the node above it.
     fn walk(&self, from: usize, request: Request, limit: Pfn, low: Pfn) -> Option<(Pfn, usize)> {
         let mut high = limit;
         let mut above = from;
@@ -84,12 +84,14 @@ impl CachedTree {
         }
     }
 
-    /// The lowest node that reaches to `limit` or beyond.
+    /// Returns the lowest node that reaches `limit` or beyond.
     fn above_limit(&self, limit: Pfn) -> usize {
         let below = self.by_pfn.range(..limit).next_back();
         match below {
             Some((_, below)) if self.nodes[*below].hi >= limit => *below,
-            Some((_, below)) => self.nodes[*below].above.expect("only the anchor has none"),
+            Some((_, below)) => {
+                self.nodes[*below].above.expect("only the anchor has no node above")
+            }
             None => self.by_pfn.first_key_value().map_or(self.anchor, |(_, node)| *node),
         }
     }
@@ -117,7 +119,7 @@ impl Allocator for CachedTree {
         }
         let from = if needs32 { self.cached32 } else { self.cached };
         let cached_hi = self.nodes[from].hi;
-        // Once more from the top, down to where the first walk began.
+        // Searches again from the top, down to where the first walk began.
         let again = || match cached_hi < limit {
             true => self.walk(self.above_limit(limit), request, limit, start.max(cached_hi + 1)),
             false => None,
@@ -141,7 +143,7 @@ impl Allocator for CachedTree {
             return Err(NotFreed::NotAllocated);
         }
         let Node { lo, hi, below, above } = node.clone();
-        let above = above.expect("only the anchor has none");
+        let above = above.expect("only the anchor has no node above");
         if index == self.cached32 || (hi < DMA_32BIT_PFN && lo >= self.nodes[self.cached32].lo) {
             self.cached32 = above;
         }
@@ -161,7 +163,7 @@ impl Allocator for CachedTree {
     }
 }
 
-/// Equal for trees that answer alike, wherever in memory their nodes are.
+/// Equal for trees that behave alike, regardless of where in memory their nodes are.
 impl Hash for CachedTree {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.aperture.hash(state);

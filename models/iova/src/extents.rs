@@ -1,16 +1,17 @@
-//! Which pages are out, and by which request.
+//! The allocated pages and the requests that they belong to.
 
 use alloc::vec::Vec;
 
 use crate::request::{NotFreed, Pages};
 use crate::words;
 
-/// For each page of an aperture whether a mapping begins there, and whether one ends: enough to
-/// tell giving back a mapping from giving back part of one, or two, or one that is not there.
+/// For each page of an aperture, whether a mapping begins there and whether one ends there. This
+/// distinguishes freeing one mapping from freeing a part of one, two at once, or one that does not
+/// exist.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Extents {
     aperture: Pages,
-    /// 64 pages each; both of a page are in one line of the cache.
+    /// 64 pages each. Both bits of a page are in one cache line.
     edges: Vec<Edges>,
 }
 
@@ -26,13 +27,13 @@ impl Extents {
         Self { aperture, edges: alloc::vec![Edges::default(); words] }
     }
 
-    /// Notes that `pages`, of the aperture, are out.
+    /// Records that `pages`, which are in the aperture, are allocated.
     #[inline]
     pub(crate) fn insert(&mut self, pages: Pages) {
         let first = pages.pfn - self.aperture.pfn;
         let edges = &mut self.edges[words::index(first / 64)];
         edges.first |= bit(first);
-        // Most are one page.
+        // Most requests are for one page.
         match pages.count {
             1 => edges.last |= bit(first),
             count => {
@@ -42,7 +43,7 @@ impl Extents {
         }
     }
 
-    /// Notes that `pages` are back.
+    /// Records that `pages` are free.
     #[inline]
     pub(crate) fn remove(&mut self, pages: Pages) -> Result<(), NotFreed> {
         let (first, to) = pages.within(self.aperture).ok_or(NotFreed::NotAllocated)?;

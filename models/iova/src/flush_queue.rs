@@ -1,4 +1,4 @@
-//! Linux's flush queue: what is unmapped is parked in rings, and a flush frees what it finds there.
+//! Linux's flush queue: unmapped pages are parked in rings, and a flush frees the pages in them.
 
 use alloc::vec::Vec;
 
@@ -7,18 +7,18 @@ use crate::extents::Extents;
 use crate::request::{NotFreed, Pages, Pfn, Refused, Request};
 use crate::ring::{Entry, Ring};
 
-/// A ring for each CPU, or one for all, before any allocator.
+/// A flush queue in front of any allocator, with one ring for each CPU or one ring for all.
 ///
-/// When a ring is full, whoever frees next flushes ([`NotFreed::Full`]); when a time has passed,
-/// the caller's timer does. Any number of flushes can run at once. Nobody flushes because there is
-/// nothing left to allocate.
+/// When a ring is full, the next caller that frees pages flushes ([`NotFreed::Full`]). When a
+/// period has passed, the timer of the caller flushes. Any number of flushes can run at once.
+/// Exhaustion of the allocator does not cause a flush.
 ///
 /// Source: `queue_iova`, `fq_flush_timeout` in `drivers/iommu/dma-iommu.c`, v6.7.
 #[derive(Clone, Debug)]
 pub struct FlushQueue<A> {
     rings: Vec<Ring<()>>,
     below: A,
-    /// How many flushes have begun and ended.
+    /// The numbers of flushes that have begun (`started`) and ended (`finished`).
     started: u64,
     finished: u64,
     parked: u64,
@@ -26,8 +26,9 @@ pub struct FlushQueue<A> {
 }
 
 impl<A: Allocator> FlushQueue<A> {
-    /// `rings` rings (at least 1) for `capacity` ranges each, before `below`, all of whose pages
-    /// are in `aperture`. A CPU uses the ring of its number, or shares one if there are fewer.
+    /// Creates `rings` rings (at least 1) for `capacity` ranges each, in front of `below`, all of
+    /// whose pages are in `aperture`. A CPU uses the ring of its number, or shares one if there are
+    /// fewer rings.
     pub fn new(below: A, aperture: Pages, rings: usize, capacity: usize) -> Self {
         Self {
             rings: alloc::vec![Ring::new(capacity); rings],
@@ -39,11 +40,11 @@ impl<A: Allocator> FlushQueue<A> {
         }
     }
 
-    /// A flush has ended; nothing is released yet.
+    /// Ends a flush. No pages are released yet.
     ///
     /// # Errors
     ///
-    /// None runs.
+    /// If no flush is running.
     pub fn flush_ended(&mut self) -> Result<(), BadFlush> {
         if self.finished == self.started {
             return Err(BadFlush::NotRunning);
@@ -52,19 +53,19 @@ impl<A: Allocator> FlushQueue<A> {
         Ok(())
     }
 
-    /// Frees what the ring of `cpu` holds and a flush has covered: how many ranges.
+    /// Frees the ranges in the ring of `cpu` that a flush has covered, and returns their number.
     pub fn release(&mut self, cpu: usize) -> usize {
         let ring = cpu % self.rings.len();
         let mut count = 0;
         for entry in self.rings[ring].release(self.finished) {
             self.parked -= entry.pages.count;
-            self.below.free(cpu, entry.pages).expect("what is parked is allocated");
+            self.below.free(cpu, entry.pages).expect("a parked range is allocated below");
             count += 1;
         }
         count
     }
 
-    /// The number of rings.
+    /// Returns the number of rings.
     pub fn rings(&self) -> usize {
         self.rings.len()
     }

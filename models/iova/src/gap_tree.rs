@@ -1,4 +1,4 @@
-//! A tree of what is allocated in which each subtree knows its widest gap.
+//! A tree of the allocated ranges in which each subtree knows its widest gap.
 
 use core::cmp::Ordering;
 
@@ -7,29 +7,30 @@ use slab::Slab;
 use crate::allocator::Allocator;
 use crate::request::{NotFreed, Pages, Pfn, Refused, Request};
 
-/// What is allocated, in order. A search goes down only where there is a gap that is wide enough
-/// and begins below the limit, so it takes a logarithm where [`CachedTree`](crate::CachedTree) walks:
-/// below a limit, and in a crowded aperture. What it cannot know from the width of a gap is whether
-/// the request fits with its alignment; a gap that is wide enough and does not do costs another
-/// descent.
+/// The allocated ranges in order. A search descends only where there is a gap that is wide enough
+/// and begins below the limit. It therefore takes a logarithm where
+/// [`CachedTree`](crate::CachedTree) walks, which is below a limit and in a crowded aperture. The
+/// width of a gap does not tell whether the request fits with its alignment. A gap that is wide
+/// enough and unsuitable costs another descent.
 ///
-/// A treap: each node has a priority that is a hash of its first page, so it is as balanced as a
-/// tree into which nodes were put in random order, and its shape depends on nothing but its nodes.
+/// The tree is a treap. The priority of a node is a hash of its first page, so the tree is as
+/// balanced as one into which nodes were inserted in random order, and its shape depends only on
+/// its nodes.
 ///
-/// The idea: Rik van Riel's series of May 2026, which augments Linux's tree like this.
+/// The idea is from Rik van Riel's series of May 2026, which augments Linux's tree like this.
 #[derive(Clone, Debug)]
 pub struct GapTree {
     nodes: Slab<Node>,
     root: Option<usize>,
 }
 
-/// Pages `lo..hi`, and what is free right below them.
+/// Pages `lo..hi`, and the free pages directly below them.
 #[derive(Clone, Debug)]
 struct Node {
     lo: Pfn,
     hi: Pfn,
     gap: u64,
-    /// The widest of the subtree.
+    /// The widest gap of the subtree.
     gap_max: u64,
     priority: u64,
     left: Option<usize>,
@@ -37,21 +38,22 @@ struct Node {
 }
 
 impl GapTree {
-    /// An aperture in which everything is free.
+    /// Creates an aperture in which every page is free.
     ///
     /// # Panics
     ///
-    /// If there are no such pages.
+    /// If `aperture` is not a valid range of pages.
     pub fn new(aperture: Pages) -> Self {
         let aperture = aperture.checked();
         let end = aperture.pfn + aperture.count;
         let mut tree = Self { nodes: Slab::new(), root: None };
-        // Above everything, so that every gap has a node above it.
+        // This node is above all others, so that every gap has a node above it.
         tree.insert(end, end, aperture.count);
         tree
     }
 
-    /// The highest pages that will do in the subtree: the first of them, and the node above.
+    /// Finds the highest pages in the subtree that satisfy the request. Returns the first of them
+    /// and the node above.
     fn find(&self, subtree: Option<usize>, request: Request) -> Option<(Pfn, usize)> {
         let index = subtree?;
         let node = &self.nodes[index];
@@ -64,7 +66,7 @@ impl GapTree {
             let pfn = pfn & !(request.align() - 1);
             (pfn >= floor).then_some((pfn, index))
         };
-        // Whatever is to the right begins above this gap's end.
+        // All nodes to the right begin above the end of this gap.
         let right = if node.lo < request.limit() { node.right } else { None };
         let found = self.find(right, request).or_else(here);
         found.or_else(|| self.find(node.left, request))
@@ -104,7 +106,7 @@ impl GapTree {
         index
     }
 
-    /// Takes the node that begins at `lo` out of the subtree, which has it.
+    /// Removes the node that begins at `lo` from the subtree that contains it.
     fn remove_below(&mut self, index: usize, lo: Pfn) -> Option<usize> {
         let Node { left, right, lo: here, .. } = self.nodes[index];
         if lo == here {
@@ -120,7 +122,7 @@ impl GapTree {
         Some(index)
     }
 
-    /// Two subtrees as one; everything in the first is below everything in the second.
+    /// Merges two subtrees. Every node of the first is below every node of the second.
     fn merge(&mut self, low: Option<usize>, high: Option<usize>) -> Option<usize> {
         let (Some(a), Some(b)) = (low, high) else { return low.or(high) };
         if self.nodes[a].priority > self.nodes[b].priority {
@@ -134,7 +136,7 @@ impl GapTree {
         }
     }
 
-    /// Gives the node that begins at `lo` another gap.
+    /// Sets the gap of the node that begins at `lo`.
     fn set_gap(&mut self, subtree: Option<usize>, lo: Pfn, gap: u64) {
         let Some(index) = subtree else { return };
         let Node { left, right, lo: here, .. } = self.nodes[index];
@@ -153,7 +155,7 @@ impl GapTree {
         self.nodes[index].gap_max = gap_max;
     }
 
-    /// The node that begins at `lo`, and the next one above.
+    /// Returns the node that begins at `lo` and the next one above.
     fn with_next(&self, lo: Pfn) -> Option<(usize, usize)> {
         let (mut at, mut found, mut above) = (self.root, None, None);
         while let Some(index) = at {
@@ -172,7 +174,7 @@ impl GapTree {
     }
 }
 
-/// Fibonacci hashing, and once more for the low bits.
+/// Hashes with Fibonacci hashing, and once more for the low bits.
 fn priority(lo: Pfn) -> u64 {
     let hash = (lo + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (hash ^ (hash >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
@@ -189,7 +191,7 @@ impl Allocator for GapTree {
     }
 
     fn free(&mut self, _: usize, pages: Pages) -> Result<(), NotFreed> {
-        // The highest node is the end of the aperture and has none above it.
+        // The highest node is the end of the aperture and has no node above it.
         let (index, above) = self.with_next(pages.pfn).ok_or(NotFreed::NotAllocated)?;
         let Node { lo, hi, gap, .. } = self.nodes[index];
         if pages.end() != Some(hi) {

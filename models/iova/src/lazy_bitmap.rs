@@ -1,4 +1,4 @@
-//! The bitmap of the s390 DMA code, with a second bit for what is parked.
+//! The bitmap of the s390 DMA code, with a second bit for parked pages.
 
 use alloc::vec::Vec;
 
@@ -6,12 +6,12 @@ use crate::allocator::{Allocator, BadFlush};
 use crate::request::{NotFreed, Pages, Pfn, Refused, Request};
 use crate::words;
 
-/// One bit for each page that is mapped or parked, and one for each that is parked. What is
-/// allocated marches through the aperture; when nothing follows any more, one global flush makes
-/// everything that is parked free, and the march begins anew.
+/// A bitmap with one bit for each page that is mapped or parked, and one for each page that is
+/// parked. Allocation advances through the aperture. When no free pages follow, one global flush
+/// frees all parked pages and allocation starts again at the beginning.
 ///
-/// It knows pages, not mappings: of several pages that are given back it sees whether each is
-/// mapped, and not whether they were mapped together.
+/// It knows pages and not mappings. When several pages are freed, it checks whether each is mapped,
+/// and not whether they were mapped together.
 ///
 /// Source: `dma_alloc_address` and `dma_free_address` in `arch/s390/pci/pci_dma.c`, v4.7 to v6.6.
 ///
@@ -31,20 +31,20 @@ use crate::words;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LazyBitmap {
     aperture: Pages,
-    /// Mapped or parked.
+    /// The pages that are mapped or parked.
     taken: Vec<u64>,
     parked: Vec<u64>,
     parked_count: u64,
-    /// Where the next search begins, in pages from the beginning of the aperture.
+    /// The start of the next search, in pages from the beginning of the aperture.
     next: u64,
 }
 
 impl LazyBitmap {
-    /// An aperture in which everything is free.
+    /// Creates an aperture in which every page is free.
     ///
     /// # Panics
     ///
-    /// If there are no such pages.
+    /// If `aperture` is not a valid range of pages.
     pub fn new(aperture: Pages) -> Self {
         Self {
             aperture: aperture.checked(),
@@ -55,14 +55,14 @@ impl LazyBitmap {
         }
     }
 
-    /// The first pages that will do from where the last ones ended.
+    /// Allocates the first pages that satisfy the request, from the end of the last allocation on.
     ///
     /// # Errors
     ///
-    /// [`Refused::Dry`] if there are none: the caller flushes everything, calls
-    /// [`recycle`](Self::recycle) and asks again. [`Refused::Exhausted`] if that cannot help,
-    /// because nothing is parked and the search began at the start. (The kernel flushes all the
-    /// same before it gives up.)
+    /// [`Refused::Dry`] if there are none. The caller then flushes the whole aperture, calls
+    /// [`recycle`](Self::recycle) and retries. [`Refused::Exhausted`] if that cannot help, because
+    /// no page is parked and the search began at the start. (The kernel flushes before it fails
+    /// even then.)
     pub fn alloc(&mut self, request: Request) -> Result<Pfn, Refused> {
         let Some(at) = self.search(request) else {
             let whole = self.next == 0 && self.parked_count == 0;
@@ -91,11 +91,11 @@ impl LazyBitmap {
         }
     }
 
-    /// Parks pages: they are free after the next [`recycle`](Self::recycle).
+    /// Parks pages, which are free after the next [`recycle`](Self::recycle).
     ///
     /// # Errors
     ///
-    /// Pages that are not all mapped.
+    /// If not all of the pages are mapped.
     pub fn free(&mut self, pages: Pages) -> Result<(), NotFreed> {
         let (from, to) = self.mapped(pages)?;
         words::set(&mut self.parked, from, to);
@@ -103,18 +103,18 @@ impl LazyBitmap {
         Ok(())
     }
 
-    /// Frees pages at once, which is right if they have been flushed: strict mode.
+    /// Frees pages at once, as in strict mode. This is correct if they have been flushed.
     ///
     /// # Errors
     ///
-    /// Pages that are not all mapped.
+    /// If not all of the pages are mapped.
     pub fn free_now(&mut self, pages: Pages) -> Result<(), NotFreed> {
         let (from, to) = self.mapped(pages)?;
         words::clear(&mut self.taken, from, to);
         Ok(())
     }
 
-    /// Where in the bitmap `pages` are, if they are mapped.
+    /// Returns the place of `pages` in the bitmap if they are mapped.
     fn mapped(&self, pages: Pages) -> Result<(u64, u64), NotFreed> {
         let (from, to) = pages.within(self.aperture).ok_or(NotFreed::NotAllocated)?;
         if !words::all_ones(&self.taken, from, to) {
@@ -126,9 +126,9 @@ impl LazyBitmap {
         }
     }
 
-    /// Everything that is parked is free, and the search begins at the start. The caller has
-    /// flushed everything after the last [`free`](Self::free); it holds the lock all the time to be
-    /// sure of that.
+    /// Frees all parked pages and restarts the search at the beginning. The caller has flushed the
+    /// whole aperture after the last [`free`](Self::free), and to guarantee that it holds the lock
+    /// all the time.
     pub fn recycle(&mut self) {
         for (taken, parked) in self.taken.iter_mut().zip(&mut self.parked) {
             *taken &= !*parked;
@@ -138,7 +138,7 @@ impl LazyBitmap {
         self.next = 0;
     }
 
-    /// How many pages are parked.
+    /// Returns the number of parked pages.
     pub fn parked(&self) -> u64 {
         self.parked_count
     }

@@ -1,30 +1,29 @@
-//! Allocators of I/O virtual addresses (IOVAs), and the ways to put off the flush that reusing one
-//! needs.
+//! Allocators of I/O virtual addresses (IOVAs), and schemes that defer the flush that reuse needs.
 //!
-//! A driver maps a buffer, tells the device the address, and unmaps it. The machine caches
-//! translations, so an address that was unmapped can still reach the old page until the cache is
-//! flushed; it is *parked* until then and must not be handed out. A flush is expensive, above all
-//! in a guest. What the schemes differ in is how many addresses share one.
+//! A driver maps a buffer, passes the address to the device, and unmaps it. The hardware caches
+//! translations, so an unmapped address can still reach the old page until the cache is flushed.
+//! Until then the address is *parked* and must not be reused. A flush is expensive, above all in a
+//! guest. The schemes differ in how many addresses share one flush.
 //!
-//! Everything here is data: no locks, no threads, no clock, no I/O. A flush is two calls of the
-//! caller's, one when it begins and one when it has ended, so that the same code stands behind
-//! the locks of a model, in a simulation in which a flush takes time, and in a benchmark.
+//! Everything here is data, without locks, threads, a clock or I/O. The caller reports the
+//! beginning and the end of a flush with two calls. The same code can therefore be used behind the
+//! locks of a model, in a simulation in which a flush takes time, and in a benchmark.
 //!
-//! What hands out addresses, one [`Allocator`] each:
+//! The allocators implement [`Allocator`]:
 //!
-//! - [`LazyBitmap`]: the bitmap of the s390 DMA code, with a second bit for what is parked.
-//! - [`CachedTree`]: Linux's tree of what is allocated, searched from where it was last.
-//! - [`Magazines`]: stacks of a CPU's own before any of them, as in Linux before the tree.
+//! - [`LazyBitmap`]: the bitmap of the s390 DMA code, with a second bit for parked pages.
+//! - [`CachedTree`]: Linux's tree of the allocated ranges, searched from the last allocation.
+//! - [`Magazines`]: per-CPU stacks in front of any of them, as in front of the tree in Linux.
 //! - [`GapTree`]: a tree in which each subtree knows its widest gap.
-//! - [`Radix`]: a bitmap in which nothing is searched, and short stacks of what was freed last.
+//! - [`Radix`]: a bitmap in which no operation searches, and short stacks of recently freed pages.
 //!
-//! What puts off the flush:
+//! The schemes that defer the flush:
 //!
-//! - [`FlushQueue`]: Linux's, over any of them; each of its queues is a [`Ring`].
-//! - [`SwapBitmap`] and [`SwapLists`]: flush when nothing is free any more. The latter are a
-//!   [`Swap`] for each size.
+//! - [`FlushQueue`]: Linux's flush queue over any of them. Each of its queues is a [`Ring`].
+//! - [`SwapBitmap`] and [`SwapLists`]: flush when no page is free. The latter has a [`Swap`] for
+//!   each size.
 //!
-//! An address is counted in pages of 4 KiB from 0: a [`Pfn`].
+//! Addresses are counted in pages of 4 KiB from 0, as a [`Pfn`].
 
 #![no_std]
 #![deny(missing_docs)]

@@ -1,4 +1,4 @@
-//! Stacks of free ranges, two for each CPU and size, before a slower allocator.
+//! Stacks of free ranges, two for each CPU and size, in front of a slower allocator.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -7,16 +7,16 @@ use crate::allocator::Allocator;
 use crate::extents::Extents;
 use crate::request::{NotFreed, Pages, Pfn, Refused, Request};
 
-/// Ranges of 1, 2, 4, 8, 16 and 32 pages are cached.
+/// The number of sizes that are cached: ranges of 1, 2, 4, 8, 16 and 32 pages.
 pub const ORDERS: usize = 6;
 
-/// How many ranges a magazine holds.
+/// The capacity of a magazine, in ranges.
 pub const MAGAZINE: usize = 127;
 
-/// Ranges of one size, by their first page.
+/// Ranges of one size, each as its first page.
 pub type Magazine = Vec<Pfn>;
 
-/// What a CPU keeps for itself. It goes to the depot for a magazine at a time.
+/// The cache of a CPU. It exchanges whole magazines with the depot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CpuCache {
     sizes: [Pair; ORDERS],
@@ -29,8 +29,8 @@ struct Pair {
 }
 
 impl CpuCache {
-    /// Takes out a range of 2^`order` pages that ends at `limit` at the latest, if there is one
-    /// within reach. With both magazines empty, `depot` may give a full one.
+    /// Takes out a range of 2^`order` pages that ends at or before `limit`, if the magazines have
+    /// one. With both magazines empty, `depot` may supply a full one.
     pub fn get(
         &mut self,
         order: usize,
@@ -49,7 +49,7 @@ impl CpuCache {
         Some(loaded.swap_remove(at))
     }
 
-    /// Puts in a range of 2^`order` pages. With both magazines full, `depot` gets one.
+    /// Puts in a range of 2^`order` pages. With both magazines full, `depot` receives one.
     pub fn put(&mut self, order: usize, pfn: Pfn, depot: impl FnOnce(Magazine)) {
         let Pair { loaded, previous } = &mut self.sizes[order];
         if loaded.len() == MAGAZINE {
@@ -59,12 +59,12 @@ impl CpuCache {
                 mem::swap(loaded, previous);
             }
         }
-        // All at once: it must not grow with the lock held.
+        // Reserves the whole capacity at once, since the vector must not grow with the lock held.
         loaded.reserve_exact(MAGAZINE - loaded.len());
         loaded.push(pfn);
     }
 
-    /// Takes out everything: the order, and the first page.
+    /// Takes out all ranges, each as its order and its first page.
     fn drain(&mut self) -> impl Iterator<Item = (usize, Pfn)> {
         self.sizes.iter_mut().enumerate().flat_map(|(order, Pair { loaded, previous })| {
             loaded.drain(..).chain(previous.drain(..)).map(move |pfn| (order, pfn))
@@ -72,7 +72,7 @@ impl CpuCache {
     }
 }
 
-/// Full magazines that no CPU has use for, by size.
+/// Full magazines that no CPU uses, by size.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Depot {
     sizes: [Vec<Magazine>; ORDERS],
@@ -96,10 +96,12 @@ impl Depot {
     }
 }
 
-/// Sizes below 32 pages are rounded up to a power of two, so that what is freed suits whoever asks
-/// next. What is cached stays allocated in the allocator below.
+/// Per-CPU caches in front of an allocator. Sizes below 32 pages are rounded up to a power of two,
+/// so that a freed range suits the next request. A cached range stays allocated in the allocator
+/// below.
 ///
-/// Linux keeps no account of what is out, and believes who frees. This does.
+/// Linux does not record which ranges are allocated and trusts the caller that frees one. This does
+/// record them.
 ///
 /// Source: `alloc_iova_fast`, `free_iova_fast` and the functions they call in
 /// `drivers/iommu/iova.c`, v6.7.
@@ -112,15 +114,15 @@ pub struct Magazines<A> {
 }
 
 impl<A: Allocator> Magazines<A> {
-    /// Nothing is cached yet for any of `cpus` CPUs (at least 1) before `below`, all of whose pages
+    /// Creates empty caches for `cpus` CPUs (at least 1) in front of `below`, all of whose pages
     /// are in `aperture`.
     pub fn new(below: A, aperture: Pages, cpus: usize) -> Self {
         let cpus = alloc::vec![CpuCache::default(); cpus];
         Self { cpus, depot: Depot::default(), below, out: Extents::new(aperture.checked()) }
     }
 
-    /// The work that runs every 100 ms: of each size, one magazine that is in the depot beyond one
-    /// for each CPU goes to the allocator below.
+    /// Does the work that runs every 100 ms in Linux. Of each size it returns one magazine that the
+    /// depot has beyond one for each CPU to the allocator below.
     pub fn trim(&mut self) {
         for order in 0..ORDERS {
             if self.depot.sizes[order].len() > self.cpus.len() {
@@ -130,7 +132,7 @@ impl<A: Allocator> Magazines<A> {
         }
     }
 
-    /// Everything that is cached goes to the allocator below.
+    /// Returns all cached ranges to the allocator below.
     fn empty(&mut self) {
         for cpu in &mut self.cpus {
             give_back(&mut self.below, cpu.drain());
@@ -142,11 +144,11 @@ impl<A: Allocator> Magazines<A> {
 fn give_back(below: &mut impl Allocator, cached: impl Iterator<Item = (usize, Pfn)>) {
     for (order, pfn) in cached {
         let freed = below.free(0, Pages { pfn, count: 1 << order });
-        freed.expect("what is cached is allocated");
+        freed.expect("a cached range is allocated below");
     }
 }
 
-/// The order of a size that is cached.
+/// Returns the order of a size that is cached.
 fn cached_order(count: u64) -> Option<usize> {
     let order = count.next_power_of_two().trailing_zeros() as usize;
     (order < ORDERS).then_some(order)

@@ -1,4 +1,4 @@
-//! A bitmap in which nothing is searched, and short stacks of what was freed last.
+//! A bitmap in which no operation searches, and short stacks of recently freed mappings.
 
 use alloc::vec::Vec;
 
@@ -7,23 +7,23 @@ use crate::blocks::Blocks;
 use crate::extents::Extents;
 use crate::request::{NotFreed, Pages, Pfn, Refused, Request};
 
-/// Mappings of 1, 2, 4, .. 32 pages have a stack.
+/// The number of sizes that have a stack: mappings of 1, 2, 4, .. 32 pages.
 const ORDERS: usize = 6;
 
-/// How many mappings a stack holds.
+/// The capacity of a stack, in mappings.
 const STACK: usize = 64;
 
-/// For every power of two up to 32 pages a stack of what was freed last, and behind them a bitmap of
-/// what is free, in which the highest free block of any power of two below any limit is found in a
-/// number of steps that does not depend on what is allocated, only on the logarithm to base 64 of
-/// the aperture.
+/// For every power of two up to 32 pages a stack of recently freed mappings, and behind the stacks
+/// a bitmap of the free pages. The highest free block of any power of two below any limit is found
+/// in the bitmap in a number of steps that depends only on the logarithm to base 64 of the aperture
+/// and not on what is allocated.
 ///
-/// A request for another number of pages takes the beginning of a block; what is left of it stays
-/// free, nothing is rounded.
+/// A request for another number of pages takes the beginning of a block. The rest of the block
+/// stays free, and nothing is rounded.
 ///
-/// The longest that a call can take: the stacks are emptied into the bitmap, 384 mappings at most;
-/// and if no block is whole, and the pages need not fill one, the bitmap is read from its beginning,
-/// a word for each 64 pages.
+/// In the longest possible call the stacks are emptied into the bitmap, which is at most 384
+/// mappings. If then no block is whole and the pages need not fill one, the bitmap is read from its
+/// beginning, a word for each 64 pages.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Radix {
     stacks: [Vec<Pfn>; ORDERS],
@@ -32,11 +32,11 @@ pub struct Radix {
 }
 
 impl Radix {
-    /// An aperture in which everything is free.
+    /// Creates an aperture in which every page is free.
     ///
     /// # Panics
     ///
-    /// If there are no such pages.
+    /// If `aperture` is not a valid range of pages.
     pub fn new(aperture: Pages) -> Self {
         Self {
             stacks: core::array::from_fn(|_| Vec::with_capacity(STACK)),
@@ -49,11 +49,12 @@ impl Radix {
     fn pop(&mut self, request: Request) -> Option<Pfn> {
         let stack = &mut self.stacks[order(request.count())?];
         let last = *stack.last()?;
-        // The others may suit, but looking for one takes time; the bitmap has the limit for free.
+        // The other mappings may suit, but a search takes time. The bitmap checks the limit at no
+        // cost.
         (last + request.count() <= request.limit()).then(|| stack.pop())?
     }
 
-    /// From the bitmap, if need be with what is in the stacks.
+    /// Allocates from the bitmap, after emptying the stacks into it if needed.
     #[inline(never)]
     fn take(&mut self, request: Request) -> Result<Pfn, Refused> {
         if let Some(pfn) = self.blocks.take(request) {
@@ -72,7 +73,7 @@ impl Radix {
     }
 }
 
-/// The stack for mappings of so many pages.
+/// Returns the stack for mappings of this number of pages.
 #[inline]
 fn order(count: u64) -> Option<usize> {
     let order = count.trailing_zeros() as usize;
@@ -94,7 +95,7 @@ impl Allocator for Radix {
     fn free(&mut self, _: usize, pages: Pages) -> Result<(), NotFreed> {
         self.out.remove(pages)?;
         match order(pages.count) {
-            // Only what is aligned to its size suits whoever asks next.
+            // Only a mapping that is aligned to its size suits the next request.
             Some(order)
                 if pages.pfn & (pages.count - 1) == 0 && self.stacks[order].len() < STACK =>
             {

@@ -1,34 +1,35 @@
-//! What is asked of an allocator, and how it says no.
+//! Requests to an allocator, and the errors of an allocator.
 
 use core::fmt;
 
 /// The number of a page of 4 KiB in the address space of a device.
 pub type Pfn = u64;
 
-/// The pages of the whole address space: 64 bits of address, 12 of them within a page.
+/// The number of pages of the whole address space. An address has 64 bits, 12 of them within a
+/// page.
 const SPACE: u64 = 1 << 52;
 
-/// Consecutive pages.
+/// A range of consecutive pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pages {
-    /// The first of them.
+    /// The first page.
     pub pfn: Pfn,
-    /// How many they are.
+    /// The number of pages.
     pub count: u64,
 }
 
 impl Pages {
-    /// The pages of an aperture.
+    /// Checks that the pages can be an aperture.
     ///
     /// # Panics
     ///
-    /// If there are no such pages.
+    /// If they are not a valid range of pages.
     pub(crate) fn checked(self) -> Self {
-        assert!(self.end().is_some(), "no pages: {self:?}");
+        assert!(self.end().is_some(), "not a valid range of pages: {self:?}");
         self
     }
 
-    /// Where in `aperture` these pages begin and end, if they are in it.
+    /// Returns the beginning and the end of these pages within `aperture`, if they are in it.
     #[inline]
     pub(crate) fn within(self, aperture: Self) -> Option<(u64, u64)> {
         let from = self.pfn.checked_sub(aperture.pfn)?;
@@ -36,13 +37,13 @@ impl Pages {
         (0 < self.count && self.count <= room).then_some((from, from + self.count))
     }
 
-    /// The page after the last; [`None`] if there can be no such pages.
+    /// Returns the page after the last, or [`None`] if this is not a valid range of pages.
     pub fn end(self) -> Option<Pfn> {
         self.pfn.checked_add(self.count).filter(|end| self.count > 0 && *end <= SPACE)
     }
 }
 
-/// How many pages, and where.
+/// The number of pages that are requested, and constraints on their place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Request {
     count: u64,
@@ -51,11 +52,11 @@ pub struct Request {
 }
 
 impl Request {
-    /// So many pages, anywhere.
+    /// Requests `count` pages without a constraint.
     ///
     /// # Errors
     ///
-    /// None at all, or more than there are addresses for.
+    /// If `count` is 0 or exceeds the number of addresses.
     pub const fn pages(count: u64) -> Result<Self, BadRequest> {
         match count {
             0 => Err(BadRequest::ZeroSize),
@@ -64,17 +65,17 @@ impl Request {
         }
     }
 
-    /// Beginning at a multiple of the size, rounded up to a power of two: what Linux asks for in
-    /// each mapping.
+    /// Requires the first page to be a multiple of the size, rounded up to a power of two. Linux
+    /// requires this of each mapping.
     pub const fn size_aligned(self) -> Self {
         Self { align: self.count.next_power_of_two(), ..self }
     }
 
-    /// Below this address in bytes: what a device that has fewer address lines asks for.
+    /// Requires pages below this address in bytes, for a device with fewer address lines.
     ///
     /// # Errors
     ///
-    /// An address within a page.
+    /// If the address is not a multiple of the page size.
     pub const fn below(self, address: u64) -> Result<Self, BadRequest> {
         match address % 4096 {
             0 => Ok(Self { limit: address / 4096, ..self }),
@@ -82,37 +83,37 @@ impl Request {
         }
     }
 
-    /// As many pages as the next power of two, beginning at a multiple of that.
+    /// Rounds the number of pages up to the next power of two and requires that alignment.
     pub(crate) const fn rounded(self) -> Self {
         let count = self.count.next_power_of_two();
         Self { count, align: count, ..self }
     }
 
-    /// The number of pages, at least 1.
+    /// Returns the number of pages, which is at least 1.
     pub const fn count(self) -> u64 {
         self.count
     }
 
-    /// A power of two, of which the first page's number is a multiple: 1, or the number of pages
-    /// rounded up.
+    /// Returns the alignment of the first page: 1, or the number of pages rounded up to a power of
+    /// two.
     pub const fn align(self) -> u64 {
         self.align
     }
 
-    /// The pages end here at the latest.
+    /// Returns the limit at or before which the pages end.
     pub const fn limit(self) -> Pfn {
         self.limit
     }
 }
 
-/// A request that means nothing.
+/// The error for an invalid request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BadRequest {
-    /// No pages.
+    /// The request is for 0 pages.
     ZeroSize,
-    /// More than 2^52 pages.
+    /// The request is for more than 2^52 pages.
     TooLarge,
-    /// A limit that is not a multiple of 4,096 bytes.
+    /// The limit is not a multiple of 4,096 bytes.
     UnalignedLimit,
 }
 
@@ -128,14 +129,14 @@ impl fmt::Display for BadRequest {
 
 impl core::error::Error for BadRequest {}
 
-/// Why nothing was allocated.
+/// The reason why no pages were allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refused {
-    /// There may be something once a flush has made parked pages free.
+    /// A flush may free parked pages.
     Dry,
-    /// There may be something once the flush that runs has ended.
+    /// The flush that is running may free parked pages.
     Flushing,
-    /// There is nothing, flushed or not.
+    /// No flush can help.
     Exhausted,
 }
 
@@ -151,14 +152,14 @@ impl fmt::Display for Refused {
 
 impl core::error::Error for Refused {}
 
-/// Why pages were not taken back. Nothing has changed then.
+/// The reason why pages were not freed. Nothing has changed then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NotFreed {
-    /// They are not, or not all of them, allocated; or not by one request.
+    /// Not all of the pages are allocated, or they are not those of one request.
     NotAllocated,
-    /// They are given back already and wait for a flush.
+    /// The pages are parked already and wait for a flush.
     Parked,
-    /// There is no room to park them: the caller flushes and gives them back again.
+    /// There is no room to park the pages. The caller flushes and frees them again.
     Full,
 }
 
@@ -166,7 +167,7 @@ impl fmt::Display for NotFreed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotAllocated => "not allocated",
-            Self::Parked => "given back already",
+            Self::Parked => "freed already",
             Self::Full => "no room before a flush",
         })
     }

@@ -6,26 +6,26 @@ use core::{iter, mem};
 
 use crate::request::Pages;
 
-/// Pages that are parked, and what is freed with them.
+/// Parked pages, and the tables that are freed with them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Entry<P> {
     /// The pages.
     pub pages: Pages,
-    /// How many flushes had begun when they were unmapped.
+    /// The number of flushes that had begun when the pages were unmapped.
     pub counter: u64,
-    /// Pages of translation tables that only these needed.
+    /// Pages of translation tables that only these pages used.
     pub freelist: Vec<P>,
 }
 
-/// Parked pages in the order in which they came, each with the number of flushes that had begun
-/// by then. As soon as more flushes than that have *ended*, one of them must have begun later, and
-/// the pages are free.
+/// A queue of parked pages, each with the number of flushes that had begun when it was added. As
+/// soon as more flushes than that have *ended*, one of them must have begun later, and the pages
+/// are free.
 ///
-/// The two counters are the caller's: they belong to all rings together and change without the
-/// lock of any.
+/// The caller has the two counters. They belong to all rings together and change without the lock
+/// of any ring.
 ///
-/// What is not in use is normalised, so that rings in which the same is parked are equal wherever
-/// in memory they have come to.
+/// Unused slots are normalised, so that rings with the same parked pages are equal, regardless of
+/// the slots that they use.
 ///
 /// Source: `struct iova_fq`, `fq_ring_add` and `fq_ring_free` in `drivers/iommu/dma-iommu.c`, v6.7.
 ///
@@ -36,20 +36,20 @@ pub struct Entry<P> {
 ///     ring.add(Entry { pages: Pages { pfn, count: 1 }, counter, freelist: vec![] });
 /// }
 /// assert!(ring.full());
-/// // One flush has ended. It may have been the one that had begun before page 2 was unmapped.
+/// One flush has ended. It may be the flush that had begun before page 2 was unmapped.
 /// let freed: Vec<_> = ring.release(1).map(|entry| entry.pages.pfn).collect();
 /// assert_eq!(freed, [1]);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ring<P> {
-    /// All slots, from the head on; the first `len` are in use.
+    /// All slots, from the head on. The first `len` are in use.
     slots: VecDeque<Entry<P>>,
     len: usize,
 }
 
 impl<P> Ring<P> {
-    /// An empty ring for `capacity` entries. (A ring of the kernel's has room for one entry less
-    /// than it has slots: 255 of 256.)
+    /// Creates an empty ring for `capacity` entries. (A ring of the kernel has room for one entry
+    /// less than it has slots: 255 of 256.)
     pub fn new(capacity: usize) -> Self {
         Self { slots: iter::repeat_with(Self::unused).take(capacity + 1).collect(), len: 0 }
     }
@@ -58,28 +58,27 @@ impl<P> Ring<P> {
         Entry { pages: Pages { pfn: 0, count: 0 }, counter: 0, freelist: Vec::new() }
     }
 
-    /// How many entries are parked.
+    /// Returns the number of parked entries.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether nothing is parked.
+    /// Returns whether no entry is parked.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Whether an entry that is added now would cost all others.
+    /// Returns whether adding an entry now would lose all others.
     pub fn full(&self) -> bool {
         self.len + 1 == self.slots.len()
     }
 
     /// Parks pages.
     ///
-    /// In a ring that is full this takes the last slot, with which the tail meets the head: the
-    /// ring is empty then, and everything in it forgotten. What the forgotten entries would have
-    /// freed stays in their slots and is freed with whoever gets the slot next. The kernel flushes
-    /// once if the ring is full and adds without looking again; `while` instead of `if` is the way
-    /// to be safe.
+    /// In a full ring this takes the last slot, so that the tail meets the head. The ring is then
+    /// empty and its entries are lost. The tables of the lost entries stay in their slots and are
+    /// freed with the next entry in the slot. The kernel flushes once if the ring is full and adds
+    /// without another check. A `while` in place of the `if` would be safe.
     pub fn add(&mut self, mut entry: Entry<P>) {
         let slot = &mut self.slots[self.len];
         slot.pages = entry.pages;
@@ -88,8 +87,8 @@ impl<P> Ring<P> {
         self.len = if self.full() { 0 } else { self.len + 1 };
     }
 
-    /// Takes out, from the oldest on, what is free once `finished` flushes have ended, and stops
-    /// at the first entry that is not.
+    /// Takes out the entries that are free after `finished` flushes have ended, from the oldest on,
+    /// and stops at the first entry that is not.
     pub fn release(&mut self, finished: u64) -> impl Iterator<Item = Entry<P>> {
         iter::from_fn(move || {
             let head = self.slots.front_mut()?;

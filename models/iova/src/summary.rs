@@ -1,19 +1,19 @@
-//! A set of small numbers in which the highest below a bound is found without searching.
+//! A set of small numbers that finds the highest number below a bound without searching.
 
 use alloc::vec::Vec;
 
 use crate::words;
 
-/// Bits, and for each word of them a bit that says whether there is one in it; and so on, up to a
+/// Bits, and for each word of them a bit that says whether the word has a bit, and so on up to a
 /// single word. Four levels are enough for 16 million numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Summary {
-    /// The lowest level first.
+    /// The levels, the lowest first.
     levels: Vec<Vec<u64>>,
 }
 
 impl Summary {
-    /// No number of those below `count`.
+    /// Creates an empty set for numbers below `count`.
     pub(crate) fn new(count: u64) -> Self {
         let mut levels = Vec::new();
         let mut bits = count;
@@ -52,13 +52,13 @@ impl Summary {
         }
     }
 
-    /// Says which of the numbers from 64 * `word` on are there. [`sum_up`](Self::sum_up) is to
-    /// follow.
+    /// Sets which of the numbers from 64 * `word` on are in the set. The caller then calls
+    /// [`sum_up`](Self::sum_up).
     pub(crate) fn set_word(&mut self, word: usize, bits: u64) {
         self.levels[0][word] = bits;
     }
 
-    /// Makes the higher levels anew.
+    /// Rebuilds the higher levels.
     pub(crate) fn sum_up(&mut self) {
         for height in 1..self.levels.len() {
             let (below, level) = self.levels.split_at_mut(height);
@@ -69,12 +69,12 @@ impl Summary {
         }
     }
 
-    /// The highest number below `end`.
+    /// Returns the highest number below `end`.
     pub(crate) fn last_below(&self, end: u64) -> Option<u64> {
         let mut end = end;
         for (height, level) in self.levels.iter().enumerate() {
             let word = end / 64;
-            // A bound at the edge of a word asks for nothing in it.
+            // A bound at the edge of a word needs no bit of that word.
             let below = (1 << (end % 64)) - 1;
             let bits = level.get(words::index(word)).map_or(0, |bits| bits & below);
             if bits != 0 {
@@ -85,14 +85,14 @@ impl Summary {
         None
     }
 
-    /// The highest number below bit `at` of level `height`, which is set.
+    /// Returns the highest number below bit `at` of level `height`, which is set.
     fn descend(&self, height: usize, at: u64) -> u64 {
         let levels = self.levels[..height].iter().rev();
         levels.fold(at, |at, level| at * 64 + highest(level[words::index(at)]))
     }
 }
 
-/// The highest bit that is set; there is one.
+/// Returns the highest bit that is set. At least one must be set.
 pub(crate) fn highest(bits: u64) -> u64 {
     63 - u64::from(bits.leading_zeros())
 }

@@ -1,4 +1,4 @@
-//! Flush on exhaustion: what is parked becomes what is free.
+//! Flush on exhaustion, in which the parked list becomes the free list.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -6,16 +6,17 @@ use core::mem;
 use crate::allocator::BadFlush;
 use crate::request::Refused;
 
-/// Things of one size, free or parked. When nothing is free any more, one flush makes everything
-/// free that was parked before it began: no bit is looked at, a list changes hands.
+/// Items of one size, free or parked. When no item is free, one flush frees all items that were
+/// parked before it began. No bit is read, since a whole list is moved.
 ///
-/// What is parked while the flush runs waits for the next one. So nobody who frees ever waits for
-/// a flush, and the caller need not hold a lock over it.
+/// Items that are parked during the flush wait for the next one. A caller that frees an item
+/// therefore never waits for a flush, and the caller that flushes need not hold a lock during it.
 ///
-/// It hands out what it was given and keeps no account of what is out: that is the caller's.
+/// It does not record which items are allocated. That is the responsibility of the caller.
 ///
-/// The idea: Niklas Schnelle, "Re: \[PATCH v4 1/2\] iommu/s390: Fix race with release_device ops",
-/// 1 September 2022. Linux keeps what is allocated, not what is free, and has nothing like it.
+/// The idea is from Niklas Schnelle, "Re: \[PATCH v4 1/2\] iommu/s390: Fix race with release_device
+/// ops", 1 September 2022. Linux records what is allocated and not what is free, and has no such
+/// scheme.
 ///
 /// ```
 /// use selvedge_iova::{Refused, Swap};
@@ -34,32 +35,33 @@ use crate::request::Refused;
 pub struct Swap<T> {
     free: Vec<T>,
     parked: Vec<T>,
-    /// Parked before the flush that runs, if one does.
+    /// The items that were parked before the running flush, if there is one.
     flushing: Option<Vec<T>>,
 }
 
 impl<T> Swap<T> {
-    /// All of this is free; the last is handed out first.
+    /// Creates a list of free items, the last of which is allocated first.
     pub fn new(free: Vec<T>) -> Self {
         Self { free, parked: Vec::new(), flushing: None }
     }
 
-    /// What was freed last.
+    /// Allocates the item that was freed last.
     ///
     /// # Errors
     ///
-    /// [`Refused::Dry`]: the caller flushes, between [`begin_flush`](Self::begin_flush) and
-    /// [`finish_flush`](Self::finish_flush), and asks again. [`Refused::Flushing`]: somebody does.
-    /// [`Refused::Exhausted`]: nothing is parked.
+    /// [`Refused::Dry`] if the caller has to flush, between [`begin_flush`](Self::begin_flush) and
+    /// [`finish_flush`](Self::finish_flush), and retry. [`Refused::Flushing`] if another caller is
+    /// flushing. [`Refused::Exhausted`] if no item is parked.
     pub fn alloc(&mut self) -> Result<T, Refused> {
         self.alloc_if(|_| true)
     }
 
-    /// What was freed last of what `suits`. The search is linear in what does not.
+    /// Allocates the last freed item that `suits` accepts. The search is linear in the items it
+    /// rejects.
     ///
     /// # Errors
     ///
-    /// As [`alloc`](Self::alloc).
+    /// Those of [`alloc`](Self::alloc).
     pub fn alloc_if(&mut self, suits: impl Fn(&T) -> bool) -> Result<T, Refused> {
         match self.free.iter().rposition(suits) {
             Some(at) => Ok(self.free.swap_remove(at)),
@@ -72,21 +74,21 @@ impl<T> Swap<T> {
         }
     }
 
-    /// Adds one that is free already.
+    /// Adds an item that is free already.
     pub(crate) fn put(&mut self, one: T) {
         self.free.push(one);
     }
 
-    /// Parks one.
+    /// Parks an item.
     pub fn free(&mut self, one: T) {
         self.parked.push(one);
     }
 
-    /// A flush begins, which will cover what is parked now.
+    /// Begins a flush, which will cover the items that are parked now.
     ///
     /// # Errors
     ///
-    /// One runs already.
+    /// If a flush is already running.
     pub fn begin_flush(&mut self) -> Result<(), BadFlush> {
         match self.flushing {
             Some(_) => Err(BadFlush::Running),
@@ -97,11 +99,11 @@ impl<T> Swap<T> {
         }
     }
 
-    /// The flush has ended: what was parked when it began is free.
+    /// Ends the flush, which frees the items that were parked when it began.
     ///
     /// # Errors
     ///
-    /// None runs.
+    /// If no flush is running.
     pub fn finish_flush(&mut self) -> Result<(), BadFlush> {
         let mut flushed = self.flushing.take().ok_or(BadFlush::NotRunning)?;
         if self.free.is_empty() {
@@ -112,7 +114,7 @@ impl<T> Swap<T> {
         Ok(())
     }
 
-    /// How many are parked.
+    /// Returns the number of parked items.
     pub fn parked(&self) -> usize {
         self.parked.len() + self.flushing.as_ref().map_or(0, Vec::len)
     }

@@ -1,4 +1,4 @@
-//! Flush on exhaustion over a bitmap: what is parked is merged into what is free.
+//! Flush on exhaustion over a bitmap: the parked pages are merged into the free pages.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -9,12 +9,13 @@ use crate::extents::Extents;
 use crate::request::{NotFreed, Pages, Pfn, Refused, Request};
 use crate::words;
 
-/// The idea of [`Swap`](crate::Swap) for pages of all sizes: the bitmap behind
-/// [`Radix`](crate::Radix) of what is free, a bitmap of what is parked, and a bitmap of what was parked before the flush that runs. Neighbours that are
-/// freed apart are one block again afterwards, whatever sizes they had.
+/// The idea of [`Swap`](crate::Swap) for pages of all sizes. It has the bitmap of free pages behind
+/// [`Radix`](crate::Radix), a bitmap of parked pages, and a bitmap of the pages that were parked
+/// before the running flush. Neighbours that are freed separately are one block again after a
+/// flush, whatever their sizes were.
 ///
-/// A flush that ends costs a word for each 64 pages of the aperture, and that is the longest that
-/// a call can take.
+/// The end of a flush costs a word for each 64 pages of the aperture. This is the longest possible
+/// call.
 #[derive(Clone, Debug)]
 pub struct SwapBitmap {
     free: Blocks,
@@ -31,11 +32,11 @@ struct Bits {
 }
 
 impl SwapBitmap {
-    /// An aperture in which everything is free.
+    /// Creates an aperture in which every page is free.
     ///
     /// # Panics
     ///
-    /// If there are no such pages.
+    /// If `aperture` is not a valid range of pages.
     pub fn new(aperture: Pages) -> Self {
         let free = Blocks::new(aperture.checked());
         let none = Bits { words: alloc::vec![0; free.words()], pages: 0 };

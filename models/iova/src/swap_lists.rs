@@ -1,4 +1,4 @@
-//! Flush on exhaustion with lists: a [`Swap`] for each size.
+//! Flush on exhaustion with lists, with a [`Swap`] for each size.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -8,14 +8,14 @@ use crate::extents::Extents;
 use crate::request::{NotFreed, Pages, Pfn, Refused, Request};
 use crate::swap::Swap;
 
-/// A list for each power of two. Where one is empty a block of a larger size is split, and if there
-/// is none, there is a flush. Blocks that were split are never put together again: that is what
-/// lists cost.
+/// A list for each power of two. If a list is empty, a block of a larger size is split, and if
+/// there is none, the caller flushes. Blocks that were split are never merged again, which is the
+/// drawback of lists.
 ///
 /// Sizes are rounded up to a power of two.
 #[derive(Clone, Debug)]
 pub struct SwapLists {
-    /// By order.
+    /// The lists by order.
     sizes: Vec<Swap<Pfn>>,
     parked: u64,
     flushing: Option<u64>,
@@ -23,17 +23,17 @@ pub struct SwapLists {
 }
 
 impl SwapLists {
-    /// An aperture in which everything is free.
+    /// Creates an aperture in which every page is free.
     ///
     /// # Panics
     ///
-    /// If there are no such pages.
+    /// If `aperture` is not a valid range of pages.
     pub fn new(aperture: Pages) -> Self {
         let aperture = aperture.checked();
         let end = aperture.pfn + aperture.count;
         let orders = aperture.count.ilog2() as usize + 1;
         let mut free = alloc::vec![Vec::new(); orders];
-        // The largest aligned blocks that there are, from the lowest page on.
+        // The largest aligned blocks of the aperture, from the lowest page on.
         let mut pfn = aperture.pfn;
         while pfn < end {
             let order = (pfn.trailing_zeros() as usize).min((end - pfn).ilog2() as usize);
@@ -44,7 +44,7 @@ impl SwapLists {
         Self { sizes, parked: 0, flushing: None, out: Extents::new(aperture) }
     }
 
-    /// A block of 2^`order` pages, split off a larger one if need be.
+    /// Allocates a block of 2^`order` pages, splitting a larger one if needed.
     fn take(&mut self, order: usize, highest: Pfn) -> Result<Pfn, Refused> {
         let mut refused = Refused::Exhausted;
         for from in order..self.sizes.len() {
@@ -63,7 +63,7 @@ impl SwapLists {
     }
 }
 
-/// The order of the block for so many pages.
+/// Returns the order of the block for this number of pages.
 fn order(count: u64) -> usize {
     count.next_power_of_two().trailing_zeros() as usize
 }

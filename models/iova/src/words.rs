@@ -1,21 +1,22 @@
-//! Bits in words: finding them, and changing many at once.
+//! Bits in words: finding bits, and changing many at once.
 
-/// Words enough for so many bits, none of them set.
+/// Returns enough words for `bits` bits, none of which is set.
 pub(crate) fn zeros(bits: u64) -> alloc::vec::Vec<u64> {
     alloc::vec![0; index(bits.div_ceil(64))]
 }
 
-/// An address space whose bitmap does not fit into memory has failed to be made.
+/// Converts a word number to an index. Creating a bitmap that does not fit into memory fails
+/// earlier.
 pub(crate) fn index(word: u64) -> usize {
     word as usize
 }
 
-/// The first bit in `from..to` that is set.
+/// Returns the first bit in `from..to` that is set.
 pub(crate) fn first_one(words: &[u64], from: u64, to: u64) -> Option<u64> {
     first(words, from, to, |word| word)
 }
 
-/// The first bit in `from..to` that is not set.
+/// Returns the first bit in `from..to` that is not set.
 pub(crate) fn first_zero(words: &[u64], from: u64, to: u64) -> Option<u64> {
     first(words, from, to, |word| !word)
 }
@@ -38,7 +39,7 @@ fn first(words: &[u64], from: u64, to: u64, of: impl Fn(u64) -> u64) -> Option<u
     (found < to).then_some(found)
 }
 
-/// The words that `from..to` touches, each with the bits of it that are meant.
+/// Returns the words that `from..to` touches, each with a mask of its bits in the range.
 pub(crate) fn masks(from: u64, to: u64) -> impl Iterator<Item = (usize, u64)> {
     (from / 64..to.div_ceil(64)).map(move |word| {
         let low = !0 << from.saturating_sub(word * 64);

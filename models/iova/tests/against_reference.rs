@@ -1,7 +1,8 @@
-//! Every allocator against a reference that is trivially correct: a page is free, or somebody's, or
-//! parked since some flush.
+//! Every allocator against a reference that is trivially correct, in which a page is free,
+//! allocated by a request, or parked since a certain flush.
 //!
-//! A million operations and more: 11 allocators, 300 sequences each, of 500 operations on average.
+//! These are more than a million operations: 11 allocators, 300 sequences each, of 500 operations
+//! on average.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -11,22 +12,22 @@ use selvedge_iova::{
 };
 
 const CPUS: usize = 2;
-/// Small, so that it runs full, and not a multiple of anything.
+/// Small, so that it becomes full, and not a multiple of a power of two.
 const APERTURE: Pages = Pages { pfn: 3, count: 323 };
 
 #[derive(Clone, Debug)]
 enum Op {
-    /// Pages, and whether aligned to their size; a limit in pages, if there is one.
+    /// The number of pages, whether they are aligned to their size, and a limit in pages.
     Alloc {
         count: u64,
         aligned: bool,
         limit: Option<u64>,
     },
-    /// Gives back one of those that are out.
+    /// Frees one of the allocated mappings.
     Free {
         which: prop::sample::Index,
     },
-    /// Gives back whatever is there.
+    /// Frees these pages, whether they are allocated or not.
     FreeAny {
         pfn: Pfn,
         count: u64,
@@ -54,22 +55,22 @@ fn ops() -> impl Strategy<Value = Vec<(usize, Op)>> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Page {
     Free,
-    /// By the request with this number.
+    /// Allocated by the request with this number.
     Out(usize),
-    /// As so many flushes had begun.
+    /// Parked when this number of flushes had begun.
     Parked(usize),
 }
 
-/// What can be expected of an allocator.
+/// The properties that an allocator is expected to have.
 #[derive(Clone, Copy)]
 struct Traits {
-    /// It parks what is freed.
+    /// It parks freed pages.
     parks: bool,
-    /// It tells mappings apart, not only pages.
+    /// It distinguishes mappings and not only pages.
     knows_mappings: bool,
-    /// It refuses only what does not fit.
+    /// It refuses only a request that does not fit.
     complete: bool,
-    /// Only if all requests are aligned to their size and none has a limit: see
+    /// `complete` holds only if all requests are aligned to their size and none has a limit. See
     /// `what_was_refused_below_a_limit_is_refused_above_it`.
     uniform: bool,
     /// Several flushes can run at once.
@@ -92,7 +93,7 @@ struct Reference {
     out: Vec<(usize, Pages)>,
     requests: usize,
     flushes_begun: usize,
-    /// The numbers of the flushes that run.
+    /// The numbers of the running flushes.
     running: Vec<usize>,
 }
 
@@ -110,13 +111,13 @@ impl Reference {
     fn allocated(&mut self, pages: Pages) {
         let number = self.requests;
         self.requests += 1;
-        let slice = self.slice(pages).expect("within the aperture");
+        let slice = self.slice(pages).expect("the pages are within the aperture");
         assert!(slice.iter().all(|page| *page == Page::Free), "{pages:?} is not free");
         slice.fill(Page::Out(number));
         self.out.push((number, pages));
     }
 
-    /// Whether a request fits anywhere; with what is parked as good as free, if `flushed`.
+    /// Returns whether a request fits anywhere. If `flushed` is set, parked pages count as free.
     fn fits(&self, request: Request, flushed: bool) -> bool {
         let last = request.limit().min(APERTURE.pfn + APERTURE.count);
         (APERTURE.pfn..=last.saturating_sub(request.count())).any(|pfn| {
@@ -136,7 +137,7 @@ impl Reference {
     fn free(&mut self, at: usize, traits: Traits) {
         let (_, pages) = self.out.swap_remove(at);
         let to = if traits.parks { Page::Parked(self.flushes_begun) } else { Page::Free };
-        self.slice(pages).expect("it was allocated").fill(to);
+        self.slice(pages).expect("the pages were allocated").fill(to);
     }
 
     fn begin_flush(&mut self) {
@@ -144,7 +145,7 @@ impl Reference {
         self.running.push(self.flushes_begun);
     }
 
-    /// A flush with a larger number than had begun when a page was parked has begun later.
+    /// A flush began after a page was parked if its number exceeds that of the page.
     fn finish_flush(&mut self, at: usize) {
         let flush = self.running.swap_remove(at);
         for page in &mut self.pages {
@@ -201,7 +202,7 @@ fn step(
         }
         Op::BeginFlush => {
             let may = reference.running.is_empty() || traits.flushes_overlap;
-            // What cannot be told from a flush that has the lock to itself is one.
+            // An allocator without overlap behaves as one that holds the lock during the flush.
             match (may, allocator.flushes_alone()) {
                 (true, true) => flush(allocator, reference),
                 (true, false) => {
@@ -255,7 +256,7 @@ fn alloc(
             reference.allocated(Pages { pfn, count: request.count() });
         }
         Err(refused) => {
-            assert_eq!(refused, Refused::Exhausted, "it was flushed");
+            assert_eq!(refused, Refused::Exhausted, "refused after a flush");
             assert!(!traits.complete || !reference.fits(request, true), "{request:?} fits");
         }
     }
@@ -274,13 +275,13 @@ fn free(
         flush(allocator, reference);
         assert_eq!(allocator.free(cpu, pages), Ok(()));
     } else {
-        // Once it is free, it is free no more.
+        // A second free of the same pages must fail.
         assert!(allocator.free(cpu, pages).is_err(), "{pages:?} twice");
     }
     reference.free(at, traits);
 }
 
-/// Pages that are not one mapping.
+/// Frees pages that are not one mapping.
 fn free_badly(
     allocator: &mut impl Allocator,
     reference: &mut Reference,
@@ -296,7 +297,7 @@ fn free_badly(
     }
 }
 
-/// Everything is freed and flushed: then every page can be allocated again.
+/// Frees all pages and flushes. Afterwards every page can be allocated.
 fn nothing_is_lost(allocator: &mut impl Allocator, reference: &mut Reference, traits: Traits) {
     while !reference.out.is_empty() {
         free(allocator, reference, traits, 0, 0);
@@ -312,8 +313,9 @@ fn nothing_is_lost(allocator: &mut impl Allocator, reference: &mut Reference, tr
     assert_eq!(allocator.alloc(0, page), Err(Refused::Exhausted));
 }
 
-/// Linux remembers the smallest size that has been refused below 4 GiB, and not below what. So one
-/// device, or one of its masks, spoils it for the others until something is freed there.
+/// Linux remembers the smallest size that was refused below 4 GiB, but not the limit of that
+/// request. One device, or one of its masks, can therefore make requests of other devices fail
+/// until a range is freed there.
 #[test]
 fn what_was_refused_below_a_limit_is_refused_above_it() {
     let mut tree = CachedTree::new(Pages { pfn: 1, count: 1000 });
@@ -327,7 +329,7 @@ fn what_was_refused_below_a_limit_is_refused_above_it() {
 
 const ABOVE: Pfn = 1 << 20;
 
-/// An allocator of addresses above 4 GiB, seen from there.
+/// An allocator of addresses above 4 GiB, which subtracts 4 GiB from them.
 struct Above<A>(A);
 
 impl<A: Allocator> Allocator for Above<A> {
@@ -350,7 +352,7 @@ const LARGEST: u64 = 140;
 fn queue(rings: usize) -> Traits {
     Traits {
         parks: true,
-        // What is parked is not found, and Linux does not look for it.
+        // Parked pages are not found, and Linux does not search for them.
         complete: false,
         parked_max: rings as u64 * RING as u64 * LARGEST,
         ..EAGER
@@ -421,7 +423,7 @@ proptest! {
 
     #[test]
     fn swap_lists(ops in ops()) {
-        // Sizes are rounded up, and blocks are not put together again.
+        // Sizes are rounded up, and blocks are not merged again.
         run(SwapLists::new(APERTURE), Traits { complete: false, ..swap() }, &ops);
     }
 }

@@ -22,7 +22,7 @@ fn what_goes_through_the_depot_comes_back_once() {
             spilled += 1;
         });
     }
-    assert_eq!(spilled, 2, "two are kept, one of them with one range in it");
+    assert_eq!(spilled, 2, "the CPU keeps two magazines, one of them with one range");
     let get = || cache.get(0, Pfn::MAX, || depot.get(0));
     let mut back: Vec<Pfn> = std::iter::from_fn(get).collect();
     back.sort_unstable();
@@ -33,17 +33,17 @@ fn what_goes_through_the_depot_comes_back_once() {
 fn what_is_above_the_limit_stays() {
     let mut cache = CpuCache::default();
     for pfn in [8, 0, 16, 24] {
-        cache.put(3, pfn, |_| panic!("there is room"));
+        cache.put(3, pfn, |_| panic!("the magazine must have room"));
     }
     let mut get = |limit| cache.get(3, limit, || None);
     assert_eq!(get(7), None);
-    assert_eq!(get(16), Some(0), "8 was put in before it");
+    assert_eq!(get(16), Some(0), "8 was put in before 0");
     assert_eq!(get(16), Some(8));
     assert_eq!(get(16), None);
     assert_eq!((get(32), get(32), get(32)), (Some(24), Some(16), None));
 }
 
-/// Counts what it gets back.
+/// An allocator that counts the freed ranges.
 struct Counting {
     below: GapTree,
     freed: Rc<Cell<usize>>,
@@ -66,19 +66,19 @@ fn the_depot_is_trimmed_by_a_magazine_at_a_time() {
     let below = Counting { below: GapTree::new(APERTURE), freed: Rc::clone(&freed) };
     let mut magazines = Magazines::new(below, APERTURE, 1);
     let page = Request::pages(1).unwrap();
-    // Two magazines for the CPU, and three for the depot.
+    // Two magazines for the CPU and three for the depot.
     let pfns: Vec<Pfn> = (0..5 * MAGAZINE).map(|_| magazines.alloc(0, page).unwrap()).collect();
     for pfn in pfns {
         magazines.free(0, Pages { pfn, count: 1 }).unwrap();
     }
-    assert_eq!(freed.get(), 0, "all is cached");
+    assert_eq!(freed.get(), 0, "all ranges must be cached");
     magazines.trim();
     assert_eq!(freed.get(), MAGAZINE);
     for _ in 0..5 {
         magazines.trim();
     }
-    assert_eq!(freed.get(), 2 * MAGAZINE, "one for each CPU stays in the depot");
-    // Not cached, and not there unless everything is given back.
+    assert_eq!(freed.get(), 2 * MAGAZINE, "one magazine for each CPU stays in the depot");
+    // Such a range is not cached and is available only if all ranges have returned.
     let large = Request::pages(990).unwrap();
     assert!(magazines.alloc(0, large).is_ok());
     assert_eq!(freed.get(), 5 * MAGAZINE);

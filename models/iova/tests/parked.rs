@@ -1,5 +1,5 @@
-//! What is parked, structure by structure: the cases that decide whether an address is reused
-//! too early, or never.
+//! Parked pages, structure by structure: the cases that decide whether an address is reused too
+//! early or never.
 
 use selvedge_iova::{BadFlush, Entry, LazyBitmap, NotFreed, Pages, Refused, Request, Ring, Swap};
 
@@ -70,7 +70,7 @@ fn a_ring_releases_what_a_flush_that_began_later_has_covered() {
     assert_eq!(pfns(ring.release(1)), [1, 2]);
     assert_eq!(pfns(ring.release(1)), []);
     assert_eq!(pfns(ring.release(2)), [3]);
-    assert_eq!(ring, Ring::new(3), "where in the ring it is empty does not matter");
+    assert_eq!(ring, Ring::new(3), "an empty ring is equal at every position");
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! Linux's flush queue: what is unmapped is parked in a ring, and freed once a later flush has
+//! Linux's flush queue. Unmapped pages are parked in a ring and freed after a later flush has
 //! ended.
 //!
-//! Two counters say which flush covers what: how many have begun, and how many have ended. An entry
-//! notes the first when its page is unmapped already. When more flushes than that have ended, at
-//! least one of them is not among those that had begun, so it began later and covers the entry. The
-//! argument is about numbers and needs no names: flushes of several CPUs may overlap.
+//! Two counters tell which flush covers which entry: the number of flushes that have begun and the
+//! number that have ended. An entry records the first counter after its page is unmapped. When more
+//! flushes than that have ended, at least one of them began later and therefore covers the entry.
+//! The argument counts flushes and does not identify them, so flushes of several CPUs may overlap.
 //!
 //! Source: `drivers/iommu/dma-iommu.c`, v6.7; before v5.17 in `drivers/iommu/iova.c`.
 
@@ -16,46 +16,46 @@ use selvedge_core::{function, invariant_broken};
 use super::{FIRST, Iotlb, check_conservation, one, page};
 use crate::iova::{Allocator, CachedTree, Entry, Pages, Pfn, Refused, Ring};
 
-/// What is done in another order than in Linux, or not at all.
+/// The difference from the order of Linux, if any.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Order {
-    /// Nothing.
+    /// The order of Linux.
     AsMerged,
-    /// A full ring is flushed again until it has room: the repair of what [`AsMerged`](Self::AsMerged)
-    /// does when a flush of somebody else has not ended.
+    /// A full ring is flushed again until it has room. This fixes what [`AsMerged`](Self::AsMerged)
+    /// does when a flush of another CPU has not ended.
     UntilRoom,
-    /// An entry is freed when as many flushes have ended as had begun, not more.
+    /// An entry is freed when as many flushes have ended as had begun, and not only when more have.
     ReleasedEarly,
-    /// An entry notes how many flushes had begun before its page was unmapped.
+    /// An entry records the number of begun flushes before its page is unmapped.
     CountsBeforeUnmap,
     /// A flush counts as ended before it begins.
     FinishesFirst,
-    /// A flush counts as begun once it has ended.
+    /// A flush counts as begun only when it has ended.
     StartsLast,
-    /// An entry notes how many flushes have ended, so that there is one counter and not two.
+    /// An entry records the number of ended flushes, so that one counter suffices.
     OneCounter,
     /// The timer drains a ring without its lock.
     DrainsUnlocked,
-    /// The timer says that it may be armed again only when it has drained the rings.
+    /// The timer may be armed again only after it has drained the rings.
     RearmsLate,
     /// An entry is added without the ring's lock, as if no other CPU could use the ring.
     AddsUnlocked,
-    /// Whether there is a queue is asked again for the flush, after it was asked for the address.
+    /// The unmapping tests whether there is a queue twice: for the address and again for the flush.
     AsksTwice,
-    /// The queue is announced before it is there.
+    /// The queue is published before its rings are initialised.
     AnnouncedFirst,
-    /// What could not be mapped is rolled back without a flush.
+    /// A mapping that fails is rolled back without a flush.
     RollsBackLazily,
-    /// There is no timer: whoever finds nothing free flushes, and looks again.
+    /// There is no timer. A CPU that finds no free address flushes and searches again.
     FlushesWhenDry,
 }
 
-/// How a domain is taken down.
+/// How a domain is destroyed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Teardown {
-    /// The device is detached, the timer is deleted and waited for, the rings are freed.
+    /// The device is detached, then the timer is deleted and waited for, then the rings are freed.
     AsMerged,
-    /// The timer is deleted and not waited for: before commit d7061627d701, v5.17.
+    /// The timer is deleted but not waited for, as before commit d7061627d701, v5.17.
     WithoutSync,
     /// The rings are freed before the timer is deleted.
     RingsFirst,
@@ -63,23 +63,23 @@ pub enum Teardown {
     DetachesLast,
 }
 
-/// How large a domain is.
+/// The size of a domain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Layout {
     /// Pages, from page 1 on.
     pub pages: u64,
-    /// How many of them are mapped: the last ones.
+    /// The number of pages that are mapped, which are the last ones.
     pub mapped: u64,
-    /// Rings of the queue, one for each CPU. With one ring it is the single queue of v6.7.
+    /// The number of rings of the queue, one for each CPU. One ring is the single queue of v6.7.
     pub rings: usize,
-    /// Entries that a ring has room for.
+    /// The capacity of a ring.
     pub entries: usize,
-    /// Whether each page has a table of its own, which is unhooked with it and freed with its
+    /// Whether each page has a table of its own, which is unhooked with the page and freed with its
     /// entry.
     pub tables: bool,
 }
 
-/// A domain's addresses and its flush queue: `struct iommu_dma_cookie`, with what it points to.
+/// The addresses and the flush queue of a domain: `struct iommu_dma_cookie` and what it points to.
 #[derive(Debug)]
 pub struct Cookie {
     order: Order,
@@ -88,9 +88,9 @@ pub struct Cookie {
     pub iotlb: Iotlb,
     /// `cookie->iovad`, under `iova_rbtree_lock`.
     iovad: SpinLock<CachedTree>,
-    /// `cookie->fq_domain`: whether there is a queue.
+    /// `cookie->fq_domain`, which says whether there is a queue.
     fq_domain: Atomic,
-    /// `cookie->percpu_fq` or `cookie->single_fq`: whether the pointer is set.
+    /// `cookie->percpu_fq` or `cookie->single_fq`, as whether the pointer is set.
     fq: Atomic,
     rings: PerCpu<SpinLock<Ring<Pfn>>>,
     /// The memory of the rings.
@@ -106,7 +106,7 @@ pub struct Cookie {
 }
 
 impl Cookie {
-    /// A domain with a queue.
+    /// Creates a domain with a queue.
     pub fn new(order: Order, layout: Layout) -> Arc<Self> {
         let cookie = Self::strict(order, layout);
         cookie.fq.store(1);
@@ -114,17 +114,18 @@ impl Cookie {
         cookie
     }
 
-    /// A domain without a queue yet: every page is flushed as it is unmapped.
+    /// Creates a domain without a queue, which flushes every page as it is unmapped.
     pub fn strict(order: Order, layout: Layout) -> Arc<Self> {
         let Layout { pages, mapped, rings, entries, tables } = layout;
         let mut iovad = CachedTree::new(Pages { pfn: FIRST, count: pages });
-        let handed_out: Vec<Pfn> =
-            (0..mapped).map(|_| iovad.alloc(0, one()).expect("there are more")).collect();
+        let handed_out: Vec<Pfn> = (0..mapped)
+            .map(|_| iovad.alloc(0, one()).expect("the aperture has more pages"))
+            .collect();
         let ring = |_| SpinLock::new("fq->lock", Ring::new(entries));
         let function = |cookie: &Weak<Self>| {
             let cookie = Weak::clone(cookie);
             move |_: &Timer| {
-                let cookie = cookie.upgrade().expect("whoever frees the domain deletes the timer");
+                let cookie = cookie.upgrade().expect("freeing the domain deletes the timer");
                 cookie.fq_flush_timeout();
             }
         };
@@ -144,8 +145,8 @@ impl Cookie {
         })
     }
 
-    /// `iommu_dma_init_fq`, called at run time under `group->mutex` when somebody writes `DMA-FQ`
-    /// to the group's `type`.
+    /// Models `iommu_dma_init_fq`, which runs under `group->mutex` when the administrator writes
+    /// `DMA-FQ` to the `type` of the group.
     pub fn iommu_dma_init_fq(&self) {
         let _function = function("iommu_dma_init_fq");
         if self.order == Order::AnnouncedFirst {
@@ -157,7 +158,7 @@ impl Cookie {
         }
     }
 
-    /// `iommu_dma_map_page`: the page that was mapped, if there was one.
+    /// Models `iommu_dma_map_page` and returns the mapped page, if a page was free.
     #[track_caller]
     pub fn iommu_dma_map_page(&self) -> Option<Pfn> {
         let _function = function("iommu_dma_map_page");
@@ -166,8 +167,8 @@ impl Cookie {
         Some(pfn)
     }
 
-    /// `iommu_dma_map_page` of a page that cannot be mapped: the core takes back what it had mapped
-    /// of it, with a flush, and the address is freed at once.
+    /// Models `iommu_dma_map_page` of a page that cannot be mapped. The core unmaps the part that
+    /// it had mapped, with a flush, and frees the address at once.
     pub fn iommu_dma_map_page_fails(&self) {
         let _function = function("iommu_dma_map_page");
         let Some(pfn) = self.iommu_dma_alloc_iova() else { return };
@@ -179,7 +180,7 @@ impl Cookie {
         self.free_iova_fast(page(pfn));
     }
 
-    /// `iommu_dma_alloc_iova`. Locks: `iova_rbtree_lock`.
+    /// Models `iommu_dma_alloc_iova`. Locks: `iova_rbtree_lock`.
     fn iommu_dma_alloc_iova(&self) -> Option<Pfn> {
         let alloc = || self.iovad.lock().alloc(0, one());
         let found = match alloc() {
@@ -196,7 +197,8 @@ impl Cookie {
         found.ok()
     }
 
-    /// `iommu_dma_unmap_page`: the page is parked, or without a queue flushed and free.
+    /// Models `iommu_dma_unmap_page`, which parks the page, or flushes and frees it if there is no
+    /// queue.
     pub fn iommu_dma_unmap_page(&self, pfn: Pfn) {
         let _function = function("__iommu_dma_unmap");
         let queued = self.fq_domain.load() != 0;
@@ -222,7 +224,7 @@ impl Cookie {
         }
     }
 
-    /// `free_iova_fast`. Locks: `iova_rbtree_lock`.
+    /// Models `free_iova_fast`. Locks: `iova_rbtree_lock`.
     fn free_iova_fast(&self, pages: Pages) {
         let mut iovad = self.iovad.lock();
         if iovad.free(0, pages).is_err() {
@@ -230,12 +232,12 @@ impl Cookie {
         }
     }
 
-    /// `queue_iova`. Locks: `fq->lock` -> `iova_rbtree_lock`; a full ring is flushed with
+    /// Models `queue_iova`. Locks: `fq->lock` -> `iova_rbtree_lock`; a full ring is flushed with
     /// `fq->lock` held.
     fn queue_iova(&self, pages: Pages, counted: Option<u64>) {
         let _function = function("queue_iova");
         if self.fq.load() == 0 {
-            invariant_broken("NULL", "the ring is used before it is there");
+            invariant_broken("NULL", "the ring is used before it is initialised");
         }
         self.memory.get();
         let fq = self.rings.this_cpu();
@@ -274,7 +276,7 @@ impl Cookie {
         }
     }
 
-    /// `fq_ring_free_locked`. The caller holds `fq->lock`. Locks: `iova_rbtree_lock`.
+    /// Models `fq_ring_free_locked`. The caller holds `fq->lock`. Locks: `iova_rbtree_lock`.
     fn fq_ring_free_locked(&self, ring: &mut Ring<Pfn>) {
         let _function = function("fq_ring_free_locked");
         let mut finished = self.finish_cnt.load();
@@ -288,7 +290,7 @@ impl Cookie {
         }
     }
 
-    /// `fq_flush_iotlb`.
+    /// Models `fq_flush_iotlb`.
     fn fq_flush_iotlb(&self) {
         let _function = function("fq_flush_iotlb");
         match self.order {
@@ -310,7 +312,8 @@ impl Cookie {
         }
     }
 
-    /// `fq_flush_timeout`, the timer's function. Locks: each `fq->lock` -> `iova_rbtree_lock`.
+    /// Models `fq_flush_timeout`, the function of the timer. Locks: each `fq->lock` ->
+    /// `iova_rbtree_lock`.
     fn fq_flush_timeout(&self) {
         let _function = function("fq_flush_timeout");
         if self.order != Order::RearmsLate {
@@ -334,8 +337,8 @@ impl Cookie {
         }
     }
 
-    /// `iommu_domain_free`, `iommu_dma_free_fq`: the domain goes, with everything that is parked.
-    /// The addresses are not given back one by one; the tables of the pages are.
+    /// Models `iommu_domain_free` and `iommu_dma_free_fq`, which destroy the domain with all parked
+    /// pages. The addresses are not freed one by one, but the tables of the pages are.
     pub fn iommu_domain_free(&self, how: Teardown) {
         let _function = function("iommu_dma_free_fq");
         if how != Teardown::DetachesLast {
@@ -361,11 +364,11 @@ impl Cookie {
         }
     }
 
-    /// At the end, when the last timer has run; the rings go.
+    /// Checks the end state after the last timer has run, and removes the rings.
     ///
     /// # Violations
     ///
-    /// I6: not every flush that began has ended. I7: something is parked, and no timer will come.
+    /// I6: a flush has begun and not ended. I7: a page is parked and the timer is not armed.
     pub fn check_at_rest(&self) {
         let (started, finished) = (self.start_cnt.load(), self.finish_cnt.load());
         if started != finished {
@@ -379,11 +382,11 @@ impl Cookie {
         self.memory.release();
     }
 
-    /// At the end: whatever is not mapped, of which there are `left` pages, is free.
+    /// Checks at the end that every page that is not mapped is free. There are `left` such pages.
     ///
     /// # Violations
     ///
-    /// I3: fewer pages are.
+    /// I3: fewer pages are free.
     pub fn check_conservation(&self, left: u64) {
         check_conservation(&mut self.iovad.lock(), left);
     }

@@ -1,78 +1,78 @@
-//! What the device can reach.
+//! The translations that the device can use.
 
 use selvedge_core::sync;
 
 use crate::iova::Pfn;
 
-/// The translation tables and the cache of translations, with the hardware as unhelpful as it may
-/// be: it caches what is mapped as soon as it is, again after each flush, and keeps what it has
-/// cached until a flush takes it.
+/// The translation tables and the cache of translations, as adverse as the hardware may be. It
+/// caches a mapped page as soon as it is mapped and again after each flush, and it keeps a cached
+/// translation until a flush removes it.
 ///
-/// A flush is two instructions, because it takes time. What was unmapped when it began is gone from
-/// the cache when it has ended; of what was unmapped later nothing is certain. Flushes of several
-/// CPUs may overlap.
+/// A flush takes time, so it is two instructions. Pages that were unmapped when it began are no
+/// longer cached when it has ended. For pages that were unmapped later, nothing is certain. Flushes
+/// of several CPUs may overlap.
 ///
-/// Pages have numbers below 64. The table that translates a page has the page's number.
+/// Page numbers are below 64. The table that translates a page has the number of the page.
 #[derive(Debug)]
 pub struct Iotlb {
     state: sync::Hardware<State>,
 }
 
-/// A flush that runs.
+/// A flush that is running.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Flush(usize);
 
-/// A bit for each page.
+/// One bit for each page.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 struct State {
     mapped: u64,
-    /// Unmapped, and maybe still cached.
+    /// Pages that are unmapped and possibly still cached.
     stale: u64,
     /// Tables that are unhooked and not freed.
     unhooked: u64,
-    /// What each flush that runs will have covered.
+    /// The pages that each running flush will have covered.
     flushes: Vec<Option<u64>>,
     /// Whether flushes fail.
     out_of_resources: bool,
 }
 
 fn bit(pfn: Pfn) -> u64 {
-    assert!(pfn < 64, "a model has fewer than 64 pages");
+    assert!(pfn < 64, "a page number must be below 64");
     1 << pfn
 }
 
 impl Iotlb {
-    /// A device that can reach these pages.
+    /// Creates a device that can access these pages.
     pub fn new(mapped: impl IntoIterator<Item = Pfn>) -> Self {
         let mapped = mapped.into_iter().map(bit).fold(0, |mask, bit| mask | bit);
         Self { state: sync::Hardware::new("IOTLB", State { mapped, ..State::default() }) }
     }
 
-    /// The page's translation becomes valid.
+    /// Makes the translation of a page valid.
     ///
     /// # Violations
     ///
-    /// I1: the device may still reach what was there before. I2: something is there.
+    /// I1: the device may still use the old translation. I2: the page is mapped already.
     #[track_caller]
     pub fn map_page(&self, pfn: Pfn) {
         self.state.execute_checked("map", |state| {
             if state.mapped & bit(pfn) != 0 {
-                return Some(("I2", format!("page {pfn} is handed out twice")));
+                return Some(("I2", format!("page {pfn} is allocated twice")));
             }
             if state.stale & bit(pfn) != 0 {
                 let before = "before a flush that began after it was unmapped";
-                return Some(("I1", format!("page {pfn} is handed out again {before}")));
+                return Some(("I1", format!("page {pfn} is allocated again {before}")));
             }
             state.mapped |= bit(pfn);
             None
         });
     }
 
-    /// The page's translation becomes invalid.
+    /// Makes the translation of a page invalid.
     ///
     /// # Violations
     ///
-    /// I2: it is invalid already.
+    /// I2: the translation is invalid already.
     #[track_caller]
     pub fn unmap_page(&self, pfn: Pfn) {
         self.state.execute_checked("unmap", |state| {
@@ -85,19 +85,19 @@ impl Iotlb {
         });
     }
 
-    /// The table of a page, which is unmapped, is unhooked: a walk that has begun may still read it.
+    /// Unhooks the table of an unmapped page. A walk that has begun may still read the table.
     #[track_caller]
     pub fn unhook_table(&self, pfn: Pfn) {
         self.state.execute("unhook the table", |state| state.unhooked |= bit(pfn));
     }
 
-    /// How many pages are mapped.
+    /// Returns the number of mapped pages.
     #[track_caller]
     pub fn mapped(&self) -> u64 {
-        self.state.execute("how many are mapped?", |state| u64::from(state.mapped.count_ones()))
+        self.state.execute("count the mapped pages", |state| u64::from(state.mapped.count_ones()))
     }
 
-    /// RPCIT over everything begins.
+    /// Begins an RPCIT of all pages.
     #[track_caller]
     pub fn rpcit_begins(&self) -> Flush {
         self.state.execute("RPCIT begins", |state| {
@@ -115,11 +115,11 @@ impl Iotlb {
         })
     }
 
-    /// It has ended: whether it succeeded.
+    /// Ends the RPCIT and returns whether it succeeded.
     #[track_caller]
     pub fn rpcit_ends(&self, flush: Flush) -> bool {
         self.state.execute("RPCIT ends", |state| {
-            let covered = state.flushes[flush.0].take().expect("it has begun");
+            let covered = state.flushes[flush.0].take().expect("the flush has begun");
             while state.flushes.last() == Some(&None) {
                 state.flushes.pop();
             }
@@ -130,30 +130,30 @@ impl Iotlb {
         })
     }
 
-    /// RPCIT over everything, from its beginning to its end: whether it succeeded.
+    /// Executes an RPCIT of all pages and returns whether it succeeded.
     pub fn rpcit(&self) -> bool {
         let flush = self.rpcit_begins();
         self.rpcit_ends(flush)
     }
 
-    /// From now on every flush fails: the hypervisor has run out of resources.
+    /// Makes every later flush fail, since the hypervisor has run out of resources.
     #[track_caller]
     pub fn run_out_of_resources(&self) {
         self.state.execute("RPCIT fails from now on", |state| state.out_of_resources = true);
     }
 
-    /// The device is detached: it reaches nothing any more.
+    /// Detaches the device, which can no longer access any page.
     #[track_caller]
     pub fn detach(&self) {
         self.state.execute("the device is detached", |state| state.stale = 0);
     }
 
-    /// The memory of the table that translated a page is given back.
+    /// Frees the memory of the table that translated a page.
     ///
     /// # Violations
     ///
-    /// I-4: a table walk that began before it was unhooked may still read it. I8: it was given back
-    /// already.
+    /// I-4: a table walk that began before the table was unhooked may still read it. I8: the table
+    /// was freed already.
     #[track_caller]
     pub fn free_table(&self, pfn: Pfn) {
         self.state.execute_checked("free the table", |state| {
@@ -168,11 +168,11 @@ impl Iotlb {
         });
     }
 
-    /// At the end: nobody flushes, and every table that was unhooked is given back.
+    /// Checks at the end that no flush is running and that every unhooked table is freed.
     ///
     /// # Violations
     ///
-    /// I8: one is not.
+    /// I8: a table is not freed.
     pub fn check_at_rest(&self) {
         self.state.execute_checked("check at rest", |state| match state.unhooked {
             0 => None,

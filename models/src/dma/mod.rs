@@ -1,17 +1,17 @@
-//! DMA addresses under locks: who may hand out an address again, and when.
+//! DMA addresses under locks, and when an address may be reused.
 //!
-//! The hardware caches translations, so a page that was unmapped can be reached at its old address
-//! until the cache is flushed. A scheme that puts the flush off has to know, of each address, that
-//! a flush which *began* after it was unmapped has *ended*; and it has to know without asking, from
-//! counters, bits or lists that change hands, while other CPUs flush too.
+//! The hardware caches translations, so a device can still access an unmapped page at its old
+//! address until the cache is flushed. A scheme that defers the flush has to know for each address
+//! that a flush which *began* after the page was unmapped has *ended*. It derives this from
+//! counters, bits or lists, while other CPUs also flush.
 //!
-//! The schemes themselves are data ([`crate::iova`]); here they stand behind the locks that Linux
-//! has around them, and flush a hardware that flushes no more than it must ([`Iotlb`]).
+//! The schemes themselves are data ([`crate::iova`]). Here they run behind the locks that Linux has
+//! around them, on hardware that flushes no more than it must ([`Iotlb`]).
 //!
 //! - [`flush_queue`]: Linux's flush queue, `drivers/iommu/dma-iommu.c`.
 //! - [`pci_dma`]: the s390 bitmap with lazily unmapped bits, `arch/s390/pci/pci_dma.c`.
 //! - [`swap`]: flush on exhaustion, which Linux does not have.
-//! - [`ordering`]: what the flush queue asks of the memory.
+//! - [`ordering`]: the memory ordering that the flush queue needs.
 //! - [`rcache`]: the per-CPU caches of Linux's allocator, `drivers/iommu/iova.c`.
 
 pub mod flush_queue;
@@ -28,23 +28,23 @@ use selvedge_core::invariant_broken;
 
 use crate::iova::{Allocator, CachedTree, Pages, Pfn, Request};
 
-/// The first page: page 0 is never handed out.
+/// The first page. Page 0 is never allocated.
 const FIRST: Pfn = 1;
 
 fn page(pfn: Pfn) -> Pages {
     Pages { pfn, count: 1 }
 }
 
-/// The request for a page.
+/// Returns a request for one page.
 fn one() -> Request {
-    Request::pages(1).expect("a page is more than nothing")
+    Request::pages(1).expect("one page is a valid request")
 }
 
-/// At the end: exactly the `left` pages that are not mapped can be had.
+/// Checks at the end that exactly the `left` pages that are not mapped can be allocated.
 ///
 /// # Violations
 ///
-/// I3: fewer can, or more.
+/// I3: fewer or more pages can be allocated.
 fn check_conservation(tree: &mut CachedTree, left: u64) {
     let free = (0..=left).take_while(|_| tree.alloc(0, one()).is_ok()).count() as u64;
     if free != left {

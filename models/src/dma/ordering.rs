@@ -1,9 +1,9 @@
-//! What the flush queue asks of the memory, in as few accesses as show it.
+//! The memory ordering that the flush queue needs, in the fewest accesses that show it.
 //!
-//! The rest of these models takes memory for sequentially consistent. Linux does not: it has a full
-//! barrier in `queue_iova`, a write barrier in `iommu_dma_init_fq`, and counters whose increments
-//! order nothing. Each shape here has what Linux has, or what would be enough in its place, and one
-//! in which it is missing.
+//! The other models treat memory as sequentially consistent. Linux does not. It has a full barrier
+//! in `queue_iova`, a write barrier in `iommu_dma_init_fq`, and counters whose increments order
+//! nothing. Each litmus test here has the ordering of Linux, or one that would suffice in its
+//! place, and a variant without it.
 //!
 //! Source: `drivers/iommu/dma-iommu.c`, v6.7.
 
@@ -12,12 +12,12 @@ use std::sync::atomic::Ordering;
 use selvedge_core::invariant_broken;
 use selvedge_core::sync::{Atomic, Ghost, WeakAtomic, smp_mb};
 
-/// Whether an order is asked for.
+/// Whether the accesses are ordered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Order {
-    /// Barriers, acquire and release where they are needed.
+    /// Barriers, acquire and release are used where they are needed.
     Ordered,
-    /// None: every access is relaxed, and an exchange is a load and a store.
+    /// Every access is relaxed, and an exchange is a load and a store.
     Relaxed,
 }
 
@@ -37,11 +37,11 @@ impl Order {
     }
 }
 
-/// One page, one entry, one flush.
+/// A world with one page, one entry and one flush.
 #[derive(Debug)]
 pub struct Litmus {
     order: Order,
-    /// Whether the page's translation is valid.
+    /// Whether the translation of the page is valid.
     pte: WeakAtomic,
     /// Whether the hardware has a translation of the page in its cache.
     cached: WeakAtomic,
@@ -51,7 +51,7 @@ pub struct Litmus {
     finish_cnt: WeakAtomic,
     /// `fq_timer_on`.
     timer_on: WeakAtomic,
-    /// The same, where its order is not at issue.
+    /// `fq_timer_on` where its ordering does not matter.
     timer_armed: Atomic,
     /// `cookie->fq_domain`.
     fq_domain: WeakAtomic,
@@ -60,10 +60,10 @@ pub struct Litmus {
     saw: Ghost<Saw>,
 }
 
-/// What the proof knows.
+/// The ghost state of the proof.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 struct Saw {
-    /// The entry notes that the flush had not begun.
+    /// The entry recorded that the flush had not begun.
     entry_before_flush: bool,
     /// The flush found the translation valid.
     flush_found_valid: bool,
@@ -72,7 +72,8 @@ struct Saw {
 }
 
 impl Litmus {
-    /// A page that is mapped and cached; the timer is armed if `timer_on`.
+    /// Creates a world in which the page is mapped and cached. The timer is armed if `timer_on` is
+    /// set.
     pub fn new(order: Order, timer_on: bool) -> Self {
         Self {
             order,
@@ -88,7 +89,7 @@ impl Litmus {
         }
     }
 
-    /// The page is unmapped, and `queue_iova` notes how many flushes have begun.
+    /// Unmaps the page, and records the number of begun flushes as `queue_iova` does.
     pub fn unmap_and_count(&self) {
         self.pte.store(0, Ordering::Relaxed);
         self.order.smp_mb();
@@ -96,7 +97,7 @@ impl Litmus {
         self.saw.update(|saw| saw.entry_before_flush = counter == 0);
     }
 
-    /// A flush counts as begun, and looks at the tables. RPCIT is a full barrier.
+    /// Counts a flush as begun and reads the tables. RPCIT is a full barrier.
     pub fn count_and_flush(&self) {
         self.start_cnt.fetch_add(1, Ordering::Relaxed);
         self.order.smp_mb();
@@ -104,11 +105,12 @@ impl Litmus {
         self.saw.update(|saw| saw.flush_found_valid = valid);
     }
 
-    /// At the end of these two.
+    /// Checks the result of [`unmap_and_count`](Self::unmap_and_count) and
+    /// [`count_and_flush`](Self::count_and_flush).
     ///
     /// # Violations
     ///
-    /// I1: the entry trusts a flush that has left its translation in the cache.
+    /// I1: the entry relies on a flush that has not removed its translation from the cache.
     pub fn check_covered(&self) {
         self.saw.check("I1", |saw| match saw.entry_before_flush && saw.flush_found_valid {
             true => Err("the flush began after the page was unmapped, and found it mapped".into()),
@@ -116,17 +118,17 @@ impl Litmus {
         });
     }
 
-    /// A flush takes the translation out of the cache, and counts as ended.
+    /// Removes the translation from the cache and counts the flush as ended.
     pub fn flush_and_count(&self) {
         self.cached.store(0, Ordering::Relaxed);
         self.finish_cnt.fetch_add(1, self.order.release());
     }
 
-    /// `fq_ring_free_locked`: if the flush has ended, the page is free.
+    /// Models `fq_ring_free_locked`, which frees the page if the flush has ended.
     ///
     /// # Violations
     ///
-    /// I1: it is, and whoever gets it can meet its old translation.
+    /// I1: the page is free while its old translation is in the cache.
     pub fn release(&self) {
         let finished = self.finish_cnt.load(self.order.acquire());
         let cached = self.cached.load(Ordering::Relaxed);
@@ -135,53 +137,54 @@ impl Litmus {
         }
     }
 
-    /// `iommu_dma_init_fq`: the rings are made, then announced.
+    /// Models `iommu_dma_init_fq`, which initialises the rings and then publishes them.
     pub fn iommu_dma_init_fq(&self) {
         self.rings.store(1, Ordering::Relaxed);
         self.fq_domain.store(1, self.order.release());
     }
 
-    /// `queue_iova`, if there is a queue.
+    /// Models `queue_iova` if there is a queue.
     ///
     /// # Violations
     ///
-    /// NULL: there is, and its rings are not.
+    /// NULL: the queue is published and its rings are not initialised.
     pub fn use_fq(&self) {
         if self.fq_domain.load(self.order.acquire()) == 0 {
             return;
         }
         if self.rings.load(Ordering::Relaxed) == 0 {
-            invariant_broken("NULL", "the ring is used before it is there");
+            invariant_broken("NULL", "the ring is used before it is initialised");
         }
     }
 
-    /// `queue_iova`, from the counter of its entry to the timer.
+    /// Models `queue_iova` from the counter of its entry to the timer.
     ///
     /// # Violations
     ///
-    /// I7: the entry waits for a later flush than the timer's, and the timer is not armed for one.
+    /// I7: the entry needs a later flush than that of the timer, and the timer is not armed for
+    /// one.
     pub fn count_and_arm(&self) {
         let counter = self.start_cnt.load(Ordering::Relaxed);
         self.order.smp_mb();
         let armed = self.timer_on.load(Ordering::Relaxed) != 0;
         if counter > 0 && armed {
-            invariant_broken("I7", "the entry is left in its ring, and the timer is not armed");
+            invariant_broken("I7", "the entry remains in its ring, and the timer is not armed");
         }
     }
 
-    /// `fq_flush_timeout`, up to where its flush counts as begun.
+    /// Models `fq_flush_timeout` up to the point where its flush counts as begun.
     pub fn timeout(&self) {
         self.timer_on.store(0, Ordering::Relaxed);
         self.order.smp_mb();
         self.start_cnt.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The end of `queue_iova`: arms the timer if nobody has. Here no order helps, if a look and a
-    /// store stand in for the exchange, so the word has all of it.
+    /// Models the end of `queue_iova`, which arms the timer if it is not armed. No barrier makes a
+    /// load and a store equivalent to the exchange, so the atomicity of the access decides.
     ///
     /// # Violations
     ///
-    /// L5: somebody has.
+    /// L5: the timer is armed twice.
     pub fn arm(&self) {
         if self.timer_armed.load() != 0 {
             return;

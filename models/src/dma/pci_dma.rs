@@ -1,8 +1,9 @@
-//! The s390 DMA code: a bitmap, and a second bit for what is unmapped and not flushed.
+//! The s390 DMA code: a bitmap, and a second bit for pages that are unmapped and not flushed.
 //!
-//! What is unmapped stays taken until the search has come to the end of the aperture. Then one
-//! flush of everything makes it free at once. All under one spinlock, the flush too: while it lasts,
-//! nobody can give an address back, so everything whose lazy bit is set was unmapped before.
+//! An unmapped page stays taken until the search has reached the end of the aperture. Then one
+//! flush of the whole aperture frees all such pages at once. One spinlock protects all of this,
+//! including the flush. During the flush no CPU can free an address, so every page whose lazy bit
+//! is set was unmapped before.
 //!
 //! Source: `arch/s390/pci/pci_dma.c`, v4.7 to v6.6.
 
@@ -14,50 +15,51 @@ use selvedge_core::{function, invariant_broken};
 use super::{FIRST, Iotlb, one, page};
 use crate::iova::{LazyBitmap, Pages, Pfn, Refused};
 
-/// What is done in another order than in Linux, or not at all.
+/// The difference from the order of Linux, if any.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Order {
-    /// Nothing: addresses are freed lazily.
+    /// The order of Linux: addresses are freed lazily.
     Lazy,
     /// `s390_iommu=strict`: every page is flushed before its address is free.
     Strict,
-    /// Strict, but the address is free before the flush.
+    /// As `Strict`, but the address is freed before the flush.
     FreesFirst,
     /// The lazy bits are cleared before the flush.
     RecyclesFirst,
-    /// The lock is not held while everything is flushed.
+    /// The lock is not held during the flush.
     FlushesUnlocked,
-    /// The lazy bits are cleared even if the flush has failed.
+    /// The lazy bits are cleared even if the flush failed.
     IgnoresFailure,
-    /// To give an address back makes it free at once, and there is no flush.
+    /// Freeing an address makes it free at once, without a flush.
     FreesAtOnce,
-    /// To give an address back does not look whether the bitmap is still there.
+    /// Freeing an address does not test whether the bitmap still exists.
     TrustsBitmap,
 }
 
-/// A function's addresses: the fields of `struct zpci_dev` that say which are taken.
+/// The addresses of a function: the fields of `struct zpci_dev` that record which are taken.
 #[derive(Debug)]
 pub struct Zdev {
     order: Order,
     /// The device.
     pub iotlb: Iotlb,
-    /// `iommu_bitmap` and `lazy_bitmap`, under `iommu_bitmap_lock`. None once the function is given
-    /// up.
+    /// `iommu_bitmap` and `lazy_bitmap`, under `iommu_bitmap_lock`. `None` after the function is
+    /// removed.
     bitmap: SpinLock<Option<LazyBitmap>>,
 }
 
 impl Zdev {
-    /// A function with an aperture of `pages` pages from page 1 on, the first `mapped` of them
-    /// mapped.
+    /// Creates a function with an aperture of `pages` pages from page 1 on, the first `mapped` of
+    /// which are mapped.
     pub fn new(order: Order, pages: u64, mapped: u64) -> Arc<Self> {
         let mut bitmap = LazyBitmap::new(Pages { pfn: FIRST, count: pages });
-        let handed_out: Vec<Pfn> =
-            (0..mapped).map(|_| bitmap.alloc(one()).expect("there are more")).collect();
+        let handed_out: Vec<Pfn> = (0..mapped)
+            .map(|_| bitmap.alloc(one()).expect("the aperture has more pages"))
+            .collect();
         let bitmap = SpinLock::new("iommu_bitmap_lock", Some(bitmap));
         Arc::new(Self { order, iotlb: Iotlb::new(handed_out), bitmap })
     }
 
-    /// `dma_alloc_address`. Locks: `iommu_bitmap_lock`, also while everything is flushed.
+    /// Models `dma_alloc_address`. Locks: `iommu_bitmap_lock`, also during the flush.
     fn dma_alloc_address(&self) -> Option<Pfn> {
         let _function = function("dma_alloc_address");
         let mut bitmap = self.bitmap.lock();
@@ -77,7 +79,7 @@ impl Zdev {
                 bitmap = self.bitmap.lock();
                 bitmap.as_mut()?.recycle();
             }
-            // Nothing is lazy: the search begins anew.
+            // No bit is lazy, so this only restarts the search.
             Order::Strict | Order::FreesFirst | Order::FreesAtOnce => bitmap.as_mut()?.recycle(),
             order => {
                 if !self.iotlb.rpcit() && order != Order::IgnoresFailure {
@@ -89,17 +91,17 @@ impl Zdev {
         bitmap.as_mut()?.alloc(one()).ok()
     }
 
-    /// `dma_free_address`. Locks: `iommu_bitmap_lock`.
+    /// Models `dma_free_address`. Locks: `iommu_bitmap_lock`.
     ///
     /// # Violations
     ///
-    /// NULL: the bitmap is gone. I2: the address is free already.
+    /// NULL: the bitmap does not exist. I2: the address is free already.
     fn dma_free_address(&self, pfn: Pfn) {
         let _function = function("dma_free_address");
         let mut bitmap = self.bitmap.lock();
         let Some(bitmap) = bitmap.as_mut() else {
             if self.order == Order::TrustsBitmap {
-                invariant_broken("NULL", "the bitmap is gone");
+                invariant_broken("NULL", "the bitmap does not exist");
             }
             return;
         };
@@ -112,7 +114,7 @@ impl Zdev {
         }
     }
 
-    /// `s390_dma_map_pages`: the page that was mapped, if there was one.
+    /// Models `s390_dma_map_pages` and returns the mapped page, if a page was free.
     pub fn s390_dma_map_pages(&self) -> Option<Pfn> {
         let _function = function("s390_dma_map_pages");
         let pfn = self.dma_alloc_address()?;
@@ -120,11 +122,11 @@ impl Zdev {
         Some(pfn)
     }
 
-    /// `s390_dma_map_pages` where the hypervisor has no room for one more translation
-    /// (`__dma_update_trans`, -ENOMEM): everything is flushed, so that it can let go of some, and
-    /// then all that is lazily freed is free.
+    /// Models `s390_dma_map_pages` when the hypervisor has no room for one more translation
+    /// (`__dma_update_trans`, -ENOMEM). The function flushes all pages so that the hypervisor can
+    /// drop some translations, and then frees everything that was freed lazily.
     ///
-    /// The flush is not under the lock.
+    /// The lock is not held during the flush.
     pub fn s390_dma_map_pages_enomem(&self) -> Option<Pfn> {
         let pfn = self.s390_dma_map_pages();
         let _function = function("__dma_update_trans");
@@ -136,7 +138,7 @@ impl Zdev {
         pfn
     }
 
-    /// `s390_dma_unmap_pages`.
+    /// Models `s390_dma_unmap_pages`.
     pub fn s390_dma_unmap_pages(&self, pfn: Pfn) {
         let _function = function("s390_dma_unmap_pages");
         self.iotlb.unmap_page(pfn);
@@ -153,10 +155,11 @@ impl Zdev {
         }
     }
 
-    /// `zpci_dma_exit_device`: the function is given up; the device reaches nothing any more.
+    /// Models `zpci_dma_exit_device`, which removes the function. The device can no longer access
+    /// any page.
     ///
-    /// Linux does not take `iommu_bitmap_lock` here. That whoever frees finds the pointer as it was
-    /// or NULL is all that this model says of it.
+    /// Linux does not take `iommu_bitmap_lock` here. The model says only that a concurrent free
+    /// finds the pointer either unchanged or NULL.
     pub fn zpci_dma_exit_device(&self) {
         let _function = function("zpci_dma_exit_device");
         self.iotlb.detach();

@@ -1,8 +1,9 @@
-//! The caches of Linux's allocator: stacks of free addresses, for each CPU, and a depot for all.
+//! The caches of Linux's allocator: a stack of free addresses for each CPU, and a depot for all
+//! CPUs.
 //!
-//! What is cached is free without being given back to the tree. So whoever finds the tree exhausted
-//! empties the caches of all CPUs into it and tries again; and a worker gives back what the depot
-//! has too much of.
+//! A cached address is free but has not returned to the tree. A CPU that finds the tree exhausted
+//! therefore empties the caches of all CPUs into it and tries again. A worker also returns the
+//! surplus of the depot to the tree.
 //!
 //! Source: `drivers/iommu/iova.c`, v6.7.
 
@@ -14,12 +15,12 @@ use selvedge_core::sync::{PerCpu, SpinLock, Tracked, Work};
 use super::{FIRST, Iotlb, check_conservation, one, page};
 use crate::iova::{Allocator, CachedTree, CpuCache, Depot, Pages, Pfn};
 
-/// What is done in another order than in Linux, or not at all.
+/// The difference from the order of Linux, if any.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Order {
-    /// Nothing.
+    /// The order of Linux.
     AsMerged,
-    /// Whoever empties the caches of all CPUs holds the lock of its own.
+    /// A CPU that empties the caches of all CPUs holds the lock of its own cache.
     EmptiesLocked,
     /// The depot is freed without waiting for the worker.
     FreesWithoutCancel,
@@ -42,19 +43,19 @@ pub struct IovaDomain {
 }
 
 impl IovaDomain {
-    /// A domain of `pages` pages for two CPUs. The first `parked` are free, in a magazine of the
-    /// depot each; the others are in the tree's hands.
+    /// Creates a domain of `pages` pages for two CPUs. The first `parked` pages are free, each in a
+    /// magazine of the depot. The tree has the others.
     pub fn new(order: Order, pages: u64, parked: u64) -> Arc<Self> {
         let cache = |_| SpinLock::new("cpu_rcache->lock", CpuCache::default());
         let mut tree = CachedTree::new(Pages { pfn: FIRST, count: pages });
         let mut depot = Depot::default();
         for _ in 0..parked {
-            depot.put(0, vec![tree.alloc(0, one()).expect("there are more")]);
+            depot.put(0, vec![tree.alloc(0, one()).expect("the tree has more pages")]);
         }
         let function = |domain: &Weak<Self>| {
             let domain = Weak::clone(domain);
             move |_: &Work| {
-                let domain = domain.upgrade().expect("whoever frees the domain cancels the work");
+                let domain = domain.upgrade().expect("freeing the domain cancels the work");
                 domain.iova_depot_work_func();
             }
         };
@@ -70,8 +71,8 @@ impl IovaDomain {
         })
     }
 
-    /// `alloc_iova_fast`, and the page is mapped. Locks: `cpu_rcache->lock` -> `rcache->lock`; then
-    /// `iova_rbtree_lock`.
+    /// Models `alloc_iova_fast` and maps the page. Locks: `cpu_rcache->lock` -> `rcache->lock`;
+    /// then `iova_rbtree_lock`.
     pub fn alloc_iova_fast(&self) -> Option<Pfn> {
         let _function = function("alloc_iova_fast");
         let pfn = self.iova_rcache_get().or_else(|| self.alloc_iova()).or_else(|| {
@@ -97,7 +98,7 @@ impl IovaDomain {
         self.tree.lock().alloc(0, one()).ok()
     }
 
-    /// `free_iova_fast`, once the page is flushed. Locks: `cpu_rcache->lock`.
+    /// Models `free_iova_fast` after the page is flushed. Locks: `cpu_rcache->lock`.
     pub fn free_iova_fast(&self, pfn: Pfn) {
         self.iotlb.unmap_page(pfn);
         self.iotlb.rpcit();
@@ -106,7 +107,7 @@ impl IovaDomain {
         cpu.put(0, pfn, |_| ());
     }
 
-    /// `free_cpu_cached_iovas`. Locks: `cpu_rcache->lock` -> `iova_rbtree_lock`.
+    /// Models `free_cpu_cached_iovas`. Locks: `cpu_rcache->lock` -> `iova_rbtree_lock`.
     fn free_cpu_cached_iovas(&self, cpu: &SpinLock<CpuCache>) {
         let _function = function("free_cpu_cached_iovas");
         let mut cpu = cpu.lock();
@@ -117,16 +118,16 @@ impl IovaDomain {
 
     fn free_iova(&self, pfn: Pfn) {
         let freed = self.tree.lock().free(0, page(pfn));
-        freed.expect("what is cached is allocated");
+        freed.expect("a cached page is allocated in the tree");
     }
 
-    /// A CPU has put a full magazine into the depot, and the worker is to see to it.
+    /// Schedules the worker, as a CPU does that has put a full magazine into the depot.
     pub fn schedule_depot_work(&self) {
         self.work.queue_work();
     }
 
-    /// `iova_depot_work_func`: gives a magazine back to the tree. (In Linux one that the depot has
-    /// beyond one for each CPU.) Locks: `rcache->lock`; `iova_rbtree_lock`.
+    /// Models `iova_depot_work_func`, which returns a magazine to the tree. (Linux returns one that
+    /// the depot has beyond one for each CPU.) Locks: `rcache->lock`; `iova_rbtree_lock`.
     fn iova_depot_work_func(&self) {
         let _function = function("iova_depot_work_func");
         self.memory.get();
@@ -134,7 +135,7 @@ impl IovaDomain {
         magazine.into_iter().flatten().for_each(|pfn| self.free_iova(pfn));
     }
 
-    /// `free_iova_rcaches`: the domain goes.
+    /// Models `free_iova_rcaches`, which destroys the domain.
     pub fn free_iova_rcaches(&self) {
         let _function = function("free_iova_rcaches");
         if self.order != Order::FreesWithoutCancel {
@@ -143,11 +144,11 @@ impl IovaDomain {
         self.memory.release();
     }
 
-    /// At the end: what is not mapped can be had.
+    /// Checks at the end that every page that is not mapped can be allocated.
     ///
     /// # Violations
     ///
-    /// I3: some of it cannot.
+    /// I3: a page cannot be allocated.
     pub fn check_conservation(&self) {
         self.cpus.iter().for_each(|cpu| self.free_cpu_cached_iovas(cpu));
         let depot = std::iter::from_fn(|| self.depot.lock().get(0));

@@ -1,8 +1,8 @@
-//! `iommu/flush`: who may hand out an address again, and when. Schemes down, races across.
+//! `iommu/flush`: when an address may be reused. The rows are schemes, the columns are races.
 //!
-//! The bounds: two CPUs, rings of 1 to 3 entries, apertures of 2 or 3 pages, each page mapped or
-//! unmapped once or twice. A flush takes time and may overlap others; the timer expires at any
-//! moment after it was armed.
+//! The bounds are two CPUs, rings of 1 to 3 entries, and apertures of 2 or 3 pages. Each page is
+//! mapped or unmapped once or twice. A flush takes time and may overlap others. The timer expires
+//! at any moment after it was armed.
 
 use std::sync::Arc;
 
@@ -83,12 +83,12 @@ fn flush_queue() -> Vec<Scenario> {
     ]
 }
 
-/// Two CPUs unmap a page each, and map one again, which may be the other's.
+/// Two CPUs each unmap a page and map one again, which may be the page of the other CPU.
 fn reuse(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBuilder<Arc<Cookie>> {
     scenario(scheme, "reuse", source, move || {
         Cookie::new(order, Layout { pages: 2, mapped: 2, rings, entries: 3, tables: false })
     })
-    .about("two CPUs unmap and map while the timer may expire: is a page handed out too early?")
+    .about("two CPUs unmap and map while the timer may expire: is a page reused too early?")
     .calls("CPU 0", |calls| {
         calls
             .then(|cookie| cookie.iommu_dma_unmap_page(1))
@@ -102,11 +102,11 @@ fn reuse(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBuil
     .finally(|cookie| cookie.check_at_rest())
 }
 
-/// Two CPUs unmap a page each, and with it the table that it had to itself.
+/// Two CPUs each unmap a page together with the table that only this page uses.
 fn tables(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBuilder<Arc<Cookie>> {
     let layout = Layout { pages: 2, mapped: 2, rings, entries: 3, tables: true };
     scenario(scheme, "tables", source, move || Cookie::new(order, layout))
-        .about("two CPUs unmap while the timer may expire: is a table freed that is still walked?")
+        .about("two CPUs unmap while the timer may expire: is a table freed during a table walk?")
         .calls("CPU 0", |calls| calls.then(|cookie| cookie.iommu_dma_unmap_page(1)))
         .calls("CPU 1", |calls| calls.then(|cookie| cookie.iommu_dma_unmap_page(2)))
         .finally(|cookie| {
@@ -115,12 +115,12 @@ fn tables(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBui
         })
 }
 
-/// A ring with room for one entry, and the timer as the second who flushes.
+/// A ring has room for one entry, and the timer flushes concurrently.
 fn full(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBuilder<Arc<Cookie>> {
     scenario(scheme, "full", source, move || {
         Cookie::new(order, Layout { pages: 3, mapped: 3, rings, entries: 1, tables: false })
     })
-    .about("a ring is full, and to flush does not help while somebody else's flush has not ended")
+    .about("a ring is full, and a flush does not help while the flush of another CPU has not ended")
     .calls("CPU 0", |calls| {
         calls
             .then(|cookie| cookie.iommu_dma_unmap_page(1))
@@ -135,16 +135,16 @@ fn full(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBuild
 
 fn had(page: Option<Pfn>) {
     if page.is_none() {
-        invariant_broken("I10", "nothing is mapped, and there is no page to be had");
+        invariant_broken("I10", "no page is mapped, and no page can be allocated");
     }
 }
 
-/// Everything is parked.
+/// All pages are parked.
 fn exhausted(scheme: &str, source: &str, order: Order) -> ScenarioBuilder<Arc<Cookie>> {
     scenario(scheme, "exhausted", source, move || {
         Cookie::new(order, Layout { pages: 2, mapped: 2, rings: 1, entries: 3, tables: false })
     })
-    .about("every page is unmapped, and one is wanted: is it had?")
+    .about("every page is unmapped and then one is allocated: does this succeed?")
     .calls("CPU 0", |calls| {
         calls.then(|cookie| {
             cookie.iommu_dma_unmap_page(1);
@@ -155,12 +155,12 @@ fn exhausted(scheme: &str, source: &str, order: Order) -> ScenarioBuilder<Arc<Co
     .finally(|cookie| cookie.check_at_rest())
 }
 
-/// One CPU's mapping fails half-way.
+/// The mapping of one CPU fails half-way.
 fn map_fails(scheme: &str, source: &str, order: Order) -> ScenarioBuilder<Arc<Cookie>> {
     scenario(scheme, "map-fails", source, move || {
         Cookie::new(order, Layout { pages: 2, mapped: 1, rings: 1, entries: 3, tables: false })
     })
-    .about("what was mapped in vain is rolled back and free at once, beside a page that is parked")
+    .about("a failed mapping is rolled back and freed at once while another page is parked")
     .calls("CPU 0", |calls| {
         calls.then(|cookie| {
             cookie.iommu_dma_map_page_fails();
@@ -184,7 +184,7 @@ fn lifetime() -> Vec<Scenario> {
                 Layout { pages: 1, mapped: 1, rings: 1, entries: 2, tables: false },
             )
         })
-        .about("a page is unmapped while the domain goes: nothing but the caller keeps these apart")
+        .about("a page is unmapped while the domain is freed: only the caller keeps these apart")
         .thread("CPU 0", |cookie| cookie.iommu_dma_unmap_page(1))
         .thread("domain_free", |cookie| cookie.iommu_domain_free(Teardown::AsMerged))
         .expect_violations([freed()]),
@@ -194,7 +194,7 @@ fn lifetime() -> Vec<Scenario> {
     ]
 }
 
-/// The domain goes while the timer is armed.
+/// The domain is freed while the timer is armed.
 fn teardown(scheme: &str, how: Teardown) -> ScenarioBuilder<Arc<Cookie>> {
     scenario(scheme, "teardown", LIFETIME, || {
         Cookie::new(
@@ -202,7 +202,7 @@ fn teardown(scheme: &str, how: Teardown) -> ScenarioBuilder<Arc<Cookie>> {
             Layout { pages: 2, mapped: 2, rings: 2, entries: 2, tables: true },
         )
     })
-    .about("the domain goes with pages in its rings while the timer may expire")
+    .about("the domain is freed with pages in its rings while the timer may expire")
     .calls("unmap, domain_free", |calls| {
         calls.then(move |cookie| {
             cookie.iommu_dma_unmap_page(1);
@@ -213,7 +213,7 @@ fn teardown(scheme: &str, how: Teardown) -> ScenarioBuilder<Arc<Cookie>> {
     .finally(|cookie| cookie.iotlb.check_at_rest())
 }
 
-/// The queue is turned on while a page is unmapped.
+/// The queue is enabled while a page is unmapped.
 fn enable(scheme: &str, order: Order, tables: bool) -> ScenarioBuilder<Arc<Cookie>> {
     scenario(scheme, "enable", ENABLE, move || {
         Cookie::strict(order, Layout { pages: 2, mapped: 1, rings: 1, entries: 2, tables })
@@ -252,21 +252,26 @@ fn bitmap() -> Vec<Scenario> {
         bitmap_exit("bitmap", Lazy).expect_proof(),
         bitmap_exit("trusts-bitmap", TrustsBitmap).expect_violations([broken("NULL")]),
         scenario("bitmap", "b21-enomem", BITMAP, || pci_dma::Zdev::new(Lazy, 3, 1))
-            .about("the hypervisor has no room, and all lazy bits are cleared after a flush without the lock")
+            .about(
+                "the hypervisor has no room, and a flush without the lock precedes the clearing \
+                    of all lazy bits",
+            )
             .thread("CPU 0", |zdev| _ = zdev.s390_dma_map_pages_enomem())
-            .calls("CPU 1", |calls| calls.then(|zdev| {
-                zdev.s390_dma_unmap_pages(1);
-                zdev.s390_dma_map_pages();
-                zdev.s390_dma_map_pages();
-}))
+            .calls("CPU 1", |calls| {
+                calls.then(|zdev| {
+                    zdev.s390_dma_unmap_pages(1);
+                    zdev.s390_dma_map_pages();
+                    zdev.s390_dma_map_pages();
+                })
+            })
             .expect_violations([broken("I1")]),
     ]
 }
 
-/// Two CPUs unmap a page each, and map until the search wraps.
+/// Two CPUs each unmap a page and map until the search wraps.
 fn bitmap_reuse(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<pci_dma::Zdev>> {
     scenario(scheme, "reuse", BITMAP, move || pci_dma::Zdev::new(order, 2, 2))
-        .about("two CPUs unmap and map until the search wraps: is a page handed out too early?")
+        .about("two CPUs unmap and map until the search wraps: is a page reused too early?")
         .calls("CPU 0", |calls| {
             calls.then(|zdev| {
                 zdev.s390_dma_unmap_pages(1);
@@ -281,10 +286,10 @@ fn bitmap_reuse(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<pci_
         })
 }
 
-/// Everything has been unmapped.
+/// All pages have been unmapped.
 fn bitmap_exhausted(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<pci_dma::Zdev>> {
     scenario(scheme, "exhausted", BITMAP, move || pci_dma::Zdev::new(order, 2, 2))
-        .about("every page is unmapped, and one is wanted: is it had?")
+        .about("every page is unmapped and then one is allocated: does this succeed?")
         .thread("CPU 0", |zdev| {
             zdev.s390_dma_unmap_pages(1);
             zdev.s390_dma_unmap_pages(2);
@@ -305,10 +310,10 @@ fn bitmap_fails(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<pci_
         .thread("hypervisor", |zdev| zdev.iotlb.run_out_of_resources())
 }
 
-/// The function is given up.
+/// The function is removed.
 fn bitmap_exit(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<pci_dma::Zdev>> {
     scenario(scheme, "exit", BITMAP, move || pci_dma::Zdev::new(order, 1, 1))
-        .about("a page is given back while the function is given up")
+        .about("a page is freed while the function is removed")
         .thread("CPU 0", |zdev| zdev.s390_dma_unmap_pages(1))
         .thread("exit_device", |zdev| zdev.zpci_dma_exit_device())
 }
@@ -320,10 +325,10 @@ fn on_exhaustion() -> Vec<Scenario> {
     ]
 }
 
-/// Both CPUs may find nothing free; one flushes, and the other may unmap meanwhile or wait.
+/// Both CPUs may find no free page. One flushes, and the other may unmap meanwhile or wait.
 fn swap_reuse(scheme: &str, order: swap::Order) -> ScenarioBuilder<Arc<swap::Domain>> {
     scenario(scheme, "reuse", IDEA, move || swap::Domain::new(order, 2, 2))
-        .about("two CPUs unmap and map, and whoever finds nothing free flushes")
+        .about("two CPUs unmap and map, and a CPU that finds no free page flushes")
         .calls("CPU 0", |calls| {
             calls.then(|domain| {
                 domain.unmap(1);
@@ -342,7 +347,7 @@ fn caches() -> Vec<Scenario> {
     use rcache::{IovaDomain, Order};
     let empty = |scheme: &str, order| {
         scenario(scheme, "empties-caches", RCACHE, move || IovaDomain::new(order, 2, 0))
-            .about("two CPUs find the tree exhausted, and empty each other's caches")
+            .about("two CPUs find the tree exhausted and empty each other's caches")
             .calls("CPU 0", |calls| {
                 calls.then(|domain| {
                     let page = domain.alloc_iova_fast();
@@ -363,7 +368,7 @@ fn caches() -> Vec<Scenario> {
     };
     let trims = || {
         scenario("rcache", "worker", RCACHE, || IovaDomain::new(Order::AsMerged, 2, 1))
-            .about("the depot's worker gives a magazine back while a CPU wants it")
+            .about("the depot's worker returns a magazine to the tree while a CPU wants it")
             .calls("CPU 0", |calls| {
                 calls.then(|domain| {
                     domain.schedule_depot_work();
@@ -377,7 +382,7 @@ fn caches() -> Vec<Scenario> {
     };
     let worker = |scheme: &str, order| {
         scenario(scheme, "worker-teardown", RCACHE, move || IovaDomain::new(order, 1, 0))
-            .about("the domain goes while the depot's worker runs")
+            .about("the domain is freed while the depot's worker runs")
             .calls("free_iova_rcaches", |calls| {
                 calls.then(|domain| {
                     domain.schedule_depot_work();
@@ -396,7 +401,7 @@ fn caches() -> Vec<Scenario> {
     ]
 }
 
-/// `iommu/ordering`: with the order that is needed, and without.
+/// `iommu/ordering`: the litmus tests with the ordering that is needed and without it.
 fn orderings() -> Vec<Scenario> {
     [ordering::Order::Ordered, ordering::Order::Relaxed].into_iter().flat_map(ordered).collect()
 }
@@ -411,23 +416,30 @@ fn ordered(order: ordering::Order) -> Vec<Scenario> {
         ordering::Order::Ordered => scenario.expect_proof(),
         ordering::Order::Relaxed => scenario.expect_violations([broken(id)]),
     };
-    let flush =
-        new("unmap-flush", true, "a page is unmapped and counted, a flush counted and begun")
-            .thread("unmap", Litmus::unmap_and_count)
-            .thread("flush", Litmus::count_and_flush)
-            .finally(Litmus::check_covered);
+    let flush = new(
+        "unmap-flush",
+        true,
+        "a page is unmapped and counted while a flush is counted and begins",
+    )
+    .thread("unmap", Litmus::unmap_and_count)
+    .thread("flush", Litmus::count_and_flush)
+    .finally(Litmus::check_covered);
     let finish =
-        new("flush-release", true, "a flush ends and is counted, and a page is free by that")
+        new("flush-release", true, "a flush ends and is counted, and the count frees a page")
             .thread("flush", Litmus::flush_and_count)
             .thread("release", Litmus::release);
-    let publish = new("init-queue", true, "the queue is made and announced, and somebody uses it")
-        .thread("init", Litmus::iommu_dma_init_fq)
-        .thread("queue", Litmus::use_fq);
-    let lost =
-        new("timeout-queue", true, "the timer expires while an entry is queued: is it armed?")
-            .thread("timer", Litmus::timeout)
-            .thread("queue", Litmus::count_and_arm);
-    let double = new("arm-arm", false, "two CPUs arm the timer, with an exchange or a mere store")
+    let publish =
+        new("init-queue", true, "the queue is initialised and published while a CPU uses it")
+            .thread("init", Litmus::iommu_dma_init_fq)
+            .thread("queue", Litmus::use_fq);
+    let lost = new(
+        "timeout-queue",
+        true,
+        "the timer expires while an entry is queued: is it armed again?",
+    )
+    .thread("timer", Litmus::timeout)
+    .thread("queue", Litmus::count_and_arm);
+    let double = new("arm-arm", false, "two CPUs arm the timer, with an exchange or only a store")
         .thread("CPU 0", Litmus::arm)
         .thread("CPU 1", Litmus::arm);
     vec![

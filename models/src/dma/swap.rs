@@ -1,7 +1,7 @@
-//! Flush on exhaustion: whoever finds nothing free flushes, and what was parked by then is free.
+//! Flush on exhaustion: a CPU that finds no free page flushes, and then the parked pages are free.
 //!
-//! Nobody else waits for the flush: what is given back meanwhile is parked for the next one, in a
-//! list of its own. That list is what makes it right, since the lock is not held.
+//! No other CPU waits for the flush. Pages that are freed meanwhile are parked for the next flush,
+//! in a list of their own. The lock is not held during the flush, and this list makes that correct.
 //!
 //! Source: the idea of Niklas Schnelle, "Re: \[PATCH v4 1/2\] iommu/s390: Fix race with
 //! release_device ops", 1 September 2022. Linux has no such allocator.
@@ -14,16 +14,16 @@ use selvedge_core::sync::{SpinLock, WaitQueue};
 use super::Iotlb;
 use crate::iova::{Pfn, Refused, Swap};
 
-/// What becomes free when a flush has ended.
+/// The pages that become free when a flush has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Order {
-    /// What was parked when it began.
+    /// The pages that were parked when it began.
     ParkedBefore,
-    /// Whatever is parked.
+    /// All pages that are parked when it ends.
     ParkedByNow,
 }
 
-/// A domain's addresses.
+/// The addresses of a domain.
 #[derive(Debug)]
 pub struct Domain {
     order: Order,
@@ -34,7 +34,7 @@ pub struct Domain {
 }
 
 impl Domain {
-    /// A domain of `pages` pages from page 1 on, the first `mapped` of them mapped.
+    /// Creates a domain of `pages` pages from page 1 on, the first `mapped` of which are mapped.
     pub fn new(order: Order, pages: u64, mapped: u64) -> Arc<Self> {
         Arc::new(Self {
             order,
@@ -44,8 +44,8 @@ impl Domain {
         })
     }
 
-    /// The page that was mapped, if there was one. Flushes, or waits for whoever does, if there is
-    /// none that is free now.
+    /// Maps a page and returns it, if there is one. If no page is free now, it flushes, or waits
+    /// for a flush that is running.
     pub fn map(&self) -> Option<Pfn> {
         let _function = function("map");
         loop {
@@ -63,7 +63,7 @@ impl Domain {
                     self.flushed.wait_event(done);
                 }
                 Err(Refused::Dry) => {
-                    lists.begin_flush().expect("nobody else flushes");
+                    lists.begin_flush().expect("no other flush is running");
                     lists.unlock();
                     self.iotlb.rpcit();
                     self.promote();
@@ -73,17 +73,17 @@ impl Domain {
         }
     }
 
-    /// The flush has ended.
+    /// Ends the flush.
     fn promote(&self) {
         let mut lists = self.lists.lock();
-        lists.finish_flush().expect("it has begun");
+        lists.finish_flush().expect("a flush has begun");
         if self.order == Order::ParkedByNow {
-            lists.begin_flush().expect("nobody else flushes");
-            lists.finish_flush().expect("it has begun");
+            lists.begin_flush().expect("no other flush is running");
+            lists.finish_flush().expect("a flush has begun");
         }
     }
 
-    /// The page is parked.
+    /// Parks the page.
     pub fn unmap(&self, pfn: Pfn) {
         let _function = function("unmap");
         self.iotlb.unmap_page(pfn);
