@@ -1,7 +1,7 @@
 //! The cookie of a domain, which the first device of a group initialises (B15).
 //!
-//! Source: `iommu_dma_init_domain`, `drivers/iommu/dma-iommu.c`; commit ac9a5d522bb8 "iommu/dma: Fix
-//! race condition during iova_domain initialization".
+//! Source: `iommu_dma_init_domain`, `drivers/iommu/dma-iommu.c`; commit ac9a5d522bb8 "iommu/dma:
+//! Fix race condition during iova_domain initialization".
 
 use selvedge_core::sync::{Atomic, Mutex};
 use selvedge_core::{function, invariant_broken};
@@ -11,13 +11,13 @@ use selvedge_core::{function, invariant_broken};
 pub struct Cookie {
     /// `cookie->mutex`.
     mutex: Mutex,
-    /// `iovad->start_pfn`, which says that it is initialised.
+    /// `iovad->start_pfn`, which records that the cookie is initialised.
     start_pfn: Atomic,
 }
 
 impl Cookie {
-    /// One that nobody has initialised.
-    #[expect(clippy::new_without_default, reason = "it makes objects of the runtime in charge")]
+    /// Creates an uninitialised cookie.
+    #[expect(clippy::new_without_default, reason = "it creates objects of the current runtime")]
     pub fn new() -> Self {
         Self {
             mutex: Mutex::new("cookie->mutex", ()),
@@ -25,7 +25,7 @@ impl Cookie {
         }
     }
 
-    /// `iommu_dma_init_domain` before the commit.
+    /// Models `iommu_dma_init_domain` before the commit.
     ///
     /// # Violations
     ///
@@ -36,16 +36,16 @@ impl Cookie {
             return;
         }
         if self.start_pfn.swap(1) != 0 {
-            invariant_broken("COOKIE", "the allocator is initialised while another uses it");
+            invariant_broken("COOKIE", "the allocator is initialised while another device uses it");
         }
     }
 
-    /// Whether somebody has initialised it.
+    /// Returns whether the cookie is initialised.
     pub fn is_initialised(&self) -> bool {
         self.start_pfn.load() != 0
     }
 
-    /// `iommu_dma_init_domain` since. Locks: `cookie->mutex`.
+    /// Models `iommu_dma_init_domain` since the commit. Locks: `cookie->mutex`.
     pub fn init(&self) {
         let _locked = self.mutex.lock();
         self.init_unlocked();

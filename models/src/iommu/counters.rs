@@ -1,4 +1,4 @@
-//! `debugfs` reads the counters of the domain that a function has.
+//! The read of the counters of a function's domain through `debugfs`.
 //!
 //! Source: `zpci_get_iommu_ctrs`, v6.7; commits ecda483339a5, v6.13, and b3506e9bcc77, 2025.
 
@@ -8,12 +8,12 @@ use super::domain::Dom;
 use super::hardware::rule_broken;
 use super::world::World;
 
-/// `pci_perf_show` with `zpci_get_iommu_ctrs`. Locks: none; since v6.13 `dom_lock`.
+/// Models `pci_perf_show` with `zpci_get_iommu_ctrs`. Locks: none; since v6.13 `dom_lock`.
 ///
 /// # Violations
 ///
-/// `CONTAINER-OF` if the identity domain, which has no counters, is taken for one that has; unless
-/// `spares_identity`. Use after release of a domain that is freed meanwhile.
+/// `CONTAINER-OF` if the identity domain, which has no counters, is treated as a domain with
+/// counters, unless `spares_identity`. Use after release of a domain that is freed meanwhile.
 pub fn pci_perf_show(w: &World, zdev: usize, spares_identity: bool) {
     let _function = function("zpci_get_iommu_ctrs");
     let device = w.held(zdev);
@@ -24,7 +24,7 @@ pub fn pci_perf_show(w: &World, zdev: usize, spares_identity: bool) {
             rule_broken(
                 &w.hardware,
                 "CONTAINER-OF",
-                "the identity domain is no struct s390_domain",
+                "the identity domain is not a struct s390_domain",
             );
         }
         Some(Dom::Identity | Dom::Blocking) | None => {}

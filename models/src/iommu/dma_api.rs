@@ -1,11 +1,10 @@
-//! The DMA API of s390 up to v6.6, which drives the same hardware as the IOMMU driver does and hands
-//! over to it.
+//! The DMA API of s390 up to v6.6, which drives the same hardware as the IOMMU driver.
 //!
-//! While no domain is attached to a function, it has a table of its own (`zdev->dma_table`), and
-//! bitmaps of what is allocated in it. A function that is attached has its domain's table there. It
-//! is the same field, and nothing protects it.
+//! While no domain is attached to a function, the function has a table of its own
+//! (`zdev->dma_table`) and bitmaps of the addresses that are allocated in it. When a domain is
+//! attached, the same field holds the table of the domain. No lock protects the field.
 //!
-//! Left out: that a second `zpci_dma_init_device` initialises locks which somebody may hold.
+//! Not modelled: a second `zpci_dma_init_device` initialises locks that another thread may hold.
 //!
 //! Source: `arch/s390/pci/pci_dma.c`, v6.6.
 
@@ -15,7 +14,7 @@ use super::hardware::{Cc, rule_broken};
 use super::world::World;
 use crate::Errno;
 
-/// `zpci_dma_init_device`. Locks: none; it may sleep.
+/// Models `zpci_dma_init_device`. Locks: none; it may sleep.
 ///
 /// # Errors
 ///
@@ -23,7 +22,7 @@ use crate::Errno;
 ///
 /// # Violations
 ///
-/// I-7a if a domain is attached; I-7b if there are bitmaps already.
+/// I-7a if a domain is attached. I-7b if bitmaps already exist.
 pub fn zpci_dma_init_device(w: &World, zdev: usize) -> Result<(), Errno> {
     let _function = function("zpci_dma_init_device");
     let device = w.held(zdev);
@@ -35,7 +34,7 @@ pub fn zpci_dma_init_device(w: &World, zdev: usize) -> Result<(), Errno> {
     if device.bitmaps.swap(1) != 0 {
         rule_broken(&w.hardware, "I-7b", "zpci_dma_init_device twice: bitmaps are lost");
     }
-    // What is registered is what the field says now.
+    // The registered table is the one that the field has now.
     let registered = device.dma_table().map(|table| w.hardware.zpci_register_ioat(zdev, table));
     if registered == Some(Cc::Ok) {
         return Ok(());
@@ -48,12 +47,12 @@ pub fn zpci_dma_init_device(w: &World, zdev: usize) -> Result<(), Errno> {
     Err(Errno::Eio)
 }
 
-/// `zpci_dma_exit_device`. Locks: none; it may sleep.
+/// Models `zpci_dma_exit_device`. Locks: none; it may sleep.
 ///
 /// # Errors
 ///
-/// [`Errno::Eio`] if the table could not be unregistered; then it is kept. It is no error if the
-/// function has vanished.
+/// [`Errno::Eio`] if the table could not be unregistered, in which case it is kept. A function that
+/// has vanished is not an error.
 ///
 /// # Violations
 ///

@@ -1,32 +1,33 @@
-//! Domains, by name.
+//! The names of domains.
 
 use selvedge_core::sync::Atomic;
 
-/// A domain: what a function can be attached to.
+/// A domain, which a function can be attached to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Dom {
-    /// A `struct s390_domain` with a table, by number.
+    /// A `struct s390_domain` with a table, with its number.
     Paging(u8),
-    /// `blocking_domain`, since v6.13: nothing is registered.
+    /// `blocking_domain`, since v6.13, which registers nothing.
     Blocking,
-    /// `s390_identity_domain`, 2025: addresses are not translated.
+    /// `s390_identity_domain`, 2025, which does not translate addresses.
     Identity,
 }
 
-/// VFIO's domain.
+/// The domain of VFIO.
 pub const A: Dom = Dom::Paging(0);
-/// Functions at most.
+/// The maximum number of functions.
 const FUNCTIONS: u8 = 2;
-/// How many domains there can be.
+/// The maximum number of domains.
 pub(super) const DOMAINS: u8 = 1 + 2 * FUNCTIONS;
 
 impl Dom {
-    /// The blocking domain of a group up to v6.12: an ordinary one, in which nothing is mapped.
+    /// Returns the blocking domain of a group up to v6.12, which is an ordinary domain without
+    /// mappings.
     pub fn blocking(zdev: usize) -> Self {
         Self::Paging(1 + zdev as u8)
     }
 
-    /// The default domain of a group, since v6.7.
+    /// Returns the default domain of a group, since v6.7.
     pub fn default_of(zdev: usize) -> Self {
         Self::Paging(1 + FUNCTIONS + zdev as u8)
     }
@@ -50,23 +51,23 @@ impl Dom {
     }
 }
 
-/// A field that holds a domain, read and written without a lock of its own.
+/// A field that holds a domain, and that has no lock of its own.
 #[derive(Debug)]
 pub struct DomainField(Atomic);
 
 impl DomainField {
-    /// A field that holds NULL.
+    /// Creates a field that holds NULL.
     pub fn new(name: &'static str) -> Self {
         Self(Atomic::new(name, 0))
     }
 
-    /// What it holds.
+    /// Reads the field.
     #[track_caller]
     pub fn read(&self) -> Option<Dom> {
         Dom::of(self.0.load())
     }
 
-    /// Stores.
+    /// Stores a domain.
     #[track_caller]
     pub fn write(&self, domain: Option<Dom>) {
         self.0.store(Dom::word(domain));

@@ -1,23 +1,23 @@
-//! `struct iommu_group`: whose it is, and who is in it.
+//! `struct iommu_group`: its owner and its members.
 
 use selvedge_core::sync::{Completion, Mutex};
 
 use super::domain::DomainField;
 
-/// `struct iommu_group`, of one device.
+/// `struct iommu_group` with one device.
 #[derive(Debug)]
 pub struct Group {
     /// `group->mutex`.
     pub mutex: Mutex<Members>,
-    /// `group->domain`: changed with the mutex held, and read without it too.
+    /// `group->domain`, which is changed with the mutex held and also read without it.
     pub domain: DomainField,
-    /// VFIO's users of the group, who have to be gone before the device goes, since v6.1.
+    /// The users of the group in VFIO, which the removal of the device waits for since v6.1.
     pub users: Mutex<Users>,
-    /// The last of them has gone.
+    /// Completed when the last user is gone.
     pub unused: Completion,
 }
 
-/// Who is in the group, and who owns it.
+/// The members and the owner of the group.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Members {
     /// Whether the device is on `group->devices`.
@@ -29,9 +29,9 @@ pub struct Members {
 /// `vfio_group->iommu_group`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Users {
-    /// Whether somebody uses the group.
+    /// Whether the group has a user.
     pub open: bool,
-    /// Whether the device is going, and with it the group.
+    /// Whether the device is being removed, and the group with it.
     pub gone: bool,
 }
 

@@ -2,57 +2,57 @@
 //! translations that they cache.
 //!
 //! A function translates addresses by the table that it is registered with (its *IOAT*), and keeps
-//! what it has found there in its TLB until that is refreshed. Tables are ordinary memory, so
-//! whether one is still there shows where the function, or the driver, walks it. Only the hardware
-//! sees both, so its rules are checked here.
+//! the translations in its TLB until it is refreshed. Tables are ordinary memory, so a freed table
+//! is noticed where the function or the driver walks it. Only the hardware sees both, so its rules
+//! are checked here.
 //!
 //! | | broken when |
 //! |---|---|
-//! | I-4a | a table is freed by another than its owner |
-//! | I-4b | a table is walked, changed or registered after it was freed, or freed while registered |
+//! | I-4a | a table is freed by a party other than its owner |
+//! | I-4b | a table is walked, changed or registered after its free, or freed while registered |
 //! | I-4c | a table is freed twice |
 //! | I-6 | a function is registered whose device was released |
 //! | I-8 | a function is registered that is registered, or unregistered that is not |
 //! | I-11 | a function uses a translation after its flush |
 //!
-//! Source: `arch/s390/pci/pci_insn.c` and `pci_dma.c`; "modify PCI function controls" registers and
-//! unregisters, "refresh PCI translations" flushes.
+//! Source: `arch/s390/pci/pci_insn.c` and `pci_dma.c`. "modify PCI function controls" registers and
+//! unregisters, and "refresh PCI translations" flushes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use selvedge_core::sync;
 use selvedge_core::{invariant_broken, might_sleep};
 
-/// A translation table, by whom it belongs to.
+/// A translation table, by its owner.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Table {
-    /// A domain's.
+    /// The table of a domain.
     Domain(u8),
-    /// One that `zpci_dma_init_device` has made; they are numbered.
+    /// A table that `zpci_dma_init_device` has created. Such tables are numbered.
     DmaApi(u8),
-    /// No table: addresses are not translated.
+    /// No table, so that addresses are not translated.
     Identity,
 }
 
-/// A page of the address space that a function sees.
+/// A page of the address space of a function.
 pub type Page = u8;
 
-/// How an instruction ends.
+/// The result of an instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Cc {
     /// Condition code 0.
     Ok,
-    /// Condition code 1, for a reason that nobody looks at.
+    /// Condition code 1 for a reason that the kernel does not distinguish.
     Error,
-    /// Condition code 1, and the status says that the function is in its error state.
+    /// Condition code 1 with the status that the function is in its error state.
     FuncNotAvail,
-    /// Condition code 2, once, and then as wanted: the function was busy.
+    /// Condition code 2 once, since the function was busy. The repeated instruction succeeds.
     Busy,
-    /// Condition code 3: there is no such function any more.
+    /// Condition code 3: the function no longer exists.
     InvalidHandle,
 }
 
-/// Which broken rules a scenario wants to hear of; what it does not goes on.
+/// The rules that a scenario checks. A violation of any other rule does not end the execution.
 pub type Rules = fn(&str) -> bool;
 
 /// The hardware.
@@ -66,9 +66,9 @@ pub struct Hardware {
 struct State {
     functions: Vec<Function>,
     tables: BTreeMap<Table, Memory>,
-    /// How many tables of the DMA API have been made.
+    /// The number of tables of the DMA API that have been created.
     made: u8,
-    /// Unmapped, and flushed: nobody may reach them by this table any more.
+    /// Pages that are unmapped and flushed, and must no longer be reached through the table.
     flushed: BTreeSet<(Table, Page)>,
 }
 
@@ -76,11 +76,11 @@ struct State {
 struct Function {
     absent: bool,
     error: bool,
-    /// Whether the next instruction finds it busy.
+    /// Whether the next instruction finds the function busy.
     busy: bool,
     /// Whether the next registration fails.
     refuses: bool,
-    /// How far the device that stands for it has come with being released.
+    /// The progress of the release of the function's device.
     release: Release,
     registered: Option<Table>,
     tlb: BTreeSet<(Table, Page)>,
@@ -94,18 +94,19 @@ enum Release {
     Done,
 }
 
-/// A table, or what was one.
+/// A table, possibly freed.
 #[derive(PartialEq, Eq, Hash, Debug, Default)]
 struct Memory {
     freed: bool,
     valid: BTreeSet<Page>,
 }
 
-/// A rule that is broken, and how.
+/// A rule that is broken, with a message.
 type Broken = Option<(&'static str, String)>;
 
 impl Hardware {
-    /// Hardware with this many functions, and a table for each of this many domains.
+    /// Creates hardware with this number of functions, and a table for each of this number of
+    /// domains.
     pub fn new(functions: usize, domains: u8, rules: Rules) -> Self {
         let state = State {
             functions: (0..functions).map(|_| Function::default()).collect(),
@@ -115,7 +116,7 @@ impl Hardware {
         Self { state: sync::Hardware::new("hardware", state), rules }
     }
 
-    /// Whether the scenario wants to hear of `id`.
+    /// Returns whether the scenario checks the rule `id`.
     pub fn checks(&self, id: &str) -> bool {
         (self.rules)(id)
     }
@@ -133,8 +134,8 @@ impl Hardware {
         result
     }
 
-    /// `zpci_mod_fc`: repeats the instruction if the function is busy, after a pause in which it
-    /// sleeps.
+    /// Models `zpci_mod_fc`, which repeats the instruction if the function is busy, after a pause
+    /// in which it sleeps.
     #[track_caller]
     fn zpci_mod_fc(
         &self,
@@ -164,7 +165,7 @@ impl Hardware {
         }
     }
 
-    /// `zpci_register_ioat`. The TLB is empty then, since nothing was registered.
+    /// Models `zpci_register_ioat`. The TLB is then empty, since nothing was registered.
     #[track_caller]
     pub fn zpci_register_ioat(&self, zdev: usize, table: Table) -> Cc {
         self.zpci_mod_fc("MPCIFC: register", zdev, |state| {
@@ -185,7 +186,7 @@ impl Hardware {
         })
     }
 
-    /// `zpci_unregister_ioat`.
+    /// Models `zpci_unregister_ioat`.
     #[track_caller]
     pub fn zpci_unregister_ioat(&self, zdev: usize) -> Cc {
         self.zpci_mod_fc("MPCIFC: unregister", zdev, |state| {
@@ -198,12 +199,12 @@ impl Hardware {
         })
     }
 
-    /// `zpci_refresh_trans`, RPCIT: forgets the translations of `pages`. It never sleeps, and its
-    /// error on a function that is gone or not registered does no harm.
+    /// Models `zpci_refresh_trans`, RPCIT, which drops the translations of `pages`. It never
+    /// sleeps, and its error on a function that is gone or not registered is harmless.
     ///
     /// # Errors
     ///
-    /// Anything but condition code 0.
+    /// Any result other than condition code 0.
     #[track_caller]
     pub fn zpci_refresh_trans(&self, zdev: usize, pages: &BTreeSet<Page>) -> Result<(), Cc> {
         let cc = self.state.execute("RPCIT", |state| {
@@ -218,7 +219,7 @@ impl Hardware {
         if cc == Cc::Ok { Ok(()) } else { Err(cc) }
     }
 
-    /// The function reads or writes at `page`, by itself.
+    /// Reads or writes at `page` from the function.
     #[track_caller]
     pub fn dma(&self, zdev: usize, page: Page) {
         self.execute("DMA", |state| {
@@ -238,7 +239,7 @@ impl Hardware {
         });
     }
 
-    /// Makes the table's entry for `page` valid, or invalid.
+    /// Makes the table's entry for `page` valid or invalid.
     #[track_caller]
     pub fn dma_update_cpu_trans(&self, table: Table, page: Page, valid: bool) {
         self.execute("dma_update_cpu_trans", |state| {
@@ -253,13 +254,13 @@ impl Hardware {
         });
     }
 
-    /// Whoever unmapped `page` believes that it was flushed, and gives it to somebody else.
+    /// Records that `page` was flushed and is reused, as the code that unmapped it assumes.
     #[track_caller]
     pub fn hands_out_again(&self, table: Table, page: Page) {
-        self.state.execute("handed out again", |state| _ = state.flushed.insert((table, page)));
+        self.state.execute("reuse", |state| _ = state.flushed.insert((table, page)));
     }
 
-    /// `dma_alloc_cpu_table`, for the DMA API.
+    /// Models `dma_alloc_cpu_table` for the DMA API.
     #[track_caller]
     pub fn dma_alloc_cpu_table(&self) -> Table {
         self.state.execute("dma_alloc_cpu_table", |state| {
@@ -270,7 +271,8 @@ impl Hardware {
         })
     }
 
-    /// `dma_cleanup_tables`, by its owner or by the DMA API, which owns no domain's.
+    /// Models `dma_cleanup_tables`, called by the owner of the table or by the DMA API, which does
+    /// not own the table of a domain.
     #[track_caller]
     pub fn dma_cleanup_tables(&self, table: Table, owner: bool) {
         self.execute("dma_cleanup_tables", |state| {
@@ -291,13 +293,13 @@ impl Hardware {
         });
     }
 
-    /// What the function is registered with.
+    /// Returns the table that the function is registered with.
     #[track_caller]
     pub fn registered(&self, zdev: usize) -> Option<Table> {
-        self.state.execute("what is registered?", |state| state.functions[zdev].registered)
+        self.state.execute("read the registration", |state| state.functions[zdev].registered)
     }
 
-    /// The function is disabled: it forgets its registration.
+    /// Disables the function, which loses its registration.
     #[track_caller]
     pub fn disable(&self, zdev: usize) {
         self.state.execute("the function is disabled", |state| {
@@ -306,16 +308,16 @@ impl Hardware {
         });
     }
 
-    /// Somebody pulls the function out.
+    /// Unplugs the function.
     #[track_caller]
     pub fn surprise_removal(&self, zdev: usize) {
-        self.state.execute("the function is pulled out", |state| {
+        self.state.execute("the function is unplugged", |state| {
             let release = state.functions[zdev].release;
             state.functions[zdev] = Function { absent: true, release, ..Function::default() };
         });
     }
 
-    /// The function goes into its error state, in which nothing can be registered, or leaves it.
+    /// Moves the function into its error state, in which nothing can be registered, or out of it.
     #[track_caller]
     pub fn set_error(&self, zdev: usize, error: bool) {
         self.state.execute("error state", |state| {
@@ -325,45 +327,45 @@ impl Hardware {
         });
     }
 
-    /// The next instruction for the function is told once that it is busy.
+    /// Makes the next instruction for the function report once that the function is busy.
     #[track_caller]
     pub fn set_busy(&self, zdev: usize) {
         self.state.execute("busy from now on", |state| state.functions[zdev].busy = true);
     }
 
-    /// The next registration of the function fails, for a reason of the hardware's own.
+    /// Makes the next registration of the function fail for a reason inside the hardware.
     #[track_caller]
     pub fn refuse_once(&self, zdev: usize) {
         self.state.execute("refuses from now on", |state| state.functions[zdev].refuses = true);
     }
 
-    /// The core begins to release the device.
+    /// Records that the core begins to release the device.
     #[track_caller]
     pub fn release_begins(&self, zdev: usize) {
         self.state
             .execute("the release begins", |state| state.functions[zdev].release = Release::Begun);
     }
 
-    /// The device was released.
+    /// Records that the device was released.
     #[track_caller]
     pub fn release_ends(&self, zdev: usize) {
         self.state
             .execute("the release ends", |state| state.functions[zdev].release = Release::Done);
     }
 
-    /// Whether the core has begun to release the device.
+    /// Returns whether the core has begun to release the device.
     #[track_caller]
     pub fn is_released(&self, zdev: usize) -> bool {
         self.state.execute("is it released?", |state| state.functions[zdev].release > Release::Not)
     }
 
-    /// Whether the function has been pulled out.
+    /// Returns whether the function has been unplugged.
     #[track_caller]
     pub fn is_absent(&self, zdev: usize) -> bool {
         self.state.execute("is it absent?", |state| state.functions[zdev].absent)
     }
 
-    /// A table that is still there: one of the DMA API that is not `used`, or one that was to be
+    /// Returns a table that leaked: one of the DMA API that is not `used`, or one that should be
     /// `freed`.
     #[track_caller]
     pub fn leaked_table(&self, used: &[Table], freed: &[Table]) -> Option<Table> {
@@ -378,7 +380,7 @@ impl Hardware {
     }
 }
 
-/// Reports that `id` is broken, if the scenario wants to hear of it.
+/// Reports that `id` is broken, if the scenario checks it.
 #[track_caller]
 pub fn rule_broken(hardware: &Hardware, id: &str, message: impl Into<String>) {
     if hardware.checks(id) {

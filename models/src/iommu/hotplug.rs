@@ -1,7 +1,7 @@
-//! A function goes away: it is deconfigured, or pulled out.
+//! The removal of a function, which is deconfigured or unplugged.
 //!
-//! Source: `arch/s390/pci/pci.c` and `pci_bus.c`, v6.0 and v6.7; commit 2ba8336dab5f, v6.2, for what
-//! frees the device.
+//! Source: `arch/s390/pci/pci.c` and `pci_bus.c`, v6.0 and v6.7; commit 2ba8336dab5f, v6.2, for the
+//! release of the device's memory.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::iommu_core::iommu_release_device;
 use super::vfio::vfio_device_remove_group;
 use super::world::World;
 
-/// `zpci_deconfigure_device`, and the last reference to the device.
+/// Models `zpci_deconfigure_device` and drops the last reference to the device.
 ///
 /// Locks: since v6.7 `state_lock`; those of `iommu_release_device`.
 pub fn zpci_deconfigure_device(w: &Arc<World>, zdev: usize) {
@@ -29,7 +29,7 @@ pub fn zpci_deconfigure_device(w: &Arc<World>, zdev: usize) {
     zpci_release_device(w, zdev);
 }
 
-/// `zpci_release_device`: since v6.2 the device is freed when a grace period is over.
+/// Models `zpci_release_device`. Since v6.2 the device is freed after a grace period.
 fn zpci_release_device(w: &Arc<World>, zdev: usize) {
     let _function = function("zpci_release_device");
     if !w.kernel.lists_by_rcu() {

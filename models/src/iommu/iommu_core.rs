@@ -1,10 +1,10 @@
-//! The core of the IOMMU layer: groups, who owns them, and which domain they have.
+//! The core of the IOMMU layer: groups, their owners, and their domains.
 //!
-//! The group's mutex serialises everything but, up to v6.4, the release of a device: that happened
-//! without it, and before the device had left its group, since v5.8 (9ac8545199a1 "Fix
-//! use-after-free in iommu_release_device").
+//! The mutex of a group serialises everything except, up to v6.4, the release of a device. The
+//! release ran without the mutex and before the device had left its group since v5.8 (9ac8545199a1
+//! "Fix use-after-free in iommu_release_device").
 //!
-//! Left out: groups of several devices, and the way back of v6.5 after a failed attach.
+//! Not modelled: groups of several devices, and the rollback of v6.5 after a failed attach.
 //!
 //! Source: `drivers/iommu/iommu.c`, v5.18 to v6.13; commits 1ea2a07a532b and 0286300e6045, v5.19.
 
@@ -19,7 +19,8 @@ use super::kernel::{Driver, Release};
 use super::world::World;
 use crate::Errno;
 
-/// `__iommu_group_set_domain`: `group->domain` says what was before until the driver has returned.
+/// Models `__iommu_group_set_domain`. `group->domain` has the old domain until the driver has
+/// returned.
 fn set_domain(
     w: &Arc<World>,
     zdev: usize,
@@ -43,44 +44,45 @@ fn set_domain(
     Ok(())
 }
 
-/// `__iommu_group_set_core_domain`, which must not fail.
+/// Models `__iommu_group_set_core_domain`, which must not fail.
 ///
 /// # Violations
 ///
-/// WARN if it does.
+/// WARN if it fails.
 fn set_core_domain(w: &Arc<World>, zdev: usize, members: &Members) {
     let new = match members.owned {
         true => Some(w.kernel.blocking_domain(zdev)),
         false => w.kernel.default_domain(zdev),
     };
     if set_domain(w, zdev, members, new).is_err() {
-        rule_broken(&w.hardware, "WARN", "the driver fails to attach what cannot fail");
+        rule_broken(&w.hardware, "WARN", "the driver fails to attach a domain that must not fail");
         if w.kernel.driver >= Driver::K3 {
-            // Since v6.5 it is the group's domain all the same.
+            // Since v6.5 the group has the new domain even so.
             w.held(zdev).group.domain.write(new);
         }
     }
     check_domain(w, zdev, members);
 }
 
-/// I-2: the group's domain is the device's, before the mutex is given back.
+/// Checks I-2: the group and the device have the same domain when the mutex is released.
 fn check_domain(w: &World, zdev: usize, members: &Members) {
     if !w.hardware.checks("I-2") || !members.device {
         return;
     }
     let device = w.held(zdev);
     let differ = device.group.domain.read() != device.s390_domain.read();
-    // Asked last: whoever has not begun by now has not changed either.
+    // The release is checked last, since one that has not begun by now has not changed the domain.
     if differ && !w.hardware.is_released(zdev) {
         rule_broken(&w.hardware, "I-2", "the group has another domain than its device");
     }
 }
 
-/// `iommu_attach_group`. Locks: `group->mutex`.
+/// Models `iommu_attach_group`. Locks: `group->mutex`.
 ///
 /// # Errors
 ///
-/// [`Errno::Ebusy`] if the group has another domain than one of the core's; what the driver returns.
+/// [`Errno::Ebusy`] if the group has a domain other than those of the core, or the error of the
+/// driver.
 pub fn iommu_attach_group(w: &Arc<World>, domain: Dom, zdev: usize) -> Result<(), Errno> {
     let _function = function("iommu_attach_group");
     let group = &w.held(zdev).group;
@@ -97,18 +99,18 @@ pub fn iommu_attach_group(w: &Arc<World>, domain: Dom, zdev: usize) -> Result<()
     Ok(())
 }
 
-/// `iommu_detach_group`. Locks: `group->mutex`.
+/// Models `iommu_detach_group`. Locks: `group->mutex`.
 pub fn iommu_detach_group(w: &Arc<World>, zdev: usize) {
     let _function = function("iommu_detach_group");
     let members = w.held(zdev).group.mutex.lock();
     set_core_domain(w, zdev, &members);
 }
 
-/// `iommu_group_claim_dma_owner`, since v5.19. Locks: `group->mutex`.
+/// Models `iommu_group_claim_dma_owner`, since v5.19. Locks: `group->mutex`.
 ///
 /// # Errors
 ///
-/// [`Errno::Eperm`] if the group has an owner, and what the driver returns.
+/// [`Errno::Eperm`] if the group has an owner, or the error of the driver.
 pub fn iommu_group_claim_dma_owner(w: &Arc<World>, zdev: usize) -> Result<(), Errno> {
     if !w.kernel.has_owners() {
         return Ok(());
@@ -123,7 +125,7 @@ pub fn iommu_group_claim_dma_owner(w: &Arc<World>, zdev: usize) -> Result<(), Er
     Ok(())
 }
 
-/// `iommu_group_release_dma_owner`. Locks: `group->mutex`.
+/// Models `iommu_group_release_dma_owner`. Locks: `group->mutex`.
 pub fn iommu_group_release_dma_owner(w: &Arc<World>, zdev: usize) {
     if !w.kernel.has_owners() {
         return;
@@ -134,7 +136,7 @@ pub fn iommu_group_release_dma_owner(w: &Arc<World>, zdev: usize) {
     set_core_domain(w, zdev, &members);
 }
 
-/// `iommu_release_device`. Locks: none, and then `group->mutex`; since v6.5 all of it under
+/// Models `iommu_release_device`. Locks: none, and then `group->mutex`; since v6.5 all of it under
 /// `group->mutex`.
 pub fn iommu_release_device(w: &Arc<World>, zdev: usize) {
     let _function = function("iommu_release_device");

@@ -1,4 +1,4 @@
-//! Which kernel it is: the driver's version, and what the core and VFIO do around it.
+//! The kernel of a scenario: the version of the driver, and the behaviour of the core and VFIO.
 
 use super::domain::Dom;
 use super::hardware::Cc;
@@ -20,94 +20,94 @@ pub enum Driver {
     K4,
     /// v6.17, commit 9ffaf5229055.
     K5,
-    /// Posted by nobody: what else K5 needs.
+    /// Not posted. It has the remaining fixes that K5 needs.
     Proposed,
 }
 
-/// A revision of the patch that was not merged, or what was said about it.
+/// A revision of the patch that was not merged, or a variant from its review.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Revision {
-    /// 23 August: the lock is a spinlock.
+    /// 23 August, in which the lock is a spinlock.
     V1,
-    /// 26 August: it is a mutex.
+    /// 26 August, in which the lock is a mutex.
     V2,
-    /// 30 August, and patch 1/2 of v4: the aperture is checked where the device is listed.
+    /// 30 August, and patch 1/2 of v4, in which the aperture is checked where the device is listed.
     V3,
-    /// 31 August, both patches: what is left on a list goes with its domain.
+    /// 31 August, both patches. Nodes that remain on a list are freed with its domain.
     V4,
-    /// N. Schnelle's question of 1 September: v4 that does not initialise DMA when a device is
+    /// N. Schnelle's question of 1 September: v4 without the initialisation of DMA when a device is
     /// released.
     Uninitialised,
-    /// The same, and the field that says so is cleared.
+    /// The same, and `zdev->s390_domain` is cleared.
     UninitialisedAndCleared,
 }
 
-/// When the core releases a device.
+/// How the core releases a device.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Release {
-    /// v5.8 to v6.4: without the group's mutex, and before the device has left the group.
+    /// v5.8 to v6.4: without the mutex of the group, and before the device has left the group.
     Unlocked,
-    /// v6.5 and later: with the mutex, in the same section in which the device leaves.
+    /// v6.5 and later: with the mutex, in the critical section in which the device leaves.
     Locked,
 }
 
 /// A kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel {
-    /// Its name in the catalogue.
+    /// The name in the catalogue.
     pub name: &'static str,
-    /// The commit or mail.
+    /// The commit or the mail.
     pub source: &'static str,
-    /// Its driver.
+    /// The driver.
     pub driver: Driver,
-    /// Its core.
+    /// The release of a device by the core.
     pub release: Release,
-    /// Whether VFIO keeps a device until its group has no user, commit ca5f21b25749, v6.1.
+    /// Whether VFIO keeps a device until its group has no users, commit ca5f21b25749, v6.1.
     pub vfio_waits: bool,
 }
 
 impl Kernel {
-    /// Whether the driver has two modes, that of the DMA API and that of a domain.
+    /// Returns whether the driver has two modes, one for the DMA API and one for a domain.
     pub fn has_dma_api(&self) -> bool {
         self.driver < Driver::K3
     }
 
-    /// Whether the core knows owners of groups, commit 1ea2a07a532b, v5.19.
+    /// Returns whether the core has owners of groups, commit 1ea2a07a532b, v5.19.
     pub fn has_owners(&self) -> bool {
         self.driver > Driver::K0
     }
 
-    /// Whether whoever flushes walks the list under RCU.
+    /// Returns whether a flush walks the list under RCU.
     pub fn lists_by_rcu(&self) -> bool {
         self.driver >= Driver::K2
     }
 
-    /// Whether `s390_domain` changes with `dom_lock` held.
+    /// Returns whether `s390_domain` changes with `dom_lock` held.
     pub fn has_dom_lock(&self) -> bool {
         self.driver >= Driver::K4
     }
 
-    /// Whether `dma_domain_lock` is a spinlock.
+    /// Returns whether `dma_domain_lock` is a spinlock.
     pub fn dma_domain_lock_spins(&self) -> bool {
         self.driver == Driver::K1p(Revision::V1)
     }
 
-    /// Whether `dom_lock` is a spinlock.
+    /// Returns whether `dom_lock` is a spinlock.
     pub fn dom_lock_spins(&self) -> bool {
         self.driver < Driver::Proposed
     }
 
-    /// The domain of a group that nobody has claimed.
+    /// Returns the domain of a group without an owner.
     pub fn default_domain(&self, zdev: usize) -> Option<Dom> {
         (!self.has_dma_api()).then_some(Dom::default_of(zdev))
     }
 
-    /// The domain of a group that somebody has claimed and does not use.
+    /// Returns the domain of a group whose owner does not use it.
     pub fn blocking_domain(&self, zdev: usize) -> Dom {
         if self.driver >= Driver::K4 { Dom::Blocking } else { Dom::blocking(zdev) }
     }
 
-    /// Whether a registration that ended so counts as done.
+    /// Returns whether a registration with this result counts as done.
     pub fn tolerates(&self, cc: Cc) -> bool {
         match cc {
             Cc::Ok => true,

@@ -1,9 +1,9 @@
-//! The lists of the devices of each domain, as whoever walks them under RCU finds them.
+//! The list of the devices of each domain, as a walk under RCU finds it.
 //!
-//! Since v6.2 a device has one node, which is in it (`zdev->iommu_list`), and moves from the list of
-//! one domain to that of another. A walker does not lock; it follows `next` until it is back at the
-//! head where it began. A node that has been moved meanwhile leads it to another head, which is no
-//! device: it is taken for one all the same.
+//! Since v6.2 a device has one embedded node (`zdev->iommu_list`), which moves from the list of one
+//! domain to that of another. A walk takes no lock and follows `next` until it is back at the head
+//! where it began. A node that was moved meanwhile leads the walk to another head. A head is not a
+//! device, but the walk treats it as one.
 //!
 //! Source: commits 1a3a7d64bbce and 2ba8336dab5f, v6.2; `include/linux/rculist.h`.
 
@@ -13,7 +13,7 @@ use selvedge_core::sync;
 
 use super::hardware::{Hardware, rule_broken};
 
-/// Where `next` can lead.
+/// The target of a `next` pointer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Place {
     /// The list of a domain.
@@ -22,8 +22,8 @@ pub enum Place {
     Node(usize),
 }
 
-/// All nodes and heads. Each access is a load or a store of one pointer; whoever stores holds the
-/// domain's `list_lock`.
+/// All nodes and heads. Each access is a load or a store of one pointer. A thread that stores holds
+/// the `list_lock` of the domain.
 #[derive(Debug)]
 pub struct Lists {
     links: sync::Hardware<Links>,
@@ -37,17 +37,17 @@ struct Links {
 }
 
 impl Lists {
-    /// An empty list for each of this many domains.
+    /// Creates an empty list for each of this number of domains.
     pub fn new(domains: u8) -> Self {
         let next = (0..domains).map(|d| (Place::Head(d), Place::Head(d))).collect();
         Self { links: sync::Hardware::new("iommu_list", Links { next, ..Links::default() }) }
     }
 
-    /// `list_del_rcu`: the node still leads to where it led.
+    /// Models `list_del_rcu`. The `next` pointer of the node does not change.
     ///
     /// # Violations
     ///
-    /// I-3 if the device is on no list.
+    /// I-3 if the device is not on a list.
     #[track_caller]
     pub fn list_del_rcu(&self, hardware: &Hardware, zdev: usize) {
         let was_on = self.links.execute("list_del_rcu", |links| {
@@ -60,11 +60,11 @@ impl Lists {
             links.listed.remove(&zdev)
         });
         if !was_on {
-            rule_broken(hardware, "I-3", "list_del_rcu of a device that is on no list");
+            rule_broken(hardware, "I-3", "list_del_rcu of a device that is not on a list");
         }
     }
 
-    /// `list_add_rcu`: the node is made to lead on before the head leads to it.
+    /// Models `list_add_rcu`, which sets `next` of the node before the head points to it.
     #[track_caller]
     pub fn list_add_rcu(&self, zdev: usize, domain: u8) {
         self.links.execute("list_add_rcu: node", |links| {
@@ -77,13 +77,13 @@ impl Lists {
         });
     }
 
-    /// Where `at` leads.
+    /// Returns the target of `next` at `at`.
     #[track_caller]
     pub fn next(&self, at: Place) -> Place {
         self.links.execute("list_next_rcu", |links| links.next[&at])
     }
 
-    /// The devices on the list of a domain, as whoever walks it finds them.
+    /// Returns the devices on the list of a domain, as a walk finds them.
     #[track_caller]
     pub fn devices_of(&self, domain: u8) -> Vec<usize> {
         self.links.execute("list_for_each_entry_rcu", |links| {
@@ -99,7 +99,7 @@ impl Lists {
         })
     }
 
-    /// `list_empty`.
+    /// Models `list_empty`.
     #[track_caller]
     pub fn is_empty(&self, domain: u8) -> bool {
         self.next(Place::Head(domain)) == Place::Head(domain)

@@ -1,4 +1,4 @@
-//! What the core calls in the driver: each operation, by the version that a kernel has.
+//! The operations of the driver that the core calls, by version.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use super::world::World;
 use crate::Errno;
 
 impl World {
-    /// Hardware with a function for each of these apertures, all probed: in the mode of the DMA
-    /// API up to v6.6, and attached to the default domain since.
+    /// Creates hardware with a function for each of these apertures, all of them probed. They are
+    /// in the mode of the DMA API up to v6.6, and attached to the default domain since v6.7.
     pub fn new(kernel: Kernel, apertures: &[u8], rules: Rules) -> Arc<Self> {
         let world = Self::unprobed(kernel, apertures, rules);
         (0..apertures.len()).for_each(|zdev| kernel.probe(&world, zdev));
@@ -21,19 +21,19 @@ impl World {
 }
 
 impl Kernel {
-    /// A function appears: `zpci_bus_prepare_device`, `probe_device`, and the default domain.
+    /// Adds a function: `zpci_bus_prepare_device`, `probe_device`, and the default domain.
     pub fn probe(&self, w: &Arc<World>, zdev: usize) {
         if self.has_dma_api() {
-            dma_api::zpci_dma_init_device(w, zdev).expect("the hardware has just been made");
+            dma_api::zpci_dma_init_device(w, zdev).expect("new hardware accepts a table");
         }
         self.probe_device(w, zdev);
         if let Some(domain) = self.default_domain(zdev) {
-            self.attach_dev(w, domain, zdev).expect("the hardware has just been made");
+            self.attach_dev(w, domain, zdev).expect("new hardware accepts a table");
             w.held(zdev).group.domain.write(Some(domain));
         }
     }
 
-    /// `ops->probe_device`.
+    /// Models `ops->probe_device`.
     pub fn probe_device(&self, w: &World, zdev: usize) {
         match self.driver {
             Driver::K0 | Driver::K1 | Driver::K2 | Driver::K3 => {}
@@ -42,11 +42,11 @@ impl Kernel {
         }
     }
 
-    /// `ops->attach_dev`. The caller holds the group's mutex.
+    /// Models `ops->attach_dev`. The caller holds the group's mutex.
     ///
     /// # Errors
     ///
-    /// What the driver returns.
+    /// The error of the driver.
     pub fn attach_dev(&self, w: &Arc<World>, domain: Dom, zdev: usize) -> Result<(), Errno> {
         let Dom::Paging(number) = domain else {
             match domain {
@@ -66,7 +66,7 @@ impl Kernel {
         }
     }
 
-    /// `ops->detach_dev`, for the core that has no domain to attach instead.
+    /// Models `ops->detach_dev`, for a core that has no domain to attach instead.
     pub fn detach_dev(&self, w: &Arc<World>, domain: Dom, zdev: usize) {
         let Dom::Paging(number) = domain else { return };
         match self.driver {
@@ -77,7 +77,7 @@ impl Kernel {
         }
     }
 
-    /// `ops->release_device`; from v6.13 on the core attaches the blocking domain instead.
+    /// Models `ops->release_device`. From v6.13 on the core attaches the blocking domain instead.
     pub fn release_device(&self, w: &Arc<World>, zdev: usize) {
         match self.driver {
             Driver::K0 | Driver::K1 => k0::release_device(w, zdev),
@@ -95,7 +95,7 @@ impl Kernel {
         }
     }
 
-    /// `ops->free`, called by `iommu_domain_free`.
+    /// Models `ops->free`, which `iommu_domain_free` calls.
     pub fn domain_free(&self, w: &Arc<World>, domain: Dom) {
         let Dom::Paging(number) = domain else { return };
         match self.driver {
@@ -105,7 +105,7 @@ impl Kernel {
         }
     }
 
-    /// `iommu_map` of a page into VFIO's domain.
+    /// Models `iommu_map` of a page into the domain of VFIO.
     pub fn map(&self, w: &World, page: u8) {
         let Dom::Paging(number) = A else { return };
         match self.lists_by_rcu() {
@@ -114,7 +114,7 @@ impl Kernel {
         }
     }
 
-    /// `iommu_unmap` of a page of VFIO's domain. When it returns, the page is somebody else's.
+    /// Models `iommu_unmap` of a page of VFIO's domain. When it returns, the page may be reused.
     pub fn unmap(&self, w: &World, page: u8) {
         let Dom::Paging(number) = A else { return };
         match self.lists_by_rcu() {

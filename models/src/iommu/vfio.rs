@@ -1,9 +1,9 @@
-//! VFIO's side: a container gives a group a domain, and takes it away.
+//! The functions of VFIO: a container attaches a domain to a group and detaches it.
 //!
-//! Its system calls are serialised by VFIO itself. Up to v6.0 a device could go while its group was
-//! still in a container: the driver's remove function waits for the device's file to be closed, not
-//! for the group's. Commit ca5f21b25749 "vfio: Follow a strict lifetime for struct iommu_group",
-//! v6.1, makes the device wait for all users of the group.
+//! VFIO serialises its own system calls. Up to v6.0 a device could be removed while its group was
+//! in a container, since the driver's remove function waits until the device's file is closed and
+//! not until the group's is. Commit ca5f21b25749 "vfio: Follow a strict lifetime for struct
+//! iommu_group", v6.1, makes the removal wait for all users of the group.
 //!
 //! Source: `drivers/vfio/vfio.c` and `vfio_iommu_type1.c`, v5.19 and v6.1.
 
@@ -19,7 +19,8 @@ use super::iommu_core::{
 use super::world::World;
 use crate::Errno;
 
-/// Opens the group; whether it is there. Since v6.1 the device does not go from then on.
+/// Opens the group and returns whether it exists. Since v6.1 the device stays while the group is
+/// open.
 pub fn vfio_group_open(w: &World, zdev: usize) -> bool {
     let mut users = w.held(zdev).group.users.lock();
     let opened = !w.kernel.vfio_waits || !users.gone;
@@ -27,14 +28,15 @@ pub fn vfio_group_open(w: &World, zdev: usize) -> bool {
     opened
 }
 
-/// Closes it, for the last time.
+/// Closes the last file of the group.
 pub fn vfio_group_close(w: &World, zdev: usize) {
     if w.kernel.vfio_waits {
         w.held(zdev).group.unused.complete_all();
     }
 }
 
-/// `vfio_device_remove_group`, since v6.1: waits for whoever uses the group; nobody can begin to.
+/// Models `vfio_device_remove_group`, since v6.1, which waits for the users of the group. New users
+/// are refused.
 pub fn vfio_device_remove_group(w: &World, zdev: usize) {
     if !w.kernel.vfio_waits {
         return;
@@ -50,11 +52,12 @@ pub fn vfio_device_remove_group(w: &World, zdev: usize) {
     }
 }
 
-/// `VFIO_GROUP_SET_CONTAINER` and `VFIO_SET_IOMMU`: the group is claimed, and gets VFIO's domain.
+/// Models `VFIO_GROUP_SET_CONTAINER` and `VFIO_SET_IOMMU`, which claim the group and attach VFIO's
+/// domain.
 ///
 /// # Errors
 ///
-/// What the driver returns; then nobody has the group.
+/// The error of the driver. The group then has no owner.
 pub fn vfio_group_set_container(w: &Arc<World>, zdev: usize) -> Result<(), Errno> {
     let _function = function("vfio_ioctl_set_iommu");
     iommu_group_claim_dma_owner(w, zdev)?;
@@ -65,8 +68,8 @@ pub fn vfio_group_set_container(w: &Arc<World>, zdev: usize) -> Result<(), Errno
     Ok(())
 }
 
-/// `VFIO_GROUP_UNSET_CONTAINER`, as far as the domain goes: the group's is taken away. If `last`, no
-/// other group is in the container, and the domain is freed.
+/// Models the part of `VFIO_GROUP_UNSET_CONTAINER` that detaches the domain from the group. If
+/// `last` is set, no other group is in the container, and the domain is freed.
 pub fn vfio_iommu_type1_detach_group(w: &Arc<World>, zdev: usize, last: bool) {
     let _function = function("vfio_iommu_type1_detach_group");
     iommu_detach_group(w, zdev);
@@ -75,7 +78,7 @@ pub fn vfio_iommu_type1_detach_group(w: &Arc<World>, zdev: usize, last: bool) {
     }
 }
 
-/// The rest of it: the group is nobody's.
+/// Models `VFIO_GROUP_UNSET_CONTAINER` as a whole. The group then has no owner.
 pub fn vfio_group_unset_container(w: &Arc<World>, zdev: usize, last: bool) {
     let _function = function("__vfio_group_unset_container");
     vfio_iommu_type1_detach_group(w, zdev, last);

@@ -1,4 +1,4 @@
-//! What the threads of a scenario share.
+//! The state that the threads of a scenario share.
 
 use std::sync::Arc;
 
@@ -15,18 +15,18 @@ use super::lists::Lists;
 pub struct Domain {
     number: u8,
     memory: Tracked,
-    /// `list_lock`, with what it protects up to v6.1.
+    /// `list_lock`, with the data that it protects up to v6.1.
     pub list_lock: SpinLock<Devices>,
     /// `dma_table_lock`, up to v6.1.
     pub dma_table_lock: SpinLock,
 }
 
-/// `devices`, up to v6.1: a list of nodes that are made for it, each of which points to a device.
+/// `devices`, up to v6.1: a list of separately allocated nodes, each of which points to a device.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Devices {
     /// The devices that the nodes point to.
     pub nodes: Vec<usize>,
-    /// The aperture, of the device that came first.
+    /// The aperture of the first device.
     pub aperture: Option<u8>,
 }
 
@@ -40,33 +40,33 @@ impl Domain {
         }
     }
 
-    /// Its number.
+    /// Returns the number of the domain.
     pub fn number(&self) -> u8 {
         self.number
     }
 
-    /// Its table.
+    /// Returns the table of the domain.
     pub fn table(&self) -> Table {
         Table::Domain(self.number)
     }
 }
 
-/// `struct zpci_dev`, and the `struct device` that stands for it.
+/// `struct zpci_dev`, and the `struct device` that represents it.
 #[derive(Debug)]
 pub struct Zdev {
     memory: Tracked,
-    /// Its group, in which it is alone.
+    /// The group, of which the device is the only member.
     pub group: Group,
     /// `s390_domain`.
     pub s390_domain: DomainField,
     dma_table: Atomic,
-    /// How many pairs of bitmaps the DMA API has for it.
+    /// The number of pairs of bitmaps that the DMA API has for the device.
     pub bitmaps: Atomic,
-    /// Where its address space begins and ends; a number will do.
+    /// The range of the address space, represented by a number.
     pub aperture: u8,
-    /// `dma_domain_lock`, of a patch that was not merged.
+    /// `dma_domain_lock` of a patch that was not merged.
     pub dma_domain_lock: DeviceLock,
-    /// `dev_iommu_priv`, of the same.
+    /// `dev_iommu_priv` of the same patch.
     pub dev_iommu_priv: Atomic,
     /// `dom_lock`, since v6.13.
     pub dom_lock: DeviceLock,
@@ -74,7 +74,7 @@ pub struct Zdev {
     pub state_lock: Mutex,
 }
 
-/// A lock of a device: a spinlock or a mutex, which is what the dispute was about.
+/// A lock of a device, either a spinlock or a mutex, which the review disagreed about.
 #[derive(Debug)]
 pub enum DeviceLock {
     /// A spinlock.
@@ -83,7 +83,7 @@ pub enum DeviceLock {
     Mutex(Mutex),
 }
 
-/// A [`DeviceLock`], held.
+/// The guard of a held [`DeviceLock`].
 #[derive(Debug)]
 pub enum DeviceGuard<'a> {
     /// A spinlock.
@@ -100,7 +100,7 @@ impl DeviceLock {
         }
     }
 
-    /// Takes it.
+    /// Locks it.
     #[track_caller]
     pub fn lock(&self) -> DeviceGuard<'_> {
         match self {
@@ -111,7 +111,7 @@ impl DeviceLock {
 }
 
 impl DeviceGuard<'_> {
-    /// Gives it back.
+    /// Unlocks it.
     #[track_caller]
     pub fn unlock(self) {
         match self {
@@ -137,14 +137,14 @@ impl Zdev {
         }
     }
 
-    /// Stores `s390_domain`, with `dom_lock` held where there is one.
+    /// Stores `s390_domain`, with `dom_lock` held if the kernel has it.
     #[track_caller]
     pub fn set_s390_domain(&self, kernel: &Kernel, domain: Option<Dom>) {
         let _locked = kernel.has_dom_lock().then(|| self.dom_lock.lock());
         self.s390_domain.write(domain);
     }
 
-    /// `dma_table`: what is registered, or is about to be.
+    /// Reads `dma_table`, which is the table that is registered or about to be registered.
     #[track_caller]
     pub fn dma_table(&self) -> Option<Table> {
         match self.dma_table.load() {
@@ -154,7 +154,7 @@ impl Zdev {
         }
     }
 
-    /// Stores it.
+    /// Stores `dma_table`.
     #[track_caller]
     pub fn set_dma_table(&self, table: Option<Table>) {
         self.dma_table.store(match table {
@@ -168,7 +168,7 @@ impl Zdev {
 /// The hardware, its functions, and the domains.
 #[derive(Debug)]
 pub struct World {
-    /// Who drives it.
+    /// The kernel that drives it.
     pub kernel: Kernel,
     /// The hardware.
     pub hardware: Hardware,
@@ -181,7 +181,7 @@ pub struct World {
 }
 
 impl World {
-    /// As [`new`](Self::new), with functions that are not probed.
+    /// Creates a world as [`new`](Self::new) does, but does not probe the functions.
     pub fn unprobed(kernel: Kernel, apertures: &[u8], rules: Rules) -> Arc<Self> {
         Arc::new(Self {
             kernel,
@@ -200,7 +200,7 @@ impl World {
         &self.zdevs[zdev]
     }
 
-    /// Device `zdev`, which the caller keeps from going away.
+    /// Returns device `zdev`, which the caller protects from removal.
     pub fn held(&self, zdev: usize) -> &Zdev {
         &self.zdevs[zdev]
     }
@@ -212,19 +212,19 @@ impl World {
         &self.domains[usize::from(number)]
     }
 
-    /// Frees a domain's structure.
+    /// Frees the structure of a domain.
     #[track_caller]
     pub fn kfree_domain(&self, number: u8) {
         self.domains[usize::from(number)].memory.release();
     }
 
-    /// Frees a device's structure.
+    /// Frees the structure of a device.
     #[track_caller]
     pub fn kfree_zdev(&self, zdev: usize) {
         self.zdevs[zdev].memory.release();
     }
 
-    /// How often a device is on the list of a domain, whatever kind of list the kernel has.
+    /// Returns how often a device is on the list of a domain, in either kind of list.
     fn listed(&self, zdev: usize, number: u8) -> usize {
         let on_it = |node: &&usize| **node == zdev;
         if self.kernel.lists_by_rcu() {
@@ -234,10 +234,10 @@ impl World {
         devices.nodes.iter().filter(on_it).count()
     }
 
-    /// At the end, when nobody is about: what hardware and software believe is the same (I-1), each
-    /// device is on the list of its domain and no other (I-3), none that was released is on any
-    /// (I-5), and the DMA API has no bitmaps (I-7b) and no table (I-7d) too much. Then everything is
-    /// freed but what the scenario has freed.
+    /// Checks the end state, when no other thread runs. Hardware and software agree (I-1). Each
+    /// device is on the list of its domain and on no other (I-3). No released device is on a list
+    /// (I-5). The DMA API has no surplus bitmaps (I-7b) and no surplus table (I-7d). Then this
+    /// frees everything that the scenario has not freed.
     pub fn at_rest(&self, freed: &[Dom], gone: &[usize]) {
         for zdev in 0..self.zdevs.len() {
             self.check_device(zdev, freed);
@@ -250,7 +250,7 @@ impl World {
         let tables: Vec<Table> = freed.iter().filter_map(table).collect();
         let used: Vec<Table> = self.zdevs.iter().filter_map(Zdev::dma_table).collect();
         if let Some(table) = self.hardware.leaked_table(&used, &tables) {
-            rule_broken(&self.hardware, "I-7d", format!("{table:?} is left behind"));
+            rule_broken(&self.hardware, "I-7d", format!("{table:?} leaked"));
         }
         for (number, domain) in self.domains.iter().enumerate() {
             if !freed.contains(&Dom::Paging(number as u8)) {
@@ -264,7 +264,7 @@ impl World {
         }
     }
 
-    /// All devices of a domain have its aperture, up to v6.1.
+    /// Checks that all devices of a domain have its aperture, up to v6.1.
     fn check_apertures(&self, freed: &[Dom]) {
         for (number, domain) in self.domains.iter().enumerate() {
             let devices = domain.list_lock.lock();
@@ -295,8 +295,9 @@ impl World {
         let said = registered.filter(|table| *table != Table::Identity);
         let differ = registered != believed || said != table;
         if differ && !released && !self.hardware.is_absent(zdev) {
-            let message =
-                format!("{registered:?} is registered, {believed:?} attached, {table:?} noted");
+            let message = format!(
+                "{registered:?} is registered, {believed:?} is attached, {table:?} is recorded"
+            );
             rule_broken(&self.hardware, "I-1", message);
         }
         for number in (0..DOMAINS).filter(|number| !freed.contains(&Dom::Paging(*number))) {
@@ -305,20 +306,24 @@ impl World {
                 rule_broken(
                     &self.hardware,
                     "I-5",
-                    format!("domain {number} has a device that is gone"),
+                    format!("domain {number} has a device that was removed"),
                 );
             }
             if !released && listed != usize::from(domain == Some(Dom::Paging(number))) {
                 rule_broken(
                     &self.hardware,
                     "I-3",
-                    format!("device {zdev} and the list of {number} differ"),
+                    format!("device {zdev} and the list of domain {number} disagree"),
                 );
             }
         }
         let bitmaps = device.bitmaps.load();
         if bitmaps != u64::from(matches!(table, Some(Table::DmaApi(_)))) {
-            rule_broken(&self.hardware, "I-7b", format!("{bitmaps} pairs of bitmaps"));
+            rule_broken(
+                &self.hardware,
+                "I-7b",
+                format!("the DMA API has {bitmaps} pairs of bitmaps"),
+            );
         }
     }
 }

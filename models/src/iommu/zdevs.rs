@@ -1,4 +1,5 @@
-//! The list of all functions, on which one may be found again while its last reference goes (B22).
+//! The list of all functions, on which a function can be found while its last reference is dropped
+//! (B22).
 //!
 //! Source: `get_zdev_by_fid` and `zpci_zdev_put`, `arch/s390/pci/pci.c`, v6.15.
 
@@ -8,15 +9,15 @@ use selvedge_core::sync::{Kref, SpinLock, Tracked};
 /// `zpci_list`, with one function on it.
 #[derive(Debug)]
 pub struct Zdevs {
-    /// `zpci_list_lock`: whether the function is on the list.
+    /// `zpci_list_lock`, with whether the function is on the list.
     listed: SpinLock<bool>,
     kref: Kref,
     memory: Tracked,
 }
 
 impl Zdevs {
-    /// The function is there, and has one reference.
-    #[expect(clippy::new_without_default, reason = "it makes objects of the runtime in charge")]
+    /// Creates the list with one function, which has one reference.
+    #[expect(clippy::new_without_default, reason = "it creates objects of the current runtime")]
     pub fn new() -> Self {
         Self {
             listed: SpinLock::new("zpci_list_lock", true),
@@ -25,7 +26,7 @@ impl Zdevs {
         }
     }
 
-    /// An event says that the function is there again: `get_zdev_by_fid`, what is done with it, and
+    /// Handles an event that the function is available again: `get_zdev_by_fid`, an access, and
     /// `zpci_zdev_put`. Locks: `zpci_list_lock`.
     pub fn event(&self, put: fn(&Self)) {
         let _function = function("__zpci_event_availability");
@@ -41,7 +42,8 @@ impl Zdevs {
         }
     }
 
-    /// `zpci_zdev_put` by `kref_put`: the list is left when the count is zero already.
+    /// Models `zpci_zdev_put` with `kref_put`, which removes the function from the list when the
+    /// count is already zero.
     pub fn kref_put(&self) {
         let _function = function("zpci_zdev_put");
         if self.kref.put() {
@@ -50,7 +52,8 @@ impl Zdevs {
         }
     }
 
-    /// `zpci_zdev_put` by `kref_put_lock`: the count becomes zero with the list locked.
+    /// Models `zpci_zdev_put` with `kref_put_lock`, which makes the count zero with the list
+    /// locked.
     pub fn kref_put_lock(&self) {
         let _function = function("zpci_zdev_put");
         let mut listed = self.listed.lock();

@@ -1,5 +1,5 @@
-//! `iommu/bugs`: what was wrong with attaching, listing and flushing, each in the kernel that had it
-//! and in one that does not. The races that every kernel runs are in the matrix.
+//! `iommu/bugs`: bugs of attaching, listing and flushing, each in a kernel that has it and in one
+//! that does not. The races that every kernel runs are in the matrix.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     families.into_iter().flatten().collect()
 }
 
-/// A function is attached to VFIO's domain.
+/// Builds a scenario with a function that is attached to the domain of VFIO.
 fn bug(name: &str, kernel: Kernel, rules: Rules) -> Builder {
     bug_in(name, kernel, move || attached(kernel, rules))
 }
@@ -64,12 +64,13 @@ fn bug_in(
 
 const NO_RULE: Rules = |_| false;
 
-/// B2: the node of a device that is gone is found by the next flush.
+/// B2: the next flush finds the node of a removed device.
 fn stale_node() -> Vec<Scenario> {
     let new = |kernel| {
         bug("b02-stale-node", kernel, NO_RULE)
             .about(
-                "a function is detached and deconfigured; another of its container unmaps a page",
+                "a function is detached and deconfigured, and another of its container unmaps a \
+                 page",
             )
             .thread("in turn", |w| {
                 unset(w);
@@ -81,11 +82,11 @@ fn stale_node() -> Vec<Scenario> {
     vec![claim(new(V5_19), &[Wrong::Freed("zpci_dev")]), claim(new(V6_2), &[])]
 }
 
-/// B3: a domain is freed that a device has. The core does not do so; nobody warned if it did.
+/// B3: a domain is freed while it has a device. The core does not do so, and no check would warn.
 fn freed_with_a_device() -> Vec<Scenario> {
     let new = |kernel, rules| {
         bug("b03-freed-with-device", kernel, rules)
-            .about("a domain is freed, and then detached")
+            .about("a domain is freed and then detached")
             .thread("in turn", |w| {
                 w.kernel.domain_free(w, A);
                 iommu_detach_group(w, 0);
@@ -98,8 +99,8 @@ fn freed_with_a_device() -> Vec<Scenario> {
     ]
 }
 
-/// B6: attaching fails, and the domain before is attached again, from which the device was released
-/// meanwhile.
+/// B6: an attach fails, and the previous domain is attached again, although the device was released
+/// from it meanwhile.
 fn restore() -> Vec<Scenario> {
     let new = |kernel| {
         let world = move || {
@@ -108,7 +109,10 @@ fn restore() -> Vec<Scenario> {
             world
         };
         bug_in("b06-restore", kernel, world)
-            .about("the blocking domain cannot be attached to a function that is deconfigured")
+            .about(
+                "the blocking domain cannot be attached to a function that is being \
+                    deconfigured",
+            )
             .thread("iommu_detach_group", detach)
             .thread("deconfigure", |w| zpci_deconfigure_device(w, 0))
             .finally(|w| w.at_rest(&[], &[0]))
@@ -119,45 +123,47 @@ fn restore() -> Vec<Scenario> {
     ]
 }
 
-/// An attach that fails leaves the device as it was, up to v6.1, and blocked since.
+/// A failed attach leaves the device unchanged up to v6.1 and blocked since.
 fn failed_attach() -> Vec<Scenario> {
     let new = |kernel: &Kernel| {
         let kernel = *kernel;
-        // Up to v6.1 the domain before has the device too.
+        // Up to v6.1 the previous domain also has the device.
         let rules = if kernel.lists_by_rcu() { ALL } else { BUT_LISTS };
         bug_in("failed-attach", kernel, move || World::new(kernel, &[0], rules))
-            .about("the table of VFIO's domain cannot be registered: is the device what it was?")
+            .about("VFIO's domain cannot be registered: is the device unchanged?")
             .thread("VFIO_SET_IOMMU", |w| {
                 _ = iommu_group_claim_dma_owner(w, 0);
                 w.hardware.refuse_once(0);
-                assert!(iommu_attach_group(w, A, 0).is_err(), "it was refused");
+                assert!(iommu_attach_group(w, A, 0).is_err(), "the attach must fail");
             })
             .finally(|w| w.at_rest(&[], &[]))
             .expect_proof()
     };
-    let again = |kernel: &Kernel| {
-        let kernel = *kernel;
-        bug_in("attached-again", kernel, move || fresh(kernel))
-            .about("VFIO's domain cannot be attached, and then it can: the group is nobody's meanwhile")
+    let again =
+        |kernel: &Kernel| {
+            let kernel = *kernel;
+            bug_in("attached-again", kernel, move || fresh(kernel))
+            .about("attaching VFIO's domain fails and then succeeds, and between the two the group \
+                    has no owner")
             .thread("VFIO_SET_IOMMU", |w| {
                 w.hardware.refuse_once(0);
-                assert!(vfio_group_set_container(w, 0).is_err(), "it was refused");
-                assert!(vfio_group_set_container(w, 0).is_ok(), "it is not refused again");
+                assert!(vfio_group_set_container(w, 0).is_err(), "the attach must fail");
+                assert!(vfio_group_set_container(w, 0).is_ok(), "the second attach must succeed");
             })
             .finally(|w| w.at_rest(&[], &[]))
             .expect_proof()
-    };
+        };
     let kernels = [V5_18, V5_19, POSTED_V2, V6_2, V6_7, V6_13, V6_17, PROPOSED];
     let blocked = [V6_13, V6_17, PROPOSED];
     kernels.iter().map(new).chain(blocked.iter().map(again)).collect()
 }
 
-/// A function in its error state refuses to be registered; that its domain is attached is no error,
-/// and its recovery registers it.
+/// A function in its error state refuses registration. Attaching its domain is not an error, and
+/// its recovery registers it.
 fn error_state() -> Vec<Scenario> {
     let new = |kernel: Kernel| {
         bug_in("error-state", kernel, move || fresh(kernel))
-            .about("a function is attached in its error state, and recovered")
+            .about("a function is attached in its error state and then recovered")
             .source("commit 59bbf596791b, v6.2")
             .thread("in turn", |w| {
                 w.hardware.set_error(0, true);
@@ -178,22 +184,25 @@ fn error_state() -> Vec<Scenario> {
     ]
 }
 
-/// B7: the error of a function that is gone ends the flush of the others.
+/// B7: an error of a removed function ends the flush of the others.
 fn flush_stops() -> Vec<Scenario> {
     fn new(name: &str, errors: Errors) -> Builder {
         let world = || {
             let world = World::new(V6_2, &[0, 0], ALL);
             for zdev in [0, 1] {
-                vfio_group_set_container(&world, zdev).expect("nobody else has it");
+                vfio_group_set_container(&world, zdev).expect("the group has no other owner");
             }
             world.kernel.map(&world, 0);
-            // The list begins with the one that came last.
+            // The function that was added last is first on the list.
             world.hardware.dma(0, 0);
             world.hardware.surprise_removal(1);
             world
         };
         Scenario::builder(format!("iommu/bugs/b07-flush-stops/{name}"), world)
-            .about("of two functions the first to be flushed is gone; the other uses the page")
+            .about(
+                "of two functions the first to be flushed is removed, and the other uses the \
+                    page",
+            )
             .source(
                 "\"[PATCH 4/5] iommu/s390: Use RCU to allow concurrent domain_list iteration\", \
                      N. Schnelle, October 2022; commit 2ba8336dab5f, v6.2",
@@ -211,20 +220,20 @@ fn flush_stops() -> Vec<Scenario> {
     ]
 }
 
-/// B8 and its counterpart: what VFIO does is serialised by `iommu->lock`, so the windows in which a
-/// function is registered and not listed are not its.
+/// B8 and its counterpart. `iommu->lock` serialises the operations of VFIO, so they cannot run in
+/// the windows in which a function is registered and not listed.
 fn windows() -> Vec<Scenario> {
     type World2 = (Shared, Mutex);
     fn new(name: &str, kernel: Kernel, change: fn(&Shared)) -> ScenarioBuilder<World2> {
         let world = move || {
             let world = World::new(kernel, &[0, 0], |id| id == "I-11");
-            vfio_group_set_container(&world, 0).expect("nobody else has it");
-            iommu_group_claim_dma_owner(&world, 1).expect("nobody else has it");
+            vfio_group_set_container(&world, 0).expect("the group has no other owner");
+            iommu_group_claim_dma_owner(&world, 1).expect("the group has no other owner");
             world.kernel.map(&world, 0);
             (world, Mutex::new("iommu->lock", ()))
         };
         Scenario::builder(format!("iommu/bugs/b08-iommu-lock/{}-{name}", kernel.name), world)
-            .about("VFIO unmaps a page and changes who has its domain, with its lock held")
+            .about("VFIO unmaps a page and changes the functions of its domain, with its lock held")
             .source("`vfio_dma_do_unmap` and `vfio_iommu_type1_attach_group`, v6.2")
             .thread("VFIO_IOMMU_UNMAP_DMA", |(w, lock)| {
                 let locked = lock.lock();
@@ -254,14 +263,14 @@ fn windows() -> Vec<Scenario> {
         .collect()
 }
 
-/// B9: domains and devices are freed when nobody can be at them any more.
+/// B9: domains and devices are freed only when no reader can access them.
 fn grace_periods() -> Vec<Scenario> {
     let but_moved: Rules = |id| !matches!(id, "I-10" | "ENDLESS");
     let domain = |name: &str, free: fn(&Shared)| {
         Scenario::builder(format!("iommu/bugs/b09-domain-freed/{name}"), move || {
             attached(V6_2, but_moved)
         })
-        .about("a domain is freed while somebody who found it by its function flushes it")
+        .about("a domain is freed while a thread that found it by its function flushes it")
         .source("commit 2ba8336dab5f, v6.2")
         .thread("flush_iotlb_all", walk)
         .thread("VFIO_GROUP_UNSET_CONTAINER", move |w| {
@@ -299,8 +308,7 @@ fn grace_periods() -> Vec<Scenario> {
     ]
 }
 
-/// B10: a node that is moved leads whoever walks to the list that it was moved to, and round and
-/// round there.
+/// B10: a moved node leads a walk to the list that it was moved to, where the walk cycles.
 fn moved_node() -> Vec<Scenario> {
     let new = |kernel| {
         bug("b10-endless", kernel, |id| id == "ENDLESS")
@@ -319,7 +327,7 @@ fn moved_node() -> Vec<Scenario> {
     ]
 }
 
-/// B11 and B12: a device that nothing could be attached to is released.
+/// B11 and B12: a device to which no domain could be attached is released.
 fn unattached() -> Vec<Scenario> {
     let failed = |kernel| {
         let world = move || {
@@ -328,16 +336,16 @@ fn unattached() -> Vec<Scenario> {
             world
         };
         bug_in("b11-failed-attach", kernel, world)
-            .about("a domain cannot be attached; then the device is released")
+            .about("a domain cannot be attached, and then the device is released")
             .thread("in turn", |w| {
-                assert!(iommu_attach_group(w, A, 0).is_err(), "it was refused");
+                assert!(iommu_attach_group(w, A, 0).is_err(), "the attach must fail");
                 zpci_deconfigure_device(w, 0);
             })
             .finally(|w| w.at_rest(&[], &[0]))
     };
     let pulled = |kernel| {
         bug("b12-surprise", kernel, |id| id == "NULL")
-            .about("a function is pulled out while VFIO has it; then it is given back and released")
+            .about("a function is unplugged while VFIO has it, and is then detached and released")
             .source("CVE-2024-53232; commit ecda483339a5, v6.13")
             .thread("platform", |w| w.hardware.surprise_removal(0))
             .thread("in turn", |w| {
@@ -357,7 +365,7 @@ fn unattached() -> Vec<Scenario> {
     ]
 }
 
-/// B13: the identity domain is taken for one that has counters.
+/// B13: the identity domain is treated as a domain with counters.
 fn identity() -> Vec<Scenario> {
     let new = |name: &str, spares: bool| {
         Scenario::builder(format!("iommu/bugs/b13-identity-counters/{name}"), || {
@@ -390,11 +398,11 @@ fn counters() -> Vec<Scenario> {
     vec![claim(new(V6_7), &[Wrong::Freed("s390_domain")]), claim(new(V6_13), &[])]
 }
 
-/// B14 from the core's side: what could not be attached is the group's domain nevertheless.
+/// B14 in the core: a domain that could not be attached is nevertheless the domain of the group.
 fn domains_differ() -> Vec<Scenario> {
     let new = |kernel| {
         bug("b14-domains-differ", kernel, |id| id == "I-2")
-            .about("a function is pulled out, and given back: what domain does its group have?")
+            .about("a function is unplugged and detached: which domain does its group have?")
             .thread("platform", |w| w.hardware.surprise_removal(0))
             .thread("VFIO_GROUP_UNSET_CONTAINER", unset)
             .finally(|w| w.at_rest(&[], &[]))
@@ -406,7 +414,7 @@ fn domains_differ() -> Vec<Scenario> {
     ]
 }
 
-/// A function is busy once, so that whoever registers it sleeps.
+/// A function is busy once, so that a thread that registers it sleeps.
 fn busy() -> Vec<Scenario> {
     let busy = |world: Shared| {
         world.hardware.set_busy(0);
@@ -415,27 +423,27 @@ fn busy() -> Vec<Scenario> {
     let attach = |kernel: Kernel| {
         let world = move || {
             let world = World::new(kernel, &[0], BUT_LISTS);
-            iommu_group_claim_dma_owner(&world, 0).expect("nobody else has it");
+            iommu_group_claim_dma_owner(&world, 0).expect("the group has no other owner");
             busy(world)
         };
         bug_in("busy-attach", kernel, world)
-            .about("a function is attached that is busy")
+            .about("a busy function is attached")
             .source(
                 "\"Re: [PATCH v4 1/2] iommu/s390: Fix race with release_device ops\", P. Morel, \
-                     1 September 2022, and what he said of v1 in August",
+                     1 September 2022, and his review of v1 in August",
             )
             .thread("VFIO_SET_IOMMU", |w| _ = iommu_attach_group(w, A, 0))
             .finally(|w| w.at_rest(&[], &[]))
     };
     let recover = |kernel: Kernel| {
         bug_in("busy-recovery", kernel, move || busy(attached(kernel, ALL)))
-            .about("a function is recovered that is busy")
+            .about("a busy function is recovered")
             .thread("recovery", |w| zpci_reenable_device(w, 0))
             .finally(|w| w.at_rest(&[], &[]))
     };
     let detach = |kernel: Kernel| {
         bug_in("busy-detach", kernel, move || busy(attached(kernel, BUT_LISTS)))
-            .about("a function is detached that is busy")
+            .about("a busy function is detached")
             .thread("VFIO_GROUP_UNSET_CONTAINER", |w| iommu_detach_group(w, 0))
             .finally(|w| w.at_rest(&[], &[]))
     };
@@ -453,7 +461,7 @@ fn busy() -> Vec<Scenario> {
     ]
 }
 
-/// I-13: the obvious cure of the race between attaching and recovery is no cure.
+/// I-13: the obvious fix of the race between attaching and recovery is not a fix.
 fn lock_order() -> Vec<Scenario> {
     let new = |name: &str, attach: fn(&Shared)| {
         Scenario::builder(format!("iommu/bugs/lock-order/{name}"), || {
@@ -461,7 +469,7 @@ fn lock_order() -> Vec<Scenario> {
             vfio_group_close(&world, 0);
             world
         })
-        .about("a function is detached while it is deconfigured, with `state_lock` held or without")
+        .about("a function is detached while it is deconfigured, with or without `state_lock`")
         .source("no version; `zpci_deconfigure_device` holds `state_lock` since v6.7")
         .thread("iommu_detach_group", attach)
         .thread("deconfigure", |w| zpci_deconfigure_device(w, 0))
@@ -492,7 +500,7 @@ fn cookie() -> Vec<Scenario> {
             .source("commit ac9a5d522bb8, v6.1")
             .thread("probe 0", init)
             .thread("probe 1", init)
-            .finally(|cookie| assert!(cookie.is_initialised(), "nobody has"))
+            .finally(|cookie| assert!(cookie.is_initialised(), "no device initialised the cookie"))
     };
     vec![
         new("unlocked", Cookie::init_unlocked)
@@ -501,11 +509,11 @@ fn cookie() -> Vec<Scenario> {
     ]
 }
 
-/// B22: a function is found on the list while its last reference goes.
+/// B22: a function is found on the list while its last reference is dropped.
 fn last_put() -> Vec<Scenario> {
     let new = |name: &str, put: fn(&Zdevs)| {
         Scenario::builder(format!("iommu/bugs/b22-last-put/{name}"), Zdevs::new)
-            .about("an event for a function comes while its last reference goes")
+            .about("an event for a function arrives while its last reference is dropped")
             .source("`zpci_zdev_put`, v6.15: kref_put_lock with zpci_list_lock")
             .thread("event", move |zdevs: &Zdevs| zdevs.event(put))
             .thread("last put", put)

@@ -6,7 +6,7 @@ mod seed;
 
 use selvedge_core::Scenario;
 
-/// Every scenario of the driver.
+/// Returns every scenario of the driver.
 pub(crate) fn scenarios() -> Vec<Scenario> {
     [races::scenarios(), seed::scenarios(), bugs::scenarios()].into_iter().flatten().collect()
 }

@@ -1,9 +1,8 @@
 //! `iommu/<kernel>/<race>`: every kernel against every race.
 //!
-//! VFIO attaches a function to its domain and takes it away, an administrator deconfigures it,
-//! somebody maps, unmaps and flushes. What each kernel makes of it is in the matrix that
-//! `selvedge verify 'iommu/**'` ends with; what each of the rows means is in
-//! [`Kernel`](crate::iommu::kernel::Kernel).
+//! VFIO attaches a function to its domain and detaches it, an administrator deconfigures it, and
+//! other threads map, unmap and flush. `selvedge verify 'iommu/**'` ends with the matrix of the
+//! results. [`Kernel`](crate::iommu::kernel::Kernel) describes the rows.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -36,8 +35,8 @@ const fn posted(name: &'static str, revision: Revision) -> Kernel {
 }
 
 const fn asked(name: &'static str, revision: Revision) -> Kernel {
-    let source = "\"Re: [PATCH v4 1/2] iommu/s390: Fix race with release_device ops\", N. Schnelle, \
-                  1 September 2022";
+    let source = "\"Re: [PATCH v4 1/2] iommu/s390: Fix race with release_device ops\", \
+                  N. Schnelle, 1 September 2022";
     kernel(name, Driver::K1p(revision), source)
 }
 
@@ -102,7 +101,7 @@ const V6_17_ALONE: Kernel = Kernel {
 };
 pub(super) const PROPOSED: Kernel = Kernel {
     name: "proposed",
-    source: "no version: what v6.17 needs besides",
+    source: "no version: the remaining fixes that v6.17 needs",
     driver: Driver::Proposed,
     ..V6_5
 };
@@ -132,14 +131,14 @@ const KERNELS: [&Kernel; 18] = [
 pub(super) type Shared = Arc<World>;
 pub(super) type Builder = ScenarioBuilder<Shared>;
 
-/// What can be wrong.
+/// A violation.
 #[derive(Clone, Copy)]
 pub(super) enum Wrong {
-    /// A rule that the models check, by its name.
+    /// The violation of a rule that the models check, by its name.
     Rule(&'static str),
-    /// A touch after the release, by class.
+    /// An access after the release, by class.
     Freed(&'static str),
-    /// Something sleeps with a lock held.
+    /// A sleep with a lock held.
     Sleeps(&'static str, &'static str),
 }
 
@@ -153,7 +152,7 @@ impl Wrong {
     }
 }
 
-/// Claims a proof where nothing is wrong, and else exactly this.
+/// Expects a proof if `wrong` is empty, and otherwise exactly these violations.
 pub(super) fn claim(builder: Builder, wrong: &[Wrong]) -> Scenario {
     match wrong {
         [] => builder.expect_proof(),
@@ -161,13 +160,13 @@ pub(super) fn claim(builder: Builder, wrong: &[Wrong]) -> Scenario {
     }
 }
 
-/// A thread, by name.
+/// The name and the body of a thread.
 type Thread = (&'static str, fn(&Shared));
 
-/// What some of the kernels do wrong.
+/// Kernels with their violations.
 type Refuted = (&'static [&'static str], &'static [Wrong]);
 
-/// A race, and what comes of it in each kernel that knows what is raced for.
+/// A race, with the verdict of each kernel that has the racing functions.
 struct Race {
     name: &'static str,
     about: &'static str,
@@ -200,24 +199,24 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     KERNELS.iter().chain([&&PROPOSED]).flat_map(of).collect()
 }
 
-/// Every rule is checked.
+/// Checks every rule.
 pub(super) const ALL: Rules = |_| true;
 
-/// A function that nobody has claimed.
+/// Creates a function whose group has no owner.
 pub(super) fn fresh(kernel: Kernel) -> Shared {
     World::new(kernel, &[0], ALL)
 }
 
-/// A function that is attached to VFIO's domain, in which page 0 is mapped.
+/// Creates a function that is attached to VFIO's domain, in which page 0 is mapped.
 pub(super) fn attached(kernel: Kernel, rules: Rules) -> Shared {
     let world = World::new(kernel, &[0], rules);
-    assert!(vfio_group_open(&world, 0), "it is there");
-    vfio_group_set_container(&world, 0).expect("nobody else has it");
+    assert!(vfio_group_open(&world, 0), "the group exists");
+    vfio_group_set_container(&world, 0).expect("the group has no other owner");
     world.kernel.map(&world, 0);
     world
 }
 
-/// What the lists have too much is another race's.
+/// Ignores surplus entries of the lists, which another race checks.
 pub(super) const BUT_LISTS: Rules = |id| !matches!(id, "I-3" | "I-5" | "I-10" | "ENDLESS");
 
 pub(super) fn unset(w: &Shared) {
@@ -225,13 +224,14 @@ pub(super) fn unset(w: &Shared) {
     vfio_group_close(w, 0);
 }
 
-/// The same, and no other group is in the container.
+/// Detaches the group, unsets its container, and frees the domain, since no other group is in the
+/// container.
 pub(super) fn unset_and_free(w: &Shared) {
     vfio_group_unset_container(w, 0, true);
     vfio_group_close(w, 0);
 }
 
-/// The first half of it.
+/// Detaches the group, which is the first half of that.
 pub(super) fn detach(w: &Shared) {
     vfio_iommu_type1_detach_group(w, 0, false);
     vfio_group_close(w, 0);
@@ -247,7 +247,7 @@ fn set_and_unset(w: &Shared, zdev: usize) {
     }
 }
 
-/// Somebody who finds the domain by the device, and walks its list.
+/// Finds the domain by the device and walks its list.
 pub(super) fn walk(w: &Shared) {
     let reader = w.rcu.read_lock();
     if w.held(0).s390_domain.read() == Some(A) {
@@ -321,12 +321,12 @@ const RACES: &[Race] = &[
     },
     Race {
         name: "life-cycle",
-        about: "no race at all: a function is attached, detached and deconfigured in turn",
+        about: "no race: a function is attached, detached and deconfigured in turn",
         kernels: |_| true,
         world: |kernel| World::unprobed(kernel, &[0], ALL),
         threads: &[("in turn", |w| {
             w.kernel.probe(w, 0);
-            assert!(set(w, 0), "nobody else has it");
+            assert!(set(w, 0), "the group has no other owner");
             w.kernel.map(w, 0);
             w.kernel.unmap(w, 0);
             unset_and_free(w);
@@ -340,7 +340,7 @@ const RACES: &[Race] = &[
     },
     Race {
         name: "detach-deconfigure",
-        about: "the race of the mail: VFIO takes its domain from a function that is deconfigured",
+        about: "the race of the mail: VFIO detaches a function that is being deconfigured",
         kernels: |_| true,
         world: |kernel| attached(kernel, ALL),
         threads: &[
@@ -372,7 +372,7 @@ const RACES: &[Race] = &[
     },
     Race {
         name: "unset-deconfigure",
-        about: "the whole of it: the domain is freed then, and the group given back",
+        about: "the complete race: the domain is also freed and the group released",
         kernels: |_| true,
         world: |kernel| attached(kernel, ALL),
         threads: &[
@@ -421,7 +421,7 @@ const RACES: &[Race] = &[
     },
     Race {
         name: "init-deconfigure",
-        about: "vfio-pci claims and attaches a function that is deconfigured",
+        about: "vfio-pci claims and attaches a function that is being deconfigured",
         kernels: |_| true,
         world: fresh,
         threads: &[
@@ -456,12 +456,12 @@ const RACES: &[Race] = &[
     },
     Race {
         name: "unmap-attach",
-        about: "a page is unmapped while a second function is attached, which uses that page",
+        about: "a page is unmapped while a second function, which uses the page, is attached",
         kernels: |_| true,
         world: |kernel| {
             let world = World::new(kernel, &[0, 0], BUT_LISTS);
-            vfio_group_set_container(&world, 0).expect("nobody else has it");
-            iommu_group_claim_dma_owner(&world, 1).expect("nobody else has it");
+            vfio_group_set_container(&world, 0).expect("the group has no other owner");
+            iommu_group_claim_dma_owner(&world, 1).expect("the group has no other owner");
             world.kernel.map(&world, 0);
             world
         },
@@ -572,7 +572,7 @@ const RACES: &[Race] = &[
     },
     Race {
         name: "surprise",
-        about: "the function is pulled out; then it is detached and deconfigured",
+        about: "the function is unplugged and then detached and deconfigured",
         kernels: |_| true,
         world: |kernel| attached(kernel, BUT_LISTS),
         threads: &[
@@ -620,7 +620,7 @@ const RACES: &[Race] = &[
     },
     Race {
         name: "recovery-flush-deconfigure",
-        about: "a function is recovered, flushed, taken from VFIO and deconfigured, all at once",
+        about: "a function is recovered, flushed, detached from VFIO and deconfigured concurrently",
         kernels: Kernel::has_dom_lock,
         world: |kernel| attached(kernel, RECOVERY),
         threads: &[
@@ -634,7 +634,8 @@ const RACES: &[Race] = &[
     },
 ];
 
-/// Whoever blocks DMA does not mind that nothing was registered; and B10 is another race's.
+/// Ignores I-8, since blocking DMA tolerates that nothing was registered, and B10, which another
+/// race checks.
 const RECOVERY: Rules = |id| !matches!(id, "I-8" | "I-10" | "ENDLESS");
 
 #[cfg(test)]

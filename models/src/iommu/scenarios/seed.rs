@@ -1,9 +1,9 @@
-//! `iommu/seed/<kernel>/<outcome>`: what comes of the race of the mail, one outcome at a time.
+//! `iommu/seed/<kernel>/<outcome>`: the outcomes of the race of the mail, one at a time.
 //!
-//! An execution ends with the first rule that is broken, which hides what would have come of it.
-//! Here VFIO takes its domain from a function that is deconfigured, as in `detach-deconfigure`, and
-//! one rule is checked while all others may be broken. The warning that was reported, "Removing from
-//! iommu group 4" and one of the core that the blocking domain could not be attached, is `warn`.
+//! An execution ends with the first rule that is broken, which hides the later outcomes. Here VFIO
+//! detaches a function that is being deconfigured, as in `detach-deconfigure`. One rule is checked
+//! while all others may be broken. The reported warning is `warn`: "Removing from iommu group 4"
+//! and a warning of the core that the blocking domain could not be attached.
 
 use selvedge_core::Scenario;
 
@@ -16,16 +16,16 @@ use crate::iommu::scenarios::races::{
     Wrong, attached, claim, detach, unset_and_free,
 };
 
-/// An outcome, what it is, and in which kernels it comes about.
+/// An outcome, with a description and the kernels that have it.
 struct Outcome {
     name: &'static str,
     rule: &'static str,
     about: &'static str,
     rules: Rules,
-    /// Whether VFIO frees its domain then.
+    /// Whether VFIO then frees its domain.
     frees: bool,
     kernels: &'static [&'static str],
-    /// Where the domain itself is touched after that.
+    /// The places where the domain itself is accessed after that.
     touches: &'static [&'static str],
 }
 
@@ -36,7 +36,7 @@ const OUTCOMES: [Outcome; 10] = [
     Outcome {
         name: "warn",
         rule: "WARN",
-        about: "the core cannot attach the blocking domain: the warning that was reported",
+        about: "the core cannot attach the blocking domain, which is the reported warning",
         rules: |id| id == "WARN",
         frees: false,
         kernels: &["v5.19", "v6.2-alone"],
@@ -63,7 +63,7 @@ const OUTCOMES: [Outcome; 10] = [
     Outcome {
         name: "freed-twice",
         rule: "I-4c",
-        about: "a table is freed twice, or the domain touched after it was freed",
+        about: "a table is freed twice, or the domain is accessed after it was freed",
         rules: |id| id == "I-4c",
         frees: true,
         kernels: &["v5.19"],
@@ -72,7 +72,7 @@ const OUTCOMES: [Outcome; 10] = [
     Outcome {
         name: "stale-node",
         rule: "I-5",
-        about: "a domain has a device that is gone",
+        about: "a domain has a device that was removed",
         rules: |id| id == "I-5",
         frees: false,
         kernels: &["v5.19", "v5.19-locked", "v6.1", "posted-v3", "posted-v4", "v6.2-alone"],
@@ -81,7 +81,7 @@ const OUTCOMES: [Outcome; 10] = [
     Outcome {
         name: "not-sticky",
         rule: "I-6",
-        about: "a device is attached that was released",
+        about: "a released device is attached",
         rules: |id| id == "I-6",
         frees: false,
         kernels: &["v5.19", "v6.2-alone"],
@@ -90,7 +90,7 @@ const OUTCOMES: [Outcome; 10] = [
     Outcome {
         name: "begins-attached",
         rule: "I-7a",
-        about: "the DMA API begins while a domain is attached",
+        about: "the DMA API is initialised while a domain is attached",
         rules: |id| id == "I-7a",
         frees: false,
         kernels: &["v5.19"],
@@ -99,7 +99,7 @@ const OUTCOMES: [Outcome; 10] = [
     Outcome {
         name: "ends-attached",
         rule: "I-7c",
-        about: "the DMA API ends while a domain is attached",
+        about: "the DMA API is shut down while a domain is attached",
         rules: |id| id == "I-7c",
         frees: false,
         kernels: &["v5.19", "v6.2-alone"],
@@ -108,7 +108,7 @@ const OUTCOMES: [Outcome; 10] = [
     Outcome {
         name: "bitmaps",
         rule: "I-7b",
-        about: "bitmaps or tables of the DMA API are lost",
+        about: "bitmaps or tables of the DMA API leak",
         rules: |id| id == "I-7b",
         frees: false,
         kernels: &["v5.19"],
@@ -154,11 +154,11 @@ fn race(name: String, kernel: Kernel, rules: Rules, vfio: fn(&Shared)) -> Builde
         .thread("deconfigure", |w| zpci_deconfigure_device(w, 0))
 }
 
-/// What patch 2/2 of v4 is for: nodes that are left go with their domains.
+/// Patch 2/2 of v4, which frees the remaining nodes with their domains.
 fn left_overs() -> Vec<Scenario> {
     fn new(kernel: Kernel) -> Builder {
         race(format!("iommu/seed/{}/left-over", kernel.name), kernel, |id| id == "B3", detach)
-            .about("both domains are freed in the end: does either have the device still?")
+            .about("both domains are freed at the end: does either still have the device?")
             .finally(|w: &Shared| {
                 for domain in [A, Dom::blocking(0)] {
                     w.kernel.domain_free(w, domain);

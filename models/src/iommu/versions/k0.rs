@@ -1,4 +1,4 @@
-//! Up to v5.18: a device has the DMA API's table or one domain.
+//! Up to v5.18: a device has either the table of the DMA API or one domain.
 //!
 //! | | locks |
 //! |---|---|
@@ -19,12 +19,12 @@ use crate::iommu::domain::Dom;
 use crate::iommu::hardware::{Cc, Page, Table, rule_broken};
 use crate::iommu::world::{Devices, World};
 
-/// `s390_iommu_attach_device`.
+/// Models `s390_iommu_attach_device`.
 ///
 /// # Errors
 ///
-/// [`Errno::Eio`] if the domain's table cannot be registered; [`Errno::Einval`] if the domain's
-/// aperture is another device's.
+/// [`Errno::Eio`] if the domain's table cannot be registered. [`Errno::Einval`] if the domain has
+/// the aperture of another device.
 pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno> {
     let _function = function("s390_iommu_attach_device");
     let device = w.held(zdev);
@@ -51,7 +51,7 @@ pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno
     listed
 }
 
-/// Registers what `zdev->dma_table` says by now.
+/// Registers the current `zdev->dma_table`.
 pub(crate) fn register(w: &World, zdev: usize) -> Cc {
     match w.held(zdev).dma_table() {
         Some(table) => w.hardware.zpci_register_ioat(zdev, table),
@@ -60,7 +60,7 @@ pub(crate) fn register(w: &World, zdev: usize) -> Cc {
 }
 
 impl Devices {
-    /// The first device decides what the domain's aperture is; the others must have the same.
+    /// Checks the aperture of a device. The first device determines the aperture of the domain.
     pub(crate) fn fits(&mut self, aperture: u8) -> Result<(), Errno> {
         if self.nodes.is_empty() {
             self.aperture = Some(aperture);
@@ -68,14 +68,14 @@ impl Devices {
         if self.aperture == Some(aperture) { Ok(()) } else { Err(Errno::Einval) }
     }
 
-    /// Takes one node of the device off the list; whether there was one.
+    /// Removes one node of the device from the list and returns whether there was one.
     pub(crate) fn remove(&mut self, zdev: usize) -> bool {
         let node = self.nodes.iter().position(|node| *node == zdev);
         node.map(|node| self.nodes.remove(node)).is_some()
     }
 }
 
-/// `s390_iommu_detach_device`.
+/// Models `s390_iommu_detach_device`.
 pub(crate) fn detach_dev(w: &World, domain: u8, zdev: usize) {
     let _function = function("s390_iommu_detach_device");
     let mut devices = w.domain(domain).list_lock.lock();
@@ -88,46 +88,46 @@ pub(crate) fn detach_dev(w: &World, domain: u8, zdev: usize) {
     }
 }
 
-/// `s390_iommu_release_device`: sysfs may remove a device that is attached, and the core forgets to
-/// detach it. Also that of v5.19.
+/// Models `s390_iommu_release_device`. sysfs may remove a device that is attached, and the core
+/// does not detach it. v5.19 has the same function.
 pub(crate) fn release_device(w: &Arc<World>, zdev: usize) {
     let _function = function("s390_iommu_release_device");
     let device = w.held(zdev);
     if device.s390_domain.read().is_some() {
-        // iommu_get_domain_for_dev reads it without the group's mutex.
+        // iommu_get_domain_for_dev reads the field without the group's mutex.
         if let Some(domain) = device.group.domain.read() {
             w.kernel.detach_dev(w, domain, zdev);
         }
     }
 }
 
-/// `s390_domain_free`: nobody asks whether the list is empty.
+/// Models `s390_domain_free`, which does not check that the list is empty.
 ///
 /// # Violations
 ///
-/// B3 if it is not: the node is left behind, and to take it off the list would touch freed memory.
+/// B3 if it is not. The node leaks, and removing it from the list would access freed memory.
 pub fn domain_free(w: &World, domain: u8) {
     let _function = function("s390_domain_free");
     if !w.domain(domain).list_lock.lock().nodes.is_empty() {
-        rule_broken(&w.hardware, "B3", "a domain is freed that has a device");
+        rule_broken(&w.hardware, "B3", "a domain with a device is freed");
     }
     w.hardware.dma_cleanup_tables(w.domain(domain).table(), true);
     w.kfree_domain(domain);
 }
 
-/// `s390_iommu_map`.
+/// Models `s390_iommu_map`.
 pub(crate) fn map(w: &World, domain: u8, page: Page) {
     let _function = function("s390_iommu_map");
     update_trans(w, domain, page, true);
 }
 
-/// `s390_iommu_unmap`.
+/// Models `s390_iommu_unmap`.
 pub(crate) fn unmap(w: &World, domain: u8, page: Page) {
     let _function = function("s390_iommu_unmap");
     update_trans(w, domain, page, false);
 }
 
-/// `s390_iommu_update_trans`: every change is flushed at once.
+/// Models `s390_iommu_update_trans`, which flushes every change at once.
 fn update_trans(w: &World, domain: u8, page: Page, valid: bool) {
     let _function = function("s390_iommu_update_trans");
     let domain = w.domain(domain);

@@ -1,8 +1,8 @@
-//! v5.19 to v6.1: a device that is attached may be attached again.
+//! v5.19 to v6.1: an attached device may be attached again.
 //!
-//! `iommu_group_claim_dma_owner` attaches one domain after the other. The driver then replaces what
-//! is registered, and goes back to it on failure; but it does not take the device off the list of
-//! the domain before (B1), and what it goes back to may have changed (B6).
+//! `iommu_group_claim_dma_owner` attaches one domain after the other. The driver then replaces the
+//! registered table, and restores the old one on failure. It does not first remove the device from
+//! the list of the old domain (B1), and the state that it restores may have changed (B6).
 //!
 //! | | locks |
 //! |---|---|
@@ -20,11 +20,11 @@ use crate::iommu::hardware::Cc;
 use crate::iommu::versions::k0::register;
 use crate::iommu::world::World;
 
-/// `s390_iommu_attach_device`.
+/// Models `s390_iommu_attach_device`.
 ///
 /// # Errors
 ///
-/// As before.
+/// Those of v5.18.
 pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno> {
     let _function = function("s390_iommu_attach_device");
     let device = w.held(zdev);
@@ -40,7 +40,7 @@ pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno
     Ok(())
 }
 
-/// Registers the domain's table instead of what the device had, or goes back to that.
+/// Registers the table of the domain in place of the old one, or restores the old one on failure.
 pub(crate) fn replace(w: &World, domain: u8, zdev: usize) -> Result<(), Errno> {
     leave_what_was(w, zdev)?;
     w.held(zdev).set_dma_table(Some(w.domain(domain).table()));
@@ -51,7 +51,7 @@ pub(crate) fn replace(w: &World, domain: u8, zdev: usize) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Leaves the DMA API, or unregisters the domain before.
+/// Leaves the DMA API, or unregisters the old domain.
 pub(crate) fn leave_what_was(w: &World, zdev: usize) -> Result<(), Errno> {
     let device = w.held(zdev);
     if device.dma_table().is_some() && device.s390_domain.read().is_none() {
@@ -63,7 +63,7 @@ pub(crate) fn leave_what_was(w: &World, zdev: usize) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Restores what the device had before, as far as it says so.
+/// Restores the previous state of the device, as far as its fields record it.
 pub(crate) fn go_back(w: &World, zdev: usize) {
     let device = w.held(zdev);
     match device.s390_domain.read() {
@@ -75,7 +75,8 @@ pub(crate) fn go_back(w: &World, zdev: usize) {
     }
 }
 
-/// `s390_iommu_detach_device`: if the device has another domain by now, only the node goes.
+/// Models `s390_iommu_detach_device`. If the device has another domain by now, it only removes the
+/// node.
 pub(crate) fn detach_dev(w: &World, domain: u8, zdev: usize) {
     let _function = function("s390_iommu_detach_device");
     let device = w.held(zdev);

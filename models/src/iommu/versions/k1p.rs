@@ -1,6 +1,6 @@
-//! "iommu/s390: Fix race with release_device ops", posted in August 2022 and not merged: a lock of
-//! the device around what attaching, detaching and releasing do to it, and a mark that says that it
-//! was released.
+//! "iommu/s390: Fix race with release_device ops", posted in August 2022 and not merged. It adds a
+//! lock of the device, taken when the device is attached, detached and released, and a flag that
+//! the device was released.
 //!
 //! | | locks |
 //! |---|---|
@@ -8,10 +8,10 @@
 //! | `detach_dev` | `list_lock`; `dma_domain_lock` |
 //! | `release_device` | `dma_domain_lock`; as `detach_dev`; `dma_domain_lock` |
 //!
-//! A device that was released is not attached any more, and yet the core is told that it is.
+//! A released device is no longer attached, but the core receives no error.
 //!
-//! Source: "[PATCH v4 1/2] iommu/s390: Fix race with release_device ops", M. Rosato, 31 August 2022,
-//! and its v1 to v3; the answers of P. Morel and N. Schnelle, 1 September 2022.
+//! Source: "[PATCH v4 1/2] iommu/s390: Fix race with release_device ops", M. Rosato, 31 August
+//! 2022, and its v1 to v3; the answers of P. Morel and N. Schnelle, 1 September 2022.
 
 use selvedge_core::function;
 
@@ -23,16 +23,16 @@ use crate::iommu::versions::k0;
 use crate::iommu::versions::k1::{go_back, replace};
 use crate::iommu::world::{Devices, World};
 
-/// `s390_iommu_probe_device`.
+/// Models `s390_iommu_probe_device`.
 pub(crate) fn probe_device(w: &World, zdev: usize) {
     w.held(zdev).dev_iommu_priv.store(1);
 }
 
-/// `s390_iommu_attach_device`.
+/// Models `s390_iommu_attach_device`.
 ///
 /// # Errors
 ///
-/// As before; it is none that the device was released.
+/// Those of v5.18. A released device is not an error.
 pub(crate) fn attach_dev(
     w: &World,
     revision: Revision,
@@ -53,7 +53,7 @@ fn attach_locked(w: &World, revision: Revision, domain: u8, zdev: usize) -> Resu
     replace(w, domain, zdev)?;
     let list = &w.domain(domain).list_lock;
     let listed = if revision <= Revision::V2 {
-        // The aperture is looked at in one section, and the device is listed in another.
+        // The aperture is checked in one critical section, and the device is listed in another.
         let fits = list.lock().fits(device.aperture);
         fits.map(|()| list.lock().nodes.push(zdev))
     } else {
@@ -69,14 +69,14 @@ fn attach_locked(w: &World, revision: Revision, domain: u8, zdev: usize) -> Resu
     Ok(())
 }
 
-/// Since patch 2/2 of v4 a device has one node on a list at most.
+/// Adds a node. Since patch 2/2 of v4 a device has at most one node on a list.
 fn add(devices: &mut Devices, zdev: usize, revision: Revision) {
     if revision < Revision::V4 || !devices.nodes.contains(&zdev) {
         devices.nodes.push(zdev);
     }
 }
 
-/// `s390_iommu_detach_device`.
+/// Models `s390_iommu_detach_device`.
 pub(crate) fn detach_dev(w: &World, domain: u8, zdev: usize) {
     let _function = function("s390_iommu_detach_device");
     let device = w.held(zdev);
@@ -95,7 +95,7 @@ pub(crate) fn detach_dev(w: &World, domain: u8, zdev: usize) {
     locked.unlock();
 }
 
-/// `s390_iommu_release_device`.
+/// Models `s390_iommu_release_device`.
 pub(crate) fn release_device(w: &World, revision: Revision, zdev: usize) {
     let _function = function("s390_iommu_release_device");
     let device = w.held(zdev);
@@ -117,7 +117,7 @@ pub(crate) fn release_device(w: &World, revision: Revision, zdev: usize) {
     }
 }
 
-/// `s390_domain_free`: since patch 2/2 of v4 nodes that are left go with the list.
+/// Models `s390_domain_free`. Since patch 2/2 of v4 the remaining nodes are freed with the list.
 pub(crate) fn domain_free(w: &World, revision: Revision, domain: u8) {
     if revision >= Revision::V4 {
         w.domain(domain).list_lock.lock().nodes.clear();

@@ -1,5 +1,5 @@
-//! v6.2 to v6.6: attaching detaches first, the lists are walked under RCU, and a flush is an
-//! operation of its own.
+//! v6.2 to v6.6: attaching detaches first, the lists are walked under RCU, and a flush is a
+//! separate operation.
 //!
 //! | | locks |
 //! |---|---|
@@ -8,7 +8,8 @@
 //! | `flush_iotlb_all`, `iotlb_sync`, `iotlb_sync_map` | (RCU) |
 //! | `map_pages`, `unmap_pages` | none: entries are exchanged |
 //!
-//! Source: commits bf8d2dd2ed08, 1a3a7d64bbce, 59bbf596791b, c228f5a04337, 2ba8336dab5f, 21c1f9021f0e.
+//! Source: commits bf8d2dd2ed08, 1a3a7d64bbce, 59bbf596791b, c228f5a04337, 2ba8336dab5f and
+//! 21c1f9021f0e.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,12 +23,12 @@ use crate::iommu::hardware::{Page, Table, rule_broken};
 use crate::iommu::lists::Place;
 use crate::iommu::world::World;
 
-/// `s390_iommu_attach_device`. An error leaves the device without a domain.
+/// Models `s390_iommu_attach_device`. After an error the device has no domain.
 ///
 /// # Errors
 ///
-/// [`Errno::Eio`] if the domain's table cannot be registered; it is no error that the function is in
-/// its error state.
+/// [`Errno::Eio`] if the domain's table cannot be registered. A function in its error state is not
+/// an error.
 pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno> {
     let _function = function("s390_iommu_attach_device");
     let device = w.held(zdev);
@@ -39,7 +40,7 @@ pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno
     register_and_list(w, domain, zdev)
 }
 
-/// The rest of attaching: whatever was registered is not any more.
+/// Registers and lists the device. The old table is no longer registered.
 pub(crate) fn register_and_list(w: &World, domain: u8, zdev: usize) -> Result<(), Errno> {
     let device = w.held(zdev);
     let table = w.domain(domain).table();
@@ -53,7 +54,7 @@ pub(crate) fn register_and_list(w: &World, domain: u8, zdev: usize) -> Result<()
     Ok(())
 }
 
-/// `__s390_iommu_detach_device`.
+/// Models `__s390_iommu_detach_device`.
 pub(crate) fn __s390_iommu_detach_device(w: &World, zdev: usize) {
     let _function = function("__s390_iommu_detach_device");
     let device = w.held(zdev);
@@ -66,20 +67,20 @@ pub(crate) fn __s390_iommu_detach_device(w: &World, zdev: usize) {
     device.set_dma_table(None);
 }
 
-/// `s390_iommu_detach_device`: back to the DMA API.
+/// Models `s390_iommu_detach_device`, which returns the device to the DMA API.
 pub(crate) fn detach_dev(w: &World, zdev: usize) {
     let _function = function("s390_iommu_detach_device");
     __s390_iommu_detach_device(w, zdev);
     _ = zpci_dma_init_device(w, zdev);
 }
 
-/// `s390_iommu_release_device`: the device goes away, so DMA is not initialised again.
+/// Models `s390_iommu_release_device`. The device is removed, so DMA is not initialised again.
 pub(crate) fn release_device(w: &World, zdev: usize) {
     let _function = function("s390_iommu_release_device");
     __s390_iommu_detach_device(w, zdev);
 }
 
-/// `s390_domain_free`. Readers may still walk the list.
+/// Models `s390_domain_free`. Readers may still walk the list.
 ///
 /// # Violations
 ///
@@ -88,7 +89,7 @@ pub(crate) fn domain_free(w: &Arc<World>, domain: u8) {
     let _function = function("s390_domain_free");
     let reader = w.rcu.read_lock();
     if !w.lists.is_empty(domain) {
-        rule_broken(&w.hardware, "B3", "a domain is freed that has a device");
+        rule_broken(&w.hardware, "B3", "a domain with a device is freed");
     }
     reader.unlock();
     let world = Arc::clone(w);
@@ -99,20 +100,20 @@ pub(crate) fn domain_free(w: &Arc<World>, domain: u8) {
     });
 }
 
-/// What an error of one function does to the flush of the others.
+/// The effect of an error of one function on the flush of the others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Errors {
-    /// Nothing, as merged.
+    /// None, as merged.
     Ignore,
-    /// It ends it, as in a draft.
+    /// The error ends the flush, as in a draft.
     End,
 }
 
-/// `s390_iommu_flush_iotlb_all`: one function's error does not matter to the others.
+/// Models `s390_iommu_flush_iotlb_all`. An error of one function does not affect the others.
 ///
 /// # Violations
 ///
-/// I-10 if the walk comes to the head of another domain's list, and ENDLESS if it does so again.
+/// I-10 if the walk reaches the head of another domain's list, and ENDLESS if it reaches it again.
 pub fn s390_iommu_flush_iotlb_all(w: &World, domain: u8, pages: &BTreeSet<Page>, errors: Errors) {
     let _function = function("s390_iommu_flush_iotlb_all");
     let _reader = w.rcu.read_lock();
@@ -123,15 +124,11 @@ pub fn s390_iommu_flush_iotlb_all(w: &World, domain: u8, pages: &BTreeSet<Page>,
         match at {
             Place::Head(head) if head == domain => break,
             Place::Head(head) => {
-                let message = format!("the head of domain {head}'s list is taken for a device");
+                let message = format!("the head of domain {head}'s list is treated as a device");
                 rule_broken(&w.hardware, "I-10", message);
                 strange += 1;
                 if strange > 1 {
-                    rule_broken(
-                        &w.hardware,
-                        "ENDLESS",
-                        "the walk goes round in another domain's list",
-                    );
+                    rule_broken(&w.hardware, "ENDLESS", "the walk cycles in another domain's list");
                     break;
                 }
             }
@@ -147,14 +144,14 @@ pub fn s390_iommu_flush_iotlb_all(w: &World, domain: u8, pages: &BTreeSet<Page>,
     }
 }
 
-/// `s390_iommu_map_pages` and `s390_iommu_iotlb_sync_map`: what becomes valid is flushed only where
-/// a hypervisor shadows the table.
+/// Models `s390_iommu_map_pages` and `s390_iommu_iotlb_sync_map`. New mappings are flushed only
+/// where a hypervisor shadows the table.
 pub(crate) fn map_page(w: &World, domain: u8, page: Page) {
     let _function = function("s390_iommu_map_pages");
     w.hardware.dma_update_cpu_trans(w.domain(domain).table(), page, true);
 }
 
-/// `s390_iommu_unmap_pages`, and `s390_iommu_iotlb_sync` of what it has gathered.
+/// Models `s390_iommu_unmap_pages` and `s390_iommu_iotlb_sync` of the pages that it gathered.
 pub fn unmap_page(w: &World, domain: u8, page: Page, errors: Errors) {
     let _function = function("s390_iommu_unmap_pages");
     w.hardware.dma_update_cpu_trans(w.domain(domain).table(), page, false);

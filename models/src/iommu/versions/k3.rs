@@ -1,4 +1,4 @@
-//! v6.7 to v6.12: the DMA API is layered on the driver, so there always is a domain, unless
+//! v6.7 to v6.12: the DMA API is layered on the driver, so a device always has a domain, unless
 //! attaching it has failed.
 //!
 //! | | locks |
@@ -15,11 +15,11 @@ use crate::iommu::hardware::rule_broken;
 use crate::iommu::versions::k2::{__s390_iommu_detach_device, register_and_list};
 use crate::iommu::world::World;
 
-/// `s390_iommu_attach_device`.
+/// Models `s390_iommu_attach_device`.
 ///
 /// # Errors
 ///
-/// As before.
+/// Those of v6.2.
 pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno> {
     let _function = function("s390_iommu_attach_device");
     if w.held(zdev).s390_domain.read().is_some() {
@@ -28,11 +28,11 @@ pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno
     register_and_list(w, domain, zdev)
 }
 
-/// `s390_iommu_release_device`: detaches from `zdev->s390_domain`, whatever that is.
+/// Models `s390_iommu_release_device`, which detaches from `zdev->s390_domain` without a check.
 ///
 /// # Violations
 ///
-/// NULL if it is NULL.
+/// NULL if the field is NULL.
 pub(crate) fn release_device(w: &World, zdev: usize) {
     let _function = function("s390_iommu_release_device");
     match w.held(zdev).s390_domain.read() {

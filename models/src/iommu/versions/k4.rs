@@ -1,5 +1,5 @@
-//! v6.13 and later: a blocking domain that cannot fail to be attached, and that everything else is
-//! attached from.
+//! v6.13 and later: a blocking domain whose attach cannot fail. Every attach of another domain
+//! starts from it.
 //!
 //! | | locks |
 //! |---|---|
@@ -7,8 +7,8 @@
 //! | `attach_dev` of another | as that, then `dom_lock`; `list_lock` |
 //! | recovery of a function | (`state_lock`) -> `dom_lock` |
 //!
-//! Source: commits ecda483339a5, v6.13 (CVE-2024-53232); 9ffaf5229055, v6.17; 9727e44d936e, 0b9251c90578 and
-//! b3506e9bcc77, 2025.
+//! Source: commits ecda483339a5, v6.13 (CVE-2024-53232); 9ffaf5229055, v6.17; 9727e44d936e,
+//! 0b9251c90578 and b3506e9bcc77, 2025.
 
 use selvedge_core::function;
 
@@ -18,12 +18,12 @@ use crate::iommu::hardware::{Cc, Table, rule_broken};
 use crate::iommu::versions::k2::register_and_list;
 use crate::iommu::world::World;
 
-/// `s390_iommu_probe_device`: a device begins with its DMA blocked.
+/// Models `s390_iommu_probe_device`. The DMA of a new device is blocked.
 pub(crate) fn probe_device(w: &World, zdev: usize) {
     w.held(zdev).s390_domain.write(Some(Dom::Blocking));
 }
 
-/// `blocking_domain_attach_device`.
+/// Models `blocking_domain_attach_device`.
 pub(crate) fn blocking_attach_dev(w: &World, zdev: usize) {
     let _function = function("blocking_domain_attach_device");
     let device = w.held(zdev);
@@ -43,7 +43,7 @@ pub(crate) fn blocking_attach_dev(w: &World, zdev: usize) {
     device.set_s390_domain(&w.kernel, Some(Dom::Blocking));
 }
 
-/// `s390_iommu_attach_device`. An error leaves DMA blocked.
+/// Models `s390_iommu_attach_device`. After an error DMA is blocked.
 ///
 /// # Errors
 ///
@@ -52,7 +52,7 @@ pub(crate) fn blocking_attach_dev(w: &World, zdev: usize) {
 ///
 /// # Violations
 ///
-/// I-9 if there is an error and something is registered.
+/// I-9 if it fails and something is registered.
 pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno> {
     let _function = function("s390_iommu_attach_device");
     blocking_attach_dev(w, zdev);
@@ -63,11 +63,11 @@ pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno
     attached
 }
 
-/// `s390_attach_dev_identity`, 2025.
+/// Models `s390_attach_dev_identity`, 2025.
 ///
 /// # Errors
 ///
-/// As [`attach_dev`].
+/// Those of [`attach_dev`].
 pub(crate) fn identity_attach_dev(w: &World, zdev: usize) -> Result<(), Errno> {
     let _function = function("s390_attach_dev_identity");
     blocking_attach_dev(w, zdev);
@@ -79,7 +79,7 @@ pub(crate) fn identity_attach_dev(w: &World, zdev: usize) -> Result<(), Errno> {
     Ok(())
 }
 
-/// `zpci_reenable_device` of a function that has been disabled: registers what is attached.
+/// Models `zpci_reenable_device` of a disabled function, which registers the table of its domain.
 ///
 /// Locks: `state_lock` -> `dom_lock`.
 pub fn zpci_reenable_device(w: &World, zdev: usize) {
@@ -90,7 +90,7 @@ pub fn zpci_reenable_device(w: &World, zdev: usize) {
     zpci_iommu_register_ioat(w, zdev);
 }
 
-/// `zpci_iommu_register_ioat`. Locks: `dom_lock`, with which the instruction must not sleep.
+/// Models `zpci_iommu_register_ioat`. Locks: `dom_lock`, with which the instruction must not sleep.
 fn zpci_iommu_register_ioat(w: &World, zdev: usize) -> Cc {
     let _function = function("zpci_iommu_register_ioat");
     let device = w.held(zdev);

@@ -1,11 +1,13 @@
-//! What else v6.17 needs, posted by nobody: a node is used again only when nobody can be at it (B10),
-//! a function is on a list for as long as it can have translations of that domain (B8), and what is
-//! registered and what is attached change together, so that the recovery of a function sees both or
-//! neither. For that `dom_lock` has to be a mutex, since registering may sleep.
+//! The remaining fixes that v6.17 needs, not posted.
+//!
+//! - A node is reused only when no reader can be at it (B10).
+//! - A function is on a list for as long as it can have translations of that domain (B8).
+//! - The registered table and the attached domain change together, so that the recovery of a
+//!   function sees both or neither. `dom_lock` is therefore a mutex, since registering may sleep.
 //!
 //! | | locks |
 //! |---|---|
-//! | `attach_dev` | (`group->mutex`) -> `dom_lock`; `list_lock`; grace period; `list_lock`; `dom_lock` |
+//! | `attach_dev` | (`group->mutex`) -> `dom_lock`; `list_lock`; RCU; `list_lock`; `dom_lock` |
 
 use selvedge_core::function;
 
@@ -13,7 +15,7 @@ use crate::Errno;
 use crate::iommu::domain::Dom;
 use crate::iommu::world::World;
 
-/// `blocking_domain_attach_device`.
+/// Models `blocking_domain_attach_device`.
 pub(crate) fn blocking_attach_dev(w: &World, zdev: usize) {
     let _function = function("blocking_domain_attach_device");
     let device = w.held(zdev);
@@ -36,11 +38,11 @@ fn leave_list(w: &World, domain: u8, zdev: usize) {
     devices.unlock();
 }
 
-/// `s390_iommu_attach_device`. An error leaves DMA blocked.
+/// Models `s390_iommu_attach_device`. After an error DMA is blocked.
 ///
 /// # Errors
 ///
-/// As before.
+/// Those of v6.13.
 pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno> {
     let _function = function("s390_iommu_attach_device");
     blocking_attach_dev(w, zdev);
