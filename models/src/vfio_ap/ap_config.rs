@@ -1,8 +1,8 @@
-//! The attribute `ap_config`: all masks of a mediated device at once.
+//! The attribute `ap_config`, which has all masks of a mediated device.
 //!
-//! Writing is all or nothing. The new masks are installed to be validated, the old ones put back
-//! to unplug what goes, and the new ones installed for good: with all locks held, so nobody sees
-//! the steps in between, but for whoever reads the attribute, which takes no lock (B25).
+//! A write is atomic. It installs the new masks to validate them, restores the old ones to unplug
+//! the removed queues, and installs the new ones again. All locks are held during this, so no other
+//! thread sees the intermediate steps, except a reader of the attribute, which takes no lock (B25).
 //!
 //! Source: `ap_config_store` and `ap_config_show`, v6.10.
 
@@ -18,7 +18,7 @@ use crate::Errno;
 use crate::ap::{ApConfig, ApMask, ApMatrix};
 use crate::vfio_ap::versions::commits::Commit;
 
-/// The masks of a mediated device, for those who read them without a lock.
+/// The masks of a mediated device, for threads that read them without a lock.
 #[derive(Debug)]
 pub struct Masks {
     apm: Atomic,
@@ -26,7 +26,7 @@ pub struct Masks {
     adm: Atomic,
 }
 
-/// The first word of a mask, its first bit the highest.
+/// Returns the first word of a mask. The first bit of the mask is the most significant one.
 fn word(mask: &ApMask) -> u64 {
     mask.bits().filter(|bit| *bit < 64).fold(0, |word, bit| word | 1 << (63 - bit))
 }
@@ -36,7 +36,7 @@ fn mask(word: u64) -> ApMask {
 }
 
 impl Masks {
-    /// The masks of a device that these are assigned to.
+    /// Creates the masks of a device with this assigned configuration.
     pub fn new(config: &ApConfig) -> Self {
         let ApConfig { matrix: ApMatrix { apm, aqm }, adm } = config;
         Self {
@@ -54,7 +54,7 @@ impl Masks {
         self.adm.store(word(&config.adm));
     }
 
-    /// Writes the mask that a resource is in.
+    /// Writes the mask that contains a resource.
     #[track_caller]
     pub fn write(&self, resource: Resource, config: &ApConfig) {
         match resource {
@@ -64,7 +64,7 @@ impl Masks {
         }
     }
 
-    /// Reads adapters and domains, one after the other.
+    /// Reads the adapters and then the domains.
     #[track_caller]
     pub fn load_matrix(&self) -> ApMatrix {
         ApMatrix { apm: mask(self.apm.load()), aqm: mask(self.aqm.load()) }
@@ -77,13 +77,13 @@ impl Masks {
     }
 }
 
-/// `ap_config_store`.
+/// Models `ap_config_store`.
 ///
 /// Locks: `ap_perms_mutex` -> `guests_lock` -> `kvm->lock` -> `mdevs_lock` -> `iommu->lock`.
 ///
 /// # Errors
 ///
-/// [`Errno::Eaddrnotavail`] and [`Errno::Eaddrinuse`], as for each adapter and domain alone.
+/// [`Errno::Eaddrnotavail`] and [`Errno::Eaddrinuse`], as for a single adapter or domain.
 pub fn ap_config_store(w: &World, mdev: usize, new: &ApConfig) -> Result<(), Errno> {
     let _function = function("ap_config_store");
     let ap_perms = w.bus.ap_perms_mutex().lock();
@@ -115,7 +115,7 @@ pub fn ap_config_store(w: &World, mdev: usize, new: &ApConfig) -> Result<(), Err
     valid
 }
 
-/// `ap_config_show`. Locks: none.
+/// Models `ap_config_show`. Locks: none.
 pub fn ap_config_show(w: &World, mdev: usize) -> ApConfig {
     let _function = function("ap_config_show");
     if w.has(Commit::ApConfigUnderLock) {
@@ -124,8 +124,8 @@ pub fn ap_config_show(w: &World, mdev: usize) -> ApConfig {
     w.matrix_dev.mdev(mdev).masks.load()
 }
 
-/// `matrix_show`, `control_domains_show` and `guest_matrix_show`: what is assigned, and what of it
-/// a guest gets.
+/// Models `matrix_show`, `control_domains_show` and `guest_matrix_show`. Returns the assigned
+/// configuration and the part of it that a guest gets.
 ///
 /// Locks: `mdevs_lock`.
 pub fn matrix_show(w: &World, mdev: usize) -> (ApConfig, ApConfig) {

@@ -1,4 +1,4 @@
-//! The driver as the AP bus and the module loader see it: `vfio_ap_drv`.
+//! The driver as seen by the AP bus and the module loader: `vfio_ap_drv`.
 //!
 //! Source: commits 3f85d1df26a9 and eeb386aeb5b7, v6.0; `vfio_ap_drv.c`.
 
@@ -15,7 +15,7 @@ use crate::vfio_ap::versions::commits::Commit;
 use crate::vfio_ap::versions::v6_0::vfio_ap_mdev_remove;
 
 impl ApDriver for World {
-    /// `vfio_ap_mdev_resource_in_use`. Up to v5.19 nobody asks.
+    /// Models `vfio_ap_mdev_resource_in_use`. Up to v5.19 the bus does not call it.
     ///
     /// Locks: (`ap_perms_mutex`) -> `guests_lock` -> `mdevs_lock`.
     fn in_use(&self, apm: &ApMask, aqm: &ApMask) -> Result<(), Errno> {
@@ -35,7 +35,7 @@ impl ApDriver for World {
         (self.probe_queue)(self, apqn)
     }
 
-    /// The driver's remove function, and what the bus does after it: `ap_queue_remove` resets
+    /// Runs the remove function of the driver and then `ap_queue_remove` of the bus, which resets
     /// the queue.
     fn remove(&self, apqn: Apqn) {
         (self.remove_queue)(self, apqn);
@@ -48,17 +48,17 @@ impl ApDriver for World {
 }
 
 impl World {
-    /// The bookkeeping of INV-07, when a matrix has changed.
+    /// Records for INV-07 that a matrix has changed.
     #[track_caller]
     pub fn now_assigned(&self, locks: &UpdateLocks<'_>) {
         let listed = locks.mdevs.mdevs.iter().filter(|m| m.listed);
         self.bus.now_assigned(listed.flat_map(|m| m.assigned.matrix.apqns()));
     }
 
-    /// `ap_scan_bus`: the host's AP configuration is found to have changed.
+    /// Models `ap_scan_bus`, which detects a change of the host's AP configuration.
     ///
-    /// Locks: those of [`vfio_ap_on_cfg_changed`]; then, for each queue that is lost or gained,
-    /// the device lock and what the driver takes; then those of [`vfio_ap_on_scan_complete`].
+    /// Locks: those of [`vfio_ap_on_cfg_changed`]; then, for each queue that is lost or gained, the
+    /// device lock and those of the driver; then those of [`vfio_ap_on_scan_complete`].
     pub fn ap_scan_bus(&self, old: &ApConfig, new: &ApConfig) {
         let _function = function("ap_scan_bus");
         let (lost, gained) = (old.without(new), new.without(old));
@@ -83,8 +83,8 @@ impl World {
         vfio_ap_on_scan_complete(self);
     }
 
-    /// `vfio_ap_matrix_dev_release`, when the driver's device has lost its last reference: frees
-    /// what `dev_get_drvdata` returns, which up to v6.2 is NULL.
+    /// Models `vfio_ap_matrix_dev_release`, which runs when the driver's device has lost its last
+    /// reference. It frees the result of `dev_get_drvdata`, which is NULL up to v6.2.
     pub fn vfio_ap_matrix_dev_release(&self, matrix_dev: &Tracked) {
         let _function = function("vfio_ap_matrix_dev_release");
         let drvdata = self.has(Commit::MatrixDevFreed).then_some(matrix_dev);
@@ -93,9 +93,9 @@ impl World {
         }
     }
 
-    /// `delete_module`, up to the point where the text would be freed: refused while a callback
-    /// runs; then `vfio_ap_exit` removes the mediated devices, which nobody has open, and lets go
-    /// of the queues.
+    /// Models `delete_module` up to the point where the text would be freed. It is refused while a
+    /// callback runs. Then `vfio_ap_exit` removes the mediated devices, none of which is open, and
+    /// releases the queues.
     pub fn delete_module(&self) {
         let _function = function("vfio_ap_exit");
         if self.bus.vfio_ap().delete().is_err() {

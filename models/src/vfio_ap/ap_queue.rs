@@ -1,9 +1,9 @@
-//! One AP queue, as the hardware sees it.
+//! An AP queue, as the hardware sees it.
 //!
-//! A queue is reset by PQAP(ZAPQ), asked by PQAP(TAPQ), and told whether to interrupt by
-//! PQAP(AQIC). A reset takes a while: ZAPQ starts it and the queue answers everything with
-//! [`ResetInProgress`](ResponseCode::ResetInProgress) until it is over. Everything here is pure:
-//! what the queue becomes and answers is a function of what it is and of the instruction.
+//! PQAP(ZAPQ) resets a queue, PQAP(TAPQ) queries it, and PQAP(AQIC) enables or disables its
+//! interrupts. A reset takes a while. ZAPQ starts it, and the queue responds to everything with
+//! [`ResetInProgress`](ResponseCode::ResetInProgress) until it is complete. Everything here is
+//! pure: the new state and the response depend only on the old state and the instruction.
 //!
 //! Source: "s390/vfio-ap: AP Queue Interrupt Control" (commit ec89b55e3bce) and
 //! `arch/s390/include/asm/ap.h` for the response codes.
@@ -13,23 +13,23 @@ use crate::ap::Apqn;
 /// The response code in the status word that each instruction returns.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ResponseCode {
-    /// 00: accepted. After ZAPQ: the reset has begun.
+    /// 00: accepted. After ZAPQ the reset has begun.
     Normal,
-    /// 01: there is no such queue.
+    /// 01: the queue does not exist.
     QNotAvail,
-    /// 02: somebody's reset is running.
+    /// 02: a reset is in progress.
     ResetInProgress,
     /// 03: the adapter is on standby.
     Deconfigured,
     /// 04: the adapter has failed.
     Checkstopped,
-    /// 05: try again.
+    /// 05: busy, and the instruction may be repeated.
     Busy,
-    /// 06: the notification byte has an address that will not do.
+    /// 06: the address of the notification byte is invalid.
     InvalidAddress,
-    /// 07: interrupts are as they were to become.
+    /// 07: interrupts are already in the requested state.
     OtherwiseChanged,
-    /// 08: the guest's interrupt state area will not do.
+    /// 08: the interrupt state area of the guest is invalid.
     InvalidGisa,
     /// 09: bound to another guest (secure execution).
     QBoundToAnother,
@@ -39,13 +39,13 @@ pub enum ResponseCode {
     QNotBound,
     /// 10: no room for a message, or no reply: NQAP and DQAP only.
     QFull,
-    /// 30: the bind did not work (secure execution).
+    /// 30: the bind failed (secure execution).
     BindError,
     /// 31: not in a state to be associated (secure execution).
     QNotAvailForAssoc,
-    /// 35: the secret of an association is not unique; stays until a reset.
+    /// 35: the secret of an association is not unique. This remains until a reset.
     AssocSecretNotUnique,
-    /// 36: an association failed; stays until a reset.
+    /// 36: an association failed. This remains until a reset.
     AssocFailed,
 }
 
@@ -77,20 +77,20 @@ impl ResponseCode {
 pub struct Status {
     /// The response code.
     pub code: ResponseCode,
-    /// Whether no message is in the queue.
+    /// Whether the queue has no messages.
     pub queue_empty: bool,
-    /// Whether the queue interrupts.
+    /// Whether interrupts of the queue are enabled.
     pub irq_enabled: bool,
 }
 
-/// Where the interrupts of a queue go: the guest, the byte in its memory that is set, and its
+/// The target of the interrupts of a queue: the guest, the page of the byte that is set, and the
 /// interruption subclass.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Irq {
-    /// The guest, by number.
+    /// The number of the guest.
     pub vm: u8,
-    /// The page with the notification indicator byte (NIB); [`NO_PAGE`](Self::NO_PAGE) is in none of
-    /// the guest's memory slots.
+    /// The page with the notification indicator byte (NIB). [`NO_PAGE`](Self::NO_PAGE) is in none
+    /// of the guest's memory slots.
     pub nib: u8,
     /// The guest's interruption subclass (ISC).
     pub isc: u8,
@@ -101,59 +101,61 @@ impl Irq {
     pub const NO_PAGE: u8 = 0;
 }
 
-/// Whether a queue's adapter is there.
+/// The state of the adapter of a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Config {
-    /// It is.
+    /// Available.
     Configured,
     /// On standby.
     Deconfigured,
     /// Failed.
     Checkstopped,
-    /// Not part of the hardware's configuration.
+    /// Not in the configuration of the hardware.
     Absent,
 }
 
-/// What has become of the secret that a protected guest associates with a queue.
+/// The state of the secret that a protected guest associates with a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Association {
-    /// It is associated, or nobody has asked for it.
+    /// The secret is associated, or no association was requested.
     Classification,
-    /// It is being associated. No reset begins meanwhile.
+    /// The association is in progress. No reset begins meanwhile.
     InProgress {
-        /// How many PQAP(ZAPQ) it will still answer with [`ResponseCode::StateChangeInProgress`].
+        /// The number of PQAP(ZAPQ) that the queue will still answer with
+        /// [`ResponseCode::StateChangeInProgress`].
         refuses: u8,
-        /// What comes of it then.
+        /// The result of the association after that.
         failure: ResponseCode,
     },
-    /// It could not be, and every instruction is told so ([`ResponseCode::AssocSecretNotUnique`],
-    /// [`ResponseCode::AssocFailed`]) until the queue is reset.
+    /// The association failed. Every instruction reports this
+    /// ([`ResponseCode::AssocSecretNotUnique`], [`ResponseCode::AssocFailed`]) until the queue is
+    /// reset.
     Failed(ResponseCode),
 }
 
 /// A queue.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ApQueue {
-    /// Its number.
+    /// The number.
     pub apqn: Apqn,
-    /// Whether its adapter is there.
+    /// The state of its adapter.
     pub config: Config,
     /// Whether a reset is running.
     pub resetting: bool,
-    /// Where its interrupts go.
+    /// The target of its interrupts.
     pub irq: Option<Irq>,
-    /// The guest whose messages, or replies to them, are in it.
+    /// The guest whose messages or replies are in the queue.
     pub messages: Option<u8>,
-    /// How many instructions it will still answer with [`ResponseCode::Busy`].
+    /// The number of instructions that the queue will still answer with [`ResponseCode::Busy`].
     pub busy: u8,
-    /// Whether a reset is over as soon as it begins.
+    /// Whether a reset completes as soon as it begins.
     pub quick: bool,
-    /// What has become of the secret that is to go with it.
+    /// The state of its secret.
     pub association: Association,
 }
 
 impl ApQueue {
-    /// A configured queue with nothing in it, which needs no time to be reset.
+    /// Creates a configured, empty queue whose reset takes no time.
     pub fn new(apqn: Apqn) -> Self {
         Self {
             apqn,
@@ -171,7 +173,7 @@ impl ApQueue {
         Status { code, queue_empty: self.messages.is_none(), irq_enabled: self.irq.is_some() }
     }
 
-    /// Why the queue executes nothing now, if it does not.
+    /// Returns why the queue executes no instruction now, or `None`.
     fn refuses(&self) -> Option<ResponseCode> {
         match self.config {
             Config::Absent => Some(ResponseCode::QNotAvail),
@@ -182,7 +184,7 @@ impl ApQueue {
         }
     }
 
-    /// The same of any instruction but the one that resets it.
+    /// Returns why the queue executes no instruction other than a reset, or `None`.
     fn refuses_all_but_reset(&self) -> Option<ResponseCode> {
         self.refuses().or(match self.association {
             Association::Failed(code) => Some(code),
@@ -195,7 +197,7 @@ impl ApQueue {
         Some(ResponseCode::Busy)
     }
 
-    /// Whether an association keeps it from being reset.
+    /// Returns the response to a reset if an association prevents it.
     fn is_associating(&mut self) -> Option<ResponseCode> {
         let Association::InProgress { refuses, failure } = self.association else { return None };
         self.association = match refuses.saturating_sub(1) {
@@ -205,12 +207,12 @@ impl ApQueue {
         Some(ResponseCode::StateChangeInProgress)
     }
 
-    /// PQAP(TAPQ).
+    /// Executes PQAP(TAPQ).
     pub fn tapq(&self) -> Status {
         self.status(self.refuses_all_but_reset().unwrap_or(ResponseCode::Normal))
     }
 
-    /// PQAP(ZAPQ): begins a reset.
+    /// Executes PQAP(ZAPQ), which begins a reset.
     pub fn zapq(&mut self) -> Status {
         let refused = self.refuses().or_else(|| self.is_busy()).or_else(|| self.is_associating());
         if refused.is_none() {
@@ -222,8 +224,8 @@ impl ApQueue {
         self.status(refused.unwrap_or(ResponseCode::Normal))
     }
 
-    /// The reset is over: nothing is in the queue, it does not interrupt, and no association has
-    /// failed.
+    /// Completes the reset. The queue is then empty, its interrupts are disabled, and no
+    /// association has failed.
     pub fn reset_completes(&mut self) {
         if self.resetting {
             self.clear();
@@ -237,14 +239,14 @@ impl ApQueue {
         self.association = Association::Classification;
     }
 
-    /// Its adapter leaves the hardware's configuration: nothing is in it any more, and it does not
-    /// interrupt.
+    /// Removes the adapter from the configuration of the hardware. The queue is then empty, and its
+    /// interrupts are disabled.
     pub fn leaves(&mut self) {
         self.config = Config::Absent;
         self.clear();
     }
 
-    /// PQAP(AQIC): makes the queue interrupt there, or nowhere.
+    /// Executes PQAP(AQIC), which enables interrupts to a target or disables them.
     pub fn aqic(&mut self, irq: Option<Irq>) -> Status {
         let refused = self.refuses_all_but_reset().or_else(|| self.is_busy()).or_else(|| {
             (irq.is_some() == self.irq.is_some()).then_some(ResponseCode::OtherwiseChanged)
@@ -255,12 +257,13 @@ impl ApQueue {
         self.status(refused.unwrap_or(ResponseCode::Normal))
     }
 
-    /// The page that the queue may write to.
+    /// Returns the page that the queue may write to.
     pub fn writes_to(&self) -> Option<u8> {
         self.irq.filter(|_| self.config == Config::Configured).map(|irq| irq.nib)
     }
 
-    /// NQAP: a guest puts a message into the queue. Whether it may, its APCB says.
+    /// Executes NQAP, which puts a message of a guest into the queue. The caller has checked the
+    /// APCB.
     pub fn nqap(&mut self, vm: u8) -> Status {
         let refused = self.refuses_all_but_reset();
         if refused.is_none() {

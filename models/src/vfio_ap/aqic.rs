@@ -1,13 +1,12 @@
-//! Interrupts of a queue: what they need, how they are switched on and off, and how what they
-//! need is given back.
+//! Interrupts of a queue: the resources that they need, and how they are enabled and disabled.
 //!
-//! For as long as a queue interrupts a guest, the page with the notification byte must stay
-//! pinned and the guest's interruption subclass registered. The driver remembers both in the
-//! queue (`saved_pfn`, later `saved_iova`, and `saved_isc`) and gives them back in one place,
+//! While a queue interrupts a guest, the page with the notification byte must stay pinned and the
+//! guest's interruption subclass must stay registered. The driver records both in the queue
+//! (`saved_pfn`, later `saved_iova`, and `saved_isc`) and releases them in one place,
 //! `vfio_ap_free_aqic_resources`. Everything here runs with the driver's mutex held.
 //!
-//! PQAP(AQIC) is over at once here, so `vfio_ap_wait_for_irqclear`, which polls the queue until it has
-//! stopped interrupting, would find that it has.
+//! PQAP(AQIC) completes at once here. `vfio_ap_wait_for_irqclear`, which polls the queue until its
+//! interrupts are disabled, would therefore return at once.
 //!
 //! Source: `drivers/s390/crypto/vfio_ap_ops.c`, commit ec89b55e3bce (v5.3) and after.
 
@@ -19,19 +18,20 @@ use super::world::World;
 use crate::ap::Apqn;
 use crate::vfio_ap::versions::commits::Commit;
 
-/// What `vfio_ap_free_aqic_resources` does when the guest is gone already.
+/// What `vfio_ap_free_aqic_resources` does when the guest is already gone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WithoutGuest {
-    /// v5.3: it does not ask, and follows the pointer.
+    /// v5.3: it follows the pointer without a check.
     Follow,
     /// Since commit 6c12a6384e0c, v5.11: it warns, and the subclass stays registered.
     Keep,
 }
 
-/// `vfio_ap_irq_enable`: makes a queue interrupt, with what it needs for that.
+/// Models `vfio_ap_irq_enable`, which allocates the resources and enables the interrupts of a
+/// queue.
 ///
-/// If the queue answers anything but that it will, or did, the interrupts are switched *off*,
-/// and what was pinned and registered just now is forgotten (B22).
+/// If the queue answers anything other than that interrupts will be or are enabled, they are
+/// *disabled*, and the page and the subclass that were just pinned and registered leak (B22).
 pub fn vfio_ap_irq_enable(
     w: &World,
     mdevs: &mut Mdevs,
@@ -40,7 +40,7 @@ pub fn vfio_ap_irq_enable(
     without_guest: WithoutGuest,
 ) -> ResponseCode {
     let _function = function("vfio_ap_irq_enable");
-    // Up to v5.17 whatever the guest says is pinned, if it can be.
+    // Up to v5.17 any page that the guest names is pinned, if possible.
     if w.has(Commit::DynamicConfiguration) && irq.nib == Irq::NO_PAGE {
         return ResponseCode::InvalidAddress;
     }
@@ -52,23 +52,23 @@ pub fn vfio_ap_irq_enable(
         return ResponseCode::InvalidAddress;
     }
     let registered = w.hardware.gisc_register(irq);
-    // Up to v5.17 nobody looks, and the error code is taken for the subclass (B34).
+    // Up to v5.17 the result is not checked, and the error code is used as the subclass (B34).
     if !registered && w.has(Commit::DynamicConfiguration) {
         if w.has(Commit::GiscFailureUndone) {
             w.iommu.vfio_unpin_pages(&w.hardware, irq);
             return ResponseCode::InvalidAddress;
         }
-        // No answer that PQAP(AQIC) may give, and the page stays pinned (B34).
+        // This is not a valid response of PQAP(AQIC), and the page stays pinned (B34).
         return ResponseCode::InvalidGisa;
     }
     let status = w.hardware.aqic(apqn, Some(irq));
     match status.code {
         ResponseCode::Normal => {
             vfio_ap_free_aqic_resources(w, mdevs, apqn, without_guest);
-            let queue = mdevs.queues.get_mut(&apqn).expect("it was looked up");
+            let queue = mdevs.queues.get_mut(&apqn).expect("the caller has looked up the queue");
             queue.saved = Some(irq);
         }
-        // Proposed, which nobody has posted: what there was before stays as it is.
+        // Proposed, not posted: the previous state is kept.
         code if code == ResponseCode::OtherwiseChanged || w.has(Commit::EnableUndone) => {
             w.iommu.vfio_unpin_pages(&w.hardware, irq);
             w.hardware.gisc_unregister(irq);
@@ -80,11 +80,11 @@ pub fn vfio_ap_irq_enable(
     status.code
 }
 
-/// How often `vfio_ap_irq_disable` tries again.
+/// The number of retries of `vfio_ap_irq_disable`.
 const RETRIES: usize = 5;
 
-/// `vfio_ap_irq_disable`: switches the interrupts of a queue off, and gives back what they
-/// needed, whatever the queue answers.
+/// Models `vfio_ap_irq_disable`, which disables the interrupts of a queue and releases their
+/// resources, regardless of the response of the queue.
 pub fn vfio_ap_irq_disable(
     w: &World,
     mdevs: &mut Mdevs,
@@ -100,7 +100,7 @@ pub fn vfio_ap_irq_disable(
         status = w.hardware.aqic(apqn, None);
     }
     vfio_ap_free_aqic_resources(w, mdevs, apqn, without_guest);
-    // Up to v5.19 a queue knows its device only while it interrupts.
+    // Up to v5.19 a queue knows its device only while its interrupts are enabled.
     if !w.has(Commit::DynamicConfiguration)
         && let Some(queue) = mdevs.queues.get_mut(&apqn)
     {
@@ -109,7 +109,7 @@ pub fn vfio_ap_irq_disable(
     status.code
 }
 
-/// `vfio_ap_free_aqic_resources`: unregisters the subclass, unpins the page.
+/// Models `vfio_ap_free_aqic_resources`, which unregisters the subclass and unpins the page.
 pub fn vfio_ap_free_aqic_resources(
     w: &World,
     mdevs: &mut Mdevs,

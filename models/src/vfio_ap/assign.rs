@@ -1,8 +1,8 @@
-//! Adapters and domains are assigned and unassigned while a guest runs.
+//! Assignment of adapters and domains while a guest runs.
 //!
-//! Both take `guests_lock` -> `kvm->lock` -> `mdevs_lock`, and assigning takes `ap_perms_mutex`
-//! before them all: whether the host's drivers own a queue must stay true until it is assigned.
-//! To give a queue up cannot conflict with the masks, so unassigning does without.
+//! Assigning and unassigning take `guests_lock` -> `kvm->lock` -> `mdevs_lock`. Assigning takes
+//! `ap_perms_mutex` before them, since the host's drivers must not take a queue until it is
+//! assigned. Unassigning does not, since releasing a queue cannot conflict with the masks.
 //!
 //! Source: commits e2126a73746e, 8ee13ad99337, 51dc562af09d and 70aeefe574cb, v6.0; 1918f2b20c3d,
 //! v6.0.
@@ -18,7 +18,7 @@ use crate::Errno;
 use crate::ap::{ApMatrix, ApPerms, Apqn};
 use crate::vfio_ap::versions::commits::Commit;
 
-/// `assign_adapter_store`, `assign_domain_store` and `assign_control_domain_store`.
+/// Models `assign_adapter_store`, `assign_domain_store` and `assign_control_domain_store`.
 ///
 /// Locks: `ap_perms_mutex` -> `guests_lock` -> `kvm->lock` -> `mdevs_lock`; for a control domain
 /// all but the first.
@@ -30,7 +30,7 @@ use crate::vfio_ap::versions::commits::Commit;
 ///
 /// # Violations
 ///
-/// INV-20 if it is assigned already, before commit 1918f2b20c3d.
+/// INV-20 if the resource is already assigned, before commit 1918f2b20c3d.
 pub fn assign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno> {
     let _function = function(resource.assign_store());
     if let Resource::ControlDomain(_) = resource {
@@ -65,8 +65,8 @@ fn assign(
     Ok(())
 }
 
-/// `vfio_ap_mdev_validate_masks`: the host's drivers own none of these queues, and no other
-/// mediated device has one.
+/// Models `vfio_ap_mdev_validate_masks`, which checks that neither the host's drivers nor another
+/// mediated device has one of these queues.
 ///
 /// # Errors
 ///
@@ -81,8 +81,8 @@ pub fn validate(
     locks.mdevs.verify_no_sharing(mdev, added)
 }
 
-/// `assign_control_domain_store`: who controls a domain takes it from nobody, so `ap_perms_mutex`
-/// is not taken and nothing verified.
+/// Models `assign_control_domain_store`. Control of a domain is not exclusive, so it does not take
+/// `ap_perms_mutex` and verifies nothing.
 ///
 /// Locks: `guests_lock` -> `kvm->lock` -> `mdevs_lock`.
 fn assign_control_domain_store(w: &World, mdev: usize, resource: Resource) {
@@ -97,7 +97,7 @@ fn assign_control_domain_store(w: &World, mdev: usize, resource: Resource) {
     locks.release();
 }
 
-/// `unassign_adapter_store`, `unassign_domain_store` and `unassign_control_domain_store`.
+/// Models `unassign_adapter_store`, `unassign_domain_store` and `unassign_control_domain_store`.
 ///
 /// Locks: `guests_lock` -> `kvm->lock` -> `mdevs_lock` -> `iommu->lock`.
 pub fn unassign_store(w: &World, mdev: usize, resource: Resource) {
@@ -109,10 +109,10 @@ pub fn unassign_store(w: &World, mdev: usize, resource: Resource) {
     locks.release();
 }
 
-/// Takes a resource away, from the guest too.
+/// Unassigns a resource, and removes it from the guest.
 ///
-/// The queues leave the table. Those that the guest had are reset, and point to the mediated
-/// device no more. The others still do (B15).
+/// The queues leave the table. Those that the guest had are reset and no longer point to the
+/// mediated device. The other queues still point to it (B15).
 pub fn unassign(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, resource: Resource) {
     let assigned = locks.mdevs.mdevs[mdev].assigned;
     let removed = resource.queues(&assigned.matrix);

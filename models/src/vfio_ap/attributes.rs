@@ -1,52 +1,53 @@
-//! The sysfs attributes of a queue device, and the wait for whoever reads them.
+//! The sysfs attributes of a queue device, and the wait for their readers.
 //!
-//! `sysfs_remove_group` returns when no reader is left in the attributes, so it is a wait for
-//! whatever lock a reader takes. v5.17 waited with that very lock held (B17).
+//! `sysfs_remove_group` returns when the attributes have no reader, so it depends on every lock
+//! that a reader takes. v5.17 called it with such a lock held (B17).
 
 use selvedge_core::invariant_broken;
 use selvedge_core::sync::{ReadGuard, RwSem};
 
-/// The attribute group of a queue device. Its value: whether it is there.
+/// The attribute group of a queue device. The value says whether it exists.
 #[derive(Debug)]
 pub struct Attributes {
-    /// The active references of kernfs: each reader has one, and removing waits for all.
+    /// The active references of kernfs. Each reader has one, and removing the group waits for all
+    /// of them.
     kernfs: RwSem<bool>,
 }
 
 impl Attributes {
-    /// The group of a device that is bound to the driver.
+    /// Creates the group of a device that is bound to the driver.
     pub fn new() -> Self {
         Self { kernfs: RwSem::new("kernfs", true) }
     }
 
-    /// `sysfs_create_group`.
+    /// Models `sysfs_create_group`.
     #[track_caller]
     pub fn create(&self) {
         *self.kernfs.down_write() = true;
     }
 
-    /// `sysfs_remove_group`: waits until nobody reads.
+    /// Models `sysfs_remove_group`, which waits until the group has no readers.
     #[track_caller]
     pub fn remove(&self) {
         *self.kernfs.down_write() = false;
     }
 
-    /// A reader comes, and finds the attribute or not.
+    /// Opens the attribute for reading, if it exists.
     #[track_caller]
     pub fn read(&self) -> Option<ReadGuard<'_, bool>> {
         let reader = self.kernfs.down_read();
         reader.then_some(reader)
     }
 
-    /// At the end: the group of a device without a driver is gone.
+    /// Checks at the end that the group of a device without a driver is removed.
     ///
     /// # Violations
     ///
-    /// `SYSFS-GROUP`.
+    /// `SYSFS-GROUP` if it is not.
     #[track_caller]
     pub fn check_removed(&self) {
         if *self.kernfs.down_read() {
-            let message = "the driver has left, its attributes have not".to_owned();
+            let message = "the driver is unbound, but its attributes remain".to_owned();
             invariant_broken("SYSFS-GROUP", message);
         }
     }

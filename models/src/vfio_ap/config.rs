@@ -1,10 +1,10 @@
-//! The host's AP configuration changes: adapters and domains are lost or gained.
+//! Changes of the host's AP configuration, which lose or gain adapters and domains.
 //!
-//! The bus scans for changes. It calls the driver when it knows what has changed
-//! (`on_config_changed`), then takes away and makes queue devices, and calls again when it is done
-//! (`on_scan_complete`). What is lost the guests lose at the first call, before the devices go.
-//! What is gained they get at the second, because an adapter can be given only when its last
-//! queue has a device; in between, the probe function leaves it alone.
+//! The bus scans for changes. It calls the driver when it knows them (`on_config_changed`), then
+//! removes and creates queue devices, and calls the driver again at the end (`on_scan_complete`).
+//! The guests lose the lost resources at the first call, before the devices are removed. They get
+//! the gained resources at the second call, because an adapter can be plugged only when its last
+//! queue has a device. In between, the probe function does not plug new resources.
 //!
 //! Source: commit eeb386aeb5b7, v6.0; b1f092d94f62, d50346801b4f, 6b8a02e216f6, 917f509bfb88 and
 //! bf09b9d7cd78, 2026.
@@ -19,13 +19,13 @@ use super::world::World;
 use crate::ap::{ApConfig, ApMask, ApMatrix};
 use crate::vfio_ap::versions::commits::Commit;
 
-/// `vfio_ap_on_cfg_changed`.
+/// Models `vfio_ap_on_cfg_changed`.
 ///
 /// Locks: `guests_lock` -> for each mediated device in turn `kvm->lock` -> `mdevs_lock`.
 ///
 /// # Violations
 ///
-/// INV-20 if `mdev_list` changes meanwhile; NULL if a mediated device has no guest, before 2026.
+/// INV-20 if `mdev_list` changes meanwhile. NULL if a mediated device has no guest, before 2026.
 pub fn vfio_ap_on_cfg_changed(w: &World, new: &ApConfig, old: &ApConfig) {
     let _function = function("vfio_ap_on_cfg_changed");
     let guests = w.matrix_dev.guests_lock.lock();
@@ -39,7 +39,7 @@ pub fn vfio_ap_on_cfg_changed(w: &World, new: &ApConfig, old: &ApConfig) {
     guests.unlock();
 }
 
-/// The guest's lock is to be taken, by a version that believes that there is one.
+/// Checks that there is a guest whose lock can be taken, as the version assumes.
 #[track_caller]
 fn expect_guest(w: &World, mdev: usize) {
     if !w.has(Commit::GuestOptional) {
@@ -47,7 +47,7 @@ fn expect_guest(w: &World, mdev: usize) {
     }
 }
 
-/// `vfio_ap_mdev_cfg_remove`.
+/// Models `vfio_ap_mdev_cfg_remove`.
 fn cfg_remove<'a>(
     w: &'a World,
     mut guests: GuestsLocked<'a>,
@@ -76,15 +76,16 @@ fn cfg_remove<'a>(
     guests
 }
 
-/// Takes `lost` away from `mask`; whether the guest must be told.
+/// Removes `lost` from `mask` and returns whether the guest must be updated.
 fn take_away(w: &World, mask: &mut ApMask, lost: &ApMask) -> bool {
     let concerned = mask.intersects(lost);
     *mask = mask.without(lost);
-    // Before 2026 "something was taken away" was asked as "something is left".
+    // Before 2026 the code tested whether something is left, and not whether something was removed.
     if w.has(Commit::RemoveLast) { concerned } else { !lost.is_empty() && !mask.is_empty() }
 }
 
-/// `vfio_ap_mdev_hot_unplug_cfg`: the guest loses what the host has lost.
+/// Models `vfio_ap_mdev_hot_unplug_cfg`, which removes from the guest the resources that the host
+/// lost.
 fn hot_unplug_cfg(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, lost: &ApConfig) {
     let shadow = &mut locks.mdevs.mdevs[mdev].shadow_apcb;
     let adapters = take_away(w, &mut shadow.matrix.apm, &lost.matrix.apm);
@@ -95,13 +96,13 @@ fn hot_unplug_cfg(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, lost: &Ap
     }
 }
 
-/// `vfio_ap_on_scan_complete`.
+/// Models `vfio_ap_on_scan_complete`.
 ///
-/// Locks: as [`vfio_ap_on_cfg_changed`].
+/// Locks: those of [`vfio_ap_on_cfg_changed`].
 ///
 /// # Violations
 ///
-/// As there.
+/// Those of [`vfio_ap_on_cfg_changed`].
 pub fn vfio_ap_on_scan_complete(w: &World) {
     let _function = function("vfio_ap_on_scan_complete");
     let mut guests = w.matrix_dev.guests_lock.lock();
@@ -120,13 +121,13 @@ pub fn vfio_ap_on_scan_complete(w: &World) {
     guests.unlock();
 }
 
-/// `vfio_ap_mdev_hot_plug_cfg`: the guest gets what the host has gained.
+/// Models `vfio_ap_mdev_hot_plug_cfg`, which gives the guest the resources that the host gained.
 fn hot_plug_cfg(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, added: &ApConfig) {
     let _function = function("vfio_ap_mdev_hot_plug_cfg");
     let control = !added.adm.is_empty() && vfio_ap_mdev_filter_cdoms(locks, mdev);
     let queues = added.matrix != ApMatrix::default();
     if queues {
-        // What is new in one dimension comes with what the guest has in the other.
+        // New resources of one dimension are combined with those that the guest has of the other.
         let ApMatrix { mut apm, mut aqm } = added.matrix;
         let shadow = locks.mdevs.mdevs[mdev].shadow_apcb.matrix;
         if apm.is_empty() {
@@ -139,8 +140,8 @@ fn hot_plug_cfg(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, added: &ApC
         locks.update_guest_apcb(mdev);
     }
     if !queues && w.has(Commit::ResetFiltered) && !w.has(Commit::FilteredInitialised) {
-        // The mask of adapters to reset was never written: take the worst that may be on the
-        // stack.
+        // The mask of adapters to reset was not initialised, so this assumes the worst content of
+        // the stack.
         vfio_ap_mdev_reset_queues_of(w, locks, mdev, &ApMask::all());
     }
 }

@@ -1,8 +1,8 @@
-//! The shadow APCB: what of its matrix a mediated device can give to a guest.
+//! The shadow APCB, which is the part of its matrix that a mediated device can give to a guest.
 //!
-//! A guest's control block is a matrix too, so a single queue cannot be withheld: if one of an
-//! adapter's queues is not there, the guest does not get the adapter. The *shadow* is what is
-//! left of the matrix, and what the guest gets.
+//! A guest's control block is also a matrix, so a single queue cannot be withheld. If one queue of
+//! an adapter is unavailable, the guest does not get the adapter. The *shadow* is the rest of the
+//! matrix, and the guest gets the shadow.
 //!
 //! Source: commits 49b0109fb399 and 48cae940c31d, v6.0; 850fb7fa8c68 and 16fb78cbf56e, v6.8.
 
@@ -12,10 +12,10 @@ use super::world::World;
 use crate::ap::{ApMask, ApMatrix, Apqn};
 use crate::vfio_ap::versions::commits::Commit;
 
-/// `vfio_ap_mdev_filter_matrix`: makes the shadow anew. Before v6.8 only the queues of `new` are
-/// looked at, and whatever else had been withheld comes back.
+/// Models `vfio_ap_mdev_filter_matrix`, which recomputes the shadow. Before v6.8 only the queues of
+/// `new` are checked, and all other withheld adapters return.
 ///
-/// The adapters that the guest had and that are withheld now; and whether anything changed.
+/// Returns the adapters that the guest had and that are now withheld, and whether anything changed.
 fn vfio_ap_mdev_filter_matrix(
     w: &World,
     locks: &mut UpdateLocks<'_>,
@@ -42,8 +42,8 @@ fn vfio_ap_mdev_filter_matrix(
     (before.apm.without(&shadow.apm), shadow != before)
 }
 
-/// Filters the matrix, lets the guest have the result, and resets what it lost. `control`: its
-/// control domains have changed already.
+/// Filters the matrix, updates the guest, and resets the queues that it lost. `control` says
+/// whether the control domains have changed already.
 #[track_caller]
 pub fn filter_and_update(
     w: &World,
@@ -61,8 +61,8 @@ pub fn filter_and_update(
     }
 }
 
-/// `vfio_ap_mdev_filter_cdoms`: control domains have no queues, so they need no more than to be
-/// the host's. Whether anything changed.
+/// Models `vfio_ap_mdev_filter_cdoms`. Control domains have no queues, so they only need to belong
+/// to the host. Returns whether anything changed.
 pub fn vfio_ap_mdev_filter_cdoms(locks: &mut UpdateLocks<'_>, mdev: usize) -> bool {
     let adm = locks.info().adm;
     let mdev = &mut locks.mdevs.mdevs[mdev];

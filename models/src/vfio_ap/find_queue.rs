@@ -1,9 +1,9 @@
-//! How the driver finds a queue by its number, and one that is just leaving.
+//! The lookup of a queue by its number, and a queue that is being removed meanwhile.
 //!
-//! Up to v5.19 it walked the driver core's list of the devices that are bound to it, and compared
-//! numbers. The number is in the queue's own memory, which the device points to. A device leaves
-//! that list only after the driver's remove function has returned; by then the pointer is NULL.
-//! Since v6.0 a mediated device has a table of its queues.
+//! Up to v5.19 the lookup walked the driver core's list of bound devices and compared numbers. The
+//! number is in the memory of the queue, which the device points to. A device leaves that list only
+//! after the driver's remove function has returned, and by then the pointer is NULL. Since v6.0 a
+//! mediated device has a table of its queues.
 //!
 //! Source: `vfio_ap_find_queue` in `drivers/s390/crypto/vfio_ap_ops.c`, v5.10, and commit
 //! 49b0109fb399.
@@ -14,7 +14,7 @@ use selvedge_core::sync::{Mutex, RwSem};
 use super::matrix_dev::not_null;
 use crate::ap::Apqn;
 
-/// Where the driver looks.
+/// The structure that the driver searches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Lookup {
     /// v5.3 to v5.19: `driver_find_device`.
@@ -27,14 +27,14 @@ pub enum Lookup {
 #[derive(Debug)]
 pub struct Queues {
     lookup: Lookup,
-    /// The driver core's list.
+    /// The list of the driver core.
     klist_devices: RwSem<Vec<Apqn>>,
     /// The driver's mutex, and for each device the number in the memory that it points to.
     lock: Mutex<Vec<(Apqn, Option<Apqn>)>>,
 }
 
 impl Queues {
-    /// These queues are bound.
+    /// Creates a driver with these queues bound.
     pub fn new(lookup: Lookup, apqns: &[Apqn]) -> Self {
         let drvdata = apqns.iter().map(|apqn| (*apqn, Some(*apqn))).collect();
         Self {
@@ -44,7 +44,7 @@ impl Queues {
         }
     }
 
-    /// `handle_pqap`, as far as it looks for the queue. Locks: `matrix_dev->lock` -> the list.
+    /// Models the lookup in `handle_pqap`. Locks: `matrix_dev->lock` -> the list.
     pub fn handle_pqap(&self, apqn: Apqn) -> bool {
         let _function = function("vfio_ap_get_queue");
         let drvdata = self.lock.lock();
@@ -59,7 +59,7 @@ impl Queues {
         }
     }
 
-    /// The device is unbound: the driver's remove function, then the driver core.
+    /// Unbinds the device, in the driver's remove function and then in the driver core.
     ///
     /// Locks: `matrix_dev->lock`; the list.
     pub fn unbind(&self, apqn: Apqn) {

@@ -1,30 +1,32 @@
-//! VFIO's group lock between the driver's locks and KVM's.
+//! The group lock of VFIO, between the locks of the driver and those of KVM.
 //!
-//! Opening a device held the group's lock while the driver attached it to the guest, and the driver
-//! takes `kvm->lock` for that; closing it, while the driver detached it. The guest's KVM-VFIO
-//! device told the group when it was destroyed, which it was with the guest: if that was because a
-//! device was closed, the group's lock was held already. So it came to tell the group when it is
-//! closed, and that is with `kvm->lock` held. Since v6.2 the guest is handed over under a spinlock
-//! of its own, with a reference, and the group's lock is not held while the driver runs.
+//! Opening a device held the group lock while the driver attached the device to the guest, for
+//! which the driver takes `kvm->lock`. Closing a device held it while the driver detached the
+//! device. The KVM-VFIO device of the guest notified the group when it was destroyed with the
+//! guest. If the close of a device caused this, the group lock was already held. The notification
+//! was therefore moved to the close of the KVM-VFIO device, which runs with `kvm->lock` held. Since
+//! v6.2 the guest is passed under a spinlock of its own, with a reference, and the group lock is
+//! not held while the driver runs.
 //!
 //! Source: lockdep's report of January 2023, commits 51cdc8bc120e and 2b48f52f2bff.
 
 use selvedge_core::function;
 use selvedge_core::sync::{Kref, Mutex};
 
-/// Whether the group's lock is held while the driver runs, and when the group is told that the
+/// Whether the group lock is held while the driver runs, and when the group is notified that the
 /// guest is gone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Open {
-    /// v6.0: it is held, and the group is told when the guest is destroyed.
+    /// v6.0: the lock is held, and the group is notified when the guest is destroyed.
     UntilDestroyed,
-    /// Commit 51cdc8bc120e: it is held, and the group is told when the KVM-VFIO device is closed.
+    /// Commit 51cdc8bc120e: the lock is held, and the group is notified when the KVM-VFIO device is
+    /// closed.
     WithGroupLock,
-    /// Since commit 2b48f52f2bff, v6.2: it is not held.
+    /// Since commit 2b48f52f2bff, v6.2: the lock is not held.
     WithReference,
 }
 
-/// A group with one device, and the guest it is for.
+/// A group with one device, and its guest.
 #[derive(Debug)]
 pub struct Group {
     open: Open,
@@ -39,7 +41,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// A closed device; the guest is known to the group.
+    /// Creates a closed device. The group knows the guest.
     pub fn new(open: Open) -> Self {
         Self {
             open,
@@ -53,10 +55,10 @@ impl Group {
         }
     }
 
-    /// `vfio_device_open`.
+    /// Models `vfio_device_open`.
     ///
-    /// Locks: `group->group_lock` -> `dev_set->lock` -> what the driver takes, or since v6.2
-    /// without the first.
+    /// Locks: `group->group_lock` -> `dev_set->lock` -> those of the driver, or since v6.2 without
+    /// the first.
     pub fn open(&self) {
         let _function = function("vfio_device_open");
         let group = self.group_lock.lock();
@@ -76,7 +78,7 @@ impl Group {
         }
     }
 
-    /// `vfio_ap_mdev_set_kvm`. Locks: `guests_lock` -> `kvm->lock` -> `mdevs_lock`.
+    /// Models `vfio_ap_mdev_set_kvm`. Locks: `guests_lock` -> `kvm->lock` -> `mdevs_lock`.
     fn vfio_ap_mdev_set_kvm(&self) {
         let _function = function("vfio_ap_mdev_set_kvm");
         let _guests = self.guests_lock.lock();
@@ -85,9 +87,9 @@ impl Group {
         self.kvm.get();
     }
 
-    /// `vfio_device_close`.
+    /// Models `vfio_device_close`.
     ///
-    /// Locks: as [`open`](Self::open).
+    /// Locks: those of [`open`](Self::open).
     pub fn close(&self) {
         let _function = function("vfio_device_close");
         let group = self.group_lock.lock();
@@ -106,8 +108,8 @@ impl Group {
         }
     }
 
-    /// `vfio_ap_mdev_unset_kvm`. Locks: `guests_lock` -> `kvm->lock` -> `mdevs_lock` -> those of
-    /// [`kvm_put_kvm`](Self::kvm_put_kvm).
+    /// Models `vfio_ap_mdev_unset_kvm`. Locks: `guests_lock` -> `kvm->lock` -> `mdevs_lock` ->
+    /// those of [`kvm_put_kvm`](Self::kvm_put_kvm).
     fn vfio_ap_mdev_unset_kvm(&self) {
         let _function = function("vfio_ap_mdev_unset_kvm");
         let _guests = self.guests_lock.lock();
@@ -116,10 +118,10 @@ impl Group {
         self.kvm_put_kvm();
     }
 
-    /// `kvm_put_kvm`: the last reference destroys the guest, and the guest's KVM-VFIO device with
-    /// it (`kvm_vfio_destroy`).
+    /// Models `kvm_put_kvm`. The last reference destroys the guest and with it the guest's KVM-VFIO
+    /// device (`kvm_vfio_destroy`).
     ///
-    /// Locks: `group->group_lock` if it is the last, up to commit 51cdc8bc120e.
+    /// Locks: `group->group_lock` for the last reference, up to commit 51cdc8bc120e.
     pub fn kvm_put_kvm(&self) {
         let _function = function("kvm_vfio_destroy");
         if self.kvm.put() && self.open == Open::UntilDestroyed {
@@ -128,8 +130,8 @@ impl Group {
         }
     }
 
-    /// The file descriptor of the guest's KVM-VFIO device is closed: `kvm_device_release` and,
-    /// since commit 51cdc8bc120e, under `kvm->lock` `kvm_vfio_release`.
+    /// Closes the file descriptor of the guest's KVM-VFIO device: `kvm_device_release` and, since
+    /// commit 51cdc8bc120e, `kvm_vfio_release` under `kvm->lock`.
     ///
     /// Locks: `kvm->lock` -> `group->group_lock`; since v6.2 `kvm->lock` -> `kvm_ref_lock`.
     pub fn kvm_vfio_release(&self) {

@@ -1,22 +1,22 @@
-//! What `guests_lock` protects.
+//! The data that `guests_lock` protects.
 //!
-//! To change what a guest may use takes `guests_lock`, `kvm->lock` and `mdevs_lock`, in this
-//! order. Which `kvm->lock`, only the mediated device can tell, and which mediated device, only
-//! its matrix or the queue. So whoever comes with nothing but a queue must be able to read these
-//! before it holds `mdevs_lock`: they are written with both mutexes held and may be read with
-//! either. The model keeps them twice, once behind each mutex, so that the types say so.
+//! Changing the resources of a guest takes `guests_lock`, `kvm->lock` and `mdevs_lock`, in this
+//! order. The mediated device determines which `kvm->lock`, and its matrix or the queue determines
+//! which mediated device. A caller that knows only a queue must therefore read these before it
+//! holds `mdevs_lock`. They are written with both mutexes held and may be read with either. The
+//! model keeps a copy behind each mutex, so that the types express this.
 
 use std::collections::BTreeMap;
 
 use crate::ap::{ApConfig, Apqn};
 
-/// What may be read, and some of it written, with `guests_lock` alone.
+/// The data that may be read, and partly written, with `guests_lock` alone.
 #[derive(PartialEq, Eq, Hash, Debug, Default)]
 pub struct Guests {
-    /// What is assigned to each mediated device, by number: usage, and control domains.
+    /// The usage and control domains assigned to each mediated device, by number.
     pub assigned: Vec<ApConfig>,
-    /// What the host has gained of it, from the change of its configuration until the scan is
-    /// complete: `apm_add`, `aqm_add` and `adm_add`.
+    /// The resources of each device that the host has gained, from the change of its configuration
+    /// until the scan is complete: `apm_add`, `aqm_add` and `adm_add`.
     pub added: Vec<ApConfig>,
     /// `q->matrix_mdev` of the queues.
     pub links: BTreeMap<Apqn, usize>,

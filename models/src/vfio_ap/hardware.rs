@@ -1,21 +1,22 @@
-//! The hardware: AP queues, who may use them, and what of the guests' memory it may write to.
+//! The hardware: AP queues, the guests that may use them, and the guest memory that it may write
+//! to.
 //!
-//! A guest may use a queue if the queue's adapter and domain are set in the guest's crypto
-//! control block (APCB). It interrupts a guest by setting a byte in one of the guest's pages,
-//! which must stay pinned, and by making one of its interruption subclasses pending, which must
-//! stay registered. The bookkeeping of pins and registrations is the host's, but whether it is
-//! right shows when the hardware writes; so it is kept here, where both are seen at once.
+//! A guest may use a queue if the queue's adapter and domain are set in the guest's crypto control
+//! block (APCB). A queue interrupts a guest by setting a byte in a page of the guest, which must
+//! stay pinned, and by making an interruption subclass of the guest pending, which must stay
+//! registered. The host keeps track of pins and registrations, but errors become visible only when
+//! the hardware writes. They are therefore tracked here, where both are visible.
 //!
 //! | invariant | broken when |
 //! |---|---|
 //! | INV-01 | a control block gives a guest a queue that another guest has |
-//! | INV-04 | at the end something is still pinned, registered, or interrupts |
-//! | INV-05 | at the end a guest still has queues |
+//! | INV-04 | a page is pinned, a subclass is registered or interrupts are enabled at the end |
+//! | INV-05 | a guest still has queues at the end |
 //! | INV-08 | a page is unpinned while a queue may still write to it |
 //! | INV-18 | the host's own driver takes a queue that a guest still has |
-//! | INV-17 | a queue is handed to a guest with another's messages in it |
+//! | INV-17 | a queue is given to a guest with messages of another guest in it |
 //! | `SECURE-NIB` | a queue writes to a page that a protected guest keeps from the host |
-//! | INV-21 | a guest has other queues than are assigned to its device |
+//! | INV-21 | a guest has other queues than those assigned to its device |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -30,29 +31,29 @@ use crate::ap::{ApConfig, ApMatrix, Apqn};
 #[derive(Debug)]
 pub struct Hardware {
     state: sync::Hardware<State>,
-    /// Whoever polls a queue sees that something has happened to it.
+    /// The pollers of queues, which are woken when a queue changes.
     settles: WaitQueue,
 }
 
 #[derive(PartialEq, Eq, Hash, Debug, Default)]
 struct State {
     queues: BTreeMap<Apqn, ApQueue>,
-    /// By guest.
+    /// The control blocks, by guest.
     apcb: BTreeMap<u8, ApConfig>,
-    /// How often each page of each guest is pinned.
+    /// The number of pins of each page of each guest.
     pinned: BTreeMap<(u8, u8), u32>,
-    /// How often each interruption subclass of each guest is registered.
+    /// The number of registrations of each interruption subclass of each guest.
     registered: BTreeMap<(u8, u8), u32>,
-    /// Pages that a protected guest does not share with the host.
+    /// The pages that a protected guest does not share with the host.
     secure: BTreeSet<(u8, u8)>,
-    /// Whether no more subclasses can be registered.
+    /// Whether registering a subclass fails.
     no_gisc: bool,
-    /// Whether no more pages can be pinned.
+    /// Whether pinning a page fails.
     no_pins: bool,
 }
 
 impl Hardware {
-    /// Hardware with these queues; no guest may use any.
+    /// Creates hardware with these queues, which no guest may use.
     pub fn new(queues: impl IntoIterator<Item = ApQueue>) -> Self {
         let queues = queues.into_iter().map(|queue| (queue.apqn, queue)).collect();
         Self {
@@ -73,13 +74,13 @@ impl Hardware {
         })
     }
 
-    /// PQAP(TAPQ).
+    /// Executes PQAP(TAPQ).
     #[track_caller]
     pub fn tapq(&self, apqn: Apqn) -> Status {
         self.queue("PQAP(TAPQ)", apqn, |queue| queue.tapq())
     }
 
-    /// PQAP(ZAPQ).
+    /// Executes PQAP(ZAPQ).
     #[track_caller]
     pub fn zapq(&self, apqn: Apqn) -> Status {
         let (status, resetting) =
@@ -90,14 +91,14 @@ impl Hardware {
         status
     }
 
-    /// PQAP(AQIC).
+    /// Executes PQAP(AQIC).
     #[track_caller]
     pub fn aqic(&self, apqn: Apqn, irq: Option<Irq>) -> Status {
         self.queue("PQAP(AQIC)", apqn, |queue| queue.aqic(irq))
     }
 
-    /// NQAP: guest `vm` sends a message to a queue, and the reply interrupts it. Nothing happens
-    /// if the guest may not use the queue.
+    /// Executes NQAP: guest `vm` sends a message to a queue, and the reply interrupts the guest.
+    /// Nothing happens if the guest may not use the queue.
     #[track_caller]
     pub fn nqap(&self, vm: u8, apqn: Apqn) {
         self.state.execute_checked("NQAP", |state| {
@@ -110,7 +111,7 @@ impl Hardware {
         });
     }
 
-    /// PQAP(TAPQ) every 20 ms until the queue is neither being reset nor busy.
+    /// Executes PQAP(TAPQ) every 20 ms until the queue is neither being reset nor busy.
     #[track_caller]
     pub fn wait_for_reset(&self, apqn: Apqn) -> Status {
         let over = |status: Status| {
@@ -120,14 +121,14 @@ impl Hardware {
         self.tapq(apqn)
     }
 
-    /// The hardware finishes the reset of a queue, once there is one.
+    /// Completes the reset of a queue, after one has begun.
     #[track_caller]
     pub fn finish_reset(&self, apqn: Apqn) {
-        self.settles.wait_event(|| self.queue("is it being reset?", apqn, |queue| queue.resetting));
+        self.settles.wait_event(|| self.queue("test for a reset", apqn, |queue| queue.resetting));
         self.becomes("the reset is over", apqn, ApQueue::reset_completes);
     }
 
-    /// Something that happens to a queue by itself: the end of a reset, the loss of its adapter.
+    /// Changes a queue, as the end of a reset or the loss of its adapter does.
     #[track_caller]
     pub fn happens(&self, apqn: Apqn, what: impl FnOnce(&mut ApQueue)) {
         self.becomes("the queue changes", apqn, what);
@@ -139,7 +140,7 @@ impl Hardware {
         self.settles.wake_up_all();
     }
 
-    /// Guest `vm` may now use and control what `config` says. Its vCPUs do not run meanwhile.
+    /// Gives guest `vm` the resources of `config`. Its vCPUs do not run meanwhile.
     #[track_caller]
     pub fn set_apcb(&self, vm: u8, config: ApConfig) {
         self.state.execute_checked("write APCB", |state| {
@@ -150,32 +151,32 @@ impl Hardware {
         });
     }
 
-    /// What guest `vm` may use now.
+    /// Returns the queues that guest `vm` may use.
     #[track_caller]
     pub fn apcb(&self, vm: u8) -> ApMatrix {
         self.masks(vm).matrix
     }
 
-    /// What guest `vm` may use now, and the domains that it may control.
+    /// Returns the queues that guest `vm` may use and the domains that it may control.
     #[track_caller]
     pub fn masks(&self, vm: u8) -> ApConfig {
         self.state.execute("read APCB", |state| state.apcb.get(&vm).copied().unwrap_or_default())
     }
 
-    /// The host's own driver begins to use a queue.
+    /// Uses a queue from the host's own driver.
     ///
     /// # Violations
     ///
-    /// INV-18 if a guest has it.
+    /// INV-18 if a guest has the queue.
     #[track_caller]
     pub fn check_no_guest_has(&self, apqn: Apqn) {
         self.state.execute_checked("the host uses the queue", |state| {
             let (vm, _) = state.apcb.iter().find(|(_, apcb)| apcb.matrix.contains(apqn))?;
-            Some(("INV-18", format!("guest {vm} has queue {apqn}, and so has the host")))
+            Some(("INV-18", format!("guest {vm} and the host both have queue {apqn}")))
         });
     }
 
-    /// `vfio_pin_pages`, once its locks are held: whether it could.
+    /// Executes `vfio_pin_pages` after its locks are taken, and returns whether it succeeded.
     #[track_caller]
     pub fn pin(&self, irq: Irq) -> bool {
         self.state.execute("pin", |state| {
@@ -186,22 +187,22 @@ impl Hardware {
         })
     }
 
-    /// How many pins there are of pages of guest `vm`.
+    /// Returns the number of pins of pages of guest `vm`.
     #[track_caller]
     pub fn pins(&self, vm: u8) -> u32 {
-        self.state.execute("how many pins?", |state| {
+        self.state.execute("count the pins", |state| {
             let pinned = state.pinned.iter().filter(|((whose, _), _)| *whose == vm);
             pinned.map(|(_, count)| count).sum()
         })
     }
 
-    /// From now on no page can be pinned.
+    /// Makes every later pin fail.
     #[track_caller]
     pub fn refuse_pins(&self) {
         self.state.execute("no page can be pinned", |state| state.no_pins = true);
     }
 
-    /// `vfio_unpin_pages`, once its locks are held.
+    /// Executes `vfio_unpin_pages` after its locks are taken.
     #[track_caller]
     pub fn unpin(&self, irq: Irq) {
         self.state.execute_checked("unpin", |state| {
@@ -219,15 +220,15 @@ impl Hardware {
         });
     }
 
-    /// Whether one of these pages of guest `vm` is pinned.
+    /// Returns whether one of these pages of guest `vm` is pinned.
     #[track_caller]
     pub fn is_pinned(&self, vm: u8, pages: Range<u8>) -> bool {
-        self.state.execute("is it pinned?", |state| {
+        self.state.execute("test for a pin", |state| {
             state.pinned.keys().any(|(whose, page)| *whose == vm && pages.contains(page))
         })
     }
 
-    /// `kvm_s390_gisc_register`: whether it could.
+    /// Executes `kvm_s390_gisc_register` and returns whether it succeeded.
     #[track_caller]
     pub fn gisc_register(&self, irq: Irq) -> bool {
         self.state.execute("kvm_s390_gisc_register", |state| {
@@ -238,25 +239,26 @@ impl Hardware {
         })
     }
 
-    /// From now on no subclass can be registered.
+    /// Makes every later registration of a subclass fail.
     #[track_caller]
     pub fn refuse_gisc(&self) {
         self.state.execute("subclasses run out", |state| state.no_gisc = true);
     }
 
-    /// Guest `vm`, a protected one, keeps a page to itself.
+    /// Makes a page of the protected guest `vm` inaccessible to the host.
     #[track_caller]
     pub fn keep_secure(&self, vm: u8, page: u8) {
         self.state.execute("the page is made secret", |state| _ = state.secure.insert((vm, page)));
     }
 
-    /// `uv_pin_shared`: whether the host may write to the page with the notification byte.
+    /// Executes `uv_pin_shared`: returns whether the host may write to the page of the notification
+    /// byte.
     #[track_caller]
     pub fn is_shared(&self, irq: Irq) -> bool {
         self.state.execute("uv_pin_shared", |state| !state.secure.contains(&(irq.vm, irq.nib)))
     }
 
-    /// `kvm_s390_gisc_unregister`.
+    /// Executes `kvm_s390_gisc_unregister`.
     #[track_caller]
     pub fn gisc_unregister(&self, irq: Irq) {
         self.state.execute_checked("kvm_s390_gisc_unregister", |state| {
@@ -269,21 +271,23 @@ impl Hardware {
     ///
     /// # Violations
     ///
-    /// INV-21.
+    /// INV-21 if it may use others.
     #[track_caller]
     pub fn check_apcb(&self, vm: u8, assigned: ApMatrix) {
         self.state.execute_checked("check of the APCB", |state| {
             let apcb = state.apcb.get(&vm).copied().unwrap_or_default().matrix;
-            let differs = || format!("guest {vm} does not have what is assigned to its device");
+            let differs =
+                || format!("guest {vm} does not have the queues that are assigned to its device");
             (apcb != assigned).then(|| ("INV-21", differs()))
         });
     }
 
-    /// At the end: nobody has a queue, and nothing of a guest is held for one.
+    /// Checks at the end that no guest has a queue, and that no resource of a guest is held for
+    /// one.
     ///
     /// # Violations
     ///
-    /// INV-05 and INV-04.
+    /// INV-05 and INV-04 if one is.
     #[track_caller]
     pub fn check_at_rest(&self) {
         self.state.execute_checked("check at rest", |state| {
@@ -305,7 +309,7 @@ impl Hardware {
 }
 
 impl State {
-    /// A queue of `apcb` that another guest has.
+    /// Returns a queue of `apcb` that another guest has.
     fn shared(&self, vm: u8, apcb: &ApMatrix) -> Broken {
         let others = self.apcb.iter().filter(|(other, _)| **other != vm);
         let mut shared = others.flat_map(|(other, theirs)| {
@@ -317,14 +321,14 @@ impl State {
         Some(("INV-01", format!("guests {other} and {vm} both have queue {apqn}")))
     }
 
-    /// A queue of `apcb` that still has another guest's messages.
+    /// Returns a queue of `apcb` that still has messages of another guest.
     fn uncleaned(&self, vm: u8, apcb: &ApMatrix) -> Broken {
         let mut queues = apcb.apqns().filter_map(|apqn| self.queues.get(&apqn));
         let queue = queues.find(|queue| queue.messages.is_some_and(|whose| whose != vm))?;
-        Some(("INV-17", format!("queue {} comes with another guest's messages", queue.apqn)))
+        Some(("INV-17", format!("queue {} has messages of another guest", queue.apqn)))
     }
 
-    /// The queue has something to tell.
+    /// Interrupts the guest of the queue.
     fn interrupt(&self, apqn: Apqn) -> Broken {
         let irq = self.queues.get(&apqn)?.irq?;
         if !self.pinned.contains_key(&(irq.vm, irq.nib)) {
@@ -338,7 +342,7 @@ impl State {
     }
 }
 
-/// Takes one away; whether there was one.
+/// Decrements a count and returns whether it was positive.
 fn take(counts: &mut BTreeMap<(u8, u8), u32>, key: (u8, u8)) -> bool {
     let Some(count) = counts.get_mut(&key) else { return false };
     *count -= 1;

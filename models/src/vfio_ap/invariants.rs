@@ -1,11 +1,11 @@
-//! What must hold of a guest's queues whenever nobody is about to change them.
+//! The invariants of the queues of a guest, which hold when no thread is changing them.
 //!
 //! | invariant | broken when |
 //! |---|---|
-//! | INV-09 | a queue points to a mediated device that does not know of it |
-//! | INV-10 | a guest has a queue that is not its device's, not the driver's or not the host's |
-//! | `REQUESTED` | a guest that was asked to give everything back has something |
-//! | INV-21 | a guest has something else than the shadow says, or that more than it may |
+//! | INV-09 | a queue points to a mediated device that does not have it |
+//! | INV-10 | a guest has a queue that its device, the driver or the host does not have |
+//! | `REQUESTED` | a guest that was asked to release everything has something |
+//! | INV-21 | a guest differs from the shadow, or the shadow has more than it may |
 
 use selvedge_core::invariant_broken;
 
@@ -15,34 +15,37 @@ use super::world::World;
 use crate::ap::{ApConfig, ApMatrix, Apqn};
 use crate::vfio_ap::versions::commits::Commit;
 
-/// An invariant that is broken, and how.
+/// A broken invariant, with a message.
 pub type Broken = Option<(&'static str, String)>;
 
-/// INV-21, its half that concerns every mediated device: the shadow has nothing that is not
-/// assigned and in the host's configuration.
+/// Checks the half of INV-21 that concerns every mediated device: the shadow has only resources
+/// that are assigned and in the host's configuration.
 pub fn shadows(guests: &Guests, mdevs: &Mdevs) -> Broken {
     mdevs.mdevs.iter().enumerate().filter(|(_, m)| m.listed).find_map(|(mdev, m)| {
         let permitted = m.assigned.matrix.and(&guests.info.matrix);
         if m.shadow_apcb.matrix.without(&permitted) != ApMatrix::default() {
-            return Some(("INV-21", format!("the shadow of device {mdev} has what it may not")));
+            return Some((
+                "INV-21",
+                format!("the shadow of device {mdev} has a queue that it may not have"),
+            ));
         }
         let control = m.assigned.adm.and(&guests.info.adm);
         (!m.shadow_apcb.adm.without(&control).is_empty()).then(|| {
-            let what = "a control domain that it may not";
+            let what = "a control domain that it may not have";
             ("INV-21", format!("the shadow of device {mdev} has {what}"))
         })
     })
 }
 
-/// INV-10, `REQUESTED` and INV-21 of a guest that has these queues and control domains by mediated
-/// device `mdev`.
+/// Checks INV-10, `REQUESTED` and INV-21 of a guest that has these queues and control domains
+/// through mediated device `mdev`.
 pub fn guest(guests: &Guests, mdevs: &Mdevs, mdev: usize, has: ApConfig) -> Broken {
     for apqn in has.matrix.apqns() {
         let what = match mdevs.queues.get(&apqn) {
             None => "is not bound to the driver",
             Some(queue) if !queue.hashed || queue.matrix_mdev != Some(mdev) => "is not linked",
             Some(queue) if queue.reset_failed => "could not be reset",
-            Some(_) if !guests.info.matrix.contains(apqn) => "is not the host's any more",
+            Some(_) if !guests.info.matrix.contains(apqn) => "no longer belongs to the host",
             Some(_) => continue,
         };
         return Some(("INV-10", format!("a guest has queue {apqn}, which {what}")));
@@ -50,25 +53,30 @@ pub fn guest(guests: &Guests, mdevs: &Mdevs, mdev: usize, has: ApConfig) -> Brok
     let m = &mdevs.mdevs[mdev];
     if m.requested {
         let apqn = has.matrix.apqns().next()?;
-        return Some(("REQUESTED", format!("a guest has queue {apqn} again, which it gave back")));
+        return Some((
+            "REQUESTED",
+            format!("a guest has queue {apqn}, which it was asked to release"),
+        ));
     }
     (has != m.shadow_apcb)
-        .then(|| ("INV-21", format!("the guest of device {mdev} does not have its shadow")))
+        .then(|| ("INV-21", format!("the guest of device {mdev} differs from its shadow")))
 }
 
-/// INV-09: a queue that points to a mediated device is in its table, and the device exists.
+/// Checks INV-09: a queue that points to a mediated device is in its table, and the device exists.
 pub fn links(mdevs: &Mdevs) -> Broken {
     mdevs.queues.iter().find_map(|(apqn, queue)| {
         let mdev = queue.matrix_mdev?;
-        (!queue.hashed || !mdevs.mdevs[mdev].listed)
-            .then(|| ("INV-09", format!("queue {apqn} points to device {mdev}, which lacks it")))
+        (!queue.hashed || !mdevs.mdevs[mdev].listed).then(|| {
+            ("INV-09", format!("queue {apqn} points to device {mdev}, which does not have it"))
+        })
     })
 }
 
-/// `WITHHELD`: no adapter is kept from a guest without a reason.
+/// Checks `WITHHELD`: no adapter is withheld from a guest without a reason.
 ///
-/// That is no matter of safety, but a driver that gives nothing to anybody is safe. It is asked
-/// only when all is quiet: the driver may wait for the end of a scan.
+/// This is not a safety property, but a driver that gives no queue to any guest is trivially safe.
+/// It is checked only when no operation is pending, since the driver may wait for the end of a
+/// scan.
 pub fn withheld(guests: &Guests, mdevs: &Mdevs) -> Broken {
     mdevs.mdevs.iter().enumerate().filter(|(_, m)| m.listed).find_map(|(mdev, m)| {
         let permitted = m.assigned.matrix.and(&guests.info.matrix);
@@ -82,16 +90,19 @@ pub fn withheld(guests: &Guests, mdevs: &Mdevs) -> Broken {
             domains.all(|apqi| usable(Apqn { apid: *apid, apqi }))
         };
         let apid = { withheld }.bits().find(needless)?;
-        Some(("WITHHELD", format!("adapter {apid} is withheld from device {mdev} for nothing")))
+        Some((
+            "WITHHELD",
+            format!("adapter {apid} is withheld from device {mdev} without a reason"),
+        ))
     })
 }
 
-/// At the end, before anybody closes anything: all of the above, for every mediated device. Up to
-/// v5.19 there is no shadow, and nothing to check.
+/// Checks all of the above for every mediated device at the end, before any thread closes a device.
+/// Up to v5.19 there is no shadow, and nothing to check.
 ///
 /// # Violations
 ///
-/// INV-09, INV-10, `REQUESTED` and INV-21; `SYSFS-GROUP` if the driver has left attributes behind.
+/// INV-09, INV-10, `REQUESTED` and INV-21. `SYSFS-GROUP` if attributes of the driver leaked.
 #[track_caller]
 pub fn check(w: &World) {
     if !w.has(Commit::DynamicConfiguration) {

@@ -1,11 +1,11 @@
-//! What KVM contributes: a guest with its locks, its control block and its hook for PQAP.
+//! The part of KVM: a guest with its locks, its control block and its hook for PQAP.
 //!
-//! Three locks of KVM meet those of the driver. `kvm->lock` must be held to change what a guest
-//! may use, because all its vCPUs have to be stopped for that. `vcpu->mutex` is held for as long
-//! as a vCPU runs, intercepts included, so whatever the driver does for PQAP(AQIC) it does under
-//! that mutex. And KVM's own rule is that `kvm->lock` comes before `vcpu->mutex`; protected
-//! virtualization, v5.7, was the first to make use of it. An intercept is handled as a reader of
-//! `kvm->srcu`, too: whoever changes the guest's memory slots waits for it.
+//! Three locks of KVM interact with those of the driver. `kvm->lock` must be held to change the
+//! resources of a guest, because all its vCPUs are stopped for that. `vcpu->mutex` is held while a
+//! vCPU runs, intercepts included, so the driver handles PQAP(AQIC) under that mutex. The rule of
+//! KVM is that `kvm->lock` comes before `vcpu->mutex`. Protected virtualization, v5.7, was the
+//! first code to use that order. An intercept is also handled as a reader of `kvm->srcu`, and a
+//! thread that changes the memory slots of the guest waits for it.
 
 use std::sync::Arc;
 
@@ -18,9 +18,9 @@ use crate::ap::ApConfig;
 /// `struct kvm`: a guest.
 #[derive(Debug)]
 pub struct Kvm {
-    /// Its number.
+    /// The number.
     pub vm: u8,
-    /// The memory that everything here is in.
+    /// The memory that contains the structure.
     memory: Tracked,
     users_count: Kref,
     /// `kvm->lock`.
@@ -31,12 +31,12 @@ pub struct Kvm {
     vcpus: Vec<Mutex>,
     /// `kvm->arch.crypto.pqap_hook_rwsem`, since v5.15.
     pub pqap_hook_rwsem: RwSem,
-    /// `kvm->arch.crypto.pqap_hook`: the mediated device to call, by number and one more; or 0.
+    /// `kvm->arch.crypto.pqap_hook`: the number of the mediated device to call plus one, or 0.
     pqap_hook: Atomic,
 }
 
 impl Kvm {
-    /// Guest `vm`, referenced by whoever has its file descriptor.
+    /// Creates guest `vm`, with a reference for its file descriptor.
     pub fn new(vm: u8, vcpus: usize) -> Self {
         Self {
             vm,
@@ -51,32 +51,32 @@ impl Kvm {
         }
     }
 
-    /// `mutex_lock(&kvm->lock)`.
+    /// Models `mutex_lock(&kvm->lock)`.
     #[track_caller]
     pub fn lock(&self) -> KvmGuard<'_> {
         self.memory.get();
         KvmGuard { kvm: self, guard: Some(self.lock.lock()) }
     }
 
-    /// `kvm->lock` for a work item, which has no pointer to the guest.
+    /// Returns `kvm->lock` for a work item, which has no pointer to the guest.
     pub fn shared_lock(&self) -> Arc<Mutex> {
         Arc::clone(&self.lock)
     }
 
-    /// `mutex_lock(&vcpu->mutex)`, as KVM_RUN does for the whole time that the vCPU runs.
+    /// Models `mutex_lock(&vcpu->mutex)`, which KVM_RUN holds while the vCPU runs.
     #[track_caller]
     pub fn vcpu(&self, vcpu: usize) -> MutexGuard<'_, ()> {
         self.vcpus[vcpu].lock()
     }
 
-    /// The vCPU is in the host: `srcu_read_lock(&vcpu->kvm->srcu)`.
+    /// Models `srcu_read_lock(&vcpu->kvm->srcu)`, which a vCPU holds while it is in the host.
     #[track_caller]
     pub fn intercept(&self) -> SrcuReader<'_> {
         self.srcu.read_lock()
     }
 
-    /// `KVM_SET_USER_MEMORY_REGION`, `install_new_memslots`: waits for every intercept that may still
-    /// see the old memory slots.
+    /// Models `KVM_SET_USER_MEMORY_REGION`, `install_new_memslots`, which waits for every intercept
+    /// that may still see the old memory slots.
     ///
     /// Locks: `kvm->slots_lock`, with a wait for the readers of `kvm->srcu`.
     pub fn set_memory_region(&self) {
@@ -86,25 +86,26 @@ impl Kvm {
         slots.unlock();
     }
 
-    /// The mediated device that the hook points to.
+    /// Returns the mediated device that the hook points to.
     #[track_caller]
     pub fn pqap_hook(&self) -> Option<usize> {
         (self.pqap_hook.load() as usize).checked_sub(1)
     }
 
-    /// Makes the hook point to a mediated device, or nowhere.
+    /// Makes the hook point to a mediated device or to none.
     #[track_caller]
     pub fn set_pqap_hook(&self, mdev: Option<usize>) {
         self.pqap_hook.store(mdev.map_or(0, |mdev| mdev as u64 + 1));
     }
 
-    /// `kvm_get_kvm`.
+    /// Models `kvm_get_kvm`.
     #[track_caller]
     pub fn get(&self) {
         self.users_count.get();
     }
 
-    /// `kvm_put_kvm`: the last one destroys the guest. Whether it was the last.
+    /// Models `kvm_put_kvm`, which destroys the guest with the last reference. Returns whether it
+    /// did.
     #[track_caller]
     pub fn put(&self) -> bool {
         let last = self.users_count.put();
@@ -114,21 +115,22 @@ impl Kvm {
         last
     }
 
-    /// `kvm_arch_crypto_set_masks` since v5.15: gives the guest these queues, and control of these
-    /// domains. The caller holds `kvm->lock`. `kvm_s390_vcpu_block_all` keeps the vCPUs out of SIE
-    /// meanwhile; it does not take their mutexes, so a vCPU in an intercept does not hold it up.
+    /// Models `kvm_arch_crypto_set_masks` since v5.15, which gives the guest these queues and
+    /// control of these domains. The caller holds `kvm->lock`. `kvm_s390_vcpu_block_all` keeps the
+    /// vCPUs out of SIE meanwhile. It does not take their mutexes, so it does not wait for a vCPU
+    /// in an intercept.
     #[track_caller]
     pub fn crypto_set_masks(&self, hardware: &Hardware, config: ApConfig) {
         hardware.set_apcb(self.vm, config);
     }
 
-    /// `kvm_arch_crypto_clear_masks` since v5.15. The caller holds `kvm->lock`.
+    /// Models `kvm_arch_crypto_clear_masks` since v5.15. The caller holds `kvm->lock`.
     #[track_caller]
     pub fn crypto_clear_masks(&self, hardware: &Hardware) {
         hardware.set_apcb(self.vm, ApConfig::default());
     }
 
-    /// `KVM_S390_PV_COMMAND`: makes the guest a protected one. Since v5.7.
+    /// Models `KVM_S390_PV_COMMAND`, which makes the guest a protected guest. Since v5.7.
     ///
     /// Locks: `kvm->lock` -> each `vcpu->mutex` in turn.
     pub fn pv_command(&self) {
@@ -141,7 +143,7 @@ impl Kvm {
     }
 }
 
-/// Holds `kvm->lock`.
+/// The guard of a held `kvm->lock`.
 #[derive(Debug)]
 pub struct KvmGuard<'a> {
     kvm: &'a Kvm,
@@ -149,7 +151,7 @@ pub struct KvmGuard<'a> {
 }
 
 impl KvmGuard<'_> {
-    /// `mutex_unlock(&kvm->lock)`.
+    /// Models `mutex_unlock(&kvm->lock)`.
     #[track_caller]
     pub fn unlock(mut self) {
         self.give_back();
@@ -158,7 +160,7 @@ impl KvmGuard<'_> {
     #[track_caller]
     fn give_back(&mut self) {
         if let Some(guard) = self.guard.take() {
-            // The lock is in the guest's memory.
+            // The lock is in the memory of the guest.
             self.kvm.memory.get();
             guard.unlock();
         }

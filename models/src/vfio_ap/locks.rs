@@ -1,8 +1,8 @@
-//! `guests_lock` -> `kvm->lock` -> `mdevs_lock`: how the locks for an update are taken.
+//! `guests_lock` -> `kvm->lock` -> `mdevs_lock`: the functions that take the locks for an update.
 //!
-//! Four functions take them, for what the caller happens to know: the guest, the mediated
-//! device, a queue, or the number of one. `kvm->lock` is taken if there is a guest, and whether
-//! there is one, `guests_lock` keeps true until the end.
+//! Four functions take them, depending on what the caller knows: the guest, the mediated device, a
+//! queue, or the number of a queue. `kvm->lock` is taken if there is a guest, and `guests_lock`
+//! keeps that unchanged until the end.
 //!
 //! Source: commits 21195eb038bc, b84eb8e05057, 8ee13ad99337 and 2c1ee8983aa3, v6.0.
 
@@ -16,18 +16,18 @@ use super::matrix_dev::{Locked, Queue};
 use super::world::World;
 use crate::ap::{ApConfig, Apqn};
 
-/// `guests_lock`, held.
+/// The guard of a held `guests_lock`.
 pub type GuestsLocked<'a> = MutexGuard<'a, Guests>;
 
-/// The locks for an update, held. The fields are in the order in which they are released.
+/// The guard of the locks for an update. The fields are in the order in which they are released.
 #[derive(Debug)]
 pub struct UpdateLocks<'a> {
     w: &'a World,
-    /// The mediated device that the guest is attached to, if one is.
+    /// The mediated device that the guest is attached to, if any.
     pub attached: Option<usize>,
     /// `mdevs_lock`.
     pub mdevs: Locked<'a>,
-    /// `pqap_hook_rwsem`, if the hook is to change.
+    /// `pqap_hook_rwsem`, if the hook changes.
     hook: Option<WriteGuard<'a, ()>>,
     /// The guest, if there is one, and its `kvm->lock`.
     pub kvm: Option<(&'a Kvm, KvmGuard<'a>)>,
@@ -35,7 +35,7 @@ pub struct UpdateLocks<'a> {
     pub guests: GuestsLocked<'a>,
 }
 
-/// `get_update_locks_for_kvm`: the caller knows the guest.
+/// Models `get_update_locks_for_kvm`, for a caller that knows the guest.
 #[track_caller]
 pub fn get_update_locks_for_kvm<'a>(w: &'a World, kvm: Option<&'a Kvm>) -> UpdateLocks<'a> {
     let guests = w.matrix_dev.guests_lock.lock();
@@ -44,7 +44,7 @@ pub fn get_update_locks_for_kvm<'a>(w: &'a World, kvm: Option<&'a Kvm>) -> Updat
     UpdateLocks { w, attached: None, mdevs, hook: None, kvm, guests }
 }
 
-/// The same since commit bc833a7b1e7f, 2026, to change the hook too: `guests_lock` ->
+/// Takes the same locks since commit bc833a7b1e7f, 2026, to also change the hook: `guests_lock` ->
 /// `kvm->lock` -> `pqap_hook_rwsem` for writing -> `mdevs_lock`.
 #[track_caller]
 pub fn get_update_locks_for_hook<'a>(w: &'a World, kvm: &'a Kvm) -> UpdateLocks<'a> {
@@ -55,14 +55,14 @@ pub fn get_update_locks_for_hook<'a>(w: &'a World, kvm: &'a Kvm) -> UpdateLocks<
     UpdateLocks { w, attached: None, mdevs, hook, kvm: Some((kvm, locked)), guests }
 }
 
-/// `get_update_locks_for_mdev`: the caller knows the mediated device.
+/// Models `get_update_locks_for_mdev`, for a caller that knows the mediated device.
 #[track_caller]
 pub fn get_update_locks_for_mdev(w: &World, mdev: usize) -> UpdateLocks<'_> {
     lock_guest(w, w.matrix_dev.guests_lock.lock(), Some(mdev))
 }
 
-/// `get_update_locks_by_apqn`: the caller knows the number of a queue, and is told the mediated
-/// device that it is assigned to.
+/// Models `get_update_locks_by_apqn`, for a caller that knows the number of a queue. Returns the
+/// mediated device that it is assigned to.
 ///
 /// # Violations
 ///
@@ -76,7 +76,8 @@ pub fn get_update_locks_by_apqn(w: &World, apqn: Apqn) -> (UpdateLocks<'_>, Opti
     (lock_guest(w, guests, mdev), mdev)
 }
 
-/// `get_update_locks_for_queue`: the caller knows the queue, which points to its mediated device.
+/// Models `get_update_locks_for_queue`, for a caller that knows the queue, which points to its
+/// mediated device.
 ///
 /// # Violations
 ///
@@ -88,8 +89,8 @@ pub fn get_update_locks_for_queue(w: &World, apqn: Apqn) -> UpdateLocks<'_> {
     lock_guest(w, guests, mdev)
 }
 
-/// With `guests_lock` held: the lock of the guest of mediated device `mdev`, if it has one, and
-/// `mdevs_lock`.
+/// Takes the lock of the guest of mediated device `mdev`, if it has one, and `mdevs_lock`. The
+/// caller holds `guests_lock`.
 #[track_caller]
 pub fn lock_guest<'a>(
     w: &'a World,
@@ -104,7 +105,7 @@ pub fn lock_guest<'a>(
 }
 
 impl<'a> UpdateLocks<'a> {
-    /// `release_update_locks_for_mdev` and its like.
+    /// Models `release_update_locks_for_mdev` and the similar functions.
     ///
     /// # Violations
     ///
@@ -114,7 +115,7 @@ impl<'a> UpdateLocks<'a> {
         self.release_guest().unlock();
     }
 
-    /// Releases all but `guests_lock`.
+    /// Releases all locks except `guests_lock`.
     ///
     /// # Violations
     ///
@@ -147,7 +148,8 @@ impl<'a> UpdateLocks<'a> {
         }
     }
 
-    /// `vfio_ap_mdev_update_guest_apcb`: gives the guest, if there is one, what the shadow says.
+    /// Models `vfio_ap_mdev_update_guest_apcb`, which writes the shadow to the guest, if there is
+    /// one.
     #[track_caller]
     pub fn update_guest_apcb(&self, mdev: usize) {
         let _function = function("vfio_ap_mdev_update_guest_apcb");
@@ -157,27 +159,27 @@ impl<'a> UpdateLocks<'a> {
         }
     }
 
-    /// Changes what is assigned to a mediated device.
+    /// Changes the assigned configuration of a mediated device.
     pub fn assign(&mut self, mdev: usize, config: ApConfig) {
         self.guests.assigned[mdev] = config;
         self.mdevs.mdevs[mdev].assigned = config;
     }
 
-    /// The host's configuration that a mediated device is to be filtered by.
+    /// Returns the host's configuration, by which mediated devices are filtered.
     pub fn info(&self) -> ApConfig {
         self.guests.info
     }
 
-    /// `vfio_ap_mdev_link_queue`: the queue, if it is bound to the driver, goes into the table of
-    /// the mediated device, and points to it.
+    /// Models `vfio_ap_mdev_link_queue`. A queue that is bound to the driver enters the table of
+    /// the mediated device and points to it.
     ///
     /// # Violations
     ///
-    /// INV-20 if it is in a table already: its node would point to itself (B16).
+    /// INV-20 if it is already in a table, since its node would then point to itself (B16).
     pub fn link(&mut self, apqn: Apqn, mdev: usize) {
         let Some(queue) = self.mdevs.queues.get_mut(&apqn) else { return };
         if queue.hashed {
-            let message = format!("queue {apqn} is put into a hash table that it is in");
+            let message = format!("queue {apqn} is added to a hash table that already has it");
             invariant_broken("INV-20", message);
         }
         queue.hashed = true;
@@ -185,7 +187,7 @@ impl<'a> UpdateLocks<'a> {
         self.guests.links.insert(apqn, mdev);
     }
 
-    /// `vfio_ap_unlink_queue_fr_mdev`: the queue leaves the table, and still points to the
+    /// Models `vfio_ap_unlink_queue_fr_mdev`. The queue leaves the table and still points to the
     /// mediated device.
     pub fn unlink_queue_fr_mdev(&mut self, apqn: Apqn) {
         if let Some(queue) = self.mdevs.queues.get_mut(&apqn) {
@@ -193,7 +195,7 @@ impl<'a> UpdateLocks<'a> {
         }
     }
 
-    /// `vfio_ap_unlink_mdev_fr_queue`: the queue points to no mediated device.
+    /// Models `vfio_ap_unlink_mdev_fr_queue`. The queue then points to no mediated device.
     pub fn unlink_mdev_fr_queue(&mut self, apqn: Apqn) {
         if let Some(queue) = self.mdevs.queues.get_mut(&apqn) {
             queue.matrix_mdev = None;
@@ -201,12 +203,12 @@ impl<'a> UpdateLocks<'a> {
         self.guests.links.remove(&apqn);
     }
 
-    /// A queue is bound to the driver: `dev_set_drvdata`.
+    /// Binds a queue to the driver: `dev_set_drvdata`.
     pub fn add_queue(&mut self, apqn: Apqn) {
         self.mdevs.queues.insert(apqn, Queue::default());
     }
 
-    /// A queue is not bound any more: `dev_set_drvdata` with NULL, and `kfree`.
+    /// Unbinds a queue: `dev_set_drvdata` with NULL, and `kfree`.
     pub fn free_queue(&mut self, apqn: Apqn) {
         self.mdevs.queues.remove(&apqn);
         self.guests.links.remove(&apqn);

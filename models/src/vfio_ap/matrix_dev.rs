@@ -1,8 +1,8 @@
-//! `matrix_dev`: the driver's one device, its locks, and what they protect.
+//! `matrix_dev`, the only device of the driver: its locks and the data that they protect.
 //!
-//! Almost everything is protected by one mutex, `matrix_dev->lock`, renamed `mdevs_lock` in v6.0.
-//! The exception is the pointer from a mediated device to its guest: the early versions read it
-//! without the mutex, and the later ones have a mutex of its own for it, `guests_lock`.
+//! One mutex protects almost everything: `matrix_dev->lock`, renamed `mdevs_lock` in v6.0. The
+//! exception is the pointer from a mediated device to its guest. The early versions read it without
+//! the mutex, and the later ones have a separate mutex for it, `guests_lock`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,22 +34,22 @@ pub struct MatrixDev {
     attributes: BTreeMap<Apqn, Attributes>,
 }
 
-/// `struct ap_matrix_mdev`: a mediated device, as far as it is not protected by the mutex.
+/// `struct ap_matrix_mdev`: the part of a mediated device that the mutex does not protect.
 #[derive(Debug)]
 pub struct MatrixMdev {
     memory: Tracked,
-    /// The part of the memory that the wait queue is in.
+    /// The part of the memory that contains the wait queue.
     wait_memory: Tracked,
-    /// Its guest, by number and one more; or 0.
+    /// The number of its guest plus one, or 0.
     kvm: Atomic,
     wait_for_kvm: WaitQueue,
-    /// Its masks, as those see them who read them without the mutex: the notifier up to v5.10,
-    /// version 17 of the series when a queue comes or goes, and since v6.10 `ap_config`. Who else
-    /// assigns since v6.0 does not write them.
+    /// The masks as threads without the mutex see them: the notifier up to v5.10, version 17 of the
+    /// series when a queue is added or removed, and `ap_config` since v6.10. The other stores do
+    /// not write them since v6.0.
     pub masks: Masks,
 }
 
-/// What the mutex protects.
+/// The data that the mutex protects.
 #[derive(PartialEq, Eq, Hash, Debug)]
 pub struct Mdevs {
     /// The mediated devices, by number.
@@ -61,15 +61,15 @@ pub struct Mdevs {
 /// The part of a mediated device that the mutex protects.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Mdev {
-    /// Whether it is on `mdev_list`: made and not removed.
+    /// Whether it is on `mdev_list`, which means created and not removed.
     pub listed: bool,
-    /// What is assigned to it, `matrix`.
+    /// The assigned configuration, `matrix`.
     pub assigned: ApConfig,
-    /// Its guest is being attached or detached; v5.13 and v5.14.
+    /// Whether its guest is being attached or detached, in v5.13 and v5.14.
     pub kvm_busy: bool,
-    /// What its guest is to have, since v6.0.
+    /// The configuration that its guest should have, since v6.0.
     pub shadow_apcb: ApConfig,
-    /// Its guest was asked to give everything back, since v6.15.
+    /// Whether its guest was asked to release everything, since v6.15.
     pub requested: bool,
 }
 
@@ -78,17 +78,17 @@ pub struct Mdev {
 pub struct Queue {
     /// The mediated device that it belongs to.
     pub matrix_mdev: Option<usize>,
-    /// Where it interrupts, with a page pinned and a subclass registered for it.
+    /// The target of its interrupts, with a page pinned and a subclass registered for it.
     pub saved: Option<Irq>,
-    /// Whether it is in the table of its mediated device, `mdev_qnode`; since v6.0.
+    /// Whether it is in the table of its mediated device, `mdev_qnode`, since v6.0.
     pub hashed: bool,
-    /// Whether its last reset failed; since v6.0.
+    /// Whether its last reset failed, since v6.0.
     pub reset_failed: bool,
 }
 
 impl MatrixDev {
-    /// The device with mediated devices that have these matrices and are closed, and these queues
-    /// bound to the driver. The host's configuration has every adapter and domain.
+    /// Creates the device, with closed mediated devices that have these matrices and with these
+    /// queues bound to the driver. The host's configuration has every adapter and domain.
     pub fn new<V: Version>(matrices: &[ApMatrix], queues: impl IntoIterator<Item = Apqn>) -> Self {
         let mdev = |matrix: &ApMatrix| Mdev {
             listed: true,
@@ -120,12 +120,12 @@ impl MatrixDev {
         }
     }
 
-    /// The sysfs attributes of a queue device.
+    /// Returns the sysfs attributes of a queue device.
     pub fn attributes(&self, apqn: Apqn) -> &Attributes {
         &self.attributes[&apqn]
     }
 
-    /// How many mediated devices were ever made.
+    /// Returns the number of mediated devices that were ever created.
     pub fn mdevs(&self) -> usize {
         self.mdevs.len()
     }
@@ -138,7 +138,7 @@ impl MatrixDev {
         mdev
     }
 
-    /// `kfree(matrix_mdev)`.
+    /// Models `kfree(matrix_mdev)`.
     #[track_caller]
     pub fn free_mdev(&self, mdev: usize) {
         self.mdevs[mdev].memory.release();
@@ -157,14 +157,14 @@ impl MatrixMdev {
         }
     }
 
-    /// Whoever waits until `kvm_busy` is false; v5.13 and v5.14.
+    /// Waits until `kvm_busy` is false, in v5.13 and v5.14.
     #[track_caller]
     pub fn wait_for_kvm(&self) -> &WaitQueue {
         self.wait_memory.get();
         &self.wait_for_kvm
     }
 
-    /// Its guest, one of `kvms`.
+    /// Returns its guest, which is one of `kvms`.
     #[track_caller]
     pub fn kvm<'a>(&self, kvms: &'a [Kvm]) -> Option<&'a Kvm> {
         let vm = self.kvm.load();
@@ -179,11 +179,12 @@ impl MatrixMdev {
 }
 
 impl Mdevs {
-    /// `vfio_ap_mdev_verify_no_sharing`: another mediated device has none of these queues.
+    /// Models `vfio_ap_mdev_verify_no_sharing`: checks that no other mediated device has these
+    /// queues.
     ///
     /// # Errors
     ///
-    /// [`Errno::Eaddrinuse`].
+    /// [`Errno::Eaddrinuse`] if another device has one.
     pub fn verify_no_sharing(&self, mdev: usize, added: &ApMatrix) -> Result<(), Errno> {
         let others = self.mdevs.iter().enumerate().filter(|(other, m)| *other != mdev && m.listed);
         let shared =
@@ -191,8 +192,8 @@ impl Mdevs {
         if { others }.any(shared) { Err(Errno::Eaddrinuse) } else { Ok(()) }
     }
 
-    /// Every assigned queue goes into the table of its mediated device, and every guest is to have
-    /// all of them.
+    /// Adds every assigned queue to the table of its mediated device, and gives every guest all of
+    /// them.
     fn link_all(&mut self) {
         for (mdev, m) in self.mdevs.iter_mut().enumerate() {
             m.shadow_apcb = m.assigned;
@@ -205,33 +206,33 @@ impl Mdevs {
         }
     }
 
-    /// The queues in the table of `mdev`, since v6.0.
+    /// Returns the queues in the table of `mdev`, since v6.0.
     pub fn hashed(&self, mdev: usize) -> Vec<Apqn> {
         let queues = self.queues.iter();
         let hashed = queues.filter(|(_, q)| q.hashed && q.matrix_mdev == Some(mdev));
         hashed.map(|(apqn, _)| *apqn).collect()
     }
 
-    /// The queues of `mdev` that are bound to the driver, up to v5.19: `vfio_ap_get_queue` for each
-    /// queue of its matrix.
+    /// Returns the queues of `mdev` that are bound to the driver, up to v5.19. The kernel calls
+    /// `vfio_ap_get_queue` for each queue of its matrix.
     pub fn queues_of(&self, mdev: usize) -> Vec<Apqn> {
         let matrix = self.mdevs[mdev].assigned.matrix;
         matrix.apqns().filter(|apqn| self.queues.contains_key(apqn)).collect()
     }
 }
 
-/// A pointer that must not be NULL.
+/// Returns the target of a pointer that must not be NULL.
 ///
 /// # Violations
 ///
-/// The invariant `NULL`, which every model has: no NULL pointer is followed.
+/// The invariant `NULL`, which every model has: no NULL pointer is dereferenced.
 #[track_caller]
 pub fn not_null<T>(pointer: Option<T>, what: &str) -> T {
     pointer.unwrap_or_else(|| {
-        invariant_broken("NULL", format!("{what} is NULL and is followed"));
+        invariant_broken("NULL", format!("{what} is NULL and is dereferenced"));
         panic!("{what} is NULL")
     })
 }
 
-/// The mutex, held.
+/// The guard of the held mutex.
 pub type Locked<'a> = MutexGuard<'a, Mdevs>;

@@ -1,10 +1,11 @@
-//! A mediated device is made: it goes onto the driver's list, and to VFIO, which lets it be opened.
+//! The creation of a mediated device, which adds it to the driver's list and registers it with
+//! VFIO.
 //!
-//! In which order, the versions differ in. Up to v5.19 it is on the list first. (Before v5.15 it is
-//! the core of mediated devices that registers it, when `vfio_ap_mdev_create` has returned; since
-//! then the driver does, and takes it off the list if VFIO does not take it.) Since v6.0 VFIO has
-//! it first: for a moment it can be opened, and is not on the list by which attaching asks whether
-//! the guest has another device already.
+//! The versions differ in the order. Up to v5.19 the device is added to the list first. (Before
+//! v5.15 the core of mediated devices registers it after `vfio_ap_mdev_create` has returned. Since
+//! then the driver registers it, and removes it from the list if VFIO refuses it.) Since v6.0 the
+//! device is registered first. For a moment it can be opened while it is not on the list, by which
+//! attaching checks whether the guest already has another device.
 //!
 //! Source: `vfio_ap_mdev_create`, v5.3 to v5.14; `vfio_ap_mdev_probe`, commit eb0feefd4c02, v5.15;
 //! v6.0.
@@ -15,19 +16,19 @@ use super::world::World;
 use crate::Errno;
 use crate::vfio_ap::versions::commits::Commit;
 
-/// `vfio_ap_mdev_probe`, before v5.15 `vfio_ap_mdev_create`: makes a mediated device, with nothing
-/// assigned to it. `register` hands it to VFIO.
+/// Models `vfio_ap_mdev_probe`, before v5.15 `vfio_ap_mdev_create`, which creates a mediated device
+/// with nothing assigned. `register` registers it with VFIO.
 ///
 /// Locks: `matrix_dev->lock`, or `mdevs_lock`; since commit 7fa61c29850d, 2026, `guests_lock` ->
 /// `mdevs_lock`.
 ///
 /// # Errors
 ///
-/// What `register` returns.
+/// The error of `register`.
 ///
 /// # Violations
 ///
-/// INV-20 if somebody walks the list.
+/// INV-20 if another thread walks the list.
 pub fn vfio_ap_mdev_probe(
     w: &World,
     mdev: usize,

@@ -1,26 +1,27 @@
-//! vfio_ap, the driver that gives AP queues to guests, version by version.
+//! vfio_ap, the driver that passes AP queues through to guests, version by version.
 //!
-//! A guest uses a queue directly; only the instruction that makes the queue interrupt,
-//! PQAP(AQIC), is intercepted. KVM finds the driver by a *hook* in the guest and calls it with
+//! A guest uses a queue directly. Only PQAP(AQIC), the instruction that enables the interrupts of
+//! the queue, is intercepted. KVM finds the driver by a *hook* in the guest and calls it with
 //! `vcpu->mutex` held. Attaching a mediated device to a guest publishes the hook and writes the
-//! guest's control block (APCB), for which `kvm->lock` must be held. And KVM's own rule is that
-//! `kvm->lock` comes before `vcpu->mutex`. So the driver's mutex, which both need, is in the
-//! middle of a possible circle, and three years of patches are about how to keep it open.
+//! guest's control block (APCB), which requires `kvm->lock`. The rule of KVM is that `kvm->lock`
+//! comes before `vcpu->mutex`. The driver's mutex, which both paths need, can therefore close a
+//! cycle, and three years of patches are about how to avoid that.
 //!
-//! | module | kernel | what it does about it |
+//! | module | kernel | how it avoids the cycle |
 //! |---|---|---|
-//! | [`v5_3`](versions::v5_3) | v5.3 to v5.10 | most of it outside of the mutex |
-//! | [`v5_11`](versions::v5_11) | v5.11 | everything under the mutex, `kvm->lock` too |
+//! | [`v5_3`](versions::v5_3) | v5.3 to v5.10 | most of the work is outside the mutex |
+//! | [`v5_11`](versions::v5_11) | v5.11 | not at all: `kvm->lock` is taken under the mutex |
 //! | [`v5_13`](versions::v5_13) | v5.13, v5.14 | a flag and a wait queue |
 //! | [`v5_15`](versions::v5_15) | v5.15 to v5.19 | `kvm->lock` first |
-//! | [`p15`](versions::p15) | posted for v5.13 | hot plug, and the circle again |
+//! | [`p15`](versions::p15) | posted for v5.13 | hot plug, and the cycle again |
 //! | [`p17`](versions::p17) | posted for v5.15 | a trylock, and one mutex for all hooks |
-//! | [`v6_0`](versions::v6_0) | v6.0 to 2026 | `guests_lock` before it, and queues come and go |
+//! | [`v6_0`](versions::v6_0) | v6.0 to 2026 | `guests_lock` first, and hot plug of queues |
 //!
-//! What else could have been done is in [`alternatives`].
+//! [`alternatives`] has the designs that were considered and not merged.
 //!
-//! [`world`] has what the threads share and [`Version`](world::Version), the functions in which
-//! the versions differ; [`hardware`] is the hardware, with the rules that it must not see broken it.
+//! [`world`] has the state that the threads share and [`Version`](world::Version), the functions in
+//! which the versions differ. [`hardware`] is the hardware, with the rules that the code must not
+//! break.
 
 pub mod alternatives;
 pub mod ap_config;

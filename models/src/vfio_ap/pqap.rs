@@ -1,10 +1,9 @@
-//! The interception of PQAP(AQIC): KVM's half finds the hook, the driver's half does the work.
+//! The interception of PQAP(AQIC). KVM finds the hook, and the driver handles the instruction.
 //!
-//! KVM's half changed once, and that is the story of a use after free. Up to v5.14 the hook was
-//! read without a lock, three times in a row; what kept the mediated device that it is part of
-//! was nothing. Since v5.15 a semaphore is held for reading from the first look until the handler
-//! has returned, and for writing to change the hook: whoever has changed it knows that no handler
-//! is running any more.
+//! The part of KVM changed once, because of a use after free. Up to v5.14 the hook was read three
+//! times without a lock, and nothing protected the mediated device that contains it. Since v5.15 a
+//! semaphore is held for reading from the first read until the handler has returned, and for
+//! writing to change the hook. After a thread has changed the hook, no handler is running.
 
 use selvedge_core::{function, invariant_broken};
 
@@ -14,17 +13,18 @@ use super::kvm::Kvm;
 use super::matrix_dev::{Locked, not_null};
 use super::world::{Aqic, World};
 
-/// The driver's half.
+/// The handler of the driver.
 type Handler = fn(&World, &Kvm, Aqic) -> ResponseCode;
 
-/// KVM's half, v5.3 to v5.14 (commit e5282de93105): the hook is read without a lock.
+/// Models the part of KVM in v5.3 to v5.14 (commit e5282de93105), which reads the hook without a
+/// lock.
 ///
-/// A reference to the module that owns the handler's text is taken by way of the hook; that keeps
-/// the text, and not the mediated device.
+/// It takes a reference to the module that owns the handler through the hook. This protects the
+/// text and not the mediated device.
 pub fn hook_read_without_lock(w: &World, kvm: &Kvm, aqic: Aqic, handler: Handler) -> ResponseCode {
     let _function = function("handle_pqap");
     let Some(mdev) = kvm.pqap_hook() else { return ResponseCode::QNotAvail };
-    // try_module_get(hook->owner): the owner is noted in the mediated device's memory.
+    // try_module_get(hook->owner) reads the owner from the memory of the mediated device.
     w.matrix_dev.mdev(mdev);
     let mdev = not_null(kvm.pqap_hook(), "pqap_hook");
     // hook->hook(vcpu)
@@ -36,19 +36,19 @@ pub fn hook_read_without_lock(w: &World, kvm: &Kvm, aqic: Aqic, handler: Handler
     code
 }
 
-/// KVM's half since v5.15 (commit 1e753732bda6).
+/// Models the part of KVM since v5.15 (commit 1e753732bda6).
 ///
 /// Locks: `pqap_hook_rwsem` for reading.
 pub fn hook_read_under_rwsem(w: &World, kvm: &Kvm, aqic: Aqic, handler: Handler) -> ResponseCode {
     let _function = function("handle_pqap");
     let _hook = kvm.pqap_hook_rwsem.down_read();
     let Some(mdev) = kvm.pqap_hook() else { return ResponseCode::QNotAvail };
-    // What the hook points to, a pointer to the handler, is part of the mediated device.
+    // The hook points to a pointer to the handler, which is part of the mediated device.
     w.matrix_dev.mdev(mdev);
     handler(w, kvm, aqic)
 }
 
-/// The driver's half, up to v5.19 except where something is waited for.
+/// Models the part of the driver up to v5.19, except where it waits.
 ///
 /// Locks: `matrix_dev->lock` -> `iommu->lock`.
 pub fn vfio_ap_handle_pqap(
@@ -62,9 +62,10 @@ pub fn vfio_ap_handle_pqap(
     execute(w, &mut mdevs, mdev, aqic, without_guest)
 }
 
-/// The driver's half, up to v5.19, once the mutex is held and the mediated device is known.
+/// Models the part of the driver up to v5.19 after the mutex is taken and the mediated device is
+/// known.
 ///
-/// The queue is found by the device's matrix and by the list of devices that are bound to the
+/// The queue is found by the matrix of the device and by the list of devices that are bound to the
 /// driver.
 pub fn execute(
     w: &World,
@@ -83,11 +84,12 @@ pub fn execute(
     switch(w, mdevs, mdev, aqic, without_guest)
 }
 
-/// Switches the interrupts of a queue on or off for the guest of `mdev`, with the driver's mutex held.
+/// Enables or disables the interrupts of a queue for the guest of `mdev`. The caller holds the
+/// driver's mutex.
 ///
 /// # Violations
 ///
-/// INV-23 if that succeeds, and the queue is not assigned to it.
+/// INV-23 if that succeeds and the queue is not assigned to `mdev`.
 pub fn switch(
     w: &World,
     mdevs: &mut Locked<'_>,
@@ -101,7 +103,8 @@ pub fn switch(
     };
     let own = mdevs.mdevs[mdev].assigned.matrix.contains(aqic.apqn);
     if code == ResponseCode::Normal && !own {
-        let queue = format!("PQAP(AQIC) succeeds on queue {}, which is not the guest's", aqic.apqn);
+        let queue =
+            format!("PQAP(AQIC) succeeds on queue {}, which the guest does not have", aqic.apqn);
         invariant_broken("INV-23", queue);
     }
     code

@@ -1,9 +1,10 @@
-//! Queue devices come and go: the driver's probe and remove functions.
+//! The probe and remove functions of the driver, which handle the hot plug of queue devices.
 //!
-//! The driver core calls both with the device's lock held, when a mask of the bus changes, when
-//! somebody writes to `bind` or `unbind`, when an adapter appears or is lost, and when the module
-//! is unloaded. In three of these nobody has been asked whether a guest uses the queue, so the
-//! remove function takes it away from the guest itself, and the probe function gives it back.
+//! The driver core calls both with the device lock held. This happens when a mask of the bus
+//! changes, when the administrator writes to `bind` or `unbind`, when an adapter appears or is
+//! lost, and when the module is unloaded. In three of these cases no check asks whether a guest
+//! uses the queue. The remove function therefore removes the queue from the guest itself, and the
+//! probe function restores it.
 //!
 //! Source: commits 034921cdea1c, 2c1ee8983aa3 and 09d31ff78793, v6.0; f009cfa46655 and
 //! b9bd10c43456, v6.8.
@@ -21,23 +22,23 @@ use crate::Errno;
 use crate::ap::{ApMask, ApMatrix, Apqn};
 use crate::vfio_ap::versions::commits::Commit;
 
-/// Whether `kzalloc` has memory to give.
+/// Whether `kzalloc` succeeds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kzalloc {
-    /// It has.
+    /// It returns memory.
     Succeeds,
     /// It returns NULL.
     Fails,
 }
 
-/// `vfio_ap_mdev_probe_queue`: a queue is being bound to the driver.
+/// Models `vfio_ap_mdev_probe_queue`, which runs when a queue is bound to the driver.
 ///
 /// Locks: (device lock) -> `guests_lock` -> `kvm->lock` of the guest that has the queue's
 /// mediated device -> `mdevs_lock`.
 ///
 /// # Errors
 ///
-/// [`Errno::Enomem`].
+/// [`Errno::Enomem`] if `kzalloc` fails.
 pub fn vfio_ap_mdev_probe_queue(w: &World, apqn: Apqn, kzalloc: Kzalloc) -> Result<(), Errno> {
     let _function = function("vfio_ap_mdev_probe_queue");
     w.matrix_dev.attributes(apqn).create();
@@ -52,7 +53,7 @@ pub fn vfio_ap_mdev_probe_queue(w: &World, apqn: Apqn, kzalloc: Kzalloc) -> Resu
     if let Some(mdev) = mdev {
         locks.link(apqn, mdev);
         let added = locks.guests.added[mdev].matrix;
-        // Else the end of the scan looks at all that is new, at once.
+        // Otherwise the end of the scan handles all new queues together.
         if added == ApMatrix::default() {
             let new = ApMatrix { apm: ApMask::of([apqn.apid]), aqm: ApMask::of([apqn.apqi]) };
             filter_and_update(w, &mut locks, mdev, &new, false);
@@ -62,14 +63,14 @@ pub fn vfio_ap_mdev_probe_queue(w: &World, apqn: Apqn, kzalloc: Kzalloc) -> Resu
     Ok(())
 }
 
-/// `vfio_ap_mdev_remove_queue`: a queue is being unbound.
+/// Models `vfio_ap_mdev_remove_queue`, which runs when a queue is unbound.
 ///
 /// Locks: the attributes drain; (device lock) -> `guests_lock` -> `kvm->lock` of the guest that
 /// has the queue's mediated device -> `mdevs_lock` -> `iommu->lock`.
 ///
 /// # Violations
 ///
-/// A use after release if the queue points to a mediated device that is gone.
+/// A use after release if the queue points to a mediated device that is freed.
 pub fn vfio_ap_mdev_remove_queue(w: &World, apqn: Apqn) {
     let _function = function("vfio_ap_mdev_remove_queue");
     w.matrix_dev.attributes(apqn).remove();
@@ -90,8 +91,8 @@ pub fn vfio_ap_mdev_remove_queue(w: &World, apqn: Apqn) {
     locks.release();
 }
 
-/// The guest loses the queue's adapter, if it has it: it cannot lose a queue alone. Whether it
-/// had it.
+/// Removes the adapter of the queue from the guest, since a guest cannot lose a single queue.
+/// Returns whether the guest had it.
 fn unplug_adapter(locks: &mut UpdateLocks<'_>, mdev: usize, apqn: Apqn) -> bool {
     if !locks.mdevs.mdevs[mdev].shadow_apcb.matrix.contains(apqn) {
         return false;
@@ -101,8 +102,8 @@ fn unplug_adapter(locks: &mut UpdateLocks<'_>, mdev: usize, apqn: Apqn) -> bool 
     true
 }
 
-/// Since v6.8: with the adapter all its queues have to be reset; and a queue that has left the
-/// host with its adapter cannot be reset at all.
+/// Resets the adapter, since v6.8. All its queues have to be reset. A queue that has left the host
+/// with its adapter cannot be reset.
 fn reset_adapter(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, apqn: Apqn) {
     if unplug_adapter(locks, mdev, apqn) {
         let aqm = locks.mdevs.mdevs[mdev].shadow_apcb.matrix.aqm;
@@ -116,25 +117,25 @@ fn reset_adapter(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, apqn: Apqn
     }
 }
 
-/// The probe function up to v5.19, without the attribute that v5.17 brings
-/// ([`status`](super::status)), `vfio_ap_queue_dev_probe`: no guest hears of the queue.
+/// Models `vfio_ap_queue_dev_probe`, the probe function up to v5.19, without the attribute of v5.17
+/// ([`status`](super::status)). It does not plug the queue into a guest.
 ///
 /// Locks: (device lock) -> `matrix_dev->lock`. The kernel takes the mutex since commit
-/// f139862b92cf, v5.17. Before, the queue was complete when the driver core put it on its list,
-/// under the list's own lock; that too is one step.
+/// f139862b92cf, v5.17. Before, the queue was complete when the driver core added it to its list
+/// under the lock of the list, which is also one step.
 pub fn vfio_ap_queue_dev_probe(w: &World, apqn: Apqn) {
     let _function = function("vfio_ap_queue_dev_probe");
     w.matrix_dev.lock.lock().queues.insert(apqn, Queue::default());
 }
 
-/// The remove function up to v5.19, without the attribute that v5.17 brings
-/// ([`status`](super::status)), `vfio_ap_queue_dev_remove`: the guest keeps the queue.
+/// Models `vfio_ap_queue_dev_remove`, the remove function up to v5.19, without the attribute of
+/// v5.17 ([`status`](super::status)). The guest keeps the queue.
 ///
 /// Locks: (device lock) -> `matrix_dev->lock` -> `iommu->lock`.
 ///
 /// # Violations
 ///
-/// NULL if the queue still has what its interrupts needed, and no guest, up to v5.10.
+/// NULL if the queue still has resources for its interrupts and no guest, up to v5.10.
 pub fn vfio_ap_queue_dev_remove(w: &World, apqn: Apqn, reset: Protocol) {
     let _function = function("vfio_ap_queue_dev_remove");
     let mut mdevs = w.matrix_dev.lock.lock();
@@ -142,13 +143,13 @@ pub fn vfio_ap_queue_dev_remove(w: &World, apqn: Apqn, reset: Protocol) {
     mdevs.queues.remove(&apqn);
 }
 
-/// `status_show`: the mediated device that the queue is assigned to, if there is a queue.
+/// Models `status_show`, which returns the mediated device that the queue is assigned to, if any.
 ///
 /// Locks: (the attribute) -> `mdevs_lock`.
 ///
 /// # Violations
 ///
-/// NULL: the attribute is there before the queue is.
+/// NULL if the attribute exists before the queue does.
 pub fn status_show(w: &World, apqn: Apqn) -> Option<usize> {
     let _function = function("status_show");
     let attribute = w.matrix_dev.attributes(apqn).read()?;

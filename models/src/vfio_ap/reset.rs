@@ -1,15 +1,17 @@
-//! The reset of a queue: what the driver does next, given what the queue has answered.
+//! The reset of a queue, as a function from the response of the queue to the next step of the
+//! driver.
 //!
-//! PQAP(ZAPQ) only begins a reset, and begins none if one is running already. So whoever wants to
-//! be sure that a queue is clean must poll it until the reset is over, and begin again if the
-//! reset that is over was not its own. How long to wait, what to do with each answer, and whether
-//! to give the interrupts' page and subclass back at the end, are what the versions differ in.
+//! PQAP(ZAPQ) only begins a reset, and does not begin one if one is already running. To ensure that
+//! a queue is clean, the driver must poll it until the reset is complete, and begin again if that
+//! was not its own reset. The versions differ in how long they wait, in how they handle each
+//! response, and in whether they release the page and the subclass of the interrupts at the end.
 //!
-//! [`Protocol::next`] is pure and total: it says for every state and every answer what comes next.
-//! [`vfio_ap_mdev_reset_queue`] runs it against the hardware, with the driver's mutex held.
+//! [`Protocol::next`] is pure and total: it defines the next step for every state and every
+//! response. [`vfio_ap_mdev_reset_queue`] runs it against the hardware with the driver's mutex
+//! held.
 //!
-//! Source: `vfio_ap_mdev_reset_queue` in `drivers/s390/crypto/vfio_ap_ops.c`; the commits are at
-//! each [`Protocol`].
+//! Source: `vfio_ap_mdev_reset_queue` in `drivers/s390/crypto/vfio_ap_ops.c`. Each [`Protocol`]
+//! lists its commits.
 
 use selvedge_core::function;
 
@@ -23,58 +25,59 @@ use crate::ap::Apqn;
 /// A version of the reset.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Protocol {
-    /// v5.3 to v5.10, commit ec89b55e3bce: two tries, two polls; the interrupts are switched off
-    /// afterwards, whatever came of it (B28a).
+    /// v5.3 to v5.10, commit ec89b55e3bce: two tries and two polls. The interrupts are disabled
+    /// afterwards, regardless of the result (B28a).
     V5_3,
-    /// v5.11 to v6.3, commit 6c12a6384e0c: the reset itself switches them off. Another reset is
-    /// waited for once; a queue that is busy is given up, and nothing is given back then (B28b).
+    /// v5.11 to v6.3, commit 6c12a6384e0c: the reset itself disables the interrupts. It waits once
+    /// for another reset. It gives up on a busy queue and then releases nothing (B28b).
     V5_11,
     /// v6.4 and v6.5, commits 62414d901c3a, 0daf9878a799, 3ba41768105c, 5a42b348adf9, 51d4d9877087
-    /// and 7cb7636a1ac1: it is polled ten times, and what it answers to that is looked at. When
-    /// another's reset is over, ours begins. A queue on standby counts as reset. A queue that answers
-    /// that it is busy is given up (B28b); of commit 4bdf3c3956d8 we do not know more than its subject.
+    /// and 7cb7636a1ac1: the queue is polled ten times, and the response is checked. When another
+    /// reset is complete, a new one begins. A queue on standby counts as reset. It gives up on a
+    /// queue that is busy (B28b). Only the subject of commit 4bdf3c3956d8 is known to us.
     V6_4,
-    /// v6.6 and later, commits 9261f0438835, dd174833e44e, 411b0109daa5 and e1f17f8ea93d: it is
-    /// waited for without a limit, and begun again if it was another's.
+    /// v6.6 and later, commits 9261f0438835, dd174833e44e, 411b0109daa5 and e1f17f8ea93d: the wait
+    /// has no limit, and the reset begins again if another one has completed.
     V6_6,
 }
 
-/// Where a reset is.
+/// The state of a reset.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum State {
-    /// Next: PQAP(ZAPQ).
+    /// The next instruction is PQAP(ZAPQ).
     Zapq {
-        /// How often it may still be tried after this.
+        /// The number of retries after this one.
         retries: u8,
     },
-    /// Next: PQAP(TAPQ), after 20 ms. Up to v6.5.
+    /// The next instruction is PQAP(TAPQ), after 20 ms. Up to v6.5.
     Tapq {
-        /// How often it may still be asked after this.
+        /// The number of polls after this one.
         polls: u8,
-        /// Whether the queue has begun our reset, or was at another's.
+        /// Whether the queue has begun our reset, as opposed to another one.
         ours: bool,
     },
-    /// Next: PQAP(TAPQ), after 20 ms, by the work, for as long as it takes. Since v6.6.
+    /// The next instruction is PQAP(TAPQ), after 20 ms, by the work and without a limit. Since
+    /// v6.6.
     Verify {
-        /// What the last PQAP(ZAPQ) has answered: `q->reset_status`.
+        /// The response to the last PQAP(ZAPQ): `q->reset_status`.
         reset_rc: ResponseCode,
     },
-    /// Next: PQAP(ZAPQ) once more, by the work. Since v6.6.
+    /// The next instruction is another PQAP(ZAPQ), by the work. Since v6.6.
     ZapqAgain,
-    /// Nothing is left to do.
+    /// The reset is done.
     Done(Outcome),
 }
 
-/// What came of a reset.
+/// The outcome of a reset.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Outcome {
-    /// What the function returns; since v6.6, what whoever waits for the work makes of it.
+    /// The result of the function, or since v6.6 the result that the waiter derives from the work.
     pub result: Result<(), Errno>,
-    /// Whether what the interrupts needed is given back.
+    /// Whether the resources of the interrupts are released.
     pub frees: bool,
-    /// Whether there is a warning in the log.
+    /// Whether the log has a warning.
     pub warns: bool,
-    /// What the last PQAP(ZAPQ) has answered.
+    /// The response to the last PQAP(ZAPQ).
     pub reset_rc: ResponseCode,
 }
 
@@ -87,8 +90,9 @@ impl Outcome {
         Self { result: Err(Errno::Eio), frees: false, warns: true, reset_rc }
     }
 
-    /// Whether the filter lets a guest have the queue, since v6.6: a queue that is on standby or
-    /// has failed was reset with its adapter, although whoever asked for the reset is told `-EIO`.
+    /// Returns whether the filter lets a guest have the queue, since v6.6. A queue that is on
+    /// standby or has failed was reset with its adapter, although the caller of the reset gets
+    /// `-EIO`.
     pub fn passes_filter(&self) -> bool {
         let Self { reset_rc, .. } = self;
         matches!(
@@ -102,24 +106,24 @@ impl Protocol {
     /// Every version.
     pub const ALL: [Self; 4] = [Self::V5_3, Self::V5_11, Self::V6_4, Self::V6_6];
 
-    /// Where a reset begins.
+    /// Returns the initial state of a reset.
     pub fn begin(self) -> State {
         let retries = match self {
             Self::V5_3 | Self::V5_11 => 1,
-            // What decides whether it is tried again is what TAPQ answers.
+            // The response to TAPQ decides whether it is tried again.
             Self::V6_4 | Self::V6_6 => 0,
         };
         State::Zapq { retries }
     }
 
-    /// Where the reset goes from `state` when the queue answers `status`. Nothing more comes of
-    /// one that is done.
+    /// Returns the state after `state` when the queue responds with `status`. A state that is done
+    /// does not change.
     pub fn next(self, state: State, status: Status) -> State {
         match state {
             State::Zapq { retries } => self.after_zapq(retries, status),
             State::Tapq { polls, ours } => self.after_tapq(polls, ours, status),
             State::Verify { reset_rc } => after_tapq_of_work(reset_rc, status.code),
-            // Whatever it has answered, the work looks again before it decides.
+            // The work polls before it decides, regardless of the response.
             State::ZapqAgain => State::Verify { reset_rc: status.code },
             State::Done(_) => state,
         }
@@ -160,7 +164,7 @@ impl Protocol {
         }
     }
 
-    /// How often TAPQ is asked again after the first time.
+    /// Returns the number of polls with TAPQ after the first one.
     fn polls(self) -> u8 {
         match self {
             Self::V6_4 => 9,
@@ -168,7 +172,8 @@ impl Protocol {
         }
     }
 
-    /// Up to v6.5. What is not verified is freed all the same (B28c).
+    /// Handles a response to TAPQ up to v6.5. Resources are freed even if the reset is not verified
+    /// (B28c).
     fn after_tapq(self, polls: u8, ours: bool, status: Status) -> State {
         let reset_rc = if ours { ResponseCode::Normal } else { ResponseCode::ResetInProgress };
         let empty = status.queue_empty;
@@ -198,7 +203,7 @@ impl Protocol {
     }
 }
 
-/// Since v6.6. What the work finds it only warns of; what is returned is what ZAPQ has said.
+/// Handles a response to TAPQ since v6.6. The work only warns, and the result is that of ZAPQ.
 fn after_tapq_of_work(reset_rc: ResponseCode, code: ResponseCode) -> State {
     use ResponseCode::{
         AssocFailed, AssocSecretNotUnique, Busy, Checkstopped, Deconfigured, Normal,
@@ -208,17 +213,17 @@ fn after_tapq_of_work(reset_rc: ResponseCode, code: ResponseCode) -> State {
     let not_begun = matches!(reset_rc, ResetInProgress | Busy | StateChangeInProgress);
     match code {
         ResetInProgress | Busy => State::Verify { reset_rc },
-        // Every instruction is answered so, until the queue is reset.
+        // Every instruction gets this response until the queue is reset.
         AssocSecretNotUnique | AssocFailed => State::ZapqAgain,
-        // What is over was not our reset.
+        // The reset that is complete was not ours.
         Normal | Deconfigured | Checkstopped if not_begun => State::ZapqAgain,
         Normal | Deconfigured | Checkstopped => State::Done(Outcome::freed(result, reset_rc)),
         _ => State::Done(Outcome { result, frees: false, warns: true, reset_rc }),
     }
 }
 
-/// `vfio_ap_mdev_reset_queue`, to its end: the work that verifies the reset since v6.6 included.
-/// Called with the driver's mutex held.
+/// Models `vfio_ap_mdev_reset_queue` to its end, including the work that verifies the reset since
+/// v6.6. The caller holds the driver's mutex.
 pub fn vfio_ap_mdev_reset_queue(
     w: &World,
     mdevs: &mut Mdevs,
@@ -244,11 +249,12 @@ pub fn vfio_ap_mdev_reset_queue(
     outcome
 }
 
-/// `vfio_ap_mdev_reset_queues`: one after the other, the first error.
+/// Models `vfio_ap_mdev_reset_queues`, which resets one queue after the other and returns the first
+/// error.
 ///
 /// # Errors
 ///
-/// What the reset of a queue returns.
+/// The error of the reset of a queue.
 pub fn vfio_ap_mdev_reset_queues(
     w: &World,
     mdevs: &mut Mdevs,
@@ -274,17 +280,17 @@ mod tests {
     use crate::vfio_ap::ap_queue::{ApQueue, Irq};
     use crate::vfio_ap::versions::v5_15::V5_15;
 
-    /// What comes next, written down from what the versions are said to do and not from
-    /// [`Protocol::next`]: in which state, at which answer. As in a firewall the first row that fits
-    /// decides.
+    /// Returns the transitions as a table, written from the description of the versions and not
+    /// from [`Protocol::next`]. The columns are the state, the response and the next state. The
+    /// first row that matches applies, as in a firewall.
     ///
-    /// States and answers are lists; `*` is any. Codes are those of the architecture. An answer may
-    /// end with a condition: `empty`, `clean` for empty without interrupts, `irq`. In what comes
-    /// next, `=` is the code that was answered and `~` the one in the state.
+    /// States and responses are lists, and `*` is any. Codes are those of the architecture. A
+    /// response may end with a condition: `empty`, `clean` for empty without interrupts, `irq`. In
+    /// the next state, `=` is the code of the response and `~` is the code in the state.
     fn table(protocol: Protocol) -> &'static str {
         match protocol {
-            // Tries twice, polls twice, looks at no more than whether the queue is empty, and
-            // always gives back.
+            // Tries twice, polls twice, checks only whether the queue is empty, and always
+            // releases.
             Protocol::V5_3 => {
                 "zapq 1      | 00           | tapq 1 ours
                  zapq 0      | 00           | tapq 1 ours
@@ -295,8 +301,8 @@ mod tests {
                  tapq 1 ours | *            | tapq 0 ours
                  tapq 0 ours | *            | done ok frees warns 00"
             }
-            // Gives up on what it does not know, and on 05, and gives nothing back then. Of
-            // another's reset it waits for the end, and fails.
+            // Gives up on unknown codes and on 05, and then releases nothing. Waits for the end of
+            // another reset, and then fails.
             Protocol::V5_11 => {
                 "zapq *        | 00         | tapq 1 ours
                  zapq 1        | 02         | zapq 0
@@ -313,7 +319,7 @@ mod tests {
                  tapq 0 ours   | *          | done ok frees warns 00
                  tapq 0 theirs | *          | done EBUSY frees warns 02"
             }
-            // Polls ten times; when another's reset is over, ours begins.
+            // Polls ten times. When another reset is complete, a new one begins.
             Protocol::V6_4 => {
                 "zapq 0        | 00            | tapq 9 ours
                  zapq 0        | 02            | tapq 9 theirs
@@ -329,8 +335,8 @@ mod tests {
                  tapq * ours   | *             | done EIO frees warns 00
                  tapq * theirs | *             | done EIO frees warns 02"
             }
-            // Waits without an end, and begins again what was not begun or was another's. What
-            // the first ZAPQ says may end it; what a later one says does not.
+            // Waits without a limit, and begins again a reset that was not begun or not ours. The
+            // response to the first ZAPQ may end it, but that to a later one does not.
             Protocol::V6_6 => {
                 "zapq 0          | 00 02 05 0A | verify =
                  zapq 0          | 03 04       | done EIO frees =
@@ -347,7 +353,7 @@ mod tests {
         }
     }
 
-    /// The number of a response code.
+    /// Returns the number of a response code.
     fn hex(code: ResponseCode) -> &'static str {
         match code {
             ResponseCode::Normal => "00",
@@ -370,8 +376,8 @@ mod tests {
         }
     }
 
-    /// A state as the tables write it.
-    fn told(state: State) -> String {
+    /// Returns a state in the notation of the tables.
+    fn notation(state: State) -> String {
         match state {
             State::Zapq { retries } => format!("zapq {retries}"),
             State::Tapq { polls, ours } => {
@@ -393,7 +399,7 @@ mod tests {
         }
     }
 
-    /// Whether a row is about this state.
+    /// Returns whether a row matches this state.
     fn is_about(row: &str, state: &str) -> bool {
         let mut row = row.split_whitespace();
         let mut words = state.split_whitespace();
@@ -402,14 +408,14 @@ mod tests {
             return false;
         }
         if kind == Some("verify") {
-            let code = words.next().expect("a code");
+            let code = words.next().expect("the state must have a code");
             return row.any(|word| word == "*" || word == code);
         }
-        // "tapq *" is of anybody's reset.
-        row.zip(words).all(|(told, word)| told == "*" || told == word)
+        // The rows of "tapq *" match either reset.
+        row.zip(words).all(|(column, word)| column == "*" || column == word)
     }
 
-    /// Whether a row is about this answer.
+    /// Returns whether a row matches this response.
     fn fits(row: &str, status: Status) -> bool {
         let mut code = false;
         let mut condition = true;
@@ -424,7 +430,7 @@ mod tests {
         code && condition
     }
 
-    /// Every answer: every response code, with and without messages and interrupts.
+    /// Returns every response: each response code, with and without messages and interrupts.
     fn answers() -> impl Iterator<Item = Status> {
         ResponseCode::ALL.into_iter().flat_map(|code| {
             [(false, false), (false, true), (true, false), (true, true)]
@@ -432,7 +438,7 @@ mod tests {
         })
     }
 
-    /// Every state that some answers lead to.
+    /// Returns every state that is reachable by some responses.
     fn reachable(protocol: Protocol) -> HashSet<State> {
         let mut seen = HashSet::new();
         let mut todo = vec![protocol.begin()];
@@ -457,7 +463,7 @@ mod tests {
             let mut used = HashSet::new();
             let unfinished = |state: &State| !matches!(state, State::Done(_));
             for state in reachable(protocol).into_iter().filter(unfinished) {
-                let name = told(state);
+                let name = notation(state);
                 for status in answers() {
                     let of = format!("{protocol:?}: {name} at {status:?}");
                     let row = rows
@@ -469,19 +475,21 @@ mod tests {
                     used.insert(row);
                     let words = rows[row][2].split(' ').map(|word| match word {
                         "=" => hex(status.code).to_owned(),
-                        "~" => name.split(' ').nth(1).expect("a code").to_owned(),
+                        "~" => {
+                            name.split(' ').nth(1).expect("the state must have a code").to_owned()
+                        }
                         word => word.to_owned(),
                     });
                     let mut next = words.collect::<Vec<_>>().join(" ");
                     if let (State::Tapq { polls, ours }, "tapq -") = (state, &*next) {
-                        next = told(State::Tapq { polls: polls - 1, ours });
+                        next = notation(State::Tapq { polls: polls - 1, ours });
                     }
-                    assert_eq!(told(protocol.next(state, status)), next, "{of}");
+                    assert_eq!(notation(protocol.next(state, status)), next, "{of}");
                 }
             }
             let unused = |row: &usize| !used.contains(row);
             let unused: Vec<_> = (0..rows.len()).filter(unused).map(|row| rows[row]).collect();
-            assert!(unused.is_empty(), "{protocol:?}: these rows decide nothing: {unused:?}");
+            assert!(unused.is_empty(), "{protocol:?}: these rows never match: {unused:?}");
         }
     }
 
@@ -504,7 +512,7 @@ mod tests {
         }
     }
 
-    /// Whether every way from `state` ends within `steps` answers.
+    /// Returns whether every path from `state` ends within `steps` responses.
     fn ends(protocol: Protocol, state: State, steps: u32) -> bool {
         matches!(state, State::Done(_))
             || (steps > 0
@@ -518,7 +526,7 @@ mod tests {
         }
     }
 
-    /// An answer as it comes while a reset runs, or when it is over.
+    /// Returns a response while a reset runs, or after it is complete if `over` is set.
     fn answer(code: ResponseCode, over: bool) -> Status {
         Status { code, queue_empty: over, irq_enabled: !over }
     }
@@ -540,7 +548,7 @@ mod tests {
         assert_eq!(Protocol::V6_6.next(waiting, status), waiting);
     }
 
-    /// Follows the answers, and whether one was an accepted ZAPQ.
+    /// Runs the responses. Returns the state and whether a ZAPQ was accepted.
     fn run(protocol: Protocol, codes: &[ResponseCode]) -> (State, bool) {
         let mut ours = false;
         let state = codes.iter().fold(protocol.begin(), |state, code| {
@@ -551,7 +559,7 @@ mod tests {
         (state, ours)
     }
 
-    /// The functions that execute an instruction when a queue is reset, in order.
+    /// Returns the functions that execute an instruction when a queue is reset, in order.
     fn executes(protocol: Protocol) -> Vec<&'static str> {
         let apqn = Apqn { apid: 1, apqi: 4 };
         let world = move || {
@@ -565,13 +573,14 @@ mod tests {
             })
             .expect_proof();
         let run = |steps: usize| reset.follow(&vec!["0"; steps].join(".").parse().expect("dots"));
-        let last = (1..).map_while(|steps| run(steps).ok()).last().expect("a step");
+        let last =
+            (1..).map_while(|steps| run(steps).ok()).last().expect("the reset must have a step");
         let instructions = last.steps.iter().filter(|step| !step.what.contains("lock"));
         instructions.filter_map(|step| step.function).collect()
     }
 
-    /// Up to v5.10 the interrupts are switched off after a reset, which has done that already. Where
-    /// there is no facility for it, that is a specification exception.
+    /// Up to v5.10 the interrupts are disabled after a reset, which has already disabled them.
+    /// Without the facility for interrupts, this is a specification exception.
     #[test]
     fn b28a_up_to_v5_10_interrupts_are_switched_off_once_more() {
         let irq = Some(Irq { vm: 0, nib: 1, isc: 3 });
@@ -588,11 +597,13 @@ mod tests {
     fn b28b_until_v6_5_a_busy_queue_keeps_its_resources() {
         let busy = [ResponseCode::Busy];
         for protocol in [Protocol::V5_11, Protocol::V6_4] {
-            let (State::Done(outcome), _) = run(protocol, &busy) else { panic!("it gives up") };
+            let (State::Done(outcome), _) = run(protocol, &busy) else {
+                panic!("the reset must give up")
+            };
             assert!(!outcome.frees && outcome.warns, "{protocol:?}");
         }
         let (state, _) = run(Protocol::V6_6, &busy);
-        assert_eq!(state, State::Verify { reset_rc: ResponseCode::Busy }, "it waits");
+        assert_eq!(state, State::Verify { reset_rc: ResponseCode::Busy }, "the reset must wait");
     }
 
     #[test]
@@ -601,17 +612,21 @@ mod tests {
             let codes = [ResponseCode::Normal].into_iter();
             let codes = codes.chain([ResponseCode::ResetInProgress].repeat(polls));
             let codes: Vec<_> = codes.collect();
-            let (State::Done(outcome), _) = run(protocol, &codes) else { panic!("it ends") };
+            let (State::Done(outcome), _) = run(protocol, &codes) else {
+                panic!("the reset must end")
+            };
             assert!(outcome.frees && outcome.warns, "{protocol:?}");
             let (state, _) = run(Protocol::V6_6, &codes);
-            assert!(matches!(state, State::Verify { .. }), "it waits on");
+            assert!(matches!(state, State::Verify { .. }), "the reset must keep waiting");
         }
     }
 
     #[test]
     fn b28d_since_v6_6_an_answer_that_is_not_expected_leaves_the_resources() {
         let codes = [ResponseCode::Normal, ResponseCode::QNotAvail];
-        let (State::Done(outcome), _) = run(Protocol::V6_6, &codes) else { panic!("it gives up") };
+        let (State::Done(outcome), _) = run(Protocol::V6_6, &codes) else {
+            panic!("the reset must give up")
+        };
         assert!(!outcome.frees && outcome.warns);
     }
 
@@ -619,7 +634,8 @@ mod tests {
     fn b28e_up_to_v6_5_resources_are_freed_after_another_ones_reset() {
         let running = ResponseCode::ResetInProgress;
         let over = [running, running, ResponseCode::Normal].to_vec();
-        // Since v6.4 ours begins then; but if it is not over in time, it is the same.
+        // Since v6.4 a new reset begins then, but the result is the same if it is not complete in
+        // time.
         let too_long = [running].repeat(11);
         for (protocol, codes) in [(Protocol::V5_11, over), (Protocol::V6_4, too_long)] {
             let (state, ours) = run(protocol, &codes);
@@ -630,8 +646,9 @@ mod tests {
 
     #[test]
     fn b28e_since_v6_6_resources_are_freed_after_our_own_reset_or_if_the_queue_is_gone() {
-        // Every way of at most four answers: the state; whether the queue has begun our reset, or
-        // was reset with its adapter; and whether the work's ZAPQ was answered as nobody expects.
+        // Every path of at most four responses, with three values: the state, whether the queue has
+        // begun our reset or was reset with its adapter, and whether the response to the work's
+        // ZAPQ was unexpected.
         let mut frontier = HashSet::from([(Protocol::V6_6.begin(), false, false)]);
         let is = |status: Status, codes: &[&str]| codes.contains(&hex(status.code));
         for _ in 0..4 {
@@ -657,9 +674,9 @@ mod tests {
         }
     }
 
-    /// The first ZAPQ that is answered so ends the reset with nothing given back. Of one by the work
-    /// the answer is only kept: the filter withholds the queue, but what it needed for interrupts is
-    /// given back, although no reset has begun.
+    /// If the first ZAPQ gets this response, the reset ends and releases nothing. If a ZAPQ by the
+    /// work gets it, the response is only recorded. The filter then withholds the queue, but its
+    /// resources for interrupts are released, although no reset has begun.
     #[test]
     fn since_v6_6_what_the_work_s_own_zapq_answers_is_not_looked_at() {
         use ResponseCode::{Busy, Normal, QNotBound};

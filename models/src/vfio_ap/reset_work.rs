@@ -1,10 +1,11 @@
-//! Resetting queues with the locks for an update held, and the work item that sees it through.
+//! Resets of queues with the locks for an update held, and the work item that completes them.
 //!
-//! PQAP(ZAPQ) begins a reset, and the queue is clean when it ends. Up to v6.5 the driver looked
-//! twice and hoped. Since v6.6 a work item per queue looks every 20 ms until the reset is over,
-//! however long that takes. It takes no lock of the driver: whoever has begun the reset waits
-//! for it (`flush_work`) with `mdevs_lock` held, mostly with `guests_lock` and `kvm->lock` too,
-//! so a lock of these in the work would be a deadlock at once: `vfio-ap/mutants/flush`.
+//! PQAP(ZAPQ) begins a reset, and the queue is clean when it ends. Up to v6.5 the driver polled
+//! twice and assumed that this was enough. Since v6.6 a work item per queue polls every 20 ms until
+//! the reset is complete, without a limit. The work takes no lock of the driver. The thread that
+//! has begun the reset waits for the work (`flush_work`) with `mdevs_lock` held, and mostly with
+//! `guests_lock` and `kvm->lock` too. The work would therefore deadlock if it took one of these:
+//! `vfio-ap/mutants/flush`.
 //!
 //! Source: commits dd174833e44e, 62aab082e999 and 9261f0438835, v6.6; f848cba767e5, v6.8.
 
@@ -25,12 +26,12 @@ use crate::Errno;
 use crate::ap::{ApMask, Apqn};
 use crate::vfio_ap::versions::commits::Commit;
 
-/// What a mutant of the work does when the reset is over. No version has one.
+/// The additional step of a mutant of the work when the reset is complete. No version has one.
 #[derive(Clone)]
 pub struct Mutation(Arc<dyn Fn() + Send + Sync>);
 
 impl Mutation {
-    /// The work calls `function` too.
+    /// Creates a mutation in which the work also calls `function`.
     pub fn new(function: impl Fn() + Send + Sync + 'static) -> Self {
         Self(Arc::new(function))
     }
@@ -42,20 +43,20 @@ impl fmt::Debug for Mutation {
     }
 }
 
-/// A reset that is to be verified: what the work item is given.
+/// A reset to be verified, which is the data of the work item.
 struct Reset {
     hardware: Arc<Hardware>,
     iommu: Arc<Type1>,
     apqn: Apqn,
-    /// What the queue's interrupts needed.
+    /// The resources of the queue's interrupts.
     saved: Option<Irq>,
     state: State,
     mutation: Option<Mutation>,
 }
 
 impl Reset {
-    /// `apq_reset_check`, the work: waits for the end of the reset, then gives back what the
-    /// interrupts needed.
+    /// Models `apq_reset_check`, the work, which waits for the end of the reset and then releases
+    /// the resources of the interrupts.
     ///
     /// Locks: `iommu->lock`.
     fn verify(mut self) -> Outcome {
@@ -71,7 +72,7 @@ impl Reset {
         }
     }
 
-    /// Goes as far as the reset does without waiting; what came of it, if it is over.
+    /// Advances the reset without waiting, and returns the outcome if it is done.
     fn look(&mut self) -> Option<Outcome> {
         loop {
             let status = match self.state {
@@ -98,15 +99,15 @@ impl Reset {
     }
 }
 
-/// A reset that has begun, and the work that sees it through.
+/// A reset that has begun, and the work that completes it.
 enum Work {
-    /// The reset was over at once, so there is nothing to wait for.
+    /// The reset completed at once, so there is nothing to wait for.
     Done(Outcome),
-    /// On `system_long_wq`.
+    /// The work is on `system_long_wq`.
     Queued(JoinHandle<Outcome>),
 }
 
-/// `vfio_ap_mdev_reset_queue` since v6.6: begins the reset, and the work that verifies it.
+/// Models `vfio_ap_mdev_reset_queue` since v6.6, which begins the reset and queues the work.
 fn begin_reset(w: &World, mdevs: &Mdevs, apqn: Apqn) -> Option<Work> {
     let _function = function("vfio_ap_mdev_reset_queue");
     let saved = mdevs.queues.get(&apqn)?.saved;
@@ -119,13 +120,13 @@ fn begin_reset(w: &World, mdevs: &Mdevs, apqn: Apqn) -> Option<Work> {
     })
 }
 
-/// `flush_work(&q->reset_work)`.
+/// Models `flush_work(&q->reset_work)`.
 fn flush(mdevs: &mut Mdevs, apqn: Apqn, work: Work) -> Result<(), Errno> {
     let outcome = match work {
         Work::Done(outcome) => outcome,
         Work::Queued(work) => work.join(),
     };
-    let queue = mdevs.queues.get_mut(&apqn).expect("its reset has begun");
+    let queue = mdevs.queues.get_mut(&apqn).expect("a queue whose reset has begun is bound");
     queue.reset_failed = !outcome.passes_filter();
     if outcome.frees {
         queue.saved = None;
@@ -133,8 +134,8 @@ fn flush(mdevs: &mut Mdevs, apqn: Apqn, work: Work) -> Result<(), Errno> {
     outcome.result
 }
 
-/// `vfio_ap_mdev_reset_queues` and `vfio_ap_mdev_reset_qlist`: resets these queues. Since v6.6
-/// all are begun before the first is waited for.
+/// Models `vfio_ap_mdev_reset_queues` and `vfio_ap_mdev_reset_qlist`, which reset these queues.
+/// Since v6.6 all resets begin before the first wait.
 ///
 /// # Errors
 ///
@@ -158,7 +159,7 @@ pub fn vfio_ap_mdev_reset_qlist(
         for apqn in queues {
             let outcome = vfio_ap_mdev_reset_queue(w, mdevs, *apqn, protocol);
             if let Some(queue) = mdevs.queues.get_mut(apqn) {
-                // What the filter asks is not what is returned.
+                // The filter does not use the result.
                 queue.reset_failed = outcome.reset_rc != ResponseCode::Normal;
                 failed |= outcome.result.is_err();
             }
@@ -167,11 +168,11 @@ pub fn vfio_ap_mdev_reset_qlist(
     if failed { Err(Errno::Eio) } else { Ok(()) }
 }
 
-/// `reset_queues_for_apids`: resets the queues of adapters that a guest has lost.
+/// Models `reset_queues_for_apids`, which resets the queues of adapters that a guest has lost.
 ///
 /// # Violations
 ///
-/// `RESET-IN-USE` if it has not lost them.
+/// `RESET-IN-USE` if the guest has not lost them.
 #[track_caller]
 pub fn vfio_ap_mdev_reset_queues_of(
     w: &World,
@@ -185,7 +186,7 @@ pub fn vfio_ap_mdev_reset_queues_of(
     let lost = |apqn: &Apqn| apids.test(apqn.apid) && shadow.aqm.test(apqn.apqi);
     let queues: Vec<Apqn> = queues.into_iter().filter(lost).collect();
     if let Some(apqn) = queues.iter().find(|apqn| shadow.contains(**apqn)) {
-        let message = format!("queue {apqn} is reset, and the guest uses it");
+        let message = format!("queue {apqn} is reset while the guest uses it");
         invariant_broken("RESET-IN-USE", message);
     }
     _ = vfio_ap_mdev_reset_qlist(w, &mut locks.mdevs, &queues);

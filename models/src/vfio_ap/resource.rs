@@ -1,20 +1,20 @@
-//! What is assigned to a mediated device, one at a time: each kind has two attributes.
+//! A resource that is assigned to a mediated device. Each kind of resource has two attributes.
 
 use crate::ap::{ApConfig, ApMask, ApMatrix};
 
-/// What is assigned or unassigned. The hardware has 256 of each, so none is out of range.
+/// A resource. The hardware has 256 of each kind, so every number is valid.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Resource {
     /// An adapter.
     Adapter(u8),
     /// A usage domain.
     Domain(u8),
-    /// A control domain. No queue comes with it.
+    /// A control domain, which has no queues.
     ControlDomain(u8),
 }
 
 impl Resource {
-    /// The function that assigns it.
+    /// Returns the name of the function that assigns it.
     pub fn assign_store(self) -> &'static str {
         match self {
             Self::Adapter(_) => "assign_adapter_store",
@@ -23,7 +23,7 @@ impl Resource {
         }
     }
 
-    /// The function that unassigns it.
+    /// Returns the name of the function that unassigns it.
     pub fn unassign_store(self) -> &'static str {
         match self {
             Self::Adapter(_) => "unassign_adapter_store",
@@ -32,7 +32,7 @@ impl Resource {
         }
     }
 
-    /// The queues that come or go with it.
+    /// Returns the queues that it adds to or removes from `matrix`.
     pub fn queues(self, matrix: &ApMatrix) -> ApMatrix {
         match self {
             Self::Adapter(apid) => ApMatrix { apm: ApMask::of([apid]), aqm: matrix.aqm },
@@ -41,7 +41,7 @@ impl Resource {
         }
     }
 
-    /// Whether these masks have it.
+    /// Returns whether these masks have it.
     pub fn is_in(self, config: &ApConfig) -> bool {
         match self {
             Self::Adapter(apid) => config.matrix.apm.test(apid),
@@ -50,7 +50,7 @@ impl Resource {
         }
     }
 
-    /// The masks with it, or without.
+    /// Returns the masks with it or without it.
     #[must_use]
     pub fn set(self, mut config: ApConfig, value: bool) -> ApConfig {
         match self {

@@ -1,7 +1,7 @@
-//! The `status` attribute of a queue device, and the wait for whoever reads it.
+//! The `status` attribute of a queue device, and the wait for its readers.
 //!
-//! To remove an attribute means to wait until nobody reads it any more. Whoever reads it is about
-//! to take the driver's mutex. So it must not be removed with the mutex held.
+//! Removing an attribute waits until it has no readers. A reader takes the driver's mutex, so the
+//! attribute must not be removed with the mutex held.
 //!
 //! Source: commit f139862b92cf, v5.17; v6.0 removes the attribute first.
 
@@ -15,7 +15,7 @@ use super::attributes::Attributes;
 pub enum Removed {
     /// v5.17 to v5.19: with the driver's mutex held.
     UnderTheMutex,
-    /// Since v6.0: before it is taken.
+    /// Since v6.0: before the mutex is taken.
     First,
 }
 
@@ -24,12 +24,12 @@ pub enum Removed {
 pub struct QueueDevice {
     removed: Removed,
     matrix_dev_lock: Mutex,
-    /// Its attributes.
+    /// The attributes.
     pub attributes: Attributes,
 }
 
 impl QueueDevice {
-    /// A device that is bound to the driver.
+    /// Creates a device that is bound to the driver.
     pub fn new(removed: Removed) -> Self {
         Self {
             removed,
@@ -38,7 +38,7 @@ impl QueueDevice {
         }
     }
 
-    /// `status_show`. Locks: (the active reference) -> `matrix_dev->lock`.
+    /// Models `status_show`. Locks: (the active reference) -> `matrix_dev->lock`.
     pub fn status_show(&self) {
         if let Some(_active) = self.attributes.read() {
             let _function = function("status_show");
@@ -46,7 +46,7 @@ impl QueueDevice {
         }
     }
 
-    /// `vfio_ap_queue_dev_remove`, later `vfio_ap_mdev_remove_queue`.
+    /// Models `vfio_ap_queue_dev_remove`, later `vfio_ap_mdev_remove_queue`.
     pub fn remove_queue(&self) {
         let _function = function("vfio_ap_mdev_remove_queue");
         match self.removed {

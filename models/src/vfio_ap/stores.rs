@@ -1,8 +1,8 @@
-//! The stores to the attributes of a mediated device, up to v5.19: they work on a device that no
-//! guest uses, and refuse otherwise. When they ask, the versions differ in.
+//! The stores to the attributes of a mediated device up to v5.19. They fail if a guest uses the
+//! device, and the versions differ in when they check that.
 //!
-//! Source: `assign_adapter_store`, `assign_domain_store`, `assign_control_domain_store` and what
-//! undoes each, in `drivers/s390/crypto/vfio_ap_ops.c`.
+//! Source: `assign_adapter_store`, `assign_domain_store`, `assign_control_domain_store` and the
+//! corresponding functions that unassign, in `drivers/s390/crypto/vfio_ap_ops.c`.
 
 use selvedge_core::function;
 
@@ -12,20 +12,20 @@ use super::world::World;
 use crate::Errno;
 use crate::ap::ApConfig;
 
-/// How a version finds out whether a guest uses the mediated device.
+/// How a version determines whether a guest uses the mediated device.
 pub type InUse = fn(&World, usize, &Locked<'_>) -> bool;
 
-/// Up to v5.12: the pointer is read before the mutex is taken, and nobody looks again.
+/// Reads the pointer before the mutex is taken and does not check again, up to v5.12.
 fn in_use_unlocked(w: &World, mdev: usize) -> bool {
     w.matrix_dev.mdev(mdev).kvm(&w.kvms).is_some()
 }
 
-/// v5.13 and v5.14: under the mutex, and a guest that is just being attached counts.
+/// Checks under the mutex, and counts a guest that is being attached, in v5.13 and v5.14.
 pub fn in_use_or_busy(w: &World, mdev: usize, mdevs: &Locked<'_>) -> bool {
     mdevs.mdevs[mdev].kvm_busy || w.matrix_dev.mdev(mdev).kvm(&w.kvms).is_some()
 }
 
-/// v5.15 to v5.19: under the mutex.
+/// Checks under the mutex, in v5.15 to v5.19.
 pub fn in_use(w: &World, mdev: usize, _: &Locked<'_>) -> bool {
     w.matrix_dev.mdev(mdev).kvm(&w.kvms).is_some()
 }
@@ -47,7 +47,7 @@ pub fn assign(
     if !added.apqns().all(|apqn| mdevs.queues.contains_key(&apqn)) {
         return Err(Errno::Eaddrnotavail);
     }
-    // Assigned first and then verified, as whoever reads the masks without the mutex can see.
+    // The resource is assigned first and then verified, which a reader without the mutex can see.
     set(w, mdevs, mdev, resource, true);
     let verified = mdevs.verify_no_sharing(mdev, &added);
     if verified.is_err() {
@@ -67,8 +67,8 @@ fn set(w: &World, mdevs: &mut Locked<'_>, mdev: usize, resource: Resource, assig
     w.matrix_dev.mdev(mdev).masks.write(resource, &config);
 }
 
-/// What of its masks a mediated device can give to a guest, in versions 13 to 17 of the series:
-/// the adapters all of whose queues are bound to the driver.
+/// Returns the part of its masks that a mediated device can give to a guest in versions 13 to 17 of
+/// the series: the adapters all of whose queues are bound to the driver.
 pub fn plugged(mdevs: &Mdevs, mdev: usize) -> ApConfig {
     let mut config = mdevs.mdevs[mdev].assigned;
     for apqn in mdevs.mdevs[mdev].assigned.matrix.apqns() {
@@ -79,9 +79,9 @@ pub fn plugged(mdevs: &Mdevs, mdev: usize) -> ApConfig {
     config
 }
 
-/// `assign_adapter_store` and its like, up to v5.12.
+/// Models `assign_adapter_store` and the similar functions, up to v5.12.
 ///
-/// Locks: none to ask whether a guest uses the device; then `matrix_dev->lock`.
+/// Locks: none to check whether a guest uses the device; then `matrix_dev->lock`.
 ///
 /// # Errors
 ///
@@ -95,9 +95,9 @@ pub fn assign_store_unlocked(w: &World, mdev: usize, resource: Resource) -> Resu
     assign(w, &mut w.matrix_dev.lock.lock(), mdev, resource)
 }
 
-/// `unassign_adapter_store` and its like, up to v5.12.
+/// Models `unassign_adapter_store` and the similar functions, up to v5.12.
 ///
-/// Locks: none to ask whether a guest uses the device; then `matrix_dev->lock`.
+/// Locks: none to check whether a guest uses the device; then `matrix_dev->lock`.
 ///
 /// # Errors
 ///
@@ -111,13 +111,13 @@ pub fn unassign_store_unlocked(w: &World, mdev: usize, resource: Resource) -> Re
     Ok(())
 }
 
-/// `assign_adapter_store` and its like, v5.13 to v5.19.
+/// Models `assign_adapter_store` and the similar functions, v5.13 to v5.19.
 ///
 /// Locks: `matrix_dev->lock`.
 ///
 /// # Errors
 ///
-/// As up to v5.12.
+/// Those of [`assign_store_unlocked`].
 pub fn assign_store(
     w: &World,
     mdev: usize,
@@ -132,7 +132,7 @@ pub fn assign_store(
     assign(w, &mut mdevs, mdev, resource)
 }
 
-/// `unassign_adapter_store` and its like, v5.13 to v5.19.
+/// Models `unassign_adapter_store` and the similar functions, v5.13 to v5.19.
 ///
 /// Locks: `matrix_dev->lock`.
 ///

@@ -1,9 +1,9 @@
-//! The container of the guest's memory, VFIO type 1: pinning pages, unmapping them, and whom it
-//! tells.
+//! The container of the guest's memory, VFIO type 1, which pins pages, unmaps them and notifies
+//! drivers.
 //!
-//! A page that is pinned cannot be unmapped; whoever pinned it is told and asked to let go. Up to
-//! v5.19 a notifier was called for that, since v6.0 the devices on a list are, under the mutex of
-//! the list.
+//! A pinned page cannot be unmapped. The driver that pinned it is notified and asked to unpin it.
+//! Up to v5.19 this called a notifier. Since v6.0 it calls the devices on a list, under the mutex
+//! of the list.
 //!
 //! Source: `drivers/vfio/vfio_iommu_type1.c`, v5.10 and v6.1.
 
@@ -34,19 +34,20 @@ impl Type1 {
         Self { lock, device_list_lock: Mutex::new("device_list_lock", ()) }
     }
 
-    /// `vfio_pin_pages`: whether it could. Locks: `iommu->lock`.
+    /// Models `vfio_pin_pages` and returns whether it succeeded. Locks: `iommu->lock`.
     pub fn vfio_pin_pages(&self, hardware: &Hardware, irq: Irq) -> bool {
         let _iommu = self.lock.lock();
         hardware.pin(irq)
     }
 
-    /// `vfio_unpin_pages`. Locks: `iommu->lock`.
+    /// Models `vfio_unpin_pages`. Locks: `iommu->lock`.
     pub fn vfio_unpin_pages(&self, hardware: &Hardware, irq: Irq) {
         let _iommu = self.lock.lock();
         hardware.unpin(irq);
     }
 
-    /// `vfio_iommu_type1_register_device`, when another device of the container is opened.
+    /// Models `vfio_iommu_type1_register_device`, which runs when another device of the container
+    /// is opened.
     ///
     /// Locks: `iommu->lock` -> `device_list_lock`.
     pub fn register_device(&self) {
@@ -56,26 +57,26 @@ impl Type1 {
     }
 }
 
-/// What the driver does when pages are about to be unmapped.
+/// The reaction of the driver when pages are about to be unmapped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DmaUnmap {
-    /// v5.3 to v5.19, `vfio_ap_mdev_iommu_notifier`: unpins the first page of the range, whatever
-    /// is on it, and without any lock of the driver.
+    /// v5.3 to v5.19, `vfio_ap_mdev_iommu_notifier`: unpins the first page of the range, regardless
+    /// of its use and without a lock of the driver.
     Notifier,
     /// v6.0 and v6.1, `vfio_ap_mdev_dma_unmap`: the same, with `device_list_lock` held around it.
     FirstPage,
     /// v6.2 and later ("vfio/ap: validate iova during dma_unmap and trigger irq disable"): under
-    /// the driver's mutex, every queue whose notification byte is in the range stops
-    /// interrupting, and its page is unpinned with that.
+    /// the driver's mutex, disables the interrupts of every queue whose notification byte is in the
+    /// range, which unpins its page.
     IrqDisable,
 }
 
-/// How often a range that stays pinned is tried again.
+/// The number of retries for a range that stays pinned.
 const RETRIES: usize = 10;
 
 impl World {
-    /// [`Type1::register_device`]; proposed, which nobody has posted, it takes one mutex after the
-    /// other.
+    /// Calls [`Type1::register_device`]. The proposed fix, which is not posted, takes one mutex
+    /// after the other.
     pub fn register_device(&self) {
         if !self.has(Commit::DevicesLockedAlone) {
             return self.iommu.register_device();
@@ -84,14 +85,13 @@ impl World {
         self.iommu.device_list_lock.lock().unlock();
     }
 
-    /// `VFIO_IOMMU_UNMAP_DMA`, `vfio_dma_do_unmap`: unmaps pages of guest `vm`.
+    /// Models `VFIO_IOMMU_UNMAP_DMA`, `vfio_dma_do_unmap`, which unmaps pages of guest `vm`.
     ///
-    /// Locks: `iommu->lock`, released while the driver is told. It is told with
-    /// `device_list_lock` held since v6.0, which is taken under the other.
-    ///
+    /// Locks: `iommu->lock`, released while the driver is notified; since v6.0 the driver is
+    /// notified with `device_list_lock` held, which is taken under the other.
     /// # Violations
     ///
-    /// `BUG`: a page stays pinned however often the driver is told.
+    /// `BUG` if a page stays pinned after all notifications.
     pub fn vfio_dma_do_unmap(&self, vm: u8, pages: Range<u8>, dma_unmap: DmaUnmap) {
         let _function = function("vfio_dma_do_unmap");
         let mut iommu = self.iommu.lock.lock();
@@ -119,10 +119,10 @@ impl World {
             }
             iommu = self.iommu.lock.lock();
         }
-        invariant_broken("BUG", "a page stays pinned, however often the driver is told");
+        invariant_broken("BUG", "a page stays pinned after all notifications of the driver");
     }
 
-    /// `vfio_ap_mdev_iommu_notifier`, and `vfio_ap_mdev_dma_unmap` up to v6.1.
+    /// Models `vfio_ap_mdev_iommu_notifier`, and `vfio_ap_mdev_dma_unmap` up to v6.1.
     fn unpin_first_page(&self, vm: u8, pages: &Range<u8>) {
         let _function = function("vfio_ap_mdev_dma_unmap");
         let _iommu = self.iommu.lock.lock();
@@ -132,7 +132,7 @@ impl World {
         }
     }
 
-    /// `vfio_ap_mdev_dma_unmap` since v6.2. Locks: `mdevs_lock` -> `iommu->lock`.
+    /// Models `vfio_ap_mdev_dma_unmap` since v6.2. Locks: `mdevs_lock` -> `iommu->lock`.
     fn irq_disable_in(&self, vm: u8, pages: &Range<u8>) {
         let _function = function("vfio_ap_mdev_dma_unmap");
         let mut mdevs = self.matrix_dev.lock.lock();

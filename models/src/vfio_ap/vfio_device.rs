@@ -1,7 +1,7 @@
-//! VFIO's device: why a mediated device that is open is not removed.
+//! The device of VFIO, which prevents the removal of an open mediated device.
 //!
-//! The driver's remove function cannot refuse: whoever calls it does not listen. So VFIO waits
-//! before that until nobody has the device open, and lets nobody open it meanwhile.
+//! The driver's remove function cannot refuse, since its caller ignores the result. VFIO therefore
+//! first waits until the device is closed, and refuses to open it meanwhile.
 //!
 //! Source: `vfio_register_group_dev` and `vfio_unregister_group_dev`, which the driver calls since
 //! commit eb0feefd4c02, v5.15.
@@ -17,21 +17,21 @@ pub struct VfioDevice {
 }
 
 impl VfioDevice {
-    /// `vfio_register_group_dev`: a device that nobody has open.
+    /// Models `vfio_register_group_dev`, which creates a closed device.
     pub fn register() -> Self {
         let comp = Completion::new("vfio_device->comp");
         Self { refcount: Kref::new("vfio_device->refcount"), comp }
     }
 
-    /// `vfio_device_try_get`, when the device is opened. Whether it can be: not while it is
-    /// removed.
+    /// Models `vfio_device_try_get`, which runs when the device is opened. Returns whether the
+    /// device can be opened, which is not possible during its removal.
     #[must_use = "a device that is being removed cannot be opened"]
     #[track_caller]
     pub fn try_get(&self) -> bool {
         self.refcount.get_unless_zero()
     }
 
-    /// `vfio_device_put`, when the device is closed.
+    /// Models `vfio_device_put`, which runs when the device is closed.
     #[track_caller]
     pub fn put(&self) {
         if self.refcount.put() {
@@ -39,7 +39,7 @@ impl VfioDevice {
         }
     }
 
-    /// `vfio_unregister_group_dev`: waits until nobody has the device open.
+    /// Models `vfio_unregister_group_dev`, which waits until the device is closed.
     pub fn unregister(&self) {
         let _function = function("vfio_unregister_group_dev");
         self.put();

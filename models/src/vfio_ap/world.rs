@@ -1,4 +1,4 @@
-//! What the threads of a scenario share, and the system calls that they make.
+//! The state that the threads of a scenario share, and their system calls.
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -19,12 +19,12 @@ use crate::Errno;
 use crate::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn};
 use crate::vfio_ap::versions::commits::Commit;
 
-/// A version of the driver, with what the versions of VFIO and KVM around it do.
+/// A version of the driver, including the behaviour of VFIO and KVM around it.
 ///
-/// Each function carries the name of the kernel function that it models and takes its locks in
-/// the same order.
+/// Each function has the name of the kernel function that it models and takes its locks in the same
+/// order.
 pub trait Version: 'static {
-    /// The class of the driver's mutex: `matrix_dev->lock`, and from v6.0 `mdevs_lock`.
+    /// The class of the driver's mutex: `matrix_dev->lock`, and `mdevs_lock` since v6.0.
     const LOCK: &'static str = "matrix_dev->lock";
 
     /// The last of the [`Commit`]s that the version has.
@@ -35,73 +35,71 @@ pub trait Version: 'static {
         Own::default()
     }
 
-    /// Mediated device `mdev` is opened for guest `vm`: `vfio_ap_mdev_set_kvm`, with what calls
-    /// it.
+    /// Opens mediated device `mdev` for guest `vm`: `vfio_ap_mdev_set_kvm` and its callers.
     ///
     /// # Errors
     ///
-    /// [`Errno::Eperm`] if the guest has a mediated device already.
+    /// [`Errno::Eperm`] if the guest already has a mediated device.
     fn set_kvm(w: &World, mdev: usize, vm: u8) -> Result<(), Errno>;
 
-    /// The last user of the guest lets go of it before the mediated device is closed: the
-    /// notifier is told `SET_KVM` with NULL. From v5.19 on nothing tells the driver.
+    /// Drops the guest's last other reference before the mediated device is closed. The notifier
+    /// gets `SET_KVM` with NULL. Since v5.19 the driver is not notified.
     fn kvm_is_gone(w: &World, mdev: usize);
 
-    /// Mediated device `mdev` is closed: `vfio_ap_mdev_release`, later
-    /// `vfio_ap_mdev_close_device`.
+    /// Closes mediated device `mdev`: `vfio_ap_mdev_release`, later `vfio_ap_mdev_close_device`.
     fn close(w: &World, mdev: usize);
 
-    /// The interception of PQAP(AQIC), `handle_pqap` in `arch/s390/kvm/priv.c` and in the driver.
-    /// Called with `vcpu->mutex` held.
+    /// Handles the interception of PQAP(AQIC): `handle_pqap` in `arch/s390/kvm/priv.c` and in the
+    /// driver. The caller holds `vcpu->mutex`.
     fn handle_pqap(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode;
 
-    /// `vfio_ap_mdev_remove`.
+    /// Models `vfio_ap_mdev_remove`.
     ///
     /// # Errors
     ///
-    /// [`Errno::Ebusy`] if the mediated device is in use, where a version refuses.
+    /// [`Errno::Ebusy`] if the mediated device is in use, in versions that refuse then.
     fn remove(w: &World, mdev: usize) -> Result<(), Errno>;
 
-    /// `assign_adapter_store` and its like for domains and control domains.
+    /// Models `assign_adapter_store` and the similar functions for domains and control domains.
     ///
     /// # Errors
     ///
-    /// What the write to the sysfs file returns.
+    /// The error of the write to the sysfs file.
     fn assign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno>;
 
-    /// `unassign_adapter_store` and its like.
+    /// Models `unassign_adapter_store` and the similar functions.
     ///
     /// # Errors
     ///
-    /// What the write to the sysfs file returns.
+    /// The error of the write to the sysfs file.
     fn unassign_store(w: &World, mdev: usize, resource: Resource) -> Result<(), Errno>;
 
-    /// [`assign_store`](Self::assign_store) of an adapter.
+    /// Calls [`assign_store`](Self::assign_store) for an adapter.
     ///
     /// # Errors
     ///
-    /// What the write to the sysfs file returns.
+    /// The error of the write to the sysfs file.
     fn assign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
         Self::assign_store(w, mdev, Resource::Adapter(apid))
     }
 
-    /// [`unassign_store`](Self::unassign_store) of an adapter.
+    /// Calls [`unassign_store`](Self::unassign_store) for an adapter.
     ///
     /// # Errors
     ///
-    /// What the write to the sysfs file returns.
+    /// The error of the write to the sysfs file.
     fn unassign_adapter_store(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
         Self::unassign_store(w, mdev, Resource::Adapter(apid))
     }
 
-    /// `VFIO_DEVICE_RESET`: resets the queues of a mediated device.
+    /// Models `VFIO_DEVICE_RESET`, which resets the queues of a mediated device.
     ///
     /// # Errors
     ///
     /// [`Errno::Eio`] or [`Errno::Ebusy`] if a queue could not be reset.
     fn reset(w: &World, mdev: usize) -> Result<(), Errno>;
 
-    /// The driver's probe function: a queue is being bound. Called with the device lock held.
+    /// Runs the driver's probe function, which binds a queue. The caller holds the device lock.
     ///
     /// # Errors
     ///
@@ -111,32 +109,32 @@ pub trait Version: 'static {
         Ok(())
     }
 
-    /// The driver's remove function: a queue is being unbound. Called with the device lock held.
+    /// Runs the driver's remove function, which unbinds a queue. The caller holds the device lock.
     fn remove_queue(w: &World, apqn: Apqn) {
         vfio_ap_queue_dev_remove(w, apqn, Protocol::V5_11);
     }
 }
 
-/// What a guest asks of PQAP(AQIC): to have `apqn` interrupt there, or not at all.
+/// A request of a guest to PQAP(AQIC), which enables or disables the interrupts of `apqn`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Aqic {
     /// The queue.
     pub apqn: Apqn,
-    /// Where it is to interrupt.
+    /// The requested target of the interrupts.
     pub irq: Option<Irq>,
 }
 
-/// What one version, or one scenario, has and no other.
+/// Objects that only one version or one scenario has.
 #[derive(Clone, Default)]
 pub struct Own(Option<Arc<dyn Any + Send + Sync>>);
 
 impl Own {
-    /// Wraps it.
+    /// Wraps an object.
     pub fn new(own: impl Any + Send + Sync) -> Self {
         Self(Some(Arc::new(own)))
     }
 
-    /// Returns it, if it is a `T`.
+    /// Returns the object if it is a `T`.
     pub fn of<T: Any>(&self) -> Option<&T> {
         self.0.as_deref()?.downcast_ref()
     }
@@ -153,32 +151,32 @@ impl fmt::Debug for Own {
 pub struct World {
     /// The hardware.
     pub hardware: Arc<Hardware>,
-    /// The guests, 0 and up.
+    /// The guests, numbered from 0.
     pub kvms: Vec<Kvm>,
     /// The driver's device.
     pub matrix_dev: MatrixDev,
-    /// The container that the mediated devices' group is in.
+    /// The container of the mediated devices' group.
     pub iommu: Arc<Type1>,
-    /// The AP bus. All queues are vfio_ap's by the adapter mask.
+    /// The AP bus. The adapter mask selects vfio_ap for all queues.
     pub bus: ApBus,
-    /// What only this version or this scenario has.
+    /// The objects that only this version or this scenario has.
     pub own: Own,
     head: Commit,
-    /// [`Version::probe_queue`], for the bus, which knows no versions.
+    /// [`Version::probe_queue`], for the bus, which does not depend on the version.
     pub(super) probe_queue: fn(&World, Apqn) -> Result<(), Errno>,
     /// [`Version::remove_queue`].
     pub(super) remove_queue: fn(&World, Apqn),
 }
 
 impl World {
-    /// A world of `guests` guests with `vcpus` vCPUs each, and closed mediated devices with these
-    /// matrices. The hardware has their queues, and all are bound to the driver.
+    /// Creates a world of `guests` guests with `vcpus` vCPUs each, and closed mediated devices with
+    /// these matrices. The hardware has their queues, and all are bound to the driver.
     pub fn new<V: Version>(guests: u8, vcpus: usize, matrices: &[ApMatrix]) -> Self {
         let queues = matrices.iter().flat_map(ApMatrix::apqns);
         Self::with_queues::<V>(guests, vcpus, matrices, queues.map(ApQueue::new))
     }
 
-    /// As [`new`](Self::new), with these queues, bound to the driver.
+    /// Creates a world as [`new`](Self::new) does, with these queues bound to the driver.
     pub fn with_queues<V: Version>(
         guests: u8,
         vcpus: usize,
@@ -189,7 +187,7 @@ impl World {
         let apqns = || queues.iter().map(|queue| queue.apqn);
         let adapters = ApMask::of(apqns().map(|apqn| apqn.apid));
         let ap_perms = ApPerms { apm: ApMask::all().without(&adapters), aqm: ApMask::all() };
-        // Up to v5.19 the bus asks nobody, and nobody tells it.
+        // Up to v5.19 the bus and the driver do not communicate about assignments.
         let assigned = if V::HEAD >= Commit::DynamicConfiguration { matrices } else { &[] };
         Self {
             matrix_dev: MatrixDev::new::<V>(matrices, apqns()),
@@ -204,17 +202,17 @@ impl World {
         }
     }
 
-    /// Whether the version has a commit.
+    /// Returns whether the version has a commit.
     pub fn has(&self, commit: Commit) -> bool {
         commit <= self.head
     }
 
-    /// Guest `vm`.
+    /// Returns guest `vm`.
     pub fn guest(&self, vm: u8) -> &Kvm {
         &self.kvms[usize::from(vm)]
     }
 
-    /// KVM_RUN: vCPU `vcpu` of guest `vm` runs until it executes PQAP(AQIC), which is
+    /// Models KVM_RUN: runs vCPU `vcpu` of guest `vm` until it executes PQAP(AQIC), which is
     /// intercepted.
     pub fn pqap<V: Version>(&self, vm: u8, vcpu: usize, aqic: Aqic) -> ResponseCode {
         let kvm = self.guest(vm);
@@ -223,14 +221,14 @@ impl World {
         V::handle_pqap(self, kvm, aqic)
     }
 
-    /// At the end: whoever still has something open closes it, removes it, and lets go of the
+    /// Closes every open device at the end, removes the devices, and drops the references to the
     /// guests.
     ///
     /// # Violations
     ///
-    /// INV-02 if two mediated devices have the same queue, INV-02b if one guest has both; INV-04
-    /// and INV-05 if anything of a guest, or for it, is left in the hardware; a leak if a reference
-    /// to a guest or a mediated device is left.
+    /// INV-02 if two mediated devices have the same queue, INV-02b if one guest has both. INV-04
+    /// and INV-05 if the hardware still has resources of a guest or for a guest. A leak if a
+    /// reference to a guest or a mediated device remains.
     pub fn at_rest<V: Version>(&self) {
         let mdevs = self.matrix_dev.lock.lock();
         let listed: Vec<usize> =
@@ -239,7 +237,7 @@ impl World {
             mdevs.verify_no_sharing(**mdev, &mdevs.mdevs[**mdev].assigned.matrix).is_err()
         };
         if let Some(mdev) = listed.iter().find(shares) {
-            invariant_broken("INV-02", format!("device {mdev} has another device's queue"));
+            invariant_broken("INV-02", format!("device {mdev} has a queue of another device"));
         }
         mdevs.unlock();
         let guest = |mdev: &usize| Some(self.matrix_dev.mdev(*mdev).kvm(&self.kvms)?.vm);

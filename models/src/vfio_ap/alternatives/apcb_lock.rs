@@ -1,14 +1,14 @@
-//! A lock of its own for the guest's control block, so that `kvm->lock` is not needed.
+//! A separate lock for the guest's control block, so that `kvm->lock` is not needed.
 //!
-//! J. Gunthorpe proposed it; T. Krowiak answered what `kvm->lock` is there for. While the control
-//! block is written, no vCPU may be in SIE, the instruction that runs the guest and reads the block.
-//! So each vCPU is kept out meanwhile; but a vCPU that is created then is not among them, and
-//! `kvm->lock` is what keeps it from being created.
+//! J. Gunthorpe proposed this, and T. Krowiak answered with the purpose of `kvm->lock`. While the
+//! control block is written, no vCPU may be in SIE, the instruction that runs the guest and reads
+//! the block. Each vCPU is therefore kept out of SIE meanwhile. This does not include a vCPU that
+//! is created meanwhile, which only `kvm->lock` prevents.
 
 use selvedge_core::invariant_broken;
 use selvedge_core::sync::{Atomic, Mutex};
 
-/// What is held while the control block is written.
+/// The lock that is held while the control block is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Variant {
     /// The lock of the control block.
@@ -23,16 +23,16 @@ pub struct ApcbLock {
     variant: Variant,
     kvm_lock: Mutex,
     apcb_lock: Mutex,
-    /// How many vCPUs there are: `kvm->online_vcpus`.
+    /// The number of vCPUs: `kvm->online_vcpus`.
     online_vcpus: Atomic,
-    /// By vCPU: held by the vCPU in SIE, and by whoever keeps it out.
+    /// One lock for each vCPU, held by the vCPU in SIE and by a thread that keeps it out.
     sie: [Mutex; 2],
     apm: Atomic,
     aqm: Atomic,
 }
 
 impl ApcbLock {
-    /// A guest with one vCPU and one queue.
+    /// Creates a guest with one vCPU and one queue.
     pub fn new(variant: Variant) -> Self {
         Self {
             variant,
@@ -45,7 +45,7 @@ impl ApcbLock {
         }
     }
 
-    /// The guest gets another queue in place of its own: both masks change.
+    /// Replaces the queue of the guest by another one, which changes both masks.
     ///
     /// Locks: `apcb_lock` or `kvm->lock`, then each vCPU is kept out of SIE.
     pub fn set_masks(&self) {
@@ -59,11 +59,11 @@ impl ApcbLock {
         self.aqm.store(2);
     }
 
-    /// `KVM_CREATE_VCPU`, and the new vCPU runs. Locks: `kvm->lock`.
+    /// Models `KVM_CREATE_VCPU` and runs the new vCPU. Locks: `kvm->lock`.
     ///
     /// # Violations
     ///
-    /// INV-14: it runs with masks that the guest was never meant to have together.
+    /// INV-14: the vCPU runs with masks that the guest should never have together.
     pub fn create_vcpu(&self) {
         let kvm = self.kvm_lock.lock();
         self.online_vcpus.store(2);
@@ -71,7 +71,10 @@ impl ApcbLock {
         let _in_sie = self.sie[1].lock();
         let (apm, aqm) = (self.apm.load(), self.aqm.load());
         if apm != aqm {
-            invariant_broken("INV-14", format!("a vCPU runs with half of each: {apm} and {aqm}"));
+            invariant_broken(
+                "INV-14",
+                format!("a vCPU runs with masks of different updates: {apm} and {aqm}"),
+            );
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The device forgets its guest first, and clears the guest's control block after.
+//! The device clears its pointer to the guest first, and the guest's control block after that.
 //!
-//! The first of two repairs of February 2021 that came before the wait queue of v5.13: with the
-//! pointer gone the mutex can be dropped before `kvm->lock` is taken. But the pointer is also how
-//! everybody else sees that the device is in use. While the control block is being cleared, the
-//! device may be removed, and its memory freed.
+//! This is the first of two fixes of February 2021 before the wait queue of v5.13. With the pointer
+//! cleared, the mutex can be released before `kvm->lock` is taken. But the other functions also use
+//! the pointer to check whether the device is in use. While the control block is being cleared, the
+//! device may be removed and its memory freed.
 
 use selvedge_core::sync::{Atomic, Mutex, Tracked};
 
@@ -23,7 +23,7 @@ pub struct EarlyNull {
 }
 
 impl EarlyNull {
-    /// A running guest with `vcpus` vCPUs.
+    /// Creates a running guest with `vcpus` vCPUs.
     pub fn new(vcpus: usize) -> Self {
         Self {
             guest: Guest::new(vcpus),
@@ -61,8 +61,8 @@ impl Design for EarlyNull {
         self.guest.reset_queue();
     }
 
-    /// `vfio_ap_mdev_remove` of the guest's own device, which refuses if it is in use. Locks:
-    /// `matrix_dev->lock`.
+    /// Models `vfio_ap_mdev_remove` of the guest's own device, which refuses if it is in use.
+    /// Locks: `matrix_dev->lock`.
     fn admin(&self) {
         let _locked = self.lock.lock();
         if self.kvm.load() == 0 {

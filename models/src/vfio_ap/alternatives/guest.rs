@@ -1,8 +1,9 @@
-//! A guest with one queue, and what the driver notes about the queue, whatever lock protects it.
+//! A guest with one queue, and the driver's data about the queue, regardless of the lock that
+//! protects it.
 //!
-//! Nothing here takes a lock of the driver: that is what the designs differ in. So the driver's
-//! notes are words that can be read and written at any time, and a design that reads or writes them
-//! at the wrong one is found out.
+//! Nothing here takes a lock of the driver, since the designs differ in those. The driver's data
+//! are words that can be read and written at any time, so a design that accesses them at the wrong
+//! time is detected.
 
 use selvedge_core::function;
 use selvedge_core::sync::Atomic;
@@ -14,15 +15,15 @@ use crate::vfio_ap::kvm::Kvm;
 
 /// The queue.
 const QUEUE: Apqn = Apqn { apid: 1, apqi: 4 };
-/// Where the guest wants it to interrupt.
+/// The target of its interrupts.
 const IRQ: Irq = Irq { vm: 0, nib: 1, isc: 3 };
 
-/// What the guest asks of PQAP(AQIC).
+/// The request of the guest to PQAP(AQIC).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Aqic {
-    /// That the queue interrupts.
+    /// Enables the interrupts of the queue.
     Enable,
-    /// That it does not.
+    /// Disables them.
     Disable,
 }
 
@@ -34,14 +35,15 @@ pub struct Guest {
     hardware: Hardware,
     /// Whether the queue is assigned to the guest's device.
     matrix: Atomic,
-    /// Whether the driver has noted that a page is pinned and a subclass registered for the queue.
+    /// Whether the driver has recorded that a page is pinned and a subclass registered for the
+    /// queue.
     saved_isc: Atomic,
-    /// What is assigned to another device.
+    /// The resources that are assigned to another device.
     other_matrix: Atomic,
 }
 
 impl Guest {
-    /// A guest that runs and has the queue.
+    /// Creates a running guest that has the queue.
     pub fn new(vcpus: usize) -> Self {
         let guest = Self {
             kvm: Kvm::new(IRQ.vm, vcpus),
@@ -55,57 +57,57 @@ impl Guest {
         guest
     }
 
-    /// Whether the queue is assigned to the guest's device.
+    /// Returns whether the queue is assigned to the guest's device.
     #[track_caller]
     pub fn is_assigned(&self) -> bool {
         self.matrix.load() != 0
     }
 
-    /// Whether the guest can use the queue.
+    /// Returns whether the guest can use the queue.
     #[track_caller]
     pub fn has_queue(&self) -> bool {
         self.hardware.apcb(self.kvm.vm).contains(QUEUE)
     }
 
-    /// Whether the queue interrupts.
+    /// Returns whether the interrupts of the queue are enabled.
     #[track_caller]
     pub fn interrupts(&self) -> bool {
         self.hardware.tapq(QUEUE).irq_enabled
     }
 
-    /// The queue is not assigned to the guest's device any more.
+    /// Unassigns the queue from the guest's device.
     #[track_caller]
     pub fn unassign(&self) {
         self.matrix.store(0);
     }
 
-    /// Something is assigned to another device.
+    /// Assigns a resource to another device.
     #[track_caller]
     pub fn assign_to_another(&self) {
         self.other_matrix.store(1);
     }
 
-    /// `kvm_arch_crypto_clear_masks`, with the lock that it takes: `kvm->lock`.
+    /// Models `kvm_arch_crypto_clear_masks` with the lock that it takes: `kvm->lock`.
     pub fn clear_masks(&self) {
         let kvm = self.kvm.lock();
         self.clear_masks_locked();
         kvm.unlock();
     }
 
-    /// The same; the caller holds `kvm->lock`.
+    /// Models the same function. The caller holds `kvm->lock`.
     pub fn clear_masks_locked(&self) {
         let _function = function("kvm_arch_crypto_clear_masks");
         self.kvm.crypto_clear_masks(&self.hardware);
     }
 
-    /// PQAP(AQIC) on a queue that is not the guest's is answered, and does nothing.
+    /// Handles PQAP(AQIC). On a queue that the guest does not have, it has no effect.
     pub fn handle_pqap(&self, aqic: Aqic) {
         if self.is_assigned() {
             self.aqic(aqic);
         }
     }
 
-    /// PQAP(AQIC) on the guest's queue.
+    /// Executes PQAP(AQIC) on the guest's queue.
     pub fn aqic(&self, aqic: Aqic) {
         match aqic {
             Aqic::Enable => self.irq_enable(),
@@ -129,7 +131,7 @@ impl Guest {
         self.free_aqic_resources();
     }
 
-    /// `vfio_ap_mdev_reset_queue`.
+    /// Models `vfio_ap_mdev_reset_queue`.
     pub fn reset_queue(&self) {
         let _function = function("vfio_ap_mdev_reset_queue");
         self.hardware.zapq(QUEUE);
@@ -149,11 +151,11 @@ impl Guest {
         self.hardware.unpin(IRQ);
     }
 
-    /// At the end: takes the queue away from the guest if nobody has, and lets go of the guest.
+    /// Removes the queue from the guest at the end, if it still has the queue, and drops the guest.
     ///
     /// # Violations
     ///
-    /// INV-04 if something is still pinned, registered, or interrupts.
+    /// INV-04 if a page is pinned, a subclass is registered or interrupts are enabled.
     pub fn at_rest(&self) {
         if self.is_assigned() {
             self.clear_masks();
@@ -163,7 +165,7 @@ impl Guest {
         self.check_hardware();
     }
 
-    /// The same, where the guest is gone already.
+    /// Checks the hardware in the same way when the guest is already gone.
     pub fn check_hardware(&self) {
         self.hardware.check_at_rest();
     }

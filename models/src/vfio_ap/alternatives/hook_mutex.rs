@@ -1,23 +1,23 @@
 //! One mutex for the hooks of all guests, which each PQAP(AQIC) holds while it is handled.
 //!
-//! So it was in v17, patch 01/15; v18 dropped it. It serialises all guests, and is safe as long as
-//! whoever changes a hook gives it back before `kvm->lock` is wanted.
+//! v17, patch 01/15, does this, and v18 dropped it. It serialises all guests. It is safe if a
+//! thread that changes a hook unlocks the mutex before it takes `kvm->lock`.
 
 use selvedge_core::sync::Mutex;
 
 use super::Design;
 use super::guest::{Aqic, Guest};
 
-/// How long the mutex is held by whoever changes the hook.
+/// How long a thread that changes the hook holds the mutex.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Variant {
-    /// For as long as the hook is changed.
+    /// While the hook is changed.
     Released,
-    /// Until the guest's control block is changed too.
+    /// Until the guest's control block is also changed.
     Kept,
 }
 
-/// The guest, the mutex of the hooks, and the driver's.
+/// The guest, the mutex of the hooks, and the driver's mutex.
 #[derive(Debug)]
 pub struct HookMutex {
     variant: Variant,
@@ -27,7 +27,7 @@ pub struct HookMutex {
 }
 
 impl HookMutex {
-    /// A running guest with `vcpus` vCPUs.
+    /// Creates a running guest with `vcpus` vCPUs.
     pub fn new(variant: Variant, vcpus: usize) -> Self {
         Self {
             variant,
@@ -51,7 +51,7 @@ impl Design for HookMutex {
         self.guest.handle_pqap(aqic);
     }
 
-    /// Locks: `pqap_hook_lock`; `kvm->lock` -> `matrix_dev->lock`; or all inside of the first.
+    /// Locks: `pqap_hook_lock`; `kvm->lock` -> `matrix_dev->lock`; or all of them under the first.
     fn update(&self) {
         let mut hook = Some(self.pqap_hook_lock.lock());
         self.guest.unassign();

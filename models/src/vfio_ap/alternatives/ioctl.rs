@@ -1,23 +1,23 @@
-//! Alternative 1: the VMM handles PQAP(AQIC), and asks the driver by an ioctl.
+//! Alternative 1: the VMM handles PQAP(AQIC) and calls the driver by an ioctl.
 //!
-//! This is what P. Morel proposed at first, and what H. Pasic regrets to have argued against. The
-//! vCPU leaves KVM_RUN with the instruction intercepted, so `vcpu->mutex` is given back; the ioctl
-//! takes the driver's mutex alone. What the VMM was told may be out of date by then, so the driver
-//! has to look again, under its mutex. Technically it works; it needs a VMM that knows of it.
+//! P. Morel proposed this at first, and H. Pasic regrets that he argued against it. The vCPU leaves
+//! KVM_RUN with the instruction intercepted, so `vcpu->mutex` is unlocked. The ioctl takes only the
+//! driver's mutex. The information of the VMM may be out of date by then, so the driver has to
+//! check again under its mutex. This works, but requires a VMM that supports it.
 
 use selvedge_core::sync::Mutex;
 
 use super::Design;
 use super::guest::{Aqic, Guest};
 
-/// When the matrix is looked at, and with what held.
+/// When the matrix is checked, and with which lock held.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Variant {
     /// In the ioctl, under the mutex.
     Alternative1,
-    /// In KVM_RUN, before the ioctl; the ioctl trusts it.
+    /// In KVM_RUN, before the ioctl, which does not check again.
     WithoutRecheck,
-    /// In the ioctl; but the ioctl is issued from within KVM_RUN, with `vcpu->mutex` held.
+    /// In the ioctl, which is issued from within KVM_RUN with `vcpu->mutex` held.
     Alternative1b,
 }
 
@@ -30,7 +30,7 @@ pub struct Ioctl {
 }
 
 impl Ioctl {
-    /// A running guest with `vcpus` vCPUs.
+    /// Creates a running guest with `vcpus` vCPUs.
     pub fn new(variant: Variant, vcpus: usize) -> Self {
         Self { variant, guest: Guest::new(vcpus), lock: Mutex::new("matrix_dev->lock", ()) }
     }
@@ -41,7 +41,7 @@ impl Design for Ioctl {
         &self.guest
     }
 
-    /// Locks: `vcpu->mutex`; `matrix_dev->lock`; `vcpu->mutex`. In 1b the second inside of the
+    /// Locks: `vcpu->mutex`; `matrix_dev->lock`; `vcpu->mutex`. In 1b the second is taken under the
     /// first.
     fn pqap(&self, vcpu: usize, aqic: Aqic) {
         let running = self.guest.kvm.vcpu(vcpu);
@@ -59,7 +59,7 @@ impl Design for Ioctl {
             _ => self.guest.handle_pqap(aqic),
         }
         locked.unlock();
-        // KVM_RUN again: the status is written into the vCPU's registers.
+        // The second KVM_RUN writes the status into the vCPU's registers.
         self.guest.kvm.vcpu(vcpu).unlock();
     }
 

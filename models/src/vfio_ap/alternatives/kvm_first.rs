@@ -1,11 +1,11 @@
-//! What was merged, `kvm->lock` before the driver's mutex, with a part of it left out.
+//! The merged design, `kvm->lock` before the driver's mutex, with a part left out.
 //!
-//! Whoever is to take `kvm->lock` first has to know the guest before the mutex is held under which
-//! the guest is known. That is what `guests_lock` is for: it keeps the pointer, and by that the
-//! guest. Without it, `kvm->lock` may be a lock in memory that was freed, which no look afterwards
-//! can fix; a reference to the guest, taken under the mutex, can.
+//! A thread that takes `kvm->lock` first has to know the guest before it holds the mutex that
+//! protects the pointer to the guest. `guests_lock` solves this, since it protects the pointer and
+//! thereby the guest. Without it, `kvm->lock` may be in freed memory, which a later check cannot
+//! fix. A reference to the guest, taken under the mutex, can.
 //!
-//! And PQAP(AQIC) must never want `kvm->lock`: it holds `vcpu->mutex`, and `pqap_hook_rwsem`, which
+//! PQAP(AQIC) must also never take `kvm->lock`. It holds `vcpu->mutex` and `pqap_hook_rwsem`, which
 //! the 2026 tree takes for writing with `kvm->lock` held.
 
 use selvedge_core::sync::{Atomic, Mutex, RwSem};
@@ -13,14 +13,14 @@ use selvedge_core::sync::{Atomic, Mutex, RwSem};
 use super::Design;
 use super::guest::{Aqic, Guest};
 
-/// What is left out, or put in.
+/// The difference from the merged design, if any.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Variant {
-    /// Nothing: `guests_lock` -> `kvm->lock` -> `pqap_hook_rwsem` -> `mdevs_lock`.
+    /// None: `guests_lock` -> `kvm->lock` -> `pqap_hook_rwsem` -> `mdevs_lock`.
     AsMerged,
-    /// `guests_lock`; the pointer is looked at again once the locks are held.
+    /// No `guests_lock`. The pointer is checked again after the locks are taken.
     WithoutGuestsLock,
-    /// `guests_lock`; but the guest is referenced while the pointer is known to be good.
+    /// No `guests_lock`. A reference to the guest is taken while the pointer is known to be valid.
     WithReference,
     /// PQAP(AQIC) takes `kvm->lock`.
     PqapTakesKvmLock,
@@ -39,7 +39,7 @@ pub struct KvmFirst {
 }
 
 impl KvmFirst {
-    /// A running guest with `vcpus` vCPUs.
+    /// Creates a running guest with `vcpus` vCPUs.
     pub fn new(variant: Variant, vcpus: usize) -> Self {
         let guest = Guest::new(vcpus);
         guest.kvm.get();
@@ -56,7 +56,7 @@ impl KvmFirst {
     fn take_queue_away(&self) {
         let _hook = self.pqap_hook_rwsem.down_write();
         let _mdevs = self.mdevs_lock.lock();
-        // Somebody else may have been quicker.
+        // Another thread may have detached the guest meanwhile.
         if self.kvm.load() != 0 {
             self.guest.unassign();
             self.guest.clear_masks_locked();
@@ -64,7 +64,7 @@ impl KvmFirst {
         }
     }
 
-    /// Whether there is a guest, which is then referenced if that is the way.
+    /// Returns whether there is a guest, and takes a reference to it in the variant that does so.
     fn find_guest(&self) -> bool {
         let _mdevs = (self.variant == Variant::WithReference).then(|| self.mdevs_lock.lock());
         let found = self.kvm.load() != 0;
@@ -74,8 +74,8 @@ impl KvmFirst {
         found
     }
 
-    /// The device is closed and the guest ends: `vfio_ap_mdev_unset_kvm`, and then the last
-    /// references go.
+    /// Closes the device and ends the guest: `vfio_ap_mdev_unset_kvm`, and then the last references
+    /// are dropped.
     ///
     /// Locks: `guests_lock` -> `kvm->lock` -> `pqap_hook_rwsem` for writing -> `mdevs_lock`.
     pub fn close(&self) {
@@ -87,7 +87,7 @@ impl KvmFirst {
         mdevs.unlock();
         kvm.unlock();
         drop(guests);
-        // The device's reference, and that of the guest's file descriptor.
+        // These are the device's reference and that of the guest's file descriptor.
         self.guest.kvm.put();
         self.guest.kvm.put();
     }

@@ -1,9 +1,9 @@
 //! A flag, and `msleep` until it is clear.
 //!
-//! The second of two repairs of February 2021 that came before the wait queue of v5.13. The mutex
-//! is dropped between two looks, so nobody is on a circle of locks, and no lock is ever waited for
-//! in it. All the same PQAP(AQIC) holds `vcpu->mutex` while it polls for a flag that is cleared only
-//! once `kvm->lock` was had: where a wait queue would be a deadlock, this goes round for ever.
+//! This is the second of two fixes of February 2021 before the wait queue of v5.13. The mutex is
+//! released between two checks of the flag, so there is no cycle of locks. Nevertheless PQAP(AQIC)
+//! holds `vcpu->mutex` while it polls the flag, which is cleared only after `kvm->lock` was taken.
+//! Where a wait queue would deadlock, this polls for ever.
 
 use selvedge_core::poll;
 use selvedge_core::sync::{Atomic, Mutex};
@@ -20,7 +20,7 @@ pub struct Polling {
 }
 
 impl Polling {
-    /// A running guest with `vcpus` vCPUs.
+    /// Creates a running guest with `vcpus` vCPUs.
     pub fn new(vcpus: usize) -> Self {
         Self {
             guest: Guest::new(vcpus),
@@ -35,7 +35,7 @@ impl Design for Polling {
         &self.guest
     }
 
-    /// Locks: `vcpu->mutex` -> `matrix_dev->lock`, again and again while the flag is set.
+    /// Locks: `vcpu->mutex` -> `matrix_dev->lock`, repeatedly while the flag is set.
     fn pqap(&self, vcpu: usize, aqic: Aqic) {
         let _running = self.guest.kvm.vcpu(vcpu);
         let _locked = poll("kvm_busy", || {

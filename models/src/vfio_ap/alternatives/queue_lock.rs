@@ -1,11 +1,11 @@
-//! Alternative 5: what PQAP(AQIC) changes has a lock of its own, in the queue.
+//! Alternative 5: the data that PQAP(AQIC) changes have a lock of their own, in the queue.
 //!
-//! PQAP(AQIC) needs the matrix only to see whether the queue is the guest's. So it could look
-//! without the driver's mutex, and lock nothing but the queue. "We would have to avoid ending up
-//! with a circle on the cleanup path, and also avoid races on the cleanup path", writes H. Pasic,
-//! and T. Krowiak that he failed to make it work. Both can be had: the look must be under the
-//! queue's lock (5b), or the queue is taken away between the look and the act (5a); and the clean-up
-//! must not want `kvm->lock` with the queue's lock held (5c).
+//! PQAP(AQIC) needs the matrix only to check whether the guest has the queue. It could check
+//! without the driver's mutex and lock only the queue. "We would have to avoid ending up with a
+//! circle on the cleanup path, and also avoid races on the cleanup path", writes H. Pasic, and T.
+//! Krowiak writes that he failed to make it work. Both can be avoided. The check must be under the
+//! queue's lock (5b), or else the queue is removed between the check and the action (5a). The
+//! clean-up must not take `kvm->lock` with the queue's lock held (5c).
 
 use selvedge_core::sync::{Mutex, Srcu};
 
@@ -13,21 +13,21 @@ use super::Design;
 use super::guest::{Aqic, Guest};
 use crate::vfio_ap::type1::Type1;
 
-/// When PQAP(AQIC) looks, and how the queue is cleaned up.
+/// When PQAP(AQIC) checks the matrix, and how the queue is cleaned up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Variant {
-    /// It looks before it takes the queue's lock.
+    /// It checks before it takes the queue's lock.
     A,
-    /// It looks under the queue's lock, under which the queue is unassigned.
+    /// It checks under the queue's lock, under which the queue is unassigned.
     B,
     /// As 5b, but the control block is cleared with the queue's lock held.
     C,
-    /// As 5b, but `kvm->lock` is taken for the clean-up once the queue is unplugged and whoever
-    /// has seen it plugged is through.
+    /// As 5b, but `kvm->lock` is taken for the clean-up after the queue is unplugged and all
+    /// threads that saw it plugged have finished.
     CUnplugged,
 }
 
-/// The guest, the driver's mutex, and the queue's.
+/// The guest, the driver's mutex, and the queue's lock.
 #[derive(Debug)]
 pub struct QueueLock {
     variant: Variant,
@@ -39,7 +39,7 @@ pub struct QueueLock {
 }
 
 impl QueueLock {
-    /// A running guest with `vcpus` vCPUs.
+    /// Creates a running guest with `vcpus` vCPUs.
     pub fn new(variant: Variant, vcpus: usize) -> Self {
         Self {
             variant,
@@ -51,7 +51,7 @@ impl QueueLock {
         }
     }
 
-    /// 5d: PQAP(AQIC) pins the page under the queue's lock.
+    /// Handles PQAP(AQIC) in 5d, which pins the page under the queue's lock.
     ///
     /// Locks: `vcpu->mutex` -> `q->lock` -> `iommu->lock`.
     pub fn pqap_pins_under_queue_lock(&self, vcpu: usize) {
@@ -61,7 +61,7 @@ impl QueueLock {
         self.guest.handle_pqap(Aqic::Enable);
     }
 
-    /// 5d: a page is unmapped, and the driver is told to let go of it.
+    /// Unmaps a page in 5d, and asks the driver to unpin it.
     ///
     /// Locks: `device_list_lock` -> `q->lock` -> `iommu->lock`.
     pub fn dma_unmap(&self) {
@@ -71,7 +71,7 @@ impl QueueLock {
         self.guest.handle_pqap(Aqic::Disable);
     }
 
-    /// 5d: another device of the container is opened.
+    /// Opens another device of the container in 5d.
     ///
     /// Locks: `iommu->lock` -> `device_list_lock`.
     pub fn register_device(&self) {
@@ -87,7 +87,7 @@ impl Design for QueueLock {
     /// Locks: `vcpu->mutex` -> `q->lock`.
     fn pqap(&self, vcpu: usize, aqic: Aqic) {
         let _running = self.guest.kvm.vcpu(vcpu);
-        // KVM_RUN is a reader wherever it handles an intercept; elsewhere nobody waits for it.
+        // KVM_RUN is a reader in every variant, but only this variant waits for readers.
         let _reader = (self.variant == Variant::CUnplugged).then(|| self.srcu.read_lock());
         match self.variant {
             Variant::A => {

@@ -1,18 +1,18 @@
-//! Alternative 2: KVM leaves the vCPU for the time of the call and enters it again, as if the VMM
-//! had.
+//! Alternative 2: KVM leaves the vCPU for the duration of the call and enters it again, as the VMM
+//! would.
 //!
-//! For the locks this is alternative 1 without a VMM that has to know of it. But the VMM does not
-//! know that its vCPU is between two halves of an instruction: another of its threads may make the
-//! guest a protected one meanwhile, and the status is written into registers that are not the
-//! host's any more (INV-16). A flag that keeps others out until the instruction is complete closes
-//! the circle again.
+//! For the locks this is alternative 1 without a VMM that has to support it. But the VMM does not
+//! know that its vCPU is between two halves of an instruction. Another of its threads may make the
+//! guest protected meanwhile, and then the status is written into registers that the host no longer
+//! has (INV-16). A flag that keeps other threads out until the instruction is complete closes the
+//! cycle again.
 
 use selvedge_core::sync::{Atomic, Ghost, Mutex, WaitQueue};
 
 use super::Design;
 use super::guest::{Aqic, Guest};
 
-/// What keeps others away from a vCPU that has been left.
+/// What keeps other threads away from a vCPU that KVM has left.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Variant {
     /// Nothing.
@@ -21,7 +21,7 @@ pub enum Variant {
     InFlight,
 }
 
-/// The guest, the driver's mutex, and what becomes of vCPU 0.
+/// The guest, the driver's mutex, and the state of vCPU 0.
 #[derive(Debug)]
 pub struct Reentry {
     variant: Variant,
@@ -32,16 +32,16 @@ pub struct Reentry {
     vcpu: Ghost<Vcpu>,
 }
 
-/// What the proof knows of a vCPU.
+/// The ghost state of a vCPU.
 #[derive(PartialEq, Eq, Hash, Debug, Default)]
 struct Vcpu {
     is_protected: bool,
-    /// What it was when the instruction was intercepted.
+    /// Whether it was protected when the instruction was intercepted.
     was_protected: bool,
 }
 
 impl Reentry {
-    /// A running guest with `vcpus` vCPUs.
+    /// Creates a running guest with `vcpus` vCPUs.
     pub fn new(variant: Variant, vcpus: usize) -> Self {
         Self {
             variant,
@@ -63,7 +63,7 @@ impl Design for Reentry {
     ///
     /// # Violations
     ///
-    /// INV-16: the vCPU that the status is delivered to is not what it was.
+    /// INV-16: the vCPU has become protected before the status is delivered to it.
     fn pqap(&self, vcpu: usize, aqic: Aqic) {
         let running = self.guest.kvm.vcpu(vcpu);
         self.vcpu.update(|vcpu| vcpu.was_protected = vcpu.is_protected);
@@ -78,7 +78,7 @@ impl Design for Reentry {
         let _running = self.guest.kvm.vcpu(vcpu);
         self.vcpu.check("INV-16", |vcpu| match vcpu.was_protected == vcpu.is_protected {
             true => Ok(()),
-            false => Err("the status goes to a vCPU that was made a protected one".to_owned()),
+            false => Err("the status is delivered to a vCPU that has become protected".to_owned()),
         });
         if self.variant == Variant::InFlight {
             self.in_flight.store(0);

@@ -1,30 +1,30 @@
 //! Alternative 3: a read-write semaphore in place of the mutex, which PQAP(AQIC) takes for reading.
 //!
-//! Whoever takes it for writing and wants `kvm->lock` then is no better off than with a mutex (3a).
-//! So it must be held for reading at most while the control block is written (3b): what is assigned
-//! changes under the write side, before and after. But the kernel's semaphore is fair. An
-//! administrator who waits for the write side keeps new readers out, and one of those holds
-//! `vcpu->mutex`. H. Pasic saw this: with readers favoured it would work (3c), at the price that
-//! they can starve an administrator, and the kernel has no such semaphore.
+//! A thread that takes it for writing and then takes `kvm->lock` has the same problem as with a
+//! mutex (3a). It must therefore hold at most the read side while the control block is written
+//! (3b), and change the assignment under the write side before and after. But the kernel's
+//! semaphore is fair. An administrator that waits for the write side blocks new readers, and one of
+//! those holds `vcpu->mutex`. H. Pasic saw this. With a preference for readers it would work (3c),
+//! but readers can starve an administrator, and the kernel has no such semaphore.
 //!
-//! And PQAP(AQIC) changes what is noted about the queue, so the read side is not enough for it:
-//! two vCPUs at once need a lock of the queue beside it, or give back what they share twice (3d).
+//! PQAP(AQIC) also changes the data about the queue, so the read side does not suffice for it. Two
+//! concurrent vCPUs need a lock of the queue as well, or they release shared resources twice (3d).
 
 use selvedge_core::sync::{Mutex, ReadGuard, RwSem, UnfairRwSem, WriteGuard};
 
 use super::Design;
 use super::guest::{Aqic, Guest};
 
-/// How the semaphore is used.
+/// The use of the semaphore.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Variant {
     /// The control block is written under the write side.
     A,
-    /// Under the read side.
+    /// The control block is written under the read side.
     B,
-    /// Under the read side of a semaphore that favours readers.
+    /// The control block is written under the read side of a semaphore that prefers readers.
     C,
-    /// As 3c, with a lock of the queue for what PQAP(AQIC) changes.
+    /// As 3c, with a lock of the queue for the data that PQAP(AQIC) changes.
     CWithQueueLock,
 }
 
@@ -62,7 +62,7 @@ impl Semaphore {
 }
 
 impl Rwsem {
-    /// A running guest with `vcpus` vCPUs.
+    /// Creates a running guest with `vcpus` vCPUs.
     pub fn new(variant: Variant, vcpus: usize) -> Self {
         const CLASS: &str = "matrix_dev->rwsem";
         let matrix = match variant {

@@ -1,19 +1,19 @@
-//! Alternative 4: what is assigned is published, and PQAP(AQIC) reads it in a section of `srcu`.
+//! Alternative 4: the assignment is published, and PQAP(AQIC) reads it in a section of `srcu`.
 //!
-//! The section costs no lock that could close a circle. But within it the matrix may be a stale
-//! copy, which H. Pasic did not want: a reader that was there before the queue was taken away makes
-//! it interrupt after it was reset (4a). Whoever takes it away must wait for such readers before
-//! the reset (4b). It may do so with `kvm->lock` held, because a reader does not need that one (4c);
-//! but nothing that a reader needs may be held over the wait.
+//! The section takes no lock that could close a cycle. But the matrix that it reads may be a stale
+//! copy, which H. Pasic did not want. A reader that started before the queue was removed enables
+//! the interrupts of the queue after its reset (4a). A thread that removes the queue must wait for
+//! such readers before the reset (4b). It may wait with `kvm->lock` held, because a reader does not
+//! need that lock (4c), but no lock that a reader needs may be held during the wait.
 //!
-//! Two vCPUs at once need a lock of the queue here too.
+//! Two concurrent vCPUs need a lock of the queue here too.
 
 use selvedge_core::sync::{Mutex, Srcu};
 
 use super::Design;
 use super::guest::{Aqic, Guest};
 
-/// When those who read are waited for.
+/// When the update waits for readers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Variant {
     /// Never.
@@ -26,7 +26,7 @@ pub enum Variant {
     CWithQueueLock,
 }
 
-/// The guest, the driver's mutex, which serialises those who change something, and `srcu`.
+/// The guest, the driver's mutex, which serialises the writers, and `srcu`.
 #[derive(Debug)]
 pub struct Published {
     variant: Variant,
@@ -37,7 +37,7 @@ pub struct Published {
 }
 
 impl Published {
-    /// A running guest with `vcpus` vCPUs.
+    /// Creates a running guest with `vcpus` vCPUs.
     pub fn new(variant: Variant, vcpus: usize) -> Self {
         Self {
             variant,

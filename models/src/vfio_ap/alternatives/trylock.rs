@@ -1,8 +1,7 @@
-//! PQAP(AQIC) tries the driver's mutex, and answers that the queue is busy if it is held.
+//! PQAP(AQIC) tries the driver's mutex, and reports a busy queue if it is held.
 //!
-//! Nobody proposed this; it is the smallest change to v5.11 that opens the circle. The guest has to
-//! try again, which the architecture of the instruction allows for; whether it gets its turn is its
-//! own affair.
+//! This was not proposed. It is the smallest change to v5.11 that breaks the cycle. The guest has
+//! to retry, which the architecture of the instruction allows. Nothing guarantees that it succeeds.
 
 use selvedge_core::sync::Mutex;
 
@@ -17,7 +16,7 @@ pub struct Trylock {
 }
 
 impl Trylock {
-    /// A running guest with `vcpus` vCPUs.
+    /// Creates a running guest with `vcpus` vCPUs.
     pub fn new(vcpus: usize) -> Self {
         Self { guest: Guest::new(vcpus), lock: Mutex::new("matrix_dev->lock", ()) }
     }

@@ -1,10 +1,11 @@
-//! Two read-write semaphores, one of each mediated device and one of all, and stores that only try.
+//! Two read-write semaphores, one for each mediated device and one for all, and stores that only
+//! try.
 //!
-//! H. Pasic sketched this in the review of June 2021. PQAP(AQIC) takes both for reading. Whoever
-//! attaches a guest or detaches it holds the device's for writing, and wants `kvm->lock` then: the
-//! circle is closed by that semaphore. A store that tries and gives up when the device is in use
-//! cannot be on a circle, but fails because a guest executes PQAP(AQIC). J. Gunthorpe objected that
-//! this is no better than a lock of one's own making.
+//! H. Pasic sketched this in the review of June 2021. PQAP(AQIC) takes both for reading. A thread
+//! that attaches or detaches a guest holds the device's semaphore for writing and then takes
+//! `kvm->lock`, so that semaphore closes the cycle. A store that tries and fails when the device is
+//! in use cannot be on a cycle, but it fails because a guest executes PQAP(AQIC). J. Gunthorpe
+//! objected that this is no better than a hand-made lock.
 
 use selvedge_core::invariant_broken;
 use selvedge_core::sync::RwSem;
@@ -21,7 +22,7 @@ pub struct TwoRwsems {
 }
 
 impl TwoRwsems {
-    /// A running guest with `vcpus` vCPUs.
+    /// Creates a running guest with `vcpus` vCPUs.
     pub fn new(vcpus: usize) -> Self {
         Self {
             guest: Guest::new(vcpus),
@@ -54,16 +55,16 @@ impl Design for TwoRwsems {
         self.guest.reset_queue();
     }
 
-    /// A store to a file of the guest's own device. Locks: `matrix_mdev->rwsem` for writing, if it
+    /// Stores to a file of the guest's own device. Locks: `matrix_mdev->rwsem` for writing, if it
     /// is free.
     ///
     /// # Violations
     ///
-    /// INV-24: it fails only because the semaphore was held.
+    /// INV-24: the store fails only because the semaphore was held.
     fn admin(&self) {
         match self.mdev.try_down_write() {
             Some(mdev) => mdev.up_write(),
-            None => invariant_broken("INV-24", "a store returns -EBUSY though nothing conflicts"),
+            None => invariant_broken("INV-24", "a store returns -EBUSY without a conflict"),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Alternative 6: an unfair read-write lock, made of a mutex and a wait queue.
 //!
-//! This is what v5.13 had, with a flag for the writer, and what was objected to because lockdep
-//! does not see it. "If we want to avoid taking kvm->lock before taking the vfio_ap lock, it may be
-//! the most straight forward alternative", writes H. Pasic. The lock itself changes nothing: a
-//! writer that wants `kvm->lock` and for whom PQAP(AQIC) waits closes the circle (6d). There are two
-//! ways out. PQAP(AQIC) does not wait, and answers that the queue is not there (6b): when it is
-//! being taken away, that is only a little early. Or the control block is written under the read
+//! v5.13 had this, with a flag for the writer, and reviewers objected because lockdep does not see
+//! it. "If we want to avoid taking kvm->lock before taking the vfio_ap lock, it may be the most
+//! straight forward alternative", writes H. Pasic. The lock itself changes nothing. A writer that
+//! takes `kvm->lock` while PQAP(AQIC) waits for it closes the cycle (6d). There are two solutions.
+//! Either PQAP(AQIC) does not wait and reports that the queue does not exist (6b), which is only a
+//! little early when the queue is being removed. Or the control block is written under the read
 //! side (6c), and then readers can starve a writer.
 
 use selvedge_core::sync::{Mutex, WaitQueue};
@@ -13,7 +13,7 @@ use selvedge_core::sync::{Mutex, WaitQueue};
 use super::Design;
 use super::guest::{Aqic, Guest};
 
-/// Who waits for whom.
+/// Which operations wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Variant {
     /// PQAP(AQIC) does not wait for a writer.
@@ -24,7 +24,7 @@ pub enum Variant {
     D,
 }
 
-/// The guest, the lock, and the queue's lock for what PQAP(AQIC) changes.
+/// The guest, the lock, and the queue's lock for the data that PQAP(AQIC) changes.
 #[derive(Debug)]
 pub struct UnfairLock {
     variant: Variant,
@@ -41,7 +41,7 @@ struct Holders {
 }
 
 impl UnfairLock {
-    /// A running guest with `vcpus` vCPUs.
+    /// Creates a running guest with `vcpus` vCPUs.
     pub fn new(variant: Variant, vcpus: usize) -> Self {
         Self {
             variant,
@@ -59,7 +59,7 @@ impl UnfairLock {
         self.wait.promise();
     }
 
-    /// Whether there was no writer.
+    /// Takes the read side if there is no writer, and returns whether it did.
     fn try_begin_read(&self) -> bool {
         let mut holders = self.holders.lock();
         if holders.writer {
@@ -104,7 +104,7 @@ impl Design for UnfairLock {
     fn pqap(&self, vcpu: usize, aqic: Aqic) {
         let _running = self.guest.kvm.vcpu(vcpu);
         match self.variant {
-            // The guest is told that the queue is not there.
+            // The status says that the queue does not exist.
             Variant::B if !self.try_begin_read() => return,
             Variant::B => {}
             Variant::C | Variant::D => self.begin_read(),

@@ -1,4 +1,4 @@
-//! The versions of the driver: kernels from v5.3 to 2026, and patch series that were posted.
+//! The versions of the driver: kernels from v5.3 to 2026, and posted patch series.
 
 pub mod commits;
 pub mod p15;

@@ -1,12 +1,12 @@
 //! Versions 13 to 16 of the series: the guest is updated with `matrix_dev->lock` held.
 //!
-//! Hot plug came to the driver of v5.13, which drops its mutex before it takes `kvm->lock` to
-//! attach or detach a guest. The stores, which no longer refuse while a guest runs, did not, nor
-//! did the functions for queues that come and go: they held `matrix_dev->lock` and took `kvm->lock`
-//! under it, and the circle of v5.11 was back (B23).
+//! Hot plug was added to the driver of v5.13, which releases its mutex before it takes `kvm->lock`
+//! to attach or detach a guest. The stores, which no longer refuse while a guest runs, did not
+//! release it, and neither did the functions for hot plug of queues. They held `matrix_dev->lock`,
+//! took `kvm->lock` under it, and the cycle of v5.11 was back (B23).
 //!
-//! Source: "s390/vfio-ap: dynamic configuration support", versions 13 to 16, T. Krowiak, 2021; H. Pasic
-//! on version 15, 2021-04-08.
+//! Source: "s390/vfio-ap: dynamic configuration support", versions 13 to 16, T. Krowiak, 2021; H.
+//! Pasic on version 15, 2021-04-08.
 
 use selvedge_core::function;
 
@@ -26,15 +26,15 @@ use crate::vfio_ap::world::{Aqic, Version, World};
 #[derive(Debug)]
 pub enum P15 {}
 
-/// `vfio_ap_mdev_refresh_apcb`: the guest, if there is one, gets `apcb`. Called with
-/// `matrix_dev->lock` held; takes `kvm->lock` under it.
+/// Models `vfio_ap_mdev_refresh_apcb`, which writes `apcb` to the guest, if there is one. The
+/// caller holds `matrix_dev->lock`, and `kvm->lock` is taken under it.
 fn vfio_ap_mdev_refresh_apcb(w: &World, mdev: usize, apcb: ApConfig) {
     if let Some(kvm) = w.matrix_dev.mdev(mdev).kvm(&w.kvms) {
         write_masks(w, kvm, apcb);
     }
 }
 
-/// The mediated device that a queue is assigned to.
+/// Returns the mediated device that a queue is assigned to.
 fn assigned_to(mdevs: &Locked<'_>, apqn: Apqn) -> Option<usize> {
     mdevs.mdevs.iter().position(|m| m.listed && m.assigned.matrix.contains(apqn))
 }
@@ -92,7 +92,8 @@ impl Version for P15 {
         V5_13::reset(w, mdev)
     }
 
-    /// `vfio_ap_mdev_probe_queue`. Locks: (device lock) -> `matrix_dev->lock` -> `kvm->lock`.
+    /// Models `vfio_ap_mdev_probe_queue`. Locks: (device lock) -> `matrix_dev->lock` ->
+    /// `kvm->lock`.
     fn probe_queue(w: &World, apqn: Apqn) -> Result<(), Errno> {
         let _function = function("vfio_ap_mdev_probe_queue");
         let mut mdevs = w.matrix_dev.lock.lock();
@@ -103,8 +104,8 @@ impl Version for P15 {
         Ok(())
     }
 
-    /// `vfio_ap_mdev_remove_queue`. Locks: (device lock) -> `matrix_dev->lock` -> `kvm->lock`;
-    /// `matrix_dev->lock` -> `iommu->lock`.
+    /// Models `vfio_ap_mdev_remove_queue`. Locks: (device lock) -> `matrix_dev->lock` ->
+    /// `kvm->lock`; `matrix_dev->lock` -> `iommu->lock`.
     fn remove_queue(w: &World, apqn: Apqn) {
         let _function = function("vfio_ap_mdev_remove_queue");
         let mut mdevs = w.matrix_dev.lock.lock();

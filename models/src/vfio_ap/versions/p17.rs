@@ -1,13 +1,13 @@
 //! Version 17 of the series: a list of guests, a trylock, and one mutex for every guest's hook.
 //!
-//! `guests_lock` is a semaphore here: written to attach and detach, read by whoever updates a
-//! guest. Assigning asks for `ap_perms_mutex` with a trylock and returns `-EAGAIN` if it is held,
-//! by whomever (B02). And the hook has one mutex for all guests, held while PQAP(AQIC) executes:
-//! harmless for as long as whoever changes the hook lets go of it before `kvm->lock`.
+//! `guests_lock` is a semaphore here. It is taken for writing to attach and detach, and for reading
+//! to update a guest. Assigning tries `ap_perms_mutex` and returns `-EAGAIN` if any thread holds it
+//! (B02). The hook has one mutex for all guests, which is held while PQAP(AQIC) executes. This is
+//! harmless if a thread that changes the hook unlocks the mutex before it takes `kvm->lock`.
 //!
 //! Source: "[PATCH v17 00/15] s390/vfio-ap: dynamic configuration support", T. Krowiak, October
-//! 2021, as far as a work-in-progress tree of it shows. What it does when a queue comes or goes was
-//! not seen: that takes the locks of the stores here, and finds the guest on the list.
+//! 2021, as far as a work-in-progress tree of it shows. The tree does not show the hot plug of
+//! queues. The model assumes that it takes the locks of the stores and finds the guest on the list.
 
 use selvedge_core::function;
 use selvedge_core::sync::{Mutex, MutexGuard, ReadGuard, RwSem};
@@ -26,31 +26,31 @@ use crate::vfio_ap::versions::v5_3::attached_elsewhere;
 use crate::vfio_ap::versions::v5_13::vfio_ap_mdev_remove;
 use crate::vfio_ap::world::{Aqic, Own, Version, World};
 
-/// Version 17 of the series and two relatives of it. `HOOK_KEPT`: the mutex of the hook is kept
-/// while the guest is attached or detached. `FAILURE_PATH`: when the trylock fails, `kvm->lock`
-/// is released, which nobody has taken.
+/// Version 17 of the series and two variants of it. With `HOOK_KEPT` the mutex of the hook is kept
+/// while the guest is attached or detached. With `FAILURE_PATH` a failed trylock releases
+/// `kvm->lock`, which the thread does not hold.
 #[derive(Debug)]
 pub enum Series<const HOOK_KEPT: bool, const FAILURE_PATH: bool> {}
 
 /// Version 17 of the series.
 pub type P17 = Series<false, false>;
 
-/// The same, had the mutex of the hook been kept.
+/// Version 17, with the mutex of the hook kept.
 pub type P17HookKept = Series<true, false>;
 
-/// The same, with the failure path as the tree has it.
+/// Version 17, with the failure path of the tree.
 pub type P17FailurePath = Series<false, true>;
 
 /// The locks that only this version has.
 #[derive(Debug)]
 pub struct Locks {
-    /// It protects the list of guests: here the mediated devices that have one.
+    /// Protects the list of guests, which is here a list of the mediated devices that have one.
     guests_lock: RwSem<Vec<usize>>,
     pqap_hook_lock: Mutex,
 }
 
 impl Locks {
-    /// Free locks.
+    /// Creates the locks, all of them free.
     pub fn new() -> Self {
         Self {
             guests_lock: RwSem::new("guests_lock", Vec::new()),
@@ -60,7 +60,7 @@ impl Locks {
 }
 
 fn locks(w: &World) -> &Locks {
-    w.own.of().expect("the world is one of this version")
+    w.own.of().expect("the world has the locks of this version")
 }
 
 impl Default for Locks {
@@ -69,7 +69,7 @@ impl Default for Locks {
     }
 }
 
-/// Changes the hook under its mutex, which the caller gets if it is to keep it.
+/// Changes the hook under its mutex, and returns the guard if the mutex is kept.
 fn change_hook<'a>(
     w: &'a World,
     kvm: &Kvm,
@@ -85,8 +85,8 @@ fn change_hook<'a>(
     None
 }
 
-/// `vfio_ap_mdev_set_kvm`. Locks: `pqap_hook_lock`; `guests_lock` for writing -> `kvm->lock` ->
-/// `matrix_dev->lock`.
+/// Models `vfio_ap_mdev_set_kvm`. Locks: `pqap_hook_lock`; `guests_lock` for writing -> `kvm->lock`
+/// -> `matrix_dev->lock`.
 fn set_kvm(w: &World, mdev: usize, vm: u8, keep_hook: bool) -> Result<(), Errno> {
     let _function = function("vfio_ap_mdev_set_kvm");
     let kvm = w.guest(vm);
@@ -110,7 +110,7 @@ fn set_kvm(w: &World, mdev: usize, vm: u8, keep_hook: bool) -> Result<(), Errno>
     result
 }
 
-/// `vfio_ap_mdev_unset_kvm`. Locks: as [`set_kvm`].
+/// Models `vfio_ap_mdev_unset_kvm`. Locks: those of [`set_kvm`].
 fn close(w: &World, mdev: usize, keep_hook: bool) {
     let _function = function("vfio_ap_mdev_unset_kvm");
     let Some(kvm) = w.matrix_dev.mdev(mdev).kvm(&w.kvms) else { return };
@@ -129,9 +129,9 @@ fn close(w: &World, mdev: usize, keep_hook: bool) {
     drop(kept);
 }
 
-/// `assign_adapter_store` and its like. Locks: `ap_perms_mutex` if it is free -> `guests_lock` for
-/// reading -> `kvm->lock` -> `matrix_dev->lock`. For a control domain, which is taken from nobody, all
-/// but the first: an assumption, as v6.0 has it.
+/// Models `assign_adapter_store` and the similar functions. Locks: `ap_perms_mutex` if it is free
+/// -> `guests_lock` for reading -> `kvm->lock` -> `matrix_dev->lock`. For a control domain, which
+/// is not exclusive, all but the first, which is an assumption from v6.0.
 fn assign_store(w: &World, mdev: usize, resource: Resource, unlock_kvm: bool) -> Result<(), Errno> {
     let _function = function(resource.assign_store());
     let mut ap_perms = None;
@@ -186,7 +186,8 @@ fn unassign_store(w: &World, mdev: usize, resource: Resource) {
     guests.up_read();
 }
 
-/// The locks for a queue that comes or goes, held, and the mediated device that it is plugged into.
+/// The guard of the locks for hot plug of a queue, with the mediated device that it is plugged
+/// into.
 struct UpdateLocks<'a> {
     guests: ReadGuard<'a, Vec<usize>>,
     /// The mediated device, its guest and the guest's lock.
@@ -194,8 +195,8 @@ struct UpdateLocks<'a> {
     mdevs: Locked<'a>,
 }
 
-/// Finds the guest that a queue is assigned to, on the list of guests, by masks that are read with
-/// nothing but the list locked.
+/// Finds the guest that a queue is assigned to on the list of guests, by masks that are read with
+/// only the list locked.
 ///
 /// Locks: `guests_lock` for reading -> `kvm->lock` -> `matrix_dev->lock`.
 fn update_locks_for(w: &World, apqn: Apqn) -> UpdateLocks<'_> {
@@ -264,8 +265,8 @@ impl<const HOOK_KEPT: bool, const FAILURE_PATH: bool> Version for Series<HOOK_KE
         vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11)
     }
 
-    /// `vfio_ap_mdev_probe_queue`. Locks: (device lock) -> `guests_lock` for reading -> `kvm->lock`
-    /// -> `matrix_dev->lock`.
+    /// Models `vfio_ap_mdev_probe_queue`. Locks: (device lock) -> `guests_lock` for reading ->
+    /// `kvm->lock` -> `matrix_dev->lock`.
     fn probe_queue(w: &World, apqn: Apqn) -> Result<(), Errno> {
         let _function = function("vfio_ap_mdev_probe_queue");
         let mut locks = update_locks_for(w, apqn);
@@ -277,8 +278,8 @@ impl<const HOOK_KEPT: bool, const FAILURE_PATH: bool> Version for Series<HOOK_KE
         Ok(())
     }
 
-    /// `vfio_ap_mdev_remove_queue`. Locks: as [`probe_queue`](Self::probe_queue), and `iommu->lock`
-    /// after them.
+    /// Models `vfio_ap_mdev_remove_queue`. Locks: those of [`probe_queue`](Self::probe_queue), and
+    /// `iommu->lock` after them.
     fn remove_queue(w: &World, apqn: Apqn) {
         let _function = function("vfio_ap_mdev_remove_queue");
         let mut locks = update_locks_for(w, apqn);

@@ -1,9 +1,9 @@
-//! v5.11: everything under `matrix_dev->lock`, `kvm->lock` too, and the circle is closed.
+//! v5.11: everything runs under `matrix_dev->lock`, including `kvm->lock`, which closes the cycle.
 //!
-//! The notifier now cleans up when the guest is gone, by the function that closing uses, and does
-//! so with `matrix_dev->lock` held throughout. Writing the masks takes `kvm->lock`, so the order
-//! is `matrix_dev->lock` -> `kvm->lock`. PQAP(AQIC) takes `vcpu->mutex` -> `matrix_dev->lock`,
-//! and making a guest a protected one `kvm->lock` -> `vcpu->mutex`.
+//! The notifier now cleans up when the guest is gone, with the function that closing uses, and
+//! holds `matrix_dev->lock` throughout. Writing the masks takes `kvm->lock`, so the order is
+//! `matrix_dev->lock` -> `kvm->lock`. PQAP(AQIC) takes `vcpu->mutex` -> `matrix_dev->lock`, and
+//! making a guest protected takes `kvm->lock` -> `vcpu->mutex`.
 //!
 //! Source: commits f21916ec4826 and 6c12a6384e0c, v5.11; lockdep's report and the text of commit
 //! 0cc00c8d4050.
@@ -27,7 +27,8 @@ use crate::vfio_ap::world::{Aqic, Version, World};
 #[derive(Debug)]
 pub enum V5_11 {}
 
-/// `vfio_ap_mdev_unset_kvm`. Called with `matrix_dev->lock` held; takes `kvm->lock` under it.
+/// Models `vfio_ap_mdev_unset_kvm`. The caller holds `matrix_dev->lock`, and `kvm->lock` is taken
+/// under it.
 fn vfio_ap_mdev_unset_kvm(w: &World, mdevs: &mut Locked<'_>, mdev: usize) {
     let _function = function("vfio_ap_mdev_unset_kvm");
     let Some(kvm) = w.matrix_dev.mdev(mdev).kvm(&w.kvms) else { return };
@@ -35,14 +36,14 @@ fn vfio_ap_mdev_unset_kvm(w: &World, mdevs: &mut Locked<'_>, mdev: usize) {
     kvm.set_pqap_hook(None);
     _ = vfio_ap_mdev_reset_queues(w, mdevs, mdev, Protocol::V5_11);
     if kvm.put() {
-        // To destroy the guest closes its KVM-VFIO device, which tells the group's notifier.
+        // Destroying the guest closes its KVM-VFIO device, which calls the notifier of the group.
         V5_11::kvm_is_gone(w, mdev);
     }
     w.matrix_dev.mdev(mdev).set_kvm(None);
 }
 
 impl Version for V5_11 {
-    /// `vfio_ap_mdev_group_notifier` and `vfio_ap_mdev_set_kvm`.
+    /// Models `vfio_ap_mdev_group_notifier` and `vfio_ap_mdev_set_kvm`.
     ///
     /// Locks: `matrix_dev->lock` -> `kvm->lock`.
     fn set_kvm(w: &World, mdev: usize, vm: u8) -> Result<(), Errno> {
@@ -59,13 +60,13 @@ impl Version for V5_11 {
         Ok(())
     }
 
-    /// `vfio_ap_mdev_group_notifier` with NULL. Locks: `matrix_dev->lock` -> `kvm->lock`.
+    /// Models `vfio_ap_mdev_group_notifier` with NULL. Locks: `matrix_dev->lock` -> `kvm->lock`.
     fn kvm_is_gone(w: &World, mdev: usize) {
         let _function = function("vfio_ap_mdev_group_notifier");
         vfio_ap_mdev_unset_kvm(w, &mut w.matrix_dev.lock.lock(), mdev);
     }
 
-    /// `vfio_ap_mdev_release`. Locks: `matrix_dev->lock` -> `kvm->lock`.
+    /// Models `vfio_ap_mdev_release`. Locks: `matrix_dev->lock` -> `kvm->lock`.
     fn close(w: &World, mdev: usize) {
         let _function = function("vfio_ap_mdev_release");
         vfio_ap_mdev_unset_kvm(w, &mut w.matrix_dev.lock.lock(), mdev);
@@ -78,7 +79,7 @@ impl Version for V5_11 {
         })
     }
 
-    /// Locks: none to ask whether a guest uses the device; then `matrix_dev->lock`.
+    /// Locks: none to check whether a guest uses the device; then `matrix_dev->lock`.
     fn remove(w: &World, mdev: usize) -> Result<(), Errno> {
         vfio_ap_mdev_remove(w, mdev, Protocol::V5_11)
     }

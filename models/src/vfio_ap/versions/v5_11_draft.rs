@@ -1,7 +1,7 @@
-//! A draft of what became v5.11, with one unlock too many.
+//! A draft of the patch of v5.11, with one unlock too many.
 //!
 //! The third version of the patch moved `mutex_lock` and `mutex_unlock` from `vfio_ap_mdev_set_kvm`
-//! to the notifier that calls it, and left the unlock in its error branch behind.
+//! to the notifier that calls it, and did not remove the unlock in the error branch.
 //!
 //! Source: "Re: [PATCH v3] s390/vfio-ap: clean up vfio_ap resources when KVM pointer
 //! invalidated", T. Krowiak, 2020-12-16.
@@ -11,11 +11,11 @@ use selvedge_core::function;
 use crate::Errno;
 use crate::vfio_ap::world::World;
 
-/// `vfio_ap_mdev_group_notifier`. Locks: `matrix_dev->lock`.
+/// Models `vfio_ap_mdev_group_notifier`. Locks: `matrix_dev->lock`.
 ///
 /// # Errors
 ///
-/// [`Errno::Eperm`] if the guest has a mediated device already.
+/// [`Errno::Eperm`] if the guest already has a mediated device.
 pub fn vfio_ap_mdev_group_notifier(w: &World, mdev: usize, vm: u8) -> Result<(), Errno> {
     let _function = function("vfio_ap_mdev_group_notifier");
     w.matrix_dev.lock.raw_lock();
@@ -24,7 +24,7 @@ pub fn vfio_ap_mdev_group_notifier(w: &World, mdev: usize, vm: u8) -> Result<(),
     result
 }
 
-/// `vfio_ap_mdev_set_kvm`, as far as it fails.
+/// Models the failure of `vfio_ap_mdev_set_kvm`.
 fn vfio_ap_mdev_set_kvm(w: &World, mdev: usize, vm: u8) -> Result<(), Errno> {
     let _function = function("vfio_ap_mdev_set_kvm");
     for other in (0..w.matrix_dev.mdevs()).filter(|other| *other != mdev) {

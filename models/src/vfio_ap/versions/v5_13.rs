@@ -1,12 +1,12 @@
-//! v5.13 and v5.14: a flag instead of the mutex, and a wait queue to wait for it.
+//! v5.13 and v5.14: a flag in place of the mutex, and a wait queue for it.
 //!
-//! To break the circle the mutex is dropped before `kvm->lock` is taken. A flag, `kvm_busy`, says
-//! that the guest is being attached or detached meanwhile: stores refuse, PQAP(AQIC) waits. To
-//! lockdep a flag is no lock, and it falls silent. But whoever detaches still keeps PQAP(AQIC)
-//! waiting, under `vcpu->mutex`, for `kvm->lock`.
+//! To break the cycle the mutex is released before `kvm->lock` is taken. A flag, `kvm_busy`,
+//! records that the guest is being attached or detached meanwhile. Stores then refuse, and
+//! PQAP(AQIC) waits. For lockdep a flag is not a lock, so it reports nothing. But a thread that
+//! detaches a guest still makes PQAP(AQIC) wait under `vcpu->mutex` for `kvm->lock`.
 //!
-//! Source: commit 0cc00c8d4050, v5.13; the objection: J. Gunthorpe in the review of June 2021,
-//! and the text of commit 86956e70761b.
+//! Source: commit 0cc00c8d4050, v5.13. The objection is by J. Gunthorpe in the review of June 2021,
+//! and in the text of commit 86956e70761b.
 
 use selvedge_core::function;
 
@@ -28,11 +28,11 @@ use crate::vfio_ap::world::{Aqic, Version, World};
 pub enum V5_13 {}
 
 /// Commit 1e753732bda6 without the one that follows it: the hook has its semaphore, and the flag
-/// is still there. A state that only a bisection sees.
+/// still exists. Only a bisection reaches this state.
 #[derive(Debug)]
 pub enum V5_15Bisect {}
 
-/// `wait_event_cmd` on `kvm_busy`: the mutex is released for as long as the thread sleeps.
+/// Models `wait_event_cmd` on `kvm_busy`, which releases the mutex while the thread sleeps.
 fn wait_for_kvm<'a>(w: &'a World, mdevs: Locked<'a>, mdev: usize) -> Locked<'a> {
     let matrix_mdev = w.matrix_dev.mdev(mdev);
     let idle = |mdevs: &Mdevs| {
@@ -55,8 +55,8 @@ fn end(w: &World, mdevs: &mut Locked<'_>, mdev: usize) {
     queue.wake_up_all();
 }
 
-/// The driver's half of `handle_pqap`. Locks: `matrix_dev->lock` -> `iommu->lock`, and a wait for
-/// `kvm_busy` in between that releases the mutex, and nothing else.
+/// Models the part of the driver in `handle_pqap`. Locks: `matrix_dev->lock` -> `iommu->lock`, and
+/// a wait for `kvm_busy` in between that releases only the mutex.
 fn handler(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
     let mdevs = w.matrix_dev.lock.lock();
     let Some(mdev) = kvm.pqap_hook() else { return ResponseCode::QNotAvail };
@@ -64,7 +64,8 @@ fn handler(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
     execute(w, &mut mdevs, mdev, aqic, WithoutGuest::Keep)
 }
 
-/// `vfio_ap_mdev_remove` of v5.13 (commit 8c0795d2a0f5): it asks nobody and always cleans up.
+/// Models `vfio_ap_mdev_remove` of v5.13 (commit 8c0795d2a0f5), which always cleans up without a
+/// check.
 ///
 /// Locks: `matrix_dev->lock`.
 pub(crate) fn vfio_ap_mdev_remove(w: &World, mdev: usize) {
@@ -75,14 +76,14 @@ pub(crate) fn vfio_ap_mdev_remove(w: &World, mdev: usize) {
     w.matrix_dev.free_mdev(mdev);
 }
 
-/// `vfio_ap_mdev_remove` before v5.13 was released (commit 0cc00c8d4050): it refuses if a guest
-/// uses the device, and the mediated device core, which calls it, does not listen.
+/// Models `vfio_ap_mdev_remove` before the release of v5.13 (commit 0cc00c8d4050), which refuses if
+/// a guest uses the device. Its caller, the core of mediated devices, ignores the result.
 ///
 /// Locks: `matrix_dev->lock`.
 ///
 /// # Errors
 ///
-/// [`Errno::Ebusy`].
+/// [`Errno::Ebusy`] if a guest uses the device.
 pub fn vfio_ap_mdev_remove_or_refuse(w: &World, mdev: usize) -> Result<(), Errno> {
     let _function = function("vfio_ap_mdev_remove");
     let mut mdevs = w.matrix_dev.lock.lock();
@@ -96,8 +97,8 @@ pub fn vfio_ap_mdev_remove_or_refuse(w: &World, mdev: usize) -> Result<(), Errno
 }
 
 impl Version for V5_13 {
-    /// `vfio_ap_mdev_set_kvm`. Locks: `matrix_dev->lock`; `kvm->lock`; `matrix_dev->lock`, with
-    /// `kvm_busy` from the first to the last.
+    /// Models `vfio_ap_mdev_set_kvm`. Locks: `matrix_dev->lock`; `kvm->lock`; `matrix_dev->lock`,
+    /// with `kvm_busy` from the first to the last.
     fn set_kvm(w: &World, mdev: usize, vm: u8) -> Result<(), Errno> {
         let _function = function("vfio_ap_mdev_set_kvm");
         let mut mdevs = w.matrix_dev.lock.lock();
@@ -121,7 +122,7 @@ impl Version for V5_13 {
         Self::close(w, mdev);
     }
 
-    /// `vfio_ap_mdev_unset_kvm`. Locks: `matrix_dev->lock`, with a wait for `kvm_busy` that
+    /// Models `vfio_ap_mdev_unset_kvm`. Locks: `matrix_dev->lock`, with a wait for `kvm_busy` that
     /// releases it; `kvm->lock`; `matrix_dev->lock`, with `kvm_busy` from the first to the last.
     fn close(w: &World, mdev: usize) {
         let _function = function("vfio_ap_mdev_unset_kvm");
@@ -134,7 +135,8 @@ impl Version for V5_13 {
         _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11);
         kvm.set_pqap_hook(None);
         if kvm.put() {
-            // To destroy the guest closes its KVM-VFIO device, which tells the group's notifier.
+            // Destroying the guest closes its KVM-VFIO device, which calls the notifier of the
+            // group.
             Self::kvm_is_gone(w, mdev);
         }
         w.matrix_dev.mdev(mdev).set_kvm(None);
@@ -146,7 +148,8 @@ impl Version for V5_13 {
         hook_read_without_lock(w, kvm, aqic, handler)
     }
 
-    /// As released; before that see [`vfio_ap_mdev_remove_or_refuse`].
+    /// Removes the device as in the release. [`vfio_ap_mdev_remove_or_refuse`] has the earlier
+    /// behaviour.
     fn remove(w: &World, mdev: usize) -> Result<(), Errno> {
         vfio_ap_mdev_remove(w, mdev);
         Ok(())

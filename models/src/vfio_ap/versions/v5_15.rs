@@ -1,17 +1,17 @@
-//! v5.15 to v5.19: `kvm->lock` comes first.
+//! v5.15 to v5.19: `kvm->lock` is taken first.
 //!
-//! Writing the masks no longer takes `kvm->lock`, the caller does, before `matrix_dev->lock`. The
-//! hook has a semaphore of its own, taken alone by whoever changes it. So the order is
-//! `kvm->lock` -> `vcpu->mutex` -> `pqap_hook_rwsem` -> `matrix_dev->lock`, and there is no
-//! circle. PQAP(AQIC) never takes `kvm->lock`; that is what makes it work.
+//! Writing the masks no longer takes `kvm->lock`. The caller takes it, before `matrix_dev->lock`.
+//! The hook has its own semaphore, which a thread that changes it takes without other locks. The
+//! order is therefore `kvm->lock` -> `vcpu->mutex` -> `pqap_hook_rwsem` -> `matrix_dev->lock`,
+//! which has no cycle. This works because PQAP(AQIC) never takes `kvm->lock`.
 //!
-//! Two flaws remain. The hook is published before it is known whether the guest may be attached,
-//! and stays when it may not (B12). And the last reference to the guest may be dropped while the
-//! guest's own lock is held (B21).
+//! Two bugs remain. The hook is published before the driver knows whether the guest may be
+//! attached, and it stays if it may not (B12). The last reference to the guest may be dropped while
+//! the guest's own lock is held (B21).
 //!
-//! v5.19 drops the notifier: the guest is VFIO's to name when the device is opened, and nothing
-//! tells the driver that it goes. The locks are the same, but for those of the attribute `status`,
-//! v5.17 to v5.19, which is by itself in [`status`](crate::vfio_ap::status).
+//! v5.19 drops the notifier. VFIO supplies the guest when the device is opened, and the driver is
+//! not notified when the guest is gone. The locks are the same, except those of the attribute
+//! `status`, v5.17 to v5.19, which [`status`](crate::vfio_ap::status) models separately.
 //!
 //! Source: commits 1e753732bda6 and 86956e70761b, v5.15; 421cfe6596f6, v5.19.
 
@@ -38,7 +38,7 @@ pub enum V5_15 {}
 pub enum V5_19 {}
 
 impl Version for V5_15 {
-    /// `vfio_ap_mdev_set_kvm`. Locks: `pqap_hook_rwsem` for writing; `kvm->lock` ->
+    /// Models `vfio_ap_mdev_set_kvm`. Locks: `pqap_hook_rwsem` for writing; `kvm->lock` ->
     /// `matrix_dev->lock`.
     fn set_kvm(w: &World, mdev: usize, vm: u8) -> Result<(), Errno> {
         let _function = function("vfio_ap_mdev_set_kvm");
@@ -50,7 +50,7 @@ impl Version for V5_15 {
         let locked = kvm.lock();
         let mdevs = w.matrix_dev.lock.lock();
         if attached_elsewhere(w, &mdevs, mdev, vm) {
-            // The hook is not put back.
+            // The hook is not restored.
             locked.unlock();
             mdevs.unlock();
             return Err(Errno::Eperm);
@@ -67,7 +67,7 @@ impl Version for V5_15 {
         Self::close(w, mdev);
     }
 
-    /// `vfio_ap_mdev_unset_kvm`. Locks: `pqap_hook_rwsem` for writing; `kvm->lock` ->
+    /// Models `vfio_ap_mdev_unset_kvm`. Locks: `pqap_hook_rwsem` for writing; `kvm->lock` ->
     /// `matrix_dev->lock`.
     fn close(w: &World, mdev: usize) {
         let _function = function("vfio_ap_mdev_unset_kvm");
@@ -79,7 +79,7 @@ impl Version for V5_15 {
         let mut mdevs = w.matrix_dev.lock.lock();
         kvm.crypto_clear_masks(&w.hardware);
         _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, mdev, Protocol::V5_11);
-        // The last reference may go here, and kvm->lock with it.
+        // This may be the last reference, which frees kvm->lock.
         _ = kvm.put();
         w.matrix_dev.mdev(mdev).set_kvm(None);
         locked.unlock();
@@ -94,8 +94,7 @@ impl Version for V5_15 {
         })
     }
 
-    /// Called when nobody has the device open any more: `vfio_unregister_group_dev` waits for
-    /// that.
+    /// Removes a device that is not open, since `vfio_unregister_group_dev` waits for that.
     fn remove(w: &World, mdev: usize) -> Result<(), Errno> {
         vfio_ap_mdev_remove(w, mdev);
         Ok(())
@@ -117,7 +116,7 @@ impl Version for V5_15 {
 }
 
 impl Version for V5_19 {
-    /// `vfio_ap_mdev_open_device`. Locks: as in v5.15.
+    /// Models `vfio_ap_mdev_open_device`. Locks: as in v5.15.
     fn set_kvm(w: &World, mdev: usize, vm: u8) -> Result<(), Errno> {
         V5_15::set_kvm(w, mdev, vm)
     }

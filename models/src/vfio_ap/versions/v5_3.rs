@@ -1,9 +1,9 @@
-//! v5.3 to v5.10: interrupts for guests, and a notifier that forgets.
+//! v5.3 to v5.10: interrupts for guests, and a notifier that does not clean up.
 //!
-//! `matrix_dev->lock` protects everything, and yet the notifier that brings the guest does half
-//! of its work outside of it, and when it is told that the guest is gone it merely clears the
-//! pointer: the reference, the hook, the queues and their interrupts stay. Closing the device
-//! would clean up, but then there is no guest any more to clean up for.
+//! `matrix_dev->lock` protects everything, but the notifier that supplies the guest does half of
+//! its work outside it. When the guest is gone, the notifier only clears the pointer. The
+//! reference, the hook, the queues and their interrupts stay. Closing the device would clean up,
+//! but by then it has no guest.
 //!
 //! Source: commits ec89b55e3bce and 258287c994de; `drivers/s390/crypto/vfio_ap_ops.c`, v5.10.
 
@@ -26,7 +26,7 @@ use crate::vfio_ap::world::{Aqic, Version, World};
 #[derive(Debug)]
 pub enum V5_3 {}
 
-/// `kvm_arch_crypto_set_masks` and `kvm_arch_crypto_clear_masks` up to v5.14: they take
+/// Models `kvm_arch_crypto_set_masks` and `kvm_arch_crypto_clear_masks` up to v5.14, which take
 /// `kvm->lock` themselves.
 pub(crate) fn write_masks(w: &World, kvm: &Kvm, config: ApConfig) {
     let _function = function("kvm_arch_crypto_set_masks");
@@ -35,15 +35,15 @@ pub(crate) fn write_masks(w: &World, kvm: &Kvm, config: ApConfig) {
     locked.unlock();
 }
 
-/// Whether another mediated device has guest `vm` already.
+/// Returns whether another mediated device already has guest `vm`.
 pub(crate) fn attached_elsewhere(w: &World, mdevs: &Mdevs, mdev: usize, vm: u8) -> bool {
     let others = mdevs.mdevs.iter().enumerate().filter(|(other, m)| m.listed && *other != mdev);
     let has = |kvm: &Kvm| kvm.vm == vm;
     { others }.any(|(other, _)| w.matrix_dev.mdev(other).kvm(&w.kvms).is_some_and(has))
 }
 
-/// `vfio_ap_mdev_remove` up to v5.12. Locks: none to ask whether a guest uses the device; then
-/// `matrix_dev->lock`.
+/// Models `vfio_ap_mdev_remove` up to v5.12. Locks: none to check whether a guest uses the device;
+/// then `matrix_dev->lock`.
 pub(crate) fn vfio_ap_mdev_remove(w: &World, mdev: usize, reset: Protocol) -> Result<(), Errno> {
     let _function = function("vfio_ap_mdev_remove");
     if w.matrix_dev.mdev(mdev).kvm(&w.kvms).is_some() {
@@ -57,7 +57,7 @@ pub(crate) fn vfio_ap_mdev_remove(w: &World, mdev: usize, reset: Protocol) -> Re
     Ok(())
 }
 
-/// `vfio_ap_mdev_set_kvm`. Locks: `matrix_dev->lock`.
+/// Models `vfio_ap_mdev_set_kvm`. Locks: `matrix_dev->lock`.
 fn vfio_ap_mdev_set_kvm(w: &World, mdev: usize, kvm: &Kvm) -> Result<(), Errno> {
     let _function = function("vfio_ap_mdev_set_kvm");
     let mdevs = w.matrix_dev.lock.lock();
@@ -71,27 +71,27 @@ fn vfio_ap_mdev_set_kvm(w: &World, mdev: usize, kvm: &Kvm) -> Result<(), Errno> 
 }
 
 impl Version for V5_3 {
-    /// `vfio_ap_mdev_group_notifier`. Locks: `matrix_dev->lock`; `kvm->lock`.
+    /// Models `vfio_ap_mdev_group_notifier`. Locks: `matrix_dev->lock`; `kvm->lock`.
     fn set_kvm(w: &World, mdev: usize, vm: u8) -> Result<(), Errno> {
         let _function = function("vfio_ap_mdev_group_notifier");
         vfio_ap_mdev_set_kvm(w, mdev, w.guest(vm))?;
-        // matrix_mdev->kvm->arch.crypto.crycbd, read once more and without the mutex.
+        // matrix_mdev->kvm->arch.crypto.crycbd is read again, without the mutex.
         let kvm = not_null(w.matrix_dev.mdev(mdev).kvm(&w.kvms), "matrix_mdev->kvm");
         let _function = function("kvm_arch_crypto_set_masks");
         let locked = kvm.lock();
-        // The masks are the mediated device's own, and its mutex is not held.
+        // The masks belong to the mediated device, whose mutex is not held.
         kvm.crypto_set_masks(&w.hardware, w.matrix_dev.mdev(mdev).masks.load());
         locked.unlock();
         Ok(())
     }
 
-    /// `vfio_ap_mdev_group_notifier` with NULL. Locks: none.
+    /// Models `vfio_ap_mdev_group_notifier` with NULL. Locks: none.
     fn kvm_is_gone(w: &World, mdev: usize) {
         let _function = function("vfio_ap_mdev_group_notifier");
         w.matrix_dev.mdev(mdev).set_kvm(None);
     }
 
-    /// `vfio_ap_mdev_release`. Locks: `matrix_dev->lock` -> `kvm->lock`.
+    /// Models `vfio_ap_mdev_release`. Locks: `matrix_dev->lock` -> `kvm->lock`.
     fn close(w: &World, mdev: usize) {
         let _function = function("vfio_ap_mdev_release");
         let mut mdevs = w.matrix_dev.lock.lock();
@@ -111,7 +111,7 @@ impl Version for V5_3 {
         })
     }
 
-    /// Locks: none to ask whether a guest uses the device; then `matrix_dev->lock`.
+    /// Locks: none to check whether a guest uses the device; then `matrix_dev->lock`.
     fn remove(w: &World, mdev: usize) -> Result<(), Errno> {
         vfio_ap_mdev_remove(w, mdev, Protocol::V5_3)
     }

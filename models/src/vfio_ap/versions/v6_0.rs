@@ -1,25 +1,24 @@
 //! v6.0 and later: a guest's queues change while it runs.
 //!
-//! Up to v5.19 a mediated device that a guest uses cannot be changed, and a queue that is taken
-//! from the driver stays with the guest. Since v6.0 both are *hot plug*: assigning and unassigning
-//! ([`assign`]), queue devices that come and go ([`queue_device`](crate::vfio_ap::queue_device)), and the
-//! host's own configuration ([`config`](crate::vfio_ap::config)) all change what the guest has, at once.
-//! They need `kvm->lock` for that, before `mdevs_lock`; and to know which guest, a third mutex
-//! before both: `ap_perms_mutex` -> `guests_lock` -> `kvm->lock` -> `vcpu->mutex` ->
+//! Up to v5.19 a mediated device with a guest cannot be changed, and a queue that is unbound from
+//! the driver stays with the guest. Since v6.0 both are *hot plug*. Assigning and unassigning
+//! ([`assign`]), hot plug of queue devices ([`queue_device`](crate::vfio_ap::queue_device)), and
+//! the host's own configuration ([`config`](crate::vfio_ap::config)) change the guest's resources
+//! at once. They need `kvm->lock` for that, before `mdevs_lock`. To determine the guest, they need
+//! a third mutex before both: `ap_perms_mutex` -> `guests_lock` -> `kvm->lock` -> `vcpu->mutex` ->
 //! `pqap_hook_rwsem` -> `mdevs_lock` ([`locks`](crate::vfio_ap::locks)).
 //!
 //! | version | what is new |
 //! |---|---|
 //! | v6.0 | hot plug |
 //! | v6.2 | VFIO keeps the guest from open to close |
-//! | v6.4 | a reset is polled, and asked what came of it |
+//! | v6.4 | a reset is polled, and the response is checked |
 //! | v6.6 | a work item waits for the end of a reset |
-//! | v6.8 | the whole matrix is filtered, and what is withheld is reset |
-//! | v6.15 | the guest can be asked to give everything back |
+//! | v6.8 | the whole matrix is filtered, and withheld queues are reset |
+//! | v6.15 | the guest can be asked to release everything |
 //! | 2026 | the hook changes under all locks: `kvm->lock` -> `pqap_hook_rwsem` -> `mdevs_lock` |
 //!
-//! Source: commits 034921cdea1c to eeb386aeb5b7, v6.0; the others are told in
-//! [`Commit`].
+//! Source: commits 034921cdea1c to eeb386aeb5b7, v6.0. [`Commit`] lists the others.
 
 use selvedge_core::function;
 
@@ -40,13 +39,13 @@ use crate::vfio_ap::versions::commits::Commit;
 use crate::vfio_ap::versions::v5_3::attached_elsewhere;
 use crate::vfio_ap::world::{Aqic, Version, World};
 
-/// A version from v6.0 on: the last of the commits that it has.
+/// A version from v6.0 on, identified by the last of its commits.
 pub trait Release: 'static {
     /// The last commit.
     const HEAD: Commit;
 }
 
-/// Names a version by its last commit.
+/// Defines a version by its last commit.
 macro_rules! releases {
     ($($(#[$doc:meta])* $name:ident: $head:ident;)*) => {$(
         $(#[$doc])*
@@ -60,11 +59,11 @@ macro_rules! releases {
 }
 
 releases! {
-    /// The series as it was merged for v6.0, without the fix that came a few weeks later.
+    /// The series as merged for v6.0, without the fix that followed a few weeks later.
     V6_0Rc1: DynamicConfiguration;
     /// v6.0 and v6.1.
     V6_0: AssignedOnce;
-    /// v6.2, without the leak of `matrix_dev` proposed.
+    /// v6.2, before the leak of `matrix_dev` was fixed.
     V6_2: ProbeUndone;
     /// v6.3.
     V6_3: MatrixDevFreed;
@@ -76,7 +75,7 @@ releases! {
     V6_8: NoResetOfAbsent;
     /// v6.15 to v6.18.
     V6_15: Request;
-    /// 2026, with every fix of that year's batch.
+    /// 2026, with every fix of that year's series.
     V2026: StatusOptional;
     /// 2026, and the patch of August 2022 that was not merged.
     V2026Unlinking: UnlinkAll;
@@ -84,7 +83,7 @@ releases! {
     V2026Proposed: DevicesLockedAlone;
 }
 
-/// `vfio_ap_mdev_set_kvm`.
+/// Models `vfio_ap_mdev_set_kvm`.
 ///
 /// Locks: `pqap_hook_rwsem` for writing; `guests_lock` -> `kvm->lock` -> `mdevs_lock`. Since
 /// commit bc833a7b1e7f, 2026: `guests_lock` -> `kvm->lock` -> `pqap_hook_rwsem` for writing ->
@@ -106,7 +105,7 @@ fn vfio_ap_mdev_set_kvm(w: &World, mdev: usize, kvm: &Kvm) -> Result<(), Errno> 
         hook.up_write();
         let locks = get_update_locks_for_kvm(w, Some(kvm));
         if attached_elsewhere(w, &locks.mdevs, mdev, kvm.vm) {
-            // The hook is not put back.
+            // The hook is not restored.
             locks.release();
             return Err(Errno::Eperm);
         }
@@ -120,8 +119,8 @@ fn vfio_ap_mdev_set_kvm(w: &World, mdev: usize, kvm: &Kvm) -> Result<(), Errno> 
     Ok(())
 }
 
-/// `vfio_ap_mdev_unset_kvm`. Locks: as [`vfio_ap_mdev_set_kvm`]; under them the reset is waited
-/// for.
+/// Models `vfio_ap_mdev_unset_kvm`. Locks: those of [`vfio_ap_mdev_set_kvm`], under which it waits
+/// for the reset.
 fn vfio_ap_mdev_unset_kvm(w: &World, mdev: usize, kvm: &Kvm) {
     let _function = function("vfio_ap_mdev_unset_kvm");
     let mut locks = if w.has(Commit::HookUnderLocks) {
@@ -137,7 +136,7 @@ fn vfio_ap_mdev_unset_kvm(w: &World, mdev: usize, kvm: &Kvm) {
     kvm.crypto_clear_masks(&w.hardware);
     reset_queues(w, &mut locks, mdev);
     if !w.has(Commit::HookUnderLocks) {
-        // The last reference may go here, and kvm->lock with it.
+        // This may be the last reference, which frees kvm->lock.
         kvm.put();
     }
     w.matrix_dev.mdev(mdev).set_kvm(None);
@@ -153,8 +152,9 @@ fn reset_queues(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize) {
     _ = vfio_ap_mdev_reset_qlist(w, &mut locks.mdevs, &queues);
 }
 
-/// The driver's half of `handle_pqap`. Locks: `mdevs_lock` -> `iommu->lock`. The queue must be
-/// in the mediated device's table.
+/// Models the part of the driver in `handle_pqap`. The queue must be in the mediated device's
+/// table.
+/// Locks: `mdevs_lock` -> `iommu->lock`.
 fn handler(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
     let mut mdevs = w.matrix_dev.lock.lock();
     let Some(mdev) = kvm.pqap_hook() else { return ResponseCode::QNotAvail };
@@ -165,14 +165,14 @@ fn handler(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
     switch(w, &mut mdevs, mdev, aqic, WithoutGuest::Keep)
 }
 
-/// `vfio_ap_mdev_remove`, called when nobody has the device open any more. The queues that are
-/// assigned stay in the table, which dies with the device.
+/// Models `vfio_ap_mdev_remove`, which runs when the device is not open. The assigned queues stay
+/// in the table, which is freed with the device.
 ///
 /// Locks: `guests_lock` -> `mdevs_lock` -> `iommu->lock`.
 ///
 /// # Violations
 ///
-/// INV-20 if somebody walks the list.
+/// INV-20 if another thread walks the list.
 pub fn vfio_ap_mdev_remove(w: &World, mdev: usize) {
     let _function = function("vfio_ap_mdev_remove");
     let mut locks = get_update_locks_for_kvm(w, None);
@@ -189,8 +189,8 @@ pub fn vfio_ap_mdev_remove(w: &World, mdev: usize) {
     w.matrix_dev.free_mdev(mdev);
 }
 
-/// `vfio_ap_mdev_request`: the device is to be given back. The guest loses its queues at once;
-/// the shadow stays, for the next guest.
+/// Models `vfio_ap_mdev_request`, which asks for the release of the device. The guest loses its
+/// queues at once. The shadow stays for the next guest.
 ///
 /// Locks: `guests_lock` -> `kvm->lock` -> `mdevs_lock`.
 pub fn vfio_ap_mdev_request(w: &World, mdev: usize) {
@@ -207,7 +207,7 @@ impl<R: Release> Version for R {
     const LOCK: &'static str = "mdevs_lock";
     const HEAD: Commit = R::HEAD;
 
-    /// `vfio_ap_mdev_open_device`, and VFIO around it.
+    /// Models `vfio_ap_mdev_open_device`, and VFIO around it.
     fn set_kvm(w: &World, mdev: usize, vm: u8) -> Result<(), Errno> {
         let kvm = w.guest(vm);
         if w.has(Commit::VfioKeepsGuest) {
@@ -222,8 +222,8 @@ impl<R: Release> Version for R {
 
     fn kvm_is_gone(_: &World, _: usize) {}
 
-    /// `vfio_ap_mdev_close_device`, and VFIO around it. The pointer to the guest is read without
-    /// a lock: only closing clears it.
+    /// Models `vfio_ap_mdev_close_device`, and VFIO around it. The pointer to the guest is read
+    /// without a lock, since only closing clears it.
     fn close(w: &World, mdev: usize) {
         let Some(kvm) = w.matrix_dev.mdev(mdev).kvm(&w.kvms) else { return };
         vfio_ap_mdev_unset_kvm(w, mdev, kvm);
