@@ -207,7 +207,7 @@ impl<'a> World<'a> {
             Step::Free(pages) => self.free(now, cpu, pages),
             Step::QueueFlushed { pages, covers } => {
                 self.flushed(covers, now);
-                self.give_back(now, cpu, pages);
+                self.free_address(now, cpu, pages);
             }
             Step::TimerFlushed { covers } => {
                 self.flushed(covers, now);
@@ -257,7 +257,7 @@ impl<'a> World<'a> {
             self.plan(cpu, lock, Step::Free(pages));
             return;
         }
-        self.give_back(now, cpu, pages);
+        self.free_address(now, cpu, pages);
     }
 
     /// How many addresses of the CPU's queue are free now.
@@ -269,7 +269,7 @@ impl<'a> World<'a> {
     }
 
     /// Gives back an address, with the lock held.
-    fn give_back(&mut self, now: u64, cpu: usize, pages: Pages) {
+    fn free_address(&mut self, now: u64, cpu: usize, pages: Pages) {
         let released = self.release(cpu);
         match self.space.allocator().free(cpu, pages) {
             Ok(()) => {}

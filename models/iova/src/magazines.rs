@@ -127,7 +127,7 @@ impl<A: Allocator> Magazines<A> {
         for order in 0..ORDERS {
             if self.depot.sizes[order].len() > self.cpus.len() {
                 let magazine = self.depot.get(order).unwrap_or_default();
-                give_back(&mut self.below, magazine.into_iter().map(|pfn| (order, pfn)));
+                free_all(&mut self.below, magazine.into_iter().map(|pfn| (order, pfn)));
             }
         }
     }
@@ -135,13 +135,13 @@ impl<A: Allocator> Magazines<A> {
     /// Returns all cached ranges to the allocator below.
     fn empty(&mut self) {
         for cpu in &mut self.cpus {
-            give_back(&mut self.below, cpu.drain());
+            free_all(&mut self.below, cpu.drain());
         }
-        give_back(&mut self.below, self.depot.drain());
+        free_all(&mut self.below, self.depot.drain());
     }
 }
 
-fn give_back(below: &mut impl Allocator, cached: impl Iterator<Item = (usize, Pfn)>) {
+fn free_all(below: &mut impl Allocator, cached: impl Iterator<Item = (usize, Pfn)>) {
     for (order, pfn) in cached {
         let freed = below.free(0, Pages { pfn, count: 1 << order });
         freed.expect("a cached range is allocated below");

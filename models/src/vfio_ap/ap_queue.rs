@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn an_association_that_fails_is_told_by_everything_until_a_reset() {
+    fn every_instruction_reports_a_failed_association_until_a_reset() {
         for failure in [ResponseCode::AssocSecretNotUnique, ResponseCode::AssocFailed] {
             let association = Association::InProgress { refuses: 2, failure };
             let mut queue = ApQueue { association, ..queue() };

@@ -154,11 +154,11 @@ impl KvmGuard<'_> {
     /// Models `mutex_unlock(&kvm->lock)`.
     #[track_caller]
     pub fn unlock(mut self) {
-        self.give_back();
+        self.release();
     }
 
     #[track_caller]
-    fn give_back(&mut self) {
+    fn release(&mut self) {
         if let Some(guard) = self.guard.take() {
             // The lock is in the memory of the guest.
             self.kvm.memory.get();
@@ -170,6 +170,6 @@ impl KvmGuard<'_> {
 impl Drop for KvmGuard<'_> {
     #[track_caller]
     fn drop(&mut self) {
-        self.give_back();
+        self.release();
     }
 }

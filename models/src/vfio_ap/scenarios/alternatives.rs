@@ -1,10 +1,10 @@
-//! `vfio-ap/matrix`: the designs that were not merged, against the same sets of threads.
+//! `vfio-ap/matrix`: the designs that were not merged, with the same sets of threads.
 //!
-//! A row is a design. Its columns are PQAP(AQIC), the update that takes the queue away from the
-//! running guest, the PV ioctl, and an administrator of another device. What a column cannot show
-//! has a scenario beside the row: two vCPUs at once, threads that never end, so that somebody
-//! starves (3c, 6c), an answer that is given for nothing (6b). Alternative 6a, the flag of v5.13, is
-//! the row `v5.13-unset`.
+//! A row is a design. Its columns combine PQAP(AQIC), the update that removes the queue from the
+//! running guest, the PV ioctl, and an administrator of another device. Separate scenarios show
+//! what a column cannot: two concurrent vCPUs, threads that never end and starve another thread
+//! (3c, 6c), and an error without a cause (6b). Alternative 6a, the flag of v5.13, is the row
+//! `v5.13-unset`.
 
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, forever, invariant_broken};
 
@@ -31,9 +31,9 @@ const V17_01: &str = "v17 01/15 of \"s390/vfio-ap: dynamic configuration support
                       2021-10-21";
 const JUNE: &str = "the review of June 2021 of what became commit 86956e70761b: H. Pasic and \
                     J. Gunthorpe";
-const FEBRUARY: &str = "the repairs of February 2021 that were posted before commit 0cc00c8d4050";
+const FEBRUARY: &str = "the fixes of February 2021 that were posted before commit 0cc00c8d4050";
 const MERGED: &str = "commit 21195eb038bc, v6.0, with a part left out";
-const OURS: &str = "commit f21916ec4826, v5.11, with a trylock in the place of a lock";
+const OURS: &str = "commit f21916ec4826, v5.11, with a trylock in place of a lock";
 
 const PQAP: &str = "PQAP(AQIC)";
 const UPDATE: &str = "unset_kvm";
@@ -48,17 +48,17 @@ fn invariant(id: &str) -> Vec<ViolationKind> {
     vec![ViolationKind::invariant(id)]
 }
 
-/// What a design is expected to violate; nothing where nothing is said.
+/// The expected violations of a design. An empty list means that a proof is expected.
 #[derive(Clone, Default)]
 struct Row {
     pqap_upd: Vec<ViolationKind>,
     upd_pv: Vec<ViolationKind>,
     pqap_pv: Vec<ViolationKind>,
     pqap_upd_pv: Vec<ViolationKind>,
-    /// With the administrator.
+    /// The violations with the administrator.
     all: Vec<ViolationKind>,
-    /// A cycle that lockdep predicts where PQAP(AQIC), the update and the PV ioctl are together, and
-    /// that the three cannot run into.
+    /// A cycle that lockdep predicts for PQAP(AQIC), the update and the PV ioctl together, and that
+    /// the three cannot reach.
     infeasible: Vec<&'static str>,
     /// A cycle that lockdep predicts from each call alone.
     alone: Vec<&'static str>,
@@ -70,7 +70,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     scenarios
 }
 
-/// The thread of each role.
+/// Adds the thread of each role.
 fn pqap<D: Design>(scenario: ScenarioBuilder<D>) -> ScenarioBuilder<D> {
     scenario.thread(PQAP, |design| design.pqap(0, Aqic::Enable))
 }
@@ -87,19 +87,19 @@ fn admin<D: Design>(scenario: ScenarioBuilder<D>) -> ScenarioBuilder<D> {
     scenario.thread(ADMIN, D::admin)
 }
 
-/// A design that did nothing would never deadlock.
+/// Checks that each call has its effect, since a design that does nothing would never deadlock.
 fn alone<D: Design>(design: &D) {
     let guest = design.guest();
     design.pqap(0, Aqic::Enable);
-    expect(guest.interrupts(), "PQAP(AQIC) makes the queue interrupt");
+    expect(guest.interrupts(), "PQAP(AQIC) enables interrupts");
     design.pqap(0, Aqic::Disable);
-    expect(!guest.interrupts(), "PQAP(AQIC) makes it stop");
+    expect(!guest.interrupts(), "PQAP(AQIC) disables interrupts");
     design.pqap(0, Aqic::Enable);
     expect(guest.has_queue(), "the guest has the queue");
     design.update();
-    expect(!guest.is_assigned(), "the queue is not assigned any more");
-    expect(!guest.has_queue(), "the guest has it no longer");
-    expect(!guest.interrupts(), "and it does not interrupt");
+    expect(!guest.is_assigned(), "the queue is no longer assigned");
+    expect(!guest.has_queue(), "the guest no longer has the queue");
+    expect(!guest.interrupts(), "the removed queue does not interrupt");
 }
 
 fn row<D: Design>(
@@ -124,8 +124,7 @@ fn row<D: Design>(
         [] => cell,
         classes => cell.expect_inversion(classes.iter().copied()),
     };
-    let each_alone =
-        new("alone", "each call alone does what it is for").thread("one of each", alone);
+    let each_alone = new("alone", "each call alone has its effect").thread("one of each", alone);
     let three = "PQAP(AQIC), the update and the PV ioctl";
     let four = "PQAP(AQIC), the update, the PV ioctl and an administrator";
     vec![
@@ -153,14 +152,14 @@ fn rows() -> Vec<Scenario> {
         row(
             "alt-1",
             SIX,
-            "the VMM asks the driver, which looks again",
+            "the VMM calls the driver, which checks again",
             |n| Ioctl::new(ioctl::Variant::Alternative1, n),
             Row::default(),
         ),
         row(
             "alt-1-no-recheck",
             SIX,
-            "the VMM asks the driver, which trusts it",
+            "the VMM calls the driver, which does not check again",
             |n| Ioctl::new(ioctl::Variant::WithoutRecheck, n),
             Row {
                 pqap_upd: invariant("INV-04"),
@@ -172,7 +171,7 @@ fn rows() -> Vec<Scenario> {
         row(
             "alt-1b",
             SIX,
-            "the driver is asked from within KVM_RUN",
+            "the driver is called from within KVM_RUN",
             |n| Ioctl::new(ioctl::Variant::Alternative1b, n),
             three(circle()),
         ),
@@ -191,23 +190,24 @@ fn rows() -> Vec<Scenario> {
         row(
             "alt-2-in-flight",
             SIX,
-            "and a flag keeps others out",
+            "KVM leaves the vCPU, and a flag keeps other threads out",
             |n| Reentry::new(reentry::Variant::InFlight, n),
             three(deadlock(["in_flight_wait", "kvm->lock", "matrix_dev->lock"])),
         ),
         row(
             "alt-3a",
             SIX,
-            "a semaphore, held for writing over kvm->lock",
+            "a semaphore, held for writing while kvm->lock is taken",
             |n| Rwsem::new(rwsem::Variant::A, n),
             three(circle_by("matrix_dev->rwsem")),
         ),
         row(
             "alt-3b",
             SIX,
-            "a semaphore, held for reading over kvm->lock",
+            "a semaphore, held for reading while kvm->lock is taken",
             |n| Rwsem::new(rwsem::Variant::B, n),
-            // Three have the order that lockdep objects to, but it takes a writer who waits.
+            // The three threads have the order that lockdep reports, but a deadlock needs a waiting
+            // writer.
             Row {
                 all: circle_by("matrix_dev->rwsem"),
                 infeasible: vec!["kvm->lock", "matrix_dev->rwsem", "vcpu->mutex"],
@@ -217,14 +217,14 @@ fn rows() -> Vec<Scenario> {
         row(
             "alt-3c",
             SIX,
-            "the same, if readers were favoured",
+            "the same semaphore with a preference for readers",
             |n| Rwsem::new(rwsem::Variant::C, n),
             Row::default(),
         ),
         row(
             "alt-4a",
             SIX,
-            "srcu, and nobody waits for readers",
+            "srcu, and no thread waits for readers",
             |n| Published::new(srcu::Variant::A, n),
             Row {
                 pqap_upd: invariant("INV-04"),
@@ -236,21 +236,21 @@ fn rows() -> Vec<Scenario> {
         row(
             "alt-4b",
             SIX,
-            "srcu, and readers are waited for",
+            "srcu, and the update waits for readers",
             |n| Published::new(srcu::Variant::B, n),
             Row::default(),
         ),
         row(
             "alt-4c",
             SIX,
-            "srcu, and readers are waited for with kvm->lock held",
+            "srcu, and the update waits for readers with kvm->lock held",
             |n| Published::new(srcu::Variant::C, n),
             Row::default(),
         ),
         row(
             "alt-4c-queue-lock",
             SIX,
-            "srcu, and readers are waited for with their lock held",
+            "srcu, and the update waits for readers with their lock held",
             |n| Published::new(srcu::Variant::CWithQueueLock, n),
             Row {
                 pqap_upd: deadlock(["matrix_dev->srcu", "q->lock"]),
@@ -263,7 +263,7 @@ fn rows() -> Vec<Scenario> {
         row(
             "alt-5a",
             SIX,
-            "a lock of the queue, taken after the look",
+            "a lock of the queue, taken after the check",
             |n| QueueLock::new(queue_lock::Variant::A, n),
             Row {
                 pqap_upd: invariant("INV-04"),
@@ -275,37 +275,38 @@ fn rows() -> Vec<Scenario> {
         row(
             "alt-5b",
             SIX,
-            "a lock of the queue, and the look under it",
+            "a lock of the queue, and the check under it",
             |n| QueueLock::new(queue_lock::Variant::B, n),
             Row::default(),
         ),
         row(
             "alt-5c",
             SIX,
-            "a lock of the queue, held over kvm->lock",
+            "a lock of the queue, held while kvm->lock is taken",
             |n| QueueLock::new(queue_lock::Variant::C, n),
             three(circle_by("q->lock")),
         ),
         row(
             "alt-5c-unplugged",
             SIX,
-            "the same, once nobody can be on the other side",
+            "a lock of the queue, with kvm->lock taken after all readers are done",
             |n| QueueLock::new(queue_lock::Variant::CUnplugged, n),
             Row { infeasible: vec!["kvm->lock", "q->lock", "vcpu->mutex"], ..Row::default() },
         ),
         row(
             "alt-6b",
             SIX,
-            "a lock of one's own, and PQAP(AQIC) does not wait for it",
+            "a hand-made lock, and PQAP(AQIC) does not wait for it",
             |n| UnfairLock::new(unfair_lock::Variant::B, n),
             Row::default(),
         ),
         row(
             "alt-6c",
             SIX,
-            "a lock of one's own, held for reading over kvm->lock",
+            "a hand-made lock, held for reading while kvm->lock is taken",
             |n| UnfairLock::new(unfair_lock::Variant::C, n),
-            // A promise is held like a mutex, so lockdep takes the read side for the write side.
+            // A promise is held like a mutex, so lockdep does not distinguish the read side from
+            // the write side.
             Row {
                 infeasible: vec!["kvm->lock", "matrix_dev->wait", "vcpu->mutex"],
                 ..Row::default()
@@ -314,14 +315,14 @@ fn rows() -> Vec<Scenario> {
         row(
             "alt-6d",
             SIX,
-            "a lock of one's own, held for writing over kvm->lock",
+            "a hand-made lock, held for writing while kvm->lock is taken",
             |n| UnfairLock::new(unfair_lock::Variant::D, n),
             three(circle_by("matrix_dev->wait")),
         ),
         row(
             "kvm-first",
             MERGED,
-            "kvm->lock first",
+            "kvm->lock is taken first",
             |n| KvmFirst::new(kvm_first::Variant::AsMerged, n),
             Row::default(),
         ),
@@ -335,7 +336,7 @@ fn rows() -> Vec<Scenario> {
         row(
             "hook-mutex-kept",
             V17_01,
-            "one mutex for all hooks, held over kvm->lock",
+            "one mutex for all hooks, held while kvm->lock is taken",
             |n| HookMutex::new(hook_mutex::Variant::Kept, n),
             three(circle_by("pqap_hook_lock")),
         ),
@@ -353,7 +354,7 @@ fn rows() -> Vec<Scenario> {
         row(
             "early-null",
             FEBRUARY,
-            "the guest is forgotten first",
+            "the pointer to the guest is cleared first",
             EarlyNull::new,
             Row { all: vec![ViolationKind::use_after_release("matrix_mdev")], ..Row::default() },
         ),
@@ -362,7 +363,7 @@ fn rows() -> Vec<Scenario> {
     rows.into_iter().flatten().collect()
 }
 
-/// What needs other threads than the rows have.
+/// Returns the scenarios that need threads other than those of the rows.
 fn beside_the_rows() -> Vec<Scenario> {
     let mut scenarios = vec![
         two_vcpus("alt-3a", rwsem::Variant::A).expect_violations(invariant("INV-04")),
@@ -384,7 +385,7 @@ fn beside_the_rows() -> Vec<Scenario> {
     scenarios
 }
 
-/// 3d: the read side does not keep two vCPUs from giving back the same page.
+/// Builds 3d, in which the read side does not prevent two vCPUs from releasing the same page.
 fn two_vcpus(name: &str, variant: rwsem::Variant) -> ScenarioBuilder<Rwsem> {
     let world = move || {
         let design = Rwsem::new(variant, 2);
@@ -392,15 +393,15 @@ fn two_vcpus(name: &str, variant: rwsem::Variant) -> ScenarioBuilder<Rwsem> {
         design
     };
     Scenario::builder(format!("vfio-ap/matrix/{name}/pqap-pqap"), world)
-        .about("two vCPUs make the same queue stop interrupting")
+        .about("two vCPUs disable the interrupts of the same queue")
         .source(SIX)
         .thread("PQAP(AQIC) 0", |design| design.pqap(0, Aqic::Disable))
         .thread("PQAP(AQIC) 1", |design| design.pqap(1, Aqic::Disable))
         .finally(Rwsem::at_rest)
 }
 
-/// INV-24 for a guest: what is its own queue is answered as if it were not, only because a lock was
-/// held for another device. Whoever waits for the lock does not answer so.
+/// Builds the scenarios of INV-24 for a guest: PQAP(AQIC) fails for the guest's own queue only
+/// because a lock was held for another device. A design that waits for the lock does not fail.
 fn answered_for_nothing() -> [Scenario; 3] {
     fn scenario<D: Design>(
         name: &str,
@@ -427,13 +428,13 @@ fn answered_for_nothing() -> [Scenario; 3] {
     ]
 }
 
-/// A guest whose two vCPUs execute PQAP(AQIC) for ever, and an administrator who would like to.
+/// Builds a scenario with two vCPUs that execute PQAP(AQIC) for ever, and an administrator.
 fn for_ever<D: Design>(
     name: &str,
     design: impl Fn(usize) -> D + Send + Sync + 'static,
 ) -> ScenarioBuilder<D> {
     Scenario::builder(format!("vfio-ap/matrix/{name}/pqap-pqap-admin"), move || design(2))
-        .about("does an administrator get a turn while two vCPUs execute PQAP(AQIC) for ever?")
+        .about("does an administrator progress while two vCPUs execute PQAP(AQIC) for ever?")
         .source(SIX)
         .thread("PQAP(AQIC) 0", |design| forever(|| design.pqap(0, Aqic::Enable)))
         .thread("PQAP(AQIC) 1", |design| forever(|| design.pqap(1, Aqic::Enable)))
@@ -441,12 +442,13 @@ fn for_ever<D: Design>(
         .starvation_free()
 }
 
-/// 5d: what PQAP(AQIC) pins, under the queue's lock, is unmapped. The two locks of VFIO alone are
-/// enough for a deadlock, because the page is given back with the list of devices locked.
+/// Builds 5d, in which a page that PQAP(AQIC) pins under the queue's lock is unmapped. The two
+/// locks of VFIO alone suffice for a deadlock, because the page is unpinned with the list of
+/// devices locked.
 fn pinning() -> Scenario {
     let world = || QueueLock::new(queue_lock::Variant::B, 1);
     Scenario::builder("vfio-ap/matrix/alt-5d/pqap-unmap-register", world)
-        .about("a page is pinned under the queue's lock, and unmapped under that of the devices")
+        .about("a page is pinned under the queue's lock and unmapped under the lock of the devices")
         .source(SIX)
         .thread("PQAP(AQIC)", |design| design.pqap_pins_under_queue_lock(0))
         .thread("VFIO_IOMMU_UNMAP_DMA", QueueLock::dma_unmap)
@@ -458,7 +460,7 @@ fn pinning() -> Scenario {
         ])
 }
 
-/// The update finds the guest, and the guest ends.
+/// Builds the scenarios in which the update finds the guest while the guest ends.
 fn closing() -> [Scenario; 3] {
     let scenario = |name: &str, about: &str, variant| {
         let world = move || KvmFirst::new(variant, 1);
@@ -470,24 +472,24 @@ fn closing() -> [Scenario; 3] {
             .finally(KvmFirst::at_rest)
     };
     [
-        scenario("kvm-first", "guests_lock keeps the guest", kvm_first::Variant::AsMerged)
+        scenario("kvm-first", "guests_lock protects the guest", kvm_first::Variant::AsMerged)
             .expect_proof(),
         scenario(
             "kvm-first-without-guests-lock",
-            "nothing keeps the guest",
+            "nothing protects the guest",
             kvm_first::Variant::WithoutGuestsLock,
         )
         .expect_violations([ViolationKind::use_after_release("kvm")]),
         scenario(
             "kvm-first-with-reference",
-            "a reference keeps the guest",
+            "a reference protects the guest",
             kvm_first::Variant::WithReference,
         )
         .expect_proof(),
     ]
 }
 
-/// PQAP(AQIC) wants `kvm->lock`, too late in either order.
+/// Builds the scenarios in which PQAP(AQIC) takes `kvm->lock`, which is wrong in either order.
 fn kvm_lock_in_pqap() -> [Scenario; 2] {
     let new = |threads: &str, what: &str| {
         let world = || KvmFirst::new(kvm_first::Variant::PqapTakesKvmLock, 1);
@@ -505,7 +507,7 @@ fn kvm_lock_in_pqap() -> [Scenario; 2] {
     ]
 }
 
-/// A vCPU is created while the control block is written.
+/// Builds the scenarios in which a vCPU is created while the control block is written.
 fn vcpu_creation() -> [Scenario; 2] {
     let scenario = |name: &str, about: &str, variant| {
         let world = move || ApcbLock::new(variant);
@@ -522,17 +524,17 @@ fn vcpu_creation() -> [Scenario; 2] {
     ]
 }
 
-/// The row of the flag that is polled. It is asked, too, whether somebody may poll for ever though
-/// the flag is clear now and then.
+/// Builds the row of the polled flag. It also checks whether a thread may poll for ever although
+/// the flag is clear from time to time.
 fn polling() -> [Scenario; 5] {
     let new = |threads: &str, what: &str| {
         Scenario::builder(format!("vfio-ap/matrix/polling/{threads}"), || Polling::new(1))
-            .about(format!("a flag that is polled: {what}"))
+            .about(format!("a polled flag: {what}"))
             .source(FEBRUARY)
             .finally(Polling::at_rest)
             .starvation_free()
     };
-    // PQAP(AQIC) takes steps for ever, and the two others wait behind it.
+    // PQAP(AQIC) takes steps for ever, and the two other threads wait for it.
     let livelock = || [ViolationKind::deadlock(["kvm_busy"])];
     let three = "PQAP(AQIC), the update and the PV ioctl";
     let four = "PQAP(AQIC), the update, the PV ioctl and an administrator";

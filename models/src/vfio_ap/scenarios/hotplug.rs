@@ -1,8 +1,8 @@
-//! `vfio-ap/hotplug`: what changes at the same time as what.
+//! `vfio-ap/hotplug`: concurrent operations on a running guest.
 //!
-//! Every pair of operations that change what a guest may use, or who owns a queue, on a guest
-//! that runs. Each is followed by a look at all mediated devices: what a guest has must be what
-//! its device says, bound to the driver, and the host's.
+//! Every pair of operations that change the resources of a guest or the owner of a queue, while the
+//! guest runs. Each scenario ends with a check of all mediated devices. The guest must have the
+//! resources of its device, and they must be bound to the driver and belong to the host.
 
 use selvedge_core::sync::Completion;
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, invariant_broken};
@@ -53,8 +53,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     all
 }
 
-/// INV-14: the attributes of the first device show one of these sets of adapters and one of these
-/// of control domains, as what is assigned and as what the guest has.
+/// Checks INV-14: the attributes of the first device show one of these sets of adapters and one of
+/// these sets of control domains, both as the assignment and as the guest's resources.
 fn shows_one_of(w: &World, adapters: &[&[u8]], control: &[&[u8]]) {
     let (assigned, shadow) = matrix_show(w, 0);
     let one_of = |config: &ApConfig| {
@@ -64,15 +64,15 @@ fn shows_one_of(w: &World, adapters: &[&[u8]], control: &[&[u8]]) {
     if assigned != shadow || !one_of(&assigned) {
         invariant_broken(
             "INV-14",
-            "the attributes show what is not assigned to the guest's device",
+            "the attributes show a resource that is not assigned to the guest's device",
         );
     }
 }
 
-/// A device is made and opened for a guest for which another is opened.
+/// Builds the scenario in which a device is created and opened for a guest while another is opened.
 ///
-/// VFIO lets it be opened as soon as it is registered, which since v6.0 is before it is on the list
-/// that attaching looks at.
+/// VFIO allows opening the device as soon as it is registered. Since v6.0 this is before the device
+/// is on the list that attaching checks.
 fn opened_unlisted<V: Version>(
     version: &str,
     source: &str,
@@ -80,14 +80,14 @@ fn opened_unlisted<V: Version>(
     let world = || (not_made(closed::<V>(), 1), Completion::new("vfio_register_group_dev"));
     let name = format!("vfio-ap/hotplug/{version}/create-open");
     Scenario::builder(name, world)
-        .about("two devices are opened for one guest, one of them as soon as VFIO has it")
+        .about("two devices are opened for one guest, one of them as soon as it is registered")
         .source(source)
         .thread("create 1", |(w, registered)| {
             let register = || {
                 registered.complete_all();
                 Ok(())
             };
-            vfio_ap_mdev_probe(w, 1, register).expect("VFIO takes it");
+            vfio_ap_mdev_probe(w, 1, register).expect("VFIO accepts the device");
         })
         .thread("open 1", |(w, registered)| {
             registered.wait_for_completion();
@@ -97,15 +97,15 @@ fn opened_unlisted<V: Version>(
         .finally(|(w, _)| w.at_rest::<V>())
 }
 
-/// Up to v5.19 nobody is asked and nothing is unplugged.
+/// Returns the scenarios up to v5.19, where `in_use` does not exist and no queue is unplugged.
 fn before_hotplug() -> Vec<Scenario> {
     let shared = || [ViolationKind::invariant("INV-18")];
     vec![
         Scenario::builder("vfio-ap/hotplug/v5.15/apmask-nqap", running::<V5_15>)
-            .about("the host takes adapter 1 back, and the guest keeps it: both use the queue")
+            .about("the host takes adapter 1 while the guest keeps it, so both use the queue")
             .source(
-                "commit 86956e70761b, v5.15; what the series \"dynamic configuration support\" was \
-                 for",
+                "commit 86956e70761b, v5.15; the purpose of the series \"dynamic configuration \
+                 support\"",
             )
             .thread("apmask_store", |w| apmask(w, "+1"))
             .thread("guest", |w| w.hardware.nqap(0, queue(1)))
@@ -114,7 +114,7 @@ fn before_hotplug() -> Vec<Scenario> {
     ]
 }
 
-/// What every version with hot plug has.
+/// Returns the scenarios of every version with hot plug.
 fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
     let new = |name: &str, world: fn() -> World| {
         scenario::<V>(&format!("hotplug/{version}/{name}"), source, world)
@@ -127,7 +127,7 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             _ = V::remove(w, 1);
         });
     vec![
-        // Before 2026 a device without a guest, if only for a moment, is one too many (B18).
+        // Before 2026 a device that has no guest even for a moment breaks this (B18).
         match V::HEAD >= Commit::GuestOptional {
             true => config_remove.expect_proof(),
             false => config_remove.expect_violations([ViolationKind::invariant("NULL")]),
@@ -138,18 +138,18 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .thread("PQAP(AQIC)", pqap::<V>)
             .expect_proof(),
         new("unassign-pqap", running::<V>)
-            .about("the adapter is unassigned whose queue the guest makes interrupt")
+            .about("an adapter whose queue the guest is enabling is unassigned")
             .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
             .thread("PQAP(AQIC)", pqap::<V>)
             .expect_proof(),
         new("unassign-nqap-assign", running::<V>)
-            .about("adapter 1 goes from one guest to another, and no message goes with it")
+            .about("adapter 1 moves from one guest to another: do its messages stay behind?")
             .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
             .thread("guest", |w| w.hardware.nqap(0, queue(1)))
             .thread("assign_adapter_store", |w| assign(w, 1, 1))
             .expect_proof(),
         new("assign-assign", running::<V>)
-            .about("two devices want adapter 2")
+            .about("adapter 2 is assigned to two devices concurrently")
             .thread("assign_adapter_store 0", |w| assign(w, 0, 2))
             .thread("assign_adapter_store 1", |w| assign(w, 1, 2))
             .expect_proof(),
@@ -169,7 +169,10 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .thread("matrix_show", |w| shows_one_of(w, &[&[1], &[1, 2]], &[&[]]))
             .expect_proof(),
         new("control-domains", running::<V>)
-            .about("a control domain is assigned and another unassigned, while it is shown")
+            .about(
+                "a control domain is assigned and another unassigned while a thread reads the \
+                    attributes",
+            )
             .thread("assign_control_domain_store", |w| {
                 _ = assign_store(w, 0, Resource::ControlDomain(7))
             })
@@ -180,41 +183,41 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .thread("matrix_show", |w| shows_one_of(w, &[&[1]], &[&[], &[7], &[8], &[7, 8]]))
             .expect_proof(),
         new("apmask-assign", running::<V>)
-            .about("the host takes adapter 2 back while it is assigned")
+            .about("the host takes adapter 2 while it is assigned")
             .thread("apmask_store", |w| apmask(w, "+2"))
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
             .expect_proof(),
         new("apmask-assign-unassign", running::<V>)
-            .about("the host takes adapter 1 back while it is unassigned and assigned elsewhere")
+            .about("the host takes adapter 1 while it is unassigned and assigned to another device")
             .thread("apmask_store", |w| apmask(w, "+1"))
             .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
             .thread("assign_adapter_store", |w| assign(w, 1, 1))
             .expect_proof(),
         new("apmask-aqmask-unbind", running::<V>)
-            .about("the host takes back what is unbound by hand at the same time")
+            .about("the host takes a queue that is unbound by hand concurrently")
             .thread("apmask_store", |w| apmask(w, "+2"))
             .thread("unbind", |w| w.bus.unbind(w, queue(2)))
             .thread("bind", |w| w.bus.bind(w, queue(2)))
             .expect_proof(),
         new("apmask-bind", unbound::<V>)
-            .about("the host takes back what is bound by hand at the same time")
+            .about("the host takes a queue that is bound by hand concurrently")
             .thread("apmask_store", |w| apmask(w, "+2"))
             .thread("bind", |w| w.bus.bind(w, queue(2)))
             .expect_proof(),
         new("apmask-apmask", running::<V>)
-            .about("the host takes adapter 2 back and gives it up again")
+            .about("the host takes adapter 2 and releases it again")
             .thread("apmask_store +2", |w| apmask(w, "+2"))
             .thread("apmask_store -2", |w| apmask(w, "-2"))
             .expect_proof(),
         new("apmask-exit", closed::<V>)
-            .about("the host takes adapter 2 back while the module is unloaded")
+            .about("the host takes adapter 2 while the module is unloaded")
             .thread("apmask_store", |w| apmask(w, "+2"))
             .thread("rmmod", World::delete_module)
             .expect_proof(),
         new("apmask-used-exit", closed::<V>)
             .about(
-                "the host takes adapter 1 back; a module that is going away is not asked, and \
-                 its devices are not gone yet",
+                "the host takes adapter 1 while its devices still exist; the bus does not call a \
+                 module that is being unloaded",
             )
             .thread("apmask_store", |w| apmask(w, "+1"))
             .thread("rmmod", World::delete_module)
@@ -256,7 +259,7 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .expect_proof(),
         new("config-assign-assign", running::<V>)
             .about(
-                "the host loses adapter 2 while it is assigned, and the other device changes too",
+                "the host loses adapter 2 while it is assigned, and the other device also changes",
             )
             .thread("scan", |w| lose(w, 2))
             .thread("assign_adapter_store 0", |w| assign(w, 0, 2))
@@ -268,7 +271,7 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .thread("bind", |w| w.bus.bind(w, queue(2)))
             .expect_proof(),
         new("config-unbind", running::<V>)
-            .about("the host loses adapter 2 while its queue is unbound and it is assigned")
+            .about("the host loses adapter 2 while it is assigned and its queue is unbound")
             .thread("scan", |w| lose(w, 2))
             .thread("unbind", |w| w.bus.unbind(w, queue(2)))
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
@@ -279,7 +282,7 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
             .expect_proof(),
         new("gain-rebind", assigned_absent::<V>)
-            .about("the host gains adapter 2, which is assigned, while its queue is bound anew")
+            .about("the host gains adapter 2, which is assigned, while its queue is bound again")
             .thread("scan", |w| gain(w, 2))
             .thread("administrator", |w| {
                 w.bus.unbind(w, queue(2));
@@ -307,7 +310,10 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .thread("remove", remove::<V>)
             .expect_proof(),
         new("unassign-remove-unbind", running::<V>)
-            .about("no race: queues are unbound whose device has lost them, and has been removed")
+            .about(
+                "no race: queues are unbound after their device has lost them and has been \
+                    removed",
+            )
             .thread("administrator", |w| {
                 assign(w, 0, 2);
                 unassign(w, 0, 2);
@@ -336,7 +342,7 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
     ]
 }
 
-/// The attribute that sets all masks at once.
+/// Returns the scenarios of the attribute that sets all masks at once.
 fn all_or_nothing<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
     let new = |name: &str, world: fn() -> World| {
         scenario::<V>(&format!("hotplug/{version}/{name}"), source, world)
@@ -354,7 +360,7 @@ fn all_or_nothing<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .thread("unbind", |w| w.bus.unbind(w, queue(1)))
             .expect_proof(),
         new("ap-config-apmask", running::<V>)
-            .about("adapter 1 is exchanged for 2 while the host takes 2 back")
+            .about("adapter 1 is exchanged for 2 while the host takes 2")
             .thread("ap_config_store", store)
             .thread("apmask_store", |w| apmask(w, "+2"))
             .expect_proof(),
@@ -369,11 +375,11 @@ fn all_or_nothing<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
     ]
 }
 
-/// Unassigning takes away, and does not look whether something can come back.
+/// Builds the scenario that shows that unassigning does not check whether a resource can return.
 fn not_filtered_again<V: Version>(version: &str, source: &str) -> Scenario {
     let name = format!("hotplug/{version}/unassign-domain");
     scenario::<V>(&name, source, running::<V>)
-        .about("adapter 1 is withheld for domain 5, which is unassigned: it stays withheld")
+        .about("adapter 1 is withheld for domain 5 and stays withheld after domain 5 is unassigned")
         .thread("administrator", |w| {
             _ = assign_store(w, 0, Resource::Domain(5));
             unassign_store(w, 0, Resource::Domain(5));
@@ -381,7 +387,7 @@ fn not_filtered_again<V: Version>(version: &str, source: &str) -> Scenario {
         .expect_violations([ViolationKind::invariant("WITHHELD")])
 }
 
-/// VFIO asks for the device back.
+/// Returns the scenarios in which VFIO requests the release of the device.
 fn requests<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
     let new = |name: &str| {
         scenario::<V>(&format!("hotplug/{version}/{name}"), source, running::<V>)
@@ -389,27 +395,28 @@ fn requests<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
     };
     vec![
         new("request-pqap")
-            .about("the device is asked for while the guest executes PQAP(AQIC)")
+            .about("the device is requested while the guest executes PQAP(AQIC)")
             .thread("PQAP(AQIC)", pqap::<V>)
             .expect_proof(),
         new("request-close")
-            .about("the device is asked for, and closed")
+            .about("the device is requested and closed")
             .thread("close", |w| V::close(w, 0))
             .expect_proof(),
         new("request-assign")
             .about(
-                "the device is asked for while adapter 2 is assigned: the guest gets it all again",
+                "the device is requested while adapter 2 is assigned: does the guest get \
+                 everything again?",
             )
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
             .expect_violations([ViolationKind::invariant("REQUESTED")]),
         new("request-unbind")
-            .about("the device is asked for while its queue is unbound")
+            .about("the device is requested while its queue is unbound")
             .thread("unbind", |w| w.bus.unbind(w, queue(1)))
             .expect_proof(),
     ]
 }
 
-/// A reset that takes its time is waited for with every lock held.
+/// Returns the scenarios of a slow reset, during which every lock is held.
 fn slow_resets<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
     fn slow<V: Version>() -> World {
         let slow = ApQueue { quick: false, ..ApQueue::new(queue(1)) };
@@ -441,7 +448,10 @@ fn slow_resets<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
     vec![
         handed_on
             .source(source)
-            .about("a queue goes to another guest, and no message with it, however slow its reset")
+            .about(
+                "a queue moves to another guest: is it free of messages, however slow its reset \
+                    is?",
+            )
             .thread("administrator", |w| {
                 unassign(w, 0, 1);
                 assign(w, 1, 1);
@@ -456,7 +466,10 @@ fn slow_resets<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .finally(World::at_rest::<V>)
             .expect_proof(),
         new("slow-reset")
-            .about("the device is closed: its queue's reset takes a while, and all wait for it")
+            .about(
+                "the device is closed while the reset of its queue takes a while, and all other \
+                    threads wait",
+            )
             .thread("PV ioctl", |w| w.guest(0).pv_command())
             .thread("the hardware", |w| {
                 for _ in ["closed", "removed"] {
@@ -465,7 +478,10 @@ fn slow_resets<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             })
             .expect_proof(),
         new("endless-reset")
-            .about("the same, and the hardware never completes it (B29): nobody gives up")
+            .about(
+                "the device is closed, and the hardware never completes the reset (B29): no \
+                    thread gives up",
+            )
             .expect_violations([ViolationKind::deadlock(["reset of an AP queue"])]),
     ]
 }

@@ -1,13 +1,13 @@
-//! `vfio-ap/matrix`: every design against every set of threads.
+//! `vfio-ap/matrix`: every design with every set of threads.
 //!
 //! Queue 01.0004 is assigned to a mediated device. One thread executes PQAP(AQIC) on the guest's
-//! vCPU; one changes what the guest has; one makes the guest a protected one; an administrator
-//! assigns an adapter to another device. Any two of the first three get along in most designs. It
-//! is the three together that close the circle `matrix_dev->lock` -> `kvm->lock` ->
-//! `vcpu->mutex` -> `matrix_dev->lock`.
+//! vCPU, one changes the resources of the guest, one makes the guest protected, and an
+//! administrator assigns an adapter to another device. In most designs any two of the first three
+//! are correct together. Only the three together close the cycle `matrix_dev->lock` -> `kvm->lock`
+//! -> `vcpu->mutex` -> `matrix_dev->lock`.
 //!
-//! Up to v5.19 a guest has what is assigned to its device from the opening of the device to its
-//! closing. Since v6.0 whatever else changes what the guest has must take `kvm->lock` too.
+//! Up to v5.19 the resources of a guest are those of its device from the open of the device to its
+//! close. Since v6.0 every other operation that changes them must also take `kvm->lock`.
 
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
@@ -30,27 +30,27 @@ const V5_13_SOURCE: &str = "commit 0cc00c8d4050, v5.13 and v5.14; J. Gunthorpe's
                             review of June 2021 of what became commit 86956e70761b";
 const BISECT_SOURCE: &str = "commit 1e753732bda6 without 86956e70761b, on the way to v5.15";
 
-/// `matrix_dev->lock` -> `kvm->lock` -> `vcpu->mutex`.
+/// Returns the deadlock `matrix_dev->lock` -> `kvm->lock` -> `vcpu->mutex`.
 fn circle() -> ViolationKind {
     ViolationKind::deadlock(["kvm->lock", "matrix_dev->lock", "vcpu->mutex"])
 }
 
-/// The same with a flag in the place of the mutex.
+/// Returns the same deadlock with a flag in place of the mutex.
 fn circle_by_flag() -> ViolationKind {
     ViolationKind::deadlock(["kvm->lock", "kvm_busy", "vcpu->mutex"])
 }
 
-/// The flag and the semaphore of the hook.
+/// Returns the deadlock of the flag and the semaphore of the hook.
 fn flag_and_hook() -> ViolationKind {
     ViolationKind::deadlock(["kvm_busy", "pqap_hook_rwsem"])
 }
 
-/// The same with version 17's mutex for the hook, kept while `kvm->lock` is taken.
+/// Returns the deadlock with version 17's mutex for the hook, kept while `kvm->lock` is taken.
 fn circle_by_hook_lock() -> ViolationKind {
     ViolationKind::deadlock(["kvm->lock", "pqap_hook_lock", "vcpu->mutex"])
 }
 
-/// The hook is read without a lock, and gone when it is read again (B09).
+/// Returns the violation of a hook that is read without a lock and is NULL at the next read (B09).
 fn hook_gone() -> ViolationKind {
     ViolationKind::invariant("NULL")
 }
@@ -72,7 +72,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         row::<V5_11>("v5.11", V5_11_SOURCE, Unset, hook_unlocked(circle())),
         row::<V5_13>("v5.13", V5_13_SOURCE, Set, ok()),
         row::<V5_13>("v5.13", V5_13_SOURCE, Unset, hook_unlocked(circle_by_flag())),
-        // Attaching publishes the hook while the flag is still set, so here it can wait too.
+        // Attaching publishes the hook while the flag is still set, so PQAP(AQIC) can wait here
+        // too.
         row::<V5_15Bisect>(
             "v5.15-bisect",
             BISECT_SOURCE,
@@ -82,8 +83,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 ..deadlocks(circle_by_flag())
             },
         ),
-        // The hook is taken away before `kvm->lock` is wanted: whoever waits for the flag then
-        // holds up the semaphore already.
+        // The hook is cleared before `kvm->lock` is taken. A thread that waits for the flag then
+        // already blocks the semaphore.
         row::<V5_15Bisect>(
             "v5.15-bisect",
             BISECT_SOURCE,
@@ -106,7 +107,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         all.push(row::<P17>("p17", sources::P17, update, ok()));
     }
     for update in [Set, Unset] {
-        // lockdep sees a way round by guests_lock too, on which nobody can come that far.
+        // lockdep also sees a detour over guests_lock, which no thread can reach.
         let detour = vec!["guests_lock", "kvm->lock", "pqap_hook_lock", "vcpu->mutex"];
         let claims = Claims { infeasible: vec![detour], ..deadlocks(circle_by_hook_lock()) };
         all.push(row::<P17HookKept>("p17-hook-kept", sources::P17, update, claims));
@@ -125,22 +126,22 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     scenarios
 }
 
-/// What changes what the guest has.
+/// An operation that changes the resources of a guest.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Update {
-    /// Its mediated device is opened.
+    /// Opens its mediated device.
     Set,
-    /// Its mediated device is closed.
+    /// Closes its mediated device.
     Unset,
-    /// An adapter is assigned.
+    /// Assigns an adapter.
     Assign,
-    /// An adapter is unassigned.
+    /// Unassigns an adapter.
     Unassign,
-    /// A queue is bound to the driver.
+    /// Binds a queue to the driver.
     Probe,
-    /// A queue is unbound from the driver.
+    /// Unbinds a queue from the driver.
     Remove,
-    /// The host loses an adapter.
+    /// Removes an adapter from the host's configuration.
     Config,
 }
 
@@ -167,7 +168,7 @@ impl Update {
         }
     }
 
-    /// The thread that does it.
+    /// Returns the name of its thread.
     fn thread(self) -> &'static str {
         match self {
             Self::Set => "set_kvm",
@@ -195,7 +196,8 @@ impl Update {
     fn world<V: Version>(self) -> World {
         let adapters: &[u8] = match self {
             Self::Assign => &[],
-            // Another than the guest makes interrupt: that one's pages would stay pinned (B31).
+            // Another adapter than the one whose queue interrupts, since its pages would stay
+            // pinned (B31).
             Self::Config => &[1, 2],
             _ => &[1],
         };
@@ -203,11 +205,11 @@ impl Update {
         let queues = [1, 2, 3].map(|apid| ApQueue::new(Apqn { apid, apqi: 4 }));
         let world = World::with_queues::<V>(2, 1, &matrices, queues);
         if self != Self::Set {
-            V::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+            V::set_kvm(&world, 0, 0).expect("the guest has no other device");
         }
         if self == Self::Config {
             // Before 2026 every device must have a guest (B18).
-            V::set_kvm(&world, 1, 1).expect("nobody else has the guest");
+            V::set_kvm(&world, 1, 1).expect("the guest has no other device");
         }
         if self == Self::Probe {
             world.bus.unbind(&world, QUEUE);
@@ -217,10 +219,10 @@ impl Update {
 
     fn run<V: Version>(self, w: &World) {
         match self {
-            Self::Set => V::set_kvm(w, 0, 0).expect("nobody else has the guest"),
+            Self::Set => V::set_kvm(w, 0, 0).expect("the guest has no other device"),
             Self::Unset => V::close(w, 0),
             Self::Assign => _ = V::assign_adapter_store(w, 0, 1),
-            Self::Unassign => V::unassign_adapter_store(w, 0, 1).expect("it never fails"),
+            Self::Unassign => V::unassign_adapter_store(w, 0, 1).expect("unassigning never fails"),
             Self::Probe => w.bus.bind(w, QUEUE),
             Self::Remove => w.bus.unbind(w, QUEUE),
             Self::Config => {
@@ -233,30 +235,31 @@ impl Update {
     }
 }
 
-/// What a design is expected to violate; nothing where nothing is said. The administrator of
-/// another device adds nothing to what the three can do.
+/// The expected violations of a design. An empty list means that a proof is expected. The
+/// administrator of another device adds no violation to those of the three.
 #[derive(Default)]
 struct Claims {
-    /// PQAP(AQIC) and the update.
+    /// The violations with PQAP(AQIC) and the update.
     pqap_update: Vec<ViolationKind>,
-    /// PQAP(AQIC), the update, and the PV ioctl; with and without the administrator.
+    /// The violations with PQAP(AQIC), the update and the PV ioctl, with and without the
+    /// administrator.
     all_three: Vec<ViolationKind>,
-    /// Cycles that lockdep predicts where all their classes are about, and that cannot happen.
+    /// The cycles that lockdep predicts where all their classes occur, and that cannot happen.
     infeasible: Vec<Vec<&'static str>>,
 }
 
 impl Claims {
-    /// Of the infeasible cycles, those without `kvm->lock` show without the PV ioctl too.
+    /// Returns the infeasible cycles. Those without `kvm->lock` also appear without the PV ioctl.
     fn infeasible(&self, with_pv: bool) -> impl Iterator<Item = &Vec<&'static str>> {
         let shows = move |classes: &&Vec<&str>| with_pv || !classes.contains(&"kvm->lock");
         self.infeasible.iter().filter(shows)
     }
 }
 
-/// Versions that the memory slots of a guest change in: one for each way to keep the hook.
+/// The versions with changing memory slots of a guest: one for each way to protect the hook.
 const SLOTS: [&str; 3] = ["v5.13", "v5.15", "2026"];
 
-/// The scenarios of one version and one update.
+/// Returns the scenarios of one version and one update.
 fn row<V: Version>(version: &str, source: &str, update: Update, claims: Claims) -> Vec<Scenario> {
     let new = |threads: &str, about: &str| {
         let name = format!("vfio-ap/matrix/{version}-{}/{threads}", update.name());
@@ -287,19 +290,20 @@ fn row<V: Version>(version: &str, source: &str, update: Update, claims: Claims) 
     let slots =
         |cell: ScenarioBuilder<World>| cell.thread("slots", |w| w.guest(0).set_memory_region());
     let two = upd(pqap(new("pqap-upd", "{} while it executes PQAP(AQIC)")));
-    let three = pv(upd(pqap(new("pqap-upd-pv", "{}, and both others at once"))));
-    let four = "{}, both others, and an adapter is assigned to another device";
+    let three =
+        pv(upd(pqap(new("pqap-upd-pv", "{} while it executes PQAP(AQIC) and becomes protected"))));
+    let four = "{} while it executes PQAP(AQIC) and becomes protected, with an administrator";
     let four = admin(pv(upd(pqap(new("pqap-upd-pv-admin", four)))));
     let mut row = vec![
         claim(two, &claims.pqap_update, false),
-        pv(upd(new("upd-pv", "{} while it becomes a protected one"))).expect_proof(),
-        pv(pqap(new("pqap-pv", "the guest executes PQAP(AQIC) while it becomes a protected one")))
+        pv(upd(new("upd-pv", "{} while it becomes protected"))).expect_proof(),
+        pv(pqap(new("pqap-pv", "the guest executes PQAP(AQIC) while it becomes protected")))
             .expect_proof(),
         claim(three, &claims.all_three, true),
         claim(four, &claims.all_three, true),
     ];
     if update == Update::Unset && SLOTS.contains(&version) {
-        // To close the device waits for more than any other update.
+        // Closing the device waits for more than any other update.
         let memory = "{} while it executes PQAP(AQIC) and its memory slots change";
         let memory = slots(upd(pqap(new("pqap-upd-slots", memory))));
         row.push(claim(memory, &claims.pqap_update, false));
@@ -307,17 +311,20 @@ fn row<V: Version>(version: &str, source: &str, update: Update, claims: Claims) 
     row
 }
 
-/// A VMM that stops its vCPUs before it makes the guest a protected one, as QEMU does. The circle
-/// is there, and lockdep sees it; but nobody can be in all three places at once.
+/// Builds the scenario of a VMM that stops its vCPUs before it makes the guest protected, as QEMU
+/// does. lockdep sees the cycle, but the threads cannot be in all three places at once.
 fn vmm_stops_its_vcpus() -> Scenario {
     Scenario::builder("vfio-ap/matrix/v5.11-set/stopped-vcpus", || Update::Set.world::<V5_11>())
-        .about("the VMM stops its vCPUs before the PV ioctl: lockdep's circle cannot close")
+        .about(
+            "the VMM stops its vCPUs before the PV ioctl, so the cycle that lockdep sees cannot \
+                close",
+        )
         .source(V5_11_SOURCE)
         .thread("VMM", |w| {
             _ = w.pqap::<V5_11>(0, 0, ENABLE);
             w.guest(0).pv_command();
         })
-        .thread("set_kvm", |w| V5_11::set_kvm(w, 0, 0).expect("nobody else has the guest"))
+        .thread("set_kvm", |w| V5_11::set_kvm(w, 0, 0).expect("the guest has no other device"))
         .finally(|w| w.at_rest::<V5_11>())
         .expect_proof()
         .expect_inversion(["kvm->lock", "matrix_dev->lock", "vcpu->mutex"])

@@ -12,7 +12,7 @@ mod sources;
 
 use selvedge_core::Scenario;
 
-/// Every scenario of the driver.
+/// Returns every scenario of the driver.
 pub(crate) fn scenarios() -> Vec<Scenario> {
     let families = [
         matrix::scenarios(),

@@ -1,5 +1,5 @@
-//! `vfio-ap/mutants`: what no version did, and why not. Each breaks an invariant that every
-//! version keeps, next to a version that keeps it.
+//! `vfio-ap/mutants`: changes that no version has. Each breaks an invariant that every version
+//! keeps, next to a version that keeps it.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-/// Two devices want the same adapter.
+/// Two devices request the same adapter.
 fn assigned_twice(
     version: &str,
     assign: fn(&World, usize, u8) -> Result<(), Errno>,
@@ -47,14 +47,14 @@ fn assigned_twice(
         World::with_queues::<V5_15>(1, 1, &[matrix(&[]), matrix(&[])], queues)
     };
     Scenario::builder(format!("vfio-ap/mutants/sharing/{version}"), world)
-        .about("two devices want one adapter; is it looked for and taken in one go?")
+        .about("one adapter is assigned to two devices: are the check and the assignment atomic?")
         .source("vfio_ap_mdev_verify_no_sharing, commit 258287c994de, v4.20, and after")
         .thread("assign_adapter_store 0", move |w| _ = assign(w, 0, QUEUE.apid))
         .thread("assign_adapter_store 1", move |w| _ = assign(w, 1, QUEUE.apid))
         .finally(|w| w.at_rest::<V5_15>())
 }
 
-/// Lets go of the mutex between the question and the bit.
+/// Unlocks the mutex between the check and the assignment.
 fn assign_checked_too_early(w: &World, mdev: usize, apid: u8) -> Result<(), Errno> {
     let mdevs = w.matrix_dev.lock.lock();
     let added = ApMatrix { apm: ApMask::of([apid]), aqm: mdevs.mdevs[mdev].assigned.matrix.aqm };
@@ -73,12 +73,15 @@ fn foreign_queue(
     let world = || {
         let world = World::new::<V5_15>(2, 1, &[matrix(&[]), matrix(&[QUEUE.apid])]);
         for vm in 0..2 {
-            V5_15::set_kvm(&world, usize::from(vm), vm).expect("it has no other device");
+            V5_15::set_kvm(&world, usize::from(vm), vm).expect("the guest has no other device");
         }
         world
     };
     Scenario::builder(format!("vfio-ap/mutants/foreign-queue/{version}"), world)
-        .about("a guest executes PQAP(AQIC) on another guest's queue: is it looked for in its own?")
+        .about(
+            "a guest executes PQAP(AQIC) on another guest's queue: is only its own table \
+                searched?",
+        )
         .source("`handle_pqap`, commit ec89b55e3bce, v5.3, and after")
         .thread("PQAP(AQIC)", move |w| {
             let _running = w.guest(0).vcpu(0);
@@ -87,25 +90,25 @@ fn foreign_queue(
         .finally(|w| w.at_rest::<V5_15>())
 }
 
-/// Looks for the queue among all that are bound to the driver.
+/// Searches the queue among all that are bound to the driver.
 fn any_queue_is_found(w: &World, kvm: &Kvm, aqic: Aqic) -> ResponseCode {
     let mut mdevs = w.matrix_dev.lock.lock();
     let Some(mdev) = kvm.pqap_hook() else { return ResponseCode::QNotAvail };
     switch(w, &mut mdevs, mdev, aqic, WithoutGuest::Keep)
 }
 
-/// The work takes this lock too.
+/// Makes the work also take this lock.
 fn takes<T: Value>(lock: &Arc<Mutex<T>>) -> Own {
     let lock = Arc::clone(lock);
     Own::new(Mutation::new(move || lock.lock().unlock()))
 }
 
-/// INV-22: closing the device resets its queue and waits for the work that sees to it, with
-/// `guests_lock`, `kvm->lock` and `mdevs_lock` held. The work must take none of them.
+/// INV-22: closing the device resets its queue and waits for the work with `guests_lock`,
+/// `kvm->lock` and `mdevs_lock` held. The work must not take any of them.
 fn flush(version: &str, mutation: fn(&World) -> Own) -> ScenarioBuilder<World> {
     let world = move || {
         let mut world = World::new::<V6_6>(1, 1, &[matrix(&[1])]);
-        V6_6::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+        V6_6::set_kvm(&world, 0, 0).expect("the guest has no other device");
         _ = world.pqap::<V6_6>(0, 0, ENABLE);
         world.hardware.nqap(0, QUEUE);
         world.hardware.happens(QUEUE, |queue| queue.quick = false);
@@ -113,7 +116,10 @@ fn flush(version: &str, mutation: fn(&World) -> Own) -> ScenarioBuilder<World> {
         world
     };
     Scenario::builder(format!("vfio-ap/mutants/flush/{version}"), world)
-        .about("the reset's work is flushed with all locks for an update held: does it take one?")
+        .about(
+            "the reset's work is flushed with all locks for an update held: does the work take \
+                one?",
+        )
         .source("commit 9261f0438835, v6.6")
         .thread("close", |w| V6_6::close(w, 0))
         .thread("hardware", |w| w.hardware.finish_reset(QUEUE))

@@ -1,7 +1,7 @@
-//! `vfio-ap/reset`: a queue is reset, and the hardware takes its time.
+//! `vfio-ap/reset`: the reset of a queue on hardware that takes its time.
 //!
-//! Queue 01.0004 interrupts a guest, and the guest's messages are in it. The driver resets it,
-//! with its mutex held; the hardware finishes whenever it likes.
+//! Queue 01.0004 interrupts a guest and has messages of the guest. The driver resets the queue with
+//! its mutex held, and the hardware completes the reset at any time.
 
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
@@ -29,9 +29,9 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         slow("v5.11", V5_11_SOURCE, Protocol::V5_11).expect_violations(broken("INV-08")),
         slow("v6.4", sources::V6_4, Protocol::V6_4).expect_violations(broken("INV-08")),
         slow("v6.6", V6_6, Protocol::V6_6).expect_proof(),
-        somebody_elses("v5.11", V5_11_SOURCE, Protocol::V5_11).expect_violations(broken("INV-08")),
-        somebody_elses("v6.4", sources::V6_4, Protocol::V6_4).expect_violations(broken("INV-08")),
-        somebody_elses("v6.6", V6_6, Protocol::V6_6).expect_proof(),
+        another_reset("v5.11", V5_11_SOURCE, Protocol::V5_11).expect_violations(broken("INV-08")),
+        another_reset("v6.4", sources::V6_4, Protocol::V6_4).expect_violations(broken("INV-08")),
+        another_reset("v6.6", V6_6, Protocol::V6_6).expect_proof(),
         deconfigured("v5.11", V5_11_SOURCE, Protocol::V5_11).expect_proof(),
         deconfigured("v6.6", V6_6, Protocol::V6_6).expect_proof(),
         handed_over("v5.11", V5_11_SOURCE, Protocol::V5_11).expect_violations(broken("INV-17")),
@@ -58,10 +58,10 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-/// A guest whose queue interrupts it, and has its messages.
+/// Creates a guest whose queue interrupts it and has its messages.
 fn world() -> World {
     let world = World::with_queues::<V5_15>(2, 1, &[matrix(&[1])], [ApQueue::new(QUEUE)]);
-    V5_15::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+    V5_15::set_kvm(&world, 0, 0).expect("the guest has no other device");
     _ = world.pqap::<V5_15>(0, 0, ENABLE);
     world.hardware.nqap(0, QUEUE);
     world.hardware.happens(QUEUE, |queue| queue.quick = false);
@@ -84,7 +84,7 @@ fn scenario(
         })
 }
 
-/// The hardware ends the reset that runs, and from now on every other at once.
+/// Completes the running reset, and from then on every other reset at once.
 fn ends_every_reset(w: &World) {
     w.hardware.happens(QUEUE, |queue| {
         queue.reset_completes();
@@ -97,27 +97,30 @@ fn reset(w: &World, protocol: Protocol) {
     _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, 0, protocol);
 }
 
-/// The hardware needs longer than the driver waits.
+/// The hardware takes longer than the driver waits.
 fn slow(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
     scenario("slow", version, source, protocol, world)
-        .about("the hardware finishes the reset when it likes: who still writes to the page?")
+        .about(
+            "the hardware completes the reset at any time: does the queue still write to the \
+                page?",
+        )
         .thread("hardware", |w| w.hardware.finish_reset(QUEUE))
 }
 
-/// Another's reset is running when the driver begins. That one clears the queue too; but the
-/// driver does not know whether it began before the guest's last message.
-fn somebody_elses(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
+/// Another reset is running when the driver begins. It also clears the queue, but the driver does
+/// not know whether it began before the guest's last message.
+fn another_reset(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
     let world = || {
         let world = world();
         _ = world.hardware.zapq(QUEUE);
         world
     };
     scenario("another-ones", version, source, protocol, world)
-        .about("another's reset is running already: is ours done when that one is over?")
+        .about("another reset is already running: is ours done when that one is complete?")
         .thread("hardware", ends_every_reset)
 }
 
-/// The adapter goes to standby at any time.
+/// The adapter changes to standby at any time.
 fn deconfigured(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
     let world = || {
         let world = world();
@@ -125,20 +128,20 @@ fn deconfigured(version: &str, source: &str, protocol: Protocol) -> ScenarioBuil
         world
     };
     scenario("deconfigured", version, source, protocol, world)
-        .about("the adapter goes to standby while its queue is reset")
+        .about("the adapter changes to standby while its queue is reset")
         .thread("SE", |w| {
             w.hardware.happens(QUEUE, |queue| queue.config = Config::Deconfigured);
         })
 }
 
-/// The queue is taken from one guest, reset, and given to another.
+/// The queue is removed from one guest, reset, and given to another.
 fn handed_over(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
     changes_hands("handed-over", version, source, protocol, quiet)
-        .about("a queue is taken from a guest, reset, and given to another: is it clean?")
+        .about("a queue is removed from a guest, reset, and given to another: is it clean?")
 }
 
-/// The same while a secret is associated with the queue, which fails in the end. No reset begins
-/// before that, and up to v6.5 the driver gives up.
+/// The same while a secret is being associated with the queue, which fails in the end. No reset
+/// begins before that, and up to v6.5 the driver gives up.
 fn associating_handed_over(
     version: &str,
     source: &str,
@@ -150,25 +153,25 @@ fn associating_handed_over(
         world
     };
     changes_hands("associating-handed-over", version, source, protocol, world)
-        .about("a queue changes hands while a secret is associated with it: is it clean?")
+        .about("a queue moves to another guest while a secret is associated with it: is it clean?")
 }
 
-/// Nothing interrupts.
+/// Creates a world in which no queue interrupts.
 fn quiet() -> World {
     let world = world();
     _ = world.pqap::<V5_15>(0, 0, Aqic { irq: None, ..ENABLE });
     world
 }
 
-/// A guest has asked for a secret to be associated with the queue. It will come to `failure`.
+/// Begins the association of a secret with the queue. It will end with `failure`.
 fn begin_association(w: &World, failure: ResponseCode) {
     w.hardware.happens(QUEUE, |queue| {
         queue.association = Association::InProgress { refuses: 1, failure };
     });
 }
 
-/// A secret is associated with a queue that interrupts, and that fails. Nobody may give back what
-/// the interrupts need before the queue is reset.
+/// A secret is associated with a queue that interrupts, and this fails. The driver must not release
+/// the resources of the interrupts before the queue is reset.
 fn associating(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
     let world = || {
         let world = world();
@@ -177,7 +180,8 @@ fn associating(version: &str, source: &str, protocol: Protocol) -> ScenarioBuild
     };
     scenario("associating", version, source, protocol, world)
         .about(
-            "a secret is associated with the queue, and it is not: who still writes to the page?",
+            "the association of a secret with the queue fails: does the queue still write to the \
+             page?",
         )
         .thread("hardware", ends_every_reset)
 }
@@ -204,40 +208,46 @@ fn changes_hands(
         })
 }
 
-/// The reset never ends. INV-15, every hold of the mutex is finite, rests on the hardware.
+/// The reset never ends. INV-15, which bounds every hold of the mutex, depends on the hardware.
 fn stuck(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
     scenario("stuck", version, source, protocol, world)
-        .about("the hardware never finishes: the driver gives up, or waits with its mutex held")
+        .about(
+            "the hardware never completes the reset: the driver gives up or waits with its \
+                mutex held",
+        )
         .thread("PQAP(AQIC)", |w| _ = w.pqap::<V5_15>(0, 0, ENABLE))
 }
 
-/// The device is reset by the VMM while it is closed.
+/// The VMM resets the device while it is closed.
 fn ioctl<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     let world = || {
         let world = World::new::<V>(1, 1, &[matrix(&[1])]);
-        V::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+        V::set_kvm(&world, 0, 0).expect("the guest has no other device");
         _ = world.pqap::<V>(0, 0, ENABLE);
         world.hardware.nqap(0, QUEUE);
         world
     };
     Scenario::builder(format!("vfio-ap/reset/ioctl/{version}"), world)
-        .about("VFIO_DEVICE_RESET against the closing of the device: everything is freed once")
+        .about(
+            "VFIO_DEVICE_RESET runs while the device is closed: are all resources released \
+                once?",
+        )
         .source(source)
         .thread("VFIO_DEVICE_RESET", |w| _ = V::reset(w, 0))
         .thread("close", |w| V::close(w, 0))
         .finally(|w| w.at_rest::<V>())
 }
 
-/// The guest switches the interrupts off while the queue is busy.
+/// The guest disables the interrupts while the queue is busy.
 fn busy_disable() -> ScenarioBuilder<World> {
     let world = || {
         let world = World::with_queues::<V5_15>(1, 1, &[matrix(&[1])], [ApQueue::new(QUEUE)]);
-        V5_15::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+        V5_15::set_kvm(&world, 0, 0).expect("the guest has no other device");
         _ = world.pqap::<V5_15>(0, 0, ENABLE);
         world
     };
     Scenario::builder("vfio-ap/reset/busy-disable/v5.15", world)
-        .about("PQAP(AQIC) switches the interrupts of a queue off that is busy for a while")
+        .about("PQAP(AQIC) disables the interrupts of a queue that is busy for a while")
         .source("vfio_ap_irq_disable, commit ec89b55e3bce, v5.3")
         .thread("PQAP(AQIC)", |w| {
             let code = w.pqap::<V5_15>(0, 0, Aqic { irq: None, ..ENABLE });

@@ -1,10 +1,10 @@
-//! Where each version of the vfio_ap driver comes from: the commits that a scenario cites.
+//! The source of each version of the vfio_ap driver: the commits that a scenario cites.
 
 pub(super) const V5_3: &str = "commit ec89b55e3bce, v5.3 to v5.10";
 pub(super) const V5_15: &str = "commits 1e753732bda6 and 86956e70761b, v5.15 to v5.18";
 pub(super) const V5_19: &str = "commit 421cfe6596f6, v5.19";
-pub(super) const P15: &str = "versions 13 to 16 of \"s390/vfio-ap: dynamic configuration support\", \
-                              T. Krowiak, 2021; H. Pasic on version 15, 2021-04-08";
+pub(super) const P15: &str = "versions 13 to 16 of \"s390/vfio-ap: dynamic configuration \
+                              support\", T. Krowiak, 2021; H. Pasic on version 15, 2021-04-08";
 pub(super) const P17: &str = "\"[PATCH v17 00/15] s390/vfio-ap: dynamic configuration support\", \
                               T. Krowiak, October 2021";
 pub(super) const V6_0: &str = "commits 034921cdea1c to eeb386aeb5b7 and 1918f2b20c3d, v6.0";

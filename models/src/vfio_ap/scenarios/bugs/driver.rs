@@ -1,8 +1,8 @@
-//! `vfio-ap/bugs`: what was found, on the lists or here, each by its number: the version that has
-//! it and the version that does not.
+//! `vfio-ap/bugs`: bugs that were found on the lists or here, each under its number, in a version
+//! that has it and in one that does not.
 //!
-//! Bugs of a design as a whole are cells of `vfio-ap/matrix` or `vfio-ap/ap-perms`;
-//! `models/README.md` has the list of all.
+//! Bugs of a design as a whole are cells of `vfio-ap/matrix` or `vfio-ap/ap-perms`.
+//! `models/README.md` lists all of them.
 
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, forever, invariant_broken};
 
@@ -26,22 +26,22 @@ use crate::vfio_ap::vfio_device::VfioDevice;
 use crate::vfio_ap::world::{Aqic, Version, World};
 
 const INVALIDATED: &str = "\"[PATCH v3] s390/vfio-ap: clean up vfio_ap resources when KVM pointer \
-                           invalidated\", T. Krowiak, 2020-12-14, and what became of it: commit \
+                           invalidated\", T. Krowiak, 2020-12-14, merged as commit \
                            f21916ec4826, v5.11";
 const V5_13_SOURCE: &str = "commit 0cc00c8d4050, v5.13";
 const ENABLE_SOURCE: &str = "vfio_ap_irq_enable in every version since v5.3";
-const UNDONE: &str = "a proposed fix, not posted: undoing what was done for the new address";
+const UNDONE: &str = "a proposed fix, not posted: undoing the work for the new address";
 const CONTAINER_SOURCE: &str =
     "drivers/vfio/vfio_iommu_type1.c, v6.1, and M. Rosato's change of dma_unmap";
 const UNMAP_SOURCE: &str = "\"vfio/ap: validate iova during dma_unmap and trigger irq disable\", \
                             M. Rosato, v6.2";
 
-/// The mediated device's memory.
+/// Returns the access to the mediated device's freed memory.
 fn freed() -> ViolationKind {
     ViolationKind::use_after_release("matrix_mdev")
 }
 
-/// The part of it that the flag and its wait queue are in.
+/// Returns the access to the part that contains the flag and its wait queue.
 fn freed_flag() -> ViolationKind {
     ViolationKind::use_after_release("matrix_mdev->wait_for_kvm")
 }
@@ -55,7 +55,7 @@ fn broken(id: &str) -> ViolationKind {
 }
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    // The order of the container's own two mutexes depends on who calls: b24.
+    // The order of the container's own two mutexes depends on the caller: b24.
     let container = ["device_list_lock", "iommu->lock"];
     let triangle = ["device_list_lock", "iommu->lock", "mdevs_lock"];
     let pointers = || [broken("NULL"), freed()];
@@ -63,7 +63,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         b03::<V5_3>("v5.3", sources::V5_3).expect_violations([broken("INV-05")]),
         b03::<V5_11>("v5.11", INVALIDATED).expect_proof(),
         b03::<V5_19>("v5.19", sources::V5_19)
-            .about("nobody tells the driver any more that the guest goes: closing cleans up")
+            .about("the driver is no longer notified when the guest is gone, and closing cleans up")
             .expect_proof(),
         b03::<P17>("p17", sources::P17).expect_proof(),
         b03_reference::<V5_3>("v5.3", sources::V5_3)
@@ -143,7 +143,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         b20("v6.2", Open::WithReference).expect_proof(),
         b20_last_put("v6.0", Open::UntilDestroyed)
             .expect_violations([ViolationKind::deadlock(["group->group_lock"])]),
-        // What it brought instead is what lockdep reported.
+        // lockdep reported the effect of this version.
         b20_last_put("v6.1", Open::WithGroupLock)
             .expect_proof()
             .expect_inversion(["group->group_lock", "kvm->lock"])
@@ -191,8 +191,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         ]),
         b24::<V2026Proposed>("2026-proposed", DmaUnmap::IrqDisable, true)
             .about(
-                "a proposed fix, not posted, and not in the driver: VFIO takes the two \
-                    mutexes one after the other",
+                "a proposed fix, not posted, and not in the driver: VFIO takes the two mutexes one \
+                 after the other",
             )
             .expect_proof(),
         b24_unmaps::<V6_2>("v6.2")
@@ -228,23 +228,23 @@ fn bug<W: Send + Sync + 'static>(
     Scenario::builder(format!("vfio-ap/bugs/{name}/{version}"), world).source(source)
 }
 
-/// A guest with one vCPU; its device has the queue, another device has nothing.
+/// Creates a guest with one vCPU. Its device has the queue, and another device has nothing.
 fn closed<V: Version>() -> World {
     World::new::<V>(2, 1, &[matrix(&[1]), matrix(&[])])
 }
 
-/// The same, with the first device attached to the guest.
+/// Creates the same world and attaches the first device to the guest.
 fn open<V: Version>() -> World {
     let world = closed::<V>();
-    V::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+    V::set_kvm(&world, 0, 0).expect("the guest has no other device");
     world
 }
 
-/// Up to v5.10 the notifier that is told that the guest is gone forgets it, and closing then
-/// finds nothing to clean up.
+/// Up to v5.10 the notifier clears the pointer when the guest is gone, and closing then has nothing
+/// to clean up.
 fn b03<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b03-guest-forgotten", version, source, closed::<V>)
-        .about("the guest goes before the device is closed: are its queues taken from it?")
+        .about("the guest is gone before the device is closed: are its queues removed?")
         .thread("VMM", |w| {
             _ = V::set_kvm(w, 0, 0);
             V::kvm_is_gone(w, 0);
@@ -253,10 +253,10 @@ fn b03<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V>())
 }
 
-/// INV-06, the other half of the same: is the guest let go of as often as it was taken?
+/// INV-06, another effect of the same bug: are the references to the guest balanced?
 fn b03_reference<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b03-guest-never-released", version, source, || World::new::<V>(1, 1, &[matrix(&[1])]))
-        .about("the guest goes before the device is closed: is its reference dropped?")
+        .about("the guest is gone before the device is closed: is its reference dropped?")
         .thread("VMM", |w| {
             _ = V::set_kvm(w, 0, 0);
             V::kvm_is_gone(w, 0);
@@ -266,10 +266,14 @@ fn b03_reference<V: Version>(version: &str, source: &str) -> ScenarioBuilder<Wor
         })
 }
 
-/// INV-03, the third: the device is not known to be in use, so it is removed, and the hook stays.
+/// INV-03, a third effect: the device no longer counts as in use, so it is removed while the hook
+/// stays.
 fn b03_removed<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b03-removed", version, source, closed::<V>)
-        .about("the device is told that its guest goes, closed and removed, and the guest runs on")
+        .about(
+            "the device loses its guest and is closed and removed while the guest continues to \
+                run",
+        )
         .thread("VMM", |w| {
             _ = V::set_kvm(w, 0, 0);
             V::kvm_is_gone(w, 0);
@@ -280,10 +284,10 @@ fn b03_removed<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World
         .finally(|w| w.at_rest::<V>())
 }
 
-/// The interrupts' subclass is given back to a guest that is gone.
+/// The interrupts' subclass is unregistered from a guest that is gone.
 fn b04<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b04-reset-without-guest", version, source, open::<V>)
-        .about("the guest goes while a queue interrupts it, and then the queue is reset")
+        .about("the guest goes away while a queue interrupts it, and then the queue is reset")
         .thread("VMM", |w| {
             _ = w.pqap::<V>(0, 0, ENABLE);
             V::kvm_is_gone(w, 0);
@@ -292,10 +296,10 @@ fn b04<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V>())
 }
 
-/// The same when the queue is unbound instead.
+/// The same bug when the queue is unbound instead.
 fn b04_unbound<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b04-unbind-without-guest", version, source, open::<V>)
-        .about("the guest goes while a queue interrupts it, and then the queue is unbound")
+        .about("the guest goes away while a queue interrupts it, and then the queue is unbound")
         .thread("VMM", |w| {
             _ = w.pqap::<V>(0, 0, ENABLE);
             V::kvm_is_gone(w, 0);
@@ -304,29 +308,32 @@ fn b04_unbound<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World
         .finally(|w| w.at_rest::<V>())
 }
 
-/// An unlock too many, of a mutex that somebody else has taken meanwhile.
+/// An extra unlock of a mutex that another thread has taken meanwhile.
 fn b05(version: &str, notifier: fn(&World)) -> ScenarioBuilder<World> {
     bug("b05-double-unlock", version, INVALIDATED, open::<V5_11>)
-        .about("the guest that another device has already is refused, and the mutex let go of")
+        .about(
+            "a guest that already has another device is refused, and the mutex is unlocked \
+                twice",
+        )
         .thread("set_kvm", notifier)
         .thread("assign_adapter_store", |w| _ = V5_11::assign_adapter_store(w, 1, 2))
         .finally(|w| w.at_rest::<V5_11>())
 }
 
-/// Two devices are opened for one guest at once.
+/// Two devices are opened for one guest concurrently.
 fn b08a<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     let world = || World::new::<V>(1, 1, &[matrix(&[1]), matrix(&[2])]);
     bug("b08a-two-devices", version, source, world)
-        .about("two devices are attached to one guest at once: only one may succeed")
+        .about("two devices are attached to one guest concurrently, and only one may succeed")
         .thread("set_kvm 0", |w| _ = V::set_kvm(w, 0, 0))
         .thread("set_kvm 1", |w| _ = V::set_kvm(w, 1, 0))
         .finally(|w| w.at_rest::<V>())
 }
 
-/// PQAP(AQIC) sleeps until the flag is clear, on a wait queue that is part of what is freed then.
+/// PQAP(AQIC) sleeps until the flag is clear, on a wait queue whose memory is freed meanwhile.
 fn b08b<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b08b-waiter", version, source, open::<V>)
-        .about("PQAP(AQIC) waits for a flag while the device that the flag is in is removed")
+        .about("PQAP(AQIC) waits for a flag while the device that contains the flag is removed")
         .thread("PQAP(AQIC)", |w| _ = w.pqap::<V>(0, 0, ENABLE))
         .thread("close and remove", |w| {
             V::close(w, 0);
@@ -335,30 +342,36 @@ fn b08b<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V>())
 }
 
-/// A store is refused because of the flag: nobody has the device yet, and that somebody is about to
-/// could be waited for, as it is where a mutex is in the place of the flag. For as long as the PV
-/// ioctl has `kvm->lock` the flag stays.
+/// A store fails because of the flag. No guest has the device yet, and the store could wait until
+/// the attach is complete, as it does where a mutex replaces the flag. While the PV ioctl has
+/// `kvm->lock` the flag stays set.
 ///
-/// The other way round it could not be told: while a guest is detached it has the device.
+/// The other direction would not show this, since the guest has the device while it is detached.
 fn b08c<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b08c-busy", version, source, closed::<V>)
-        .about("an adapter is unassigned while the guest is attached: is it refused for a flag?")
-        .thread("set_kvm", |w| V::set_kvm(w, 0, 0).expect("nobody else has the guest"))
+        .about(
+            "an adapter is unassigned while the guest is attached: does the store fail because \
+                of a flag?",
+        )
+        .thread("set_kvm", |w| V::set_kvm(w, 0, 0).expect("the guest has no other device"))
         .thread("PV ioctl", |w| w.guest(0).pv_command())
         .thread("unassign_adapter_store", |w| {
             let refused = V::unassign_adapter_store(w, 0, 1) == Err(Errno::Ebusy);
-            // Nobody detaches the guest, so it has not been there before either.
+            // No thread detaches the guest, so the device had no guest before either.
             if refused && w.matrix_dev.mdev(0).kvm(&w.kvms).is_none() {
-                invariant_broken("INV-24", "unassign_adapter_store returns -EBUSY for a flag");
+                invariant_broken(
+                    "INV-24",
+                    "unassign_adapter_store returns -EBUSY because of a flag",
+                );
             }
         })
         .finally(|w| w.at_rest::<V>())
 }
 
-/// The hook is read without a lock, and followed after the device is gone.
+/// The hook is read without a lock and dereferenced after the device is freed.
 fn b09<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b09-unlocked-hook", version, source, open::<V>)
-        .about("PQAP(AQIC) follows the hook while the device is closed and removed")
+        .about("PQAP(AQIC) dereferences the hook while the device is closed and removed")
         .thread("PQAP(AQIC)", |w| _ = w.pqap::<V>(0, 0, ENABLE))
         .thread("close and remove", |w| {
             V::close(w, 0);
@@ -367,8 +380,9 @@ fn b09<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V>())
 }
 
-/// INV-03, its second half: once a device is closed no handler runs for it. That is more than what
-/// removing it needs, which takes the driver's mutex: here the memory goes without it.
+/// INV-03, its second half: after a device is closed, no handler runs for it. This is stronger than
+/// what the removal needs. The removal takes the driver's mutex, but here the memory is freed
+/// without it.
 fn b09_closed<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b09-handler-after-close", version, source, open::<V>)
         .about("the device is closed while PQAP(AQIC) executes: is it still used afterwards?")
@@ -383,7 +397,7 @@ fn b09_closed<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World>
         })
 }
 
-/// The guest's page with the notification byte is unmapped.
+/// Unmaps the guest's page with the notification byte.
 fn unmap_nib(w: &World, dma_unmap: DmaUnmap) {
     w.vfio_dma_do_unmap(0, IRQ.nib..IRQ.nib + 1, dma_unmap);
 }
@@ -391,7 +405,7 @@ fn unmap_nib(w: &World, dma_unmap: DmaUnmap) {
 /// The page with the notification byte is unmapped while the queue may write to it.
 fn b11<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World> {
     bug("b11-unmap-armed", version, UNMAP_SOURCE, open::<V>)
-        .about("the guest's page is unmapped while a queue interrupts by it")
+        .about("the guest's page is unmapped while a queue interrupts through it")
         .thread("guest", |w| {
             _ = w.pqap::<V>(0, 0, ENABLE);
             w.hardware.nqap(0, QUEUE);
@@ -403,7 +417,7 @@ fn b11<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World>
 /// The notification byte is not on the first page of the range.
 fn b11a<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World> {
     bug("b11a-unmap-range", version, UNMAP_SOURCE, open::<V>)
-        .about("two of the guest's pages are unmapped, and a queue interrupts by the second")
+        .about("two pages of the guest are unmapped, and a queue interrupts through the second")
         .thread("VMM", move |w| {
             _ = w.pqap::<V>(0, 0, ENABLE);
             w.vfio_dma_do_unmap(0, IRQ.nib - 1..IRQ.nib + 1, dma_unmap);
@@ -411,8 +425,8 @@ fn b11a<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World
         .finally(|w| w.at_rest::<V>())
 }
 
-/// The driver unpins a page when it is told to and does not note that it has, so it unpins it
-/// again. The guest has reset the queue, so that nothing but the account is wrong.
+/// The driver unpins a page on request but does not record this, so it unpins the page again. The
+/// guest has reset the queue, so only the count of pins is wrong.
 fn b11c<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World> {
     let world = || {
         let world = interrupting::<V>();
@@ -420,25 +434,25 @@ fn b11c<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World
         world
     };
     bug("b11c-unpinned-twice", version, UNMAP_SOURCE, world)
-        .about("the guest's page is unmapped while the guest wants no more interrupts by it")
+        .about("the guest's page is unmapped while the guest disables the interrupts through it")
         .thread("PQAP(AQIC)", |w| _ = w.pqap::<V>(0, 0, Aqic { irq: None, ..ENABLE }))
         .thread("unmap", move |w| unmap_nib(w, dma_unmap))
         .finally(|w| w.at_rest::<V>())
 }
 
-/// Whether the device is in use is asked without the mutex, and it is removed.
+/// The device is removed after a check without the mutex whether it is in use.
 fn b14a() -> ScenarioBuilder<World> {
     bug("b14a-remove-in-use", "v5.11", INVALIDATED, closed::<V5_11>)
         .about(
-            "a device is removed while it is attached; nothing but VFIO's wait for its closing \
-                keeps these two apart, and that is left out here",
+            "a device is removed while it is attached; only VFIO's wait for its close prevents \
+             this race, and that is left out here",
         )
         .thread("remove", |w| _ = V5_11::remove(w, 0))
         .thread("set_kvm", |w| _ = V5_11::set_kvm(w, 0, 0))
         .finally(|w| w.at_rest::<V5_11>())
 }
 
-/// The same with VFIO's wait for whoever has the device open.
+/// The same race with VFIO's wait for the users of the device.
 fn b14a_waited() -> ScenarioBuilder<(World, VfioDevice)> {
     let world = || (closed::<V5_15>(), VfioDevice::register());
     bug("b14a-remove-in-use", "v5.15", sources::V5_15, world)
@@ -446,7 +460,7 @@ fn b14a_waited() -> ScenarioBuilder<(World, VfioDevice)> {
         .thread("remove", remove_when_closed)
         .thread("VMM", |(w, device)| {
             if device.try_get() {
-                V5_15::set_kvm(w, 0, 0).expect("nobody else has the guest");
+                V5_15::set_kvm(w, 0, 0).expect("the guest has no other device");
                 V5_15::close(w, 0);
                 device.put();
             }
@@ -454,15 +468,16 @@ fn b14a_waited() -> ScenarioBuilder<(World, VfioDevice)> {
         .finally(|(w, _)| w.at_rest::<V5_15>())
 }
 
-/// Since v5.15 the driver's remove function begins with this.
+/// Models the beginning of the driver's remove function since v5.15.
 fn remove_when_closed((w, device): &(World, VfioDevice)) {
     device.unregister();
-    V5_15::remove(w, 0).expect("it never refuses");
+    V5_15::remove(w, 0).expect("the removal never fails");
 }
 
-/// The remove function's opinion. Up to v5.14 it is asked without VFIO's wait here, as in B14a: if
-/// it refuses, nobody listens, and the device stays on the driver's list for ever with all that is
-/// assigned to it; if it does not, whoever closes the device uses what is freed.
+/// The result of the remove function. Up to v5.14 it is called without VFIO's wait here, as in
+/// B14a. If it refuses, its caller ignores that, and the device stays on the driver's list for ever
+/// with its assignment. If it does not refuse, the thread that closes the device accesses freed
+/// memory.
 fn b14b(
     version: &str,
     source: &str,
@@ -470,11 +485,11 @@ fn b14b(
 ) -> ScenarioBuilder<World> {
     let world = || {
         let world = World::new::<V5_13>(1, 1, &[matrix(&[1])]);
-        V5_13::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+        V5_13::set_kvm(&world, 0, 0).expect("the guest has no other device");
         world
     };
     bug("b14b-remove-refused", version, source, world)
-        .about("a device is removed while it is attached, and closed: does the driver forget it?")
+        .about("an attached device is removed and closed: does it leave the driver's list?")
         .thread("remove", move |w| _ = remove(w, 0))
         .thread("close", |w| V5_13::close(w, 0))
         .finally(|w| _ = w.guest(0).put())
@@ -484,11 +499,11 @@ fn b14b(
 fn b14b_waited() -> ScenarioBuilder<(World, VfioDevice)> {
     let world = || {
         let device = VfioDevice::register();
-        assert!(device.try_get(), "nobody removes it yet");
+        assert!(device.try_get(), "the device is not being removed");
         (open::<V5_15>(), device)
     };
     bug("b14b-remove-refused", "v5.15", sources::V5_15, world)
-        .about("a device is removed while it is attached: VFIO waits until it is closed")
+        .about("a device is removed while it is attached, and VFIO waits until it is closed")
         .thread("remove", remove_when_closed)
         .thread("close", |(w, device)| {
             V5_15::close(w, 0);
@@ -497,17 +512,17 @@ fn b14b_waited() -> ScenarioBuilder<(World, VfioDevice)> {
         .finally(|(w, _)| w.at_rest::<V5_15>())
 }
 
-/// An attribute is removed under the mutex that its reader wants.
+/// An attribute is removed under the mutex that its reader takes.
 fn b17(version: &str, removed: Removed) -> ScenarioBuilder<QueueDevice> {
     let source = "commit f139862b92cf, v5.17, and the dynamic configuration series of v6.0";
     bug("b17-status-attribute", version, source, move || QueueDevice::new(removed))
-        .about("a queue is unbound while somebody reads its status")
+        .about("a queue is unbound while another thread reads its status")
         .thread("remove_queue", QueueDevice::remove_queue)
         .thread("cat status", QueueDevice::status_show)
         .finally(|device| device.attributes.check_removed())
 }
 
-/// VFIO's group lock, the driver's locks, and KVM's.
+/// The group lock of VFIO, the driver's locks, and those of KVM.
 fn b20(version: &str, open: Open) -> ScenarioBuilder<Group> {
     let source = "lockdep's report of January 2023; commits 51cdc8bc120e and 2b48f52f2bff";
     bug("b20-group-lock", version, source, move || Group::new(open))
@@ -520,10 +535,10 @@ fn b20(version: &str, open: Open) -> ScenarioBuilder<Group> {
         })
 }
 
-/// What came before it: the device is the last to let go of the guest.
+/// The bug before that: the device drops the last reference to the guest.
 fn b20_last_put(version: &str, open: Open) -> ScenarioBuilder<Group> {
     let source =
-        "commits 51cdc8bc120e and 2b48f52f2bff, and what the former says of the code before";
+        "commits 51cdc8bc120e and 2b48f52f2bff, and the former's description of the old code";
     let world = move || {
         let group = Group::new(open);
         group.open();
@@ -538,7 +553,7 @@ fn b20_last_put(version: &str, open: Open) -> ScenarioBuilder<Group> {
         })
 }
 
-/// The VMM lets go of the guest first, so that closing the device drops the last reference.
+/// The VMM drops its reference to the guest first, so that closing the device drops the last one.
 fn last_reference<V: Version>(name: &str, version: &str, source: &str) -> ScenarioBuilder<World> {
     bug(name, version, source, open::<V>)
         .thread("VMM", |w| {
@@ -552,24 +567,24 @@ fn last_reference<V: Version>(name: &str, version: &str, source: &str) -> Scenar
         })
 }
 
-/// The last reference is dropped with the mutex held, and to destroy the guest calls the
-/// notifier, which wants it.
+/// The last reference is dropped with the mutex held, and destroying the guest calls the notifier,
+/// which takes the mutex.
 fn b21a<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     last_reference::<V>("b21a-last-put", version, source)
-        .about("closing the device drops the last reference to the guest, under the mutex")
+        .about("closing the device drops the last reference to the guest under the mutex")
 }
 
 /// The last reference is dropped with the guest's own lock held.
 fn b21b<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     last_reference::<V>("b21b-put-under-lock", version, source)
-        .about("closing the device drops the last reference to the guest, under kvm->lock")
+        .about("closing the device drops the last reference to the guest under kvm->lock")
 }
 
-/// A queue that is busy makes enabling fail, and what was pinned for it is forgotten. In every
-/// version.
+/// Enabling fails for a busy queue, and the page that was pinned for it leaks. Every version has
+/// this.
 fn b22<V: Version>(version: &str) -> ScenarioBuilder<World> {
     bug("b22-enable-leaks", version, ENABLE_SOURCE, open::<V>)
-        .about("PQAP(AQIC) finds the queue busy: what it pinned stays pinned")
+        .about("PQAP(AQIC) finds the queue busy, and the page that it pinned stays pinned")
         .thread("PQAP(AQIC)", |w| {
             w.hardware.happens(QUEUE, |queue| queue.busy = 1);
             let code = w.pqap::<V>(0, 0, ENABLE);
@@ -578,24 +593,24 @@ fn b22<V: Version>(version: &str) -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V>())
 }
 
-/// The queue interrupts already, and the guest wants it to elsewhere: because that fails it does
-/// not interrupt at all any more, which the guest is not told.
+/// The queue already interrupts, and the guest requests another target. Because this fails, the
+/// queue no longer interrupts at all, which the status does not report.
 fn b22_lost<V: Version>(version: &str) -> ScenarioBuilder<World> {
     bug("b22-interrupt-lost", version, ENABLE_SOURCE, open::<V>)
-        .about("PQAP(AQIC) finds a queue busy that interrupts: it stops")
+        .about("PQAP(AQIC) finds a busy queue with interrupts enabled, and disables them")
         .thread("PQAP(AQIC)", |w| {
             _ = w.pqap::<V>(0, 0, ENABLE);
             w.hardware.happens(QUEUE, |queue| queue.busy = 1);
             let elsewhere = Aqic { irq: Some(Irq { nib: 2, ..IRQ }), ..ENABLE };
             assert_eq!(w.pqap::<V>(0, 0, elsewhere), ResponseCode::Busy);
             if !w.hardware.tapq(QUEUE).irq_enabled {
-                invariant_broken("LOST-IRQ", "PQAP(AQIC) has failed and switched interrupts off");
+                invariant_broken("LOST-IRQ", "PQAP(AQIC) has failed and disabled interrupts");
             }
         })
         .finally(|w| w.at_rest::<V>())
 }
 
-/// The container's two mutexes, and the driver's between them.
+/// The container's two mutexes, and the driver's mutex between them.
 fn b24<V: Version>(version: &str, dma_unmap: DmaUnmap, pqap: bool) -> ScenarioBuilder<World> {
     let unmapped = bug("b24-container", version, CONTAINER_SOURCE, interrupting::<V>)
         .about("pages are unmapped while another device of the container is opened")
@@ -610,43 +625,43 @@ fn b24<V: Version>(version: &str, dma_unmap: DmaUnmap, pqap: bool) -> ScenarioBu
     }
 }
 
-/// The device whose queue interrupts the guest.
+/// Creates a world with a device whose queue interrupts the guest.
 fn interrupting<V: Version>() -> World {
     let world = open::<V>();
     _ = world.pqap::<V>(0, 0, ENABLE);
     world
 }
 
-/// Nobody has to open anything for the container's two mutexes to deadlock.
+/// The container's two mutexes deadlock even if no device is opened.
 fn b24_unmaps<V: Version>(version: &str) -> ScenarioBuilder<World> {
     let unmap = |w: &World| unmap_nib(w, DmaUnmap::IrqDisable);
     bug("b24-two-unmaps", version, CONTAINER_SOURCE, interrupting::<V>)
-        .about("two threads unmap the page by which a queue interrupts the guest")
+        .about("two threads unmap the page through which a queue interrupts the guest")
         .thread("unmap 1", unmap)
         .thread("unmap 2", unmap)
         .finally(|w| w.at_rest::<V>())
 }
 
-/// A queue that is leaving is still on the driver core's list, with a NULL pointer.
+/// A queue that is being unbound is still on the driver core's list, with a NULL pointer.
 fn b36(version: &str, lookup: Lookup) -> ScenarioBuilder<Queues> {
     const OTHER: Apqn = Apqn { apid: 2, apqi: 4 };
     let source = "vfio_ap_find_queue, v5.3 to v5.19; commit 49b0109fb399, v6.0";
     bug("b36-leaving-queue", version, source, move || Queues::new(lookup, &[OTHER, QUEUE]))
-        .about("PQAP(AQIC) looks for its queue while another is unbound")
+        .about("PQAP(AQIC) searches its queue while another queue is unbound")
         .thread("PQAP(AQIC)", |queues| _ = queues.handle_pqap(QUEUE))
         .thread("unbind", |queues| queues.unbind(OTHER))
 }
 
-/// The notifier goes on with the guest after the unlock.
+/// The notifier uses the guest after the unlock.
 fn b37a<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b37a-after-unlock", version, source, closed::<V>)
-        .about("the guest goes while it is being attached")
+        .about("the guest goes away while it is being attached")
         .thread("SET_KVM", |w| _ = V::set_kvm(w, 0, 0))
         .thread("SET_KVM(NULL)", |w| V::kvm_is_gone(w, 0))
         .finally(|w| w.at_rest::<V>())
 }
 
-/// An adapter is assigned after it was asked, without the mutex, whether a guest uses the device.
+/// An adapter is assigned after a check without the mutex whether a guest uses the device.
 fn b37b<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     let world = || {
         let queues = [QUEUE, Apqn { apid: 2, apqi: 4 }].map(ApQueue::new);
@@ -663,27 +678,30 @@ fn b37b<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         })
 }
 
-/// What is assigned is verified afterwards, under the mutex; the masks are copied without it.
+/// The assignment is verified afterwards, under the mutex, but the masks are copied without it.
 fn b37b_refused<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     let world = || {
         let world = World::new::<V>(2, 1, &[matrix(&[1]), matrix(&[2])]);
-        V::set_kvm(&world, 1, 1).expect("nobody else has the guest");
+        V::set_kvm(&world, 1, 1).expect("the guest has no other device");
         world
     };
     bug("b37b-refused-adapter", version, source, world)
-        .about("another guest's adapter is refused while the guest is attached: does it get it?")
-        .thread("set_kvm", |w| V::set_kvm(w, 0, 0).expect("nobody else has the guest"))
+        .about(
+            "another guest's adapter is refused while the guest is attached: does the guest get \
+                it?",
+        )
+        .thread("set_kvm", |w| V::set_kvm(w, 0, 0).expect("the guest has no other device"))
         .thread("assign_adapter_store", |w| {
-            V::assign_adapter_store(w, 0, 2).expect_err("another device has it");
+            V::assign_adapter_store(w, 0, 2).expect_err("another device has the adapter");
         })
         .finally(|w| w.at_rest::<V>())
 }
 
-/// An adapter is unassigned after it was asked, without the mutex, whether a guest uses the
-/// device; and assigned to another guest's device.
+/// An adapter is unassigned after a check without the mutex whether a guest uses the device, and
+/// then assigned to another guest's device.
 fn b38<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b38-two-guests", version, source, closed::<V>)
-        .about("an adapter goes from one guest's device to another's while the first is attached")
+        .about("an adapter moves from one guest's device to another's while the first is attached")
         .thread("set_kvm 0", |w| _ = V::set_kvm(w, 0, 0))
         .thread("unassign_adapter_store", |w| _ = V::unassign_adapter_store(w, 0, 1))
         .thread("assign and set_kvm 1", |w| {
@@ -694,20 +712,21 @@ fn b38<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V>())
 }
 
-/// Two vCPUs execute PQAP(AQIC) for ever, and so keep the driver's mutex busy. Whoever changes what
-/// the guest has waits for it with `kvm->lock` held, and whoever else wants that, behind them. With
-/// mutexes and a semaphore that are fair all of them get their turn; how long that is no model can
-/// say.
+/// Two vCPUs execute PQAP(AQIC) for ever and keep the driver's mutex busy. A thread that changes
+/// the guest's resources waits for it with `kvm->lock` held, and other threads wait for that lock.
+/// With fair mutexes and a fair semaphore all of them progress. A model cannot say how long that
+/// takes.
 fn b41<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     let world = || {
         let world = World::new::<V>(1, 2, &[matrix(&[1])]);
-        V::set_kvm(&world, 0, 0).expect("nobody else has the guest");
+        V::set_kvm(&world, 0, 0).expect("the guest has no other device");
         world
     };
     let pqap = |vcpu: usize| move |w: &World| forever(|| _ = w.pqap::<V>(0, vcpu, ENABLE));
     bug("b41-endless-pqap", version, source, world)
         .about(
-            "a guest that executes PQAP(AQIC) for ever is closed and gets protected: who starves?",
+            "a guest that executes PQAP(AQIC) for ever is closed and made protected: which thread \
+             starves?",
         )
         .thread("PQAP(AQIC) 0", pqap(0))
         .thread("PQAP(AQIC) 1", pqap(1))

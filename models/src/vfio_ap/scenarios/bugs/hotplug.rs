@@ -1,7 +1,7 @@
-//! `vfio-ap/bugs`, hot plug: each in a version that has it, and in one that has it proposed.
+//! `vfio-ap/bugs`, hot plug: each bug in a version that has it and in one that has the fix.
 //!
-//! What has to happen is often a sequence, so many of these have one thread: the point is what
-//! the version does, not who is in between.
+//! Many of these are sequences of calls, so they have one thread. They show the behaviour of the
+//! version and not a race.
 
 use selvedge_core::sync::Tracked;
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, invariant_broken};
@@ -56,35 +56,44 @@ fn broken(id: &str) -> [ViolationKind; 1] {
     [ViolationKind::invariant(id)]
 }
 
-/// B02: what a trylock comes to.
+/// B02: the effect of a trylock.
 fn trylock() -> Vec<Scenario> {
     const SOURCE: &str = "\"[PATCH v17 00/15] s390/vfio-ap: dynamic configuration support\", \
                           T. Krowiak, October 2021";
     fn contended<V: Version>(name: &str, source: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b02-trylock/{name}"), source, closed::<V>)
-            .about("adapter 1 is assigned to the device that has it while the host takes 2 back")
+            .about("adapter 1 is assigned to the device that already has it while the host takes 2")
             .thread("apmask_store", |w| apmask(w, "+2"))
             .thread("assign_adapter_store", |w| {
                 if V::assign_adapter_store(w, 0, 1) == Err(Errno::Eagain) {
-                    invariant_broken("INV-24", "assign_adapter_store returns -EAGAIN for nothing");
+                    invariant_broken(
+                        "INV-24",
+                        "assign_adapter_store returns -EAGAIN without a cause",
+                    );
                 }
             })
     }
     vec![
         contended::<P17>("p17", SOURCE).expect_violations(broken("INV-24")),
         contended::<P17FailurePath>("p17-failure-path", SOURCE)
-            .about("the same, and the failure path releases a lock of a guest that is not there")
+            .about(
+                "the same race, and the failure path releases a lock of a guest that does not \
+                    exist",
+            )
             .expect_violations(broken("NULL")),
         contended::<V6_0>("v6.0", sources::V6_0).expect_proof(),
     ]
 }
 
-/// B12: the hook is published before it is known whether it may be.
+/// B12: the hook is published before the driver knows whether the attach is allowed.
 fn stale_hook() -> Vec<Scenario> {
     const SOURCE: &str = "commits bc833a7b1e7f and 4400270ec034, 2026";
     fn freed<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b12-stale-hook/{name}"), SOURCE, attached::<V>)
-            .about("a second device is refused to the guest and removed, and the hook points to it")
+            .about(
+                "the guest refuses a second device, which is removed while the hook still \
+                    points to it",
+            )
             .thread("open", |w| {
                 assert_eq!(V::set_kvm(w, 1, 0), Err(Errno::Eperm));
                 _ = V::remove(w, 1);
@@ -93,7 +102,7 @@ fn stale_hook() -> Vec<Scenario> {
     }
     fn refused<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b12-failed-attach/{name}"), SOURCE, attached::<V>)
-            .about("a second device is refused to the guest, which has lost PQAP(AQIC) by it")
+            .about("the guest refuses a second device, and loses PQAP(AQIC) because of that")
             .thread("administrator", |w| {
                 assert_eq!(V::set_kvm(w, 1, 0), Err(Errno::Eperm));
                 let irq = Some(Irq { vm: 0, nib: 1, isc: 3 });
@@ -116,14 +125,14 @@ fn stale_hook() -> Vec<Scenario> {
     ]
 }
 
-/// The first device has the only guest of interest.
+/// Creates a world in which the first device has the only guest that matters.
 fn attached<V: Version>() -> World {
     let world = closed::<V>();
     V::set_kvm(&world, 0, 0).expect("the guest has no other device");
     world
 }
 
-/// B13: why the bus lets go of `ap_perms_mutex` before it takes queues to other drivers.
+/// B13: why the bus releases `ap_perms_mutex` before it moves queues to other drivers.
 fn reprobe() -> Vec<Scenario> {
     fn new(name: &str, source: &str, world: fn() -> World) -> ScenarioBuilder<World> {
         bug::<V6_0>(&format!("b13-reprobe-under-ap-perms-mutex/{name}"), source, world)
@@ -137,15 +146,16 @@ fn reprobe() -> Vec<Scenario> {
     }
     vec![
         new("held", "no version; why commit 4f8206b88286, v5.18, releases it", held)
-            .about("the mutex is kept while the queues are taken elsewhere")
+            .about("the mutex is held while the queues move to other drivers")
             .expect_violations([ViolationKind::deadlock(["ap_perms_mutex", "device_lock"])]),
         new("v6.0", "commit 4f8206b88286, v5.18", unbound::<V6_0>)
-            .about("the mutex is released before")
+            .about("the mutex is released before the queues move")
             .expect_proof(),
     ]
 }
 
-/// Nobody has the devices open, and the second queue is not bound, so the adapter is withheld.
+/// Creates a world in which no device is open. The second queue is unbound, so the adapter is
+/// withheld.
 fn withheld<V: Version>() -> World {
     let world = two_domains::<V>();
     world.bus.unbind(&world, SECOND);
@@ -154,13 +164,16 @@ fn withheld<V: Version>() -> World {
     world
 }
 
-/// B15: a queue that was withheld still points to its device when it is unassigned.
+/// B15: a withheld queue still points to its device after it is unassigned.
 fn stale_link() -> Vec<Scenario> {
     const SOURCE: &str = "commit 70aeefe574cb, v6.0; \"[PATCH] s390/vfio-ap: fix unlinking of \
                           queues from the mdev\", T. Krowiak, August 2022, not merged";
     fn freed<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b15-stale-link/{name}"), SOURCE, withheld::<V>)
-            .about("adapter 1 was withheld; it is unassigned, its device removed, and it unbound")
+            .about(
+                "the withheld adapter 1 is unassigned, its device is removed, and its queue is \
+                    unbound",
+            )
             .thread("administrator", |w| {
                 unassign(w, 0, 1);
                 _ = V::remove(w, 0);
@@ -169,7 +182,7 @@ fn stale_link() -> Vec<Scenario> {
     }
     fn scanned<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b15-unassigned-in-scan/{name}"), SOURCE, absent_adapter::<V>)
-            .about("adapter 2 is gained by the host, assigned and unassigned, all at once")
+            .about("adapter 2 is gained by the host, assigned and unassigned concurrently")
             .thread("scan", |w| gain(w, 2))
             .thread("administrator", |w| {
                 assign(w, 0, 2);
@@ -187,19 +200,19 @@ fn stale_link() -> Vec<Scenario> {
     ]
 }
 
-/// Every device has a guest, and the host does not have adapter 2.
+/// Creates a world in which every device has a guest and the host does not have adapter 2.
 fn absent_adapter<V: Version>() -> World {
     let world = running::<V>();
     lose(&world, 2);
     world
 }
 
-/// B16: what is assigned already is assigned again.
+/// B16: an assigned adapter is assigned again.
 fn hashed_twice() -> Vec<Scenario> {
     const SOURCE: &str = "commit 1918f2b20c3d, v6.0";
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b16-hashed-twice/{name}"), SOURCE, running::<V>)
-            .about("adapter 1 is assigned once more, and its queue's node points to itself")
+            .about("adapter 1 is assigned again, and its queue's node points to itself")
             .thread("assign_adapter_store", |w| assign(w, 0, 1))
     }
     vec![
@@ -208,12 +221,12 @@ fn hashed_twice() -> Vec<Scenario> {
     ]
 }
 
-/// B18: `kvm->lock` of a guest that is not there.
+/// B18: `kvm->lock` of a guest that does not exist.
 fn no_guest() -> Vec<Scenario> {
     const SOURCE: &str = "commit d50346801b4f, 2026";
     fn lost<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b18-no-guest/{name}"), SOURCE, closed::<V>)
-            .about("the host loses an adapter, and a device has no guest")
+            .about("the host loses an adapter while a device has no guest")
             .thread("scan", |w| lose(w, 2))
     }
     fn gained<V: Version>(name: &str) -> ScenarioBuilder<World> {
@@ -238,13 +251,13 @@ fn no_guest() -> Vec<Scenario> {
     ]
 }
 
-/// B19: the small errors in what the driver does when the host's configuration changes.
+/// B19: the smaller errors of the driver when the host's configuration changes.
 fn config() -> Vec<Scenario> {
-    /// A guest that keeps the last adapter has a queue that is not the host's (INV-10). That is so
-    /// only once the driver has noted the new configuration, at the end of
-    /// `vfio_ap_on_cfg_changed`: up to then the bus and the driver may differ. But each device's
-    /// locks are released before that, and by then its guest differs from the shadow, which has
-    /// lost the adapter: INV-21 is broken first, always, and an execution ends there.
+    /// A guest that keeps the last adapter has a queue that the host does not have (INV-10). This
+    /// holds only after the driver has recorded the new configuration at the end of
+    /// `vfio_ap_on_cfg_changed`, since the bus and the driver may differ until then. The locks of
+    /// each device are released before that, and its guest then differs from the shadow, which has
+    /// lost the adapter. INV-21 is therefore always broken first, and an execution ends there.
     fn last<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commits 917f509bfb88 and 65f6857ff186, 2026";
         bug::<V>(&format!("b19-last-adapter/{name}"), source, running::<V>)
@@ -259,7 +272,7 @@ fn config() -> Vec<Scenario> {
     fn control<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commits 6b8a02e216f6 and 3c77c525fe3c, 2026";
         bug::<V>(&format!("b19-control-domain/{name}"), source, with_control_domain::<V>)
-            .about("the host loses one of two control domains, and the guest that has it keeps it")
+            .about("the host loses one of two control domains, and the guest keeps that domain")
             .thread("scan", |w| w.ap_scan_bus(&ApConfig::everything(), &without_control_domain(7)))
     }
     fn garbage<V: Version>(name: &str) -> ScenarioBuilder<World> {
@@ -287,13 +300,14 @@ fn config() -> Vec<Scenario> {
         _ = assign_store(&world, 0, Resource::ControlDomain(7));
         world
     }
-    let nothing = "a device that loses nothing is handled as if it did: no guest can tell";
+    let nothing =
+        "a device that loses nothing is handled as if it did, without an effect on its guest";
     vec![
         last::<V6_0>("v6.0").expect_violations(broken("INV-21")),
         last::<V6_15>("v6.15").expect_violations(broken("INV-21")),
         last::<V2026>("2026").expect_proof(),
         each::<V6_15>("v6.15").about(nothing).expect_proof(),
-        each::<V2026>("2026").about("each device is asked for by itself").expect_proof(),
+        each::<V2026>("2026").about("each device is checked separately").expect_proof(),
         control::<V6_0>("v6.0").expect_violations(broken("INV-21")),
         control::<V6_15>("v6.15").expect_violations(broken("INV-21")),
         control::<V2026>("2026").expect_proof(),
@@ -314,7 +328,7 @@ fn final_put() -> Vec<Scenario> {
             world
         };
         let builder = Scenario::builder(format!("vfio-ap/bugs/b21-final-put/{name}"), world)
-            .about("the guest's file is closed while its device is")
+            .about("the guest's file is closed while its device is closed")
             .source(SOURCE)
             .thread("close guest", |w| _ = w.guest(0).put())
             .thread("close device", |w| V::close(w, 0))
@@ -330,13 +344,16 @@ fn final_put() -> Vec<Scenario> {
     vec![new::<V6_0>("v6.0"), new::<V6_2>("v6.2"), new::<V2026>("2026")]
 }
 
-/// B23: the circle of v5.11, closed by a store.
+/// B23: the cycle of v5.11, closed by a store.
 fn kvm_lock_under_mutex() -> Vec<Scenario> {
     const SOURCE: &str = "\"Re: [PATCH v13 09/15] s390/vfio-ap: allow hot plug/unplug of AP \
                           resources using mdev device\", H. Pasic, 2021-04-08";
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b23-assign-under-mutex/{name}"), SOURCE, attached::<V>)
-            .about("adapter 2 is assigned to a guest that executes PQAP(AQIC) and gets protected")
+            .about(
+                "adapter 2 is assigned to a guest that executes PQAP(AQIC) and becomes \
+                    protected",
+            )
             .thread("PQAP(AQIC)", pqap::<V>)
             .thread("assign_adapter_store", |w| _ = V::assign_adapter_store(w, 0, 2))
             .thread("PV ioctl", |w| w.guest(0).pv_command())
@@ -348,7 +365,7 @@ fn kvm_lock_under_mutex() -> Vec<Scenario> {
     ]
 }
 
-/// B25: reading all masks at once, with no lock.
+/// B25: reading all masks at once without a lock.
 fn ap_config() -> Vec<Scenario> {
     const SOURCE: &str = "`ap_config_show` in `drivers/s390/crypto/vfio_ap_ops.c`, v6.10";
     const OLD: [u8; 2] = [1, 4];
@@ -362,27 +379,31 @@ fn ap_config() -> Vec<Scenario> {
     }
     fn refused<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b25-refused-masks/{name}"), SOURCE, world::<V>)
-            .about("masks with an adapter of the host's are refused, and whoever reads sees them")
+            .about("masks with an adapter of the host are refused, but a reader sees them")
             .thread("ap_config_store", |w| {
                 let refused = ap_config_store(w, 0, &product([3, 4]));
-                assert_eq!(refused, Err(Errno::Eaddrnotavail), "adapter 3 is the host's");
+                assert_eq!(
+                    refused,
+                    Err(Errno::Eaddrnotavail),
+                    "adapter 3 is reserved for the host"
+                );
             })
             .thread("ap_config_show", |w| {
                 if ap_config_show(w, 0) != product(OLD) {
-                    invariant_broken("INV-14", "ap_config shows masks that never were assigned");
+                    invariant_broken("INV-14", "ap_config shows masks that were never assigned");
                 }
             })
     }
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b25-torn-masks/{name}"), SOURCE, world::<V>)
-            .about("01.0004 is exchanged for 02.0005, and whoever reads sees one half of each")
+            .about("01.0004 is exchanged for 02.0005, and a reader sees one half of each")
             .thread("ap_config_store", |w| {
-                ap_config_store(w, 0, &product(NEW)).expect("the queue is vfio_ap's");
+                ap_config_store(w, 0, &product(NEW)).expect("the queue belongs to vfio_ap");
             })
             .thread("ap_config_show", |w| {
                 let seen = ap_config_show(w, 0);
                 if seen != product(OLD) && seen != product(NEW) {
-                    invariant_broken("INV-14", "ap_config shows masks that never were assigned");
+                    invariant_broken("INV-14", "ap_config shows masks that were never assigned");
                 }
             })
     }
@@ -397,7 +418,7 @@ fn ap_config() -> Vec<Scenario> {
     ]
 }
 
-/// B26: a device is put on the list while others walk it.
+/// B26: a device is added to the list while other threads walk it.
 fn mdev_list() -> Vec<Scenario> {
     const SOURCE: &str = "commit 7fa61c29850d, 2026";
     fn world<V: Version>() -> World {
@@ -407,9 +428,14 @@ fn mdev_list() -> Vec<Scenario> {
     }
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b26-unlocked-list/{name}"), SOURCE, world::<V>)
-            .about("a device is made while a queue is bound, and its number looked for on the list")
+            .about(
+                "a device is created while a queue is bound and its number is searched on the \
+                    list",
+            )
             .thread("bind", |w| w.bus.bind(w, queue(2)))
-            .thread("create", |w| vfio_ap_mdev_probe(w, 1, || Ok(())).expect("VFIO takes it"))
+            .thread("create", |w| {
+                vfio_ap_mdev_probe(w, 1, || Ok(())).expect("VFIO accepts the device")
+            })
     }
     vec![
         new::<V6_0>("v6.0").expect_violations(broken("INV-20")),
@@ -418,7 +444,7 @@ fn mdev_list() -> Vec<Scenario> {
     ]
 }
 
-/// B27: the attribute is there before the queue is.
+/// B27: the attribute exists before the queue does.
 fn status() -> Vec<Scenario> {
     const SOURCE: &str = "commit dd6f4ef6f8a3, 2026";
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
@@ -442,7 +468,10 @@ fn subclass() -> Vec<Scenario> {
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commit f4518de40a21 in stable, v6.7";
         bug::<V>(&format!("b34-no-subclass/{name}"), source, running::<V>)
-            .about("PQAP(AQIC) cannot register the guest's subclass: what it pinned is unpinned")
+            .about(
+                "PQAP(AQIC) cannot register the guest's subclass: is the page that it pinned \
+                    unpinned?",
+            )
             .thread("PQAP(AQIC)", |w| {
                 w.hardware.refuse_gisc();
                 pqap::<V>(w);
@@ -456,11 +485,11 @@ fn subclass() -> Vec<Scenario> {
     ]
 }
 
-/// B35: the notification byte is on a page that a protected guest keeps to itself.
+/// B35: the notification byte is on a page that a protected guest does not share.
 fn secure_page() -> Vec<Scenario> {
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b35-secure-page/{name}"), "commit f88fb1335733, v6.6", running::<V>)
-            .about("a protected guest wants to be told on a page that it does not share")
+            .about("a protected guest names a page for notifications that it does not share")
             .thread("guest", |w| {
                 w.hardware.keep_secure(0, IRQ.nib);
                 pqap::<V>(w);
@@ -473,19 +502,23 @@ fn secure_page() -> Vec<Scenario> {
     ]
 }
 
-/// B30: what v6.8 proposed of filtering.
+/// B30: the fixes of filtering in v6.8.
 fn filtering() -> Vec<Scenario> {
     fn only_new<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commit 850fb7fa8c68, v6.8";
         bug::<V>(&format!("b30-only-new-filtered/{name}"), source, two_domains::<V>)
-            .about("domain 4 is unassigned and assigned while 01.0005 is unbound: it comes back")
+            .about(
+                "domain 4 is unassigned and assigned while 01.0005 is unbound, and 01.0005 \
+                    returns",
+            )
             .thread("administrator", |w| {
                 unassign_store(w, 0, Resource::Domain(4));
                 _ = assign_store(w, 0, Resource::Domain(4));
             })
             .thread("unbind", |w| w.bus.unbind(w, SECOND))
     }
-    /// Domain 5 is assigned; neither does the host have it, nor does adapter 1 have a queue of it.
+    /// Creates a world with domain 5 assigned. The host does not have it, and adapter 1 has no
+    /// queue of it.
     fn lacking_domain<V: Version>() -> World {
         let world = running::<V>();
         world.matrix_dev.guests_lock.lock().info = without_domain(5);
@@ -499,7 +532,10 @@ fn filtering() -> Vec<Scenario> {
             .thread("assign_adapter_store", |w| {
                 assign(w, 0, 2);
                 if !w.hardware.apcb(0).contains(queue(2)) {
-                    invariant_broken("WITHHELD", "the guest could have adapter 2, and has it not");
+                    invariant_broken(
+                        "WITHHELD",
+                        "the guest could have adapter 2 but does not have it",
+                    );
                 }
             })
     }
@@ -507,16 +543,14 @@ fn filtering() -> Vec<Scenario> {
         let source = "commit 850fb7fa8c68, v6.8";
         bug::<V>(&format!("b30-gained-without-queue/{name}"), source, lacking_domain::<V>)
             .about(
-                "the host gains a domain of which adapter 1 has no queue: the adapter comes back",
+                "the host gains a domain of which adapter 1 has no queue, and the adapter returns",
             )
             .thread("scan", |w| w.ap_scan_bus(&without_domain(5), &ApConfig::everything()))
     }
     fn not_reset<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commit f848cba767e5, v6.8";
         bug::<V>(&format!("b30-filtered-not-reset/{name}"), source, running::<V>)
-            .about(
-                "adapter 1 is withheld for a domain that has no queue, and goes to another guest",
-            )
+            .about("adapter 1 is withheld for a domain without a queue, and moves to another guest")
             .thread("guest", |w| w.hardware.nqap(0, queue(1)))
             .thread("administrator", |w| {
                 _ = assign_store(w, 0, Resource::Domain(5));
@@ -527,7 +561,10 @@ fn filtering() -> Vec<Scenario> {
     fn siblings<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commit f009cfa46655, v6.8";
         bug::<V>(&format!("b30-siblings-not-reset/{name}"), source, two_domains::<V>)
-            .about("01.0005 is unbound and 01.0004 unplugged with it, and goes to another guest")
+            .about(
+                "01.0005 is unbound, and 01.0004 is unplugged with it and moves to another \
+                    guest",
+            )
             .thread("guest", |w| w.hardware.nqap(0, queue(1)))
             .thread("administrator", |w| {
                 w.bus.unbind(w, SECOND);
@@ -553,7 +590,7 @@ fn filtering() -> Vec<Scenario> {
     ]
 }
 
-/// B31: an adapter is lost by the host, and what its queue's interrupts needed with it.
+/// B31: the host loses an adapter, and the resources of its queue's interrupts leak.
 fn absent() -> Vec<Scenario> {
     const SOURCE: &str = "commit b9bd10c43456, v6.8";
     fn world<V: Version>() -> World {
@@ -564,7 +601,8 @@ fn absent() -> Vec<Scenario> {
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b31-absent-not-freed/{name}"), SOURCE, world::<V>)
             .about(
-                "the host loses an adapter whose queue interrupts a guest: its page stays pinned",
+                "the host loses an adapter whose queue interrupts a guest, and its page stays \
+                 pinned",
             )
             .thread("PQAP(AQIC), scan", |w| {
                 pqap::<V>(w);
@@ -572,28 +610,31 @@ fn absent() -> Vec<Scenario> {
             })
     }
     vec![
-        new::<V6_0>("v6.0").about("a reset that fails gives back what there is").expect_proof(),
+        new::<V6_0>("v6.0").about("a failed reset releases the resources").expect_proof(),
         new::<V6_6>("v6.6").expect_violations(broken("INV-04")),
         new::<V6_8>("v6.8").expect_violations(broken("INV-04")),
         new::<V2026>("2026").expect_violations(broken("INV-04")),
         new::<V2026Proposed>("2026-proposed")
-            .about("a proposed fix, not posted: giving back without a reset")
+            .about("a proposed fix, not posted: releasing the resources without a reset")
             .expect_proof(),
     ]
 }
 
-/// B32 and B33: errors of one thread.
+/// B32 and B33: errors of a single thread.
 fn single() -> Vec<Scenario> {
     fn failing<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commit 08866d34c709, v6.2";
         bug::<V>(&format!("b32-probe-fails/{name}"), source, unbound::<V>)
-            .about("there is no memory for a queue, and its attributes stay")
+            .about("the allocation of a queue fails, and its attributes remain")
             .thread("bind", |w| _ = vfio_ap_mdev_probe_queue(w, queue(2), Kzalloc::Fails))
     }
     fn leak<V: Version>(name: &str) -> ScenarioBuilder<(World, Tracked)> {
         let world = || (closed::<V>(), Tracked::new("matrix_dev", ()));
         Scenario::builder(format!("vfio-ap/bugs/b33-matrix-dev-leak/{name}"), world)
-            .about("the module is unloaded: its device is freed by a pointer that nobody has set")
+            .about(
+                "the module is unloaded, and its device is freed through a pointer that was \
+                    never set",
+            )
             .source(
                 "\"s390/vfio-ap: fix memory leak in vfio_ap device driver\", v6.3, \
                      f12bcdc615d6 in stable",
