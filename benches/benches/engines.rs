@@ -1,6 +1,6 @@
-//! Time to a complete proof, by every search and against loom.
+//! The time to a complete proof, for every search and for loom.
 //!
-//! `cargo bench -p selvedge-benches`. Quote the ratios: machines differ.
+//! `cargo bench -p selvedge-benches`. Quote the ratios, since computers differ.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -8,8 +8,8 @@ use selvedge_benches::{prove, proved_by_loom};
 use selvedge_core::{Engine, Scenario, Search};
 use selvedge_models::programs::{PROGRAMS, Program};
 
-/// The largest number of states, and of traces, that a search which visits each of them is given:
-/// a criterion group runs it dozens of times.
+/// The largest number of states or traces for a search that visits each of them. A criterion group
+/// runs it dozens of times.
 const COUNTED_MAX: u64 = 30_000;
 
 fn native(group: &mut BenchmarkGroup<'_, WallTime>, scenario: &Scenario, search: Search) {
@@ -24,7 +24,7 @@ fn loom(group: &mut BenchmarkGroup<'_, WallTime>, scenario: &Scenario) {
     });
 }
 
-/// The scenarios of the catalogue that loom completes.
+/// Measures the scenarios of the catalogue that loom completes.
 fn catalogue(criterion: &mut Criterion) {
     for scenario in proved_by_loom() {
         let mut group = criterion.benchmark_group(scenario.name());
@@ -36,7 +36,7 @@ fn catalogue(criterion: &mut Criterion) {
     }
 }
 
-/// Lock programs; each search and loom take part where they end within seconds.
+/// Measures lock programs, with each search and loom where they end within seconds.
 fn programs(criterion: &mut Criterion) {
     for program in PROGRAMS.iter().filter(|program| program.deadlock.is_none()) {
         let scenario = program.scenario().loom_executions_max(u64::MAX);
@@ -55,7 +55,7 @@ fn ends(search: Search, program: &Program) -> bool {
     match search {
         Search::Auto | Search::Reduced => true,
         Search::Full => program.states <= COUNTED_MAX,
-        // The others visit every trace.
+        // The other searches visit every trace.
         _ => program.traces.is_some_and(|traces| traces <= COUNTED_MAX.into()),
     }
 }

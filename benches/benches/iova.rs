@@ -1,6 +1,6 @@
-//! Nanoseconds to give back an I/O address and to allocate another.
+//! The time in nanoseconds to free an I/O address and to allocate another.
 //!
-//! `cargo bench -p selvedge-benches --bench iova`. Quote the ratios: machines differ.
+//! `cargo bench -p selvedge-benches --bench iova`. Quote the ratios, since computers differ.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use selvedge_benches::iova::{
 };
 use selvedge_models::iova::{Allocator, CachedTree, GapTree, LazyBitmap, Radix, SwapBitmap};
 
-/// What two threads share: the tree without magazines is too slow to be measured with more.
+/// The number of addresses for two threads. The tree without magazines is too slow to measure with
+/// more.
 const LIVE_OF_TWO: usize = 1_000;
 
 struct Turns<'a, 'c> {
@@ -63,7 +64,7 @@ fn two_threads(criterion: &mut Criterion) {
     });
 }
 
-/// There are many of them; each is measured for long enough to tell factors.
+/// Measures each of the many benchmarks only long enough to determine factors.
 fn brief() -> Criterion {
     Criterion::default()
         .sample_size(10)

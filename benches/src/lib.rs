@@ -1,4 +1,4 @@
-//! What the benches measure, so that tests can see that it is what it says.
+//! The measured operations of the benches, so that tests can check them.
 
 #![deny(missing_docs)]
 
@@ -11,8 +11,8 @@ use std::ops::ControlFlow;
 use selvedge_checks::catalogue;
 use selvedge_core::{Engine, Expectation, Limits, Report, Scenario, Search};
 
-/// The scenarios of the dispute over the AP bus's masks with several threads that both the native
-/// engine and loom prove.
+/// Returns the scenarios of the locking around the AP bus's masks that have several threads and
+/// that both the native engine and loom prove.
 pub fn proved_by_loom() -> Vec<Scenario> {
     let mut scenarios = catalogue();
     scenarios.retain(|scenario| {
@@ -27,7 +27,7 @@ pub fn proved_by_loom() -> Vec<Scenario> {
 ///
 /// # Panics
 ///
-/// If the verdict is not as expected: what does not prove must not be timed as if it did.
+/// If the verdict is not as expected, since a search that proves nothing must not be timed.
 pub fn prove(scenario: &Scenario, engine: Engine, search: Search) -> Report {
     let mut limits = Limits::default();
     limits.search = search;

@@ -1,11 +1,12 @@
-//! The mail's figures, and what else the simulation is built for.
+//! The figures of the mail, and other uses of the simulation.
 
 use std::time::Duration;
 
 use selvedge_benches::nvme::{Costs, Outcome, Scheme, simulate};
 
 fn run(scheme: Scheme, costs: &Costs, seconds: u64) -> Outcome {
-    simulate(scheme, costs, Duration::from_secs(seconds), 1).expect("there are addresses enough")
+    simulate(scheme, costs, Duration::from_secs(seconds), 1)
+        .expect("the scheme must not run out of addresses")
 }
 
 fn ratio(scheme: Scheme, costs: &Costs, seconds: u64) -> f64 {
@@ -36,7 +37,7 @@ fn in_a_partition_the_default_queue_is_good_enough() {
 
 #[test]
 fn flushing_on_exhaustion_is_as_fast_as_the_bitmap() {
-    // It is gone through several times in five seconds.
+    // The search reaches the end several times in five seconds.
     let costs = Costs { aperture: 1 << 17, ..Costs::guest() };
     let bitmap = run(Scheme::BitmapLazy, &costs, 5);
     for scheme in [Scheme::FlushOnExhaustion, Scheme::FlushOnExhaustionLists] {
@@ -46,7 +47,8 @@ fn flushing_on_exhaustion_is_as_fast_as_the_bitmap() {
     }
 }
 
-/// Each unmapping is covered by its own refresh; a queue parks no more than it has room for.
+/// Each unmapping is covered by its own refresh, and a queue parks no more pages than it has room
+/// for.
 #[test]
 fn what_is_parked_and_for_how_long() {
     let costs = Costs::guest();
@@ -55,13 +57,13 @@ fn what_is_parked_and_for_how_long() {
     assert_eq!(strict.window_max, Duration::from_nanos(costs.refresh));
     let queue = run(Scheme::queue(256, 10), &costs, 1);
     assert_eq!(queue.parked_max, 255);
-    // Until the flush has ended that began when the queue was full.
+    // The flush that began when the queue was full has ended by then.
     assert!(queue.window_max > Duration::from_nanos(costs.flush));
     assert!(queue.window_max < Duration::from_millis(35), "{queue:?}");
 }
 
-/// Several CPUs, mixed sizes, timers that expire while others flush: nothing is reused too early,
-/// or the simulation would have panicked, and nothing stands still.
+/// Several CPUs, mixed sizes, and timers that expire while other CPUs flush. No address is reused
+/// too early, since the simulation would panic, and the simulation does not stall.
 #[test]
 fn several_cpus_at_once() {
     let costs = Costs { cpus: 4, depth: 64, pages: (1, 8), hz: 1000, ..Costs::guest() };

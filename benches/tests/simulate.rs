@@ -7,22 +7,25 @@ use std::str;
 use serde_json::Value;
 
 fn simulate(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_simulate")).args(args).output().expect("it starts")
+    Command::new(env!("CARGO_BIN_EXE_simulate"))
+        .args(args)
+        .output()
+        .expect("the program must start")
 }
 
 fn stdout(output: &Output) -> &str {
-    str::from_utf8(&output.stdout).expect("it is text")
+    str::from_utf8(&output.stdout).expect("stdout must be text")
 }
 
 fn stderr(output: &Output) -> &str {
-    str::from_utf8(&output.stderr).expect("it is text")
+    str::from_utf8(&output.stderr).expect("stderr must be text")
 }
 
 fn json(args: &[&str]) -> Vec<Value> {
     let output = simulate(&[&["--json"], args].concat());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let lines = stdout(&output).lines();
-    lines.map(|line| serde_json::from_str(line).expect("an object per line")).collect()
+    lines.map(|line| serde_json::from_str(line).expect("each line must be a JSON object")).collect()
 }
 
 #[test]
@@ -62,7 +65,7 @@ fn the_table_has_the_mails_figures_beside_its_own() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let queue = stdout(&output).lines().find(|line| line.contains("fq-256-10ms")).unwrap();
     assert!(queue.contains("< 0.08"), "{queue}");
-    // Of a partition the mail has no figures.
+    // The mail has no figures of a partition.
     let output = simulate(&["--seconds", "1", "--preset", "lpar"]);
     assert!(!stdout(&output).contains("< 0.08"));
 }
@@ -71,7 +74,7 @@ fn the_table_has_the_mails_figures_beside_its_own() {
 fn two_plots_are_drawn() {
     let folder = tempfile::tempdir().unwrap();
     let inside = folder.path().join("plots");
-    // A slow machine, of which less has to be simulated.
+    // A slow system, of which less time has to be simulated.
     let slow = ["--seconds", "1", "--refresh-us", "100"];
     let output = simulate(&[&slow[..], &["--svg", inside.to_str().unwrap()]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -89,7 +92,7 @@ fn what_cannot_be_simulated_is_named() {
         (&["--pages", "0"][..], "at least one page"),
         (&["--pages", "2-1"], "no more than the largest"),
         (&["--pages", "x"], "`x` is not a number"),
-        (&["--cpus", "0"], "there must be a CPU"),
+        (&["--cpus", "0"], "the number of CPUs is 0"),
         (&["--depth", "3", "--cpus", "4"], "the depth is too small"),
         (&["--aperture", "63"], "do not fit into the aperture"),
         (&["--device-us", "0"], "the device must take some time"),

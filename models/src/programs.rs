@@ -234,8 +234,8 @@ mod tests {
     #[test]
     fn every_number_of_states_comes_out() {
         for program in with_states(1_000_000) {
-            let census = fingerprint(program, Search::Full).states;
-            assert_eq!(census, Some(program.states), "{}", program.name);
+            let counted = fingerprint(program, Search::Full).states;
+            assert_eq!(counted, Some(program.states), "{}", program.name);
         }
     }
 
@@ -252,8 +252,8 @@ mod tests {
     #[ignore = "takes minutes"]
     fn the_larger_numbers_come_out_too() {
         for program in with_states(u64::MAX) {
-            let census = fingerprint(program, Search::Full).states;
-            assert_eq!(census, Some(program.states), "{}", program.name);
+            let counted = fingerprint(program, Search::Full).states;
+            assert_eq!(counted, Some(program.states), "{}", program.name);
         }
         for (program, traces) in with_traces(2_000_000) {
             let counted = fingerprint(program, Search::Dpor).traces;

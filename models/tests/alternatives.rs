@@ -69,9 +69,9 @@ fn a_fair_semaphore_closes_the_circle_by_a_writer_who_waits() {
 /// If readers are preferred, the same reader progresses.
 #[test]
 fn a_semaphore_that_favours_readers_lets_the_last_one_through() {
-    let goes_on = named("vfio-ap/matrix/alt-3c/pqap-upd-pv-admin");
+    let scenario = named("vfio-ap/matrix/alt-3c/pqap-upd-pv-admin");
     let moves = [(PQAP, 1), (UPDATE, READS), (PV, 2), (PQAP, 1)];
-    assert_eq!(goes_on.replay(&schedule(&moves)), Err(ReplayError::TooShort));
+    assert_eq!(scenario.replay(&schedule(&moves)), Err(ReplayError::TooShort));
 }
 
 /// The queue is removed between the lookup and the lock.

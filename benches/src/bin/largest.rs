@@ -1,10 +1,10 @@
-//! How large an instance can be proved in a given time, by each of the two provers.
+//! The largest instance that can be proved in a given time, for each of the two searches.
 //!
-//! `cargo run --release -p selvedge-benches --bin largest`. An instance grows in two directions:
-//! more administrators, who come between each other's operations, and more writes by each, which
-//! make the executions longer. For a number of administrators, writes are added until the proof
-//! does not come in time: one by one, and where there are many a tenth of them, since a time is no
-//! more exact than that.
+//! `cargo run --release -p selvedge-benches --bin largest`. An instance grows in two directions.
+//! More administrators interleave their operations, and more writes by each make the executions
+//! longer. For a number of administrators, writes are added until the proof takes too long. They
+//! are added one by one, or a tenth at a time where there are many, since a time is not more exact
+//! than that.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,20 +24,25 @@ use selvedge_models::ap_perms_instance;
 const STRATEGIES: [Search; 2] = [Search::Auto, Search::Dpor];
 const ADMINISTRATORS: [usize; 4] = [2, 3, 4, 5];
 
-/// More memory than this would be a property of the machine rather than of the search.
+/// The maximum memory, so that the result depends on the search and not on the computer.
 const MEMORY_MAX: u64 = 16 << 30;
 
 /// Finds the largest instance of the v6.0 scheme that can be proved in a given time.
 ///
-/// All processors take part, and half of the memory that is free, at most 16 GiB.
+/// Uses all processors and half of the free memory, at most 16 GiB.
 #[derive(Debug, Parser)]
 struct Cli {
     /// The time for one proof
-    #[arg(long, value_name = "N", default_value = "60", value_parser = value_parser!(u64).range(1..))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "60",
+        value_parser = value_parser!(u64).range(1..)
+    )]
     seconds: u64,
 }
 
-/// How many administrators write how many attributes each.
+/// The number of administrators and of the attributes that each of them writes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Size {
     administrators: usize,
@@ -50,13 +55,13 @@ impl fmt::Display for Size {
     }
 }
 
-/// A proof that came in time.
+/// A proof within the time.
 struct Proof {
     size: Size,
     explored: String,
-    /// The longest way that the search has told of, if it had the time to tell.
+    /// The longest execution that the search has reported, if it ran long enough to report one.
     operations: Option<usize>,
-    /// Bytes of states; none where no states are kept.
+    /// The bytes of the states, or `None` if the search keeps no states.
     memory: Option<u64>,
     time: Duration,
 }
@@ -72,8 +77,8 @@ fn main() {
     }
 }
 
-/// The largest instance for so many administrators. Notes how many operations each has, which not
-/// every search tells of an instance that it is done with at once.
+/// Returns the largest instance for a number of administrators. It records the number of operations
+/// of each, which not every search reports for an instance that it completes at once.
 fn largest(
     administrators: usize,
     search: Search,
@@ -100,7 +105,7 @@ fn largest(
     largest
 }
 
-/// Proves an instance, or says why not.
+/// Proves an instance, or returns why it could not.
 fn prove(size: Size, search: Search, time: Duration) -> Result<Proof, String> {
     let mut limits = Limits::default();
     limits.search = search;
@@ -141,7 +146,7 @@ fn table(largest: &[Option<Proof>], operations: &BTreeMap<Size, usize>) -> Table
     for (administrators, proof) in ADMINISTRATORS.iter().zip(largest) {
         let mut row = vec![administrators.to_string()];
         match proof {
-            None => row.push("none in time".to_owned()),
+            None => row.push("none within the time".to_owned()),
             Some(Proof { size, explored, memory, time, .. }) => row.extend([
                 size.writes.to_string(),
                 operations.get(size).map_or(String::new(), usize::to_string),

@@ -1,6 +1,6 @@
 //! Selvedge next to other model checkers on the same lock programs, in one run.
 //!
-//! `cargo run --release -p selvedge-benches --bin peers`. Quote the ratios: machines differ.
+//! `cargo run --release -p selvedge-benches --bin peers`. Quote the ratios, since computers differ.
 
 use std::io;
 use std::process::ExitCode;
@@ -15,15 +15,15 @@ use selvedge_benches::prove;
 use selvedge_core::{Engine, Search};
 use selvedge_models::programs::Program;
 
-/// The time of a row is the median of so many runs,
+/// The number of runs, whose median time is the time of a row.
 const RUNS: usize = 5;
-/// or of fewer, once they have taken this long.
+/// The time after which a row has fewer runs.
 const REPEAT_WITHIN: Duration = Duration::from_secs(2);
 
 /// Runs Selvedge, stateright, SPIN and loom on the same lock programs.
 ///
-/// SPIN takes part where `spin` and `gcc` are installed. Its time is that of the verifier; what it
-/// takes to generate and compile that is in a column of its own.
+/// SPIN is included where `spin` and `gcc` are installed. Its time is that of the verifier. The
+/// time to generate and compile the verifier is in a separate column.
 #[derive(Debug, Parser)]
 struct Cli {
     /// The programs
@@ -32,20 +32,28 @@ struct Cli {
         default_values = ["vfio3", "vfio4", "vfio5", "fine4", "disj5", "big5", "big6"]
     )]
     programs: Vec<&'static Program>,
-    /// Stop loom after so long; the others come to an end
-    #[arg(long, value_name = "N", default_value = "20", value_parser = value_parser!(u64).range(1..))]
+    /// Stop loom after this many seconds; the other checkers have no limit
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "20",
+        value_parser = value_parser!(u64).range(1..)
+    )]
     seconds_max: u64,
 }
 
 fn deadlock_free(name: &str) -> Result<&'static Program, String> {
-    let program = Program::named(name).ok_or("there is no such program")?;
+    let program = Program::named(name).ok_or("unknown program")?;
     match program.deadlock {
         None => Ok(program),
-        Some(_) => Err("it has a deadlock, at which each checker stops somewhere else".to_owned()),
+        Some(_) => {
+            Err("the program has a deadlock, at which each checker stops in a different place"
+                .to_owned())
+        }
     }
 }
 
-/// What a checker did with a program.
+/// The result of a checker for a program.
 struct Row {
     checker: &'static str,
     explored: String,
@@ -58,7 +66,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let missing = spin::missing();
     if !missing.is_empty() {
-        eprintln!("peers: without SPIN, because {} is missing", missing.join(" and "));
+        eprintln!("peers: SPIN is skipped, since {} is missing", missing.join(" and "));
     }
     for program in cli.programs {
         match rows(program, missing.is_empty(), Duration::from_secs(cli.seconds_max)) {
@@ -81,7 +89,11 @@ fn rows(program: &Program, with_spin: bool, loom_limit: Duration) -> io::Result<
     if program.threads().len() <= loom::THREADS_MAX {
         rows.push(loom(program, loom_limit));
     } else {
-        eprintln!("peers: {}: loom takes {} threads at most", program.name, loom::THREADS_MAX);
+        eprintln!(
+            "peers: {}: loom is skipped; it has at most {} threads",
+            program.name,
+            loom::THREADS_MAX
+        );
     }
     Ok(rows)
 }
@@ -89,12 +101,12 @@ fn rows(program: &Program, with_spin: bool, loom_limit: Duration) -> io::Result<
 fn selvedge(program: &Program) -> Row {
     let scenario = program.scenario();
     let (report, time) = median(|| prove(&scenario, Engine::Native, Search::default()));
-    let states = report.fingerprint.states.expect("it matches states");
+    let states = report.fingerprint.states.expect("a stateful search counts states");
     let explored = format!("{states} states, {} executions", report.executions);
     Row { checker: "selvedge", explored, time, complete: true, made_in: None }
 }
 
-/// The faster of its two orders.
+/// Returns the faster of its two orders.
 fn stateright(program: &Program) -> Row {
     let orders = [("stateright dfs", Order::Depth), ("stateright bfs", Order::Breadth)];
     let rows = orders.map(|(checker, order)| {
@@ -103,7 +115,7 @@ fn stateright(program: &Program) -> Row {
         let explored = format!("{} states", explored.states);
         Row { checker, explored, time, complete: true, made_in: None }
     });
-    rows.into_iter().min_by_key(|row| row.time).expect("there are two")
+    rows.into_iter().min_by_key(|row| row.time).expect("there are two orders")
 }
 
 fn spin(checker: &'static str, program: &Program, reduction: Reduction) -> io::Result<Row> {
@@ -130,7 +142,7 @@ fn loom(program: &Program, limit: Duration) -> Row {
     }
 }
 
-/// What the last run came to, and the median time.
+/// Returns the result of the last run and the median time.
 fn median<T>(mut run: impl FnMut() -> T) -> (T, Duration) {
     let mut times = Vec::new();
     loop {
@@ -144,7 +156,8 @@ fn median<T>(mut run: impl FnMut() -> T) -> (T, Duration) {
     }
 }
 
-/// The first row is what the others are measured against; `>` marks what was cut short.
+/// Creates the table. The times are relative to the first row, and `>` marks a search that was
+/// stopped.
 fn table(rows: &[Row]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);

@@ -1,8 +1,8 @@
-//! Writes `benches/RESULTS.md`: what a scheme for reusing I/O addresses costs in throughput, memory,
-//! fragmentation and safety.
+//! Writes `benches/RESULTS.md`: the costs of flushing on exhaustion in throughput, memory,
+//! fragmentation and security.
 //!
-//! `cargo run --release -p selvedge-benches --bin results`. Takes some minutes. What the page
-//! says in words is asserted here.
+//! `cargo run --release -p selvedge-benches --bin results`. Takes some minutes. The claims of the
+//! page are asserted here.
 
 use std::alloc::System;
 use std::fmt;
@@ -26,17 +26,19 @@ static GLOBAL: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const UPSTREAM: Scheme = Scheme::FlushQueue { of: QueueOf::All, slots: 32_768, timeout: 1_000 };
 
-/// What its ring holds.
+/// The capacity of its ring.
 const RING: u64 = 32_767;
 
-/// How many are out where it is timed how long a call takes.
+/// The number of allocated addresses where calls are timed.
 const LIVE: usize = 100_000;
 
-/// Writes the answer to the mail's open question, as measured here and now.
+const OUTPUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS.md");
+
+/// Measures the answer to the open question of the mail, and writes it.
 #[derive(Debug, Parser)]
 struct Cli {
-    /// Where to write it
-    #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS.md"))]
+    /// The file to write
+    #[arg(long, value_name = "FILE", default_value = OUTPUT)]
     output: PathBuf,
 }
 
@@ -51,80 +53,86 @@ fn page() -> String {
     let lpar = all(&Costs::lpar(), 5);
     let [bitmap, upstream, exhaustion] =
         [Scheme::BitmapLazy, UPSTREAM, Scheme::FlushOnExhaustion].map(|scheme| of(&guest, scheme));
-    assert!(exhaustion.iops >= 0.999 * bitmap.iops, "it reaches the bitmap's throughput");
-    assert_eq!(exhaustion.flushes, bitmap.flushes, "with as many flushes");
+    assert!(exhaustion.iops >= 0.999 * bitmap.iops, "it must reach the bitmap's throughput");
+    assert_eq!(exhaustion.flushes, bitmap.flushes, "it must need as many flushes");
     let (memory, [bitmap_bytes, foe_bytes, lists_bytes]) = memory();
     let fragmentation = fragmentation();
     let large = large();
     let [times, ratios] = times();
     format!(
-        "# Flush on running out of addresses: what it costs
+        "# The costs of flushing on exhaustion
 
 Made by `cargo run --release -p selvedge-benches --bin results` on
-{cpu}. What is simulated is the same on every machine; of what is timed, quote the ratios.
+{cpu}.
+Simulated figures are the same on every computer. Of measured times, quote the ratios.
 
 ## The question
 
-In a guest, flushing translations traps into the hypervisor. The s390 code, until v6.6, flushed
-once each time that it had gone through its bitmap of addresses, and was twice as fast as flushing
-at each unmapping. Niklas Schnelle's mail of 1 September 2022 (\"Re: [PATCH v4 1/2] iommu/s390: Fix
-race with release_device ops\") asks whether common code could do the same: collect what was freed
-in the structure that holds what is free, and flush when that runs dry. Nobody is known to have
-measured it. Upstream became a single queue of 32,768 entries and 1,000 ms (v6.7).
+In a guest, flushing translations traps into the hypervisor. Until v6.6 the s390 code flushed once
+each time that the search reached the end of its bitmap of addresses, and was twice as fast as a
+flush at each unmapping. Niklas Schnelle's mail of 1 September 2022 (\"Re: [PATCH v4 1/2]
+iommu/s390: Fix race with release_device ops\") asks whether common code could do the same: collect
+the freed addresses in the structure of the free addresses, and flush when no address is free. We
+know of no measurement of this. Upstream merged a single queue of 32,768 entries and 1,000 ms
+(v6.7).
 
 ## The answer
 
-- **Throughput.** It reaches the bitmap's: {exhaustion:.3} of it, with the same {flushes} flushes a
-  minute, because both hand out the whole aperture once between two of them. The single queue
-  reaches {upstream:.3}. (The simulation takes all allocators for equally fast. They are not, see the
-  last table; but that is nanoseconds next to a refresh of {refresh} us.) Nobody who frees waits for
-  the flush, which the bitmap's lock makes everybody do.
-- **Memory.** With bitmaps {foe_bytes} for 8 GiB of addresses, whatever is parked; the s390 code had
-  {bitmap_bytes}. What is more tells a bad free from a good one, keeps what was parked during a flush
-  apart, and finds a free block without a search. With lists {lists_bytes}.
-- **Fragmentation.** None of its own with bitmaps: what is freed apart is one block again after the
-  flush. Lists never put together what was split, and run out of large blocks for good once
-  everything has been one page.
-- **Security.** An address can be reached after it was unmapped for {window:.1} s at full load, and
-  for as long as it takes to use up the aperture if the device is slow: there is no bound. The single
-  queue bounds it by its timeout, or {upstream_window:.0} ms at full load. A timer of a second on
-  top of flushing on exhaustion would cost a flush of {flush:.1} ms a second.
+- **Throughput.** It reaches {exhaustion:.3} of the bitmap's throughput, with the same {flushes}
+  flushes a minute, because both allocate the whole aperture once between two flushes. The single
+  queue reaches {upstream:.3}. (The simulation assumes that all allocators are equally fast. They
+  are not, as the last table shows, but the difference is nanoseconds, and a refresh takes
+  {refresh} us.) A thread that frees an address never waits for the flush. The bitmap's lock makes
+  every thread wait.
+- **Memory.** With bitmaps it takes {foe_bytes} for 8 GiB of addresses, regardless of the number of
+  parked pages. The s390 code took {bitmap_bytes}. The additional memory detects invalid frees,
+  separates the pages that are parked during a flush, and makes it possible to find a free block
+  without a search. With lists it takes {lists_bytes}.
+- **Fragmentation.** Bitmaps add none, since pages that are freed separately are one block again
+  after the flush. Lists never merge blocks that were split, and permanently run out of large blocks
+  once all pages were allocated one by one.
+- **Security.** An address can be used for {window:.1} s after it was unmapped at full load. If the
+  device is slow, this lasts until the aperture is used up, so it has no bound. The single queue
+  bounds it by its timeout, or by {upstream_window:.0} ms at full load. An additional timer of one
+  second would cost a flush of {flush:.1} ms per second.
 
-## The mail's figures, simulated
+## The figures of the mail, simulated
 
-One minute of the mail's workload in a guest (the program `simulate`). The parameters, and which of
-them are assumed, are in `checks/src/nvme/costs.rs`.
+One minute of the mail's workload in a guest (the program `simulate`). `benches/src/nvme/costs.rs`
+has the parameters, and says which of them are assumed.
 
 {guest}
 
-Five seconds of a partition with the device to itself, where a flush takes microseconds and waits for
-nobody:
+Five seconds of a partition with a device of its own, where a flush takes microseconds and blocks no
+other CPU:
 
 {lpar}
 
 ## Memory
 
-Of an aperture of 8 GiB; parked: as many single pages as the scheme ever parks, and nothing mapped.
+The memory for an aperture of 8 GiB. In the column \"parked\", the scheme has parked its maximum
+number of single pages, and no page is mapped.
 
 {memory}
 
 ## Fragmentation
 
-The guest with requests of 1 to 32 pages, 64 at a time, and less and less room. Throughput is
-relative to the bitmap in the largest aperture.
+The guest with requests of 1 to 32 pages, 64 at a time, in smaller and smaller apertures. Throughput
+is relative to the bitmap in the largest aperture.
 
 {fragmentation}
 
-Every page of 8 GiB was allocated alone, freed, and flushed; then as many requests of 32 pages as
-there is room for are made ({wanted}):
+All pages of 8 GiB were allocated one by one, freed, and flushed. Then the maximum number of
+requests of 32 pages is allocated, of which {wanted} would fit:
 
 {large}
 
 ## A single call
 
-{live} addresses are out; each turn gives back one and allocates another. `longest` is of single
-calls, each of which was made five times in the same state, of which the fastest counts. With
-interrupts off, that is what hurts. A flush takes no time here.
+{live} addresses are allocated. Each turn frees one and allocates another. `longest` is the
+duration of the longest single call. Each call was made five times in the same state, and the
+fastest counts. It matters because a driver makes the call with interrupts disabled. A flush takes
+no time here.
 
 {times}
 
@@ -154,11 +162,13 @@ fn cpu() -> String {
 
 fn all(costs: &Costs, seconds: u64) -> Vec<(Scheme, Outcome)> {
     let run = |scheme| simulate(scheme, costs, Duration::from_secs(seconds), 1);
-    Scheme::ALL.map(|scheme| (scheme, run(scheme).expect("there are addresses enough"))).to_vec()
+    Scheme::ALL
+        .map(|scheme| (scheme, run(scheme).expect("the scheme must not run out of addresses")))
+        .to_vec()
 }
 
 fn of(rows: &[(Scheme, Outcome)], scheme: Scheme) -> Outcome {
-    rows.iter().find(|(other, _)| *other == scheme).expect("all are there").1
+    rows.iter().find(|(other, _)| *other == scheme).expect("the list has all of them").1
 }
 
 fn simulated(rows: &[(Scheme, Outcome)], with_mail: bool) -> Table {
@@ -185,7 +195,8 @@ fn simulated(rows: &[(Scheme, Outcome)], with_mail: bool) -> Table {
     table
 }
 
-/// The table, and what the bitmap, flushing on exhaustion and its lists take with all parked.
+/// Returns the table, and the memory of the bitmap, of flushing on exhaustion and of its lists when
+/// all pages are parked.
 fn memory() -> (Table, [String; 3]) {
     let bitmap = bytes_of(APERTURE.count, || LazyBitmap::new(APERTURE));
     let queue = bytes_of(RING, || FlushQueue::new(linux(), APERTURE, 1, RING as usize));
@@ -202,7 +213,7 @@ fn memory() -> (Table, [String; 3]) {
     for (name, (empty, parked)) in rows {
         table.add_row([Cell::new(name), right(bytes(empty)), right(bytes(parked))]);
     }
-    assert_eq!(exhaustion.0, exhaustion.1, "whatever is parked");
+    assert_eq!(exhaustion.0, exhaustion.1, "parked pages must not take memory");
     (table, [bitmap, exhaustion, lists].map(|(_, parked)| bytes(parked)))
 }
 
@@ -214,7 +225,7 @@ fn bytes(bytes: usize) -> String {
     ByteSize(bytes as u64).to_string()
 }
 
-/// How many bytes it takes, and how many with so many pages parked.
+/// Returns the bytes of an empty allocator, and those with `parked` pages parked.
 fn bytes_of<A: Allocator>(parked: u64, make: impl FnOnce() -> A) -> (usize, usize) {
     let region = Region::new(GLOBAL);
     let held = || {
@@ -223,11 +234,11 @@ fn bytes_of<A: Allocator>(parked: u64, make: impl FnOnce() -> A) -> (usize, usiz
     };
     let mut allocator = make();
     let empty = held();
-    let page = Request::pages(1).expect("at least 1");
+    let page = Request::pages(1).expect("at least one page is a valid request");
     let taken: Vec<Pfn> =
-        (0..parked).map(|_| allocator.alloc(0, page).expect("there is room")).collect();
+        (0..parked).map(|_| allocator.alloc(0, page).expect("the aperture has room")).collect();
     for pfn in taken {
-        allocator.free(0, Pages { pfn, count: 1 }).expect("it is allocated");
+        allocator.free(0, Pages { pfn, count: 1 }).expect("the page is allocated");
     }
     assert_eq!(allocator.parked(), parked);
     (empty, held())
@@ -240,7 +251,7 @@ fn fragmentation() -> Table {
     let mut table = table(&header.iter().map(String::as_str).collect::<Vec<_>>());
     let costs = |aperture| Costs { pages: (1, 32), aperture, ..Costs::guest() };
     let run = |scheme, aperture| simulate(scheme, &costs(aperture), Duration::from_secs(10), 1);
-    let largest = run(Scheme::BitmapLazy, 1 << 21).expect("there is room").iops;
+    let largest = run(Scheme::BitmapLazy, 1 << 21).expect("the aperture has room").iops;
     for aperture in [1 << 21, 1 << 18, 1 << 15, 1 << 13, 1 << 12, 3 << 10, 1 << 11] {
         let mut row = vec![right(count(aperture))];
         row.extend(schemes.map(|scheme| match run(scheme, aperture) {
@@ -254,7 +265,7 @@ fn fragmentation() -> Table {
     table
 }
 
-/// How many requests of 32 pages fit where all was single pages before.
+/// Returns the number of requests of 32 pages that fit after all pages were allocated one by one.
 fn large() -> Table {
     let mut table = table(&["", "requests of 32 pages that fit"]);
     let mut row = |name: &str, fit: u64| {
@@ -264,33 +275,36 @@ fn large() -> Table {
     row("bitmap-lazy", fit(LazyBitmap::new(APERTURE)));
     row("flush-on-exhaustion", bitmap);
     row("flush-on-exhaustion-lists", lists);
-    assert!(bitmap >= APERTURE.count / 32 - 1, "what is freed apart is one block again");
-    assert_eq!(lists, 0, "lists run out of large blocks");
+    assert!(
+        bitmap >= APERTURE.count / 32 - 1,
+        "pages that are freed separately must be one block again"
+    );
+    assert_eq!(lists, 0, "lists must run out of large blocks");
     table
 }
 
 fn fit(mut allocator: impl Allocator) -> u64 {
-    let page = Request::pages(1).expect("at least 1");
+    let page = Request::pages(1).expect("at least one page is a valid request");
     let taken: Vec<Pfn> = std::iter::from_fn(|| allocator.alloc(0, page).ok()).collect();
     for pfn in taken {
-        allocator.free(0, Pages { pfn, count: 1 }).expect("it is allocated");
+        allocator.free(0, Pages { pfn, count: 1 }).expect("the page is allocated");
     }
-    let large = Request::pages(32).expect("at least 1").size_aligned();
+    let large = Request::pages(32).expect("at least one page is a valid request").size_aligned();
     let mut fit = 0;
     loop {
         match allocator.alloc(0, large) {
             Ok(_) => fit += 1,
             Err(Refused::Exhausted) => return fit,
             Err(Refused::Dry | Refused::Flushing) if fit == 0 => {
-                allocator.begin_flush().expect("none runs");
-                allocator.finish_flush().expect("one runs");
+                allocator.begin_flush().expect("no flush is running");
+                allocator.finish_flush().expect("a flush is running");
             }
             Err(_) => return fit,
         }
     }
 }
 
-/// What calls take, and the ratios that matter.
+/// Returns the durations of calls, and the ratios that matter.
 fn times() -> [String; 2] {
     let shapes = [Shape::OnePage, Shape::LowLimit];
     let mut table = table(&[
@@ -321,12 +335,13 @@ fn times() -> [String; 2] {
     }
     let turn = |wanted| {
         let found = one_page.iter().find(|(contestant, _)| *contestant == wanted);
-        found.expect("all are there").1.as_secs_f64()
+        found.expect("the list has all of them").1.as_secs_f64()
     };
     let ours = turn(Contestant::Radix);
     let ratios = format!(
-        "With one page, `Radix` is {:.0} times as fast as vm-allocator and {:.0} times as fast as the
-plain tree, and takes {:.1} times as long as the bare word scan, which checks nothing.",
+        "With one page, `Radix` is {:.0} times as fast as vm-allocator and {:.0} times as fast as \
+         the\nplain tree. It takes {:.1} times as long as the bare word scan, which checks \
+         nothing.",
         turn(Contestant::VmAllocator) / ours,
         turn(Contestant::PlainTree) / ours,
         ours / turn(Contestant::Bare),
@@ -346,7 +361,7 @@ fn right(text: impl fmt::Display) -> Cell {
     Cell::new(text).set_alignment(CellAlignment::Right)
 }
 
-/// With a comma before each three digits.
+/// Formats a number with a comma before each three digits.
 fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

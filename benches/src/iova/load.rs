@@ -1,4 +1,4 @@
-//! What an allocator is asked to do while it is timed.
+//! The load of an allocator while it is timed.
 
 use std::time::{Duration, Instant};
 
@@ -7,25 +7,25 @@ use selvedge_models::iova::{Allocator, BadFlush, NotFreed, Pages, Pfn, Refused, 
 
 use super::APERTURE;
 
-/// What is out, and what is asked for.
+/// The shape of the requests and of the allocated addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// One page each.
+    /// One page for each request.
     OnePage,
     /// 1 to 32 pages, aligned to their size.
     Mixed,
-    /// As mixed, with a hole of 1 to 32 pages after each.
+    /// As `Mixed`, with a hole of 1 to 32 pages after each allocation.
     Fragmented,
-    /// One page each, above half of the aperture; in each turn, besides, one below that is given
-    /// back at once.
+    /// One page for each request, above half of the aperture. Each turn also allocates a page below
+    /// that and frees it at once.
     LowLimit,
 }
 
 impl Shape {
-    /// All of them.
+    /// All shapes.
     pub const ALL: [Self; 4] = [Self::OnePage, Self::Mixed, Self::Fragmented, Self::LowLimit];
 
-    /// Its name.
+    /// Returns the name.
     pub fn name(self) -> &'static str {
         match self {
             Self::OnePage => "one-page",
@@ -35,16 +35,17 @@ impl Shape {
         }
     }
 
-    /// How many can be out, of few to as many as there is room for in 8 GiB.
+    /// Returns the numbers of allocated addresses, from few to as many as fit into 8 GiB.
     pub fn live(self) -> &'static [usize] {
         match self {
             Self::OnePage | Self::LowLimit => &[16, 1_000, 100_000, 1_000_000],
-            // 21 pages on average, once rounded up to what they are aligned to.
+            // The average is 21 pages, including the rounding to the alignment.
             Self::Mixed | Self::Fragmented => &[16, 1_000, 40_000],
         }
     }
 
-    /// One in as many as the largest has pages is as large.
+    /// Returns the number of pages of the largest request. The probability of a size is its
+    /// inverse.
     fn largest(self) -> u64 {
         match self {
             Self::OnePage | Self::LowLimit => 1,
@@ -53,12 +54,12 @@ impl Shape {
     }
 }
 
-/// Addresses that are out. Each turn gives back one of them, whichever, and asks for another.
+/// The allocated addresses. Each turn frees a random one and allocates another.
 #[derive(Debug)]
 pub struct Load {
     shape: Shape,
     live: Vec<Pages>,
-    /// By the number of pages; made before anything is timed.
+    /// The requests by number of pages, which are created before the timing starts.
     requests: Vec<Request>,
     low: Request,
     rng: Rng,
@@ -66,30 +67,31 @@ pub struct Load {
 }
 
 impl Load {
-    /// Has `allocator` hand out so many.
+    /// Allocates `live` addresses from `allocator`.
     ///
     /// # Panics
     ///
-    /// If it cannot.
+    /// If this fails.
     pub fn new(allocator: &mut impl Allocator, shape: Shape, live: usize) -> Self {
         Self::new_on(allocator, shape, live, 0)
     }
 
-    /// The same, all of it asked by this CPU.
+    /// Allocates as [`new`](Self::new) does, but on this CPU.
     ///
     /// # Panics
     ///
-    /// If it cannot.
+    /// If this fails.
     pub fn new_on(allocator: &mut impl Allocator, shape: Shape, live: usize, cpu: usize) -> Self {
-        let page = Request::pages(1).expect("at least 1");
-        let requests = (1..=shape.largest())
-            .map(|count| Request::pages(count).expect("at least 1").size_aligned());
+        let page = Request::pages(1).expect("one page is a valid request");
+        let requests = (1..=shape.largest()).map(|count| {
+            Request::pages(count).expect("at least one page is a valid request").size_aligned()
+        });
         let half = (APERTURE.pfn + APERTURE.count) / 2 * 4096;
         let mut load = Self {
             shape,
             live: Vec::with_capacity(live),
             requests: [page].into_iter().chain(requests).collect(),
-            low: page.below(half).expect("the address of a page"),
+            low: page.below(half).expect("the limit is the address of a page"),
             rng: Rng::with_seed(1 + cpu as u64),
             cpu,
         };
@@ -107,17 +109,18 @@ impl Load {
         load
     }
 
-    /// What is out.
+    /// Returns the allocated addresses.
     pub fn live(&self) -> &[Pages] {
         &self.live
     }
 
-    /// Gives back one and asks for another.
+    /// Frees an address and allocates another.
     pub fn turn(&mut self, allocator: &mut impl Allocator) {
         let which = self.rng.usize(..self.live.len());
         let pages = self.live.swap_remove(which);
         free(allocator, self.cpu, pages);
-        // Of the same size, or what is free would be cut up further with each turn.
+        // The new address has the same size. Otherwise each turn would fragment the free pages
+        // further.
         self.alloc(allocator, pages.count);
         if self.shape == Shape::LowLimit {
             let pfn = alloc(allocator, self.cpu, self.low);
@@ -125,14 +128,14 @@ impl Load {
         }
     }
 
-    /// A turn, and how long the longest call of it took.
+    /// Runs a turn and returns the duration of its longest call.
     pub fn timed_turn(&mut self, allocator: &mut impl Allocator) -> Duration {
         let mut timed = Timed { allocator, longest: Duration::ZERO };
         self.turn(&mut timed);
         timed.longest
     }
 
-    /// Gives everything back.
+    /// Frees all addresses.
     pub fn end(self, allocator: &mut impl Allocator) {
         for pages in self.live {
             free(allocator, self.cpu, pages);
@@ -149,12 +152,12 @@ impl Load {
         self.live.push(Pages { pfn, count });
     }
 }
-/// The flush takes no time here: what is measured is the allocator.
+/// Allocates pages. A flush takes no time here, since only the allocator is measured.
 fn alloc(allocator: &mut impl Allocator, cpu: usize, request: Request) -> Pfn {
     loop {
         match allocator.alloc(cpu, request) {
             Ok(pfn) => return pfn,
-            Err(Refused::Exhausted) => panic!("no room for {request:?}"),
+            Err(Refused::Exhausted) => panic!("no free pages for {request:?}"),
             Err(Refused::Dry | Refused::Flushing) => flush(allocator),
         }
     }
@@ -168,11 +171,11 @@ fn free(allocator: &mut impl Allocator, cpu: usize, pages: Pages) {
 }
 
 fn flush(allocator: &mut impl Allocator) {
-    allocator.begin_flush().expect("none runs");
-    allocator.finish_flush().expect("one runs");
+    allocator.begin_flush().expect("no flush is running");
+    allocator.finish_flush().expect("a flush is running");
 }
 
-/// Times each call.
+/// An allocator that times each call.
 struct Timed<'a, A> {
     allocator: &'a mut A,
     longest: Duration,

@@ -1,4 +1,4 @@
-//! Allocators of I/O addresses, measured: those of Selvedge, and what else could be taken.
+//! Measurements of allocators of I/O addresses: those of Selvedge and their peers.
 
 mod load;
 mod peers;
@@ -17,13 +17,13 @@ use selvedge_models::iova::{
     SwapLists,
 };
 
-/// 8 GiB of addresses: what the s390 code took for a machine with 8 GiB of memory.
+/// 8 GiB of addresses, which the s390 code used for a system with 8 GiB of memory.
 pub const APERTURE: Pages = Pages { pfn: 1, count: 1 << 21 };
 
-/// What one ring holds in the kernel, if there is one for all CPUs.
+/// The capacity of a ring in the kernel, if there is one for all CPUs.
 const RING: usize = 32_767;
 
-/// Who is measured.
+/// An allocator that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contestant {
     /// [`BareBitmap`].
@@ -38,9 +38,9 @@ pub enum Contestant {
     CachedTree,
     /// [`GapTree`].
     GapTree,
-    /// [`Magazines`] before a [`CachedTree`].
+    /// [`Magazines`] in front of a [`CachedTree`].
     Magazines,
-    /// A [`FlushQueue`] before those.
+    /// A [`FlushQueue`] in front of those.
     FlushQueue,
     /// [`SwapLists`].
     SwapLists,
@@ -69,7 +69,7 @@ impl fmt::Display for Contestant {
 }
 
 impl Contestant {
-    /// All of them, the peers first.
+    /// All contestants, the peers first.
     pub const ALL: [Self; 11] = [
         Self::Bare,
         Self::VmAllocator,
@@ -84,7 +84,7 @@ impl Contestant {
         Self::Radix,
     ];
 
-    /// Whether it can do what is asked of it.
+    /// Returns whether it supports requests of this shape.
     pub fn takes(self, shape: Shape) -> bool {
         match self {
             Self::Bare => shape == Shape::OnePage,
@@ -93,7 +93,7 @@ impl Contestant {
         }
     }
 
-    /// After how many turns it has flushed, at the latest; 0 if it never does.
+    /// Returns the number of turns after which it has flushed, or 0 if it never does.
     fn turns_to_flush(self) -> usize {
         match self {
             Self::LazyBitmap | Self::SwapLists | Self::SwapBitmap => APERTURE.count as usize,
@@ -102,11 +102,11 @@ impl Contestant {
         }
     }
 
-    /// Has `measure` measure it, with so many out.
+    /// Runs `measure` on it, with `live` addresses allocated.
     pub fn measured<M: Measure>(self, shape: Shape, live: usize, measure: M) -> M::Result {
         match self {
             Self::Bare => filled(BareBitmap::new(), shape, live, measure),
-            // To fill these from nothing takes a time that is quadratic.
+            // Filling these one by one takes quadratic time.
             Self::VmAllocator => {
                 let load = Load::new(&mut Radix::new(APERTURE), shape, live);
                 measure.measure(VmAllocator::new(load.live()), load)
@@ -129,13 +129,12 @@ impl Contestant {
     }
 }
 
-/// A measurement that is compiled for each allocator, as a driver would be: no call goes through a
-/// table.
+/// A measurement that is compiled for each allocator, as in a driver, so that no call is dynamic.
 pub trait Measure {
-    /// What it comes to.
+    /// The result.
     type Result;
 
-    /// Measures `allocator`, of which `load` has what is out.
+    /// Measures `allocator`. `load` has the allocated addresses.
     fn measure<A: Allocator>(self, allocator: A, load: Load) -> Self::Result;
 }
 
@@ -177,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_measured_allocates() {
+    fn every_contestant_allocates() {
         for shape in Shape::ALL {
             for contestant in Contestant::ALL.iter().filter(|c| c.takes(shape)) {
                 contestant.measured(shape, 200, Disjoint);
@@ -195,6 +194,10 @@ mod tests {
             let page = selvedge_models::iova::Request::pages(1).unwrap();
             std::iter::from_fn(|| radix.alloc(0, page).ok()).count() as u64
         };
-        assert_eq!(count(&mut shared.lock().unwrap()), APERTURE.count, "all was given back");
+        assert_eq!(
+            count(&mut shared.lock().unwrap()),
+            APERTURE.count,
+            "all pages are free at the end"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! What else could be taken, made the way its own users would.
+//! The peers, used as their own users would use them.
 
 use std::collections::BTreeMap;
 
@@ -9,23 +9,25 @@ use super::APERTURE;
 
 const PAGE: u64 = 4096;
 
-/// rust-vmm's allocator of address ranges: an AVL tree of what is free and what is not, searched
-/// from its lowest address.
+/// rust-vmm's allocator of address ranges: an AVL tree of free and allocated ranges, searched from
+/// its lowest address.
 #[derive(Debug)]
 pub struct VmAllocator(AddressAllocator);
 
 impl VmAllocator {
-    /// All of the aperture, with `live` out. To allocate them one by one takes longer with each.
+    /// Creates an allocator of the aperture with `live` allocated. Allocating them one by one takes
+    /// longer for each.
     ///
     /// # Panics
     ///
     /// If they overlap.
     pub fn new(live: &[Pages]) -> Self {
         let (start, size) = (APERTURE.pfn * PAGE, APERTURE.count * PAGE);
-        let mut allocator = AddressAllocator::new(start, size).expect("an aperture");
+        let mut allocator =
+            AddressAllocator::new(start, size).expect("the aperture is a valid range");
         for pages in live {
             let at = AllocPolicy::ExactMatch(pages.pfn * PAGE);
-            allocator.allocate(pages.count * PAGE, PAGE, at).expect("they do not overlap");
+            allocator.allocate(pages.count * PAGE, PAGE, at).expect("the ranges must not overlap");
         }
         Self(allocator)
     }
@@ -45,13 +47,13 @@ impl Allocator for VmAllocator {
     }
 }
 
-/// What is allocated, in `std`'s ordered map, searched downwards from the limit: the simplest
-/// allocator of ranges that there is.
+/// The allocated ranges in the ordered map of `std`, searched downwards from the limit. This is the
+/// simplest allocator of ranges.
 #[derive(Clone, Debug)]
 pub struct PlainTree(BTreeMap<Pfn, u64>);
 
 impl PlainTree {
-    /// All of the aperture, with `live` out.
+    /// Creates an allocator of the aperture with `live` allocated.
     pub fn new(live: &[Pages]) -> Self {
         Self(live.iter().map(|pages| (pages.pfn, pages.count)).collect())
     }
@@ -85,8 +87,8 @@ impl Allocator for PlainTree {
     }
 }
 
-/// One page at a time from the next word that has a free one: the least that a bitmap can do. It
-/// has no limit, no alignment, and believes who frees.
+/// One page at a time from the next word that has a free one, which is the minimum that a bitmap
+/// does. It has no limit and no alignment, and it trusts the caller that frees a page.
 #[derive(Clone, Debug)]
 pub struct BareBitmap {
     free: Vec<u64>,
@@ -94,7 +96,7 @@ pub struct BareBitmap {
 }
 
 impl BareBitmap {
-    /// All of the aperture is free.
+    /// Creates an allocator in which the whole aperture is free.
     pub fn new() -> Self {
         Self { free: vec![!0; (APERTURE.count / 64) as usize], word: 0 }
     }

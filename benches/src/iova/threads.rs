@@ -1,4 +1,4 @@
-//! Two threads at once.
+//! Measurements with two threads.
 
 use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
@@ -12,7 +12,7 @@ use super::{APERTURE, Load, Shape};
 
 const THREADS: usize = 2;
 
-/// An allocator behind one lock, as all of them are in a kernel but the magazines.
+/// An allocator behind one lock, as each of them is in a kernel except the magazines.
 #[derive(Debug)]
 pub struct Locked<'a, A>(pub &'a Mutex<A>);
 
@@ -22,8 +22,8 @@ impl<A: Allocator> Allocator for Locked<'_, A> {
         loop {
             match allocator.alloc(cpu, request) {
                 Err(Refused::Dry | Refused::Flushing) => {
-                    allocator.begin_flush().expect("the lock is held over it");
-                    allocator.finish_flush().expect("it has begun");
+                    allocator.begin_flush().expect("the lock is held during the flush");
+                    allocator.finish_flush().expect("the flush has begun");
                 }
                 result => return result,
             }
@@ -35,7 +35,7 @@ impl<A: Allocator> Allocator for Locked<'_, A> {
     }
 }
 
-/// Magazines as they are locked in a kernel: a lock for each CPU, one for the depot, one for the
+/// Magazines with the locks of a kernel: a lock for each CPU, one for the depot, and one for the
 /// tree.
 #[derive(Debug)]
 pub struct SharedMagazines {
@@ -45,7 +45,7 @@ pub struct SharedMagazines {
 }
 
 impl SharedMagazines {
-    /// All of the aperture is free.
+    /// Creates magazines in which the whole aperture is free.
     pub fn new() -> Self {
         let tree = Mutex::new(CachedTree::new(APERTURE));
         Self { cpus: Default::default(), depot: Mutex::default(), tree }
@@ -74,15 +74,15 @@ impl Allocator for &SharedMagazines {
     }
 }
 
-/// Which magazine; they are measured on powers of two that have one.
+/// Returns the order of the magazine. Only powers of two that have one are measured.
 fn order(count: u64) -> usize {
     let order = count.trailing_zeros() as usize;
     assert!(count == 1 << order && order < ORDERS, "{count} pages");
     order
 }
 
-/// How long two threads take for so many turns each, with one page at a time and half of `live`
-/// out for each. `handle` makes what each of them uses.
+/// Returns the time that two threads take for `turns` turns each, with one page at a time and half
+/// of `live` allocated by each. `handle` creates the allocator of each thread.
 pub fn turns_of_two<A: Allocator>(
     turns: u64,
     live: usize,
@@ -98,7 +98,7 @@ pub fn turns_of_two<A: Allocator>(
             load.turn(&mut allocator);
         }
         let elapsed = started.elapsed();
-        // Whoever is first leaves the other alone in what is timed; what is out goes back at last.
+        // The first thread waits for the other, so that freeing the addresses is not timed.
         barrier.wait();
         load.end(&mut allocator);
         elapsed
@@ -106,7 +106,8 @@ pub fn turns_of_two<A: Allocator>(
     thread::scope(|scope| {
         let thread = &thread;
         let threads: Vec<_> = (0..THREADS).map(|cpu| scope.spawn(move || thread(cpu))).collect();
-        let times = threads.into_iter().map(|thread| thread.join().expect("it does not panic"));
+        let times =
+            threads.into_iter().map(|thread| thread.join().expect("the thread must not panic"));
         times.max().unwrap_or_default()
     })
 }

@@ -1,4 +1,4 @@
-//! How long calls take, and a single one at most: a driver makes it with interrupts off.
+//! The average and the longest duration of calls, which a driver makes with interrupts disabled.
 
 use std::time::{Duration, Instant};
 
@@ -6,31 +6,33 @@ use selvedge_models::iova::Allocator;
 
 use super::{Contestant, Load, Measure, Shape};
 
-/// How often the same calls are made. The fastest time of each counts, since whatever else runs on
-/// the machine only adds to it.
+/// The number of repetitions of the same calls. The fastest time of each counts, since other load
+/// on the computer only adds to it.
 const RUNS: usize = 5;
 
-/// For how long calls are made, in the first run at least; it says how many there are in the others.
+/// The minimum duration of the first run in seconds, which determines the number of turns of the
+/// others.
 const SECONDS: u64 = 1;
 
-/// More would only fill memory.
+/// The maximum number of turns, since more would only fill memory.
 const TURNS_MAX: usize = 4_000_000;
 
-/// Turns that are timed together, for an average.
+/// The number of turns that are timed together for an average.
 const STRETCH: usize = 64;
 
-/// Times of single calls, of allocating and giving back alike.
+/// Durations of single calls, both of allocating and of freeing.
 #[derive(Clone, Copy, Debug)]
 pub struct Worst {
-    /// How many turns were timed, of two calls each.
+    /// The number of timed turns, of two calls each.
     pub turns: usize,
-    /// One in a thousand takes longer.
+    /// The duration that one call in a thousand exceeds.
     pub p999: Duration,
-    /// The longest.
+    /// The longest duration.
     pub longest: Duration,
 }
 
-/// Times turns with so many out. What is measured includes reading the clock, some 30 ns.
+/// Times single calls with `live` addresses allocated. The times include reading the clock, about
+/// 30 ns.
 pub fn worst(contestant: Contestant, shape: Shape, live: usize) -> Worst {
     let mut fastest: Vec<u32> = Vec::new();
     for _ in 0..RUNS {
@@ -43,7 +45,7 @@ pub fn worst(contestant: Contestant, shape: Shape, live: usize) -> Worst {
     Worst { turns, p999: nanoseconds(turns - 1 - turns / 1000), longest: nanoseconds(turns - 1) }
 }
 
-/// How long a turn takes on average, with so many out.
+/// Returns the average duration of a turn with `live` addresses allocated.
 pub fn mean(contestant: Contestant, shape: Shape, live: usize) -> Duration {
     let mut fastest: Vec<Duration> = Vec::new();
     for _ in 0..RUNS {
@@ -53,7 +55,7 @@ pub fn mean(contestant: Contestant, shape: Shape, live: usize) -> Duration {
     fastest.iter().sum::<Duration>().div_f64(turns as f64)
 }
 
-/// One run: the same turns as in those before, some at a time, which hides the reading of the clock.
+/// A run of the same turns as those before, timed several at once to hide the cost of the clock.
 struct Stretches<'a> {
     fastest: &'a mut Vec<Duration>,
 }
@@ -82,10 +84,10 @@ impl Measure for Stretches<'_> {
     }
 }
 
-/// One run: the same turns as in those before, each with the fastest time that it has taken.
+/// A run of the same turns as those before, each with its fastest time so far.
 struct Run<'a> {
     fastest: &'a mut Vec<u32>,
-    /// There must be so many.
+    /// The minimum number of turns.
     least: usize,
 }
 

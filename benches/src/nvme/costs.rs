@@ -1,54 +1,56 @@
-//! How long everything takes.
+//! The duration of every operation.
 
 use std::fmt;
 
-/// The machine, the device, the load. All times are in nanoseconds.
+/// The system, the device and the load. All times are in nanoseconds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Costs {
-    /// How many CPUs submit requests.
+    /// The number of CPUs that submit requests.
     pub cpus: usize,
-    /// How many requests are under way, of all CPUs together.
+    /// The number of requests in flight, of all CPUs together.
     pub depth: usize,
-    /// The smallest and the largest number of pages of a request; all in between are as likely.
+    /// The smallest and the largest number of pages of a request, with a uniform distribution.
     pub pages: (u64, u64),
-    /// The pages that the device can be given.
+    /// The number of pages in the aperture of the device.
     pub aperture: u64,
-    /// How long the device takes for a request. It takes any number at the same time, and each up
+    /// The time of the device for a request. It handles any number concurrently, and each takes up
     /// to a tenth more or less.
     pub device: u64,
-    /// CPU time to submit a request and to complete one, without what follows.
+    /// The CPU time to submit a request, without the costs below.
     pub submit: u64,
-    /// See `submit`.
+    /// The CPU time to complete a request, without the costs below.
     pub complete: u64,
-    /// To allocate an address.
+    /// The time to allocate an address.
     pub alloc: u64,
-    /// To give one back.
+    /// The time to free an address.
     pub free: u64,
-    /// To put one into a flush queue, on top of `free`.
+    /// The time to add an address to a flush queue, in addition to `free`.
     pub queue: u64,
-    /// To take one out again.
+    /// The time to remove an address from a flush queue.
     pub release: u64,
-    /// To refresh the translations of one mapping: the instruction RPCIT for a small range.
+    /// The time to refresh the translations of one mapping: the instruction RPCIT for a small
+    /// range.
     pub refresh: u64,
-    /// To flush all of them.
+    /// The time to flush all translations.
     pub flush: u64,
-    /// Whether refreshes and flushes wait for each other, whoever wants them: a hypervisor does
-    /// them one by one.
+    /// Whether refreshes and flushes of different CPUs wait for each other, since a hypervisor
+    /// handles them one by one.
     pub serialized: bool,
-    /// Whether a new mapping needs a refresh: a hypervisor keeps a shadow of the table.
+    /// Whether a new mapping needs a refresh, since a hypervisor keeps a shadow of the table.
     pub refresh_on_map: bool,
-    /// Ticks a second. A timer expires at a tick. 0 for timers that are exact.
+    /// The number of ticks per second. A timer expires at a tick. 0 means exact timers.
     pub hz: u64,
 }
 
 impl Costs {
-    /// A guest of a hypervisor that pages: the mail's case.
+    /// Returns the costs of a guest of a hypervisor that pages, which is the case of the mail.
     ///
     /// The mail has four ratios and no absolute figure. These values reproduce all of them, with
-    /// `refresh` anywhere between 2 and 18 us if `flush` goes with it, so they are consistent with
-    /// the mail and do not follow from it. Assumed, because the mail does not say: one busy CPU, a
-    /// queue depth of 64, requests of 4 KiB, 80 us in the device, a tick of 10 ms, an aperture of
-    /// 8 GiB. Fitted: `flush` to `refresh`, and `queue` and `release` to `refresh`.
+    /// `refresh` anywhere between 2 and 18 us if `flush` is scaled with it, so they are consistent
+    /// with the mail and do not follow from it. The mail does not have these assumed values: one
+    /// busy CPU, a queue depth of 64, requests of 4 KiB, 80 us in the device, a tick of 10 ms, an
+    /// aperture of 8 GiB. The fitted values are the ratio of `flush` to `refresh`, and those of
+    /// `queue` and `release` to `refresh`.
     pub fn guest() -> Self {
         Self {
             cpus: 1,
@@ -70,9 +72,9 @@ impl Costs {
         }
     }
 
-    /// A partition with the device to itself: a new mapping needs no refresh, the machine flushes
-    /// in microseconds, and CPUs do not wait for each other. All of it is assumed; the mail says
-    /// only that queued flushing "works great" there.
+    /// Returns the costs of a partition with a device of its own. A new mapping needs no refresh,
+    /// the hardware flushes in microseconds, and CPUs do not wait for each other. All of this is
+    /// assumed. The mail says only that queued flushing "works great" there.
     pub fn lpar() -> Self {
         Self {
             cpus: 4,
@@ -91,11 +93,11 @@ impl Costs {
         }
     }
 
-    /// Whether there can be such a machine.
+    /// Checks whether such a system can exist.
     ///
     /// # Errors
     ///
-    /// What is wrong.
+    /// The first contradiction.
     pub fn check(&self) -> Result<(), BadCosts> {
         let (least, most) = self.pages;
         match () {
@@ -110,32 +112,34 @@ impl Costs {
     }
 }
 
-/// A machine that cannot be.
+/// A contradiction in the costs of a system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadCosts {
     /// No CPU.
     NoCpus,
     /// A CPU without a request.
     DepthBelowCpus,
-    /// Requests of no pages, or the smallest above the largest.
+    /// Requests of no pages, or a smallest size above the largest.
     Pages,
-    /// Not room for all requests at once.
+    /// An aperture too small for all requests at once.
     Aperture,
-    /// More than 4 TiB, which is more than a device of the kind can be given.
+    /// More than 4 TiB, which exceeds the aperture of such a device.
     LargeAperture,
-    /// A device that takes no time: nothing would ever pass.
+    /// A device that takes no time, so that the simulated time would not advance.
     Device,
 }
 
 impl fmt::Display for BadCosts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoCpus => "there must be a CPU",
-            Self::DepthBelowCpus => "each CPU needs a request of its own: the depth is too small",
-            Self::Pages => "a request needs at least one page, and no more than the largest",
+            Self::NoCpus => "the number of CPUs is 0; it must be at least 1",
+            Self::DepthBelowCpus => "the depth is too small; each CPU needs a request of its own",
+            Self::Pages => {
+                "the sizes are invalid; each needs at least one page and no more than the largest"
+            }
             Self::Aperture => "the requests do not fit into the aperture",
-            Self::LargeAperture => "an aperture has 2^30 pages at most",
-            Self::Device => "the device must take some time",
+            Self::LargeAperture => "the aperture is too large; it has at most 2^30 pages",
+            Self::Device => "the time of the device is 0; the device must take some time",
         })
     }
 }

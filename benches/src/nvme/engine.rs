@@ -1,4 +1,4 @@
-//! A run: what happens next, and when.
+//! A run of the simulation, with the time and the order of its events.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,26 +12,26 @@ use super::costs::Costs;
 use super::scheme::{Scheme, Space};
 use super::stale::Stale;
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outcome {
-    /// Requests that were completed, each second.
+    /// The number of completed requests per second.
     pub iops: f64,
-    /// Global flushes.
+    /// The number of global flushes.
     pub flushes: u64,
-    /// The most pages that were parked at a time.
+    /// The maximum number of parked pages.
     pub parked_max: u64,
     /// The longest time from the unmapping of an address to the end of the flush after which the
-    /// device cannot reach the old page any more.
+    /// device can no longer reach the old page.
     pub window_max: Duration,
 }
 
-/// There were no addresses for a request.
+/// The error that no address was free for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exhausted {
-    /// After so much simulated time.
+    /// The simulated time before the error.
     pub after: Duration,
-    /// How many pages were asked for.
+    /// The number of requested pages.
     pub pages: u64,
 }
 
@@ -43,24 +43,24 @@ impl fmt::Display for Exhausted {
 
 impl std::error::Error for Exhausted {}
 
-/// Simulates so much time.
+/// Simulates `time`.
 ///
 /// # Errors
 ///
-/// The scheme runs out of addresses.
+/// If the scheme runs out of addresses.
 ///
 /// # Panics
 ///
-/// If an address is reused that the device can still reach something by: then the scheme is wrong.
-/// If [`Costs::check`] refuses the costs.
+/// If an address is reused while the device can still use its old translation, which is a bug of
+/// the scheme. If [`Costs::check`] refuses the costs.
 pub fn simulate(
     scheme: Scheme,
     costs: &Costs,
     time: Duration,
     seed: u64,
 ) -> Result<Outcome, Exhausted> {
-    costs.check().expect("there can be such a machine");
-    let end = u64::try_from(time.as_nanos()).expect("less than 584 years");
+    costs.check().expect("the costs must be valid");
+    let end = u64::try_from(time.as_nanos()).expect("the time must be less than 584 years");
     let mut world = World::new(scheme, costs, seed);
     world.run(end)?;
     Ok(Outcome {
@@ -71,37 +71,38 @@ pub fn simulate(
     })
 }
 
-/// What a CPU does when its time has come.
+/// The next step of a CPU.
 #[derive(Clone, Copy)]
 enum Step {
-    /// Looks for something to do.
+    /// Checks whether there is anything to do.
     Idle,
-    /// A request is complete and its translations are invalid.
+    /// A request is complete, and its translations are invalid.
     Unmapped(Pages),
     /// The refresh of an unmapping has ended.
     Refreshed(Pages),
-    /// Gives an address back, as soon as the lock is free.
+    /// Frees an address as soon as the lock is free.
     Free(Pages),
-    /// The flush has ended for which there was no room in the queue.
+    /// The flush that was needed to make room in the queue has ended.
     QueueFlushed { pages: Pages, covers: u64 },
-    /// The timer's flush has ended.
+    /// The flush of the timer has ended.
     TimerFlushed { covers: u64 },
-    /// Releases what is in the queues, from this one on, as soon as their locks are free.
+    /// Releases the entries of the queues, from this one on, as soon as their locks are free.
     Release { queue: usize },
     /// Allocates an address.
     Alloc { count: u64 },
-    /// The flush has ended for which there was nothing left.
+    /// The flush that was needed because no address was free has ended.
     AllocFlushed { count: u64, covers: u64 },
-    /// Hands the request to the device.
+    /// Passes the request to the device.
     Issue(Pages),
 }
 
 struct Cpu {
-    /// When the device is done with each of this CPU's requests.
+    /// The time at which the device completes each request of this CPU.
     completions: BinaryHeap<Reverse<(u64, Pages)>>,
-    /// What comes next, and when. Of what happens at the same time, what was planned first.
+    /// The time and the order of the next step, and the step. Of simultaneous steps the one that
+    /// was planned first comes first.
     next: (u64, u64, Step),
-    /// The timer has expired on this CPU.
+    /// Whether the timer has expired on this CPU.
     softirq: bool,
 }
 
@@ -113,14 +114,14 @@ struct World<'a> {
     planned: u64,
     space: Space,
     stale: Stale,
-    /// When the hypervisor will be done with all that it has been asked for.
+    /// The time at which the hypervisor will have completed all its requests.
     hypervisor: u64,
-    /// Until when each lock is held because of a flush.
+    /// The time until which each lock is held because of a flush.
     locks: Vec<u64>,
-    /// When the flush ends that somebody does because there was nothing left.
+    /// The time at which a flush ends that a CPU does because no address was free.
     flushed_at: u64,
     timer_armed: bool,
-    /// When it expires, and on which CPU.
+    /// The time at which the timer expires, and its CPU.
     timer: Option<(u64, usize)>,
     done: u64,
     flushes: u64,
@@ -156,7 +157,7 @@ impl<'a> World<'a> {
     }
 
     fn run(&mut self, end: u64) -> Result<(), Exhausted> {
-        // What is under way at the beginning is spread over the time that the device takes.
+        // The initial requests are spread over the time that the device takes.
         for request in 0..self.costs.depth {
             let cpu = request % self.cpus.len();
             let count = self.count();
@@ -170,7 +171,7 @@ impl<'a> World<'a> {
                 let (at, planned, _) = self.cpus[*cpu].next;
                 (at, planned)
             });
-            let cpu = first.expect("there is a CPU");
+            let cpu = first.expect("there is at least one CPU");
             let (now, _, step) = self.cpus[cpu].next;
             if let Some((at, on)) = self.timer.filter(|(at, _)| *at < now.min(end)) {
                 self.timer = None;
@@ -218,7 +219,7 @@ impl<'a> World<'a> {
             Step::AllocFlushed { count, covers } => {
                 self.flushed(covers, now);
                 let finished = self.space.allocator().finish_flush();
-                finished.expect("nobody else flushes because there is nothing left");
+                finished.expect("only one CPU flushes because no address is free");
                 self.alloc(now, cpu, count)?;
             }
             Step::Issue(pages) => {
@@ -231,11 +232,12 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// The CPU has nothing to do: the timer first, then a request that is complete, else it waits.
+    /// Starts the next step of an idle CPU: the timer, or else a complete request, or else a wait.
     fn idle(&mut self, now: u64, cpu: usize) {
         if self.cpus[cpu].softirq {
             self.cpus[cpu].softirq = false;
-            // First, so that whoever queues from now on arms it again.
+            // This comes first, so that a CPU that queues an address from now on arms the timer
+            // again.
             self.timer_armed = false;
             let (at, covers) = self.flush(now);
             self.plan(cpu, at, Step::TimerFlushed { covers });
@@ -260,7 +262,7 @@ impl<'a> World<'a> {
         self.free_address(now, cpu, pages);
     }
 
-    /// How many addresses of the CPU's queue are free now.
+    /// Releases the entries of the CPU's queue that are free now, and returns their number.
     fn release(&mut self, cpu: usize) -> u64 {
         match &mut self.space {
             Space::Queue(queue) => queue.release(cpu) as u64,
@@ -268,7 +270,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Gives back an address, with the lock held.
+    /// Frees an address. The caller holds the lock.
     fn free_address(&mut self, now: u64, cpu: usize, pages: Pages) {
         let released = self.release(cpu);
         match self.space.allocator().free(cpu, pages) {
@@ -325,23 +327,23 @@ impl<'a> World<'a> {
         self.plan(cpu, at, Step::Issue(pages));
     }
 
-    /// Begins a flush: when it ends, and what it covers.
+    /// Begins a flush. Returns the time at which it ends and the mappings that it covers.
     fn flush(&mut self, now: u64) -> (u64, u64) {
         let begun = self.space.allocator().begin_flush();
-        begun.expect("nobody flushes before the last flush has ended, if there may be only one");
+        begun.expect("a scheme with one flush at a time waits for the last one");
         self.flushes += 1;
         (self.ask(now, self.costs.flush), self.stale.count())
     }
 
-    /// The machine has flushed; and a queue counts that.
+    /// Ends a flush of the hardware, which a flush queue counts.
     fn flushed(&mut self, covers: u64, now: u64) {
         self.stale.flushed(covers, now);
         if let Space::Queue(queue) = &mut self.space {
-            queue.flush_ended().expect("it has begun");
+            queue.flush_ended().expect("the flush has begun");
         }
     }
 
-    /// An instruction that takes so long: when it will be done.
+    /// Executes an instruction that takes `takes`, and returns the time at which it is done.
     fn ask(&mut self, now: u64, takes: u64) -> u64 {
         if !self.costs.serialized {
             return now + takes;
@@ -350,7 +352,7 @@ impl<'a> World<'a> {
         self.hypervisor
     }
 
-    /// The timer expires: the CPU flushes when it is done with what it is at.
+    /// Expires the timer. The CPU flushes when it has completed its current step.
     fn expire(&mut self, now: u64, cpu: usize) {
         self.cpus[cpu].softirq = true;
         if matches!(self.cpus[cpu].next.2, Step::Idle) {
@@ -370,7 +372,7 @@ impl<'a> World<'a> {
         self.plan(cpu, now + released * self.costs.release, Step::Idle);
     }
 
-    /// The first tick after `at`.
+    /// Returns the first tick after `at`.
     fn tick_after(&self, at: u64) -> u64 {
         match 1_000_000_000_u64.checked_div(self.costs.hz) {
             Some(tick) => (at / tick + 1) * tick,
@@ -378,16 +380,16 @@ impl<'a> World<'a> {
         }
     }
 
-    /// How many pages the next request has.
+    /// Returns the number of pages of the next request.
     fn count(&mut self) -> u64 {
         let (least, most) = self.costs.pages;
         if least == most { least } else { self.rng.u64(least..=most) }
     }
 }
 
-/// Aligned to its size, as Linux asks for all.
+/// Returns a request that is aligned to its size, as Linux requires for all.
 fn size(count: u64) -> Request {
-    Request::pages(count).expect("the costs have been checked").size_aligned()
+    Request::pages(count).expect("the costs have valid sizes").size_aligned()
 }
 
 fn exhausted(now: u64, pages: u64) -> Exhausted {

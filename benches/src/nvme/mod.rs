@@ -1,14 +1,14 @@
-//! What a scheme for reusing I/O addresses costs an NVMe: a simulation of the workload of Niklas
-//! Schnelle's mail of 1 September 2022 ("Re: \[PATCH v4 1/2\] iommu/s390: Fix race with
-//! release_device ops"), over the allocators of [`selvedge_models::iova`] themselves.
+//! The costs of schemes for reusing I/O addresses with an NVMe device: a simulation of the workload
+//! of Niklas Schnelle's mail of 1 September 2022 ("Re: \[PATCH v4 1/2\] iommu/s390: Fix race with
+//! release_device ops"), with the allocators of [`selvedge_models::iova`] themselves.
 //!
-//! Each CPU keeps a number of requests going. It maps a buffer, hands it to the device, and when
-//! the device is done it unmaps the buffer and begins again. What takes time is the CPU's work, the
-//! device, and the flushes: in a guest each of them traps, and the hypervisor does one after the
-//! other. Time is simulated, so a run is the same on every machine, and is a function of its seed.
+//! Each CPU keeps a number of requests in flight. It maps a buffer, passes it to the device, unmaps
+//! the buffer when the device is done, and begins again. The CPU's work, the device and the flushes
+//! take time. In a guest each flush traps, and the hypervisor handles one after the other. Time is
+//! simulated, so a run is the same on every computer and depends only on its seed.
 //!
-//! - [`Costs`]: how long everything takes, and the presets.
-//! - [`Scheme`]: what is done with an address that was unmapped.
+//! - [`Costs`]: the duration of every operation, and the presets.
+//! - [`Scheme`]: the handling of an address that was unmapped.
 //! - [`simulate`]: a run.
 
 mod costs;

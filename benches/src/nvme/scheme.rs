@@ -1,4 +1,4 @@
-//! What is done with an address that was unmapped.
+//! The handling of an address that was unmapped.
 
 use std::fmt;
 
@@ -8,43 +8,43 @@ use selvedge_models::iova::{
 
 use super::costs::Costs;
 
-/// The first page that a device is given: never page 0.
+/// The first page of the aperture, which never contains page 0.
 const START: u64 = 1;
 
 /// A scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
-    /// That of s390 until v6.6: a bitmap, and one flush when it has been gone through.
+    /// The scheme of s390 until v6.6: a bitmap, and one flush when the search reaches its end.
     BitmapLazy,
-    /// Each mapping is refreshed as it is unmapped, before its address is given back.
+    /// Each mapping is refreshed as it is unmapped, before its address is freed.
     Strict,
-    /// A flush when so many are queued, and when the first of them has waited so long.
+    /// A flush when this many addresses are queued, or when the first of them has waited this long.
     FlushQueue {
-        /// Whose queue it is.
+        /// The owner of the queue.
         of: QueueOf,
-        /// Slots, one of which is always empty.
+        /// The number of slots, one of which is always empty.
         slots: usize,
-        /// Milliseconds.
+        /// The timeout in milliseconds.
         timeout: u64,
     },
-    /// One flush when no address is free any more, after which those that had been given back by
-    /// then are; nobody is locked out meanwhile.
+    /// One flush when no address is free. Then the addresses that were parked when it began are
+    /// free. Other CPUs are not blocked meanwhile.
     FlushOnExhaustion,
-    /// The same with a list for each size.
+    /// The same scheme with a list for each size.
     FlushOnExhaustionLists,
 }
 
-/// Whose queue a flush queue is.
+/// The owner of a flush queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueueOf {
-    /// Each CPU has one.
+    /// Each CPU has a queue.
     EachCpu,
-    /// All have one together, since v6.7 for devices with a shadow table.
+    /// All CPUs share a queue, as in v6.7 and later for devices with a shadow table.
     All,
 }
 
 impl Scheme {
-    /// The mail's five, what became of it upstream, and what the mail asks about.
+    /// The five schemes of the mail, the one that was merged, and those that the mail asks about.
     pub const ALL: [Self; 8] = [
         Self::BitmapLazy,
         Self::Strict,
@@ -56,13 +56,14 @@ impl Scheme {
         Self::FlushOnExhaustionLists,
     ];
 
-    /// A flush queue of so many slots and milliseconds for each CPU.
+    /// Returns a flush queue with this number of slots and this timeout in milliseconds for each
+    /// CPU.
     pub const fn queue(slots: usize, timeout: u64) -> Self {
         Self::FlushQueue { of: QueueOf::EachCpu, slots, timeout }
     }
 
-    /// What the mail says that it reaches, relative to the bitmap. For the default queue it says
-    /// "less than".
+    /// Returns the throughput according to the mail, relative to the bitmap. For the default queue
+    /// the mail says "less than".
     pub fn in_the_mail(self) -> Option<&'static str> {
         match self {
             Self::BitmapLazy => Some("1.00"),
@@ -90,8 +91,8 @@ impl fmt::Display for Scheme {
     }
 }
 
-/// The addresses under a scheme. A flush queue is told apart because it also has a timer, and
-/// because a flush that ends releases what is in one queue and not in the others.
+/// The addresses under a scheme. A flush queue is a variant of its own because it also has a timer,
+/// and because the end of a flush releases the entries of one queue and not of the others.
 pub(super) enum Space {
     Queue(Box<FlushQueue<Magazines<CachedTree>>>),
     Other(Box<dyn Allocator>),
@@ -121,7 +122,7 @@ impl Space {
         }
     }
 
-    /// How many locks are held over a flush: one for each queue, or one.
+    /// Returns the number of locks that are held during a flush: one for each queue, or one.
     pub(super) fn locks(&self) -> usize {
         match self {
             Self::Queue(queue) => queue.rings(),

@@ -1,17 +1,19 @@
-//! The machine's own account of what it may still reach, apart from what any scheme believes.
+//! The mappings that the hardware may still use, tracked independently of the schemes.
 
 use std::collections::VecDeque;
 
 use selvedge_models::iova::Pages;
 
-/// Mappings in the order in which they were unmapped. A flush makes the machine forget those that
-/// were unmapped before it began.
+/// The mappings in the order in which they were unmapped. A flush removes those that were unmapped
+/// before it began.
 pub(super) struct Stale {
-    /// When each was unmapped that no flush has covered; the first has the number `covered`.
+    /// The times at which mappings were unmapped that no flush has covered. The first has the
+    /// number `covered`.
     unmapped: VecDeque<u64>,
-    /// How many have been covered.
+    /// The number of covered mappings.
     covered: u64,
-    /// For each page, how many had been unmapped when its own mapping was, that one included.
+    /// For each page, the number of mappings that had been unmapped after its own, including that
+    /// one.
     pages: Vec<u64>,
     /// The longest time from an unmapping to the end of the flush that covered it.
     window: u64,
@@ -19,7 +21,7 @@ pub(super) struct Stale {
 
 impl Stale {
     pub(super) fn new(pages: u64) -> Self {
-        let pages = vec![0; usize::try_from(pages).expect("the allocator has found room too")];
+        let pages = vec![0; usize::try_from(pages).expect("the allocator has allocated as many")];
         Self { unmapped: VecDeque::new(), covered: 0, pages, window: 0 }
     }
 
@@ -29,12 +31,12 @@ impl Stale {
         self.slice(pages).fill(number);
     }
 
-    /// How many have been unmapped. A flush that begins now covers them.
+    /// Returns the number of unmapped mappings, which a flush that begins now covers.
     pub(super) fn count(&self) -> u64 {
         self.covered + self.unmapped.len() as u64
     }
 
-    /// A flush has ended that covers so many.
+    /// Records the end of a flush that covers `count` mappings.
     pub(super) fn flushed(&mut self, count: u64, now: u64) {
         if count > self.covered {
             self.window = self.window_until(now);
@@ -43,22 +45,24 @@ impl Stale {
         }
     }
 
-    /// What these pages were mapped to cannot be reached any more: refreshes end in the order in
-    /// which mappings were unmapped.
+    /// Records that the old mapping of these pages can no longer be used. Refreshes end in the
+    /// order in which mappings were unmapped.
     pub(super) fn refreshed(&mut self, pages: Pages, now: u64) {
         let number = self.slice(pages)[0];
         assert_eq!(number, self.covered + 1, "refreshes overtake each other");
         self.flushed(number, now);
     }
 
-    /// The longest time so far that an address was unmapped and could be reached.
+    /// Returns the longest time so far for which an unmapped address could be used.
     pub(super) fn window_until(&self, now: u64) -> u64 {
         self.unmapped.front().map_or(self.window, |oldest| self.window.max(now - oldest))
     }
 
+    /// Records that these pages are reused.
+    ///
     /// # Panics
     ///
-    /// If the machine could still reach what these pages were mapped to before.
+    /// If the hardware could still use the old mapping of these pages.
     pub(super) fn reuse(&mut self, pages: Pages) {
         let covered = self.covered;
         let safe = self.slice(pages).iter().all(|number| *number <= covered);
@@ -86,7 +90,7 @@ mod tests {
         stale.flushed(covers, 35);
         stale.reuse(PAGE);
         assert_eq!(stale.window_until(35), 25);
-        assert_eq!(stale.window_until(60), 40, "the second is still to be covered");
+        assert_eq!(stale.window_until(60), 40, "no flush has covered the second");
     }
 
     #[test]

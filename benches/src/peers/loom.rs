@@ -1,7 +1,8 @@
-//! loom as its users write a test: `loom::sync::Mutex`, threads spawned and joined.
+//! loom as its users use it in a test: `loom::sync::Mutex`, and threads that are spawned and
+//! joined.
 //!
-//! Selvedge has loom as an engine too, but over objects of its own, which costs loom more
-//! executions than its own mutex does. This is the fair opponent.
+//! Selvedge also has loom as an engine, but with its own objects, which cost loom more executions
+//! than its own mutex does. This is the fair comparison.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,23 +11,23 @@ use std::time::{Duration, Instant};
 use loom::sync::{Mutex, MutexGuard};
 use selvedge_models::programs::{Program, Step};
 
-/// loom's limit, with the main thread.
+/// The maximum number of threads of loom, including the main thread.
 pub const THREADS_MAX: usize = 5;
 
-/// Executions between two looks at the clock.
+/// The number of executions between two checks of the time.
 const LOOK_EVERY: usize = 100;
 
-/// How far loom came.
+/// The progress of loom.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Explored {
-    /// Executions.
+    /// The number of executions.
     pub executions: u64,
-    /// Whether those were all.
+    /// Whether these are all executions.
     pub complete: bool,
 }
 
-/// Explores `program`, for about as long as `limit`. It must have no deadlock, at which loom
-/// panics, and at most [`THREADS_MAX`] threads.
+/// Explores `program` for about `limit`. It must have at most [`THREADS_MAX`] threads and no
+/// deadlock, at which loom panics.
 pub fn explore(program: &Program, limit: Duration) -> Explored {
     let threads: Vec<Arc<[Step]>> = program.threads().into_iter().map(Arc::from).collect();
     let locks = program.locks();
@@ -39,9 +40,9 @@ pub fn explore(program: &Program, limit: Duration) -> Explored {
     let started = Instant::now();
     builder.check(move || {
         counter.fetch_add(1, Ordering::Relaxed);
-        // The standard library's `Arc`: that of loom would give it more to explore.
+        // This is the `Arc` of the standard library, since that of loom would add interleavings.
         let locks: Arc<[Mutex<()>]> = (0..locks).map(|_| Mutex::new(())).collect();
-        let (first, others) = threads.split_first().expect("a program has threads");
+        let (first, others) = threads.split_first().expect("a program has at least one thread");
         let others = others.iter().map(|steps| {
             let (steps, locks) = (Arc::clone(steps), Arc::clone(&locks));
             loom::thread::spawn(move || run(&steps, &locks))
@@ -49,10 +50,10 @@ pub fn explore(program: &Program, limit: Duration) -> Explored {
         let others: Vec<_> = others.collect();
         run(first, &locks);
         for thread in others {
-            thread.join().expect("it does not panic");
+            thread.join().expect("the thread must not panic");
         }
     });
-    // loom returns silently when its time is over.
+    // loom returns without an error when its time is over.
     let complete = started.elapsed() < limit;
     Explored { executions: executions.load(Ordering::Relaxed), complete }
 }
@@ -61,7 +62,7 @@ fn run(steps: &[Step], locks: &[Mutex<()>]) {
     let mut guards: Vec<(usize, MutexGuard<'_, ()>)> = Vec::new();
     for step in steps {
         match *step {
-            Step::Lock(lock) => guards.push((lock, locks[lock].lock().expect("nobody panics"))),
+            Step::Lock(lock) => guards.push((lock, locks[lock].lock().expect("no thread panics"))),
             Step::Unlock(lock) => guards.retain(|(held, _)| *held != lock),
         }
     }

@@ -1,8 +1,8 @@
-//! Other model checkers, given the same lock programs.
+//! Other model checkers with the same lock programs.
 //!
-//! A program says all that it does, so each of them can be written as its own users would write
-//! it: for loom with loom's mutexes, for stateright as a transition system by hand, for SPIN in
-//! Promela. None of it goes through Selvedge.
+//! The text of a program is complete, so each program can be written as the users of the checker
+//! would write it: with loom's mutexes for loom, as a hand-written transition system for
+//! stateright, and in Promela for SPIN. None of this uses Selvedge.
 
 pub mod loom;
 pub mod spin;

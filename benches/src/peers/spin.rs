@@ -1,12 +1,13 @@
-//! SPIN: the program in Promela, compiled to a verifier of its own.
+//! SPIN, with the program in Promela, compiled to a verifier.
 //!
-//! A thread is a process and an operation is one indivisible step. A thread that is through stays
-//! at a valid end rather than ending, which would be a step that the program does not have; so
-//! without its partial-order reduction SPIN has exactly the states of the program. (With it too,
-//! as it turns out: to SPIN a lock is a variable that everybody shares.)
+//! A thread is a process, and an operation is one atomic step. A thread that is done stays at a
+//! valid end state and does not terminate, since termination would be a step that the program does
+//! not have. Without its partial-order reduction SPIN therefore has exactly the states of the
+//! program. (With the reduction it has the same states, since for SPIN a lock is a variable that
+//! all processes share.)
 //!
-//! The verifier is told a size for its table that suits the program. By default it would spend
-//! longer on clearing the table than on a small search.
+//! The verifier gets a table size that suits the program. With the default size it would spend more
+//! time on clearing the table than on a small search.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -17,27 +18,27 @@ use std::{fs, io};
 use selvedge_models::programs::{Program, Step};
 use tempfile::TempDir;
 
-/// With SPIN's partial-order reduction, or without.
+/// Whether SPIN uses its partial-order reduction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reduction {
-    /// As SPIN does by default.
+    /// The default of SPIN.
     On,
-    /// Every state.
+    /// The search visits every state.
     Off,
 }
 
-/// What SPIN found.
+/// The result of SPIN.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Explored {
-    /// States that were stored; all of them unless there is a deadlock.
+    /// The number of stored states, which are all states unless there is a deadlock.
     pub states: u64,
     /// Whether one of them is a deadlock.
     pub deadlock: bool,
-    /// Whether nothing cut the search short: it stops at a deadlock and when memory runs out.
+    /// Whether the search is complete. It stops at a deadlock and when memory runs out.
     pub complete: bool,
 }
 
-/// Which of the two programs that this needs are missing.
+/// Returns which of the two required programs are missing.
 pub fn missing() -> Vec<&'static str> {
     let runs = |program: &str, argument| {
         let output = Command::new(program).arg(argument).stdin(Stdio::null()).output();
@@ -51,13 +52,13 @@ pub fn missing() -> Vec<&'static str> {
         .collect()
 }
 
-/// The verifier of one program.
+/// The verifier of a program.
 #[derive(Debug)]
 pub struct Verifier {
     directory: TempDir,
     /// The logarithm of the number of slots in its table of states.
     slots: u32,
-    /// How long it took to generate and to compile.
+    /// The time to generate and to compile it.
     pub made_in: Duration,
 }
 
@@ -66,7 +67,7 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// If SPIN or the compiler is missing or refuses.
+    /// If SPIN or the compiler is missing or fails.
     pub fn new(program: &Program, reduction: Reduction) -> io::Result<Self> {
         let started = Instant::now();
         let directory = tempfile::tempdir()?;
@@ -82,11 +83,11 @@ impl Verifier {
         Ok(Self { directory, slots, made_in: started.elapsed() })
     }
 
-    /// Runs it.
+    /// Runs the verifier.
     ///
     /// # Errors
     ///
-    /// If it does not run, or does not say how many states it has stored.
+    /// If it cannot be run or does not report the number of stored states.
     pub fn explore(&self) -> io::Result<Explored> {
         let verifier = self.directory.path().join("pan");
         let slots = format!("-w{}", self.slots);
@@ -115,12 +116,12 @@ fn run(directory: &Path, program: &str, arguments: &[&str]) -> io::Result<Output
 fn promela(program: &Program) -> String {
     let mut text = String::new();
     for lock in 0..program.locks() {
-        writeln!(text, "bool held{lock};").expect("a string takes everything");
+        writeln!(text, "bool held{lock};").expect("writing to a string succeeds");
     }
     for (thread, steps) in program.threads().iter().enumerate() {
         let steps: String = steps.iter().map(statement).collect();
         write!(text, "active proctype T{thread}() {{\n{steps}end: false\n}}\n")
-            .expect("a string takes everything");
+            .expect("writing to a string succeeds");
     }
     text
 }
@@ -136,7 +137,7 @@ fn statement(step: &Step) -> String {
 mod tests {
     use super::*;
 
-    /// Whether to skip a test.
+    /// Returns whether to skip a test.
     fn no_spin() -> bool {
         let missing = missing();
         if !missing.is_empty() {
@@ -146,8 +147,8 @@ mod tests {
     }
 
     fn explored(name: &str, reduction: Reduction) -> Explored {
-        let program = Program::named(name).expect("it is in the list");
-        Verifier::new(program, reduction).and_then(|spin| spin.explore()).expect("SPIN runs")
+        let program = Program::named(name).expect("the list has the program");
+        Verifier::new(program, reduction).and_then(|spin| spin.explore()).expect("SPIN must run")
     }
 
     #[test]

@@ -1,18 +1,17 @@
-//! stateright 0.31, which explores a transition system that is written by hand.
+//! stateright 0.31, which explores a hand-written transition system.
 //!
-//! It keeps a 64-bit fingerprint of each state and has no reduction. There is no code to run
-//! here, only positions to advance: what a model checker of models can do, and one of programs
-//! cannot.
+//! It keeps a 64-bit fingerprint of each state and has no reduction. It runs no code and only
+//! advances positions, which a checker of models can do and a checker of programs cannot.
 
 use selvedge_models::programs::{Program, Step};
 use stateright::{Checker, Model, Property};
 
 const THREADS_MAX: usize = 8;
 const LOCKS_MAX: usize = 8;
-const NOBODY: u8 = u8::MAX;
+const FREE: u8 = u8::MAX;
 const NO_DEADLOCK: &str = "no deadlock";
 
-/// In which order to visit the states.
+/// The order in which the states are visited.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Order {
     /// Depth first.
@@ -21,16 +20,16 @@ pub enum Order {
     Breadth,
 }
 
-/// What stateright found.
+/// The result of stateright.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Explored {
-    /// Distinct states; all of them unless there is a deadlock.
+    /// The number of distinct states, which are all states unless there is a deadlock.
     pub states: u64,
     /// Whether one of them is a deadlock.
     pub deadlock: bool,
 }
 
-/// Explores `program` on one thread, until a deadlock is found.
+/// Explores `program` on one thread until a deadlock is found.
 pub fn explore(program: &Program, order: Order) -> Explored {
     let builder = Locking { threads: program.threads() }.checker().threads(1);
     match order {
@@ -63,7 +62,7 @@ impl Locking {
 
     fn can_go_on(&self, state: &State, thread: usize) -> bool {
         match self.next(state, thread) {
-            Some(Step::Lock(lock)) => state.owners[lock] == NOBODY,
+            Some(Step::Lock(lock)) => state.owners[lock] == FREE,
             Some(Step::Unlock(_)) => true,
             None => false,
         }
@@ -78,11 +77,11 @@ impl Locking {
 
 impl Model for Locking {
     type State = State;
-    /// Which thread takes its next step.
+    /// The thread that takes its next step.
     type Action = usize;
 
     fn init_states(&self) -> Vec<State> {
-        vec![State { positions: [0; THREADS_MAX], owners: [NOBODY; LOCKS_MAX] }]
+        vec![State { positions: [0; THREADS_MAX], owners: [FREE; LOCKS_MAX] }]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<usize>) {
@@ -93,7 +92,7 @@ impl Model for Locking {
         let mut next = state.clone();
         match self.next(state, thread)? {
             Step::Lock(lock) => next.owners[lock] = thread as u8,
-            Step::Unlock(lock) => next.owners[lock] = NOBODY,
+            Step::Unlock(lock) => next.owners[lock] = FREE,
         }
         next.positions[thread] += 1;
         Some(next)

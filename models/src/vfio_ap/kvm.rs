@@ -1,6 +1,6 @@
 //! The part of KVM: a guest with its locks, its control block and its hook for PQAP.
 //!
-//! Three locks of KVM interact with those of the driver. `kvm->lock` must be held to change the
+//! Three locks of KVM interact with those of the driver. `kvm->lock` is required to change the
 //! resources of a guest, because all its vCPUs are stopped for that. `vcpu->mutex` is held while a
 //! vCPU runs, intercepts included, so the driver handles PQAP(AQIC) under that mutex. The rule of
 //! KVM is that `kvm->lock` comes before `vcpu->mutex`. Protected virtualization, v5.7, was the

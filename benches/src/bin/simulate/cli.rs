@@ -4,59 +4,64 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum, value_parser};
 
-/// Simulates what each scheme for reusing I/O addresses costs an NVMe, next to what was measured.
+/// Simulates the costs of each scheme for reusing I/O addresses with an NVMe device.
 ///
-/// Times are simulated, so the result is the same on every computer. The figures to compare with
-/// are those of Niklas Schnelle's mail of 1 September 2022, "Re: [PATCH v4 1/2] iommu/s390: Fix
-/// race with release_device ops".
+/// Times are simulated, so the result is the same on every computer. They are compared with the
+/// figures of Niklas Schnelle's mail of 1 September 2022, "Re: [PATCH v4 1/2] iommu/s390: Fix race
+/// with release_device ops".
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Simulate {
-    /// What the machine is like
+    /// The system to simulate
     #[arg(long, value_enum, default_value = "guest")]
     pub(crate) preset: Preset,
-    /// How much time to simulate
-    #[arg(long, value_name = "N", default_value = "60", value_parser = value_parser!(u64).range(1..=3600))]
+    /// The time to simulate, in seconds
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "60",
+        value_parser = value_parser!(u64).range(1..=3600)
+    )]
     pub(crate) seconds: u64,
-    /// Seed of the random number generator
+    /// The seed of the random number generator
     #[arg(long, value_name = "N", default_value = "1")]
     pub(crate) seed: u64,
     /// Print one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
-    /// Draw throughput against the size of the queue and against its timeout, in this folder
+    /// Draw throughput against the size of the queue and against its timeout, into this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) svg: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) costs: CostFlags,
 }
 
-/// A machine to simulate.
+/// A system to simulate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Preset {
-    /// A guest of a hypervisor that pages, the mail's case
+    /// A guest of a hypervisor that pages, which is the case of the mail
     Guest,
-    /// A partition with the device to itself
+    /// A partition with a device of its own
     Lpar,
 }
 
-/// What is not as in the preset.
+/// The values that differ from the preset.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Costs, if not as in the preset; times in microseconds")]
+#[command(next_help_heading = "Costs that differ from the preset, with times in microseconds")]
 pub(crate) struct CostFlags {
     /// CPUs that submit requests
     #[arg(long, value_name = "N")]
     pub(crate) cpus: Option<usize>,
-    /// Requests under way, of all CPUs together
+    /// Requests in flight, of all CPUs together
     #[arg(long, value_name = "N")]
     pub(crate) depth: Option<usize>,
-    /// Pages of a request: a number, or the least and the most, such as 1-32
+    /// Pages of a request: a number, or the minimum and the maximum, such as 1-32
     #[arg(long, value_name = "N", value_parser = sizes)]
     pub(crate) pages: Option<(u64, u64)>,
-    /// Pages that the device can be given
+    /// Pages in the aperture of the device
     #[arg(long, value_name = "N")]
     pub(crate) aperture: Option<u64>,
-    /// A request in the device
+    /// Time of the device for a request
     #[arg(long, value_name = "US", value_parser = nanoseconds)]
     pub(crate) device_us: Option<u64>,
     /// CPU time to submit a request
@@ -65,37 +70,37 @@ pub(crate) struct CostFlags {
     /// CPU time to complete a request
     #[arg(long, value_name = "US", value_parser = nanoseconds)]
     pub(crate) complete_us: Option<u64>,
-    /// Allocating an address
+    /// Time to allocate an address
     #[arg(long, value_name = "US", value_parser = nanoseconds)]
     pub(crate) alloc_us: Option<u64>,
-    /// Giving one back
+    /// Time to free an address
     #[arg(long, value_name = "US", value_parser = nanoseconds)]
     pub(crate) free_us: Option<u64>,
-    /// Putting one into a flush queue
+    /// Time to add an address to a flush queue
     #[arg(long, value_name = "US", value_parser = nanoseconds)]
     pub(crate) queue_us: Option<u64>,
-    /// Taking one out again
+    /// Time to remove an address from a flush queue
     #[arg(long, value_name = "US", value_parser = nanoseconds)]
     pub(crate) release_us: Option<u64>,
-    /// Refreshing the translations of one mapping
+    /// Time to refresh the translations of one mapping
     #[arg(long, value_name = "US", value_parser = nanoseconds)]
     pub(crate) refresh_us: Option<u64>,
-    /// Flushing all translations
+    /// Time to flush all translations
     #[arg(long, value_name = "US", value_parser = nanoseconds)]
     pub(crate) flush_us: Option<u64>,
     /// Whether refreshes and flushes are done one after the other
     #[arg(long, value_name = "BOOL")]
     pub(crate) serialized: Option<bool>,
-    /// Whether a new mapping is refreshed too
+    /// Whether a new mapping is also refreshed
     #[arg(long, value_name = "BOOL")]
     pub(crate) refresh_on_map: Option<bool>,
-    /// Ticks a second, at which timers expire; 0 for timers that are exact
+    /// Ticks per second, at which timers expire; 0 for exact timers
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(..=1_000_000_000))]
     pub(crate) hz: Option<u64>,
 }
 
 fn nanoseconds(microseconds: &str) -> Result<u64, String> {
-    /// Longer than any simulation.
+    /// A time that exceeds that of any simulation.
     const MOST: f64 = 3.6e9;
     let time: f64 = microseconds.parse().map_err(|_| "not a number".to_owned())?;
     match (0.0..=MOST).contains(&time) {

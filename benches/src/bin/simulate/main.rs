@@ -1,4 +1,4 @@
-//! Simulates what each scheme for reusing I/O addresses costs, next to what the mail says.
+//! Simulates the costs of each scheme for reusing I/O addresses, next to the figures of the mail.
 
 mod cli;
 mod plot;
@@ -17,7 +17,7 @@ use selvedge_benches::nvme::{self, Costs, Exhausted, Outcome, Scheme};
 
 use cli::{CostFlags, Preset, Simulate};
 
-/// Why there is no result.
+/// The reason why there is no result.
 enum Failure {
     Options(String),
     Output(io::Error),
@@ -26,7 +26,7 @@ enum Failure {
 fn main() -> ExitCode {
     match simulate(&Simulate::parse()) {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader of the pipe has read enough.
+        // The reader of the pipe has closed it.
         Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(Failure::Output(error)) => {
             eprintln!("simulate: cannot write the result: {error}");
@@ -60,7 +60,7 @@ fn print(options: &Simulate, rows: &[(Scheme, Outcome)]) -> io::Result<()> {
     out.flush()
 }
 
-/// A preset, with what the command line says otherwise.
+/// Returns a preset with the changes of the command line.
 fn costs(preset: Preset, flags: &CostFlags) -> Result<Costs, String> {
     let preset = match preset {
         Preset::Guest => Costs::guest(),
@@ -88,7 +88,7 @@ fn costs(preset: Preset, flags: &CostFlags) -> Result<Costs, String> {
     Ok(costs)
 }
 
-/// Runs each scheme, as many at a time as there are processors.
+/// Runs each scheme, as many concurrently as there are processors.
 fn run(
     schemes: &[Scheme],
     costs: &Costs,

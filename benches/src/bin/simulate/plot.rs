@@ -1,4 +1,4 @@
-//! Throughput against the size of a queue and against its timeout.
+//! Plots of throughput against the size of a queue and against its timeout.
 
 use std::error::Error;
 use std::fs;
@@ -11,13 +11,13 @@ use selvedge_benches::nvme::{Costs, QueueOf, Scheme};
 use super::run;
 use crate::cli::Simulate;
 
-/// Long enough for a flush queue of any size to classify.
+/// The simulated time, which is long enough for a flush queue of any size to reach a steady state.
 const SECONDS_MAX: u64 = 10;
 
 const SLOTS: [usize; 10] = [256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072];
 const TIMEOUTS: [u64; 6] = [10, 30, 100, 300, 1_000, 4_000];
 
-/// What is no queue, and so the same whatever its size.
+/// The schemes without a queue, which do not depend on its size.
 const LEVELS: [Scheme; 3] = [Scheme::BitmapLazy, Scheme::FlushOnExhaustion, Scheme::Strict];
 
 /// One line of a plot.
@@ -26,7 +26,7 @@ struct Line {
     points: Vec<(f64, f64)>,
 }
 
-/// Draws both, as `queue-size.svg` and `timeout.svg` in `folder`, which is made if need be.
+/// Draws both plots, as `queue-size.svg` and `timeout.svg` in `folder`, which is created if needed.
 pub(super) fn draw(folder: &Path, costs: &Costs, options: &Simulate) -> Result<(), String> {
     fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let sizes = SLOTS.map(|slots| (slots as f64, slots, 4_000));
@@ -43,7 +43,7 @@ pub(super) fn draw(folder: &Path, costs: &Costs, options: &Simulate) -> Result<(
     Ok(())
 }
 
-/// A line for each kind of queue, through these points on the axis, and the levels.
+/// Returns a line for each kind of queue, through these points on the axis, and the levels.
 fn lines(
     queues: &[(f64, usize, u64)],
     costs: &Costs,

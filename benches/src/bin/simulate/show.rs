@@ -1,4 +1,4 @@
-//! The schemes: for people and, as `--json`, for programs.
+//! The output of the schemes: as a table, or as JSON for `--json`.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::cli::{Preset, Simulate};
 
-/// A heading and a table with a row for each scheme.
+/// Writes a heading and a table with a row for each scheme.
 pub(super) fn table(
     options: &Simulate,
     rows: &[(Scheme, Outcome)],
@@ -33,7 +33,7 @@ pub(super) fn table(
     ]);
     let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
     for (scheme, outcome) in rows {
-        // Of a partition the mail has no figures.
+        // The mail has no figures of a partition.
         let mail = scheme.in_the_mail().filter(|_| options.preset == Preset::Guest);
         table.add_row([
             Cell::new(scheme),
@@ -55,7 +55,7 @@ fn window(window: Duration) -> String {
     }
 }
 
-/// Relative to the first, which is the bitmap.
+/// Returns the throughput relative to the first scheme, which is the bitmap.
 fn ratio(outcome: &Outcome, rows: &[(Scheme, Outcome)]) -> f64 {
     rows.first().map_or(1.0, |(_, bitmap)| outcome.iops / bitmap.iops)
 }
@@ -69,7 +69,7 @@ struct Line {
     window_ms_max: f64,
 }
 
-/// One object per scheme. The form is a contract, described in `docs/iova.md`.
+/// Writes one object per scheme. The format is stable.
 pub(super) fn json(rows: &[(Scheme, Outcome)], out: &mut impl Write) -> io::Result<()> {
     for (scheme, outcome) in rows {
         let line = Line {
