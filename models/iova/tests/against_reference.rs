@@ -145,7 +145,7 @@ impl Reference {
         self.running.push(self.flushes_begun);
     }
 
-    /// A flush began after a page was parked if its number exceeds that of the page.
+    /// Ends a flush. It began after a page was parked if its number exceeds that of the page.
     fn finish_flush(&mut self, at: usize) {
         let flush = self.running.swap_remove(at);
         for page in &mut self.pages {

@@ -83,7 +83,8 @@ fn flush_queue() -> Vec<Scenario> {
     ]
 }
 
-/// Two CPUs each unmap a page and map one again, which may be the page of the other CPU.
+/// Builds a scenario in which two CPUs each unmap a page and map one, which may be the other's
+/// page.
 fn reuse(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBuilder<Arc<Cookie>> {
     scenario(scheme, "reuse", source, move || {
         Cookie::new(order, Layout { pages: 2, mapped: 2, rings, entries: 3, tables: false })
@@ -102,7 +103,7 @@ fn reuse(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBuil
     .finally(|cookie| cookie.check_at_rest())
 }
 
-/// Two CPUs each unmap a page together with the table that only this page uses.
+/// Builds a scenario in which two CPUs each unmap a page together with a table that only it uses.
 fn tables(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBuilder<Arc<Cookie>> {
     let layout = Layout { pages: 2, mapped: 2, rings, entries: 3, tables: true };
     scenario(scheme, "tables", source, move || Cookie::new(order, layout))
@@ -115,7 +116,7 @@ fn tables(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBui
         })
 }
 
-/// A ring has room for one entry, and the timer flushes concurrently.
+/// Builds a scenario in which a ring has room for one entry and the timer flushes concurrently.
 fn full(scheme: &str, source: &str, order: Order, rings: usize) -> ScenarioBuilder<Arc<Cookie>> {
     scenario(scheme, "full", source, move || {
         Cookie::new(order, Layout { pages: 3, mapped: 3, rings, entries: 1, tables: false })
@@ -139,7 +140,7 @@ fn had(page: Option<Pfn>) {
     }
 }
 
-/// All pages are parked.
+/// Builds a scenario in which all pages are parked.
 fn exhausted(scheme: &str, source: &str, order: Order) -> ScenarioBuilder<Arc<Cookie>> {
     scenario(scheme, "exhausted", source, move || {
         Cookie::new(order, Layout { pages: 2, mapped: 2, rings: 1, entries: 3, tables: false })
@@ -155,7 +156,7 @@ fn exhausted(scheme: &str, source: &str, order: Order) -> ScenarioBuilder<Arc<Co
     .finally(|cookie| cookie.check_at_rest())
 }
 
-/// The mapping of one CPU fails half-way.
+/// Builds a scenario in which the mapping of one CPU fails half-way.
 fn map_fails(scheme: &str, source: &str, order: Order) -> ScenarioBuilder<Arc<Cookie>> {
     scenario(scheme, "map-fails", source, move || {
         Cookie::new(order, Layout { pages: 2, mapped: 1, rings: 1, entries: 3, tables: false })
@@ -194,7 +195,7 @@ fn lifetime() -> Vec<Scenario> {
     ]
 }
 
-/// The domain is freed while the timer is armed.
+/// Builds a scenario in which the domain is freed while the timer is armed.
 fn teardown(scheme: &str, how: Teardown) -> ScenarioBuilder<Arc<Cookie>> {
     scenario(scheme, "teardown", LIFETIME, || {
         Cookie::new(
@@ -213,7 +214,7 @@ fn teardown(scheme: &str, how: Teardown) -> ScenarioBuilder<Arc<Cookie>> {
     .finally(|cookie| cookie.iotlb.check_at_rest())
 }
 
-/// The queue is enabled while a page is unmapped.
+/// Builds a scenario in which the queue is enabled while a page is unmapped.
 fn enable(scheme: &str, order: Order, tables: bool) -> ScenarioBuilder<Arc<Cookie>> {
     scenario(scheme, "enable", ENABLE, move || {
         Cookie::strict(order, Layout { pages: 2, mapped: 1, rings: 1, entries: 2, tables })
@@ -268,7 +269,7 @@ fn bitmap() -> Vec<Scenario> {
     ]
 }
 
-/// Two CPUs each unmap a page and map until the search wraps.
+/// Builds a scenario in which two CPUs each unmap a page and map until the search wraps.
 fn bitmap_reuse(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<pci_dma::Zdev>> {
     scenario(scheme, "reuse", BITMAP, move || pci_dma::Zdev::new(order, 2, 2))
         .about("two CPUs unmap and map until the search wraps: is a page reused too early?")
@@ -286,7 +287,7 @@ fn bitmap_reuse(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<pci_
         })
 }
 
-/// All pages have been unmapped.
+/// Builds a scenario in which all pages have been unmapped.
 fn bitmap_exhausted(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<pci_dma::Zdev>> {
     scenario(scheme, "exhausted", BITMAP, move || pci_dma::Zdev::new(order, 2, 2))
         .about("every page is unmapped and then one is allocated: does this succeed?")
@@ -297,7 +298,7 @@ fn bitmap_exhausted(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<
         })
 }
 
-/// The flush may fail.
+/// Builds a scenario in which the flush may fail.
 fn bitmap_fails(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<pci_dma::Zdev>> {
     scenario(scheme, "flush-fails", BITMAP, move || pci_dma::Zdev::new(order, 1, 1))
         .about("the search wraps while the hypervisor runs out of resources, and RPCIT fails")
@@ -310,7 +311,7 @@ fn bitmap_fails(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<pci_
         .thread("hypervisor", |zdev| zdev.iotlb.run_out_of_resources())
 }
 
-/// The function is removed.
+/// Builds a scenario in which the function is removed.
 fn bitmap_exit(scheme: &str, order: pci_dma::Order) -> ScenarioBuilder<Arc<pci_dma::Zdev>> {
     scenario(scheme, "exit", BITMAP, move || pci_dma::Zdev::new(order, 1, 1))
         .about("a page is freed while the function is removed")
@@ -325,7 +326,8 @@ fn on_exhaustion() -> Vec<Scenario> {
     ]
 }
 
-/// Both CPUs may find no free page. One flushes, and the other may unmap meanwhile or wait.
+/// Builds a scenario in which both CPUs may find no free page. One flushes, and the other may unmap
+/// meanwhile or wait.
 fn swap_reuse(scheme: &str, order: swap::Order) -> ScenarioBuilder<Arc<swap::Domain>> {
     scenario(scheme, "reuse", IDEA, move || swap::Domain::new(order, 2, 2))
         .about("two CPUs unmap and map, and a CPU that finds no free page flushes")
@@ -401,7 +403,7 @@ fn caches() -> Vec<Scenario> {
     ]
 }
 
-/// `iommu/ordering`: the litmus tests with the ordering that is needed and without it.
+/// Returns `iommu/ordering`: the litmus tests with the ordering that is needed and without it.
 fn orderings() -> Vec<Scenario> {
     [ordering::Order::Ordered, ordering::Order::Relaxed].into_iter().flat_map(ordered).collect()
 }

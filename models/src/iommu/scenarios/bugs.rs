@@ -64,7 +64,7 @@ fn bug_in(
 
 const NO_RULE: Rules = |_| false;
 
-/// B2: the next flush finds the node of a removed device.
+/// Returns B2, in which the next flush finds the node of a removed device.
 fn stale_node() -> Vec<Scenario> {
     let new = |kernel| {
         bug("b02-stale-node", kernel, NO_RULE)
@@ -82,7 +82,8 @@ fn stale_node() -> Vec<Scenario> {
     vec![claim(new(V5_19), &[Wrong::Freed("zpci_dev")]), claim(new(V6_2), &[])]
 }
 
-/// B3: a domain is freed while it has a device. The core does not do so, and no check would warn.
+/// Returns B3, in which a domain with a device is freed. The core does not do so, and no check
+/// would warn.
 fn freed_with_a_device() -> Vec<Scenario> {
     let new = |kernel, rules| {
         bug("b03-freed-with-device", kernel, rules)
@@ -99,8 +100,8 @@ fn freed_with_a_device() -> Vec<Scenario> {
     ]
 }
 
-/// B6: an attach fails, and the previous domain is attached again, although the device was released
-/// from it meanwhile.
+/// Returns B6, in which an attach fails and the previous domain is attached again, although the
+/// device was released from it meanwhile.
 fn restore() -> Vec<Scenario> {
     let new = |kernel| {
         let world = move || {
@@ -123,7 +124,7 @@ fn restore() -> Vec<Scenario> {
     ]
 }
 
-/// A failed attach leaves the device unchanged up to v6.1 and blocked since.
+/// Checks that a failed attach leaves the device unchanged up to v6.1 and blocked since.
 fn failed_attach() -> Vec<Scenario> {
     let new = |kernel: &Kernel| {
         let kernel = *kernel;
@@ -158,8 +159,8 @@ fn failed_attach() -> Vec<Scenario> {
     kernels.iter().map(new).chain(blocked.iter().map(again)).collect()
 }
 
-/// A function in its error state refuses registration. Attaching its domain is not an error, and
-/// its recovery registers it.
+/// Checks a function in its error state, which refuses registration. Attaching its domain is not an
+/// error, and its recovery registers it.
 fn error_state() -> Vec<Scenario> {
     let new = |kernel: Kernel| {
         bug_in("error-state", kernel, move || fresh(kernel))
@@ -184,7 +185,7 @@ fn error_state() -> Vec<Scenario> {
     ]
 }
 
-/// B7: an error of a removed function ends the flush of the others.
+/// Returns B7, in which an error of a removed function ends the flush of the others.
 fn flush_stops() -> Vec<Scenario> {
     fn new(name: &str, errors: Errors) -> Builder {
         let world = || {
@@ -220,8 +221,8 @@ fn flush_stops() -> Vec<Scenario> {
     ]
 }
 
-/// B8 and its counterpart. `iommu->lock` serialises the operations of VFIO, so they cannot run in
-/// the windows in which a function is registered and not listed.
+/// Returns B8 and its counterpart. `iommu->lock` serialises the operations of VFIO, so they cannot
+/// run in the windows in which a function is registered and not listed.
 fn windows() -> Vec<Scenario> {
     type World2 = (Shared, Mutex);
     fn new(name: &str, kernel: Kernel, change: fn(&Shared)) -> ScenarioBuilder<World2> {
@@ -263,7 +264,7 @@ fn windows() -> Vec<Scenario> {
         .collect()
 }
 
-/// B9: domains and devices are freed only when no reader can access them.
+/// Returns B9, in which domains and devices are freed only when no reader can access them.
 fn grace_periods() -> Vec<Scenario> {
     let but_moved: Rules = |id| !matches!(id, "I-10" | "ENDLESS");
     let domain = |name: &str, free: fn(&Shared)| {
@@ -308,7 +309,8 @@ fn grace_periods() -> Vec<Scenario> {
     ]
 }
 
-/// B10: a moved node leads a walk to the list that it was moved to, where the walk cycles.
+/// Returns B10, in which a moved node leads a walk to the list that it was moved to, where the walk
+/// cycles.
 fn moved_node() -> Vec<Scenario> {
     let new = |kernel| {
         bug("b10-endless", kernel, |id| id == "ENDLESS")
@@ -327,7 +329,7 @@ fn moved_node() -> Vec<Scenario> {
     ]
 }
 
-/// B11 and B12: a device to which no domain could be attached is released.
+/// Returns B11 and B12, in which a device to which no domain could be attached is released.
 fn unattached() -> Vec<Scenario> {
     let failed = |kernel| {
         let world = move || {
@@ -365,7 +367,7 @@ fn unattached() -> Vec<Scenario> {
     ]
 }
 
-/// B13: the identity domain is treated as a domain with counters.
+/// Returns B13, in which the identity domain is treated as a domain with counters.
 fn identity() -> Vec<Scenario> {
     let new = |name: &str, spares: bool| {
         Scenario::builder(format!("iommu/bugs/b13-identity-counters/{name}"), || {
@@ -386,7 +388,7 @@ fn identity() -> Vec<Scenario> {
     ]
 }
 
-/// The counters of a domain that is freed.
+/// Returns the scenarios in which the counters of a freed domain are read.
 fn counters() -> Vec<Scenario> {
     let new = |kernel| {
         bug("counters", kernel, ALL)
@@ -398,7 +400,8 @@ fn counters() -> Vec<Scenario> {
     vec![claim(new(V6_7), &[Wrong::Freed("s390_domain")]), claim(new(V6_13), &[])]
 }
 
-/// B14 in the core: a domain that could not be attached is nevertheless the domain of the group.
+/// Returns B14 in the core, where a domain that could not be attached is still the domain of the
+/// group.
 fn domains_differ() -> Vec<Scenario> {
     let new = |kernel| {
         bug("b14-domains-differ", kernel, |id| id == "I-2")
@@ -414,7 +417,8 @@ fn domains_differ() -> Vec<Scenario> {
     ]
 }
 
-/// A function is busy once, so that a thread that registers it sleeps.
+/// Returns the scenarios in which a function is busy once, so that a thread that registers it
+/// sleeps.
 fn busy() -> Vec<Scenario> {
     let busy = |world: Shared| {
         world.hardware.set_busy(0);
@@ -461,7 +465,8 @@ fn busy() -> Vec<Scenario> {
     ]
 }
 
-/// I-13: the obvious fix of the race between attaching and recovery is not a fix.
+/// Returns I-13, which shows that the obvious fix of the race between attaching and recovery is
+/// wrong.
 fn lock_order() -> Vec<Scenario> {
     let new = |name: &str, attach: fn(&Shared)| {
         Scenario::builder(format!("iommu/bugs/lock-order/{name}"), || {
@@ -492,7 +497,8 @@ fn lock_order() -> Vec<Scenario> {
     ]
 }
 
-/// B15: two devices of a group initialise the allocator of the domain that they share.
+/// Returns B15, in which two devices of a group initialise the allocator of the domain that they
+/// share.
 fn cookie() -> Vec<Scenario> {
     let new = |name: &str, init: fn(&Cookie)| {
         Scenario::builder(format!("iommu/bugs/b15-cookie/{name}"), Cookie::new)
@@ -509,7 +515,7 @@ fn cookie() -> Vec<Scenario> {
     ]
 }
 
-/// B22: a function is found on the list while its last reference is dropped.
+/// Returns B22, in which a function is found on the list while its last reference is dropped.
 fn last_put() -> Vec<Scenario> {
     let new = |name: &str, put: fn(&Zdevs)| {
         Scenario::builder(format!("iommu/bugs/b22-last-put/{name}"), Zdevs::new)

@@ -154,7 +154,7 @@ fn race(name: String, kernel: Kernel, rules: Rules, vfio: fn(&Shared)) -> Builde
         .thread("deconfigure", |w| zpci_deconfigure_device(w, 0))
 }
 
-/// Patch 2/2 of v4, which frees the remaining nodes with their domains.
+/// Returns the scenarios of patch 2/2 of v4, which frees the remaining nodes with their domains.
 fn left_overs() -> Vec<Scenario> {
     fn new(kernel: Kernel) -> Builder {
         race(format!("iommu/seed/{}/left-over", kernel.name), kernel, |id| id == "B3", detach)

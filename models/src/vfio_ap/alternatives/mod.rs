@@ -43,7 +43,7 @@ use guest::{Aqic, Guest};
 
 /// A design, as the four threads that it has to support.
 pub trait Design: Send + Sync + 'static {
-    /// The guest, with its queue.
+    /// Returns the guest with its queue.
     fn guest(&self) -> &Guest;
 
     /// Handles PQAP(AQIC) of vCPU `vcpu`, which is intercepted with `vcpu->mutex` held.

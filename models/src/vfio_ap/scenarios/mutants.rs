@@ -37,7 +37,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-/// Two devices request the same adapter.
+/// Builds a scenario in which two devices request the same adapter.
 fn assigned_twice(
     version: &str,
     assign: fn(&World, usize, u8) -> Result<(), Errno>,
@@ -65,7 +65,7 @@ fn assign_checked_too_early(w: &World, mdev: usize, apid: u8) -> Result<(), Errn
     Ok(())
 }
 
-/// A guest executes PQAP(AQIC) on the queue of another guest.
+/// Builds a scenario in which a guest executes PQAP(AQIC) on the queue of another guest.
 fn foreign_queue(
     version: &str,
     handle_pqap: fn(&World, &Kvm, Aqic) -> ResponseCode,
@@ -103,8 +103,8 @@ fn takes<T: Value>(lock: &Arc<Mutex<T>>) -> Own {
     Own::new(Mutation::new(move || lock.lock().unlock()))
 }
 
-/// INV-22: closing the device resets its queue and waits for the work with `guests_lock`,
-/// `kvm->lock` and `mdevs_lock` held. The work must not take any of them.
+/// Builds a scenario of INV-22: closing the device resets its queue and waits for the work with
+/// `guests_lock`, `kvm->lock` and `mdevs_lock` held. The work must not take any of them.
 fn flush(version: &str, mutation: fn(&World) -> Own) -> ScenarioBuilder<World> {
     let world = move || {
         let mut world = World::new::<V6_6>(1, 1, &[matrix(&[1])]);

@@ -186,7 +186,7 @@ fn open_close<V: Version>(version: &str, source: &str) -> Scenario {
     })
 }
 
-/// VFIO refuses one device and accepts the next.
+/// Builds a scenario in which VFIO refuses one device and accepts the next.
 fn create<V: Version>(version: &str, source: &str) -> Scenario {
     let none = [ApMatrix { aqm: ApMask::of([4]), ..ApMatrix::default() }; 2];
     let world = move || {

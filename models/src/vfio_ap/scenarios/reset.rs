@@ -97,7 +97,7 @@ fn reset(w: &World, protocol: Protocol) {
     _ = vfio_ap_mdev_reset_queues(w, &mut mdevs, 0, protocol);
 }
 
-/// The hardware takes longer than the driver waits.
+/// Builds a scenario in which the hardware takes longer than the driver waits.
 fn slow(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
     scenario("slow", version, source, protocol, world)
         .about(
@@ -107,8 +107,8 @@ fn slow(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<Worl
         .thread("hardware", |w| w.hardware.finish_reset(QUEUE))
 }
 
-/// Another reset is running when the driver begins. It also clears the queue, but the driver does
-/// not know whether it began before the guest's last message.
+/// Builds a scenario in which another reset is running when the driver begins. It also clears the
+/// queue, but the driver does not know whether it began before the guest's last message.
 fn another_reset(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
     let world = || {
         let world = world();
@@ -120,7 +120,7 @@ fn another_reset(version: &str, source: &str, protocol: Protocol) -> ScenarioBui
         .thread("hardware", ends_every_reset)
 }
 
-/// The adapter changes to standby at any time.
+/// Builds a scenario in which the adapter changes to standby at any time.
 fn deconfigured(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
     let world = || {
         let world = world();
@@ -134,14 +134,14 @@ fn deconfigured(version: &str, source: &str, protocol: Protocol) -> ScenarioBuil
         })
 }
 
-/// The queue is removed from one guest, reset, and given to another.
+/// Builds a scenario in which the queue is removed from one guest, reset, and given to another.
 fn handed_over(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
     changes_hands("handed-over", version, source, protocol, quiet)
         .about("a queue is removed from a guest, reset, and given to another: is it clean?")
 }
 
-/// The same while a secret is being associated with the queue, which fails in the end. No reset
-/// begins before that, and up to v6.5 the driver gives up.
+/// Builds the scenario of [`handed_over`] while a secret is being associated with the queue, which
+/// fails in the end. No reset begins before that, and up to v6.5 the driver gives up.
 fn associating_handed_over(
     version: &str,
     source: &str,
@@ -170,8 +170,8 @@ fn begin_association(w: &World, failure: ResponseCode) {
     });
 }
 
-/// A secret is associated with a queue that interrupts, and this fails. The driver must not release
-/// the resources of the interrupts before the queue is reset.
+/// Builds a scenario in which the association of a secret with an interrupting queue fails. The
+/// driver must not release the resources of the interrupts before the queue is reset.
 fn associating(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
     let world = || {
         let world = world();
@@ -208,7 +208,8 @@ fn changes_hands(
         })
 }
 
-/// The reset never ends. INV-15, which bounds every hold of the mutex, depends on the hardware.
+/// Builds a scenario in which the reset never ends. INV-15, which bounds every hold of the mutex,
+/// depends on the hardware.
 fn stuck(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
     scenario("stuck", version, source, protocol, world)
         .about(
@@ -218,7 +219,7 @@ fn stuck(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<Wor
         .thread("PQAP(AQIC)", |w| _ = w.pqap::<V5_15>(0, 0, ENABLE))
 }
 
-/// The VMM resets the device while it is closed.
+/// Builds a scenario in which the VMM resets the device while it is closed.
 fn ioctl<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     let world = || {
         let world = World::new::<V>(1, 1, &[matrix(&[1])]);
@@ -238,7 +239,7 @@ fn ioctl<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V>())
 }
 
-/// The guest disables the interrupts while the queue is busy.
+/// Builds a scenario in which the guest disables the interrupts while the queue is busy.
 fn busy_disable() -> ScenarioBuilder<World> {
     let world = || {
         let world = World::with_queues::<V5_15>(1, 1, &[matrix(&[1])], [ApQueue::new(QUEUE)]);

@@ -240,8 +240,8 @@ fn open<V: Version>() -> World {
     world
 }
 
-/// Up to v5.10 the notifier clears the pointer when the guest is gone, and closing then has nothing
-/// to clean up.
+/// Builds B03. Up to v5.10 the notifier clears the pointer when the guest is gone, and closing then
+/// has nothing to clean up.
 fn b03<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b03-guest-forgotten", version, source, closed::<V>)
         .about("the guest is gone before the device is closed: are its queues removed?")
@@ -253,7 +253,7 @@ fn b03<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V>())
 }
 
-/// INV-06, another effect of the same bug: are the references to the guest balanced?
+/// Builds another effect of B03, for INV-06: are the references to the guest balanced?
 fn b03_reference<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b03-guest-never-released", version, source, || World::new::<V>(1, 1, &[matrix(&[1])]))
         .about("the guest is gone before the device is closed: is its reference dropped?")
@@ -266,8 +266,8 @@ fn b03_reference<V: Version>(version: &str, source: &str) -> ScenarioBuilder<Wor
         })
 }
 
-/// INV-03, a third effect: the device no longer counts as in use, so it is removed while the hook
-/// stays.
+/// Builds a third effect of B03, for INV-03: the device no longer counts as in use, so it is
+/// removed while the hook stays.
 fn b03_removed<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b03-removed", version, source, closed::<V>)
         .about(
@@ -284,7 +284,7 @@ fn b03_removed<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World
         .finally(|w| w.at_rest::<V>())
 }
 
-/// The interrupts' subclass is unregistered from a guest that is gone.
+/// Builds B04, in which the interrupts' subclass is unregistered from a guest that is gone.
 fn b04<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b04-reset-without-guest", version, source, open::<V>)
         .about("the guest goes away while a queue interrupts it, and then the queue is reset")
@@ -296,7 +296,7 @@ fn b04<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V>())
 }
 
-/// The same bug when the queue is unbound instead.
+/// Builds B04 with a queue that is unbound.
 fn b04_unbound<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b04-unbind-without-guest", version, source, open::<V>)
         .about("the guest goes away while a queue interrupts it, and then the queue is unbound")
@@ -308,7 +308,7 @@ fn b04_unbound<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World
         .finally(|w| w.at_rest::<V>())
 }
 
-/// An extra unlock of a mutex that another thread has taken meanwhile.
+/// Builds B05, an extra unlock of a mutex that another thread has taken meanwhile.
 fn b05(version: &str, notifier: fn(&World)) -> ScenarioBuilder<World> {
     bug("b05-double-unlock", version, INVALIDATED, open::<V5_11>)
         .about(
@@ -320,7 +320,7 @@ fn b05(version: &str, notifier: fn(&World)) -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V5_11>())
 }
 
-/// Two devices are opened for one guest concurrently.
+/// Builds B08a, in which two devices are opened for one guest concurrently.
 fn b08a<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     let world = || World::new::<V>(1, 1, &[matrix(&[1]), matrix(&[2])]);
     bug("b08a-two-devices", version, source, world)
@@ -330,7 +330,7 @@ fn b08a<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V>())
 }
 
-/// PQAP(AQIC) sleeps until the flag is clear, on a wait queue whose memory is freed meanwhile.
+/// Builds B08b, in which PQAP(AQIC) sleeps on a wait queue whose memory is freed meanwhile.
 fn b08b<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b08b-waiter", version, source, open::<V>)
         .about("PQAP(AQIC) waits for a flag while the device that contains the flag is removed")
@@ -342,9 +342,9 @@ fn b08b<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V>())
 }
 
-/// A store fails because of the flag. No guest has the device yet, and the store could wait until
-/// the attach is complete, as it does where a mutex replaces the flag. While the PV ioctl has
-/// `kvm->lock` the flag stays set.
+/// Builds B08c, in which a store fails because of the flag. No guest has the device yet, and the
+/// store could wait until the attach is complete, as it does where a mutex replaces the flag. While
+/// the PV ioctl has `kvm->lock` the flag stays set.
 ///
 /// The other direction would not show this, since the guest has the device while it is detached.
 fn b08c<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
@@ -368,7 +368,7 @@ fn b08c<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V>())
 }
 
-/// The hook is read without a lock and dereferenced after the device is freed.
+/// Builds B09, in which the hook is read without a lock and dereferenced after the device is freed.
 fn b09<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b09-unlocked-hook", version, source, open::<V>)
         .about("PQAP(AQIC) dereferences the hook while the device is closed and removed")
@@ -380,9 +380,9 @@ fn b09<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V>())
 }
 
-/// INV-03, its second half: after a device is closed, no handler runs for it. This is stronger than
-/// what the removal needs. The removal takes the driver's mutex, but here the memory is freed
-/// without it.
+/// Builds the second half of INV-03: after a device is closed, no handler runs for it. This is
+/// stronger than what the removal needs. The removal takes the driver's mutex, but here the memory
+/// is freed without it.
 fn b09_closed<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b09-handler-after-close", version, source, open::<V>)
         .about("the device is closed while PQAP(AQIC) executes: is it still used afterwards?")
@@ -402,7 +402,8 @@ fn unmap_nib(w: &World, dma_unmap: DmaUnmap) {
     w.vfio_dma_do_unmap(0, IRQ.nib..IRQ.nib + 1, dma_unmap);
 }
 
-/// The page with the notification byte is unmapped while the queue may write to it.
+/// Builds B11, in which the page with the notification byte is unmapped while the queue may write
+/// to it.
 fn b11<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World> {
     bug("b11-unmap-armed", version, UNMAP_SOURCE, open::<V>)
         .about("the guest's page is unmapped while a queue interrupts through it")
@@ -414,7 +415,7 @@ fn b11<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World>
         .finally(|w| w.at_rest::<V>())
 }
 
-/// The notification byte is not on the first page of the range.
+/// Builds B11a, in which the notification byte is not on the first page of the range.
 fn b11a<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World> {
     bug("b11a-unmap-range", version, UNMAP_SOURCE, open::<V>)
         .about("two pages of the guest are unmapped, and a queue interrupts through the second")
@@ -425,8 +426,8 @@ fn b11a<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World
         .finally(|w| w.at_rest::<V>())
 }
 
-/// The driver unpins a page on request but does not record this, so it unpins the page again. The
-/// guest has reset the queue, so only the count of pins is wrong.
+/// Builds B11c, in which the driver unpins a page on request but does not record this, so it unpins
+/// the page again. The guest has reset the queue, so only the count of pins is wrong.
 fn b11c<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World> {
     let world = || {
         let world = interrupting::<V>();
@@ -440,7 +441,8 @@ fn b11c<V: Version>(version: &str, dma_unmap: DmaUnmap) -> ScenarioBuilder<World
         .finally(|w| w.at_rest::<V>())
 }
 
-/// The device is removed after a check without the mutex whether it is in use.
+/// Builds B14a, in which the device is removed after a check without the mutex whether it is in
+/// use.
 fn b14a() -> ScenarioBuilder<World> {
     bug("b14a-remove-in-use", "v5.11", INVALIDATED, closed::<V5_11>)
         .about(
@@ -452,7 +454,7 @@ fn b14a() -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V5_11>())
 }
 
-/// The same race with VFIO's wait for the users of the device.
+/// Builds B14a with VFIO's wait for the users of the device.
 fn b14a_waited() -> ScenarioBuilder<(World, VfioDevice)> {
     let world = || (closed::<V5_15>(), VfioDevice::register());
     bug("b14a-remove-in-use", "v5.15", sources::V5_15, world)
@@ -474,10 +476,10 @@ fn remove_when_closed((w, device): &(World, VfioDevice)) {
     V5_15::remove(w, 0).expect("the removal never fails");
 }
 
-/// The result of the remove function. Up to v5.14 it is called without VFIO's wait here, as in
-/// B14a. If it refuses, its caller ignores that, and the device stays on the driver's list for ever
-/// with its assignment. If it does not refuse, the thread that closes the device accesses freed
-/// memory.
+/// Builds B14b, about the result of the remove function. Up to v5.14 it is called without VFIO's
+/// wait here, as in B14a. If it refuses, its caller ignores that, and the device stays on the
+/// driver's list for ever with its assignment. If it does not refuse, the thread that closes the
+/// device accesses freed memory.
 fn b14b(
     version: &str,
     source: &str,
@@ -495,7 +497,7 @@ fn b14b(
         .finally(|w| _ = w.guest(0).put())
 }
 
-/// The same since v5.15.
+/// Builds B14b since v5.15.
 fn b14b_waited() -> ScenarioBuilder<(World, VfioDevice)> {
     let world = || {
         let device = VfioDevice::register();
@@ -512,7 +514,7 @@ fn b14b_waited() -> ScenarioBuilder<(World, VfioDevice)> {
         .finally(|(w, _)| w.at_rest::<V5_15>())
 }
 
-/// An attribute is removed under the mutex that its reader takes.
+/// Builds B17, in which an attribute is removed under the mutex that its reader takes.
 fn b17(version: &str, removed: Removed) -> ScenarioBuilder<QueueDevice> {
     let source = "commit f139862b92cf, v5.17, and the dynamic configuration series of v6.0";
     bug("b17-status-attribute", version, source, move || QueueDevice::new(removed))
@@ -522,7 +524,7 @@ fn b17(version: &str, removed: Removed) -> ScenarioBuilder<QueueDevice> {
         .finally(|device| device.attributes.check_removed())
 }
 
-/// The group lock of VFIO, the driver's locks, and those of KVM.
+/// Builds B20, with the group lock of VFIO, the driver's locks, and those of KVM.
 fn b20(version: &str, open: Open) -> ScenarioBuilder<Group> {
     let source = "lockdep's report of January 2023; commits 51cdc8bc120e and 2b48f52f2bff";
     bug("b20-group-lock", version, source, move || Group::new(open))
@@ -535,7 +537,7 @@ fn b20(version: &str, open: Open) -> ScenarioBuilder<Group> {
         })
 }
 
-/// The bug before that: the device drops the last reference to the guest.
+/// Builds the bug before B20, in which the device drops the last reference to the guest.
 fn b20_last_put(version: &str, open: Open) -> ScenarioBuilder<Group> {
     let source =
         "commits 51cdc8bc120e and 2b48f52f2bff, and the former's description of the old code";
@@ -553,7 +555,8 @@ fn b20_last_put(version: &str, open: Open) -> ScenarioBuilder<Group> {
         })
 }
 
-/// The VMM drops its reference to the guest first, so that closing the device drops the last one.
+/// Builds a scenario in which the VMM drops its reference to the guest first, so that closing the
+/// device drops the last one.
 fn last_reference<V: Version>(name: &str, version: &str, source: &str) -> ScenarioBuilder<World> {
     bug(name, version, source, open::<V>)
         .thread("VMM", |w| {
@@ -567,21 +570,21 @@ fn last_reference<V: Version>(name: &str, version: &str, source: &str) -> Scenar
         })
 }
 
-/// The last reference is dropped with the mutex held, and destroying the guest calls the notifier,
-/// which takes the mutex.
+/// Builds B21a, in which the last reference is dropped with the mutex held, and destroying the
+/// guest calls the notifier, which takes the mutex.
 fn b21a<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     last_reference::<V>("b21a-last-put", version, source)
         .about("closing the device drops the last reference to the guest under the mutex")
 }
 
-/// The last reference is dropped with the guest's own lock held.
+/// Builds B21b, in which the last reference is dropped with the guest's own lock held.
 fn b21b<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     last_reference::<V>("b21b-put-under-lock", version, source)
         .about("closing the device drops the last reference to the guest under kvm->lock")
 }
 
-/// Enabling fails for a busy queue, and the page that was pinned for it leaks. Every version has
-/// this.
+/// Builds B22, in which enabling fails for a busy queue, and the page that was pinned for it leaks.
+/// Every version has this.
 fn b22<V: Version>(version: &str) -> ScenarioBuilder<World> {
     bug("b22-enable-leaks", version, ENABLE_SOURCE, open::<V>)
         .about("PQAP(AQIC) finds the queue busy, and the page that it pinned stays pinned")
@@ -593,8 +596,8 @@ fn b22<V: Version>(version: &str) -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V>())
 }
 
-/// The queue already interrupts, and the guest requests another target. Because this fails, the
-/// queue no longer interrupts at all, which the status does not report.
+/// Builds B22 for a queue that already interrupts, when the guest requests another target. Because
+/// this fails, the queue no longer interrupts at all, which the status does not report.
 fn b22_lost<V: Version>(version: &str) -> ScenarioBuilder<World> {
     bug("b22-interrupt-lost", version, ENABLE_SOURCE, open::<V>)
         .about("PQAP(AQIC) finds a busy queue with interrupts enabled, and disables them")
@@ -610,7 +613,7 @@ fn b22_lost<V: Version>(version: &str) -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V>())
 }
 
-/// The container's two mutexes, and the driver's mutex between them.
+/// Builds B24, with the container's two mutexes and the driver's mutex between them.
 fn b24<V: Version>(version: &str, dma_unmap: DmaUnmap, pqap: bool) -> ScenarioBuilder<World> {
     let unmapped = bug("b24-container", version, CONTAINER_SOURCE, interrupting::<V>)
         .about("pages are unmapped while another device of the container is opened")
@@ -632,7 +635,7 @@ fn interrupting<V: Version>() -> World {
     world
 }
 
-/// The container's two mutexes deadlock even if no device is opened.
+/// Builds B24 without an open: the container's two mutexes deadlock even then.
 fn b24_unmaps<V: Version>(version: &str) -> ScenarioBuilder<World> {
     let unmap = |w: &World| unmap_nib(w, DmaUnmap::IrqDisable);
     bug("b24-two-unmaps", version, CONTAINER_SOURCE, interrupting::<V>)
@@ -642,7 +645,8 @@ fn b24_unmaps<V: Version>(version: &str) -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V>())
 }
 
-/// A queue that is being unbound is still on the driver core's list, with a NULL pointer.
+/// Builds B36, in which a queue that is being unbound is still on the driver core's list, with a
+/// NULL pointer.
 fn b36(version: &str, lookup: Lookup) -> ScenarioBuilder<Queues> {
     const OTHER: Apqn = Apqn { apid: 2, apqi: 4 };
     let source = "vfio_ap_find_queue, v5.3 to v5.19; commit 49b0109fb399, v6.0";
@@ -652,7 +656,7 @@ fn b36(version: &str, lookup: Lookup) -> ScenarioBuilder<Queues> {
         .thread("unbind", |queues| queues.unbind(OTHER))
 }
 
-/// The notifier uses the guest after the unlock.
+/// Builds B37a, in which the notifier uses the guest after the unlock.
 fn b37a<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b37a-after-unlock", version, source, closed::<V>)
         .about("the guest goes away while it is being attached")
@@ -661,7 +665,8 @@ fn b37a<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V>())
 }
 
-/// An adapter is assigned after a check without the mutex whether a guest uses the device.
+/// Builds B37b, in which an adapter is assigned after a check without the mutex whether a guest
+/// uses the device.
 fn b37b<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     let world = || {
         let queues = [QUEUE, Apqn { apid: 2, apqi: 4 }].map(ApQueue::new);
@@ -678,7 +683,8 @@ fn b37b<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         })
 }
 
-/// The assignment is verified afterwards, under the mutex, but the masks are copied without it.
+/// Builds B37b with a refused assignment, which is verified afterwards, under the mutex, while the
+/// masks are copied without it.
 fn b37b_refused<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     let world = || {
         let world = World::new::<V>(2, 1, &[matrix(&[1]), matrix(&[2])]);
@@ -697,8 +703,8 @@ fn b37b_refused<V: Version>(version: &str, source: &str) -> ScenarioBuilder<Worl
         .finally(|w| w.at_rest::<V>())
 }
 
-/// An adapter is unassigned after a check without the mutex whether a guest uses the device, and
-/// then assigned to another guest's device.
+/// Builds B38, in which an adapter is unassigned after a check without the mutex whether a guest
+/// uses the device, and then assigned to another guest's device.
 fn b38<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b38-two-guests", version, source, closed::<V>)
         .about("an adapter moves from one guest's device to another's while the first is attached")
@@ -712,10 +718,10 @@ fn b38<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         .finally(|w| w.at_rest::<V>())
 }
 
-/// Two vCPUs execute PQAP(AQIC) for ever and keep the driver's mutex busy. A thread that changes
-/// the guest's resources waits for it with `kvm->lock` held, and other threads wait for that lock.
-/// With fair mutexes and a fair semaphore all of them progress. A model cannot say how long that
-/// takes.
+/// Builds B41, in which two vCPUs execute PQAP(AQIC) for ever and keep the driver's mutex busy. A
+/// thread that changes the guest's resources waits for it with `kvm->lock` held, and other threads
+/// wait for that lock. With fair mutexes and a fair semaphore all of them progress. A model cannot
+/// say how long that takes.
 fn b41<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     let world = || {
         let world = World::new::<V>(1, 2, &[matrix(&[1])]);

@@ -56,7 +56,7 @@ fn broken(id: &str) -> [ViolationKind; 1] {
     [ViolationKind::invariant(id)]
 }
 
-/// B02: the effect of a trylock.
+/// Returns B02, which shows the effect of a trylock.
 fn trylock() -> Vec<Scenario> {
     const SOURCE: &str = "\"[PATCH v17 00/15] s390/vfio-ap: dynamic configuration support\", \
                           T. Krowiak, October 2021";
@@ -85,7 +85,8 @@ fn trylock() -> Vec<Scenario> {
     ]
 }
 
-/// B12: the hook is published before the driver knows whether the attach is allowed.
+/// Returns B12, in which the hook is published before the driver knows whether the attach is
+/// allowed.
 fn stale_hook() -> Vec<Scenario> {
     const SOURCE: &str = "commits bc833a7b1e7f and 4400270ec034, 2026";
     fn freed<V: Version>(name: &str) -> ScenarioBuilder<World> {
@@ -132,7 +133,7 @@ fn attached<V: Version>() -> World {
     world
 }
 
-/// B13: why the bus releases `ap_perms_mutex` before it moves queues to other drivers.
+/// Returns B13, which shows why the bus releases `ap_perms_mutex` before it moves queues.
 fn reprobe() -> Vec<Scenario> {
     fn new(name: &str, source: &str, world: fn() -> World) -> ScenarioBuilder<World> {
         bug::<V6_0>(&format!("b13-reprobe-under-ap-perms-mutex/{name}"), source, world)
@@ -164,7 +165,7 @@ fn withheld<V: Version>() -> World {
     world
 }
 
-/// B15: a withheld queue still points to its device after it is unassigned.
+/// Returns B15, in which a withheld queue still points to its device after it is unassigned.
 fn stale_link() -> Vec<Scenario> {
     const SOURCE: &str = "commit 70aeefe574cb, v6.0; \"[PATCH] s390/vfio-ap: fix unlinking of \
                           queues from the mdev\", T. Krowiak, August 2022, not merged";
@@ -207,7 +208,7 @@ fn absent_adapter<V: Version>() -> World {
     world
 }
 
-/// B16: an assigned adapter is assigned again.
+/// Returns B16, in which an assigned adapter is assigned again.
 fn hashed_twice() -> Vec<Scenario> {
     const SOURCE: &str = "commit 1918f2b20c3d, v6.0";
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
@@ -221,7 +222,7 @@ fn hashed_twice() -> Vec<Scenario> {
     ]
 }
 
-/// B18: `kvm->lock` of a guest that does not exist.
+/// Returns B18, in which `kvm->lock` of a guest that does not exist is taken.
 fn no_guest() -> Vec<Scenario> {
     const SOURCE: &str = "commit d50346801b4f, 2026";
     fn lost<V: Version>(name: &str) -> ScenarioBuilder<World> {
@@ -251,13 +252,14 @@ fn no_guest() -> Vec<Scenario> {
     ]
 }
 
-/// B19: the smaller errors of the driver when the host's configuration changes.
+/// Returns B19, the smaller errors of the driver when the host's configuration changes.
 fn config() -> Vec<Scenario> {
-    /// A guest that keeps the last adapter has a queue that the host does not have (INV-10). This
-    /// holds only after the driver has recorded the new configuration at the end of
-    /// `vfio_ap_on_cfg_changed`, since the bus and the driver may differ until then. The locks of
-    /// each device are released before that, and its guest then differs from the shadow, which has
-    /// lost the adapter. INV-21 is therefore always broken first, and an execution ends there.
+    /// Builds a scenario in which a guest that keeps the last adapter has a queue that the host
+    /// does not have (INV-10). This holds only after the driver has recorded the new configuration
+    /// at the end of `vfio_ap_on_cfg_changed`, since the bus and the driver may differ until then.
+    /// The locks of each device are released before that, and its guest then differs from the
+    /// shadow, which has lost the adapter. INV-21 is therefore always broken first, and an
+    /// execution ends there.
     fn last<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commits 917f509bfb88 and 65f6857ff186, 2026";
         bug::<V>(&format!("b19-last-adapter/{name}"), source, running::<V>)
@@ -318,7 +320,7 @@ fn config() -> Vec<Scenario> {
     ]
 }
 
-/// B21: the last reference to a guest is dropped with the guest's own lock held.
+/// Returns B21, in which the last reference to a guest is dropped with the guest's own lock held.
 fn final_put() -> Vec<Scenario> {
     const SOURCE: &str = "commits 2b48f52f2bff, v6.2, and bc833a7b1e7f, 2026";
     fn new<V: Version>(name: &str) -> Scenario {
@@ -344,7 +346,7 @@ fn final_put() -> Vec<Scenario> {
     vec![new::<V6_0>("v6.0"), new::<V6_2>("v6.2"), new::<V2026>("2026")]
 }
 
-/// B23: the cycle of v5.11, closed by a store.
+/// Returns B23, the cycle of v5.11, which a store closes.
 fn kvm_lock_under_mutex() -> Vec<Scenario> {
     const SOURCE: &str = "\"Re: [PATCH v13 09/15] s390/vfio-ap: allow hot plug/unplug of AP \
                           resources using mdev device\", H. Pasic, 2021-04-08";
@@ -365,7 +367,7 @@ fn kvm_lock_under_mutex() -> Vec<Scenario> {
     ]
 }
 
-/// B25: reading all masks at once without a lock.
+/// Returns B25, in which all masks are read at once without a lock.
 fn ap_config() -> Vec<Scenario> {
     const SOURCE: &str = "`ap_config_show` in `drivers/s390/crypto/vfio_ap_ops.c`, v6.10";
     const OLD: [u8; 2] = [1, 4];
@@ -418,7 +420,7 @@ fn ap_config() -> Vec<Scenario> {
     ]
 }
 
-/// B26: a device is added to the list while other threads walk it.
+/// Returns B26, in which a device is added to the list while other threads walk it.
 fn mdev_list() -> Vec<Scenario> {
     const SOURCE: &str = "commit 7fa61c29850d, 2026";
     fn world<V: Version>() -> World {
@@ -444,7 +446,7 @@ fn mdev_list() -> Vec<Scenario> {
     ]
 }
 
-/// B27: the attribute exists before the queue does.
+/// Returns B27, in which the attribute exists before the queue does.
 fn status() -> Vec<Scenario> {
     const SOURCE: &str = "commit dd6f4ef6f8a3, 2026";
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
@@ -463,7 +465,7 @@ fn status() -> Vec<Scenario> {
     ]
 }
 
-/// B34: the subclass cannot be registered.
+/// Returns B34, in which the subclass cannot be registered.
 fn subclass() -> Vec<Scenario> {
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commit f4518de40a21 in stable, v6.7";
@@ -485,7 +487,7 @@ fn subclass() -> Vec<Scenario> {
     ]
 }
 
-/// B35: the notification byte is on a page that a protected guest does not share.
+/// Returns B35, in which the notification byte is on a page that a protected guest does not share.
 fn secure_page() -> Vec<Scenario> {
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b35-secure-page/{name}"), "commit f88fb1335733, v6.6", running::<V>)
@@ -502,7 +504,7 @@ fn secure_page() -> Vec<Scenario> {
     ]
 }
 
-/// B30: the fixes of filtering in v6.8.
+/// Returns B30, the bugs of filtering that v6.8 fixes.
 fn filtering() -> Vec<Scenario> {
     fn only_new<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commit 850fb7fa8c68, v6.8";
@@ -590,7 +592,8 @@ fn filtering() -> Vec<Scenario> {
     ]
 }
 
-/// B31: the host loses an adapter, and the resources of its queue's interrupts leak.
+/// Returns B31, in which the host loses an adapter and the resources of its queue's interrupts
+/// leak.
 fn absent() -> Vec<Scenario> {
     const SOURCE: &str = "commit b9bd10c43456, v6.8";
     fn world<V: Version>() -> World {
@@ -620,7 +623,7 @@ fn absent() -> Vec<Scenario> {
     ]
 }
 
-/// B32 and B33: errors of a single thread.
+/// Returns B32 and B33, errors of a single thread.
 fn single() -> Vec<Scenario> {
     fn failing<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commit 08866d34c709, v6.2";
