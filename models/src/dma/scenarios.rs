@@ -254,8 +254,7 @@ fn bitmap() -> Vec<Scenario> {
         bitmap_exit("trusts-bitmap", TrustsBitmap).expect_violations([broken("NULL")]),
         scenario("bitmap", "b21-enomem", BITMAP, || pci_dma::Zdev::new(Lazy, 3, 1))
             .about(
-                "the hypervisor has no room, and a flush without the lock precedes the clearing \
-                    of all lazy bits",
+                "the hypervisor has no room, and all lazy bits are cleared after an unlocked flush",
             )
             .thread("CPU 0", |zdev| _ = zdev.s390_dma_map_pages_enomem())
             .calls("CPU 1", |calls| {

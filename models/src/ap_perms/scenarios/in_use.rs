@@ -17,19 +17,13 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             .about("as merged: a reference, and the node of the list held during the whole call")
             .expect_proof(),
         scenario("module-ref-alone", Kept::ByModuleRef)
-            .about(
-                "a reference that is taken while the node is held is enough for the rest of the \
-                    call",
-            )
+            .about("a reference that is taken while the node is held is enough")
             .expect_proof(),
         scenario("module-ref-too-late", Kept::ByLateModuleRef)
             .about("a reference that is requested after the node is released comes too late")
             .expect_violations(gone()),
         scenario("klist-alone", Kept::ByKlist)
-            .about(
-                "the reviewer's question: the node of the list alone, held during the call, is \
-                    enough",
-            )
+            .about("the reviewer's question: the node of the list alone is enough")
             .expect_proof(),
     ]
 }

@@ -33,14 +33,12 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     let abba = || [ViolationKind::deadlock(["ap_perms_mutex", "matrix_dev->lock"])];
     let stolen = || [ViolationKind::invariant("INV-07")];
     let busy = || [ViolationKind::invariant("INV-24")];
-    let mut all =
-        vec![
+    let mut all = vec![
         apmask_assign::<P11>("p11", V11).expect_violations(abba()),
         apmask_aqmask_assign::<P11>("p11", V11).expect_violations(abba()),
         apmask_assign_unassign::<P11>("p11", V11).expect_violations(abba()),
         in_turn::<P11>("p11", V11)
-            .about("one thread does everything in turn: there is no deadlock, but lockdep sees the \
-                    inversion")
+            .about("one thread does everything in turn: lockdep sees the inversion")
             .expect_proof()
             .expect_inversion(["ap_perms_mutex", "matrix_dev->lock"]),
         in_turn::<P12a>("p12-07", V12_07).expect_proof(),
@@ -166,7 +164,7 @@ fn scenario<V: VfioAp>(
 fn apmask_assign<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
     let world = || World::<V>::new(true, &[QUEUE_1_4], matrix(&[]));
     scenario(version, "apmask-assign", source, world)
-        .about("adapter 1 returns to the host while it is assigned")
+        .about("the host reclaims adapter 1 while it is assigned")
         .thread("apmask_store", |w| _ = w.apmask_store("+1"))
         .thread("assign_adapter_store", |w| _ = w.assign_adapter_store(1))
 }
@@ -180,7 +178,7 @@ fn apmask_assign_reprobe<V: VfioAp>(version: &str, source: &str) -> ScenarioBuil
         world
     };
     scenario(version, "apmask-assign-reprobe", source, world)
-        .about("adapter 1 returns to the host while it is assigned; is the queue removed?")
+        .about("the host reclaims adapter 1 while it is assigned: is the queue removed?")
         .thread("apmask_store", |w| _ = w.apmask_store("+1"))
         .thread("assign_adapter_store", |w| _ = w.assign_adapter_store(1))
 }
@@ -189,10 +187,7 @@ fn apmask_assign_reprobe<V: VfioAp>(version: &str, source: &str) -> ScenarioBuil
 fn apmask_aqmask_assign<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
     let world = || World::<V>::new(false, &[QUEUE_1_4], matrix(&[]));
     scenario(version, "apmask-aqmask-assign", source, world)
-        .about(
-            "adapter 1 and domain 4 return to the host, one by one, while the adapter is \
-                assigned",
-        )
+        .about("the host reclaims adapter 1 and then domain 4 while adapter 1 is assigned")
         .thread("apmask_store", |w| _ = w.apmask_store("+1"))
         .thread("aqmask_store", |w| _ = w.aqmask_store("+4"))
         .thread("assign_adapter_store", |w| _ = w.assign_adapter_store(1))
@@ -203,7 +198,7 @@ fn apmask_aqmask_assign<V: VfioAp>(version: &str, source: &str) -> ScenarioBuild
 fn apmask_assign_unassign<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
     let world = || World::<V>::new(true, &[QUEUE_1_4], matrix(&[1]));
     scenario(version, "apmask-assign-unassign", source, world)
-        .about("adapter 1 returns to the host while it is unassigned and assigned again")
+        .about("the host reclaims adapter 1 while it is unassigned and assigned again")
         .thread("apmask_store", |w| _ = w.apmask_store("+1"))
         .thread("assign_adapter_store", |w| _ = w.assign_adapter_store(1))
         .thread("unassign_adapter_store", |w| _ = w.unassign_adapter_store(1))
@@ -241,7 +236,7 @@ fn in_turn<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> 
 fn contention<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
     let world = || World::<V>::new(true, &[QUEUE_1_4, QUEUE_2_4], matrix(&[]));
     scenario(version, "contention", source, world)
-        .about("adapter 2 returns to the host while adapter 1 is assigned, which does not conflict")
+        .about("the host reclaims adapter 2 while adapter 1 is assigned, which is no conflict")
         .thread("apmask_store", |w| never_busy("apmask_store", w.apmask_store("+2")))
         .thread("assign_adapter_store", |w| {
             never_busy("assign_adapter_store", w.assign_adapter_store(1));
@@ -252,7 +247,7 @@ fn contention<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V
 fn apmask_pqap<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
     let world = || World::<V>::new(true, &[QUEUE_1_4], matrix(&[]));
     scenario(version, "apmask-pqap", source, world)
-        .about("adapter 1 returns to the host while a guest executes PQAP(AQIC)")
+        .about("the host reclaims adapter 1 while a guest executes PQAP(AQIC)")
         .thread("apmask_store", |w| never_busy("apmask_store", w.apmask_store("+1")))
         .thread("PQAP(AQIC)", |w| w.matrix_dev.handle_pqap())
 }

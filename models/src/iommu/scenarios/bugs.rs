@@ -68,10 +68,7 @@ const NO_RULE: Rules = |_| false;
 fn stale_node() -> Vec<Scenario> {
     let new = |kernel| {
         bug("b02-stale-node", kernel, NO_RULE)
-            .about(
-                "a function is detached and deconfigured, and another of its container unmaps a \
-                 page",
-            )
+            .about("a function is deconfigured, and another of its container unmaps a page")
             .thread("in turn", |w| {
                 unset(w);
                 zpci_deconfigure_device(w, 0);
@@ -110,10 +107,7 @@ fn restore() -> Vec<Scenario> {
             world
         };
         bug_in("b06-restore", kernel, world)
-            .about(
-                "the blocking domain cannot be attached to a function that is being \
-                    deconfigured",
-            )
+            .about("attaching the blocking domain fails while the function is deconfigured")
             .thread("iommu_detach_group", detach)
             .thread("deconfigure", |w| zpci_deconfigure_device(w, 0))
             .finally(|w| w.at_rest(&[], &[0]))
@@ -140,12 +134,10 @@ fn failed_attach() -> Vec<Scenario> {
             .finally(|w| w.at_rest(&[], &[]))
             .expect_proof()
     };
-    let again =
-        |kernel: &Kernel| {
-            let kernel = *kernel;
-            bug_in("attached-again", kernel, move || fresh(kernel))
-            .about("attaching VFIO's domain fails and then succeeds, and between the two the group \
-                    has no owner")
+    let again = |kernel: &Kernel| {
+        let kernel = *kernel;
+        bug_in("attached-again", kernel, move || fresh(kernel))
+            .about("VFIO's domain is attached again after a failed attach left the group unowned")
             .thread("VFIO_SET_IOMMU", |w| {
                 w.hardware.refuse_once(0);
                 assert!(vfio_group_set_container(w, 0).is_err(), "the attach must fail");
@@ -153,7 +145,7 @@ fn failed_attach() -> Vec<Scenario> {
             })
             .finally(|w| w.at_rest(&[], &[]))
             .expect_proof()
-        };
+    };
     let kernels = [V5_18, V5_19, POSTED_V2, V6_2, V6_7, V6_13, V6_17, PROPOSED];
     let blocked = [V6_13, V6_17, PROPOSED];
     kernels.iter().map(new).chain(blocked.iter().map(again)).collect()
@@ -200,10 +192,7 @@ fn flush_stops() -> Vec<Scenario> {
             world
         };
         Scenario::builder(format!("iommu/bugs/b07-flush-stops/{name}"), world)
-            .about(
-                "of two functions the first to be flushed is removed, and the other uses the \
-                    page",
-            )
+            .about("the first of two flushed functions is gone, and the other uses the page")
             .source(
                 "\"[PATCH 4/5] iommu/s390: Use RCU to allow concurrent domain_list iteration\", \
                      N. Schnelle, October 2022; commit 2ba8336dab5f, v6.2",

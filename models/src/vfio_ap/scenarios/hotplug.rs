@@ -102,7 +102,7 @@ fn before_hotplug() -> Vec<Scenario> {
     let shared = || [ViolationKind::invariant("INV-18")];
     vec![
         Scenario::builder("vfio-ap/hotplug/v5.15/apmask-nqap", running::<V5_15>)
-            .about("the host takes adapter 1 while the guest keeps it, so both use the queue")
+            .about("the host reclaims adapter 1 while the guest keeps it, so both use the queue")
             .source(
                 "commit 86956e70761b, v5.15; the purpose of the series \"dynamic configuration \
                  support\"",
@@ -138,12 +138,12 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .thread("PQAP(AQIC)", pqap::<V>)
             .expect_proof(),
         new("unassign-pqap", running::<V>)
-            .about("an adapter whose queue the guest is enabling is unassigned")
+            .about("an adapter is unassigned while the guest enables interrupts of its queue")
             .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
             .thread("PQAP(AQIC)", pqap::<V>)
             .expect_proof(),
         new("unassign-nqap-assign", running::<V>)
-            .about("adapter 1 moves from one guest to another: do its messages stay behind?")
+            .about("adapter 1 moves from one guest to another, without the first guest's messages")
             .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
             .thread("guest", |w| w.hardware.nqap(0, queue(1)))
             .thread("assign_adapter_store", |w| assign(w, 1, 1))
@@ -170,8 +170,7 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .expect_proof(),
         new("control-domains", running::<V>)
             .about(
-                "a control domain is assigned and another unassigned while a thread reads the \
-                    attributes",
+                "control domains are assigned and unassigned while the attributes are read",
             )
             .thread("assign_control_domain_store", |w| {
                 _ = assign_store(w, 0, Resource::ControlDomain(7))
@@ -183,41 +182,40 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .thread("matrix_show", |w| shows_one_of(w, &[&[1]], &[&[], &[7], &[8], &[7, 8]]))
             .expect_proof(),
         new("apmask-assign", running::<V>)
-            .about("the host takes adapter 2 while it is assigned")
+            .about("the host reclaims adapter 2 while it is assigned")
             .thread("apmask_store", |w| apmask(w, "+2"))
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
             .expect_proof(),
         new("apmask-assign-unassign", running::<V>)
-            .about("the host takes adapter 1 while it is unassigned and assigned to another device")
+            .about("the host reclaims adapter 1 while it moves from one device to another")
             .thread("apmask_store", |w| apmask(w, "+1"))
             .thread("unassign_adapter_store", |w| unassign(w, 0, 1))
             .thread("assign_adapter_store", |w| assign(w, 1, 1))
             .expect_proof(),
         new("apmask-aqmask-unbind", running::<V>)
-            .about("the host takes a queue that is unbound by hand concurrently")
+            .about("the host reclaims a queue that is concurrently unbound by hand")
             .thread("apmask_store", |w| apmask(w, "+2"))
             .thread("unbind", |w| w.bus.unbind(w, queue(2)))
             .thread("bind", |w| w.bus.bind(w, queue(2)))
             .expect_proof(),
         new("apmask-bind", unbound::<V>)
-            .about("the host takes a queue that is bound by hand concurrently")
+            .about("the host reclaims a queue that is concurrently bound by hand")
             .thread("apmask_store", |w| apmask(w, "+2"))
             .thread("bind", |w| w.bus.bind(w, queue(2)))
             .expect_proof(),
         new("apmask-apmask", running::<V>)
-            .about("the host takes adapter 2 and releases it again")
+            .about("the host reclaims adapter 2 and releases it again")
             .thread("apmask_store +2", |w| apmask(w, "+2"))
             .thread("apmask_store -2", |w| apmask(w, "-2"))
             .expect_proof(),
         new("apmask-exit", closed::<V>)
-            .about("the host takes adapter 2 while the module is unloaded")
+            .about("the host reclaims adapter 2 while the module is unloaded")
             .thread("apmask_store", |w| apmask(w, "+2"))
             .thread("rmmod", World::delete_module)
             .expect_proof(),
         new("apmask-used-exit", closed::<V>)
             .about(
-                "the host takes adapter 1 while its devices still exist; the bus does not call a \
-                 module that is being unloaded",
+                "the host reclaims adapter 1; an unloading module, whose devices remain, is not called",
             )
             .thread("apmask_store", |w| apmask(w, "+1"))
             .thread("rmmod", World::delete_module)
@@ -311,8 +309,7 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .expect_proof(),
         new("unassign-remove-unbind", running::<V>)
             .about(
-                "no race: queues are unbound after their device has lost them and has been \
-                    removed",
+                "no race: queues are unbound after their device has been removed",
             )
             .thread("administrator", |w| {
                 assign(w, 0, 2);
@@ -360,7 +357,7 @@ fn all_or_nothing<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .thread("unbind", |w| w.bus.unbind(w, queue(1)))
             .expect_proof(),
         new("ap-config-apmask", running::<V>)
-            .about("adapter 1 is exchanged for 2 while the host takes 2")
+            .about("adapter 1 is exchanged for 2 while the host reclaims 2")
             .thread("ap_config_store", store)
             .thread("apmask_store", |w| apmask(w, "+2"))
             .expect_proof(),
@@ -404,8 +401,7 @@ fn requests<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .expect_proof(),
         new("request-assign")
             .about(
-                "the device is requested while adapter 2 is assigned: does the guest get \
-                 everything again?",
+                "the device is requested while adapter 2 is assigned: does the guest regain all?",
             )
             .thread("assign_adapter_store", |w| assign(w, 0, 2))
             .expect_violations([ViolationKind::invariant("REQUESTED")]),
@@ -448,10 +444,7 @@ fn slow_resets<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
     vec![
         handed_on
             .source(source)
-            .about(
-                "a queue moves to another guest: is it free of messages, however slow its reset \
-                    is?",
-            )
+            .about("a queue moves to another guest after a slow reset: is it free of messages?")
             .thread("administrator", |w| {
                 unassign(w, 0, 1);
                 assign(w, 1, 1);
@@ -467,8 +460,7 @@ fn slow_resets<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .expect_proof(),
         new("slow-reset")
             .about(
-                "the device is closed while the reset of its queue takes a while, and all other \
-                    threads wait",
+                "the device is closed, and all other threads wait for the slow reset of its queue",
             )
             .thread("PV ioctl", |w| w.guest(0).pv_command())
             .thread("the hardware", |w| {
@@ -478,10 +470,7 @@ fn slow_resets<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             })
             .expect_proof(),
         new("endless-reset")
-            .about(
-                "the device is closed, and the hardware never completes the reset (B29): no \
-                    thread gives up",
-            )
+            .about("the hardware never completes the reset (B29), and no thread gives up")
             .expect_violations([ViolationKind::deadlock(["reset of an AP queue"])]),
     ]
 }

@@ -315,10 +315,7 @@ fn row<V: Version>(version: &str, source: &str, update: Update, claims: Claims) 
 /// does. lockdep sees the cycle, but the threads cannot be in all three places at once.
 fn vmm_stops_its_vcpus() -> Scenario {
     Scenario::builder("vfio-ap/matrix/v5.11-set/stopped-vcpus", || Update::Set.world::<V5_11>())
-        .about(
-            "the VMM stops its vCPUs before the PV ioctl, so the cycle that lockdep sees cannot \
-                close",
-        )
+        .about("the VMM stops its vCPUs before the PV ioctl, so lockdep's cycle cannot close")
         .source(V5_11_SOURCE)
         .thread("VMM", |w| {
             _ = w.pqap::<V5_11>(0, 0, ENABLE);

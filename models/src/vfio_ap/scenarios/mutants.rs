@@ -78,10 +78,7 @@ fn foreign_queue(
         world
     };
     Scenario::builder(format!("vfio-ap/mutants/foreign-queue/{version}"), world)
-        .about(
-            "a guest executes PQAP(AQIC) on another guest's queue: is only its own table \
-                searched?",
-        )
+        .about("a guest executes PQAP(AQIC) on another guest's queue: is the queue found?")
         .source("`handle_pqap`, commit ec89b55e3bce, v5.3, and after")
         .thread("PQAP(AQIC)", move |w| {
             let _running = w.guest(0).vcpu(0);
@@ -116,10 +113,7 @@ fn flush(version: &str, mutation: fn(&World) -> Own) -> ScenarioBuilder<World> {
         world
     };
     Scenario::builder(format!("vfio-ap/mutants/flush/{version}"), world)
-        .about(
-            "the reset's work is flushed with all locks for an update held: does the work take \
-                one?",
-        )
+        .about("the reset's work is flushed with all update locks held: does it take one?")
         .source("commit 9261f0438835, v6.6")
         .thread("close", |w| V6_6::close(w, 0))
         .thread("hardware", |w| w.hardware.finish_reset(QUEUE))

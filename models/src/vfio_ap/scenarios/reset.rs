@@ -100,10 +100,7 @@ fn reset(w: &World, protocol: Protocol) {
 /// Builds a scenario in which the hardware takes longer than the driver waits.
 fn slow(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
     scenario("slow", version, source, protocol, world)
-        .about(
-            "the hardware completes the reset at any time: does the queue still write to the \
-                page?",
-        )
+        .about("the reset takes any time: does the queue still write to the page?")
         .thread("hardware", |w| w.hardware.finish_reset(QUEUE))
 }
 
@@ -179,10 +176,7 @@ fn associating(version: &str, source: &str, protocol: Protocol) -> ScenarioBuild
         world
     };
     scenario("associating", version, source, protocol, world)
-        .about(
-            "the association of a secret with the queue fails: does the queue still write to the \
-             page?",
-        )
+        .about("the association of a secret fails: does the queue still write to the page?")
         .thread("hardware", ends_every_reset)
 }
 
@@ -212,10 +206,7 @@ fn changes_hands(
 /// depends on the hardware.
 fn stuck(version: &str, source: &str, protocol: Protocol) -> ScenarioBuilder<World> {
     scenario("stuck", version, source, protocol, world)
-        .about(
-            "the hardware never completes the reset: the driver gives up or waits with its \
-                mutex held",
-        )
+        .about("the reset never ends: the driver gives up or waits with its mutex held")
         .thread("PQAP(AQIC)", |w| _ = w.pqap::<V5_15>(0, 0, ENABLE))
 }
 
@@ -229,10 +220,7 @@ fn ioctl<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
         world
     };
     Scenario::builder(format!("vfio-ap/reset/ioctl/{version}"), world)
-        .about(
-            "VFIO_DEVICE_RESET runs while the device is closed: are all resources released \
-                once?",
-        )
+        .about("VFIO_DEVICE_RESET runs while the device is closed: is each resource freed once?")
         .source(source)
         .thread("VFIO_DEVICE_RESET", |w| _ = V::reset(w, 0))
         .thread("close", |w| V::close(w, 0))

@@ -270,10 +270,7 @@ fn b03_reference<V: Version>(version: &str, source: &str) -> ScenarioBuilder<Wor
 /// removed while the hook stays.
 fn b03_removed<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b03-removed", version, source, closed::<V>)
-        .about(
-            "the device loses its guest and is closed and removed while the guest continues to \
-                run",
-        )
+        .about("the device loses its guest and is removed while the guest continues to run")
         .thread("VMM", |w| {
             _ = V::set_kvm(w, 0, 0);
             V::kvm_is_gone(w, 0);
@@ -311,10 +308,7 @@ fn b04_unbound<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World
 /// Builds B05, an extra unlock of a mutex that another thread has taken meanwhile.
 fn b05(version: &str, notifier: fn(&World)) -> ScenarioBuilder<World> {
     bug("b05-double-unlock", version, INVALIDATED, open::<V5_11>)
-        .about(
-            "a guest that already has another device is refused, and the mutex is unlocked \
-                twice",
-        )
+        .about("a guest that has another device is refused, and the mutex is unlocked twice")
         .thread("set_kvm", notifier)
         .thread("assign_adapter_store", |w| _ = V5_11::assign_adapter_store(w, 1, 2))
         .finally(|w| w.at_rest::<V5_11>())
@@ -349,10 +343,7 @@ fn b08b<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
 /// The other direction would not show this, since the guest has the device while it is detached.
 fn b08c<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     bug("b08c-busy", version, source, closed::<V>)
-        .about(
-            "an adapter is unassigned while the guest is attached: does the store fail because \
-                of a flag?",
-        )
+        .about("an adapter is unassigned while the guest is attached: does the flag make it fail?")
         .thread("set_kvm", |w| V::set_kvm(w, 0, 0).expect("the guest has no other device"))
         .thread("PV ioctl", |w| w.guest(0).pv_command())
         .thread("unassign_adapter_store", |w| {
@@ -651,7 +642,7 @@ fn b36(version: &str, lookup: Lookup) -> ScenarioBuilder<Queues> {
     const OTHER: Apqn = Apqn { apid: 2, apqi: 4 };
     let source = "vfio_ap_find_queue, v5.3 to v5.19; commit 49b0109fb399, v6.0";
     bug("b36-leaving-queue", version, source, move || Queues::new(lookup, &[OTHER, QUEUE]))
-        .about("PQAP(AQIC) searches its queue while another queue is unbound")
+        .about("PQAP(AQIC) searches for its queue while another queue is unbound")
         .thread("PQAP(AQIC)", |queues| _ = queues.handle_pqap(QUEUE))
         .thread("unbind", |queues| queues.unbind(OTHER))
 }
@@ -692,10 +683,7 @@ fn b37b_refused<V: Version>(version: &str, source: &str) -> ScenarioBuilder<Worl
         world
     };
     bug("b37b-refused-adapter", version, source, world)
-        .about(
-            "another guest's adapter is refused while the guest is attached: does the guest get \
-                it?",
-        )
+        .about("an adapter is refused while the guest is attached: does the guest get it?")
         .thread("set_kvm", |w| V::set_kvm(w, 0, 0).expect("the guest has no other device"))
         .thread("assign_adapter_store", |w| {
             V::assign_adapter_store(w, 0, 2).expect_err("another device has the adapter");
@@ -730,10 +718,7 @@ fn b41<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World> {
     };
     let pqap = |vcpu: usize| move |w: &World| forever(|| _ = w.pqap::<V>(0, vcpu, ENABLE));
     bug("b41-endless-pqap", version, source, world)
-        .about(
-            "a guest that executes PQAP(AQIC) for ever is closed and made protected: which thread \
-             starves?",
-        )
+        .about("a guest executes PQAP(AQIC) for ever: which other thread starves?")
         .thread("PQAP(AQIC) 0", pqap(0))
         .thread("PQAP(AQIC) 1", pqap(1))
         .thread("close", |w| V::close(w, 0))

@@ -62,7 +62,7 @@ fn trylock() -> Vec<Scenario> {
                           T. Krowiak, October 2021";
     fn contended<V: Version>(name: &str, source: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b02-trylock/{name}"), source, closed::<V>)
-            .about("adapter 1 is assigned to the device that already has it while the host takes 2")
+            .about("an assigned adapter is assigned again while the host reclaims adapter 2")
             .thread("apmask_store", |w| apmask(w, "+2"))
             .thread("assign_adapter_store", |w| {
                 if V::assign_adapter_store(w, 0, 1) == Err(Errno::Eagain) {
@@ -76,10 +76,7 @@ fn trylock() -> Vec<Scenario> {
     vec![
         contended::<P17>("p17", SOURCE).expect_violations(broken("INV-24")),
         contended::<P17FailurePath>("p17-failure-path", SOURCE)
-            .about(
-                "the same race, and the failure path releases a lock of a guest that does not \
-                    exist",
-            )
+            .about("the same race, and the failure path unlocks a guest that does not exist")
             .expect_violations(broken("NULL")),
         contended::<V6_0>("v6.0", sources::V6_0).expect_proof(),
     ]
@@ -91,10 +88,7 @@ fn stale_hook() -> Vec<Scenario> {
     const SOURCE: &str = "commits bc833a7b1e7f and 4400270ec034, 2026";
     fn freed<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b12-stale-hook/{name}"), SOURCE, attached::<V>)
-            .about(
-                "the guest refuses a second device, which is removed while the hook still \
-                    points to it",
-            )
+            .about("a refused second device is removed while the hook still points to it")
             .thread("open", |w| {
                 assert_eq!(V::set_kvm(w, 1, 0), Err(Errno::Eperm));
                 _ = V::remove(w, 1);
@@ -103,7 +97,7 @@ fn stale_hook() -> Vec<Scenario> {
     }
     fn refused<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b12-failed-attach/{name}"), SOURCE, attached::<V>)
-            .about("the guest refuses a second device, and loses PQAP(AQIC) because of that")
+            .about("a second device is refused, and the guest loses PQAP(AQIC) because of that")
             .thread("administrator", |w| {
                 assert_eq!(V::set_kvm(w, 1, 0), Err(Errno::Eperm));
                 let irq = Some(Irq { vm: 0, nib: 1, isc: 3 });
@@ -171,10 +165,7 @@ fn stale_link() -> Vec<Scenario> {
                           queues from the mdev\", T. Krowiak, August 2022, not merged";
     fn freed<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b15-stale-link/{name}"), SOURCE, withheld::<V>)
-            .about(
-                "the withheld adapter 1 is unassigned, its device is removed, and its queue is \
-                    unbound",
-            )
+            .about("a withheld adapter is unassigned, its device removed, and its queue unbound")
             .thread("administrator", |w| {
                 unassign(w, 0, 1);
                 _ = V::remove(w, 0);
@@ -352,10 +343,7 @@ fn kvm_lock_under_mutex() -> Vec<Scenario> {
                           resources using mdev device\", H. Pasic, 2021-04-08";
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b23-assign-under-mutex/{name}"), SOURCE, attached::<V>)
-            .about(
-                "adapter 2 is assigned to a guest that executes PQAP(AQIC) and becomes \
-                    protected",
-            )
+            .about("adapter 2 is assigned while the guest executes PQAP(AQIC) and is protected")
             .thread("PQAP(AQIC)", pqap::<V>)
             .thread("assign_adapter_store", |w| _ = V::assign_adapter_store(w, 0, 2))
             .thread("PV ioctl", |w| w.guest(0).pv_command())
@@ -430,10 +418,7 @@ fn mdev_list() -> Vec<Scenario> {
     }
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b26-unlocked-list/{name}"), SOURCE, world::<V>)
-            .about(
-                "a device is created while a queue is bound and its number is searched on the \
-                    list",
-            )
+            .about("a device is created while a queue is bound and the list is searched")
             .thread("bind", |w| w.bus.bind(w, queue(2)))
             .thread("create", |w| {
                 vfio_ap_mdev_probe(w, 1, || Ok(())).expect("VFIO accepts the device")
@@ -470,10 +455,7 @@ fn subclass() -> Vec<Scenario> {
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commit f4518de40a21 in stable, v6.7";
         bug::<V>(&format!("b34-no-subclass/{name}"), source, running::<V>)
-            .about(
-                "PQAP(AQIC) cannot register the guest's subclass: is the page that it pinned \
-                    unpinned?",
-            )
+            .about("PQAP(AQIC) cannot register the guest's subclass: is its page unpinned?")
             .thread("PQAP(AQIC)", |w| {
                 w.hardware.refuse_gisc();
                 pqap::<V>(w);
@@ -491,7 +473,7 @@ fn subclass() -> Vec<Scenario> {
 fn secure_page() -> Vec<Scenario> {
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b35-secure-page/{name}"), "commit f88fb1335733, v6.6", running::<V>)
-            .about("a protected guest names a page for notifications that it does not share")
+            .about("a protected guest requests notifications on a page that it does not share")
             .thread("guest", |w| {
                 w.hardware.keep_secure(0, IRQ.nib);
                 pqap::<V>(w);
@@ -509,10 +491,7 @@ fn filtering() -> Vec<Scenario> {
     fn only_new<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commit 850fb7fa8c68, v6.8";
         bug::<V>(&format!("b30-only-new-filtered/{name}"), source, two_domains::<V>)
-            .about(
-                "domain 4 is unassigned and assigned while 01.0005 is unbound, and 01.0005 \
-                    returns",
-            )
+            .about("domain 4 is unassigned and assigned again, and the unbound 01.0005 returns")
             .thread("administrator", |w| {
                 unassign_store(w, 0, Resource::Domain(4));
                 _ = assign_store(w, 0, Resource::Domain(4));
@@ -563,10 +542,7 @@ fn filtering() -> Vec<Scenario> {
     fn siblings<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commit f009cfa46655, v6.8";
         bug::<V>(&format!("b30-siblings-not-reset/{name}"), source, two_domains::<V>)
-            .about(
-                "01.0005 is unbound, and 01.0004 is unplugged with it and moves to another \
-                    guest",
-            )
+            .about("01.0005 is unbound, and the unplugged 01.0004 moves to another guest")
             .thread("guest", |w| w.hardware.nqap(0, queue(1)))
             .thread("administrator", |w| {
                 w.bus.unbind(w, SECOND);
@@ -603,10 +579,7 @@ fn absent() -> Vec<Scenario> {
     }
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b31-absent-not-freed/{name}"), SOURCE, world::<V>)
-            .about(
-                "the host loses an adapter whose queue interrupts a guest, and its page stays \
-                 pinned",
-            )
+            .about("the host loses an adapter whose queue interrupts a guest")
             .thread("PQAP(AQIC), scan", |w| {
                 pqap::<V>(w);
                 lose(w, 1);
@@ -634,10 +607,7 @@ fn single() -> Vec<Scenario> {
     fn leak<V: Version>(name: &str) -> ScenarioBuilder<(World, Tracked)> {
         let world = || (closed::<V>(), Tracked::new("matrix_dev", ()));
         Scenario::builder(format!("vfio-ap/bugs/b33-matrix-dev-leak/{name}"), world)
-            .about(
-                "the module is unloaded, and its device is freed through a pointer that was \
-                    never set",
-            )
+            .about("the module is unloaded, and its device is freed through an unset pointer")
             .source(
                 "\"s390/vfio-ap: fix memory leak in vfio_ap device driver\", v6.3, \
                      f12bcdc615d6 in stable",
