@@ -215,7 +215,7 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .expect_proof(),
         new("apmask-used-exit", closed::<V>)
             .about(
-                "the host reclaims adapter 1; an unloading module, whose devices remain, is not called",
+                "the host reclaims adapter 1 unasked while the module unloads and its devices remain",
             )
             .thread("apmask_store", |w| apmask(w, "+1"))
             .thread("rmmod", World::delete_module)
