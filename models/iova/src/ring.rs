@@ -36,7 +36,7 @@ pub struct Entry<P> {
 ///     ring.add(Entry { pages: Pages { pfn, count: 1 }, counter, freelist: vec![] });
 /// }
 /// assert!(ring.full());
-/// One flush has ended. It may be the flush that had begun before page 2 was unmapped.
+/// // One flush has ended. It may be the flush that had begun before page 2 was unmapped.
 /// let freed: Vec<_> = ring.release(1).map(|entry| entry.pages.pfn).collect();
 /// assert_eq!(freed, [1]);
 /// ```

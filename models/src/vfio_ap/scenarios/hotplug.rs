@@ -169,9 +169,7 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .thread("matrix_show", |w| shows_one_of(w, &[&[1], &[1, 2]], &[&[]]))
             .expect_proof(),
         new("control-domains", running::<V>)
-            .about(
-                "control domains are assigned and unassigned while the attributes are read",
-            )
+            .about("control domains are assigned and unassigned while the attributes are read")
             .thread("assign_control_domain_store", |w| {
                 _ = assign_store(w, 0, Resource::ControlDomain(7))
             })
@@ -214,9 +212,7 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .thread("rmmod", World::delete_module)
             .expect_proof(),
         new("apmask-used-exit", closed::<V>)
-            .about(
-                "the host reclaims adapter 1 unasked while the module unloads and its devices remain",
-            )
+            .about("the host reclaims adapter 1 unasked while a module with devices unloads")
             .thread("apmask_store", |w| apmask(w, "+1"))
             .thread("rmmod", World::delete_module)
             .expect_violations([ViolationKind::invariant("INV-07")]),
@@ -308,9 +304,7 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .thread("remove", remove::<V>)
             .expect_proof(),
         new("unassign-remove-unbind", running::<V>)
-            .about(
-                "no race: queues are unbound after their device has been removed",
-            )
+            .about("no race: queues are unbound after their device has been removed")
             .thread("administrator", |w| {
                 assign(w, 0, 2);
                 unassign(w, 0, 2);
