@@ -1,8 +1,9 @@
 //! The attribute `ap_config`, which has all masks of a mediated device.
 //!
-//! A write is atomic. It installs the new masks to validate them, restores the old ones to unplug
-//! the removed queues, and installs the new ones again. All locks are held during this, so no other
-//! thread sees the intermediate steps, except a reader of the attribute, which takes no lock (B25).
+//! A write changes all masks or none. It installs the new masks to validate them, restores the old
+//! ones to unplug the removed queues, and installs the new ones again. All locks are held during
+//! this, so no other thread sees the intermediate steps, except a reader of the attribute, which
+//! takes no lock (B25).
 //!
 //! Source: `ap_config_store` and `ap_config_show`, v6.10.
 

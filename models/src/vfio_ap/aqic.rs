@@ -30,8 +30,8 @@ pub enum WithoutGuest {
 /// Models `vfio_ap_irq_enable`, which allocates the resources and enables the interrupts of a
 /// queue.
 ///
-/// If the queue answers anything other than that interrupts will be or are enabled, they are
-/// *disabled*, and the page and the subclass that were just pinned and registered leak (B22).
+/// If the response is neither `Normal` nor `OtherwiseChanged`, the interrupts are *disabled*, and
+/// the page and the subclass that were just pinned and registered leak (B22).
 pub fn vfio_ap_irq_enable(
     w: &World,
     mdevs: &mut Mdevs,

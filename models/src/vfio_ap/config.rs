@@ -1,4 +1,4 @@
-//! Changes of the host's AP configuration, which lose or gain adapters and domains.
+//! Changes of the host's AP configuration, in which it loses or gains adapters and domains.
 //!
 //! The bus scans for changes. It calls the driver when it knows them (`on_config_changed`), then
 //! removes and creates queue devices, and calls the driver again at the end (`on_scan_complete`).

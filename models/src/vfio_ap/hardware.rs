@@ -271,7 +271,7 @@ impl Hardware {
     ///
     /// # Violations
     ///
-    /// INV-21 if it may use others.
+    /// INV-21 if they differ.
     #[track_caller]
     pub fn check_apcb(&self, vm: u8, assigned: ApMatrix) {
         self.state.execute_checked("check of the APCB", |state| {

@@ -89,6 +89,7 @@ impl World {
     ///
     /// Locks: `iommu->lock`, released while the driver is notified; since v6.0 the driver is
     /// notified with `device_list_lock` held, which is taken under the other.
+    ///
     /// # Violations
     ///
     /// `BUG` if a page stays pinned after all notifications.

@@ -4,9 +4,9 @@
 //! the driver stays with the guest. Since v6.0 both are *hot plug*. Assigning and unassigning
 //! ([`assign`]), hot plug of queue devices ([`queue_device`](crate::vfio_ap::queue_device)), and
 //! the host's own configuration ([`config`](crate::vfio_ap::config)) change the guest's resources
-//! at once. They need `kvm->lock` for that, before `mdevs_lock`. To determine the guest, they need
-//! a third mutex before both: `ap_perms_mutex` -> `guests_lock` -> `kvm->lock` -> `vcpu->mutex` ->
-//! `pqap_hook_rwsem` -> `mdevs_lock` ([`locks`](crate::vfio_ap::locks)).
+//! immediately. They need `kvm->lock` for that, before `mdevs_lock`. To determine the guest, they
+//! need a third mutex before both: `ap_perms_mutex` -> `guests_lock` -> `kvm->lock` ->
+//! `vcpu->mutex` -> `pqap_hook_rwsem` -> `mdevs_lock` ([`locks`](crate::vfio_ap::locks)).
 //!
 //! | version | what is new |
 //! |---|---|
