@@ -11,8 +11,8 @@
 //! | I-4a | a table is freed by a party other than its owner |
 //! | I-4b | a table is walked, changed or registered after its free, or freed while registered |
 //! | I-4c | a table is freed twice |
-//! | I-6 | a function is registered whose device was released |
-//! | I-8 | a function is registered that is registered, or unregistered that is not |
+//! | I-6 | the function of a released device is registered |
+//! | I-8 | a registered function is registered, or an unregistered one unregistered |
 //! | I-11 | a function uses a translation after its flush |
 //!
 //! Source: `arch/s390/pci/pci_insn.c` and `pci_dma.c`. "modify PCI function controls" registers and

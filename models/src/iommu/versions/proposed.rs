@@ -1,6 +1,6 @@
 //! The remaining fixes that v6.17 needs, not posted.
 //!
-//! - A node is reused only when no reader can be at it (B10).
+//! - A node is reused only after an RCU grace period, when no reader can be at it (B10).
 //! - A function is on a list for as long as it can have translations of that domain (B8).
 //! - The registered table and the attached domain change together, so that the recovery of a
 //!   function sees both or neither. `dom_lock` is therefore a mutex, since registering may sleep.
