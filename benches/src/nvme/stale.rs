@@ -12,8 +12,8 @@ pub(super) struct Stale {
     unmapped: VecDeque<u64>,
     /// The number of covered mappings.
     covered: u64,
-    /// For each page, the number of mappings that had been unmapped after its own, including that
-    /// one.
+    /// For each page, the number of mappings that had been unmapped when its own was, including its
+    /// own.
     pages: Vec<u64>,
     /// The longest time from an unmapping to the end of the flush that covered it.
     window: u64,

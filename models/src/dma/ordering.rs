@@ -180,7 +180,7 @@ impl Litmus {
     }
 
     /// Models the end of `queue_iova`, which arms the timer if it is not armed. No barrier makes a
-    /// load and a store equivalent to the exchange, so the atomicity of the access decides.
+    /// load and a store equivalent to the exchange, so the word is sequentially consistent here.
     ///
     /// # Violations
     ///

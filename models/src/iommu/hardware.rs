@@ -356,13 +356,14 @@ impl Hardware {
     /// Returns whether the core has begun to release the device.
     #[track_caller]
     pub fn is_released(&self, zdev: usize) -> bool {
-        self.state.execute("is it released?", |state| state.functions[zdev].release > Release::Not)
+        self.state
+            .execute("test for the release", |state| state.functions[zdev].release > Release::Not)
     }
 
     /// Returns whether the function has been unplugged.
     #[track_caller]
     pub fn is_absent(&self, zdev: usize) -> bool {
-        self.state.execute("is it absent?", |state| state.functions[zdev].absent)
+        self.state.execute("test for absence", |state| state.functions[zdev].absent)
     }
 
     /// Returns a table that leaked: one of the DMA API that is not `used`, or one that should be

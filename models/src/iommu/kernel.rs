@@ -38,7 +38,7 @@ pub enum Revision {
     /// N. Schnelle's question of 1 September: v4 without the initialisation of DMA when a device is
     /// released.
     Uninitialised,
-    /// The same, and `zdev->s390_domain` is cleared.
+    /// The same, and `zdev->dma_table` is cleared.
     UninitialisedAndCleared,
 }
 

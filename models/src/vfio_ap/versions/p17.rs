@@ -131,7 +131,7 @@ fn close(w: &World, mdev: usize, keep_hook: bool) {
 
 /// Models `assign_adapter_store` and the similar functions. Locks: `ap_perms_mutex` if it is free
 /// -> `guests_lock` for reading -> `kvm->lock` -> `matrix_dev->lock`. For a control domain, which
-/// is not exclusive, all but the first, which is an assumption from v6.0.
+/// is not exclusive, all but the first. This is an assumption, since v6.0 does so.
 fn assign_store(w: &World, mdev: usize, resource: Resource, unlock_kvm: bool) -> Result<(), Errno> {
     let _function = function(resource.assign_store());
     let mut ap_perms = None;

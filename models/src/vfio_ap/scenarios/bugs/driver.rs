@@ -308,7 +308,7 @@ fn b04_unbound<V: Version>(version: &str, source: &str) -> ScenarioBuilder<World
 /// Builds B05, an extra unlock of a mutex that another thread has taken meanwhile.
 fn b05(version: &str, notifier: fn(&World)) -> ScenarioBuilder<World> {
     bug("b05-double-unlock", version, INVALIDATED, open::<V5_11>)
-        .about("a guest that has another device is refused, and the mutex is unlocked twice")
+        .about("a guest that has another device is refused: is the mutex unlocked once?")
         .thread("set_kvm", notifier)
         .thread("assign_adapter_store", |w| _ = V5_11::assign_adapter_store(w, 1, 2))
         .finally(|w| w.at_rest::<V5_11>())
