@@ -343,7 +343,7 @@ fn kvm_lock_under_mutex() -> Vec<Scenario> {
                           resources using mdev device\", H. Pasic, 2021-04-08";
     fn new<V: Version>(name: &str) -> ScenarioBuilder<World> {
         bug::<V>(&format!("b23-assign-under-mutex/{name}"), SOURCE, attached::<V>)
-            .about("adapter 2 is assigned while the guest executes PQAP(AQIC) and is protected")
+            .about("adapter 2 is assigned while a guest runs PQAP(AQIC) and becomes protected")
             .thread("PQAP(AQIC)", pqap::<V>)
             .thread("assign_adapter_store", |w| _ = V::assign_adapter_store(w, 0, 2))
             .thread("PV ioctl", |w| w.guest(0).pv_command())
