@@ -83,6 +83,9 @@ fn a_timer_that_arms_itself_and_queues_work_has_few_states() {
         let report = verify(&proved, search);
         assert!(report.as_expected(), "{search:?}: {report}");
     }
+    // No interleaving of it has an end.
+    let interleavings = verify(&proved, Search::Dpor);
+    assert!(matches!(interleavings.verdict, Verdict::Inconclusive { .. }), "{interleavings}");
     assert!(states(&proved) < 200, "{}", states(&proved));
     // Who sleeps and is woken by nobody waits for good, and is the only one who does.
     let asleep = world().thread("T", |w| {

@@ -118,7 +118,7 @@ pub enum Config {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Association {
     /// The secret is associated, or no association was requested.
-    Classification,
+    Settled,
     /// The association is in progress. No reset begins meanwhile.
     InProgress {
         /// The number of PQAP(ZAPQ) that the queue will still answer with
@@ -165,7 +165,7 @@ impl ApQueue {
             messages: None,
             busy: 0,
             quick: true,
-            association: Association::Classification,
+            association: Association::Settled,
         }
     }
 
@@ -188,7 +188,7 @@ impl ApQueue {
     fn refuses_all_but_reset(&self) -> Option<ResponseCode> {
         self.refuses().or(match self.association {
             Association::Failed(code) => Some(code),
-            Association::Classification | Association::InProgress { .. } => None,
+            Association::Settled | Association::InProgress { .. } => None,
         })
     }
 
@@ -236,7 +236,7 @@ impl ApQueue {
         self.resetting = false;
         self.irq = None;
         self.messages = None;
-        self.association = Association::Classification;
+        self.association = Association::Settled;
     }
 
     /// Removes the adapter from the configuration of the hardware. The queue is then empty, and its
