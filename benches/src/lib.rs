@@ -6,10 +6,8 @@ pub mod iova;
 pub mod nvme;
 pub mod peers;
 
-use std::ops::ControlFlow;
-
 use selvedge_checks::catalogue;
-use selvedge_core::{Engine, Expectation, Limits, Report, Scenario, Search};
+use selvedge_core::{Checker, Engine, Expectation, Report, Scenario, Search};
 
 /// Returns the scenarios of the locking around the AP bus's masks that have several threads and
 /// that both the native engine and loom prove.
@@ -29,9 +27,7 @@ pub fn proved_by_loom() -> Vec<Scenario> {
 ///
 /// If the verdict is not as expected, since a search that proves nothing must not be timed.
 pub fn prove(scenario: &Scenario, engine: Engine, search: Search) -> Report {
-    let mut limits = Limits::default();
-    limits.search = search;
-    let report = scenario.verify_with(engine, &limits, &mut |_| ControlFlow::Continue(()));
+    let report = Checker::new(engine).search(search).run(scenario);
     assert!(report.as_expected() && report.complete, "{}: {report}", scenario.name());
     report
 }

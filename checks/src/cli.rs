@@ -27,15 +27,15 @@ pub(crate) enum Command {
     },
     /// Verify scenarios and compare the verdicts with the expected ones
     Verify(Verify),
-    /// Put the shares of `verify --shard` together into one verdict for each scenario
+    /// Combine the shards of `verify --shard` into one verdict for each scenario
     ///
-    /// Exit code 0: every verdict is as expected; 1: some verdict is not; 2: a share is missing,
-    /// damaged, there twice or of something else, and there is no verdict at all.
+    /// Exit code 0: every verdict is as expected; 1: some verdict is not; 2: a shard is missing,
+    /// damaged, duplicated or of another search, and there is no verdict.
     Merge(Merge),
     /// Run every engine and every search on the same scenarios, side by side
     ///
-    /// Times are of single runs. Exit code 1 if a verdict contradicts what the scenario claims; a
-    /// limit that is hit contradicts nothing.
+    /// Times are of single runs. Exit code 1 if a verdict contradicts the scenario's expectation; a
+    /// limit that is reached contradicts nothing.
     Compare(Compare),
     /// Show how a scenario goes wrong: one column per thread, one row per operation
     Explain {
@@ -60,34 +60,33 @@ pub(crate) struct Verify {
     /// The engine: native, loom, shuttle or all
     #[arg(long, default_value = "native", value_parser = engines)]
     pub(crate) engine: Engines,
-    /// How the native engine searches: stateful, which is the default, reduced, census, shortest,
-    /// dpor or sleep-sets
-    #[arg(long, visible_alias = "search")]
-    pub(crate) strategy: Option<Search>,
-    /// Stop at the shortest counterexample; the same as --strategy shortest
-    #[arg(long, conflicts_with = "strategy")]
-    pub(crate) shortest: bool,
-    /// How many threads the native engine explores with; as many as there are processors if not
-    /// given
+    /// How the native engine searches: auto, reduced, full, shortest, dpor or sleep-sets [default:
+    /// auto]
+    #[arg(long)]
+    pub(crate) search: Option<Search>,
+    /// Threads that the native engine explores with [default: as many as there are processors]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZero<usize>>,
-    /// Explore only this share of the orderings, such as 2/4; `merge` puts the shares together.
-    /// Needs --strategy dpor
+    /// Explore only this shard of the interleavings, such as 2/4; `merge` combines the shards. Needs
+    /// --search dpor
     #[arg(long, value_name = "I/N", conflicts_with = "resume")]
     pub(crate) shard: Option<Shard>,
-    /// Give up after this many executions of a scenario on an engine
+    /// Stop after this many executions of a scenario on an engine
     #[arg(long, value_name = "N")]
     pub(crate) executions_max: Option<u64>,
-    /// Give up when the states of a scenario take this much memory, such as 4GiB; half of what
-    /// is free if not given
+    /// Stop after this many seconds for a scenario on an engine
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) seconds_max: Option<u64>,
+    /// Stop when the states of a scenario take this much memory, such as 4GiB [default: half of the
+    /// free memory]
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory_max: Option<ByteSize>,
-    /// Put the search aside in this file, every minute, at a limit and at Ctrl-C. For a single
-    /// scenario on the native engine
+    /// Write a checkpoint to this file every minute, at a limit and on Ctrl-C. For a single scenario
+    /// on the native engine
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint: Option<PathBuf>,
-    /// Go on with the search in this file
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["strategy", "shortest"])]
+    /// Resume the search in this file
+    #[arg(long, value_name = "FILE", conflicts_with = "search")]
     pub(crate) resume: Option<PathBuf>,
     /// Print one JSON object per line
     #[arg(long)]

@@ -1,18 +1,22 @@
-//! `--json`: one object per line. The form is a contract, described in the README.
+//! `--json`: one object per line. `docs/cli.md` describes the format, which is a contract.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
-use selvedge_core::{Engine, Expectation, Prediction, Report, Scenario, Verdict};
+use selvedge_core::{Engine, Expectation, Incomplete, Prediction, Report, Scenario, Verdict};
 use serde::{Deserialize, Serialize};
 
-/// One scenario on one engine, or one share of it. Both tables of verdicts are made from it too.
+/// The version of the format. It changes when a field changes its name or its meaning.
+pub(crate) const FORMAT: u32 = 1;
+
+/// A scenario on an engine, or one shard of it. The table and the matrix are made from it too.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Line {
+pub(crate) struct VerdictRecord {
+    pub(crate) format: u32,
     pub(crate) scenario: String,
     pub(crate) engine: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) strategy: Option<String>,
+    pub(crate) search: Option<String>,
     pub(crate) expected: String,
     pub(crate) found: String,
     pub(crate) as_expected: bool,
@@ -26,7 +30,7 @@ pub(crate) struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) digest: Option<String>,
     #[serde(flatten)]
-    pub(crate) share: Option<Share>,
+    pub(crate) shard: Option<ShardRecord>,
     #[serde(flatten)]
     pub(crate) refuted: Option<Violation>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,26 +40,26 @@ pub(crate) struct Line {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) lockdep: Vec<Inversion>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) given: Vec<String>,
+    pub(crate) preconditions: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) remarks: Vec<String>,
 }
 
-/// What a line is a share of.
+/// What makes a record one of a shard.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Share {
+pub(crate) struct ShardRecord {
     pub(crate) shard: String,
-    pub(crate) parts: u64,
+    pub(crate) subtrees: u64,
     pub(crate) program: String,
     /// The number of the sources that were explored.
     pub(crate) sources: String,
     pub(crate) done: bool,
 }
 
-/// The number of the sources of what is explored here: the models and the engine.
+/// The number of the sources of the models and the engine.
 pub(crate) const SOURCES: u64 = include!(concat!(env!("OUT_DIR"), "/sources.rs"));
 
-/// A violation, and how to see it.
+/// A violation and its schedule.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Violation {
     pub(crate) violation: String,
@@ -69,7 +73,7 @@ pub(crate) struct Inversion {
     pub(crate) classification: String,
 }
 
-impl Line {
+impl VerdictRecord {
     pub(crate) fn new(scenario: &Scenario, report: &Report, elapsed: Duration) -> Self {
         let counterexamples: &[_] = match &report.verdict {
             Verdict::Refuted(found) => found,
@@ -81,9 +85,10 @@ impl Line {
         });
         let lockdep: Vec<Inversion> = report.predictions.iter().map(Inversion::new).collect();
         Self {
+            format: FORMAT,
             scenario: scenario.name().to_owned(),
             engine: report.engine.to_string(),
-            strategy: report.search.map(|search| search.as_str().to_owned()),
+            search: report.search.map(|search| search.to_string()),
             expected: expected(scenario, report.engine).to_owned(),
             found: found(report.verdict.as_str(), &lockdep).to_owned(),
             as_expected: report.as_expected(),
@@ -93,18 +98,18 @@ impl Line {
             states: report.fingerprint.states,
             traces: report.fingerprint.traces,
             digest: report.fingerprint.digest.map(hex),
-            share: report.part.map(|part| Share {
+            shard: report.shard.map(|part| ShardRecord {
                 shard: part.shard.to_string(),
-                parts: part.subtrees,
+                subtrees: part.subtrees,
                 program: hex(part.program),
                 sources: hex(SOURCES),
                 done: part.done,
             }),
             refuted: violations.next(),
-            reason: report.stopped.clone(),
+            reason: report.stopped.as_ref().map(Incomplete::to_string),
             also: violations.collect(),
             lockdep,
-            given: report.given.iter().map(|given| (*given).to_owned()).collect(),
+            preconditions: report.preconditions.iter().map(|text| (*text).to_owned()).collect(),
             remarks: report.remarks.clone(),
         }
     }
@@ -122,10 +127,10 @@ impl Inversion {
     }
 }
 
-/// A proof of what lockdep would report all the same: a verdict of its own.
+/// Proved, though lockdep would report a cycle: a verdict of its own.
 const LOCKDEP_ONLY: &str = "lockdep-only";
 
-/// The verdict that is expected of an engine, in a word.
+/// Returns the word for the verdict that is expected of an engine.
 pub(crate) fn expected(scenario: &Scenario, engine: Engine) -> &'static str {
     match scenario.expected(engine) {
         Expectation::Proved if !scenario.expected_inversions().is_empty() => LOCKDEP_ONLY,
@@ -133,7 +138,7 @@ pub(crate) fn expected(scenario: &Scenario, engine: Engine) -> &'static str {
     }
 }
 
-/// A verdict and what lockdep says, in a word.
+/// Returns the word for a verdict, given what lockdep would report.
 pub(crate) fn found(verdict: &'static str, lockdep: &[Inversion]) -> &'static str {
     let infeasible = |inversion: &Inversion| inversion.classification == "infeasible";
     match verdict {
@@ -142,7 +147,7 @@ pub(crate) fn found(verdict: &'static str, lockdep: &[Inversion]) -> &'static st
     }
 }
 
-/// How a digest is written.
+/// Returns a digest as it is written.
 pub(crate) fn hex(number: u64) -> String {
     format!("{number:016x}")
 }

@@ -1,7 +1,7 @@
-//! The `selvedge` command: verifies the catalogue, on one machine or on several, explains and
-//! replays counterexamples, compares engines.
+//! The `selvedge` command: verifies the catalogue, on one computer or on several, explains and replays
+//! counterexamples, and compares engines.
 
-mod aside;
+mod checkpoint_file;
 mod cli;
 mod compare;
 mod json;
@@ -19,11 +19,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use selvedge_checks::catalogue;
-use selvedge_core::{Engine, Expectation, Limits, ReplayError, Scenario, Schedule, Verdict};
+use selvedge_core::{
+    Checker, Engine, Expectation, Progress, ReplayError, Scenario, Schedule, Verdict,
+};
 use selvedge_models::programs::programs;
 
 use cli::{Cli, Command};
-use progress::Line;
+use progress::Bar;
 
 /// Every verdict is as expected.
 const AS_EXPECTED: u8 = 0;
@@ -51,7 +53,7 @@ fn main() -> ExitCode {
         .and_then(|code| Ok(out.flush().map(|()| code)?));
     match result {
         Ok(code) => ExitCode::from(code),
-        // Whoever reads us has read enough.
+        // The reader of the pipe has read enough.
         Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(Failure::Output(error)) => {
             eprintln!("selvedge: cannot write the result: {error}");
@@ -100,7 +102,8 @@ fn run(command: Command, out: &mut impl Write) -> Result<u8, Failure> {
     }
 }
 
-/// What a command line can mean: the catalogue, and the lock programs if they are asked for.
+/// Returns the scenarios that patterns can select: the catalogue, and with a pattern the lock programs
+/// too.
 fn known(patterns: &[String]) -> Vec<Scenario> {
     match patterns {
         [] => catalogue(),
@@ -113,15 +116,16 @@ fn everything() -> Vec<Scenario> {
 }
 
 fn explain(scenario: &Scenario, out: &mut impl Write) -> Result<u8, Failure> {
-    let line = Line::new(scenario);
-    // What only weak memory shows only loom can show; nobody can replay it.
+    let bar = Bar::new(scenario);
+    // A violation that only weak memory has, only loom can show, and no engine can replay.
     let natively = *scenario.expected(Engine::Native) != Expectation::Inconclusive;
     let engine = if natively { Engine::Native } else { Engine::Loom };
-    let report = scenario.verify_with(engine, &Limits::default(), &mut |progress| {
-        line.update(&progress);
+    let listener = |progress: &Progress<'_>| {
+        bar.update(progress);
         ControlFlow::Continue(())
-    });
-    drop(line);
+    };
+    let report = Checker::new(engine).on_progress(listener).run(scenario);
+    drop(bar);
     show::heading(scenario, out)?;
     match &report.verdict {
         Verdict::Refuted(found) => {
@@ -129,7 +133,10 @@ fn explain(scenario: &Scenario, out: &mut impl Write) -> Result<u8, Failure> {
                 show::counterexample(counterexample, out)?;
                 match natively {
                     true => show::replay(scenario, counterexample, out)?,
-                    false => writeln!(out, "\nSeen on {engine}, with memory that only it has.")?,
+                    false => writeln!(
+                        out,
+                        "\nFound on {engine}, the only engine with weak memory; it cannot be replayed."
+                    )?,
                 }
             }
         }
@@ -137,7 +144,9 @@ fn explain(scenario: &Scenario, out: &mut impl Write) -> Result<u8, Failure> {
             Some(states) => {
                 writeln!(out, "Proved: none of its {states} states violates anything.")?;
             }
-            None => writeln!(out, "Proved on {engine}: none of its orderings violates anything.")?,
+            None => {
+                writeln!(out, "Proved on {engine}: none of its interleavings violates anything.")?
+            }
         },
         Verdict::Inconclusive { reason } => writeln!(out, "Inconclusive: {reason}.")?,
     }

@@ -1,19 +1,19 @@
 //! The matrix of verdicts: designs down, sets of threads across.
 //!
-//! In a family that is a matrix the second but last part of a scenario's name is a design, and the
-//! last one what it is put through: `vfio-ap/matrix/v5.11-set/pqap-upd-pv`, `iommu/v6.2/flush-move`.
-//! What only one or two designs are put through has no column; it is in the list.
+//! In a family that is a matrix, the last part of a scenario's name is a set of threads and the part
+//! before it a design: `vfio-ap/matrix/v5.11-set/pqap-upd-pv`, `iommu/v6.2/flush-move`. A set of
+//! threads that only one or two designs have gets no column.
 
 use std::io::{self, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use crate::json::Line;
+use crate::json::VerdictRecord;
 
-/// The families that are matrices, beside those that are called so.
+/// The families that are matrices, in addition to those named `matrix`.
 const MATRICES: [&str; 3] = ["iommu", "iommu/flush", "iommu/seed"];
 
-/// How many designs make a column.
+/// The number of designs that make a column.
 const COLUMN: usize = 3;
 
 /// A verdict's place in a matrix.
@@ -24,8 +24,8 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn of(line: &'a Line) -> Option<Self> {
-        let (family, threads) = line.scenario.rsplit_once('/')?;
+    fn of(record: &'a VerdictRecord) -> Option<Self> {
+        let (family, threads) = record.scenario.rsplit_once('/')?;
         let (matrix, design) = family.rsplit_once('/')?;
         let is_one = matrix.ends_with("/matrix") || MATRICES.contains(&matrix);
         is_one.then_some(Self { matrix, design, threads })
@@ -34,13 +34,14 @@ impl<'a> Place<'a> {
 
 /// Writes a matrix for each family of lines that is one, and each engine.
 pub(crate) fn write<'a>(
-    lines: impl Iterator<Item = &'a Line> + Clone,
+    records: impl Iterator<Item = &'a VerdictRecord> + Clone,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let placed = lines.filter_map(|line| Some((Place::of(line)?, line)));
-    for (matrix, engine) in unique(placed.clone().map(|(at, line)| (at.matrix, &*line.engine))) {
+    let placed = records.filter_map(|record| Some((Place::of(record)?, record)));
+    for (matrix, engine) in unique(placed.clone().map(|(at, record)| (at.matrix, &*record.engine)))
+    {
         let here =
-            placed.clone().filter(|(at, line)| (at.matrix, &*line.engine) == (matrix, engine));
+            placed.clone().filter(|(at, record)| (at.matrix, &*record.engine) == (matrix, engine));
         let mut columns = unique(here.clone().map(|(at, _)| at.threads));
         let designs = |threads: &str| here.clone().filter(|(at, _)| at.threads == threads).count();
         columns.retain(|threads| designs(threads) >= COLUMN);
@@ -57,7 +58,7 @@ pub(crate) fn write<'a>(
             let cell = |threads: &&str| {
                 let mut cells = here.clone();
                 let found = cells.find(|(at, _)| at.design == design && at.threads == *threads);
-                found.map_or(String::new(), |(_, line)| cell(line))
+                found.map_or(String::new(), |(_, record)| cell(record))
             };
             table.add_row([design.to_owned()].into_iter().chain(columns.iter().map(cell)));
         }
@@ -66,22 +67,22 @@ pub(crate) fn write<'a>(
     Ok(())
 }
 
-/// What is wrong, each kind in a word; or that nothing is.
-fn cell(line: &Line) -> String {
-    let violations = line.refuted.iter().chain(&line.also);
+/// Returns `ok`, or a word for each kind of violation.
+fn cell(record: &VerdictRecord) -> String {
+    let violations = record.refuted.iter().chain(&record.also);
     let kinds = unique(violations.map(|violation| word(&violation.violation)));
-    let mut cell = match &*line.found {
+    let mut cell = match &*record.found {
         "proved" => "ok".to_owned(),
         "refuted" => kinds.join(", "),
         other => other.to_owned(),
     };
-    if !line.as_expected {
+    if !record.as_expected {
         cell.push_str(" (!)");
     }
     cell
 }
 
-/// `deadlock` of `deadlock(a, b)`, and `INV-07` of `invariant(INV-07)`.
+/// Returns `deadlock` for `deadlock(a, b)`, and `INV-07` for `invariant(INV-07)`.
 fn word(violation: &str) -> &str {
     match violation.split_once('(') {
         Some(("invariant", id)) => id.trim_end_matches(')'),
@@ -90,7 +91,7 @@ fn word(violation: &str) -> &str {
     }
 }
 
-/// Each once, in the order in which they come.
+/// Returns each item once, in the order of its first occurrence.
 fn unique<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
     let mut unique = Vec::new();
     for one in all {

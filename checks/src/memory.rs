@@ -1,9 +1,9 @@
-//! How much memory a search may take on this machine.
+//! The memory that a search may take on this computer.
 
 use sysinfo::System;
 
-/// Half of what is free, in bytes, so that the machine stays usable. Within a container's limit, where
-/// there is one.
+/// Returns half of the free memory in bytes, so that the computer stays usable. In a container, that is
+/// free memory within its limit.
 pub fn half_of_free_memory() -> u64 {
     let mut system = System::new();
     system.refresh_memory();

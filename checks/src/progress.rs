@@ -1,4 +1,4 @@
-//! The live line on standard error; none where that is no terminal.
+//! The progress bar on standard error, if that is a terminal.
 
 use std::time::{Duration, Instant};
 
@@ -6,13 +6,13 @@ use bytesize::ByteSize;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use selvedge_core::{Progress, Scenario};
 
-/// Shows how far the exploration of a scenario has come, until it is dropped.
-pub(crate) struct Line {
+/// Shows the progress of a search until it is dropped.
+pub(crate) struct Bar {
     bar: ProgressBar,
     since: Instant,
 }
 
-impl Line {
+impl Bar {
     pub(crate) fn new(scenario: &Scenario) -> Self {
         let style = ProgressStyle::with_template("{spinner} {prefix} {msg} [{elapsed}]");
         let bar = ProgressBar::new_spinner()
@@ -27,7 +27,7 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for Bar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
@@ -43,7 +43,7 @@ fn message(progress: &Progress<'_>, elapsed: Duration) -> String {
         }
     };
     parts.extend(progress.depth.map(|depth| format!("depth {depth}")));
-    parts.extend(progress.frontier.map(|open| format!("{} to go on from", HumanCount(open))));
+    parts.extend(progress.frontier.map(|open| format!("{} in the frontier", HumanCount(open))));
     parts.extend(progress.explored.map(|part| format!("{:.1} % explored", part * 100.0)));
     parts.extend(progress.memory.map(|bytes| ByteSize(bytes).to_string()));
     parts.join(", ")
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_engine_knows_is_said() {
+    fn the_message_has_what_an_engine_reports() {
         let mut progress = Progress::default();
         progress.executions = 12_345;
         let elapsed = Duration::from_secs(2);
@@ -66,7 +66,7 @@ mod tests {
         progress.memory = Some(3 << 20);
         assert_eq!(
             message(&progress, elapsed),
-            "10,000 states, 5,000/s, depth 17, 2,500 to go on from, 75.0 % explored, 3.0 MiB"
+            "10,000 states, 5,000/s, depth 17, 2,500 in the frontier, 75.0 % explored, 3.0 MiB"
         );
     }
 }

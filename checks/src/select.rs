@@ -3,11 +3,11 @@
 use globset::GlobBuilder;
 use selvedge_core::Scenario;
 
-/// How many names to offer for one that is unknown.
+/// The number of names to offer for one that is unknown.
 const OFFERED: usize = 3;
 
-/// The scenarios that match one of the patterns, in the order of the catalogue; all of them if
-/// there is no pattern. A pattern that matches a path means everything below it.
+/// Returns the scenarios that match one of the patterns, in the order of the catalogue; all of them
+/// if there is no pattern. A pattern that matches a path selects everything below it.
 pub(crate) fn select<'a>(
     catalogue: &'a [Scenario],
     patterns: &[String],
@@ -16,7 +16,7 @@ pub(crate) fn select<'a>(
     for pattern in patterns {
         let glob = GlobBuilder::new(pattern.trim_end_matches('/')).literal_separator(true).build();
         let matcher = glob
-            .map_err(|error| format!("`{pattern}` is no path glob: {}", error.kind()))?
+            .map_err(|error| format!("`{pattern}` is not a path glob: {}", error.kind()))?
             .compile_matcher();
         let mut any = false;
         for (place, scenario) in catalogue.iter().enumerate() {
@@ -32,7 +32,7 @@ pub(crate) fn select<'a>(
     Ok(catalogue.iter().zip(selected).filter(|(_, s)| *s).map(|(scenario, _)| scenario).collect())
 }
 
-/// The scenario of exactly this name.
+/// Returns the scenario of exactly this name.
 pub(crate) fn named<'a>(catalogue: &'a [Scenario], name: &str) -> Result<&'a Scenario, String> {
     if let Some(found) = catalogue.iter().find(|scenario| scenario.name() == name) {
         return Ok(found);
@@ -40,18 +40,16 @@ pub(crate) fn named<'a>(catalogue: &'a [Scenario], name: &str) -> Result<&'a Sce
     let several = select(catalogue, &[name.to_owned()])?;
     let names: Vec<&str> = several.iter().take(OFFERED).map(|scenario| scenario.name()).collect();
     let (count, names) = (several.len(), names.join("\n    "));
-    Err(format!(
-        "`{name}` is no scenario, this takes one; what matches are {count}, such as\n    {names}"
-    ))
+    Err(format!("`{name}` matches {count} scenarios; name one of them, such as\n    {names}"))
 }
 
-/// A name and the paths it lies under: `a/b/c`, `a/b`, `a`.
+/// Returns a name and the paths above it: `a/b/c`, `a/b`, `a`.
 fn paths(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(name), |path| path.rsplit_once('/').map(|(parent, _)| parent))
 }
 
 fn unknown(catalogue: &[Scenario], name: &str) -> String {
-    // Whoever knows a part of a name is nearer than whoever has written as many letters.
+    // A name that has more of the given parts is nearer, whatever its number of equal letters.
     let words: Vec<&str> = name.split(['/', '*']).filter(|word| !word.is_empty()).collect();
     let distance = |known: &str| {
         let strange = words.iter().filter(|word| !known.contains(**word)).count();
@@ -80,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_are_path_globs_and_mean_everything_below() {
+    fn patterns_are_path_globs_and_select_everything_below() {
         assert_eq!(names(&[]).unwrap().len(), 4);
         assert_eq!(names(&["a/**"]).unwrap(), ["a/x/v5", "a/x/v6.0", "a/y/v6.0/two"]);
         assert_eq!(names(&["**/v6.0"]).unwrap(), ["a/x/v6.0", "a/y/v6.0/two", "b/v6.0"]);
@@ -90,22 +88,22 @@ mod tests {
     }
 
     #[test]
-    fn what_matches_nothing_is_named_with_its_neighbours() {
+    fn a_pattern_without_a_match_is_named_with_its_neighbours() {
         let error = names(&["a/**", "b/v6.1"]).unwrap_err();
         assert!(error.starts_with("no scenario matches `b/v6.1`; the nearest are\n    b/v6.0\n"));
         assert!(names(&["y/v5"]).unwrap_err().contains("the nearest are\n    a/x/v5\n"));
         assert!(names(&["y/two"]).unwrap_err().contains("the nearest are\n    a/y/v6.0/two\n"));
-        assert!(names(&["a/[x"]).unwrap_err().starts_with("`a/[x` is no path glob"));
+        assert!(names(&["a/[x"]).unwrap_err().starts_with("`a/[x` is not a path glob"));
     }
 
     #[test]
-    fn one_scenario_is_asked_for_by_its_name() {
+    fn one_scenario_is_selected_by_its_name() {
         let catalogue = catalogue();
         let name = |name| named(&catalogue, name).map(Scenario::name);
         assert_eq!(name("a/x/v5").unwrap(), "a/x/v5");
         assert_eq!(
             name("a/x").unwrap_err(),
-            "`a/x` is no scenario, this takes one; what matches are 2, such as\n    a/x/v5\n    a/x/v6.0"
+            "`a/x` matches 2 scenarios; name one of them, such as\n    a/x/v5\n    a/x/v6.0"
         );
         assert!(name("c").unwrap_err().starts_with("no scenario matches `c`"));
     }

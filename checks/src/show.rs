@@ -1,17 +1,17 @@
-//! Counterexamples for people: one column per thread, one row per operation.
+//! Counterexamples as tables: a column for each thread, a row for each operation.
 
 use std::io::{self, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use selvedge_core::{Classification, Counterexample, Prediction, Scenario, Step};
 
-/// What the scenario is and where it comes from.
+/// Writes what the scenario is and where it comes from.
 pub(crate) fn heading(scenario: &Scenario, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}: {}", scenario.name(), scenario.about())?;
     writeln!(out, "Source: {}", scenario.source())
 }
 
-/// The operations in order, and the violation.
+/// Writes the operations in order, and the violation.
 pub(crate) fn counterexample(found: &Counterexample, out: &mut impl Write) -> io::Result<()> {
     let threads = &found.trace.threads;
     let mut table = Table::new();
@@ -21,7 +21,7 @@ pub(crate) fn counterexample(found: &Counterexample, out: &mut impl Write) -> io
     table.set_header(header.chain(["holds then".to_owned(), "where".to_owned()]));
     for (number, step) in found.trace.steps.iter().enumerate() {
         if found.violation.again_from == Some(number) {
-            table.add_row(["", "from here on, again and again:"]);
+            table.add_row(["", "the cycle begins:"]);
         }
         let mut row = vec![(number + 1).to_string()];
         row.extend((0..threads.len()).map(|thread| cell(step, thread)));
@@ -37,7 +37,7 @@ pub(crate) fn counterexample(found: &Counterexample, out: &mut impl Write) -> io
     Ok(())
 }
 
-/// The command that shows the same again.
+/// Writes the command that replays the counterexample.
 pub(crate) fn replay(
     scenario: &Scenario,
     found: &Counterexample,
@@ -50,14 +50,14 @@ fn cell(step: &Step, thread: usize) -> String {
     if step.thread == thread { step.to_string() } else { String::new() }
 }
 
-/// A predicted inversion as lockdep would report it, and what became of it.
+/// Writes a predicted inversion as lockdep would report it, and its classification.
 pub(crate) fn prediction(prediction: &Prediction, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\n{}", prediction.inversion)?;
     match &prediction.classification {
         Classification::Feasible(schedule) => writeln!(out, "Feasible: with schedule {schedule}"),
         Classification::Infeasible => {
-            writeln!(out, "Infeasible in this scenario: no ordering deadlocks on these locks.")
+            writeln!(out, "Infeasible in this scenario: no interleaving deadlocks on these locks.")
         }
-        Classification::Open => writeln!(out, "Open: not every ordering was explored."),
+        Classification::Open => writeln!(out, "Open: not every interleaving was explored."),
     }
 }

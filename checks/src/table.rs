@@ -4,36 +4,36 @@ use std::io::{self, Write};
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, presets};
 
-use crate::json::Line;
+use crate::json::VerdictRecord;
 use crate::matrix;
 
 /// One scenario on one engine.
 pub(crate) struct Row {
     family: String,
     name: String,
-    line: Line,
-    /// Lines under the row: why it is refuted, what was predicted.
+    record: VerdictRecord,
+    /// Lines under the row: the reasons of its violations, the predictions of lockdep.
     remarks: Vec<String>,
 }
 
 impl Row {
-    /// A row that says what `line` does, with the reasons of its violations.
-    pub(crate) fn new(line: Line, reasons: Vec<String>) -> Self {
-        let (family, name) = line.scenario.rsplit_once('/').unwrap_or(("", &line.scenario));
+    /// Creates the row of a record, with the reasons of its violations.
+    pub(crate) fn new(record: VerdictRecord, reasons: Vec<String>) -> Self {
+        let (family, name) = record.scenario.rsplit_once('/').unwrap_or(("", &record.scenario));
         let (family, name) = (family.to_owned(), name.to_owned());
-        Self { family, name, remarks: remarks(&line, reasons), line }
+        Self { family, name, remarks: remarks(&record, reasons), record }
     }
 }
 
-fn remarks(line: &Line, reasons: Vec<String>) -> Vec<String> {
+fn remarks(record: &VerdictRecord, reasons: Vec<String>) -> Vec<String> {
     let mut remarks = reasons;
     if remarks.is_empty() {
-        remarks.extend(line.reason.clone());
+        remarks.extend(record.reason.clone());
     }
-    for inversion in &line.lockdep {
+    for inversion in &record.lockdep {
         let classes = inversion.classes.join(", ");
         match inversion.classification.as_str() {
-            // The deadlock itself is a remark already.
+            // The deadlock is a remark already.
             "feasible" => {}
             "infeasible" => {
                 remarks.push(format!("lockdep would report {classes}: cannot happen here"));
@@ -41,11 +41,11 @@ fn remarks(line: &Line, reasons: Vec<String>) -> Vec<String> {
             _ => remarks.push(format!("lockdep would report {classes}")),
         }
     }
-    remarks.extend(line.remarks.iter().map(|remark| format!("note: {remark}")));
+    remarks.extend(record.remarks.iter().map(|remark| format!("note: {remark}")));
     remarks
 }
 
-/// Rows in the order in which they came.
+/// Rows, in the order in which they were added.
 #[derive(Default)]
 pub(crate) struct Table {
     rows: Vec<Row>,
@@ -65,12 +65,12 @@ impl Table {
         for row in &self.rows {
             table.add_row([
                 Cell::new(format!("  {}", row.name)),
-                Cell::new(&row.line.engine),
-                Cell::new(&row.line.expected),
-                Cell::new(&row.line.found),
-                Cell::new(row.line.executions).set_alignment(CellAlignment::Right),
-                Cell::new(time(row.line.seconds)).set_alignment(CellAlignment::Right),
-                Cell::new(if row.line.as_expected { "" } else { "NOT AS EXPECTED" }),
+                Cell::new(&row.record.engine),
+                Cell::new(&row.record.expected),
+                Cell::new(&row.record.found),
+                Cell::new(row.record.executions).set_alignment(CellAlignment::Right),
+                Cell::new(time(row.record.seconds)).set_alignment(CellAlignment::Right),
+                Cell::new(if row.record.as_expected { "" } else { "NOT AS EXPECTED" }),
             ]);
         }
         let mut lines = table.lines();
@@ -86,31 +86,31 @@ impl Table {
                 writeln!(out, "       {remark}")?;
             }
         }
-        matrix::write(self.rows.iter().map(|row| &row.line), out)?;
-        self.write_given(out)?;
+        matrix::write(self.rows.iter().map(|row| &row.record), out)?;
+        self.write_preconditions(out)?;
         self.write_summary(out)
     }
 
-    /// What the proofs take for granted, and how many of them do.
-    fn write_given(&self, out: &mut impl Write) -> io::Result<()> {
-        let proofs: Vec<&Line> = self
+    /// Writes the preconditions of the proofs, and how many have each.
+    fn write_preconditions(&self, out: &mut impl Write) -> io::Result<()> {
+        let proofs: Vec<&VerdictRecord> = self
             .rows
             .iter()
-            .map(|row| &row.line)
-            .filter(|line| line.complete && line.refuted.is_none())
+            .map(|row| &row.record)
+            .filter(|record| record.complete && record.refuted.is_none())
             .collect();
-        let mut given: Vec<(&str, usize)> = Vec::new();
-        for text in proofs.iter().flat_map(|line| &line.given) {
-            match given.iter_mut().find(|(known, _)| known == text) {
+        let mut preconditions: Vec<(&str, usize)> = Vec::new();
+        for text in proofs.iter().flat_map(|record| &record.preconditions) {
+            match preconditions.iter_mut().find(|(known, _)| known == text) {
                 Some((_, count)) => *count += 1,
-                None => given.push((text, 1)),
+                None => preconditions.push((text, 1)),
             }
         }
-        if given.is_empty() {
+        if preconditions.is_empty() {
             return Ok(());
         }
-        writeln!(out, "\nWhat the proofs take for granted:")?;
-        for (text, count) in given {
+        writeln!(out, "\nPreconditions of the proofs:")?;
+        for (text, count) in preconditions {
             match count == proofs.len() {
                 true => writeln!(out, "  all   {text}")?,
                 false => writeln!(out, "  {count:<5} {text}")?,
@@ -120,11 +120,15 @@ impl Table {
     }
 
     fn write_summary(&self, out: &mut impl Write) -> io::Result<()> {
-        let not = self.rows.iter().filter(|row| !row.line.as_expected).count();
+        let not = self.rows.iter().filter(|row| !row.record.as_expected).count();
         writeln!(out)?;
+        let verdicts = match self.rows.len() {
+            1 => "1 verdict".to_owned(),
+            count => format!("{count} verdicts"),
+        };
         match not {
-            0 => writeln!(out, "{} verdicts, all as expected.", self.rows.len()),
-            _ => writeln!(out, "{} verdicts, {not} NOT as expected.", self.rows.len()),
+            0 => writeln!(out, "{verdicts}, all as expected."),
+            _ => writeln!(out, "{verdicts}, {not} NOT as expected."),
         }
     }
 }

@@ -1,49 +1,50 @@
 //! `selvedge verify`.
 
 use std::io::Write;
-use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use selvedge_checks::half_of_free_memory;
-use selvedge_core::{Checkpoint, Engine, Limits, Progress, Report, Scenario, Search, Verdict};
+use selvedge_core::{Checker, Checkpoint, Engine, Progress, Report, Scenario, Search, Verdict};
 
-use crate::aside::{self, Aside};
+use crate::checkpoint_file::{self, CheckpointFile};
 use crate::cli::Verify;
-use crate::json::Line;
+use crate::json::VerdictRecord;
+use crate::progress::Bar;
 use crate::table::{Row, Table};
-use crate::{Failure, known, progress, select};
+use crate::{Failure, known, select};
 
-/// Verifies scenarios; whether every verdict is as expected.
+/// Verifies scenarios, and returns whether every verdict is as expected.
 pub(crate) fn verify(options: &Verify, out: &mut impl Write) -> Result<bool, Failure> {
-    let resumed = options.resume.as_deref().map(aside::read).transpose().map_err(Failure::Usage)?;
+    check_options(options).map_err(Failure::Usage)?;
+    let resumed =
+        options.resume.as_deref().map(checkpoint_file::read).transpose().map_err(Failure::Usage)?;
     let patterns = match &resumed {
         Some(checkpoint) if options.patterns.is_empty() => vec![checkpoint.scenario().to_owned()],
         _ => options.patterns.clone(),
     };
     let known = known(&patterns);
     let scenarios = select::select(&known, &patterns).map_err(Failure::Usage)?;
-    let mut aside = None;
+    let mut file = None;
     if resumed.is_some() || options.checkpoint.is_some() {
-        alone(&scenarios, options).map_err(Failure::Usage)?;
-        aside =
-            options.checkpoint.as_deref().map(Aside::new).transpose().map_err(Failure::Usage)?;
+        check_single(&scenarios, options).map_err(Failure::Usage)?;
+        let new = options.checkpoint.as_deref().map(CheckpointFile::new);
+        file = new.transpose().map_err(Failure::Usage)?;
     }
-    let limits = limits(options).map_err(Failure::Usage)?;
     let mut all = true;
     let mut table = Table::default();
     for scenario in scenarios {
         for engine in &options.engine.0 {
             let started = Instant::now();
-            let report = explore(scenario, *engine, &limits, resumed.as_ref(), aside.as_mut())?;
-            let line = Line::new(scenario, &report, started.elapsed());
-            all &= line.as_expected;
+            let report = explore(scenario, *engine, options, resumed.as_ref(), file.as_mut())?;
+            let record = VerdictRecord::new(scenario, &report, started.elapsed());
+            all &= record.as_expected;
             if options.json {
-                line.write(out)?;
+                record.write(out)?;
                 out.flush()?;
             } else {
-                table.push(Row::new(line, reasons(&report)));
+                table.push(Row::new(record, reasons(&report)));
             }
         }
     }
@@ -56,22 +57,23 @@ pub(crate) fn verify(options: &Verify, out: &mut impl Write) -> Result<bool, Fai
 fn explore(
     scenario: &Scenario,
     engine: Engine,
-    limits: &Limits,
+    options: &Verify,
     resumed: Option<&Checkpoint>,
-    mut aside: Option<&mut Aside>,
+    mut file: Option<&mut CheckpointFile>,
 ) -> Result<Report, Failure> {
-    let line = progress::Line::new(scenario);
-    let mut listener = |progress: Progress<'_>| {
-        line.update(&progress);
-        match aside.as_mut().and_then(|aside| aside.update(&progress)) {
+    let bar = Bar::new(scenario);
+    let listener = |progress: &Progress<'_>| {
+        bar.update(progress);
+        match file.as_mut().and_then(|file| file.update(progress)) {
             None => ControlFlow::Continue(()),
             Some(reason) => ControlFlow::Break(reason),
         }
     };
+    let checker = checker(engine, options).on_progress(listener);
     match resumed {
-        None => Ok(scenario.verify_with(engine, limits, &mut listener)),
-        Some(checkpoint) => scenario
-            .resume(checkpoint, limits, &mut listener)
+        None => Ok(checker.run(scenario)),
+        Some(checkpoint) => checker
+            .resume(scenario, checkpoint)
             .map_err(|error| Failure::Usage(format!("{}: {error}", scenario.name()))),
     }
 }
@@ -83,49 +85,53 @@ fn reasons(report: &Report) -> Vec<String> {
     }
 }
 
-/// A file has room for one search.
-fn alone(scenarios: &[&Scenario], options: &Verify) -> Result<(), String> {
+/// A checkpoint file has room for one search.
+fn check_single(scenarios: &[&Scenario], options: &Verify) -> Result<(), String> {
     if scenarios.len() != 1 {
         let count = scenarios.len();
-        return Err(format!("--checkpoint and --resume are for one scenario, not for {count}"));
+        return Err(format!("--checkpoint and --resume take one scenario; {count} were selected"));
     }
     if options.engine.0 != [Engine::Native] {
-        return Err("--checkpoint and --resume are for the native engine".to_owned());
+        return Err("--checkpoint and --resume need the native engine".to_owned());
     }
     Ok(())
 }
 
-/// The limits that the command line sets; memory and processors as this machine has them.
-fn limits(options: &Verify) -> Result<Limits, String> {
-    let mut limits = Limits::default();
+/// Checks the options that need the native engine, or one search of it.
+fn check_options(options: &Verify) -> Result<(), String> {
+    let native = options.engine.0.contains(&Engine::Native);
     for (flag, given) in [
-        ("--strategy", options.strategy.is_some()),
-        ("--shortest", options.shortest),
+        ("--search", options.search.is_some()),
         ("--jobs", options.jobs.is_some()),
         ("--memory-max", options.memory_max.is_some()),
     ] {
-        if given && !options.engine.0.contains(&Engine::Native) {
-            return Err(format!("{flag} is for the native engine, and --engine leaves it out"));
+        if given && !native {
+            return Err(format!("{flag} needs the native engine, which --engine excludes"));
         }
     }
-    limits.search = match options.strategy {
-        _ if options.shortest => Search::Shortest,
-        given => given.unwrap_or_default(),
-    };
+    let by_dpor = options.search == Some(Search::Dpor) && options.engine.0 == [Engine::Native];
+    if options.shard.is_some() && !by_dpor {
+        return Err("--shard needs --search dpor on the native engine".to_owned());
+    }
+    Ok(())
+}
+
+/// Creates the checker that the options ask for, with the memory and the processors of this computer.
+fn checker<'a>(engine: Engine, options: &Verify) -> Checker<'a> {
+    let processors = || thread::available_parallelism().map_or(1, usize::from);
+    let memory = options.memory_max.map_or_else(half_of_free_memory, |size| size.0);
+    let mut checker = Checker::new(engine)
+        .search(options.search.unwrap_or_default())
+        .threads(options.jobs.map_or_else(processors, usize::from))
+        .memory_limit(memory);
     if let Some(executions) = options.executions_max {
-        limits.native_executions = executions;
-        limits.loom_executions = Some(executions);
-        limits.shuttle_executions = executions;
+        checker = checker.executions(executions);
     }
-    limits.native_memory = options.memory_max.map_or_else(half_of_free_memory, |size| size.0);
-    let processors = || thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-    limits.jobs = options.jobs.unwrap_or_else(processors);
+    if let Some(seconds) = options.seconds_max {
+        checker = checker.time_limit(Duration::from_secs(seconds));
+    }
     if let Some(shard) = options.shard {
-        if limits.search != Search::Dpor || options.engine.0 != [Engine::Native] {
-            let right = "--strategy dpor on the native engine";
-            return Err(format!("--shard is a share of the orderings, which takes {right}"));
-        }
-        limits.shard = shard;
+        checker = checker.shard(shard);
     }
-    Ok(limits)
+    checker
 }

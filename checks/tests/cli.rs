@@ -64,7 +64,7 @@ fn json_has_the_fields_of_the_contract() {
         assert!(line["complete"].is_boolean(), "{line}");
         assert!(line["executions"].as_u64().unwrap() > 0, "{line}");
         assert!(line["seconds"].as_f64().unwrap() > 0.0, "{line}");
-        assert_eq!(line["strategy"].is_string(), line["engine"] == "native", "{line}");
+        assert_eq!(line["search"].is_string(), line["engine"] == "native", "{line}");
         let refuted = line["found"] == "refuted";
         for field in ["violation", "schedule"] {
             assert_eq!(line[field].is_string(), refuted, "{field} in {line}");
@@ -128,11 +128,11 @@ fn where_loom_is_stopped_compare_gives_a_bound() {
     let loom = rows.iter().find(|row| row["engine"] == "loom").expect("a row for loom");
     assert_eq!(loom["found"], "inconclusive");
     assert!(loom["executions"].as_u64().unwrap() > 1_000, "{loom}");
-    assert!(loom["reason"].as_str().unwrap().ends_with("executions, the limit"), "{loom}");
-    let stateful = rows.iter().find(|row| row["search"] == "stateful").expect("a row for it");
-    assert_eq!(stateful["found"], "proved");
-    assert_eq!(stateful["at_least"], true);
-    assert!(stateful["faster_than_loom"].as_f64().unwrap() > 1.0, "{stateful}");
+    assert!(loom["reason"].as_str().unwrap().contains("stopped after 1s, the limit"), "{loom}");
+    let auto = rows.iter().find(|row| row["search"] == "auto").expect("a row for it");
+    assert_eq!(auto["found"], "proved");
+    assert_eq!(auto["at_least"], true);
+    assert!(auto["faster_than_loom"].as_f64().unwrap() > 1.0, "{auto}");
 }
 
 #[test]
@@ -180,36 +180,39 @@ fn a_wrong_command_line_says_what_would_be_right_and_exits_with_2() {
             &["explain", "vfio-ap/ap-perms/p11/apmask-asign"],
             "    vfio-ap/ap-perms/p11/apmask-assign\n",
         ),
-        (&["list", "["], "`[` is no path glob"),
-        (&["verify", "--engine", "lom"], "`lom` is no engine; this build has native, loom"),
+        (&["list", "["], "`[` is not a path glob"),
+        (&["verify", "--engine", "lom"], "unknown engine `lom`; available: native, loom"),
         (
             &["verify", "vfio-ap/in-use", "--checkpoint", "f"],
-            "--checkpoint and --resume are for one scenario, not for 5",
+            "--checkpoint and --resume take one scenario; 5 were selected",
         ),
         (&["verify", "--resume", "/no/such/file"], "cannot read /no/such/file"),
         (&["verify", "--memory-max", "much"], "invalid value 'much'"),
         (&["verify", "--jobs", "0"], "invalid value '0'"),
-        (&["verify", "--strategy", "best"], "`best` is no search; this build has stateful"),
-        (&["verify", "--strategy", "dpor", "--shard", "5/4"], "`5/4` is no share of a search"),
-        (&["verify", "--shard", "1/2"], "which takes --strategy dpor on the native engine"),
+        (&["verify", "--search", "best"], "unknown search `best`; available: auto"),
+        (&["verify", "--search", "dpor", "--shard", "5/4"], "`5/4` is not a shard"),
+        (&["verify", "--shard", "1/2"], "--shard needs --search dpor on the native engine"),
         (
-            &["verify", "--strategy", "dpor", "--engine", "all", "--shard", "1/2"],
-            "which takes --strategy dpor on the native engine",
+            &["verify", "--search", "dpor", "--engine", "all", "--shard", "1/2"],
+            "--shard needs --search dpor on the native engine",
         ),
         (&["verify", "--resume", "f", "--shard", "1/2"], "cannot be used with '--shard"),
         (
             &["verify", "vfio-ap/in-use", "--engine", "loom", "--jobs", "2"],
-            "--jobs is for the native",
+            "--jobs needs the native engine",
         ),
         (
             &["verify", "vfio-ap/in-use/module-ref", "--checkpoint", "/no/such/folder/f"],
             "cannot write /no/such/folder/f",
         ),
-        (&["explain", "vfio-ap/in-use"], "what matches are 5, such as"),
+        (
+            &["explain", "vfio-ap/in-use"],
+            "`vfio-ap/in-use` matches 5 scenarios; name one of them, such as",
+        ),
         (&["merge"], "required arguments were not provided"),
         (&["merge", "/no/such/file"], "cannot read /no/such/file"),
         (&["compare", "programs/vfio"], "no scenario matches `programs/vfio`; the nearest are"),
-        (&["compare", "programs/["], "`programs/[` is no path glob"),
+        (&["compare", "programs/["], "`programs/[` is not a path glob"),
         (&["compare", "--seconds-max", "0"], "0 is not in 1.."),
         (&["compare", "--executions-max", "many"], "invalid value 'many'"),
         (&["frobnicate"], "unrecognized subcommand 'frobnicate'"),
@@ -240,7 +243,7 @@ fn a_limit_that_is_hit_is_never_a_proof() {
 }
 
 #[test]
-fn a_search_that_is_put_aside_is_gone_on_with() {
+fn a_search_is_resumed_from_its_checkpoint() {
     let name = "vfio-ap/ap-perms/v6.0/apmask-aqmask-assign";
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("search");
@@ -255,7 +258,7 @@ fn a_search_that_is_put_aside_is_gone_on_with() {
     let stopped = selvedge(&little);
     assert_eq!(stopped.status.code(), Some(1));
     assert!(stdout(&stopped).contains(r#""found":"inconclusive""#), "{}", stdout(&stopped));
-    assert!(stderr(&stopped).contains(&format!("go on with --resume {file}")));
+    assert!(stderr(&stopped).contains(&format!("resume with --resume {file}")));
 
     let resumed = selvedge(&["verify", "--json", "--resume", file]);
     assert_eq!(resumed.status.code(), Some(0), "{}", stderr(&resumed));
@@ -267,7 +270,11 @@ fn a_search_that_is_put_aside_is_gone_on_with() {
     std::fs::write(file, other).unwrap();
     let other = selvedge(&["verify", "--resume", file]);
     assert_eq!(other.status.code(), Some(2));
-    assert!(stderr(&other).contains("models or engine have changed since"), "{}", stderr(&other));
+    assert!(
+        stderr(&other).contains("the sources of the models or of the engine have changed since"),
+        "{}",
+        stderr(&other)
+    );
     std::fs::write(file, &bytes[..bytes.len() / 2]).unwrap();
     let damaged = selvedge(&["verify", "--resume", file]);
     assert_eq!(damaged.status.code(), Some(2));
@@ -300,9 +307,9 @@ fn the_shortest_counterexample_is_no_longer_than_any() {
         let line: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
         line["schedule"].as_str().unwrap().split('.').count()
     };
-    let shortest = steps(&["--shortest"]);
-    for strategy in ["stateful", "reduced", "census", "sleep-sets"] {
-        assert!(shortest <= steps(&["--strategy", strategy]), "{strategy}");
+    let shortest = steps(&["--search", "shortest"]);
+    for search in ["auto", "reduced", "full", "sleep-sets"] {
+        assert!(shortest <= steps(&["--search", search]), "{search}");
     }
 }
 

@@ -16,7 +16,7 @@ const FORMAT: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
 /// A search put aside: everything it takes to go on with it in another process.
 ///
 /// Made by [`Progress::checkpoint`](crate::Progress::checkpoint), and gone on with by
-/// [`Scenario::resume`](crate::Scenario::resume) under the same program. A scenario that has changed
+/// [`Checker::resume`](crate::Checker::resume) under the same program. A scenario that has changed
 /// since is refused where the search notices: where it comes along what it has explored before. It
 /// need not, so whoever keeps checkpoints has to keep with them what program they are of.
 #[derive(Clone, PartialEq, Eq, Debug)]

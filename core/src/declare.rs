@@ -158,7 +158,7 @@ pub(crate) fn might_sleep_at(what: &str, at: Place) {
 ///     let _function = function("vfio_ap_mdev_resource_in_use");
 ///     let _matrix_dev = matrix_dev_lock.lock();
 /// }
-/// # selvedge_core::doctest(|| vfio_ap_mdev_resource_in_use(&Mutex::new("matrix_dev->lock", ())));
+/// # selvedge_core::check(|| vfio_ap_mdev_resource_in_use(&Mutex::new("matrix_dev->lock", ())));
 /// ```
 pub fn function(name: &'static str) -> Function {
     match runtime::current() {

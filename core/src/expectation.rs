@@ -1,28 +1,43 @@
-//! What is claimed of a scenario, and whether what was found is that.
+//! What is expected of a scenario, and whether a result is that.
 
 use std::fmt;
 
 use crate::report::Verdict;
 use crate::violation::ViolationKind;
 
-/// What is claimed of a scenario.
+/// What is expected of a scenario.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Expectation {
-    /// No ordering violates anything.
+    /// No interleaving violates anything.
     Proved,
-    /// Some ordering violates this, and none anything else.
+    /// These violations are reachable, and no other is.
     Refuted(Vec<ViolationKind>),
-    /// The engine cannot tell; the reason is in the verdict.
+    /// These violations are reachable, and others may be.
+    RefutedAtLeast(Vec<ViolationKind>),
+    /// The engine cannot decide; the reason is in the verdict.
     Inconclusive,
+    /// Nothing: every result is as expected.
+    Unstated,
 }
 
 impl Expectation {
-    /// `proved`, `refuted` or `inconclusive`.
+    /// Returns `proved`, `refuted`, `inconclusive` or `unstated`.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Proved => "proved",
-            Self::Refuted(_) => "refuted",
+            Self::Refuted(_) | Self::RefutedAtLeast(_) => "refuted",
             Self::Inconclusive => "inconclusive",
+            Self::Unstated => "unstated",
+        }
+    }
+
+    /// Whether a violation is one that may be found.
+    fn allows(&self, kind: &ViolationKind) -> bool {
+        match self {
+            Self::Refuted(kinds) => kinds.contains(kind),
+            Self::RefutedAtLeast(_) | Self::Unstated => true,
+            Self::Proved | Self::Inconclusive => false,
         }
     }
 }
@@ -30,97 +45,98 @@ impl Expectation {
 impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())?;
-        if let Self::Refuted(kinds) = self {
-            let kinds: Vec<String> = kinds.iter().map(ViolationKind::to_string).collect();
-            write!(f, " by {}", kinds.join(" and "))?;
-        }
-        Ok(())
+        let (word, kinds) = match self {
+            Self::Refuted(kinds) => ("by", kinds),
+            Self::RefutedAtLeast(kinds) => ("at least by", kinds),
+            _ => return Ok(()),
+        };
+        let kinds: Vec<String> = kinds.iter().map(ViolationKind::to_string).collect();
+        write!(f, " {word} {}", kinds.join(" and "))
     }
 }
 
-/// What an engine is held to.
+/// The expectation that a result of an engine must match.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    /// What it is expected to find.
+    /// The expectation of the engine.
     pub(crate) of_engine: Expectation,
-    /// What is true of the scenario, whatever an engine can tell.
+    /// The expectation of the scenario, whatever an engine can decide.
     pub(crate) of_scenario: Expectation,
     /// The inversions that are predicted and cannot happen.
     pub(crate) inversions: Vec<Vec<String>>,
 }
 
-/// What was found, by an engine or by several that shared the work.
+/// A result, of one engine or of several that shared the work.
 #[derive(Clone, Debug)]
 pub struct Found<'a> {
-    /// What is violated, each kind once.
+    /// The violations, each kind once.
     pub violations: Vec<&'a ViolationKind>,
     /// The predicted lock-order inversions, by their classes.
     pub inversions: Vec<Vec<String>>,
-    /// Whether every ordering was explored.
+    /// Whether every interleaving was explored.
     pub complete: bool,
-    /// Whether a search like this one, when it is complete, has found every kind of violation.
+    /// Whether a search like this one finds every kind of violation when it is complete.
     pub thorough: bool,
 }
 
 impl Claim {
-    /// What the engine is expected to find.
+    /// Returns the expectation of the engine.
     pub fn expected(&self) -> &Expectation {
         &self.of_engine
     }
 
-    /// Whether the outcome is what was claimed: for a refuted scenario these very violations, and
-    /// the predicted inversions too. A search that finds a violation, but not every kind, is held
-    /// to those it finds.
-    pub fn fits(&self, found_so_far: &Found<'_>) -> bool {
-        let found = &found_so_far.violations;
-        let verdict = match self.held_to(found_so_far) {
-            Expectation::Proved => found.is_empty() && found_so_far.complete,
-            Expectation::Inconclusive => found.is_empty() && !found_so_far.complete,
+    /// Whether the result matches: for a refuted scenario these violations, and the predicted
+    /// inversions. A search that does not find every kind must match in those that it finds.
+    pub fn fits(&self, result: &Found<'_>) -> bool {
+        let found = &result.violations;
+        let verdict = match self.expected_of(result) {
+            Expectation::Unstated => return true,
+            Expectation::Proved => found.is_empty() && result.complete,
+            Expectation::Inconclusive => found.is_empty() && !result.complete,
             Expectation::Refuted(kinds) => {
-                let all = found_so_far.complete && found.len() == kinds.len();
-                !found.is_empty() && (all || !found_so_far.thorough)
+                let all = result.complete && found.len() == kinds.len();
+                !found.is_empty() && (all || !result.thorough)
+            }
+            Expectation::RefutedAtLeast(kinds) => {
+                let all = kinds.iter().all(|kind| found.contains(&kind));
+                all || (!result.thorough && kinds.iter().any(|kind| found.contains(&kind)))
             }
         };
-        let predicted = |classes: &Vec<String>| found_so_far.inversions.contains(classes);
-        let predictions = !found_so_far.complete || self.inversions.iter().all(predicted);
-        verdict && predictions && self.allows(found_so_far)
+        let predicted = |classes: &Vec<String>| result.inversions.contains(classes);
+        let predictions = !result.complete || self.inversions.iter().all(predicted);
+        verdict && predictions && self.allows(result)
     }
 
-    /// Whether nothing was found that is against the claim: every violation is claimed, and every
-    /// inversion either expected or one of the claimed deadlocks.
-    pub fn allows(&self, found_so_far: &Found<'_>) -> bool {
-        let claimed = |claim: &Expectation, kind: &ViolationKind| match claim {
-            Expectation::Refuted(kinds) => kinds.contains(kind),
-            Expectation::Proved | Expectation::Inconclusive => false,
-        };
-        let held_to = self.held_to(found_so_far);
-        // An engine that is not expected to come to a deadlock may well predict it.
+    /// Whether nothing was found that contradicts the expectation: every violation is expected, and
+    /// every inversion is expected or one of the expected deadlocks.
+    pub fn allows(&self, result: &Found<'_>) -> bool {
+        let expected = self.expected_of(result);
+        // An engine that is not expected to reach a deadlock may well predict it.
         let known = |classes: &Vec<String>| {
             self.inversions.contains(classes)
-                || claimed(&self.of_scenario, &ViolationKind::Deadlock(classes.clone()))
+                || self.of_scenario.allows(&ViolationKind::Deadlock(classes.clone()))
         };
-        found_so_far.violations.iter().all(|kind| claimed(held_to, kind))
-            && found_so_far.inversions.iter().all(known)
+        result.violations.iter().all(|kind| expected.allows(kind))
+            && result.inversions.iter().all(known)
     }
 
-    /// Whether a verdict can be true if the claim is, whoever has come to it. To find one violation
-    /// of several is no contradiction.
+    /// Whether the verdict of any engine and the expectation can both be true. To find one violation
+    /// of several does not contradict it.
     pub fn admits(&self, verdict: &Verdict) -> bool {
         match (verdict, &self.of_scenario) {
-            (Verdict::Inconclusive { .. }, _) | (Verdict::Proved(_), Expectation::Proved) => true,
-            (Verdict::Refuted(found), Expectation::Refuted(kinds)) => {
-                found.iter().all(|found| kinds.contains(&found.violation.kind))
+            (Verdict::Inconclusive { .. }, _) | (_, Expectation::Unstated) => true,
+            (Verdict::Proved(_), expected) => *expected == Expectation::Proved,
+            (Verdict::Refuted(found), expected) => {
+                found.iter().all(|found| expected.allows(&found.violation.kind))
             }
-            _ => false,
         }
     }
 
-    /// An engine that was not expected to come to an end, and does, is held to what is true.
-    fn held_to(&self, found_so_far: &Found<'_>) -> &Expectation {
+    /// Returns what a result must match. An engine that was not expected to decide, and does, must
+    /// match the expectation of the scenario.
+    fn expected_of(&self, result: &Found<'_>) -> &Expectation {
         match self.of_engine {
-            Expectation::Inconclusive
-                if found_so_far.complete || !found_so_far.violations.is_empty() =>
-            {
+            Expectation::Inconclusive if result.complete || !result.violations.is_empty() => {
                 &self.of_scenario
             }
             _ => &self.of_engine,
@@ -151,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_fits_only_if_everything_was_explored_and_nothing_is_wrong() {
+    fn a_proof_fits_only_if_all_was_explored_and_nothing_is_violated() {
         let proved = claim(Expectation::Proved, Expectation::Proved);
         assert!(proved.fits(&found(&[], true)));
         assert!(!proved.fits(&found(&[], false)));
@@ -175,7 +191,25 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_need_not_come_to_an_end_is_held_to_the_truth_if_it_does() {
+    fn at_least_these_violations_may_come_with_others() {
+        let (abba, null) = (abba(), ViolationKind::invariant("NULL"));
+        let expected = Expectation::RefutedAtLeast(vec![abba.clone()]);
+        let expected = claim(expected.clone(), expected);
+        assert!(expected.fits(&found(&[&abba], true)));
+        assert!(expected.fits(&found(&[&abba, &null], true)));
+        assert!(!expected.fits(&found(&[&null], true)), "it is missing");
+        assert!(!expected.fits(&found(&[], true)));
+    }
+
+    #[test]
+    fn without_an_expectation_every_result_fits() {
+        let unstated = claim(Expectation::Unstated, Expectation::Unstated);
+        assert!(unstated.fits(&found(&[], true)));
+        assert!(unstated.fits(&found(&[&abba()], false)));
+    }
+
+    #[test]
+    fn an_engine_that_decides_unexpectedly_must_match_the_scenario() {
         let unending = claim(Expectation::Inconclusive, Expectation::Proved);
         assert!(unending.fits(&found(&[], false)));
         assert!(unending.fits(&found(&[], true)));
@@ -186,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inversion_is_expected_or_a_claimed_deadlock_and_a_complete_search_finds_all() {
+    fn an_inversion_is_expected_or_an_expected_deadlock() {
         let proved = claim(Expectation::Proved, Expectation::Proved);
         let predicts = |complete, inversions: &[[&str; 2]]| {
             let inversions = inversions.iter().map(|c| c.map(str::to_owned).to_vec());

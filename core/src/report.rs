@@ -1,9 +1,10 @@
-//! What an engine found, and whether it is what was claimed.
+//! What an engine found, and whether it is as expected.
 
 use std::fmt;
 
 use crate::expectation::{Claim, Expectation, Found};
 use crate::fingerprint::Fingerprint;
+use crate::incomplete::Incomplete;
 use crate::observe::findings::{Counterexample, Findings};
 use crate::observe::lockdep::{Dependency, Inversion};
 use crate::observe::{Seen, Site};
@@ -13,23 +14,23 @@ use crate::search::{Engine, Search};
 use crate::shard::Shard;
 use crate::violation::ViolationKind;
 
-/// What an engine found about a scenario.
+/// The verdict of an engine on a scenario.
 #[derive(Clone, Debug)]
 pub enum Verdict {
-    /// Every ordering was explored, no bound was hit, nothing is wrong, and from no reachable state
-    /// can a thread come to wait for good.
+    /// Every interleaving was explored, no limit was reached, nothing is violated, and from no reachable
+    /// state a thread can get to wait for good.
     Proved(Fingerprint),
-    /// Something is wrong: the shortest counterexample found for each kind of violation.
+    /// Something is violated: the shortest counterexample that was found for each kind.
     Refuted(Vec<Counterexample>),
-    /// Nothing wrong was found, but not everything was explored.
+    /// No violation was found, but not every interleaving was explored.
     Inconclusive {
-        /// Why not, in one line.
-        reason: String,
+        /// Why not.
+        reason: Incomplete,
     },
 }
 
 impl Verdict {
-    /// `proved`, `refuted` or `inconclusive`.
+    /// Returns `proved`, `refuted` or `inconclusive`.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Proved(_) => "proved",
@@ -39,24 +40,26 @@ impl Verdict {
     }
 }
 
-/// One share of a search ([`Limits::shard`](crate::Limits::shard)), and what it takes to put the
-/// shares together.
+/// The result of one shard of a search ([`Checker::shard`](crate::Checker::shard)), with what it takes
+/// to merge the shards.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Part {
-    /// Which share.
+#[non_exhaustive]
+pub struct ShardResult {
+    /// The shard.
     pub shard: Shard,
-    /// How many parts all shares have together; each share has counted them.
+    /// The number of subtrees of all shards together, which each shard counts.
     pub subtrees: u64,
-    /// A number for how the first part begins, the same in every share. Programs that begin alike
-    /// have the same, so that it is equal does not make them one.
+    /// A number for the beginning of the first subtree, the same in every shard of a program. Programs
+    /// that begin alike share a number.
     pub program: u64,
-    /// Whether the share has been explored to its end, but for what a violation cut short. Shares
-    /// that are all done and violate nothing are a proof together.
+    /// Whether the shard was explored to its end, except below a violation. Shards that are all done
+    /// and violate nothing are a proof together.
     pub done: bool,
 }
 
-/// A predicted lock-order inversion, and whether the scenario can run into it.
+/// A predicted lock-order inversion, and whether an interleaving deadlocks on it.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Prediction {
     /// The inversion.
     pub inversion: Inversion,
@@ -89,46 +92,46 @@ impl Classification {
     }
 }
 
-/// Everything an engine says about a scenario.
+/// The result of verifying a scenario.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Report {
     /// The engine.
     pub engine: Engine,
     /// The verdict.
     pub verdict: Verdict,
-    /// Whether every ordering was explored.
+    /// Whether every interleaving was explored.
     pub complete: bool,
-    /// Why not, if not.
-    pub stopped: Option<String>,
-    /// How many executions were run.
+    /// The reason if not.
+    pub stopped: Option<Incomplete>,
+    /// The number of executions.
     pub executions: u64,
-    /// What was counted; of a refuted scenario too.
+    /// The number of states or traces that were explored, with their digest.
     pub fingerprint: Fingerprint,
     /// The lock-order inversions that were predicted.
     pub predictions: Vec<Prediction>,
-    /// The order of the locks: which class was wanted while which was held, in some execution.
-    /// What one scenario shows is no cycle; several may show one together.
+    /// The lock order: which class was wanted while which was held, in some execution. Several
+    /// scenarios may have a cycle together that none has alone.
     pub dependencies: Vec<Dependency>,
-    /// The lines of the model whose operations have happened in some execution, in order. A
-    /// search that knows a step from elsewhere does not run it again, but it has run it once.
-    pub reached: Vec<Site>,
-    /// What the verdict takes for granted, for this scenario and this engine: a line each.
-    pub given: Vec<&'static str>,
-    /// What looks like a mistake in the scenario, though it violates nothing: a line each.
+    /// The places in the model whose operations have happened in some execution, in order.
+    pub coverage: Vec<Site>,
+    /// The preconditions of the verdict, for this scenario and this engine, a line each.
+    pub preconditions: Vec<&'static str>,
+    /// Properties of the scenario that look like mistakes, though they violate nothing, a line each.
     pub remarks: Vec<String>,
-    /// Which search the native engine used in the end; another than was asked for where the
-    /// states cannot be compared ([`Opaque`](crate::Opaque)), and after some refutations.
+    /// The search that the native engine used in the end. It differs from the one that was asked for if
+    /// the states cannot be compared ([`Opaque`](crate::Opaque)), and after some refutations.
     pub search: Option<Search>,
-    /// What this is a share of, if it is one.
-    pub part: Option<Part>,
+    /// The shard that this is of, if the search was for one.
+    pub shard: Option<ShardResult>,
     claim: Claim,
     thorough: bool,
 }
 
-/// What an engine that interleaves whole operations has left out of a program that asks for less.
-fn weaker(engine: Engine, seen: &Seen) -> Option<String> {
+/// Returns the reason if an engine has no memory as weak as the program asks for.
+fn weaker(engine: Engine, seen: &Seen) -> Option<Incomplete> {
     let beyond = seen.weak() && !engine.has_weak_memory();
-    beyond.then(|| format!("orderings weaker than sequential consistency are beyond {engine}"))
+    beyond.then_some(Incomplete::WeakMemory { engine })
 }
 
 impl Report {
@@ -141,7 +144,8 @@ impl Report {
     ) -> Self {
         let weaker = weaker(engine, seen);
         // What is beyond the engine is beyond all shares of it together.
-        let part = explored.part.map(|part| Part { done: part.done && weaker.is_none(), ..part });
+        let part =
+            explored.part.map(|part| ShardResult { done: part.done && weaker.is_none(), ..part });
         let stopped = weaker.or(explored.stopped);
         let complete = stopped.is_none();
         // What stops an execution may hide a deadlock; waiting does not.
@@ -169,21 +173,21 @@ impl Report {
             complete,
             stopped,
             search: explored.search,
-            part,
+            shard: part,
             executions: explored.executions,
             fingerprint: explored.fingerprint,
             predictions,
             dependencies: seen.dependencies(),
-            reached: seen.sites(),
+            coverage: seen.sites(),
             remarks: seen.remarks(),
-            given: seen.given(engine),
+            preconditions: seen.given(engine),
             claim: scenario.claim_on(engine),
             thorough: explored.thorough,
         }
     }
 
-    /// What an engine says that does not try.
-    pub(crate) fn untried(scenario: &Scenario, engine: Engine, reason: String) -> Self {
+    /// Returns the report of an engine that did not run.
+    pub(crate) fn untried(scenario: &Scenario, engine: Engine, reason: Incomplete) -> Self {
         let explored = Explored {
             executions: 0,
             fingerprint: Fingerprint::default(),
@@ -195,13 +199,13 @@ impl Report {
         Self::new(scenario, engine, Findings::default(), explored, &Seen::default())
     }
 
-    /// What was claimed.
+    /// Returns the expectation of the engine.
     pub fn expected(&self) -> &Expectation {
         self.claim.expected()
     }
 
-    /// Whether the engine found what was claimed ([`Claim::fits`]); a share is held to being done,
-    /// with nothing against the claim.
+    /// Whether the result is as expected. A shard must be done, and must not contradict the
+    /// expectation.
     pub fn as_expected(&self) -> bool {
         let found: &[Counterexample] = match &self.verdict {
             Verdict::Refuted(found) => found,
@@ -213,7 +217,7 @@ impl Report {
             complete: self.complete,
             thorough: self.thorough,
         };
-        match self.part {
+        match self.shard {
             Some(part) => {
                 let decides = *self.expected() != Expectation::Inconclusive;
                 (part.done || !decides) && self.claim.allows(&found)
@@ -223,7 +227,31 @@ impl Report {
     }
 }
 
-/// The verdict, and how to see it for yourself; if another was expected, which, and what happens.
+impl Report {
+    /// Returns the code of the expectation that the result matches.
+    fn expectation_code(&self) -> String {
+        let kinds: Vec<&ViolationKind> = match &self.verdict {
+            Verdict::Refuted(found) => found.iter().map(|found| &found.violation.kind).collect(),
+            _ => Vec::new(),
+        };
+        let mut code = match kinds.as_slice() {
+            [] => ".expect_proof()".to_owned(),
+            kinds => {
+                let kinds: Vec<String> = kinds.iter().map(|kind| kind.code()).collect();
+                format!(".expect_violations([{}])", kinds.join(", "))
+            }
+        };
+        for classes in self.predictions.iter().map(|p| p.inversion.classes()) {
+            if !kinds.contains(&&ViolationKind::Deadlock(classes.clone())) {
+                code.push_str(&format!(".expect_inversion({classes:?})"));
+            }
+        }
+        code
+    }
+}
+
+/// The verdict with its counterexamples; if another was expected, each counterexample operation by
+/// operation, and the expectation that would have held, as code.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.verdict.as_str())?;
@@ -231,14 +259,14 @@ impl fmt::Display for Report {
             write!(f, ", NOT as expected ({})", self.expected())?;
         }
         match &self.verdict {
-            Verdict::Proved(_) if !self.given.is_empty() => {
-                write!(f, ", given that {}", self.given.join("; "))?;
+            Verdict::Proved(_) if !self.preconditions.is_empty() => {
+                write!(f, ", given that {}", self.preconditions.join("; "))?;
             }
             Verdict::Proved(_) => {}
             Verdict::Inconclusive { reason } => write!(f, ": {reason}")?,
             Verdict::Refuted(found) => {
                 if let Some(reason) = &self.stopped {
-                    write!(f, ", not explored to the end: {reason}")?;
+                    write!(f, "; the search is incomplete: {reason}")?;
                 }
                 for found in found {
                     write!(f, "\n  {}: {}", found.violation.kind, found.violation.reason)?;
@@ -256,20 +284,23 @@ impl fmt::Display for Report {
         for remark in &self.remarks {
             write!(f, "\n  note: {remark}")?;
         }
+        if !self.as_expected() && self.complete {
+            write!(f, "\n  this expectation would hold: {}", self.expectation_code())?;
+        }
         Ok(())
     }
 }
 
-/// How far an exploration came.
+/// The end of an exploration.
 pub(crate) struct Explored {
     pub(crate) executions: u64,
     pub(crate) fingerprint: Fingerprint,
-    /// Why it is not complete; `None` if it is.
-    pub(crate) stopped: Option<String>,
-    /// Which search came to this, on the native engine.
+    /// The reason why it is not complete; `None` if it is.
+    pub(crate) stopped: Option<Incomplete>,
+    /// The search of the native engine.
     pub(crate) search: Option<Search>,
-    /// What it is a share of, if it is one.
-    pub(crate) part: Option<Part>,
-    /// Whether it finds every kind of violation that there is, if it is complete.
+    /// The shard, if it is of one.
+    pub(crate) part: Option<ShardResult>,
+    /// Whether it finds every kind of violation if it is complete.
     pub(crate) thorough: bool,
 }

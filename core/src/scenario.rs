@@ -1,5 +1,6 @@
-//! A scenario: a closed concurrent program, where it comes from, and what is claimed of it.
+//! A scenario: a closed concurrent program, its source, and what is expected of it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::violation::{ViolationKind, sorted_classes};
 
 type Action<W> = Arc<dyn Fn(&W) + Send + Sync>;
 
-/// A closed concurrent program with a claim about it.
+/// A closed concurrent program with an expectation.
 ///
 /// ```
 /// use selvedge_core::sync::Mutex;
@@ -38,7 +39,7 @@ pub struct Scenario {
     threads: Vec<Arc<str>>,
     program: Program,
     expected: Expectation,
-    /// Engines that come to another verdict than the claim, and to which.
+    /// The engines with another expectation, and which.
     exceptions: Vec<(Engine, Expectation)>,
     inversions: Vec<Vec<String>>,
     loom_executions: Option<u64>,
@@ -46,10 +47,10 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Begins a scenario called `name`, a path such as `vfio-ap/ap-perms/p11/two-threads`.
+    /// Begins a scenario named `name`, a path such as `vfio-ap/ap-perms/p11/two-threads`.
     ///
-    /// `world` makes what the threads share. It runs anew for every execution, so everything
-    /// that threads can change must be made in it.
+    /// `world` makes what the threads share. It runs for every execution, so everything that threads
+    /// can change must be made in it.
     pub fn builder<W: Send + Sync + 'static>(
         name: impl Into<String>,
         world: impl Fn() -> W + Send + Sync + 'static,
@@ -65,32 +66,32 @@ impl Scenario {
         }
     }
 
-    /// The scenario's path.
+    /// Returns the path of the scenario.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The path without its last part, under which a table groups it.
+    /// Returns the path without its last part.
     pub fn family(&self) -> &str {
         self.name.rsplit_once('/').map_or("", |(family, _)| family)
     }
 
-    /// One line: what the scenario shows.
+    /// Returns one line that says what the scenario shows.
     pub fn about(&self) -> &str {
         &self.about
     }
 
-    /// Where it comes from: a mail by subject and date, or a commit and kernel version.
+    /// Returns the source: a mail by subject and date, or a commit and kernel version.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// The names of its threads.
+    /// Returns the names of the threads.
     pub fn threads(&self) -> impl Iterator<Item = &str> {
         self.threads.iter().map(|name| &**name)
     }
 
-    /// What is claimed of it, as one engine is held to it.
+    /// Returns what a result of an engine must match.
     pub fn claim_on(&self, engine: Engine) -> Claim {
         Claim {
             of_engine: self.expected(engine).clone(),
@@ -99,13 +100,12 @@ impl Scenario {
         }
     }
 
-    /// Whether it is claimed, too, that nobody waits for ever while others go on.
+    /// Whether starvation freedom is asked for.
     pub(crate) fn starvation_free(&self) -> bool {
         self.starvation_free
     }
 
-    /// The verdict that `engine` is expected to come to. Who starves only the native engine can
-    /// tell.
+    /// Returns the expectation of an engine. Only the native engine decides starvation freedom.
     pub fn expected(&self, engine: Engine) -> &Expectation {
         if self.starvation_free && engine != Engine::Native {
             return &Expectation::Inconclusive;
@@ -114,17 +114,17 @@ impl Scenario {
         exception.map_or(&self.expected, |(_, expected)| expected)
     }
 
-    /// The lock-order inversions that are expected to be predicted, each by its classes.
+    /// Returns the lock-order inversions that are expected to be predicted, each by its classes.
     pub fn expected_inversions(&self) -> &[Vec<String>] {
         &self.inversions
     }
 
-    /// How many executions loom is given, if the scenario needs another number than the rest.
+    /// Returns the limit of executions on loom, if the scenario has its own.
     pub fn loom_executions(&self) -> Option<u64> {
         self.loom_executions
     }
 
-    /// Expects another verdict of one engine, for a reason that belongs into a comment there.
+    /// Sets another expectation for one engine.
     #[must_use]
     pub fn on(mut self, engine: Engine, expected: Expectation) -> Self {
         self.exceptions.retain(|(at, _)| *at != engine);
@@ -132,15 +132,15 @@ impl Scenario {
         self
     }
 
-    /// Expects that a lock-order inversion on these classes is predicted besides those that
-    /// deadlock: an inversion that this scenario cannot reach.
+    /// Expects that a lock-order inversion on these classes is predicted, in addition to those that
+    /// deadlock: an inversion that no interleaving of the scenario deadlocks on.
     #[must_use]
     pub fn expect_inversion<'a>(mut self, classes: impl IntoIterator<Item = &'a str>) -> Self {
         self.inversions.push(sorted_classes(classes.into_iter().map(str::to_owned)));
         self
     }
 
-    /// Gives loom this many executions instead of the engine's own limit.
+    /// Sets the limit of executions on loom.
     #[must_use]
     pub fn loom_executions_max(mut self, executions: u64) -> Self {
         self.loom_executions = Some(executions);
@@ -162,9 +162,10 @@ impl fmt::Debug for Scenario {
     }
 }
 
-/// A scenario in the making. It ends with the claim: [`expect_proof`](Self::expect_proof) or
-/// [`expect_violations`](Self::expect_violations).
-#[must_use = "a scenario ends with its claim: `.expect_proof()` or `.expect_violations(..)`"]
+/// A scenario in the making. It ends with what is expected: [`expect_proof`](Self::expect_proof),
+/// [`expect_violations`](Self::expect_violations), [`expect_at_least`](Self::expect_at_least), or
+/// [`build`](Self::build) to look first.
+#[must_use = "a scenario ends with `.expect_proof()`, `.expect_violations(..)` or `.build()`"]
 pub struct ScenarioBuilder<W> {
     name: String,
     about: String,
@@ -175,12 +176,12 @@ pub struct ScenarioBuilder<W> {
     starvation_free: bool,
 }
 
-/// What a thread calls, in order: see [`ScenarioBuilder::calls`].
+/// The calls of a thread, in order: see [`ScenarioBuilder::calls`].
 #[must_use = "the calls are those of a thread: `.calls(name, |calls| calls.then(..))`"]
 pub struct Calls<W>(Vec<Action<W>>);
 
 impl<W> Calls<W> {
-    /// Adds a call, which begins when the one before has returned.
+    /// Adds a call, which begins when the one before it has returned.
     pub fn then(mut self, call: impl Fn(&W) + Send + Sync + 'static) -> Self {
         self.0.push(Arc::new(call));
         self
@@ -194,32 +195,68 @@ impl<W> fmt::Debug for Calls<W> {
 }
 
 impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
-    /// One line: what the scenario shows.
+    /// Sets the line that says what the scenario shows.
     pub fn about(mut self, about: impl Into<String>) -> Self {
         self.about = about.into();
         self
     }
 
-    /// Where it comes from.
+    /// Sets the source.
     pub fn source(mut self, source: impl Into<String>) -> Self {
         self.source = source.into();
         self
     }
 
     /// Adds a thread. Threads may share the world only through the primitives in
-    /// [`sync`](crate::sync): what they learn in another way the search does not know of.
-    pub fn thread(mut self, name: &str, body: impl Fn(&W) + Send + Sync + 'static) -> Self {
-        self.threads.push((name.into(), Arc::new(body)));
+    /// [`sync`](crate::sync): what they learn otherwise is not part of the state.
+    ///
+    /// The closure takes the world by reference and returns nothing. A thread whose result is needed
+    /// is started with [`thread::spawn`](crate::thread::spawn).
+    pub fn thread(
+        mut self,
+        name: impl AsRef<str>,
+        body: impl Fn(&W) + Send + Sync + 'static,
+    ) -> Self {
+        self.threads.push((name.as_ref().into(), Arc::new(body)));
         self
     }
 
-    /// Adds a thread that makes one call after the other and carries nothing over: an administrator who
-    /// writes to several files, a CPU that unmaps one page and then another.
+    /// Adds `count` threads that do the same, each with its number from 0.
     ///
-    /// A thread's state is what it has been told, so a thread that makes many calls has one for
-    /// everything that came before. Here each call begins with nothing, and there are fewer states by
-    /// a factor for each call. The calls are made before any execution, so there is nowhere to keep
-    /// what one has learnt for the next but in the world, where the search sees it.
+    /// ```
+    /// use selvedge_core::sync::Mutex;
+    /// use selvedge_core::{Engine, Scenario};
+    ///
+    /// Scenario::builder("example/philosophers", || ["a", "b", "c"].map(|name| Mutex::new(name, ())))
+    ///     .threads(3, |i| format!("philosopher {i}"), |forks, i| {
+    ///         let (low, high) = if i < 2 { (i, i + 1) } else { (0, 2) };
+    ///         let _low = forks[low].lock();
+    ///         forks[high].lock().unlock();
+    ///     })
+    ///     .expect_proof()
+    ///     .assert_as_expected(Engine::Native);
+    /// ```
+    pub fn threads(
+        mut self,
+        count: usize,
+        name: impl Fn(usize) -> String,
+        body: impl Fn(&W, usize) + Send + Sync + 'static,
+    ) -> Self {
+        let body = Arc::new(body);
+        for number in 0..count {
+            let body = Arc::clone(&body);
+            self = self.thread(name(number), move |world| body(world, number));
+        }
+        self
+    }
+
+    /// Adds a thread that makes calls which carry nothing over from one to the next: an administrator
+    /// that writes to several files, a CPU that unmaps one page and then another.
+    ///
+    /// The local state of a thread is the sequence of its observations, so a thread that makes many
+    /// calls has a state for each history. Here each call begins without one, which saves a factor of
+    /// states for each call. The closures are made before any execution, so they can keep nothing for
+    /// the next call outside of the world, where the search sees it.
     ///
     /// ```
     /// use selvedge_core::sync::Mutex;
@@ -235,7 +272,7 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
     /// let states = |scenario: &Scenario| scenario.verify(Engine::Native).fingerprint.states;
     /// assert!(states(&apart.expect_proof()) < states(&at_once));
     /// ```
-    pub fn calls(self, name: &str, calls: impl FnOnce(Calls<W>) -> Calls<W>) -> Self {
+    pub fn calls(self, name: impl AsRef<str>, calls: impl FnOnce(Calls<W>) -> Calls<W>) -> Self {
         let Calls(calls) = calls(Calls(Vec::new()));
         self.thread(name, move |world| {
             for call in &calls {
@@ -245,21 +282,21 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
         })
     }
 
-    /// Judges the world when every thread has ended; the thread of a work or a timer may idle instead.
+    /// Sets a check of the world that runs when every thread has ended or idles.
     pub fn finally(mut self, check: impl Fn(&W) + Send + Sync + 'static) -> Self {
         self.finally = Arc::new(check);
         self
     }
 
-    /// Asks, too, whether anybody waits for ever while others go on. It is a question only where
-    /// some thread never ends ([`forever`](crate::forever)).
+    /// Asks for starvation freedom: no thread waits for ever while others continue. The question
+    /// arises only if some thread never ends ([`forever`](crate::forever)).
     ///
-    /// That nobody waits for good, because nothing can help it any more, belongs to every proof.
-    /// This asks for more. Somebody starves if there is a cycle of states in each of which it waits,
-    /// or polls ([`poll`](crate::poll)) for what it does not see there, and which is fair: whoever can
-    /// go on somewhere on it takes a step on it. Luck counts for nothing: a thread that only a signal or
-    /// a spurious wake-up can help waits, and a cycle has no step that needs one. No such cycle is
-    /// a proof. Only the native engine can tell, by a [`Search::Full`](crate::Search::Full).
+    /// That no thread waits for good, because no step can help it any more, is part of every proof.
+    /// Starvation is different: a thread starves on a cycle of states in each of which it waits, or
+    /// polls ([`poll`](crate::poll)) in vain, if the cycle is fair, that is, if each thread that can run
+    /// somewhere on it takes a step on it (strong fairness). Optional outcomes do not count: a thread
+    /// that only a signal or a spurious wake-up could wake is waiting, and no step of a fair cycle is
+    /// optional. Only the native engine decides this, by [`Search::Full`](crate::Search::Full).
     ///
     /// ```
     /// use selvedge_core::sync::Mutex;
@@ -278,20 +315,41 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
         self
     }
 
-    /// Claims that no ordering deadlocks, breaks an invariant or violates anything else.
+    /// Expects that no interleaving violates anything.
     pub fn expect_proof(self) -> Scenario {
-        self.claim(Expectation::Proved)
+        self.expect(Expectation::Proved)
     }
 
-    /// Claims that exactly these violations are reachable.
+    /// Expects that exactly these violations are reachable.
     pub fn expect_violations(self, kinds: impl IntoIterator<Item = ViolationKind>) -> Scenario {
-        let mut kinds: Vec<ViolationKind> = kinds.into_iter().collect();
-        kinds.sort();
-        kinds.dedup();
-        self.claim(Expectation::Refuted(kinds))
+        self.expect(Expectation::Refuted(sorted(kinds)))
     }
 
-    fn claim(self, expected: Expectation) -> Scenario {
+    /// Expects that these violations are reachable, whatever others are.
+    pub fn expect_at_least(self, kinds: impl IntoIterator<Item = ViolationKind>) -> Scenario {
+        self.expect(Expectation::RefutedAtLeast(sorted(kinds)))
+    }
+
+    /// Expects nothing: to look at the report first.
+    ///
+    /// ```
+    /// use selvedge_core::sync::Mutex;
+    /// use selvedge_core::{Engine, Scenario};
+    ///
+    /// let scenario = Scenario::builder("example/look", || Mutex::new("A", ()))
+    ///     .thread("T", |a| {
+    ///         let _a = a.lock();
+    ///         let _again = a.lock();
+    ///     })
+    ///     .build();
+    /// let report = scenario.verify(Engine::Native);
+    /// assert!(report.to_string().starts_with("refuted\n  deadlock(A): deadlock: T holds A"));
+    /// ```
+    pub fn build(self) -> Scenario {
+        self.expect(Expectation::Unstated)
+    }
+
+    fn expect(self, expected: Expectation) -> Scenario {
         let Self { name, about, source, world, threads, finally, starvation_free } = self;
         let names = threads.iter().map(|(name, _)| Arc::clone(name)).collect();
         let program = move || {
@@ -317,6 +375,12 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
             starvation_free,
         }
     }
+}
+
+/// Sorts the violations, each once.
+fn sorted(kinds: impl IntoIterator<Item = ViolationKind>) -> Vec<ViolationKind> {
+    let kinds: BTreeSet<ViolationKind> = kinds.into_iter().collect();
+    kinds.into_iter().collect()
 }
 
 impl<W> fmt::Debug for ScenarioBuilder<W> {

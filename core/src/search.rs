@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// An engine.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub enum Engine {
     /// Selvedge's own explorer.
     Native,
@@ -47,7 +48,7 @@ impl fmt::Display for Engine {
     }
 }
 
-/// A name that is no engine's or no search's.
+/// A name that is not the name of an engine, or not that of a search.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnknownName {
     name: String,
@@ -57,7 +58,7 @@ pub struct UnknownName {
 
 impl fmt::Display for UnknownName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is no {}; this build has {}", self.name, self.what, self.known.join(", "))
+        write!(f, "unknown {} `{}`; available: {}", self.what, self.name, self.known.join(", "))
     }
 }
 
@@ -76,6 +77,12 @@ impl FromStr for Engine {
     }
 }
 
+impl fmt::Display for Search {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl FromStr for Search {
     type Err = UnknownName;
 
@@ -91,25 +98,25 @@ impl FromStr for Search {
 
 /// How the native engine searches.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Search {
-    /// [`Reduced`](Self::Reduced), and if that refutes, [`Full`](Self::Full), so that every
-    /// kind of violation is found.
+    /// [`Reduced`](Self::Reduced), and if that refutes, [`Full`](Self::Full), so that every kind of
+    /// violation is found. At 100,000 states it tries [`Dpor`](Self::Dpor) for a moment.
     #[default]
     Auto,
-    /// Every reachable state that matters, by state matching with one reduction; quick where
-    /// threads share locks. It finds every deadlock and every final state, and a violation if
-    /// there is one, but not every kind of violation.
+    /// Every reachable state that matters, with one partial-order reduction: where a thread is about
+    /// to unlock, no other thread is tried. It finds every deadlock and every final state, and a
+    /// violation if there is one, but not every kind of violation.
     Reduced,
-    /// Every reachable state, and every transition of it.
+    /// Every reachable state and every transition of it.
     Full,
-    /// Every reachable state, until the first violation: its schedule is a shortest of all that
-    /// violate anything.
+    /// Every reachable state, until the first violation: its schedule is a shortest one.
     Shortest,
     /// Every Mazurkiewicz trace once, by sleep sets alone: the reference for [`Dpor`](Self::Dpor).
     SleepSets,
-    /// Every Mazurkiewicz trace once, by source-DPOR. Compares no states and remembers nothing but
-    /// the present execution, so it is an independent second opinion; for programs that have
-    /// fewer traces than states. If a violation stops it, [`Full`](Self::Full) finds the rest.
+    /// Every Mazurkiewicz trace once, by source-DPOR. It compares no states and remembers only the
+    /// present execution, so it is an independent verifier, for programs with fewer traces than
+    /// states. If a violation stops it, [`Full`](Self::Full) finds the rest.
     Dpor,
 }
 

@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// One machine's share of a search: every so manieth part of the tree of executions.
+/// One shard of a search: every `of`-th subtree of the tree of executions.
 ///
-/// Written `2/4`: the second share of four.
+/// Written `2/4`: the second shard of four.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Shard {
     number: u32,
@@ -18,17 +18,17 @@ impl Shard {
     /// The whole tree.
     pub const WHOLE: Self = Self { number: 1, of: 1 };
 
-    /// Share `number` of `of`, counted from 1; `None` if there is no such share.
+    /// Returns shard `number` of `of`, counted from 1; `None` if there is no such shard.
     pub fn new(number: u32, of: u32) -> Option<Self> {
         (1..=of).contains(&number).then_some(Self { number, of })
     }
 
-    /// Which share, from 1.
+    /// Returns the number of the shard, from 1.
     pub fn number(self) -> u32 {
         self.number
     }
 
-    /// How many shares there are.
+    /// Returns the number of shards.
     pub fn of(self) -> u32 {
         self.of
     }
@@ -56,13 +56,13 @@ impl FromStr for Shard {
     }
 }
 
-/// A text that is no share.
+/// A text that is not a shard.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ShardError(String);
 
 impl fmt::Display for ShardError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is no share of a search; the second of four is `2/4`", self.0)
+        write!(f, "`{}` is not a shard; the second of four is `2/4`", self.0)
     }
 }
 
@@ -73,12 +73,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_share_is_named() {
+    fn a_text_that_is_not_a_shard_is_named() {
         assert_eq!("2/4".parse(), Ok(Shard { number: 2, of: 4 }));
         assert_eq!("2/4".parse::<Shard>().unwrap().to_string(), "2/4");
         for text in ["", "2", "0/4", "5/4", "1/0", "a/b", "1/2/3", "-1/4"] {
             let error = text.parse::<Shard>().unwrap_err();
-            assert!(error.to_string().starts_with(&format!("`{text}` is no share")), "{error}");
+            assert!(error.to_string().starts_with(&format!("`{text}` is not a shard")), "{error}");
         }
     }
 

@@ -87,6 +87,51 @@ impl ViolationKind {
     pub fn use_after_release(class: &str) -> Self {
         Self::UseAfterRelease(class.to_owned())
     }
+
+    /// A second release of an object of class `class`.
+    pub fn double_release(class: &str) -> Self {
+        Self::DoubleRelease(class.to_owned())
+    }
+
+    /// A leak of an object of class `class`.
+    pub fn leak(class: &str) -> Self {
+        Self::Leak(class.to_owned())
+    }
+
+    /// The release of memory that a held lock of class `class` lives in.
+    pub fn freed_while_held(class: &str) -> Self {
+        Self::FreedWhileHeld(class.to_owned())
+    }
+
+    /// An unlock of a lock of class `class` by a thread that is not its owner.
+    pub fn not_owner(class: &str) -> Self {
+        Self::NotOwner(class.to_owned())
+    }
+
+    /// A panic with this message.
+    pub fn panic(message: &str) -> Self {
+        Self::Panic(message.to_owned())
+    }
+
+    /// Returns the expression that makes this value, to be pasted into an expectation.
+    pub(crate) fn code(&self) -> String {
+        let call = |name: &str, arguments: &[&String]| {
+            let quoted: Vec<String> = arguments.iter().map(|text| format!("{text:?}")).collect();
+            format!("ViolationKind::{name}({})", quoted.join(", "))
+        };
+        match self {
+            Self::Deadlock(classes) => format!("ViolationKind::deadlock({classes:?})"),
+            Self::Starvation { thread, class } => call("starvation", &[thread, class]),
+            Self::Invariant(id) => call("invariant", &[id]),
+            Self::UseAfterRelease(class) => call("use_after_release", &[class]),
+            Self::DoubleRelease(class) => call("double_release", &[class]),
+            Self::Leak(class) => call("leak", &[class]),
+            Self::FreedWhileHeld(class) => call("freed_while_held", &[class]),
+            Self::NotOwner(class) => call("not_owner", &[class]),
+            Self::SleepInAtomic { sleeps, holds } => call("sleep_in_atomic", &[sleeps, holds]),
+            Self::Panic(message) => call("panic", &[message]),
+        }
+    }
 }
 
 /// The classes of a cycle, as its name: sorted, each once.

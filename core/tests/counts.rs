@@ -1,15 +1,11 @@
 //! Programs whose number of Mazurkiewicz traces is known from elsewhere, from the test suites of
 //! other model checkers or from a closed form.
 
-use std::ops::ControlFlow;
-
 use selvedge_core::sync::{Atomic, Mutex, RwSem};
-use selvedge_core::{Engine, Limits, Report, Scenario, ScenarioBuilder, Search};
+use selvedge_core::{Checker, Report, Scenario, ScenarioBuilder, Search};
 
 fn verify(scenario: &Scenario, search: Search) -> Report {
-    let mut limits = Limits::default();
-    limits.search = search;
-    scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()))
+    Checker::native().search(search).run(scenario)
 }
 
 /// Source-DPOR explores so many traces, in at most so many executions.
@@ -42,7 +38,7 @@ fn same<W: Send + Sync + 'static>(
 ) -> ScenarioBuilder<W> {
     (0..threads).fold(Scenario::builder(name, world), |scenario, me| {
         let body = body.clone();
-        scenario.thread(&format!("T{me}"), move |world: &W| body(world, me))
+        scenario.thread(format!("T{me}"), move |world: &W| body(world, me))
     })
 }
 
@@ -83,7 +79,7 @@ fn last_zero(writers: usize) -> ScenarioBuilder<Vec<Atomic>> {
         assert!(last.is_some(), "nobody writes to the first");
     };
     (1..=writers).fold(Scenario::builder("lastzero", world).thread("reader", read), |s, j| {
-        s.thread(&format!("writer {j}"), move |array| array[j].store(array[j - 1].load() + 1))
+        s.thread(format!("writer {j}"), move |array| array[j].store(array[j - 1].load() + 1))
     })
 }
 

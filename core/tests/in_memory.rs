@@ -1,19 +1,14 @@
 //! Locks that live in an object of the driver: who touches it, and who frees it under whom.
 
-use std::num::NonZero;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use selvedge_core::sync::{Atomic, Mutex, RwSem, SpinLock, Tracked, WaitQueue};
 use selvedge_core::{
-    Engine, Limits, Report, Scenario, ScenarioBuilder, Search, Verdict, ViolationKind,
+    Checker, Engine, Report, Scenario, ScenarioBuilder, Search, Verdict, ViolationKind,
 };
 
 fn verify(scenario: &Scenario, search: Search, jobs: usize) -> Report {
-    let mut limits = Limits::default();
-    (limits.search, limits.jobs) = (search, NonZero::new(jobs).unwrap());
-    limits.states_per_thread = 1;
-    scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()))
+    Checker::native().search(search).threads(jobs).states_per_thread(1).run(scenario)
 }
 
 /// Every engine and every search comes to the claim, and each counterexample shows itself again.

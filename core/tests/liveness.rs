@@ -1,11 +1,10 @@
 //! Threads that never end: who starves, and who is proved not to.
 
-use std::num::NonZero;
 use std::ops::ControlFlow;
 
 use selvedge_core::sync::{Atomic, Mutex, RwSem, UnfairRwSem, WaitQueue};
 use selvedge_core::{
-    Checkpoint, CheckpointError, Engine, Limits, ReplayError, Report, Scenario, ScenarioBuilder,
+    Checker, Checkpoint, CheckpointError, Engine, Progress, ReplayError, Scenario, ScenarioBuilder,
     Search, Shard, Verdict, ViolationKind, forever, poll,
 };
 
@@ -17,10 +16,7 @@ fn starvation(thread: &str, class: &str) -> [ViolationKind; 1] {
 /// it is replayed.
 fn check(scenario: &Scenario) {
     for jobs in 1..=2 {
-        let mut limits = Limits::default();
-        limits.jobs = NonZero::new(jobs).unwrap();
-        limits.states_per_thread = 1;
-        let report = verify(scenario, &limits);
+        let report = Checker::native().threads(jobs).states_per_thread(1).run(scenario);
         assert!(report.as_expected() && report.complete, "{report}");
         let Verdict::Refuted(found) = &report.verdict else { continue };
         for found in found {
@@ -31,10 +27,6 @@ fn check(scenario: &Scenario) {
             }
         }
     }
-}
-
-fn verify(scenario: &Scenario, limits: &Limits) -> Report {
-    scenario.verify_with(Engine::Native, limits, &mut |_| ControlFlow::Continue(()))
 }
 
 fn readers_and_a_writer() -> ScenarioBuilder<RwSem> {
@@ -61,7 +53,7 @@ fn a_fair_rwsem_starves_nobody() {
 fn a_semaphore_that_favours_readers_starves_a_writer() {
     let scenario = unfair().starvation_free().expect_violations(starvation("writer", "rwsem"));
     check(&scenario);
-    let report = verify(&scenario, &Limits::default());
+    let report = scenario.verify(Engine::Native);
     let Verdict::Refuted(found) = &report.verdict else { unreachable!() };
     // One holds it, and then: the other takes it, the one lets go, takes it, the other lets go.
     assert_eq!(found[0].schedule.len(), 5);
@@ -271,14 +263,14 @@ fn luck_is_no_step_of_a_cycle() {
 
 #[test]
 fn an_endless_program_has_finitely_many_states_also_if_nobody_asks_who_starves() {
-    let report = verify(&readers_and_a_writer().expect_proof(), &Limits::default());
+    let report = readers_and_a_writer().expect_proof().verify(Engine::Native);
     assert!(report.as_expected() && report.complete, "{report}");
 }
 
 #[test]
 fn a_round_that_does_nothing_is_a_panic_and_no_endless_loop() {
     let scenario = Scenario::builder("idle", || ()).thread("T", |()| forever(|| ())).expect_proof();
-    let report = verify(&scenario, &Limits::default());
+    let report = scenario.verify(Engine::Native);
     let Verdict::Refuted(found) = &report.verdict else { panic!("{report}") };
     assert!(matches!(found[0].violation.kind, ViolationKind::Panic(_)), "{report}");
 }
@@ -292,34 +284,31 @@ fn who_cannot_tell_says_so() {
         assert!(report.as_expected(), "{engine}: {report}");
     }
     for search in [Search::Reduced, Search::Shortest, Search::SleepSets, Search::Dpor] {
-        let mut limits = Limits::default();
-        limits.search = search;
-        let report = verify(&scenario, &limits);
+        let report = Checker::native().search(search).run(&scenario);
         assert!(matches!(report.verdict, Verdict::Inconclusive { .. }), "{search:?}: {report}");
     }
-    let mut limits = Limits::default();
-    (limits.search, limits.shard) = (Search::Dpor, Shard::new(1, 2).unwrap());
-    assert!(!verify(&scenario, &limits).part.unwrap().done);
+    let shard = Checker::native().search(Search::Dpor).shard(Shard::new(1, 2).unwrap());
+    assert!(!shard.run(&scenario).shard.unwrap().done);
 }
 
 /// A checkpoint of the census goes on to the same cycle; one of another search is refused.
 #[test]
 fn a_census_that_was_put_aside_comes_to_the_same_cycle() {
     let scenario = unfair().starvation_free().expect_violations(starvation("writer", "rwsem"));
-    let resumed = scenario
-        .resume(&put_aside(&scenario), &Limits::default(), &mut |_| ControlFlow::Continue(()));
+    let resumed = Checker::native().resume(&scenario, &put_aside(&scenario));
     let resumed = resumed.unwrap();
     assert!(resumed.as_expected() && resumed.complete, "{resumed}");
     let old = put_aside(&unfair().expect_proof());
-    let resumed = scenario.resume(&old, &Limits::default(), &mut |_| ControlFlow::Continue(()));
+    let resumed = Checker::native().resume(&scenario, &old);
     assert!(matches!(resumed, Err(CheckpointError::Outdated)));
 }
 
 fn put_aside(scenario: &Scenario) -> Checkpoint {
     let mut checkpoint = None;
-    _ = scenario.verify_with(Engine::Native, &Limits::default(), &mut |progress| {
+    let stop = |progress: &Progress<'_>| {
         checkpoint = progress.checkpoint().or(checkpoint.take());
         ControlFlow::Break("that will do".to_owned())
-    });
+    };
+    Checker::native().on_progress(stop).run(scenario);
     checkpoint.expect("a search of states can be put aside")
 }

@@ -1,9 +1,7 @@
 //! Programs whose number of Mazurkiewicz traces has a closed form.
 
-use std::ops::ControlFlow;
-
 use selvedge_core::sync::Mutex;
-use selvedge_core::{Engine, Limits, Report, Scenario, ScenarioBuilder, Search, ViolationKind};
+use selvedge_core::{Checker, Report, Scenario, ScenarioBuilder, Search, ViolationKind};
 
 /// N philosophers, each with the fork of its number at the left and the next at the right.
 fn philosophers(n: usize, last_swaps: bool) -> ScenarioBuilder<Vec<Mutex>> {
@@ -13,7 +11,7 @@ fn philosophers(n: usize, last_swaps: bool) -> ScenarioBuilder<Vec<Mutex>> {
         let (first, second) = (i, (i + 1) % n);
         let swap = last_swaps && i == n - 1;
         let (first, second) = if swap { (second, first) } else { (first, second) };
-        scenario.thread(&format!("philosopher {i}"), move |forks: &Vec<Mutex>| {
+        scenario.thread(format!("philosopher {i}"), move |forks: &Vec<Mutex>| {
             let _first = forks[first].lock();
             let _second = forks[second].lock();
         })
@@ -21,9 +19,7 @@ fn philosophers(n: usize, last_swaps: bool) -> ScenarioBuilder<Vec<Mutex>> {
 }
 
 fn verify(scenario: &Scenario, search: Search) -> Report {
-    let mut limits = Limits::default();
-    limits.search = search;
-    scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()))
+    Checker::native().search(search).run(scenario)
 }
 
 /// Everybody has the left fork, or else the forks order the meals: one trace for each way to
@@ -70,7 +66,7 @@ fn one_mutex_has_the_multinomial_number_of_traces() {
         let lock = move |mutex: &Mutex| (0..rounds).for_each(|_| mutex.lock().unlock());
         let empty = Scenario::builder("rounds", || Mutex::new("M", ()));
         let scenario =
-            (0..threads).fold(empty, |s, i| s.thread(&format!("T{i}"), lock)).expect_proof();
+            (0..threads).fold(empty, |s, i| s.thread(format!("T{i}"), lock)).expect_proof();
         let report = verify(&scenario, Search::Dpor);
         assert_eq!(report.fingerprint.traces, Some(traces), "{threads} x {rounds}");
         assert_eq!(report.executions, traces, "{threads} x {rounds}");

@@ -1,11 +1,9 @@
 //! The default search, where there are few states, and where there are few orderings.
 
-use std::ops::ControlFlow;
-
 use selvedge_core::sync::{Atomic, Mutex};
 use selvedge_core::thread::spawn;
 use selvedge_core::{
-    Engine, Limits, Progress, Report, Scenario, ScenarioBuilder, Search, Verdict, ViolationKind,
+    Checker, Incomplete, Report, Scenario, ScenarioBuilder, Search, Verdict, ViolationKind,
 };
 
 const NAMES: [&str; 16] = ["L"; 16];
@@ -14,7 +12,7 @@ const NAMES: [&str; 16] = ["L"; 16];
 fn independent(threads: usize) -> ScenarioBuilder<Vec<Mutex<u32>>> {
     let world = move || NAMES[..threads].iter().map(|name| Mutex::new(name, 0)).collect();
     (0..threads).fold(Scenario::builder("independent", world), |scenario, me| {
-        scenario.thread(&format!("T{me}"), move |locks: &Vec<Mutex<u32>>| {
+        scenario.thread(format!("T{me}"), move |locks: &Vec<Mutex<u32>>| {
             *locks[me].lock() += 1;
             *locks[me].lock() += 1;
         })
@@ -22,9 +20,7 @@ fn independent(threads: usize) -> ScenarioBuilder<Vec<Mutex<u32>>> {
 }
 
 fn verify(scenario: &Scenario, search: Search, memory: u64) -> Report {
-    let mut limits = Limits::default();
-    (limits.search, limits.native_memory) = (search, memory);
-    scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()))
+    Checker::native().search(search).memory_limit(memory).run(scenario)
 }
 
 /// Of 16 threads there are some billions of states, and one trace.
@@ -54,7 +50,7 @@ fn where_there_are_few_states_they_are() {
 fn where_there_are_many_of_both_the_states_go_on() {
     let writers =
         (0..4).fold(Scenario::builder("writers", || Atomic::new("x", 0)), |scenario, me| {
-            scenario.thread(&format!("T{me}"), move |x: &Atomic| (0..16).for_each(|_| x.store(me)))
+            scenario.thread(format!("T{me}"), move |x: &Atomic| (0..16).for_each(|_| x.store(me)))
         });
     let scenario = writers.expect_proof();
     let report = verify(&scenario, Search::Auto, 4 << 30);
@@ -92,14 +88,11 @@ fn with_too_many_threads_there_are_no_orderings() {
     for search in [Search::Dpor, Search::SleepSets] {
         let report = verify(&scenario, search, 64 << 20);
         let Verdict::Inconclusive { reason } = &report.verdict else { panic!("{report}") };
-        assert_eq!(reason, "an execution has more than 64 threads");
+        assert_eq!(*reason, Incomplete::Threads { limit: 64 });
     }
-    let mut limits = Limits::default();
-    limits.shuttle_executions = 10;
-    let go_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
-    let report = scenario.verify_with(Engine::Shuttle, &limits, go_on);
+    let report = Checker::shuttle().executions(10).run(&scenario);
     let Verdict::Inconclusive { reason } = &report.verdict else { panic!("{report}") };
-    assert_eq!(reason, "an execution has more than 64 threads");
+    assert_eq!(*reason, Incomplete::Threads { limit: 64 });
     let report = verify(&scenario, Search::Auto, 64 << 20);
     assert!(report.as_expected(), "{report}");
 }
@@ -117,7 +110,7 @@ fn with_far_too_many_threads_there_are_no_states() {
     for search in [Search::Auto, Search::Full] {
         let report = verify(&many(5_000).expect_proof(), search, 64 << 20);
         let Verdict::Inconclusive { reason } = &report.verdict else { panic!("{report}") };
-        assert_eq!(reason, "an execution has more threads or objects than a state has room for");
+        assert_eq!(*reason, Incomplete::Crowded);
         let report = verify(&many(100).expect_proof(), search, 64 << 20);
         assert!(report.as_expected(), "{report}");
     }

@@ -1,11 +1,10 @@
 //! Searches that are shared by threads, stopped, and gone on with, end as if nothing had been.
 
-use std::num::NonZero;
 use std::ops::ControlFlow;
 
 use selvedge_core::sync::{Ghost, Mutex};
 use selvedge_core::{
-    Checkpoint, CheckpointError, Engine, Fingerprint, Limits, Report, Scenario, ScenarioBuilder,
+    Checker, Checkpoint, CheckpointError, Fingerprint, Progress, Report, Scenario, ScenarioBuilder,
     Search, Shard, ViolationKind,
 };
 
@@ -34,15 +33,8 @@ fn table(count: usize) -> Scenario {
     philosophers(count).expect_violations([ViolationKind::deadlock(["fork"])])
 }
 
-fn limits(search: Search, jobs: usize) -> Limits {
-    let mut limits = Limits::default();
-    limits.search = search;
-    limits.jobs = NonZero::new(jobs).unwrap();
-    limits
-}
-
-fn whole(scenario: &Scenario, limits: &Limits) -> Report {
-    scenario.verify_with(Engine::Native, limits, &mut |_| ControlFlow::Continue(()))
+fn by<'a>(search: Search, threads: usize) -> Checker<'a> {
+    Checker::native().search(search).threads(threads)
 }
 
 /// What must not depend on how a search was done.
@@ -60,20 +52,25 @@ fn essence(report: &Report) -> impl PartialEq + std::fmt::Debug + use<> {
 }
 
 /// Stops when the listener has been told `after` times, and puts the search aside.
-fn stopped(scenario: &Scenario, limits: &Limits, after: usize) -> Result<Checkpoint, Box<Report>> {
-    let mut told = 0;
+fn stopped(
+    scenario: &Scenario,
+    checker: Checker<'_>,
+    after: usize,
+) -> Result<Checkpoint, Box<Report>> {
+    let mut calls = 0;
     let mut checkpoint = None;
-    let report = scenario.verify_with(Engine::Native, limits, &mut |progress| {
-        told += 1;
+    let stop = |progress: &Progress<'_>| {
+        calls += 1;
         if progress.stopping.is_some() {
             checkpoint = progress.checkpoint();
         }
-        if told == after {
+        if calls == after {
             ControlFlow::Break("enough".to_owned())
         } else {
             ControlFlow::Continue(())
         }
-    });
+    };
+    let report = checker.on_progress(stop).run(scenario);
     checkpoint.ok_or(Box::new(report))
 }
 
@@ -81,16 +78,15 @@ fn stopped(scenario: &Scenario, limits: &Limits, after: usize) -> Result<Checkpo
 fn a_search_that_is_gone_on_with_ends_as_if_it_had_never_been_stopped() {
     let scenario = table(3);
     for search in [Search::Auto, Search::Reduced, Search::Full] {
-        let limits = limits(search, 1);
-        let expected = essence(&whole(&scenario, &limits));
+        let expected = essence(&by(search, 1).run(&scenario));
         let mut stops = 0;
         loop {
-            let checkpoint = match stopped(&scenario, &limits, stops + 1) {
+            let checkpoint = match stopped(&scenario, by(search, 1), stops + 1) {
                 Ok(checkpoint) => checkpoint,
                 Err(report) => break assert_eq!(essence(&report), expected),
             };
             let checkpoint = Checkpoint::from_bytes(&checkpoint.to_bytes()).unwrap();
-            let report = scenario.resume(&checkpoint, &limits, &mut |_| ControlFlow::Continue(()));
+            let report = by(search, 1).resume(&scenario, &checkpoint);
             assert_eq!(essence(&report.unwrap()), expected, "{search:?}, stop {stops}");
             stops += 1;
         }
@@ -102,18 +98,15 @@ fn a_search_that_is_gone_on_with_ends_as_if_it_had_never_been_stopped() {
 fn so_does_a_search_of_orderings() {
     let scenario = table(3);
     for (jobs, resumed) in [(1, 1), (2, 1), (2, 3)] {
-        let limits = limits(Search::Dpor, jobs);
-        let expected = essence(&whole(&scenario, &limits));
+        let expected = essence(&by(Search::Dpor, jobs).run(&scenario));
         let mut stops = 0;
         loop {
-            let checkpoint = match stopped(&scenario, &limits, stops + 1) {
+            let checkpoint = match stopped(&scenario, by(Search::Dpor, jobs), stops + 1) {
                 Ok(checkpoint) => checkpoint,
                 Err(report) => break assert_eq!(essence(&report), expected),
             };
             let checkpoint = Checkpoint::from_bytes(&checkpoint.to_bytes()).unwrap();
-            let mut limits = limits;
-            limits.jobs = NonZero::new(resumed).unwrap();
-            let report = scenario.resume(&checkpoint, &limits, &mut |_| ControlFlow::Continue(()));
+            let report = by(Search::Dpor, resumed).resume(&scenario, &checkpoint);
             assert_eq!(essence(&report.unwrap()), expected, "{jobs}, stop {stops}, {resumed}");
             stops += 1;
         }
@@ -124,13 +117,12 @@ fn so_does_a_search_of_orderings() {
 #[test]
 fn shards_add_up_to_the_whole() {
     let scenario = table(3);
-    let report = whole(&scenario, &limits(Search::Dpor, 1)).fingerprint;
+    let report = by(Search::Dpor, 1).run(&scenario).fingerprint;
     for of in [2, 3, 7] {
         let shards = (1..=of).map(|number| {
-            let mut limits = limits(Search::Dpor, 1 + number as usize % 2);
-            limits.shard = Shard::new(number, of).unwrap();
-            let report = whole(&scenario, &limits);
-            assert!(!report.complete && report.part.unwrap().done, "{report}");
+            let checker = by(Search::Dpor, 1 + number as usize % 2);
+            let report = checker.shard(Shard::new(number, of).unwrap()).run(&scenario);
+            assert!(!report.complete && report.shard.unwrap().done, "{report}");
             assert!(report.as_expected(), "{report}");
             report
         });
@@ -141,19 +133,17 @@ fn shards_add_up_to_the_whole() {
         assert_eq!(sum(|c| c.traces), report.traces, "{of}");
         assert_eq!(sum(|c| c.digest), report.digest, "{of}");
         let parts: Vec<_> =
-            shards.iter().map(|s| s.part.map(|p| (p.subtrees, p.program))).collect();
+            shards.iter().map(|s| s.shard.map(|p| (p.subtrees, p.program))).collect();
         assert!(parts.iter().all(|part| *part == parts[0]), "{parts:?}");
     }
 }
 
 #[test]
 fn a_share_that_hits_a_limit_is_not_done() {
-    let mut limits = limits(Search::Dpor, 1);
-    limits.shard = Shard::new(1, 2).unwrap();
     for executions in [1, 10] {
-        limits.native_executions = executions;
-        let report = whole(&table(3), &limits);
-        assert!(!report.part.unwrap().done, "{report}");
+        let checker = by(Search::Dpor, 1).shard(Shard::new(1, 2).unwrap());
+        let report = checker.executions(executions).run(&table(3));
+        assert!(!report.shard.unwrap().done, "{report}");
         assert!(!report.as_expected(), "{report}");
     }
 }
@@ -162,15 +152,15 @@ fn a_share_that_hits_a_limit_is_not_done() {
 fn it_does_not_matter_how_many_threads_search() {
     let scenario = table(5);
     let small = table(3);
-    let one = essence(&whole(&small, &limits(Search::Dpor, 1)));
+    let one = essence(&by(Search::Dpor, 1).run(&small));
     for jobs in [2, 3, 8] {
-        assert_eq!(essence(&whole(&small, &limits(Search::Dpor, jobs))), one, "{jobs} threads");
+        assert_eq!(essence(&by(Search::Dpor, jobs).run(&small)), one, "{jobs} threads");
     }
     for search in [Search::Auto, Search::Full] {
-        let one = whole(&scenario, &limits(search, 1));
+        let one = by(search, 1).run(&scenario);
         assert!(one.fingerprint.states.unwrap() > 100_000, "{:?}", one.fingerprint);
         for jobs in [2, 3, 8] {
-            let report = whole(&scenario, &limits(search, jobs));
+            let report = by(search, jobs).run(&scenario);
             assert_eq!(essence(&report), essence(&one), "{search:?} by {jobs} threads");
         }
     }
@@ -179,27 +169,22 @@ fn it_does_not_matter_how_many_threads_search() {
 #[test]
 fn a_limit_leaves_a_checkpoint_that_a_higher_limit_goes_on_from() {
     let scenario = table(4);
-    let mut little = limits(Search::Full, 2);
-    little.native_memory = 1 << 20;
     let mut checkpoint = None;
-    let report = scenario.verify_with(Engine::Native, &little, &mut |progress| {
+    let listener = |progress: &Progress<'_>| {
         checkpoint = progress.checkpoint().filter(|_| progress.stopping.is_some());
         ControlFlow::Continue(())
-    });
+    };
+    let little = by(Search::Full, 2).memory_limit(1 << 20);
+    let report = little.on_progress(listener).run(&scenario);
     assert!(!report.complete, "{report}");
-    let plenty = limits(Search::Full, 1);
-    let resumed =
-        scenario.resume(&checkpoint.unwrap(), &plenty, &mut |_| ControlFlow::Continue(()));
-    assert_eq!(essence(&resumed.unwrap()), essence(&whole(&scenario, &plenty)));
+    let resumed = by(Search::Full, 1).resume(&scenario, &checkpoint.unwrap());
+    assert_eq!(essence(&resumed.unwrap()), essence(&by(Search::Full, 1).run(&scenario)));
 }
 
 #[test]
 fn a_checkpoint_of_something_else_is_refused() {
-    let checkpoint = stopped(&table(3), &limits(Search::Auto, 1), 5).unwrap();
-    let resume = |scenario: &Scenario| {
-        let go_on = &mut |_: selvedge_core::Progress<'_>| ControlFlow::Continue(());
-        scenario.resume(&checkpoint, &Limits::default(), go_on)
-    };
+    let checkpoint = stopped(&table(3), by(Search::Auto, 1), 5).unwrap();
+    let resume = |scenario: &Scenario| Checker::native().resume(scenario, &checkpoint);
     let other = Scenario::builder("other", || ()).thread("T", |()| {}).expect_proof();
     let error = resume(&other).unwrap_err();
     assert_eq!(error, CheckpointError::OtherScenario { scenario: "philosophers".to_owned() });

@@ -1,18 +1,15 @@
 //! Programs whose threads sleep or poll, proved by states, by orderings, and by orderings on shuttle.
 
-use std::num::NonZero;
 use std::ops::ControlFlow;
 
 use selvedge_core::sync::{Atomic, Mutex, RwSem, Tracked, WaitQueue};
 use selvedge_core::{
-    Engine, Fingerprint, Limits, Progress, Report, Scenario, Search, Shard, Verdict, ViolationKind,
-    forever, poll,
+    Checker, Engine, Fingerprint, Progress, Report, Scenario, Search, Shard, Verdict,
+    ViolationKind, forever, poll,
 };
 
 fn verify_with(scenario: &Scenario, engine: Engine, search: Search, jobs: usize) -> Report {
-    let mut limits = Limits::default();
-    (limits.search, limits.jobs) = (search, NonZero::new(jobs).unwrap());
-    scenario.verify_with(engine, &limits, &mut |_| ControlFlow::Continue(()))
+    Checker::new(engine).search(search).threads(jobs).run(scenario)
 }
 
 fn verify(scenario: &Scenario, engine: Engine, search: Search) -> Report {
@@ -105,7 +102,7 @@ fn whoever_polls_with_a_mutex_looks_again_when_the_data_have_changed() {
     let tried = scenario("tried").thread("tries", |(.., m)| drop(m.try_lock())).expect_proof();
     let report = verify(&tried, Engine::Native, Search::Dpor);
     let Verdict::Inconclusive { reason } = &report.verdict else { panic!("{report}") };
-    assert!(reason.contains("takes a mutex that is tried"), "{reason}");
+    assert!(reason.to_string().contains("takes a mutex that is tried"), "{reason}");
     assert!(verify(&tried, Engine::Native, Search::Auto).as_expected());
 }
 
@@ -200,19 +197,17 @@ fn whoever_polls_for_good_is_not_forgotten_when_a_search_goes_on() {
         .thread("poll", |(_, flag, _)| poll("flag", || (flag.load() == 1).then_some(())))
         .thread("other", |(_, flag, _)| flag.store(2))
         .expect_violations([ViolationKind::deadlock(["flag"])]);
-    let mut limits = Limits::default();
-    limits.search = Search::Dpor;
     let mut aside = None;
-    let report = scenario.verify_with(Engine::Native, &limits, &mut |progress| {
+    let listener = |progress: &Progress<'_>| {
         if progress.stopping.is_some() {
             aside = progress.checkpoint();
         }
         ControlFlow::Break("enough".to_owned())
-    });
+    };
+    let report = Checker::native().search(Search::Dpor).on_progress(listener).run(&scenario);
     assert!(matches!(report.verdict, Verdict::Refuted(_)), "{report}");
     let aside = aside.expect("it was put aside");
-    let goes_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
-    let report = scenario.resume(&aside, &limits, goes_on).expect("of this scenario");
+    let report = Checker::native().resume(&scenario, &aside).expect("of this scenario");
     assert!(report.as_expected(), "{report}");
 }
 
@@ -368,9 +363,7 @@ fn what_others_can_see_is_not_left_out() {
         .thread("poll", |(s, _)| poll("data", || (*s.down_read() == 1).then_some(())))
         .thread("writes", |(s, _)| *s.down_write() = 1)
         .expect_proof();
-    let mut limits = Limits::default();
-    (limits.search, limits.native_operations) = (Search::Dpor, 100);
-    let report = scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()));
+    let report = Checker::native().search(Search::Dpor).operations(100).run(&scenario);
     assert!(matches!(report.verdict, Verdict::Inconclusive { .. }), "{report}");
 }
 
@@ -389,11 +382,11 @@ fn shares_add_up() {
     let whole = check(&scenario);
     let mut traces = 0;
     for share in 1..=3 {
-        let mut limits = Limits::default();
-        (limits.search, limits.shard) = (Search::Dpor, Shard::new(share, 3).unwrap());
-        let report =
-            scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()));
-        assert!(report.part.unwrap().done, "{report}");
+        let report = Checker::native()
+            .search(Search::Dpor)
+            .shard(Shard::new(share, 3).unwrap())
+            .run(&scenario);
+        assert!(report.shard.unwrap().done, "{report}");
         traces += report.fingerprint.traces.unwrap();
     }
     assert_eq!(Some(traces), whole.traces);

@@ -165,7 +165,7 @@ impl Program {
         let builder = Scenario::builder(format!("programs/{}", self.name), world).about(self.text);
         let threads = self.threads().into_iter().enumerate();
         let builder = threads.fold(builder, |builder, (index, steps)| {
-            builder.thread(&format!("T{index}"), move |locks: &Vec<Mutex>| {
+            builder.thread(format!("T{index}"), move |locks: &Vec<Mutex>| {
                 for step in &steps {
                     match *step {
                         Step::Lock(lock) => locks[lock].raw_lock(),
@@ -201,17 +201,13 @@ fn critical_section(section: &str) -> Vec<Step> {
 
 #[cfg(test)]
 mod tests {
-    use std::ops::ControlFlow;
 
-    use selvedge_core::{Engine, Fingerprint, Limits, Progress, Report, Search};
+    use selvedge_core::{Checker, Fingerprint, Report, Search};
 
     use super::*;
 
     fn complete(program: &Program, search: Search) -> Report {
-        let mut limits = Limits::default();
-        limits.search = search;
-        let mut undisturbed = |_: Progress<'_>| ControlFlow::Continue(());
-        let report = program.scenario().verify_with(Engine::Native, &limits, &mut undisturbed);
+        let report = Checker::native().search(search).run(&program.scenario());
         assert!(report.as_expected() && report.complete, "{}: {report}", program.name);
         report
     }

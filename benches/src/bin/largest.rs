@@ -9,7 +9,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::iter;
-use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,10 +17,10 @@ use bytesize::ByteSize;
 use clap::{Parser, value_parser};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use selvedge_checks::half_of_free_memory;
-use selvedge_core::{Engine, Limits, Progress, Search, Verdict};
+use selvedge_core::{Checker, Progress, Search, Verdict};
 use selvedge_models::ap_perms_instance;
 
-const STRATEGIES: [Search; 2] = [Search::Auto, Search::Dpor];
+const SEARCHES: [Search; 2] = [Search::Auto, Search::Dpor];
 const ADMINISTRATORS: [usize; 4] = [2, 3, 4, 5];
 
 /// The maximum memory, so that the result depends on the search and not on the computer.
@@ -69,7 +68,7 @@ struct Proof {
 fn main() {
     let time = Duration::from_secs(Cli::parse().seconds);
     let mut operations = BTreeMap::new();
-    for search in STRATEGIES {
+    for search in SEARCHES {
         let largest: Vec<Option<Proof>> = ADMINISTRATORS
             .map(|administrators| largest(administrators, search, time, &mut operations))
             .into();
@@ -107,24 +106,23 @@ fn largest(
 
 /// Proves an instance, or returns why it could not.
 fn prove(size: Size, search: Search, time: Duration) -> Result<Proof, String> {
-    let mut limits = Limits::default();
-    limits.search = search;
-    limits.native_executions = u64::MAX;
-    limits.native_operations = usize::MAX;
-    limits.native_memory = half_of_free_memory().min(MEMORY_MAX);
-    limits.jobs = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let (mut operations, mut memory) = (None, None);
-    let started = Instant::now();
-    let mut listener = |progress: Progress<'_>| {
+    let listener = |progress: &Progress<'_>| {
         operations = operations.max(progress.depth);
         memory = memory.max(progress.memory);
-        match started.elapsed() < time {
-            true => ControlFlow::Continue(()),
-            false => ControlFlow::Break(format!("stopped after {} s", time.as_secs())),
-        }
+        ControlFlow::Continue(())
     };
     let instance = ap_perms_instance(size.administrators, size.writes);
-    let report = instance.verify_with(Engine::Native, &limits, &mut listener);
+    let checker = Checker::native()
+        .search(search)
+        .executions(u64::MAX)
+        .operations(usize::MAX)
+        .memory_limit(half_of_free_memory().min(MEMORY_MAX))
+        .threads(thread::available_parallelism().map_or(1, usize::from))
+        .time_limit(time)
+        .on_progress(listener);
+    let started = Instant::now();
+    let report = checker.run(&instance);
     let time = started.elapsed();
     match &report.verdict {
         Verdict::Proved(fingerprint) => {
@@ -133,7 +131,7 @@ fn prove(size: Size, search: Search, time: Duration) -> Result<Proof, String> {
             let explored = states.or(traces).unwrap_or_default();
             Ok(Proof { size, explored, operations, memory, time })
         }
-        Verdict::Inconclusive { reason } => Err(reason.clone()),
+        Verdict::Inconclusive { reason } => Err(reason.to_string()),
         Verdict::Refuted(_) => Err(report.to_string()),
     }
 }

@@ -1,8 +1,6 @@
 //! `selvedge compare`: every engine and every search on the same scenario, in one run.
 //!
-//! Each may take so long and no longer, and then says how far it came. The native engine looks at
-//! the clock through its listener. loom and shuttle cannot be interrupted, only told a number of
-//! executions; so they are run a little first, and then get as many as fit at that speed.
+//! Each has the same limit of time, and reports how far it got.
 
 mod show;
 
@@ -11,15 +9,12 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use selvedge_core::{Engine, Limits, Progress, Report, Scenario, Search, Verdict};
+use selvedge_core::{Checker, Engine, Incomplete, Progress, Report, Scenario, Search, Verdict};
 
 use crate::cli::Compare;
-use crate::progress::Line;
+use crate::progress::Bar;
 
-/// Executions by which the speed of loom and of shuttle is measured.
-const SAMPLE: u64 = 1_000;
-
-/// An engine, and how it searches if it can do so in several ways.
+/// An engine, and its search if it has several.
 #[derive(Clone, Copy)]
 struct Contestant {
     engine: Engine,
@@ -29,20 +24,18 @@ struct Contestant {
 impl fmt::Display for Contestant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.engine)?;
-        self.search.map_or(Ok(()), |search| write!(f, " {}", search.as_str()))
+        self.search.map_or(Ok(()), |search| write!(f, " {search}"))
     }
 }
 
-/// What a contestant came to.
+/// The result of a contestant.
 struct Run {
     contestant: Contestant,
     report: Report,
     elapsed: Duration,
-    /// Whether a limit of ours ended it.
-    limited: bool,
 }
 
-/// How many times faster than loom.
+/// How many times faster than loom a run was.
 #[derive(Clone, Copy)]
 enum Faster {
     Exactly(f64),
@@ -68,7 +61,7 @@ impl fmt::Display for Faster {
     }
 }
 
-/// Compares on each of the scenarios; whether no verdict contradicts a claim.
+/// Compares on each of the scenarios, and returns whether no verdict contradicts an expectation.
 pub(crate) fn compare(
     scenarios: &[&Scenario],
     options: &Compare,
@@ -97,39 +90,19 @@ fn contestants() -> impl Iterator<Item = Contestant> {
 }
 
 fn run(scenario: &Scenario, contestant: Contestant, options: &Compare) -> Run {
-    let seconds = Duration::from_secs(options.seconds_max);
-    let executions = options.executions_max.unwrap_or(u64::MAX);
-    if contestant.engine == Engine::Native {
-        return run_once(scenario, contestant, executions, seconds);
-    }
-    let sample = run_once(scenario, contestant, executions.min(SAMPLE), Duration::MAX);
-    if !sample.limited || executions <= SAMPLE {
-        return sample;
-    }
-    let affordable = SAMPLE as f64 * seconds.as_secs_f64() / sample.elapsed.as_secs_f64();
-    run_once(scenario, contestant, executions.min(affordable as u64), Duration::MAX)
-}
-
-fn run_once(scenario: &Scenario, contestant: Contestant, executions: u64, time: Duration) -> Run {
-    let mut limits = Limits::default();
-    limits.search = contestant.search.unwrap_or_default();
-    limits.native_executions = executions;
-    limits.shuttle_executions = executions;
-    let scenario = scenario.clone().loom_executions_max(executions);
-    let line = Line::new(&scenario);
-    let started = Instant::now();
-    let mut listener = |progress: Progress<'_>| {
-        line.update(&progress);
-        match started.elapsed() < time {
-            true => ControlFlow::Continue(()),
-            false => ControlFlow::Break(format!("stopped after {} s, the limit", time.as_secs())),
-        }
+    let bar = Bar::new(scenario);
+    let listener = |progress: &Progress<'_>| {
+        bar.update(progress);
+        ControlFlow::Continue(())
     };
-    let report = scenario.verify_with(contestant.engine, &limits, &mut listener);
-    let elapsed = started.elapsed();
-    let open = matches!(report.verdict, Verdict::Inconclusive { .. });
-    let limited = open && (report.executions >= executions || elapsed >= time);
-    Run { contestant, report, elapsed, limited }
+    let checker = Checker::new(contestant.engine)
+        .search(contestant.search.unwrap_or_default())
+        .executions(options.executions_max.unwrap_or(u64::MAX))
+        .time_limit(Duration::from_secs(options.seconds_max))
+        .on_progress(listener);
+    let started = Instant::now();
+    let report = checker.run(scenario);
+    Run { contestant, report, elapsed: started.elapsed() }
 }
 
 impl Run {
@@ -137,18 +110,28 @@ impl Run {
         !matches!(self.report.verdict, Verdict::Inconclusive { .. })
     }
 
-    /// Whether this cannot be true if what the scenario claims is. Some searches find one
-    /// violation of several, which is no contradiction.
+    /// Whether a limit ended it.
+    fn limited(&self) -> bool {
+        matches!(
+            self.report.verdict,
+            Verdict::Inconclusive {
+                reason: Incomplete::Executions { .. } | Incomplete::Time { .. }
+            }
+        )
+    }
+
+    /// Whether the verdict and the scenario's expectation cannot both be true. A search that finds one
+    /// violation of several does not contradict it.
     fn contradicts(&self, scenario: &Scenario) -> bool {
         !scenario.claim_on(self.contestant.engine).admits(&self.report.verdict)
     }
 
-    /// Known if this came to a verdict, and loom to one too or to its limit.
+    /// Returns the ratio, if this has a verdict and loom has one or reached its limit.
     fn faster_than(&self, loom: &Run) -> Option<Faster> {
         let ratio = loom.elapsed.as_secs_f64() / self.elapsed.as_secs_f64();
         match (self.decided(), loom.decided()) {
             (true, true) => Some(Faster::Exactly(ratio)),
-            (true, false) if loom.limited => Some(Faster::AtLeast(ratio)),
+            (true, false) if loom.limited() => Some(Faster::AtLeast(ratio)),
             _ => None,
         }
     }

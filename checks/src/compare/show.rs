@@ -1,4 +1,4 @@
-//! The runs on one scenario: for people and, as `--json`, for programs.
+//! The runs on one scenario, as a table and as `--json`.
 
 use std::io::{self, Write};
 
@@ -7,8 +7,9 @@ use selvedge_core::{Scenario, Verdict};
 use serde::Serialize;
 
 use super::{Faster, Run, loom};
+use crate::json::FORMAT;
 
-/// A heading and a table with a row for each run.
+/// Writes a heading and a table with a row for each run.
 pub(super) fn table(scenario: &Scenario, runs: &[Run], out: &mut impl Write) -> io::Result<()> {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
@@ -34,8 +35,8 @@ pub(super) fn table(scenario: &Scenario, runs: &[Run], out: &mut impl Write) -> 
 fn verdict(scenario: &Scenario, run: &Run) -> String {
     let found = run.report.verdict.as_str();
     match &run.report.verdict {
-        Verdict::Inconclusive { reason } => reason.clone(),
-        _ if run.contradicts(scenario) => format!("{found}, NOT as claimed"),
+        Verdict::Inconclusive { reason } => reason.to_string(),
+        _ if run.contradicts(scenario) => format!("{found}, NOT as expected"),
         _ => found.to_owned(),
     }
 }
@@ -45,7 +46,8 @@ fn faster(run: &Run, runs: &[Run]) -> Option<Faster> {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct RunRecord<'a> {
+    format: u32,
     scenario: &'a str,
     engine: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,14 +66,15 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     at_least: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
+    reason: Option<String>,
 }
 
-/// One object per run. The form is a contract, described in the README.
+/// Writes an object for each run. `docs/cli.md` describes the format, which is a contract.
 pub(super) fn json(scenario: &Scenario, runs: &[Run], out: &mut impl Write) -> io::Result<()> {
     for run in runs {
         let faster = faster(run, runs);
-        let line = Line {
+        let record = RunRecord {
+            format: FORMAT,
             scenario: scenario.name(),
             engine: run.contestant.engine.as_str(),
             search: run.contestant.search.map(|search| search.as_str()),
@@ -85,11 +88,11 @@ pub(super) fn json(scenario: &Scenario, runs: &[Run], out: &mut impl Write) -> i
             faster_than_loom: faster.map(Faster::ratio),
             at_least: faster.map(|faster| matches!(faster, Faster::AtLeast(_))),
             reason: match &run.report.verdict {
-                Verdict::Inconclusive { reason } => Some(reason),
+                Verdict::Inconclusive { reason } => Some(reason.to_string()),
                 _ => None,
             },
         };
-        serde_json::to_writer(&mut *out, &line)?;
+        serde_json::to_writer(&mut *out, &record)?;
         writeln!(out)?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! `verify --shard` and `merge`: the shares of a search are the search.
+//! `verify --shard` and `merge`: the shards of a search are the search.
 
 use std::fs;
 use std::io::Write;
@@ -26,11 +26,11 @@ fn lines(output: &Output) -> Vec<Value> {
 }
 
 fn verify(args: &[&str]) -> Output {
-    selvedge(&[&["verify", "--strategy", "dpor", "--json"], args].concat())
+    selvedge(&[&["verify", "--search", "dpor", "--json"], args].concat())
 }
 
-/// The share of one scenario.
-fn share(scenario: &str, shard: &str) -> Value {
+/// Returns the record of one shard of one scenario.
+fn record(scenario: &str, shard: &str) -> Value {
     let output = verify(&["--shard", shard, scenario]);
     assert_eq!(output.status.code(), Some(0), "{shard} of {scenario}");
     lines(&output).remove(0)
@@ -83,7 +83,7 @@ impl Files {
 #[test]
 fn shares_merged_are_the_whole() {
     for of in [2, 3, 6] {
-        let shares: Vec<Vec<Value>> = (1..=of)
+        let shards: Vec<Vec<Value>> = (1..=of)
             .map(|number| {
                 let shard = format!("{number}/{of}");
                 let output = verify(&[&["--shard", &shard], &SCENARIOS[..]].concat());
@@ -91,12 +91,12 @@ fn shares_merged_are_the_whole() {
                 lines(&output)
             })
             .collect();
-        for share in shares.iter().flatten() {
-            assert_eq!(share["done"], true, "{share}");
-            assert_eq!(share["complete"], false, "{share}");
-            assert_ne!(share["found"], "proved", "{share}");
+        for shard in shards.iter().flatten() {
+            assert_eq!(shard["done"], true, "{shard}");
+            assert_eq!(shard["complete"], false, "{shard}");
+            assert_ne!(shard["found"], "proved", "{shard}");
         }
-        let output = Files::new(&shares).merge();
+        let output = Files::new(&shards).merge();
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         let (merged, whole) = (lines(&output), lines(&verify(&SCENARIOS)));
         assert_eq!(merged.len(), SCENARIOS.len());
@@ -105,10 +105,10 @@ fn shares_merged_are_the_whole() {
                 assert_eq!(merged[field], whole[field], "{field}: {merged}, {whole}");
             }
             assert!(merged["shard"].is_null(), "{merged}");
-            assert_eq!(merged["strategy"], "dpor", "{merged}");
+            assert_eq!(merged["search"], "dpor", "{merged}");
             // A violation that stops executions is followed by a search that nothing stops, but
             // only where one machine has all of it.
-            if whole["strategy"] == "dpor" {
+            if whole["search"] == "dpor" {
                 for field in ["complete", "traces", "digest", "lockdep"] {
                     assert_eq!(merged[field], whole[field], "{field}: {merged}, {whole}");
                 }
@@ -121,8 +121,8 @@ fn shares_merged_are_the_whole() {
 }
 
 fn merged(scenario: &str, of: u32) -> Value {
-    let shares = (1..=of).map(|number| share(scenario, &format!("{number}/{of}")));
-    let output = Files::new(&[shares.collect()]).merge();
+    let shards = (1..=of).map(|number| record(scenario, &format!("{number}/{of}")));
+    let output = Files::new(&[shards.collect()]).merge();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     lines(&output).remove(0)
 }
@@ -138,7 +138,7 @@ fn what_is_beyond_the_engine_is_beyond_all_its_shares() {
     }
 }
 
-/// More shares than predict it: what none of them comes to cannot happen.
+/// More shards than predict it: what none of them comes to cannot happen.
 #[test]
 fn an_inversion_that_some_shares_predict_is_infeasible_if_all_prove() {
     let merged = merged("vfio-ap/matrix/v5.11-set/stopped-vcpus", 5);
@@ -150,7 +150,7 @@ fn an_inversion_that_some_shares_predict_is_infeasible_if_all_prove() {
 
 #[test]
 fn the_merged_table_is_that_of_verify() {
-    let files = Files::new(&[vec![share(SCENARIOS[1], "1/2"), share(SCENARIOS[1], "2/2")]]);
+    let files = Files::new(&[vec![record(SCENARIOS[1], "1/2"), record(SCENARIOS[1], "2/2")]]);
     let binary = env!("CARGO_BIN_EXE_selvedge");
     let mut child = Command::new(binary)
         .args(["merge", "-"])
@@ -164,7 +164,7 @@ fn the_merged_table_is_that_of_verify() {
     assert_eq!(output.status.code(), Some(0));
     let table = stdout(&output);
     assert!(table.contains("deadlock: T0 holds L0 and waits for L1; T1 holds L1"), "{table}");
-    assert!(table.ends_with("1 verdicts, all as expected.\n"), "{table}");
+    assert!(table.ends_with("1 verdict, all as expected.\n"), "{table}");
 }
 
 #[test]
@@ -174,68 +174,71 @@ fn a_share_that_hit_a_limit_leaves_no_proof() {
     assert_eq!(output.status.code(), Some(1));
     let stopped = lines(&output).remove(0);
     assert_eq!(stopped["done"], false);
-    let output = Files::new(&[vec![share(SCENARIOS[0], "1/2"), stopped]]).merge();
+    let output = Files::new(&[vec![record(SCENARIOS[0], "1/2"), stopped]]).merge();
     assert_eq!(output.status.code(), Some(1));
     let merged = lines(&output).remove(0);
     assert_eq!(merged["found"], "inconclusive");
-    assert_eq!(merged["reason"], "share 2/2: stopped after 50 executions, the limit");
+    assert_eq!(merged["reason"], "shard 2/2: stopped after 50 executions, the limit");
     assert!(merged["digest"].is_null(), "{merged}");
 }
 
 #[test]
 fn what_is_not_the_whole_of_one_search_is_refused() {
     let name = SCENARIOS[0];
-    let [one, two, other] = ["1/2", "2/2", "2/3"].map(|shard| share(name, shard));
+    let [one, two, other] = ["1/2", "2/2", "2/3"].map(|shard| record(name, shard));
     let with = |field: &str, value: Value| {
         let mut changed = two.clone();
         changed[field] = value;
         changed
     };
     for (files, says) in [
-        (vec![vec![one.clone()]], "0.jsonl, line 1: share 1/2 of programs/vfio3; missing: 2/2"),
+        (vec![vec![one.clone()]], "0.jsonl, line 1: shard 1/2 of programs/vfio3; missing: 2/2"),
         (
             vec![vec![one.clone()], vec![two.clone(), one.clone()]],
-            "1.jsonl, line 2: share 1/2 of programs/vfio3 is there twice; it is in ",
+            "1.jsonl, line 2: shard 1/2 of programs/vfio3 is duplicated; it is in ",
         ),
         (
             vec![vec![one.clone()], vec![other]],
-            "1.jsonl, line 1: foreign: share 2/3 of programs/vfio3 with another number of shares \
-             (3) than share 1/2 in ",
+            "1.jsonl, line 1: shard 2/3 of programs/vfio3 has another number of shards (3) than \
+             shard 1/2 in ",
         ),
-        (vec![vec![one.clone(), with("program", json!("00"))]], "0.jsonl, line 2: foreign"),
+        (
+            vec![vec![one.clone(), with("program", json!("00"))]],
+            "0.jsonl, line 2: shard 2/2 of programs/vfio3 has another program (00) than",
+        ),
         (
             vec![vec![one.clone(), with("sources", json!("00"))]],
-            "0.jsonl, line 2: models or engine have changed since",
+            "0.jsonl, line 2: the sources of the models or of the engine have changed since",
         ),
-        (vec![vec![one.clone(), with("parts", json!(1))]], "with another number of parts (1) than"),
         (
-            vec![vec![one.clone(), with("strategy", json!("best"))]],
-            "with another strategy (best) than",
+            vec![vec![one.clone(), with("subtrees", json!(1))]],
+            "has another number of subtrees (1) than",
         ),
+        (vec![vec![one.clone(), with("search", json!("best"))]], "has another search (best) than"),
         (
             vec![vec![one.clone(), with("scenario", json!("programs/vfio"))]],
             "0.jsonl, line 2: no scenario matches `programs/vfio`; the nearest are",
         ),
-        (vec![vec![one.clone(), with("shard", Value::Null)]], "0.jsonl, line 2: this is no share"),
+        (vec![vec![one.clone(), with("shard", Value::Null)]], "0.jsonl, line 2: not a shard"),
         (vec![vec![one.clone(), with("digest", Value::Null)]], "has `traces` and `digest`"),
         (vec![vec![one.clone(), with("found", json!("refuted"))]], "contradict each other"),
-        (vec![vec![]], "0.jsonl: there is no share in it"),
+        (vec![vec![]], "0.jsonl has no shard in it"),
     ] {
         let error = Files::new(&files).refused();
         assert!(error.contains(says), "{says}: {error}");
     }
     let whole = lines(&verify(&[name]));
-    assert!(Files::new(&[whole]).refused().contains("0.jsonl, line 1: this is no share"));
+    assert!(Files::new(&[whole]).refused().contains("0.jsonl, line 1: not a shard"));
     let damaged = Files::raw([format!("{one}\n\n{}", &two.to_string()[..40])]);
-    assert!(damaged.refused().contains("0.jsonl, line 3: not what `verify --json` writes: EOF"));
+    assert!(damaged.refused().contains("0.jsonl, line 3: not a record of `verify --json`: EOF"));
 }
 
 #[test]
 fn a_violation_that_is_not_one_is_refused() {
-    let mut claims = share(SCENARIOS[1], "1/2");
+    let mut claims = record(SCENARIOS[1], "1/2");
     claims["found"] = json!("refuted");
     claims["violation"] = json!("deadlock(L0, L1)");
     claims["schedule"] = json!("0.0.0.0.1.1.1.1");
-    let error = Files::new(&[vec![claims, share(SCENARIOS[1], "2/2")]]).refused();
+    let error = Files::new(&[vec![claims, record(SCENARIOS[1], "2/2")]]).refused();
     assert!(error.contains("0.0.0.0.1.1.1.1 does not show deadlock(L0, L1)"), "{error}");
 }

@@ -14,6 +14,7 @@ use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::fingerprint::Fingerprint;
+use crate::incomplete::Incomplete;
 use crate::observe::findings::Findings;
 use crate::op::ThreadId;
 use crate::program::Instance;
@@ -36,7 +37,7 @@ type Answers = BTreeMap<ChoicePoint, u8>;
 enum End {
     Completed,
     Refuted(Violation),
-    Stopped(String),
+    Stopped(Incomplete),
 }
 
 /// How many executions a scenario gets that says nothing else: some ten seconds.
@@ -44,7 +45,7 @@ const EXECUTIONS: u64 = 100_000;
 
 pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listener<'_>) -> Report {
     let host = Host::new(ChoiceSource::given(), |reason| panic!("{reason}"));
-    let limit = limits.loom_executions.or(scenario.loom_executions()).unwrap_or(EXECUTIONS);
+    let limit = limits.executions.or(scenario.loom_executions()).unwrap_or(EXECUTIONS);
     let executions = Arc::new(AtomicU64::new(0));
     let mut findings = Findings::default();
     let mut unexplored = None;
@@ -52,15 +53,16 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
     let mut stopped = None;
     while let Some(answers) = to_do.pop() {
         host.answer(answers.clone());
-        match run(scenario, &host, &executions, limit, listener) {
+        match run(scenario, &host, &executions, limit, limits, listener) {
             End::Completed => to_do.extend(branches(&answers, &host.asked())),
             End::Refuted(violation) if let Some(why) = host.doubted() => {
-                stopped = Some(format!("loom found {}, but {why}", violation.kind));
+                let text = format!("loom found {}, but {why}", violation.kind);
+                stopped = Some(Incomplete::Doubtful(text));
                 break;
             }
             End::Refuted(violation) => {
                 host.observers(|seen| findings.note(violation, seen));
-                stopped = Some("stopped at the first counterexample".to_owned());
+                stopped = Some(Incomplete::FirstCounterexample { engine: Engine::Loom });
                 break;
             }
             End::Stopped(reason) => {
@@ -73,12 +75,16 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
     let explored = Explored {
         executions: executions.load(Ordering::Relaxed),
         fingerprint: Fingerprint::default(),
-        stopped: stopped.or(unexplored.map(|what| format!("on loom we do not explore {what}"))),
+        stopped: stopped.or(unexplored.map(left_out)),
         thorough: false,
         search: None,
         part: None,
     };
     host.observers(|seen| Report::new(scenario, Engine::Loom, findings, explored, seen.seen()))
+}
+
+fn left_out(what: String) -> Incomplete {
+    Incomplete::LeftOut(format!("on loom this is not explored: {what}"))
 }
 
 /// What is left to explore after the run that gave `answers`, and 0 to every other question it
@@ -106,18 +112,20 @@ fn run(
     host: &Arc<Host>,
     executions: &Arc<AtomicU64>,
     limit: u64,
+    limits: &Limits,
     listener: &mut Listener<'_>,
 ) -> End {
     let completed = Arc::new(AtomicBool::new(false));
-    let stopped = Arc::new(Mutex::new(None::<String>));
+    let stopped = Arc::new(Mutex::new(None::<Incomplete>));
     let subscriber = tracing_subscriber::registry().with(Completion(Arc::clone(&completed)));
     let model = {
         let (host, executions, stopped) = (host.clone(), executions.clone(), stopped.clone());
-        let program = Arc::clone(scenario.program());
+        let (program, limits) = (Arc::clone(scenario.program()), *limits);
         move || {
             let ran = executions.load(Ordering::Relaxed);
-            if ran == limit {
-                let reason = format!("loom was stopped after {ran} executions, the limit");
+            let executions_left =
+                if ran == limit { Some(Incomplete::Executions { limit }) } else { None };
+            if let Some(reason) = executions_left.or_else(|| limits.time_is_up()) {
                 *stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
                 panic!("{STOP}");
             }
@@ -135,7 +143,8 @@ fn run(
     let listened = listener(progress);
     let payload = match ended {
         Ok(()) if !completed.load(Ordering::Relaxed) => {
-            return End::Stopped("loom ended without completing its search".to_owned());
+            let message = "it ended without completing its search".to_owned();
+            return End::Stopped(Incomplete::GaveUp { engine: Engine::Loom, message });
         }
         Ok(()) => {
             return match listened {
@@ -156,7 +165,7 @@ fn run(
         host.note_deadlock();
         return End::Refuted(host.take_violation().expect("somebody is stuck"));
     }
-    End::Stopped(format!("loom gave up: {}", panic.message))
+    End::Stopped(Incomplete::GaveUp { engine: Engine::Loom, message: panic.message })
 }
 
 /// loom's environment variables would quietly bound the search, or skip a part of it.

@@ -42,6 +42,7 @@ use super::{Decision, Enabled, Happened, Point, Strategy};
 use crate::cycles;
 use crate::explore::subtrees::Subtrees;
 use crate::fingerprint::Fingerprint;
+use crate::incomplete::Incomplete;
 use crate::op::{ObjectId, ThreadId};
 use crate::shard::Shard;
 
@@ -298,7 +299,7 @@ impl Strategy for Dpor {
         self.path.only_rounds()
     }
 
-    fn unexplored(&self) -> Option<String> {
+    fn unexplored(&self) -> Option<Incomplete> {
         self.unexplored_beside(self.path.tried())
     }
 }
@@ -310,11 +311,11 @@ impl Dpor {
     }
 
     /// What has been left out, if somebody, perhaps in another part, tries these mutexes.
-    pub(crate) fn unexplored_beside(&self, tried: &FxHashSet<ObjectId>) -> Option<String> {
+    pub(crate) fn unexplored_beside(&self, tried: &FxHashSet<ObjectId>) -> Option<Incomplete> {
         let share = self.subtrees.shard() != Shard::WHOLE;
         let reason = "a violation stopped executions that might have shown other orderings";
         self.path
             .unexplored_beside(tried, share)
-            .or_else(|| self.violated.then(|| reason.to_owned()))
+            .or_else(|| self.violated.then(|| Incomplete::LeftOut(reason.to_owned())))
     }
 }

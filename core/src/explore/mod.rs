@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cycles::Threads;
 use crate::fingerprint::Fingerprint;
+use crate::incomplete::Incomplete;
 use crate::machine::Ready;
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::schedule::Choice;
@@ -152,7 +153,7 @@ pub(crate) trait Strategy {
     }
 
     /// What has been left out, though no execution is left to explore.
-    fn unexplored(&self) -> Option<String> {
+    fn unexplored(&self) -> Option<Incomplete> {
         None
     }
 }

@@ -23,6 +23,7 @@ use super::rounds::Looks;
 use crate::cycles;
 use crate::explore::{Decision, Enabled, Happened, Point};
 use crate::fingerprint::Fingerprint;
+use crate::incomplete::Incomplete;
 use crate::mix::mix;
 use crate::op::{ObjectId, ThreadId};
 use crate::schedule::Choice;
@@ -330,7 +331,7 @@ impl Path {
         self.digest
     }
 
-    pub(super) fn unexplored(&self) -> Option<String> {
+    pub(super) fn unexplored(&self) -> Option<Incomplete> {
         self.unexplored_beside(&self.tried, false)
     }
 
@@ -340,9 +341,9 @@ impl Path {
         &self,
         tried: &FxHashSet<ObjectId>,
         share: bool,
-    ) -> Option<String> {
+    ) -> Option<Incomplete> {
         let reason = if self.crowded {
-            return Some(format!("an execution has more than {THREADS_MAX} threads"));
+            return Some(Incomplete::Threads { limit: THREADS_MAX });
         } else if self.bounded {
             "a second spurious wake-up of one thread was not explored"
         } else if !self.kept_from.is_disjoint(tried) {
@@ -352,7 +353,7 @@ impl Path {
         } else {
             return None;
         };
-        Some(reason.to_owned())
+        Some(Incomplete::LeftOut(reason.to_owned()))
     }
 
     /// The mutexes that somebody tries.

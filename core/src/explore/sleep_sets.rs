@@ -9,6 +9,7 @@ use crate::cycles;
 use crate::explore::path::{Path, Threads};
 use crate::explore::{Decision, Enabled, Happened, Point, Strategy};
 use crate::fingerprint::Fingerprint;
+use crate::incomplete::Incomplete;
 
 /// Explores every trace once.
 #[derive(Debug, Default)]
@@ -55,7 +56,7 @@ impl Strategy for SleepSets {
         self.path.only_rounds()
     }
 
-    fn unexplored(&self) -> Option<String> {
+    fn unexplored(&self) -> Option<Incomplete> {
         self.path.unexplored()
     }
 }

@@ -27,7 +27,7 @@ use super::Interrupted;
 /// Waiters are not served in the order in which they came, as the kernel's are: any may be next.
 ///
 /// ```
-/// # selvedge_core::doctest(|| {
+/// # selvedge_core::check(|| {
 /// use selvedge_core::sync::Completion;
 /// let closed = Completion::new("vfio group");
 /// closed.complete_all();
@@ -78,7 +78,7 @@ impl Completion {
     /// `wait_for_completion_timeout`: the same, but not for ever. Whether it has happened.
     ///
     /// ```
-    /// # selvedge_core::doctest(|| {
+    /// # selvedge_core::check(|| {
     /// use selvedge_core::sync::Completion;
     /// let done = Completion::new("request");
     /// assert!(!done.wait_for_completion_timeout());

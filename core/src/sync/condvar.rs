@@ -38,7 +38,7 @@ const TIMED_OUT: u64 = 1;
 /// happen.
 ///
 /// ```
-/// # selvedge_core::doctest(|| {
+/// # selvedge_core::check(|| {
 /// use selvedge_core::sync::{Condvar, Mutex};
 /// let (ready, condvar) = (Mutex::new("ready", false), Condvar::new("condvar"));
 /// *ready.lock() = true;

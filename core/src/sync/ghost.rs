@@ -21,7 +21,7 @@ use super::outside::Outside;
 /// the invariant would be pruned.
 ///
 /// ```
-/// # selvedge_core::doctest(|| {
+/// # selvedge_core::check(|| {
 /// use selvedge_core::sync::Ghost;
 /// let assigned = Ghost::new("assigned", 0u64);
 /// assigned.update(|mask| *mask |= 1);

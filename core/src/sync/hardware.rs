@@ -20,7 +20,7 @@ use super::outside::Outside;
 /// it returns and nothing else.
 ///
 /// ```
-/// # selvedge_core::doctest(|| {
+/// # selvedge_core::check(|| {
 /// use selvedge_core::sync::Hardware;
 /// let queue = Hardware::new("AP queue", 0u32);
 /// let enqueued = queue.execute("NQAP", |messages| {

@@ -19,7 +19,7 @@ use crate::runtime::object::Object;
 /// releases itself.
 ///
 /// ```
-/// # selvedge_core::doctest(|| {
+/// # selvedge_core::check(|| {
 /// use selvedge_core::sync::Kref;
 /// let kvm = Kref::new("kvm->users_count");
 /// kvm.get();

@@ -25,7 +25,7 @@ use super::owned::Owned;
 /// unless the mutex lives in memory that can be released ([`Tracked::with`](super::Tracked::with)).
 ///
 /// ```
-/// # selvedge_core::doctest(|| {
+/// # selvedge_core::check(|| {
 /// use selvedge_core::sync::Mutex;
 /// let perms = Mutex::new("ap_perms_mutex", 0u64);
 /// let mut held = perms.lock();

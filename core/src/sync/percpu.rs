@@ -20,7 +20,7 @@ use crate::runtime::object::Object;
 /// `preempt_disable` and `migrate_disable`: a thread may always be moved.
 ///
 /// ```
-/// # selvedge_core::doctest(|| {
+/// # selvedge_core::check(|| {
 /// use selvedge_core::sync::{PerCpu, SpinLock};
 /// let rings = PerCpu::new("fq", (0..2).map(|cpu| SpinLock::new("fq->lock", vec![cpu])));
 /// let ring = rings.this_cpu().lock();

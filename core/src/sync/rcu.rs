@@ -26,7 +26,7 @@ use super::readers::Readers;
 /// frees what it points to, and not, as by the kernel's `PROVE_RCU`, at the reader alone.
 ///
 /// ```
-/// # selvedge_core::doctest(|| {
+/// # selvedge_core::check(|| {
 /// use selvedge_core::sync::{Rcu, Tracked};
 /// use std::sync::Arc;
 /// let rcu = Rcu::new();

@@ -29,7 +29,7 @@ use super::holders::Holders;
 /// `downgrade_write` are missing, and so is optimistic spinning, which only decides who is next.
 ///
 /// ```
-/// # selvedge_core::doctest(|| {
+/// # selvedge_core::check(|| {
 /// use selvedge_core::sync::RwSem;
 /// let hook = RwSem::new("pqap_hook_rwsem", None::<u32>);
 /// *hook.down_write() = Some(1);

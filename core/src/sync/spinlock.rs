@@ -26,7 +26,7 @@ use super::owned::Owned;
 /// spinlock sleeps; this one does not. The kernel's waiters have a queue; here any may be next.
 ///
 /// ```
-/// # selvedge_core::doctest(|| {
+/// # selvedge_core::check(|| {
 /// use selvedge_core::sync::SpinLock;
 /// let devices = SpinLock::new("list_lock", vec![1]);
 /// let mut held = devices.lock();

@@ -24,7 +24,7 @@ use super::readers::Readers;
 /// `srcu_barrier` are missing.
 ///
 /// ```
-/// # selvedge_core::doctest(|| {
+/// # selvedge_core::check(|| {
 /// use selvedge_core::sync::Srcu;
 /// let srcu = Srcu::new("kvm->srcu");
 /// let reader = srcu.read_lock();

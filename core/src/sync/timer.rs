@@ -27,7 +27,7 @@ use super::again::{Turn, spawn_again};
 /// interrupts a thread on its own CPU. High-resolution timers are missing.
 ///
 /// ```
-/// # selvedge_core::doctest(|| {
+/// # selvedge_core::check(|| {
 /// use selvedge_core::sync::{Atomic, Timer};
 /// use std::sync::Arc;
 /// let flushes = Arc::new(Atomic::new("flushes", 0));

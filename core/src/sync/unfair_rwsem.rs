@@ -23,7 +23,7 @@ use crate::sync::data::{Data, Value};
 /// stream of readers starves it.
 ///
 /// ```
-/// # selvedge_core::doctest(|| {
+/// # selvedge_core::check(|| {
 /// use selvedge_core::sync::UnfairRwSem;
 /// let matrix = UnfairRwSem::new("matrix_rwsem", 0u64);
 /// *matrix.down_write() = 1;

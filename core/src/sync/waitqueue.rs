@@ -27,7 +27,7 @@ const CUT_SHORT: u64 = 1;
 /// not check its condition again is found out.
 ///
 /// ```
-/// # selvedge_core::doctest(|| {
+/// # selvedge_core::check(|| {
 /// use selvedge_core::sync::{Mutex, WaitQueue};
 /// let busy = Mutex::new("matrix_dev->lock", false);
 /// let wait = WaitQueue::new("kvm_busy");
@@ -102,7 +102,7 @@ impl WaitQueue {
     /// use it up: it is the only one that has been woken.
     ///
     /// ```
-    /// # selvedge_core::doctest(|| {
+    /// # selvedge_core::check(|| {
     /// use selvedge_core::sync::{Atomic, WaitQueue};
     /// let tokens = Atomic::new("tokens", 1);
     /// let wait = WaitQueue::new("token_wait");
@@ -120,7 +120,7 @@ impl WaitQueue {
     /// then the wait was not in vain (`___wait_cond_timeout`).
     ///
     /// ```
-    /// # selvedge_core::doctest(|| {
+    /// # selvedge_core::check(|| {
     /// use selvedge_core::sync::{Atomic, WaitQueue};
     /// let reset = Atomic::new("reset_done", 0);
     /// let wait = WaitQueue::new("reset_wait");

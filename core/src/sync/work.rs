@@ -27,7 +27,7 @@ use super::works::{DRAINED, NOT_QUEUED, QUEUED_FOR_NOBODY, Works, do_and_wait};
 /// Delayed work, `mod_delayed_work` and `disable_work_sync` are missing. A work runs as soon as its queue lets it: there is always a worker.
 ///
 /// ```
-/// # selvedge_core::doctest(|| {
+/// # selvedge_core::check(|| {
 /// use selvedge_core::sync::{Mutex, Work};
 /// use std::sync::Arc;
 /// let resets = Arc::new(Mutex::new("q->lock", 0));
@@ -63,7 +63,7 @@ impl Work {
     /// it keeps a [`Weak`](std::sync::Weak) of that:
     ///
     /// ```
-    /// # selvedge_core::doctest(|| {
+    /// # selvedge_core::check(|| {
     /// use selvedge_core::sync::{Mutex, Work};
     /// use std::sync::{Arc, Weak};
     /// struct Queue {

@@ -22,7 +22,7 @@ use super::works::{Works, do_and_wait};
 /// and so does on an ordered queue whoever flushes a work of it.
 ///
 /// ```
-/// # selvedge_core::doctest(|| {
+/// # selvedge_core::check(|| {
 /// use selvedge_core::sync::{Mutex, Workqueue};
 /// use std::sync::Arc;
 /// let log = Arc::new(Mutex::new("log", Vec::new()));

@@ -1,17 +1,14 @@
 //! Threads that have nothing to do: the workers of works, and those that run timers' functions.
 
-use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
 
 use selvedge_core::sync::{Atomic, Mutex, SpinLock, Timer, Tracked, WaitQueue, Work, Workqueue};
-use selvedge_core::{Engine, Limits, Report, Scenario, Search, Verdict, ViolationKind};
+use selvedge_core::{Checker, Engine, Report, Scenario, Search, Verdict, ViolationKind};
 
 use super::{check, deadlock, same_traces};
 
 fn verify(scenario: &Scenario, search: Search) -> Report {
-    let mut limits = Limits::default();
-    limits.search = search;
-    scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()))
+    Checker::native().search(search).run(scenario)
 }
 
 fn states(scenario: &Scenario) -> u64 {

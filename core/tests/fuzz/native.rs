@@ -1,13 +1,12 @@
 //! Runs a program on selvedge's primitives, under the native engine and under shuttle.
 
 use std::collections::BTreeSet;
-use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex as StdMutex};
 
 use selvedge_core::{
-    Checkpoint, Counterexample, Engine, Fingerprint, Limits, Progress, Report, Scenario,
-    ScenarioBuilder, Search, Shard, Verdict, ViolationKind,
+    Checker, Checkpoint, Counterexample, Engine, Fingerprint, Incomplete, Progress, Report,
+    Scenario, ScenarioBuilder, Search, Shard, Verdict, ViolationKind,
 };
 
 use super::program::{Final, Outcome, Program};
@@ -30,50 +29,39 @@ const OPERATIONS_MAX: usize = 1_100;
 
 /// What one share of the orderings shows.
 pub(crate) fn explore_share(program: &Program, executions: u64, shard: Shard) -> Found {
-    let mut limits = Limits::default();
-    (limits.search, limits.shard) = (Search::Dpor, shard);
-    (limits.native_executions, limits.native_operations) = (executions, OPERATIONS_MAX);
-    explore_on(program, Engine::Native, &limits)
+    let checker = Checker::native().search(Search::Dpor).shard(shard);
+    explore_by(program, checker.executions(executions).operations(OPERATIONS_MAX))
 }
 
 /// What the native engine finds, and what it has counted. Every counterexample is replayed.
 pub(crate) fn explore(program: &Program, how: How) -> Found {
-    let limits = limits(how);
     find(program, |scenario| match how.stopped {
-        false => scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(())),
-        true => in_pieces(scenario, &limits),
+        false => checker(how).run(scenario),
+        true => in_pieces(scenario, how),
     })
 }
 
-fn limits(how: How) -> Limits {
-    let mut limits = Limits::default();
-    (limits.search, limits.native_executions) = (how.search, how.executions);
-    (limits.jobs, limits.states_per_thread) = (NonZero::new(how.jobs).unwrap(), 16);
-    limits.native_memory = 1 << 28;
-    if matches!(how.search, Search::Dpor | Search::SleepSets) {
-        limits.native_operations = OPERATIONS_MAX;
+fn checker<'a>(how: How) -> Checker<'a> {
+    let checker = Checker::native().search(how.search).executions(how.executions);
+    let checker = checker.threads(how.jobs).states_per_thread(16).memory_limit(1 << 28);
+    match how.search {
+        Search::Dpor | Search::SleepSets => checker.operations(OPERATIONS_MAX),
+        _ => checker,
     }
-    limits
 }
 
 /// What shuttle finds, which stops at the first deadlock.
 pub(crate) fn explore_on_shuttle(program: &Program, executions: u64) -> Found {
-    let mut limits = Limits::default();
-    limits.shuttle_executions = executions;
-    explore_on(program, Engine::Shuttle, &limits)
+    explore_by(program, Checker::shuttle().executions(executions))
 }
 
 /// What loom finds, which stops at the first violation.
 pub(crate) fn explore_on_loom(program: &Program, executions: u64) -> Found {
-    let mut limits = Limits::default();
-    limits.loom_executions = Some(executions);
-    explore_on(program, Engine::Loom, &limits)
+    explore_by(program, Checker::loom().executions(executions))
 }
 
-fn explore_on(program: &Program, engine: Engine, limits: &Limits) -> Found {
-    find(program, |scenario| {
-        scenario.verify_with(engine, limits, &mut |_| ControlFlow::Continue(()))
-    })
+fn explore_by(program: &Program, checker: Checker<'_>) -> Found {
+    find(program, |scenario| checker.run(scenario))
 }
 
 /// Whether what this search finds fits the claim that these violations are there, and that these
@@ -90,9 +78,7 @@ pub(crate) fn fits(
     for classes in inversions {
         scenario = scenario.expect_inversion(classes.iter().map(String::as_str));
     }
-    let limits = limits(how);
-    let go_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
-    scenario.verify_with(Engine::Native, &limits, go_on).as_expected()
+    checker(how).run(&scenario).as_expected()
 }
 
 fn find(program: &Program, verify: impl FnOnce(&Scenario) -> Report) -> Found {
@@ -122,20 +108,20 @@ fn find(program: &Program, verify: impl FnOnce(&Scenario) -> Report) -> Found {
         kinds,
         inversions,
         complete: report.complete,
-        stopped: report.stopped,
+        stopped: report.stopped.map(|reason| reason.to_string()),
         executions: report.executions,
         fingerprint: report.fingerprint,
     }
 }
 
 /// Stops the search again and again, after ever longer pieces, and goes on with what was put aside.
-fn in_pieces(scenario: &Scenario, limits: &Limits) -> Report {
+fn in_pieces(scenario: &Scenario, how: How) -> Report {
     let mut aside: Option<Checkpoint> = None;
     let mut piece = 1;
     loop {
         let from = aside.take();
         let mut heard = 0;
-        let mut stop = |progress: Progress<'_>| {
+        let stop = |progress: &Progress<'_>| {
             heard += 1;
             if progress.stopping.is_some() {
                 aside = progress.checkpoint();
@@ -146,13 +132,13 @@ fn in_pieces(scenario: &Scenario, limits: &Limits) -> Report {
             }
         };
         let report = match from {
-            None => scenario.verify_with(Engine::Native, limits, &mut stop),
+            None => checker(how).on_progress(stop).run(scenario),
             Some(from) => {
                 let from = Checkpoint::from_bytes(&from.to_bytes()).expect("just written");
-                scenario.resume(&from, limits, &mut stop).expect("of this scenario")
+                checker(how).on_progress(stop).resume(scenario, &from).expect("of this scenario")
             }
         };
-        if report.stopped.as_deref() != Some("enough") {
+        if report.stopped != Some(Incomplete::Stopped("enough".to_owned())) {
             return report;
         }
         piece *= 2;
@@ -186,7 +172,7 @@ fn scenario(
     let text = program.clone();
     let mut builder = Scenario::builder("fuzz", move || world(text.clone()));
     for me in 0..program.started {
-        builder = builder.thread(&format!("T{me}"), move |world| run(world, me));
+        builder = builder.thread(format!("T{me}"), move |world| run(world, me));
     }
     let finals = Arc::clone(finals);
     let finally = move |world: &Arc<World>| {

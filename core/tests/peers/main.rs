@@ -31,16 +31,12 @@ mod loom;
 mod outcomes;
 mod shuttle;
 
-use std::ops::ControlFlow;
-
 use selvedge_core::{
-    Engine, Expectation, Limits, Report, Scenario, Search, Verdict, ViolationKind,
+    Checker, Engine, Expectation, Report, Scenario, Search, Verdict, ViolationKind,
 };
 
 fn by(scenario: &Scenario, search: Search) -> Report {
-    let mut limits = Limits::default();
-    limits.search = search;
-    scenario.verify_with(Engine::Native, &limits, &mut |_| ControlFlow::Continue(()))
+    Checker::native().search(search).run(scenario)
 }
 
 /// The claim is what is found, and each counterexample shows itself again.

@@ -3,11 +3,10 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
 use selvedge_core::sync::Ghost;
-use selvedge_core::{Engine, Limits, ScenarioBuilder, Search, Value};
+use selvedge_core::{Checker, Engine, ScenarioBuilder, Search, Value};
 
 /// What an outcome is made of.
 pub(crate) trait Final: Ord + Debug + Send + 'static {}
@@ -24,10 +23,7 @@ fn found<W: Send + Sync + 'static, V: Final>(
     let values = Arc::new(Mutex::new(BTreeSet::new()));
     let seen = Arc::clone(&values);
     let scenario = scenario.finally(move |world| _ = seen.lock().unwrap().insert(value(world)));
-    let mut limits = Limits::default();
-    limits.search = search;
-    let go_on = &mut |_: selvedge_core::Progress<'_>| ControlFlow::Continue(());
-    let report = scenario.expect_proof().verify_with(engine, &limits, go_on);
+    let report = Checker::new(engine).search(search).run(&scenario.expect_proof());
     assert!(report.as_expected(), "{engine} {search:?}: {report}");
     std::mem::take(&mut *values.lock().unwrap())
 }

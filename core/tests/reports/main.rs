@@ -19,14 +19,10 @@ mod sysfs;
 mod teardown;
 mod waits;
 
-use std::ops::ControlFlow;
-
-use selvedge_core::{Engine, Limits, Report, Scenario, Search, Verdict, ViolationKind};
+use selvedge_core::{Checker, Engine, Report, Scenario, Search, Verdict, ViolationKind};
 
 fn search(scenario: &Scenario, engine: Engine, search: Search) -> Report {
-    let mut limits = Limits::default();
-    limits.search = search;
-    scenario.verify_with(engine, &limits, &mut |_| ControlFlow::Continue(()))
+    Checker::new(engine).search(search).run(scenario)
 }
 
 /// The search comes to the claim, to the end, and each counterexample shows itself again.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use selvedge_core::{Engine, Limits, Search, Site};
+use selvedge_core::{Checker, Search, Site};
 
 use super::operations::operations;
 use crate::files;
@@ -23,13 +23,7 @@ pub(crate) struct Coverage {}
 pub(crate) fn run(_task: &Coverage) -> Result<(), String> {
     let mut reached = BTreeSet::new();
     for scenario in selvedge_models::catalogue() {
-        let mut limits = Limits::default();
-        limits.search = Search::Full;
-        reached.extend(
-            scenario
-                .verify_with(Engine::Native, &limits, &mut |_| std::ops::ControlFlow::Continue(()))
-                .reached,
-        );
+        reached.extend(Checker::native().search(Search::Full).run(&scenario).coverage);
     }
     let operations = operations(&files::root());
     let missed: Vec<String> = operations

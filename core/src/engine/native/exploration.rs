@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::cycles::Threads;
 use crate::explore::{PrefixReplay, Replay, Strategy};
+use crate::incomplete::Incomplete;
 use crate::limits::Limits;
 use crate::observe::Seen;
 use crate::observe::findings::Findings;
@@ -24,9 +25,6 @@ use super::states::States;
 /// What comes of an unlucky look at a flag, and of two, shows long before.
 const DEPTH_OF_LOOPS: usize = 200;
 
-pub(crate) const DIVERGED: &str = "the scenario does not do the same twice: a thread depends on something \
-                        outside the world";
-
 /// A scenario under exploration, by one search after the other.
 pub(super) struct Exploration<'a> {
     pub(super) execution: Rc<Execution>,
@@ -41,12 +39,12 @@ pub(super) struct Exploration<'a> {
 impl<'a> Exploration<'a> {
     pub(super) fn new(scenario: &'a Scenario, limits: &'a Limits) -> Self {
         Self {
-            execution: Execution::new(limits.native_operations),
+            execution: Execution::new(limits.operations),
             scenario,
             limits,
             findings: Findings::default(),
             executions: 0,
-            executions_max: limits.native_executions,
+            executions_max: limits.native_executions(),
         }
     }
 
@@ -65,20 +63,20 @@ impl<'a> Exploration<'a> {
     }
 
     /// Runs the program along `path` and on to an end, and tells what it has shown.
-    pub(super) fn learn(&mut self, path: &Schedule) -> Result<Recording, String> {
+    pub(super) fn learn(&mut self, path: &Schedule) -> Result<Recording, Incomplete> {
         let mut prefix = PrefixReplay::new(path);
         self.count_execution()?;
         let program = self.scenario.program();
         let (end, recording) = self.execution.learn(program, &mut prefix, &mut self.findings);
         match end {
-            _ if prefix.diverged => Err(DIVERGED.to_owned()),
+            _ if prefix.diverged => Err(Incomplete::Nondeterministic),
             End::TooLong if recording.steps.len() <= path.len() => self.too_long(),
             _ => Ok(recording),
         }
     }
 
     /// Runs the program along `path`, and notes what that violates.
-    pub(super) fn show(&mut self, path: &Schedule) -> Result<(), String> {
+    pub(super) fn show(&mut self, path: &Schedule) -> Result<(), Incomplete> {
         self.show_waiting(path, 0)
     }
 
@@ -87,7 +85,7 @@ impl<'a> Exploration<'a> {
         &mut self,
         path: &Schedule,
         what: &ViolatedKey,
-    ) -> Result<(), String> {
+    ) -> Result<(), Incomplete> {
         let shown = self.show_apart(path)?;
         let again = |kind: &ViolationKind| match what {
             // A rule of an object follows from its state.
@@ -95,7 +93,7 @@ impl<'a> Exploration<'a> {
             (None, violated) => kind.to_string() == *violated,
         };
         if !shown.0.keys().any(again) {
-            return Err(DIVERGED.to_owned());
+            return Err(Incomplete::Nondeterministic);
         }
         self.findings.absorb(shown);
         Ok(())
@@ -103,7 +101,7 @@ impl<'a> Exploration<'a> {
 
     /// Runs the program along `path`, and insists that it violates what an earlier search has said:
     /// that of an execution that ends where others would only go round.
-    pub(super) fn show_again(&mut self, path: &Schedule, what: &str) -> Result<(), String> {
+    pub(super) fn show_again(&mut self, path: &Schedule, what: &str) -> Result<(), Incomplete> {
         let is = |kind: &ViolationKind| kind.to_string() == *what;
         let mut shown = self.show_apart(path)?;
         if !shown.0.keys().any(is) {
@@ -114,14 +112,14 @@ impl<'a> Exploration<'a> {
         }
         shown.0.retain(|kind, _| is(kind));
         if shown.is_empty() {
-            return Err(DIVERGED.to_owned());
+            return Err(Incomplete::Nondeterministic);
         }
         self.findings.absorb(shown);
         Ok(())
     }
 
     /// Runs the program along `path`: what that violates.
-    pub(super) fn show_apart(&mut self, path: &Schedule) -> Result<Findings, String> {
+    pub(super) fn show_apart(&mut self, path: &Schedule) -> Result<Findings, Incomplete> {
         let before = std::mem::take(&mut self.findings);
         let result = self.show(path);
         let shown = std::mem::replace(&mut self.findings, before);
@@ -129,16 +127,24 @@ impl<'a> Exploration<'a> {
     }
 
     /// As [`show`](Self::show), and notes that `threads` wait for good at its end.
-    pub(super) fn show_waiting(&mut self, path: &Schedule, threads: Threads) -> Result<(), String> {
+    pub(super) fn show_waiting(
+        &mut self,
+        path: &Schedule,
+        threads: Threads,
+    ) -> Result<(), Incomplete> {
         self.run_replay(Replay::new(path).at_whose_end_wait(threads), path)
     }
 
-    pub(super) fn run_replay(&mut self, replay: Replay<'_>, path: &Schedule) -> Result<(), String> {
+    pub(super) fn run_replay(
+        &mut self,
+        replay: Replay<'_>,
+        path: &Schedule,
+    ) -> Result<(), Incomplete> {
         self.count_execution()?;
         let (end, replay) = run_along(replay, self.scenario, &self.execution, &mut self.findings);
         match end {
             End::TooLong => self.too_long(),
-            _ if replay.followed() < path.len() => Err(DIVERGED.to_owned()),
+            _ if replay.followed() < path.len() => Err(Incomplete::Nondeterministic),
             _ => Ok(()),
         }
     }
@@ -148,7 +154,7 @@ impl<'a> Exploration<'a> {
         &mut self,
         thread: ThreadId,
         lasso: &Schedule,
-    ) -> Result<(), String> {
+    ) -> Result<(), Incomplete> {
         let mut shown = self.show_apart(lasso)?;
         // Others may wait on the same cycle, and for good.
         let name = self.execution.observers(|seen| seen.name(thread));
@@ -157,74 +163,74 @@ impl<'a> Exploration<'a> {
             _ => false,
         });
         if shown.is_empty() {
-            return Err(DIVERGED.to_owned());
+            return Err(Incomplete::Nondeterministic);
         }
         self.findings.absorb(shown);
         Ok(())
     }
 
     /// Whether equal identities still mean equal values.
-    pub(super) fn check_comparable(&self) -> Result<(), String> {
+    pub(super) fn check_comparable(&self) -> Result<(), Incomplete> {
         match self.execution.opaque() {
-            true => Err("the world has values that cannot be compared".to_owned()),
+            true => Err(Incomplete::Incomparable),
             false => Ok(()),
         }
     }
 
-    pub(super) fn check_memory(&self, states: &States) -> Result<(), String> {
+    pub(super) fn check_memory(&self, states: &States) -> Result<(), Incomplete> {
         let bytes = states.memory();
-        let most = self.limits.native_memory.min(states.memory_max());
+        let most = self.limits.memory.min(states.memory_max());
         if bytes <= most {
             return Ok(());
         }
-        Err(format!("stopped at {bytes} bytes of states, the limit is {most}"))
+        Err(Incomplete::Memory { bytes, limit: most })
     }
 
     /// Whether there is room for the steps between the states.
-    pub(super) fn check_graph(&self, states: &States) -> Result<(), String> {
+    pub(super) fn check_graph(&self, states: &States) -> Result<(), Incomplete> {
         let bytes = states.memory() + states.len() * Graph::BYTES_PER_STATE;
-        if bytes <= self.limits.native_memory {
+        if bytes <= self.limits.memory {
             return Ok(());
         }
-        let most = self.limits.native_memory;
-        Err(format!("who waits for good takes {bytes} bytes to tell, the limit is {most}"))
+        let most = self.limits.memory;
+        Err(Incomplete::Memory { bytes, limit: most })
     }
 
-    pub(super) fn check_depth(&self, depth: usize) -> Result<(), String> {
+    pub(super) fn check_depth(&self, depth: usize) -> Result<(), Incomplete> {
         let spins = depth >= DEPTH_OF_LOOPS && self.execution.spins().is_some();
-        if depth < self.limits.native_operations && !spins { Ok(()) } else { self.too_long() }
+        if depth < self.limits.operations && !spins { Ok(()) } else { self.too_long() }
     }
 
-    pub(super) fn too_long<T>(&self) -> Result<T, String> {
+    pub(super) fn too_long<T>(&self) -> Result<T, Incomplete> {
         if let Some(spins) = self.execution.spins() {
-            return Err(spins);
+            return Err(Incomplete::EndlessLoop(spins));
         }
         if self.execution.crowded() {
-            return Err("an execution has more threads or objects than a state has room for".into());
+            return Err(Incomplete::Crowded);
         }
-        Err(format!("an execution has more than {} operations", self.limits.native_operations))
+        Err(Incomplete::Operations { limit: self.limits.operations })
     }
 
-    pub(super) fn executions_left(&self) -> Result<u64, String> {
+    pub(super) fn executions_left(&self) -> Result<u64, Incomplete> {
         let most = self.executions_max;
         match most.saturating_sub(self.executions) {
-            0 => Err(format!("stopped after {most} executions, the limit")),
+            0 => Err(Incomplete::Executions { limit: most }),
             left => Ok(left),
         }
     }
 
-    pub(super) fn count_execution(&mut self) -> Result<(), String> {
+    pub(super) fn count_execution(&mut self) -> Result<(), Incomplete> {
         self.executions_left()?;
         self.executions += 1;
         Ok(())
     }
 
     /// One execution; the reason if it must be the last.
-    pub(super) fn run_once(&mut self, strategy: &mut dyn Strategy) -> Result<(), String> {
+    pub(super) fn run_once(&mut self, strategy: &mut dyn Strategy) -> Result<(), Incomplete> {
         self.count_execution()?;
         match self.execution.run(self.scenario.program(), strategy, &mut self.findings) {
             End::Over | End::Cut => Ok(()),
-            End::Diverged => Err(DIVERGED.to_owned()),
+            End::Diverged => Err(Incomplete::Nondeterministic),
             End::TooLong => self.too_long(),
         }
     }

@@ -7,6 +7,7 @@
 use rustc_hash::FxHashMap;
 
 use crate::cycles::{Threads, bit};
+use crate::incomplete::Incomplete;
 use crate::schedule::Choice;
 
 use super::automaton::{Automaton, Leads, Unknown};
@@ -61,7 +62,7 @@ impl Graph {
         states: &States,
         automaton: &Automaton,
         reduced: bool,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Incomplete> {
         let mut nodes = Vec::new();
         let mut numbers = FxHashMap::default();
         states.for_each(|id, _| {
@@ -82,9 +83,7 @@ impl Graph {
             });
             known.unwrap_or_else(unexpanded);
             if guaranteed.len() > THREADS_MAX {
-                return Err(format!(
-                    "who waits for ever cannot be told of more than {THREADS_MAX} threads"
-                ));
+                return Err(Incomplete::Threads { limit: THREADS_MAX });
             }
             let leads = |thread: crate::op::ThreadId, outcome, leads: Leads<'_>| {
                 if outcome >= guaranteed[thread.index()] {

@@ -14,10 +14,11 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::explore::{Dpor, SavedDpor, Strategy, Subtrees};
 use crate::fingerprint::Fingerprint;
+use crate::incomplete::Incomplete;
 use crate::limits::{Listener, Progress};
 use crate::observe::Seen;
 use crate::observe::findings::Findings;
-use crate::report::Part;
+use crate::report::ShardResult;
 use crate::schedule::Schedule;
 use crate::shard::Shard;
 
@@ -62,7 +63,7 @@ struct Round {
     findings: Findings,
     seen: Seen,
     opaque: bool,
-    ended: Result<bool, String>,
+    ended: Result<bool, Incomplete>,
 }
 
 impl Orderings {
@@ -115,7 +116,7 @@ impl Orderings {
         &mut self,
         exploration: &mut Exploration<'_>,
         listener: &mut Listener<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Incomplete> {
         while self.walkers.iter().any(|walker| !walker.done) {
             let mut ended = self.round(exploration);
             if self.confuses_values(exploration) {
@@ -136,7 +137,7 @@ impl Orderings {
     }
 
     /// Lets every walker go on a little.
-    fn round(&mut self, exploration: &mut Exploration<'_>) -> Result<(), String> {
+    fn round(&mut self, exploration: &mut Exploration<'_>) -> Result<(), Incomplete> {
         let jobs = exploration.limits.jobs.get();
         let opaque = exploration.execution.opaque();
         let mut active: Vec<&mut Walker> =
@@ -177,10 +178,10 @@ impl Orderings {
 
     fn tell(
         &self,
-        stopping: Option<&str>,
+        stopping: Option<&Incomplete>,
         exploration: &Exploration<'_>,
         listener: &mut Listener<'_>,
-    ) -> ControlFlow<String> {
+    ) -> ControlFlow<Incomplete> {
         let checkpoint = || {
             let saved = Saved::Orderings(self.save(exploration));
             Checkpoint::new(exploration.scenario.name(), &saved)
@@ -211,7 +212,7 @@ impl Orderings {
     }
 
     /// Why the search is no proof, though it has come to its end.
-    pub(super) fn unexplored(&self) -> Option<String> {
+    pub(super) fn unexplored(&self) -> Option<Incomplete> {
         let mut tried = FxHashSet::default();
         self.walkers.iter().for_each(|walker| tried.extend(walker.search.tried()));
         self.walkers.iter().find_map(|walker| walker.search.unexplored_beside(&tried))
@@ -234,11 +235,11 @@ impl Orderings {
     }
 
     /// What this share is of, if it is one. `ended`: nothing has stopped the search.
-    pub(super) fn part(&self, ended: bool) -> Option<Part> {
+    pub(super) fn part(&self, ended: bool) -> Option<ShardResult> {
         let (subtrees, first) = self.walkers.iter().map(|walker| walker.search.seen()).max()?;
         let done = ended && (self.stopped_by_a_violation() || self.unexplored().is_none());
         let (shard, program) = (self.subtrees.shard(), first.unwrap_or(0));
-        self.is_share().then_some(Part { shard, subtrees, program, done })
+        self.is_share().then_some(ShardResult { shard, subtrees, program, done })
     }
 }
 
@@ -253,7 +254,7 @@ impl Walker {
         exploration: &mut Exploration<'_>,
         opaque: bool,
         most: u64,
-    ) -> Result<bool, String> {
+    ) -> Result<bool, Incomplete> {
         for _ in 0..most {
             if !self.search.begin() {
                 return Ok(true);
@@ -269,7 +270,7 @@ impl Walker {
 }
 
 impl Exploration<'_> {
-    fn into_round(self, ended: Result<bool, String>) -> Round {
+    fn into_round(self, ended: Result<bool, Incomplete>) -> Round {
         let Self { execution, findings, executions, .. } = self;
         let (seen, opaque) = (execution.take_seen(), execution.opaque());
         Round { executions, findings, seen, opaque, ended }

@@ -5,10 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::incomplete::Incomplete;
 use crate::schedule::{Choice, Schedule};
 
 use super::automaton::{Automaton, Diverged, State, Unknown};
-use super::exploration::{DIVERGED, Exploration};
+use super::exploration::Exploration;
 
 /// An automaton that grows as it is asked.
 pub(super) struct Learner {
@@ -36,7 +37,7 @@ pub(super) struct SavedLearner {
 
 impl Learner {
     /// Knows how the program begins.
-    pub(super) fn new(exploration: &mut Exploration<'_>) -> Result<Self, String> {
+    pub(super) fn new(exploration: &mut Exploration<'_>) -> Result<Self, Incomplete> {
         let recording = exploration.learn(&Schedule::default())?;
         let mut automaton = Automaton::default();
         let mut beginning = Vec::new();
@@ -62,7 +63,7 @@ impl Learner {
         state: &State,
         path: impl FnOnce(&Automaton) -> Schedule,
         exploration: &mut Exploration<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Incomplete> {
         match missing {
             Unknown::Transitions(thread, object) => {
                 self.learn_entry(Entry::Transitions(thread, object), exploration)
@@ -96,7 +97,7 @@ impl Learner {
         &mut self,
         entry: Entry,
         exploration: &mut Exploration<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Incomplete> {
         match &entry {
             Entry::Run(path) => self.automaton.learn(&exploration.learn(path)?),
             Entry::Transitions(thread, object) => {
@@ -119,16 +120,16 @@ impl Learner {
     pub(super) fn restore(
         saved: SavedLearner,
         exploration: &mut Exploration<'_>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Incomplete> {
         let mut learner = Self::new(exploration)?;
         for entry in saved.journal {
             learner.learn_entry(entry, exploration)?;
         }
         let same = learner.automaton.fingerprint() == saved.fingerprint;
-        if same { Ok(learner) } else { Err(DIVERGED.to_owned()) }
+        if same { Ok(learner) } else { Err(Incomplete::Nondeterministic) }
     }
 }
 
-fn diverged(_: Diverged) -> String {
-    DIVERGED.to_owned()
+fn diverged(_: Diverged) -> Incomplete {
+    Incomplete::Nondeterministic
 }

@@ -23,18 +23,19 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::explore::{DeterminismCheck, SleepSets, Strategy};
 use crate::fingerprint::Fingerprint;
-use crate::report::{Explored, Part, Report};
+use crate::incomplete::Incomplete;
+use crate::report::{Explored, Report, ShardResult};
 use crate::scenario::Scenario;
 use crate::shard::Shard;
 
 use crate::limits::{Limits, Listener, Progress};
 use crate::runtime::native::End;
 use crate::search::Search;
-use exploration::{DIVERGED, Exploration};
+use exploration::Exploration;
 use interleavings::{Orderings, SavedOrderings};
 pub use replay::ReplayError;
-pub(super) use replay::{follow, replay};
-use stateful::{Aim, PAUSED, SavedStates, Stateful};
+pub(crate) use replay::{follow, replay};
+use stateful::{Aim, Ended, SavedStates, Stateful};
 
 /// Executions between two words to the listener.
 const LISTEN_EVERY: u64 = 256;
@@ -52,7 +53,7 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
     exploration.report(explored)
 }
 
-pub(super) fn resume(
+pub(crate) fn resume(
     scenario: &Scenario,
     checkpoint: &Checkpoint,
     limits: &Limits,
@@ -74,12 +75,12 @@ pub(super) fn resume(
         Saved::Orderings(_) if scenario.starvation_free() => return Err(CheckpointError::Outdated),
         Saved::States(saved) => {
             let search = Stateful::restore(*saved, jobs, &mut exploration)?;
-            exploration.executions_max = limits.native_executions;
+            exploration.executions_max = limits.native_executions();
             exploration.run_stateful(search, listener)
         }
         Saved::Orderings(saved) => {
             let search = Orderings::restore(saved, jobs, &mut exploration)?;
-            exploration.executions_max = limits.native_executions;
+            exploration.executions_max = limits.native_executions();
             exploration.run_orderings(search, listener)
         }
     };
@@ -103,16 +104,12 @@ impl<'a> Exploration<'a> {
 
     fn search(&mut self, listener: &mut Listener<'_>) -> Explored {
         if self.limits.shard != Shard::WHOLE && self.limits.search != Search::Dpor {
-            let search = self.limits.search.as_str();
-            return self.stopped(format!("a share is of orderings, and {search} explores states"));
+            return self.stopped(Incomplete::NoShards { search: self.limits.search });
         }
         if self.scenario.starvation_free() {
             return match self.limits.search {
                 Search::Auto | Search::Full => self.by_states(Aim::Full, listener),
-                search => {
-                    let search = search.as_str();
-                    self.stopped(format!("who starves only a census can tell, {search} is none"))
-                }
+                search => self.stopped(Incomplete::StarvationBySearch { search }),
             };
         }
         if self.execution.opaque() && self.limits.search == Search::Auto {
@@ -129,24 +126,24 @@ impl<'a> Exploration<'a> {
     }
 
     /// Runs the program twice the same way, before anything is counted.
-    fn check_determinism(&mut self) -> Result<(), String> {
+    fn check_determinism(&mut self) -> Result<(), Incomplete> {
         let mut check = DeterminismCheck::default();
         while check.begin() {
             self.count_execution()?;
             // A program without an end is as long twice; how long an execution may be is for a search.
             let program = self.scenario.program();
             if self.execution.run(program, &mut check, &mut self.findings) == End::Diverged {
-                return Err(DIVERGED.to_owned());
+                return Err(Incomplete::Nondeterministic);
             }
         }
         self.executions = 0;
-        if check.diverged { Err(DIVERGED.to_owned()) } else { Ok(()) }
+        if check.diverged { Err(Incomplete::Nondeterministic) } else { Ok(()) }
     }
 
     /// What there is to say of a search that did not begin.
-    fn stopped(&self, reason: String) -> Explored {
+    fn stopped(&self, reason: Incomplete) -> Explored {
         let shard = self.limits.shard;
-        let part = Part { shard, subtrees: 0, program: 0, done: false };
+        let part = ShardResult { shard, subtrees: 0, program: 0, done: false };
         Explored {
             executions: self.executions,
             fingerprint: Fingerprint::default(),
@@ -204,7 +201,7 @@ impl<'a> Exploration<'a> {
 
     fn run_stateful(&mut self, mut search: Stateful, listener: &mut Listener<'_>) -> Explored {
         let mut ended = search.run(self, listener);
-        if ended.as_ref().is_err_and(|reason| reason == PAUSED) {
+        if matches!(ended, Ok(Ended::Paused)) {
             if let Some(proof) = self.try_orderings() {
                 return proof;
             }
@@ -251,9 +248,10 @@ impl<'a> Exploration<'a> {
         Explored {
             executions: self.executions,
             fingerprint,
-            stopped: ended.err().or_else(|| search.unexplored()).or_else(|| {
-                part.map(|part| format!("this is share {} of the orderings", part.shard))
-            }),
+            stopped: ended
+                .err()
+                .or_else(|| search.unexplored())
+                .or_else(|| part.map(|part| Incomplete::Shard(part.shard))),
             search: Some(Search::Dpor),
             part,
             thorough,
@@ -281,7 +279,7 @@ impl<'a> Exploration<'a> {
         &mut self,
         strategy: &mut dyn Strategy,
         listener: &mut Listener<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Incomplete> {
         while strategy.begin() {
             self.run_once(strategy)?;
             if self.executions.is_multiple_of(LISTEN_EVERY)

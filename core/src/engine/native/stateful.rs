@@ -32,10 +32,11 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::cycles::Threads;
 use crate::fingerprint::Fingerprint;
+use crate::incomplete::Incomplete;
 use crate::limits::{Limits, Listener, Progress};
 use crate::op::ThreadId;
 use crate::schedule::{Choice, Schedule};
-use crate::search::Search;
+use crate::search::{Engine, Search};
 
 use super::automaton::{Automaton, ClosedKey, Expanded, Leads, State, Unknown, ViolatedKey};
 use super::graph::Graph;
@@ -48,8 +49,14 @@ use crate::engine::native::paths::Paths;
 /// Runs of states that are expanded between two words to the listener: some 100,000 states.
 const SLICE: usize = 128;
 
-/// Why a search has stopped that was asked to pause.
-pub(super) const PAUSED: &str = "paused";
+/// How a search ended that nothing has stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ended {
+    /// At its end.
+    Done,
+    /// At the number of states at which it was to pause. It can be run on.
+    Paused,
+}
 
 /// What a search is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -178,7 +185,7 @@ impl Stateful {
         aim: Aim,
         jobs: usize,
         exploration: &mut Exploration<'_>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Incomplete> {
         let mut search = Self::new(aim, jobs, Learner::new(exploration)?);
         search.begin();
         Ok(search)
@@ -252,11 +259,9 @@ impl Stateful {
         &mut self,
         exploration: &mut Exploration<'_>,
         listener: &mut Listener<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<Ended, Incomplete> {
         let result = self.search(exploration, listener);
-        if let Err(reason) = &result
-            && reason != PAUSED
-        {
+        if let Err(reason) = &result {
             // Whether the listener would stop too is of no interest any more.
             let _ = self.tell(Some(reason), exploration, listener);
         }
@@ -267,10 +272,12 @@ impl Stateful {
         &mut self,
         exploration: &mut Exploration<'_>,
         listener: &mut Listener<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<Ended, Incomplete> {
         loop {
             while self.level.0 != self.level.1 && !self.wants_a_census(exploration) {
-                self.expand_level(exploration, listener)?;
+                if self.expand_level(exploration, listener)? == Ended::Paused {
+                    return Ok(Ended::Paused);
+                }
                 if self.is_outdated() {
                     self.begin();
                 }
@@ -280,7 +287,7 @@ impl Stateful {
                 self.show_waiting(exploration)?;
             }
             if !self.wants_a_census(exploration) {
-                return Ok(());
+                return Ok(Ended::Done);
             }
             self.reduced = false;
             self.begin();
@@ -294,7 +301,7 @@ impl Stateful {
 
     /// Shows who waits for good while others go on, once every state has been reached.
     /// If it is asked who starves, too, the same graph tells.
-    fn show_waiting(&self, exploration: &mut Exploration<'_>) -> Result<(), String> {
+    fn show_waiting(&self, exploration: &mut Exploration<'_>) -> Result<(), Incomplete> {
         let automaton = self.learner.automaton();
         if !automaton.may_be_endless() {
             // Every execution ends, so whoever waits for good does so where nobody can go on.
@@ -327,10 +334,10 @@ impl Stateful {
     }
 
     /// Whoever looks for a shortest counterexample has it when no shorter can come.
-    fn check_aim(&self, exploration: &Exploration<'_>) -> Result<(), String> {
+    fn check_aim(&self, exploration: &Exploration<'_>) -> Result<(), Incomplete> {
         let shortest = exploration.findings.shortest();
         if self.aim == Aim::Shortest && shortest.is_some_and(|shortest| shortest <= self.depth) {
-            return Err(format!("stopped at a violation after {} operations", self.depth));
+            return Err(Incomplete::FirstCounterexample { engine: Engine::Native });
         }
         Ok(())
     }
@@ -354,13 +361,13 @@ impl Stateful {
         &mut self,
         exploration: &mut Exploration<'_>,
         listener: &mut Listener<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<Ended, Incomplete> {
         let runs = self.states.between(&self.level.0, &self.level.1);
         for slice in runs.chunks(SLICE) {
             let found = self.expand(slice, exploration.limits);
             self.classify(found, exploration)?;
             if self.is_outdated() {
-                return Ok(());
+                return Ok(Ended::Done);
             }
             exploration.check_comparable()?;
             exploration.check_memory(&self.states)?;
@@ -368,7 +375,7 @@ impl Stateful {
                 self.pause_at = None;
                 // The states of this depth are expanded again; those that they lead to are known.
                 self.expanded.1 = 0;
-                return Err(PAUSED.to_owned());
+                return Ok(Ended::Paused);
             }
             if let ControlFlow::Break(reason) = self.tell(None, exploration, listener) {
                 return Err(reason);
@@ -378,7 +385,8 @@ impl Stateful {
         self.level = (std::mem::replace(&mut self.level.1, end.clone()), end);
         self.depth += 1;
         self.expanded = (self.expanded.0 + self.expanded.1, 0);
-        exploration.check_depth(self.depth)
+        exploration.check_depth(self.depth)?;
+        Ok(Ended::Done)
     }
 
     /// Expands states, on several threads if there are many.
@@ -473,7 +481,7 @@ impl Stateful {
         &mut self,
         mut found: Found,
         exploration: &mut Exploration<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Incomplete> {
         let (mut waiting, mut room) = (Waiting::default(), ExpandRoom::default());
         while !found.unexpanded.is_empty() {
             for Unexpanded { id, missing, at, after } in std::mem::take(&mut found.unexpanded) {
@@ -512,7 +520,7 @@ impl Stateful {
         &mut self,
         schedule: &Schedule,
         exploration: &mut Exploration<'_>,
-    ) -> Result<Option<Threads>, String> {
+    ) -> Result<Option<Threads>, Incomplete> {
         self.search(exploration, &mut |_| ControlFlow::Continue(()))?;
         let automaton = self.learner.automaton();
         let graph = Graph::new(&self.states, automaton, self.reduced)?;
@@ -532,10 +540,10 @@ impl Stateful {
     /// Tells the listener how far the search has come.
     fn tell(
         &self,
-        stopping: Option<&str>,
+        stopping: Option<&Incomplete>,
         exploration: &Exploration<'_>,
         listener: &mut Listener<'_>,
-    ) -> ControlFlow<String> {
+    ) -> ControlFlow<Incomplete> {
         let states = self.states.len();
         let expanded = self.expanded.0 + self.expanded.1;
         let checkpoint = || {

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use crate::cycles::Threads;
 use crate::explore::{Decision, Enabled, Happened, Point, Strategy};
+use crate::incomplete::Incomplete;
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::schedule::{Choice, Schedule};
 
@@ -41,7 +42,7 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub(super) fn new(exploration: &mut Exploration<'_>) -> Result<Self, String> {
+    pub(super) fn new(exploration: &mut Exploration<'_>) -> Result<Self, Incomplete> {
         let executions = exploration.executions;
         let learner = Learner::new(exploration)?;
         exploration.executions = executions;
@@ -63,7 +64,7 @@ impl Walk {
         &mut self,
         strategy: &mut dyn Strategy,
         exploration: &mut Exploration<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Incomplete> {
         exploration.count_execution()?;
         if self.learner.beginning().is_empty() {
             return Ok(());
@@ -96,7 +97,7 @@ impl Walk {
         &mut self,
         strategy: &mut dyn Strategy,
         exploration: &mut Exploration<'_>,
-    ) -> Result<Decision, String> {
+    ) -> Result<Decision, Incomplete> {
         let (enabled, closed) = loop {
             match self.learner.automaton().enabled(self.here()) {
                 Ok(enabled) => break enabled,
@@ -132,7 +133,7 @@ impl Walk {
         &mut self,
         polls: Threads,
         exploration: &mut Exploration<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Incomplete> {
         let waiting = self.learner.automaton().waiting(self.here()) | polls;
         if waiting == 0 || self.ends.contains(self.here()) {
             return Ok(());
@@ -149,7 +150,7 @@ impl Walk {
         &mut self,
         choice: Choice,
         exploration: &mut Exploration<'_>,
-    ) -> Result<Happened, String> {
+    ) -> Result<Happened, Incomplete> {
         if self.states.len() == self.steps.len() + 1 {
             self.states.push(Vec::new());
         }
@@ -188,7 +189,7 @@ impl Walk {
         choice: Choice,
         reply: u64,
         exploration: &mut Exploration<'_>,
-    ) -> Result<Happened, String> {
+    ) -> Result<Happened, Incomplete> {
         let length = self.steps.len();
         if self.shown.get(&what).is_none_or(|shown| length < *shown) {
             self.shown.insert(what.clone(), length);
@@ -204,7 +205,7 @@ impl Walk {
     }
 
     /// Runs the program to where the walk is, and notes what that violates.
-    fn show(&mut self, exploration: &mut Exploration<'_>) -> Result<(), String> {
+    fn show(&mut self, exploration: &mut Exploration<'_>) -> Result<(), Incomplete> {
         self.on_the_program(exploration, |walk, exploration| exploration.show(&walk.path()))
     }
 
@@ -212,7 +213,11 @@ impl Walk {
         Schedule(self.steps.clone())
     }
 
-    fn learn(&mut self, missing: Unknown, exploration: &mut Exploration<'_>) -> Result<(), String> {
+    fn learn(
+        &mut self,
+        missing: Unknown,
+        exploration: &mut Exploration<'_>,
+    ) -> Result<(), Incomplete> {
         self.on_the_program(exploration, |walk, exploration| {
             let (path, here) = (walk.path(), walk.here().to_vec());
             walk.learner.learn(missing, &here, |_| path, exploration)
@@ -223,8 +228,8 @@ impl Walk {
     fn on_the_program(
         &mut self,
         exploration: &mut Exploration<'_>,
-        run: impl FnOnce(&mut Self, &mut Exploration<'_>) -> Result<(), String>,
-    ) -> Result<(), String> {
+        run: impl FnOnce(&mut Self, &mut Exploration<'_>) -> Result<(), Incomplete>,
+    ) -> Result<(), Incomplete> {
         let executions = exploration.executions;
         exploration.executions = 0;
         exploration.execution.give_interner(std::mem::take(&mut self.interner));

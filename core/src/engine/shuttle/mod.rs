@@ -18,11 +18,13 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use ::shuttle::scheduler::{Scheduler, Task, TaskId};
 
 use crate::explore::{DeterminismCheck, Dpor, Strategy, Subtrees};
 use crate::fingerprint::Fingerprint;
+use crate::incomplete::Incomplete;
 use crate::observe::findings::Findings;
 use crate::op::ThreadId;
 use crate::program::Instance;
@@ -32,7 +34,6 @@ use crate::scenario::Scenario;
 use crate::shard::Shard;
 use crate::violation::Violation;
 
-use super::native::exploration::DIVERGED;
 use crate::limits::{Limits, Listener, Progress};
 use crate::panics::{self, Panic};
 use crate::search::Engine;
@@ -42,6 +43,10 @@ use scheduled::{Ended, OPERATIONS_MAX, Scheduled, Search};
 
 /// shuttle's number for the task that starts the scenario's threads.
 const MAIN: usize = 0;
+
+/// Executions for the exhaustive search if no limit is given, and as many again for the random ones
+/// if it does not end: a second or two.
+const EXECUTIONS: u64 = 20_000;
 
 /// Executions between two reports to the listener.
 const ROUND: u64 = 256;
@@ -64,7 +69,7 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
         End::Proved => None,
         End::Refuted(violation) => {
             exploration.host.observers(|seen| findings.note(violation, seen));
-            Some("stopped at the first counterexample".to_owned())
+            Some(Incomplete::FirstCounterexample { engine: Engine::Shuttle })
         }
         End::Open(reason) | End::Stopped(reason) => Some(reason),
     };
@@ -96,12 +101,16 @@ enum End {
     Proved,
     Refuted(Violation),
     /// This is no proof, for a reason; somebody else may refute.
-    Open(String),
+    Open(Incomplete),
     /// Nobody is to go on: the listener has had enough, or something is wrong with the search.
-    Stopped(String),
+    Stopped(Incomplete),
 }
 
 impl Exploration<'_, '_> {
+    fn executions_max(&self) -> u64 {
+        self.limits.executions.unwrap_or(EXECUTIONS)
+    }
+
     fn executions(&self) -> u64 {
         self.executions.load(Ordering::Relaxed)
     }
@@ -111,7 +120,7 @@ impl Exploration<'_, '_> {
         if let Some(end) = self.try_twice() {
             return end;
         }
-        let limit = self.limits.shuttle_executions;
+        let limit = self.executions_max();
         let dpor = Dpor::new(Arc::new(Subtrees::new(1, Shard::WHOLE)));
         let search = Rc::new(RefCell::new(Search::new(dpor, &self.host)));
         loop {
@@ -125,7 +134,7 @@ impl Exploration<'_, '_> {
             match search.ended() {
                 None if self.executions() < limit => {}
                 None => {
-                    return End::Open(format!("not every ordering was seen in {limit} executions"));
+                    return End::Open(Incomplete::Executions { limit });
                 }
                 Some(Ended::Explored) => {
                     let dpor = &search.strategy;
@@ -133,9 +142,7 @@ impl Exploration<'_, '_> {
                     return dpor.unexplored().map_or(End::Proved, End::Open);
                 }
                 Some(Ended::TooLong) => {
-                    return End::Open(format!(
-                        "an execution has more than {OPERATIONS_MAX} operations"
-                    ));
+                    return End::Open(Incomplete::Operations { limit: OPERATIONS_MAX });
                 }
                 Some(Ended::Broken(reason)) => return End::Stopped(reason),
             }
@@ -160,7 +167,9 @@ impl Exploration<'_, '_> {
         let end = match self.run(Scheduled(Rc::clone(&search))) {
             Ok(Some(violation)) => End::Refuted(violation),
             Err(reason) => End::Open(reason),
-            Ok(None) if search.borrow().strategy.diverged => End::Stopped(DIVERGED.to_owned()),
+            Ok(None) if search.borrow().strategy.diverged => {
+                End::Stopped(Incomplete::Nondeterministic)
+            }
             Ok(None) => {
                 self.executions.store(0, Ordering::Relaxed);
                 return None;
@@ -170,10 +179,10 @@ impl Exploration<'_, '_> {
     }
 
     /// Looks at some orderings, since there is no proof for this `reason`.
-    fn hunt(&mut self, reason: String) -> End {
+    fn hunt(&mut self, reason: Incomplete) -> End {
         self.host.set_chooser(ChoiceSource::Random(random::draw));
-        let half = (self.limits.shuttle_executions / 2).max(1) as usize;
-        let seed = self.limits.shuttle_seed;
+        let half = (self.executions_max() / 2).max(1) as usize;
+        let seed = self.limits.seed;
         let mut schedulers = vec![Hunt::random(&self.host, seed, half)];
         // PCT refuses to run where there is nothing to interleave.
         if self.scenario.threads().count() > 1 {
@@ -194,7 +203,7 @@ impl Exploration<'_, '_> {
     }
 
     /// Runs shuttle once: the violation that has ended it, or why it gave up.
-    fn run(&self, scheduler: impl Scheduler + 'static) -> Result<Option<Violation>, String> {
+    fn run(&self, scheduler: impl Scheduler + 'static) -> Result<Option<Violation>, Incomplete> {
         let model = {
             let (host, executions) = (Arc::clone(&self.host), Arc::clone(&self.executions));
             let program = Arc::clone(self.scenario.program());
@@ -206,19 +215,23 @@ impl Exploration<'_, '_> {
         };
         let _in_charge = runtime::enter(Runtime::Shuttle(Some(Arc::clone(&self.host))));
         // shuttle reads environment variables, and panics at those it does not understand.
-        let ended = panics::catch(|| ::shuttle::Runner::new(scheduler, config()).run(model));
+        let ended =
+            panics::catch(|| ::shuttle::Runner::new(scheduler, config(self.limits)).run(model));
         match (self.host.take_violation(), ended) {
             (Some(violation), _) => Ok(Some(violation)),
             (None, Ok(_)) => Ok(None),
             (None, Err(payload)) => {
-                Err(format!("shuttle gave up: {}", Panic::of(payload.as_ref()).message))
+                let message = Panic::of(payload.as_ref()).message;
+                Err(Incomplete::GaveUp { engine: Engine::Shuttle, message })
             }
         }
     }
 }
 
-fn config() -> ::shuttle::Config {
+fn config(limits: &Limits) -> ::shuttle::Config {
     let mut config = ::shuttle::Config::new();
+    let left = |(deadline, _): (Instant, _)| deadline.saturating_duration_since(Instant::now());
+    config.max_time = limits.deadline.map(left);
     config.failure_persistence = ::shuttle::FailurePersistence::None;
     config.silence_warnings = true;
     config

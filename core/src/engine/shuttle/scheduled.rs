@@ -17,8 +17,8 @@ use std::sync::Arc;
 use ::shuttle::scheduler::{Schedule, Scheduler, Task, TaskId};
 use smallvec::SmallVec;
 
-use crate::engine::native::exploration::DIVERGED;
 use crate::explore::{Decision, Enabled, Happened, Point, Strategy};
+use crate::incomplete::Incomplete;
 use crate::machine::Ready;
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::runtime::{Host, PendingOp};
@@ -52,7 +52,7 @@ pub(super) enum Ended {
     /// An execution had more operations than it may have.
     TooLong,
     /// What shuttle or the scenario does cannot be.
-    Broken(String),
+    Broken(Incomplete),
 }
 
 enum Phase {
@@ -112,7 +112,8 @@ impl<S: Strategy> Search<S> {
             Phase::Turn { chosen, steps, .. } if self.steps() == steps => {
                 let task = task(chosen.thread);
                 if !runnable.contains(&task) {
-                    return self.broken("shuttle makes a thread wait that could go on");
+                    return self
+                        .broken(doubtful("shuttle makes a thread wait that could continue"));
                 }
                 Some(task)
             }
@@ -124,15 +125,15 @@ impl<S: Strategy> Search<S> {
                 }
             },
             Phase::Terminal { steps } if self.steps() > steps => {
-                self.broken("shuttle lets a thread go on that could not")
+                self.broken(doubtful("shuttle lets a thread continue that could not"))
             }
             Phase::RunOut { steps } if self.steps() > steps + RUN_OUT_OPERATIONS => None,
             Phase::RunOut { .. } | Phase::Terminal { .. } => self.any(runnable),
         }
     }
 
-    fn broken(&mut self, reason: &str) -> Option<TaskId> {
-        self.ended = Some(Ended::Broken(reason.to_owned()));
+    fn broken(&mut self, reason: Incomplete) -> Option<TaskId> {
+        self.ended = Some(Ended::Broken(reason));
         None
     }
 
@@ -173,7 +174,7 @@ impl<S: Strategy> Search<S> {
         let here = Here::new(&self.host);
         let chosen = match self.strategy.forced() {
             Some(forced) if here.announced(&forced) => Some(forced.choice),
-            Some(_) => return self.broken(DIVERGED),
+            Some(_) => return self.broken(Incomplete::Nondeterministic),
             None if here.is_stuck() => {
                 self.phase = Phase::Terminal { steps: self.steps() };
                 None
@@ -287,4 +288,8 @@ impl<S: Strategy> Scheduler for Scheduled<S> {
     fn next_u64(&mut self) -> u64 {
         0
     }
+}
+
+fn doubtful(text: &str) -> Incomplete {
+    Incomplete::Doubtful(text.to_owned())
 }

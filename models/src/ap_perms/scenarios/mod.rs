@@ -103,7 +103,7 @@ pub fn instance(administrators: usize, writes: usize) -> Scenario {
                 };
             }
         };
-        scenario.calls(&format!("{kind} {me}"), |calls| {
+        scenario.calls(format!("{kind} {me}"), |calls| {
             (0..writes).fold(calls, |calls, n| calls.then(write(n % 2 == 1)))
         })
     });

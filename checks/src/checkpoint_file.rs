@@ -1,7 +1,7 @@
-//! A search put aside in a file, and taken up again.
+//! A file with a checkpoint of a search.
 //!
-//! Behind the search the file has the number of the sources that were explored. The engine notices
-//! that a scenario has changed where it comes along what it has explored, which need not be soon.
+//! After the checkpoint the file has the number of the sources that were explored. The engine detects
+//! a changed scenario only where the resumed search revisits an explored step, which may be late.
 
 use std::fs;
 use std::io::{self, Write};
@@ -15,19 +15,22 @@ use tempfile::NamedTempFile;
 
 use crate::json::SOURCES;
 
-/// How often a search that goes on is put aside.
+/// The time between two checkpoints.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Keeps a file that has the search as it last was.
-pub(crate) struct Aside {
+/// Writes checkpoints to a file.
+pub(crate) struct CheckpointFile {
     file: PathBuf,
     last: Instant,
     interrupted: Arc<AtomicBool>,
 }
 
-impl Aside {
-    /// Keeps `file`, which has to be somewhere that can be written to. From now on Ctrl-C does not
-    /// end the process, but the search.
+impl CheckpointFile {
+    /// Creates a writer to `file`. From now on Ctrl-C ends the search and not the process.
+    ///
+    /// # Errors
+    ///
+    /// If the folder of the file cannot be written to.
     pub(crate) fn new(file: &Path) -> Result<Self, String> {
         drop(beside(file).map_err(|error| format!("cannot write {}: {error}", file.display()))?);
         let interrupted = Arc::new(AtomicBool::new(false));
@@ -37,7 +40,7 @@ impl Aside {
         Ok(Self { file: file.to_owned(), last: Instant::now(), interrupted })
     }
 
-    /// Writes the file if it is time to; a reason to stop if the user wants to.
+    /// Writes the file if it is time to, and returns a reason to stop if the user has asked to.
     pub(crate) fn update(&mut self, progress: &Progress<'_>) -> Option<String> {
         if (progress.stopping.is_some() || self.last.elapsed() >= EVERY)
             && let Some(checkpoint) = progress.checkpoint()
@@ -46,7 +49,9 @@ impl Aside {
             let file = self.file.display();
             match write(&self.file, &checkpoint) {
                 Ok(()) if progress.stopping.is_some() => {
-                    eprintln!("selvedge: the search is in {file}; go on with --resume {file}");
+                    eprintln!(
+                        "selvedge: checkpoint written to {file}; resume with --resume {file}"
+                    );
                 }
                 Ok(()) => {}
                 Err(error) => eprintln!("selvedge: cannot write {file}: {error}"),
@@ -56,7 +61,7 @@ impl Aside {
     }
 }
 
-/// Replaces the file whole: who is stopped here leaves the one before.
+/// Replaces the file as a whole: a process that is killed here leaves the one before.
 fn write(file: &Path, checkpoint: &Checkpoint) -> io::Result<()> {
     let mut new = beside(file)?;
     new.write_all(&checkpoint.to_bytes())?;
@@ -78,7 +83,7 @@ pub(crate) fn read(file: &Path) -> Result<Checkpoint, String> {
     let checkpoint = Checkpoint::from_bytes(search).map_err(|error| format!("{name}: {error}"))?;
     if *sources != SOURCES.to_le_bytes() {
         return Err(format!(
-            "{name}: models or engine have changed since; the search has to begin again"
+            "{name}: the sources of the models or of the engine have changed since; start the search again"
         ));
     }
     Ok(checkpoint)
