@@ -25,9 +25,11 @@ mod errno;
 pub mod iommu;
 mod postcondition;
 pub mod programs;
+mod rule;
 pub mod vfio_ap;
 
 pub use ap_perms::scenarios::instance as ap_perms_instance;
 pub use catalogue::catalogue;
 pub use errno::Errno;
+pub use rule::Rule;
 pub use selvedge_iova as iova;

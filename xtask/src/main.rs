@@ -1,5 +1,6 @@
 //! The tasks of the repository that no existing tool does. `cargo xtask --help` lists them.
 
+mod docs;
 mod files;
 mod models;
 mod tidy;
@@ -8,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use docs::Docs;
 use models::coverage::Coverage;
 use models::mutants::Mutants;
 
@@ -22,6 +24,8 @@ struct Cli {
 enum Task {
     /// Check the style of sources and documents
     Tidy,
+    /// Generate the tables in the README of each driver
+    Docs(Docs),
     /// List the operations of the models that no execution reaches
     Coverage(Coverage),
     /// Leave out each statement of the models in turn and list those that no scenario misses
@@ -31,6 +35,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Tidy => tidy::tidy(),
+        Task::Docs(task) => docs::run(&task),
         Task::Coverage(task) => models::coverage::run(&task),
         Task::Mutants(task) => models::mutants::run(&task),
     };

@@ -18,9 +18,11 @@ pub mod p11;
 pub mod p12a;
 pub mod p12b;
 pub mod p18;
+mod rules;
 pub(crate) mod scenarios;
 pub mod v6_0;
 
 pub use driver::{VfioAp, VfioApDrv};
 pub use matrix_dev::{MatrixDev, OneLock, ThreeLocks};
 pub use mdev::MatrixMdev;
+pub use rules::RULES;

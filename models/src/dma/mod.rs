@@ -19,10 +19,12 @@ mod iotlb;
 pub mod ordering;
 pub mod pci_dma;
 pub mod rcache;
+mod rules;
 pub(crate) mod scenarios;
 pub mod swap;
 
 pub use iotlb::Iotlb;
+pub use rules::RULES;
 
 use selvedge_core::invariant_broken;
 

@@ -31,8 +31,11 @@ pub mod iommu_core;
 pub mod kernel;
 pub mod lists;
 pub mod ops;
+mod rules;
 pub(crate) mod scenarios;
 pub mod versions;
 pub mod vfio;
 pub mod world;
 pub mod zdevs;
+
+pub use rules::RULES;

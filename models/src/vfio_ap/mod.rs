@@ -47,6 +47,7 @@ pub mod queue_device;
 pub mod reset;
 pub mod reset_work;
 pub mod resource;
+mod rules;
 pub(crate) mod scenarios;
 pub mod status;
 pub mod stores;
@@ -54,3 +55,5 @@ pub mod type1;
 pub mod versions;
 pub mod vfio_device;
 pub mod world;
+
+pub use rules::RULES;

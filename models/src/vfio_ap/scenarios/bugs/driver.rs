@@ -2,7 +2,7 @@
 //! that has it and in one that does not.
 //!
 //! Bugs of a design as a whole are cells of `vfio-ap/matrix` or `vfio-ap/ap-perms`.
-//! `models/README.md` lists all of them.
+//! `models/src/vfio_ap/README.md` lists all of them.
 
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, forever, invariant_broken};
 

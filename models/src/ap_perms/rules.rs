@@ -1,0 +1,11 @@
+//! The rules of the two parties that decide about a queue.
+
+use crate::Rule;
+
+/// Every rule of the dispute over `ap_perms_mutex`.
+pub const RULES: &[Rule] = &[
+    Rule::new("INV-07", "a queue that `in_use` denies is not assigned until the masks are written"),
+    Rule::new("INV-11", "no thread calls into a module that is unloaded")
+        .shown_as(&["use-after-release(vfio_ap*)"]),
+    Rule::new("INV-24", "no call fails only because a lock was held"),
+];

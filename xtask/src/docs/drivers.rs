@@ -1,0 +1,95 @@
+//! Which README has which tables.
+
+use selvedge_core::Scenario;
+use selvedge_models::{Rule, ap_perms, dma, iommu, vfio_ap};
+
+use super::{rules, scenarios};
+
+/// A driver with a README of its own.
+pub(super) struct Driver {
+    /// Relative to the root of the workspace.
+    pub(super) readme: &'static str,
+    /// The first parts of the names of its scenarios. The longest prefix of all drivers counts.
+    prefixes: &'static [&'static str],
+    rules: &'static [Rule],
+    /// The name of each table with the scenarios in it, as [`scenarios::table`] describes them.
+    tables: &'static [(&'static str, &'static str)],
+}
+
+pub(super) const DRIVERS: &[Driver] = &[
+    Driver {
+        readme: "models/src/vfio_ap/README.md",
+        prefixes: &["vfio-ap/"],
+        rules: vfio_ap::RULES,
+        tables: &[
+            ("bugs", "vfio-ap/bugs/{row}/{version}"),
+            ("reset", "vfio-ap/reset/{row}/{version}"),
+            ("mutants", "vfio-ap/mutants/{row}/{version}"),
+        ],
+    },
+    Driver {
+        readme: "models/src/ap_perms/README.md",
+        prefixes: &["vfio-ap/ap-perms/", "vfio-ap/in-use/"],
+        rules: ap_perms::RULES,
+        tables: &[
+            ("races", "vfio-ap/ap-perms/{version}/{row}"),
+            ("in-use", "vfio-ap/in-use/{row}"),
+        ],
+    },
+    Driver {
+        readme: "models/src/iommu/README.md",
+        prefixes: &["iommu/"],
+        rules: iommu::RULES,
+        tables: &[
+            ("seed", "iommu/seed/{version}/{row}"),
+            ("races", "iommu/{version}/{row}"),
+            ("bugs", "iommu/bugs/{row}/{version}"),
+        ],
+    },
+    Driver {
+        readme: "models/src/dma/README.md",
+        prefixes: &["iommu/flush/", "iommu/ordering/"],
+        rules: dma::RULES,
+        tables: &[
+            ("races", "iommu/flush/{version}/{row}"),
+            ("ordering", "iommu/ordering/{version}/{row}"),
+        ],
+    },
+];
+
+impl Driver {
+    /// Generates one of the tables of the README.
+    pub(super) fn table(&self, name: &str, catalogue: &[Scenario]) -> Result<String, String> {
+        let own = catalogue.iter().filter(|scenario| self.has(scenario.name()));
+        if name == "rules" {
+            return rules::table(self.rules, &own.collect::<Vec<_>>());
+        }
+        let known = self.tables.iter().find(|(table, _)| *table == name);
+        let Some((_, pattern)) = known else {
+            let names: Vec<_> = self.tables.iter().map(|(name, _)| *name).collect();
+            return Err(format!("unknown table `{name}`; available: rules, {}", names.join(", ")));
+        };
+        Ok(scenarios::table(pattern, own))
+    }
+
+    fn has(&self, scenario: &str) -> bool {
+        let longest = |driver: &Driver| {
+            let prefixes = driver.prefixes.iter().filter(|prefix| scenario.starts_with(**prefix));
+            prefixes.map(|prefix| prefix.len()).max()
+        };
+        longest(self).is_some() && longest(self) == DRIVERS.iter().map(longest).max().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_belongs_to_one_driver() {
+        for scenario in selvedge_models::catalogue() {
+            let drivers = DRIVERS.iter().filter(|driver| driver.has(scenario.name()));
+            assert_eq!(drivers.count(), 1, "{}", scenario.name());
+        }
+    }
+}
