@@ -8,8 +8,9 @@ mod statements;
 
 use crate::files::{self, File};
 
-/// What is in the crate and is no model: scenarios, and programs to measure with.
-const NO_MODELS: [&str; 3] = ["scenarios", "scenarios.rs", "programs.rs"];
+/// What is in the crate and is no model: scenarios, programs to measure with, and tests with their
+/// tables.
+const NO_MODELS: [&str; 5] = ["scenarios", "scenarios.rs", "programs.rs", "tests.rs", "table.rs"];
 
 /// Reads the sources of the models below `root`.
 fn sources(root: &std::path::Path) -> Vec<File> {
