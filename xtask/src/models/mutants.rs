@@ -1,7 +1,7 @@
 //! Leaves out each statement of the models in turn, and sees whether a verdict changes.
 //!
 //! cargo-mutants replaces whole functions. A model of locking consists of single statements: a
-//! lock taken, a lock given back, a field set, a queue reset. Each statement that can be left out
+//! lock taken, an unlock, a field set, a queue reset. Each statement that can be left out
 //! is put behind a switch in a copy of the repository, which is built once; then the catalogue is
 //! verified once for each switch. A statement whose absence changes no verdict is either
 //! equivalent, or a scenario is missing.

@@ -96,7 +96,7 @@ impl Found<'_> {
 
     fn statement(&mut self, statement: &Stmt, after: &[Stmt]) {
         match statement {
-            Stmt::Expr(expr, Some(_)) if is_plain(expr) && !gives_back_at_end(expr, after) => {
+            Stmt::Expr(expr, Some(_)) if is_plain(expr) && !unlocks_at_end(expr, after) => {
                 self.add(statement, Kind::Plain);
             }
             Stmt::Local(local) => {
@@ -172,11 +172,12 @@ fn guard(local: &Local) -> Option<(String, &Expr)> {
     (takes && name.starts_with('_') && name != "_function").then_some((name, &**init))
 }
 
-/// A lock given back where its guard's scope ends anyway: leaving that out changes nothing.
-fn gives_back_at_end(expr: &Expr, after: &[Stmt]) -> bool {
-    let back = |statement: &Stmt| matches!(statement, Stmt::Expr(expr, _) if gives_back(expr));
+/// Returns whether it is an unlock where the scope of the guard ends anyway, so that leaving it out
+/// changes nothing.
+fn unlocks_at_end(expr: &Expr, after: &[Stmt]) -> bool {
+    let back = |statement: &Stmt| matches!(statement, Stmt::Expr(expr, _) if unlocks(expr));
     let rest = &after[after.iter().take_while(|statement| back(statement)).count()..];
-    gives_back(expr)
+    unlocks(expr)
         && match rest {
             [] => true,
             [Stmt::Expr(last, _)] => is_value(last),
@@ -198,7 +199,7 @@ fn is_value(expr: &Expr) -> bool {
     }
 }
 
-fn gives_back(expr: &Expr) -> bool {
+fn unlocks(expr: &Expr) -> bool {
     match expr {
         Expr::MethodCall(call) => {
             let names = ["unlock", "up_read", "up_write", "release"];
