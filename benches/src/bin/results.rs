@@ -48,17 +48,36 @@ fn main() -> std::io::Result<()> {
     std::fs::write(output, page)
 }
 
+/// The texts of the page that are measured or simulated.
+struct Results {
+    guest: Vec<(Scheme, Outcome)>,
+    lpar: Vec<(Scheme, Outcome)>,
+    memory: Table,
+    /// The memory of the bitmap, of flushing on exhaustion and of its lists.
+    bytes: [String; 3],
+    fragmentation: Table,
+    large: Table,
+    times: String,
+    ratios: String,
+}
+
+impl Results {
+    fn measure() -> Self {
+        let guest = all(&Costs::guest(), 60);
+        let lpar = all(&Costs::lpar(), 5);
+        let (memory, bytes) = memory();
+        let [times, ratios] = times();
+        let (fragmentation, large) = (fragmentation(), large());
+        Self { guest, lpar, memory, bytes, fragmentation, large, times, ratios }
+    }
+}
+
 fn page() -> String {
-    let guest = all(&Costs::guest(), 60);
-    let lpar = all(&Costs::lpar(), 5);
-    let [bitmap, upstream, exhaustion] =
-        [Scheme::BitmapLazy, UPSTREAM, Scheme::FlushOnExhaustion].map(|scheme| of(&guest, scheme));
-    assert!(exhaustion.iops >= 0.999 * bitmap.iops, "it must reach the bitmap's throughput");
-    assert_eq!(exhaustion.flushes, bitmap.flushes, "it must need as many flushes");
-    let (memory, [bitmap_bytes, foe_bytes, lists_bytes]) = memory();
-    let fragmentation = fragmentation();
-    let large = large();
-    let [times, ratios] = times();
+    let results = Results::measure();
+    [question(), answer(&results), figures(&results), calls(&results)].join("\n")
+}
+
+fn question() -> String {
     format!(
         "# The costs of flushing on exhaustion
 
@@ -75,8 +94,19 @@ iommu/s390: Fix race with release_device ops\") asks whether common code could d
 the freed addresses in the structure of the free addresses, and flush when no address is free. We
 know of no measurement of this. Upstream merged a single queue of 32,768 entries and 1,000 ms
 (v6.7).
+",
+        cpu = cpu(),
+    )
+}
 
-## The answer
+fn answer(results: &Results) -> String {
+    let [bitmap, upstream, exhaustion] = [Scheme::BitmapLazy, UPSTREAM, Scheme::FlushOnExhaustion]
+        .map(|scheme| of(&results.guest, scheme));
+    assert!(exhaustion.iops >= 0.999 * bitmap.iops, "it must reach the bitmap's throughput");
+    assert_eq!(exhaustion.flushes, bitmap.flushes, "it must need as many flushes");
+    let [bitmap_bytes, foe_bytes, lists_bytes] = &results.bytes;
+    format!(
+        "## The answer
 
 - **Throughput.** It reaches {exhaustion:.3} of the bitmap's throughput, with the same {flushes}
   flushes a minute, because both allocate the whole aperture once between two flushes. The single
@@ -95,8 +125,21 @@ know of no measurement of this. Upstream merged a single queue of 32,768 entries
   device is slow, this lasts until the aperture is used up, so it has no bound. The single queue
   bounds it by its timeout, or by {upstream_window:.0} ms at full load. An additional timer of one
   second would cost a flush of {flush:.1} ms per second.
+",
+        exhaustion = exhaustion.iops / bitmap.iops,
+        flushes = bitmap.flushes,
+        upstream = upstream.iops / bitmap.iops,
+        window = exhaustion.window_max.as_secs_f64(),
+        upstream_window = upstream.window_max.as_secs_f64() * 1e3,
+        flush = Costs::guest().flush as f64 / 1e6,
+        refresh = Costs::guest().refresh / 1_000,
+    )
+}
 
-## The figures of the mail, simulated
+fn figures(results: &Results) -> String {
+    let Results { memory, fragmentation, large, .. } = results;
+    format!(
+        "## The figures of the mail, simulated
 
 One minute of the mail's workload in a guest (the program `simulate`). `benches/src/nvme/costs.rs`
 has the parameters, and says which of them are assumed.
@@ -126,8 +169,17 @@ All pages of 8 GiB were allocated one by one, freed, and flushed. Then the maxim
 requests of 32 pages is allocated, of which {wanted} would fit:
 
 {large}
+",
+        guest = simulated(&results.guest, true),
+        lpar = simulated(&results.lpar, false),
+        wanted = count(APERTURE.count / 32),
+    )
+}
 
-## A single call
+fn calls(results: &Results) -> String {
+    let Results { times, ratios, .. } = results;
+    format!(
+        "## A single call
 
 {live} addresses are allocated. Each turn frees one and allocates another. `longest` is the
 duration of the longest single call. Each call was made five times in the same state, and the
@@ -138,17 +190,6 @@ no time here.
 
 {ratios}
 ",
-        cpu = cpu(),
-        exhaustion = exhaustion.iops / bitmap.iops,
-        flushes = bitmap.flushes,
-        upstream = upstream.iops / bitmap.iops,
-        window = exhaustion.window_max.as_secs_f64(),
-        upstream_window = upstream.window_max.as_secs_f64() * 1e3,
-        flush = Costs::guest().flush as f64 / 1e6,
-        refresh = Costs::guest().refresh / 1_000,
-        guest = simulated(&guest, true),
-        lpar = simulated(&lpar, false),
-        wanted = count(APERTURE.count / 32),
         live = count(LIVE as u64),
     )
 }
