@@ -8,8 +8,11 @@
 //!
 //! - [`scenarios`]: a row for each bug or race, with the versions that have it.
 //! - [`rules`]: a row for each rule, with the scenarios that break it.
+//!
+//! [`names`] checks that the text around them names scenarios that exist.
 
 mod drivers;
+mod names;
 mod rules;
 mod scenarios;
 
@@ -53,6 +56,7 @@ fn write(root: &Path, driver: &Driver, all: &[Scenario], check: bool) -> Result<
     let path = root.join(driver.readme);
     let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", driver.readme))?;
     let new = regenerate(&text, |table| driver.table(table, all));
+    let new = new.and_then(|new| names::check(&new, all).map(|()| new));
     let new = new.map_err(|message| format!("{}: {message}", driver.readme))?;
     if new == text {
         return Ok(());
