@@ -105,6 +105,25 @@ fn an_srcu_section_says_which_it_is() {
     agree(&program, "sections");
 }
 
+/// A thread that is queued for a semaphore whose memory is released can only come after the release.
+#[test]
+fn a_queued_waiter_does_not_come_before_the_release_of_its_lock() {
+    let program = Program {
+        sems: 1,
+        tracked: 1,
+        in_memory: true,
+        threads: vec![
+            always(&[Use(0), DownWrite(0), Add(1)]),
+            always(&[DownWrite(0), DownRead(0), Look, DownRead(0), Add(1)]),
+            always(&[DownRead(0), Add(1), Release(2), DownWrite(0)]),
+            always(&[Free(0), DownRead(0), Add(2), Release(0)]),
+        ],
+        started: 4,
+        ..Program::default()
+    };
+    agree(&program, "queued");
+}
+
 /// What can be waited for is gone: those who wait need not wait any more.
 #[test]
 fn who_waits_in_memory_that_is_freed_is_found() {
