@@ -190,7 +190,7 @@ fn a_wrong_command_line_says_what_would_be_right_and_exits_with_2() {
         (&["verify", "--memory-max", "much"], "invalid value 'much'"),
         (&["verify", "--jobs", "0"], "invalid value '0'"),
         (&["verify", "--search", "best"], "unknown search `best`; available: auto"),
-        (&["verify", "--search", "dpor", "--shard", "5/4"], "`5/4` is not a shard"),
+        (&["verify", "--search", "dpor", "--shard", "5/4"], "`5/4` is not a shard of a search"),
         (&["verify", "--shard", "1/2"], "--shard needs --search dpor on the native engine"),
         (
             &["verify", "--search", "dpor", "--engine", "all", "--shard", "1/2"],
@@ -282,7 +282,7 @@ fn a_search_is_resumed_from_its_checkpoint() {
     std::fs::write(file, "something else").unwrap();
     let foreign = selvedge(&["verify", "--resume", file]);
     assert_eq!(foreign.status.code(), Some(2));
-    assert!(stderr(&foreign).contains("this is no checkpoint"), "{}", stderr(&foreign));
+    assert!(stderr(&foreign).contains("this is not a checkpoint"), "{}", stderr(&foreign));
 }
 
 #[test]

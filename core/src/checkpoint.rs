@@ -1,4 +1,4 @@
-//! A search put aside, to be gone on with.
+//! Checkpoints: searches that were stopped and can be resumed.
 
 use std::fmt;
 use std::hash::Hasher;
@@ -7,18 +7,20 @@ use rustc_hash::FxHasher;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// What the bytes of a checkpoint begin with.
+/// The first bytes of a checkpoint.
 const MAGIC: &[u8; 8] = b"selvedge";
 
-/// The form of what follows. It changes with every release that could read an older one wrongly.
+/// The format of the following bytes. It changes with every release that could misread an older
+/// one.
 const FORMAT: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
 
-/// A search put aside: everything it takes to go on with it in another process.
+/// A search that was stopped, with everything that another process needs to resume it.
 ///
-/// Made by [`Progress::checkpoint`](crate::Progress::checkpoint), and gone on with by
-/// [`Checker::resume`](crate::Checker::resume) under the same program. A scenario that has changed
-/// since is refused where the search notices: where it comes along what it has explored before. It
-/// need not, so whoever keeps checkpoints has to keep with them what program they are of.
+/// Created by [`Progress::checkpoint`](crate::Progress::checkpoint), and resumed by
+/// [`Checker::resume`](crate::Checker::resume) under the same program. A scenario that has
+/// changed since is refused where the search notices it, which is where it repeats what it has
+/// explored before. It need not notice, so the caller has to store with a checkpoint which program
+/// it belongs to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Checkpoint {
     scenario: String,
@@ -35,12 +37,12 @@ impl Checkpoint {
         postcard::from_bytes(&self.payload).map_err(|_| CheckpointError::Damaged)
     }
 
-    /// The scenario that is searched.
+    /// Returns the name of the scenario that is searched.
     pub fn scenario(&self) -> &str {
         &self.scenario
     }
 
-    /// The checkpoint as bytes, to be kept in a file.
+    /// Returns the checkpoint as bytes, to be stored in a file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         for part in [FORMAT.as_bytes(), self.scenario.as_bytes(), &self.payload] {
@@ -51,11 +53,11 @@ impl Checkpoint {
         bytes
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) has written.
+    /// Reads the bytes that [`to_bytes`](Self::to_bytes) has written.
     ///
     /// # Errors
     ///
-    /// [`CheckpointError`] if it has not.
+    /// [`CheckpointError`] if the bytes are anything else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
         let rest = bytes.strip_prefix(MAGIC).ok_or(CheckpointError::Foreign)?;
         let (format, rest) = part(rest).ok_or(CheckpointError::Damaged)?;
@@ -74,7 +76,7 @@ impl Checkpoint {
     }
 }
 
-/// One part, behind its length, and what comes after it.
+/// Returns one part, which follows its length, and the remaining bytes.
 fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = bytes.split_first_chunk()?;
     let len = usize::try_from(u64::from_le_bytes(*len)).ok()?;
@@ -87,21 +89,21 @@ fn checksum(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// Why a search cannot be gone on with.
+/// The reason why a search cannot be resumed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CheckpointError {
-    /// It is no checkpoint.
+    /// The bytes are not a checkpoint.
     Foreign,
-    /// Something is missing from it, or was changed.
+    /// Bytes are missing, or were changed.
     Damaged,
     /// Another release has written it.
     OtherRelease {
-        /// The form it has.
+        /// Its format.
         format: String,
     },
     /// It belongs to another scenario.
     OtherScenario {
-        /// That scenario.
+        /// The name of that scenario.
         scenario: String,
     },
     /// The scenario has changed since.
@@ -111,8 +113,8 @@ pub enum CheckpointError {
 impl fmt::Display for CheckpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Foreign => f.write_str("this is no checkpoint"),
-            Self::Damaged => f.write_str("the checkpoint is damaged: cut off or changed"),
+            Self::Foreign => f.write_str("this is not a checkpoint"),
+            Self::Damaged => f.write_str("the checkpoint is damaged: truncated or changed"),
             Self::OtherRelease { format } => {
                 write!(f, "the checkpoint is of release {format}, this is {FORMAT}")
             }
@@ -133,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_whole_is_refused() {
+    fn a_truncated_or_changed_checkpoint_is_refused() {
         let checkpoint = Checkpoint::new("a/b", &vec![1, 2, 3]);
         let bytes = checkpoint.to_bytes();
         assert_eq!(Checkpoint::from_bytes(&bytes), Ok(checkpoint));
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn another_release_is_named() {
+    fn an_error_names_the_other_release() {
         let bytes = Checkpoint::new("a/b", &()).to_bytes();
         let at = MAGIC.len() + size_of::<u64>();
         let mut other = bytes;

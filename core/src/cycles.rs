@@ -1,18 +1,18 @@
-//! Threads that wait for each other, whatever all the others do.
+//! Threads that wait for each other, whatever the other threads do.
 //!
 //! A thread that waits for the owner of a lock waits at least until that owner takes a step. If the
-//! owner waits too, for somebody who waits, and so on, none of them ever takes a step again. Such a
-//! set of threads is *closed*: it needs no look at what comes after, and it does not matter how many
-//! other threads still run.
+//! owner waits for another waiting thread, and so on, none of them ever takes a step again. Such a
+//! set of threads is *closed*. It is recognised in one state, without its successors, and
+//! regardless of the other threads that still run.
 
 use crate::machine::Machine;
 use crate::op::{Op, ThreadId};
 
-/// Threads, one bit each.
+/// A set of threads, one bit each.
 pub(crate) type Threads = u64;
 
-/// The bit of a thread; none for the few programs that have more threads than bits. Those threads
-/// are in no closed set, and are found to be stuck when nobody can go on.
+/// Returns the bit of a thread, or none for the few programs that have more threads than bits.
+/// Those threads are in no closed set, and are found to be stuck when no thread can continue.
 pub(crate) fn bit(thread: ThreadId) -> Threads {
     1_u64.checked_shl(u32::try_from(thread.index()).unwrap_or(u32::MAX)).unwrap_or(0)
 }
@@ -20,9 +20,9 @@ pub(crate) fn bit(thread: ThreadId) -> Threads {
 /// The waits of one state.
 #[derive(Default)]
 pub(crate) struct Waits {
-    /// Who waits, and for whom.
+    /// The waiting threads, each with its blockers.
     waits: smallvec::SmallVec<[(Threads, Threads); 6]>,
-    /// Who will never take a step again, because it has ended.
+    /// The threads that have ended, and so never take a step again.
     ended: Threads,
 }
 
@@ -39,7 +39,8 @@ impl Waits {
         }
     }
 
-    /// The largest closed set of threads: each waits for one in it, or for one that has ended.
+    /// Returns the largest closed set of threads: each waits for one in it, or for one that has
+    /// ended.
     pub(crate) fn closed(mut self) -> Threads {
         loop {
             let closed = self.waits.iter().fold(0, |all, (thread, _)| all | thread);
@@ -52,7 +53,7 @@ impl Waits {
     }
 }
 
-/// The threads that keep a pending operation from happening.
+/// Returns the threads that keep a pending operation from happening.
 pub(crate) fn blockers(machine: &dyn Machine, thread: ThreadId, op: Op) -> Threads {
     match machine.ready(thread, op).guaranteed {
         0 => machine.blockers(thread, op).into_iter().fold(0, |all, thread| all | bit(thread)),
@@ -76,18 +77,18 @@ mod tests {
     }
 
     #[test]
-    fn a_cycle_and_those_behind_it_are_closed() {
+    fn a_cycle_and_the_threads_behind_it_are_closed() {
         assert_eq!(closed(&[(0, &[1]), (1, &[0]), (2, &[1])], &[]), [0, 1, 2]);
         assert_eq!(closed(&[(0, &[0])], &[]), [0]);
     }
 
     #[test]
-    fn whoever_waits_for_a_thread_that_runs_is_not() {
+    fn waiting_for_a_running_thread_is_not_closed() {
         assert_eq!(closed(&[(0, &[1]), (1, &[2]), (2, &[3])], &[]), [0_usize; 0]);
     }
 
     #[test]
-    fn whoever_waits_for_a_thread_that_has_ended_is() {
+    fn waiting_for_an_ended_thread_is_closed() {
         assert_eq!(closed(&[(0, &[1]), (2, &[3])], &[1]), [0]);
     }
 }

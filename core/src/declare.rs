@@ -1,5 +1,5 @@
-//! What a thread of a scenario says beside its operations: which kernel function it is in, that it
-//! may sleep, that it polls, what is broken.
+//! Declarations of a thread apart from its operations: the kernel function it models, that it may
+//! sleep, that it polls, a broken invariant.
 
 use std::convert::Infallible;
 use std::panic::Location;
@@ -8,7 +8,7 @@ use crate::op::Place;
 use crate::runtime::object::unwinding;
 use crate::runtime::{self, Runtime};
 
-/// One of several calls of the running thread has returned; the next one begins anew.
+/// Notes that one of several calls of the running thread has returned; the next one begins anew.
 pub(crate) fn call_returns() {
     match runtime::current() {
         Runtime::Native(execution) => execution.note_calls(),
@@ -17,9 +17,8 @@ pub(crate) fn call_returns() {
     begin_anew();
 }
 
-/// Declares that the running thread carries nothing over from what it has done so far: what it does
-/// next depends on this place in the program, and on how often it has begun anew, but on nothing
-/// that it has learnt.
+/// Declares that the running thread carries nothing over: what it does next depends on this place
+/// in the program and on how often it has begun anew, but on none of its observations.
 #[track_caller]
 pub(crate) fn begin_anew() {
     if let Runtime::Native(execution) = runtime::current() {
@@ -27,20 +26,19 @@ pub(crate) fn begin_anew() {
     }
 }
 
-/// Polls for `what`: runs `round` again and again until it yields something, such as a flag that is
-/// looked at every 20 ms.
+/// Polls for `what`: runs `round` repeatedly until it returns a value, such as a flag that a driver
+/// reads every 20 ms.
 ///
-/// Each round starts from what was known before the first; one that yields nothing carries nothing
-/// over. So any number of them leads back to a state that was seen before. A thread that polls
-/// counts as one that waits. That it can poll for good is a deadlock, named after `what`; that it may
-/// look at the wrong time for ever is a starvation
-/// ([`starvation_free`](crate::ScenarioBuilder::starvation_free)). A poll is told from an endless loop
-/// whose rounds each get somewhere by what comes after; so something must, before the thread polls
-/// again.
+/// Each round starts from what the thread had observed before the first; one that returns `None`
+/// carries nothing over. Any number of rounds therefore leads back to a known state. A thread that
+/// polls counts as one that waits. If it can poll for good, that is a deadlock, named after `what`.
+/// If it can always look at the wrong time, that is a starvation
+/// ([`starvation_free`](crate::ScenarioBuilder::starvation_free)). The operations after a poll
+/// distinguish it from an endless loop, so the thread has to perform one before it polls again.
 ///
 /// # Panics
 ///
-/// Under the native engine, if a round does nothing that others can see.
+/// Under the native engine, if a round performs no visible operation.
 pub fn poll<R>(what: &'static str, round: impl Fn() -> Option<R>) -> R {
     let before = polls(Some(what));
     let result = rounds(round);
@@ -48,15 +46,15 @@ pub fn poll<R>(what: &'static str, round: impl Fn() -> Option<R>) -> R {
     result
 }
 
-/// Runs `round` again and again: a guest that executes PQAP for ever.
+/// Runs `round` for ever, as a guest that executes PQAP in a loop.
 ///
-/// Each round starts from what was known before the first and carries nothing over, so that an
-/// endless program has finitely many states. The world has no final check then, and nothing is
-/// left behind at an end that never comes.
+/// Each round starts from what the thread had observed before the first and carries nothing over,
+/// so that an endless program has finitely many states. The world has no final check then, and no
+/// leaks, since it has no end.
 ///
 /// # Panics
 ///
-/// Under the native engine, if a round does nothing that others can see.
+/// Under the native engine, if a round performs no visible operation.
 pub fn forever(round: impl Fn()) -> ! {
     match rounds(|| {
         round();
@@ -74,7 +72,7 @@ fn rounds<R>(round: impl Fn() -> Option<R>) -> R {
     }
 }
 
-/// Declares what the running thread polls for, and yields what it did before.
+/// Declares what the running thread polls for, and returns the previous declaration.
 fn polls(what: Option<&'static str>) -> Option<&'static str> {
     match runtime::current() {
         Runtime::Native(execution) => execution.polls(what),
@@ -82,7 +80,7 @@ fn polls(what: Option<&'static str>) -> Option<&'static str> {
     }
 }
 
-/// Reports that invariant `id`, such as `"INV-24"`, is broken. Under an engine this ends the
+/// Reports that invariant `id`, such as `"INV-24"`, is violated. Under an engine this ends the
 /// execution and is its result.
 ///
 /// # Panics
@@ -111,14 +109,14 @@ pub(crate) fn broken_at(id: &str, message: String, at: Place) {
     }
 }
 
-/// Declares that the running thread is about to do something that may sleep: `vfree`, an
-/// instruction that is repeated after a pause. Whether it does sleep makes no difference.
+/// Declares that the running thread performs an operation that may sleep: `vfree`, or an
+/// instruction that is repeated after a pause. Whether it actually sleeps makes no difference.
 ///
-/// The kernel says so with `might_sleep()`. Objects that wait say so themselves.
+/// It corresponds to the kernel's `might_sleep()`. Objects that wait declare it themselves.
 ///
 /// # Violations
 ///
-/// [`ViolationKind::SleepInAtomic`](crate::ViolationKind::SleepInAtomic) if the thread has a
+/// [`ViolationKind::SleepInAtomic`](crate::ViolationKind::SleepInAtomic) if the thread holds a
 /// spinlock, is in a read section of RCU, or runs the function of a timer.
 ///
 /// ```
@@ -150,7 +148,7 @@ pub(crate) fn might_sleep_at(what: &str, at: Place) {
 
 /// Names the kernel function that the running thread models, until the result is dropped.
 ///
-/// The names show in traces and reports, beside the line of the model.
+/// The names appear in traces and reports, next to the line of the model.
 ///
 /// ```
 /// # use selvedge_core::{function, sync::Mutex};
@@ -172,14 +170,14 @@ pub fn function(name: &'static str) -> Function {
     Function(())
 }
 
-/// The modelled function runs until this is dropped. See [`function`].
+/// A modelled function, which lasts until this is dropped. See [`function`].
 #[derive(Debug)]
 #[must_use = "the function is left when this is dropped"]
 pub struct Function(());
 
 impl Drop for Function {
     fn drop(&mut self) {
-        // A host that is taking its threads down does not answer any more.
+        // A host that is unwinding its threads does not answer any more.
         if unwinding() {
             return;
         }

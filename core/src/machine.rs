@@ -1,26 +1,25 @@
-//! The one trait of the library: a synchronisation object is a small state machine.
+//! A synchronisation object is a small state machine.
 //!
-//! Every primitive in [`sync`](crate::sync) is a handle on a [`Machine`]. A machine knows
-//! nothing of threads that wait, of schedules or of engines: it says whether an operation can
-//! happen now ([`Machine::ready`]) and what happens when it does ([`Machine::apply`]). A runtime
-//! supplies the rest: how one step is made atomic, and how a thread waits until its step is
-//! ready. That is why one definition of `mutex_trylock` serves the native explorer, loom,
-//! shuttle and plain threads.
+//! Every primitive in [`sync`](crate::sync) is a handle on a [`Machine`]. A machine knows nothing
+//! of waiting threads, of schedules or of engines. It defines whether an operation can happen now
+//! ([`Machine::ready`]) and what it does ([`Machine::apply`]). A runtime supplies the rest: it
+//! makes one step atomic, and makes a thread wait until its step is ready. One definition of
+//! `mutex_trylock` therefore serves the native explorer, loom, shuttle and plain threads.
 
 use dyn_clone::DynClone;
 use smallvec::SmallVec;
 
 use crate::op::{Op, ThreadId};
 
-/// How many ways an operation can complete in the present state.
+/// The number of outcomes that an operation has in the present state.
 ///
-/// The ways are numbered from 0, the sure ones first.
+/// The outcomes are numbered from 0, the guaranteed ones first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Ready {
-    /// Ways that will be taken if nothing else happens. A thread with none of them waits.
+    /// Outcomes that happen if nothing else does. A thread without any of them waits.
     pub(crate) guaranteed: u8,
-    /// Ways that need luck: a signal, a spurious wake-up. Explored, but nobody may rely on
-    /// them, so a state from which only these lead on counts as stuck.
+    /// Outcomes that may or may not happen: a signal, a spurious wake-up. They are explored, but no
+    /// thread may rely on them, so a state from which only these lead on counts as stuck.
     pub(crate) optional: u8,
 }
 
@@ -37,80 +36,81 @@ impl Ready {
     }
 }
 
-/// What a thread is told when it asked for a lock and does not have it.
+/// The reply to a thread that asked for a lock and does not get it.
 pub(crate) const REFUSED: u64 = u64::MAX;
 
-/// What a thread is told when it asked for a lock and has been queued for it.
+/// The reply to a thread that asked for a lock and was queued for it.
 pub(crate) const QUEUED: u64 = u64::MAX - 1;
 
-/// The identity that says "the value did not change".
+/// The identity that stands for an unchanged value.
 pub(crate) const KEEP: u64 = u64::MAX;
 
-/// A rule of the primitive that an operation broke.
+/// A rule of the primitive that an operation violated.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Fault {
-    /// A lock was released by a thread that does not hold it.
+    /// A thread released a lock that it does not hold.
     NotOwner,
-    /// An object was touched after its release.
+    /// A thread accessed an object after its release.
     UseAfterRelease,
-    /// An object was released a second time.
+    /// A thread released an object a second time.
     DoubleRelease,
-    /// A lock was held when the memory that it lives in was released.
+    /// A thread held a lock when the memory that it lives in was released.
     FreedWhileHeld,
 }
 
 /// A synchronisation object as a state machine.
 pub(crate) trait Machine: DynClone + Send + Sync {
-    /// How `op` of thread `me` can complete now.
+    /// Returns the outcomes that `op` of thread `me` has now.
     fn ready(&self, me: ThreadId, op: Op) -> Ready;
 
-    /// Completes `op` the given `outcome` and yields what the thread learns from it.
+    /// Performs `op` with the given `outcome` and returns the reply to the thread.
     fn apply(&mut self, me: ThreadId, op: Op, outcome: u8) -> Result<u64, Fault>;
 
-    /// Appends the whole state, so that equal words mean equal states. Every machine writes
-    /// words that tell where they end: a fixed number, or a length first.
+    /// Appends the whole state, so that equal words mean equal states. Every machine writes words
+    /// that are self-delimiting: a fixed number, or a length first.
     fn encode(&self, key: &mut Vec<u64>);
 
-    /// Whether a thread that has come to `op` has nothing to do now: it *idles*. The operation cannot
-    /// happen, and that is no wait: the thread may stay there for good, and the world may end.
+    /// Returns whether a thread that is at `op` *idles*, which means that it has nothing to do now.
+    /// The operation cannot happen, and yet the thread does not wait: it may stay there for good,
+    /// and the world may end.
     fn idles(&self, _op: Op) -> bool {
         false
     }
 
-    /// The threads that keep `op` of thread `me` from happening, if it cannot happen now: until
-    /// *each* of them has taken a step, `me` waits. It is always right to name fewer. Somebody who
-    /// may end the wait, beside others who may, is not one of them.
+    /// Returns the threads that keep `op` of thread `me` from happening, if it cannot happen now:
+    /// `me` waits until *each* of them has taken a step. It is always correct to return fewer. A
+    /// thread that may end the wait is not one of them if another thread may end it too.
     fn blockers(&self, _me: ThreadId, _op: Op) -> SmallVec<[ThreadId; 4]> {
         SmallVec::new()
     }
 
-    /// Whether the object would be left behind if the world ended now.
+    /// Returns whether the object would be leaked if the world ended now.
     fn leaked(&self) -> bool {
         false
     }
 
-    /// Whether somebody holds it who will touch it again to let go.
+    /// Returns whether a thread holds the object and will touch it again to release it.
     fn is_held(&self) -> bool {
         false
     }
 
-    /// Whether it lives in memory that can be released.
+    /// Returns whether the object lives in memory that can be released.
     fn is_resident(&self) -> bool {
         false
     }
 
-    /// Takes a change that is no operation of its own: a thread's end, a ghost's new value.
+    /// Sets the value without an operation: at a thread's end, or when a ghost changes.
     fn set(&mut self, _value: u64) {}
 
-    /// The memory that it lives in is released.
+    /// Notes that the memory in which the object lives is released.
     fn memory_freed(&mut self) -> Result<(), Fault> {
-        unreachable!("only what lives in memory hears of its release")
+        unreachable!("only an object that lives in memory is notified of its release")
     }
 }
 
 dyn_clone::clone_trait_object!(Machine);
 
-/// An object that lives in memory that can be released: each operation on it touches that memory.
+/// An object that lives in memory that can be released. Each operation on it accesses that memory.
 #[derive(Clone)]
 pub(crate) struct Resident {
     machine: Box<dyn Machine>,
@@ -125,7 +125,7 @@ impl Resident {
 
 impl Machine for Resident {
     fn ready(&self, me: ThreadId, op: Op) -> Ready {
-        // A thread that idles touches nothing.
+        // A thread that idles accesses nothing.
         if self.freed && !self.idles(op) { Ready::YES } else { self.machine.ready(me, op) }
     }
 

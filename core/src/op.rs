@@ -1,7 +1,7 @@
-//! What a thread does: one [`Op`] on one object.
+//! The operation of a thread: one [`Op`] on one object.
 //!
-//! An operation is the unit of exploration. Everything a thread does between two of its
-//! operations is invisible to the other threads and runs as one with the operation before it.
+//! An operation is the unit of exploration. What a thread does between two of its operations is
+//! invisible to the other threads and happens together with the operation before it.
 
 use std::panic::Location;
 
@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::operations::OpKind;
 
-/// Where an operation was called.
+/// The place where an operation was called.
 pub(crate) type Place = &'static Location<'static>;
 
-/// A thread of a scenario, in the order in which the threads were made.
+/// A thread of a scenario. Threads are numbered in order of creation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct ThreadId(u32);
 
 impl ThreadId {
-    /// Whoever builds the world before the threads start and judges it after they have ended.
+    /// The creator of the world, which also runs the final check.
     pub(crate) const SETUP: Self = Self(u32::MAX);
 
     pub(crate) fn new(index: usize) -> Self {
@@ -26,19 +26,19 @@ impl ThreadId {
         Self(id)
     }
 
-    /// Returns a bit for the thread, in a word that says which threads something is about. Threads
-    /// that are 64 apart share one.
+    /// Returns the bit of the thread, in a word that represents a set of threads. Threads whose
+    /// numbers differ by 64 share one.
     pub(crate) fn mask(self) -> u64 {
         1 << (self.index() % u64::BITS as usize)
     }
 
-    /// The thread's position: 0 for the first thread of the scenario.
+    /// Returns the thread's number: 0 for the first thread of the scenario.
     pub(crate) fn index(self) -> usize {
         self.0 as usize
     }
 }
 
-/// An object of the world, in the order in which the objects were made.
+/// An object of the world. Objects are numbered in order of creation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct ObjectId(u32);
 
@@ -55,11 +55,11 @@ impl ObjectId {
 /// One visible step of a thread on one object.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct Op {
-    /// What is done.
+    /// The kind of the operation.
     pub(crate) kind: OpKind,
-    /// The first argument; its meaning is the primitive's own.
+    /// The first argument, whose meaning depends on the primitive.
     pub(crate) a: u64,
-    /// The second argument; its meaning is the primitive's own.
+    /// The second argument, whose meaning depends on the primitive.
     pub(crate) b: u64,
 }
 
@@ -72,17 +72,17 @@ impl Op {
         Self { kind, a, b: 0 }
     }
 
-    /// Returns the object that the operation is about, where that is not the object it is on: a work
-    /// of a workqueue, which `b` is one more than the number of.
+    /// Returns the object that the operation concerns, if that is not the object that it is on.
+    /// Such an object is a work of a workqueue, whose number is one less than `b`.
     pub(crate) fn about(self) -> Option<ObjectId> {
         let number = self.b.checked_sub(1).filter(|_| self.kind.row().about_work)?;
         Some(ObjectId::new(number as usize))
     }
 }
 
-/// The second argument of a sleep after which the thread looks at its condition again, and sleeps
+/// The second argument of a sleep after which the thread evaluates its condition again, and sleeps
 /// again if that does not hold.
 pub(crate) const RECHECKS: u64 = 1;
 
-/// The same, of a thread that has given a mutex back for as long as it sleeps.
+/// The same, for a thread that has released a mutex while it sleeps.
 pub(crate) const RECHECKS_LOCKED: u64 = 2;

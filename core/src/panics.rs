@@ -1,7 +1,7 @@
-//! Panics of the programs under test are results, not noise.
+//! Panics of the programs under test, which are results.
 //!
 //! loom and shuttle report what they find by panicking, and a thread of a scenario may panic
-//! itself. Inside [`catch`] such panics are silent and carry the place they came from; outside,
+//! itself. Inside [`catch`] such panics are silent and record the place they came from. Outside,
 //! the process's own panic hook works as before.
 
 use std::any::Any;
@@ -14,10 +14,10 @@ thread_local! {
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// The panic by which we end a run of an engine from within.
+/// The panic by which Selvedge ends a run of an engine from within.
 pub(crate) const STOP: &str = "selvedge: stop";
 
-/// Runs `body` and yields its panic, if it panics, without a word on standard error.
+/// Runs `body` and returns its panic, if it panics, without output on standard error.
 pub(crate) fn catch<R>(body: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
     let _quiet = quiet();
     panic::catch_unwind(AssertUnwindSafe(body))
@@ -29,21 +29,21 @@ pub(crate) fn quiet() -> Quiet {
     Quiet { outer: DEPTH.replace(DEPTH.get() + 1) }
 }
 
-/// See [`quiet`].
+/// A guard that silences panics. See [`quiet`].
 #[must_use]
 pub(crate) struct Quiet {
     outer: u32,
 }
 
-/// Coroutines that never come back leave their own silence open, so the depth is restored, not
-/// counted down.
+/// Coroutines that are never resumed do not drop their guard, so the depth is restored, not counted
+/// down.
 impl Drop for Quiet {
     fn drop(&mut self) {
         DEPTH.set(self.outer);
     }
 }
 
-/// A panic: what it said and, if it was raised inside [`catch`], where.
+/// A panic: its message and, if it was raised inside [`catch`], its place.
 pub(crate) struct Panic {
     pub(crate) message: String,
     pub(crate) place: Option<String>,
@@ -59,15 +59,14 @@ impl Panic {
         Self { message: text.to_owned(), place: PLACE.with_borrow_mut(Option::take) }
     }
 
-    /// Whether loom, shuttle or we raised it, rather than the program under test: to report, to
-    /// give up or by mistake.
+    /// Returns whether loom, shuttle or Selvedge raised it, and not the program under test.
     pub(crate) fn is_hosts_own(&self) -> bool {
         let crates = ["/loom-", "/shuttle-", "/generator-"];
         let place = self.place.as_deref().unwrap_or_default();
         self.message == STOP || crates.iter().any(|krate| place.contains(krate))
     }
 
-    /// Whether loom raised it because nobody can go on.
+    /// Returns whether loom raised it because no thread can continue.
     #[cfg(feature = "loom")]
     pub(crate) fn is_loom_deadlock(&self) -> bool {
         self.message.starts_with("deadlock; threads = ")
@@ -79,7 +78,7 @@ fn install_hook() {
     ONCE.call_once(|| {
         let outer = panic::take_hook();
         // shuttle installs a hook when it first runs, which prints at every panic of the process
-        // from then on. It gets to do so now, and ours takes its place.
+        // from then on. It is made to do so now, and then this hook takes its place.
         #[cfg(feature = "shuttle")]
         ::shuttle::Runner::new(
             ::shuttle::scheduler::RoundRobinScheduler::new(1),

@@ -1,13 +1,13 @@
-//! The program of a scenario, without what is expected of it.
+//! The program of a scenario, without its expectations.
 
 use std::sync::Arc;
 
 pub(crate) type Body = Box<dyn FnOnce() + Send>;
 
-/// The program of one execution, made afresh for each.
+/// The program of one execution, created anew for each.
 pub(crate) struct Instance {
     pub(crate) threads: Vec<(Arc<str>, Body)>,
-    /// Runs when every thread has ended or idles.
+    /// The final check, which runs when every thread has ended or idles.
     pub(crate) finally: Body,
 }
 

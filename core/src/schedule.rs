@@ -1,4 +1,4 @@
-//! One ordering, written down.
+//! Schedules: interleavings as text.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,35 +7,35 @@ use serde::{Deserialize, Serialize};
 
 use crate::op::ThreadId;
 
-/// One step of a schedule: the thread that moves and, where its operation can end in more than
-/// one way, which.
+/// One step of a schedule: the thread that moves and, where its operation has several outcomes, the
+/// outcome.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct Choice {
     pub(crate) thread: ThreadId,
     pub(crate) outcome: u8,
 }
 
-/// An ordering of operations: which thread moves, step by step.
+/// An interleaving: the thread that moves at each step.
 ///
-/// Written as thread numbers joined by dots, with a letter where an operation ends in another
-/// way than its first: `0.0.1.1b` lets thread 0 move twice, then thread 1 once, and then thread
-/// 1 the second way (a signal instead of the lock, say).
+/// Its text is the thread numbers joined by dots, with a letter where an operation has another
+/// outcome than its first. In `0.0.1.1b` thread 0 moves twice, then thread 1 once, and then thread
+/// 1 with the second outcome (a signal instead of the lock, say).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Schedule(pub(crate) Vec<Choice>);
 
 impl Schedule {
-    /// How many operations happen.
+    /// Returns the number of operations.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// This, and then one step more.
+    /// Appends one step.
     pub(crate) fn then(mut self, thread: ThreadId, outcome: u8) -> Self {
         self.0.push(Choice { thread, outcome });
         self
     }
 
-    /// Whether nothing happens at all.
+    /// Returns whether there are no operations.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -82,13 +82,13 @@ fn parse_step(step: &str) -> Option<Choice> {
     Some(Choice { thread: ThreadId::new(usize::from(number)), outcome })
 }
 
-/// A step of a schedule that is none.
+/// The error for a text that is not a step of a schedule.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ScheduleError(String);
 
 impl fmt::Display for ScheduleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is no step of a schedule: a step is a thread number and ", self.0)?;
+        write!(f, "`{}` is not a step of a schedule: a step is a thread number and ", self.0)?;
         f.write_str("at most one letter from `b` on, and dots join the steps, as in `0.1.1b`")
     }
 }
@@ -100,14 +100,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_reads_back() {
+    fn a_schedule_round_trips_through_text() {
         for text in ["", "0", "0.1.1b.12.300.3c"] {
             assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
         }
     }
 
     #[test]
-    fn what_is_no_schedule_is_named() {
+    fn an_error_names_the_invalid_step() {
         for (text, step) in
             [("0..1", ""), ("0.x", "x"), ("0a", "0a"), ("1bb", "1bb"), ("-1", "-1"), ("+1", "+1")]
         {

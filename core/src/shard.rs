@@ -1,13 +1,13 @@
-//! A part of a search, for one computer of several.
+//! Shards: the parts of a search that is distributed over several processes.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// One shard of a search: every `of`-th subtree of the tree of executions.
+/// One process's part of a search: every n-th part of the tree of executions.
 ///
-/// Written `2/4`: the second shard of four.
+/// Written `2/4` for the second shard of four.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Shard {
     number: u32,
@@ -18,7 +18,7 @@ impl Shard {
     /// The whole tree.
     pub const WHOLE: Self = Self { number: 1, of: 1 };
 
-    /// Returns shard `number` of `of`, counted from 1; `None` if there is no such shard.
+    /// Creates shard `number` of `of`, counted from 1. Returns `None` if there is no such shard.
     pub fn new(number: u32, of: u32) -> Option<Self> {
         (1..=of).contains(&number).then_some(Self { number, of })
     }
@@ -56,13 +56,13 @@ impl FromStr for Shard {
     }
 }
 
-/// A text that is not a shard.
+/// The error for a text that is not a shard.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ShardError(String);
 
 impl fmt::Display for ShardError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not a shard; the second of four is `2/4`", self.0)
+        write!(f, "`{}` is not a shard of a search; the second of four is `2/4`", self.0)
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_that_is_not_a_shard_is_named() {
+    fn an_error_names_the_invalid_shard() {
         assert_eq!("2/4".parse(), Ok(Shard { number: 2, of: 4 }));
         assert_eq!("2/4".parse::<Shard>().unwrap().to_string(), "2/4");
         for text in ["", "2", "0/4", "5/4", "1/0", "a/b", "1/2/3", "-1/4"] {

@@ -1,4 +1,4 @@
-//! Threads that a thread of the scenario starts itself.
+//! Threads that a thread of the scenario starts.
 
 use std::fmt;
 use std::panic::Location;
@@ -14,17 +14,19 @@ use crate::runtime::object::Object;
 
 /// Starts a thread, as `kthread_run` does.
 ///
-/// To start a thread is no step of its own; the new thread's first operation is.
+/// The start is not a step of its own; the new thread's first operation is.
 ///
 /// # Panics
 ///
-/// Outside of any engine if the operating system cannot make a thread.
+/// Outside of any engine, if the operating system cannot create a thread.
+#[doc(alias = "kthread_run")]
 pub fn spawn<T: Send + 'static>(
     name: &'static str,
     body: impl FnOnce() -> T + Send + 'static,
 ) -> JoinHandle<T> {
     let result = Arc::new(Mutex::new(None));
-    let end = Arc::new(Object::new(name, Box::new(End { tells: size_of::<T>() > 0, ended: None })));
+    let end =
+        Arc::new(Object::new(name, Box::new(Exit { has_result: size_of::<T>() > 0, ended: None })));
     let thread = {
         let (result, end) = (Arc::clone(&result), Arc::clone(&end));
         let body = move || {
@@ -36,7 +38,7 @@ pub fn spawn<T: Send + 'static>(
     JoinHandle { thread, end, result }
 }
 
-/// A thread that was started, to be waited for.
+/// A started thread, which can be joined.
 pub struct JoinHandle<T> {
     thread: ThreadId,
     end: Arc<Object>,
@@ -44,11 +46,11 @@ pub struct JoinHandle<T> {
 }
 
 impl<T> JoinHandle<T> {
-    /// Waits until the thread has ended and yields its result.
+    /// Waits until the thread has ended and returns its result.
     ///
     /// # Panics
     ///
-    /// If the thread has panicked; under an engine its panic has ended the execution before.
+    /// If the thread has panicked. Under an engine its panic has ended the execution before.
     #[track_caller]
     pub fn join(self) -> T {
         let op = Op::with(OpKind::Join, self.thread.index() as u64);
@@ -64,22 +66,22 @@ impl<T> fmt::Debug for JoinHandle<T> {
     }
 }
 
-/// A thread, as those who join it see it.
+/// The end of a thread, as the threads that join it see it.
 #[derive(Clone)]
-struct End {
+struct Exit {
     /// Whether the thread has a result that can differ.
-    tells: bool,
-    /// What the thread had been told when it ended, on which its result depends.
+    has_result: bool,
+    /// The observations of the thread when it ended, on which its result depends.
     ended: Option<u64>,
 }
 
-impl Machine for End {
+impl Machine for Exit {
     fn ready(&self, _me: ThreadId, _op: Op) -> Ready {
         Ready::when(self.ended.is_some())
     }
 
     fn apply(&mut self, _me: ThreadId, _op: Op, _outcome: u8) -> Result<u64, Fault> {
-        Ok(self.ended.filter(|_| self.tells).unwrap_or(0))
+        Ok(self.ended.filter(|_| self.has_result).unwrap_or(0))
     }
 
     fn blockers(&self, _me: ThreadId, op: Op) -> SmallVec<[ThreadId; 4]> {

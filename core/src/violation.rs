@@ -1,18 +1,18 @@
-//! What can be wrong with a scheme.
+//! Violations: the errors that a scenario can have.
 
 use std::fmt;
 
 /// A violation found in one execution.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Violation {
-    /// What was violated, precise enough to expect it by name.
+    /// The violation, precise enough to expect it by name.
     pub kind: ViolationKind,
-    /// One line: who did what to what, where.
+    /// One line: the thread, its operation, the object and the place.
     pub reason: String,
-    /// The threads that cannot go on, for a deadlock; the thread that starves; empty otherwise.
+    /// The threads that wait for good, for a deadlock; the thread that starves; empty otherwise.
     pub waits: Vec<Wait>,
-    /// For a starvation, after how many operations the cycle begins: those from there to the end
-    /// of the schedule happen again and again.
+    /// For a starvation, the number of operations before the cycle begins. Those from there to the
+    /// end of the schedule repeat.
     pub again_from: Option<usize>,
 }
 
@@ -22,40 +22,42 @@ impl Violation {
     }
 }
 
-/// Which violation it is. Two executions show the same violation if and only if these agree.
+/// The kind of a violation. Two executions show the same violation if and only if their kinds are
+/// equal.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
 pub enum ViolationKind {
-    /// Threads that wait for good, whatever the others do: for each other, by the lock classes on
-    /// the cycle, sorted (a class that is no lock, a flag or a thread, is on it by its name too); or
-    /// without a cycle, by what those wait for who wait behind nobody else.
+    /// Threads that wait for good, whatever the others do. If they wait for each other, it has the
+    /// lock classes on the cycle, sorted (and the names of flags and threads on it). Without a
+    /// cycle, it has the classes of those objects whose waiters wait behind no other thread.
     Deadlock(Vec<String>),
-    /// A thread that could go on now and then, and waits for ever on a fair cycle of states.
+    /// A thread that can continue now and then, and waits for ever on a fair cycle of states.
     Starvation {
         /// The thread's name.
         thread: String,
-        /// The class of what it waits for, or what it polls for.
+        /// The class of the object that it waits for, or the name of what it polls for.
         class: String,
     },
-    /// An invariant of the scenario, by its id.
+    /// A violated invariant of the scenario, by its id.
     Invariant(String),
-    /// A touch of an object after its release, by the object's class.
+    /// An access to an object after its release, by the object's class.
     UseAfterRelease(String),
     /// A second release of an object, by its class.
     DoubleRelease(String),
-    /// An object left behind at the end: never released, still held, still referenced.
+    /// An object that is leaked at the end: never released, still held, or still referenced.
     Leak(String),
-    /// The release of memory with a lock in it that somebody holds, by the lock's class. The kernel's
-    /// lockdep calls it "held lock freed".
+    /// The release of memory that contains a held lock, by the lock's class. The kernel's lockdep
+    /// calls it "held lock freed".
     FreedWhileHeld(String),
     /// An unlock by a thread that is not the owner, by lock class.
     NotOwner(String),
-    /// Something that may sleep where that is not allowed.
+    /// An operation that may sleep, where sleeping is not allowed.
     SleepInAtomic {
-        /// What may sleep: the class of what is waited for, or what the model says.
+        /// The operation that may sleep: the class of the object, or the name that the model
+        /// declares.
         sleeps: String,
-        /// The class of what forbids it: a spinlock, a read section of RCU, a timer whose function
-        /// runs. The one taken last.
+        /// The class of what forbids it: a spinlock, a read section of RCU, or a timer whose
+        /// function runs. If there are several, the one taken last.
         holds: String,
     },
     /// A panic in a thread of the scenario, by its message.
@@ -63,27 +65,27 @@ pub enum ViolationKind {
 }
 
 impl ViolationKind {
-    /// A deadlock on exactly these classes, in any order.
+    /// Returns a deadlock on exactly these classes, in any order.
     pub fn deadlock<'a>(classes: impl IntoIterator<Item = &'a str>) -> Self {
         Self::Deadlock(sorted_classes(classes.into_iter().map(str::to_owned)))
     }
 
-    /// That `thread` waits for ever for an object of class `class`.
+    /// Returns a starvation of `thread`, which waits for ever for an object of class `class`.
     pub fn starvation(thread: &str, class: &str) -> Self {
         Self::Starvation { thread: thread.to_owned(), class: class.to_owned() }
     }
 
-    /// The violation of invariant `id`.
+    /// Returns the violation of invariant `id`.
     pub fn invariant(id: &str) -> Self {
         Self::Invariant(id.to_owned())
     }
 
-    /// That something sleeps with `holds` held.
+    /// Returns the violation that `sleeps` happens with `holds` held.
     pub fn sleep_in_atomic(sleeps: &str, holds: &str) -> Self {
         Self::SleepInAtomic { sleeps: sleeps.to_owned(), holds: holds.to_owned() }
     }
 
-    /// A touch of an object of class `class` after its release.
+    /// Returns an access to an object of class `class` after its release.
     pub fn use_after_release(class: &str) -> Self {
         Self::UseAfterRelease(class.to_owned())
     }
@@ -134,7 +136,7 @@ impl ViolationKind {
     }
 }
 
-/// The classes of a cycle, as its name: sorted, each once.
+/// Returns the classes of a cycle as its name: sorted, each once.
 pub(crate) fn sorted_classes(classes: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut classes: Vec<String> = classes.into_iter().collect();
     classes.sort();
@@ -161,18 +163,18 @@ impl fmt::Display for ViolationKind {
     }
 }
 
-/// A thread that cannot go on.
+/// A thread that cannot continue.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Wait {
     /// The thread's name.
     pub thread: String,
-    /// What it wants to do, such as `mutex_lock(ap_perms_mutex)`.
+    /// The operation that it waits for, such as `mutex_lock(ap_perms_mutex)`.
     pub wants: String,
-    /// Where: the kernel function modelled, and the line of the model.
+    /// The place: the kernel function modelled, and the line of the model.
     pub at: String,
-    /// The threads that would have to act first, by name. Empty if none is known to.
+    /// The names of the threads that would have to act first. Empty if none is known.
     pub waits_for: Vec<String>,
-    /// Whether the thread is on the cycle that was reported, or only stuck behind it.
+    /// Whether the thread is on the reported cycle, or only stuck behind it.
     pub on_cycle: bool,
 }
 
@@ -180,7 +182,7 @@ impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} waits at {} for {}", self.thread, self.at, self.wants)?;
         match self.waits_for.as_slice() {
-            [] => f.write_str(", and nobody ends that"),
+            [] => f.write_str(", and no thread ends that"),
             names => write!(f, ", held up by {}", names.join(", ")),
         }
     }

@@ -1,8 +1,8 @@
-//! The operations of all primitives, a row each.
+//! The operations of all primitives, one row each.
 //!
-//! A row says what the operation is to the observers (which lock it takes, whether it may sleep), to
-//! the searches (whether it leaves its object as it was, what it can make possible), and to a reader
-//! of a trace (its name, what its result means). To add a primitive takes its file in
+//! A row describes the operation to the observers (which lock it takes, whether it may sleep), to
+//! the searches (whether it leaves its object as it was, what it can make possible), and to a
+//! reader of a trace (its name, the meaning of its result). A new primitive needs its file in
 //! [`sync`](crate::sync) and its rows here.
 
 use std::fmt;
@@ -22,8 +22,8 @@ use OpKind::*;
 use row::op;
 
 impl OpKind {
-    /// Returns what a thread observes of a reply. Nothing that a thread does afterwards may depend on
-    /// a ghost, and what an instruction returns is observed apart.
+    /// Returns what a thread observes of a reply. Nothing that a thread does afterwards may depend
+    /// on a ghost, and the result of an instruction is observed separately.
     pub(crate) fn observed(self, reply: u64) -> u64 {
         match self.row().observes {
             Observes::Reply => reply,
@@ -93,7 +93,7 @@ op_kinds! {
         .shows(Shows::Taken)
         .reads(Reads::If(REFUSED))
         .yields_value(),
-    /// `mutex_unlock`; `a` is the value left behind the lock.
+    /// `mutex_unlock`; `a` is the value that stays behind the lock.
     Unlock => op("mutex_unlock").unlocks(),
     /// `spin_lock_irqsave`.
     SpinLock => op("spin_lock")
@@ -110,7 +110,7 @@ op_kinds! {
         .reads(Reads::If(REFUSED))
         .yields_value()
         .assumes(&[NotPreemptRt]),
-    /// `spin_unlock_irqrestore`; `a` is the value left behind the lock.
+    /// `spin_unlock_irqrestore`; `a` is the value that stays behind the lock.
     SpinUnlock => op("spin_unlock").unlocks(),
     /// `down_read`: granted at once, or queued.
     DownRead => op("down_read")
@@ -156,9 +156,9 @@ op_kinds! {
         .reads(Reads::If(REFUSED))
         .shows(Shows::Taken)
         .yields_value(),
-    /// `up_write`; `a` is the value left behind the lock.
+    /// `up_write`; `a` is the value that stays behind the lock.
     UpWrite => op("up_write").releases().leaves_value(),
-    /// `down_read` of a semaphore that favours readers: waits for whoever holds the write side.
+    /// `down_read` of a semaphore that favours readers: waits until no thread holds the write side.
     DownReadUnfair => op("down_read (unfair)")
         .waits(SharedRecursive)
         .takes(SharedRecursive)
@@ -167,7 +167,7 @@ op_kinds! {
         .enabled_by(&[UpWrite])
         .commutes_with(&[DownReadUnfair, TryDownReadUnfair, UpRead])
         .yields_value(),
-    /// `down_write` of such a semaphore: waits for whoever holds either side.
+    /// `down_write` of such a semaphore: waits until no thread holds either side.
     DownWriteUnfair => op("down_write (unfair)")
         .waits(Exclusive)
         .takes(Exclusive)
@@ -186,7 +186,7 @@ op_kinds! {
         .takes(Exclusive)
         .tries_unfair()
         .yields_value(),
-    /// `srcu_read_lock`; yields which section of the thread's own it is.
+    /// `srcu_read_lock`; replies with the number of the section among the thread's own.
     SrcuReadLock => op("srcu_read_lock")
         .takes(SharedRecursive)
         .commutes_with(&[SrcuReadLock, SrcuReadUnlock]),
@@ -195,7 +195,7 @@ op_kinds! {
         .releases()
         .observes(Observes::Nothing)
         .commutes_with(&[SrcuReadLock, SrcuReadUnlock]),
-    /// `synchronize_srcu`: begins to wait for those who read.
+    /// `synchronize_srcu`: begins to wait for the open sections.
     SynchronizeSrcu => op("synchronize_srcu").waits(Exclusive).sleeps().assumes(&[GracePeriods]),
     /// The rest of `synchronize_srcu`: the wait for their ends.
     AwaitReaders => op("synchronize_srcu (waiting)").granted().enabled_by(&[SrcuReadUnlock]),
@@ -209,9 +209,9 @@ op_kinds! {
         .releases()
         .observes(Observes::Nothing)
         .commutes_with(&[RcuReadLock, RcuReadUnlock]),
-    /// `synchronize_rcu`: a grace period begins.
+    /// `synchronize_rcu`: begins a grace period.
     SynchronizeRcu => op("synchronize_rcu").waits(Exclusive).sleeps().assumes(&[GracePeriods]),
-    /// The rest of `synchronize_rcu`: the wait for its end.
+    /// The rest of `synchronize_rcu`: the wait for the end of the grace period.
     AwaitGracePeriod => op("synchronize_rcu (waiting)").granted().enabled_by(&[RcuReadUnlock]),
     /// The end of the grace period that a callback of `call_rcu` waits for.
     RcuCallback => op("rcu callback")
@@ -221,36 +221,36 @@ op_kinds! {
         .assumes(&[GracePeriods]),
     /// `prepare_to_wait`: from here on a wake-up is not lost.
     PrepareToWait => op("prepare_to_wait"),
-    /// `prepare_to_wait_exclusive`: the same, for who wants to be woken alone.
+    /// `prepare_to_wait_exclusive`: the same, for a waiter that is to be woken alone.
     PrepareToWaitExclusive => op("prepare_to_wait_exclusive"),
-    /// `schedule`: sleep until woken.
+    /// `schedule`: sleeps until woken.
     Sleep => op("schedule").sleep(),
-    /// `schedule_timeout`: sleep until woken, or until the time is up; yields whether it is.
+    /// `schedule_timeout`: sleeps until woken or until a timeout; replies whether that expired.
     SleepTimeout => op("schedule_timeout").sleep().reads(Reads::If(0)).shows(Shows::TimedOut(1)),
-    /// `schedule` in `TASK_INTERRUPTIBLE`: yields whether a signal has ended it.
+    /// `schedule` in `TASK_INTERRUPTIBLE`: replies whether a signal has ended it.
     SleepInterruptible => op("schedule (interruptible)").sleep().shows(Shows::Interrupted(1)),
-    /// `schedule` in `TASK_KILLABLE`: yields whether a fatal signal has ended it.
+    /// `schedule` in `TASK_KILLABLE`: replies whether a fatal signal has ended it.
     SleepKillable => op("schedule (killable)").sleep().shows(Shows::Interrupted(1)),
-    /// `finish_wait`: leave the queue.
+    /// `finish_wait`: leaves the queue.
     FinishWait => op("finish_wait"),
-    /// `wake_up`: wake everybody who does not want to be woken alone, and one who does.
+    /// `wake_up`: wakes every waiter that is not exclusive, and one that is.
     WakeOne => op("wake_up"),
-    /// `wake_up_nr`: the same, with `a` of those who want to be woken alone.
+    /// `wake_up_nr`: the same, with `a` exclusive waiters.
     WakeNr => op("wake_up_nr"),
     /// `wake_up_all`.
     WakeAll => op("wake_up_all"),
-    /// `waitqueue_active`: yields whether somebody is queued.
+    /// `waitqueue_active`: replies whether a thread is queued.
     WaitqueueActive => op("waitqueue_active").reads(Reads::Always).shows(Shows::YesNo),
     /// `Condvar::wait`: from here on a notification is not lost.
     CondvarWait => op("Condvar::wait"),
     /// The rest of `Condvar::wait`: the sleep until notified.
     CondvarSleep => op("Condvar::wait (asleep)").sleep(),
-    /// The same of `Condvar::wait_timeout`: yields whether the time is up.
+    /// The same for `Condvar::wait_timeout`: replies whether the timeout expired.
     CondvarSleepTimeout => op("Condvar::wait_timeout (asleep)")
         .sleep()
         .reads(Reads::If(0))
         .shows(Shows::TimedOut(1)),
-    /// `Condvar::notify_one`: wakes any one waiter; yields whom.
+    /// `Condvar::notify_one`: wakes any one waiter; replies with that waiter.
     NotifyOne => op("Condvar::notify_one").observes(Observes::Nothing),
     /// `Condvar::notify_all`.
     NotifyAll => op("Condvar::notify_all"),
@@ -260,9 +260,9 @@ op_kinds! {
     Store => op("atomic_set"),
     /// An atomic exchange for `a`.
     Swap => op("atomic_xchg").shows(Shows::Value),
-    /// An atomic addition of `a`, wrapping; yields the value before.
+    /// An atomic addition of `a`, wrapping; replies with the previous value.
     FetchAdd => op("atomic_fetch_add").shows(Shows::Value),
-    /// An atomic compare-and-exchange from `a` to `b`; yields the value before.
+    /// An atomic compare-and-exchange from `a` to `b`; replies with the previous value.
     CompareExchange => op("atomic_cmpxchg").reads(Reads::UnlessFirstArgument).shows(Shows::Value),
     /// `kref_get`.
     KrefGet => op("kref_get"),
@@ -274,26 +274,26 @@ op_kinds! {
     TryModuleGet => op("try_module_get").shows(Shows::YesNo),
     /// `module_put`.
     ModulePut => op("module_put"),
-    /// `delete_module`: refuse new references if none is held.
+    /// `delete_module`: refuses new references if none is held.
     DeleteModule => op("delete_module").shows(Shows::YesNo),
-    /// `free_module`: the module's text is gone.
+    /// `free_module`: frees the module's text.
     FreeModule => op("free_module"),
     /// A call into the module's text.
     CallModule => op("call").reads(Reads::Always),
-    /// A touch of an object that can be released.
+    /// An access to an object that can be released.
     Use => op("use").reads(Reads::Always),
-    /// The rest of an unlock, which still touches the lock when others can have it, and so the
-    /// memory that it lives in.
+    /// The rest of an unlock, which still touches the lock, and so the memory that it lives in,
+    /// when other threads can take it.
     FinishUnlock => op("rest of the unlock").reads(Reads::Always),
     /// The release of such an object.
     Release => op("release"),
-    /// A look at, or a change of, state that only the proof has.
+    /// An access to state that only the proof has.
     Ghost => op("ghost").observes(Observes::Nothing).hidden(),
-    /// An instruction of the machine on state that only it can touch.
+    /// An instruction on state that only the hardware can touch.
     Instruction => op("instruction").observes(Observes::Nothing).hidden(),
-    /// `mod_timer`: yields whether nobody is there yet who waits for the time.
+    /// `mod_timer`: replies whether the timer needs a thread that waits for its expiry.
     ModTimer => op("mod_timer").can_be_disabled(),
-    /// The time has come, unless the timer was deleted: its function begins.
+    /// The timer expires, unless it was deleted: its function begins.
     TimerExpires => op("timer expires")
         .takes(Exclusive)
         .atomic()
@@ -309,12 +309,12 @@ op_kinds! {
         .waits(Exclusive)
         .can_be_disabled()
         .enabled_by(&[TimerReturns]),
-    /// `timer_shutdown_sync`: the same, and nobody arms it any more.
+    /// `timer_shutdown_sync`: the same, and no thread can arm it any more.
     TimerShutdownSync => op("timer_shutdown_sync")
         .waits(Exclusive)
         .can_be_disabled()
         .enabled_by(&[TimerReturns]),
-    /// `queue_work`: yields what it did.
+    /// `queue_work`: replies with its effect.
     QueueWork => op("queue_work").work().can_be_disabled(),
     /// A worker begins the work, unless that was cancelled.
     WorkBegins => op("work begins")
@@ -323,9 +323,9 @@ op_kinds! {
         .can_be_disabled()
         .enabled_by(&[QueueWork, WorkReturns, CancelWork, CancelWorkSync, ThawWorkqueues])
         .assumes(&[Workers]),
-    /// The work is done.
+    /// The work returns.
     WorkReturns => op("work returns").work().releases().can_be_disabled(),
-    /// `flush_work`: yields whether there is something to wait for; `a` is 1 if it waits for the
+    /// `flush_work`: replies whether there is something to wait for; `a` is 1 if it waits for the
     /// whole queue too, because that runs one work at a time.
     FlushWork => op("flush_work").work().waits(Exclusive).sleeps().can_be_disabled(),
     /// The rest of `flush_work`: the wait for the work.
@@ -333,23 +333,23 @@ op_kinds! {
         .work()
         .can_be_disabled()
         .enabled_by(&[WorkReturns, CancelWork, CancelWorkSync]),
-    /// `cancel_work`: takes the work off its queue; yields whether it was on it.
+    /// `cancel_work`: takes the work off its queue; replies whether it was on it.
     CancelWork => op("cancel_work").work().can_be_disabled(),
-    /// `cancel_work_sync`: takes the work off its queue, and keeps it off; yields whether it was on it,
-    /// and whether there is something to wait for.
+    /// `cancel_work_sync`: takes the work off its queue, and keeps it off; replies whether it was
+    /// on it, and whether there is something to wait for.
     CancelWorkSync => op("cancel_work_sync").work().waits(Exclusive).sleeps().can_be_disabled(),
     /// The rest of `cancel_work_sync`: the wait for the work.
     AwaitCancel => op("cancel_work_sync (waiting)")
         .work()
         .can_be_disabled()
         .enabled_by(&[WorkReturns, CancelWork, CancelWorkSync]),
-    /// `flush_workqueue`: yields whether there is something to wait for.
+    /// `flush_workqueue`: replies whether there is something to wait for.
     FlushWorkqueue => op("flush_workqueue").waits(Exclusive).sleeps().can_be_disabled(),
     /// The rest of `flush_workqueue`: the wait for what was queued.
     AwaitFlush => op("flush_workqueue (waiting)")
         .enabled_by(&[WorkReturns, CancelWork, CancelWorkSync])
         .can_be_disabled(),
-    /// `drain_workqueue`: nobody queues any more, but the works on the queue themselves.
+    /// `drain_workqueue`: from here on only the works on the queue themselves may queue others.
     DrainWorkqueue => op("drain_workqueue").waits(Exclusive).sleeps().can_be_disabled(),
     /// The rest of `drain_workqueue`: the wait until nothing is left.
     AwaitDrain => op("drain_workqueue (waiting)")
@@ -357,7 +357,7 @@ op_kinds! {
         .can_be_disabled(),
     /// `freeze_workqueues_begin`: no other work becomes active.
     FreezeWorkqueues => op("freeze_workqueues_begin").can_be_disabled(),
-    /// `freeze_workqueues_busy`: yields whether one is that was before.
+    /// `freeze_workqueues_busy`: replies whether a work is active that was so before the freeze.
     FreezeWorkqueuesBusy => op("freeze_workqueues_busy")
         .can_be_disabled()
         .reads(Reads::Always)
@@ -370,39 +370,38 @@ op_kinds! {
     AwaitDestroy => op("destroy_workqueue (waiting)")
         .enabled_by(&[WorkReturns, CancelWork, CancelWorkSync])
         .can_be_disabled(),
-    /// `complete`: once more.
+    /// `complete`: completes once more.
     Complete => op("complete").observes(Observes::Nothing).can_be_disabled(),
-    /// `complete_all`: for everybody, now and later.
+    /// `complete_all`: completes for all waits, now and later.
     CompleteAll => op("complete_all").observes(Observes::Nothing).can_be_disabled(),
-    /// `reinit_completion`: as if it had never happened.
+    /// `reinit_completion`: resets the count.
     ReinitCompletion => op("reinit_completion").can_be_disabled(),
-    /// `completion_done`: yields whether nobody would wait.
+    /// `completion_done`: replies whether a wait would end at once.
     CompletionDone => op("completion_done")
         .can_be_disabled()
         .reads(Reads::Always)
         .shows(Shows::YesNo),
-    /// `wait_for_completion`: takes one of the times that it has happened; yields 2 if there is no
-    /// end of them.
+    /// `wait_for_completion`: consumes a completion; replies 2 after `complete_all`.
     WaitForCompletion => op("wait_for_completion")
         .takes_completion()
         .waits(Exclusive)
         .sleeps()
         .enabled_by(&[Complete, CompleteAll]),
-    /// `wait_for_completion_timeout`: the same, or yields 0 if the time is up.
+    /// `wait_for_completion_timeout`: the same, or replies 0 if the timeout expired.
     WaitForCompletionTimeout => op("wait_for_completion_timeout")
         .takes_completion()
         .waits(Exclusive)
         .sleeps()
         .shows(Shows::TimedOut(0)),
-    /// `wait_for_completion_interruptible`: the same, or yields 0 if a signal came.
+    /// `wait_for_completion_interruptible`: the same, or replies 0 if a signal arrived.
     WaitForCompletionInterruptible => op("wait_for_completion_interruptible")
         .takes_completion()
         .waits(Exclusive)
         .sleeps()
         .shows(Shows::Interrupted(0)),
-    /// `try_wait_for_completion`: the same, or yields 0 at once.
+    /// `try_wait_for_completion`: the same, or replies 0 at once.
     TryWaitForCompletion => op("try_wait_for_completion").takes_completion().shows(Shows::YesNo),
-    /// `raw_cpu_ptr`: yields the CPU that the thread is on.
+    /// `raw_cpu_ptr`: replies with the CPU that the thread is on.
     ThisCpu => op("this_cpu"),
     /// A wait for the end of another thread.
     Join => op("join").sleeps().reads(Reads::Always).hidden(),

@@ -1,4 +1,4 @@
-//! What an operation is: the properties that a row of the table can give it.
+//! The properties that a row of the table can give an operation.
 
 use crate::machine::REFUSED;
 
@@ -6,7 +6,7 @@ use super::OpKind;
 
 use Mode::Exclusive;
 
-/// How a lock is held or wanted.
+/// The mode in which a lock is held or waited for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Mode {
     /// A mutex, a spinlock, the write side of a semaphore.
@@ -24,11 +24,11 @@ pub(crate) enum Reads {
     Never,
     /// Always.
     Always,
-    /// If it replies this.
+    /// If it replies with this.
     If(u64),
-    /// Unless it replies this.
+    /// Unless it replies with this.
     Unless(u64),
-    /// Unless it replies its first argument: a compare-and-exchange that succeeded.
+    /// Unless it replies with its first argument, as a compare-and-exchange that succeeded does.
     UnlessFirstArgument,
 }
 
@@ -39,7 +39,7 @@ pub(crate) enum Observes {
     Reply,
     /// Whether it is 0.
     WhetherAny,
-    /// Nothing: the reply says only what the operation does.
+    /// Nothing: the reply only describes the effect of the operation.
     Nothing,
 }
 
@@ -50,9 +50,9 @@ pub(crate) enum Shows {
     Nothing,
     /// The number.
     Value,
-    /// `no` for 0, and else `yes`.
+    /// `no` for 0, otherwise `yes`.
     YesNo,
-    /// `busy` if it was refused, and else `taken`.
+    /// `busy` if it was refused, otherwise `taken`.
     Taken,
     /// `queued`, if it is.
     Queued,
@@ -64,20 +64,20 @@ pub(crate) enum Shows {
     Last,
 }
 
-/// What a reply is to the fingerprint of a trace.
+/// The contribution of a reply to the fingerprint of a trace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Traced {
-    /// Itself, as the arguments are.
+    /// The reply itself, as the arguments.
     Reply,
-    /// If it is the number of a value, nothing: that number depends on what was explored before.
+    /// Nothing if the reply is the number of a value, which depends on what was explored before.
     NoValue,
-    /// Itself, and the first argument, which is the number of a value, is nothing.
+    /// The reply itself, but not the first argument, which is the number of a value.
     NoArgument,
     /// Nothing.
     Nothing,
 }
 
-/// Something that a verdict takes for granted where an operation has happened.
+/// An assumption of a verdict, made where an operation has happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Assumption {
     /// Spinlocks spin, and timers run in softirq.
@@ -96,7 +96,7 @@ impl Assumption {
     pub(crate) const ALL: &[Self] =
         &[Self::NotPreemptRt, Self::FairQueues, Self::GracePeriods, Self::Workers, Self::Hashes];
 
-    /// Returns what is taken for granted, as a verdict prints it.
+    /// Returns the assumption, as a verdict prints it.
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::NotPreemptRt => {
@@ -115,21 +115,21 @@ impl Assumption {
 pub(crate) struct Row {
     /// The name in a trace.
     pub(crate) text: &'static str,
-    /// How lockdep sees the wait for its class, if it is one that waits. A sleep waits for the
-    /// thread that has promised to wake the sleepers, as it would for a lock; a wait for a timer or
-    /// for work, for its function.
+    /// The mode in which lockdep sees the wait for the operation's class, if it waits. A sleep
+    /// waits for the thread that has promised to wake the sleepers, as it would for a lock. A wait
+    /// for a timer or a work waits for its function.
     pub(crate) waits: Option<Mode>,
-    /// How its class is held afterwards, if it succeeds.
+    /// The mode in which its class is held afterwards, if it succeeds.
     pub(crate) takes: Option<Mode>,
-    /// Whether its class is not held any more afterwards.
+    /// Whether its class is no longer held afterwards.
     pub(crate) releases: bool,
     /// Whether it may sleep.
     pub(crate) sleeps: bool,
     /// Whether the thread must not sleep afterwards, if it succeeds.
     pub(crate) atomic: bool,
-    /// Whether it waits until its one owner unlocks, and is the owner then.
+    /// Whether it waits until the one owner unlocks, and makes its thread the owner.
     pub(crate) locks: bool,
-    /// Whether it takes a lock of one owner if that is free, and need not wait.
+    /// Whether it takes a lock of one owner if that is free, and never waits.
     pub(crate) tries_lock: bool,
     /// Whether it unlocks a lock of one owner.
     pub(crate) unlocks: bool,
@@ -138,14 +138,14 @@ pub(crate) struct Row {
     pub(crate) wakes_spuriously: bool,
     /// Whether it takes a semaphore that favours readers, if that is possible now.
     pub(crate) tries_unfair: bool,
-    /// Whether it takes one of the times that a completion has happened, or would.
+    /// Whether it consumes a completion, or tests for one.
     pub(crate) takes_completion: bool,
-    /// Whether a thread may be able to do it and then not any more, by a step of another thread.
+    /// Whether a step of another thread may make it impossible again.
     pub(crate) can_be_disabled: bool,
     /// Whether it takes what was granted to it before, so that it commutes with everything that can
     /// happen while it is possible.
     pub(crate) granted: bool,
-    /// Whether it is about a work, and on a workqueue.
+    /// Whether it concerns a work on a workqueue.
     pub(crate) about_work: bool,
     /// Whether it leaves its object as it was.
     pub(crate) reads: Reads,
@@ -155,11 +155,11 @@ pub(crate) struct Row {
     pub(crate) shows: Shows,
     /// What the fingerprint of a trace takes of it.
     pub(crate) traced: Traced,
-    /// The operations on the same object that it may have needed to be possible.
+    /// The operations on the same object that may have made it possible.
     pub(crate) enabled_by: &'static [OpKind],
-    /// The operations on the same object that it commutes with, whatever the state.
+    /// The operations on the same object that it commutes with in every state.
     pub(crate) commutes_with: &'static [OpKind],
-    /// What a verdict takes for granted where it has happened.
+    /// The assumptions of a verdict where it has happened.
     pub(crate) assumes: &'static [Assumption],
 }
 

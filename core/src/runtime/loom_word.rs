@@ -105,7 +105,7 @@ impl Word {
             }
             OpKind::Swap => self.word.swap(op.a, ordering),
             OpKind::FetchAdd => self.word.fetch_add(op.a, ordering),
-            other => unreachable!("{other} is no operation of a word"),
+            other => unreachable!("{other} is not an operation of a word"),
         };
         if let Some(host) = &self.host {
             let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);

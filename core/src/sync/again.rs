@@ -1,25 +1,26 @@
-//! A function that a thread of its own runs again and again: a timer's, and that of work.
+//! A function that a dedicated thread runs repeatedly: the function of a timer or of a work.
 //!
-//! Between two runs the thread idles ([`Machine::idles`](crate::machine::Machine::idles)), so it is
-//! where it was before the first: what runs for ever has finitely many states, and there is one thread
-//! of each timer and each work. Outside of an engine it cannot be known when the world ends; there the
-//! thread ends where it would idle, and another is started when there is something to run.
+//! Between two runs the thread idles ([`Machine::idles`](crate::machine::Machine::idles)) in the
+//! local state that it had before the first. A function that runs for ever therefore has finitely
+//! many states, and each timer and each work has one thread. Outside of an engine the end of the
+//! world is unknown. There the thread ends where it would idle, and another is started when there
+//! is something to run.
 
 use crate::declare;
 use crate::machine::REFUSED;
 use crate::runtime;
 
-/// What such a thread says of its function.
+/// What such a thread reports about its function.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// It is about to run, unless that is refused.
+    /// The function is about to run, unless that is refused.
     Begins,
-    /// It has run.
+    /// The function has run.
     Returns,
 }
 
-/// Starts a thread, named after the object that is numbered `number`, which runs `function` whenever
-/// it may begin.
+/// Starts a thread, named after the object that is numbered `number`, which runs `function`
+/// whenever it may begin.
 pub(super) fn spawn_again(
     name: &'static str,
     number: u64,
@@ -27,8 +28,8 @@ pub(super) fn spawn_again(
     function: impl Fn() + Send + 'static,
 ) {
     let body = move || {
-        // Each time starts from nothing, since the function is one of the world alone. But the
-        // thread knows whose function it is: in another ordering its number may be another's.
+        // Each run starts without knowledge, since the function depends on the world alone. But the
+        // thread knows the object's number, which may be another object's in another interleaving.
         declare::begin_anew();
         runtime::observed(number);
         let start = runtime::round();

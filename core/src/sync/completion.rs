@@ -1,4 +1,4 @@
-//! `struct completion`: something that happens once, and the wait for it.
+//! `struct completion`: an event that happens once, and the wait for it.
 
 use std::fmt;
 use std::panic::Location;
@@ -13,18 +13,18 @@ use super::Interrupted;
 /// The kernel's `struct completion`.
 ///
 /// The rules are those of `kernel/sched/completion.c` and `Documentation/scheduler/completion.rst`,
-/// v6.6. It counts how often it has been completed. Each wait takes one of these times, so
-/// `complete` is for one waiter, before it waits or after; from `complete_all` on there is no end of
-/// them, until `reinit_completion`. Which of several waiters gets a time is open: whoever comes just
-/// then may be before those who slept. Unlike on a wait queue, nobody wakes too early. A wait that
-/// nobody ends is a deadlock.
+/// v6.6. The object counts how often it has been completed, and each wait consumes one completion.
+/// `complete` is therefore for one waiter, before or after it begins to wait. After `complete_all`
+/// waits consume nothing, until `reinit_completion`. Any of several waiters may consume a
+/// completion: a thread that arrives just then may precede those that slept. Unlike on a wait
+/// queue, no waiter wakes too early. A wait that no thread ends is a deadlock.
 ///
-/// There is no time: the time of a wait can be up at any moment at which it has to wait, and outside
-/// of any engine it is up at once.
+/// There is no time: a timeout may expire at any moment at which the thread has to wait, and
+/// outside of any engine it expires at once.
 ///
 /// # What is left out
 ///
-/// Waiters are not served in the order in which they came, as the kernel's are: any may be next.
+/// Waiters are not served in order of arrival, as the kernel's are: any waiter may be next.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -39,43 +39,45 @@ pub struct Completion {
 }
 
 impl Completion {
-    /// `init_completion`: nothing has happened yet. It is named after what is waited for.
+    /// `init_completion`: creates a completion that has not been completed, named after the event.
+    #[doc(alias = "init_completion")]
     pub fn new(class: &'static str) -> Self {
         Self { object: Object::new(class, Box::new(State { done: 0 })) }
     }
 
-    /// `complete`: it has happened once more, for one waiter.
+    /// `complete`: completes once more, for one waiter.
     #[track_caller]
     pub fn complete(&self) {
         self.object.perform(Op::new(OpKind::Complete), Location::caller());
     }
 
-    /// `complete_all`: it has happened, for everybody.
+    /// `complete_all`: completes for every waiter, present and future.
     #[track_caller]
     pub fn complete_all(&self) {
         self.object.perform(Op::new(OpKind::CompleteAll), Location::caller());
     }
 
-    /// `reinit_completion`: it has not happened yet, to be used again. As in the kernel, who waits
-    /// goes on waiting.
+    /// `reinit_completion`: resets the count, so that the completion can be used again. As in the
+    /// kernel, a thread that waits continues to wait.
     #[track_caller]
     pub fn reinit_completion(&self) {
         self.object.perform(Op::new(OpKind::ReinitCompletion), Location::caller());
     }
 
-    /// `completion_done`: whether a wait would end at once.
+    /// `completion_done`: returns whether a wait would end at once.
     #[track_caller]
     pub fn completion_done(&self) -> bool {
         self.object.perform(Op::new(OpKind::CompletionDone), Location::caller()) == 1
     }
 
-    /// `wait_for_completion`: sleeps until it has happened.
+    /// `wait_for_completion`: sleeps until there is a completion, and consumes it.
     #[track_caller]
     pub fn wait_for_completion(&self) {
         self.object.perform(Op::new(OpKind::WaitForCompletion), Location::caller());
     }
 
-    /// `wait_for_completion_timeout`: the same, but not for ever. Whether it has happened.
+    /// `wait_for_completion_timeout`: the same with a timeout. Returns whether there was a
+    /// completion.
     ///
     /// ```
     /// # selvedge_core::check(|| {
@@ -95,7 +97,7 @@ impl Completion {
     ///
     /// # Errors
     ///
-    /// [`Interrupted`] if a signal came before it has happened. The kernel's callers return
+    /// [`Interrupted`] if a signal arrived before a completion. The kernel's callers return
     /// `-ERESTARTSYS` for it.
     #[track_caller]
     pub fn wait_for_completion_interruptible(&self) -> Result<(), Interrupted> {
@@ -106,8 +108,8 @@ impl Completion {
         }
     }
 
-    /// `try_wait_for_completion`: as [`wait_for_completion`](Self::wait_for_completion) if that
-    /// need not wait. Whether it has happened.
+    /// `try_wait_for_completion`: consumes a completion if there is one now, and returns whether
+    /// there was. Never waits.
     #[track_caller]
     pub fn try_wait_for_completion(&self) -> bool {
         self.object.perform(Op::new(OpKind::TryWaitForCompletion), Location::caller()) > 0
@@ -115,8 +117,8 @@ impl Completion {
 
     /// Declares that this thread will complete it.
     ///
-    /// This changes nothing in what can happen. It tells the observers who is waited for, so that a
-    /// deadlock names its whole cycle and nothing else: see
+    /// This has no effect on what can happen. It tells the observers which thread is waited for, so
+    /// that a deadlock names exactly its cycle: see
     /// [`WaitQueue::promise`](super::WaitQueue::promise).
     #[track_caller]
     pub fn promise(&self) {
@@ -136,17 +138,18 @@ impl fmt::Debug for Completion {
     }
 }
 
-/// `UINT_MAX`: there is no end of it, and nobody takes anything away.
+/// `UINT_MAX`: waits consume nothing, since `complete_all`.
 const FOR_ALL: u32 = u32::MAX;
 
 #[derive(Clone)]
 struct State {
-    /// How often it has happened and nobody has waited for it.
+    /// The number of completions that no wait has consumed.
     done: u32,
 }
 
 impl State {
-    /// Takes one of the times, if there is one: 0 if not, 2 if there is no end of them.
+    /// Consumes a completion, if there is one. Returns 0 if there is none, and 2 after
+    /// `complete_all`.
     fn take(&mut self) -> u64 {
         match self.done {
             0 => 0,
@@ -164,7 +167,7 @@ impl Machine for State {
         match op.kind {
             OpKind::WaitForCompletion => Ready::when(self.done > 0),
             OpKind::WaitForCompletionInterruptible if self.done == 0 => Ready::NO.or_optional(),
-            // Time passes, whatever else happens.
+            // The timeout may expire in every state.
             _ => Ready::YES,
         }
     }
@@ -172,7 +175,8 @@ impl Machine for State {
     fn apply(&mut self, _me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
         let first = u64::from(self.done == 0);
         match op.kind {
-            // Whether it lets somebody go on who could not; who looks for dependences wants to know.
+            // The reply is whether a thread can continue now that could not, for the dependency
+            // relation.
             OpKind::Complete => {
                 self.done = self.done.saturating_add(1);
                 return Ok(first);
@@ -184,7 +188,7 @@ impl Machine for State {
             OpKind::ReinitCompletion => self.done = 0,
             OpKind::CompletionDone => return Ok(u64::from(self.done > 0)),
             kind if kind.row().takes_completion => return Ok(self.take()),
-            other => unreachable!("{other} is no operation of a completion"),
+            other => unreachable!("{other} is not an operation of a completion"),
         }
         Ok(0)
     }

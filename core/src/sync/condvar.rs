@@ -14,28 +14,28 @@ use crate::sync::data::Value;
 
 use super::MutexGuard;
 
-/// What a thread knows that has slept, and forgotten everything since it began to wait.
+/// The observation of a thread that has slept and carries over nothing else from its wait.
 const SLEPT: u64 = u64::MAX;
 
-/// What a sleep yields that the time has ended.
+/// The reply of a sleep that a timeout has ended.
 const TIMED_OUT: u64 = 1;
 
 /// `std`'s `Condvar`, POSIX's `pthread_cond_t`.
 ///
 /// The rules are those of `pthread_cond_wait` and `pthread_cond_signal` in POSIX.1-2017. A waiter
-/// may wake without having been notified; as on a [`WaitQueue`](super::WaitQueue) that is explored,
-/// and nobody may rely on it. To notify one is to wake *any* one of those who wait: each of them is
-/// explored, so a deadlock that needs the wrong one to be woken is found. A notification that finds
-/// nobody is lost.
+/// may wake without a notification. As on a [`WaitQueue`](super::WaitQueue), that is explored, and
+/// no thread may rely on it. `notify_one` wakes *any* one of the waiters. Each choice is explored,
+/// so a deadlock that needs the wrong waiter to be woken is found. A notification without a waiter
+/// is lost.
 ///
-/// There is no time: that of [`wait_timeout`](Self::wait_timeout) can be up at any moment, and outside
-/// of any engine it is up at once. Unlike in POSIX, waiters on one condition variable may use different
-/// mutexes.
+/// There is no time: the timeout of [`wait_timeout`](Self::wait_timeout) may expire at any moment,
+/// and outside of any engine it expires at once. Unlike in POSIX, waiters on one condition variable
+/// may use different mutexes.
 ///
 /// # What is left out
 ///
-/// Poisoning, since a panic ends an execution. That a notification is lost, which POSIX forbids, does not
-/// happen.
+/// There is no poisoning, since a panic ends an execution. A notification of a waiter is never
+/// lost, which POSIX forbids too.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -52,17 +52,18 @@ pub struct Condvar {
 }
 
 impl Condvar {
-    /// A condition variable that nobody waits for, named after what is waited for.
+    /// Creates a condition variable without waiters, named after the event that is waited for.
     pub fn new(class: &'static str) -> Self {
         Self { object: Object::new(class, Box::new(State { waiting: SmallVec::new() })) }
     }
 
-    /// Releases the mutex and sleeps until notified, or until a spurious wake-up; then takes the
-    /// mutex again.
+    /// Releases the mutex, sleeps until a notification or a spurious wake-up, and takes the mutex
+    /// again.
     ///
-    /// Whoever waits in a loop takes [`wait_while`](Self::wait_while), which says that nothing is
-    /// carried over from one time to the next. Another loop is another state after each spurious
-    /// wake-up, without end.
+    /// For a wait in a loop use [`wait_while`](Self::wait_while), which declares that nothing is
+    /// carried over from one iteration to the next. Any other loop has a new state after each
+    /// spurious wake-up, without end.
+    #[doc(alias = "pthread_cond_wait")]
     #[track_caller]
     pub fn wait<'a, T: Value>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         let mutex = guard.mutex();
@@ -70,16 +71,16 @@ impl Condvar {
         mutex.lock()
     }
 
-    /// As [`wait`](Self::wait), again and again for as long as `condition` holds. It must be a
-    /// function of the data, or else of the world, alone.
+    /// Calls [`wait`](Self::wait) repeatedly for as long as `condition` holds. The condition must
+    /// be a function of the data, or else of the world, alone.
     #[track_caller]
     pub fn wait_while<'a, T: Value>(
         &self,
         mut guard: MutexGuard<'a, T>,
         condition: impl Fn(&mut T) -> bool,
     ) -> MutexGuard<'a, T> {
-        // As in `WaitQueue::wait_event_cmd`: each round starts from what was known before the
-        // first, with the lock.
+        // As in `WaitQueue::wait_event_cmd`: each round starts from what the thread had observed
+        // before the first, with the lock.
         let start = runtime::round();
         while condition(&mut guard) {
             let mutex = guard.mutex();
@@ -91,7 +92,8 @@ impl Condvar {
         guard
     }
 
-    /// As [`wait`](Self::wait), but not for ever: whether the time is up.
+    /// As [`wait`](Self::wait), but with a timeout. Returns whether the timeout expired.
+    #[doc(alias = "pthread_cond_timedwait")]
     #[track_caller]
     pub fn wait_timeout<'a, T: Value>(
         &self,
@@ -102,22 +104,24 @@ impl Condvar {
         (mutex.lock(), timed_out)
     }
 
-    /// Wakes one of those who wait, any of them.
+    /// Wakes any one of the waiters.
+    #[doc(alias = "pthread_cond_signal")]
     #[track_caller]
     pub fn notify_one(&self) {
         self.object.perform(Op::new(OpKind::NotifyOne), Location::caller());
     }
 
-    /// Wakes everybody who waits.
+    /// Wakes every waiter.
+    #[doc(alias = "pthread_cond_broadcast")]
     #[track_caller]
     pub fn notify_all(&self) {
         self.object.perform(Op::new(OpKind::NotifyAll), Location::caller());
     }
 
-    /// To release the mutex and to begin to wait is one step, in that nobody who takes the mutex
-    /// afterwards notifies in vain. Here it is two: the thread begins to wait, then it unlocks. If
-    /// somebody notifies in between, he has not taken the mutex since, so he could as well have
-    /// come after both. glibc and `std` do it in this order too.
+    /// POSIX makes it one step to release the mutex and to begin to wait: a thread that takes the
+    /// mutex afterwards never notifies in vain. Here it is two: the thread begins to wait, then it
+    /// unlocks. A thread that notifies in between has not taken the mutex since, so its
+    /// notification could equally have come after both. glibc and `std` have this order too.
     #[track_caller]
     fn sleep<T: Value>(&self, guard: MutexGuard<'_, T>, kind: OpKind) -> u64 {
         let at = Location::caller();
@@ -135,7 +139,7 @@ impl fmt::Debug for Condvar {
 
 #[derive(Clone)]
 struct State {
-    /// Who waits and has not been woken. Kept sorted: any of them may be next.
+    /// The threads that wait and have not been woken. Sorted, since any of them may be next.
     waiting: SmallVec<[ThreadId; 4]>,
 }
 
@@ -153,7 +157,7 @@ impl Machine for State {
                 Ready { guaranteed: waiters.max(1), optional: 0 }
             }
             OpKind::CondvarSleep if self.waits(me) => Ready::NO.or_optional(),
-            // Time passes, whatever else happens.
+            // The timeout may expire in every state.
             OpKind::CondvarSleepTimeout if self.waits(me) => Ready::YES.or_optional(),
             _ => Ready::YES,
         }
@@ -165,7 +169,7 @@ impl Machine for State {
                 self.waiting.push(me);
                 self.waiting.sort_unstable();
             }
-            // Only who looks for dependences wants to know whom.
+            // Only the dependency relation needs the thread that was woken.
             OpKind::NotifyOne if !self.waiting.is_empty() => {
                 return Ok(self.waiting.remove(usize::from(outcome)).index() as u64 + 1);
             }
@@ -177,7 +181,7 @@ impl Machine for State {
                 self.waiting.retain(|t| *t != me);
                 return Ok(if timed_out { TIMED_OUT } else { 0 });
             }
-            other => unreachable!("{other} is no operation of a condition variable"),
+            other => unreachable!("{other} is not an operation of a condition variable"),
         }
         Ok(0)
     }

@@ -1,13 +1,13 @@
 //! The data behind a lock.
 //!
-//! The model's lock decides who may touch the data; the `std` lock here only makes that safe
-//! Rust. It is never contended: if it were, a model lock would have let two holders in, or a
-//! guard was forgotten, and we panic.
+//! The model's lock decides which thread may access the data; the `std` lock here only makes that
+//! safe Rust. It is never contended. If it were, a model lock would have admitted two holders, or a
+//! guard was forgotten, and the access panics.
 //!
-//! Explorers compare states, so a value has an *identity*: the native engine interns what
-//! [`Hash`] feeds to the hasher, byte for byte, and the identity is the number it gets. Data can
-//! change only under its lock, so the identity is taken when the lock is released and told to
-//! the next holder; in between the value is a function of what the holder knows.
+//! The search compares states, so a value has an *identity*: the native engine interns the bytes
+//! that [`Hash`] feeds to the hasher, and their number is the identity. Data can change only under
+//! its lock, so the identity is taken when the lock is released and reported to the next holder. In
+//! between, the value is a function of what the holder has observed.
 
 use std::cell::Cell;
 use std::hash::{Hash, Hasher};
@@ -16,19 +16,19 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockE
 use crate::machine::KEEP;
 use crate::runtime;
 
-/// What can stand behind a lock. Implemented for everything that qualifies.
+/// A value that can be protected by a lock. Implemented for every type that qualifies.
 ///
-/// [`Hash`] must tell values apart: two values that feed the same bytes to the hasher are taken
-/// for one. Every derived `Hash` does.
+/// [`Hash`] must distinguish different values: two values that feed the same bytes to the hasher
+/// count as equal. Every derived `Hash` does.
 pub trait Value: Hash + Send + Sync + 'static {}
 
 impl<T: Hash + Send + Sync + 'static> Value for T {}
 
-/// A value that cannot be told apart from others of its type: a closure, a type of another crate
+/// A value that is indistinguishable from others of its type: a closure, or a type of another crate
 /// without `Hash`.
 ///
-/// States with such values cannot be compared. The native engine then falls back from matching
-/// states to [`Search::Dpor`](crate::Search::Dpor), which compares none.
+/// States with such values cannot be compared. The native engine then falls back from the full
+/// search to [`Search::Dpor`](crate::Search::Dpor), which compares no states.
 ///
 /// ```
 /// use selvedge_core::sync::Mutex;
@@ -56,7 +56,7 @@ pub(crate) struct Data<T> {
 }
 
 impl<T: Value> Data<T> {
-    /// The data and the identity of its first value.
+    /// Creates the data and returns it with the identity of its first value.
     pub(crate) fn new(value: T) -> (Self, u64) {
         let id = runtime::value_id(&value);
         (Self { cell: RwLock::new(value) }, id)
@@ -72,8 +72,9 @@ impl<T: Value> Data<T> {
     }
 }
 
-/// The model's lock was granted, so the cell is free. A panic of an earlier holder poisons the
-/// cell, but ends the execution too: nothing is read through it but by destructors.
+/// Unwraps the guard: the model's lock was granted, so the cell is free. A panic of an earlier
+/// holder poisons the cell, but it also ends the execution, after which only destructors access the
+/// data.
 fn granted<G>(cell: Result<G, TryLockError<G>>) -> G {
     match cell {
         Ok(guard) => guard,
@@ -101,12 +102,12 @@ impl<T: Value> WriteData<'_, T> {
         self.cell.as_mut().expect("open until the lock's guard is dropped")
     }
 
-    /// Whether anybody has looked at the data.
+    /// Returns whether the data was accessed.
     pub(crate) fn looked(&self) -> bool {
         self.looked.get()
     }
 
-    /// Gives the data back and yields the identity of what is left there.
+    /// Releases the data and returns the identity of its value.
     pub(crate) fn close(&mut self) -> u64 {
         let id = if self.touched { runtime::value_id(self.get()) } else { KEEP };
         self.cell = None;
@@ -126,12 +127,12 @@ impl<T> ReadData<'_, T> {
         self.cell.as_ref().expect("open until the lock's guard is dropped")
     }
 
-    /// Whether anybody has looked at the data.
+    /// Returns whether the data was accessed.
     pub(crate) fn looked(&self) -> bool {
         self.looked.get()
     }
 
-    /// Gives the data back.
+    /// Releases the data.
     pub(crate) fn close(&mut self) {
         self.cell = None;
     }

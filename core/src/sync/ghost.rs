@@ -13,12 +13,12 @@ use crate::sync::data::Value;
 
 use super::outside::Outside;
 
-/// What an invariant needs to know and the driver does not record.
+/// State that an invariant needs and the driver does not record.
 ///
-/// A ghost may be written and checked but not read back: nothing a thread does may depend on
-/// it. Each access is a step of its own. It has to be: two threads that meet only in a ghost
-/// would otherwise look independent to loom and to every reduction, and the order that breaks
-/// the invariant would be pruned.
+/// A ghost may be written and checked but not read: nothing that a thread does may depend on it.
+/// Each access is a step of its own. Otherwise two threads that meet only in a ghost would look
+/// independent to loom and to every reduction, and the order that breaks the invariant would be
+/// pruned.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -36,7 +36,7 @@ pub struct Ghost<T> {
 }
 
 impl<T: Value> Ghost<T> {
-    /// A ghost named `name`.
+    /// Creates a ghost named `name`.
     pub fn new(name: &'static str, value: T) -> Self {
         let id = runtime::value_id(&value);
         Self {

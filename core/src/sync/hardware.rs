@@ -1,4 +1,4 @@
-//! State that belongs to the machine, and the instructions that work on it.
+//! State that belongs to the hardware, and the instructions that work on it.
 
 use std::fmt;
 use std::panic::Location;
@@ -13,11 +13,11 @@ use crate::sync::data::Value;
 
 use super::outside::Outside;
 
-/// What only instructions can touch: the queues of a crypto card, a control block that the
-/// machine reads, translations that it caches.
+/// State that only instructions can access: the queues of a crypto card, a control block that the
+/// hardware reads, translations that it caches.
 ///
-/// An instruction is one step: nobody sees it half done. The thread that executes it learns what
-/// it returns and nothing else.
+/// An instruction is one step: no thread sees it half done. The thread that executes it observes
+/// the value that it returns and nothing else.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -36,7 +36,7 @@ pub struct Hardware<T> {
 }
 
 impl<T: Value> Hardware<T> {
-    /// Hardware called `name`, in this state.
+    /// Creates hardware named `name`, in this state.
     pub fn new(name: &'static str, state: T) -> Self {
         let id = runtime::value_id(&state);
         Self {
@@ -66,7 +66,8 @@ impl<T: Value> Hardware<T> {
         result
     }
 
-    /// Executes an instruction, called `name`, that may find an invariant broken: which, and how.
+    /// Executes an instruction, called `name`, that may report the invariant that is broken, and
+    /// how.
     ///
     /// # Violations
     ///

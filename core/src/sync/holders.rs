@@ -1,4 +1,4 @@
-//! Who holds a reader-writer lock, whatever its rules for letting somebody in.
+//! The holders of a reader-writer lock, independent of its rules of admission.
 
 use smallvec::SmallVec;
 
@@ -9,39 +9,39 @@ use crate::op::{Op, ThreadId};
 #[derive(Clone)]
 pub(super) struct Holders {
     pub(super) writer: Option<ThreadId>,
-    /// A thread that holds the read side twice is here twice. Kept sorted: who came first does
-    /// not matter any more.
+    /// The threads that hold the read side; a thread that holds it twice is listed twice. Sorted,
+    /// since the order of arrival has no effect any more.
     pub(super) readers: SmallVec<[ThreadId; 4]>,
     value: u64,
 }
 
 impl Holders {
-    /// Nobody, of a lock with this value behind it.
+    /// Creates the holders of a free lock with this value behind it.
     pub(super) fn none(value: u64) -> Self {
         Self { writer: None, readers: SmallVec::new(), value }
     }
 
-    /// Lets a reader in; what it finds.
+    /// Adds a reader and returns the value that it finds.
     pub(super) fn read(&mut self, me: ThreadId) -> u64 {
         self.readers.push(me);
         self.readers.sort_unstable();
         self.value
     }
 
-    /// Lets a writer in; what it finds.
+    /// Sets the writer and returns the value that it finds.
     pub(super) fn write(&mut self, me: ThreadId) -> u64 {
         self.writer = Some(me);
         self.value
     }
 
-    /// A reader leaves.
+    /// Removes a reader.
     pub(super) fn up_read(&mut self, me: ThreadId) -> Result<u64, Fault> {
         let held = self.readers.iter().position(|t| *t == me).ok_or(Fault::NotOwner)?;
         self.readers.remove(held);
         Ok(0)
     }
 
-    /// The writer leaves, and leaves a value behind.
+    /// Removes the writer, which leaves a value.
     pub(super) fn up_write(&mut self, me: ThreadId, op: Op) -> Result<u64, Fault> {
         if self.writer != Some(me) {
             return Err(Fault::NotOwner);
@@ -59,7 +59,7 @@ impl Holders {
         key.extend(self.readers.iter().map(|t| thread(*t)));
     }
 
-    /// Everybody who holds it.
+    /// Returns every thread that holds the lock.
     pub(super) fn all(&self) -> impl Iterator<Item = ThreadId> {
         self.writer.into_iter().chain(self.readers.iter().copied())
     }

@@ -8,15 +8,15 @@ use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime::object::Object;
 
-/// The kernel's `struct kref`. It starts with one reference, its maker's.
+/// The kernel's `struct kref`, as in `include/linux/kref.h`. Its creator holds the first reference.
 ///
-/// A get or put after the last put is a use after release. A count that is not back to zero
-/// when the world ends is a leak.
+/// A get or put after the last put is a use after release. A count that is not zero when the world
+/// ends is a leak.
 ///
 /// # What is left out
 ///
-/// The count neither overflows nor saturates, as `refcount_t` does. What the last put releases, the model
-/// releases itself.
+/// The count neither overflows nor saturates, as `refcount_t` does. The last put releases nothing:
+/// the model itself frees the object.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -24,7 +24,7 @@ use crate::runtime::object::Object;
 /// let kvm = Kref::new("kvm->users_count");
 /// kvm.get();
 /// assert!(!kvm.put());
-/// assert!(kvm.put(), "the last put is told to release");
+/// assert!(kvm.put(), "the last put tells the caller to release the object");
 /// # });
 /// ```
 pub struct Kref {
@@ -32,24 +32,30 @@ pub struct Kref {
 }
 
 impl Kref {
-    /// `kref_init`: one reference.
+    /// `kref_init`: creates an object with one reference.
+    #[doc(alias("kref_init", "refcount_set"))]
     pub fn new(class: &'static str) -> Self {
         Self { object: Object::new(class, Box::new(State { count: 1 })) }
     }
 
-    /// `kref_get`: the caller holds a reference already.
+    /// `kref_get`: takes another reference. The caller must hold one already.
+    #[doc(alias("kref_get", "refcount_inc"))]
     #[track_caller]
     pub fn get(&self) {
         self.object.perform(Op::new(OpKind::KrefGet), Location::caller());
     }
 
-    /// `kref_get_unless_zero`: whether a reference could be had.
+    /// `kref_get_unless_zero`: takes a reference unless the count is zero, and returns whether it
+    /// did.
+    #[doc(alias("kref_get_unless_zero", "refcount_inc_not_zero"))]
     #[track_caller]
     pub fn get_unless_zero(&self) -> bool {
         self.object.perform(Op::new(OpKind::KrefGetUnlessZero), Location::caller()) == 1
     }
 
-    /// `kref_put`: whether this was the last reference, so that the caller releases.
+    /// `kref_put`: drops a reference, and returns whether it was the last, so that the caller
+    /// releases.
+    #[doc(alias("kref_put", "refcount_dec_and_test"))]
     #[track_caller]
     #[must_use = "the last put has to release the object"]
     pub fn put(&self) -> bool {
@@ -85,7 +91,7 @@ impl Machine for State {
                 self.count -= 1;
                 Ok(u64::from(self.count == 0))
             }
-            other => unreachable!("{other} is no operation of a kref"),
+            other => unreachable!("{other} is not an operation of a kref"),
         }
     }
 

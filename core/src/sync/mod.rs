@@ -1,9 +1,9 @@
 //! The kernel's synchronisation objects, one file each, and the condition variable of user space.
 //!
-//! Every type here is a handle on a small state machine and works under every engine. An object that
-//! is made while an engine runs a scenario belongs to that execution. Outside of any engine, objects
-//! work on plain `std` threads; in a build with `--cfg loom` they work on loom, inside anybody's own
-//! `loom::model(..)`.
+//! Every type here is a handle on a small state machine and works under every engine. An object
+//! that is made while an engine runs a scenario belongs to that execution. Outside of any engine,
+//! objects work on plain `std` threads. In a build with `--cfg loom` they work on loom, inside the
+//! caller's own `loom::model(..)`.
 
 mod again;
 mod atomic;

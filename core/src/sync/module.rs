@@ -1,4 +1,4 @@
-//! `struct module`: references that keep a module's text, and its unloading.
+//! `struct module`: references that keep a module's text, and the unloading of the module.
 
 use std::fmt;
 use std::panic::Location;
@@ -8,43 +8,48 @@ use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime::object::Object;
 
-/// A loaded module: its reference count and whether its text is still there.
+/// A loaded module: its reference count, and whether its text is still present.
 ///
-/// `delete_module(2)` does not wait: it fails while anybody holds a reference. Once it has
-/// succeeded no new reference is given, the module's exit function runs, and then its text is
-/// freed. A [`call`](Self::call) into freed text is a use after release.
+/// `delete_module(2)` does not wait: it fails while a reference is held. Once it has succeeded,
+/// `try_module_get` fails, the module's exit function runs, and then the text is freed. A
+/// [`call`](Self::call) into freed text is a use after release. The source is
+/// `kernel/module/main.c`.
 ///
 /// # What is left out
 ///
-/// A module that has gone is not loaded again. `delete_module` with `O_TRUNC`, which does not ask for the
+/// A module that was freed is not loaded again. `delete_module` with `O_TRUNC`, which ignores the
 /// references, is missing.
 pub struct ModuleRef {
     object: Object,
 }
 
 impl ModuleRef {
-    /// A live module that nobody holds a reference to.
+    /// Creates a live module without references.
     pub fn new(class: &'static str) -> Self {
         Self { object: Object::new(class, Box::new(State { phase: Phase::Live, count: 0 })) }
     }
 
-    /// `try_module_get`: a reference, unless the module is going away.
+    /// `try_module_get`: takes a reference unless the module is being unloaded, and returns whether
+    /// it did.
+    #[doc(alias = "try_module_get")]
     #[track_caller]
     pub fn try_get(&self) -> bool {
         self.object.perform(Op::new(OpKind::TryModuleGet), Location::caller()) == 1
     }
 
-    /// `module_put`.
+    /// `module_put`: drops a reference.
+    #[doc(alias = "module_put")]
     #[track_caller]
     pub fn put(&self) {
         self.object.perform(Op::new(OpKind::ModulePut), Location::caller());
     }
 
-    /// `delete_module`, up to the call of the module's exit function.
+    /// `delete_module`: begins to unload, up to the call of the module's exit function.
     ///
     /// # Errors
     ///
     /// [`ModuleBusy`] while a reference is held (`-EWOULDBLOCK` in the kernel).
+    #[doc(alias = "delete_module")]
     #[track_caller]
     pub fn delete(&self) -> Result<(), ModuleBusy> {
         match self.object.perform(Op::new(OpKind::DeleteModule), Location::caller()) {
@@ -53,13 +58,14 @@ impl ModuleRef {
         }
     }
 
-    /// `free_module`: the exit function has returned, the text goes.
+    /// `free_module`: frees the text after the exit function has returned.
+    #[doc(alias = "free_module")]
     #[track_caller]
     pub fn free(&self) {
         self.object.perform(Op::new(OpKind::FreeModule), Location::caller());
     }
 
-    /// A jump into the module's text, or a look at its data.
+    /// Calls into the module's text, or reads its data.
     #[track_caller]
     pub fn call(&self) {
         self.object.perform(Op::new(OpKind::CallModule), Location::caller());
@@ -104,7 +110,7 @@ impl Machine for State {
 
     fn apply(&mut self, _me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
         match (op.kind, self.phase) {
-            // The reference lives in `struct module`, which is freed with the text.
+            // The reference count lives in `struct module`, which is freed with the text.
             (OpKind::TryModuleGet | OpKind::ModulePut | OpKind::CallModule, Phase::Freed) => {
                 Err(Fault::UseAfterRelease)
             }
@@ -129,7 +135,7 @@ impl Machine for State {
                 Ok(0)
             }
             (OpKind::CallModule, _) => Ok(0),
-            (other, _) => unreachable!("{other} is no operation of a module"),
+            (other, _) => unreachable!("{other} is not an operation of a module"),
         }
     }
 

@@ -1,4 +1,4 @@
-//! `struct mutex`: one owner, who alone may unlock; trylock and interruptible lock.
+//! `struct mutex`: one owner, which alone may unlock; trylock and interruptible lock.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -14,15 +14,15 @@ use super::owned::Owned;
 
 /// The kernel's `struct mutex`, with the data it protects.
 ///
-/// The semantics are those of `Documentation/locking/mutex-design.rst`: one owner at a time,
-/// only the owner unlocks, no recursion, any waiter may be next. `mutex_trylock` looks at the
-/// real state and never waits.
+/// The semantics are those of `Documentation/locking/mutex-design.rst`: there is one owner at a
+/// time, only the owner unlocks, and the mutex is not recursive. Any waiter may be next.
+/// `mutex_trylock` tests the actual state and never waits.
 ///
 /// # What is left out
 ///
-/// Any waiter may be next. The kernel's optimistic spinning and its hand-off to the first waiter only
-/// choose among these. There is no priority inheritance, which `rt_mutex` has. To unlock is one step,
-/// unless the mutex lives in memory that can be released ([`Tracked::with`](super::Tracked::with)).
+/// The kernel's optimistic spinning and its hand-off to the first waiter only choose among the
+/// waiters. There is no priority inheritance, which `rt_mutex` has. An unlock is one step, unless
+/// the mutex lives in memory that can be released ([`Tracked::with`](super::Tracked::with)).
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -40,13 +40,15 @@ pub struct Mutex<T = ()> {
 }
 
 impl<T: Value> Mutex<T> {
-    /// An unlocked mutex of lock class `class` that protects `value`.
+    /// Creates an unlocked mutex of lock class `class` that protects `value`.
+    #[doc(alias = "mutex_init")]
     pub fn new(class: &'static str, value: T) -> Self {
         let (data, id) = Data::new(value);
         Self { object: Object::new(class, Box::new(Owned::new(id))), data }
     }
 
     /// `mutex_lock`: waits until the mutex is free and takes it.
+    #[doc(alias = "mutex_lock")]
     #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, T> {
         let at = Location::caller();
@@ -58,8 +60,10 @@ impl<T: Value> Mutex<T> {
     ///
     /// # Errors
     ///
-    /// [`Interrupted`] if a signal came while somebody else held the mutex; it is then not taken.
-    /// The kernel's callers return `-ERESTARTSYS` or `-EINTR` for it. Both outcomes are explored.
+    /// [`Interrupted`] if a signal arrived while another thread held the mutex, which is then not
+    /// taken. The kernel's callers return `-ERESTARTSYS` or `-EINTR` for it. Both outcomes are
+    /// explored.
+    #[doc(alias = "mutex_lock_interruptible")]
     #[track_caller]
     pub fn lock_interruptible(&self) -> Result<MutexGuard<'_, T>, Interrupted> {
         let at = Location::caller();
@@ -69,7 +73,8 @@ impl<T: Value> Mutex<T> {
         }
     }
 
-    /// `mutex_trylock`: takes the mutex if it is free now, and never waits.
+    /// `mutex_trylock`: takes the mutex if it is free now. Never waits.
+    #[doc(alias = "mutex_trylock")]
     #[track_caller]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         let at = Location::caller();
@@ -81,17 +86,19 @@ impl<T: Value> Mutex<T> {
 
     /// `mutex_lock` without a guard, for code that unlocks elsewhere.
     ///
-    /// The data stays out of reach; it needs a guard.
+    /// The data is inaccessible without a guard.
     ///
     /// # Violations
     ///
-    /// [`ViolationKind::Leak`](crate::ViolationKind::Leak) if nobody unlocks it by the end.
+    /// [`ViolationKind::Leak`](crate::ViolationKind::Leak) if no thread unlocks it by the end.
+    #[doc(alias = "mutex_lock")]
     #[track_caller]
     pub fn raw_lock(&self) {
         self.object.perform(Op::new(OpKind::Lock), Location::caller());
     }
 
-    /// `mutex_trylock` without a guard: whether the mutex was taken.
+    /// `mutex_trylock` without a guard. Returns whether the mutex was taken.
+    #[doc(alias = "mutex_trylock")]
     #[track_caller]
     #[must_use = "the mutex is held if it was taken"]
     pub fn raw_try_lock(&self) -> bool {
@@ -103,6 +110,7 @@ impl<T: Value> Mutex<T> {
     /// # Violations
     ///
     /// [`ViolationKind::NotOwner`](crate::ViolationKind::NotOwner) if the thread does not hold it.
+    #[doc(alias = "mutex_unlock")]
     #[track_caller]
     pub fn raw_unlock(&self) {
         let at = Location::caller();
@@ -121,7 +129,7 @@ impl<T> fmt::Debug for Mutex<T> {
     }
 }
 
-/// The signal that ended a wait, such as a [`Mutex::lock_interruptible`].
+/// A signal that ended a wait, such as that of [`Mutex::lock_interruptible`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Interrupted;
 
@@ -133,7 +141,7 @@ impl fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
-/// A held [`Mutex`]. Dropping it unlocks; [`unlock`](Self::unlock) does so with a line of its
+/// A held [`Mutex`]. Dropping it unlocks; [`unlock`](Self::unlock) is the same with a line of its
 /// own in the trace.
 #[must_use = "a mutex is held only as long as its guard lives"]
 pub struct MutexGuard<'a, T: Value> {
@@ -143,7 +151,8 @@ pub struct MutexGuard<'a, T: Value> {
 }
 
 impl<'a, T: Value> MutexGuard<'a, T> {
-    /// `mutex_unlock`.
+    /// `mutex_unlock`: unlocks.
+    #[doc(alias = "mutex_unlock")]
     #[track_caller]
     pub fn unlock(mut self) {
         self.at = Location::caller();
@@ -171,7 +180,7 @@ impl<T: Value> DerefMut for MutexGuard<'_, T> {
 
 impl<T: Value> Drop for MutexGuard<'_, T> {
     fn drop(&mut self) {
-        // The data is given back before the lock is: the next holder takes both at once.
+        // The data is released before the lock, since the next holder takes both at once.
         let looked = self.data.looked();
         let value = self.data.close();
         if !unwinding() {

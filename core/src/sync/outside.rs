@@ -1,9 +1,9 @@
-//! The machine of an object whose value is kept outside of it, and changed within the operation.
+//! The machine of an object whose value is stored outside of it and changed within the operation.
 
 use crate::machine::{Fault, Machine, Ready};
 use crate::op::{Op, ThreadId};
 
-/// All that the machine knows of the value: its identity.
+/// The identity of the value, which is all that the machine knows of it.
 #[derive(Clone)]
 pub(super) struct Outside {
     pub(super) value: u64,
@@ -14,8 +14,8 @@ impl Machine for Outside {
         Ready::YES
     }
 
-    /// Replies with what the outcome depends on. The thread itself does not learn it: see
-    /// [`OpKind::observed`](crate::op::OpKind::told).
+    /// Replies with the value that the outcome depends on. The thread itself does not observe it:
+    /// see [`OpKind::observed`](crate::op::OpKind::observed).
     fn apply(&mut self, _me: ThreadId, _op: Op, _outcome: u8) -> Result<u64, Fault> {
         Ok(self.value)
     }

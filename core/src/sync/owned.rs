@@ -1,4 +1,4 @@
-//! A lock with one owner, who alone may unlock it: what mutexes and spinlocks have in common.
+//! A lock with one owner, which alone may unlock it: the common part of mutexes and spinlocks.
 
 use smallvec::SmallVec;
 
@@ -10,12 +10,12 @@ use crate::operations::OpKind;
 #[derive(Clone)]
 pub(super) struct Owned {
     owner: Option<ThreadId>,
-    /// Identity of the data; its next holder learns it with the lock.
+    /// The identity of the data, which the next holder observes when it takes the lock.
     value: u64,
 }
 
 impl Owned {
-    /// A free lock with this value behind it.
+    /// Creates a free lock with this value behind it.
     pub(super) fn new(value: u64) -> Self {
         Self { owner: None, value }
     }
@@ -30,7 +30,7 @@ impl Machine for Owned {
     fn ready(&self, _me: ThreadId, op: Op) -> Ready {
         match op.kind {
             kind if kind.row().locks => Ready::when(self.owner.is_none()),
-            // Who finds it free takes it; a signal ends only a wait.
+            // A thread that finds the lock free takes it; a signal ends only a wait.
             OpKind::LockInterruptible if self.owner.is_some() => Ready::NO.or_optional(),
             _ => Ready::YES,
         }
@@ -49,7 +49,7 @@ impl Machine for Owned {
                 Ok(0)
             }
             kind if kind.row().unlocks => Err(Fault::NotOwner),
-            other => unreachable!("{other} is no operation of a mutex or a spinlock"),
+            other => unreachable!("{other} is not an operation of a mutex or a spinlock"),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Per-CPU data, and threads that move from CPU to CPU.
+//! Per-CPU data, and threads that migrate between CPUs.
 
 use std::fmt;
 use std::panic::Location;
@@ -10,14 +10,15 @@ use crate::runtime::object::Object;
 
 /// One `T` for each CPU, found by `raw_cpu_ptr`.
 ///
-/// A thread that may be preempted can be on any CPU, and on another one at once when it has asked:
-/// what it was given is still there, but may no longer be its own. So `T` is something that several
-/// threads can use, such as a [`SpinLock`](super::SpinLock). Every CPU is explored at every question;
-/// to have moved counts as luck, so nobody waits for it.
+/// A thread that may be preempted can be on any CPU, and can migrate as soon as `raw_cpu_ptr` has
+/// returned. The pointer stays valid, but may no longer be that of its own CPU. `T` is therefore
+/// something that several threads can use, such as a [`SpinLock`](super::SpinLock). The search
+/// explores every CPU at every call. A migration is an optional outcome, so no thread may wait for
+/// one.
 ///
 /// # What is left out
 ///
-/// `preempt_disable` and `migrate_disable`: a thread may always be moved.
+/// `preempt_disable` and `migrate_disable` are missing: a thread may always migrate.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -33,11 +34,12 @@ pub struct PerCpu<T> {
 }
 
 impl<T> PerCpu<T> {
-    /// `alloc_percpu`: what each CPU has, named `class`.
+    /// `alloc_percpu`: creates the objects of all CPUs, named `class`.
     ///
     /// # Panics
     ///
-    /// If there is no CPU, or there are more than 26: a schedule has a letter for each.
+    /// If there is no CPU, or if there are more than 26, since a schedule has one letter for each.
+    #[doc(alias = "alloc_percpu")]
     pub fn new(class: &'static str, cpus: impl IntoIterator<Item = T>) -> Self {
         let cpus: Vec<T> = cpus.into_iter().collect();
         assert!((1..=26).contains(&cpus.len()), "from 1 to 26 CPUs, not {}", cpus.len());
@@ -45,14 +47,16 @@ impl<T> PerCpu<T> {
         Self { object: Object::new(class, Box::new(State { cpus: count })), cpus }
     }
 
-    /// `raw_cpu_ptr`: what belongs to the CPU that the thread is on.
+    /// `raw_cpu_ptr`: returns the object of the CPU that the thread is on.
+    #[doc(alias = "raw_cpu_ptr")]
     #[track_caller]
     pub fn this_cpu(&self) -> &T {
         let cpu = self.object.perform(Op::new(OpKind::ThisCpu), Location::caller());
         &self.cpus[cpu as usize]
     }
 
-    /// `for_each_possible_cpu`: what each CPU has.
+    /// `for_each_possible_cpu`: returns the object of each CPU.
+    #[doc(alias = "for_each_possible_cpu")]
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.cpus.iter()
     }

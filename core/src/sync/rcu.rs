@@ -1,4 +1,4 @@
-//! RCU: readers that wait for nobody and may not sleep, and what waits for them.
+//! RCU: readers that never wait and may not sleep, and waits for these readers.
 
 use std::fmt;
 use std::panic::Location;
@@ -11,19 +11,19 @@ use crate::thread::spawn;
 
 use super::readers::Readers;
 
-/// The kernel's RCU, of which there is one; a scenario makes its own.
+/// The kernel's RCU. The kernel has one domain; a scenario makes its own.
 ///
-/// `synchronize_rcu` waits for every reader that has begun by then and for none that begins later.
-/// A reader that sleeps, and a callback that does, is a violation
-/// ([`ViolationKind::SleepInAtomic`](crate::ViolationKind::SleepInAtomic)). What is freed too early
-/// shows at the reader that touches it ([`Tracked`](super::Tracked)). Memory is sequentially
-/// consistent here, so what a reader saw before is all that is stale about it.
+/// `synchronize_rcu` waits for every reader that has begun by then and for no later one. A reader
+/// or a callback that sleeps is a violation
+/// ([`ViolationKind::SleepInAtomic`](crate::ViolationKind::SleepInAtomic)). An object that is freed
+/// too early is reported at the reader that touches it ([`Tracked`](super::Tracked)). Memory is
+/// sequentially consistent here, so a reader has no stale data but what it read before.
 ///
 /// # What is left out
 ///
-/// Nobody but readers holds up a grace period: there is no kthread for it and no CPU goes offline.
-/// `rcu_barrier` is missing. That a pointer is followed outside of a section is found only if some thread
-/// frees what it points to, and not, as by the kernel's `PROVE_RCU`, at the reader alone.
+/// Only readers delay a grace period: there is no kthread for it and no CPU goes offline.
+/// `rcu_barrier` is missing. The use of a pointer outside of a section is found only if some thread
+/// frees the object, and not, as by the kernel's `PROVE_RCU`, at the reader alone.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -43,13 +43,14 @@ pub struct Rcu {
 }
 
 impl Rcu {
-    /// RCU without a reader. Its class is `rcu`.
+    /// Creates a domain without readers. Its class is `rcu`.
     #[expect(clippy::new_without_default, reason = "it registers an object with the runtime")]
     pub fn new() -> Self {
         Self { object: Arc::new(Object::new("rcu", Box::new(Readers::default()))) }
     }
 
-    /// `rcu_read_lock`.
+    /// `rcu_read_lock`: enters a read section, and never waits.
+    #[doc(alias = "rcu_read_lock")]
     #[track_caller]
     pub fn read_lock(&self) -> RcuReader<'_> {
         let at = Location::caller();
@@ -57,7 +58,8 @@ impl Rcu {
         RcuReader { rcu: self, at }
     }
 
-    /// `synchronize_rcu`.
+    /// `synchronize_rcu`: waits until every section that is open now has ended.
+    #[doc(alias = "synchronize_rcu")]
     #[track_caller]
     pub fn synchronize(&self) {
         let at = Location::caller();
@@ -65,10 +67,11 @@ impl Rcu {
         self.object.perform(Op::new(OpKind::AwaitGracePeriod), at);
     }
 
-    /// `call_rcu`: runs `callback` when a grace period is over that begins now or later.
+    /// `call_rcu`: runs `callback` after a grace period that begins now or later.
     ///
-    /// The callback is a thread of its own that may not sleep. As with
-    /// [`spawn`], to start it is no step.
+    /// The callback is a thread of its own that may not sleep. As with [`spawn`], its start is not
+    /// a step.
+    #[doc(alias = "call_rcu")]
     #[track_caller]
     pub fn call(&self, callback: impl FnOnce() + Send + 'static) {
         let at = Location::caller();
@@ -96,7 +99,8 @@ pub struct RcuReader<'a> {
 }
 
 impl RcuReader<'_> {
-    /// `rcu_read_unlock`.
+    /// `rcu_read_unlock`: ends the section.
+    #[doc(alias = "rcu_read_unlock")]
     #[track_caller]
     pub fn unlock(mut self) {
         self.at = Location::caller();

@@ -1,5 +1,5 @@
-//! Readers that wait for nobody, and those who wait for the readers that have begun: what RCU and
-//! SRCU have in common.
+//! Readers that never wait, and waits for the readers that have begun: the common part of RCU and
+//! SRCU.
 
 use smallvec::SmallVec;
 
@@ -7,37 +7,37 @@ use crate::machine::{Fault, Machine, Ready};
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
 
-/// A read section: its reader, and which of the reader's own it is.
+/// A read section: its reader, and its number among the reader's sections.
 type Section = (ThreadId, u64);
 
 type Sections = SmallVec<[Section; 4]>;
 
-/// The only section of a reader of RCU, who enters it again if it is nested.
+/// The number of every section of an RCU reader, which enters the same section again if it nests.
 const ONLY: u64 = 0;
 
-/// The sections, and who waits for them.
+/// The sections, and the threads that wait for them.
 #[derive(Clone, Default)]
 pub(crate) struct Readers {
-    /// Each as often as it was entered and not left. Kept sorted.
+    /// The open sections, each as often as it was entered and not left. Sorted.
     open: Sections,
-    /// Who synchronizes, and with which sections that have not ended yet. Kept sorted.
+    /// The threads that synchronize, each with the sections that have not ended yet. Sorted.
     waiting: SmallVec<[(ThreadId, Sections); 2]>,
 }
 
 impl Readers {
-    /// The first number that no section of `me` has.
+    /// Returns the first number that no section of `me` has.
     fn free(&self, me: ThreadId) -> u64 {
         (0..).find(|number| !self.open.contains(&(me, *number))).expect("few sections are open")
     }
 
-    /// Enters a section, and says which.
+    /// Enters a section and returns its number.
     fn enter(&mut self, me: ThreadId, number: u64) -> u64 {
         self.open.push((me, number));
         self.open.sort_unstable();
         number
     }
 
-    /// Leaves a section. If it has ended with that, says who was waiting for it.
+    /// Leaves a section. If that ends it, returns the threads that were waiting for it.
     fn leave(&mut self, me: ThreadId, number: u64) -> Result<u64, Fault> {
         let section = (me, number);
         let place = self.open.iter().position(|open| *open == section).ok_or(Fault::NotOwner)?;
@@ -87,12 +87,12 @@ impl Machine for Readers {
             OpKind::AwaitReaders | OpKind::AwaitGracePeriod | OpKind::RcuCallback => {
                 drop(self.waiting.remove(self.place(me)));
             }
-            other => unreachable!("{other} is no operation of RCU"),
+            other => unreachable!("{other} is not an operation of RCU"),
         }
         Ok(0)
     }
 
-    /// Who is in a section that the wait is for.
+    /// The readers in the sections that `me` waits for.
     fn blockers(&self, me: ThreadId, _op: Op) -> SmallVec<[ThreadId; 4]> {
         self.waiting[self.place(me)].1.iter().map(|(reader, _)| *reader).collect()
     }

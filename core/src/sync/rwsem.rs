@@ -1,4 +1,4 @@
-//! `struct rw_semaphore`: fair, so that a waiting writer holds back new readers.
+//! `struct rw_semaphore`: a fair semaphore, on which a waiting writer blocks new readers.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -14,19 +14,19 @@ use crate::sync::data::{Data, ReadData, Value, WriteData};
 
 use super::holders::Holders;
 
-/// The kernel's `struct rw_semaphore`, with the data it protects.
+/// The kernel's `struct rw_semaphore`, with the data it protects, as in `kernel/locking/rwsem.c`.
 ///
-/// Waiters are served in the order in which they came. A reader that arrives while a writer
-/// waits queues behind that writer, so a thread that takes the read side twice deadlocks as
-/// soon as a writer comes in between. To queue is a step that other threads can see; the wait
-/// for the grant is another. The kernel lets a writer overtake the queue when it finds the
-/// semaphore free; this model does not. A thread that could have overtaken is explored in the
-/// schedules in which it came first, unless it comes only because somebody queues already.
+/// Waiters are served in order of arrival. A reader that arrives while a writer waits queues behind
+/// that writer, so a thread that takes the read side twice deadlocks as soon as a writer arrives in
+/// between. Queueing is a step that other threads can see; the wait for the grant is another.
 ///
 /// # What is left out
 ///
-/// A writer does not overtake the queue, as said above. `down_read_killable`, `down_write_killable` and
-/// `downgrade_write` are missing, and so is optimistic spinning, which only decides who is next.
+/// The kernel lets a writer overtake the queue when it finds the semaphore free; this model does
+/// not. The interleavings in which the writer arrived first cover a thread that could have
+/// overtaken, unless it arrives only because another thread is queued already.
+/// `down_read_killable`, `down_write_killable` and `downgrade_write` are missing, and so is
+/// optimistic spinning, which only decides which waiter is next.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -42,7 +42,8 @@ pub struct RwSem<T = ()> {
 }
 
 impl<T: Value> RwSem<T> {
-    /// A free semaphore of lock class `class` that protects `value`.
+    /// Creates a free semaphore of lock class `class` that protects `value`.
+    #[doc(alias = "init_rwsem")]
     pub fn new(class: &'static str, value: T) -> Self {
         let (data, id) = Data::new(value);
         let state = State { holders: Holders::none(id), queue: SmallVec::new() };
@@ -58,6 +59,7 @@ impl<T: Value> RwSem<T> {
     }
 
     /// `down_read_trylock`: takes the read side if no writer holds it or waits for it.
+    #[doc(alias = "down_read_trylock")]
     #[track_caller]
     pub fn try_down_read(&self) -> Option<ReadGuard<'_, T>> {
         let at = Location::caller();
@@ -67,7 +69,7 @@ impl<T: Value> RwSem<T> {
         }
     }
 
-    /// `down_write`: takes the write side, behind everybody who holds it or waits already.
+    /// `down_write`: takes the write side, behind every thread that holds it or waits already.
     #[track_caller]
     pub fn down_write(&self) -> WriteGuard<'_, T> {
         let at = Location::caller();
@@ -75,7 +77,8 @@ impl<T: Value> RwSem<T> {
         WriteGuard::new(&self.object, self.data.write(), at)
     }
 
-    /// `down_write_trylock`: takes the write side if nobody holds either side or waits.
+    /// `down_write_trylock`: takes the write side if no thread holds either side or waits.
+    #[doc(alias = "down_write_trylock")]
     #[track_caller]
     pub fn try_down_write(&self) -> Option<WriteGuard<'_, T>> {
         let at = Location::caller();
@@ -87,17 +90,19 @@ impl<T: Value> RwSem<T> {
 
     /// `down_read` without a guard, for code that releases elsewhere.
     ///
-    /// The data stays out of reach; it needs a guard.
+    /// The data is inaccessible without a guard.
     ///
     /// # Violations
     ///
-    /// [`ViolationKind::Leak`](crate::ViolationKind::Leak) if nobody releases it by the end.
+    /// [`ViolationKind::Leak`](crate::ViolationKind::Leak) if no thread releases it by the end.
+    #[doc(alias = "down_read")]
     #[track_caller]
     pub fn raw_down_read(&self) {
         self.take_read(Location::caller());
     }
 
-    /// `down_read_trylock` without a guard: whether the read side was taken.
+    /// `down_read_trylock` without a guard. Returns whether the read side was taken.
+    #[doc(alias = "down_read_trylock")]
     #[track_caller]
     #[must_use = "the read side is held if it was taken"]
     pub fn raw_try_down_read(&self) -> bool {
@@ -109,6 +114,7 @@ impl<T: Value> RwSem<T> {
     /// # Violations
     ///
     /// [`ViolationKind::NotOwner`](crate::ViolationKind::NotOwner) if the thread does not hold it.
+    #[doc(alias = "up_read")]
     #[track_caller]
     pub fn raw_up_read(&self) {
         let at = Location::caller();
@@ -117,12 +123,14 @@ impl<T: Value> RwSem<T> {
     }
 
     /// `down_write` without a guard; see [`raw_down_read`](Self::raw_down_read).
+    #[doc(alias = "down_write")]
     #[track_caller]
     pub fn raw_down_write(&self) {
         self.take_write(Location::caller());
     }
 
-    /// `down_write_trylock` without a guard: whether the write side was taken.
+    /// `down_write_trylock` without a guard. Returns whether the write side was taken.
+    #[doc(alias = "down_write_trylock")]
     #[track_caller]
     #[must_use = "the write side is held if it was taken"]
     pub fn raw_try_down_write(&self) -> bool {
@@ -134,6 +142,7 @@ impl<T: Value> RwSem<T> {
     /// # Violations
     ///
     /// [`ViolationKind::NotOwner`](crate::ViolationKind::NotOwner) if the thread does not hold it.
+    #[doc(alias = "up_write")]
     #[track_caller]
     pub fn raw_up_write(&self) {
         let at = Location::caller();
@@ -160,7 +169,8 @@ impl<T> fmt::Debug for RwSem<T> {
     }
 }
 
-/// The read side of a [`RwSem`] or an [`UnfairRwSem`](super::UnfairRwSem), held. Dropping it is `up_read`.
+/// The held read side of a [`RwSem`] or an [`UnfairRwSem`](super::UnfairRwSem). Dropping it is
+/// `up_read`.
 #[must_use = "the read side is held only as long as its guard lives"]
 pub struct ReadGuard<'a, T: Value> {
     object: &'a Object,
@@ -177,7 +187,7 @@ impl<'a, T: Value> ReadGuard<'a, T> {
         Self { object, data, at }
     }
 
-    /// `up_read`.
+    /// `up_read`: releases the read side.
     #[track_caller]
     pub fn up_read(mut self) {
         self.at = Location::caller();
@@ -212,7 +222,8 @@ impl<T: Value + fmt::Debug> fmt::Debug for ReadGuard<'_, T> {
     }
 }
 
-/// The write side of a [`RwSem`] or an [`UnfairRwSem`](super::UnfairRwSem), held. Dropping it is `up_write`.
+/// The held write side of a [`RwSem`] or an [`UnfairRwSem`](super::UnfairRwSem). Dropping it is
+/// `up_write`.
 #[must_use = "the write side is held only as long as its guard lives"]
 pub struct WriteGuard<'a, T: Value> {
     object: &'a Object,
@@ -229,7 +240,7 @@ impl<'a, T: Value> WriteGuard<'a, T> {
         Self { object, data, at }
     }
 
-    /// `up_write`.
+    /// `up_write`: releases the write side.
     #[track_caller]
     pub fn up_write(mut self) {
         self.at = Location::caller();
@@ -283,7 +294,7 @@ struct State {
 }
 
 impl State {
-    /// Whether `side` can be taken by somebody with `ahead` waiting before it.
+    /// Returns whether a thread can take `side` with `ahead` waiting before it.
     fn free(&self, side: Side, ahead: &[(ThreadId, Side)]) -> bool {
         match side {
             Side::Read => {
@@ -342,11 +353,11 @@ impl Machine for State {
             OpKind::TryDownWrite => Ok(self.try_down(me, Side::Write)),
             OpKind::UpRead => self.holders.up_read(me),
             OpKind::UpWrite => self.holders.up_write(me, op),
-            other => unreachable!("{other} is no operation of a rw_semaphore"),
+            other => unreachable!("{other} is not an operation of a rw_semaphore"),
         }
     }
 
-    /// Who holds it, and who queues before: a reader waits for writers only.
+    /// The holders and the threads queued before; a reader waits for writers only.
     fn blockers(&self, me: ThreadId, op: Op) -> SmallVec<[ThreadId; 4]> {
         let writes = op.kind == OpKind::AwaitWrite;
         let holders = self.holders.all().filter(|t| writes || Some(*t) == self.holders.writer);

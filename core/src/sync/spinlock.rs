@@ -1,4 +1,4 @@
-//! `spinlock_t`: one owner, who may not sleep.
+//! `spinlock_t`: one owner, which may not sleep.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -14,16 +14,17 @@ use super::owned::Owned;
 
 /// The kernel's `spinlock_t`, with the data it protects, taken by `spin_lock_irqsave`.
 ///
-/// Whoever holds it may not sleep, because interrupts are off on its CPU: to take a mutex or a
-/// semaphore, to wait, and what says [`might_sleep`](crate::might_sleep) are violations
+/// The holder may not sleep, because interrupts are off on its CPU. Taking a mutex or a semaphore,
+/// waiting, and [`might_sleep`](crate::might_sleep) are violations
 /// ([`ViolationKind::SleepInAtomic`](crate::ViolationKind::SleepInAtomic)). An interrupt handler
-/// that wants the lock comes on another CPU, so it is one more thread.
+/// that takes the lock runs on another CPU, so it is one more thread.
 ///
 /// # What is left out
 ///
-/// No interrupt comes on the holder's CPU, so `spin_lock` and `spin_lock_irqsave` are the same here, and
-/// that an interrupt takes a lock which was taken with interrupts enabled is not found. On PREEMPT_RT a
-/// spinlock sleeps; this one does not. The kernel's waiters have a queue; here any may be next.
+/// No interrupt arrives on the holder's CPU, so `spin_lock` and `spin_lock_irqsave` are the same
+/// here. An interrupt handler that takes a lock which was taken with interrupts enabled is not
+/// found. On PREEMPT_RT a spinlock sleeps; this one does not. The kernel's waiters have a queue;
+/// here any waiter may be next.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -41,13 +42,15 @@ pub struct SpinLock<T = ()> {
 }
 
 impl<T: Value> SpinLock<T> {
-    /// A free spinlock of lock class `class` that protects `value`.
+    /// Creates a free spinlock of lock class `class` that protects `value`.
+    #[doc(alias = "spin_lock_init")]
     pub fn new(class: &'static str, value: T) -> Self {
         let (data, id) = Data::new(value);
         Self { object: Object::new(class, Box::new(Owned::new(id))), data }
     }
 
     /// `spin_lock_irqsave`: spins until the lock is free and takes it.
+    #[doc(alias("spin_lock", "spin_lock_irqsave"))]
     #[track_caller]
     pub fn lock(&self) -> SpinGuard<'_, T> {
         let at = Location::caller();
@@ -55,7 +58,8 @@ impl<T: Value> SpinLock<T> {
         self.guard(at)
     }
 
-    /// `spin_trylock_irqsave`: takes the lock if it is free now.
+    /// `spin_trylock_irqsave`: takes the lock if it is free now. Never waits.
+    #[doc(alias("spin_trylock", "spin_trylock_irqsave"))]
     #[track_caller]
     pub fn try_lock(&self) -> Option<SpinGuard<'_, T>> {
         let at = Location::caller();
@@ -67,17 +71,19 @@ impl<T: Value> SpinLock<T> {
 
     /// `spin_lock_irqsave` without a guard, for code that unlocks elsewhere.
     ///
-    /// The data stays out of reach; it needs a guard.
+    /// The data is inaccessible without a guard.
     ///
     /// # Violations
     ///
-    /// [`ViolationKind::Leak`](crate::ViolationKind::Leak) if nobody unlocks it by the end.
+    /// [`ViolationKind::Leak`](crate::ViolationKind::Leak) if no thread unlocks it by the end.
+    #[doc(alias("spin_lock", "spin_lock_irqsave"))]
     #[track_caller]
     pub fn raw_lock(&self) {
         self.object.perform(Op::new(OpKind::SpinLock), Location::caller());
     }
 
-    /// `spin_trylock_irqsave` without a guard: whether the lock was taken.
+    /// `spin_trylock_irqsave` without a guard. Returns whether the lock was taken.
+    #[doc(alias("spin_trylock", "spin_trylock_irqsave"))]
     #[track_caller]
     #[must_use = "the spinlock is held if it was taken"]
     pub fn raw_try_lock(&self) -> bool {
@@ -89,6 +95,7 @@ impl<T: Value> SpinLock<T> {
     /// # Violations
     ///
     /// [`ViolationKind::NotOwner`](crate::ViolationKind::NotOwner) if the thread does not hold it.
+    #[doc(alias("spin_unlock", "spin_unlock_irqrestore"))]
     #[track_caller]
     pub fn raw_unlock(&self) {
         self.object.perform(Op::with(OpKind::SpinUnlock, KEEP), Location::caller());
@@ -105,8 +112,8 @@ impl<T> fmt::Debug for SpinLock<T> {
     }
 }
 
-/// A held [`SpinLock`]. Dropping it is `spin_unlock_irqrestore`; [`unlock`](Self::unlock) does so
-/// with a line of its own in the trace.
+/// A held [`SpinLock`]. Dropping it is `spin_unlock_irqrestore`; [`unlock`](Self::unlock) is the
+/// same with a line of its own in the trace.
 #[must_use = "a spinlock is held only as long as its guard lives"]
 pub struct SpinGuard<'a, T: Value> {
     lock: &'a SpinLock<T>,
@@ -115,7 +122,8 @@ pub struct SpinGuard<'a, T: Value> {
 }
 
 impl<T: Value> SpinGuard<'_, T> {
-    /// `spin_unlock_irqrestore`.
+    /// `spin_unlock_irqrestore`: unlocks.
+    #[doc(alias("spin_unlock", "spin_unlock_irqrestore"))]
     #[track_caller]
     pub fn unlock(mut self) {
         self.at = Location::caller();

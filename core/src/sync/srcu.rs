@@ -1,5 +1,5 @@
-//! `struct srcu_struct`: readers that may sleep and wait for nobody, and a wait for those who have
-//! begun.
+//! `struct srcu_struct`: readers that may sleep and never wait, and a wait for the readers that
+//! have begun.
 
 use std::fmt;
 use std::panic::Location;
@@ -13,14 +13,14 @@ use super::readers::Readers;
 /// The kernel's `struct srcu_struct`.
 ///
 /// A reader never waits. `synchronize_srcu` waits for every reader that has begun by then and for
-/// none that begins later; that it has begun to wait is a step that others can see, and the end of
-/// the wait is another. Of two sections of one thread either may end first: `srcu_read_unlock` is given
-/// the index of the one that it ends, which the [`SrcuReader`] keeps. Memory is sequentially consistent here, so what a reader saw before is all
-/// that is stale about it.
+/// no later one. Its beginning is a step that other threads can see, and the end of the wait is
+/// another. Of two sections of one thread either may end first: `srcu_read_unlock` takes the index
+/// of the section that it ends, which the [`SrcuReader`] stores. Memory is sequentially consistent
+/// here, so a reader has no stale data but what it read before.
 ///
 /// # What is left out
 ///
-/// Nobody but readers holds up a grace period: there is no kthread or work for it. `call_srcu` and
+/// Only readers delay a grace period: there is no kthread or work that drives it. `call_srcu` and
 /// `srcu_barrier` are missing.
 ///
 /// ```
@@ -37,12 +37,14 @@ pub struct Srcu {
 }
 
 impl Srcu {
-    /// A domain of readers, of lock class `class`.
+    /// Creates a domain without readers, of lock class `class`.
+    #[doc(alias = "init_srcu_struct")]
     pub fn new(class: &'static str) -> Self {
         Self { object: Object::new(class, Box::new(Readers::default())) }
     }
 
-    /// `srcu_read_lock`.
+    /// `srcu_read_lock`: enters a read section, and never waits.
+    #[doc(alias = "srcu_read_lock")]
     #[track_caller]
     pub fn read_lock(&self) -> SrcuReader<'_> {
         let at = Location::caller();
@@ -50,7 +52,8 @@ impl Srcu {
         SrcuReader { srcu: self, section, at }
     }
 
-    /// `synchronize_srcu`.
+    /// `synchronize_srcu`: waits until every section that is open now has ended.
+    #[doc(alias = "synchronize_srcu")]
     #[track_caller]
     pub fn synchronize(&self) {
         let at = Location::caller();
@@ -70,13 +73,14 @@ impl fmt::Debug for Srcu {
 #[derive(Debug)]
 pub struct SrcuReader<'a> {
     srcu: &'a Srcu,
-    /// Which one of its reader's.
+    /// The index of the section among those of its thread.
     section: u64,
     at: &'static Location<'static>,
 }
 
 impl SrcuReader<'_> {
-    /// `srcu_read_unlock`.
+    /// `srcu_read_unlock`: ends the section.
+    #[doc(alias = "srcu_read_unlock")]
     #[track_caller]
     pub fn unlock(mut self) {
         self.at = Location::caller();

@@ -1,4 +1,4 @@
-//! `struct timer_list`: a function that runs when a time has come, and how it is kept from that.
+//! `struct timer_list`: a function that runs when a timer expires, and the ways to prevent that.
 
 use std::fmt;
 use std::panic::Location;
@@ -13,18 +13,19 @@ use crate::runtime::object::Object;
 
 use super::again::{Turn, spawn_again};
 
-/// The kernel's `struct timer_list`.
+/// The kernel's `struct timer_list`, as in `kernel/time/timer.c`.
 ///
-/// There is no time: a timer that is armed expires at any later moment, if nobody deletes it
-/// before. Its function runs in a thread of its own, named after the timer, which may not sleep; it
-/// runs on one CPU at a time, as the kernel has it. That thread begins when the timer is first armed,
-/// idles between two runs, and may do so when the world ends. `del_timer_sync` waits for it, so with a lock
-/// held that the function wants it deadlocks; lockdep predicts that, as the kernel's does.
+/// An armed timer may expire at any later moment, unless a thread deletes it before. Its function
+/// runs in a thread of its own, named after the timer, which may not sleep. As in the kernel, it
+/// runs on one CPU at a time. The thread begins when the timer is first armed and idles between two
+/// runs; it may idle when the world ends. `del_timer_sync` waits for the function, so it deadlocks
+/// if the caller holds a lock that the function takes. lockdep predicts that, as the kernel's does.
 ///
 /// # What is left out
 ///
-/// There is no time: what is armed for later may expire before what was armed for now. The function never
-/// interrupts a thread on its own CPU. High-resolution timers are missing.
+/// There is no time: a timer that was armed for a later time may expire before one that was armed
+/// for an earlier time. The function never interrupts a thread on its own CPU. High-resolution
+/// timers are missing.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -45,17 +46,18 @@ pub struct Timer {
 struct Inner {
     class: &'static str,
     object: Object,
-    /// Where it was set up, which is where its function is.
+    /// The place where the timer was set up, which is where its function is.
     at: Place,
     function: Box<dyn Fn(&Timer) + Send + Sync>,
 }
 
 impl Timer {
-    /// `timer_setup`: a timer of lock class `class` that is not armed, and what it does.
+    /// `timer_setup`: creates a timer of lock class `class` that is not armed and runs `function`.
     ///
-    /// `function` is given the timer, to arm it again. It must be a function of the world alone,
-    /// and carries nothing over from one time to the next. If it needs what the timer is a part of,
-    /// it keeps a [`Weak`](std::sync::Weak) of that ([`Arc::new_cyclic`]).
+    /// `function` receives the timer, to arm it again. It must be a function of the world alone,
+    /// and carries nothing over from one run to the next. If it needs the object that contains the
+    /// timer, it stores a [`Weak`](std::sync::Weak) to that ([`Arc::new_cyclic`]).
+    #[doc(alias = "timer_setup")]
     #[track_caller]
     pub fn new(class: &'static str, function: impl Fn(&Self) + Send + Sync + 'static) -> Self {
         let state = State { pending: false, running: None, awaited: false, shutdown: false };
@@ -64,8 +66,8 @@ impl Timer {
         Self { inner: Arc::new(Inner { class, object, at, function }) }
     }
 
-    /// `mod_timer`: arms the timer, if it is not armed already. A world can be made with its timers
-    /// armed.
+    /// `mod_timer`: arms the timer, if it is not armed already. A world may be created with armed
+    /// timers.
     #[track_caller]
     pub fn mod_timer(&self) {
         if self.inner.object.perform(Op::new(OpKind::ModTimer), Location::caller()) == 1 {
@@ -83,21 +85,23 @@ impl Timer {
         }
     }
 
-    /// `del_timer`: whether the timer was armed. Its function may still run.
+    /// `del_timer`: deletes the timer, and returns whether it was armed. Its function may still
+    /// run.
     #[track_caller]
     pub fn del_timer(&self) -> bool {
         self.inner.object.perform(Op::new(OpKind::DelTimer), Location::caller()) == 1
     }
 
-    /// `del_timer_sync`: whether the timer was armed. Its function does not run any more.
+    /// `del_timer_sync`: deletes the timer, waits until its function does not run, and returns
+    /// whether it was armed.
     #[track_caller]
     pub fn del_timer_sync(&self) -> bool {
         self.inner.object.perform(Op::new(OpKind::DelTimerSync), Location::caller()) == 1
     }
 
-    /// `timer_shutdown_sync`: whether the timer was armed. Its function does not run any more, and to
-    /// arm the timer does nothing from now on (`kernel/time/timer.c`, v6.2: the function may arm it as
-    /// long as it runs, and then the timer is deleted with that).
+    /// `timer_shutdown_sync`: as [`del_timer_sync`](Self::del_timer_sync), and arming the timer has
+    /// no effect from now on. According to `kernel/time/timer.c`, v6.2, the function may still arm
+    /// it while it runs, and the timer is deleted with that.
     #[track_caller]
     pub fn timer_shutdown_sync(&self) -> bool {
         self.inner.object.perform(Op::new(OpKind::TimerShutdownSync), Location::caller()) == 1
@@ -115,9 +119,9 @@ struct State {
     pending: bool,
     /// The thread that runs the function.
     running: Option<ThreadId>,
-    /// Whether there is a thread that runs the function when the time has come.
+    /// Whether there is a thread that runs the function when the timer expires.
     awaited: bool,
-    /// Whether it was shut down.
+    /// Whether the timer was shut down.
     shutdown: bool,
 }
 
@@ -165,7 +169,7 @@ impl Machine for State {
                 self.shutdown = true;
                 self.delete()
             }
-            other => unreachable!("{other} is no operation of a timer"),
+            other => unreachable!("{other} is not an operation of a timer"),
         })
     }
 

@@ -1,4 +1,4 @@
-//! Objects that can be released, and whoever touches them too late.
+//! Objects that can be released, and accesses after the release.
 
 use std::fmt;
 use std::panic::Location;
@@ -10,28 +10,27 @@ use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime::object::{self, Object};
 
-/// A heap object of the driver: allocated when it is made, freed by
-/// [`release`](Self::release).
+/// A heap object of the driver: allocated when it is made, freed by [`release`](Self::release).
 ///
-/// A touch after the release, a second release, and an object that is never released are
-/// violations that name the object. The value itself stays readable, because the model's memory
-/// is not the driver's; what is in it may change only through primitives.
+/// An access after the release, a second release, and a missing release are violations that name
+/// the object. The value itself stays readable, because the model's memory is not the driver's. Its
+/// content may change only through primitives.
 ///
-/// Locks, wait queues, timers and other objects can live in it ([`with`](Self::with)), as they do in
-/// a `struct` of the driver. Each operation on one of them then touches the object, and it must not
-/// be released while somebody holds a lock in it
+/// Locks, wait queues, timers and other objects can live in it ([`with`](Self::with)), as they do
+/// in a `struct` of the driver. Each operation on one of them then touches the object, which must
+/// not be released while a thread holds a lock in it
 /// ([`ViolationKind::FreedWhileHeld`](crate::ViolationKind::FreedWhileHeld); the kernel's lockdep
 /// says "held lock freed").
 ///
-/// `mutex_unlock`, `up_read` and `up_write` of such a lock take a second step, in which the object is
-/// still touched though somebody else may have the lock already: "callers of mutex_unlock() must
+/// `mutex_unlock`, `up_read` and `up_write` of such a lock take a second step, which still touches
+/// the object although another thread may hold the lock already: "callers of mutex_unlock() must
 /// ensure that the mutex stays alive until mutex_unlock() has returned"
 /// (Documentation/locking/mutex-design.rst). `spin_unlock` does not.
 ///
 /// # What is left out
 ///
-/// Memory that was released is not given to somebody else, so what is found is the first touch, and not
-/// what comes of it.
+/// Released memory is not allocated again, so the first access after the release is found, and not
+/// its consequences.
 ///
 /// ```
 /// use selvedge_core::sync::{Mutex, Tracked};
@@ -40,7 +39,7 @@ use crate::runtime::object::{self, Object};
 /// struct Device {
 ///     lock: Mutex<u32>,
 /// }
-/// // Two users; whoever is the last frees the device. The other may not be out of its unlock.
+/// // Two users; the last one frees the device. The other may still be in its unlock.
 /// fn put(device: &Tracked<Device>) {
 ///     let last = {
 ///         let mut users = device.get().lock.lock();
@@ -60,25 +59,28 @@ use crate::runtime::object::{self, Object};
 /// ```
 pub struct Tracked<T = ()> {
     object: Arc<Object>,
-    /// What lives in it.
+    /// The objects that live in it.
     residents: Vec<Object>,
     value: T,
 }
 
 impl<T> Tracked<T> {
-    /// `kzalloc` of an object named `class`. What `value` is made of lives elsewhere: a reference to
-    /// it is touched, and not what it refers to.
+    /// `kzalloc`: allocates an object named `class`. Objects within `value` live elsewhere: an
+    /// access through [`get`](Self::get) touches the value, and not what it refers to.
+    #[doc(alias = "kzalloc")]
     pub fn new(class: &'static str, value: T) -> Self {
         Self { object: Arc::new(memory(class)), residents: Vec::new(), value }
     }
 
-    /// `kzalloc` of an object named `class`, in which every lock and other object of
-    /// [`sync`](crate::sync) lives that `make` makes. A [`Tracked`] made in it is memory of its own,
-    /// and a [`Ghost`](super::Ghost) and [`Hardware`](super::Hardware) are in no memory of the driver.
+    /// `kzalloc`: allocates an object named `class`, in which every lock and other object of
+    /// [`sync`](crate::sync) lives that `make` creates. A [`Tracked`] made in it is separate
+    /// memory, and a [`Ghost`](super::Ghost) and [`Hardware`](super::Hardware) are in no memory of
+    /// the driver.
     ///
     /// # Panics
     ///
-    /// If `make` does more than make: if it takes a lock, say.
+    /// If `make` performs an operation, such as taking a lock.
+    #[doc(alias = "kzalloc")]
     pub fn with(class: &'static str, make: impl FnOnce() -> T) -> Self {
         let object = Arc::new(memory(class));
         let (value, residents) = object::inside(&object, make);
@@ -92,7 +94,8 @@ impl<T> Tracked<T> {
         &self.value
     }
 
-    /// `kfree`.
+    /// `kfree`: releases the object.
+    #[doc(alias = "kfree")]
     #[track_caller]
     pub fn release(&self) {
         let free = || self.residents.iter().for_each(Object::free);
@@ -129,7 +132,7 @@ impl Machine for State {
                 self.released = true;
                 Ok(0)
             }
-            other => unreachable!("{other} is no operation of a tracked object"),
+            other => unreachable!("{other} is not an operation of a tracked object"),
         }
     }
 

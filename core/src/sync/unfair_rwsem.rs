@@ -1,7 +1,7 @@
 //! A read-write semaphore that favours its readers, which the kernel does not have.
 //!
-//! It comes up where somebody would like to take the read side again while a writer waits: see
-//! [`UnfairRwSem`]. It has no queue, so what keeps a thread waiting is nothing but who holds it.
+//! A driver would want one in order to take the read side again while a writer waits: see
+//! [`UnfairRwSem`]. It has no queue, so only the holders keep a thread waiting.
 
 use std::fmt;
 use std::panic::Location;
@@ -18,9 +18,9 @@ use crate::sync::data::{Data, Value};
 
 /// A read-write semaphore whose readers pass every waiting writer.
 ///
-/// A reader never waits for a writer that only waits, so a circle of threads that is closed by a
-/// waiting writer with [`RwSem`](super::RwSem) is open here. The price is the writer's: a steady
-/// stream of readers starves it.
+/// A reader never waits for a writer that only waits. A cycle of threads that a waiting writer
+/// closes with [`RwSem`](super::RwSem) is therefore not a cycle here. In exchange, a steady stream
+/// of readers starves a writer.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -36,14 +36,14 @@ pub struct UnfairRwSem<T = ()> {
 }
 
 impl<T: Value> UnfairRwSem<T> {
-    /// A free semaphore of lock class `class` that protects `value`.
+    /// Creates a free semaphore of lock class `class` that protects `value`.
     pub fn new(class: &'static str, value: T) -> Self {
         let (data, value) = Data::new(value);
         let state = State { holders: Holders::none(value) };
         Self { object: Object::new(class, Box::new(state)), data }
     }
 
-    /// Takes the read side as soon as nobody holds the write side.
+    /// Takes the read side as soon as no thread holds the write side.
     #[track_caller]
     pub fn down_read(&self) -> ReadGuard<'_, T> {
         let at = Location::caller();
@@ -51,7 +51,7 @@ impl<T: Value> UnfairRwSem<T> {
         ReadGuard::new(&self.object, self.data.read(), at)
     }
 
-    /// Takes the read side if nobody holds the write side now.
+    /// Takes the read side if no thread holds the write side now.
     #[track_caller]
     pub fn try_down_read(&self) -> Option<ReadGuard<'_, T>> {
         let at = Location::caller();
@@ -61,7 +61,7 @@ impl<T: Value> UnfairRwSem<T> {
         }
     }
 
-    /// Takes the write side as soon as nobody holds either side.
+    /// Takes the write side as soon as no thread holds either side.
     #[track_caller]
     pub fn down_write(&self) -> WriteGuard<'_, T> {
         let at = Location::caller();
@@ -69,7 +69,7 @@ impl<T: Value> UnfairRwSem<T> {
         WriteGuard::new(&self.object, self.data.write(), at)
     }
 
-    /// Takes the write side if nobody holds either side now.
+    /// Takes the write side if no thread holds either side now.
     #[track_caller]
     pub fn try_down_write(&self) -> Option<WriteGuard<'_, T>> {
         let at = Location::caller();
@@ -81,17 +81,18 @@ impl<T: Value> UnfairRwSem<T> {
 
     /// As [`down_read`](Self::down_read), without a guard, for code that releases elsewhere.
     ///
-    /// The data stays out of reach; it needs a guard.
+    /// The data is inaccessible without a guard.
     ///
     /// # Violations
     ///
-    /// [`ViolationKind::Leak`](crate::ViolationKind::Leak) if nobody releases it by the end.
+    /// [`ViolationKind::Leak`](crate::ViolationKind::Leak) if no thread releases it by the end.
     #[track_caller]
     pub fn raw_down_read(&self) {
         self.object.perform(Op::new(OpKind::DownReadUnfair), Location::caller());
     }
 
-    /// As [`try_down_read`](Self::try_down_read), without a guard: whether the read side was taken.
+    /// As [`try_down_read`](Self::try_down_read), without a guard. Returns whether the read side
+    /// was taken.
     #[track_caller]
     #[must_use = "the read side is held if it was taken"]
     pub fn raw_try_down_read(&self) -> bool {
@@ -117,8 +118,8 @@ impl<T: Value> UnfairRwSem<T> {
         self.object.perform(Op::new(OpKind::DownWriteUnfair), Location::caller());
     }
 
-    /// As [`try_down_write`](Self::try_down_write), without a guard: whether the write side was
-    /// taken.
+    /// As [`try_down_write`](Self::try_down_write), without a guard. Returns whether the write side
+    /// was taken.
     #[track_caller]
     #[must_use = "the write side is held if it was taken"]
     pub fn raw_try_down_write(&self) -> bool {
@@ -176,7 +177,7 @@ impl Machine for State {
             OpKind::DownWriteUnfair | OpKind::TryDownWriteUnfair => Ok(self.holders.write(me)),
             OpKind::UpRead => self.holders.up_read(me),
             OpKind::UpWrite => self.holders.up_write(me, op),
-            other => unreachable!("{other} is no operation of an unfair rw_semaphore"),
+            other => unreachable!("{other} is not an operation of an unfair rw_semaphore"),
         }
     }
 

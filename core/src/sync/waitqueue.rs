@@ -14,17 +14,17 @@ use crate::runtime::object::Object;
 use crate::sync::data::Value;
 use crate::sync::{Interrupted, Mutex, MutexGuard};
 
-/// What a thread knows that has slept, and forgotten everything since it began to wait.
+/// The observation of a thread that has slept and carries over nothing else from its wait.
 const SLEPT: u64 = u64::MAX;
 
-/// What a sleep yields that a signal has ended, or the time.
+/// The reply of a sleep that a signal or a timeout has ended.
 const CUT_SHORT: u64 = 1;
 
 /// The kernel's `wait_queue_head_t`.
 ///
-/// A sleeper may wake without having been woken. Nobody may rely on that, so a state in which
-/// only a spurious wake-up could help is a deadlock; but it is explored, so a waiter that does
-/// not check its condition again is found out.
+/// A sleeper may wake spuriously, without a wake-up. No thread may rely on that, so a state from
+/// which only a spurious wake-up leads on is a deadlock. It is explored nevertheless, which finds a
+/// waiter that does not check its condition again.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -36,42 +36,45 @@ const CUT_SHORT: u64 = 1;
 /// # });
 /// ```
 ///
-/// # Who is woken
+/// # Which waiters are woken
 ///
-/// The rules are those of `kernel/sched/wait.c` and `include/linux/wait.h`, v6.6. A waiter is
-/// *exclusive* if it wants to be woken alone. The others are queued at the head, it is queued at
-/// the tail (`prepare_to_wait`, `prepare_to_wait_exclusive`); one that is queued already keeps its
-/// place. A wake-up goes through the queue from the head and wakes everybody, until it has woken as
-/// many exclusive waiters as it is for (`__wake_up_common`): `wake_up` one, `wake_up_nr` as many as
-/// it says, `wake_up_all` all of them. Who is woken leaves the queue
-/// (`autoremove_wake_function`). Who does not sleep any more, because it woke for another reason,
-/// is not woken: it stays, and does not count.
+/// The rules are those of `kernel/sched/wait.c` and `include/linux/wait.h`, v6.6. An *exclusive*
+/// waiter is one that is to be woken alone. It is queued at the tail, and the others are queued at
+/// the head (`prepare_to_wait`, `prepare_to_wait_exclusive`); a waiter that is queued already keeps
+/// its place. A wake-up walks the queue from the head and wakes each waiter, until it has woken its
+/// number of exclusive waiters (`__wake_up_common`): one for `wake_up`, the argument for
+/// `wake_up_nr`, all for `wake_up_all`. A waiter that is woken leaves the queue
+/// (`autoremove_wake_function`). A waiter that does not sleep any more, because it woke for another
+/// reason, is not woken: it stays in the queue and does not count.
 ///
-/// # Who may not wait
+/// # Which threads may not wait
 ///
-/// `wait_event` and the like, but for `wait_event_cmd`, say that they may sleep before they look at the
-/// condition for the first time. So with a spinlock held they are a violation even if it holds then.
+/// `wait_event` and its variants, except `wait_event_cmd`, declare that they may sleep before they
+/// first evaluate the condition. With a spinlock held they are therefore a violation even if the
+/// condition holds.
 ///
 /// # What is left out
 ///
-/// - In the kernel `wait_event` and the like look at the condition before they queue the thread at all.
-///   Here they do so if the queue lives in memory that can be released
+/// - In the kernel `wait_event` and its variants evaluate the condition before they queue the
+///   thread. Here they do so if the queue lives in memory that can be released
 ///   ([`Tracked::with`](super::Tracked::with)), and for an exclusive waiter. Elsewhere only
-///   `waitqueue_active` shows the difference: it may see a thread whose condition has held all the time.
+///   `waitqueue_active` shows the difference: it may see a thread whose condition has held all the
+///   time.
 /// - In the kernel a thread sleeps or runs, whatever it waits for. Here it sleeps on one queue and
-///   may run on another, so a `schedule` between `prepare_to_wait` on two queues, as in `poll`, is
-///   ended by a wake-up on the one that it names only.
-/// - A condition that sleeps itself, on a contended mutex, lets the thread go round once more in the
-///   kernel. Here it does not.
-/// - There is no time: the time of a wait can be up at any moment, and outside of any engine it is
-///   up at once.
-/// - A signal comes while the thread sleeps. One that was pending before does no more than that.
+///   may run on another. After `prepare_to_wait` on two queues, as in `poll`, only a wake-up on the
+///   queue that `schedule` names ends the sleep.
+/// - In the kernel, a condition that itself sleeps, on a contended mutex, makes the thread evaluate
+///   it once more. Here it does not.
+/// - There is no time: a timeout may expire at any moment, and outside of any engine it expires at
+///   once.
+/// - A signal arrives while the thread sleeps. A signal that was pending before has the same
+///   effect.
 pub struct WaitQueue {
     class: &'static str,
     object: Object,
 }
 
-/// How a waiter sleeps.
+/// The way in which a waiter sleeps.
 #[derive(Clone, Copy)]
 struct Manner {
     prepare: OpKind,
@@ -83,23 +86,24 @@ impl Manner {
 }
 
 impl WaitQueue {
-    /// An empty wait queue, named after what is waited for.
+    /// Creates an empty wait queue, named after the event that is waited for.
+    #[doc(alias = "init_waitqueue_head")]
     pub fn new(class: &'static str) -> Self {
         Self { class, object: Object::new(class, Box::new(State { waiting: SmallVec::new() })) }
     }
 
-    /// `wait_event`: sleeps until `condition` holds. It is looked at before the first sleep and
-    /// after each wake-up, and must be a function of the world alone.
+    /// `wait_event`: sleeps until `condition` holds. The condition is evaluated before the first
+    /// sleep and after each wake-up, and must be a function of the world alone.
     #[track_caller]
     pub fn wait_event(&self, condition: impl Fn() -> bool) {
         self.wait_until(Manner::PLAIN, condition, Location::caller());
     }
 
-    /// `wait_event` of an exclusive waiter, as `wait_event_interruptible_exclusive` without the
+    /// `wait_event` of an exclusive waiter: `wait_event_interruptible_exclusive` without the
     /// signal.
     ///
-    /// Whoever takes the condition away from the others has to pass the wake-up on if it does not
-    /// use it up: it is the only one that has been woken.
+    /// Only this waiter has been woken. If it makes the condition false without using what it was
+    /// woken for, it has to pass the wake-up on.
     ///
     /// ```
     /// # selvedge_core::check(|| {
@@ -109,15 +113,16 @@ impl WaitQueue {
     /// wait.wait_event_exclusive(|| tokens.load() > 0);
     /// # });
     /// ```
+    #[doc(alias = "wait_event_interruptible_exclusive")]
     #[track_caller]
     pub fn wait_event_exclusive(&self, condition: impl Fn() -> bool) {
         let manner = Manner { prepare: OpKind::PrepareToWaitExclusive, ..Manner::PLAIN };
         self.wait_until(manner, condition, Location::caller());
     }
 
-    /// `wait_event_timeout`: as [`wait_event`](Self::wait_event), but not for ever. Whether the
-    /// condition held in the end: it is looked at once more when the time is up, and if it holds
-    /// then the wait was not in vain (`___wait_cond_timeout`).
+    /// `wait_event_timeout`: as [`wait_event`](Self::wait_event), but with a timeout. Returns
+    /// whether the condition held in the end: it is evaluated once more when the timeout has
+    /// expired (`___wait_cond_timeout`).
     ///
     /// ```
     /// # selvedge_core::check(|| {
@@ -140,12 +145,12 @@ impl WaitQueue {
         holds
     }
 
-    /// `wait_event_interruptible`: as [`wait_event`](Self::wait_event), but a signal ends the
-    /// wait too.
+    /// `wait_event_interruptible`: as [`wait_event`](Self::wait_event), but a signal ends the wait
+    /// too.
     ///
     /// # Errors
     ///
-    /// [`Interrupted`] if a signal came, and the condition does not hold even then. The kernel's
+    /// [`Interrupted`] if a signal arrived and the condition does not hold even then. The kernel's
     /// callers return `-ERESTARTSYS` for it.
     #[track_caller]
     pub fn wait_event_interruptible(
@@ -175,24 +180,24 @@ impl WaitQueue {
         if self.wait_until(Manner { sleep, ..Manner::PLAIN }, &condition, at) {
             return Ok(());
         }
-        // Whoever has a signal leaves the queue first and looks at the condition then, so that no
-        // wake-up goes to somebody who gives up (`prepare_to_wait_event`).
+        // A thread with a signal leaves the queue first and evaluates the condition then, so that
+        // no wake-up goes to a thread that stops waiting (`prepare_to_wait_event`).
         self.object.perform(Op::new(OpKind::FinishWait), at);
         if condition() { Ok(()) } else { Err(Interrupted) }
     }
 
-    /// The kernel looks at the condition once before it queues the thread. That shows only where the
-    /// wake-up that an exclusive waiter is given for nothing would be the only one, and where the queue
-    /// may be gone by the time the condition holds.
+    /// The kernel evaluates the condition once before it queues the thread. The difference is
+    /// visible only where an exclusive waiter would consume the only wake-up in vain, and where the
+    /// queue may be freed by the time the condition holds.
     fn looks_first(&self, manner: Manner) -> bool {
         manner.prepare == OpKind::PrepareToWaitExclusive || self.object.lives_in_memory()
     }
 
-    /// Sleeps in this manner until `condition` holds, and leaves the queue; or until the sleep is
-    /// cut short, which is said.
+    /// Sleeps in this manner until `condition` holds, and leaves the queue, or until the sleep is
+    /// cut short. Returns whether the condition held.
     fn wait_until(&self, manner: Manner, condition: impl Fn() -> bool, at: Place) -> bool {
-        // `wait_event` and the like begin with `might_sleep()`: include/linux/wait.h. Not so
-        // `wait_event_cmd`.
+        // `wait_event` and its variants begin with `might_sleep()`, in include/linux/wait.h, except
+        // for `wait_event_cmd`.
         declare::might_sleep_at(self.class, at);
         if self.looks_first(manner) {
             let before = runtime::round();
@@ -202,16 +207,17 @@ impl WaitQueue {
             runtime::come_round(before);
             runtime::observed(SLEPT);
         }
-        // Each round starts from what was known before the first: `condition` carries nothing
-        // over. So any number of wake-ups in vain leads back to a state that was seen before.
+        // Each round starts from what the thread had observed before the first, since `condition`
+        // carries nothing over. Any number of wake-ups in vain therefore leads back to a known
+        // state.
         let start = runtime::round();
         loop {
             self.object.perform(Op::new(manner.prepare), at);
             if condition() {
                 break;
             }
-            // While an exclusive waiter is awake, a wake-up goes to another: to wake for no reason
-            // is not in vain.
+            // While an exclusive waiter is awake, a wake-up goes to another, so a spurious wake-up
+            // has an effect.
             let b = if manner.prepare == OpKind::PrepareToWait { RECHECKS } else { 0 };
             let cut_short =
                 self.object.perform(Op { kind: manner.sleep, a: 0, b }, at) == CUT_SHORT;
@@ -225,8 +231,8 @@ impl WaitQueue {
         true
     }
 
-    /// `wait_event_cmd` with a mutex that is released for as long as the thread sleeps, and held
-    /// again at the end. `condition` must be a function of the world alone.
+    /// `wait_event_cmd` with a mutex that is released while the thread sleeps, and held again at
+    /// the end. `condition` must be a function of the world alone.
     #[track_caller]
     pub fn wait_event_cmd<'a, T: Value>(
         &self,
@@ -235,7 +241,7 @@ impl WaitQueue {
         condition: impl Fn(&T) -> bool,
     ) -> MutexGuard<'a, T> {
         let at = Location::caller();
-        // As `looks_first`; but with the lock held the look is no step.
+        // As in `looks_first`, but with the lock held the evaluation is not a step.
         if self.object.lives_in_memory() && condition(&guard) {
             return guard;
         }
@@ -247,7 +253,7 @@ impl WaitQueue {
             }
             guard.unlock();
             self.object.perform(Op { kind: OpKind::Sleep, a: 0, b: RECHECKS_LOCKED }, at);
-            // As in `wait_event`; but whoever has slept goes on with the lock.
+            // As in `wait_event`, but a thread that has slept continues with the lock.
             runtime::come_round(start);
             runtime::observed(SLEPT);
             guard = mutex.lock();
@@ -256,22 +262,21 @@ impl WaitQueue {
         guard
     }
 
-    /// `prepare_to_wait`: joins the queue. A wake-up from here on ends the next
+    /// `prepare_to_wait`: joins the queue. A wake-up from now on ends the next
     /// [`schedule`](Self::schedule) at once.
     #[track_caller]
     pub fn prepare_to_wait(&self) {
         self.object.perform(Op::new(OpKind::PrepareToWait), Location::caller());
     }
 
-    /// `prepare_to_wait_exclusive`: the same, for a waiter that is to be woken alone.
+    /// `prepare_to_wait_exclusive`: joins the queue as a waiter that is to be woken alone.
     #[track_caller]
     pub fn prepare_to_wait_exclusive(&self) {
         self.object.perform(Op::new(OpKind::PrepareToWaitExclusive), Location::caller());
     }
 
-    /// `schedule` after [`prepare_to_wait`](Self::prepare_to_wait): sleeps until woken, or
-    /// until a spurious wake-up. A thread that has not prepared, or has been woken since, does not
-    /// sleep.
+    /// `schedule` after [`prepare_to_wait`](Self::prepare_to_wait): sleeps until woken, or until a
+    /// spurious wake-up. A thread that has not prepared, or has been woken since, does not sleep.
     #[track_caller]
     pub fn schedule(&self) {
         self.object.perform(Op::new(OpKind::Sleep), Location::caller());
@@ -283,15 +288,15 @@ impl WaitQueue {
         self.object.perform(Op::new(OpKind::FinishWait), Location::caller());
     }
 
-    /// `wake_up`: wakes every waiter that is not exclusive, and the exclusive one that has waited
-    /// longest.
+    /// `wake_up`: wakes every waiter that is not exclusive, and the first exclusive one that
+    /// sleeps.
     #[track_caller]
     pub fn wake_up(&self) {
         self.object.perform(Op::new(OpKind::WakeOne), Location::caller());
     }
 
     /// `wake_up_nr`: wakes every waiter that is not exclusive, and `nr` exclusive ones. As in the
-    /// kernel, 0 is everybody.
+    /// kernel, 0 wakes all.
     #[track_caller]
     pub fn wake_up_nr(&self, nr: u32) {
         self.object.perform(Op::with(OpKind::WakeNr, u64::from(nr)), Location::caller());
@@ -303,8 +308,8 @@ impl WaitQueue {
         self.object.perform(Op::new(OpKind::WakeAll), Location::caller());
     }
 
-    /// `waitqueue_active`: whether somebody is queued. Memory is sequentially consistent here, so
-    /// the barrier that the kernel asks for in front of it is not missed.
+    /// `waitqueue_active`: returns whether a thread is queued. Memory is sequentially consistent
+    /// here, so the absence of the barrier that the kernel requires before it has no effect.
     #[track_caller]
     pub fn waitqueue_active(&self) -> bool {
         self.object.perform(Op::new(OpKind::WaitqueueActive), Location::caller()) == 1
@@ -312,10 +317,10 @@ impl WaitQueue {
 
     /// Declares that this thread will wake the sleepers: it sets the flag they wait for.
     ///
-    /// This changes nothing in what can happen. It tells the observers who is waited for, so
-    /// that a deadlock over a flag names its whole cycle and the lock-order check sees the flag
-    /// as the lock it is. The kernel's lockdep cannot; that is how the `kvm_busy` scheme of
-    /// v5.13 passed it.
+    /// This has no effect on what can happen. It tells the observers which thread is waited for, so
+    /// that a deadlock over a flag names its whole cycle and the lock-order check treats the flag
+    /// as a lock. The kernel's lockdep cannot, and therefore did not report the `kvm_busy` scheme
+    /// of v5.13.
     #[track_caller]
     pub fn promise(&self) {
         self.object.observe_promise(true, Location::caller());
@@ -338,13 +343,13 @@ impl fmt::Debug for WaitQueue {
 struct Waiter {
     thread: ThreadId,
     exclusive: bool,
-    /// Whether it has been told to sleep, and by nobody to wake.
+    /// Whether it sleeps and has not been woken.
     sleeps: bool,
 }
 
 #[derive(Clone)]
 struct State {
-    /// Who is queued, from the head. Whoever is not runs.
+    /// The queued threads, from the head. A thread that is not queued runs.
     waiting: SmallVec<[Waiter; 4]>,
 }
 
@@ -408,7 +413,7 @@ impl Machine for State {
                 self.wake_alone(me);
                 return Ok(if cut_short { CUT_SHORT } else { 0 });
             }
-            other => unreachable!("{other} is no operation of a wait queue"),
+            other => unreachable!("{other} is not an operation of a wait queue"),
         }
         Ok(0)
     }

@@ -1,4 +1,4 @@
-//! Atomic words whose accesses are ordered as the caller asks, and fences.
+//! Atomic words whose accesses are ordered as the caller requests, and fences.
 
 use std::fmt;
 use std::panic::Location;
@@ -13,20 +13,20 @@ use crate::runtime::{self, Runtime};
 
 use super::atomic;
 
-/// A word that threads read and write in no more order than they ask for: `READ_ONCE` and
-/// `WRITE_ONCE` are [`Relaxed`](Ordering::Relaxed), `smp_load_acquire` and `smp_store_release` are
+/// A word whose accesses have only the order that the caller requests: `READ_ONCE` and `WRITE_ONCE`
+/// are [`Relaxed`](Ordering::Relaxed), `smp_load_acquire` and `smp_store_release` are
 /// [`Acquire`](Ordering::Acquire) and [`Release`](Ordering::Release), and [`smp_mb`] is a fence.
 ///
-/// Only loom has such a memory, that of C11 without loads that are satisfied by a later store. The
-/// other engines let one whole operation happen after the other. What they find is real, but where
-/// they find nothing they say that weaker orderings are beyond them. The final check comes after all
-/// that the threads have done.
+/// Only loom has such a memory: that of C11 without loads that are satisfied by a later store. The
+/// other engines execute the accesses in one total order. Their violations are real, but where they
+/// find none they report that they do not cover weaker orderings. The final check happens after
+/// everything that the threads have done.
 ///
-/// loom 0.7.2 overlooks outcomes if two threads each load a word and later store it. It takes
-/// sequentially consistent accesses for acquire and release: where that is the matter, use [`smp_mb`]
-/// or an [`Atomic`](super::Atomic). An exchange or an addition beside another thread's plain store is
-/// not one step there, so what it finds after such a pair decides nothing
-/// ([`Inconclusive`](crate::Verdict::Inconclusive)). And the order in which loom lets accesses happen is
+/// loom 0.7.2 overlooks outcomes if two threads each load a word and later store it. It treats
+/// sequentially consistent accesses as acquire and release: where that difference is relevant, use
+/// [`smp_mb`] or an [`Atomic`](super::Atomic). An exchange or an addition beside another thread's
+/// plain store is not one step there, so a violation found after such a pair decides nothing
+/// ([`Inconclusive`](crate::Verdict::Inconclusive)). The order in which loom executes accesses is
 /// not that in which they take effect, so no schedule replays them.
 ///
 /// ```
@@ -62,7 +62,7 @@ enum Home {
 }
 
 impl WeakAtomic {
-    /// A word that holds `value`, named `class`.
+    /// Creates a word that holds `value`, named `class`.
     pub fn new(class: &'static str, value: u64) -> Self {
         let machine = atomic::machine(value);
         let home = match runtime::current() {
@@ -75,11 +75,12 @@ impl WeakAtomic {
         Self { home }
     }
 
-    /// The value.
+    /// Returns the value.
     ///
     /// # Panics
     ///
-    /// On loom if `ordering` releases.
+    /// On loom, if `ordering` is a release ordering.
+    #[doc(alias("READ_ONCE", "smp_load_acquire"))]
     #[track_caller]
     pub fn load(&self, ordering: Ordering) -> u64 {
         self.perform(Op::new(OpKind::Load), ordering, Location::caller())
@@ -89,19 +90,22 @@ impl WeakAtomic {
     ///
     /// # Panics
     ///
-    /// On loom if `ordering` acquires.
+    /// On loom, if `ordering` is an acquire ordering.
+    #[doc(alias("WRITE_ONCE", "smp_store_release"))]
     #[track_caller]
     pub fn store(&self, value: u64, ordering: Ordering) {
         self.perform(Op::with(OpKind::Store, value), ordering, Location::caller());
     }
 
-    /// `atomic_xchg`: yields the value before.
+    /// `atomic_xchg`: sets the value and returns the previous one.
+    #[doc(alias = "atomic_xchg")]
     #[track_caller]
     pub fn swap(&self, value: u64, ordering: Ordering) -> u64 {
         self.perform(Op::with(OpKind::Swap, value), ordering, Location::caller())
     }
 
-    /// `atomic_fetch_add`, wrapping: yields the value before.
+    /// `atomic_fetch_add`: adds `value`, wrapping, and returns the previous value.
+    #[doc(alias = "atomic_fetch_add")]
     #[track_caller]
     pub fn fetch_add(&self, value: u64, ordering: Ordering) -> u64 {
         self.perform(Op::with(OpKind::FetchAdd, value), ordering, Location::caller())
@@ -131,9 +135,10 @@ impl fmt::Debug for WeakAtomic {
     }
 }
 
-/// `smp_mb`: what the calling thread did before is seen before what it does after.
+/// `smp_mb`: orders the caller's earlier accesses before its later ones.
 ///
-/// No step of its own. Where every operation is whole, it does nothing.
+/// It is not a step of its own. It does nothing under the engines that execute accesses in one
+/// total order.
 pub fn smp_mb() {
     match runtime::current() {
         #[cfg(feature = "loom")]

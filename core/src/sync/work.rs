@@ -16,15 +16,16 @@ use super::works::{DRAINED, NOT_QUEUED, QUEUED_FOR_NOBODY, Works, do_and_wait};
 /// The kernel's `struct work_struct`, on a queue of its own or on a
 /// [`Workqueue`](super::Workqueue).
 ///
-/// It is queued at most once, may be queued again while it runs, and never runs twice at a time.
-/// Whoever flushes or cancels it waits for it, so with a lock held that the work wants it
-/// deadlocks; lockdep predicts that, as the kernel's does. The worker is a thread that is named
-/// after the work. It begins when the work is first queued, idles between two runs, and may do so when
-/// the world ends.
+/// A work is queued at most once, may be queued again while it runs, and never runs twice at a
+/// time. A thread that flushes or cancels it waits for it, so that deadlocks if the thread holds a
+/// lock that the work takes. lockdep predicts that, as the kernel's does. The worker is a thread
+/// that is named after the work. It begins when the work is first queued and idles between two
+/// runs; it may idle when the world ends.
 ///
 /// # What is left out
 ///
-/// Delayed work, `mod_delayed_work` and `disable_work_sync` are missing. A work runs as soon as its queue lets it: there is always a worker.
+/// Delayed work, `mod_delayed_work` and `disable_work_sync` are missing. There is always a worker:
+/// a work runs as soon as its queue permits.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -44,24 +45,23 @@ pub struct Work {
 
 struct Inner {
     class: &'static str,
-    /// What is queued, and what runs.
+    /// The works that are queued, and those that run.
     queue: Arc<Object>,
-    /// What stands for the work, if the queue has others.
+    /// The object that represents the work, if the queue has other works.
     own: Option<Object>,
     /// Whether the queue runs one work at a time.
     ordered: bool,
-    /// Where it was initialised, which is where its function is.
+    /// The place where the work was initialised, which is where its function is.
     at: Place,
     function: Box<dyn Fn(&Work) + Send + Sync>,
 }
 
 impl Work {
-    /// `INIT_WORK`: work of lock class `class` that is not queued, and what it does.
+    /// `INIT_WORK`: creates a work of lock class `class` that is not queued and runs `function`.
     ///
-    /// `function` is given the work, to queue it again. It must be a function of the world alone,
-    /// and carries nothing over from one time to the next. If it needs what the work is a part of,
-    /// it keeps a [`Weak`](std::sync::Weak) of that:
-    ///
+    /// `function` receives the work, to queue it again. It must be a function of the world alone,
+    /// and carries nothing over from one run to the next. If it needs the object that contains the
+    /// work, it stores a [`Weak`](std::sync::Weak) to that:
     /// ```
     /// # selvedge_core::check(|| {
     /// use selvedge_core::sync::{Mutex, Work};
@@ -73,7 +73,7 @@ impl Work {
     /// let queue = Arc::new_cyclic(|queue: &Weak<Queue>| {
     ///     let queue = Weak::clone(queue);
     ///     let reset = move |_: &Work| {
-    ///         let queue = queue.upgrade().expect("whoever removes the queue cancels the work");
+    ///         let queue = queue.upgrade().expect("the work is cancelled before the queue is freed");
     ///         *queue.lock.lock() += 1;
     ///     };
     ///     Queue { lock: Mutex::new("q->lock", 0), reset: Work::new("reset_work", reset) }
@@ -83,8 +83,9 @@ impl Work {
     /// # });
     /// ```
     ///
-    /// The work has a queue of its own, as on `system_wq` if that had no limit to how many works it
-    /// runs at a time.
+    /// The work has a queue of its own, as on `system_wq` without its limit on the number of works
+    /// that run at a time.
+    #[doc(alias = "INIT_WORK")]
     #[track_caller]
     pub fn new(class: &'static str, function: impl Fn(&Self) + Send + Sync + 'static) -> Self {
         let queue = Arc::new(Object::new(class, Box::new(Works::new(1))));
@@ -92,7 +93,7 @@ impl Work {
         Self { inner: Arc::new(Inner { class, queue, own: None, ordered: false, at, function }) }
     }
 
-    /// Work of `queue`.
+    /// Creates a work of `queue`.
     #[track_caller]
     pub(super) fn on(
         queue: &Arc<Object>,
@@ -105,17 +106,18 @@ impl Work {
         Self { inner: Arc::new(Inner { class, queue, own, ordered, at, function }) }
     }
 
-    /// Whether it is work of `queue`.
+    /// Returns whether the work belongs to `queue`.
     pub(super) fn is_on(&self, queue: &Arc<Object>) -> bool {
         Arc::ptr_eq(&self.inner.queue, queue)
     }
 
-    /// `queue_work`, `schedule_work`: whether the work was queued now. A world can be made with
-    /// work queued.
+    /// `queue_work`, `schedule_work`: queues the work, and returns whether it was not queued yet. A
+    /// world may be created with queued work.
     ///
     /// # Violations
     ///
     /// See [`Workqueue::queue_work`](super::Workqueue::queue_work).
+    #[doc(alias = "schedule_work")]
     #[track_caller]
     pub fn queue_work(&self) -> bool {
         let at = Location::caller();
@@ -140,14 +142,14 @@ impl Work {
         queued != NOT_QUEUED
     }
 
-    /// `flush_work`: waits until the work is done that is queued or runs now.
+    /// `flush_work`: waits until the work has returned, if it is queued or runs now.
     #[track_caller]
     pub fn flush_work(&self) {
         let at = Location::caller();
         do_and_wait(|kind| self.perform(kind, at), OpKind::FlushWork, OpKind::AwaitWork);
     }
 
-    /// `cancel_work`: takes the work off its queue, and says whether it was on it. As after
+    /// `cancel_work`: takes the work off its queue, and returns whether it was on it. As after
     /// `cancel_delayed_work`, "the work callback function may still be running on return"
     /// (`kernel/workqueue.c`).
     #[track_caller]
@@ -155,8 +157,8 @@ impl Work {
         self.perform(OpKind::CancelWork, Location::caller()) > 0
     }
 
-    /// `cancel_work_sync`: takes the work off its queue, says whether it was on it, and waits until it
-    /// does not run. It cannot be queued meanwhile.
+    /// `cancel_work_sync`: takes the work off its queue, waits until it does not run, and returns
+    /// whether it was on the queue. It cannot be queued meanwhile.
     #[track_caller]
     pub fn cancel_work_sync(&self) -> bool {
         let at = Location::caller();

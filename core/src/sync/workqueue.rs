@@ -1,5 +1,5 @@
-//! `struct workqueue_struct`: works that run in the order in which they were queued, so many at a
-//! time.
+//! `struct workqueue_struct`: works that run in the order in which they were queued, with a bound
+//! on how many run at a time.
 
 use std::fmt;
 use std::panic::Location;
@@ -15,11 +15,11 @@ use super::works::{Works, do_and_wait};
 /// The kernel's `struct workqueue_struct`.
 ///
 /// The rules are those of `kernel/workqueue.c` and `Documentation/core-api/workqueue.rst`, v6.6.
-/// The first works on the queue are active, so many that at most `max_active` run at a time; which
-/// of the active ones begins first is open. On an ordered queue (`alloc_ordered_workqueue`) that is
-/// one: they run one after the other, in the order in which they were queued. While a work runs its
-/// worker holds the queue, for lockdep, and below it the work; whoever flushes the queue waits for it,
-/// and so does on an ordered queue whoever flushes a work of it.
+/// The first works on the queue are active, so that at most `max_active` run at a time. Any of the
+/// active works may begin first. On an ordered queue (`alloc_ordered_workqueue`) `max_active` is 1:
+/// works run one after the other, in the order in which they were queued. For lockdep, a worker
+/// that runs a work holds the queue, and within it the work. A thread that flushes the queue waits
+/// for the queue, and so does a thread that flushes a work of an ordered queue.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -41,32 +41,36 @@ use super::works::{Works, do_and_wait};
 ///
 /// # What is left out
 ///
-/// - A work belongs to one queue, and each has a worker of its own: that workers are shared, and that
-///   there may be no memory for another one (`WQ_MEM_RECLAIM`), makes nobody wait here.
-/// - What is done with a work is done at its queue: it touches no memory that the work lives in
-///   ([`Tracked::with`](super::Tracked::with)). A [`Work`] with a queue of its own does.
+/// - A work belongs to one queue, and each work has its own worker. In the kernel workers are
+///   shared, and there may be no memory for another one (`WQ_MEM_RECLAIM`); neither delays a work
+///   here.
+/// - An operation on a work happens at its queue, so it touches no memory that the work lives in
+///   ([`Tracked::with`](super::Tracked::with)). An operation on a [`Work`] with a queue of its own
+///   does.
 pub struct Workqueue {
     queue: Arc<Object>,
     ordered: bool,
 }
 
 impl Workqueue {
-    /// `alloc_workqueue`: a queue of lock class `class` that runs at most `max_active` works at a
-    /// time.
+    /// `alloc_workqueue`: creates a queue of lock class `class` that runs at most `max_active`
+    /// works at a time.
     ///
     /// # Panics
     ///
     /// If `max_active` is 0, which in the kernel stands for a default of 256.
+    #[doc(alias = "alloc_workqueue")]
     pub fn new(class: &'static str, max_active: usize) -> Self {
         Self::of(class, max_active, Works::new(max_active))
     }
 
-    /// `alloc_workqueue` with `WQ_FREEZABLE`: a queue that
+    /// `alloc_workqueue` with `WQ_FREEZABLE`: creates a queue that
     /// [`freeze_workqueues_begin`](Self::freeze_workqueues_begin) freezes.
     ///
     /// # Panics
     ///
-    /// As [`new`](Self::new).
+    /// As for [`new`](Self::new).
+    #[doc(alias("alloc_workqueue", "WQ_FREEZABLE"))]
     pub fn freezable(class: &'static str, max_active: usize) -> Self {
         Self::of(class, max_active, Works::new(max_active).freezable())
     }
@@ -77,12 +81,14 @@ impl Workqueue {
         Self { queue, ordered: max_active == 1 }
     }
 
-    /// `alloc_ordered_workqueue`: a queue that runs one work at a time.
+    /// `alloc_ordered_workqueue`: creates a queue that runs one work at a time.
+    #[doc(alias = "alloc_ordered_workqueue")]
     pub fn ordered(class: &'static str) -> Self {
         Self::new(class, 1)
     }
 
-    /// `INIT_WORK` of work that is only ever queued here: see [`Work::new`].
+    /// `INIT_WORK`: creates a work that is queued only here. See [`Work::new`].
+    #[doc(alias = "INIT_WORK")]
     #[track_caller]
     pub fn init_work(
         &self,
@@ -92,17 +98,18 @@ impl Workqueue {
         Work::on(&self.queue, self.ordered, class, function)
     }
 
-    /// `queue_work`: whether the work was queued now. A world can be made with work queued.
+    /// `queue_work`: queues the work, and returns whether it was not queued yet. A world may be
+    /// created with queued work.
     ///
     /// # Panics
     ///
-    /// If the work is not of this queue.
+    /// If the work belongs to another queue.
     ///
     /// # Violations
     ///
     /// [`ViolationKind::UseAfterRelease`](crate::ViolationKind::UseAfterRelease) if the queue is
-    /// being destroyed or has been; an invariant called `drain_workqueue` if it is being drained,
-    /// for which the kernel warns (`__queue_work`). Only works of the queue may still queue others
+    /// being destroyed or has been. The invariant `drain_workqueue` if the queue is being drained,
+    /// for which the kernel warns (`__queue_work`); only works of the queue may still queue others
     /// then.
     #[track_caller]
     pub fn queue_work(&self, work: &Work) -> bool {
@@ -110,7 +117,7 @@ impl Workqueue {
         work.queue_work()
     }
 
-    /// `flush_workqueue`: waits until everything is done that is queued or runs now.
+    /// `flush_workqueue`: waits until every work that is queued or runs now has returned.
     #[track_caller]
     pub fn flush_workqueue(&self) {
         let at = Location::caller();
@@ -127,30 +134,30 @@ impl Workqueue {
         self.queue.perform(Op::new(OpKind::AwaitDrain), at);
     }
 
-    /// `freeze_workqueues_begin`, as far as it is about this queue, which is left alone if it is not
-    /// freezable. `Documentation/core-api/workqueue.rst`: "Work items on the wq are drained and no new
-    /// work item starts execution until thawed". What is active by then still runs: "all freezable
-    /// workqueues will queue new works to their inactive_works list instead of pool->worklist"
-    /// (`kernel/workqueue.c`).
+    /// `freeze_workqueues_begin`, restricted to this queue. It has no effect if the queue is not
+    /// freezable. `Documentation/core-api/workqueue.rst`: "Work items on the wq are drained and no
+    /// new work item starts execution until thawed". Works that are active by then still run: "all
+    /// freezable workqueues will queue new works to their inactive_works list instead of
+    /// pool->worklist" (`kernel/workqueue.c`).
     #[track_caller]
     pub fn freeze_workqueues_begin(&self) {
         self.queue.perform(Op::new(OpKind::FreezeWorkqueues), Location::caller());
     }
 
-    /// `freeze_workqueues_busy`, as far as it is about this queue: whether it is frozen, and works that
-    /// were active by then have not returned.
+    /// `freeze_workqueues_busy`, restricted to this queue: returns whether the queue is frozen and
+    /// works that were active by then have not returned.
     #[track_caller]
     pub fn freeze_workqueues_busy(&self) -> bool {
         self.queue.perform(Op::new(OpKind::FreezeWorkqueuesBusy), Location::caller()) == 1
     }
 
-    /// `thaw_workqueues`, as far as it is about this queue: works begin again.
+    /// `thaw_workqueues`, restricted to this queue: lets works begin again.
     #[track_caller]
     pub fn thaw_workqueues(&self) {
         self.queue.perform(Op::new(OpKind::ThawWorkqueues), Location::caller());
     }
 
-    /// `destroy_workqueue`: drains the queue, which is gone then.
+    /// `destroy_workqueue`: drains the queue and destroys it.
     #[track_caller]
     pub fn destroy_workqueue(&self) {
         let at = Location::caller();

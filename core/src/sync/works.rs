@@ -1,5 +1,5 @@
-//! What is queued on a workqueue, what runs, and who waits for it: what works and workqueues have in
-//! common.
+//! The works that are queued on a workqueue or run, and the threads that wait for them: the common
+//! part of works and workqueues.
 
 use smallvec::SmallVec;
 
@@ -10,11 +10,11 @@ use crate::runtime;
 
 /// The work was on the queue already, or is being cancelled.
 pub(super) const NOT_QUEUED: u64 = 0;
-/// The work was queued, and a worker knows of it.
+/// The work was queued, and it has a worker.
 const QUEUED: u64 = 1;
-/// The work was queued, and nobody knows of it yet.
+/// The work was queued, and it has no worker yet.
 pub(super) const QUEUED_FOR_NOBODY: u64 = 2;
-/// The queue is being drained, and whoever queues is no work of its own.
+/// The queue is being drained, and the caller is not a work of the queue.
 pub(super) const DRAINED: u64 = 3;
 
 /// There is something to wait for.
@@ -22,8 +22,9 @@ const WAITS: u64 = 1;
 /// The work was on the queue.
 const WAS_QUEUED: u64 = 2;
 
-/// Does `what`, and then `wait` if there is something to wait for; whether the work was on the queue.
-/// Whether it had to wait, the thread does not know afterwards: it is where it would be without.
+/// Performs `what`, and then `wait` if there is something to wait for. Returns whether the work was
+/// on the queue. The thread does not know afterwards whether it had to wait: its local state is the
+/// same as without a wait.
 pub(super) fn do_and_wait(perform: impl Fn(OpKind) -> u64, what: OpKind, wait: OpKind) -> bool {
     let before = runtime::round();
     let reply = perform(what);
@@ -35,45 +36,45 @@ pub(super) fn do_and_wait(perform: impl Fn(OpKind) -> u64, what: OpKind, wait: O
     observed == WAS_QUEUED
 }
 
-/// A work of the queue: what its operations have as `b`.
+/// A work of the queue: the number that its operations have as `b`.
 type Number = u64;
 
-/// Somebody who waits for works.
+/// A thread that waits for works.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Waiter {
     thread: ThreadId,
-    /// How often each of them has to return. Kept sorted.
+    /// The works, and how often each of them has to return. Sorted.
     returns: SmallVec<[(Number, u8); 1]>,
-    /// What it keeps off the queue.
+    /// The work that it cancels, which cannot be queued meanwhile.
     cancels: Option<Number>,
 }
 
-/// The state of a queue with its works.
+/// The state of a queue and its works.
 #[derive(Clone)]
 pub(super) struct Works {
-    /// How many works may run at a time.
+    /// The number of works that may run at a time.
     max_active: usize,
-    /// In the order in which they run.
+    /// The queued works, in the order in which they run.
     queued: SmallVec<[Number; 2]>,
-    /// Each with the thread that runs it. Kept sorted.
+    /// The running works, each with the thread that runs it. Sorted.
     running: SmallVec<[(Number, ThreadId); 2]>,
-    /// For which there is a worker. Kept sorted.
+    /// The works that have a worker. Sorted.
     served: SmallVec<[Number; 2]>,
-    /// Kept sorted.
+    /// The waiting threads. Sorted.
     waiting: SmallVec<[Waiter; 2]>,
-    /// Whether it can be frozen.
+    /// Whether the queue can be frozen.
     freezable: bool,
-    /// If it is frozen: how many of the first on the queue can still begin.
+    /// If the queue is frozen, the number of works at its head that can still begin.
     frozen: Option<usize>,
-    /// How many wait until nothing is left.
+    /// The number of threads that wait until nothing is left.
     drainers: u8,
-    /// Whether it is being destroyed.
+    /// Whether the queue is being destroyed.
     dying: bool,
     destroyed: bool,
 }
 
 impl Works {
-    /// A queue with nothing on it, which runs so many works at a time.
+    /// Creates an empty queue that runs at most `max_active` works at a time.
     pub(super) fn new(max_active: usize) -> Self {
         Self {
             max_active,
@@ -89,19 +90,19 @@ impl Works {
         }
     }
 
-    /// The same queue, which can be frozen.
+    /// Makes the queue freezable.
     pub(super) fn freezable(self) -> Self {
         Self { freezable: true, ..self }
     }
 
-    /// How many of the first works on the queue are active: they can begin. No more run than may, and
-    /// on a frozen queue no other becomes active.
+    /// Returns the number of works at the head of the queue that are active, which means that they
+    /// can begin. At most `max_active` run, and on a frozen queue no further work becomes active.
     fn active(&self) -> usize {
         let room = self.max_active.saturating_sub(self.running.len());
         self.frozen.unwrap_or(room.min(self.queued.len()))
     }
 
-    /// Takes `work` off the queue, if it is on it. Whether it was.
+    /// Takes `work` off the queue, and returns whether it was on it.
     fn take_off(&mut self, work: Number) -> bool {
         let Some(place) = self.queued.iter().position(|queued| *queued == work) else {
             return false;
@@ -113,13 +114,13 @@ impl Works {
         true
     }
 
-    /// Whether `me` runs a work of the queue.
+    /// Returns whether `me` runs a work of the queue.
     fn chained(&self, me: ThreadId) -> bool {
         self.running.iter().any(|(_, thread)| *thread == me)
     }
 
     fn queue(&mut self, me: ThreadId, work: Number) -> Result<u64, Fault> {
-        // That a work is pending says a bit of its own: its queue is not touched (queue_work_on).
+        // A pending work is known by its own bit: its queue is not touched (queue_work_on).
         let kept_off = self.waiting.iter().any(|waiter| waiter.cancels == Some(work));
         if kept_off || self.queued.contains(&work) {
             return Ok(NOT_QUEUED);
@@ -139,7 +140,7 @@ impl Works {
         Ok(QUEUED_FOR_NOBODY)
     }
 
-    /// Whether `work` is on the queue and can begin.
+    /// Returns whether `work` is on the queue and can begin.
     fn begins(&self, work: Number) -> bool {
         self.queued[..self.active()].contains(&work)
     }
@@ -163,13 +164,13 @@ impl Works {
         }
     }
 
-    /// How often `work` returns before it is idle, as things are.
+    /// Returns how often `work` returns before it is idle, if nothing else is queued.
     fn returns(&self, work: Number) -> u8 {
         let runs = self.running.iter().any(|(running, _)| *running == work);
         u8::from(runs) + u8::from(self.queued.contains(&work))
     }
 
-    /// Begins to wait for `works`, if there is anything to wait for, and says whether.
+    /// Begins to wait for `works`, if there is anything to wait for, and returns whether there is.
     fn wait(
         &mut self,
         thread: ThreadId,
@@ -194,7 +195,8 @@ impl Works {
         self.wait(me, all, None)
     }
 
-    /// Takes the work off the queue; nobody waits for it there any more. Whether it was on it.
+    /// Takes the work off the queue, where no thread waits for it any more. Returns whether it was
+    /// on the queue.
     fn cancel(&mut self, work: Number) -> u64 {
         let reply = if self.take_off(work) { WAS_QUEUED } else { 0 };
         let left = self.returns(work);
@@ -260,12 +262,13 @@ impl Machine for Works {
             OpKind::AwaitDrain => self.drainers -= 1,
             OpKind::DestroyWorkqueue => self.dying = true,
             OpKind::AwaitDestroy => self.destroyed = true,
-            other => unreachable!("{other} is no operation of work"),
+            other => unreachable!("{other} is not an operation of work"),
         }
         Ok(0)
     }
 
-    /// What runs has to return. What is only queued may be cancelled instead.
+    /// The threads of running works, which have to return. A work that is only queued may be
+    /// cancelled.
     fn blockers(&self, me: ThreadId, op: Op) -> SmallVec<[ThreadId; 4]> {
         let running = self.running.iter();
         match op.kind {
