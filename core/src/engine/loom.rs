@@ -1,9 +1,9 @@
 //! loom 0.7 as an engine: its own search over its own mutexes.
 //!
-//! loom says that it has explored everything only in a log event, and passes silently when it is
-//! cut short; so we listen for that event and believe nothing else. It cannot let an operation
-//! end in two ways, so where a scenario has such operations (a signal ends a wait) loom runs
-//! once for every combination of answers. Its failures are panics, caught here.
+//! loom reports a complete search only in a log event, and returns silently when it is cut short.
+//! The engine therefore listens for that event and relies on nothing else. loom has operations with
+//! one outcome only. Where a scenario has others (a signal ends a wait), loom runs once for every
+//! combination of choices. Its failures are panics, which are caught here.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -28,19 +28,19 @@ use crate::panics;
 use crate::panics::{Panic, STOP};
 use crate::search::Engine;
 
-/// Operations of one execution, as loom counts them, before it gives up.
+/// The number of operations of one execution, as loom counts them, at which it gives up.
 const BRANCHES_MAX: usize = 100_000;
 
 type Answers = BTreeMap<ChoicePoint, u8>;
 
-/// How one run of loom ended.
-enum End {
+/// The way in which one run of loom ended.
+enum LoomResult {
     Completed,
     Refuted(Violation),
     Stopped(Incomplete),
 }
 
-/// How many executions a scenario gets that says nothing else: some ten seconds.
+/// The number of executions if a scenario sets no limit: some ten seconds.
 const EXECUTIONS: u64 = 100_000;
 
 pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listener<'_>) -> Report {
@@ -54,18 +54,18 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
     while let Some(answers) = to_do.pop() {
         host.answer(answers.clone());
         match run(scenario, &host, &executions, limit, limits, listener) {
-            End::Completed => to_do.extend(branches(&answers, &host.asked())),
-            End::Refuted(violation) if let Some(why) = host.doubted() => {
+            LoomResult::Completed => to_do.extend(branches(&answers, &host.asked())),
+            LoomResult::Refuted(violation) if let Some(why) = host.doubted() => {
                 let text = format!("loom found {}, but {why}", violation.kind);
                 stopped = Some(Incomplete::Doubtful(text));
                 break;
             }
-            End::Refuted(violation) => {
+            LoomResult::Refuted(violation) => {
                 host.observers(|seen| findings.note(violation, seen));
                 stopped = Some(Incomplete::FirstCounterexample { engine: Engine::Loom });
                 break;
             }
-            End::Stopped(reason) => {
+            LoomResult::Stopped(reason) => {
                 stopped = Some(reason);
                 break;
             }
@@ -114,7 +114,7 @@ fn run(
     limit: u64,
     limits: &Limits,
     listener: &mut Listener<'_>,
-) -> End {
+) -> LoomResult {
     let completed = Arc::new(AtomicBool::new(false));
     let stopped = Arc::new(Mutex::new(None::<Incomplete>));
     let subscriber = tracing_subscriber::registry().with(Completion(Arc::clone(&completed)));
@@ -144,31 +144,32 @@ fn run(
     let payload = match ended {
         Ok(()) if !completed.load(Ordering::Relaxed) => {
             let message = "it ended without completing its search".to_owned();
-            return End::Stopped(Incomplete::GaveUp { engine: Engine::Loom, message });
+            return LoomResult::Stopped(Incomplete::GaveUp { engine: Engine::Loom, message });
         }
         Ok(()) => {
             return match listened {
-                ControlFlow::Continue(()) => End::Completed,
-                ControlFlow::Break(reason) => End::Stopped(reason),
+                ControlFlow::Continue(()) => LoomResult::Completed,
+                ControlFlow::Break(reason) => LoomResult::Stopped(reason),
             };
         }
         Err(payload) => payload,
     };
     let panic = Panic::of(payload.as_ref());
     if let Some(reason) = stopped.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        return End::Stopped(reason);
+        return LoomResult::Stopped(reason);
     }
     if let Some(violation) = host.take_violation() {
-        return End::Refuted(violation);
+        return LoomResult::Refuted(violation);
     }
     if panic.is_loom_deadlock() {
         host.note_deadlock();
-        return End::Refuted(host.take_violation().expect("somebody is stuck"));
+        return LoomResult::Refuted(host.take_violation().expect("a thread is stuck"));
     }
-    End::Stopped(Incomplete::GaveUp { engine: Engine::Loom, message: panic.message })
+    LoomResult::Stopped(Incomplete::GaveUp { engine: Engine::Loom, message: panic.message })
 }
 
-/// loom's environment variables would quietly bound the search, or skip a part of it.
+/// Configures loom without its environment variables, which would silently bound the search, or
+/// skip a part of it.
 fn builder() -> ::loom::model::Builder {
     let mut builder = ::loom::model::Builder::new();
     builder.location = true;
@@ -181,12 +182,13 @@ fn builder() -> ::loom::model::Builder {
     builder
 }
 
-/// One execution. The first thread of the scenario runs on loom's main thread: one fewer.
+/// Runs one execution. The first thread of the scenario runs on loom's main thread, which saves
+/// one.
 fn execute(host: &Arc<Host>, program: &dyn Fn() -> Instance) {
     let Instance { threads, finally } = host.set_up(program);
     host.set_finally(finally);
     if threads.is_empty() {
-        return host.finally_or_wake().into_iter().for_each(|finally| host.judge(finally));
+        return host.finally_or_wake().into_iter().for_each(|finally| host.final_check(finally));
     }
     let hosted = threads.into_iter().map(|(name, body)| {
         let me = loom_host::new_thread(name, Some(host));
@@ -201,7 +203,7 @@ fn execute(host: &Arc<Host>, program: &dyn Fn() -> Instance) {
     }
 }
 
-/// Listens for the event by which loom says that it has explored everything.
+/// A listener for the event by which loom reports that it has explored everything.
 struct Completion(Arc<AtomicBool>);
 
 impl<S: tracing::Subscriber> Layer<S> for Completion {

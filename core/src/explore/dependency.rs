@@ -1,38 +1,38 @@
-//! Which operations can change places, and which make others possible.
+//! The independence of operations, and which operations make others possible.
 //!
-//! Two neighbouring operations of different threads that are *independent* can be exchanged, and
-//! nobody notices: everybody is told the same and the world ends up the same. Executions that
-//! come from each other by such exchanges are one *Mazurkiewicz trace*. The searches that count
-//! traces all mean this relation.
+//! Two adjacent operations of different threads that are *independent* can be exchanged without an
+//! effect: every thread observes the same and the world ends in the same state. Executions that
+//! differ only by such exchanges are one *Mazurkiewicz trace*. All searches that count traces use
+//! this relation.
 //!
-//! It is finer than "the same object" where that is cheap to say:
+//! It is finer than "the same object" where that is cheap:
 //!
-//! - What leaves an object as it was commutes with its like: loads, trylocks that failed, and
-//!   compare-and-exchanges that found another value.
+//! - Operations that leave an object as it was commute with each other: loads, trylocks that
+//!   failed, and compare-and-exchanges that found another value.
 //! - A queued `down_read` or `down_write` has its place in the queue. To take what it was granted
-//!   (`Await..`) commutes with everything that can happen while it is possible: newcomers queue
-//!   or fail before and after, readers that leave do not matter to a reader.
-//! - To join commutes with everything; it only needs the other thread's end.
-//! - A sleep of a thread that has been woken leaves the queue as it is, and so does a wait for a
-//!   completion that has happened for everybody.
-//!
-//! - Readers of a semaphore that favours them come and go as they like, also those who only try.
-//! - To enter a section of `srcu` or RCU or to leave it commutes with others who do; the end of
-//!   `synchronize_srcu`, with everything that can happen while it is possible.
+//!   (`Await..`) commutes with everything that can happen while it is possible: new threads queue
+//!   or fail before and after, and a reader that leaves does not affect another reader.
+//! - A join commutes with everything; it only needs the other thread's end.
+//! - A sleep of a thread that has been woken leaves the queue as it is. So does a wait for a
+//!   completion after `complete_all`.
+//! - The readers of a semaphore that favours them commute with each other, including those that
+//!   only try.
+//! - Entering and leaving a section of `srcu` or RCU commutes with the sections of other threads.
+//!   The end of `synchronize_srcu` commutes with everything that can happen while it is possible.
 //!
 //! It is coarser in four places:
 //!
-//! - *Luck* depends on everything. A state from which only luck leads on is a deadlock. If luck
-//!   commuted with what others do, it might come early in every ordering that is tried, and
-//!   nobody would ever see that state.
-//! - A round that is begun again depends on what has changed since the last one: see
+//! - An *optional outcome* depends on everything. A state from which only optional outcomes lead on
+//!   is a deadlock. If they commuted with the operations of other threads, they might come early in
+//!   every interleaving that is explored, and the search would never visit that state.
+//! - A round that begins again depends on what has changed since the last one: see
 //!   [`rounds`](super::rounds).
-//! - To release memory does not commute with an operation on what lives in it.
-//! - Threads and objects have numbers, given in the order in which they are made. So two
-//!   operations that lead to something being made do not commute.
+//! - A release of memory does not commute with an operation on an object that lives in it.
+//! - Threads and objects are numbered in the order of their creation, so two operations that lead
+//!   to a creation do not commute.
 //!
-//! Some operations that do not commute can nevertheless not be exchanged, because the one
-//! *enables* the other: nobody locks a mutex before it has been unlocked.
+//! Some operations that do not commute cannot be exchanged either, because one *enables* the other:
+//! no thread locks a mutex before it has been unlocked.
 
 use std::ops::Range;
 
@@ -51,21 +51,22 @@ pub(super) struct Event {
     pub(super) reply: u64,
     /// The numbers of the threads that were started before the thread's next operation.
     pub(super) spawned: Range<usize>,
-    /// Whether threads were started or objects made before the thread's next operation.
+    /// Whether threads were started or objects created before the thread's next operation.
     pub(super) creates: bool,
     /// The objects that lived in memory that it released.
     pub(super) frees: Box<[ObjectId]>,
-    /// Whether the thread has come back to where it was.
+    /// Whether the thread has returned to an earlier local state.
     pub(super) round: CameRound,
-    /// What has to change before the thread can begin its round again, which is what it does here.
+    /// The objects of which one has to change before the thread begins its round again, if it does
+    /// so here.
     pub(super) watches: Box<[Watch]>,
 }
 
-/// What somebody has looked at.
+/// An object that a thread has looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Watch {
     pub(super) object: ObjectId,
-    /// Whether it has seen that somebody has the lock, and not what is behind it alone.
+    /// Whether the thread has seen that the lock has an owner, and not only the data behind it.
     pub(super) owner: bool,
 }
 
@@ -83,7 +84,7 @@ impl Event {
         self.what.op.kind
     }
 
-    /// Whether the object is as it was before.
+    /// Returns whether the object is as it was before.
     pub(super) fn reads(&self) -> bool {
         match self.kind().row().reads {
             Reads::Never => false,
@@ -94,18 +95,18 @@ impl Event {
         }
     }
 
-    /// Whether it depends on events of other objects: see [`dependent`].
+    /// Returns whether it depends on events of other objects: see [`dependent`].
     pub(super) fn is_far_reaching(&self) -> bool {
         self.creates || !self.what.guaranteed || !self.frees.is_empty() || !self.watches.is_empty()
     }
 
-    /// Whether it takes a mutex or a spinlock.
+    /// Returns whether it takes a mutex or a spinlock.
     pub(super) fn acquires(&self) -> bool {
         self.kind().row().locks || (self.kind().row().tries_lock && self.reply != REFUSED)
     }
 }
 
-/// Whether the two must not be exchanged where they follow each other.
+/// Returns whether the two must not be exchanged where they are adjacent.
 pub(super) fn dependent(one: &Event, other: &Event) -> bool {
     one.thread() == other.thread()
         || !one.what.guaranteed
@@ -127,23 +128,23 @@ fn commute_on_an_object(one: &Event, other: &Event) -> bool {
         || kind.row().commutes_with.contains(&one.kind())
 }
 
-/// Whether `later` could not happen before `earlier` did.
+/// Returns whether `later` could not happen before `earlier` did.
 pub(super) fn enables(earlier: &Event, later: &Event) -> bool {
     let row = later.kind().row();
-    // A wait for what is gone is over. If it could have been over before, then every thread was tried
-    // where the memory went.
+    // A wait for an object in freed memory is over. If it could have been over before, then every
+    // thread was tried at the point where the memory was freed.
     if earlier.frees.contains(&later.what.object) {
         return row.can_be_disabled;
     }
     earlier.what.object == later.what.object
         && row.enabled_by.contains(&earlier.kind())
         && match earlier.kind() {
-            // It replies for whom it was the last section.
+            // The reply is the set of threads that waited for this section last.
             OpKind::SrcuReadUnlock | OpKind::RcuReadUnlock => {
                 earlier.reply & later.thread().mask() != 0
             }
             OpKind::QueueWork => earlier.what.op.b == later.what.op.b,
-            // Who waits already needs no other.
+            // Only the first completion makes a wait possible.
             OpKind::Complete | OpKind::CompleteAll => earlier.reply == 1,
             _ => true,
         }

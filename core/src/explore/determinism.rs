@@ -1,29 +1,29 @@
-//! The same execution twice, to see whether the program does the same twice.
+//! The determinism check: one execution twice, to see whether the program behaves identically.
 
 use smallvec::SmallVec;
 
 use crate::explore::prefix::BEYOND;
 use crate::explore::{Decision, Enabled, Point, Strategy};
 
-/// Takes turns through one execution, and then follows it again.
+/// Schedules the threads in turns through one execution, and then repeats it.
 ///
 /// A program that depends on something outside its world would make every search unsound. This
-/// finds those that do so at once; a search finds more of them on the way, when an operation
-/// that must come is not there. A dependence that never shows in which operations come is not
-/// found.
+/// check finds those that do so in their first execution. A search finds more of them on the way,
+/// when an operation that must come is not there. A dependence that never affects which operations
+/// come is not found.
 #[derive(Debug, Default)]
 pub(crate) struct DeterminismCheck {
     executions: u32,
     seen: Vec<SmallVec<[Enabled; 6]>>,
     depth: usize,
-    /// Whether the second execution was another.
+    /// Whether the second execution differed.
     pub(crate) diverged: bool,
 }
 
 impl Strategy for DeterminismCheck {
     fn begin(&mut self) -> bool {
         self.executions += 1;
-        // The second may have ended before the first did.
+        // The second execution may have ended before the first did.
         self.diverged |= self.executions == 3 && self.depth != self.seen.len();
         self.depth = 0;
         self.executions <= 2
@@ -38,7 +38,7 @@ impl Strategy for DeterminismCheck {
             return Decision::Cut;
         }
         self.depth += 1;
-        // Luck might go on for ever.
+        // Optional outcomes might continue for ever.
         let guaranteed: SmallVec<[&Enabled; 6]> = enabled.iter().filter(|e| e.guaranteed).collect();
         match guaranteed.as_slice() {
             [] => Decision::Cut,

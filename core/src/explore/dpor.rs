@@ -1,33 +1,32 @@
-//! Source-DPOR: every Mazurkiewicz trace once, by reversing races.
+//! Source-DPOR: explores every Mazurkiewicz trace once, by reversing races.
 //!
 //! P. A. Abdulla, S. Aronis, B. Jonsson and K. Sagonas, "Source sets: a foundation for optimal
-//! dynamic partial order reduction", J.ACM 64(4), 2017, algorithm 1. A point of an execution
-//! wants one thread to move first. Others are added only for a reason that a later operation
-//! shows: it is in a *race* with the one taken here. The two depend on each other, nothing
-//! between them orders them, and so they could have come the other way round. What has to run
-//! for that is the operations in between that do not depend on the earlier one, and then the
-//! later one; the *initials* of this sequence are the threads that can begin it. If none of them
-//! is wanted at the point already, or asleep there, one of them is wanted from now on. What is
-//! wanted at a point when it has been left for the last time is a source set. Sleep sets
-//! ([`Path`]) see to it that no trace comes twice.
+//! dynamic partial order reduction", J.ACM 64(4), 2017, algorithm 1. At first one thread is
+//! *wanted* at each point of an execution. Others are added only for a reason that a later
+//! operation shows: it is in a *race* with the operation taken at the point. The two depend on each
+//! other and nothing between them orders them, so they could have happened in the other order. For
+//! that, the operations in between that do not depend on the earlier one have to run, and then the
+//! later one. The *initials* of this sequence are the threads that can begin it. If none of them is
+//! wanted at the point already, or asleep there, one of them is wanted from now on. The threads
+//! wanted at a point when the search leaves it for the last time are a source set. Sleep sets
+//! ([`Path`]) ensure that no trace is explored twice.
 //!
 //! # Locks
 //!
-//! A `mutex_lock` depends on the unlock before it, but cannot come before it: that is no race. It
-//! could have come before the holder *took* the mutex. So its partner is the matching acquire;
-//! whether something orders the two is asked of what happened before the thread came to its
-//! lock, without what it learned from the unlock. A thread that is still waiting for a mutex
-//! when an execution ends, or is cut because everybody else sleeps, is in the same race with the
-//! acquire of the holder: it has no event that would show it.
+//! A `mutex_lock` depends on the unlock before it, but cannot happen before it, so the two are not
+//! in a race. It could have happened before the holder *took* the mutex. Its partner is therefore
+//! the matching acquire. Whether something orders the two is decided by what happened before the
+//! thread reached its lock, without what it observed from the unlock. A thread that still waits for
+//! a mutex when an execution ends, or is cut because all other threads sleep, is in the same race
+//! with the holder's acquire. It has no event that would show it.
 //!
-//! Whoever waits for a semaphore has a place in its queue, and whoever joins waits for an end:
-//! neither could have come first.
+//! A thread that waits for a semaphore has a place in its queue, and a thread that joins waits for
+//! an end: neither could have come first.
 //!
 //! # What it does not see
 //!
-//! An execution that a violation stops does not show what its threads would have done next, so
-//! not their races either. The search goes on, but it cannot claim to have seen everything. A
-//! deadlock hides nothing.
+//! An execution that a violation stops does not show the next operations of its threads, and so not
+//! their races. The search continues, but it cannot claim to be complete. A deadlock hides nothing.
 
 use std::sync::Arc;
 
@@ -37,7 +36,7 @@ use smallvec::SmallVec;
 
 use super::dependency::dependent;
 use super::happens_before::{Clock, HappensBefore, Past};
-use super::path::{Path, SavedPath, Threads};
+use super::path::{Path, SavedPath, ThreadSet};
 use super::{Decision, Enabled, Happened, Point, Strategy};
 use crate::cycles;
 use crate::explore::subtrees::Subtrees;
@@ -46,20 +45,20 @@ use crate::incomplete::Incomplete;
 use crate::op::{ObjectId, ThreadId};
 use crate::shard::Shard;
 
-/// Explores every trace of the parts that it takes once, and little more.
+/// Explores every trace of the parts that it takes once, and few executions more.
 #[derive(Debug)]
 pub(crate) struct Dpor {
     path: Path,
     subtrees: Arc<Subtrees>,
-    /// How many parts it has come to.
+    /// The number of parts that it has reached.
     seen: u64,
-    /// What leads to the first part: other programs have others.
+    /// A digest of the path to the first part, which differs between programs.
     first: Option<u64>,
     /// Whether a violation has stopped an execution.
     violated: bool,
 }
 
-/// A search that has been put aside between two executions.
+/// A search that was stopped between two executions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct SavedDpor {
     path: SavedPath,
@@ -68,18 +67,18 @@ pub(crate) struct SavedDpor {
     violated: bool,
 }
 
-/// Two operations that could have come the other way round.
+/// Two operations that could have happened in the other order.
 struct Race {
-    /// The event that came first.
+    /// The event that happened first.
     earlier: usize,
-    /// Whose operation came later, or has not come yet.
+    /// The thread of the later operation, which may not have happened yet.
     later: ThreadId,
-    /// What that operation has to come after all the same.
+    /// The events that the later operation has to come after in either order.
     after: Clock,
 }
 
 impl Dpor {
-    /// A search for what nobody else has taken of `subtrees`.
+    /// Creates a search of the parts of `subtrees` that no other search has taken.
     pub(crate) fn new(subtrees: Arc<Subtrees>) -> Self {
         Self { path: Path::default(), subtrees, seen: 0, first: None, violated: false }
     }
@@ -89,8 +88,8 @@ impl Dpor {
         SavedDpor { path: self.path.save(), seen, first, violated }
     }
 
-    /// The search that was saved, once it has been led through its last execution again; nothing
-    /// if that is not possible any more.
+    /// Restores the saved search, once it has been led through its last execution again. Returns
+    /// `None` if that is not possible any more.
     pub(crate) fn restore(
         saved: SavedDpor,
         subtrees: Arc<Subtrees>,
@@ -99,23 +98,23 @@ impl Dpor {
         let SavedDpor { path, seen, first, violated } = saved;
         let steps = path.happened();
         let path = Path::restore(path, seen > 0);
-        let mut again = Again { search: Self { path, subtrees, seen, first, violated }, steps };
-        let led = steps == 0 || prefix(&mut again);
-        (led && again.search.path.order.events.len() == steps).then_some(again.search)
+        let mut repeat = Repeat { search: Self { path, subtrees, seen, first, violated }, steps };
+        let led = steps == 0 || prefix(&mut repeat);
+        (led && repeat.search.path.order.events.len() == steps).then_some(repeat.search)
     }
 
-    /// How many parts it has come to, and what leads to the first.
+    /// Returns the number of parts that it has reached, and a digest of the path to the first.
     pub(crate) fn seen(&self) -> (u64, Option<u64>) {
         (self.seen, self.first)
     }
 
-    /// How deep it is, how many points it has to come back to, and the part that it has explored
-    /// as far as can be told.
+    /// Returns its depth, the number of points to return to, and an estimate of the part that it
+    /// has explored.
     pub(crate) fn progress(&self) -> (usize, u64, f64) {
         self.path.progress()
     }
 
-    /// Whether it has come to a part that is not for it.
+    /// Returns whether it has reached a part that another search explores.
     fn passes_by(&mut self, point: &dyn Point) -> bool {
         let depth = self.path.nodes.len();
         let begins = depth == self.subtrees.depth();
@@ -128,18 +127,16 @@ impl Dpor {
         !self.subtrees.take(self.seen - 1)
     }
 
-    /// Whether executions were stopped that might have shown other orderings.
+    /// Returns whether executions were stopped that might have shown other interleavings.
     pub(crate) fn stopped_by_a_violation(&self) -> bool {
         self.violated
     }
 
-    /// Sees to it that the other way round is explored too.
+    /// Makes the search explore the other order too.
     fn reverse(&mut self, race: &Race) {
         let mut initials = initials(&self.path.order, race);
-        // To come first, a sleeper that was woken would have to wake spuriously, and a thread that
-        // begins a round again would have to do so in vain. That may be left out. A thread that waits
-        // for a lock in memory that this releases cannot come first: only the release ends its wait.
-        // Every other thread can move.
+        // To come first, a woken sleeper would have to wake spuriously, and a thread that repeats a
+        // round would have to do so in vain. Those may be left out; every other thread can move.
         let releases = !self.path.order.events[race.earlier].event.frees.is_empty();
         initials.retain(|thread| {
             let moves = self.path.nodes[race.earlier].can_move(*thread);
@@ -157,13 +154,13 @@ impl Dpor {
     }
 }
 
-/// The last execution of a search that was put aside, as far as the search wants to know.
-struct Again {
+/// The last execution of a search that was stopped, as far as the search needs it.
+struct Repeat {
     search: Dpor,
     steps: usize,
 }
 
-impl Strategy for Again {
+impl Strategy for Repeat {
     fn begin(&mut self) -> bool {
         unreachable!("this execution was begun before")
     }
@@ -181,20 +178,21 @@ impl Strategy for Again {
     }
 }
 
-/// The races of the newest event with earlier ones.
+/// Returns the races of the newest event with earlier ones.
 fn races(order: &HappensBefore) -> SmallVec<[Race; 2]> {
     let mut races = SmallVec::new();
     let Some((newest, before)) = order.events.split_last() else { return races };
     let event = &newest.event;
-    // What orders an earlier event and this one, with what made this one possible and without.
+    // The events that order an earlier event and this one, with what made this one possible and
+    // without.
     let mut needed = order.needed.clone();
     let mut known = order.known.clone();
     for earlier in order.related(event, before.len()) {
         let past = &before[earlier];
         let unfair = event.kind().row().can_be_disabled && !event.kind().row().tries_unfair;
         if unfair && past.event.what.object == event.what.object {
-            // Whoever could have come first was tried where the other did. Who only tries could
-            // have come where others cannot: before somebody let go.
+            // A thread that could have come first was tried where the other did. A trylock could
+            // have come where a lock cannot: before the mutex was unlocked.
             continue;
         }
         let locks = event.kind().row().locks && past.event.what.object == event.what.object;
@@ -213,7 +211,7 @@ fn races(order: &HappensBefore) -> SmallVec<[Race; 2]> {
     races
 }
 
-/// The race with the holder of the mutex that `thread` waits for.
+/// Returns the race with the holder of the mutex that `thread` waits for.
 fn race_for(mutex: ObjectId, thread: ThreadId, order: &HappensBefore) -> Option<Race> {
     let after = order.known_to(thread);
     let taken = |past: &Past| past.event.what.object == mutex && past.event.acquires();
@@ -222,12 +220,13 @@ fn race_for(mutex: ObjectId, thread: ThreadId, order: &HappensBefore) -> Option<
     race.then_some(Race { earlier, later: thread, after })
 }
 
-/// The threads that can begin what has to run for the later operation to come first: those whose
-/// first event in it comes after no other event in it.
+/// Returns the threads that can begin the sequence after which the later operation comes first:
+/// those whose first event in it comes after no other event in it.
 fn initials(order: &HappensBefore, race: &Race) -> SmallVec<[ThreadId; 6]> {
     let Race { earlier, later, after } = race;
     let (earlier, between) = (&order.events[*earlier], &order.events[earlier + 1..]);
-    // Of each thread, how many events come before its first here, and what happened before that.
+    // For each thread, the number of events before its first one here, and what happened before
+    // that.
     let mut firsts: SmallVec<[(ThreadId, u32, &Clock); 6]> = SmallVec::new();
     for past in between.iter().filter(|past| !past.clock.covers(earlier)) {
         let thread = past.event.thread();
@@ -263,11 +262,11 @@ impl Strategy for Dpor {
             self.path.pass_by();
             return Decision::Cut;
         }
-        // A writer that is passed by readers races with each of them, and may be able to go on or
-        // not in between: too many cases for too rare a lock.
+        // A writer that readers pass races with each of them, and may become possible and
+        // impossible in between. That is too many cases for so rare a lock.
         let unfair = point.enabled().iter().any(|enabled| enabled.op.kind.row().can_be_disabled);
-        let everybody = unfair || self.path.nodes.len() < self.subtrees.depth();
-        let wanted = |first| if everybody { Threads::ALL } else { Threads::only(first) };
+        let all = unfair || self.path.nodes.len() < self.subtrees.depth();
+        let wanted = |first| if all { ThreadSet::ALL } else { ThreadSet::only(first) };
         let decision = self.path.choose(point, wanted);
         if decision == Decision::Cut && !self.path.is_crowded() {
             for (thread, mutex, op) in point.blocked() {
@@ -308,12 +307,12 @@ impl Strategy for Dpor {
 }
 
 impl Dpor {
-    /// The mutexes that somebody tries, as far as this search has seen.
+    /// Returns the mutexes that a thread tries, as far as this search has seen.
     pub(crate) fn tried(&self) -> &FxHashSet<ObjectId> {
         self.path.tried()
     }
 
-    /// What has been left out, if somebody, perhaps in another part, tries these mutexes.
+    /// Returns what has been left out if a thread, perhaps in another part, tries these mutexes.
     pub(crate) fn unexplored_beside(&self, tried: &FxHashSet<ObjectId>) -> Option<Incomplete> {
         let share = self.subtrees.shard() != Shard::WHOLE;
         let reason = "a violation stopped executions that might have shown other orderings";

@@ -1,10 +1,11 @@
-//! What happened before what.
+//! The happens-before relation of an execution.
 //!
 //! A trace is its operations and the order that their dependence puts them in: *happens-before*.
-//! Each event of an execution gets a vector clock that says how many events of each thread
+//! Each event of an execution gets a vector clock, which counts for each thread the events that
 //! happened before it, itself included. Two executions are the same trace exactly if their events
-//! have the same clocks, whatever the order in which they were run; so an order-blind sum of
-//! hashes over (thread, position, operation, reply, clock) is a fingerprint of the trace.
+//! have the same clocks, in whatever order they were run. A sum of hashes over (thread, position,
+//! operation, reply, clock), which is independent of the order, is therefore a fingerprint of the
+//! trace.
 
 use std::hash::Hasher;
 
@@ -17,14 +18,14 @@ use crate::op::{ObjectId, Op, ThreadId};
 use crate::operations::OpKind;
 use crate::operations::Traced;
 
-/// How many threads' events are counted in place.
+/// The number of threads whose events are counted in place.
 const FEW: usize = 8;
 
-/// How many events of each thread have happened before something.
+/// The number of events of each thread that have happened before something.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Clock {
-    /// Of the first threads; there are mostly no others. An array is copied and joined in a few
-    /// instructions, and clocks are what the search works with most.
+    /// The counts of the first threads; most programs have no others. An array is copied and joined
+    /// in a few instructions, and clocks dominate the cost of the search.
     few: [u32; FEW],
     more: Vec<u32>,
 }
@@ -38,7 +39,7 @@ impl Clock {
         }
     }
 
-    /// Whether the event that `past` is about is among them.
+    /// Returns whether the event of `past` is among them.
     pub(super) fn covers(&self, past: &Past) -> bool {
         self.of(past.event.thread()) > past.position()
     }
@@ -77,11 +78,11 @@ pub(super) struct Past {
     pub(super) event: Event,
     pub(super) clock: Clock,
     before: Before,
-    /// Of the events up to this one.
+    /// The fingerprint of the events up to this one.
     fingerprint: u64,
 }
 
-/// The last event before some other, of the same thread and on the same object.
+/// The last events before another one, of the same thread and on the same object.
 #[derive(Clone, Copy, Debug)]
 struct Before {
     of_thread: Option<usize>,
@@ -89,7 +90,7 @@ struct Before {
 }
 
 impl Past {
-    /// How many events of its thread came before.
+    /// Returns the number of events of its thread before it.
     pub(super) fn position(&self) -> u32 {
         self.clock.of(self.event.thread()) - 1
     }
@@ -99,19 +100,19 @@ impl Past {
 #[derive(Debug, Default)]
 pub(super) struct HappensBefore {
     pub(super) events: Vec<Past>,
-    /// What had happened before the newest event, as far as its thread knew.
+    /// The events that happened before the newest one, as far as its thread knew.
     pub(super) known: Clock,
-    /// That, and what made the event possible.
+    /// The same with what made the event possible.
     pub(super) needed: Clock,
-    /// The last event of each thread, and the last on each object.
+    /// The last event of each thread.
     of_thread: Vec<Option<usize>>,
     on_object: Vec<Option<usize>>,
-    /// How many events depend on others than those on their object.
+    /// The number of events that depend on events of other objects.
     far_reaching: usize,
 }
 
 impl HappensBefore {
-    /// What has happened before anything that `thread` does next: its last event, or the one in
+    /// Returns what happened before the next operation of `thread`: its last event, or the event in
     /// which it was started. The threads of the scenario were started before everything.
     pub(super) fn known_to(&self, thread: ThreadId) -> Clock {
         let last = last(&self.of_thread, thread.index()).or_else(|| {
@@ -121,17 +122,17 @@ impl HappensBefore {
         last.map(|last| self.events[last].clock.clone()).unwrap_or_default()
     }
 
-    /// The last event of `thread`.
+    /// Returns the last event of `thread`.
     pub(super) fn last_of(&self, thread: ThreadId) -> Option<usize> {
         last(&self.of_thread, thread.index())
     }
 
-    /// The events of `thread`, the last first.
+    /// Returns the events of `thread`, the last first.
     pub(super) fn of(&self, thread: ThreadId) -> impl Iterator<Item = usize> {
         std::iter::successors(self.last_of(thread), |at| self.events[*at].before.of_thread)
     }
 
-    /// The events on `object`, the last first.
+    /// Returns the events on `object`, the last first.
     pub(super) fn on(&self, object: ObjectId) -> impl Iterator<Item = usize> {
         let last = last(&self.on_object, object.index());
         std::iter::successors(last, |at| self.events[*at].before.on_object)
@@ -180,8 +181,8 @@ impl HappensBefore {
         Some(event)
     }
 
-    /// The events before position `end` that can have to do with `event`, the last first: those on
-    /// its object, or all of them where some reach farther.
+    /// Returns the events before position `end` that may depend on `event`, the last first: those
+    /// on its object, or all if some are far-reaching.
     pub(super) fn related(&self, event: &Event, end: usize) -> impl Iterator<Item = usize> {
         let all = self.far_reaching > 0 || event.is_far_reaching();
         let object = event.what.object;
@@ -197,7 +198,7 @@ impl HappensBefore {
         std::iter::successors(first, move |at| before(*at))
     }
 
-    /// Equal for two executions if they are the same trace.
+    /// Returns a number that is equal for two executions if they are the same trace.
     pub(super) fn fingerprint(&self) -> u64 {
         self.events.last().map_or(0, |last| last.fingerprint)
     }
@@ -216,8 +217,8 @@ fn set(of: &mut Vec<Option<usize>>, index: usize, to: Option<usize>) {
 
 fn fingerprint(event: &Event, clock: &Clock) -> u64 {
     let Op { kind, a, b } = event.what.op;
-    // The number of a value, or of what a thread knew at its end, depends on what was explored
-    // before and on who explores. It follows from what happened before.
+    // The number of a value, or of a thread's observations at its end, depends on what was explored
+    // before and on the search. It follows from what happened before.
     let (a, reply) = match kind.row().traced {
         Traced::Reply => (a, event.reply),
         Traced::NoValue if event.reply < QUEUED => (a, 0),
@@ -229,7 +230,7 @@ fn fingerprint(event: &Event, clock: &Clock) -> u64 {
     let words = who.into_iter().map(|word| word as u64).chain([a, b, reply]);
     let mut hasher = FxHasher::default();
     words.for_each(|word| hasher.write_u64(word));
-    // Who has had no event yet may be missing at the end of a clock.
+    // A thread without events may be missing at the end of a clock.
     let counts = clock.counts().enumerate().filter(|(_, count)| *count > 0);
     counts.for_each(|(thread, count)| hasher.write_u64((thread as u64) << 32 | u64::from(count)));
     mix(0, hasher.finish())

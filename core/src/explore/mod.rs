@@ -1,9 +1,8 @@
-//! What decides which thread runs next.
+//! Strategies, which decide the thread that runs next.
 //!
-//! A [`Strategy`] sees the operations that threads have announced and which of them can happen; it
-//! picks one. What runs the threads is an executor: see
-//! [`engine`](crate::engine). The two know nothing of each other, so each strategy serves every
-//! executor that can say what its threads are about to do.
+//! A [`Strategy`] sees the operations that threads have announced and which of them can happen, and
+//! picks one. An executor runs the threads: see [`engine`](crate::engine). The two are independent,
+//! so each strategy serves every executor that can report the next operations of its threads.
 
 mod dependency;
 mod determinism;
@@ -34,18 +33,18 @@ use crate::machine::Ready;
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::schedule::Choice;
 
-/// An announced operation that can happen now, one way.
+/// An announced operation that can happen now, with one outcome.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Enabled {
     pub(crate) choice: Choice,
     pub(crate) object: ObjectId,
     pub(crate) op: Op,
-    /// Whether it happens even without luck. See [`Ready`].
+    /// Whether the outcome is guaranteed. See [`Ready`].
     pub(crate) guaranteed: bool,
 }
 
 impl Enabled {
-    /// Each way in which a pending operation that is `ready` like this can happen.
+    /// Enumerates the outcomes of a pending operation that is `ready` like this.
     pub(crate) fn each_outcome(
         thread: ThreadId,
         object: ObjectId,
@@ -59,67 +58,68 @@ impl Enabled {
     }
 }
 
-/// A point in an execution at which somebody must be chosen.
+/// A point in an execution at which a thread must be chosen.
 pub(crate) trait Point {
-    /// Everything that can happen next; empty if nothing can.
+    /// Returns everything that can happen next, or nothing if no operation can.
     fn enabled(&self) -> &[Enabled];
 
-    /// How many threads there are, those that have ended included.
+    /// Returns the number of threads, including those that have ended.
     fn threads(&self) -> usize;
 
-    /// What has been announced and cannot happen now.
+    /// Returns the operations that have been announced and cannot happen now.
     fn blocked(&self) -> Vec<(ThreadId, ObjectId, Op)>;
 }
 
-/// What an operation turned out to be, with all that its thread did up to its next one.
+/// The effect of an operation, with all that its thread did up to its next one.
 #[derive(Clone, Debug)]
 pub(crate) struct Happened {
-    /// What the thread was told.
+    /// The observation of the thread.
     pub(crate) reply: u64,
     /// The numbers of the threads that were started.
     pub(crate) spawned: Range<usize>,
-    /// Whether threads were started or objects made.
+    /// Whether threads were started or objects created.
     pub(crate) creates: bool,
     /// The objects that lived in memory that it released.
     pub(crate) frees: Box<[ObjectId]>,
-    /// Whether the thread has come back to where it was.
+    /// Whether the thread has returned to an earlier local state.
     pub(crate) round: CameRound,
     /// Whether it ended the execution with a violation.
     pub(crate) violated: bool,
 }
 
-/// How far back a thread was where it is again.
+/// The distance to the point at which a thread had its present local state before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct CameRound {
-    /// How many operations ago, but for those of rounds in between; 0 if it is not.
+    /// The number of operations since then, without those of rounds in between; 0 if there was
+    /// none.
     pub(crate) operations: u32,
-    /// Whether it polls, and has not seen what it polls for.
+    /// Whether the thread polls, and has not seen what it polls for.
     pub(crate) polls: bool,
 }
 
-/// What a strategy wants.
+/// A decision of a strategy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Decision {
     /// This operation happens.
     Take(Choice),
-    /// The rest of this execution is of no interest.
+    /// The rest of this execution is not needed.
     Cut,
 }
 
-/// Decides which orderings are explored.
+/// A strategy, which decides the interleavings that are explored.
 pub(crate) trait Strategy {
-    /// Begins the next execution; false when there is none left to explore.
+    /// Begins the next execution. Returns false if there is none left to explore.
     fn begin(&mut self) -> bool;
 
-    /// How many steps this execution has in common with the one before, which had `known` steps.
-    /// An executor that can go back goes on from there, and does not ask for these steps or tell
-    /// of them again.
+    /// Returns the number of steps that this execution has in common with the one before, which had
+    /// `known` steps. An executor that can backtrack continues from there, and neither asks for
+    /// these steps nor reports them again.
     fn unchanged(&mut self, _known: usize) -> usize {
         0
     }
 
-    /// The next operation, where the path so far leaves no choice. It is cheaper to check that
-    /// one is pending than to look at everything that is.
+    /// Returns the next operation, where the path so far leaves no choice. It is cheaper to check
+    /// that one is pending than to examine all that are.
     fn forced(&mut self) -> Option<Enabled> {
         None
     }
@@ -127,32 +127,32 @@ pub(crate) trait Strategy {
     /// Decides at the next point of the execution.
     fn choose(&mut self, point: &dyn Point) -> Decision;
 
-    /// Hears what became of the operation that was forced or chosen last.
+    /// Receives the effect of the operation that was forced or chosen last.
     fn happened(&mut self, _happened: Happened) {}
 
-    /// Of whom it is known that they wait for good where the execution is cut, if it is asked who
-    /// waits there.
+    /// Returns the threads that are known to wait for good where the execution is cut, for a caller
+    /// that asks who waits there.
     fn waiting(&self) -> Option<Threads> {
         None
     }
 
-    /// If everybody who could go on without luck would only go round in vain at the point at which it
-    /// was decided last: those of them that poll.
+    /// At the last point decided: if every thread with a guaranteed outcome would only repeat a
+    /// round in vain, returns those of them that poll.
     fn goes_round(&self) -> Option<Threads> {
         None
     }
 
-    /// What has been counted so far; the digest is asked for apart, because it is dear.
+    /// Returns the counts so far. The digest is separate, because it is expensive.
     fn fingerprint(&self) -> Fingerprint {
         Fingerprint::default()
     }
 
-    /// A digest of what was counted.
+    /// Returns a digest of the counts.
     fn digest(&self) -> Option<u64> {
         None
     }
 
-    /// What has been left out, though no execution is left to explore.
+    /// Returns what was left out, though no execution is left to explore.
     fn unexplored(&self) -> Option<Incomplete> {
         None
     }

@@ -1,17 +1,17 @@
-//! A walk through the tree of executions, with sleep sets: what the stateless searches share.
+//! A walk through the tree of executions with sleep sets, which the stateless searches share.
 //!
 //! After a branch has been explored its operation is put to sleep: other branches need not begin
-//! with it, until something that depends on it happens (P. Godefroid, "Partial-Order Methods for
-//! the Verification of Concurrent Systems", 1996). An execution in which everybody sleeps is cut.
-//! Of the executions that are not cut there is one for each trace, if every thread is *wanted*
-//! first at every point; a search that wants fewer and still misses no trace comes to the same.
+//! with it until an operation happens that depends on it (P. Godefroid, "Partial-Order Methods for
+//! the Verification of Concurrent Systems", 1996). An execution in which all threads sleep is cut.
+//! If every thread is *wanted* first at every point, there is one execution that is not cut for
+//! each trace. A search that wants fewer and still misses no trace has the same executions.
 //!
-//! A waiter can wake spuriously, look at its condition and sleep again as often as it likes. Such
-//! a program has infinitely many traces, and without states to compare nobody would see that
-//! nothing comes of it. If it is known that it looks again and sleeps again, it wakes only where
-//! something has changed that it has looked at: see [`rounds`](super::rounds). Another one wakes
-//! spuriously once in an execution; where it could have done so again, the search is not a proof and
-//! says so.
+//! A waiter can wake spuriously, evaluate its condition and sleep again any number of times. Such a
+//! program has infinitely many traces, and a search that does not compare states cannot recognise
+//! the repetition. If the waiter is known to evaluate its condition and sleep again, it wakes only
+//! where something has changed that it has looked at: see [`rounds`](super::rounds). Any other
+//! waiter wakes spuriously once in an execution. Where it could have done so again, the search is
+//! not a proof and reports that.
 
 use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
@@ -28,14 +28,14 @@ use crate::mix::mix;
 use crate::op::{ObjectId, ThreadId};
 use crate::schedule::Choice;
 
-/// How many threads can be told apart where orderings are explored one by one.
+/// The number of threads that can be distinguished where interleavings are explored one by one.
 const THREADS_MAX: usize = 64;
 
 /// A set of the first threads, by their numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(super) struct Threads(u64);
+pub(super) struct ThreadSet(u64);
 
-impl Threads {
+impl ThreadSet {
     pub(super) const ALL: Self = Self(u64::MAX);
 
     pub(super) fn only(thread: ThreadId) -> Self {
@@ -55,10 +55,11 @@ impl Threads {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Node {
     pub(super) enabled: SmallVec<[Enabled; 6]>,
-    /// What need not be begun with here: what slept on arrival, and what has been explored.
+    /// The operations that need not come first here: those that slept on arrival, and those
+    /// explored.
     pub(super) asleep: Vec<Event>,
-    /// Who is to move first, in one branch or another, unless asleep.
-    pub(super) wanted: Threads,
+    /// The threads that move first in some branch, unless asleep.
+    pub(super) wanted: ThreadSet,
     taken: Enabled,
 }
 
@@ -67,7 +68,7 @@ impl Node {
         self.enabled.iter().any(|enabled| enabled.choice.thread == thread)
     }
 
-    /// Whether nothing that `thread` can do here need be begun with.
+    /// Returns whether no operation of `thread` need come first here.
     pub(super) fn sleeps(&self, thread: ThreadId) -> bool {
         self.enabled.iter().all(|e| e.choice.thread != thread || self.asleep(e.choice))
     }
@@ -76,8 +77,8 @@ impl Node {
         self.asleep.iter().any(|asleep| asleep.what.choice == choice)
     }
 
-    /// Any order will do. This one spares searchers of an array that others fill from the front
-    /// half of their executions, and costs nobody anything.
+    /// Any order is correct. In programs whose threads search an array that others fill from the
+    /// front, this one saves half of the executions.
     fn next(&self) -> Option<Enabled> {
         let next = |e: &&Enabled| self.wanted.contains(e.choice.thread) && !self.asleep(e.choice);
         self.enabled.iter().rfind(next).copied()
@@ -91,24 +92,25 @@ pub(super) struct Path {
     pub(super) order: HappensBefore,
     depth: usize,
     begun: bool,
-    /// Executions that were not cut: each is another trace.
+    /// The number of executions that were not cut, each of which is another trace.
     traces: u64,
     digest: u64,
-    /// Whether somebody was kept from waking spuriously a second time.
+    /// Whether a thread was kept from waking spuriously a second time.
     bounded: bool,
-    /// Whether somebody was kept from going round in vain.
+    /// Whether a thread was kept from repeating a round in vain.
     left_out: bool,
-    /// Whether there were more threads than can be told apart, which is the end of the search.
+    /// Whether there were more threads than can be distinguished, which ends the search.
     crowded: bool,
-    /// If everybody whom no luck helps would only go round in vain at the last point, who polls.
+    /// If every thread with a guaranteed outcome would only repeat a round in vain at the last
+    /// point, those that poll.
     only_rounds: Option<cycles::Threads>,
-    /// The mutexes that threads were kept away from, since they would only look.
+    /// The mutexes that threads were kept from, since they would only look.
     kept_from: FxHashSet<ObjectId>,
-    /// The mutexes that somebody tries, and so can see who has them.
+    /// The mutexes that a thread tries, which can see whether they have an owner.
     tried: FxHashSet<ObjectId>,
 }
 
-/// A path that has been put aside.
+/// A saved path.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct SavedPath {
     nodes: Vec<Node>,
@@ -119,7 +121,7 @@ pub(super) struct SavedPath {
     crowded: bool,
     kept_from: FxHashSet<ObjectId>,
     tried: FxHashSet<ObjectId>,
-    /// How many of the nodes' steps had happened: all, or all but the last.
+    /// The number of the nodes' steps that had happened: all, or all but the last.
     happened: usize,
 }
 
@@ -138,7 +140,7 @@ impl Path {
         SavedPath { nodes, traces, digest, bounded, left_out, crowded, kept_from, tried, happened }
     }
 
-    /// The path that was saved. What had happened on it has to happen again.
+    /// Restores the saved path. Its events have to happen again.
     pub(super) fn restore(saved: SavedPath, begun: bool) -> Self {
         let SavedPath { nodes, traces, digest, bounded, left_out, crowded, .. } = saved;
         let SavedPath { kept_from, tried, .. } = saved;
@@ -146,9 +148,9 @@ impl Path {
         Self { kept_from, tried, crowded, ..path }
     }
 
-    /// How deep it is, how many points there are to come back to, and the part of the tree that
-    /// lies behind it. Each branch of a point is taken for an equal share; and there will be
-    /// more branches than are wanted now, so this is an upper bound more often than not.
+    /// Returns its depth, the number of points to return to, and the part of the tree that is
+    /// explored. Each branch of a point counts as an equal share. More branches may be wanted
+    /// later, so this is usually an upper bound.
     pub(super) fn progress(&self) -> (usize, u64, f64) {
         let (mut frontier, mut behind, mut share) = (0, 0.0, 1.0);
         for node in &self.nodes {
@@ -196,17 +198,17 @@ impl Path {
         Some(node.taken)
     }
 
-    /// Whether nothing is left to happen, but what is left out.
+    /// Returns whether nothing is left to happen, except what is left out.
     pub(super) fn ends_at(&self, point: &dyn Point) -> bool {
         point.enabled().iter().all(|enabled| self.left_out(enabled).is_some())
     }
 
-    /// Goes on to a point that has not been seen, with whoever is awake. `wanted` says who else
-    /// is to be tried there.
+    /// Continues to a new point, with a thread that is awake. `wanted` returns the other threads to
+    /// try there.
     pub(super) fn choose(
         &mut self,
         point: &dyn Point,
-        wanted: impl FnOnce(ThreadId) -> Threads,
+        wanted: impl FnOnce(ThreadId) -> ThreadSet,
     ) -> Decision {
         self.only_rounds = None;
         self.crowded = point.threads() > THREADS_MAX;
@@ -224,7 +226,7 @@ impl Path {
                 }
             }
         }
-        // Luck may help somebody yet, but nobody may rely on it.
+        // An optional outcome may still happen, but no thread may rely on it.
         if !enabled.iter().any(|what| what.guaranteed)
             && point.enabled().iter().any(|what| what.guaranteed)
         {
@@ -239,7 +241,7 @@ impl Path {
             return Decision::Cut;
         }
         let asleep = self.asleep_on_arrival();
-        let mut node = Node { taken: enabled[0], enabled, asleep, wanted: Threads::ALL };
+        let mut node = Node { taken: enabled[0], enabled, asleep, wanted: ThreadSet::ALL };
         let Some(taken) = node.next() else { return Decision::Cut };
         node.taken = taken;
         node.wanted = wanted(taken.choice.thread);
@@ -248,12 +250,12 @@ impl Path {
         Decision::Take(taken.choice)
     }
 
-    /// Leaves a point without a decision: what was found at the last one is not true of it.
+    /// Leaves a point without a decision: the findings about the last one do not hold for it.
     pub(super) fn pass_by(&mut self) {
         self.only_rounds = None;
     }
 
-    /// Why `what` is left out, if it is.
+    /// Returns why `what` is left out, if it is.
     fn left_out(&self, what: &Enabled) -> Option<LeftOut> {
         let thread = what.choice.thread;
         match Looks::before(what, &self.order) {
@@ -265,12 +267,12 @@ impl Path {
         }
     }
 
-    /// Whether there are more threads than can be told apart.
+    /// Returns whether there are more threads than can be distinguished.
     pub(super) fn is_crowded(&self) -> bool {
         self.crowded
     }
 
-    /// Whether somebody may be kept from going on who has not ended and does not wait.
+    /// Returns whether a thread may be kept from continuing that has not ended and does not wait.
     pub(super) fn leaves_out(&self) -> bool {
         self.bounded || self.left_out
     }
@@ -279,12 +281,13 @@ impl Path {
         self.order.last_of(thread).is_some_and(|last| self.order.events[last].event.round.polls)
     }
 
-    /// If everybody whom no luck helps would only go round in vain at the last point, who polls.
+    /// If every thread with a guaranteed outcome would only repeat a round in vain at the last
+    /// point, returns those that poll.
     pub(super) fn only_rounds(&self) -> Option<cycles::Threads> {
         self.only_rounds
     }
 
-    /// Whether `thread` has woken spuriously in the first so many events.
+    /// Returns whether `thread` has woken spuriously in the first `events` events.
     pub(super) fn has_woken(&self, thread: ThreadId, events: usize) -> bool {
         let mut before = self.order.events[..events].iter().map(|past| &past.event.what);
         before.any(|what| what.choice.thread == thread && what.wakes_spuriously())
@@ -298,8 +301,8 @@ impl Path {
         still.cloned().collect()
     }
 
-    /// Hears what the operation chosen last turned out to be; true if it is a new one, and not
-    /// part of the way to the branch.
+    /// Receives the effect of the operation chosen last. Returns whether it is new, and not part of
+    /// the way to the branch.
     pub(super) fn happened(&mut self, happened: Happened) -> bool {
         let new = self.depth > self.order.events.len();
         if new {
@@ -326,7 +329,8 @@ impl Path {
         Fingerprint { traces: Some(self.traces), ..Fingerprint::default() }
     }
 
-    /// The same for every search that explores the same traces, in whatever order.
+    /// Returns a digest that is the same for every search that explores the same traces, in any
+    /// order.
     pub(super) fn digest(&self) -> u64 {
         self.digest
     }
@@ -335,8 +339,8 @@ impl Path {
         self.unexplored_beside(&self.tried, false)
     }
 
-    /// As [`unexplored`](Self::unexplored), if others have come to mutexes that are tried.
-    /// `share`: whether others have come to what this search does not know of.
+    /// As [`unexplored`](Self::unexplored), if other searches have reached mutexes that are tried.
+    /// `share` is whether others have seen what this search does not know.
     pub(super) fn unexplored_beside(
         &self,
         tried: &FxHashSet<ObjectId>,
@@ -349,23 +353,24 @@ impl Path {
         } else if !self.kept_from.is_disjoint(tried) {
             "rounds of a thread were left out in which it takes a mutex that is tried"
         } else if share && !self.kept_from.is_empty() {
-            "whether a mutex is tried, in the sections of which rounds were left out, a share does not know"
+            "a share does not know whether a mutex is tried for which rounds were left out"
         } else {
             return None;
         };
         Some(Incomplete::LeftOut(reason.to_owned()))
     }
 
-    /// The mutexes that somebody tries.
+    /// Returns the mutexes that a thread tries.
     pub(super) fn tried(&self) -> &FxHashSet<ObjectId> {
         &self.tried
     }
 }
 
-/// Why something that can happen is left out.
+/// The reason why a possible operation is left out.
 enum LeftOut {
-    /// It is a second wake-up for no reason, of a thread of which it is not known what it does then.
+    /// It is a second spurious wake-up of a thread that is not known to sleep again.
     WakesAgain,
-    /// It would begin a round again in which the thread has only looked, at what has not changed.
+    /// It would repeat a round in which the thread has only looked at objects that have not
+    /// changed.
     InVain(Looks),
 }

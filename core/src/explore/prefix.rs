@@ -1,10 +1,10 @@
-//! One schedule, and then on to the end.
+//! A strategy that follows a schedule and then continues to the end.
 
 use crate::explore::{Decision, Enabled, Point, Strategy};
 use crate::schedule::{Choice, Schedule};
 
-/// Follows a schedule that is known to be possible, and then lets the threads take turns until
-/// they have ended or cannot go on, so that an execution shows as much of the program as it can.
+/// Follows a schedule that is known to be possible, and then schedules the threads in turns until
+/// they have ended or cannot continue, so that an execution shows as much of the program as it can.
 #[derive(Debug)]
 pub(crate) struct PrefixReplay<'a> {
     schedule: &'a Schedule,
@@ -14,7 +14,7 @@ pub(crate) struct PrefixReplay<'a> {
     pub(crate) diverged: bool,
 }
 
-/// How far beyond its schedule an execution is led: a program that never ends has no end to show.
+/// The number of steps beyond its schedule, since an endless program has no end.
 pub(super) const BEYOND: usize = 1_000;
 
 impl<'a> PrefixReplay<'a> {
@@ -29,7 +29,7 @@ impl<'a> PrefixReplay<'a> {
         if self.step == self.schedule.len() + BEYOND {
             return None;
         }
-        // Luck might go on for ever.
+        // Optional outcomes might continue for ever.
         enabled.iter().find(|enabled| enabled.guaranteed).map(|enabled| enabled.choice)
     }
 }

@@ -1,4 +1,4 @@
-//! One schedule, once.
+//! A strategy that follows one schedule once.
 
 use crate::cycles::{self, Threads};
 
@@ -9,15 +9,16 @@ use crate::schedule::{Choice, Schedule};
 #[derive(Debug)]
 pub(crate) struct Replay<'a> {
     schedule: &'a Schedule,
-    /// Who waits for good at its end, as far as that is known.
+    /// The threads that wait for good at its end, as far as known.
     waiting: Threads,
-    /// Those who have come round in a poll, if at its end everybody who can go on would only go round.
+    /// The polling threads that have repeated a round, if at its end every thread that can continue
+    /// would only do so.
     polls: Option<Threads>,
     step: usize,
     begun: bool,
     /// Whether it has been followed to its end.
     ended: bool,
-    /// The step that was not possible, and what was.
+    /// The step that was not possible, and those that were.
     stopped_at: Option<(usize, Vec<Choice>)>,
 }
 
@@ -34,23 +35,24 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// The same of a schedule at whose end these threads wait for good.
+    /// Sets the threads that wait for good at the end of the schedule.
     pub(crate) fn at_whose_end_wait(self, waiting: Threads) -> Self {
         Self { waiting, ..self }
     }
 
-    /// The same of a schedule at whose end everybody who can go on would only go round in vain.
+    /// Declares that at the end of the schedule every thread that can continue would only repeat a
+    /// round.
     pub(crate) fn at_whose_end_others_go_round(self) -> Self {
         Self { polls: Some(0), ..self }
     }
 
-    /// The step that was not possible, where others were.
+    /// Returns the step that was not possible, and those that were.
     pub(crate) fn impossible(&self) -> Option<(usize, &[Choice])> {
         let (step, possible) = self.stopped_at.as_ref()?;
         (!possible.is_empty()).then_some((*step, possible))
     }
 
-    /// How many steps were followed.
+    /// Returns the number of steps that were followed.
     pub(crate) fn followed(&self) -> usize {
         self.step
     }

@@ -1,22 +1,23 @@
-//! Rounds in vain: a thread that polls, or is woken, looks at something and goes back to where it was.
+//! Rounds in vain: a thread that polls, or is woken, looks at something and returns to the local
+//! state that it had before.
 //!
-//! Such a round has no end of repetitions, and a search that compares no states would run each of
-//! them. But if the thread has only looked, an execution with the round and one without come to the
-//! same: whatever the others do then, they can do in the other one too, and the thread can begin its
-//! round later. So of the executions with rounds in vain one is enough, and after it the thread goes on
-//! only when something has changed that it has looked at. That is the assumption that model checkers
-//! make of spin loops (M. Kokologiannakis, X. Ren and V. Vafeiadis, "Dynamic partial order reductions
-//! for spinloops", FMCAD 2021).
+//! Such a round can be repeated without end, and a search that compares no states would run each
+//! repetition. But if the thread has only looked, executions with and without the round are
+//! equivalent: whatever the other threads do after it, they can do without it too, and the thread
+//! can begin its round later. One execution with a round in vain therefore suffices. After it the
+//! thread continues only when something has changed that it has looked at. Model checkers make this
+//! assumption of spin loops (M. Kokologiannakis, X. Ren and V. Vafeiadis, "Dynamic partial order
+//! reductions for spinloops", FMCAD 2021).
 //!
-//! Two places in a program say that a thread comes back to where it was: the end of a round of
-//! [`poll`](crate::poll) and [`forever`](crate::forever), and a sleep that is part of a `wait_event`,
-//! which looks at its condition again after each wake-up. A round only looks if each of its
-//! operations leaves its object as it was, or takes and gives back a mutex without a change of the
-//! data behind it. The latter others see who try that mutex; so a search in which a mutex is tried
-//! that a thread was kept away from is no proof. A round that tries a mutex itself, and is refused,
-//! looks at who has it.
+//! A thread returns to an earlier local state at two places: the end of a round of
+//! [`poll`](crate::poll) and [`forever`](crate::forever), and a sleep that is part of a
+//! `wait_event`, which evaluates its condition again after each wake-up. A round only looks if each
+//! of its operations leaves its object as it was, or takes and releases a mutex without a change of
+//! the data behind it. A thread that tries that mutex can see the latter. A search in which a mutex
+//! is tried that a thread was kept from is therefore not a proof. A round that itself tries a
+//! mutex, and is refused, looks at its owner.
 //!
-//! Whoever waits exclusively is not such a case: while it is awake, a wake-up goes to another.
+//! An exclusive waiter is not such a case: while it is awake, a wake-up goes to another.
 
 use smallvec::SmallVec;
 
@@ -28,30 +29,30 @@ use super::Enabled;
 use super::dependency::{Event, Watch};
 use super::happens_before::HappensBefore;
 
-/// What a thread has looked at in vain, each object with the event of the first look.
+/// The objects that a thread has looked at in vain, each with the event of the first look.
 pub(super) struct Looks(SmallVec<[(Watch, usize); 4]>);
 
 /// The mutexes that a round leaves as it has found them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Leaves {
-    /// Each that it takes it gives back.
+    /// It releases each mutex that it takes.
     All,
-    /// And it has given back one that it takes again before it comes to where it began.
+    /// It also has released one before that it takes again at the end of the round.
     ButOne,
 }
 
 impl Looks {
-    /// What the thread of `what` has looked at in the round that this operation begins again, if it
-    /// does, and the thread has only looked.
+    /// Returns what the thread of `what` has looked at in the round that this operation begins
+    /// again, if it begins one, and the thread has only looked.
     ///
-    /// A sleep begins a round however it ends: that it ends with a wake-up does not mean that it could
-    /// not have ended with a change before.
+    /// A sleep begins a round whatever its outcome: a sleep that ended with a wake-up could have
+    /// ended with a change before.
     pub(super) fn before(what: &Enabled, order: &HappensBefore) -> Option<Self> {
         let thread = what.choice.thread;
         let last = order.last_of(thread)?;
         let rounds = order.events[last].event.round.operations as usize;
         if rounds > 0 {
-            // Of rounds in this one that were in vain only the last is counted.
+            // Of the rounds in vain within this one only the last counts.
             let mut left = rounds;
             let mut first = last;
             let in_round = order.of(thread).take_while(|at| {
@@ -66,7 +67,7 @@ impl Looks {
                 in_round
             });
             let looks = Self::collect(in_round, Leaves::All, order);
-            // A thread may go on elsewhere, knowing no more than before.
+            // A thread may continue elsewhere with the same observations.
             let first = &order.events[first].event.what;
             let again = (first.object, first.op) == (what.object, what.op);
             return looks.filter(|_| again);
@@ -82,14 +83,14 @@ impl Looks {
         })?
     }
 
-    /// `events`: from the last to the first.
+    /// `events` are in order from the last to the first.
     fn collect(
         events: impl Iterator<Item = usize>,
         leaves: Leaves,
         order: &HappensBefore,
     ) -> Option<Self> {
         let mut looks: SmallVec<[(Watch, usize); 4]> = SmallVec::new();
-        let mut given_back: SmallVec<[ObjectId; 2]> = SmallVec::new();
+        let mut released: SmallVec<[ObjectId; 2]> = SmallVec::new();
         for at in events {
             let event = &order.events[at].event;
             if !event.only_looks() {
@@ -97,11 +98,11 @@ impl Looks {
             }
             let object = event.what.object;
             if event.kind().row().unlocks {
-                given_back.push(object);
+                released.push(object);
             } else if event.kind().row().locks {
-                // Whoever keeps a mutex does not come back to where it was.
-                let given = given_back.iter().rposition(|given| *given == object)?;
-                given_back.remove(given);
+                // A thread that keeps a mutex does not return to its earlier local state.
+                let place = released.iter().rposition(|mutex| *mutex == object)?;
+                released.remove(place);
             }
             let mut owner = event.kind().row().tries_lock;
             looks.retain(|(watch, _)| {
@@ -111,21 +112,21 @@ impl Looks {
             });
             looks.push((Watch { object, owner }, at));
         }
-        let left = given_back.len() <= usize::from(leaves == Leaves::ButOne);
+        let left = released.len() <= usize::from(leaves == Leaves::ButOne);
         left.then_some(Self(looks))
     }
 
-    /// Whether `what` need not happen, since nothing comes of it.
+    /// Returns whether `what` need not happen, since it has no effect.
     pub(super) fn in_vain(&self, what: &Enabled, order: &HappensBefore) -> bool {
         self.waits_for_change(what) && self.changes(what.choice.thread, order).is_empty()
     }
 
-    /// Whether nothing but a change makes `what` possible: a signal ends a sleep too, and a wake-up.
+    /// Returns whether only a change makes `what` possible; a signal and a wake-up end a sleep too.
     pub(super) fn waits_for_change(&self, what: &Enabled) -> bool {
         !what.op.kind.row().wakes_spuriously || what.wakes_spuriously()
     }
 
-    /// The events of others that have changed something after the look at it.
+    /// Returns the events of other threads that have changed something after the look at it.
     pub(super) fn changes(&self, thread: ThreadId, order: &HappensBefore) -> SmallVec<[usize; 2]> {
         let mut changes = SmallVec::new();
         for (watch, look) in &self.0 {
@@ -134,14 +135,14 @@ impl Looks {
                 let event = &order.events[*at].event;
                 event.thread() != thread && event.changes(*watch)
             }));
-            // The memory may be gone.
+            // The memory may be freed.
             let freed = |at: &usize| order.events[*at].event.frees.contains(&watch.object);
             changes.extend((look + 1..order.events.len()).filter(freed));
         }
         changes
     }
 
-    /// The mutexes behind which it has looked.
+    /// Returns the mutexes whose data it has looked at.
     pub(super) fn mutexes(&self, order: &HappensBefore) -> impl Iterator<Item = ObjectId> {
         let kind = |at: usize| order.events[at].event.kind();
         let mutexes =
@@ -155,26 +156,27 @@ impl Looks {
 }
 
 impl Event {
-    /// Whether nobody can see later that it has happened: see the module's text.
+    /// Returns whether no thread can see later that it has happened: see the module's
+    /// documentation.
     fn only_looks(&self) -> bool {
         let kind = self.kind();
-        let gives_back = kind.row().unlocks && self.what.op.a == KEEP;
+        let releases = kind.row().unlocks && self.what.op.a == KEEP;
         self.what.guaranteed
             && !self.creates
             && self.frees.is_empty()
-            && (self.reads() || kind.row().locks || gives_back)
+            && (self.reads() || kind.row().locks || releases)
     }
 
-    /// Whether it is about what somebody has looked at, who may see something else afterwards.
+    /// Returns whether it may change what a thread sees that has looked at `watch`.
     pub(super) fn changes(&self, watch: Watch) -> bool {
-        let gives_back = self.kind().row().unlocks && self.what.op.a == KEEP && !watch.owner;
-        self.what.object == watch.object && !self.reads() && !self.acquires() && !gives_back
+        let releases = self.kind().row().unlocks && self.what.op.a == KEEP && !watch.owner;
+        self.what.object == watch.object && !self.reads() && !self.acquires() && !releases
     }
 }
 
 impl Enabled {
-    /// Whether it is a wake-up for no reason: the last of the optional outcomes of a sleep, since a
-    /// signal comes before.
+    /// Returns whether it is a spurious wake-up: the last of the optional outcomes of a sleep,
+    /// since a signal comes before.
     pub(super) fn wakes_spuriously(&self) -> bool {
         let signal = matches!(self.op.kind, OpKind::SleepInterruptible | OpKind::SleepKillable)
             && self.choice.outcome == 0;

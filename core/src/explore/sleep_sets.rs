@@ -1,12 +1,12 @@
-//! Sleep sets: every Mazurkiewicz trace once, by trying everything everywhere.
+//! Sleep sets: explores every Mazurkiewicz trace once, by trying every thread at every point.
 //!
-//! At each point of the [`Path`] every thread is tried first, unless asleep. So every state is
-//! visited, many times over, and many executions are begun only to be cut; but that no trace is
-//! missed rests on nothing but the sleep sets. That makes it the reference for what is cleverer:
-//! see [`Dpor`](crate::explore::Dpor).
+//! At each point of the [`Path`] every thread is tried first, unless asleep. Every state is
+//! therefore visited, many times, and many executions are begun only to be cut. But only the sleep
+//! sets are needed to show that no trace is missed. That makes this search the reference for better
+//! ones: see [`Dpor`](crate::explore::Dpor).
 
 use crate::cycles;
-use crate::explore::path::{Path, Threads};
+use crate::explore::path::{Path, ThreadSet};
 use crate::explore::{Decision, Enabled, Happened, Point, Strategy};
 use crate::fingerprint::Fingerprint;
 use crate::incomplete::Incomplete;
@@ -20,7 +20,7 @@ pub(crate) struct SleepSets {
 }
 
 impl SleepSets {
-    /// Whether executions were stopped that might have shown other violations.
+    /// Returns whether executions were stopped that might have shown other violations.
     pub(crate) fn stopped_by_a_violation(&self) -> bool {
         self.violated
     }
@@ -36,7 +36,7 @@ impl Strategy for SleepSets {
     }
 
     fn choose(&mut self, point: &dyn Point) -> Decision {
-        self.path.choose(point, |_| Threads::ALL)
+        self.path.choose(point, |_| ThreadSet::ALL)
     }
 
     fn happened(&mut self, happened: Happened) {

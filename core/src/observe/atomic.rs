@@ -1,11 +1,11 @@
-//! Who may not sleep, and does.
+//! Threads that sleep where they may not.
 //!
 //! A thread may not sleep with a spinlock held, because interrupts are off; in a read section of
-//! RCU, because a grace period is over when everybody has slept; in the function of a timer or a
-//! callback of RCU, because that interrupts somebody else. What is held follows from what the
-//! thread has been told. So whether it may sleep is asked where it announces what may sleep,
-//! whether it will have to wait there or not, and the answer is the same in every ordering that
-//! leads to it.
+//! RCU, because a grace period is over when every reader has slept; in the function of a timer or a
+//! callback of RCU, because that interrupts another thread. What is held follows from what the
+//! thread has observed. The check therefore happens where the thread announces an operation that
+//! may sleep, whether it will have to wait there or not, and has the same result in every
+//! interleaving that leads to it.
 
 use crate::op::{ObjectId, Place, ThreadId};
 use crate::operations::OpKind;
@@ -14,7 +14,7 @@ use crate::violation::{Violation, ViolationKind};
 use super::Observers;
 use super::lockdep::Taken;
 
-/// The thread has let go of `object`, if that was among what forbids it to sleep.
+/// Notes that the thread has released `object`, if that was among what forbids it to sleep.
 pub(super) fn ends(atomic: &mut Vec<ObjectId>, object: ObjectId) {
     if let Some(place) = atomic.iter().rposition(|held| *held == object) {
         atomic.remove(place);
@@ -22,7 +22,7 @@ pub(super) fn ends(atomic: &mut Vec<ObjectId>, object: ObjectId) {
 }
 
 impl Observers {
-    /// The violation of thread `me` if it is about to do what may sleep, and may not.
+    /// Returns the violation of thread `me` if its next operation may sleep, and it may not.
     pub(crate) fn sleep_in_atomic(
         &self,
         me: ThreadId,
@@ -36,7 +36,7 @@ impl Observers {
         self.may_not_sleep(me, self.objects[object.index()].name, at)
     }
 
-    /// The violation of thread `me` if it may not sleep, as `what` may.
+    /// Returns the violation of thread `me` if it may not sleep, as `what` may.
     pub(crate) fn may_not_sleep(&self, me: ThreadId, what: &str, at: Place) -> Option<Violation> {
         let thread = self.threads.get(me.index())?;
         let holds = self.objects[thread.atomic.last()?.index()].name;

@@ -1,7 +1,7 @@
-//! Which lines of a model have done something.
+//! The lines of a model that have performed an operation.
 //!
-//! A proof of a model that never gets to its critical section is a proof of nothing. So for each
-//! operation it is noted where it was called, over all executions.
+//! A proof of a model that never reaches its critical section proves nothing. The place of each
+//! operation is therefore recorded, over all executions.
 
 use rustc_hash::FxHashMap;
 
@@ -10,7 +10,7 @@ use crate::op::Place;
 /// A line that has called an operation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Site {
-    /// The file, as the compiler was told of it.
+    /// The file, by the path that the compiler was given.
     pub file: &'static str,
     /// The line in it, from 1.
     pub line: u32,

@@ -1,10 +1,10 @@
-//! Critical sections with nothing in them.
+//! Empty critical sections.
 //!
-//! `let _ = a.lock();` locks and unlocks at once, and rustc's own help suggests it for a guard that is
-//! not used. What was to be protected then runs without the lock, and a deadlock over it is not there
-//! to be found. So a section whose guard is dropped by the expression that took the lock, with no
-//! operation in between and no look at the data, is noted. [`MutexGuard::unlock`] says that it is
-//! meant.
+//! `let _ = a.lock();` locks and unlocks at once, and rustc's own help suggests it for an unused
+//! guard. The code that was to be protected then runs without the lock, and a deadlock over it
+//! cannot be found. A section is therefore reported if the expression that took the lock also drops
+//! its guard, with no operation in between and no access to the data. [`MutexGuard::unlock`]
+//! declares that it is intended.
 //!
 //! [`MutexGuard::unlock`]: crate::sync::MutexGuard::unlock
 
@@ -12,22 +12,23 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::op::Place;
 
-/// The lines that take a lock for nothing. By address, as in [`Coverage`](crate::observe::coverage::Reached).
+/// The lines that take a lock in vain. By address, as in
+/// [`Coverage`](crate::observe::coverage::Coverage).
 #[derive(Debug, Default)]
 pub(super) struct EmptySections {
-    /// Where a section was empty, and the class of the lock.
+    /// The places where a section was empty, and the class of the lock.
     empty: FxHashMap<usize, (Place, &'static str)>,
-    /// Where one was not.
+    /// The places where a section was not empty.
     used: FxHashSet<usize>,
 }
 
 impl EmptySections {
-    /// The section that began at `at` was empty, unless it is said to be used.
+    /// Notes that the section that began at `at` was empty, unless it is known to be used.
     pub(super) fn empty(&mut self, at: Place, class: &'static str) {
         self.empty.insert(address(at), (at, class));
     }
 
-    /// In a section that began at `at` the data were looked at.
+    /// Notes that the data were accessed in a section that began at `at`.
     pub(super) fn used(&mut self, at: Place) {
         self.used.insert(address(at));
     }
@@ -37,7 +38,7 @@ impl EmptySections {
         self.used.extend(&other.used);
     }
 
-    /// What there is to say of lines whose sections were all empty, in their order.
+    /// Returns the remarks on lines whose sections were all empty, in order.
     pub(super) fn remarks(&self) -> Vec<String> {
         let empty = self.empty.iter().filter(|(address, _)| !self.used.contains(address));
         let mut empty: Vec<_> =
@@ -45,9 +46,9 @@ impl EmptySections {
         empty.sort_unstable();
         let remark = |(file, line, _, class): (&str, u32, u32, &str)| {
             format!(
-                "{class} is taken at {file}:{line} and given back at once, with nothing in between: \
-                 `let _ = ..` drops a guard where it stands, `let _held = ..` keeps it; write \
-                 `.unlock()` (`.up_read()`, `.up_write()`) if only waiting for the holder is meant"
+                "{class} is taken at {file}:{line} and released at once, with nothing in between: \
+                 `let _ = ..` drops a guard at once, `let _held = ..` keeps it; write \
+                 `.unlock()` (`.up_read()`, `.up_write()`) if the wait for the holder is intended"
             )
         };
         empty.into_iter().map(remark).collect()

@@ -7,14 +7,14 @@ use crate::violation::{Violation, ViolationKind};
 
 use super::{Observers, Trace};
 
-/// An ordering that violates something.
+/// An interleaving with a violation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Counterexample {
-    /// What it violates.
+    /// The violation.
     pub violation: Violation,
-    /// The ordering, to be replayed.
+    /// The interleaving, which can be replayed.
     pub schedule: Schedule,
-    /// What happens in it.
+    /// The operations of the execution.
     pub trace: Trace,
 }
 
@@ -23,8 +23,8 @@ pub struct Counterexample {
 pub(crate) struct Findings(pub(crate) BTreeMap<ViolationKind, Counterexample>);
 
 impl Findings {
-    /// Keeps the violation of the execution that `seen` has watched, if it is new or shorter
-    /// than the one known. Making a trace is dear, so it is made only then.
+    /// Keeps the violation of the execution that `seen` has observed, if it is new or shorter than
+    /// the known one. A trace is expensive, so it is made only then.
     pub(crate) fn note(&mut self, violation: Violation, seen: &Observers) {
         let known = self.0.get(&violation.kind);
         if known.is_none_or(|known| seen.steps() < known.schedule.len()) {
@@ -38,7 +38,7 @@ impl Findings {
         self.0.is_empty()
     }
 
-    /// Takes over what another search has found, where it is new or shorter.
+    /// Adds the findings of another search, where they are new or shorter.
     pub(crate) fn absorb(&mut self, other: Self) {
         for (kind, found) in other.0 {
             let known = self.0.get(&kind);
@@ -48,17 +48,17 @@ impl Findings {
         }
     }
 
-    /// The counterexamples' schedules.
+    /// Returns the counterexamples' schedules.
     pub(crate) fn schedules(&self) -> impl Iterator<Item = &Schedule> {
         self.0.values().map(|found| &found.schedule)
     }
 
-    /// The counterexamples' schedules, each with what it violates.
+    /// Returns the counterexamples' schedules, each with its violation.
     pub(crate) fn each(&self) -> impl Iterator<Item = (Schedule, String)> {
         self.0.iter().map(|(kind, found)| (found.schedule.clone(), kind.to_string()))
     }
 
-    /// How many operations the shortest counterexample has.
+    /// Returns the number of operations of the shortest counterexample.
     pub(crate) fn shortest(&self) -> Option<usize> {
         self.0.values().map(|found| found.schedule.len()).min()
     }

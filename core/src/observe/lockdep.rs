@@ -1,25 +1,25 @@
 //! Lock-order prediction, as the kernel's lockdep does it.
 //!
-//! A deadlock needs an unlucky schedule; a lock-order inversion shows in any schedule that takes
-//! the locks. Lockdep keeps, for each *class* of locks, which classes were ever wanted while it
-//! was held, and reports cycles of such dependencies.
+//! A deadlock needs a particular interleaving; a lock-order inversion shows in any interleaving
+//! that takes the locks. Lockdep records, for each *class* of locks, which classes were ever wanted
+//! while it was held, and reports cycles of such dependencies.
 //!
 //! A dependency `A -> B` (B wanted while A held) has a kind, from how A is held and how B is
-//! wanted. Held exclusively (`E`) A blocks everybody; held shared (`S`) it blocks whoever is not
-//! a *recursive* reader (`N`): a plain reader queues behind a waiting writer. A recursive reader
-//! (`R`, the kernel's `rwlock_t`) is blocked only by `E`. So a path that enters a class by `R`
-//! and leaves it by `S` blocks nobody there; a cycle counts if it has no such place
-//! (`Documentation/locking/lockdep-design.rst`, "strong" paths).
+//! wanted. A lock that is held exclusively (`E`) blocks every thread. A lock that is held shared
+//! (`S`) blocks every thread except a *recursive* reader (`N`): a plain reader queues behind a
+//! waiting writer. A recursive reader (`R`, the kernel's `rwlock_t`) is blocked only by `E`. A path
+//! that enters a class by `R` and leaves it by `S` therefore blocks no thread there; a cycle counts
+//! if it has no such place (`Documentation/locking/lockdep-design.rst`, "strong" paths).
 //!
-//! For each dependency the shortest cycle that it is part of is reported: a longer one through the
-//! same dependencies may go unmentioned. The kernel's stops at the first cycle that a dependency
-//! closes; here all that were seen are looked at together, so that what is reported does not depend
-//! on the order in which they were.
+//! For each dependency the shortest cycle that contains it is reported: a longer one through the
+//! same dependencies may not be. The kernel's lockdep stops at the first cycle that a dependency
+//! closes. Here all observed dependencies are considered together, so that the report does not
+//! depend on their order.
 //!
-//! A trylock never waits, so nothing depends *on* it, but what is wanted while it is held
-//! depends on the lock it took. Unlike the kernel, which links a wanted lock to the nearest
-//! held ones and relies on transitivity, every held lock is linked here: the graph is small,
-//! and transitivity does not hold where a path is not strong.
+//! A trylock never waits, so nothing depends *on* it, but what is wanted while it is held depends
+//! on the lock it took. The kernel links a wanted lock to the nearest held ones and relies on
+//! transitivity. Here every held lock is linked: the graph is small, and transitivity does not hold
+//! where a path is not strong.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -39,16 +39,16 @@ impl Mode {
         self != Self::Exclusive
     }
 
-    /// Whether a lock wanted this way waits for one held `held`.
+    /// Returns whether a lock wanted in this mode waits for one held in mode `held`.
     fn waits_for(self, held: Self) -> bool {
         self != Self::SharedRecursive || held == Self::Exclusive
     }
 }
 
-/// Where a lock was taken or wanted.
+/// The place where a lock was taken or wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Taken {
-    /// The kernel function that was being modelled, if the model named one.
+    /// The modelled kernel function, if the model named one.
     pub function: Option<&'static str>,
     /// The line of the model.
     pub at: &'static Location<'static>,
@@ -68,20 +68,20 @@ struct Held {
     class: ClassId,
     mode: Mode,
     taken: Taken,
-    /// The chain before this lock, to go back to when it is the last to be released.
+    /// The chain before this lock, which is restored when the lock is the last to be released.
     below: u32,
 }
 
-/// The locks one task holds, in the order in which it took them.
+/// The locks that one task holds, in the order in which it took them.
 #[derive(Clone, Debug, Default)]
 pub struct Task {
     held: Vec<Held>,
-    /// Interned sequence of the held classes and modes.
+    /// The interned sequence of the held classes and modes.
     chain: u32,
 }
 
 impl Task {
-    /// The classes held, in the order in which they were taken.
+    /// Returns the classes held, in the order in which they were taken.
     pub fn held(&self) -> impl Iterator<Item = ClassId> + '_ {
         self.held.iter().map(|held| held.class)
     }
@@ -90,34 +90,34 @@ impl Task {
 /// One dependency of a cycle: `wanted` was wanted while `held` was held.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Link {
-    /// The task that showed it.
+    /// The task in which it was observed.
     pub task: String,
-    /// The class that was held, and where it was taken.
+    /// The class that was held, and the place where it was taken.
     pub held: (String, Taken),
-    /// The class that was wanted, and where.
+    /// The class that was wanted, and the place.
     pub wanted: (String, Taken),
 }
 
 /// A cycle of dependencies.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Inversion {
-    /// The dependencies, each beginning with the class at which the one before ends.
+    /// The dependencies, each of which begins with the class at which the one before ends.
     pub links: Vec<Link>,
 }
 
 impl Inversion {
-    /// The classes on the cycle, sorted: its name.
+    /// Returns the classes on the cycle, sorted, as its name.
     pub fn classes(&self) -> Vec<String> {
         sorted_classes(self.links.iter().map(|link| link.held.0.clone()))
     }
 }
 
-/// A dependency that was seen: a class was wanted while another was held.
+/// An observed dependency: a class was wanted while another was held.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Dependency {
-    /// The class that was held, and how.
+    /// The class that was held, and its mode.
     pub held: (&'static str, Mode),
-    /// The class that was wanted, and how.
+    /// The class that was wanted, and its mode.
     pub wanted: (&'static str, Mode),
 }
 
@@ -132,7 +132,7 @@ struct Edge {
     wanted_at: Taken,
 }
 
-/// The dependency graph over everything that was ever seen.
+/// The dependency graph over everything that was observed.
 ///
 /// ```
 /// use selvedge_core::observe::lockdep::{Lockdep, Mode, Task};
@@ -158,14 +158,14 @@ pub struct Lockdep {
     from: FxHashMap<ClassId, Vec<usize>>,
     known: FxHashSet<(ClassId, ClassId, bool, bool)>,
     chains: FxHashMap<(u32, ClassId, Mode), u32>,
-    /// What was already checked: a wish for a class on top of a chain.
+    /// The combinations that were already checked: a class wanted on top of a chain.
     checked: FxHashSet<(u32, ClassId, Mode)>,
-    /// Classes that were wanted by who held one of them: no dependency, but a cycle.
+    /// The classes that were wanted by a task that held one of them: not a dependency, but a cycle.
     recursive: FxHashMap<ClassId, Edge>,
 }
 
 impl Lockdep {
-    /// The class of this name.
+    /// Returns the class of this name.
     ///
     /// # Panics
     ///
@@ -180,16 +180,16 @@ impl Lockdep {
         class
     }
 
-    /// The name of a class.
+    /// Returns the name of a class.
     ///
     /// # Panics
     ///
-    /// If it is a class of another `Lockdep`, and there is none of that number here.
+    /// If it is a class of another `Lockdep`, and there is none with its number here.
     pub fn name(&self, class: ClassId) -> &'static str {
         self.names[usize::from(class.0)]
     }
 
-    /// The cycles among the dependencies seen so far, each once, the shortest first.
+    /// Returns the cycles among the dependencies so far, each once, the shortest first.
     pub fn inversions(&self) -> Vec<Inversion> {
         let name = |edge: &Edge| (self.name(edge.from), self.name(edge.to));
         let mut closing: Vec<&Edge> = self.edges.iter().collect();
@@ -204,7 +204,7 @@ impl Lockdep {
         inversions
     }
 
-    /// The dependencies seen so far between two classes, in order.
+    /// Returns the dependencies so far between two classes, in order.
     pub fn dependencies(&self) -> Vec<Dependency> {
         let dependency = |edge: &Edge| Dependency {
             held: (self.name(edge.from), edge.held),
@@ -216,7 +216,8 @@ impl Lockdep {
         dependencies
     }
 
-    /// A blocking acquisition that succeeds: [`want`](Self::want), then [`hold`](Self::hold).
+    /// Records a blocking acquisition that succeeds: [`want`](Self::want), then
+    /// [`hold`](Self::hold).
     #[track_caller]
     pub fn acquire(&mut self, task: &mut Task, name: &str, class: ClassId, mode: Mode) {
         let taken = Taken { function: None, at: Location::caller() };
@@ -224,7 +225,7 @@ impl Lockdep {
         self.hold(task, class, mode, taken);
     }
 
-    /// The task is about to wait for `class`: every lock it holds gets a dependency.
+    /// Records that the task is about to wait for `class`: every lock it holds gets a dependency.
     pub fn want(&mut self, task: &Task, name: &str, class: ClassId, mode: Mode, taken: Taken) {
         if task.held.is_empty() || !self.checked.insert((task.chain, class, mode)) {
             return;
@@ -243,7 +244,7 @@ impl Lockdep {
                 self.recursive.entry(class).or_insert_with(|| edge(held));
             }
             if !(mode.shared() && held.mode.shared()) {
-                // It waits for itself, and needs nobody else for it.
+                // It waits for itself, whatever other tasks do.
                 return;
             }
         }
@@ -252,7 +253,7 @@ impl Lockdep {
         }
     }
 
-    /// Takes over what another has seen of the same program.
+    /// Adds what another has observed of the same program.
     pub(crate) fn absorb(&mut self, other: &Self) {
         for edge in &other.edges {
             let (from, to) = (self.class(other.name(edge.from)), self.class(other.name(edge.to)));
@@ -265,13 +266,13 @@ impl Lockdep {
         }
     }
 
-    /// The task holds `class` now, after a wait or a successful trylock.
+    /// Records that the task holds `class` now, after a wait or a successful trylock.
     pub fn hold(&mut self, task: &mut Task, class: ClassId, mode: Mode, taken: Taken) {
         task.held.push(Held { class, mode, taken, below: task.chain });
         task.chain = self.chain(task.chain, class, mode);
     }
 
-    /// The task has released `class`; locks may be released in any order.
+    /// Records that the task has released `class`. Locks may be released in any order.
     pub fn release(&mut self, task: &mut Task, class: ClassId) {
         let Some(place) = task.held.iter().rposition(|held| held.class == class) else { return };
         let released = task.held.remove(place);
@@ -297,8 +298,8 @@ impl Lockdep {
         }
     }
 
-    /// The shortest way back from where `closing` leads to where it begins, on which everybody
-    /// really waits for the next: breadth first over (class, how it was wanted).
+    /// Returns the shortest path back from the end of `closing` to its beginning on which every
+    /// link really waits for the next: breadth first over (class, mode in which it was wanted).
     fn strong_path(&self, closing: &Edge) -> Option<Vec<usize>> {
         let mut coverage: Vec<(usize, Option<usize>)> = Vec::new();
         let mut seen: FxHashSet<(ClassId, Mode)> = FxHashSet::default();
@@ -354,8 +355,8 @@ fn unroll(coverage: &[(usize, Option<usize>)], last: usize) -> Vec<usize> {
     path
 }
 
-/// The report as kernel developers know it: what was wanted over what, the chains that exist
-/// already, and the scenario of as many CPUs as the cycle has links.
+/// The report as kernel developers know it: the wanted lock over the held one, the existing chains,
+/// and the scenario with one CPU for each link of the cycle.
 impl fmt::Display for Inversion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [existing @ .., closing] = self.links.as_slice() else { return Ok(()) };

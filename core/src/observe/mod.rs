@@ -1,7 +1,7 @@
-//! What watches an execution: locks held, waits, the order of lock classes, the trace.
+//! Observers of an execution: locks held, waits, the order of lock classes, the trace.
 //!
-//! Observers hear of every operation twice, when a thread announces it and when it has
-//! happened, and are the same under every engine.
+//! Observers are notified of every operation twice, when a thread announces it and when it has
+//! happened. They are the same under every engine.
 
 mod atomic;
 mod coverage;
@@ -37,29 +37,29 @@ pub use trace::{Step, Trace};
 pub(crate) struct Event {
     pub(crate) thread: ThreadId,
     pub(crate) object: ObjectId,
-    /// The object that it is about: see [`Op::about`].
+    /// The object that it concerns: see [`Op::about`].
     about: ObjectId,
     pub(crate) op: Op,
     pub(crate) outcome: u8,
-    /// What the thread learned; nothing if the operation broke a rule of its object.
+    /// The reply to the thread, or nothing if the operation violated a rule of its object.
     pub(crate) reply: Option<u64>,
     pub(crate) taken: Taken,
-    /// What it is called, if it is an instruction.
+    /// The name of the instruction, if it is one.
     instruction: Option<&'static str>,
     /// The objects that lived in memory that it released.
     frees: Box<[ObjectId]>,
-    /// Whether the thread has come back to where it was.
+    /// Whether the thread has returned to an earlier local state.
     round: CameRound,
 }
 
 impl Event {
-    /// The object that it is on, and the one that it is about if that is another.
+    /// Returns the object that it is on, and the one that it concerns if that is another.
     fn objects(&self) -> impl DoubleEndedIterator<Item = ObjectId> + use<> {
         let about = (self.about != self.object).then_some(self.about);
         [self.object].into_iter().chain(about)
     }
 
-    /// Whether the thread got what it asked for.
+    /// Returns whether the thread got what it asked for.
     fn succeeded(&self) -> bool {
         self.reply.is_some_and(|reply| reply != REFUSED && reply != QUEUED)
     }
@@ -69,12 +69,12 @@ impl Event {
 #[derive(Clone, Copy, Debug)]
 struct Pending {
     object: ObjectId,
-    /// The object that it is about: see [`Op::about`].
+    /// The object that it concerns: see [`Op::about`].
     about: ObjectId,
     op: Op,
     taken: Taken,
     instruction: Option<&'static str>,
-    /// Announcements in order, so that queues can be reported in theirs.
+    /// The position among all announcements, so that queues can be reported in order.
     since: usize,
 }
 
@@ -83,14 +83,15 @@ struct Thread {
     name: Arc<str>,
     functions: Vec<&'static str>,
     task: Task,
-    /// The objects behind `task`'s classes, so that holders can be found.
+    /// The objects behind `task`'s classes, by which holders are found.
     holds: Vec<ObjectId>,
-    /// What forbids it to sleep, the last taken last.
+    /// The objects that forbid it to sleep, in the order in which they were taken.
     atomic: Vec<ObjectId>,
     pending: Option<Pending>,
-    /// What the thread polls for, if it does.
+    /// The name of what the thread polls for, if it does.
     polls: Option<&'static str>,
-    /// How many operations it has done, but for those of rounds that have led back to where it was.
+    /// The number of its operations, without those of rounds that have led back to an earlier local
+    /// state.
     operations: usize,
 }
 
@@ -98,21 +99,21 @@ struct Thread {
 struct Watched {
     name: &'static str,
     class: ClassId,
-    /// The object that stands for the memory that it lives in.
+    /// The object that represents the memory that it lives in.
     memory: Option<ObjectId>,
     leaked: bool,
     /// Whether that memory was released.
     freed: bool,
 }
 
-/// What is observed over all executions.
+/// Everything that is observed over all executions.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     lockdep: Lockdep,
     coverage: Coverage,
     empty: EmptySections,
     used: Used,
-    /// Whether somebody relied on less than sequential consistency.
+    /// Whether a thread relied on less than sequential consistency.
     weak: bool,
 }
 
@@ -131,22 +132,22 @@ impl Seen {
         self.weak = true;
     }
 
-    /// Whether an access asked for less than sequential consistency.
+    /// Returns whether an access asked for less than sequential consistency.
     pub(crate) fn weak(&self) -> bool {
         self.weak
     }
 
-    /// The inversions of the lock order.
+    /// Returns the inversions of the lock order.
     pub(crate) fn inversions(&self) -> Vec<Inversion> {
         self.lockdep.inversions()
     }
 
-    /// Which class was wanted while which was held.
+    /// Returns which class was wanted while which was held.
     pub(crate) fn dependencies(&self) -> Vec<Dependency> {
         self.lockdep.dependencies()
     }
 
-    /// What a verdict of `engine` takes for granted.
+    /// Returns the assumptions of a verdict of `engine`.
     pub(crate) fn given(&self, engine: Engine) -> Vec<&'static str> {
         self.used.given(engine, self.weak)
     }
@@ -156,12 +157,12 @@ impl Seen {
         self.used.calls();
     }
 
-    /// What there is to say of the program beside a verdict.
+    /// Returns the remarks on the program, which accompany a verdict.
     pub(crate) fn remarks(&self) -> Vec<String> {
         self.empty.remarks()
     }
 
-    /// The lines whose operations have happened.
+    /// Returns the lines whose operations have happened.
     pub(crate) fn sites(&self) -> Vec<Site> {
         self.coverage.sites()
     }
@@ -178,7 +179,7 @@ pub(crate) struct Observers {
 }
 
 impl Observers {
-    /// Forgets the execution; what was seen over all of them stays.
+    /// Forgets the execution. What was observed over all of them stays.
     pub(crate) fn start(&mut self) {
         self.objects.clear();
         self.threads.clear();
@@ -186,7 +187,7 @@ impl Observers {
         self.announced = 0;
     }
 
-    /// What is known over all executions.
+    /// Returns what was observed over all executions.
     pub(crate) fn seen(&self) -> &Seen {
         &self.seen
     }
@@ -195,24 +196,25 @@ impl Observers {
         &mut self.seen
     }
 
-    /// How many operations have happened.
+    /// Returns the number of operations that have happened.
     pub(crate) fn steps(&self) -> usize {
         self.events.len()
     }
 
-    /// What the last operation that has happened told its thread.
+    /// Returns the reply of the last operation that has happened.
     #[cfg(feature = "shuttle")]
     pub(crate) fn last_reply(&self) -> Option<u64> {
         self.events.last()?.reply
     }
 
-    /// How many threads and objects there are.
+    /// Returns the numbers of threads and objects.
     #[cfg(feature = "shuttle")]
     pub(crate) fn made(&self) -> (usize, usize) {
         (self.threads.len(), self.objects.len())
     }
 
-    /// What has been announced and has not happened yet, by the order of the threads.
+    /// Returns the operations that were announced and have not happened yet, in the order of the
+    /// threads.
     pub(crate) fn pending(&self) -> impl Iterator<Item = (ThreadId, ObjectId, Op)> {
         self.threads.iter().enumerate().filter_map(|(index, thread)| {
             let Pending { object, op, .. } = thread.pending?;
@@ -220,39 +222,39 @@ impl Observers {
         })
     }
 
-    /// The threads that have nothing announced: where each has come to an operation or to its end,
-    /// those that have ended.
+    /// Returns the threads that have announced nothing. Where each thread is at an operation or at
+    /// its end, these have ended.
     #[cfg(feature = "shuttle")]
     pub(crate) fn ended(&self) -> impl Iterator<Item = ThreadId> {
         let threads = self.threads.iter().enumerate();
         threads.filter(|(_, thread)| thread.pending.is_none()).map(|(at, _)| ThreadId::new(at))
     }
 
-    /// The threads that have not ended.
+    /// Returns the threads that have not ended.
     pub(crate) fn unfinished(&self) -> Vec<ThreadId> {
         self.pending().map(|(thread, ..)| thread).collect()
     }
 
-    /// What there is to say of thread `me`, which is in a loop and comes to nothing new.
+    /// Returns the message about thread `me`, which is in a loop without new observations.
     pub(crate) fn spins(&self, me: ThreadId) -> String {
         let Thread { name, pending, .. } = &self.threads[me.index()];
         let last = pending.expect("it has just done it");
         let what = format!("{}({})", last.op.kind, self.object_name(last.object));
         format!(
-            "{name} is in a loop at {} ({what}) in which it learns nothing new, round after round: if it \
-             waits for something, write the loop as `wait_event(|| ..)` or `poll(\"what\", || ..)`; if it \
-             has no end, as `forever(|| ..)`; if it has one, let it have fewer rounds",
+            "{name} is in a loop at {} ({what}) without new observations: write a loop that waits \
+             as `wait_event(|| ..)` or `poll(\"what\", || ..)`, and an endless loop as \
+             `forever(|| ..)`; reduce the number of rounds of any other loop",
             last.taken
         )
     }
 
-    /// What has happened, as a schedule of the native engine.
+    /// Returns what has happened, as a schedule of the native engine.
     pub(crate) fn schedule(&self) -> Schedule {
         let choice = |event: &Event| Choice { thread: event.thread, outcome: event.outcome };
         Schedule(self.events.iter().map(choice).collect())
     }
 
-    /// An object was made; it lives in the memory that another stands for, or in none that is
+    /// Adds an object. It lives in the memory that another one represents, or in none that is
     /// released.
     pub(crate) fn add_object(
         &mut self,
@@ -280,17 +282,17 @@ impl Observers {
         id
     }
 
-    /// The name of `thread`, to be kept while it runs.
+    /// Returns the name of `thread`, to be kept while it runs.
     pub(crate) fn shared_name(&self, thread: ThreadId) -> Arc<str> {
         Arc::clone(&self.threads[thread.index()].name)
     }
 
-    /// What `thread` polls for, if it does.
+    /// Returns what `thread` polls for, if it does.
     pub(crate) fn polls(&self, thread: ThreadId) -> Option<&'static str> {
         self.threads[thread.index()].polls
     }
 
-    /// Thread `me` polls for `what` from now on, and did for what is returned.
+    /// Notes that thread `me` polls for `what` from now on, and returns what it polled for before.
     pub(crate) fn set_polls(
         &mut self,
         me: ThreadId,
@@ -312,7 +314,7 @@ impl Observers {
         }
     }
 
-    /// Thread `me` is about to do `op`, now or when it can.
+    /// Notes that thread `me` is about to do `op`, now or when it can.
     pub(crate) fn announce(&mut self, me: ThreadId, object: ObjectId, op: Op, at: Place) {
         if me == ThreadId::SETUP {
             return;
@@ -337,7 +339,7 @@ impl Observers {
         }
     }
 
-    /// Thread `me` has done what it announced.
+    /// Notes that thread `me` has done what it announced.
     pub(crate) fn complete(&mut self, me: ThreadId, outcome: u8, reply: u64, leaked: bool) {
         if me == ThreadId::SETUP {
             return;
@@ -388,8 +390,8 @@ impl Observers {
         }
     }
 
-    /// Forgets what others have done since the last operation of `me`: a host may let them run
-    /// before `me` gets to say what is wrong, but it is wrong without them.
+    /// Forgets what other threads have done since the last operation of `me`. A host may run them
+    /// before `me` can report its violation, which does not depend on them.
     pub(crate) fn forget_after(&mut self, me: ThreadId) {
         if me != ThreadId::SETUP {
             let last = self.events.iter().rposition(|event| event.thread == me);
@@ -397,20 +399,20 @@ impl Observers {
         }
     }
 
-    /// An operation that has happened when no thread was about. What the final check does is
-    /// reached; what makes the world is not, for no ordering has led there.
+    /// Notes an operation that has happened when no thread runs. The operations of the final check
+    /// are reached; those that create the world are not, since no interleaving has led there.
     pub(crate) fn happened_alone(&mut self, at: Place) {
         if !self.events.is_empty() {
             self.seen.coverage.reach(at);
         }
     }
 
-    /// What setting the world up left behind.
+    /// Notes whether `object` would be leaked after the set-up.
     pub(crate) fn set_leaked(&mut self, object: ObjectId, leaked: bool) {
         self.objects[object.index()].leaked = leaked;
     }
 
-    /// Thread `me` promises to wake whoever sleeps on `object`, or has done so.
+    /// Notes that thread `me` promises to wake the threads that sleep on `object`, or has done so.
     pub(crate) fn promise(&mut self, me: ThreadId, object: ObjectId, made: bool, at: Place) {
         if me == ThreadId::SETUP {
             return;
@@ -425,7 +427,7 @@ impl Observers {
         self.seen.lockdep.hold(&mut thread.task, class, Mode::Exclusive, taken);
     }
 
-    /// The data behind a lock that was taken at `at` have been looked at.
+    /// Notes that the data behind a lock that was taken at `at` have been accessed.
     pub(crate) fn used(&mut self, at: Place) {
         self.seen.empty.used(at);
     }
@@ -440,20 +442,20 @@ impl Observers {
         }
     }
 
-    /// How many operations thread `me` has done, but for those of rounds in vain. Like what it knows,
-    /// that does not tell how many rounds there have been.
+    /// Returns the number of operations of thread `me`, without those of rounds in vain. Like its
+    /// local state, that does not depend on the number of rounds.
     pub(crate) fn operations(&self, me: ThreadId) -> usize {
         self.threads.get(me.index()).map_or(0, |thread| thread.operations)
     }
 
-    /// Thread `me` is where it might be after so many operations.
+    /// Puts thread `me` where it might be after so many operations.
     pub(crate) fn set_operations(&mut self, me: ThreadId, operations: usize) {
         if let Some(thread) = self.threads.get_mut(me.index()) {
             thread.operations = operations;
         }
     }
 
-    /// Thread `me` is where it was after so many operations.
+    /// Returns thread `me` to the point after so many operations.
     pub(crate) fn come_round(&mut self, me: ThreadId, operations: usize) {
         let Some(thread) = self.threads.get_mut(me.index()) else { return };
         let done = std::mem::replace(&mut thread.operations, operations);
@@ -465,12 +467,12 @@ impl Observers {
         }
     }
 
-    /// Whether the thread of the last operation has come back to where it was.
+    /// Returns whether the thread of the last operation has returned to an earlier local state.
     pub(crate) fn last_round(&self) -> CameRound {
         self.events.last().map(|event| event.round).unwrap_or_default()
     }
 
-    /// The memory that `object` lives in was released by the last operation.
+    /// Notes that the last operation released the memory that `object` lives in.
     pub(crate) fn freed(&mut self, object: ObjectId) {
         self.objects[object.index()].freed = true;
         if let Some(event) = self.events.last_mut() {
@@ -478,7 +480,7 @@ impl Observers {
         }
     }
 
-    /// What lived in memory that the last operation released.
+    /// Returns the objects that lived in memory that the last operation released.
     pub(crate) fn last_frees(&self) -> Box<[ObjectId]> {
         self.events.last().map(|event| event.frees.clone()).unwrap_or_default()
     }
@@ -488,10 +490,11 @@ impl Observers {
         self.threads.truncate(first);
     }
 
-    /// The violation of thread `me`, which has released memory with a lock in it that is held.
+    /// Returns the violation of thread `me`, which has released memory that contains a held lock.
     pub(crate) fn freed_while_held(&self, me: ThreadId, object: ObjectId) -> Violation {
         let holds = |thread: &&Thread| thread.holds.contains(&object);
-        let holder = self.threads.iter().find(holds).map_or("somebody", |thread| &thread.name);
+        let holder =
+            self.threads.iter().find(holds).map_or("another thread", |thread| &thread.name);
         let (lock, memory) = (self.object_name(object), self.memory_name(object));
         let who = self.threads.get(me.index()).map_or("the final check", |thread| &thread.name);
         let at = self.events.last().map_or(String::new(), |event| format!(" at {}", event.taken));
@@ -500,12 +503,13 @@ impl Observers {
         Violation::new(ViolationKind::FreedWhileHeld(class), reason)
     }
 
-    /// The name of the memory that an object is or lives in.
+    /// Returns the name of the memory that an object is or lives in.
     fn memory_name(&self, object: ObjectId) -> String {
         self.object_name(self.objects[object.index()].memory.unwrap_or(object))
     }
 
-    /// The violation of thread `me`, whose announced operation broke a rule of its object.
+    /// Returns the violation of thread `me`, whose announced operation violated a rule of its
+    /// object.
     pub(crate) fn fault(&mut self, me: ThreadId, outcome: u8, fault: Fault) -> Violation {
         let pending = self.threads[me.index()].pending.take().expect("announced before");
         let Pending { object, about, op, taken, instruction, .. } = pending;
@@ -528,7 +532,7 @@ impl Observers {
 
     fn faulty(&self, me: ThreadId, pending: Pending, fault: Fault) -> Violation {
         let thread = &self.threads[me.index()];
-        // What lives in memory is touched with it.
+        // An object in memory is touched together with it.
         let touched = match fault {
             Fault::UseAfterRelease => self.objects[pending.object.index()].memory,
             _ => None,
@@ -565,7 +569,7 @@ impl Observers {
         self.events.iter().rev().find(releases)
     }
 
-    /// The violation of an invariant, found by thread `me`.
+    /// Returns the violation of an invariant, found by thread `me`.
     pub(crate) fn broken(&self, me: ThreadId, id: &str, message: &str, at: Place) -> Violation {
         let who = match self.threads.get(me.index()) {
             Some(thread) => {
@@ -578,7 +582,7 @@ impl Observers {
         Violation::new(ViolationKind::invariant(id), reason)
     }
 
-    /// A panic in thread `me`.
+    /// Returns the violation that thread `me` panicked.
     pub(crate) fn panicked(&self, me: ThreadId, panic: &Panic) -> Violation {
         let who = self.threads.get(me.index()).map_or("the set-up or the final check", |t| &t.name);
         let place = panic.place.as_ref().map_or(String::new(), |place| format!(" [{place}]"));
@@ -587,13 +591,12 @@ impl Observers {
         Violation::new(kind, reason)
     }
 
-    /// What the finished world leaves behind.
+    /// Returns the leaks of the finished world.
     pub(crate) fn leaks(&self) -> Vec<Violation> {
         let leak = |(place, object): (usize, &Watched)| {
             let name = self.object_name(ObjectId::new(place));
             let kind = ViolationKind::Leak(object.name.to_owned());
-            let reason =
-                format!("{name} is left behind at the end: held, referenced or unreleased");
+            let reason = format!("{name} is leaked at the end: held, referenced or unreleased");
             Violation::new(kind, reason)
         };
         let leaked =
@@ -601,7 +604,7 @@ impl Observers {
         leaked.map(leak).collect()
     }
 
-    /// The object's class, with a number if the world has several of the class.
+    /// Returns the object's class, with a number if the world has several of the class.
     fn object_name(&self, object: ObjectId) -> String {
         let name = self.objects[object.index()].name;
         let same = |objects: &[Watched]| objects.iter().filter(|o| o.name == name).count();

@@ -1,12 +1,13 @@
-//! What a verdict takes for granted: the preconditions of the scenario that it is about.
+//! The assumptions of a verdict: the preconditions of its scenario.
 //!
-//! Each primitive says on its page what it leaves out. A proof rests on what those that the scenario
-//! has used leave out, and a reader of the verdict need not have read the pages.
+//! The documentation of each primitive states what it leaves out. A proof depends on these
+//! omissions for the primitives that the scenario has used, and a reader of the verdict may not
+//! have read that documentation.
 
 use crate::operations::{Assumption, OpKind};
 use crate::search::Engine;
 
-/// What the operations that have happened rest on, over all executions.
+/// The operations and declarations that have happened, over all executions.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Used {
     assumptions: [bool; Assumption::ALL.len()],
@@ -22,12 +23,12 @@ impl Used {
         self.sleeps |= row.wakes_spuriously;
     }
 
-    /// A thread has come back to where it was.
+    /// Notes that a thread has returned to an earlier local state.
     pub(super) fn round(&mut self) {
         self.rounds = true;
     }
 
-    /// A thread makes several calls that carry nothing over.
+    /// Notes that a thread makes several calls that carry nothing over.
     pub(super) fn calls(&mut self) {
         self.calls = true;
     }
@@ -41,14 +42,14 @@ impl Used {
         self.calls |= other.calls;
     }
 
-    /// Returns what a verdict of `engine` takes for granted. `weak`: some access has asked for less
-    /// than sequential consistency.
+    /// Returns the assumptions of a verdict of `engine`. `weak` is whether an access has asked for
+    /// less than sequential consistency.
     pub(super) fn given(&self, engine: Engine, weak: bool) -> Vec<&'static str> {
         let weak = weak && engine.has_weak_memory();
         let memory = match weak {
             true => {
-                "memory is as C11 has it, without load buffering, where a `WeakAtomic` is used, and \
-                 sequentially consistent elsewhere"
+                "memory is as C11 has it, without load buffering, where a `WeakAtomic` is used, \
+                 and sequentially consistent elsewhere"
             }
             false => "memory is sequentially consistent",
         };

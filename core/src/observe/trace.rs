@@ -1,4 +1,4 @@
-//! The operations of one execution, in order, ready to be shown.
+//! The operations of one execution, in order, for display.
 
 use std::fmt;
 
@@ -11,21 +11,21 @@ use super::{Event, Observers};
 pub struct Trace {
     /// The names of the threads.
     pub threads: Vec<String>,
-    /// What happened, in order.
+    /// The operations, in order.
     pub steps: Vec<Step>,
 }
 
 /// One operation of a [`Trace`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Step {
-    /// Position of the thread in [`Trace::threads`].
+    /// The position of the thread in [`Trace::threads`].
     pub thread: usize,
     /// The operation and its object, such as `mutex_lock(ap_perms_mutex)`, or the name of an
-    /// instruction of the machine.
+    /// instruction of the hardware.
     pub what: String,
-    /// What came of it, where it could have come otherwise.
+    /// The result, where another one was possible.
     pub result: Option<String>,
-    /// The kernel function that was being modelled, if the model named one.
+    /// The modelled kernel function, if the model named one.
     pub function: Option<&'static str>,
     /// The file of the model.
     pub file: &'static str,
@@ -35,7 +35,7 @@ pub struct Step {
     pub held: Vec<String>,
 }
 
-/// A line for each operation: its number, its thread, what it does, where.
+/// A line for each operation: its number, its thread, the operation, and the place.
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whats: Vec<String> = self.steps.iter().map(Step::to_string).collect();
@@ -50,14 +50,14 @@ impl fmt::Display for Trace {
 }
 
 impl Step {
-    /// Where it is done: the function, if the model named one, and the line.
+    /// Returns the place: the function, if the model named one, and the line.
     pub fn place(&self) -> String {
         let line = format!("{}:{}", self.file, self.line);
         self.function.map_or(line.clone(), |function| format!("{function} [{line}]"))
     }
 }
 
-/// What is done, and what came of it: `mutex_trylock(matrix_dev->lock) = busy`.
+/// The operation and its result: `mutex_trylock(matrix_dev->lock) = busy`.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
@@ -66,7 +66,7 @@ impl fmt::Display for Step {
 }
 
 impl Observers {
-    /// The trace so far.
+    /// Returns the trace so far.
     pub(crate) fn trace(&self) -> Trace {
         let threads = self.threads.iter().map(|thread| thread.name.to_string()).collect();
         let mut held = vec![Vec::new(); self.threads.len()];

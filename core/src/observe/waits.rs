@@ -1,4 +1,4 @@
-//! Who waits for whom when nobody can go on.
+//! The waits of a state in which no thread can continue.
 
 use crate::op::{ObjectId, ThreadId};
 use crate::operations::OpKind;
@@ -8,8 +8,8 @@ use super::lockdep::Mode;
 use super::{Observers, Pending};
 
 impl Observers {
-    /// The violations of a state in which the `unfinished` threads wait for good: one for the shortest
-    /// cycle of waits through each thread that is on a cycle.
+    /// Returns the violations of a state in which the `unfinished` threads wait for good: one for
+    /// the shortest cycle of waits through each thread that is on a cycle.
     pub(crate) fn deadlocks(&self, unfinished: &[ThreadId]) -> Vec<Violation> {
         if unfinished.is_empty() {
             return Vec::new();
@@ -24,8 +24,9 @@ impl Observers {
                 cycles.push(cycle);
             }
         }
-        // Without a cycle there are threads that wait for nobody who waits: for a wake-up that nobody
-        // gives, or for what somebody never gives back. The others only wait behind them.
+        // Without a cycle there are threads that wait for no waiting thread: for a wake-up that no
+        // thread sends, or for something that a thread never releases. The others only wait behind
+        // them.
         if cycles.is_empty() {
             let waits_behind =
                 |t: &ThreadId| self.held_up_by(*t).iter().any(|b| unfinished.contains(b));
@@ -35,8 +36,8 @@ impl Observers {
         cycles.iter().map(|involved| self.deadlock(unfinished, involved)).collect()
     }
 
-    /// The violation that `thread` waits for ever, though all the others who can go on do: what
-    /// has happened from operation `again_from` on happens again and again.
+    /// Returns the violation that `thread` waits for ever, though all other threads that can
+    /// continue do: the operations from `again_from` on repeat for ever.
     pub(crate) fn starvation(&self, thread: ThreadId, again_from: usize) -> Violation {
         Violation {
             kind: ViolationKind::starvation(&self.name(thread), self.waits_for(thread)),
@@ -55,13 +56,13 @@ impl Observers {
         Violation { waits, ..Violation::new(kind, reason) }
     }
 
-    /// What `thread` polls for, or the class of the object that it waits at.
+    /// Returns what `thread` polls for, or the class of the object that it waits at.
     fn waits_for(&self, thread: ThreadId) -> &'static str {
-        let wish = self.objects[self.blocks(thread).index()].name;
-        self.polls(thread).unwrap_or(wish)
+        let class = self.objects[self.blocks(thread).index()].name;
+        self.polls(thread).unwrap_or(class)
     }
 
-    fn wish(&self, thread: ThreadId) -> Pending {
+    fn pending_of(&self, thread: ThreadId) -> Pending {
         self.threads[thread.index()].pending.expect("a stuck thread has announced what it wants")
     }
 
@@ -69,34 +70,35 @@ impl Observers {
         self.threads[thread.index()].name.to_string()
     }
 
-    /// What `thread` waits for: the work, if somebody runs it; as long as nobody can, its queue.
+    /// Returns what `thread` waits for: the work, if a thread runs it; its queue, as long as no
+    /// thread can.
     fn blocks(&self, thread: ThreadId) -> ObjectId {
-        let Pending { object, about, .. } = self.wish(thread);
+        let Pending { object, about, .. } = self.pending_of(thread);
         let runs = || self.threads.iter().any(|other| other.holds.contains(&about));
         if about == object || runs() { about } else { object }
     }
 
-    /// The threads that have to act before `thread` can go on.
+    /// Returns the threads that have to act before `thread` can continue.
     fn held_up_by(&self, thread: ThreadId) -> Vec<ThreadId> {
         use OpKind::{AwaitGracePeriod, AwaitReaders, RcuCallback};
-        let wish = self.wish(thread);
+        let pending = self.pending_of(thread);
         if self.polls(thread).is_some() {
             return Vec::new();
         }
-        if wish.op.kind == OpKind::Join {
-            return vec![ThreadId::new(wish.op.a as usize)];
+        if pending.op.kind == OpKind::Join {
+            return vec![ThreadId::new(pending.op.a as usize)];
         }
         let blocks = self.blocks(thread);
-        let wants_read = matches!(wish.op.kind, OpKind::AwaitRead);
+        let wants_read = matches!(pending.op.kind, OpKind::AwaitRead);
         let mut threads: Vec<ThreadId> = Vec::new();
         for (index, other) in self.threads.iter().enumerate() {
             let holds = other.holds.contains(&blocks)
-                && !(wants_read && self.holds_shared_only(index, wish))
-                && !(matches!(wish.op.kind, AwaitReaders | AwaitGracePeriod | RcuCallback)
+                && !(wants_read && self.holds_shared_only(index, pending))
+                && !(matches!(pending.op.kind, AwaitReaders | AwaitGracePeriod | RcuCallback)
                     && self.began_later(index, thread));
             let ahead = other.pending.is_some_and(|p| {
-                p.object == wish.object
-                    && p.since < wish.since
+                p.object == pending.object
+                    && p.since < pending.since
                     && (p.op.kind == OpKind::AwaitWrite
                         || (p.op.kind == OpKind::AwaitRead && !wants_read))
             });
@@ -107,9 +109,9 @@ impl Observers {
         threads
     }
 
-    fn holds_shared_only(&self, thread: usize, wish: Pending) -> bool {
+    fn holds_shared_only(&self, thread: usize, pending: Pending) -> bool {
         let taken = |event: &&super::Event| {
-            event.object == wish.object
+            event.object == pending.object
                 && event.succeeded()
                 && event.thread.index() == thread
                 && event.op.kind.row().takes.is_some()
@@ -121,13 +123,13 @@ impl Observers {
             .is_some_and(|event| event.op.kind.row().takes == Some(Mode::Shared))
     }
 
-    /// Whether every section that `reader` is in began after `waiter` began to wait for those who
-    /// read.
+    /// Returns whether every section of `reader` began after `waiter` began to wait for the
+    /// readers.
     fn began_later(&self, reader: usize, waiter: ThreadId) -> bool {
-        let object = self.wish(waiter).object;
+        let object = self.pending_of(waiter).object;
         let on_it = || self.events.iter().enumerate().filter(|(_, event)| event.object == object);
         let waits = on_it().rfind(|(_, event)| event.thread == waiter).map(|(at, _)| at);
-        // Which one of the reader's it is, and since when. Those of RCU are all the same one.
+        // The sections of the reader, each with its beginning. Those of RCU are all the same one.
         let mut sections: Vec<(u64, usize)> = Vec::new();
         for (at, event) in on_it().filter(|(_, event)| event.thread.index() == reader) {
             match event.op.kind {
@@ -144,7 +146,8 @@ impl Observers {
         sections.iter().all(|(_, since)| Some(*since) > waits)
     }
 
-    /// The shortest cycle of waits of `unfinished` threads through `start`, beginning there.
+    /// Returns the shortest cycle of waits of `unfinished` threads through `start`, beginning
+    /// there.
     fn cycle_through(&self, start: ThreadId, unfinished: &[ThreadId]) -> Option<Vec<ThreadId>> {
         let mut paths = vec![vec![start]];
         while !paths.is_empty() {
@@ -179,14 +182,14 @@ impl Observers {
     }
 
     fn wait(&self, thread: ThreadId, on_cycle: bool) -> Wait {
-        let wish = self.wish(thread);
+        let pending = self.pending_of(thread);
         Wait {
             thread: self.name(thread),
             wants: match self.polls(thread) {
                 Some(what) => format!("poll({what})"),
-                None => format!("{}({})", wish.op.kind, self.object_name(wish.about)),
+                None => format!("{}({})", pending.op.kind, self.object_name(pending.about)),
             },
-            at: wish.taken.to_string(),
+            at: pending.taken.to_string(),
             waits_for: self.held_up_by(thread).into_iter().map(|t| self.name(t)).collect(),
             on_cycle,
         }

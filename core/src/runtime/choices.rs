@@ -1,4 +1,4 @@
-//! Who answers where an operation can end in more than one way, on threads that a host schedules.
+//! Choices among the outcomes of an operation, on threads that a host schedules.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,24 +6,24 @@ use crate::machine::{Machine, Ready};
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::schedule::Choice;
 
-/// Who answers where an operation can end in more than one way.
+/// The source of the choices among the outcomes of an operation.
 pub(crate) enum ChoiceSource {
-    /// The answers are given in advance: the n-th question to a thread gets the answer noted
-    /// for it, or 0. What was asked is noted, with the number of possible answers.
+    /// The choices are given in advance: the n-th question to a thread gets the answer recorded for
+    /// it, or 0. Each question is recorded, with the number of possible answers.
     Scripted {
         answers: BTreeMap<ChoicePoint, u8>,
         asked: BTreeMap<ChoicePoint, u8>,
         count: BTreeMap<ThreadId, u32>,
-        /// Threads that have woken spuriously.
+        /// The threads that have woken spuriously.
         woken: BTreeSet<ThreadId>,
     },
-    /// The engine's own randomness answers.
+    /// The engine chooses at random.
     Random(fn(u8) -> u8),
-    /// The engine has answered before it let the thread go on: it schedules operations, not
-    /// threads. For that it has to see what the threads see.
+    /// The engine chooses before it resumes the thread: it schedules operations, not threads. For
+    /// that it has to see what the threads see.
     Scheduled {
         chosen: Option<Choice>,
-        /// Every object as the last operation has left it.
+        /// Every object, as the last operation has left it.
         machines: Vec<Box<dyn Machine>>,
     },
 }
@@ -32,7 +32,7 @@ pub(crate) enum ChoiceSource {
 pub(crate) type ChoicePoint = (ThreadId, u32);
 
 impl ChoiceSource {
-    /// Every question is answered with 0 until answers are given.
+    /// Creates a source that answers every question with 0 until answers are given.
     pub(crate) fn given() -> Self {
         Self::Scripted {
             answers: BTreeMap::new(),
@@ -42,13 +42,14 @@ impl ChoiceSource {
         }
     }
 
-    /// A scheduler of operations, with no operation chosen yet.
+    /// Creates a source for a scheduler of operations, with no operation chosen yet.
     pub(crate) fn turns() -> Self {
         Self::Scheduled { chosen: None, machines: Vec::new() }
     }
 
-    /// How `op` of `me` is to end, of the ways in which it can now, the sure ones first. If there is
-    /// no sure one, 0 means that it waits, and the lucky ones are numbered from 1.
+    /// Returns the outcome of `op` of `me`, of those possible now, the guaranteed ones first. If
+    /// there is no guaranteed one, 0 means that the thread waits, and the optional ones are
+    /// numbered from 1.
     pub(super) fn ask(
         &mut self,
         me: ThreadId,
@@ -77,8 +78,8 @@ impl ChoiceSource {
                 let number = count.entry(me).or_default();
                 let question = (me, *number);
                 *number += 1;
-                // In another ordering the same question may have had more answers. One that it does
-                // not have here was tried as the last of those that it has.
+                // In another interleaving the same question may have had more answers. An answer
+                // that is not possible here was tried as the last possible one.
                 let most = asked.entry(question).or_default();
                 *most = open.max(*most);
                 let answer = answers.get(&question).copied().unwrap_or(0).min(open - 1);

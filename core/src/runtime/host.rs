@@ -1,4 +1,4 @@
-//! An execution on somebody else's threads: who runs, what was observed, how it ends.
+//! An execution on hosted threads: its threads, its observations, its end.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,40 +24,40 @@ struct Inner {
     observers: Observers,
     choice_source: ChoiceSource,
     violation: Option<Violation>,
-    /// Threads that were started while the world is made; they come after the scenario's own.
+    /// Threads that were started while the world is created; they follow the scenario's own.
     deferred: Option<Vec<(Arc<str>, Body)>>,
-    /// Threads that have not ended yet.
+    /// The number of threads that have not ended yet.
     running: usize,
     /// Those of them that idle.
     idle: Vec<Idle>,
-    /// Whether the threads that idle are to end, since all the others have.
+    /// Whether the idle threads are to end, since all the others have.
     over: bool,
-    /// What judges the world when they all have.
+    /// The final check, which runs when all threads have ended.
     finally: Option<Body>,
-    /// Wakes the thread that judges it, if that is one of its own.
-    wake_judge: Option<Wake>,
+    /// Wakes the thread that runs the final check, if it is a separate one.
+    wake_checker: Option<Wake>,
     /// Whether the scenario's threads have all been started.
     started: bool,
-    /// How this host ends an execution in the middle.
+    /// Ends an execution before its end, as this host does it.
     halt: fn(&str) -> !,
-    /// What the host cannot explore and the scenario asked for.
+    /// What the host cannot explore and the scenario uses.
     unexplored: Option<String>,
-    /// Why what this execution shows need not be so.
+    /// The reason why what this execution shows may be impossible.
     doubt: Option<&'static str>,
 }
 
-/// Wakes a thread.
+/// A function that wakes a thread.
 pub(crate) type Wake = Box<dyn Fn() + Send>;
 
 /// A thread that has nothing to do.
 struct Idle {
     thread: ThreadId,
     wake: Wake,
-    /// Whether it has let go of the object that it idles at.
+    /// Whether it has released the object at which it idles.
     parked: bool,
 }
 
-/// An operation that a thread has announced, and how it could happen now.
+/// An operation that a thread has announced, and its possible outcomes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PendingOp {
     pub(crate) thread: ThreadId,
@@ -77,7 +77,7 @@ impl Host {
             idle: Vec::new(),
             over: false,
             finally: None,
-            wake_judge: None,
+            wake_checker: None,
             started: false,
             halt,
             unexplored: None,
@@ -86,8 +86,8 @@ impl Host {
         Arc::new(Self { inner: Mutex::new(inner) })
     }
 
-    /// The hosted threads take turns on one OS thread, or none of them can be here: nobody
-    /// yields to another thread with this lock held.
+    /// The hosted threads take turns on one OS thread, or none of them can be here: no thread
+    /// yields to another with this lock held.
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -101,7 +101,7 @@ impl Host {
         inner.idle.clear();
         inner.over = false;
         inner.finally = None;
-        inner.wake_judge = None;
+        inner.wake_checker = None;
         inner.started = false;
         inner.doubt = None;
         match &mut inner.choice_source {
@@ -114,28 +114,29 @@ impl Host {
         }
     }
 
-    /// Who answers from here on.
+    /// Sets the source of choices from here on.
     pub(crate) fn set_chooser(&self, choice_source: ChoiceSource) {
         self.inner().choice_source = choice_source;
     }
 
-    /// Whoever of the threads ends last runs `finally`: to let the main thread wait for them, as
-    /// on shuttle, would cost loom a multiple of the executions. If there is a judge, it does.
+    /// Sets the final check. The thread that ends last runs it: if the main thread waited for them,
+    /// as on shuttle, loom would need a multiple of the executions. A checker thread runs it, if
+    /// there is one.
     pub(crate) fn set_finally(&self, finally: Body) {
         self.inner().finally = Some(finally);
     }
 
-    /// A thread of its own waits for [`take_finally`](Self::take_finally), and `wake` wakes it. Each
-    /// thread does so when it ends.
-    pub(crate) fn set_judge(&self, wake: Wake) {
-        self.inner().wake_judge = Some(wake);
+    /// Sets a checker: a thread that waits for [`take_finally`](Self::take_finally), and that
+    /// `wake` wakes. Each thread wakes it when it ends.
+    pub(crate) fn set_checker(&self, wake: Wake) {
+        self.inner().wake_checker = Some(wake);
     }
 
-    pub(crate) fn has_judge(&self) -> bool {
-        self.inner().wake_judge.is_some()
+    pub(crate) fn has_checker(&self) -> bool {
+        self.inner().wake_checker.is_some()
     }
 
-    /// What judges the world, if every thread has ended.
+    /// Returns the final check, if every thread has ended.
     pub(crate) fn take_finally(&self) -> Option<Body> {
         let mut inner = self.inner();
         if inner.running == 0 { inner.finally.take() } else { None }
@@ -149,7 +150,7 @@ impl Host {
         self.inner().started
     }
 
-    /// Makes the world and what its threads do.
+    /// Creates the world and the bodies of its threads.
     pub(crate) fn set_up(&self, program: &dyn Fn() -> Instance) -> Instance {
         let mut instance = None;
         self.inner().deferred = Some(Vec::new());
@@ -159,7 +160,7 @@ impl Host {
         instance
     }
 
-    /// Adds a thread later, if the world is being made now; or hands its body back.
+    /// Adds a thread later, if the world is being created now; otherwise returns its body.
     pub(crate) fn defer(&self, name: &'static str, body: Body) -> Option<Body> {
         match &mut self.inner().deferred {
             Some(deferred) => {
@@ -170,8 +171,8 @@ impl Host {
         }
     }
 
-    /// Runs the body of thread `me`. A panic in it is a violation; one of the host's own, by
-    /// which it reports or takes threads down, passes.
+    /// Runs the body of thread `me`. A panic in it is a violation. A panic of the host itself, by
+    /// which it reports or unwinds threads, is passed on.
     pub(crate) fn run_thread(&self, me: ThreadId, body: impl FnOnce()) {
         let Err(payload) = panics::catch(body) else { return };
         let panic = Panic::of(payload.as_ref());
@@ -181,60 +182,63 @@ impl Host {
         self.thread_panicked(me, &panic);
     }
 
-    /// One thread has ended. The last one is handed what judges the world, if nobody else is there
-    /// to do so.
+    /// Notes that one thread has ended. The last one receives the final check, if there is no
+    /// checker.
     pub(crate) fn thread_ended(&self) -> Option<Body> {
         self.inner().running -= 1;
-        self.let_idle_end();
+        self.end_idle_threads();
         self.finally_or_wake()
     }
 
-    /// Thread `me` has nothing to do, until it is given something. `wake` wakes it.
+    /// Notes that thread `me` has nothing to do until another one gives it something. `wake` wakes
+    /// it.
     pub(crate) fn begins_to_idle(&self, me: ThreadId, wake: Wake) {
         self.inner().idle.push(Idle { thread: me, wake, parked: false });
     }
 
-    /// Whether thread `me` still has nothing to do. If so, it parks.
+    /// Returns whether thread `me` still has nothing to do. If so, it parks.
     pub(crate) fn parks(&self, me: ThreadId) -> bool {
         let mut inner = self.inner();
         let mine = inner.idle.iter_mut().find(|idle| idle.thread == me);
         mine.map(|idle| idle.parked = true).is_some()
     }
 
-    /// The threads that are parked because they have nothing to do.
+    /// Returns the threads that are parked because they have nothing to do.
     #[cfg(feature = "shuttle")]
     pub(crate) fn parked(&self) -> Vec<ThreadId> {
         let inner = self.inner();
         inner.idle.iter().filter(|idle| idle.parked).map(|idle| idle.thread).collect()
     }
 
-    /// Thread `me`, which idles, is given something to do.
+    /// Notes that thread `me`, which idles, has something to do.
     pub(crate) fn resumes(&self, me: ThreadId) {
         self.wake_idle(|inner| inner.idle.extract_if(.., |idle| idle.thread == me).collect());
     }
 
-    /// Lets the threads that idle end, if all the others have.
-    pub(crate) fn let_idle_end(&self) {
+    /// Ends the idle threads, if all the others have ended.
+    pub(crate) fn end_idle_threads(&self) {
         self.wake_idle(|inner| {
             inner.over |= inner.idle.len() == inner.running;
             if inner.over { std::mem::take(&mut inner.idle) } else { Vec::new() }
         });
     }
 
-    /// Wakes the threads that `take` takes out of those that idle. They may go on before this returns.
+    /// Wakes the threads that `take` takes out of the idle ones. They may continue before this
+    /// returns.
     fn wake_idle(&self, take: impl FnOnce(&mut Inner) -> Vec<Idle>) {
         let woken = take(&mut self.inner());
         woken.iter().for_each(|idle| (idle.wake)());
     }
 
-    /// Whether the threads that idle are to end.
+    /// Returns whether the idle threads are to end.
     pub(crate) fn is_over(&self) -> bool {
         self.inner().over
     }
 
-    /// What judges the world, if every thread has ended and there is no judge; a judge is woken.
+    /// Returns the final check, if every thread has ended and there is no checker. A checker is
+    /// woken.
     pub(crate) fn finally_or_wake(&self) -> Option<Body> {
-        if let Some(wake) = &self.inner().wake_judge {
+        if let Some(wake) = &self.inner().wake_checker {
             wake();
             return None;
         }
@@ -265,7 +269,7 @@ impl Host {
         self.inner().observers.announce(me, object, op, at);
     }
 
-    /// How an operation ends that can end in several ways: see [`ChoiceSource::ask`].
+    /// Returns the outcome of an operation that has several: see [`ChoiceSource::ask`].
     pub(crate) fn ask(&self, me: ThreadId, op: Op, ready: Ready) -> u8 {
         let inner = &mut *self.inner();
         inner.choice_source.ask(me, op, ready, &mut inner.unexplored)
@@ -288,45 +292,45 @@ impl Host {
         inner.observers.complete(me, outcome, reply, leaked);
     }
 
-    /// An access asks for less than sequential consistency.
+    /// Notes that an access asks for less than sequential consistency.
     pub(crate) fn note_weak(&self) {
         self.inner().observers.seen_mut().note_weak();
     }
 
-    /// A thread makes several calls that carry nothing over.
+    /// Notes that a thread makes several calls that carry nothing over.
     pub(crate) fn note_calls(&self) {
         self.inner().observers.seen_mut().note_calls();
     }
 
-    /// `object` has changed without an operation of its own.
+    /// Notes that `object` has changed without an operation of its own.
     pub(crate) fn changed(&self, object: ObjectId, machine: &(dyn Machine + 'static)) {
         self.inner().choice_source.see(object, machine);
     }
 
-    /// The memory that `object` lives in has been released, by the last operation.
+    /// Notes that the last operation has released the memory that `object` lives in.
     pub(crate) fn freed(&self, object: ObjectId, machine: &(dyn Machine + 'static)) {
         let inner = &mut *self.inner();
         inner.choice_source.see(object, machine);
         inner.observers.freed(object);
     }
 
-    /// Somebody held `object` when thread `me` released the memory that it lives in.
+    /// Records that `object` was held when thread `me` released the memory that it lives in.
     pub(crate) fn freed_while_held(&self, me: ThreadId, object: ObjectId) -> ! {
         let violation = self.inner().observers.freed_while_held(me, object);
         self.violated(violation)
     }
 
-    /// The operation that happens next, whose thread the engine lets go on; if it is none, the
-    /// threads go on as they can, without luck.
+    /// Sets the next operation, whose thread the engine resumes. Without one, the threads continue
+    /// as they can, without optional outcomes.
     pub(crate) fn choose(&self, choice: Option<Choice>) {
         if let ChoiceSource::Scheduled { chosen, .. } = &mut self.inner().choice_source {
             *chosen = choice;
         }
     }
 
-    /// What the threads want to do that have something to do, in their order, for an engine that
-    /// schedules operations.
-    pub(crate) fn wishes(&self) -> Vec<PendingOp> {
+    /// Returns the pending operations of the threads that have something to do, in their order, for
+    /// an engine that schedules operations.
+    pub(crate) fn pending_ops(&self) -> Vec<PendingOp> {
         let inner = self.inner();
         let ChoiceSource::Scheduled { machines, .. } = &inner.choice_source else {
             return Vec::new();
@@ -349,7 +353,7 @@ impl Host {
         self.stop_if(me, |observers| Some(observers.broken(me, id, message, at)));
     }
 
-    /// Thread `me` is about to do `what`, which may sleep.
+    /// Checks that thread `me` may sleep, as `what` may.
     pub(crate) fn might_sleep(&self, me: ThreadId, what: &str, at: Place) {
         self.stop_if(me, |observers| observers.may_not_sleep(me, what, at));
     }
@@ -384,7 +388,7 @@ impl Host {
         self.violated(violation)
     }
 
-    /// Nobody can go on.
+    /// Records a deadlock: no thread can continue.
     pub(crate) fn note_deadlock(&self) {
         let mut inner = self.inner();
         let mut unfinished = inner.observers.unfinished();
@@ -393,7 +397,8 @@ impl Host {
         inner.violation = inner.violation.take().or(deadlock);
     }
 
-    /// Looks for threads that wait for each other, whatever the others do: whether there are any.
+    /// Records threads that wait for each other, whatever the others do, and returns whether there
+    /// are any.
     #[cfg(feature = "shuttle")]
     pub(crate) fn note_closed(&self) -> bool {
         let mut inner = self.inner();
@@ -420,7 +425,7 @@ impl Host {
         self.inner().running == 0
     }
 
-    /// What the finished world leaves behind is a violation.
+    /// Reports the leaks of the finished world as violations.
     pub(crate) fn check_leaks(&self) {
         let leaks = self.inner().observers.leaks();
         if let Some(violation) = leaks.into_iter().next() {
@@ -428,28 +433,29 @@ impl Host {
         }
     }
 
-    /// The end of the world, run by whoever is the last to know it.
-    pub(crate) fn judge(&self, finally: Body) {
+    /// Ends the world with the final check, in the thread that is the last to see its end.
+    pub(crate) fn final_check(&self, finally: Body) {
         self.run_thread(ThreadId::SETUP, finally);
         self.check_leaks();
     }
 
-    /// What thread `me` polls for from now on; what it did before.
+    /// Sets what thread `me` polls for from now on, and returns what it polled for before.
     pub(crate) fn polls(&self, me: ThreadId, what: Option<&'static str>) -> Option<&'static str> {
         self.inner().observers.set_polls(me, what)
     }
 
-    /// How many operations thread `me` has done.
+    /// Returns the number of operations of thread `me`.
     pub(crate) fn operations(&self, me: ThreadId) -> usize {
         self.inner().observers.operations(me)
     }
 
-    /// Thread `me` is where it was after so many operations.
+    /// Returns thread `me` to the point after so many operations.
     pub(crate) fn come_round(&self, me: ThreadId, operations: usize) {
         self.inner().observers.come_round(me, operations);
     }
 
-    /// Everybody who could go on would only go round in vain, and these poll: they do so for good.
+    /// Records that the threads `polls` poll for good, since every thread that can continue would
+    /// only repeat a round in vain.
     #[cfg(feature = "shuttle")]
     pub(crate) fn note_rounds(&self, polls: cycles::Threads) {
         let mut inner = self.inner();
@@ -481,22 +487,22 @@ impl Host {
         self.inner().observers.leave_function(me);
     }
 
-    /// The violation recorded, if an object or an invariant recorded one.
+    /// Returns the violation, if an object or an invariant has recorded one.
     pub(crate) fn take_violation(&self) -> Option<Violation> {
         self.inner().violation.take()
     }
 
-    /// Declares that what this execution shows from here on need not be so, and why.
+    /// Declares that what this execution shows from here on may be impossible, and why.
     pub(crate) fn doubt(&self, why: &'static str) {
         self.inner().doubt = Some(why);
     }
 
-    /// Declares that the host does not explore everything of this scenario, and what it leaves out.
+    /// Declares what the host does not explore of this scenario.
     pub(crate) fn leaves_out(&self, what: &str) {
         self.inner().unexplored.get_or_insert_with(|| what.to_owned());
     }
 
-    /// Why what this execution has shown need not be so.
+    /// Returns why what this execution has shown may be impossible.
     pub(crate) fn doubted(&self) -> Option<&'static str> {
         self.inner().doubt
     }
@@ -505,7 +511,7 @@ impl Host {
         self.inner().unexplored.take()
     }
 
-    /// The questions asked so far, with the number of possible answers.
+    /// Returns the questions asked so far, with the number of possible answers.
     pub(crate) fn asked(&self) -> BTreeMap<ChoicePoint, u8> {
         match &self.inner().choice_source {
             ChoiceSource::Scripted { asked, .. } => asked.clone(),
@@ -513,7 +519,7 @@ impl Host {
         }
     }
 
-    /// From here on, questions are answered like this.
+    /// Sets the answers to questions from here on.
     pub(crate) fn answer(&self, given: BTreeMap<ChoicePoint, u8>) {
         if let ChoiceSource::Scripted { answers, asked, .. } = &mut self.inner().choice_source {
             *answers = given;

@@ -1,7 +1,7 @@
-//! An atomic word of loom's own, for accesses that are ordered as C11 says.
+//! An atomic word of loom's own, for accesses that are ordered as in C11.
 //!
-//! An object on loom is a monitor, and loom's mutex orders whoever uses it. A word that is to show
-//! what happens without that order cannot be one.
+//! An object on loom is a monitor, and loom's mutex orders the threads that use it. A word that is
+//! to show what happens without that order cannot be one.
 
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -10,38 +10,38 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ::loom::sync::atomic::AtomicU64;
 
 use super::host::Host;
-use super::{loom_host, loom_judge};
+use super::{loom_checker, loom_host};
 use crate::machine::Machine;
 use crate::op::{ObjectId, Op, Place, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime::object::unwinding;
 
-/// tokio-rs/loom#254: the exchange may read a value that the store replaces, and yet come after it.
+/// tokio-rs/loom#254: the exchange may read a value that the store replaces, and yet follow it.
 const NOT_ONE_STEP: &str = "there an exchange or an addition beside another thread's plain store \
                             is not one step (tokio-rs/loom#254)";
 
-/// What loom does not explore where a thread loads a word and then writes it: its own load hides that
-/// of another.
-const HIDDEN_LOAD: &str = "the orderings of a load with the write of another thread that has loaded \
-                           the word before (tokio-rs/loom#166)";
+/// What loom does not explore where a thread loads a word and then writes it: the thread's own load
+/// hides another thread's load.
+const HIDDEN_LOAD: &str = "the orderings of a load with the write of another thread that has \
+                           loaded the word before (tokio-rs/loom#166)";
 
-/// A word, with the observers that hear of what is done to it.
+/// A word, with the observers that are notified of its operations.
 pub(crate) struct Word {
     id: ObjectId,
     word: AtomicU64,
-    /// What the observers take the word to be; its state says nothing of what loom keeps.
+    /// The word for the observers; its state says nothing about the value that loom keeps.
     machine: Box<dyn Machine>,
     host: Option<Arc<Host>>,
     writers: Mutex<Writers>,
 }
 
-/// Who has written to a word, and how.
+/// The threads that have written to a word, and the kind of their accesses.
 #[derive(Default)]
 struct Writers {
     stores: Vec<ThreadId>,
     exchanges: Vec<ThreadId>,
     loads: Vec<ThreadId>,
-    /// Who has written after a load of its own.
+    /// The threads that have written after a load of their own.
     writes_after_load: Vec<ThreadId>,
 }
 
@@ -52,7 +52,7 @@ impl Writers {
             self.writes_after_load.push(me);
         }
         match kind {
-            // What makes the world comes before every thread.
+            // The set-up comes before every thread.
             _ if me == ThreadId::SETUP => {}
             OpKind::Load => self.loads.push(me),
             OpKind::Store => self.stores.push(me),
@@ -61,12 +61,12 @@ impl Writers {
         }
     }
 
-    /// Whether one thread has loaded and then written, and another has loaded.
+    /// Returns whether one thread has loaded and then written, and another has loaded.
     fn hides_a_load(&self) -> bool {
         self.writes_after_load.iter().any(|one| self.loads.iter().any(|other| one != other))
     }
 
-    /// Whether one thread has stored and another has exchanged.
+    /// Returns whether one thread has stored and another has exchanged.
     fn beside_each_other(&self) -> bool {
         self.stores.iter().any(|one| self.exchanges.iter().any(|other| one != other))
     }
@@ -81,7 +81,7 @@ impl Word {
     ) -> Self {
         let id = match &host {
             Some(host) => {
-                loom_judge::appoint(host);
+                loom_checker::start(host);
                 host.add_object(class, None, &*machine)
             }
             None => ObjectId::new(0),

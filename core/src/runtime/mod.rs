@@ -1,9 +1,9 @@
-//! The seam: which runtime a new object belongs to.
+//! Runtimes, to which objects belong.
 //!
-//! One build holds every engine. An engine that runs a scenario enters its runtime, and whatever
-//! is made meanwhile on this OS thread belongs to that execution. Outside of any engine, objects
-//! work on plain `std` threads; in a build with `--cfg loom` they work on loom, so that models
-//! can be used inside anybody's own `loom::model(..)`.
+//! One build has every engine. An engine that runs a scenario enters its runtime, and all objects
+//! that are created meanwhile on this OS thread belong to that execution. Outside of any engine,
+//! objects work on plain `std` threads. In a build with `--cfg loom` they work on loom, so that
+//! models can be used inside the caller's own `loom::model(..)`.
 
 #[cfg_attr(
     not(all(feature = "loom", feature = "shuttle")),
@@ -43,12 +43,12 @@ monitor!(
 );
 #[cfg(feature = "loom")]
 monitor!(
-    /// Objects on loom: nothing but its `Mutex` and its `Condvar` in a predicate loop, which
-    /// loom 0.7.2 explores completely.
+    /// Objects on loom, which use only its `Mutex` and its `Condvar` in a predicate loop. loom
+    /// 0.7.2 explores these completely.
     loom_host, ::loom
 );
 #[cfg(feature = "loom")]
-mod loom_judge;
+mod loom_checker;
 #[cfg(feature = "loom")]
 pub(crate) mod loom_word;
 #[cfg(feature = "shuttle")]
@@ -57,7 +57,7 @@ monitor!(
     shuttle_host, ::shuttle
 );
 
-/// A runtime, with the execution it runs if an engine started it.
+/// A runtime, with its execution if an engine started it.
 #[derive(Clone)]
 pub(crate) enum Runtime {
     Native(Rc<native::Execution>),
@@ -73,7 +73,7 @@ thread_local! {
     static CURRENT: RefCell<Option<Runtime>> = const { RefCell::new(None) };
 }
 
-/// The runtime in charge on this OS thread.
+/// Returns the runtime in charge on this OS thread.
 pub(crate) fn current() -> Runtime {
     CURRENT.with_borrow(Clone::clone).unwrap_or(default_runtime())
 }
@@ -93,7 +93,7 @@ pub(crate) fn enter(runtime: Runtime) -> InCharge {
     InCharge { outer: CURRENT.replace(Some(runtime)) }
 }
 
-/// Restores the runtime that was in charge before.
+/// A guard that restores the previous runtime.
 #[must_use]
 pub(crate) struct InCharge {
     outer: Option<Runtime>,
@@ -105,26 +105,26 @@ impl Drop for InCharge {
     }
 }
 
-/// Why an object of another execution, or of none, does not work in this one.
+/// The message for an object that is used outside of the execution that it belongs to.
 pub(crate) const OUTSIDE: &str = "an object was used outside of the execution it was made in: \
                                   what threads share is made in the scenario's world";
 
-/// Why a round must do something that others can see.
+/// The message for a round without a visible operation.
 pub(crate) const EMPTY_ROUND: &str = "a round has no operation, so it never ends";
 
-/// Why the set-up and the final check cannot wait.
+/// The message for a wait in the set-up or the final check.
 pub(crate) const ALONE: &str = "would wait for ever: no other thread runs now";
 
-/// Whether an engine runs a scenario on this OS thread.
+/// Returns whether an engine runs a scenario on this OS thread.
 fn engine_in_charge() -> bool {
     CURRENT.with_borrow(Option::is_some)
 }
 
-/// The native execution in charge.
+/// Returns the native execution in charge.
 ///
 /// # Panics
 ///
-/// If none is: an object outlived the execution it was made in.
+/// If there is none: an object outlived the execution in which it was created.
 pub(crate) fn native() -> Rc<native::Execution> {
     CURRENT.with_borrow(|runtime| match runtime {
         Some(Runtime::Native(execution)) => Rc::clone(execution),
@@ -132,7 +132,7 @@ pub(crate) fn native() -> Rc<native::Execution> {
     })
 }
 
-/// The execution in charge, if it runs on hosted threads.
+/// Returns the execution in charge, if it runs on hosted threads.
 pub(crate) fn host() -> Option<Arc<Host>> {
     match current() {
         Runtime::Native(_) | Runtime::Std => None,
@@ -143,8 +143,8 @@ pub(crate) fn host() -> Option<Arc<Host>> {
     }
 }
 
-/// One of `outcomes`, for a thread that no engine decides for. loom wants the same every time, so
-/// inside of anybody's own `loom::model(..)` it is the first.
+/// Chooses one of `outcomes`, for a thread that runs without an engine. loom requires the same
+/// choice every time, so inside the caller's own `loom::model(..)` it is the first.
 pub(crate) fn draw(outcomes: u8) -> u8 {
     match current() {
         Runtime::Std => (RandomState::new().hash_one(()) % u64::from(outcomes)) as u8,
@@ -152,7 +152,7 @@ pub(crate) fn draw(outcomes: u8) -> u8 {
     }
 }
 
-/// The identity of a value, for engines that compare states.
+/// Returns the identity of a value, for engines that compare states.
 pub(crate) fn value_id<T: Hash>(value: &T) -> u64 {
     match current() {
         Runtime::Native(execution) => execution.value_id(value),
@@ -168,14 +168,14 @@ pub(crate) fn note_weak() {
     }
 }
 
-/// Declares that a value has been seen that has no identity.
+/// Declares that there is a value without an identity.
 pub(crate) fn note_opaque() {
     if let Runtime::Native(execution) = current() {
         execution.note_opaque();
     }
 }
 
-/// What the running thread has been told so far.
+/// Returns the observations of the running thread so far.
 fn history() -> History {
     match current() {
         Runtime::Native(execution) => execution.history(),
@@ -183,18 +183,19 @@ fn history() -> History {
     }
 }
 
-/// Declares that the running thread has learnt something by its last operation, beside the reply.
+/// Declares that the running thread has observed something in its last operation, apart from the
+/// reply.
 pub(crate) fn observed(value: u64) {
     if let Runtime::Native(execution) = current() {
         execution.observed(value);
     }
 }
 
-/// Where a thread was when it began a round, or an operation in several steps.
+/// The local state of a thread when it began a round, or an operation in several steps.
 #[derive(Clone, Copy)]
 pub(crate) struct Round {
     history: History,
-    /// How many operations it had done, as far as somebody counts.
+    /// The number of its operations, if that is counted.
     operations: usize,
 }
 
@@ -207,12 +208,12 @@ pub(crate) fn round() -> Round {
     Round { history: history(), operations }
 }
 
-/// Declares that the running thread has come back to where it was when it began `round`, and carries
-/// nothing over.
+/// Declares that the running thread has returned to the local state in which it began `round`, and
+/// carries nothing over.
 ///
 /// # Panics
 ///
-/// Under an engine, if it has done nothing in the meantime that others can see.
+/// Under an engine, if it has performed no visible operation in the meantime.
 pub(crate) fn come_round(round: Round) {
     match current() {
         Runtime::Native(execution) => {
@@ -229,15 +230,15 @@ pub(crate) fn come_round(round: Round) {
     }
 }
 
-/// Declares that the running thread is where it would be if it had done one operation since `before`
-/// and had been told `reply`: it has kept nothing of what it was told instead.
-pub(crate) fn as_if_told(before: Round, reply: u64) {
+/// Puts the running thread into the local state that it would have if it had performed one
+/// operation since `before` and had observed `reply`: it keeps none of its actual observations.
+pub(crate) fn as_if_observed(before: Round, reply: u64) {
     if let Runtime::Native(execution) = current() {
-        execution.as_if_told(before.history, before.operations, reply);
+        execution.as_if_observed(before.history, before.operations, reply);
     }
 }
 
-/// The running thread.
+/// Returns the running thread.
 pub(crate) fn me(runtime: &Runtime) -> ThreadId {
     match runtime {
         Runtime::Native(_) | Runtime::Std => std_host::me(),
@@ -248,8 +249,8 @@ pub(crate) fn me(runtime: &Runtime) -> ThreadId {
     }
 }
 
-/// Starts a thread of the runtime in charge that nobody waits for. One that is started while the
-/// world is made comes after the scenario's own.
+/// Starts a thread of the runtime in charge that is not joined. A thread that is started while the
+/// world is created follows the scenario's own.
 pub(crate) fn spawn_unjoined(name: &'static str, body: Body) {
     let body = match (current(), host()) {
         (Runtime::Native(execution), _) => execution.defer(name, body),

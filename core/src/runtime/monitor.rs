@@ -1,10 +1,10 @@
-//! Objects on somebody else's threads: `std`'s, loom's, shuttle's.
+//! Objects on hosted threads: those of `std`, loom or shuttle.
 //!
 //! There an object is a monitor: its state machine behind a mutex of the host, and a condition
-//! variable on which threads wait until their operation is ready. The text is the same for all
-//! three; only the types differ, so a macro writes it.
+//! variable on which threads wait until their operation is ready. A macro generates the code of all
+//! three, since it differs only in the types.
 
-/// Writes the module of one host: its monitors and its threads.
+/// Generates the module of one host: its monitors and its threads.
 macro_rules! monitor {
     ($(#[$doc:meta])* $host:ident, $($root:tt)+) => {
         $(#[$doc])*
@@ -27,13 +27,13 @@ macro_rules! monitor {
                 static ME: Cell<Option<ThreadId>> = Cell::new(None);
             }
 
-            /// A number for a thread or an object that no engine knows of; no other has it.
+            /// Returns a unique number for a thread or an object that no engine knows.
             fn unnumbered() -> ThreadId {
                 static NEXT: AtomicU32 = AtomicU32::new(0);
                 ThreadId::new(NEXT.fetch_add(1, Ordering::Relaxed) as usize)
             }
 
-            /// The thread that calls.
+            /// Returns the calling thread.
             pub(crate) fn me() -> ThreadId {
                 ME.with(|me| {
                     let id = me.get().unwrap_or_else(unnumbered);
@@ -42,17 +42,17 @@ macro_rules! monitor {
                 })
             }
 
-            /// Declares who the calling thread is.
+            /// Sets the number of the calling thread.
             pub(crate) fn set_me(id: ThreadId) {
                 ME.with(|me| me.set(Some(id)));
             }
 
-            /// A new thread of the host, to be run by [`hosted`].
+            /// Creates a thread of the host, to be run by [`hosted`].
             pub(crate) fn new_thread(name: Arc<str>, host: Option<&Host>) -> ThreadId {
                 host.map_or_else(unnumbered, |host| host.add_thread(name))
             }
 
-            /// What a thread of the host does: `body`, and then what its end entails.
+            /// Runs a thread of the host: `body`, and then the effects of its end.
             pub(crate) fn hosted(
                 thread: ThreadId,
                 end: Option<Arc<Object>>,
@@ -72,7 +72,7 @@ macro_rules! monitor {
                         && let Some(finally) = host.thread_ended()
                     {
                         set_me(ThreadId::SETUP);
-                        host.judge(finally);
+                        host.final_check(finally);
                     }
                 }
             }
@@ -123,20 +123,20 @@ macro_rules! monitor {
                         super::OUTSIDE
                     );
                     let me = me();
-                    // Before the host sees the thread come to its mutex, and may let others go
-                    // first: whoever decides that knows what the thread wants.
+                    // Announced before the host sees the thread at its mutex, where it may run
+                    // other threads first. The scheduler then knows the pending operation.
                     if let Some(host) = &self.host {
                         host.announce(me, self.id, op, at);
                     }
                     let mut state = self.state.lock().unwrap();
-                    // A signal or a spurious wake-up that comes while the thread waits shows
-                    // nothing that one which comes at once does not: the wait changes nothing.
+                    // A signal or a spurious wake-up that arrives during the wait has no other
+                    // effect than one that arrives at once, since the wait changes nothing.
                     let mut ready = self.ready(&state, me, op);
                     let mut answer = self.answer(me, op, ready);
-                    let lucky = answer >= ready.guaranteed.max(1);
+                    let optional = answer >= ready.guaranteed.max(1);
                     let alone = self.host.is_some() && me == ThreadId::SETUP;
                     assert!(!alone || ready.guaranteed > 0, "{} {}", op.kind, super::ALONE);
-                    if ready.guaranteed == 0 && !lucky {
+                    if ready.guaranteed == 0 && !optional {
                         while ready.guaranteed == 0 {
                             if let Some(host) = &self.host
                                 && state.machine.idles(op)
@@ -154,7 +154,8 @@ macro_rules! monitor {
                         }
                         answer = self.answer(me, op, Ready { optional: 0, ..ready });
                     }
-                    let outcome = if lucky && ready.guaranteed == 0 { answer - 1 } else { answer };
+                    let shift = u8::from(optional && ready.guaranteed == 0);
+                    let outcome = answer - shift;
                     let result = state.machine.apply(me, op, outcome);
                     if let (Some(host), Ok(reply)) = (&self.host, result) {
                         host.complete(me, self.id, outcome, reply, &*state.machine);
@@ -169,8 +170,8 @@ macro_rules! monitor {
                     }
                 }
 
-                /// How `op` can complete. Without a host, which knows when the world ends, a thread that
-                /// has nothing to do ends at once.
+                /// Returns the possible outcomes of `op`. Without a host, which knows when the
+                /// world ends, an idle thread ends at once.
                 fn ready(&self, state: &State, me: ThreadId, op: Op) -> Ready {
                     match state.machine.ready(me, op) {
                         _ if self.host.is_none() && state.machine.idles(op) => Ready::YES,
@@ -178,9 +179,9 @@ macro_rules! monitor {
                     }
                 }
 
-                /// Waits until thread `me`, which has come to `op`, has something to do; nothing if the
-                /// world ends before. To be woken is no step of loom's, so that costs hardly any
-                /// executions.
+                /// Waits until thread `me`, which is at `op`, has something to do. Returns `None`
+                /// if the world ends before. A wake-up is not a step in loom, so that costs hardly
+                /// any executions.
                 fn idle<'a>(
                     &'a self,
                     host: &Host,
@@ -192,14 +193,14 @@ macro_rules! monitor {
                     let thread = thread::current();
                     host.begins_to_idle(me, Box::new(move || thread.unpark()));
                     drop(state);
-                    host.let_idle_end();
+                    host.end_idle_threads();
                     while host.parks(me) {
                         thread::park();
                     }
                     (!host.is_over()).then(|| self.state.lock().unwrap())
                 }
 
-                /// Makes those who wait look again, after a change.
+                /// Makes the waiting threads check again, after a change.
                 fn has_changed(&self, state: &mut State) {
                     let State { machine, idle, .. } = state;
                     if let Some(host) = &self.host {
@@ -211,7 +212,7 @@ macro_rules! monitor {
                     }
                 }
 
-                /// How `op` is to end, where it can end in several ways.
+                /// Returns the outcome of `op`, where it has several.
                 fn answer(&self, me: ThreadId, op: Op, ready: Ready) -> u8 {
                     let several = ready.guaranteed.max(1) + ready.optional > 1;
                     match &self.host {

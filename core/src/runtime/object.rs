@@ -1,4 +1,4 @@
-//! The handle that every primitive has on its state machine, wherever that lives.
+//! The handle of a primitive on its state machine, in any runtime.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -14,11 +14,11 @@ use crate::runtime::{self, Runtime};
 #[derive(Clone)]
 pub(crate) struct Object {
     home: Home,
-    /// The object that stands for the memory that this one lives in, if that can be released.
+    /// The object that represents the memory in which this one lives, if that can be released.
     memory: Option<Arc<Object>>,
 }
 
-/// A state machine in the care of the runtime that was in charge when it was made.
+/// A state machine that belongs to the runtime that was in charge at its creation.
 #[derive(Clone)]
 enum Home {
     Native(native::Handle),
@@ -42,7 +42,7 @@ macro_rules! each_home {
     };
 }
 
-/// Memory in which objects are being made.
+/// Memory in which objects are being created.
 struct Making {
     memory: Arc<Object>,
     residents: Vec<Object>,
@@ -52,9 +52,10 @@ thread_local! {
     static MAKING: RefCell<Vec<Making>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Runs `make`, and yields with its result the objects that it has made: they live in `memory`.
+/// Runs `make`, and returns its result with the objects that it has created, which live in
+/// `memory`.
 pub(crate) fn inside<T>(memory: &Arc<Object>, make: impl FnOnce() -> T) -> (T, Vec<Object>) {
-    /// Ends with the scope, also if `make` panics.
+    /// A guard that ends with the scope, also if `make` panics.
     struct Scope;
     impl Drop for Scope {
         fn drop(&mut self) {
@@ -73,7 +74,7 @@ pub(crate) fn inside<T>(memory: &Arc<Object>, make: impl FnOnce() -> T) -> (T, V
 
 impl Object {
     /// Registers `machine`, an object of class `class`, with the runtime in charge. It lives in the
-    /// memory that is being made, if there is any.
+    /// memory that is being created, if there is any.
     pub(crate) fn new(class: &'static str, machine: Box<dyn Machine>) -> Self {
         let memory = MAKING.with_borrow(|all| all.last().map(|m| Arc::clone(&m.memory)));
         let machine = match &memory {
@@ -88,85 +89,88 @@ impl Object {
         object
     }
 
-    /// As [`new`](Self::new), for what is in no memory of the driver: state of the proof or of the
-    /// machine, or a piece of memory of its own.
+    /// As [`new`](Self::new), for an object that is in no memory of the driver: state of the proof
+    /// or of the hardware, or a separate piece of memory.
     pub(crate) fn outside(class: &'static str, machine: Box<dyn Machine>) -> Self {
         Self { home: Home::new(class, machine, None), memory: None }
     }
 
-    /// One operation of the calling thread: announced, waited for, applied.
+    /// Performs one operation of the calling thread: announces it, waits for it, applies it.
     pub(crate) fn perform(&self, op: Op, at: Place) -> u64 {
         self.perform_then(op, at, || ()).0
     }
 
-    /// As [`perform`](Self::perform), with something invisible that belongs to the operation:
-    /// no other thread does anything in between.
+    /// As [`perform`](Self::perform), followed by something invisible that belongs to the
+    /// operation: no other thread runs in between.
     ///
     /// # Panics
     ///
-    /// While an object is made with what lives in it: others would take part in that.
+    /// While a tracked object is created with the objects that live in it, since other threads
+    /// would take part in that.
     pub(crate) fn perform_then<R>(&self, op: Op, at: Place, then: impl FnOnce() -> R) -> (u64, R) {
-        // A destructor that is run because the execution is over must not take part in it.
+        // A destructor that runs because the execution is over must not take part in it.
         if unwinding() {
             return (0, then());
         }
         let making = MAKING.with_borrow(|all| !all.is_empty());
         assert!(
             !making,
-            "{} while a tracked object is made, which only makes what lives in it",
+            "{} while a tracked object is created, which may only create what lives in it",
             op.kind
         );
         each_home!(self, home => home.perform_then(op, at, then))
     }
 
-    /// Whether it lives in memory that can be released.
+    /// Returns whether it lives in memory that can be released.
     pub(crate) fn lives_in_memory(&self) -> bool {
         self.memory.is_some()
     }
 
-    /// The rest of an unlock that is not over when the lock is free again. It touches the lock, and
-    /// so the memory that it lives in; where that cannot be released, nobody can see it.
+    /// Performs the rest of an unlock that is not over when the lock is free again. It touches the
+    /// lock, and so the memory that it lives in. Where that cannot be released, the rest has no
+    /// effect.
     pub(crate) fn finish_unlock(&self, at: Place) {
         if let Some(memory) = &self.memory {
             memory.perform(Op::new(OpKind::FinishUnlock), at);
         }
     }
 
-    /// A number that no other object has, as far as anybody can tell who uses this one.
+    /// Returns a number that distinguishes this object from the others of its world.
     pub(crate) fn number(&self) -> u64 {
         self.id().index() as u64
     }
 
-    /// A change that is part of the operation before it.
+    /// Sets the value, as a part of the operation before.
     pub(crate) fn set(&self, value: u64) {
         each_home!(self, home => home.set(value));
     }
 
-    /// The memory that the object lives in is released, which is part of the operation before it.
+    /// Notes that the memory in which the object lives is released, as a part of the operation
+    /// before.
     pub(crate) fn free(&self) {
         each_home!(self, home => home.free());
     }
 
-    /// The identity of a value that the object stands for, after a change. Only an engine that
-    /// compares states wants to know.
+    /// Sets the identity of the value that the object represents, after a change. Only engines that
+    /// compare states use it.
     pub(crate) fn set_value_id(&self, id: u64) {
         if let Home::Native(home) = &self.home {
             home.set(id);
         }
     }
 
-    /// Tells the observers that the calling thread promises to wake this object's sleepers, or
+    /// Notifies the observers that the calling thread promises to wake this object's sleepers, or
     /// that it has done so.
     pub(crate) fn observe_promise(&self, made: bool, at: Place) {
         each_home!(self, home => home.promise(made, at));
     }
 
-    /// Tells the observers that the data behind the lock, taken at `at`, have been looked at.
+    /// Notifies the observers that the data behind the lock, taken at `at`, have been accessed.
     pub(crate) fn observe_use(&self, at: Place) {
         each_home!(self, home => home.used(at));
     }
 
-    /// The object of a native execution that this is.
+    /// Returns its number in a native execution.
     pub(crate) fn native(&self) -> Option<ObjectId> {
         match &self.home {
             Home::Native(home) => Some(home.id()),
@@ -205,8 +209,8 @@ impl fmt::Debug for Object {
     }
 }
 
-/// Whether the thread is being taken down. Its destructors then release memory, not locks:
-/// the execution they belong to is over.
+/// Returns whether the thread is being unwound. Its destructors then release memory, not locks: the
+/// execution they belong to is over.
 pub(crate) fn unwinding() -> bool {
     std::thread::panicking()
 }

@@ -12,7 +12,7 @@ use crate::runtime;
 
 /// What such a thread reports about its function.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum Stage {
     /// The function is about to run, unless that is refused.
     Begins,
     /// The function has run.
@@ -24,18 +24,19 @@ pub(super) enum Turn {
 pub(super) fn spawn_again(
     name: &'static str,
     number: u64,
-    turn: impl Fn(Turn) -> u64 + Send + 'static,
+    report: impl Fn(Stage) -> u64 + Send + 'static,
     function: impl Fn() + Send + 'static,
 ) {
     let body = move || {
-        // Each run starts without knowledge, since the function depends on the world alone. But the
-        // thread knows the object's number, which may be another object's in another interleaving.
+        // Each run starts without observations, since the function depends on the world alone. But
+        // the thread knows the object's number, which may be another object's in another
+        // interleaving.
         declare::begin_anew();
         runtime::observed(number);
         let start = runtime::round();
-        while turn(Turn::Begins) != REFUSED {
+        while report(Stage::Begins) != REFUSED {
             function();
-            turn(Turn::Returns);
+            report(Stage::Returns);
             runtime::come_round(start);
         }
     };

@@ -64,7 +64,7 @@ impl Holders {
         self.writer.into_iter().chain(self.readers.iter().copied())
     }
 
-    pub(super) fn is_somebody(&self) -> bool {
+    pub(super) fn is_held(&self) -> bool {
         self.writer.is_some() || !self.readers.is_empty()
     }
 }

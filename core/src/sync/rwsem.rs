@@ -300,7 +300,7 @@ impl State {
             Side::Read => {
                 self.holders.writer.is_none() && ahead.iter().all(|(_, s)| *s == Side::Read)
             }
-            Side::Write => !self.holders.is_somebody() && ahead.is_empty(),
+            Side::Write => !self.holders.is_held() && ahead.is_empty(),
         }
     }
 
@@ -378,6 +378,6 @@ impl Machine for State {
     }
 
     fn is_held(&self) -> bool {
-        self.holders.is_somebody()
+        self.holders.is_held()
     }
 }

@@ -11,7 +11,7 @@ use crate::op::{Op, Place, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime::object::Object;
 
-use super::again::{Turn, spawn_again};
+use super::again::{Stage, spawn_again};
 
 /// The kernel's `struct timer_list`, as in `kernel/time/timer.c`.
 ///
@@ -72,16 +72,16 @@ impl Timer {
     pub fn mod_timer(&self) {
         if self.inner.object.perform(Op::new(OpKind::ModTimer), Location::caller()) == 1 {
             let (steps, timer) = (Arc::clone(&self.inner), Self { inner: Arc::clone(&self.inner) });
-            let turn = move |turn| {
-                let kind = match turn {
-                    Turn::Begins => OpKind::TimerExpires,
-                    Turn::Returns => OpKind::TimerReturns,
+            let report = move |stage| {
+                let kind = match stage {
+                    Stage::Begins => OpKind::TimerExpires,
+                    Stage::Returns => OpKind::TimerReturns,
                 };
                 steps.object.perform(Op::new(kind), steps.at)
             };
             let number = self.inner.object.number();
             let function = move || (timer.inner.function)(&timer);
-            spawn_again(self.inner.class, number, turn, function);
+            spawn_again(self.inner.class, number, report, function);
         }
     }
 

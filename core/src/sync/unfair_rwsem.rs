@@ -156,7 +156,7 @@ impl State {
     }
 
     fn has_room_for_writer(&self) -> bool {
-        !self.holders.is_somebody()
+        !self.holders.is_held()
     }
 }
 
@@ -197,6 +197,6 @@ impl Machine for State {
     }
 
     fn is_held(&self) -> bool {
-        self.holders.is_somebody()
+        self.holders.is_held()
     }
 }

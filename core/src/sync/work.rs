@@ -9,9 +9,9 @@ use crate::op::{Op, Place};
 use crate::operations::OpKind;
 use crate::runtime::object::Object;
 
-use super::again::{Turn, spawn_again};
+use super::again::{Stage, spawn_again};
 use super::outside::Outside;
-use super::works::{DRAINED, NOT_QUEUED, QUEUED_FOR_NOBODY, Works, do_and_wait};
+use super::works::{DRAINED, NOT_QUEUED, QUEUED_WITHOUT_WORKER, Works, do_and_wait};
 
 /// The kernel's `struct work_struct`, on a queue of its own or on a
 /// [`Workqueue`](super::Workqueue).
@@ -73,7 +73,7 @@ impl Work {
     /// let queue = Arc::new_cyclic(|queue: &Weak<Queue>| {
     ///     let queue = Weak::clone(queue);
     ///     let reset = move |_: &Work| {
-    ///         let queue = queue.upgrade().expect("the work is cancelled before the queue is freed");
+    ///         let queue = queue.upgrade().expect("the work is cancelled before");
     ///         *queue.lock.lock() += 1;
     ///     };
     ///     Queue { lock: Mutex::new("q->lock", 0), reset: Work::new("reset_work", reset) }
@@ -127,17 +127,17 @@ impl Work {
             declare::broken_at("drain_workqueue", what, at);
             return false;
         }
-        if queued == QUEUED_FOR_NOBODY {
+        if queued == QUEUED_WITHOUT_WORKER {
             let (steps, work) = (self.handle(), self.handle());
-            let turn = move |turn| {
-                let kind = match turn {
-                    Turn::Begins => OpKind::WorkBegins,
-                    Turn::Returns => OpKind::WorkReturns,
+            let report = move |stage| {
+                let kind = match stage {
+                    Stage::Begins => OpKind::WorkBegins,
+                    Stage::Returns => OpKind::WorkReturns,
                 };
                 steps.perform(kind, steps.inner.at)
             };
             let number = self.inner.own.as_ref().unwrap_or(&self.inner.queue).number();
-            spawn_again(self.inner.class, number, turn, move || (work.inner.function)(&work));
+            spawn_again(self.inner.class, number, report, move || (work.inner.function)(&work));
         }
         queued != NOT_QUEUED
     }

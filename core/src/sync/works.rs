@@ -13,7 +13,7 @@ pub(super) const NOT_QUEUED: u64 = 0;
 /// The work was queued, and it has a worker.
 const QUEUED: u64 = 1;
 /// The work was queued, and it has no worker yet.
-pub(super) const QUEUED_FOR_NOBODY: u64 = 2;
+pub(super) const QUEUED_WITHOUT_WORKER: u64 = 2;
 /// The queue is being drained, and the caller is not a work of the queue.
 pub(super) const DRAINED: u64 = 3;
 
@@ -31,7 +31,7 @@ pub(super) fn do_and_wait(perform: impl Fn(OpKind) -> u64, what: OpKind, wait: O
     let observed = reply & !WAITS;
     if observed != reply {
         perform(wait);
-        runtime::as_if_told(before, observed);
+        runtime::as_if_observed(before, observed);
     }
     observed == WAS_QUEUED
 }
@@ -137,7 +137,7 @@ impl Works {
         }
         self.served.push(work);
         self.served.sort_unstable();
-        Ok(QUEUED_FOR_NOBODY)
+        Ok(QUEUED_WITHOUT_WORKER)
     }
 
     /// Returns whether `work` is on the queue and can begin.

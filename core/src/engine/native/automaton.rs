@@ -1,11 +1,11 @@
-//! A program as a table: what each thread does next, by what it has been told, and what each
-//! object becomes, by its state.
+//! A program as a table: what each thread does next, by its observations, and what each object
+//! becomes, by its state.
 //!
-//! Closures cannot be put into the middle of what they do, so to see what a thread does after a
-//! reply, the program is run up to there. But a thread is deterministic: what it was told says
-//! what it does, whatever else has happened. So each step of each thread is learned once, from
-//! one execution, and from then on is looked up. States outnumber what a single thread can be
-//! told by far; nearly all of the search runs on the table alone.
+//! Closures cannot be resumed in the middle, so to find what a thread does after a reply, the
+//! program is run up to there. But a thread is deterministic: its observations determine what it
+//! does, whatever else has happened. Each step of each thread is therefore learned once, from one
+//! execution, and from then on is looked up. States far outnumber the observations of a single
+//! thread, so nearly all of the search runs on the table alone.
 
 use std::hash::Hasher;
 
@@ -25,24 +25,24 @@ use super::successor::Successor;
 use crate::runtime::native::History;
 use crate::runtime::native::{Dimensions, Effect, FREED, Next, Recording, StepRecord};
 
-/// A state of the program in numbers: its [`Dimensions`], the state of each thread, the state of each
-/// object. Equal numbers mean equal states, in one automaton.
+/// A state of the program in numbers: its [`Dimensions`], the state of each thread, the state of
+/// each object. Equal numbers mean equal states, in one automaton.
 pub(super) type State = [u32];
 
-/// The parts of a state.
-fn subtrees(state: &State) -> (Dimensions, &[u32], &[u32]) {
+/// Returns the parts of a state.
+fn parts(state: &State) -> (Dimensions, &[u32], &[u32]) {
     let dimensions = Dimensions(state[0]);
     let (threads, objects) = state[1..].split_at(dimensions.threads());
     (dimensions, threads, objects)
 }
 
-/// The thread and the object that meet at an operation.
+/// Returns the states of the thread and the object that meet at an operation.
 fn numbers(state: &State, next_op: NextOp) -> (u32, u32) {
-    let (_, threads, objects) = subtrees(state);
+    let (_, threads, objects) = parts(state);
     (threads[next_op.thread.index()], objects[next_op.object.index()])
 }
 
-/// What has been learned of a program.
+/// Everything that has been learned of a program.
 #[derive(Default)]
 pub(super) struct Automaton {
     threads: Vec<ThreadState>,
@@ -51,17 +51,17 @@ pub(super) struct Automaton {
     object_numbers: FxHashMap<(ObjectId, Box<[u64]>), u32>,
     /// What can happen to a thread in one state at its object in another.
     transitions: FxHashMap<u64, Transitions>,
-    /// What an object becomes when it is told a value.
+    /// The state of an object after it is set to a value.
     assignments: FxHashMap<(u32, u64), Result<u32, Fault>>,
     continuations: Vec<Continuation>,
-    /// What a thread does after a reply.
+    /// The steps of a thread after a reply.
     replies: FxHashMap<(History, u64), Known>,
-    /// Outcomes of steps that make something.
+    /// The continuations of steps that create something.
     creators: Vec<FxHashMap<Dimensions, u32>>,
-    /// Mutexes at which somebody may look without waiting: by object.
+    /// Whether a thread may look at a mutex without waiting, by object.
     tried: Vec<bool>,
-    /// Whether some step releases memory that objects live in, or brings its thread back to where it
-    /// was.
+    /// Whether some step releases memory that objects live in, or returns its thread to an earlier
+    /// local state.
     asides: bool,
 }
 
@@ -71,7 +71,7 @@ struct ThreadState {
     next: Next,
 }
 
-/// The next operation of a thread: who takes it, and where.
+/// The next operation of a thread: the thread and the object.
 #[derive(Clone, Copy)]
 struct NextOp {
     thread: ThreadId,
@@ -84,27 +84,27 @@ struct ObjectState {
     digest: u64,
 }
 
-/// How a pending operation can complete: for each way where it leads, and the reply.
+/// The possible outcomes of a pending operation, each with its successor and its reply.
 struct Transitions {
     ready: Ready,
     /// Whether the thread has nothing to do.
     idles: bool,
-    /// If it cannot complete: the threads that keep it from that.
+    /// The threads that keep it from completing, if it cannot.
     blockers: Threads,
     outcomes: SmallVec<[(Transition, u64); 1]>,
 }
 
 #[derive(Clone, Copy)]
 enum Transition {
-    /// The object becomes this, and the thread goes on so. Nothing else happens.
+    /// The object and the thread change to these states. Nothing else happens.
     Continues { object: u32, thread: u32 },
-    /// The object becomes this, and the thread does that.
+    /// The object changes to this state, and the thread has this continuation.
     Does { object: u32, continuation: u32 },
-    /// The thread makes something, so what it does depends on what there is already.
+    /// The thread creates something, so its continuation depends on what exists already.
     Creates { object: u32, creator: u32 },
-    /// What the thread does then has not been seen yet.
+    /// The continuation of the thread has not been seen yet.
     Unseen,
-    /// The operation breaks a rule of the object.
+    /// The operation violates a rule of the object.
     Faults(Fault),
 }
 
@@ -114,11 +114,11 @@ enum Known {
     ByDimensions(u32),
 }
 
-/// What a thread does after a reply, in numbers.
+/// The continuation of a thread after a reply, in numbers.
 struct Continuation {
     next: u32,
     effects: Box<[NumberedEffect]>,
-    /// Whether the thread has come back to where it was.
+    /// Whether the thread has returned to an earlier local state.
     round: CameRound,
     violated: Option<ViolationKind>,
 }
@@ -130,44 +130,45 @@ enum NumberedEffect {
     Spawned(u32),
 }
 
-/// What a step does.
+/// The effect of a step.
 enum Does<'a> {
     Changes(Changes<'a>),
     Violates(Violated<'a>),
 }
 
-/// What a step changes: what the object becomes, how the thread goes on, and what else.
+/// The changes of a step: the new state of the object, the continuation of the thread, and the
+/// rest.
 struct Changes<'a> {
     object: u32,
     thread: u32,
     effects: &'a [NumberedEffect],
 }
 
-/// What has to be learned before a state can be expanded.
+/// Something that has to be learned before a state can be expanded.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Unknown {
-    /// What can happen when a thread in this state meets an object in that.
+    /// The transitions of a thread in this state at an object in that state.
     Transitions(u32, u32),
-    /// What an object becomes when it is told a value.
+    /// The state of an object after it is set to a value.
     Assignment(u32, u64),
-    /// What a thread does after its operation, done this way.
+    /// The continuation of a thread after its operation, with this outcome.
     Step(ThreadId, u8),
 }
 
-/// What a transition out of a state leads to.
+/// The target of a transition out of a state.
 pub(super) enum Leads<'a> {
     To(Successor<'a>),
     /// The step violates something: this, or a rule of its object.
     Violates(Violated<'a>),
 }
 
-/// What a step violates, as far as the automaton knows.
+/// The violation of a step, as far as the automaton knows.
 pub(super) enum Violated<'a> {
     Rule(ObjectId, Fault),
     Other(&'a ViolationKind),
 }
 
-/// As [`Violated`], to be kept: equal for the same violation.
+/// As [`Violated`], for storage: equal for the same violation.
 pub(super) type ViolatedKey = (Option<ObjectId>, String);
 
 impl Violated<'_> {
@@ -179,27 +180,27 @@ impl Violated<'_> {
     }
 }
 
-/// What there is to say of an expanded state beside where it leads.
+/// The result of expanding a state, apart from its successors.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expanded {
-    /// Somebody can go on.
+    /// A thread can continue.
     Continues,
-    /// Somebody can go on, and these threads wait for each other all the same.
+    /// A thread can continue, but these threads wait for each other.
     Closed(Threads),
-    /// Nobody can go on but by luck: everybody has ended, or it is a deadlock.
+    /// No thread can continue without an optional outcome: all have ended, or it is a deadlock.
     Terminal,
 }
 
-/// The threads of a closed set, each with its state and that of the object it waits at: equal for
-/// two states in which the same threads wait for each other in the same way.
+/// The threads of a closed set, each with its state and that of the object at which it waits: equal
+/// for two states in which the same threads wait for each other in the same way.
 pub(super) type ClosedKey = Box<[u64]>;
 
-/// A program that was seen to do two different things in the same situation.
+/// The error for a program that did two different things in the same situation.
 #[derive(Debug)]
 pub(super) struct Diverged;
 
 impl Automaton {
-    /// The state in which the program begins.
+    /// Returns the state in which the program begins.
     pub(super) fn begin(&mut self, recording: &Recording) -> Vec<u32> {
         let dimensions = Dimensions::new(recording.threads.len(), recording.machines.len());
         let mut state = vec![dimensions.0];
@@ -218,8 +219,8 @@ impl Automaton {
     }
 
     fn learn_step(&mut self, record: &StepRecord) -> Result<(), Diverged> {
-        // Nobody goes on after a violation, so there is nothing to say of what would come next; but
-        // the memory that was released before may have a lock in it that is held.
+        // No thread continues after a violation, so there is no next operation. But the memory that
+        // was released before may contain a held lock.
         let (next, effects) = match record.violated {
             None => (self.thread(record.thread, record.next)?, self.number_effects(record)?),
             Some(_) => (0, releases(record)),
@@ -277,7 +278,7 @@ impl Automaton {
         record.effects.iter().map(&mut number).collect()
     }
 
-    /// Works out what can happen when a thread in one state meets an object in another. Fails if
+    /// Computes what can happen when a thread in one state meets an object in another. Fails if
     /// these two never meet.
     pub(super) fn learn_transitions(&mut self, thread: u32, object: u32) -> Result<(), Diverged> {
         let ThreadState { thread: me, next } =
@@ -305,8 +306,8 @@ impl Automaton {
         Ok(())
     }
 
-    /// What follows when a thread with this history is told `reply` by an object, which is now as
-    /// `machine` is.
+    /// Returns the transition when a thread with this history gets `reply` from an object, which is
+    /// now as `machine` is.
     fn transition(
         &mut self,
         history: History,
@@ -332,7 +333,7 @@ impl Automaton {
         }
     }
 
-    /// Works out what an object becomes when it is told a value.
+    /// Computes the state of an object after it is set to a value.
     pub(super) fn set(&mut self, object: u32, value: u64) -> Result<(), Diverged> {
         let known = self.objects.get(object as usize).ok_or(Diverged)?;
         let (id, mut machine) = (known.object, known.machine.clone());
@@ -346,32 +347,33 @@ impl Automaton {
         Ok(())
     }
 
-    /// A number for all that has been learned, in the order in which it was.
+    /// Returns a number for all that has been learned, in order.
     pub(super) fn fingerprint(&self) -> u64 {
         let threads = self.threads.iter().map(|thread| thread.next.history);
         let objects = self.objects.iter().map(|object| object.digest);
         threads.chain(objects).fold(self.threads.len() as u64, mix)
     }
 
-    /// The thread and the object that meet in `state` at the next operation of `thread`.
+    /// Returns the states of the thread and the object that meet in `state` at the next operation
+    /// of `thread`.
     pub(super) fn interaction_of(&self, state: &State, thread: ThreadId) -> (u32, u32) {
         numbers(state, self.next_op(state, thread))
     }
 
-    /// The next operation of `thread`, which has one.
+    /// Returns the next operation of `thread`, which must have one.
     fn next_op(&self, state: &State, thread: ThreadId) -> NextOp {
-        let (_, threads, _) = subtrees(state);
+        let (_, threads, _) = parts(state);
         let next_op = self.next_op_of(thread.index(), threads[thread.index()]);
-        next_op.expect("whoever can take a step has announced it").0
+        next_op.expect("a thread that takes a step has announced it").0
     }
 
-    /// The next operation of a thread that is in state `number`, if there is one.
+    /// Returns the next operation of a thread that is in state `number`, if there is one.
     fn next_op_of(&self, thread: usize, number: u32) -> Option<(NextOp, Op)> {
         let (object, op) = self.threads[number as usize].next.pending?;
         Some((NextOp { thread: ThreadId::new(thread), object }, op))
     }
 
-    /// The next operation of everybody who has not ended.
+    /// Returns the next operations of all threads that have not ended.
     fn next_ops(&self, threads: &[u32]) -> impl Iterator<Item = (NextOp, Op)> {
         let numbers = threads.iter().enumerate();
         numbers.filter_map(|(thread, number)| self.next_op_of(thread, *number))
@@ -407,7 +409,7 @@ impl Automaton {
         let known = *self.object_numbers.entry((object, words.into())).or_insert(new);
         if known == new {
             if machine.is_resident() {
-                // A release sees whether it is held, so its unlock is no step that nobody sees.
+                // A release sees whether it is held, so its unlock is visible.
                 self.try_at(object);
                 self.asides = true;
             }
@@ -416,19 +418,19 @@ impl Automaton {
         known
     }
 
-    /// Whether somebody may try `object`, and so see whether it is held.
+    /// Returns whether a thread may try `object`, and so see whether it is held.
     fn tried(&self, object: ObjectId) -> bool {
         self.tried.get(object.index()).copied().unwrap_or(false)
     }
 
-    /// How many objects somebody may try, as far as is known.
+    /// Returns the number of objects that a thread may try, as far as is known.
     pub(super) fn count_tried(&self) -> usize {
         self.tried.iter().filter(|tried| **tried).count()
     }
 
-    /// A number for `state` that is the same in every automaton of the program.
+    /// Returns a number for `state` that is the same in every automaton of the program.
     pub(super) fn digest(&self, state: &State) -> u64 {
-        let (dimensions, threads, objects) = subtrees(state);
+        let (dimensions, threads, objects) = parts(state);
         let mut hasher = FxHasher::default();
         for thread in threads {
             hasher.write_u64(self.threads[*thread as usize].next.history);
@@ -439,8 +441,8 @@ impl Automaton {
         mix(u64::from(dimensions.0), hasher.finish())
     }
 
-    /// Where `state` leads: each transition is handed to `leads`, with the thread and the way.
-    /// If `reduced`, a mutex that can be given back is, and nothing else is tried.
+    /// Expands `state`: each transition is passed to `leads`, with the thread and the outcome. If
+    /// `reduced`, a mutex that can be unlocked is, and nothing else is tried.
     pub(super) fn expand(
         &self,
         state: &State,
@@ -448,7 +450,7 @@ impl Automaton {
         scratch: &mut Vec<u32>,
         mut leads: impl FnMut(ThreadId, u8, Leads<'_>),
     ) -> Result<Expanded, Unknown> {
-        let (_, threads, _) = subtrees(state);
+        let (_, threads, _) = parts(state);
         if reduced && let Some(next_op) = self.unlock_first(threads) {
             self.advance(state, next_op, scratch, &mut leads)?;
             return Ok(Expanded::Continues);
@@ -471,9 +473,9 @@ impl Automaton {
         Ok(expanded)
     }
 
-    /// The threads that wait for each other in `state`, whatever the others do.
+    /// Returns the threads that wait for each other in `state`, whatever the others do.
     pub(super) fn closed(&self, state: &State) -> Result<Threads, Unknown> {
-        let (_, threads, _) = subtrees(state);
+        let (_, threads, _) = parts(state);
         let mut waits = Waits::default();
         for (thread, number) in threads.iter().enumerate() {
             match self.next_op_of(thread, *number) {
@@ -486,9 +488,9 @@ impl Automaton {
         Ok(waits.closed())
     }
 
-    /// What tells a closed set of threads from others.
+    /// Returns a key that distinguishes a closed set of threads from others.
     pub(super) fn closed_key(&self, state: &State, closed: Threads) -> ClosedKey {
-        let (_, threads, _) = subtrees(state);
+        let (_, threads, _) = parts(state);
         let next_ops = self.next_ops(threads).map(|(next_op, _)| next_op);
         let next_ops = next_ops.filter(|next_op| closed & bit(next_op.thread) != 0);
         next_ops
@@ -497,9 +499,9 @@ impl Automaton {
             .collect()
     }
 
-    /// Whether an execution may have no end: a thread comes back to where it was. A thread that does
-    /// so by a sleep of `wait_event`, before which it has prepared to wait, needs one that wakes it
-    /// and comes back as well.
+    /// Returns whether an execution may have no end, because a thread returns to an earlier local
+    /// state. A thread that does so by a sleep of `wait_event`, before which it has prepared to
+    /// wait, needs one that wakes it and returns as well.
     pub(super) fn may_be_endless(&self) -> bool {
         let pending = |thread: usize| self.threads[thread].next.pending;
         let rechecks = |(_, op): &(ObjectId, Op)| op.kind == OpKind::Sleep && op.b == RECHECKS;
@@ -515,7 +517,8 @@ impl Automaton {
         pending_on_cycles().any(wakes) || !self.on_cycles(|thread| !sleeps(thread)).is_empty()
     }
 
-    /// The states of threads that lie on a cycle of steps from those that `count`, or between two.
+    /// Returns the states of threads that lie on a cycle of steps from those that `count`, or
+    /// between two.
     fn on_cycles(&self, count: impl Fn(usize) -> bool) -> Vec<usize> {
         let mut after = vec![Vec::new(); self.threads.len()];
         let mut before = vec![Vec::new(); self.threads.len()];
@@ -546,7 +549,7 @@ impl Automaton {
         (0..on_cycles.len()).filter(|thread| on_cycles[*thread]).collect()
     }
 
-    /// A thread about to give back a mutex that nobody tries.
+    /// Returns a thread that is about to unlock a mutex that no thread tries.
     fn unlock_first(&self, threads: &[u32]) -> Option<NextOp> {
         let mut next_ops = self.next_ops(threads);
         let first =
@@ -554,15 +557,15 @@ impl Automaton {
         first.map(|(next_op, _)| next_op)
     }
 
-    /// Gives back every mutex that can be given back first, and hands who does it to `each`, with
-    /// whether it polls as it does. Stops before a step that is more than that: one that violates
-    /// something, or makes something.
+    /// Unlocks every mutex that can be unlocked first, and passes its thread to `each`, with
+    /// whether it polls as it does. Stops before a step with further effects: one that violates
+    /// something, or creates something.
     pub(super) fn unlock_all(
         &self,
         state: &mut Vec<u32>,
         mut each: impl FnMut(ThreadId, bool),
     ) -> Result<(), Unknown> {
-        while let Some(next_op) = self.unlock_first(subtrees(state).1) {
+        while let Some(next_op) = self.unlock_first(parts(state).1) {
             let polls = self.polls(state, next_op.thread);
             let transition = self.meeting(state, next_op)?.outcomes[0].0;
             if matches!(transition, Transition::Creates { .. }) {
@@ -575,7 +578,7 @@ impl Automaton {
                 changes.at(state, next_op).into_iter().for_each(|(at, number)| state[at] = number);
             };
             if changes.effects.is_empty() {
-                // Nearly always, and then nothing can stand against it.
+                // The common case, which nothing can prevent.
                 change(state);
             } else {
                 let mut next = state.clone();
@@ -590,7 +593,7 @@ impl Automaton {
         Ok(())
     }
 
-    /// What an operation leads to, each way that it can be done now.
+    /// Passes on the successor of an operation for each outcome that it has now.
     #[inline(always)]
     fn advance(
         &self,
@@ -602,7 +605,7 @@ impl Automaton {
         let meeting = self.meeting(state, next_op)?;
         for (outcome, (transition, _)) in (0..).zip(&meeting.outcomes) {
             let next = match *transition {
-                // Nearly always, and then nothing has to be looked up or copied.
+                // The common case, in which nothing has to be looked up or copied.
                 Transition::Continues { object, thread } => {
                     let changes = Changes { object, thread, effects: &[] };
                     Leads::To(Successor::new(state, changes.at(state, next_op)))
@@ -620,14 +623,14 @@ impl Automaton {
         Ok(meeting)
     }
 
-    /// What can happen at an operation.
+    /// Returns what can happen at an operation.
     #[inline(always)]
     fn meeting(&self, state: &State, next_op: NextOp) -> Result<&Transitions, Unknown> {
         let (thread, object) = numbers(state, next_op);
         self.transitions.get(&pair(thread, object)).ok_or(Unknown::Transitions(thread, object))
     }
 
-    /// What a step out of `state` does.
+    /// Returns the effect of a step out of `state`.
     fn does(
         &self,
         state: &State,
@@ -641,7 +644,7 @@ impl Automaton {
             }
             Transition::Does { object, continuation } => (object, continuation),
             Transition::Creates { object, creator } => {
-                let continuation = self.creators[creator as usize].get(&subtrees(state).0);
+                let continuation = self.creators[creator as usize].get(&parts(state).0);
                 (object, *continuation.ok_or(Unknown::Step(next_op.thread, outcome))?)
             }
             Transition::Unseen => return Err(Unknown::Step(next_op.thread, outcome)),
@@ -650,7 +653,7 @@ impl Automaton {
             }
         };
         Ok(match &self.continuations[continuation as usize] {
-            // What the step has done comes before what its thread did next.
+            // The effects of the step come before what its thread did next.
             Continuation { violated: Some(kind), effects, .. } => {
                 let broken = self.take_effect(effects, &mut state.to_vec())?;
                 let rule = |(object, fault)| Violated::Rule(object, fault);
@@ -662,8 +665,8 @@ impl Automaton {
         })
     }
 
-    /// Writes to `next` where a step out of `state` leads, unless what it does beside its operation
-    /// breaks the rule of an object.
+    /// Writes the successor of `state` by a step to `next`, unless an effect apart from its
+    /// operation violates the rule of an object.
     fn go(
         &self,
         state: &State,
@@ -676,13 +679,13 @@ impl Automaton {
         Ok(broken.map_or(Ok(()), |(object, fault)| Err(Violated::Rule(object, fault))))
     }
 
-    /// What can happen in `state`, for a search that chooses among it, and the threads that wait for
-    /// each other there.
+    /// Returns what can happen in `state`, for a search that chooses among it, and the threads that
+    /// wait for each other there.
     pub(super) fn enabled(
         &self,
         state: &State,
     ) -> Result<(SmallVec<[Enabled; 6]>, Threads), Unknown> {
-        let (_, threads, _) = subtrees(state);
+        let (_, threads, _) = parts(state);
         let (mut enabled, mut waits) = (SmallVec::new(), false);
         for (next_op, op) in self.next_ops(threads) {
             let meeting = self.meeting(state, next_op)?;
@@ -698,7 +701,8 @@ impl Automaton {
         Ok((enabled, closed))
     }
 
-    /// What cannot happen in `state`, though it is announced. Everything about it is known.
+    /// Returns what is announced in `state` and cannot happen. Everything about `state` must be
+    /// known.
     pub(super) fn blocked(&self, state: &State) -> Vec<(ThreadId, ObjectId, Op)> {
         let mut blocked = Vec::new();
         let known = self.each_pending(state, |thread, (object, op), ready| {
@@ -706,23 +710,24 @@ impl Automaton {
                 blocked.push((thread, object, op));
             }
         });
-        known.expect("whoever asks has asked what is enabled");
+        known.expect("the caller has asked what is enabled");
         blocked
     }
 
-    /// Whether the next operation of `thread` is a look at something that it polls for.
+    /// Returns whether the next operation of `thread` is a look at something that it polls for.
     pub(super) fn polls(&self, state: &State, thread: ThreadId) -> bool {
-        let (_, threads, _) = subtrees(state);
+        let (_, threads, _) = parts(state);
         self.threads[threads[thread.index()] as usize].next.polls
     }
 
-    /// What everybody who has something to do has announced, and how it can happen in `state`.
+    /// Enumerates the announced operations of all threads that have something to do, with their
+    /// outcomes in `state`.
     pub(super) fn each_pending(
         &self,
         state: &State,
         mut look: impl FnMut(ThreadId, (ObjectId, Op), Ready),
     ) -> Result<(), Unknown> {
-        let (_, threads, _) = subtrees(state);
+        let (_, threads, _) = parts(state);
         for (next_op, op) in self.next_ops(threads) {
             let meeting = self.meeting(state, next_op)?;
             if !meeting.idles {
@@ -732,8 +737,8 @@ impl Automaton {
         Ok(())
     }
 
-    /// What a thread is told by the step that `choice` takes, and what the step violates; if
-    /// nothing, `next` is where it leads.
+    /// Returns the observation of the thread in the step that `choice` takes, and the violation of
+    /// the step. Without a violation, `next` is its successor.
     pub(super) fn step(
         &self,
         state: &State,
@@ -749,8 +754,8 @@ impl Automaton {
         })
     }
 
-    /// The objects whose memory the step that `choice` takes releases, and whether it brings its
-    /// thread back to where it was.
+    /// Returns the objects whose memory the step that `choice` takes releases, and whether it
+    /// returns its thread to an earlier local state.
     pub(super) fn aside(&self, state: &State, choice: Choice) -> (Box<[ObjectId]>, CameRound) {
         if !self.asides {
             return Default::default();
@@ -760,7 +765,7 @@ impl Automaton {
         let continuation = match meeting.outcomes[usize::from(choice.outcome)].0 {
             Transition::Does { continuation, .. } => Some(continuation),
             Transition::Creates { creator, .. } => {
-                self.creators[creator as usize].get(&subtrees(state).0).copied()
+                self.creators[creator as usize].get(&parts(state).0).copied()
             }
             Transition::Continues { .. } | Transition::Unseen | Transition::Faults(_) => None,
         };
@@ -773,17 +778,17 @@ impl Automaton {
         (effects.iter().filter_map(freed).collect(), *round)
     }
 
-    /// The threads that cannot go on in `state`, in which everything is known.
+    /// Returns the threads that cannot continue in `state`, in which everything is known.
     pub(super) fn waiting(&self, state: &State) -> Threads {
         let mut waiting = 0;
         let known = self.each_pending(state, |thread, _, ready| {
             waiting |= if ready.guaranteed == 0 { bit(thread) } else { 0 };
         });
-        known.expect("whoever asks has asked what is enabled");
+        known.expect("the caller has asked what is enabled");
         waiting
     }
 
-    /// Lets `effects` happen in `state`; the object whose rule one of them breaks, if it does.
+    /// Applies `effects` to `state`. Fails with the object whose rule one of them violates.
     fn take_effect(
         &self,
         effects: &[NumberedEffect],
@@ -815,7 +820,7 @@ impl Automaton {
 }
 
 impl Changes<'_> {
-    /// The words of `state` that change, but for the effects.
+    /// Returns the words of `state` that change, without the effects.
     fn at(&self, state: &State, next_op: NextOp) -> [(usize, u32); 2] {
         let threads = Dimensions(state[0]).threads();
         [
@@ -825,7 +830,7 @@ impl Changes<'_> {
     }
 }
 
-/// The releases of objects with the memory that they live in.
+/// Returns the releases of objects with the memory that they live in.
 fn releases(record: &StepRecord) -> Vec<NumberedEffect> {
     let release = |effect: &Effect| match effect {
         Effect::Set(object, FREED) => Some(NumberedEffect::Set(*object, FREED)),
@@ -834,7 +839,7 @@ fn releases(record: &StepRecord) -> Vec<NumberedEffect> {
     record.effects.iter().filter_map(release).collect()
 }
 
-/// Takes out what nothing that is left leads to by `from`, again and again.
+/// Repeatedly removes nodes to which no remaining node leads by `from`.
 fn peel(left: &mut [bool], from: &[Vec<usize>], to: &[Vec<usize>]) {
     let mut leading: Vec<usize> =
         from.iter().map(|from| from.iter().filter(|state| left[**state]).count()).collect();
@@ -851,7 +856,7 @@ fn peel(left: &mut [bool], from: &[Vec<usize>], to: &[Vec<usize>]) {
     }
 }
 
-/// Two numbers as one word, which is quicker to look up.
+/// Returns two numbers as one word, which is faster to look up.
 fn pair(thread: u32, object: u32) -> u64 {
     u64::from(thread) << 32 | u64::from(object)
 }

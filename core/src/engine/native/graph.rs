@@ -1,8 +1,9 @@
 //! The states of a search and the guaranteed steps between them, once a search has reached all.
 //!
-//! An execution that never ends goes round in this graph, so what can be said of endless programs is
-//! said of its shape: who [waits for good](super::for_good), and who [starves](super::starvation).
-//! Optional outcomes are no steps here. Nobody may rely on them.
+//! An execution that never ends goes round a cycle of this graph. The properties of endless
+//! programs are therefore those of its shape: which threads [wait for good](super::for_good), and
+//! which [starve](super::starvation). Optional outcomes are not steps here, since no thread may
+//! rely on them.
 
 use rustc_hash::FxHashMap;
 
@@ -20,13 +21,13 @@ pub(super) struct Graph {
 
 pub(super) struct Node {
     pub(super) id: Id,
-    /// Who has something left to do.
+    /// The threads that have something left to do.
     pub(super) pending: Threads,
-    /// Who can do it, whatever happens.
+    /// The threads whose next operation has a guaranteed outcome.
     pub(super) possible: Threads,
-    /// Whose next step is one of polling.
+    /// The threads whose next step is one of polling.
     pub(super) polls: Threads,
-    /// Who goes on in a state that was stepped over on the way to a next one.
+    /// The threads that continue in a state that was skipped on the way to a next one.
     pub(super) passes: Threads,
     /// Whether a step violates something, which is an end of its own.
     pub(super) violates: bool,
@@ -40,24 +41,24 @@ pub(super) struct Step {
 }
 
 impl Node {
-    /// Who waits here, or polls, and so is no better off.
+    /// Returns the threads that wait here, or poll, and so make no progress.
     pub(super) fn waits(&self) -> Threads {
         self.pending & (!self.possible | self.polls)
     }
 }
 
-/// More threads than anybody can wait for.
+/// The limit on the number of threads.
 const THREADS_MAX: usize = Threads::BITS as usize;
 
 impl Graph {
-    /// Bytes that a state and its steps take here, roughly: it has about three, and each is kept
-    /// in both directions while it is asked who waits for good.
+    /// The approximate size in bytes of a state and its steps: it has about three, each of which is
+    /// kept in both directions for the question of which threads wait for good.
     pub(super) const BYTES_PER_STATE: u64 = 256;
 
-    /// The graph of a search that has expanded every one of its `states`, with the unlocks first if
-    /// `reduced`.
+    /// Builds the graph of a search that has expanded every one of its `states`, with the unlocks
+    /// first if `reduced`.
     ///
-    /// Fails, with a reason, for more threads than it can tell apart.
+    /// Fails, with a reason, for more threads than it can distinguish.
     pub(super) fn new(
         states: &States,
         automaton: &Automaton,
@@ -125,15 +126,15 @@ fn unexpanded<T>(_: Unknown) -> T {
     unreachable!("the search has expanded every state")
 }
 
-/// A graph, cut into smaller and smaller parts.
-pub(super) struct Subtrees<'a> {
+/// A graph that is cut into smaller and smaller parts.
+pub(super) struct Partition<'a> {
     graph: &'a Graph,
-    /// The part that each state was put into last.
+    /// The part that each state was assigned to last.
     part_of: Vec<u32>,
     made: u32,
 }
 
-impl<'a> Subtrees<'a> {
+impl<'a> Partition<'a> {
     pub(super) fn new(graph: &'a Graph) -> Self {
         Self { graph, part_of: vec![0; graph.nodes.len()], made: 0 }
     }
@@ -144,19 +145,19 @@ impl<'a> Subtrees<'a> {
         self.made
     }
 
-    /// The part that `state` was put into last.
+    /// Returns the part that `state` was assigned to last.
     pub(super) fn part_of(&self, state: u32) -> u32 {
         self.part_of[state as usize]
     }
 
-    /// Cuts `states` into strongly connected parts: Tarjan's algorithm, with its recursion spelled
-    /// out.
+    /// Cuts `states` into strongly connected parts, by Tarjan's algorithm without recursion.
     pub(super) fn strongly_connected(&mut self, states: &[u32]) -> Vec<Vec<u32>> {
         let whole = self.make(states);
-        // By state: when it was come to, and the earliest state that it leads back to.
+        // For each state, the time when it was visited, and the earliest state that it leads back
+        // to.
         let mut times: FxHashMap<u32, (u32, u32)> = FxHashMap::default();
         let mut open: Vec<u32> = Vec::new();
-        let mut subtrees = Vec::new();
+        let mut parts = Vec::new();
         for root in states {
             if times.contains_key(root) {
                 continue;
@@ -172,7 +173,7 @@ impl<'a> Subtrees<'a> {
                 let steps = &self.graph.nodes[state as usize].steps;
                 if let Some(step) = steps.get(*next) {
                     *next += 1;
-                    // Whatever has been put into a part of its own is not in the whole any more.
+                    // A state that was assigned to a part of its own is no longer in the whole.
                     if self.part_of[step.to as usize] == whole {
                         match times.get(&step.to) {
                             None => path.push((step.to, 0)),
@@ -190,14 +191,15 @@ impl<'a> Subtrees<'a> {
                     let place = open.iter().rposition(|s| *s == state).expect("it is open");
                     let part = open.split_off(place);
                     self.make(&part);
-                    subtrees.push(part);
+                    parts.push(part);
                 }
             }
         }
-        subtrees
+        parts
     }
 
-    /// Who can take a step somewhere in `part`, and who takes one that does not leave it.
+    /// Returns the threads that can take a step somewhere in `part`, and those that take one that
+    /// does not leave it.
     pub(super) fn possible_and_steps(&self, part: &[u32]) -> (Threads, Threads) {
         let here = self.part_of(part[0]);
         let (mut possible, mut steps) = (0, 0);

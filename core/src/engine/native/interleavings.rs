@@ -1,8 +1,8 @@
 //! Source-DPOR by several threads, in rounds.
 //!
-//! Each walker explores the [parts](Parts) that it takes, on executions of its own. Between two
-//! rounds nobody runs: then the listener hears how far they have come, the limits are looked at,
-//! and the search can be put aside, as the walkers' paths.
+//! Each walker explores the [parts](Subtrees) that it takes, on executions of its own. No walker
+//! runs between two rounds. Then the listener is notified of their progress, the limits are
+//! checked, and a checkpoint of the search can be written, which has the walkers' paths.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -25,8 +25,8 @@ use crate::shard::Shard;
 use crate::engine::native::walk::Walk;
 use crate::engine::native::{Exploration, Saved};
 
-/// Executions of a walker in one round, if it walks alone and if it does not: to start a thread
-/// costs as much as a few dozen executions.
+/// The number of executions of a walker in one round, with one walker and with several: starting a
+/// thread costs as much as a few dozen executions.
 const ROUND: (u64, u64) = (256, 4_096);
 
 /// A search in progress.
@@ -37,14 +37,14 @@ pub(super) struct Orderings {
 
 struct Walker {
     search: Dpor,
-    /// On what the search runs: the automaton of the program; the program itself if that is none,
-    /// because there are values that cannot be compared.
+    /// The automaton of the program, on which the search runs. `None` if it runs on the program
+    /// itself, because there are values that cannot be compared.
     walk: Option<Walk>,
     /// Whether nothing is left for it to take.
     done: bool,
 }
 
-/// A search that has been put aside.
+/// A search that was stopped.
 #[derive(Serialize, Deserialize)]
 pub(super) struct SavedOrderings {
     depth: usize,
@@ -52,13 +52,13 @@ pub(super) struct SavedOrderings {
     taken: u64,
     executions: u64,
     walkers: Vec<(SavedDpor, bool)>,
-    /// Each with what it violates: where all others only go round, the schedule alone does not show
-    /// that.
+    /// The counterexamples, each with its violation: where all other threads only repeat rounds,
+    /// the schedule alone does not show it.
     counterexamples: Vec<(Schedule, String)>,
 }
 
-/// What a walker has done in a round on a thread of its own.
-struct Round {
+/// The work of a walker in a round on a thread of its own.
+struct RoundWork {
     executions: u64,
     findings: Findings,
     seen: Seen,
@@ -73,8 +73,8 @@ impl Orderings {
         Self { subtrees, walkers }
     }
 
-    /// The search that was saved. Where more threads are given than it had walkers, it gets some,
-    /// if it has parts to be taken; where fewer, they take turns.
+    /// Restores the saved search. If there are more threads than it had walkers, it gets more, if
+    /// there are parts left to take; if there are fewer, they take turns.
     pub(super) fn restore(
         saved: SavedOrderings,
         jobs: usize,
@@ -111,7 +111,7 @@ impl Orderings {
         }
     }
 
-    /// Searches to the end; the reason if it did not get there.
+    /// Searches to the end. Returns the reason if it did not reach it.
     pub(super) fn run(
         &mut self,
         exploration: &mut Exploration<'_>,
@@ -128,7 +128,7 @@ impl Orderings {
                 ended = Err(reason);
             }
             if let Err(reason) = &ended {
-                // Whether the listener would stop too is of no interest any more.
+                // The search stops whether or not the listener asks for it.
                 let _ = self.tell(Some(reason), exploration, listener);
                 return ended;
             }
@@ -136,7 +136,7 @@ impl Orderings {
         Ok(())
     }
 
-    /// Lets every walker go on a little.
+    /// Lets every walker continue for one round.
     fn round(&mut self, exploration: &mut Exploration<'_>) -> Result<(), Incomplete> {
         let jobs = exploration.limits.jobs.get();
         let opaque = exploration.execution.opaque();
@@ -154,10 +154,10 @@ impl Orderings {
             let ended = walker.walk(&mut exploration, opaque, most);
             exploration.into_round(ended)
         };
-        let rounds: Vec<Round> = thread::scope(|scope| {
+        let rounds: Vec<RoundWork> = thread::scope(|scope| {
             let threads: Vec<_> =
                 active.iter_mut().map(|walker| scope.spawn(|| walk(walker))).collect();
-            let join = |thread: thread::ScopedJoinHandle<'_, Round>| {
+            let join = |thread: thread::ScopedJoinHandle<'_, RoundWork>| {
                 thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             };
             threads.into_iter().map(join).collect()
@@ -192,7 +192,7 @@ impl Orderings {
             executions: exploration.executions,
             frontier: Some(walked.iter().map(|(_, frontier, _)| frontier).sum()),
             depth: walked.iter().map(|(depth, ..)| *depth).max(),
-            // Who is behind passes by what the others have taken.
+            // A walker that is behind skips what the others have taken.
             explored: walked.iter().map(|(.., explored)| *explored).reduce(f64::min),
             stopping,
             checkpoint: if self.confuses_values(exploration) { None } else { Some(&checkpoint) },
@@ -200,18 +200,18 @@ impl Orderings {
         })
     }
 
-    /// Whether somebody walks on what has been learned, and not on the program, though there are
+    /// Returns whether a walker runs on the automaton, and not on the program, though there are
     /// values that cannot be compared.
     pub(super) fn confuses_values(&self, exploration: &Exploration<'_>) -> bool {
         exploration.execution.opaque() && self.walkers.iter().any(|walker| walker.walk.is_some())
     }
 
-    /// Whether executions were stopped that might have shown other orderings.
+    /// Returns whether executions were stopped that might have shown other interleavings.
     pub(super) fn stopped_by_a_violation(&self) -> bool {
         self.walkers.iter().any(|walker| walker.search.stopped_by_a_violation())
     }
 
-    /// Why the search is no proof, though it has come to its end.
+    /// Returns why the search is not a proof, though it has completed.
     pub(super) fn unexplored(&self) -> Option<Incomplete> {
         let mut tried = FxHashSet::default();
         self.walkers.iter().for_each(|walker| tried.extend(walker.search.tried()));
@@ -223,18 +223,19 @@ impl Orderings {
         Fingerprint { traces: Some(traces), ..Fingerprint::default() }
     }
 
-    /// A digest of the traces, the same for every run of the same program.
+    /// Returns a digest of the traces, the same for every run of the same program.
     pub(super) fn digest(&self) -> u64 {
         let digests = self.walkers.iter().filter_map(|walker| walker.search.digest());
         digests.fold(0, u64::wrapping_add)
     }
 
-    /// Whether there is more than this search is to explore.
+    /// Returns whether this search explores only a part of the tree.
     pub(super) fn is_share(&self) -> bool {
         self.subtrees.shard() != Shard::WHOLE
     }
 
-    /// What this share is of, if it is one. `ended`: nothing has stopped the search.
+    /// Returns the part that this search explores, if it is a shard. `ended` is whether the search
+    /// has completed.
     pub(super) fn part(&self, ended: bool) -> Option<ShardResult> {
         let (subtrees, first) = self.walkers.iter().map(|walker| walker.search.seen()).max()?;
         let done = ended && (self.stopped_by_a_violation() || self.unexplored().is_none());
@@ -248,7 +249,7 @@ impl Walker {
         Self { search: Dpor::new(Arc::clone(subtrees)), walk: None, done: false }
     }
 
-    /// Walks on for at most so many executions; whether it has come to its end.
+    /// Walks on for at most so many executions. Returns whether it has completed.
     fn walk(
         &mut self,
         exploration: &mut Exploration<'_>,
@@ -270,9 +271,9 @@ impl Walker {
 }
 
 impl Exploration<'_> {
-    fn into_round(self, ended: Result<bool, Incomplete>) -> Round {
+    fn into_round(self, ended: Result<bool, Incomplete>) -> RoundWork {
         let Self { execution, findings, executions, .. } = self;
         let (seen, opaque) = (execution.take_seen(), execution.opaque());
-        Round { executions, findings, seen, opaque, ended }
+        RoundWork { executions, findings, seen, opaque, ended }
     }
 }

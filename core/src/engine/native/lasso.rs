@@ -1,8 +1,8 @@
-//! A schedule that comes back to a state it has been in, and who starves on the way round.
+//! A schedule that returns to an earlier state, and the threads that starve on the cycle.
 //!
-//! A starvation is found on the graph of the states and shown on the program itself, which knows
-//! nothing of the graph: so this looks at the states as they come, and judges the cycle by what it
-//! has seen.
+//! A starvation is found on the graph of the states and shown on the program itself, which has no
+//! graph. This strategy therefore compares the states as they are reached, and checks the cycle by
+//! what it has seen.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use crate::op::ThreadId;
 
 use crate::runtime::native::Execution;
 
-/// Follows a schedule and remembers where it has been.
+/// Follows a schedule and records the states on the way.
 pub(super) struct Lasso<'a> {
     replay: Replay<'a>,
     execution: Rc<Execution>,
@@ -24,11 +24,11 @@ pub(super) struct Lasso<'a> {
 /// A state that was passed.
 struct Passed {
     state: Vec<u64>,
-    /// Who could go on without luck.
+    /// The threads with a guaranteed outcome.
     possible: BTreeSet<ThreadId>,
-    /// Who had something to do and could not, or polled, and so was no better off for it.
+    /// The threads that had something to do and could not, or polled, and so made no progress.
     waits: BTreeSet<ThreadId>,
-    /// Who went on, if it was one of those who could.
+    /// The thread that continued, if it had a guaranteed outcome.
     step: Option<ThreadId>,
 }
 
@@ -37,7 +37,7 @@ impl<'a> Lasso<'a> {
         Self { replay, execution: Rc::clone(execution), passed: Vec::new() }
     }
 
-    /// Notes who starves, if the schedule ends in a fair cycle.
+    /// Records the threads that starve, if the schedule ends in a fair cycle.
     pub(super) fn note(self, findings: &mut Findings) -> Replay<'a> {
         let last = self.passed.len() - 1;
         let state = &self.passed[last].state;
@@ -57,7 +57,7 @@ impl<'a> Lasso<'a> {
     }
 }
 
-/// Whether everybody who can go on somewhere on this cycle does, and nobody else.
+/// Returns whether exactly those threads take a step that can do so somewhere on this cycle.
 fn is_fair(cycle: &[Passed]) -> bool {
     let possible = cycle.iter().flat_map(|passed| &passed.possible).copied().collect();
     let steps: Option<BTreeSet<ThreadId>> = cycle.iter().map(|passed| passed.step).collect();

@@ -1,7 +1,7 @@
-//! What is known of a program, and how it came to be known.
+//! The automaton of a program, and the order in which it was learned.
 //!
-//! A search on the [automaton](super::automaton) that comes to something unknown asks for it here.
-//! Most of it can be worked out; for a step that no thread has shown yet, the program is run.
+//! A search on the [automaton](super::automaton) that reaches something unknown asks for it here.
+//! Most of it is computed; for a step that no thread has shown yet, the program is run.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,12 +11,12 @@ use crate::schedule::{Choice, Schedule};
 use super::automaton::{Automaton, Diverged, State, Unknown};
 use super::exploration::Exploration;
 
-/// An automaton that grows as it is asked.
+/// An automaton that grows on demand.
 pub(super) struct Learner {
     automaton: Automaton,
-    /// How the automaton came about.
+    /// The entries from which the automaton was built, in order.
     journal: Vec<Entry>,
-    /// The state in which the program begins; empty if it does not get that far.
+    /// The state in which the program begins; empty if it does not reach one.
     beginning: Vec<u32>,
 }
 
@@ -28,7 +28,7 @@ enum Entry {
     Assignment(u32, u64),
 }
 
-/// What an automaton is follows from the journal, as long as the program is the same.
+/// A saved learner. The journal determines the automaton, as long as the program is the same.
 #[derive(Serialize, Deserialize)]
 pub(super) struct SavedLearner {
     journal: Vec<Entry>,
@@ -36,7 +36,7 @@ pub(super) struct SavedLearner {
 }
 
 impl Learner {
-    /// Knows how the program begins.
+    /// Learns how the program begins.
     pub(super) fn new(exploration: &mut Exploration<'_>) -> Result<Self, Incomplete> {
         let recording = exploration.learn(&Schedule::default())?;
         let mut automaton = Automaton::default();
@@ -56,7 +56,7 @@ impl Learner {
         &self.beginning
     }
 
-    /// Learns what is missing in `state`, which `path` leads to.
+    /// Learns what is missing in `state`, to which `path` leads.
     pub(super) fn learn(
         &mut self,
         missing: Unknown,
@@ -71,8 +71,8 @@ impl Learner {
             Unknown::Assignment(object, value) => {
                 self.learn_entry(Entry::Assignment(object, value), exploration)
             }
-            // Another state that was found wanting at the same time may have taught it already. Then
-            // the path leads beyond it.
+            // Another state that was incomplete at the same time may have caused it to be learned
+            // already. Then the path leads beyond it.
             Unknown::Step(thread, outcome) if self.knows(state, Choice { thread, outcome }) => {
                 Ok(())
             }
@@ -87,10 +87,12 @@ impl Learner {
         }
     }
 
-    /// Whether the step has been seen, if not all that it leads to.
+    /// Returns whether the step has been seen, though perhaps not all of its successors.
     fn knows(&self, state: &State, choice: Choice) -> bool {
-        let step = self.automaton.step(state, choice, &mut Vec::new());
-        !matches!(step, Err(Unknown::Step(thread, outcome)) if (Choice { thread, outcome }) == choice)
+        match self.automaton.step(state, choice, &mut Vec::new()) {
+            Err(Unknown::Step(thread, outcome)) => Choice { thread, outcome } != choice,
+            _ => true,
+        }
     }
 
     fn learn_entry(
@@ -115,8 +117,8 @@ impl Learner {
         SavedLearner { journal: self.journal.clone(), fingerprint }
     }
 
-    /// Learns all that was saved again, in the same order, so that every number means what it
-    /// did. Fails if the program has changed.
+    /// Learns all that was saved again, in the same order, so that every number means what it did.
+    /// Fails if the program has changed.
     pub(super) fn restore(
         saved: SavedLearner,
         exploration: &mut Exploration<'_>,

@@ -1,30 +1,30 @@
-//! The way to a state, with the steps to states that were not kept.
+//! The path to a state, with the steps to states that were not kept.
 
 use crate::schedule::{Choice, Schedule};
 
 use crate::engine::native::automaton::Automaton;
 use crate::engine::native::states::{Id, States};
 
-/// Tells ways in a search that keeps `states`.
+/// Reconstructs paths in a search that keeps `states`.
 pub(super) struct Paths<'a> {
     pub(super) automaton: &'a Automaton,
     pub(super) states: &'a States,
-    /// Whether mutexes are given back first.
+    /// Whether mutexes are unlocked first.
     pub(super) reduced: bool,
 }
 
 impl Paths<'_> {
-    /// The steps that lead to the state at `id`.
+    /// Returns the steps that lead to the state at `id`.
     pub(super) fn to(&self, id: Id) -> Schedule {
         let mut steps = Schedule::default();
-        for (from, choice) in self.states.outcome(id) {
+        for (from, choice) in self.states.path_to(id) {
             self.step(from, choice, &mut steps);
         }
         steps
     }
 
-    /// The steps that lead to the state at `id`, then `choice`, then the unlocks that follow, as
-    /// far as they are known.
+    /// Returns the steps that lead to the state at `id`, then `choice`, then the unlocks that
+    /// follow, as far as they are known.
     pub(super) fn beyond(&self, id: Id, choice: Option<Choice>) -> Schedule {
         let mut steps = self.to(id);
         choice.into_iter().for_each(|choice| self.step(id, choice, &mut steps));

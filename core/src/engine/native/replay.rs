@@ -1,4 +1,4 @@
-//! Executions along a schedule that is given.
+//! Executions along a given schedule.
 
 use std::rc::Rc;
 
@@ -16,7 +16,7 @@ use super::lasso::Lasso;
 use super::stateful::{Aim, Stateful};
 use crate::runtime::native::{End, Execution};
 
-/// Runs a scenario along a schedule, and notes what that violates.
+/// Runs a scenario along a schedule, and records its violations.
 pub(super) fn run_along<'a>(
     mut replay: Replay<'a>,
     scenario: &Scenario,
@@ -31,7 +31,7 @@ pub(super) fn run_along<'a>(
     (end, lasso.note(findings))
 }
 
-/// As [`run_along`], with a schedule that may be none of the scenario's.
+/// As [`run_along`], with a schedule that may be impossible.
 fn run_along_checked(
     schedule: &Schedule,
     scenario: &Scenario,
@@ -68,7 +68,8 @@ pub(crate) fn replay(
     }
 }
 
-/// Who waits for good where `schedule` ends: that nobody ever helps them takes a whole search to see.
+/// Returns the threads that wait for good at the end of `schedule`, which takes a whole search to
+/// find.
 fn waiting_for_good(
     scenario: &Scenario,
     schedule: &Schedule,
@@ -90,21 +91,21 @@ pub(crate) fn follow(scenario: &Scenario, schedule: &Schedule) -> Result<Trace, 
     Ok(execution.observers(Observers::trace))
 }
 
-/// Why a schedule has no counterexample to show.
+/// The reason why a schedule shows no counterexample.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ReplayError {
-    /// A step that is not possible: its position from 0, and what was possible.
+    /// A step that is not possible: its position from 0, and the possible threads.
     Impossible {
-        /// Position of the step, from 0.
+        /// The position of the step, from 0.
         step: usize,
         /// The threads that could have moved there.
         possible: Vec<String>,
     },
-    /// The schedule stops before its end is reached, without a violation.
+    /// The schedule ends before the execution does, without a violation.
     TooShort,
-    /// The execution is over before the schedule is.
+    /// The execution ends before the schedule does.
     TooLong {
-        /// How many steps of the schedule happened.
+        /// The number of steps of the schedule that happened.
         followed: usize,
     },
     /// The execution ended without a violation.

@@ -1,25 +1,27 @@
-//! Who waits for ever, although everybody else is treated fairly.
+//! Threads that wait for ever, although every other thread is treated fairly.
 //!
 //! Threads that never end have executions that never end. In a finite graph of states such an
-//! execution goes round in a cycle, so that a thread starves is a shape in the graph, a *lasso*: a
-//! way to a cycle on which the thread waits all the time. That alone would be too easy, since a
-//! scheduler that never runs anybody else can starve everybody. So the cycle has to be *fair*: a
-//! thread that can go on somewhere on it takes a step on it. This is strong fairness; the kernel's
-//! scheduler and its locks give it, because whoever waits for a lock that is free again and again
-//! gets it some time. A thread that starves all the same is kept waiting by the rules of the
-//! objects, as a writer is by a lock that prefers readers. If there is no such cycle, nobody
-//! starves.
+//! execution goes round a cycle, so a starvation is a shape in the graph, a *lasso*: a path to a
+//! cycle on which the thread waits all the time. That alone would be too weak, since a scheduler
+//! that never runs any other thread can starve all of them. The cycle therefore has to be *fair*: a
+//! thread that can continue somewhere on it takes a step on it. This is strong fairness. The
+//! kernel's scheduler and its locks provide it, because a thread that waits for a lock which is
+//! repeatedly free takes it at some time. A thread that starves nevertheless is kept waiting by the
+//! rules of the objects, as a writer is by a lock that prefers readers. If there is no such cycle,
+//! no thread starves.
 //!
-//! Whoever polls is no better off than whoever waits: it takes steps, and each round leads back to
-//! where it was. So as long as a thread looks and does not see what it looks for, it counts as
-//! waiting, whatever steps it takes.
+//! A thread that polls makes no more progress than one that waits: it takes steps, and each round
+//! leads back to its earlier local state. As long as a thread looks and does not see what it looks
+//! for, it counts as waiting, whatever steps it takes.
 //!
-//! Luck is no way out and no excuse: whoever could go on by luck alone waits, and a step that needs
-//! luck is on no cycle, because nobody is lucky for ever.
+//! Optional outcomes neither prevent nor cause a starvation. A thread with only an optional outcome
+//! waits, and no cycle has a step that is an optional outcome, because it cannot be expected to
+//! happen for ever.
 //!
-//! The search for fair cycles is the classical one: where a strongly connected component has a
-//! thread that could go on and never does, the states in which it could are taken out, and what is
-//! left is looked at again. It needs every state and every transition, so it comes after a census.
+//! The search for fair cycles is the classical one. Where a strongly connected component has a
+//! thread that can continue in some state and never does, the states in which it can are removed,
+//! and the rest is searched again. This needs every state and every transition, so it comes after a
+//! full search.
 
 use std::collections::VecDeque;
 
@@ -30,26 +32,26 @@ use crate::op::ThreadId;
 use crate::schedule::Schedule;
 
 use super::automaton::Automaton;
-use super::graph::{Graph, Step, Subtrees};
+use super::graph::{Graph, Partition, Step};
 use super::states::States;
 
-/// Each thread that starves, for each place where it does: the way to a cycle and once around it.
-/// Where a thread waits `for_good` it does not starve.
+/// Returns, for each thread that starves and each place where it does, the path to a cycle and once
+/// around it. A thread does not starve where it waits `for_good`.
 pub(super) fn starvations(
     graph: &Graph,
     for_good: &[Threads],
     states: &States,
     automaton: &Automaton,
 ) -> Vec<(ThreadId, Schedule)> {
-    let everybody = graph.nodes.iter().fold(0, |all, node| all | node.pending);
+    let pending = graph.nodes.iter().fold(0, |all, node| all | node.pending);
     let threads = (0..Threads::BITS as usize).map(ThreadId::new);
     let mut found = Vec::new();
-    for thread in threads.filter(|thread| everybody & bit(*thread) != 0) {
+    for thread in threads.filter(|thread| pending & bit(*thread) != 0) {
         let mut kept_from = FxHashSet::default();
         for part in graph.starving(thread, for_good) {
             let start = *part.iter().min().expect("a part has a state");
             let state = states.get(graph.nodes[start as usize].id);
-            // A thread that waits is at the same operation all around.
+            // A thread that waits is at the same operation in the whole cycle.
             if kept_from.insert(automaton.interaction_of(&state, thread).0) {
                 found.push((thread, graph.lasso(states, &part, start)));
             }
@@ -59,20 +61,21 @@ pub(super) fn starvations(
 }
 
 impl Graph {
-    /// Parts of the graph in which everybody is treated fairly and `thread` waits or polls: each is
-    /// strongly connected and has a step. Where it waits `for_good`, it takes no unfairness.
+    /// Returns parts of the graph in which every thread is treated fairly and `thread` waits or
+    /// polls: each is strongly connected and has a step. Where it waits `for_good`, it does not
+    /// starve.
     fn starving(&self, thread: ThreadId, for_good: &[Threads]) -> Vec<Vec<u32>> {
         let waits = |s: &u32| {
             let waits = self.nodes[*s as usize].waits() & !for_good[*s as usize];
             waits & bit(thread) != 0
         };
         let states = (0..self.nodes.len() as u32).filter(waits);
-        let mut subtrees = Subtrees::new(self);
+        let mut partition = Partition::new(self);
         let mut to_do = vec![states.collect::<Vec<u32>>()];
         let mut starving = Vec::new();
         while let Some(states) = to_do.pop() {
-            for part in subtrees.strongly_connected(&states) {
-                let (possible, steps) = subtrees.possible_and_steps(&part);
+            for part in partition.strongly_connected(&states) {
+                let (possible, steps) = partition.possible_and_steps(&part);
                 let denied = possible & !steps;
                 if denied != 0 {
                     let fair = |s: &u32| self.nodes[*s as usize].possible & denied == 0;
@@ -86,11 +89,12 @@ impl Graph {
         starving
     }
 
-    /// The way to `start`, and a cycle through `part` on which everybody who can take a step does.
+    /// Returns the path to `start`, and a cycle through `part` on which every thread that can take
+    /// a step does.
     fn lasso(&self, states: &States, part: &[u32], start: u32) -> Schedule {
         let inside: FxHashSet<u32> = part.iter().copied().collect();
-        let outcome = states.outcome(self.nodes[start as usize].id);
-        let mut schedule = Schedule(outcome.into_iter().map(|(_, choice)| choice).collect());
+        let path = states.path_to(self.nodes[start as usize].id);
+        let mut schedule = Schedule(path.into_iter().map(|(_, choice)| choice).collect());
         let steps = part.iter().flat_map(|state| &self.nodes[*state as usize].steps);
         let steps = steps.filter(|step| inside.contains(&step.to));
         let mut owed = steps.fold(0, |all, step| all | bit(step.choice.thread));
@@ -109,7 +113,8 @@ impl Graph {
         schedule
     }
 
-    /// The shortest way from `from` whose last step has `arrived`, without leaving `inside`.
+    /// Returns the shortest path from `from` whose last step has `arrived`, without leaving
+    /// `inside`.
     fn shortest(
         &self,
         from: u32,

@@ -1,25 +1,25 @@
 //! Breadth-first search that enters no state twice.
 //!
-//! Threads that share a few locks have few states and astronomically many orderings, so
-//! remembering states is what makes a proof of a driver's protocol quick. The search runs on the
-//! [automaton](super::automaton) of the program and goes back to the program itself only for
-//! what it has not seen yet, and for every state in which nobody can go on: what is wrong there,
-//! and what the final check says, only the program can tell.
+//! Threads that share a few locks have few states and astronomically many interleavings, so storing
+//! the states makes a proof of a driver's protocol fast. The search runs on the
+//! [automaton](super::automaton) of the program. It runs the program itself only for what it has
+//! not seen yet, and for every state in which no thread can continue: only the program can show the
+//! violation there, and run the final check.
 //!
-//! Breadth first, because then the first way to a violation is a shortest one, the states of one
-//! depth can be expanded by several threads at once, and what has been done is a set of states
-//! that does not depend on who did it. So the fingerprint does not either.
+//! The search is breadth-first, because then the first path to a violation is a shortest one,
+//! several threads can expand the states of one depth, and the states reached do not depend on
+//! which thread expanded them. Neither does the fingerprint.
 //!
-//! One reduction, which a proof may use and a census may not: *unlock first*. Giving a mutex back
-//! disturbs nobody who does not try it, and everybody who waits for it needs it. So where a
+//! One reduction is valid for a proof, but not for a full search: *unlock first*. Unlocking a mutex
+//! affects no thread that does not try it, and every thread that waits for it needs it. Where a
 //! thread is about to unlock, nothing else need be tried in that state, which need not be kept
-//! either: the search goes on to the state in which nobody is about to unlock. A mutex that
-//! somebody may `trylock`, or stop waiting for at a signal, is excepted. Which those are is learned
-//! with the program: as soon as such an operation turns up the search starts again and knows
-//! better. (None can stay hidden: up to the first of them the reduction is sound.) It keeps every
-//! deadlock, every final state and every state of a single thread, so it finds a violation if
-//! there is one. It need not find each *kind*: whoever is stopped by one violation cannot show the
-//! order in which another comes first.
+//! either. The search continues in the state in which no thread is about to unlock. The exception
+//! is a mutex that a thread may `trylock`, or stop waiting for at a signal. These mutexes are
+//! learned with the program: as soon as such an operation is found the search starts again without
+//! the reduction for its mutex. (None can stay hidden: up to the first of them the reduction is
+//! sound.) It keeps every deadlock, every final state and every state of a single thread, so it
+//! finds a violation if there is one. It need not find each *kind*: a thread that one violation
+//! stops cannot show the order in which another comes first.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,10 +46,11 @@ use super::successor::Successor;
 use super::{Exploration, Saved, for_good, starvation};
 use crate::engine::native::paths::Paths;
 
-/// Runs of states that are expanded between two words to the listener: some 100,000 states.
+/// The number of runs of states that are expanded between two reports to the listener: some 100,000
+/// states.
 const SLICE: usize = 128;
 
-/// How a search ended that nothing has stopped.
+/// The reason of a search that was asked to pause.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Ended {
     /// At its end.
@@ -58,21 +59,21 @@ pub(super) enum Ended {
     Paused,
 }
 
-/// What a search is for.
+/// The aim of a search.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum Aim {
-    /// A proof, or else a census.
+    /// A proof, or else a full search.
     Verdict,
     /// A proof, or some violation.
     Proof,
     /// Every state.
     Full,
-    /// The shortest way to a violation.
+    /// The shortest path to a violation.
     Shortest,
 }
 
 impl Aim {
-    /// Whether every kind of violation is found.
+    /// Returns whether every kind of violation is found.
     pub(super) fn is_thorough(self) -> bool {
         matches!(self, Self::Verdict | Self::Full)
     }
@@ -91,28 +92,28 @@ impl Aim {
 pub(super) struct Stateful {
     aim: Aim,
     reduced: bool,
-    /// How many threads expand states.
+    /// The number of threads that expand states.
     jobs: usize,
     learner: Learner,
     states: States,
-    /// The states of the present depth begin here and end there.
+    /// The marks between which the states of the present depth lie.
     level: (Mark, Mark),
     depth: usize,
-    /// How many states have been expanded: of earlier depths, and of the present one.
+    /// The number of states that have been expanded: of earlier depths, and of the present one.
     expanded: (u64, u64),
-    /// How many states are enough for now.
+    /// The number of states at which to pause.
     pause_at: Option<u64>,
-    /// How many objects somebody may try, as far as this search takes into account.
+    /// The number of objects that a thread may try, as far as this search takes them into account.
     tried: usize,
-    /// Violations that have been shown. A later way to one is no shorter.
+    /// The violations that have been shown. A later path to one is not shorter.
     shown: FxHashSet<ViolatedKey>,
-    /// Ways in which threads wait for each other that have been shown.
+    /// The closed sets of threads that have been shown.
     shown_closed: FxHashSet<ClosedKey>,
-    /// Of threads that do not expand states at the moment.
+    /// The scratch memory of threads that do not expand states at the moment.
     idle: Mutex<Vec<Scratch>>,
 }
 
-/// A search that has been put aside.
+/// A search that was stopped.
 #[derive(Serialize, Deserialize)]
 pub(super) struct SavedStates {
     aim: Aim,
@@ -133,22 +134,22 @@ impl SavedStates {
     }
 }
 
-/// What came of expanding some states.
+/// The results of expanding some states.
 #[derive(Default)]
 struct Found {
     expanded: u64,
     unexpanded: Vec<Unexpanded>,
     unfinished: Vec<Id>,
-    /// States in which threads wait for each other, one for each way to do so.
+    /// States in which threads wait for each other, one for each closed set.
     closed: FxHashMap<ClosedKey, Id>,
     violated: Vec<(Id, ThreadId, u8, ViolatedKey)>,
 }
 
-/// A state that could not be expanded, and what for.
+/// A state that could not be expanded, and what is missing.
 struct Unexpanded {
     id: Id,
     missing: Unknown,
-    /// Where it is missing: in the state itself, or while mutexes are given back after this step.
+    /// The state where it is missing: the state itself, or one reached by unlocks after this step.
     at: Vec<u32>,
     after: Option<Choice>,
 }
@@ -164,7 +165,7 @@ impl Found {
     }
 }
 
-/// Words that are used again from state to state.
+/// Words that are reused from state to state.
 #[derive(Default)]
 struct Scratch {
     waiting: Waiting,
@@ -172,7 +173,7 @@ struct Scratch {
     expand: ExpandRoom,
 }
 
-/// Where the states that follow one are worked out.
+/// Memory in which the successors of a state are computed.
 #[derive(Default)]
 struct ExpandRoom {
     next: Vec<u32>,
@@ -180,7 +181,7 @@ struct ExpandRoom {
 }
 
 impl Stateful {
-    /// A search that has seen how the program begins.
+    /// Starts a search, which learns how the program begins.
     pub(super) fn start(
         aim: Aim,
         jobs: usize,
@@ -211,7 +212,7 @@ impl Stateful {
         }
     }
 
-    /// A search that goes on where `saved` was put aside.
+    /// Restores a search where `saved` was stopped.
     pub(super) fn restore(
         saved: SavedStates,
         jobs: usize,
@@ -249,12 +250,12 @@ impl Stateful {
         }
     }
 
-    /// Stops the search, once, when it has come to so many states.
+    /// Stops the search, once, when it has reached so many states.
     pub(super) fn pause_at(&mut self, states: u64) {
         self.pause_at = Some(states);
     }
 
-    /// Searches to the end; the reason if it did not get there.
+    /// Searches to the end. Returns the reason if it did not reach it.
     pub(super) fn run(
         &mut self,
         exploration: &mut Exploration<'_>,
@@ -274,7 +275,7 @@ impl Stateful {
         listener: &mut Listener<'_>,
     ) -> Result<Ended, Incomplete> {
         loop {
-            while self.level.0 != self.level.1 && !self.wants_a_census(exploration) {
+            while self.level.0 != self.level.1 && !self.needs_full_search(exploration) {
                 if self.expand_level(exploration, listener)? == Ended::Paused {
                     return Ok(Ended::Paused);
                 }
@@ -283,10 +284,10 @@ impl Stateful {
                 }
                 self.check_aim(exploration)?;
             }
-            if !self.wants_a_census(exploration) {
+            if !self.needs_full_search(exploration) {
                 self.show_waiting(exploration)?;
             }
-            if !self.wants_a_census(exploration) {
+            if !self.needs_full_search(exploration) {
                 return Ok(Ended::Done);
             }
             self.reduced = false;
@@ -294,20 +295,20 @@ impl Stateful {
         }
     }
 
-    /// Whether there is no proof any more, and every kind of violation is asked for.
-    fn wants_a_census(&self, exploration: &Exploration<'_>) -> bool {
+    /// Returns whether there is no proof any more, and every kind of violation is required.
+    fn needs_full_search(&self, exploration: &Exploration<'_>) -> bool {
         self.aim == Aim::Verdict && self.reduced && !exploration.findings.is_empty()
     }
 
-    /// Shows who waits for good while others go on, once every state has been reached.
-    /// If it is asked who starves, too, the same graph tells.
+    /// Shows the threads that wait for good while others continue, once every state has been
+    /// reached. If starvation is checked, too, the same graph is used.
     fn show_waiting(&self, exploration: &mut Exploration<'_>) -> Result<(), Incomplete> {
         let automaton = self.learner.automaton();
         if !automaton.may_be_endless() {
-            // Every execution ends, so whoever waits for good does so where nobody can go on.
+            // Every execution ends, so a thread waits for good only where no thread can continue.
             return Ok(());
         }
-        // What a search has taken for another state may look like one to wait in.
+        // If the search has confused two states, it may report a wait that does not exist.
         exploration.check_comparable()?;
         exploration.check_graph(&self.states)?;
         let graph = Graph::new(&self.states, automaton, self.reduced)?;
@@ -322,18 +323,18 @@ impl Stateful {
         for (state, threads) in for_good::components(&graph, &waiting) {
             let id = graph.nodes[state as usize].id;
             if shown.insert(automaton.closed_key(&self.states.get(id), threads)) {
-                exploration.show_waiting(&self.outcomes().to(id), threads)?;
+                exploration.show_waiting(&self.paths().to(id), threads)?;
             }
         }
         Ok(())
     }
 
-    /// Whether a mutex that was given back first may be tried.
+    /// Returns whether a mutex that was unlocked first may be tried.
     fn is_outdated(&self) -> bool {
         self.reduced && self.tried != self.learner.automaton().count_tried()
     }
 
-    /// Whoever looks for a shortest counterexample has it when no shorter can come.
+    /// Stops a search for a shortest counterexample when no shorter one is possible.
     fn check_aim(&self, exploration: &Exploration<'_>) -> Result<(), Incomplete> {
         let shortest = exploration.findings.shortest();
         if self.aim == Aim::Shortest && shortest.is_some_and(|shortest| shortest <= self.depth) {
@@ -373,7 +374,7 @@ impl Stateful {
             exploration.check_memory(&self.states)?;
             if self.pause_at.is_some_and(|most| most <= self.states.len()) {
                 self.pause_at = None;
-                // The states of this depth are expanded again; those that they lead to are known.
+                // The states of this depth are expanded again; their successors are known.
                 self.expanded.1 = 0;
                 return Ok(Ended::Paused);
             }
@@ -409,7 +410,7 @@ impl Stateful {
             }
             drop(adder);
             self.idle().push(scratch);
-            let mut all = found.lock().expect("nobody panics with it");
+            let mut all = found.lock().expect("no thread panics with the lock held");
             *all = std::mem::take(&mut *all).and(mine);
         };
         thread::scope(|scope| {
@@ -418,11 +419,11 @@ impl Stateful {
             }
             work();
         });
-        found.into_inner().expect("nobody panicked with it")
+        found.into_inner().expect("no thread panics with the lock held")
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Scratch>> {
-        self.idle.lock().expect("nobody panics with it")
+        self.idle.lock().expect("no thread panics with the lock held")
     }
 
     fn expand_state(
@@ -471,7 +472,7 @@ impl Stateful {
         }
     }
 
-    fn outcomes(&self) -> Paths<'_> {
+    fn paths(&self) -> Paths<'_> {
         let automaton = self.learner.automaton();
         Paths { automaton, states: &self.states, reduced: self.reduced }
     }
@@ -500,22 +501,23 @@ impl Stateful {
         }
         self.expanded.1 += found.expanded;
         for id in found.unfinished {
-            exploration.show(&self.outcomes().to(id))?;
+            exploration.show(&self.paths().to(id))?;
         }
         for (key, id) in found.closed {
             if self.shown_closed.insert(key) {
-                exploration.show(&self.outcomes().to(id))?;
+                exploration.show(&self.paths().to(id))?;
             }
         }
         for (id, thread, outcome, what) in found.violated {
             if self.shown.insert(what.clone()) {
-                exploration.show_violation(&self.outcomes().to(id).then(thread, outcome), &what)?;
+                exploration.show_violation(&self.paths().to(id).then(thread, outcome), &what)?;
             }
         }
         Ok(())
     }
 
-    /// Who waits for good in the state that `schedule` leads to, if somebody does.
+    /// Returns the threads that wait for good in the state to which `schedule` leads, if there are
+    /// any.
     pub(super) fn waiting_after(
         &mut self,
         schedule: &Schedule,
@@ -537,7 +539,7 @@ impl Stateful {
         Ok(place.map(|place| waiting[place]).filter(|threads| *threads != 0))
     }
 
-    /// Tells the listener how far the search has come.
+    /// Reports the progress of the search to the listener.
     fn tell(
         &self,
         stopping: Option<&Incomplete>,
@@ -566,12 +568,12 @@ impl Stateful {
         self.aim
     }
 
-    /// What has been counted.
+    /// Returns the counts.
     pub(super) fn fingerprint(&self) -> Fingerprint {
         Fingerprint { states: Some(self.states.len()), ..Fingerprint::default() }
     }
 
-    /// A digest of the states, the same for every run of the same program.
+    /// Returns a digest of the states, the same for every run of the same program.
     pub(super) fn digest(&self) -> u64 {
         let automaton = self.learner.automaton();
         let mut digest = 0_u64;

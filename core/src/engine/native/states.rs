@@ -1,9 +1,9 @@
-//! The states that were reached, each once, in the order in which they were.
+//! The states that were reached, each once, in order of discovery.
 //!
-//! A state is kept as its words, with the step that led to it, so that the way there can be
-//! told; a [table](super::table) of hashes finds it again, word for word. The states lie in chunks,
-//! so that nothing is moved when they grow, and in shards, each behind a lock, so that several
-//! threads can add to them.
+//! A state is stored as its words, with the step that led to it, so that its path can be
+//! reconstructed. A [table](super::table) of hashes finds it again, word for word. The states lie
+//! in chunks, so that nothing is moved when they grow, and in stripes, each behind a lock, so that
+//! several threads can add to them.
 
 use std::hash::{Hash, Hasher};
 use std::mem::size_of;
@@ -20,32 +20,32 @@ use super::successor::Successor;
 use super::table::Table;
 use crate::runtime::native::Dimensions;
 
-/// Words in a chunk, as a power of two.
+/// The binary logarithm of the number of words in a chunk.
 const CHUNK_BITS: u32 = 14;
 const CHUNK: usize = 1 << CHUNK_BITS;
 
-/// Shards where several threads add states; one thread needs only one.
-const SHARDS: usize = 64;
+/// The number of stripes where several threads add states; one thread needs only one.
+const STRIPES: usize = 64;
 
-/// States that are added to a shard at once.
+/// The number of states that are added to a stripe at once.
 const BATCH: usize = 32;
 
-/// Words before those of the state: the place of the state before, and the step from there.
+/// The number of words before those of the state: the place of the preceding state, and the step.
 pub(super) const HEADER: usize = 2;
 
-/// Where a state is.
+/// The place of a state.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Id {
-    shard: u8,
+    stripe: u8,
     at: u32,
 }
 
 impl Id {
-    /// What comes before the first state.
-    const NOWHERE: Self = Self { shard: u8::MAX, at: u32::MAX };
+    /// The predecessor of the first state.
+    const NOWHERE: Self = Self { stripe: u8::MAX, at: u32::MAX };
 }
 
-/// How a state was reached.
+/// The step by which a state was reached.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Origin {
     from: Id,
@@ -64,7 +64,7 @@ impl Origin {
         let thread = (self.choice.thread.index() as u32) & 0xFFFF;
         [
             self.from.at,
-            u32::from(self.from.shard) << 24 | thread << 8 | u32::from(self.choice.outcome),
+            u32::from(self.from.stripe) << 24 | thread << 8 | u32::from(self.choice.outcome),
         ]
     }
 
@@ -72,30 +72,30 @@ impl Origin {
         let [at, step] = [words[0], words[1]];
         let thread = ThreadId::new((step >> 8 & 0xFFFF) as usize);
         let choice = Choice { thread, outcome: step as u8 };
-        Self { from: Id { shard: (step >> 24) as u8, at }, choice }
+        Self { from: Id { stripe: (step >> 24) as u8, at }, choice }
     }
 }
 
 /// The states of one search.
 pub(super) struct States {
-    shards: Box<[Mutex<Shard>]>,
+    stripes: Box<[Mutex<Stripe>]>,
 }
 
 #[derive(Default)]
-struct Shard {
+struct Stripe {
     chunks: Vec<Vec<u32>>,
-    /// Where each state is.
+    /// The place of each state.
     known: Table,
 }
 
-/// How far the states reach, shard by shard: a moment of the search.
+/// The extent of the states, stripe by stripe, at one moment of the search.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Mark(Vec<(usize, usize)>);
 
 /// States that lie together.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
-    shard: u8,
+    stripe: u8,
     chunk: usize,
     from: usize,
     to: usize,
@@ -103,79 +103,79 @@ pub(super) struct Run {
 
 impl States {
     pub(super) fn new(threads: usize) -> Self {
-        let shards = if threads == 1 { 1 } else { SHARDS };
-        Self { shards: (0..shards).map(|_| Mutex::default()).collect() }
+        let stripes = if threads == 1 { 1 } else { STRIPES };
+        Self { stripes: (0..stripes).map(|_| Mutex::default()).collect() }
     }
 
-    /// Every word, to be kept.
+    /// Returns every word, for storage.
     pub(super) fn save(&self) -> Vec<Vec<Vec<u32>>> {
-        (0..self.shards.len()).map(|shard| self.shard(shard).chunks.clone()).collect()
+        (0..self.stripes.len()).map(|stripe| self.stripe(stripe).chunks.clone()).collect()
     }
 
-    /// The states that [`save`](Self::save) has kept.
+    /// Restores the states that [`save`](Self::save) has returned.
     pub(super) fn restore(saved: Vec<Vec<Vec<u32>>>) -> Self {
-        let states = Self { shards: saved.iter().map(|_| Mutex::default()).collect() };
-        for (shard, chunks) in saved.into_iter().enumerate() {
-            *states.shard(shard) = Shard::restore(chunks);
+        let states = Self { stripes: saved.iter().map(|_| Mutex::default()).collect() };
+        for (stripe, chunks) in saved.into_iter().enumerate() {
+            *states.stripe(stripe) = Stripe::restore(chunks);
         }
         states
     }
 
-    fn shard(&self, shard: usize) -> MutexGuard<'_, Shard> {
-        self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
+    fn stripe(&self, stripe: usize) -> MutexGuard<'_, Stripe> {
+        self.stripes[stripe].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whoever adds states, which wait in `waiting` until there are many.
+    /// Returns an adder of states, which wait in `waiting` until there are many.
     pub(super) fn adder<'a>(&'a self, waiting: &'a mut Waiting) -> Adder<'a> {
-        waiting.batches.resize_with(self.shards.len(), Vec::new);
+        waiting.batches.resize_with(self.stripes.len(), Vec::new);
         Adder { states: self, waiting }
     }
 
-    /// How many states there are.
+    /// Returns the number of states.
     pub(super) fn len(&self) -> u64 {
-        self.each_shard(|shard| shard.known.len() as u64)
+        self.each_stripe(|stripe| stripe.known.len() as u64)
     }
 
-    /// Bytes that they take.
+    /// Returns their size in bytes.
     pub(super) fn memory(&self) -> u64 {
-        self.each_shard(|shard| {
-            let chunks: usize = shard.chunks.iter().map(Vec::capacity).sum();
-            (chunks * size_of::<u32>() + shard.known.memory()) as u64
+        self.each_stripe(|stripe| {
+            let chunks: usize = stripe.chunks.iter().map(Vec::capacity).sum();
+            (chunks * size_of::<u32>() + stripe.known.memory()) as u64
         })
     }
 
-    /// Bytes that they may take: a place in a shard is one of 2^32 words.
+    /// Returns their maximal size in bytes: a place in a stripe is one of 2^32 words.
     pub(super) fn memory_max(&self) -> u64 {
-        (self.shards.len() as u64) << 33
+        (self.stripes.len() as u64) << 33
     }
 
-    fn each_shard(&self, count: impl Fn(&Shard) -> u64) -> u64 {
-        (0..self.shards.len()).map(|shard| count(&self.shard(shard))).sum()
+    fn each_stripe(&self, count: impl Fn(&Stripe) -> u64) -> u64 {
+        (0..self.stripes.len()).map(|stripe| count(&self.stripe(stripe))).sum()
     }
 
     pub(super) fn mark(&self) -> Mark {
-        let mark = |shard: &Shard| match shard.chunks.last() {
-            Some(chunk) => (shard.chunks.len() - 1, chunk.len()),
+        let mark = |stripe: &Stripe| match stripe.chunks.last() {
+            Some(chunk) => (stripe.chunks.len() - 1, chunk.len()),
             None => (0, 0),
         };
-        Mark((0..self.shards.len()).map(|shard| mark(&self.shard(shard))).collect())
+        Mark((0..self.stripes.len()).map(|stripe| mark(&self.stripe(stripe))).collect())
     }
 
-    /// Before the first state.
+    /// Returns the mark before the first state.
     pub(super) fn start(&self) -> Mark {
-        Mark(vec![(0, 0); self.shards.len()])
+        Mark(vec![(0, 0); self.stripes.len()])
     }
 
-    /// The states that were added between two moments.
+    /// Returns the states that were added between two marks.
     pub(super) fn between(&self, from: &Mark, to: &Mark) -> Vec<Run> {
         let mut runs = Vec::new();
-        for (shard, (from, to)) in from.0.iter().zip(&to.0).enumerate() {
-            let chunks = &self.shard(shard).chunks;
+        for (stripe, (from, to)) in from.0.iter().zip(&to.0).enumerate() {
+            let chunks = &self.stripe(stripe).chunks;
             for (chunk, words) in chunks.iter().enumerate().take(to.0 + 1).skip(from.0) {
                 let from = if chunk == from.0 { from.1 } else { 0 };
                 let to = if chunk == to.0 { to.1 } else { words.len() };
                 if from < to {
-                    runs.push(Run { shard: shard as u8, chunk, from, to });
+                    runs.push(Run { stripe: stripe as u8, chunk, from, to });
                 }
             }
         }
@@ -185,11 +185,11 @@ impl States {
     /// Copies the words of `run` to `words`, where [`Run::states`] finds the states in them.
     pub(super) fn copy(&self, run: Run, words: &mut Vec<u32>) {
         words.clear();
-        let shard = self.shard(run.shard.into());
-        words.extend_from_slice(&shard.chunks[run.chunk][run.from..run.to]);
+        let stripe = self.stripe(run.stripe.into());
+        words.extend_from_slice(&stripe.chunks[run.chunk][run.from..run.to]);
     }
 
-    /// Hands every state to `look`.
+    /// Passes every state to `look`.
     pub(super) fn for_each(&self, mut look: impl FnMut(Id, &State)) {
         let mut words = Vec::new();
         for run in self.between(&self.start(), &self.mark()) {
@@ -198,24 +198,24 @@ impl States {
         }
     }
 
-    /// Where `state` is, if it was reached.
+    /// Returns the place of `state`, if it was reached.
     pub(super) fn find(&self, state: &State) -> Option<Id> {
         let hash = hash(state);
-        let shard = shard_of(hash, self.shards.len());
-        let at = self.shard(shard).find(state, hash)?;
-        Some(Id { shard: shard as u8, at })
+        let stripe = stripe_of(hash, self.stripes.len());
+        let at = self.stripe(stripe).find(state, hash)?;
+        Some(Id { stripe: stripe as u8, at })
     }
 
-    /// The state at `id`.
+    /// Returns the state at `id`.
     pub(super) fn get(&self, id: Id) -> Vec<u32> {
-        self.shard(id.shard.into()).state(id.at).to_vec()
+        self.stripe(id.stripe.into()).state(id.at).to_vec()
     }
 
-    /// The states on the way to `id`, each with the step that was taken from there.
-    pub(super) fn outcome(&self, mut id: Id) -> Vec<(Id, Choice)> {
+    /// Returns the states on the path to `id`, each with the step that was taken from there.
+    pub(super) fn path_to(&self, mut id: Id) -> Vec<(Id, Choice)> {
         let mut outcome = Vec::new();
         loop {
-            let origin = Origin::read(self.shard(id.shard.into()).words(id.at));
+            let origin = Origin::read(self.stripe(id.stripe.into()).words(id.at));
             if origin.from == Id::NOWHERE {
                 outcome.reverse();
                 return outcome;
@@ -226,7 +226,7 @@ impl States {
     }
 }
 
-/// Adds states, many at a time: they are there when it is dropped.
+/// Adds states, many at a time. All are added when it is dropped.
 pub(super) struct Adder<'a> {
     states: &'a States,
     waiting: &'a mut Waiting,
@@ -238,7 +238,7 @@ pub(super) struct Waiting {
     /// Headers and states.
     words: Vec<u32>,
     count: usize,
-    /// Which of them go to each shard: a part of the hash, and where the header begins.
+    /// The states for each stripe: a part of the hash, and where the header begins.
     batches: Vec<Vec<(u32, usize)>>,
 }
 
@@ -260,13 +260,13 @@ impl Adder<'_> {
         while from < words.len() {
             let state = state_in(&words[from..]);
             let hash = hash(state);
-            let shard = shard_of(hash, batches.len());
-            batches[shard].push((part(hash), from));
+            let stripe = stripe_of(hash, batches.len());
+            batches[stripe].push((part(hash), from));
             from += HEADER + state.len();
         }
-        for (shard, batch) in batches.iter_mut().enumerate() {
+        for (stripe, batch) in batches.iter_mut().enumerate() {
             if !batch.is_empty() {
-                self.states.shard(shard).add(batch, words);
+                self.states.stripe(stripe).add(batch, words);
                 batch.clear();
             }
         }
@@ -282,21 +282,21 @@ impl Drop for Adder<'_> {
 }
 
 impl Run {
-    /// How many words there are.
+    /// Returns the number of words.
     pub(super) fn words(&self) -> usize {
         self.to - self.from
     }
 
-    /// The states in the words that were copied, and where they are.
+    /// Returns the states in the words that were copied, with their places.
     pub(super) fn states<'a>(
         &self,
         words: &'a [u32],
     ) -> impl Iterator<Item = (Id, &'a State)> + use<'a> {
-        let Run { shard, chunk, from, .. } = *self;
+        let Run { stripe, chunk, from, .. } = *self;
         let mut next = 0;
         std::iter::from_fn(move || {
             let words = words.get(next..).filter(|words| !words.is_empty())?;
-            let id = Id { shard, at: (chunk << CHUNK_BITS | (from + next)) as u32 };
+            let id = Id { stripe, at: (chunk << CHUNK_BITS | (from + next)) as u32 };
             let state = state_in(words);
             next += HEADER + state.len();
             Some((id, state))
@@ -310,26 +310,26 @@ fn hash(state: &State) -> u64 {
     hasher.finish()
 }
 
-/// The state at the beginning of `words`.
+/// Returns the state at the beginning of `words`.
 fn state_in(words: &[u32]) -> &State {
     let dimensions = Dimensions(words[HEADER]);
     &words[HEADER..HEADER + 1 + dimensions.threads() + dimensions.objects()]
 }
 
-/// The shard where a state with this hash is, of a power of two of them.
-fn shard_of(hash: u64, shards: usize) -> usize {
-    hash as usize & (shards - 1)
+/// Returns the stripe of a state with this hash; the number of stripes is a power of two.
+fn stripe_of(hash: u64, stripes: usize) -> usize {
+    hash as usize & (stripes - 1)
 }
 
-/// The part of a hash that is kept: not the lowest bits, by which the shard goes.
+/// Returns the part of a hash that is stored: not the lowest bits, which select the stripe.
 fn part(hash: u64) -> u32 {
     (hash.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32
 }
 
-impl Shard {
-    /// Adds those that are new. The slots of the table are far from each other in memory: all of
-    /// them are asked for before any is looked at. The states that are found there are not, for
-    /// most were added not long ago.
+impl Stripe {
+    /// Adds the new ones. The slots of the table are far from each other in memory, so all of them
+    /// are prefetched before any is read. The states found there are not, since most were added
+    /// recently.
     fn add(&mut self, batch: &[(u32, usize)], words: &[u32]) {
         let Self { chunks, known } = self;
         known.reserve(batch.len());
@@ -356,7 +356,7 @@ impl Shard {
     fn restore(chunks: Vec<Vec<u32>>) -> Self {
         let mut known = Table::default();
         for (chunk, words) in chunks.iter().enumerate() {
-            let run = Run { shard: 0, chunk, from: 0, to: words.len() };
+            let run = Run { stripe: 0, chunk, from: 0, to: words.len() };
             for (id, state) in run.states(words) {
                 known.reserve(1);
                 known.put_new(part(hash(state)), id.at);
@@ -401,18 +401,18 @@ fn push(chunks: &mut Vec<Vec<u32>>, words: &[u32]) -> u32 {
 mod tests {
     use super::*;
 
-    /// A state of one thread and one object.
+    /// Returns a state of one thread and one object.
     fn state(thread: u32, object: u32) -> [u32; 3] {
         [Dimensions::new(1, 1).0, thread, object]
     }
 
-    /// So many that some of them agree in the part of the hash that is kept.
+    /// So many that some of them have equal stored parts of the hash.
     const MANY: u32 = 300_000;
 
     #[test]
     fn states_of_the_same_hash_are_different_states() {
-        let subtrees = (0..MANY).map(|number| part(hash(&state(number, number / 7))));
-        assert!(subtrees.collect::<rustc_hash::FxHashSet<_>>().len() < MANY as usize);
+        let parts = (0..MANY).map(|number| part(hash(&state(number, number / 7))));
+        assert!(parts.collect::<rustc_hash::FxHashSet<_>>().len() < MANY as usize);
         let states = States::new(1);
         let mut waiting = Waiting::default();
         let mut adder = states.adder(&mut waiting);
@@ -435,7 +435,7 @@ mod tests {
                     let mut adder = states.adder(&mut waiting);
                     for number in 0..10_000 {
                         let number = (number + shift * 5_000) % 10_000;
-                        // The same state, told in two ways.
+                        // The same state in two representations.
                         match shift {
                             0 => adder.reach(Successor::whole(&state(number, 3)), beginning),
                             _ => adder.reach(

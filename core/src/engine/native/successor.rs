@@ -1,26 +1,26 @@
-//! A state that is told by the one it follows.
+//! A state that is represented by its predecessor and the changes.
 //!
-//! Most steps change one thread and one object. To write down the two of them and to copy the rest
-//! from where it has long been is quicker than to change a copy and to copy that: a processor that
-//! reads several words at once waits for those that it has just written one by one.
+//! Most steps change one thread and one object. It is faster to record these two and to copy the
+//! rest from where it has long been than to change a copy and to copy that: a processor that reads
+//! several words at once waits for words that it has just written one by one.
 
 use super::automaton::State;
 
-/// A state, as another one but for some words.
+/// A state, as the difference to another one.
 #[derive(Clone, Copy)]
 pub(super) struct Successor<'a> {
     of: &'a State,
-    /// The thread and the object that a step has changed, and what they are now.
+    /// The thread and the object that a step has changed, with their new states.
     changed: Option<[(usize, u32); 2]>,
 }
 
 impl<'a> Successor<'a> {
-    /// The state that follows `of` when these words change.
+    /// Creates the state that follows `of` when these words change.
     pub(super) fn new(of: &'a State, changed: [(usize, u32); 2]) -> Self {
         Self { of, changed: Some(changed) }
     }
 
-    /// A state that is told in full.
+    /// Creates a state without a predecessor.
     pub(super) fn whole(state: &'a State) -> Self {
         Self { of: state, changed: None }
     }
@@ -37,7 +37,7 @@ impl<'a> Successor<'a> {
         }
     }
 
-    /// Makes `words` its words.
+    /// Replaces the content of `words` by its words.
     pub(super) fn write_to(self, words: &mut Vec<u32>) {
         words.clear();
         self.append_to(words);

@@ -1,10 +1,10 @@
-//! Finds again what was put somewhere, by a part of its hash.
+//! A hash table of places, which compares a part of the hash.
 //!
-//! A search of millions of states waits for memory more than for anything else, and asks for most
-//! states that it reaches more than once. So a slot is one word, which a look-up reads from one
-//! place, and [`prefetch`](Table::ask) has it brought near before it is needed: who asks for many at
-//! once waits about as long as for one. The slots are in the order of the hashes, so that the
-//! table grows from one end to the other.
+//! A search of millions of states waits for memory more than for anything else, and looks up most
+//! states that it reaches more than once. A slot is therefore one word, which a look-up reads from
+//! one place, and which can be [prefetched](Table::prefetch): many look-ups then wait about as long
+//! as one. The slots are in the order of the hashes, so that the table grows from one end to the
+//! other.
 
 use std::hint::black_box;
 use std::mem::size_of;
@@ -12,34 +12,35 @@ use std::mem::size_of;
 /// Places, by a part of the hash of what is there.
 #[derive(Default)]
 pub(super) struct Table {
-    /// A power of two of them, or none: the hash, and the place and one. Zero is empty.
+    /// The slots, none or a power of two of them. Each has the hash and the place plus one; zero is
+    /// empty.
     slots: Box<[u64]>,
     len: usize,
 }
 
-/// An empty slot, for what was not found.
+/// An empty slot, returned by a look-up that found nothing.
 pub(super) struct Vacant(usize);
 
 impl Table {
-    /// The fewest slots that there are, once there are any.
+    /// The smallest number of slots, once there are any.
     const SLOTS: usize = 64;
 
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// Bytes that it takes.
+    /// Returns its size in bytes.
     pub(super) fn memory(&self) -> usize {
         size_of::<u64>() * self.slots.len()
     }
 
-    /// Has what is known of `hash` brought near, and goes on before it is there.
+    /// Prefetches the slot of `hash`, without waiting for it.
     pub(super) fn prefetch(&self, hash: u32) {
         black_box(self.slots[self.home(hash)]);
     }
 
-    /// The place with this hash that is the `same`, or else where it may be put. There must be
-    /// [room](Self::make_room).
+    /// Returns the place with this hash for which `same` holds, or the slot where it may be
+    /// inserted. There must be [room](Self::reserve).
     pub(super) fn find(&self, hash: u32, mut same: impl FnMut(u32) -> bool) -> Result<u32, Vacant> {
         let mut slot = self.home(hash);
         loop {
@@ -55,13 +56,14 @@ impl Table {
         }
     }
 
-    /// Puts a place, which is not the last of all, where [`find`](Self::find) has found nothing.
+    /// Inserts a place, which must not be the largest number, where [`find`](Self::find) has found
+    /// nothing.
     pub(super) fn insert(&mut self, vacant: Vacant, hash: u32, place: u32) {
         self.slots[vacant.0] = u64::from(hash) << 32 | u64::from(place + 1);
         self.len += 1;
     }
 
-    /// Puts a place that is not there yet. There must be [room](Self::make_room).
+    /// Inserts a place that is not in the table. There must be [room](Self::reserve).
     pub(super) fn put_new(&mut self, hash: u32, place: u32) {
         if let Err(vacant) = self.find(hash, |_| false) {
             self.insert(vacant, hash, place);
@@ -82,7 +84,7 @@ impl Table {
         }
     }
 
-    /// Where the search for a hash begins: its highest bits.
+    /// Returns the slot at which the search for a hash begins, by its highest bits.
     fn home(&self, hash: u32) -> usize {
         ((u64::from(hash) * self.slots.len() as u64) >> 32) as usize
     }

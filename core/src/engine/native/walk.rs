@@ -1,10 +1,10 @@
 //! Runs a strategy on the automaton of a program.
 //!
-//! An execution that begins as the one before need not be run from its beginning: the states along
-//! the last one are kept, and the walk goes on from where the two part. So an execution costs what
-//! is new in it. The program itself runs where the automaton does not know what comes, and at the
-//! end of an execution: what is wrong there only the program can tell, once for each state in
-//! which executions end.
+//! An execution that begins like the one before need not be run from its beginning: the states
+//! along the last one are kept, and the walk continues from where the two differ. An execution
+//! therefore costs only its new part. The program itself runs where the automaton does not know the
+//! next step, and at the end of an execution: only the program can show the violation there, once
+//! for each state in which executions end.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
@@ -21,23 +21,23 @@ use super::learner::Learner;
 use crate::runtime::native::Dimensions;
 use crate::runtime::native::Interner;
 
-/// How many states in which executions end are remembered. Beyond that each end is looked at.
+/// The number of states in which executions end that are stored. Beyond that each end is shown.
 const ENDS_MAX: usize = 1 << 20;
 
-/// A walker's knowledge of the program, and where it is.
+/// A walker's automaton of the program, and its present execution.
 pub(super) struct Walk {
     learner: Learner,
     /// The steps of the present execution.
     steps: Vec<Choice>,
-    /// The states before, between and after them. Beyond these is room for more.
+    /// The states before, between and after them. The vectors beyond these are for reuse.
     states: Vec<Vec<u32>>,
-    /// States in which executions have ended.
+    /// The states in which executions have ended.
     ends: FxHashSet<Box<State>>,
-    /// Violations that have been shown, each with the length of the way there.
+    /// The violations that have been shown, each with the length of its path.
     shown: FxHashMap<ViolatedKey, usize>,
-    /// Ways in which threads wait for each other that have been shown, likewise.
+    /// The closed sets of threads that have been shown, likewise.
     shown_closed: FxHashMap<ClosedKey, usize>,
-    /// What the numbers in the automaton stand for.
+    /// The values and histories behind the numbers of the automaton.
     interner: Interner,
 }
 
@@ -58,8 +58,8 @@ impl Walk {
         })
     }
 
-    /// One execution, as `strategy` decides. The executions of the program that it takes to
-    /// learn and to show are not counted.
+    /// Runs one execution, with the choices of `strategy`. The executions of the program that are
+    /// needed to learn and to show are not counted.
     pub(super) fn run(
         &mut self,
         strategy: &mut dyn Strategy,
@@ -119,7 +119,7 @@ impl Walk {
                 self.show(exploration)?;
             }
         }
-        let here = Here { automaton: self.learner.automaton(), state: self.here(), enabled };
+        let here = WalkPoint { automaton: self.learner.automaton(), state: self.here(), enabled };
         let decision = strategy.choose(&here);
         if let Some(polls) = strategy.goes_round() {
             self.show_rounds(polls, exploration)?;
@@ -127,8 +127,8 @@ impl Walk {
         Ok(decision)
     }
 
-    /// Shows who waits for good where everybody who could go on without luck would only go round in
-    /// vain, some of them because they poll.
+    /// Shows the threads that wait for good where every thread with a guaranteed outcome would only
+    /// repeat a round in vain, some of them because they poll.
     fn show_rounds(
         &mut self,
         polls: Threads,
@@ -204,7 +204,7 @@ impl Walk {
         Ok(Happened { reply, spawned, creates: false, frees, round, violated: true })
     }
 
-    /// Runs the program to where the walk is, and notes what that violates.
+    /// Runs the program to the present state, and records its violations.
     fn show(&mut self, exploration: &mut Exploration<'_>) -> Result<(), Incomplete> {
         self.on_the_program(exploration, |walk, exploration| exploration.show(&walk.path()))
     }
@@ -241,13 +241,13 @@ impl Walk {
 }
 
 /// A state, as the strategy sees it.
-struct Here<'a> {
+struct WalkPoint<'a> {
     automaton: &'a Automaton,
     state: &'a State,
     enabled: SmallVec<[Enabled; 6]>,
 }
 
-impl Point for Here<'_> {
+impl Point for WalkPoint<'_> {
     fn enabled(&self) -> &[Enabled] {
         &self.enabled
     }

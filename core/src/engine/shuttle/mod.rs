@@ -1,14 +1,14 @@
-//! shuttle 0.9 as an engine: every ordering if there are few enough, or else some of them, over
-//! its own mutexes.
+//! shuttle 0.9 as an engine: every interleaving if there are few enough, otherwise some of them,
+//! over its own mutexes.
 //!
-//! First [source-DPOR](scheduled) drives it. That is the same strategy as the native engine's, and it
-//! comes to the same traces; but who runs the threads, who makes them wait and who wakes them has
-//! nothing in common with it, and every execution is run from its beginning. If the search does
-//! not come to its end, or what it has left out stands against a proof, shuttle's own schedulers
-//! [test](random) as many executions again.
+//! First [source-DPOR](scheduled) drives it. The strategy is that of the native engine, and finds
+//! the same traces. But shuttle runs the threads, makes them wait and wakes them with code of its
+//! own, and every execution is run from its beginning. If the search does not complete, or what it
+//! has left out precludes a proof, shuttle's own schedulers [test](random) the same number of
+//! executions again.
 //!
-//! shuttle reports by panicking and by printing. It gets to do neither: the schedulers here end
-//! an execution as soon as something is violated or nobody can go on.
+//! shuttle reports by panicking and by printing. The schedulers here prevent both: they end an
+//! execution as soon as something is violated or no thread can continue.
 
 mod random;
 mod scheduled;
@@ -38,14 +38,13 @@ use crate::limits::{Limits, Listener, Progress};
 use crate::panics::{self, Panic};
 use crate::search::Engine;
 
-use random::Hunt;
+use random::Randomized;
 use scheduled::{Ended, OPERATIONS_MAX, Scheduled, Search};
 
 /// shuttle's number for the task that starts the scenario's threads.
 const MAIN: usize = 0;
 
-/// Executions for the exhaustive search if no limit is given, and as many again for the random ones
-/// if it does not end: a second or two.
+/// The number of executions between two reports to the listener.
 const EXECUTIONS: u64 = 20_000;
 
 /// Executions between two reports to the listener.
@@ -61,17 +60,17 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
         fingerprint: Fingerprint::default(),
     };
     let end = match exploration.prove() {
-        End::Open(reason) => exploration.hunt(reason),
+        Conclusion::Open(reason) => exploration.test_randomly(reason),
         end => end,
     };
     let mut findings = Findings::default();
     let stopped = match end {
-        End::Proved => None,
-        End::Refuted(violation) => {
+        Conclusion::Proved => None,
+        Conclusion::Refuted(violation) => {
             exploration.host.observers(|seen| findings.note(violation, seen));
             Some(Incomplete::FirstCounterexample { engine: Engine::Shuttle })
         }
-        End::Open(reason) | End::Stopped(reason) => Some(reason),
+        Conclusion::Open(reason) | Conclusion::Stopped(reason) => Some(reason),
     };
     let explored = Explored {
         executions: exploration.executions(),
@@ -92,15 +91,15 @@ struct Exploration<'a, 'l> {
     listener: &'a mut Listener<'l>,
     host: Arc<Host>,
     executions: Arc<AtomicU64>,
-    /// What was counted, if the search for a proof has come to its end.
+    /// The counts, if the search for a proof has completed.
     fingerprint: Fingerprint,
 }
 
-/// How an exploration ended.
-enum End {
+/// The result of an exploration.
+enum Conclusion {
     Proved,
     Refuted(Violation),
-    /// This is no proof, for a reason; somebody else may refute.
+    /// There is no proof, for this reason; a randomized test may still refute.
     Open(Incomplete),
     /// Nobody is to go on: the listener has had enough, or something is wrong with the search.
     Stopped(Incomplete),
@@ -115,8 +114,8 @@ impl Exploration<'_, '_> {
         self.executions.load(Ordering::Relaxed)
     }
 
-    /// Looks at every ordering.
-    fn prove(&mut self) -> End {
+    /// Explores every interleaving.
+    fn prove(&mut self) -> Conclusion {
         if let Some(end) = self.try_twice() {
             return end;
         }
@@ -127,24 +126,24 @@ impl Exploration<'_, '_> {
             search.borrow_mut().allow(ROUND.min(limit - self.executions()));
             match self.run(Scheduled(Rc::clone(&search))) {
                 Ok(None) => {}
-                Ok(Some(violation)) => return End::Refuted(violation),
-                Err(reason) => return End::Open(reason),
+                Ok(Some(violation)) => return Conclusion::Refuted(violation),
+                Err(reason) => return Conclusion::Open(reason),
             }
             let search = search.borrow();
             match search.ended() {
                 None if self.executions() < limit => {}
                 None => {
-                    return End::Open(Incomplete::Executions { limit });
+                    return Conclusion::Open(Incomplete::Executions { limit });
                 }
                 Some(Ended::Explored) => {
                     let dpor = &search.strategy;
                     self.fingerprint = Fingerprint { digest: dpor.digest(), ..dpor.fingerprint() };
-                    return dpor.unexplored().map_or(End::Proved, End::Open);
+                    return dpor.unexplored().map_or(Conclusion::Proved, Conclusion::Open);
                 }
                 Some(Ended::TooLong) => {
-                    return End::Open(Incomplete::Operations { limit: OPERATIONS_MAX });
+                    return Conclusion::Open(Incomplete::Operations { limit: OPERATIONS_MAX });
                 }
-                Some(Ended::Broken(reason)) => return End::Stopped(reason),
+                Some(Ended::Broken(reason)) => return Conclusion::Stopped(reason),
             }
             let (depth, frontier, explored) = search.strategy.progress();
             let progress = Progress {
@@ -154,21 +153,21 @@ impl Exploration<'_, '_> {
                 ..Progress::executions(self.executions())
             };
             if let ControlFlow::Break(reason) = (self.listener)(progress) {
-                return End::Stopped(reason);
+                return Conclusion::Stopped(reason);
             }
         }
     }
 
-    /// Runs the scenario twice the same way. How it ended, if that is the end; if not, these
-    /// executions are not counted.
-    fn try_twice(&mut self) -> Option<End> {
+    /// Runs the scenario twice under one schedule. Returns the result, if that ends the
+    /// exploration. These executions are not counted.
+    fn try_twice(&mut self) -> Option<Conclusion> {
         let search = Rc::new(RefCell::new(Search::new(DeterminismCheck::default(), &self.host)));
         search.borrow_mut().allow(2);
         let end = match self.run(Scheduled(Rc::clone(&search))) {
-            Ok(Some(violation)) => End::Refuted(violation),
-            Err(reason) => End::Open(reason),
+            Ok(Some(violation)) => Conclusion::Refuted(violation),
+            Err(reason) => Conclusion::Open(reason),
             Ok(None) if search.borrow().strategy.diverged => {
-                End::Stopped(Incomplete::Nondeterministic)
+                Conclusion::Stopped(Incomplete::Nondeterministic)
             }
             Ok(None) => {
                 self.executions.store(0, Ordering::Relaxed);
@@ -178,31 +177,31 @@ impl Exploration<'_, '_> {
         Some(end)
     }
 
-    /// Looks at some orderings, since there is no proof for this `reason`.
-    fn hunt(&mut self, reason: Incomplete) -> End {
+    /// Tests some interleavings, since there is no proof for this `reason`.
+    fn test_randomly(&mut self, reason: Incomplete) -> Conclusion {
         self.host.set_chooser(ChoiceSource::Random(random::draw));
         let half = (self.executions_max() / 2).max(1) as usize;
         let seed = self.limits.seed;
-        let mut schedulers = vec![Hunt::random(&self.host, seed, half)];
+        let mut schedulers = vec![Randomized::random(&self.host, seed, half)];
         // PCT refuses to run where there is nothing to interleave.
         if self.scenario.threads().count() > 1 {
-            schedulers.push(Hunt::pct(&self.host, seed, half));
+            schedulers.push(Randomized::pct(&self.host, seed, half));
         }
         for scheduler in schedulers {
             match self.run(scheduler) {
                 Ok(None) => {}
-                Ok(Some(violation)) => return End::Refuted(violation),
-                Err(reason) => return End::Open(reason),
+                Ok(Some(violation)) => return Conclusion::Refuted(violation),
+                Err(reason) => return Conclusion::Open(reason),
             }
             let progress = Progress::executions(self.executions());
             if let ControlFlow::Break(reason) = (self.listener)(progress) {
-                return End::Stopped(reason);
+                return Conclusion::Stopped(reason);
             }
         }
-        End::Open(reason)
+        Conclusion::Open(reason)
     }
 
-    /// Runs shuttle once: the violation that has ended it, or why it gave up.
+    /// Runs shuttle once. Returns the violation that has ended it, or why it gave up.
     fn run(&self, scheduler: impl Scheduler + 'static) -> Result<Option<Violation>, Incomplete> {
         let model = {
             let (host, executions) = (Arc::clone(&self.host), Arc::clone(&self.executions));
@@ -214,7 +213,7 @@ impl Exploration<'_, '_> {
             }
         };
         let _in_charge = runtime::enter(Runtime::Shuttle(Some(Arc::clone(&self.host))));
-        // shuttle reads environment variables, and panics at those it does not understand.
+        // shuttle reads environment variables, and panics at unknown ones.
         let ended =
             panics::catch(|| ::shuttle::Runner::new(scheduler, config(self.limits)).run(model));
         match (self.host.take_violation(), ended) {
@@ -237,8 +236,8 @@ fn config(limits: &Limits) -> ::shuttle::Config {
     config
 }
 
-/// One execution. The main thread starts the others, and from then on is chosen only when no
-/// other can go on: it keeps shuttle from seeing a deadlock before we do.
+/// Runs one execution. The main thread starts the others, and from then on is chosen only when no
+/// other can continue, so that the engine sees a deadlock before shuttle does.
 fn execute(host: &Arc<Host>, program: &dyn Fn() -> Instance) {
     let Instance { threads, finally } = host.set_up(program);
     for (name, body) in threads {
@@ -246,28 +245,29 @@ fn execute(host: &Arc<Host>, program: &dyn Fn() -> Instance) {
         ::shuttle::thread::spawn(shuttle_host::hosted(me, None, Some(Arc::clone(host)), body));
     }
     host.set_started();
-    // Where there are no threads, the scheduler still gets to see that there are none.
+    // Without threads, the scheduler still has to be called once.
     ::shuttle::thread::yield_now();
     while !host.all_ended() {
         ::shuttle::thread::yield_now();
     }
-    host.judge(finally);
+    host.final_check(finally);
 }
 
-/// shuttle numbers its tasks as the host numbers its threads, after the main one.
+/// Returns shuttle's number of a thread: its tasks are numbered as the host's threads, after the
+/// main one.
 fn task(thread: ThreadId) -> TaskId {
     TaskId::from(MAIN + 1 + thread.index())
 }
 
-/// Those of the scenario's threads that shuttle lets go on, by its numbers. A thread that idles is
-/// parked, and shuttle may wake those for no reason.
+/// Returns those of the scenario's threads that shuttle can resume. A thread that idles is parked,
+/// and shuttle may wake those spuriously.
 fn threads<'a>(runnable: &'a [&Task], host: &Host) -> impl Iterator<Item = &'a Task> {
     let idle: Vec<TaskId> = host.parked().into_iter().map(task).collect();
     let tasks = runnable.iter().copied();
     tasks.filter(move |task| task.id() != TaskId::from(MAIN) && !idle.contains(&task.id()))
 }
 
-/// Ends the running execution, which has violated something: the scheduler does not come back.
+/// Ends the running execution, which has violated something: the scheduler does not resume it.
 fn halt() -> ! {
     loop {
         ::shuttle::thread::yield_now();

@@ -1,4 +1,4 @@
-//! Random and PCT schedules, for what is too large to exhaust.
+//! Random and PCT schedules, for programs that are too large for a complete search.
 //!
 //! Neither scheduler knows when it has seen everything, so they refute and never prove.
 
@@ -11,17 +11,16 @@ use crate::runtime::Host;
 
 use crate::engine::shuttle::MAIN;
 
-/// How many ordering points a bug may need and still be found with PCT's guarantee.
+/// The number of ordering points that a bug may need to be found with PCT's guarantee.
 const PCT_DEPTH: usize = 3;
 
-/// Lets one of shuttle's schedulers choose among the scenario's threads while there is somebody
-/// to choose.
-pub(super) struct Hunt {
+/// A scheduler of shuttle, which chooses among the scenario's threads while there is one to choose.
+pub(super) struct Randomized {
     inner: Box<dyn Scheduler>,
     host: Arc<Host>,
 }
 
-impl Hunt {
+impl Randomized {
     pub(super) fn random(host: &Arc<Host>, seed: u64, executions: usize) -> Self {
         let inner = Box::new(RandomScheduler::new_from_seed(seed, executions));
         Self { inner, host: Arc::clone(host) }
@@ -33,15 +32,16 @@ impl Hunt {
     }
 }
 
-/// Answers where an operation can end in more than one way.
+/// Chooses among the outcomes of an operation at random.
 pub(super) fn draw(outcomes: u8) -> u8 {
     ::shuttle::rand::thread_rng().gen_range(0..outcomes)
 }
 
-impl Scheduler for Hunt {
+impl Scheduler for Randomized {
     fn new_execution(&mut self) -> Option<Schedule> {
         if self.host.violation_found() {
-            // A scheduler that is dropped before its last iteration prints advice. Run it dry.
+            // A scheduler that is dropped before its last iteration prints advice, so it is
+            // exhausted here.
             while self.inner.new_execution().is_some() {}
             return None;
         }

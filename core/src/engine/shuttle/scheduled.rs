@@ -1,14 +1,14 @@
-//! A strategy as a scheduler of shuttle: operations take turns.
+//! A strategy as a scheduler of shuttle, which takes operations in turns.
 //!
-//! shuttle asks at each of its scheduling points which task goes on. A thread announces its
-//! operation just before it comes to the first of them, so when all have, it is known who wants
-//! what; the machines say what of that can happen, and the strategy chooses. Then the thread of
-//! the chosen operation, and nobody else, goes on until it has done it and has announced the
-//! next one, or has ended.
+//! At each of its scheduling points shuttle asks which task continues. A thread announces its
+//! operation just before it reaches the first of them, so when all threads have, every pending
+//! operation is known. The machines determine which of them can happen, and the strategy chooses.
+//! Then only the thread of the chosen operation continues, until it has done it and has announced
+//! the next one, or has ended.
 //!
-//! What the machines say is not taken for granted. If shuttle makes the thread of the chosen
-//! operation wait, the search ends with that. Where the machines say that nobody can go on,
-//! everybody is let go on, into shuttle's own waits, until shuttle says so too.
+//! The machines are not trusted. If shuttle makes the thread of the chosen operation wait, the
+//! search ends with that error. Where the machines determine that no thread can continue, all
+//! threads are resumed, into shuttle's own waits, until shuttle agrees.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -26,44 +26,45 @@ use crate::schedule::Choice;
 
 use crate::engine::shuttle::{MAIN, task};
 
-/// Operations of one execution before the search gives up, as the native engine does.
+/// The number of operations of one execution at which the search gives up, as the native engine
+/// does.
 pub(super) const OPERATIONS_MAX: usize = 10_000;
 
-/// How far an execution that was cut is run on, for its stacks.
+/// The number of operations for which an execution that was cut is run on, for its stacks.
 const RUN_OUT_OPERATIONS: usize = 1_000;
 
-/// A search in progress, which outlives the runs of shuttle that it takes.
+/// A search in progress, which spans several runs of shuttle.
 pub(super) struct Search<S> {
     pub(super) strategy: S,
     host: Arc<Host>,
     phase: Phase,
-    /// Executions that the present run may still begin.
+    /// The number of executions that the present run may still begin.
     left: u64,
     /// Whether the strategy has begun an execution that is left to the next run.
     begun: bool,
     ended: Option<Ended>,
 }
 
-/// Why a search does not go on.
+/// The reason why a search does not continue.
 #[derive(Clone)]
 pub(super) enum Ended {
     /// The strategy has nothing left to explore.
     Explored,
-    /// An execution had more operations than it may have.
+    /// An execution had too many operations.
     TooLong,
-    /// What shuttle or the scenario does cannot be.
+    /// shuttle or the scenario behaves impossibly.
     Broken(Incomplete),
 }
 
 enum Phase {
-    /// Everybody comes to an operation or to an end. Then the next turn is given.
+    /// Every thread continues to an operation or to its end. Then the next turn is given.
     Settling,
-    /// An operation has been chosen; what it makes is told from what there was.
+    /// An operation has been chosen; its creations are those beyond the counts `made`.
     Turn { chosen: Choice, steps: usize, made: (usize, usize) },
-    /// The strategy has seen enough. To abandon the execution would leak its stacks, so it is run
-    /// on in any order; and what is violated on the way is violated.
+    /// The strategy needs no more of the execution. To abandon it would leak its stacks, so it is
+    /// run on in any order. Violations on the way are reported.
     RunOut { steps: usize },
-    /// The machines say that nobody can go on: no further operation is to happen.
+    /// The machines determine that no thread can continue: no further operation is to happen.
     Terminal { steps: usize },
 }
 
@@ -100,7 +101,8 @@ impl<S: Strategy> Search<S> {
         Some(Schedule::new(0))
     }
 
-    /// Who goes on, of the threads that shuttle lets go on; nobody if the execution is over.
+    /// Returns the thread that continues, of those that shuttle can resume, or `None` if the
+    /// execution is over.
     fn next(&mut self, runnable: &[TaskId]) -> Option<TaskId> {
         if self.host.violation_found() {
             return None;
@@ -141,8 +143,8 @@ impl<S: Strategy> Search<S> {
         self.host.observers(|seen| seen.steps())
     }
 
-    /// A thread that has neither come to an operation nor to its end, the first of them: the same
-    /// one makes the first thread or object as on the native engine.
+    /// Returns the first thread that is neither at an operation nor at its end. It is the first so
+    /// that threads and objects are created in the same order as on the native engine.
     fn on_its_way(&self, runnable: &[TaskId]) -> Option<TaskId> {
         self.host.observers(|seen| {
             let waits = |task: TaskId| {
@@ -152,7 +154,7 @@ impl<S: Strategy> Search<S> {
         })
     }
 
-    /// Tells the strategy what became of the turn that is over.
+    /// Reports the effect of the completed turn to the strategy.
     fn tell(&mut self) {
         let Phase::Turn { made: before, .. } = self.phase else { return };
         let (reply, after) = self.host.observers(|seen| (seen.last_reply(), seen.made()));
@@ -171,7 +173,7 @@ impl<S: Strategy> Search<S> {
             self.ended = Some(Ended::TooLong);
             return None;
         }
-        let here = Here::new(&self.host);
+        let here = HostPoint::new(&self.host);
         let chosen = match self.strategy.forced() {
             Some(forced) if here.announced(&forced) => Some(forced.choice),
             Some(_) => return self.broken(Incomplete::Nondeterministic),
@@ -204,7 +206,7 @@ impl<S: Strategy> Search<S> {
         self.next(runnable)
     }
 
-    /// Somebody who can go on.
+    /// Returns some thread that can continue.
     fn any(&self, runnable: &[TaskId]) -> Option<TaskId> {
         if let Some(first) = runnable.first() {
             return Some(*first);
@@ -218,26 +220,26 @@ impl<S: Strategy> Search<S> {
 }
 
 /// A point of the execution, as the strategy sees it.
-struct Here {
+struct HostPoint {
     threads: usize,
-    wishes: Vec<PendingOp>,
+    pending_ops: Vec<PendingOp>,
     enabled: SmallVec<[Enabled; 6]>,
 }
 
-impl Here {
+impl HostPoint {
     fn new(host: &Host) -> Self {
-        let wishes = host.wishes();
+        let pending_ops = host.pending_ops();
         let threads = host.observers(|seen| seen.made().0);
         let outcomes = |PendingOp { thread, object, op, ready }: PendingOp| {
             Enabled::each_outcome(thread, object, op, ready)
         };
-        let enabled = wishes.iter().copied().flat_map(outcomes).collect();
-        Self { threads, wishes, enabled }
+        let enabled = pending_ops.iter().copied().flat_map(outcomes).collect();
+        Self { threads, pending_ops, enabled }
     }
 
-    /// Whether somebody has not ended, and nobody can go on without luck.
+    /// Returns whether a thread has not ended, and none can continue without an optional outcome.
     fn is_stuck(&self) -> bool {
-        !self.wishes.is_empty() && !self.enabled.iter().any(|enabled| enabled.guaranteed)
+        !self.pending_ops.is_empty() && !self.enabled.iter().any(|enabled| enabled.guaranteed)
     }
 
     fn announced(&self, wanted: &Enabled) -> bool {
@@ -245,11 +247,11 @@ impl Here {
             pending_op.thread == wanted.choice.thread
                 && (pending_op.object, pending_op.op) == (wanted.object, wanted.op)
         };
-        self.wishes.iter().any(same)
+        self.pending_ops.iter().any(same)
     }
 }
 
-impl Point for Here {
+impl Point for HostPoint {
     fn enabled(&self) -> &[Enabled] {
         &self.enabled
     }
@@ -259,12 +261,12 @@ impl Point for Here {
     }
 
     fn blocked(&self) -> Vec<(ThreadId, ObjectId, Op)> {
-        let blocked = self.wishes.iter().filter(|pending_op| pending_op.ready == Ready::NO);
+        let blocked = self.pending_ops.iter().filter(|pending_op| pending_op.ready == Ready::NO);
         blocked.map(|pending_op| (pending_op.thread, pending_op.object, pending_op.op)).collect()
     }
 }
 
-/// The search as one run of shuttle knows it.
+/// The search as one run of shuttle sees it.
 pub(super) struct Scheduled<S>(pub(super) Rc<RefCell<Search<S>>>);
 
 impl<S: Strategy> Scheduler for Scheduled<S> {
@@ -284,7 +286,7 @@ impl<S: Strategy> Scheduler for Scheduled<S> {
         search.next(&threads)
     }
 
-    /// Nothing is left to chance.
+    /// The strategy has no random choices.
     fn next_u64(&mut self) -> u64 {
         0
     }

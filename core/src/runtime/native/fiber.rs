@@ -15,17 +15,17 @@ use corosensei::{Coroutine, CoroutineResult, Yielder};
 #[cfg(unix)]
 use super::overflow;
 
-/// Room for a thread of a scenario, in bytes. Only the pages that are touched cost memory.
+/// The size of a thread's stack, in bytes. Only the pages that are touched use memory.
 pub(crate) const STACK_SIZE: usize = 256 * 1024;
 
 type YielderPtr = *const Yielder<(), ()>;
 
 thread_local! {
-    /// The yielder of the fiber that runs on this OS thread; null when none does.
+    /// The yielder of the fiber that runs on this OS thread; null if none does.
     static RUNNING: Cell<YielderPtr> = const { Cell::new(ptr::null()) };
 }
 
-/// Stacks of finished fibers, to be used again.
+/// Stacks of finished fibers, for reuse.
 #[derive(Default)]
 pub(crate) struct Stacks(Vec<DefaultStack>);
 
@@ -34,13 +34,13 @@ pub(crate) struct Fiber {
     coroutine: Coroutine<(), (), Result<(), Payload>>,
     /// Set by the fiber when it first runs; valid until it ends.
     yielder: Rc<Cell<YielderPtr>>,
-    /// The lowest address of its stack, the page there included that nobody may touch.
+    /// The lowest address of its stack, including the inaccessible page there.
     limit: usize,
 }
 
 type Payload = Box<dyn Any + Send>;
 
-/// Why a fiber gave control back.
+/// The reason why a fiber has stopped running.
 pub(crate) enum Stop {
     Suspended,
     Ended,
@@ -63,7 +63,8 @@ impl Fiber {
         Self { coroutine, yielder, limit }
     }
 
-    /// Runs the fiber of thread `name` until it suspends itself or ends. After a panic it is done.
+    /// Runs the fiber of thread `name` until it suspends itself or ends. After a panic it is
+    /// finished.
     pub(crate) fn resume(&mut self, name: &str) -> Stop {
         let outer = RUNNING.replace(self.yielder.get());
         let run = || self.coroutine.resume(());
@@ -79,8 +80,7 @@ impl Fiber {
         }
     }
 
-    /// Gives the stack back. A fiber in the middle of something is unwound, which runs the
-    /// destructors on its stack.
+    /// Recycles the stack. A suspended fiber is unwound, which runs the destructors on its stack.
     pub(crate) fn recycle(mut self, stacks: &mut Stacks) {
         let outer = RUNNING.replace(self.yielder.get());
         self.coroutine.force_unwind();

@@ -1,8 +1,8 @@
-//! Numbers for values and for histories, so that states can be compared exactly.
+//! Numbers for values and for histories, by which states are compared exactly.
 //!
-//! A number is a hash of what it stands for, so it is the same in every run of the program and
-//! on every machine. It is exact all the same: what each number stands for is remembered, and
-//! whoever finds its number taken by something else gets the next.
+//! A number is a hash of what it represents, so it is the same in every run of the program and on
+//! every machine. It is exact nevertheless: what each number represents is stored, and a value
+//! whose number is already in use gets the next one.
 
 use std::hash::{Hash, Hasher};
 
@@ -10,25 +10,25 @@ use rustc_hash::{FxHashMap, FxHasher};
 
 use crate::mix::mix;
 
-/// What a thread has been told so far, in order. A thread is deterministic, so this says
-/// exactly where it is and what it knows.
+/// The observations of a thread so far, in order. A thread is deterministic, so this is exactly its
+/// local state.
 pub(crate) type History = u64;
 
-/// The history of whoever has not been told anything.
+/// The history of a thread without observations.
 pub(crate) const BEGINNING: History = 0;
 
-/// How a history can begin. No thread's history is that of another.
+/// The beginning of a history. The histories of different threads differ.
 #[derive(Clone, Copy)]
 pub(crate) enum Begins {
-    /// With a thread of the scenario, by its number.
+    /// That of a thread of the scenario, by its number.
     Thread,
-    /// With a thread that another has started, by what that one had been told.
+    /// That of a thread that another has started, by the history of that other.
     Child,
-    /// With a thread that has forgotten what came before, by its number.
+    /// That of a thread that has forgotten what came before, by its number.
     Again,
 }
 
-/// Interned values and histories of one exploration.
+/// The interned values and histories of one exploration.
 #[derive(Default)]
 pub(crate) struct Interner {
     values: FxHashMap<u64, Box<[u8]>>,
@@ -37,8 +37,8 @@ pub(crate) struct Interner {
 }
 
 impl Interner {
-    /// The number of a value: equal for equal values, and only for those. Small enough not to
-    /// be taken for what a lock replies without having been taken.
+    /// Returns the number of a value: equal for equal values, and only for those. It is small
+    /// enough not to be confused with a lock's reply that it was not taken.
     pub(crate) fn value<T: Hash>(&mut self, value: &T) -> u64 {
         self.bytes.0.clear();
         value.hash(&mut self.bytes);
@@ -53,13 +53,13 @@ impl Interner {
         id
     }
 
-    /// The beginning of a history.
+    /// Returns the beginning of a history.
     pub(crate) fn begin(&mut self, begins: Begins, by: u64) -> History {
         let root = self.extend(BEGINNING, begins as u64);
         self.extend(root, by)
     }
 
-    /// `history`, and then `reply`.
+    /// Returns `history` extended by `reply`.
     pub(crate) fn extend(&mut self, history: History, reply: u64) -> History {
         let mut id = mix(history, reply);
         while id == BEGINNING
@@ -71,7 +71,7 @@ impl Interner {
     }
 }
 
-/// A hasher that keeps what it is fed. `finish` is never asked.
+/// A hasher that stores its input. `finish` is never called.
 #[derive(Default)]
 struct Bytes(Vec<u8>);
 

@@ -1,8 +1,8 @@
-//! Which thread of a scenario has overflowed its stack.
+//! Reports the thread of a scenario that has overflowed its stack.
 //!
-//! A fiber's stack ends in a page that nobody may touch. What touches it all the same is a fault that
-//! ends the process, and `std` knows its own threads only, so it would end without a word. The handler
-//! here says which thread it was; then the fault goes the way that it would have gone.
+//! A fiber's stack ends in an inaccessible page. An access to it is a fault that ends the process.
+//! `std` knows only its own threads, so the process would end without a message. The handler here
+//! reports the thread; then the fault is handled as before.
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
@@ -22,8 +22,8 @@ thread_local! {
     static WATCHED: Cell<Option<Watched>> = const { Cell::new(None) };
 }
 
-/// Watches the stack of a thread called `name`, the lowest address of which is `limit`, while `run`
-/// lets it run.
+/// Watches the stack of a thread called `name`, whose lowest address is `limit`, while `run` runs
+/// it.
 pub(super) fn watch<R>(name: &str, limit: usize, run: impl FnOnce() -> R) -> R {
     install();
     let name = (name.as_ptr(), name.len());
@@ -39,7 +39,7 @@ fn page() -> usize {
     *PAGE.get_or_init(|| usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(0))
 }
 
-/// Who handled the signals before.
+/// The previous handlers of the signals.
 static BEFORE: OnceLock<[(libc::c_int, libc::sigaction); 2]> = OnceLock::new();
 
 fn install() {
@@ -47,8 +47,9 @@ fn install() {
         [libc::SIGSEGV, libc::SIGBUS].map(|signal| {
             let mut before = MaybeUninit::<libc::sigaction>::zeroed();
             // SAFETY: all zeroes are a `sigaction` with an empty mask and no flags. The handler has
-            // the signature that `SA_SIGINFO` asks for, and does only what a handler may: see there.
-            // `before` is written by the call, or stays zeroed, which is the default action.
+            // the signature that `SA_SIGINFO` requires, and does only what a handler may, as
+            // explained there. `before` is written by the call, or stays zeroed, which is the
+            // default action.
             unsafe {
                 let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
                 action.sa_sigaction = handle as extern "C" fn(_, _, _) as libc::sighandler_t;
@@ -60,8 +61,8 @@ fn install() {
     });
 }
 
-/// Says which thread it was, if it was one, and lets the fault happen again for whoever was there
-/// before.
+/// Reports the thread, if the fault was in one, and lets the fault happen again for the previous
+/// handler.
 extern "C" fn handle(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     // SAFETY: the kernel hands a valid `siginfo_t` to a handler with `SA_SIGINFO`, and for these
     // signals it has an address.
@@ -78,8 +79,8 @@ extern "C" fn handle(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c
         say(b": a large array belongs on the heap, and recursion needs a bound\n");
     }
     for (signal, before) in BEFORE.get().into_iter().flatten() {
-        // SAFETY: `before` is what `sigaction` has yielded for this signal. It is called from a
-        // handler, which it may be.
+        // SAFETY: `before` is what `sigaction` has returned for this signal. It may be called from
+        // a handler.
         unsafe { libc::sigaction(*signal, before, ptr::null_mut()) };
     }
 }
@@ -87,8 +88,9 @@ extern "C" fn handle(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c
 const STACK_SIZE_TEXT: &str = "256 KiB";
 const _: () = assert!(STACK_SIZE == 256 * 1024, "the text says so");
 
-/// Writes to standard error as a handler may: without a lock and without memory of its own.
+/// Writes to standard error as a handler may: without a lock and without allocation.
 fn say(text: &[u8]) {
-    // SAFETY: the pointer and the length are those of a slice. `write` may be called from a handler.
+    // SAFETY: the pointer and the length are those of a slice. `write` may be called from a
+    // handler.
     unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len()) };
 }

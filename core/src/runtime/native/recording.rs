@@ -1,4 +1,4 @@
-//! What an execution shows of its program: for each step, what the thread did next.
+//! Recordings of executions, which show for each step what the thread did next.
 
 use crate::explore::CameRound;
 use crate::machine::Machine;
@@ -20,7 +20,7 @@ pub(crate) struct Recording {
     pub(crate) open: Option<StepRecord>,
 }
 
-/// What a thread has been told, and what it does next; nothing if it has ended.
+/// The observations of a thread, and its next operation, or none if it has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Next {
     pub(crate) history: History,
@@ -29,10 +29,10 @@ pub(crate) struct Next {
     pub(crate) polls: bool,
 }
 
-/// How many threads and objects a state has room for.
+/// The number of threads and objects that fit into a state.
 const MOST: usize = 16_000;
 
-/// How many threads and objects there are. What a step makes is numbered from here.
+/// The numbers of threads and objects. Those that a step creates are numbered from here.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Dimensions(pub(crate) u32);
 
@@ -42,7 +42,7 @@ impl Dimensions {
         Self((threads as u32) << 20 | objects as u32)
     }
 
-    /// Whether a state can have so many.
+    /// Returns whether so many fit into a state.
     pub(crate) fn has_room(threads: usize, objects: usize) -> bool {
         threads < 1 << 12 && threads + objects <= MOST
     }
@@ -56,22 +56,23 @@ impl Dimensions {
     }
 }
 
-/// One step: what a thread that had been told `from` did when its operation replied `reply`,
-/// up to its next operation.
+/// One step: what a thread with the observations `from` did after its operation replied `reply`, up
+/// to its next operation.
 ///
-/// Everything here is a function of `from`, `reply` and `dimensions`: a thread is deterministic.
+/// Everything here is a function of `from`, `reply` and `dimensions`, since a thread is
+/// deterministic.
 #[derive(Clone)]
 pub(crate) struct StepRecord {
     pub(crate) thread: ThreadId,
     pub(crate) from: History,
     pub(crate) reply: u64,
     pub(crate) dimensions: Dimensions,
-    /// What it did beside its operation, in order.
+    /// The effects of the step apart from its operation, in order.
     pub(crate) effects: Vec<Effect>,
     pub(crate) next: Next,
-    /// Whether it has come back to where it was.
+    /// Whether the thread has returned to an earlier local state.
     pub(crate) round: CameRound,
-    /// What it violated, if it did: an invariant, an assertion.
+    /// The violation of the step, if any: an invariant, an assertion.
     pub(crate) violated: Option<ViolationKind>,
 }
 
@@ -95,17 +96,17 @@ impl StepRecord {
     }
 }
 
-/// The value that an object is told when the memory that it lives in is released. No value and no
+/// The value that an object is set to when the memory that it lives in is released. No value and no
 /// history has this number.
 pub(crate) const FREED: u64 = u64::MAX;
 
-/// What a step does beside its operation.
+/// An effect of a step apart from its operation.
 #[derive(Clone)]
 pub(crate) enum Effect {
-    /// An object was told a value: a ghost's new one, a thread's end.
+    /// An object was set to a value: a ghost's new one, or a thread's end.
     Set(ObjectId, u64),
-    /// An object was made.
+    /// An object was created.
     Made(Box<dyn Machine>),
-    /// A thread was started, and has come to its first operation.
+    /// A thread was started, and is at its first operation.
     Spawned(ThreadId, Next),
 }

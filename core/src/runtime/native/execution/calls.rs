@@ -1,4 +1,4 @@
-//! What a running thread asks of its execution.
+//! The calls of a running thread to its execution.
 
 use std::fmt;
 use std::hash::Hash;
@@ -33,7 +33,7 @@ impl Handle {
     pub(crate) fn perform_then<R>(&self, op: Op, at: Place, then: impl FnOnce() -> R) -> (u64, R) {
         let execution = runtime::native();
         assert!(execution.inner.borrow().number == self.execution, "{}", runtime::OUTSIDE);
-        // Whoever runs is alone until its next operation.
+        // A running thread is alone until its next operation.
         (execution.perform(self.id, op, at), then())
     }
 
@@ -64,13 +64,13 @@ impl fmt::Debug for Handle {
 }
 
 impl Execution {
-    /// Adds a thread. It runs up to its first operation before anybody is chosen again.
+    /// Adds a thread. It runs up to its first operation before the next choice.
     pub(crate) fn spawn(&self, name: Arc<str>, body: Body) -> ThreadId {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
         let me = inner.observers.add_thread(name);
-        // What the new thread was given depends on what its maker knows, and both know its
-        // number from now on: which depends on who else has made threads before.
+        // The new thread depends on what its creator has observed, and both know its number from
+        // now on, which depends on the threads that were created before.
         let history = match inner.threads.get_mut(inner.running.index()) {
             None => inner.interner.begin(Begins::Thread, me.index() as u64),
             Some(creator) => {
@@ -92,7 +92,7 @@ impl Execution {
         me
     }
 
-    /// Adds a thread later, if the world is being made now; or hands its body back.
+    /// Adds a thread later, if the world is being created now; otherwise returns its body.
     pub(crate) fn defer(&self, name: &'static str, body: Body) -> Option<Body> {
         match &mut self.inner.borrow_mut().deferred {
             Some(deferred) => {
@@ -103,7 +103,7 @@ impl Execution {
         }
     }
 
-    /// At the end of thread `me`, `end` becomes ready.
+    /// Makes `end` ready at the end of thread `me`.
     pub(crate) fn set_end(&self, me: ThreadId, end: &Object) {
         self.inner.borrow_mut().threads[me.index()].end = end.native();
     }
@@ -117,7 +117,8 @@ impl Execution {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
         let id = inner.observers.add_object(class, memory, machine.leaked());
-        // A thread knows the object it has made, which is another if others have made some first.
+        // A thread knows the object that it has created, whose number depends on the objects
+        // created before.
         let running = inner.running.index();
         if let Some(creator) = inner.threads.get_mut(running) {
             creator.history = inner.interner.extend(creator.history, id.index() as u64);
@@ -149,7 +150,7 @@ impl Execution {
         self.inner.borrow().threads[me.index()].reply
     }
 
-    /// An operation of the set-up or of the final check, when no thread is about.
+    /// Performs an operation of the set-up or of the final check, when no thread runs.
     fn perform_alone(&self, object: ObjectId, op: Op, at: Place) -> u64 {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
@@ -171,19 +172,19 @@ impl Execution {
         self.stop_if(|observers, me| Some(observers.broken(me, id, message, at)));
     }
 
-    /// The running thread is about to do `what`, which may sleep.
+    /// Checks that the running thread may sleep, as `what` may.
     pub(crate) fn might_sleep(&self, what: &str, at: Place) {
         if self.watched() {
             self.stop_if(|observers, me| observers.may_not_sleep(me, what, at));
         }
     }
 
-    /// Whether the observers know what the running thread holds.
+    /// Returns whether the observers know what the running thread holds.
     fn watched(&self) -> bool {
         self.inner.borrow().watched
     }
 
-    /// If the running thread violates something, it never runs again.
+    /// Ends the running thread if it violates something: it never runs again.
     fn stop_if(&self, violates: impl FnOnce(&Observers, ThreadId) -> Option<Violation>) {
         let me = {
             let mut inner = self.inner.borrow_mut();
@@ -215,13 +216,13 @@ impl Execution {
         inner.threads.get(inner.running.index()).map_or(BEGINNING, |thread| thread.history)
     }
 
-    /// How many operations the running thread has done.
+    /// Returns the number of operations of the running thread.
     pub(crate) fn operations(&self) -> usize {
         let inner = self.inner.borrow();
         inner.observers.operations(inner.running)
     }
 
-    /// The running thread is where it was after so many operations.
+    /// Returns the running thread to the point after so many operations.
     pub(crate) fn come_round(&self, operations: usize) {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
@@ -254,9 +255,9 @@ impl Execution {
         }
     }
 
-    /// The running thread is where it would be if, after so many operations and what it had been told
-    /// by then, it had done one more and been told `reply`.
-    pub(crate) fn as_if_told(&self, before: History, operations: usize, reply: u64) {
+    /// Puts the running thread into the local state that it would have if, after so many operations
+    /// and the observations `before`, it had performed one more and observed `reply`.
+    pub(crate) fn as_if_observed(&self, before: History, operations: usize, reply: u64) {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
         let me = inner.running;
@@ -270,7 +271,7 @@ impl Execution {
         self.inner.borrow_mut().observers.seen_mut().note_calls();
     }
 
-    /// The running thread knows where it is, and nothing else.
+    /// Reduces the observations of the running thread to its place in the program.
     pub(crate) fn forget(&self, at: Place) {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;

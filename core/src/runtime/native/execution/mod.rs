@@ -29,52 +29,53 @@ use crate::runtime::native::recording::{Dimensions, Effect, FREED, Next, Recordi
 pub(crate) use calls::Handle;
 use rounds::Rounds;
 
-/// How an execution ended.
+/// The way in which an execution ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum End {
-    /// Every thread ended, or no thread could go on, or a violation stopped it.
+    /// Every thread ended, no thread could continue, or a violation stopped it.
     Over,
-    /// The strategy had seen enough.
+    /// The strategy needed no more of it.
     Cut,
-    /// The program did not do the same twice.
+    /// The program did not behave the same twice.
     Diverged,
-    /// More operations than an execution may have, or more threads or objects.
+    /// It had more operations, threads or objects than an execution may have.
     TooLong,
 }
 
-/// The world of one execution; kept and cleared from execution to execution.
+/// The world of one execution, which is reused for the next one.
 pub(crate) struct Execution {
-    /// How many operations an execution may have.
+    /// The number of operations that an execution may have.
     operations_max: usize,
     /// Whether there was a value without an identity.
     opaque: Cell<bool>,
     /// The loop that a thread does not seem to leave, if there was one.
     spins: RefCell<Option<String>>,
-    /// Whether an execution had more threads or objects than a state has room for.
+    /// Whether an execution had more threads or objects than fit into a state.
     crowded: Cell<bool>,
     inner: RefCell<Inner>,
 }
 
 struct Inner {
-    /// How many executions came before.
+    /// The number of executions before.
     number: u64,
     machines: Vec<Box<dyn Machine>>,
     threads: Vec<Thread>,
-    /// Threads that were started while the world is made; they come after the scenario's own.
+    /// Threads that were started while the world is created; they follow the scenario's own.
     deferred: Option<Vec<(Arc<str>, Body)>>,
-    /// Who runs now: a thread, or the set-up.
+    /// What runs now: a thread, or the set-up.
     running: ThreadId,
     observers: Observers,
     interner: Interner,
     stacks: Stacks,
     violation: Option<Violation>,
-    /// That a lock was held when its memory was released, and how many threads there were.
+    /// The violation that a lock was held when its memory was released, and the number of threads
+    /// then.
     freed_while_held: Option<(Violation, usize)>,
-    /// How many threads have run up to their first operation.
+    /// The number of threads that have run up to their first operation.
     started: usize,
-    /// Whether anybody wants to know what happens; not when an execution is run out.
+    /// Whether the execution is observed; not if it is only run out.
     watched: bool,
-    /// What the execution has shown so far, if somebody learns from it.
+    /// What the execution has shown so far, if it is recorded.
     recording: Option<Recording>,
 }
 
@@ -84,9 +85,9 @@ impl Inner {
         self.affects(|| Effect::Set(object, value));
     }
 
-    /// Tells an object that the memory that it lives in is released. If it is held, that is a
-    /// violation of the step, and not one that follows from what its thread was told: the thread
-    /// runs on up to its next operation, as it would anywhere else.
+    /// Notifies an object that the memory that it lives in is released. If it is held, that is a
+    /// violation of the step, and does not follow from the thread's observations: the thread runs
+    /// up to its next operation, as it would anywhere else.
     fn free(&mut self, object: ObjectId) {
         let freed = self.machines[object.index()].memory_freed();
         self.affects(|| Effect::Set(object, FREED));
@@ -99,24 +100,24 @@ impl Inner {
         }
     }
 
-    /// Notes what the step in progress does beside its operation.
+    /// Records an effect of the step in progress apart from its operation.
     fn affects(&mut self, effect: impl FnOnce() -> Effect) {
         if let Some(Recording { open: Some(step), .. }) = &mut self.recording {
             step.effects.push(effect());
         }
     }
 
-    /// Whether there are more threads and objects than a state has room for.
+    /// Returns whether there are more threads and objects than fit into a state.
     fn is_crowded(&self) -> bool {
         !Dimensions::has_room(self.threads.len(), self.machines.len())
     }
 
-    /// Whether `thread` has nothing to do: it has ended, or idles.
+    /// Returns whether `thread` has nothing to do: it has ended, or idles.
     fn is_done(&self, thread: &Thread) -> bool {
         thread.pending.is_none_or(|(object, op)| self.machines[object.index()].idles(op))
     }
 
-    /// The threads that have something to do.
+    /// Returns the threads that have something to do.
     fn busy(&self) -> impl Iterator<Item = ThreadId> {
         let threads = self.threads.iter().enumerate();
         threads.filter(|(_, thread)| !self.is_done(thread)).map(|(at, _)| ThreadId::new(at))
@@ -128,11 +129,11 @@ impl Inner {
         Next { history: thread.history, pending: thread.pending, polls }
     }
 
-    /// The step in progress is over: everybody has come to an operation, or to an end.
+    /// Closes the step in progress: every thread is at an operation, or at its end.
     fn close_step(&mut self) {
         let Some(mut recording) = self.recording.take() else { return };
         if self.is_crowded() {
-            // Nothing can be learnt of a state that has no number.
+            // A state without a number cannot be recorded.
             recording.open = None;
         } else if let Some(mut step) = recording.open.take() {
             step.next = self.next(step.thread);
@@ -153,33 +154,33 @@ impl Inner {
 }
 
 struct Thread {
-    /// Taken out while the thread runs; gone when it has ended.
+    /// Taken out while the thread runs; `None` when it has ended.
     fiber: Option<Box<Fiber>>,
     pending: Option<(ObjectId, Op)>,
     history: History,
     reply: u64,
-    /// How often it has forgotten what it was told.
+    /// How often it has forgotten its observations.
     forgotten: u64,
-    /// Whether it comes to anything new.
+    /// Whether it observes anything new.
     rounds: Rounds,
-    /// The object that others join on, for a thread that was spawned by another.
+    /// The object that other threads join on, for a thread that was spawned by another.
     end: Option<ObjectId>,
 }
 
-/// Where an execution stands between two operations.
+/// The situation of an execution between two operations.
 enum Standing {
     /// A thread has not run up to its first operation yet.
     NewThread(ThreadId),
     Violated,
     /// Every thread has ended, or idles.
     AllDone,
-    /// As many operations have happened as may, or more threads or objects were made.
+    /// The limit of operations is reached, or too many threads or objects were created.
     TooLong,
     Going,
 }
 
-/// How far an execution that the strategy cut is run on, so that its threads release what they
-/// own. Past that they are unwound, which is slower.
+/// The number of steps for which an execution that the strategy cut is run on, so that its threads
+/// release what they own. After that they are unwound, which is slower.
 const RUN_OUT_STEPS: usize = 1_000;
 
 impl Execution {
@@ -208,7 +209,7 @@ impl Execution {
         })
     }
 
-    /// Runs `program` once, as `strategy` decides, and notes what it violates.
+    /// Runs `program` once, with the choices of `strategy`, and records its violations.
     pub(crate) fn run(
         self: &Rc<Self>,
         program: &Program,
@@ -233,7 +234,7 @@ impl Execution {
                 Box::new(|| {})
             }
         };
-        // It owns the world, which threads that are run out may still want.
+        // It owns the world, which threads that are run out may still use.
         let mut finally = Some(finally);
         let end = self.explore(strategy, &mut finally, findings);
         if end == End::Cut {
@@ -243,7 +244,7 @@ impl Execution {
         end
     }
 
-    /// As [`run`](Self::run), and tells what each step turned out to be.
+    /// As [`run`](Self::run), and returns the effect of each step.
     pub(crate) fn learn(
         self: &Rc<Self>,
         program: &Program,
@@ -286,8 +287,8 @@ impl Execution {
                 }
                 Standing::AllDone => {
                     finally.take().into_iter().for_each(|finally| self.finish(finally, findings));
-                    // The strategy hears of the last state too.
-                    strategy.choose(&Here { execution: self, enabled: SmallVec::new() });
+                    // The strategy sees the last state too.
+                    strategy.choose(&ExecutionPoint { execution: self, enabled: SmallVec::new() });
                     return End::Over;
                 }
                 Standing::TooLong => {
@@ -311,7 +312,7 @@ impl Execution {
 
     /// Asks the strategy where there is a choice.
     fn branch(&self, strategy: &mut dyn Strategy, findings: &mut Findings) -> Result<Choice, End> {
-        let here = Here { execution: self, enabled: self.enabled() };
+        let here = ExecutionPoint { execution: self, enabled: self.enabled() };
         let is_stuck = !here.enabled.iter().any(|enabled| enabled.guaranteed);
         if is_stuck {
             self.note_deadlocks(&self.busy(), findings);
@@ -319,7 +320,7 @@ impl Execution {
         let decision = strategy.choose(&here);
         let rounds = strategy.goes_round();
         if let Some(polls) = rounds {
-            // Those who wait for each other do so on their own.
+            // Threads that wait for each other do so whatever the strategy decides.
             self.note_deadlocks(&self.threads(self.closed()), findings);
             self.note_deadlocks(&self.waiting(polls), findings);
         }
@@ -338,14 +339,14 @@ impl Execution {
         }
     }
 
-    /// Notes what `waiting` threads wait for, none of which ever goes on, where the execution has
-    /// come to.
+    /// Records what the `waiting` threads wait for, none of which ever continues, in the present
+    /// state.
     fn note_deadlocks(&self, waiting: &[ThreadId], findings: &mut Findings) {
         let deadlocks = self.inner.borrow().observers.deadlocks(waiting);
         deadlocks.into_iter().for_each(|deadlock| self.note(findings, deadlock));
     }
 
-    /// The threads that wait for each other, whatever the others do.
+    /// Returns the threads that wait for each other, whatever the others do.
     fn closed(&self) -> Threads {
         let inner = self.inner.borrow();
         let mut waits = Waits::default();
@@ -361,7 +362,7 @@ impl Execution {
         waits.closed()
     }
 
-    /// The threads that cannot go on, and those that `polls` names.
+    /// Returns the threads that cannot continue, and those in `polls`.
     fn waiting(&self, polls: Threads) -> Vec<ThreadId> {
         let inner = self.inner.borrow();
         let waits = |thread: &ThreadId| {
@@ -374,12 +375,12 @@ impl Execution {
         inner.busy().filter(waits).collect()
     }
 
-    /// The threads that have something to do.
+    /// Returns the threads that have something to do.
     pub(crate) fn busy(&self) -> Vec<ThreadId> {
         self.inner.borrow().busy().collect()
     }
 
-    /// Those of `threads` that have something to do.
+    /// Returns those of `threads` that have something to do.
     fn threads(&self, threads: Threads) -> Vec<ThreadId> {
         let mut busy = self.busy();
         busy.retain(|thread| threads & cycles::bit(*thread) != 0);
@@ -404,7 +405,7 @@ impl Execution {
         }
     }
 
-    /// The end of the world: the scenario's last word, then what it left behind.
+    /// Ends the world: the final check, then the check for leaks.
     fn finish(&self, finally: Body, findings: &mut Findings) {
         if let Err(payload) = panics::catch(finally) {
             self.panicked(payload.as_ref());
@@ -416,7 +417,7 @@ impl Execution {
         leaks.into_iter().for_each(|leak| self.note(findings, leak));
     }
 
-    /// Lets everybody go on, in any order, until they end or cannot.
+    /// Runs every thread, in any order, until each has ended or cannot continue.
     fn run_out(&self) {
         self.inner.borrow_mut().watched = false;
         for _ in 0..RUN_OUT_STEPS {
@@ -441,7 +442,7 @@ impl Execution {
         })
     }
 
-    /// Unwinds whoever is still in the middle of something, and keeps the stacks.
+    /// Unwinds the threads that have not ended, and keeps the stacks.
     fn take_down(&self) {
         let threads = std::mem::take(&mut self.inner.borrow_mut().threads);
         for thread in threads {
@@ -470,8 +471,8 @@ impl Execution {
         enabled
     }
 
-    /// Lets the chosen operation happen, and its thread and those that it starts run up to their
-    /// next one.
+    /// Performs the chosen operation, and runs its thread and those that it starts up to their next
+    /// ones.
     fn advance(&self, choice: Choice) -> Happened {
         let made = |inner: &Inner| (inner.threads.len(), inner.machines.len());
         let before = made(&self.inner.borrow());
@@ -491,7 +492,7 @@ impl Execution {
         }
     }
 
-    /// Lets the chosen operation happen, and its thread run up to the next one.
+    /// Performs the chosen operation, and runs its thread up to the next one.
     fn step(&self, choice: Choice) {
         let me = choice.thread;
         {
@@ -569,7 +570,7 @@ impl Execution {
     fn note_violation(&self, findings: &mut Findings) {
         let violation = {
             let mut inner = self.inner.borrow_mut();
-            // What the step has done comes before what its thread did next.
+            // The effects of the step come before what its thread did next.
             match inner.freed_while_held.take() {
                 Some((violation, threads)) => {
                     inner.observers.forget_threads_from(threads);
@@ -587,12 +588,12 @@ impl Execution {
         findings.note(violation, &self.inner.borrow().observers);
     }
 
-    /// The loop that a thread does not seem to leave, if an execution has shown one.
+    /// Returns the loop that a thread does not seem to leave, if an execution has shown one.
     pub(crate) fn spins(&self) -> Option<String> {
         self.spins.borrow().clone()
     }
 
-    /// Whether the last execution that was too long had too many threads or objects.
+    /// Returns whether the last execution that was too long had too many threads or objects.
     pub(crate) fn crowded(&self) -> bool {
         self.crowded.get()
     }
@@ -601,7 +602,7 @@ impl Execution {
         self.opaque.get()
     }
 
-    /// The state that the execution is in: equal words mean equal states, in this exploration.
+    /// Returns the state of the execution: equal words mean equal states, in this exploration.
     pub(crate) fn state(&self) -> Vec<u64> {
         let inner = self.inner.borrow();
         let mut words = vec![inner.threads.len() as u64, inner.machines.len() as u64];
@@ -610,17 +611,17 @@ impl Execution {
         words
     }
 
-    /// What values and histories are called here; the next execution calls them anew.
+    /// Takes the numbers of values and histories; the next execution assigns new ones.
     pub(crate) fn take_interner(&self) -> Interner {
         std::mem::take(&mut self.inner.borrow_mut().interner)
     }
 
-    /// From now on, values and histories are called this.
+    /// Sets the numbers of values and histories from now on.
     pub(crate) fn give_interner(&self, interner: Interner) {
         self.inner.borrow_mut().interner = interner;
     }
 
-    /// What was seen over all executions, which is forgotten here.
+    /// Takes what was observed over all executions.
     pub(crate) fn take_seen(&self) -> Seen {
         std::mem::take(self.inner.borrow_mut().observers.seen_mut())
     }
@@ -630,19 +631,19 @@ impl Execution {
         self.inner.borrow_mut().observers.seen_mut().absorb(seen);
     }
 
-    /// What the observers know, over all executions.
+    /// Calls `look` with the observers.
     pub(crate) fn observers<R>(&self, look: impl FnOnce(&Observers) -> R) -> R {
         look(&self.inner.borrow().observers)
     }
 }
 
 /// A point of the execution, as the strategy sees it.
-struct Here<'a> {
+struct ExecutionPoint<'a> {
     execution: &'a Execution,
     enabled: SmallVec<[Enabled; 6]>,
 }
 
-impl Point for Here<'_> {
+impl Point for ExecutionPoint<'_> {
     fn enabled(&self) -> &[Enabled] {
         &self.enabled
     }

@@ -1,20 +1,20 @@
-//! Whether a thread is in a loop in which it comes to nothing new.
+//! Detection of threads in a loop without new observations.
 //!
-//! A loop that waits for a flag by itself has a state for each time that it has looked, so that a
-//! search of it has no end. It is told by what it does: the same operations, with the same replies,
-//! again and again.
+//! A loop that waits for a flag on its own has a state for each time that it has looked, so a
+//! search of it has no end. It is recognised by its operations: the same ones, with the same
+//! replies, repeatedly.
 
 use rustc_hash::FxHashSet;
 
 use crate::op::{ObjectId, Op};
 
-/// Operations of a thread that are not looked at: most threads have no more.
+/// The first operations of a thread, which are not examined: most threads have no more.
 const FIRST: usize = 64;
 
-/// Operations without anything new that make a loop.
+/// The number of operations without anything new that make a loop.
 const IDLE: usize = 300;
 
-/// What a thread has done and been told since it came to something new.
+/// The operations and replies of a thread since its last new one.
 #[derive(Default)]
 pub(crate) struct Rounds {
     operations: usize,
@@ -23,7 +23,8 @@ pub(crate) struct Rounds {
 }
 
 impl Rounds {
-    /// Whether this operation, with this reply, is one more of many in which nothing was new.
+    /// Returns whether this operation, with this reply, is one more of many in which nothing was
+    /// new.
     pub(crate) fn idle(&mut self, object: ObjectId, op: Op, reply: u64) -> bool {
         self.operations += 1;
         if self.operations < FIRST {
