@@ -1,8 +1,8 @@
-//! A scenario of one's own: a lock built from an atomic word, and an invariant about it.
+//! An example of a custom scenario: a lock built from an atomic word, and an invariant about it.
 //!
-//! Run with `cargo run --release --example own_lock`. The lock looks at the word and then sets
-//! it, in two steps; another thread fits in between. Make it one `compare_exchange` and the
-//! claim to make is `.expect_proof()`.
+//! Run with `cargo run --release --example own_lock`. The lock tests the word and then sets it, in
+//! two steps, so another thread can come in between. Replace them by one `compare_exchange`, and
+//! the correct claim is `.expect_proof()`.
 
 use selvedge_core::sync::{Atomic, Ghost};
 use selvedge_core::{Engine, Scenario, ViolationKind};

@@ -1,8 +1,8 @@
-//! A scenario of one's own: two functions of a driver, and the order in which they take its locks.
+//! An example of a custom scenario: two functions of a driver, which take its locks.
 //!
-//! Run with `cargo run --release --example two_locks`. `remove` takes the locks the other way round,
-//! which is told operation by operation. Turn its two lines round, claim `.expect_proof()`, and no ordering
-//! deadlocks.
+//! Run with `cargo run --release --example two_locks`. `remove` takes the locks in the opposite
+//! order, and the report shows the deadlock operation by operation. Swap its two lines and claim
+//! `.expect_proof()`: then no interleaving deadlocks.
 
 use selvedge_core::sync::Mutex;
 use selvedge_core::{Engine, Scenario, Verdict, ViolationKind, function};

@@ -1,5 +1,5 @@
-//! Programs whose number of Mazurkiewicz traces is known from elsewhere, from the test suites of
-//! other model checkers or from a closed form.
+//! Programs whose number of Mazurkiewicz traces is known, from the test suites of other model
+//! checkers or from a closed form.
 
 use selvedge_core::sync::{Atomic, Mutex, RwSem};
 use selvedge_core::{Checker, Report, Scenario, ScenarioBuilder, Search};
@@ -8,7 +8,7 @@ fn verify(scenario: &Scenario, search: Search) -> Report {
     Checker::native().search(search).run(scenario)
 }
 
-/// Source-DPOR explores so many traces, in at most so many executions.
+/// Checks that source-DPOR explores `traces` traces, in a bounded number of executions.
 fn check<W: Send + Sync + 'static>(
     scenario: ScenarioBuilder<W>,
     traces: u64,
@@ -29,7 +29,7 @@ fn check_both<W: Send + Sync + 'static>(scenario: ScenarioBuilder<W>, traces: u6
     assert_eq!(verify(&scenario, Search::Dpor).fingerprint, reference, "{}", scenario.name());
 }
 
-/// N threads that do the same, but for their number.
+/// N threads that do the same, except for their number.
 fn same<W: Send + Sync + 'static>(
     name: &str,
     world: impl Fn() -> W + Send + Sync + 'static,
@@ -70,13 +70,13 @@ fn each_reader_comes_before_or_after_the_writer() {
     }
 }
 
-/// Writer j sets an element to one more than the element before; the reader looks for the last
+/// Writer j sets an element to one more than the element before; the reader searches for the last
 /// zero from the end.
 fn last_zero(writers: usize) -> ScenarioBuilder<Vec<Atomic>> {
     let world = move || (0..=writers).map(|_| Atomic::new("array", 0)).collect();
     let read = move |array: &Vec<Atomic>| {
         let last = (0..=writers).rev().find(|i| array[*i].load() == 0);
-        assert!(last.is_some(), "nobody writes to the first");
+        assert!(last.is_some(), "no thread writes to the first");
     };
     (1..=writers).fold(Scenario::builder("lastzero", world).thread("reader", read), |s, j| {
         s.thread(format!("writer {j}"), move |array| array[j].store(array[j - 1].load() + 1))
@@ -92,12 +92,12 @@ fn last_zero_has_the_traces_that_source_sets_find() {
 
 #[test]
 #[ignore = "takes seconds, and longer without optimisation"]
-fn the_largest_last_zero_does_too() {
+fn the_largest_last_zero_has_its_traces() {
     check(last_zero(15), 147_456, 302_587);
 }
 
-/// Each thread inserts four words of its own into a hash table that collides from the twelfth
-/// thread on.
+/// Each thread inserts four words of its own into a hash table, in which there are collisions from
+/// the twelfth thread on.
 #[test]
 fn indexer_races_only_where_the_hashes_collide() {
     const SIZE: u64 = 128;
@@ -130,14 +130,14 @@ fn two_trylocks_that_fail_commute() {
         }
     };
     check_both(same("tries and keeps", mutex, 3, keep), 3);
-    // One who reads keeps all writers out, and all find that out in their own time.
+    // One reader excludes all writers, and each of them observes that independently.
     let sem = || RwSem::new("S", ());
     let writes = same("write trylocks", sem, 3, |s: &RwSem, _| drop(s.try_down_write()));
     check_both(writes, 21);
 }
 
 #[test]
-fn four_who_try_their_neighbour_s_lock() {
+fn four_threads_that_try_the_next_lock() {
     const NAMES: [&str; 4] = ["L0", "L1", "L2", "L3"];
     let world = || NAMES.map(|name| Mutex::new(name, ()));
     let try_next = |locks: &[Mutex; 4], me: usize| {
@@ -148,7 +148,7 @@ fn four_who_try_their_neighbour_s_lock() {
 }
 
 #[test]
-fn what_threads_make_is_numbered_in_some_order() {
+fn creations_of_two_threads_are_dependent() {
     let world = || [Atomic::new("a", 0), Atomic::new("b", 0)];
     let makes = |world: &[Atomic; 2], me: usize| {
         world[me].store(1);
@@ -164,7 +164,7 @@ fn what_threads_make_is_numbered_in_some_order() {
 }
 
 /// GenMC's and Nidhugg's `casrot`, after RCMC: thread i, from 1, exchanges i - 1 for i. An exchange
-/// that fails is a read, or there would be N! traces.
+/// that fails is a read, otherwise there would be N! traces.
 #[test]
 fn exchanges_that_fail_commute() {
     let published = [2, 5, 14, 43, 144, 523, 2_048, 8_597];
@@ -188,10 +188,10 @@ fn exchanges_beside_stores() {
     }
 }
 
-/// Nidhugg's `wcas`: one thread stores 1, and N try to exchange it. Any set of them comes too early;
-/// of k others one is first: N * 2^(N - 1) + 1 traces.
+/// Nidhugg's `wcas`: one thread stores 1, and N try to exchange it. Any subset of them comes too
+/// early; one of the k others is first: N * 2^(N - 1) + 1 traces.
 #[test]
-fn one_store_and_those_who_exchange_it() {
+fn one_store_and_several_exchanges() {
     let published = [5, 13, 33, 81, 193, 449, 1_025, 2_305];
     for (threads, traces) in (2..).zip(published) {
         let wcas = same("wcas", zero("x"), threads, |x: &Atomic, me| {
@@ -201,7 +201,8 @@ fn one_store_and_those_who_exchange_it() {
     }
 }
 
-/// Miri's `ccr`, from its tests of GenMC: the exchange that fails and the load that follows the other.
+/// Miri's `ccr`, from its tests of GenMC: the exchange that fails and the load that follows the
+/// other.
 #[test]
 fn an_exchange_that_fails_and_a_load() {
     let ccr = Scenario::builder("ccr", zero("x"))
@@ -213,7 +214,7 @@ fn an_exchange_that_fails_and_a_load() {
     check_both(ccr, 2);
 }
 
-/// A stack of nodes, as Treiber's: the newest, and what is below each.
+/// A stack of nodes, like Treiber's: the newest, and the one below each.
 struct Stack {
     top: Atomic,
     below: Vec<Atomic>,
@@ -230,7 +231,7 @@ impl Stack {
         }
     }
 
-    /// Zero if there is none.
+    /// Returns zero if the stack is empty.
     fn pop(&self) -> u64 {
         loop {
             let top = self.top.load();
@@ -247,7 +248,7 @@ impl Stack {
 
 /// Miri's Treiber stack, from its tests of GenMC: one thread pops and the others push.
 #[test]
-fn treiber_s_stack_has_the_traces_that_genmc_finds() {
+fn treibers_stack_has_the_traces_that_genmc_finds() {
     for (writers, traces) in [(1, 2), (2, 22), (3, 1_002)] {
         let world = move || Stack {
             top: Atomic::new("top", 0),

@@ -1,4 +1,4 @@
-//! Who waits for good while others go on: what a proof says that there is none of.
+//! Threads that wait for good while others continue, and proofs that there are none.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ fn verify(scenario: &Scenario, search: Search) -> Report {
     Checker::native().search(search).run(scenario)
 }
 
-/// Every search of states comes to the claim, and each counterexample shows itself again.
+/// Checks that every search of states reaches the claim, and that each counterexample replays.
 fn check(scenario: &Scenario) -> Report {
     for search in [Search::Auto, Search::Reduced, Search::Full] {
         let report = verify(scenario, search);
@@ -71,8 +71,8 @@ fn abba(name: &str) -> ScenarioBuilder<World> {
         .thread("ba", |w: &World| ba(&w.locks))
 }
 
-/// The lock order is classification by the deadlock, and the deadlock needs no more than its own steps. On
-/// shuttle it is found, too, though an execution has no end there.
+/// Checks that lockdep's inversion is confirmed by the deadlock, whose schedule has only its own
+/// steps. Shuttle finds it, too, though an execution has no end there.
 fn is_found(scenario: &Scenario) {
     let found = scenario.verify(Engine::Shuttle).verdict;
     assert!(matches!(found, Verdict::Refuted(_)), "{}: {found:?}", scenario.name());
@@ -89,7 +89,7 @@ fn deadlock() -> [ViolationKind; 1] {
 }
 
 #[test]
-fn two_threads_deadlock_beside_one_that_goes_on_for_ever() {
+fn two_threads_deadlock_beside_an_endless_one() {
     is_found(
         &abba("forever")
             .thread("loop", |w| forever(|| drop(w.other.lock())))
@@ -119,9 +119,9 @@ fn two_threads_deadlock_beside_periodic_work() {
     );
 }
 
-/// Starvation is what fairness is needed for. Whoever deadlocks does not starve.
+/// Starvation assumes fairness. A deadlocked thread does not starve.
 #[test]
-fn a_deadlock_is_no_starvation() {
+fn a_deadlock_is_not_a_starvation() {
     check(
         &abba("starves")
             .thread("loop", |w| forever(|| drop(w.other.lock())))
@@ -130,9 +130,9 @@ fn a_deadlock_is_no_starvation() {
     );
 }
 
-/// The thread that polls would be helped by one that is stuck: the cycle is the others'.
+/// The polling thread waits for one that is stuck: the cycle is that of the other threads.
 #[test]
-fn whoever_polls_for_a_deadlocked_thread_is_not_in_its_name() {
+fn a_thread_that_polls_for_a_deadlocked_one_is_not_named() {
     let scenario = Scenario::builder("helped", world)
         .thread("ab", |w| {
             ab(&w.locks);
@@ -144,9 +144,9 @@ fn whoever_polls_for_a_deadlocked_thread_is_not_in_its_name() {
     is_found(&scenario);
 }
 
-/// There is no cycle, and nobody to blame but who keeps the lock or does not set the flag.
+/// There is no cycle, only the thread that keeps the lock or does not set the flag.
 #[test]
-fn whoever_waits_for_good_without_a_cycle_is_named_by_what_it_waits_for() {
+fn a_wait_without_a_cycle_is_named_by_its_object() {
     let keeps = Scenario::builder("keeps", world)
         .thread("keeper", |w| {
             w.locks[0].raw_lock();
@@ -167,7 +167,7 @@ fn whoever_waits_for_good_without_a_cycle_is_named_by_what_it_waits_for() {
     check(&sleeps);
 }
 
-/// Who only waits behind a thread that sleeps for good has no part in the name.
+/// A thread that only waits behind a thread that sleeps for good is not part of the name.
 #[test]
 fn bystanders_are_not_in_the_name() {
     let world = || (WaitQueue::new("queue"), Mutex::new("A", ()));
@@ -181,9 +181,10 @@ fn bystanders_are_not_in_the_name() {
     check(&scenario);
 }
 
-/// A semaphore's queue closes the cycle: a reader that holds it waits for a writer that waits for it.
+/// A semaphore's queue closes the cycle: a reader that holds it waits for a writer that waits for
+/// it.
 #[test]
-fn a_reader_deadlocks_with_itself_once_a_writer_waits_whatever_others_do() {
+fn a_reader_deadlocks_with_itself_once_a_writer_waits() {
     let scenario = Scenario::builder("reader", || (RwSem::new("S", ()), Mutex::new("C", ())))
         .thread("reader", |(s, _)| {
             let _outer = s.down_read();
@@ -195,9 +196,9 @@ fn a_reader_deadlocks_with_itself_once_a_writer_waits_whatever_others_do() {
     check(&scenario);
 }
 
-/// A thread that has ended gives nothing back.
+/// A thread that has ended releases nothing.
 #[test]
-fn a_lock_that_its_thread_has_taken_along_is_waited_for_for_good() {
+fn a_lock_of_an_ended_thread_is_waited_for_for_good() {
     let scenario = Scenario::builder("along", world)
         .thread("ends", |w| w.locks[0].raw_lock())
         .thread("next", |w| drop(w.locks[0].lock()))
@@ -206,9 +207,9 @@ fn a_lock_that_its_thread_has_taken_along_is_waited_for_for_good() {
     check(&scenario);
 }
 
-/// As long as somebody may come by, nobody waits for good: not at a lock, not at a flag, not asleep.
+/// As long as another thread may help, no thread waits for good: at a lock, at a flag, or asleep.
 #[test]
-fn whoever_is_helped_some_time_does_not_wait_for_good() {
+fn a_thread_that_is_helped_eventually_does_not_wait_for_good() {
     let lock = Scenario::builder("lock", world)
         .thread("T1", |w| forever(|| drop(w.other.lock())))
         .thread("T2", |w| forever(|| drop(w.other.lock())))
@@ -238,10 +239,10 @@ fn whoever_is_helped_some_time_does_not_wait_for_good() {
     check(&sleeps);
 }
 
-/// Nothing but an unlock lies between two polls: the state in which the thread does not poll is one
-/// that the search steps over.
+/// There is only an unlock between two polls: the search skips the state in which the thread does
+/// not poll.
 #[test]
-fn a_poll_that_comes_to_an_end_is_no_wait_for_good_though_only_an_unlock_follows() {
+fn a_poll_that_ends_before_an_unlock_is_not_a_wait_for_good() {
     let scenario = Scenario::builder("unlock", world)
         .thread("poll", |w| {
             forever(|| {
@@ -256,9 +257,9 @@ fn a_poll_that_comes_to_an_end_is_no_wait_for_good_though_only_an_unlock_follows
     check(&scenario);
 }
 
-/// A program that never repeats itself has no end, and the deadlock in it is found all the same.
+/// A program that never repeats a state has no end. The deadlock in it is found nevertheless.
 #[test]
-fn a_deadlock_is_found_where_the_rest_cannot_be_explored() {
+fn a_deadlock_is_found_in_an_infinite_program() {
     let scenario = abba("count")
         .thread("count", |w| {
             loop {
@@ -274,9 +275,9 @@ fn a_deadlock_is_found_where_the_rest_cannot_be_explored() {
     }
 }
 
-/// A thread that has ended never gives back what it holds, whatever the rest does without end.
+/// A thread that has ended never releases what it holds, whatever the rest does without end.
 #[test]
-fn a_lock_that_was_taken_along_is_missed_where_the_rest_cannot_be_explored() {
+fn a_lock_of_an_ended_thread_is_found_in_an_infinite_program() {
     let scenario = Scenario::builder("along", world)
         .thread("ends", |w| w.locks[0].raw_lock())
         .thread("next", |w| drop(w.locks[0].lock()))
@@ -291,9 +292,9 @@ fn a_lock_that_was_taken_along_is_missed_where_the_rest_cannot_be_explored() {
     assert_eq!(found[0].violation.kind, ViolationKind::deadlock(["A"]), "{report}");
 }
 
-/// A thread that one signal could save is not saved: nobody may count on it.
+/// A thread that only a signal could help waits for good: no thread may rely on a signal.
 #[test]
-fn an_optional_outcome_is_no_way_out() {
+fn an_optional_outcome_does_not_end_a_wait_for_good() {
     let scenario = Scenario::builder("signal", world)
         .thread("ab", |w| {
             let _a = w.locks[0].lock();
@@ -305,9 +306,10 @@ fn an_optional_outcome_is_no_way_out() {
     check(&scenario);
 }
 
-/// Whoever has not prepared to wait does not sleep, and so goes on for ever without being woken.
+/// A thread that has not prepared to wait does not sleep, and so continues for ever without a
+/// wake-up.
 #[test]
-fn a_thread_that_never_falls_asleep_needs_nobody_to_go_on() {
+fn a_thread_that_never_sleeps_needs_no_wake_up() {
     let world = || (WaitQueue::new("queue"), Atomic::new("flag", 0));
     let scenario = Scenario::builder("awake", world)
         .thread("sleeper", |(queue, flag)| queue.wait_event(|| flag.load() == 1))
@@ -316,7 +318,7 @@ fn a_thread_that_never_falls_asleep_needs_nobody_to_go_on() {
     check(&scenario);
 }
 
-/// Whoever waits for a timer, or for work, waits for the thread that runs the function.
+/// A thread that waits for a timer, or for work, waits for the thread that runs the function.
 #[test]
 fn a_cycle_over_a_function_that_runs_is_found_where_it_closes() {
     let world = || {
@@ -390,7 +392,7 @@ fn a_cycle_over_a_function_that_runs_is_found_where_it_closes() {
 
 /// Two states lack the same step: one execution shows it to both.
 #[test]
-fn what_two_states_have_not_seen_is_learnt_once() {
+fn a_step_that_two_states_lack_is_learned_once() {
     let world = || (Mutex::new("A", ()), Mutex::new("B", ()));
     let round = |(a, _): &(Mutex, Mutex)| forever(|| drop(a.lock()));
     let scenario = Scenario::builder("once", world)

@@ -1,4 +1,4 @@
-//! Locks that live in an object of the driver: who touches it, and who frees it under whom.
+//! Locks that live in an object of the driver: accesses to them, and releases of the object.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ fn verify(scenario: &Scenario, search: Search, jobs: usize) -> Report {
     Checker::native().search(search).threads(jobs).states_per_thread(1).run(scenario)
 }
 
-/// Every engine and every search comes to the claim, and each counterexample shows itself again.
+/// Checks that every engine and search reaches the claim, and that each counterexample replays.
 fn check(scenario: &Scenario) {
     for engine in Engine::ALL {
         scenario.assert_as_expected(*engine);
@@ -33,7 +33,7 @@ fn check(scenario: &Scenario) {
             assert!(again.contains(found), "{}: {again:#?}", found.schedule);
         }
     }
-    // Two provers that have nothing in common but the machines count the same traces.
+    // Two provers that share only the machines count the same traces.
     let dpor = verify(scenario, Search::Dpor, 1).fingerprint;
     if dpor.traces.is_some() && dpor.states.is_none() {
         assert_eq!(verify(scenario, Search::SleepSets, 1).fingerprint, dpor, "{}", scenario.name());
@@ -69,7 +69,7 @@ fn use_after_release() -> [ViolationKind; 1] {
     [ViolationKind::use_after_release("device")]
 }
 
-/// The one who is not the last may be on its way out of `mutex_unlock` when the last one frees.
+/// A thread that is not the last may still be in `mutex_unlock` when the last one frees.
 #[test]
 fn a_mutex_is_still_touched_when_its_next_owner_frees_it() {
     check(
@@ -99,7 +99,7 @@ fn a_mutex_is_still_touched_when_its_next_owner_frees_it() {
 }
 
 #[test]
-fn so_is_a_semaphore() {
+fn a_semaphore_is_still_touched_when_its_next_owner_frees_it() {
     check(
         &two("semaphore", |(device, _)| {
             let mut users = device.get().sem.down_write();
@@ -140,9 +140,9 @@ fn so_is_a_semaphore() {
     check(&reads.expect_violations(kinds));
 }
 
-/// A spinlock is not touched any more once another can have it.
+/// A spinlock is not touched any more once another thread can have it.
 #[test]
-fn a_spinlock_is_free_when_it_is_free() {
+fn a_spinlock_is_not_touched_after_its_unlock() {
     check(
         &two("spinlock", |(device, _)| {
             let inside = device.get();
@@ -157,9 +157,9 @@ fn a_spinlock_is_free_when_it_is_free() {
     );
 }
 
-/// A count that is put after the unlock keeps the memory until nobody is in it.
+/// A count that is put after the unlock keeps the memory until no thread uses it.
 #[test]
-fn a_count_that_outlives_the_lock_mends_it() {
+fn a_count_that_outlives_the_lock_fixes_it() {
     check(
         &two("count", |(device, _)| {
             let inside = device.get();
@@ -172,9 +172,9 @@ fn a_count_that_outlives_the_lock_mends_it() {
     );
 }
 
-/// Where the lock is of the world, `mutex_unlock` has one step.
+/// Where the lock belongs to the world, `mutex_unlock` has one step.
 #[test]
-fn a_lock_outside_of_the_object_is_no_part_of_it() {
+fn a_lock_outside_of_the_object_is_not_part_of_it() {
     check(
         &Scenario::builder("outside", || (Tracked::new("device", ()), Mutex::new("lock", 2)))
             .thread("T1", put_outside)
@@ -193,9 +193,9 @@ fn put_outside((device, lock): &(Tracked, Mutex<u32>)) {
     }
 }
 
-/// The lock's owner is the one that is reported, and the kernel's words are "held lock freed".
+/// The lock's owner is reported; the kernel's words are "held lock freed".
 #[test]
-fn memory_is_not_released_with_a_lock_in_it_that_is_held() {
+fn memory_is_not_released_with_a_held_lock_in_it() {
     let scenario = Scenario::builder("held", world)
         .thread("user", |(device, _)| device.get().list.lock().unlock())
         .thread("free", |(device, _)| device.release());
@@ -206,10 +206,10 @@ fn memory_is_not_released_with_a_lock_in_it_that_is_held() {
     check(&scenario.expect_violations(kinds));
 }
 
-/// Nothing lies between the store under the lock and the unlock; so only a search that does not step
-/// over the held lock sees that it is held.
+/// There is nothing between the store under the lock and the unlock, so only a search that does not
+/// skip the held lock sees that it is held.
 #[test]
-fn an_unlock_of_a_lock_in_memory_is_not_stepped_over() {
+fn an_unlock_of_a_lock_in_memory_is_not_skipped() {
     let world = || (world().0, Atomic::new("kept", 0));
     let scenario = Scenario::builder("stepped over", world)
         .thread("user", |(device, _)| {
@@ -235,9 +235,9 @@ fn an_unlock_of_a_lock_in_memory_is_not_stepped_over() {
     assert!(report.as_expected(), "{report}");
 }
 
-/// Who frees its own lock is in no race at all.
+/// A thread that frees its own lock is in no race.
 #[test]
-fn a_thread_that_frees_what_it_holds_itself_is_found_alone() {
+fn a_thread_that_frees_its_own_held_lock_is_found() {
     let scenario = Scenario::builder("self", world)
         .thread("T", |(device, _)| {
             let _held = device.get().sem.down_read();
@@ -254,9 +254,9 @@ fn a_thread_that_frees_what_it_holds_itself_is_found_alone() {
     );
 }
 
-/// A wake-up is an access: the waiter may have gone on by itself, and freed the queue with the rest.
+/// A wake-up is an access: the waiter may have woken spuriously, and freed the queue with the rest.
 #[test]
-fn a_wait_queue_is_touched_by_whoever_wakes() {
+fn a_wake_up_touches_the_wait_queue() {
     let scenario = |waits_for_waker: bool| {
         Scenario::builder("queue", world)
             .thread("waiter", move |(device, devices)| {
@@ -280,9 +280,9 @@ fn a_wait_queue_is_touched_by_whoever_wakes() {
     scenario(true).expect_proof().assert_as_expected(Engine::Native);
 }
 
-/// What a lock that is freed protected is gone with it; that nobody held it is enough.
+/// The data of a freed lock is freed too; the lock only has to be unlocked.
 #[test]
-fn a_lock_that_is_free_goes_with_its_memory() {
+fn an_unlocked_lock_may_be_freed_with_its_memory() {
     let scenario = Scenario::builder("free", world)
         .thread("T", |(device, devices)| {
             let _devices = devices.lock();
@@ -293,9 +293,9 @@ fn a_lock_that_is_free_goes_with_its_memory() {
     check(&scenario);
 }
 
-/// An operation in the making of an object would be one of the world, or of another thread.
+/// An operation in the creation of an object would belong to the world, or to another thread.
 #[test]
-fn an_object_is_made_without_operations() {
+fn an_object_is_created_without_operations() {
     let scenario = Scenario::builder("makes", || Arc::new(Atomic::new("count", 0)))
         .thread("T", |count| {
             let made = Tracked::with("device", || count.fetch_add(1));

@@ -1,4 +1,4 @@
-//! Threads that never end: who starves, and who is proved not to.
+//! Threads that never end: which of them starve, and which are proved not to.
 
 use std::ops::ControlFlow;
 
@@ -12,8 +12,8 @@ fn starvation(thread: &str, class: &str) -> [ViolationKind; 1] {
     [ViolationKind::starvation(thread, class)]
 }
 
-/// The verdict is the one expected, with any number of threads at work; a cycle is seen again when
-/// it is replayed.
+/// Checks that the verdict is the one expected, with any number of threads at work, and that a
+/// cycle is seen again in its replay.
 fn check(scenario: &Scenario) {
     for jobs in 1..=2 {
         let report = Checker::native().threads(jobs).states_per_thread(1).run(scenario);
@@ -44,18 +44,19 @@ fn unfair() -> ScenarioBuilder<UnfairRwSem> {
 }
 
 #[test]
-fn a_fair_rwsem_starves_nobody() {
+fn a_fair_rwsem_starves_no_thread() {
     check(&readers_and_a_writer().starvation_free().expect_proof());
 }
 
-/// Two readers who relieve each other never leave it free.
+/// Two readers that relieve each other never leave it free.
 #[test]
 fn a_semaphore_that_favours_readers_starves_a_writer() {
     let scenario = unfair().starvation_free().expect_violations(starvation("writer", "rwsem"));
     check(&scenario);
     let report = scenario.verify(Engine::Native);
     let Verdict::Refuted(found) = &report.verdict else { unreachable!() };
-    // One holds it, and then: the other takes it, the one lets go, takes it, the other lets go.
+    // One holds it. Then the other takes it, the first releases and takes it, the other releases
+    // it.
     assert_eq!(found[0].schedule.len(), 5);
     assert_eq!(found[0].violation.again_from, Some(1));
     let one = Scenario::builder("one", || UnfairRwSem::new("rwsem", ()))
@@ -66,7 +67,7 @@ fn a_semaphore_that_favours_readers_starves_a_writer() {
 }
 
 #[test]
-fn a_mutex_that_is_free_again_and_again_starves_nobody() {
+fn a_mutex_that_is_repeatedly_free_starves_no_thread() {
     let scenario = Scenario::builder("mutex", || Mutex::new("A", ()))
         .thread("T1", |a| forever(|| drop(a.lock())))
         .thread("T2", |a| forever(|| drop(a.lock())))
@@ -75,9 +76,9 @@ fn a_mutex_that_is_free_again_and_again_starves_nobody() {
     check(&scenario.expect_proof());
 }
 
-/// The flag belongs to nobody, and nobody sets it: that is a deadlock, with the loop or without.
+/// The flag has no owner, and no thread sets it: a deadlock, with the loop or without.
 #[test]
-fn a_flag_that_nobody_sets_is_a_deadlock_of_whoever_waits_for_it() {
+fn a_flag_that_is_never_set_is_a_deadlock() {
     let sleeper = || {
         let world = || (Atomic::new("flag", 0), WaitQueue::new("flag_wait"), Mutex::new("A", ()));
         Scenario::builder("flag", world)
@@ -89,9 +90,9 @@ fn a_flag_that_nobody_sets_is_a_deadlock_of_whoever_waits_for_it() {
     check(&sleeper().starvation_free().expect_violations(deadlock()));
 }
 
-/// No fairness helps two who hold what the other wants.
+/// Fairness does not help two threads that each hold what the other wants.
 #[test]
-fn a_deadlock_beside_an_endless_loop_starves_nobody() {
+fn a_deadlock_beside_an_endless_loop_starves_no_thread() {
     let world = || [Mutex::new("A", ()), Mutex::new("B", ()), Mutex::new("C", ())];
     let scenario = Scenario::builder("abba", world)
         .thread("ab", |[a, b, _]| {
@@ -107,7 +108,7 @@ fn a_deadlock_beside_an_endless_loop_starves_nobody() {
     check(&scenario.expect_violations([ViolationKind::deadlock(["A", "B"])]));
 }
 
-/// The holder can go on all the time; that it is not let is no fault of the lock.
+/// The holder can continue all the time; only the scheduler does not run it.
 #[test]
 fn a_scheduler_that_forgets_the_holder_is_not_fair() {
     let scenario = Scenario::builder("forgotten", || [Mutex::new("A", ()), Mutex::new("B", ())])
@@ -117,16 +118,16 @@ fn a_scheduler_that_forgets_the_holder_is_not_fair() {
         .starvation_free()
         .expect_proof();
     check(&scenario);
-    // The loop goes round while the holder holds: a cycle, but nobody is shown to starve on it.
+    // The loop goes round while the holder holds: a cycle, but no thread is shown to starve on it.
     assert_eq!(scenario.replay(&"0.2.2".parse().unwrap()), Err(ReplayError::TooShort));
 }
 
-/// The keeper lets go of one lock or the other, now and then, when it happens to see the right
-/// number: it need never see it. Whoever gets its lock makes the keeper let go of both for good.
-/// So the two starve on a cycle that is part of a larger one, on which each of them could go on,
-/// and nowhere else.
+/// The keeper releases one lock or the other, now and then, when it happens to see the right
+/// number, which it need never see. A thread that gets its lock makes the keeper release both for
+/// good. The two threads therefore starve on a cycle that is part of a larger one, on which each of
+/// them could continue, and nowhere else.
 #[test]
-fn a_fair_cycle_is_found_inside_of_one_that_is_not() {
+fn a_fair_cycle_is_found_within_an_unfair_one() {
     let world = || (Atomic::new("number", 0), [Mutex::new("A", ()), Mutex::new("B", ())]);
     let get = |number: &Atomic, lock: &Mutex| {
         lock.lock().unlock();
@@ -157,9 +158,9 @@ fn a_fair_cycle_is_found_inside_of_one_that_is_not() {
     check(&scenario.expect_violations(kinds).expect_inversion(["A", "B"]));
 }
 
-/// A lock that is never given back is not free now and then: the next one waits for good.
+/// A lock that is never released is not repeatedly free: the next thread waits for good.
 #[test]
-fn whoever_keeps_a_lock_for_ever_starves_nobody() {
+fn a_lock_that_is_never_released_starves_no_thread() {
     let world = || (Mutex::new("A", ()), Mutex::new("B", ()));
     let scenario = Scenario::builder("keeps", world)
         .thread("keeper", |(a, b)| {
@@ -171,10 +172,10 @@ fn whoever_keeps_a_lock_for_ever_starves_nobody() {
     check(&scenario.expect_violations([ViolationKind::deadlock(["A"])]));
 }
 
-/// Two of three hold it at any time, hand over hand: but each has to let go once in a round, and
-/// whoever waits may then be next.
+/// Two of three threads hold it at any time, hand over hand. But each has to release it once in a
+/// round, and a waiter may then be next.
 #[test]
-fn hand_over_hand_starves_nobody() {
+fn hand_over_hand_starves_no_thread() {
     let world = || [Mutex::new("A", ()), Mutex::new("B", ())];
     let hand_over_hand = |[a, b]: &[Mutex; 2]| {
         let held = a.lock();
@@ -190,10 +191,10 @@ fn hand_over_hand_starves_nobody() {
     check(&scenario.expect_proof());
 }
 
-/// Whoever polls takes steps, and gets nowhere: for good if nobody sets the flag, and at worst if
-/// somebody does now and then.
+/// A polling thread takes steps without progress: for good if no thread sets the flag, and possibly
+/// for ever if one does so now and then.
 #[test]
-fn polling_for_what_never_comes_is_a_deadlock_or_a_starvation() {
+fn polling_in_vain_is_a_deadlock_or_a_starvation() {
     let poll_for = |flag: &Atomic| poll("flag", || (flag.load() == 1).then_some(()));
     let alone = Scenario::builder("alone", || Atomic::new("number", 0))
         .thread("T", poll_for)
@@ -205,7 +206,7 @@ fn polling_for_what_never_comes_is_a_deadlock_or_a_starvation() {
         .thread("other", |flag| flag.store(1))
         .starvation_free();
     check(&helped.expect_proof());
-    // Now and then the flag is set, and the poller may always look at the wrong time.
+    // The flag is set now and then, and the poller may always look at the wrong time.
     let unlucky = Scenario::builder("unlucky", || Atomic::new("number", 0))
         .thread("T", poll_for)
         .thread("other", |flag| forever(|| [1, 0].into_iter().for_each(|value| flag.store(value))))
@@ -222,9 +223,9 @@ fn polling_for_what_never_comes_is_a_deadlock_or_a_starvation() {
     check(&round.expect_proof());
 }
 
-/// A lock is polled for with a trylock: a fair scheduler need not look when it is free.
+/// A lock is polled for with a trylock: a fair scheduler need not try when it is free.
 #[test]
-fn polling_for_a_lock_that_others_take_again_and_again_may_last_for_ever() {
+fn polling_for_a_busy_lock_may_last_for_ever() {
     let scenario = Scenario::builder("spin", || Mutex::new("A", ()))
         .thread("spin", |a| drop(poll("A is free", || a.try_lock())))
         .thread("loop", |a| forever(|| drop(a.lock())))
@@ -232,11 +233,11 @@ fn polling_for_a_lock_that_others_take_again_and_again_may_last_for_ever() {
     check(&scenario.expect_violations(starvation("spin", "A is free")));
 }
 
-/// A signal would help; nobody may count on one.
+/// A signal would help, but no thread may rely on one.
 #[test]
-fn luck_is_no_way_out() {
+fn a_signal_does_not_prevent_a_starvation() {
     let world = || (Mutex::new("A", ()), Mutex::new("B", ()));
-    let scenario = Scenario::builder("luck", world)
+    let scenario = Scenario::builder("signal", world)
         .thread("keeper", |(a, b)| {
             let _a = a.lock();
             forever(|| drop(b.lock()));
@@ -246,10 +247,10 @@ fn luck_is_no_way_out() {
     check(&scenario.expect_violations([ViolationKind::deadlock(["A"])]));
 }
 
-/// Somebody who is interrupted again and again goes round, and holds up nobody who could count on
-/// it: a cycle that needs a signal each time is none.
+/// A thread that is interrupted repeatedly goes round, and blocks no thread that could rely on it:
+/// a cycle that needs a signal each time does not count.
 #[test]
-fn luck_is_no_step_of_a_cycle() {
+fn a_signal_is_not_a_step_of_a_fair_cycle() {
     let world = || (Mutex::new("A", ()), Mutex::new("B", ()));
     let scenario = Scenario::builder("interrupted", world)
         .thread("keeper", |(a, b)| {
@@ -268,7 +269,7 @@ fn an_endless_program_has_finitely_many_states_also_if_nobody_asks_who_starves()
 }
 
 #[test]
-fn a_round_that_does_nothing_is_a_panic_and_no_endless_loop() {
+fn a_round_without_operations_is_a_panic() {
     let scenario = Scenario::builder("idle", || ()).thread("T", |()| forever(|| ())).expect_proof();
     let report = scenario.verify(Engine::Native);
     let Verdict::Refuted(found) = &report.verdict else { panic!("{report}") };
@@ -276,7 +277,7 @@ fn a_round_that_does_nothing_is_a_panic_and_no_endless_loop() {
 }
 
 #[test]
-fn who_cannot_tell_says_so() {
+fn a_search_that_cannot_decide_starvation_reports_it() {
     let scenario = readers_and_a_writer().starvation_free().expect_proof();
     for engine in Engine::ALL.iter().filter(|engine| **engine != Engine::Native) {
         let report = scenario.verify(*engine);
@@ -291,19 +292,19 @@ fn who_cannot_tell_says_so() {
     assert!(!shard.run(&scenario).shard.unwrap().done);
 }
 
-/// A checkpoint of the census goes on to the same cycle; one of another search is refused.
+/// A checkpoint of the full search is resumed to the same cycle; one of another search is refused.
 #[test]
-fn a_census_that_was_put_aside_comes_to_the_same_cycle() {
+fn a_resumed_full_search_finds_the_same_cycle() {
     let scenario = unfair().starvation_free().expect_violations(starvation("writer", "rwsem"));
-    let resumed = Checker::native().resume(&scenario, &put_aside(&scenario));
+    let resumed = Checker::native().resume(&scenario, &write_checkpoint(&scenario));
     let resumed = resumed.unwrap();
     assert!(resumed.as_expected() && resumed.complete, "{resumed}");
-    let old = put_aside(&unfair().expect_proof());
+    let old = write_checkpoint(&unfair().expect_proof());
     let resumed = Checker::native().resume(&scenario, &old);
     assert!(matches!(resumed, Err(CheckpointError::Outdated)));
 }
 
-fn put_aside(scenario: &Scenario) -> Checkpoint {
+fn write_checkpoint(scenario: &Scenario) -> Checkpoint {
     let mut checkpoint = None;
     let stop = |progress: &Progress<'_>| {
         checkpoint = progress.checkpoint().or(checkpoint.take());

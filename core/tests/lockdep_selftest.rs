@@ -1,9 +1,9 @@
-//! The table that the kernel checks its own lockdep with at boot, against ours.
+//! The table with which the kernel checks its own lockdep at boot, applied to this one.
 //!
-//! Each row is a sequence of locks that one task takes, and whether lockdep has to complain.
-//! The rows and the expectations are those of `lib/locking-selftest.c` in v6.x, as far as they
-//! are about lock order: those on interrupts, `ww_mutex` and lock initialisation are not here.
-//! As there, `read_lock` counts as recursive.
+//! Each row is a sequence of locks that one task takes, and whether lockdep has to complain. The
+//! rows and the expectations are those of `lib/locking-selftest.c` in v6.x about lock order: those
+//! about interrupts, `ww_mutex` and lock initialisation are missing. As there, `read_lock` counts
+//! as recursive.
 
 use std::panic::Location;
 
@@ -11,7 +11,7 @@ use selvedge_core::observe::lockdep::{Lockdep, Mode, Taken, Task};
 use selvedge_core::sync::{Mutex, RwSem};
 use selvedge_core::{Classification, Engine, Scenario, Verdict, ViolationKind};
 
-/// The lock types of the kernel's table, by how they hold and wait.
+/// The lock types of the kernel's table, by the modes in which they hold and wait.
 const KINDS: [(&str, Mode); 6] = [
     ("spin_lock", Mode::Exclusive),
     ("write_lock", Mode::Exclusive),
@@ -21,7 +21,7 @@ const KINDS: [(&str, Mode); 6] = [
     ("down_read", Mode::Shared),
 ];
 
-/// What one task holds, lock by lock, and what lockdep makes of it.
+/// The locks that one task holds, and the lockdep that observes them.
 #[derive(Default)]
 struct Bench {
     lockdep: Lockdep,
@@ -29,7 +29,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// Takes the locks one over the other and releases them, the last first.
+    /// Takes the locks one inside the other and releases them, the last first.
     fn nest(&mut self, locks: &[(&'static str, Mode)]) {
         for (name, mode) in locks {
             let class = self.lockdep.class(name);
@@ -47,22 +47,22 @@ impl Bench {
     }
 }
 
-/// Whether the groups, one after the other, make lockdep complain.
+/// Returns whether lockdep complains about the groups, one after the other.
 fn complains(groups: &[&[(&'static str, Mode)]]) -> bool {
     let mut bench = Bench::default();
     groups.iter().for_each(|group| bench.nest(group));
     bench.complains()
 }
 
-/// `"W1R2"` is: take lock 1 for writing and lock 2, over it, for reading. The letters are `L`
-/// for a spinlock, `W` and `R` for the sides of a rwlock, `M` for a mutex, and `w` and `r` for
-/// the sides of a semaphore.
+/// Parses `"W1R2"`: take lock 1 for writing and, inside it, lock 2 for reading. The letters are `L`
+/// for a spinlock, `W` and `R` for the sides of a rwlock, `M` for a mutex, and `w` and `r` for the
+/// sides of a semaphore.
 fn parse(group: &str) -> Vec<(&'static str, Mode)> {
     let mode = |letter| match letter {
         'L' | 'W' | 'M' | 'w' => Mode::Exclusive,
         'R' => Mode::SharedRecursive,
         'r' => Mode::Shared,
-        other => panic!("{other} is no kind of lock"),
+        other => panic!("{other} is not a kind of lock"),
     };
     let letters: Vec<char> = group.chars().collect();
     let lock = |pair: &[char]| {
@@ -72,7 +72,7 @@ fn parse(group: &str) -> Vec<(&'static str, Mode)> {
     letters.chunks(2).map(lock).collect()
 }
 
-/// Every row of a table: its groups, separated by blanks, and whether lockdep complains.
+/// Checks every row of a table: its groups, separated by blanks, and whether lockdep complains.
 fn check(rows: &[(&str, bool)]) {
     for (row, expected) in rows {
         let groups: Vec<_> = row.split(' ').map(parse).collect();
@@ -115,7 +115,7 @@ fn a_class_taken_twice_is_reported_unless_both_are_recursive_reads() {
 }
 
 #[test]
-fn a_reader_is_part_of_an_abba_cycle_only_if_somebody_waits_for_it() {
+fn a_reader_is_in_an_abba_cycle_only_if_a_writer_waits_for_it() {
     check(&[
         ("R1L2 L2W1", true),
         ("r1M2 M2w1", true),
@@ -145,17 +145,17 @@ fn a_cycle_of_three_rwlocks_is_reported_if_no_recursive_read_meets_a_read() {
     }
 }
 
-/// Not in the kernel's table, which links a lock to the nearest held one only: the path over the
-/// recursive read is not strong, the dependency of lock 3 on lock 1 itself is.
+/// Not in the kernel's table, which links a lock to the nearest held one only. The path over the
+/// recursive read is not strong, but the dependency of lock 3 on lock 1 itself is.
 #[test]
 fn a_lock_depends_on_every_lock_held_and_not_only_on_the_nearest() {
     check(&[("W1R2L3 L3W1", true), ("W1R2L3 L3R1", true), ("R1R2L3 L3R1", false)]);
 }
 
-/// Not in the table either: a class that is reached by a recursive read leads nowhere, and must
-/// be looked at again when it is reached by a write.
+/// Not in the table either: a class that is reached by a recursive read leads nowhere, and must be
+/// visited again when it is reached by a write.
 #[test]
-fn a_class_is_left_in_every_way_in_which_it_is_reached() {
+fn a_class_is_visited_again_for_each_mode() {
     check(&[
         ("W1R2 R2L3 L3W1", false),
         ("W1R2 W1W2 R2L3 L3W1", true),
@@ -164,18 +164,18 @@ fn a_class_is_left_in_every_way_in_which_it_is_reached() {
 }
 
 #[test]
-fn nothing_depends_on_a_trylock_but_what_is_wanted_over_it_does() {
+fn no_dependency_leads_to_a_trylock_but_some_start_there() {
     let mut bench = Bench::default();
     let at = Taken { function: None, at: Location::caller() };
     let [a, b] = ["A", "B"].map(|name| bench.lockdep.class(name));
     bench.nest(&[("A", Mode::Exclusive), ("B", Mode::Exclusive)]);
-    // B, and A over it by a trylock: the task would not have waited.
+    // B, and A inside it by a trylock: the task would not have waited.
     bench.lockdep.acquire(&mut bench.task, "task", b, Mode::Exclusive);
     bench.lockdep.hold(&mut bench.task, a, Mode::Exclusive, at);
     bench.lockdep.release(&mut bench.task, a);
     bench.lockdep.release(&mut bench.task, b);
     assert!(!bench.complains());
-    // B by a trylock, and A over it: whoever holds A may wait for B.
+    // B by a trylock, and A inside it: a holder of A may wait for B.
     bench.lockdep.hold(&mut bench.task, b, Mode::Exclusive, at);
     bench.lockdep.acquire(&mut bench.task, "task", a, Mode::Exclusive);
     assert!(bench.complains());
@@ -189,7 +189,8 @@ struct Locks {
     t: RwSem,
 }
 
-/// The classes of each inversion that is predicted, in a world that is proved not to deadlock.
+/// Returns the classes of each inversion that is predicted, in a world that is proved not to
+/// deadlock.
 fn predicted(thread: impl Fn(&Locks) + Send + Sync + 'static) -> Vec<Vec<String>> {
     let world = || Locks {
         a: Mutex::new("A", ()),
@@ -234,7 +235,7 @@ fn one_thread_shows_the_inversion_of_a_mutex_and_a_semaphore() {
 }
 
 #[test]
-fn a_trylock_in_one_of_the_orders_is_no_inversion() {
+fn a_trylock_in_one_of_the_orders_is_not_an_inversion() {
     let classes = predicted(|Locks { a, b, s, t }| {
         drop((a.lock(), b.lock()));
         drop((b.lock(), a.try_lock()));
@@ -245,7 +246,7 @@ fn a_trylock_in_one_of_the_orders_is_no_inversion() {
 }
 
 #[test]
-fn a_second_unlock_is_one_by_somebody_who_is_not_the_owner() {
+fn a_second_unlock_is_an_unlock_by_a_non_owner() {
     let scenario = Scenario::builder("double unlock", || Mutex::new("A", ()))
         .thread("T1", |a| {
             a.raw_lock();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use selvedge_core::sync::{Kref, Mutex, RwSem, WaitQueue};
 
-/// The message of the panic by which a model fails.
+/// Returns the message of the panic by which a model fails.
 fn failure(model: impl Fn() + Sync + Send + 'static) -> String {
     let panic = catch_unwind(AssertUnwindSafe(|| loom::model(model))).expect_err("it must fail");
     let text = panic.downcast_ref::<String>().cloned();

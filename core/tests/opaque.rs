@@ -1,4 +1,4 @@
-//! Values that cannot be compared: nothing may be proved by taking one for another.
+//! Values that cannot be compared: no proof may confuse two of them.
 
 use std::ops::ControlFlow;
 
@@ -10,8 +10,8 @@ use selvedge_core::{
 
 type Hook = Mutex<Option<Opaque<f64>>>;
 
-/// Who waits in vain puts a value there that looks like the other's. It takes a signal, so the value
-/// turns up in the middle of the search.
+/// A thread that waits in vain stores a value that looks like the other thread's. That takes a
+/// signal, so the value appears in the middle of the search.
 fn put(hook: &Hook, signalled: &Mutex<bool>, value: f64) {
     let Ok(mut signalled) = signalled.lock_interruptible() else {
         *hook.lock() = Some(Opaque(value));
@@ -39,7 +39,7 @@ fn search(search: Search, jobs: usize) -> Report {
 }
 
 #[test]
-fn a_value_that_turns_up_late_is_not_taken_for_another() {
+fn a_value_that_appears_late_is_not_confused() {
     for jobs in [1, 2] {
         for kind in [Search::Auto, Search::Dpor] {
             let report = search(kind, jobs);
@@ -50,11 +50,11 @@ fn a_value_that_turns_up_late_is_not_taken_for_another() {
 }
 
 #[test]
-fn a_search_that_must_compare_says_that_it_cannot() {
+fn a_search_that_cannot_compare_values_reports_it() {
     for kind in [Search::Reduced, Search::Full, Search::Shortest] {
         let report = search(kind, 1);
         match &report.verdict {
-            // What was found on the way was found.
+            // The violations found on the way are reported.
             Verdict::Refuted(_) => assert!(!report.complete, "{kind:?}"),
             Verdict::Inconclusive { reason } => {
                 assert!(reason.to_string().contains("compared"), "{reason}")
@@ -65,7 +65,7 @@ fn a_search_that_must_compare_says_that_it_cannot() {
 }
 
 #[test]
-fn a_search_that_has_taken_values_for_others_is_not_put_aside() {
+fn a_search_that_has_confused_values_has_no_checkpoint() {
     let mut last: Option<Checkpoint> = None;
     let listener = |progress: &Progress<'_>| {
         last = progress.checkpoint();

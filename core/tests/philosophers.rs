@@ -22,8 +22,8 @@ fn verify(scenario: &Scenario, search: Search) -> Report {
     Checker::native().search(search).run(scenario)
 }
 
-/// Everybody has the left fork, or else the forks order the meals: one trace for each way to
-/// direct the edges of a ring, but for the two ways round.
+/// Either every philosopher has the left fork, or the forks order the meals: one trace for each way
+/// to direct the edges of a ring, except for the two cycles.
 #[test]
 fn there_are_2_to_the_n_less_2_complete_traces_and_one_deadlock() {
     for n in 2..=6 {

@@ -1,4 +1,4 @@
-//! The default search, where there are few states, and where there are few orderings.
+//! The default search, where there are few states, and where there are few interleavings.
 
 use selvedge_core::sync::{Atomic, Mutex};
 use selvedge_core::thread::spawn;
@@ -8,7 +8,7 @@ use selvedge_core::{
 
 const NAMES: [&str; 16] = ["L"; 16];
 
-/// So many threads, each with locks of its own, twice over.
+/// A number of threads, each of which takes locks of its own twice.
 fn independent(threads: usize) -> ScenarioBuilder<Vec<Mutex<u32>>> {
     let world = move || NAMES[..threads].iter().map(|name| Mutex::new(name, 0)).collect();
     (0..threads).fold(Scenario::builder("independent", world), |scenario, me| {
@@ -23,31 +23,31 @@ fn verify(scenario: &Scenario, search: Search, memory: u64) -> Report {
     Checker::native().search(search).memory_limit(memory).run(scenario)
 }
 
-/// Of 16 threads there are some billions of states, and one trace.
+/// Sixteen threads have some billions of states, and one trace.
 #[test]
-fn where_there_are_few_orderings_they_are_the_proof() {
+fn few_interleavings_are_the_proof() {
     let scenario = independent(16).expect_proof();
     let report = verify(&scenario, Search::Auto, 64 << 20);
     assert!(report.as_expected(), "{report}");
     assert_eq!(report.search, Some(Search::Dpor));
     let dpor = verify(&scenario, Search::Dpor, 64 << 20);
     assert_eq!(report.fingerprint, dpor.fingerprint);
-    // Whoever asks for states gets states.
+    // A search of states never changes to interleavings.
     let states = verify(&scenario, Search::Reduced, 64 << 20);
     assert!(!states.complete, "{states}");
 }
 
 #[test]
-fn where_there_are_few_states_they_are() {
+fn few_states_are_the_proof() {
     let scenario = independent(4).expect_proof();
     let report = verify(&scenario, Search::Auto, 64 << 20);
     assert_eq!(report.search, Some(Search::Auto));
     assert!(report.fingerprint.traces.is_none(), "{report}");
 }
 
-/// After the pause the search of states goes on where it was, and counts each state once.
+/// After the pause the search of states continues where it was, and counts each state once.
 #[test]
-fn where_there_are_many_of_both_the_states_go_on() {
+fn the_search_of_states_continues_where_there_are_many_of_both() {
     let writers =
         (0..4).fold(Scenario::builder("writers", || Atomic::new("x", 0)), |scenario, me| {
             scenario.thread(format!("T{me}"), move |x: &Atomic| (0..16).for_each(|_| x.store(me)))
@@ -55,14 +55,14 @@ fn where_there_are_many_of_both_the_states_go_on() {
     let scenario = writers.expect_proof();
     let report = verify(&scenario, Search::Auto, 4 << 30);
     assert_eq!(report.search, Some(Search::Auto), "{report}");
-    let census = verify(&scenario, Search::Full, 4 << 30);
+    let full = verify(&scenario, Search::Full, 4 << 30);
     assert!(report.fingerprint.states.unwrap() > 100_000, "{:?}", report.fingerprint);
-    assert_eq!(report.fingerprint.states, census.fingerprint.states);
-    assert_eq!(report.fingerprint.digest, census.fingerprint.digest);
+    assert_eq!(report.fingerprint.states, full.fingerprint.states);
+    assert_eq!(report.fingerprint.digest, full.fingerprint.digest);
 }
 
 #[test]
-fn a_violation_among_many_states_is_found_by_the_census() {
+fn a_violation_among_many_states_is_found_by_the_full_search() {
     let scenario = independent(12)
         .thread("wrong", |locks| assert_eq!(*locks[0].lock(), 0, "late"))
         .expect_violations([ViolationKind::Panic(
@@ -73,10 +73,10 @@ fn a_violation_among_many_states_is_found_by_the_census() {
     assert!(report.to_string().contains("late"), "{report}");
 }
 
-/// Orderings are explored of 64 threads at most, and to find out that there are more is to come to no
-/// proof.
+/// Interleavings of at most 64 threads are explored, and a search that finds more threads proves
+/// nothing.
 #[test]
-fn with_too_many_threads_there_are_no_orderings() {
+fn too_many_threads_for_interleavings() {
     let scenario = Scenario::builder("threads", || Mutex::new("A", ()))
         .thread("T", |a| {
             for _ in 0..70 {
@@ -97,9 +97,9 @@ fn with_too_many_threads_there_are_no_orderings() {
     assert!(report.as_expected(), "{report}");
 }
 
-/// A state has no room for any number of threads.
+/// A state has a limited number of threads.
 #[test]
-fn with_far_too_many_threads_there_are_no_states() {
+fn too_many_threads_for_states() {
     let many = |threads: u32| {
         Scenario::builder("threads", || Mutex::new("A", ())).thread("T", move |a| {
             drop(a.lock());

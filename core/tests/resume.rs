@@ -1,4 +1,4 @@
-//! Searches that are shared by threads, stopped, and gone on with, end as if nothing had been.
+//! Searches that are shared by threads, stopped, and resumed have the same results as others.
 
 use std::ops::ControlFlow;
 
@@ -8,7 +8,7 @@ use selvedge_core::{
     Search, Shard, ViolationKind,
 };
 
-/// Philosophers who count their meals, each of whom looks whether the first fork is free.
+/// Philosophers who count their meals, each of whom tests whether the first fork is free.
 fn philosophers(count: usize) -> ScenarioBuilder<(Vec<Mutex<u32>>, Ghost<u32>)> {
     let world = move || {
         let forks = (0..count).map(|_| Mutex::new("fork", 0)).collect();
@@ -37,7 +37,7 @@ fn by<'a>(search: Search, threads: usize) -> Checker<'a> {
     Checker::native().search(search).threads(threads)
 }
 
-/// What must not depend on how a search was done.
+/// Returns the parts of a report that must not depend on how the search was done.
 fn essence(report: &Report) -> impl PartialEq + std::fmt::Debug + use<> {
     let mut lines: Vec<String> = report.to_string().lines().map(str::to_owned).collect();
     // Of several shortest counterexamples it may be any.
@@ -51,7 +51,7 @@ fn essence(report: &Report) -> impl PartialEq + std::fmt::Debug + use<> {
     (lines, report.complete, report.fingerprint)
 }
 
-/// Stops when the listener has been told `after` times, and puts the search aside.
+/// Stops when the listener has been notified `after` times, and writes a checkpoint of the search.
 fn stopped(
     scenario: &Scenario,
     checker: Checker<'_>,
@@ -75,7 +75,7 @@ fn stopped(
 }
 
 #[test]
-fn a_search_that_is_gone_on_with_ends_as_if_it_had_never_been_stopped() {
+fn a_resumed_search_has_the_same_result() {
     let scenario = table(3);
     for search in [Search::Auto, Search::Reduced, Search::Full] {
         let expected = essence(&by(search, 1).run(&scenario));
@@ -95,7 +95,7 @@ fn a_search_that_is_gone_on_with_ends_as_if_it_had_never_been_stopped() {
 }
 
 #[test]
-fn so_does_a_search_of_orderings() {
+fn a_resumed_search_of_interleavings_has_the_same_result() {
     let scenario = table(3);
     for (jobs, resumed) in [(1, 1), (2, 1), (2, 3)] {
         let expected = essence(&by(Search::Dpor, jobs).run(&scenario));
@@ -149,7 +149,7 @@ fn a_share_that_hits_a_limit_is_not_done() {
 }
 
 #[test]
-fn it_does_not_matter_how_many_threads_search() {
+fn the_result_is_independent_of_the_number_of_threads() {
     let scenario = table(5);
     let small = table(3);
     let one = essence(&by(Search::Dpor, 1).run(&small));
@@ -167,7 +167,7 @@ fn it_does_not_matter_how_many_threads_search() {
 }
 
 #[test]
-fn a_limit_leaves_a_checkpoint_that_a_higher_limit_goes_on_from() {
+fn a_checkpoint_at_a_limit_is_resumed_with_a_higher_one() {
     let scenario = table(4);
     let mut checkpoint = None;
     let listener = |progress: &Progress<'_>| {

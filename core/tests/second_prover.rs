@@ -1,4 +1,5 @@
-//! Programs whose threads sleep or poll, proved by states, by orderings, and by orderings on shuttle.
+//! Programs whose threads sleep or poll, proved by states, by interleavings, and by interleavings
+//! on shuttle.
 
 use std::ops::ControlFlow;
 
@@ -16,7 +17,7 @@ fn verify(scenario: &Scenario, engine: Engine, search: Search) -> Report {
     verify_with(scenario, engine, search, 1)
 }
 
-/// All come to the claim, and those that count traces count the same.
+/// Checks that all reach the claim, and that those that count traces count the same.
 fn check(scenario: &Scenario) -> Fingerprint {
     let states = verify(scenario, Engine::Native, Search::Auto);
     assert!(states.as_expected() && states.complete, "{}: {states}", scenario.name());
@@ -53,7 +54,7 @@ fn set(flag: &Atomic) {
 }
 
 #[test]
-fn whoever_polls_looks_again_after_a_change() {
+fn a_polling_thread_looks_again_after_a_change() {
     let scenario = Scenario::builder("poll", world)
         .thread("poll", |(_, flag, _)| poll("flag", || (flag.load() == 1).then_some(())))
         .thread("set", |(_, flag, _)| set(flag))
@@ -64,12 +65,12 @@ fn whoever_polls_looks_again_after_a_change() {
         .thread("poll", |(_, flag, _)| poll("flag", || (flag.load() == 2).then_some(())))
         .thread("set", |(_, flag, _)| (0..3).for_each(|value| flag.store(value)))
         .expect_proof();
-    // Each write is looked at, or not, and in the end it is there.
+    // Each write is seen, or not, and in the end it is there.
     assert_eq!(check(&toggles).traces, Some(8));
 }
 
 #[test]
-fn whoever_polls_for_what_never_comes_is_found() {
+fn a_thread_that_polls_in_vain_is_found() {
     let alone = Scenario::builder("alone", world)
         .thread("poll", |(_, flag, _)| poll("flag", || (flag.load() == 1).then_some(())))
         .thread("other", |(_, flag, _)| flag.store(2))
@@ -88,9 +89,9 @@ fn whoever_polls_for_what_never_comes_is_found() {
     check(&each_other);
 }
 
-/// Data behind a mutex is looked at with it; a section that changes nothing is no change.
+/// A look at data behind a mutex takes the mutex; a section that changes nothing is not a change.
 #[test]
-fn whoever_polls_with_a_mutex_looks_again_when_the_data_have_changed() {
+fn a_poll_with_a_mutex_is_repeated_when_the_data_have_changed() {
     let scenario = |name: &str| {
         Scenario::builder(name, world)
             .thread("poll", |(.., m)| poll("data", || (*m.lock() == 2).then_some(())))
@@ -98,7 +99,7 @@ fn whoever_polls_with_a_mutex_looks_again_when_the_data_have_changed() {
             .thread("adds", |(.., m)| (0..2).for_each(|_| *m.lock() += 1))
     };
     check(&scenario("data").expect_proof());
-    // Somebody who tries the mutex can see who has it, also in a round in vain.
+    // A thread that tries the mutex can see its owner, also in a round in vain.
     let tried = scenario("tried").thread("tries", |(.., m)| drop(m.try_lock())).expect_proof();
     let report = verify(&tried, Engine::Native, Search::Dpor);
     let Verdict::Inconclusive { reason } = &report.verdict else { panic!("{report}") };
@@ -107,7 +108,7 @@ fn whoever_polls_with_a_mutex_looks_again_when_the_data_have_changed() {
 }
 
 #[test]
-fn whoever_sleeps_wakes_for_no_reason_where_it_makes_a_difference() {
+fn a_spurious_wake_up_is_explored_where_it_has_an_effect() {
     let atomic = Scenario::builder("atomic", world)
         .thread("sleeps", |(queue, flag, _)| queue.wait_event(|| flag.load() == 1))
         .thread("wakes", |(queue, flag, _)| {
@@ -138,9 +139,9 @@ fn whoever_sleeps_wakes_for_no_reason_where_it_makes_a_difference() {
     check(&cmd);
 }
 
-/// Who has been woken for no reason when the condition held already frees before the wake-up.
+/// A thread that woke spuriously when the condition held already frees before the wake-up.
 #[test]
-fn an_early_wake_up_shows_what_comes_of_it() {
+fn the_effect_of_an_early_wake_up_is_found() {
     let world = || {
         let memory = Tracked::with("request", || (WaitQueue::new("queue"), Atomic::new("done", 0)));
         (memory, Atomic::new("other", 0))
@@ -164,9 +165,9 @@ fn an_early_wake_up_shows_what_comes_of_it() {
     }
 }
 
-/// Two flags, two sleepers, and one who wakes everybody for either.
+/// Two flags, two sleepers, and one thread that wakes all for either.
 #[test]
-fn wake_ups_in_vain_are_explored_and_come_to_an_end() {
+fn wake_ups_in_vain_are_explored_finitely_often() {
     let world = || (WaitQueue::new("queue"), [Atomic::new("a", 0), Atomic::new("b", 0)]);
     let scenario = Scenario::builder("two flags", world)
         .thread("T1", |(queue, [a, _])| queue.wait_event(|| a.load() == 1))
@@ -190,31 +191,32 @@ fn wake_ups_in_vain_are_explored_and_come_to_an_end() {
     check(&one);
 }
 
-/// A search that is put aside after it has found who polls for good still knows of it when it goes on.
+/// A search that is stopped after it has found a thread that polls for good still reports it when
+/// it is resumed.
 #[test]
-fn whoever_polls_for_good_is_not_forgotten_when_a_search_goes_on() {
-    let scenario = Scenario::builder("put aside", world)
+fn a_resumed_search_remembers_threads_that_poll_for_good() {
+    let scenario = Scenario::builder("stopped", world)
         .thread("poll", |(_, flag, _)| poll("flag", || (flag.load() == 1).then_some(())))
         .thread("other", |(_, flag, _)| flag.store(2))
         .expect_violations([ViolationKind::deadlock(["flag"])]);
-    let mut aside = None;
+    let mut checkpoint = None;
     let listener = |progress: &Progress<'_>| {
         if progress.stopping.is_some() {
-            aside = progress.checkpoint();
+            checkpoint = progress.checkpoint();
         }
         ControlFlow::Break("enough".to_owned())
     };
     let report = Checker::native().search(Search::Dpor).on_progress(listener).run(&scenario);
     assert!(matches!(report.verdict, Verdict::Refuted(_)), "{report}");
-    let aside = aside.expect("it was put aside");
-    let report = Checker::native().resume(&scenario, &aside).expect("of this scenario");
+    let checkpoint = checkpoint.expect("it was put checkpoint");
+    let report = Checker::native().resume(&scenario, &checkpoint).expect("of this scenario");
     assert!(report.as_expected(), "{report}");
 }
 
-/// A signal, or a wake-up for no reason, may help somebody while others look for ever; nobody may rely
-/// on it.
+/// A signal, or a spurious wake-up, may help a thread while others look for ever; no thread may
+/// rely on it.
 #[test]
-fn whoever_only_luck_helps_beside_one_who_looks_for_ever_waits_for_good() {
+fn a_wait_with_only_optional_outcomes_is_for_good() {
     let looks = |name: &str| {
         Scenario::builder(name, world)
             .thread("looks", |(_, flag, _)| forever(|| assert!(flag.load() < 3)))
@@ -239,9 +241,9 @@ fn whoever_only_luck_helps_beside_one_who_looks_for_ever_waits_for_good() {
     check(&not_woken);
 }
 
-/// A section that changes no data is a change for whoever has tried the mutex in vain.
+/// A section that changes no data is a change for a thread that has tried the mutex in vain.
 #[test]
-fn whoever_polls_with_a_trylock_looks_again_when_the_mutex_is_free() {
+fn a_poll_with_a_trylock_is_repeated_when_the_mutex_is_free() {
     let scenario = Scenario::builder("trylock", world)
         .thread("poll", |(.., m)| poll("M", || m.try_lock().map(drop)))
         .thread("section", |(.., m)| drop(m.lock()))
@@ -263,7 +265,8 @@ fn whoever_polls_with_a_trylock_looks_again_when_the_mutex_is_free() {
     check(&both);
 }
 
-/// Whoever keeps a mutex at the end of a round, or gives back one that it had, is not where it was.
+/// A thread that keeps a mutex at the end of a round, or releases one that it had, is not in its
+/// earlier local state.
 #[test]
 fn a_round_that_leaves_a_mutex_in_another_state_is_not_in_vain() {
     let keeps = Scenario::builder("keeps", world)
@@ -278,7 +281,7 @@ fn a_round_that_leaves_a_mutex_in_another_state_is_not_in_vain() {
         .thread("resets", |(_, flag, _)| flag.store(0))
         .expect_violations([ViolationKind::deadlock(["M"])]);
     check(&keeps);
-    let gives_back = Scenario::builder("gives back", world)
+    let releases = Scenario::builder("releases", world)
         .thread("T", |(_, flag, m)| {
             m.raw_lock();
             forever(|| {
@@ -289,7 +292,7 @@ fn a_round_that_leaves_a_mutex_in_another_state_is_not_in_vain() {
         })
         .thread("sets", |(_, flag, _)| (0..4).for_each(|value| flag.store(value)))
         .expect_violations([ViolationKind::NotOwner("M".into())]);
-    check(&gives_back);
+    check(&releases);
     let sleeps = Scenario::builder("sleeps", world)
         .thread("T", |(queue, flag, m)| {
             queue.wait_event(|| {
@@ -309,9 +312,9 @@ fn a_round_that_leaves_a_mutex_in_another_state_is_not_in_vain() {
     check(&sleeps);
 }
 
-/// A thread that only looks, for ever, is no reason not to prove the rest.
+/// A thread that only looks, for ever, does not prevent the proof of the rest.
 #[test]
-fn an_endless_thread_that_changes_nothing_is_looked_at_once_after_each_change() {
+fn an_endless_reader_runs_once_after_each_change() {
     let scenario = Scenario::builder("looks", world)
         .thread("for ever", |(_, flag, _)| forever(|| assert!(flag.load() < 3)))
         .thread("sets", |(_, flag, _)| (0..3).for_each(|value| flag.store(value)))
@@ -339,7 +342,7 @@ fn an_endless_thread_that_changes_nothing_is_looked_at_once_after_each_change() 
 
 /// A poll inside of an endless loop, and one that sleeps: rounds within rounds.
 #[test]
-fn rounds_within_rounds_are_told_apart() {
+fn rounds_within_rounds_are_distinguished() {
     let scenario = Scenario::builder("nested", || [Atomic::new("a", 0), Atomic::new("b", 0)])
         .thread("for ever", |[a, b]| {
             forever(|| {
@@ -356,9 +359,10 @@ fn rounds_within_rounds_are_told_apart() {
     check(&scenario);
 }
 
-/// What a semaphore's queue shows of a reader is not left out; so there is no end, and no proof.
+/// What a semaphore's queue shows of a reader is not left out, so the search has no end and proves
+/// nothing.
 #[test]
-fn what_others_can_see_is_not_left_out() {
+fn visible_rounds_are_not_left_out() {
     let scenario = Scenario::builder("semaphore", || (RwSem::new("S", 0), Atomic::new("flag", 0)))
         .thread("poll", |(s, _)| poll("data", || (*s.down_read() == 1).then_some(())))
         .thread("writes", |(s, _)| *s.down_write() = 1)
@@ -367,7 +371,7 @@ fn what_others_can_see_is_not_left_out() {
     assert!(matches!(report.verdict, Verdict::Inconclusive { .. }), "{report}");
 }
 
-/// Each share is done, and together they are the whole.
+/// Each share is complete, and together they are the whole.
 #[test]
 fn shares_add_up() {
     let scenario = Scenario::builder("shares", world)
@@ -392,10 +396,10 @@ fn shares_add_up() {
     assert_eq!(Some(traces), whole.traces);
 }
 
-/// The wake-up comes first and the change later, or the other way round: that the thread has been woken
-/// does not mean that the change would not have been enough.
+/// The wake-up comes first and the change later, or in the other order: that the thread was woken
+/// does not mean that the change would not have sufficed.
 #[test]
-fn a_change_would_have_been_enough_without_the_wake_up() {
+fn a_change_suffices_without_the_wake_up() {
     let scenario = Scenario::builder("either", world)
         .thread("changes", |(queue, _, m)| {
             *m.lock() = 1;

@@ -1,4 +1,4 @@
-//! What a user writes by mistake, and what is said of it.
+//! Typical mistakes of users, and the messages about them.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -24,10 +24,10 @@ fn remarks(scenario: &Scenario) -> Vec<String> {
     all.into_iter().next().unwrap().remarks
 }
 
-/// rustc's help for a guard that is not used: it takes the locks one after the other.
+/// rustc's help for an unused guard takes the locks one after the other.
 #[test]
 #[allow(clippy::let_underscore_must_use)]
-fn a_guard_that_is_dropped_at_once_is_named() {
+fn a_guard_that_is_dropped_at_once_is_reported() {
     let scenario = Scenario::builder("dropped", abba)
         .thread("ab", |[a, b]| {
             let _ = a.lock();
@@ -39,15 +39,15 @@ fn a_guard_that_is_dropped_at_once_is_named() {
         })
         .expect_proof();
     let remarks = remarks(&scenario);
-    // The second lock is given back with nothing in it either, at the end of the thread.
+    // The second lock is released with nothing in it either, at the end of the thread.
     assert_eq!(remarks.len(), 4, "{remarks:#?}");
     assert!(remarks[0].starts_with("A is taken at core/tests/traps.rs:"), "{remarks:#?}");
     assert!(remarks[0].contains("`let _held = ..` keeps it"), "{remarks:#?}");
 }
 
-/// Data that are looked at, operations in between, and an unlock that is written out are meant.
+/// Data that are accessed, operations in between, and an explicit unlock are intended.
 #[test]
-fn a_section_with_something_in_it_is_not() {
+fn a_section_that_is_not_empty_is_not_reported() {
     let world = || (Mutex::new("A", 0), RwSem::new("S", 0), SpinLock::new("L", 0), abba());
     let scenario = Scenario::builder("used", world)
         .thread("T1", |(a, s, l, [b, c])| {
@@ -64,7 +64,7 @@ fn a_section_with_something_in_it_is_not() {
     assert_eq!(remarks(&scenario), [""; 0]);
 }
 
-/// The loop is named by one of its lines.
+/// Checks that the loop is named by one of its lines.
 fn gives_up_within_a_second(scenario: &Scenario, lines: Range<u32>, advice: &str) {
     let start = Instant::now();
     let report = scenario.verify(Engine::Native);
@@ -78,7 +78,7 @@ fn gives_up_within_a_second(scenario: &Scenario, lines: Range<u32>, advice: &str
 }
 
 #[test]
-fn a_spin_loop_is_named_with_what_to_write() {
+fn a_spin_loop_is_reported_with_advice() {
     let line = line!() + 4;
     let scenario = Scenario::builder("spins", || (Atomic::new("flag", 0), Mutex::new("A", ())))
         .thread("sets", |(flag, _)| flag.store(1))
@@ -88,9 +88,9 @@ fn a_spin_loop_is_named_with_what_to_write() {
     gives_up_within_a_second(&scenario, line..line + 1, "poll(");
 }
 
-/// As drivers write it. Each wake-up for no reason is one more history.
+/// As drivers write it. Each spurious wake-up is one more history.
 #[test]
-fn a_wait_loop_that_is_written_out_is_named_with_what_to_write() {
+fn an_explicit_wait_loop_is_reported_with_advice() {
     let world = || (WaitQueue::new("queue"), Atomic::new("flag", 0));
     let line = line!() + 8;
     let scenario = Scenario::builder("waits", world)
@@ -112,9 +112,9 @@ fn a_wait_loop_that_is_written_out_is_named_with_what_to_write() {
     gives_up_within_a_second(&scenario, line..line + 6, "wait_event(|| ..)");
 }
 
-/// A loop that gets somewhere, and one that ends, are none of that.
+/// A loop with progress, and one that ends, are not reported.
 #[test]
-fn a_long_loop_that_comes_to_something_new_is_explored() {
+fn a_long_loop_with_progress_is_explored() {
     let scenario = Scenario::builder("counts", || Atomic::new("count", 0))
         .thread("T1", |count| (0..600).for_each(|_| _ = count.fetch_add(1)))
         .expect_proof();
@@ -125,9 +125,9 @@ thread_local! {
     static RUNS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// All threads and executions share it: what it changes is not in any state.
+/// All threads and executions share it: its changes are not in any state.
 #[test]
-fn a_thread_local_that_a_panic_depends_on_is_noticed() {
+fn a_panic_that_depends_on_a_thread_local_is_noticed() {
     let scenario = Scenario::builder("thread local", || Atomic::new("flag", 0))
         .thread("T1", |flag| {
             RUNS.set(RUNS.get() + 1);
@@ -140,9 +140,9 @@ fn a_thread_local_that_a_panic_depends_on_is_noticed() {
     assert!(reason.to_string().contains("uncontrolled nondeterminism"), "{reason}");
 }
 
-/// From one call to the next there is a way outside of the world only.
+/// Calls are connected only by something outside of the world.
 #[test]
-fn what_is_carried_from_call_to_call_is_noticed() {
+fn state_that_is_carried_between_calls_is_noticed() {
     static CARRIED: AtomicU64 = AtomicU64::new(0);
     let scenario = Scenario::builder("carries", || (Atomic::new("x", 0), Atomic::new("y", 0)))
         .calls("T1", |calls| {
@@ -157,9 +157,9 @@ fn what_is_carried_from_call_to_call_is_noticed() {
     assert!(reason.to_string().contains("uncontrolled nondeterminism"), "{reason}");
 }
 
-/// A proof says what it takes for granted of this program, and of no other.
+/// A proof lists the assumptions about this program only.
 #[test]
-fn a_proof_prints_its_preconditions() {
+fn a_proof_prints_its_assumptions() {
     let mutex = Scenario::builder("mutex", || Mutex::new("A", 0))
         .thread("T", |a| *a.lock() += 1)
         .expect_proof();
@@ -198,9 +198,9 @@ fn a_proof_prints_its_preconditions() {
     assert!(on_loom.contains("spuriously at most once"), "{on_loom}");
 }
 
-/// The process dies of it, so it is run in one of its own.
+/// The process dies of it, so it runs in a separate one.
 #[test]
-fn a_stack_that_overflows_is_named() {
+fn a_stack_overflow_is_reported_with_its_thread() {
     const CHILD: &str = "SELVEDGE_OVERFLOWS";
     fn deep(n: u64) -> u64 {
         let room = std::hint::black_box([n; 100]);
@@ -215,7 +215,8 @@ fn a_stack_that_overflows_is_named() {
         return;
     }
     let mut child = Command::new(std::env::current_exe().unwrap());
-    let child = child.args(["a_stack_that_overflows_is_named", "--exact", "--nocapture"]);
+    let child =
+        child.args(["a_stack_overflow_is_reported_with_its_thread", "--exact", "--nocapture"]);
     let output = child.env(CHILD, "").output().unwrap();
     assert!(!output.status.success(), "{output:?}");
     let said = String::from_utf8_lossy(&output.stderr);

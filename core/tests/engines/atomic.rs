@@ -1,4 +1,4 @@
-//! Spinlocks, RCU, timers and work: who may not sleep, and who waits for whom.
+//! Spinlocks, RCU, timers and work: which threads may not sleep, and which wait for others.
 
 use std::sync::{Arc, Weak};
 
@@ -11,8 +11,8 @@ use selvedge_core::{
 
 use super::{check, deadlock, same_traces};
 
-/// Proved or refuted on every engine, and source-DPOR finds the traces that sleep sets find.
-fn classification(scenario: &Scenario) {
+/// Checks the verdict on every engine, and that source-DPOR finds the traces of sleep sets.
+fn check_with_traces(scenario: &Scenario) {
     check(scenario);
     same_traces(scenario);
 }
@@ -29,9 +29,9 @@ fn a_spinlock_excludes_and_may_be_tried() {
             })
             .finally(move |(lock, busy)| claim(*lock.lock(), busy.load()))
     };
-    classification(&scenario(|sum, busy| assert_eq!(sum + busy, 2)).expect_proof());
+    check_with_traces(&scenario(|sum, busy| assert_eq!(sum + busy, 2)).expect_proof());
     let busy = scenario(|sum, _| assert_eq!(sum, 2, "busy"));
-    classification(&busy.expect_violations([ViolationKind::Panic(
+    check_with_traces(&busy.expect_violations([ViolationKind::Panic(
         "assertion `left == right` failed: busy\n  left: 1\n right: 2".into(),
     )]));
 }
@@ -48,18 +48,18 @@ fn spinlocks_deadlock_as_mutexes_do() {
             let _a = a.lock();
         })
         .expect_violations(deadlock(["A", "B"]));
-    classification(&scenario);
+    check_with_traces(&scenario);
     let report = scenario.verify(Engine::Native);
     assert!(matches!(report.predictions[0].classification, Classification::Feasible(_)));
 }
 
-/// The function of a timer or of work that is a part of `world`.
+/// Returns a function of a timer or a work that is a part of `world`.
 fn within<W, T>(world: &Weak<W>, function: fn(&W)) -> impl Fn(&T) + use<W, T> {
     let world = Weak::clone(world);
     move |_| function(&world.upgrade().expect("the world lasts as long as its threads"))
 }
 
-/// What may sleep, each in a world of its own.
+/// Operations that may sleep, each in a world of its own.
 struct Sleepers {
     mutex: Mutex,
     sem: RwSem,
@@ -73,7 +73,7 @@ struct Sleepers {
 
 type Sleep = fn(&Sleepers);
 
-/// The timer sleeps in this way, and the work takes the mutex.
+/// A world whose timer sleeps in this way, and whose work takes the mutex.
 fn sleepers(sleep: Sleep) -> Arc<Sleepers> {
     Arc::new_cyclic(|world: &Weak<Sleepers>| Sleepers {
         mutex: Mutex::new("mutex", ()),
@@ -102,7 +102,7 @@ const SLEEPS: [(&str, Sleep); 10] = [
 ];
 
 #[test]
-fn nobody_sleeps_where_that_is_not_allowed() {
+fn sleeping_is_a_violation_where_it_is_not_allowed() {
     type Body = fn(&Arc<Sleepers>, Sleep);
     let forbidden: [(&str, Body); 4] = [
         ("spin", |w, sleep| {
@@ -133,7 +133,7 @@ fn nobody_sleeps_where_that_is_not_allowed() {
 }
 
 #[test]
-fn one_sleeps_where_it_is_allowed() {
+fn sleeping_is_possible_where_it_is_allowed() {
     for (what, sleep) in SLEEPS.into_iter().filter(|(what, _)| *what != "queue") {
         let scenario = Scenario::builder(what, move || sleepers(sleep))
             .thread("T", move |w| {
@@ -151,8 +151,8 @@ fn one_sleeps_where_it_is_allowed() {
         w.work.queue_work();
         w.work.flush_work();
     });
-    classification(&in_work.expect_proof());
-    // The innermost of what forbids it is named, and what has been given back forbids nothing.
+    check_with_traces(&in_work.expect_proof());
+    // The innermost object that forbids it is named, and what has been released forbids nothing.
     let nested = Scenario::builder("nested", world)
         .thread("T", |w| {
             let reader = w.rcu.read_lock();
@@ -165,9 +165,9 @@ fn one_sleeps_where_it_is_allowed() {
     check(&nested);
 }
 
-/// It sleeps in one ordering only: where it finds that it is the first.
+/// It sleeps in one interleaving only: where it finds that it is the first.
 #[test]
-fn a_sleep_is_found_in_the_one_ordering_that_has_it() {
+fn a_sleep_is_found_in_the_only_interleaving_with_it() {
     let scenario = Scenario::builder("ordering", || (SpinLock::new("L", 0), Mutex::new("M", ())))
         .thread("first", |(lock, mutex)| {
             let held = lock.lock();
@@ -180,7 +180,7 @@ fn a_sleep_is_found_in_the_one_ordering_that_has_it() {
     check(&scenario);
 }
 
-/// A reader of what is about to be freed, and who frees it.
+/// A reader of a node that is about to be freed, and the thread that frees it.
 fn freed_by(free: fn(&Arc<Domain>)) -> ScenarioBuilder<Arc<Domain>> {
     let world = || {
         let (rcu, listed) = (Rcu::new(), Atomic::new("listed", 1));
@@ -205,8 +205,8 @@ struct Domain {
 }
 
 #[test]
-fn rcu_keeps_what_a_reader_has_found() {
-    classification(
+fn rcu_keeps_an_object_that_a_reader_has_found() {
+    check_with_traces(
         &freed_by(|w| {
             w.rcu.synchronize();
             w.node.release();
@@ -217,7 +217,7 @@ fn rcu_keeps_what_a_reader_has_found() {
         let world = Arc::clone(w);
         w.rcu.call(move || world.node.release());
     });
-    classification(&callback.expect_proof());
+    check_with_traces(&callback.expect_proof());
     check(
         &freed_by(|w| w.node.release())
             .expect_violations([ViolationKind::use_after_release("node")]),
@@ -237,7 +237,7 @@ fn rcu_keeps_what_a_reader_has_found() {
 }
 
 #[test]
-fn a_section_inside_of_a_section_is_of_the_same_reader() {
+fn a_nested_rcu_section_belongs_to_the_same_reader() {
     let scenario = Scenario::builder("rcu", || (Rcu::new(), Atomic::new("go", 0)))
         .thread("R", |(rcu, go)| {
             let _outer = rcu.read_lock();
@@ -249,7 +249,7 @@ fn a_section_inside_of_a_section_is_of_the_same_reader() {
             go.store(1);
         })
         .expect_proof();
-    classification(&scenario);
+    check_with_traces(&scenario);
 }
 
 fn armed(body: fn(&Arc<Armed>), function: fn(&Armed)) -> ScenarioBuilder<Arc<Armed>> {
@@ -283,7 +283,7 @@ fn del_timer_sync_waits_for_the_function_and_del_timer_does_not() {
         },
         uses_ring,
     );
-    classification(&sync.expect_proof());
+    check_with_traces(&sync.expect_proof());
     let early = armed(
         |w| {
             w.timer.del_timer();
@@ -297,7 +297,7 @@ fn del_timer_sync_waits_for_the_function_and_del_timer_does_not() {
 }
 
 #[test]
-fn a_timer_expires_once_for_each_time_it_is_armed_or_fewer() {
+fn a_timer_expires_at_most_once_for_each_arming() {
     let world = || {
         let count = Arc::new(Atomic::new("count", 0));
         let counted = Arc::clone(&count);
@@ -313,7 +313,7 @@ fn a_timer_expires_once_for_each_time_it_is_armed_or_fewer() {
             })
             .finally(move |w| assert!((1..=most).contains(&w.1.load()), "too often"))
     };
-    classification(&scenario(2).expect_proof());
+    check_with_traces(&scenario(2).expect_proof());
     check(&scenario(1).expect_violations([ViolationKind::Panic("too often".into())]));
 }
 
@@ -328,7 +328,7 @@ fn del_timer_sync_under_the_lock_of_the_function_deadlocks() {
     );
     let scenario = scenario.finally(|w| w.ring.release());
     let scenario = scenario.expect_violations(deadlock(["lock", "timer"]));
-    classification(&scenario);
+    check_with_traces(&scenario);
     let report = scenario.verify(Engine::Native);
     assert!(
         matches!(report.predictions[0].classification, Classification::Feasible(_)),
@@ -346,22 +346,22 @@ fn flushed_and_cancelled_work_has_returned() {
     type Shared = (Work, Arc<Tracked>);
     let scenario = |wait: fn(&Work)| {
         Scenario::builder("work", world).thread("T", move |w: &Shared| {
-            assert!(w.0.queue_work(), "nobody else queues it");
+            assert!(w.0.queue_work(), "no other thread queues it");
             wait(&w.0);
             w.1.release();
         })
     };
-    classification(&scenario(Work::flush_work).expect_proof());
-    classification(&scenario(|work| _ = work.cancel_work_sync()).expect_proof());
+    check_with_traces(&scenario(Work::flush_work).expect_proof());
+    check_with_traces(&scenario(|work| _ = work.cancel_work_sync()).expect_proof());
     check(&scenario(|_| {}).expect_violations([ViolationKind::use_after_release("depot")]));
-    // Who queues it again while it is flushed is not waited for.
+    // A thread that queues it again while it is flushed is not waited for.
     let again = scenario(Work::flush_work).thread("again", |w| _ = w.0.queue_work());
     let gone = ViolationKind::use_after_release("depot");
-    let nobody = "nobody else queues it";
-    check(&again.expect_violations([gone, ViolationKind::Panic(nobody.into())]));
+    let refused = "no other thread queues it";
+    check(&again.expect_violations([gone, ViolationKind::Panic(refused.into())]));
 }
 
-/// Work that counts how often it runs.
+/// A work that counts how often it runs.
 fn counted() -> (Work, Arc<Atomic>) {
     let count = Arc::new(Atomic::new("count", 0));
     let counted = Arc::clone(&count);
@@ -379,12 +379,12 @@ fn cancelled_work_may_not_have_run() {
             })
             .finally(|w| assert!(w.1.load() == 1, "never ran"))
     };
-    classification(&scenario(Work::flush_work).expect_proof());
+    check_with_traces(&scenario(Work::flush_work).expect_proof());
     let cancelled = scenario(|work| _ = work.cancel_work_sync());
-    classification(&cancelled.expect_violations([ViolationKind::Panic("never ran".into())]));
+    check_with_traces(&cancelled.expect_violations([ViolationKind::Panic("never ran".into())]));
 }
 
-/// Work that queues itself again is ended by whoever cancels it.
+/// Work that queues itself again is ended by a cancel.
 #[test]
 fn work_that_is_being_cancelled_is_not_queued_again() {
     let world = || {
@@ -405,7 +405,7 @@ fn work_that_is_being_cancelled_is_not_queued_again() {
             depot.release();
         })
     };
-    classification(&scenario(|work| _ = work.cancel_work_sync()).expect_proof());
+    check_with_traces(&scenario(|work| _ = work.cancel_work_sync()).expect_proof());
     check(
         &scenario(Work::flush_work).expect_violations([ViolationKind::use_after_release("depot")]),
     );
@@ -419,7 +419,7 @@ fn work_is_queued_once_and_not_while_it_is_cancelled() {
         .thread("B", queue)
         .finally(|w| assert!((1..=2).contains(&w.1.load())))
         .expect_proof();
-    classification(&scenario);
+    check_with_traces(&scenario);
     let cancelled = Scenario::builder("cancelled", counted)
         .thread("A", queue)
         .thread("cancel", |w| {
@@ -427,7 +427,7 @@ fn work_is_queued_once_and_not_while_it_is_cancelled() {
             w.1.load();
         })
         .expect_proof();
-    classification(&cancelled);
+    check_with_traces(&cancelled);
 }
 
 #[test]
@@ -444,7 +444,7 @@ fn flushing_work_under_its_lock_deadlocks() {
             w.0.flush_work();
         })
         .expect_violations(deadlock(["mdevs_lock", "work"]));
-    classification(&scenario);
+    check_with_traces(&scenario);
     let report = scenario.verify(Engine::Native);
     assert!(
         matches!(report.predictions[0].classification, Classification::Feasible(_)),
@@ -453,7 +453,7 @@ fn flushing_work_under_its_lock_deadlocks() {
 }
 
 #[test]
-fn a_completion_is_waited_for_and_nobody_wakes_too_early() {
+fn a_waiter_for_a_completion_never_wakes_too_early() {
     let world = || (Completion::new("closed"), Atomic::new("count", 0), Mutex::new("M", ()));
     let complete = |(closed, count, _): &(Completion, Atomic, Mutex)| {
         count.fetch_add(1);
@@ -467,7 +467,7 @@ fn a_completion_is_waited_for_and_nobody_wakes_too_early() {
             assert!(count.load() > 0);
         })
         .expect_proof();
-    classification(&scenario);
+    check_with_traces(&scenario);
     let under_lock = Scenario::builder("completion", world)
         .thread("W", |(closed, _, mutex)| {
             let _held = mutex.lock();
@@ -477,14 +477,14 @@ fn a_completion_is_waited_for_and_nobody_wakes_too_early() {
             drop(w.2.lock());
             complete(w);
         })
-        // Nothing says that it is A who completes, so it only waits behind W.
+        // A does not promise to complete it, so it only waits behind W.
         .expect_violations(deadlock(["closed"]));
-    classification(&under_lock);
+    check_with_traces(&under_lock);
 }
 
-/// Two that believe to be alone on their CPU, because nobody else is on it when they look.
+/// Two threads that both find no other thread on their CPU.
 #[test]
-fn a_thread_moves_from_cpu_to_cpu() {
+fn a_thread_migrates_between_cpus() {
     let world = || PerCpu::new("fq", (0..2).map(|_| Atomic::new("head", 0)));
     let push = |fq: &PerCpu<Atomic>| {
         let head = fq.this_cpu();
@@ -505,7 +505,7 @@ fn a_thread_moves_from_cpu_to_cpu() {
         .thread("B", |fq| *fq.this_cpu().lock() += 1)
         .finally(|fq| assert_eq!(fq.iter().map(|ring| *ring.lock()).sum::<u64>(), 2))
         .expect_proof();
-    classification(&both);
+    check_with_traces(&both);
     let apart = Scenario::builder("apart", world)
         .thread("A", |fq| fq.this_cpu().store(1))
         .finally(|fq| assert!(fq.iter().next().is_some_and(|head| head.load() == 1), "moved"))

@@ -1,4 +1,4 @@
-//! What keeps a work or a timer from running: what it says, and for how long.
+//! Cancelling a work and deleting a timer: the result, and the duration of the effect.
 
 use std::sync::{Arc, Weak};
 
@@ -7,12 +7,12 @@ use selvedge_core::{Engine, Scenario, ViolationKind};
 
 use super::{check, deadlock, same_traces, slow_on_loom};
 
-fn classification(scenario: &Scenario) {
+fn check_with_traces(scenario: &Scenario) {
     check(scenario);
     same_traces(scenario);
 }
 
-/// To cancel a work that is pending keeps it from running once.
+/// Cancelling a pending work prevents one run.
 fn runs_unless_cancelled(name: &str, cancel: fn(&Work) -> bool) -> Scenario {
     let world = || {
         let (ran, cancelled) = (Arc::new(Atomic::new("ran", 0)), Atomic::new("cancelled", 0));
@@ -30,9 +30,9 @@ fn runs_unless_cancelled(name: &str, cancel: fn(&Work) -> bool) -> Scenario {
 }
 
 #[test]
-fn to_cancel_says_whether_the_work_was_pending() {
-    classification(&runs_unless_cancelled("cancel_work", Work::cancel_work));
-    classification(&runs_unless_cancelled("cancel_work_sync", Work::cancel_work_sync));
+fn cancel_returns_whether_the_work_was_pending() {
+    check_with_traces(&runs_unless_cancelled("cancel_work", Work::cancel_work));
+    check_with_traces(&runs_unless_cancelled("cancel_work_sync", Work::cancel_work_sync));
 }
 
 #[test]
@@ -53,14 +53,14 @@ fn cancelled_work_may_still_run() {
             assert!(running.load() == 0, "it runs");
         })
     };
-    classification(&scenario("cancel_work_sync", Work::cancel_work_sync).expect_proof());
+    check_with_traces(&scenario("cancel_work_sync", Work::cancel_work_sync).expect_proof());
     let runs = [ViolationKind::Panic("it runs".into())];
     check(&scenario("cancel_work", Work::cancel_work).expect_violations(runs));
 }
 
-/// A timer that arms itself is stopped for good; one that is only deleted can be armed again.
+/// A timer that arms itself is shut down for good; one that is only deleted can be armed again.
 #[test]
-fn a_timer_that_was_shut_down_is_not_armed_any_more() {
+fn a_timer_that_was_shut_down_cannot_be_armed() {
     let world = || {
         let count = Arc::new(Atomic::new("count", 0));
         let counts = Arc::clone(&count);
@@ -83,7 +83,7 @@ fn a_timer_that_was_shut_down_is_not_armed_any_more() {
             })
             .finally(|(_, count)| assert!(count.load() < 13 && count.load() >= 10, "it ran"))
     };
-    classification(&scenario("shutdown", Timer::timer_shutdown_sync).expect_proof());
+    check_with_traces(&scenario("shutdown", Timer::timer_shutdown_sync).expect_proof());
     let deleted = scenario("delete", Timer::del_timer_sync).expect_proof();
     let report = deleted.verify(Engine::Native);
     assert!(!report.as_expected(), "{report}");
@@ -120,7 +120,8 @@ fn frozen(queue: fn() -> Workqueue) -> impl Fn() -> Arc<Frozen> + Send + Sync {
     }
 }
 
-/// What is active when the queue is frozen still runs; what is queued then waits until it is thawed.
+/// A work that is active when the queue is frozen still runs; one that is queued then waits until
+/// it is thawed.
 #[test]
 fn no_new_work_begins_on_a_frozen_queue() {
     fn freezes(w: &Frozen) {
@@ -134,7 +135,7 @@ fn no_new_work_begins_on_a_frozen_queue() {
     }
     let freezable = || Workqueue::freezable("queue", 2);
     let scenario = |name, queue| Scenario::builder(name, frozen(queue)).thread("T", |w| freezes(w));
-    classification(&scenario("freezable", freezable).expect_proof());
+    check_with_traces(&scenario("freezable", freezable).expect_proof());
     let runs = "assertion `left == right` failed: it runs on a frozen queue\n  left: 1\n right: 0";
     let runs = [ViolationKind::Panic(runs.into())];
     check(&scenario("other", || Workqueue::new("queue", 2)).expect_violations(runs.clone()));
@@ -157,7 +158,7 @@ fn no_new_work_begins_on_a_frozen_queue() {
         })
     };
     check(&active("active", false).expect_violations(runs));
-    classification(&slow_on_loom(active("behind", true).expect_proof()));
+    check_with_traces(&slow_on_loom(active("behind", true).expect_proof()));
     let never = Scenario::builder("never", frozen(freezable)).thread("T", |w| {
         w.queue.freeze_workqueues_begin();
         w.queue.queue_work(&w.one);

@@ -1,11 +1,11 @@
-//! What a completion counts, what else ends a wait for it, and who is named when nothing does.
+//! Completions: their count, the other ends of a wait, and the name of a deadlock.
 
 use selvedge_core::sync::{Atomic, Completion, Ghost, Mutex};
 use selvedge_core::{Engine, Scenario, ScenarioBuilder, Verdict, ViolationKind};
 
 use super::{check, deadlock, same_traces, slow_on_loom};
 
-fn classification(scenario: &Scenario) {
+fn check_with_traces(scenario: &Scenario) {
     check(scenario);
     same_traces(scenario);
 }
@@ -16,7 +16,7 @@ fn world() -> World {
     (Completion::new("done"), Atomic::new("count", 0))
 }
 
-/// Two who wait, and one who completes.
+/// Two waiters, and one thread that completes.
 fn two_waiters(complete: fn(&Completion)) -> ScenarioBuilder<World> {
     let wait = |(done, _): &World| done.wait_for_completion();
     Scenario::builder("two", world)
@@ -26,34 +26,34 @@ fn two_waiters(complete: fn(&Completion)) -> ScenarioBuilder<World> {
 }
 
 #[test]
-fn complete_is_for_one_waiter_and_complete_all_for_everybody() {
-    classification(&two_waiters(Completion::complete).expect_violations(deadlock(["done"])));
-    classification(&two_waiters(Completion::complete_all).expect_proof());
+fn complete_is_for_one_waiter_and_complete_all_for_all() {
+    check_with_traces(&two_waiters(Completion::complete).expect_violations(deadlock(["done"])));
+    check_with_traces(&two_waiters(Completion::complete_all).expect_proof());
     let twice = |done: &Completion| {
         done.complete();
         done.complete();
     };
-    classification(&two_waiters(twice).expect_proof());
-    // For all there is no end of it, also not by one more.
+    check_with_traces(&two_waiters(twice).expect_proof());
+    // `complete_all` has no end, even after one more `complete`.
     let all_and_one = |done: &Completion| {
         done.complete_all();
         done.complete();
     };
-    classification(&two_waiters(all_and_one).expect_proof());
+    check_with_traces(&two_waiters(all_and_one).expect_proof());
 }
 
-/// Whoever is late may find that it has been made new.
+/// A waiter that is late may find it reinitialised.
 #[test]
-fn a_completion_that_is_used_again_may_leave_a_waiter_behind() {
+fn a_reinitialised_completion_may_leave_a_waiter_asleep() {
     let again = |done: &Completion| {
         done.complete_all();
         done.reinit_completion();
     };
-    classification(&two_waiters(again).expect_violations(deadlock(["done"])));
+    check_with_traces(&two_waiters(again).expect_violations(deadlock(["done"])));
 }
 
 #[test]
-fn to_try_takes_it_and_to_look_does_not() {
+fn a_try_consumes_a_completion_and_a_look_does_not() {
     let scenario = |looks: fn(&Completion) -> bool| {
         Scenario::builder("try", world)
             .thread("A", move |(done, count)| {
@@ -64,14 +64,14 @@ fn to_try_takes_it_and_to_look_does_not() {
             .thread("B", |(done, _)| done.wait_for_completion())
             .thread("C", |(done, _)| done.complete())
     };
-    classification(&scenario(Completion::completion_done).expect_proof());
-    classification(
+    check_with_traces(&scenario(Completion::completion_done).expect_proof());
+    check_with_traces(
         &scenario(Completion::try_wait_for_completion).expect_violations(deadlock(["done"])),
     );
 }
 
 #[test]
-fn a_wait_with_a_time_or_a_signal_ends_without_it() {
+fn a_timeout_or_a_signal_ends_a_wait_for_a_completion() {
     let timed = |complete: bool| {
         Scenario::builder("time", world)
             .thread("W", |(done, count)| {
@@ -85,8 +85,10 @@ fn a_wait_with_a_time_or_a_signal_ends_without_it() {
                 }
             })
     };
-    classification(&timed(true).expect_proof());
-    classification(&timed(false).finally(|(_, count)| assert_eq!(count.load(), 1)).expect_proof());
+    check_with_traces(&timed(true).expect_proof());
+    check_with_traces(
+        &timed(false).finally(|(_, count)| assert_eq!(count.load(), 1)).expect_proof(),
+    );
     let late = |(_, count): &World| assert!(count.load() == 0, "late");
     check(&timed(true).finally(late).expect_violations([ViolationKind::Panic("late".into())]));
     let signal = |complete: bool| {
@@ -103,8 +105,8 @@ fn a_wait_with_a_time_or_a_signal_ends_without_it() {
                 }
             })
     };
-    classification(&signal(true).expect_proof());
-    // Nobody may rely on a signal.
+    check_with_traces(&signal(true).expect_proof());
+    // No thread may rely on a signal.
     check(&signal(false).expect_violations(deadlock(["done"])));
     let never = signal(true).finally(|(_, interrupted)| {
         interrupted.check("never", |n| if *n == 0 { Ok(()) } else { Err("signal".into()) });
@@ -113,9 +115,9 @@ fn a_wait_with_a_time_or_a_signal_ends_without_it() {
 }
 
 /// The initialisation of a module waits for what it has started, which waits for the module to be
-/// loaded. Others who wait for the module are no part of it.
+/// loaded. Other threads that wait for the module are not part of the cycle.
 #[test]
-fn a_cycle_over_completions_names_nobody_else() {
+fn a_cycle_over_completions_names_no_other_thread() {
     struct World {
         loaded: Completion,
         probed: Completion,

@@ -15,8 +15,8 @@ fn proved(scenario: ScenarioBuilder<impl Send + Sync + 'static>) {
     check(&scenario.on(Engine::Shuttle, Expectation::Inconclusive));
 }
 
-/// T3 may wake T2, which waits for something else, and then nobody wakes T1. That takes the wrong
-/// choice of who is notified.
+/// T3 may wake T2, which waits for something else, and then no thread wakes T1. That takes the
+/// wrong choice of the notified thread.
 #[test]
 fn the_wrong_waiter_is_notified() {
     #[derive(Hash, Default)]
@@ -55,9 +55,9 @@ fn the_wrong_waiter_is_notified() {
     proved(scenario(Condvar::notify_all));
 }
 
-/// The same in small, on every engine: of two waiters the second has to be notified for the first
-/// to stay asleep. Each starts the next with the mutex held, so the first is there when the second
-/// comes.
+/// A smaller program, on every engine: of two waiters the second has to be notified for the first
+/// to stay asleep. Each starts the next with the mutex held, so the first waits when the second
+/// arrives.
 #[test]
 fn every_engine_tries_every_waiter() {
     type World = Arc<(Mutex, Condvar)>;
@@ -136,7 +136,7 @@ fn a_bounded_buffer_needs_two_condition_variables() {
 }
 
 #[test]
-fn a_wait_with_a_time_says_whether_it_is_up() {
+fn a_wait_with_a_timeout_returns_whether_it_expired() {
     let world = || (Mutex::new("M", false), Condvar::new("C"), Ghost::new("timed out", 0));
     let scenario = || {
         Scenario::builder("time", world)
@@ -162,7 +162,7 @@ fn a_wait_with_a_time_says_whether_it_is_up() {
     check(&scenario().finally(never).expect_violations([ViolationKind::invariant("never")]));
 }
 
-/// Both waiters are notified; a third notification finds nobody.
+/// Both waiters are notified; a third notification finds none.
 #[test]
 fn every_notification_is_for_another_waiter() {
     let world = || (Mutex::new("M", (0, 0)), Condvar::new("C"));

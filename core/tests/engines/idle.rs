@@ -1,4 +1,4 @@
-//! Threads that have nothing to do: the workers of works, and those that run timers' functions.
+//! Threads that have nothing to do: the workers of works, and those of timers' functions.
 
 use std::sync::{Arc, Weak};
 
@@ -14,7 +14,7 @@ fn verify(scenario: &Scenario, search: Search) -> Report {
 fn states(scenario: &Scenario) -> u64 {
     let report = verify(scenario, Search::Full);
     assert!(report.complete, "{report}");
-    report.fingerprint.states.expect("a census counts states")
+    report.fingerprint.states.expect("a full search counts states")
 }
 
 /// A work, and what it counts.
@@ -80,11 +80,11 @@ fn a_timer_that_arms_itself_and_queues_work_has_few_states() {
         let report = verify(&proved, search);
         assert!(report.as_expected(), "{search:?}: {report}");
     }
-    // No interleaving of it has an end.
+    // It has no interleaving with an end.
     let interleavings = verify(&proved, Search::Dpor);
     assert!(matches!(interleavings.verdict, Verdict::Inconclusive { .. }), "{interleavings}");
     assert!(states(&proved) < 200, "{}", states(&proved));
-    // Who sleeps and is woken by nobody waits for good, and is the only one who does.
+    // A thread that sleeps and is never woken waits for good, and no other thread does.
     let asleep = world().thread("T", |w| {
         w.wait.prepare_to_wait();
         w.wait.schedule();
@@ -108,7 +108,7 @@ fn a_timer_that_arms_itself_and_queues_work_has_few_states() {
     }
 }
 
-/// A periodic timer keeps nobody from the end, if it is deleted: the world is judged then.
+/// A periodic timer does not prevent the end if it is deleted: the final check runs then.
 #[test]
 fn a_periodic_timer_that_is_deleted_ends() {
     let world = || {
@@ -134,7 +134,7 @@ fn a_periodic_timer_that_is_deleted_ends() {
 }
 
 #[test]
-fn nobody_starves_who_has_nothing_to_do() {
+fn an_idle_thread_does_not_starve() {
     let scenario = Scenario::builder("idle", || (periodic(), counting()))
         .thread("T", |(_, (_, work))| {
             work.queue_work();
@@ -148,7 +148,7 @@ fn nobody_starves_who_has_nothing_to_do() {
 
 /// A worker that idles is in no deadlock; one whose work is queued behind another is.
 #[test]
-fn who_idles_is_not_stuck() {
+fn an_idle_thread_is_not_stuck() {
     let world = || {
         let lock = Arc::new(Mutex::new("lock", ()));
         let locks = Arc::clone(&lock);
@@ -182,9 +182,9 @@ fn who_idles_is_not_stuck() {
     assert_eq!(stuck("behind", true), ["T", "one", "two"]);
 }
 
-/// A worker that idles touches nothing; one that comes too late does.
+/// A worker that idles accesses nothing; one that runs too late does.
 #[test]
-fn memory_can_be_released_beside_a_worker_that_idles() {
+fn memory_can_be_released_beside_an_idle_worker() {
     struct Device {
         work: Work,
         timer: Timer,

@@ -22,7 +22,7 @@ use selvedge_core::{
     Search, Verdict, ViolationKind,
 };
 
-/// Every engine agrees with the claim, and every counterexample replays to itself.
+/// Checks that every engine agrees with the claim, and that every counterexample replays to itself.
 fn check(scenario: &Scenario) {
     for engine in Engine::ALL {
         let report = scenario.verify(*engine);
@@ -44,12 +44,12 @@ fn check(scenario: &Scenario) {
     }
 }
 
-/// How many traces the native engine finds, and their digest.
+/// Returns the number of traces that the native engine finds, and their digest.
 fn traces(scenario: &Scenario) -> Fingerprint {
     Checker::native().search(Search::Dpor).run(scenario).fingerprint
 }
 
-/// loom would need more than its executions.
+/// loom would need more than its limit of executions.
 fn slow_on_loom(scenario: Scenario) -> Scenario {
     scenario.on(Engine::Loom, Expectation::Inconclusive).loom_executions_max(2_000)
 }
@@ -101,7 +101,7 @@ fn abba_under_a_gate_is_predicted_and_infeasible() {
 
 #[test]
 fn a_trylock_that_fails_is_explored() {
-    // loom's own try_lock misses this one: its unlock is no branch point.
+    // loom's own try_lock misses this one: its unlock is not a branch point.
     let scenario = Scenario::builder("trylock", || (Mutex::new("A", ()), Ghost::new("failed", 0)))
         .thread("try", |(a, failed)| {
             if a.try_lock().is_none() {
@@ -217,7 +217,7 @@ fn a_waiter_that_checks_again_is_woken() {
 }
 
 #[test]
-fn a_waiter_that_does_not_check_again_falls_for_a_spurious_wake_up() {
+fn a_waiter_that_does_not_check_again_is_found() {
     let scenario =
         Scenario::builder("spurious", || (Atomic::new("done", 0), WaitQueue::new("wait")))
             .thread("waiter", |(done, wait)| {
@@ -258,7 +258,7 @@ fn a_wake_up_before_the_sleep_is_lost() {
 
 #[test]
 fn a_cycle_over_a_flag_names_the_flag() {
-    // The kvm_busy scheme in small: a flag stands in for a lock and hides the cycle.
+    // A small version of the kvm_busy scheme: a flag stands in for a lock and hides the cycle.
     let world = || (Mutex::new("M", true), WaitQueue::new("busy"), Mutex::new("K", ()));
     let scenario = Scenario::builder("flag", world)
         .thread("setter", |(m, busy, k)| {
@@ -290,7 +290,7 @@ fn a_raw_unlock_by_another_thread_is_named() {
 }
 
 #[test]
-fn a_lock_that_is_kept_is_left_behind() {
+fn a_lock_that_is_kept_is_leaked() {
     let scenario = Scenario::builder("kept", || Mutex::new("M", ()))
         .thread("T", |m| m.raw_lock())
         .expect_violations([ViolationKind::Leak("M".into())]);
@@ -298,7 +298,7 @@ fn a_lock_that_is_kept_is_left_behind() {
 }
 
 #[test]
-fn a_touch_after_the_release_is_named() {
+fn an_access_after_the_release_is_named() {
     let scenario = Scenario::builder("uaf", || Tracked::new("mdev", ()))
         .thread("user", |mdev| {
             mdev.get();
@@ -309,7 +309,7 @@ fn a_touch_after_the_release_is_named() {
 }
 
 #[test]
-fn two_releases_are_one_too_many() {
+fn a_second_release_is_a_violation() {
     let scenario = Scenario::builder("double", || Tracked::new("mdev", ()))
         .thread("T1", |mdev| mdev.release())
         .thread("T2", |mdev| mdev.release())
@@ -317,10 +317,10 @@ fn two_releases_are_one_too_many() {
     check(&scenario);
 }
 
-/// Who makes an object learns its number, which depends on who has made some before: two threads
-/// that do so are no less deterministic.
+/// A thread that creates an object observes its number, which depends on earlier creations. Two
+/// such threads are deterministic nevertheless.
 #[test]
-fn threads_make_objects_of_their_own() {
+fn threads_create_objects_of_their_own() {
     let own = |go: &Atomic| {
         let own = Mutex::new("own", 0);
         go.store(1);
@@ -339,7 +339,7 @@ fn threads_make_objects_of_their_own() {
 }
 
 #[test]
-fn what_is_never_released_is_left_behind() {
+fn an_object_that_is_never_released_is_leaked() {
     let scenario = Scenario::builder("leak", || Tracked::new("mdev", ()))
         .thread("T", |mdev| {
             mdev.get();
@@ -439,7 +439,7 @@ fn a_thread_that_joins_its_lock_waits_for_ever() {
 }
 
 #[test]
-fn a_scenario_that_depends_on_the_outside_is_refused() {
+fn a_scenario_that_depends_on_outside_state_is_refused() {
     use std::sync::atomic::{AtomicU32, Ordering};
     static RUNS: AtomicU32 = AtomicU32::new(0);
     let scenario = Scenario::builder("outside", || (Mutex::new("A", ()), Mutex::new("B", ())))
@@ -517,9 +517,9 @@ fn the_listener_stops_shuttle() {
     assert_eq!(heard, [(256, true)]);
 }
 
-/// Two threads that make threads: which of them gets which number depends on who is first.
+/// Two threads that start threads: the numbers depend on which is first.
 #[test]
-fn threads_that_make_threads_are_told_apart() {
+fn threads_that_start_threads_are_distinguished() {
     use std::sync::Arc;
     let world = || (Arc::new(Atomic::new("x", 0)), Arc::new(Atomic::new("y", 0)));
     let scenario = Scenario::builder("spawn", world)
@@ -580,7 +580,7 @@ fn every_cycle_of_a_stuck_state_is_reported() {
 }
 
 #[test]
-fn what_a_violation_may_have_hidden_stays_open() {
+fn an_inversion_that_a_violation_may_hide_stays_open() {
     let world = || ["A", "C", "D"].map(|name| Mutex::new(name, ()));
     let scenario = Scenario::builder("hidden", world)
         .thread("panics", |[a, ..]| {
@@ -602,14 +602,14 @@ fn what_a_violation_may_have_hidden_stays_open() {
 }
 
 #[test]
-fn a_world_without_threads_is_judged_too() {
-    let scenario = Scenario::builder("nobody", || Tracked::new("mdev", ()))
+fn a_world_without_threads_is_checked_too() {
+    let scenario = Scenario::builder("no threads", || Tracked::new("mdev", ()))
         .expect_violations([ViolationKind::Leak("mdev".into())]);
     check(&scenario);
 }
 
 #[test]
-fn a_panic_while_the_world_is_made_is_a_violation() {
+fn a_panic_in_the_set_up_is_a_violation() {
     let scenario = Scenario::builder("no-world", || panic!("no memory"))
         .thread("T", |(): &()| {})
         .expect_violations([ViolationKind::Panic("no memory".into())]);
@@ -617,7 +617,7 @@ fn a_panic_while_the_world_is_made_is_a_violation() {
 }
 
 #[test]
-fn what_an_engine_cannot_do_is_no_violation() {
+fn a_limit_of_an_engine_is_not_a_violation() {
     let scenario = (0..3).fold(Scenario::builder("many", || ()), |scenario, i| {
         scenario.thread(format!("T{i}"), |()| {
             selvedge_core::thread::spawn("child", || ());
@@ -628,9 +628,9 @@ fn what_an_engine_cannot_do_is_no_violation() {
 }
 
 #[test]
-fn nobody_is_interrupted_who_need_not_wait() {
+fn a_signal_does_not_interrupt_a_thread_that_need_not_wait() {
     let scenario = Scenario::builder("uncontended", || Mutex::new("M", ()))
-        .thread("T", |m| drop(m.lock_interruptible().expect("nobody else is there")))
+        .thread("T", |m| drop(m.lock_interruptible().expect("no other thread is there")))
         .expect_proof();
     check(&scenario);
 }
@@ -660,7 +660,7 @@ fn a_destructor_with_an_operation_does_not_abort_the_process() {
     check(&scenario);
 }
 
-/// With `--cfg loom` an object made here would be loom's, which refuses by itself.
+/// With `--cfg loom` an object created here would be loom's, which refuses by itself.
 #[cfg(not(loom))]
 #[test]
 fn an_object_from_outside_the_world_is_refused() {
@@ -688,13 +688,13 @@ fn a_limit_makes_a_refutation_incomplete() {
     assert!(!report.complete && !report.as_expected(), "{report}");
 }
 
-/// By sleep sets alone, which overlook no race, there are the same traces.
+/// Checks that sleep sets alone, which overlook no race, find the same traces.
 fn same_traces(scenario: &Scenario) {
     let reference = Checker::native().search(Search::SleepSets).run(scenario).fingerprint;
     assert_eq!(traces(scenario), reference, "{}", scenario.name());
 }
 
-/// A reader that comes back while a writer waits: fatal if the writer goes first.
+/// A reader that returns while a writer waits: fatal if the writer goes first.
 #[test]
 fn reading_twice_deadlocks_unless_readers_are_favoured() {
     let fair = Scenario::builder("fair", || RwSem::new("sem", ()))
@@ -749,7 +749,7 @@ fn an_unfair_rwsem_still_excludes() {
     same_traces(&readers);
 }
 
-/// The order of two locks is decided by readers who pass a writer, or not.
+/// The order of two locks depends on whether readers pass a writer.
 #[test]
 fn an_unfair_rwsem_deadlocks_where_a_writer_holds_it() {
     let world = || (UnfairRwSem::new("sem", ()), Mutex::new("A", ()));
@@ -777,7 +777,7 @@ fn an_unfair_rwsem_deadlocks_where_a_writer_holds_it() {
 }
 
 #[test]
-fn synchronize_srcu_waits_for_who_has_begun_and_for_nobody_else() {
+fn synchronize_srcu_waits_for_the_readers_that_have_begun() {
     let world = || (Srcu::new("srcu"), Atomic::new("pointer", 0), Tracked::new("old", ()));
     let read = |(srcu, pointer, old): &(Srcu, Atomic, Tracked)| {
         let reader = srcu.read_lock();
@@ -817,7 +817,7 @@ fn synchronize_srcu_waits_for_who_has_begun_and_for_nobody_else() {
 }
 
 #[test]
-fn synchronize_srcu_deadlocks_with_a_reader_that_needs_what_it_holds() {
+fn synchronize_srcu_deadlocks_with_a_reader_that_wants_its_lock() {
     let world = || (Srcu::new("srcu"), Mutex::new("A", ()));
     let scenario = Scenario::builder("srcu", world)
         .thread("R", |(srcu, a)| {
@@ -831,7 +831,7 @@ fn synchronize_srcu_deadlocks_with_a_reader_that_needs_what_it_holds() {
         .expect_violations(deadlock(["A", "srcu"]));
     check(&scenario);
     same_traces(&scenario);
-    // A section inside of a section is of the same reader, and waits for nobody.
+    // A section inside of a section belongs to the same reader, and waits for no thread.
     let nested = Scenario::builder("nested", world)
         .thread("R", |(srcu, _)| {
             let outer = srcu.read_lock();

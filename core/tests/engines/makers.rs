@@ -1,4 +1,4 @@
-//! Threads that make something of their own: which number it gets depends on who is first.
+//! Threads that create objects of their own, whose numbers depend on which thread is first.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use selvedge_core::thread::spawn;
 use super::{check, same_traces};
 
 #[test]
-fn whoever_makes_an_object_first_keeps_it() {
+fn two_threads_may_create_an_object() {
     let thread = |gate: &Mutex| {
         let mine = Atomic::new("mine", 0);
         gate.lock().unlock();
@@ -25,7 +25,7 @@ fn whoever_makes_an_object_first_keeps_it() {
 }
 
 #[test]
-fn whoever_spawns_first_joins_its_own_child() {
+fn two_threads_may_join_their_own_child() {
     let thread = |(gate, done): &(Mutex, [Arc<Atomic>; 2]), me: usize| {
         let flag = Arc::clone(&done[me]);
         let child = spawn("child", move || flag.store(1));

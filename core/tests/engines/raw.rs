@@ -1,16 +1,16 @@
-//! Locks that are taken and given back without a guard.
+//! Locks that are taken and released without a guard.
 
 use selvedge_core::sync::{Atomic, Ghost, Mutex, RwSem, SpinLock, UnfairRwSem};
 use selvedge_core::{Scenario, ViolationKind};
 
 use super::{check, deadlock, same_traces};
 
-fn classification(scenario: &Scenario) {
+fn check_with_traces(scenario: &Scenario) {
     check(scenario);
     same_traces(scenario);
 }
 
-/// A way to take a lock, and what nobody gets while that is held.
+/// A way to take a lock, and the operation that is impossible while it is held.
 #[derive(Clone, Copy)]
 struct Way<L> {
     make: fn(&'static str) -> L,
@@ -104,7 +104,7 @@ fn is_owned<L: Lock>(way: Way<L>) {
 }
 
 #[test]
-fn only_who_holds_it_gives_it_back() {
+fn only_the_holder_can_unlock() {
     is_owned(mutex());
     is_owned(spin());
     is_owned(read());
@@ -113,7 +113,7 @@ fn only_who_holds_it_gives_it_back() {
     is_owned(write_unfair());
 }
 
-fn is_left_behind<L: Lock>(way: Way<L>) {
+fn is_leaked<L: Lock>(way: Way<L>) {
     let kept = Scenario::builder("kept", move || (way.make)("L"))
         .thread("T", way.lock)
         .expect_violations([ViolationKind::Leak("L".into())]);
@@ -125,13 +125,13 @@ fn is_left_behind<L: Lock>(way: Way<L>) {
 }
 
 #[test]
-fn what_is_kept_is_left_behind() {
-    is_left_behind(mutex());
-    is_left_behind(spin());
-    is_left_behind(read());
-    is_left_behind(write());
-    is_left_behind(read_unfair());
-    is_left_behind(write_unfair());
+fn a_raw_lock_that_is_kept_is_leaked() {
+    is_leaked(mutex());
+    is_leaked(spin());
+    is_leaked(read());
+    is_leaked(write());
+    is_leaked(read_unfair());
+    is_leaked(write_unfair());
 }
 
 fn deadlocks<L: Lock>(way: Way<L>) {
@@ -145,11 +145,11 @@ fn deadlocks<L: Lock>(way: Way<L>) {
         .thread("ab", move |[a, b]| both([a, b]))
         .thread("ba", move |[a, b]| both([b, a]))
         .expect_violations(deadlock(["A", "B"]));
-    classification(&scenario);
+    check_with_traces(&scenario);
 }
 
 #[test]
-fn two_threads_that_take_two_in_turn_deadlock() {
+fn two_threads_that_take_two_in_opposite_orders_deadlock() {
     deadlocks(mutex());
     deadlocks(spin());
     deadlocks(read());
@@ -158,7 +158,7 @@ fn two_threads_that_take_two_in_turn_deadlock() {
     deadlocks(write_unfair());
 }
 
-/// Both outcomes of a try are explored, and what was taken keeps others out.
+/// Both outcomes of a try are explored, and a lock that was taken excludes others.
 fn is_tried<L: Lock>(way: Way<L>) {
     type World<L> = (L, Ghost<[u32; 2]>, Ghost<i32>);
     let world = move || ((way.make)("L"), Ghost::new("tries", [0; 2]), Ghost::new("inside", 0));
@@ -180,7 +180,7 @@ fn is_tried<L: Lock>(way: Way<L>) {
                 (way.include)(l);
             })
     };
-    classification(&scenario().expect_proof());
+    check_with_traces(&scenario().expect_proof());
     for taken in [0, 1] {
         let never = scenario().finally(move |(_, tries, _)| {
             let holds = |tries: &[u32; 2]| if tries[taken] == 0 { Ok(()) } else { Err("".into()) };
@@ -191,7 +191,7 @@ fn is_tried<L: Lock>(way: Way<L>) {
 }
 
 #[test]
-fn a_try_takes_it_or_does_not() {
+fn a_try_succeeds_or_fails() {
     is_tried(mutex());
     is_tried(spin());
     is_tried(read());
@@ -200,8 +200,8 @@ fn a_try_takes_it_or_does_not() {
     is_tried(write_unfair());
 }
 
-/// Whoever tries can come between any two steps of the others, also of those who cannot wait there
-/// and so come first without having been tried elsewhere.
+/// A try can come between any two steps of the others, including those of threads that cannot wait
+/// there and so come first without having been tried elsewhere.
 fn is_tried_anywhere<L: Lock>(way: Way<L>) {
     let world = move || ((way.make)("L"), Atomic::new("x", 0));
     let late = Scenario::builder("late", world)
@@ -217,7 +217,7 @@ fn is_tried_anywhere<L: Lock>(way: Way<L>) {
         })
         .thread("looks", |(_, x)| _ = x.load())
         .expect_proof();
-    classification(&late);
+    check_with_traces(&late);
     let late_lock = Scenario::builder("late lock", world)
         .thread("locks", move |(l, x)| {
             x.store(1);
@@ -235,11 +235,11 @@ fn is_tried_anywhere<L: Lock>(way: Way<L>) {
             (way.unlock)(l);
         })
         .expect_proof();
-    classification(&late_lock);
+    check_with_traces(&late_lock);
 }
 
 #[test]
-fn a_try_comes_anywhere() {
+fn a_try_is_explored_between_any_two_steps() {
     is_tried_anywhere(mutex());
     is_tried_anywhere(spin());
     is_tried_anywhere(read());
@@ -248,10 +248,10 @@ fn a_try_comes_anywhere() {
     is_tried_anywhere(write_unfair());
 }
 
-/// A reader passes a waiting writer, and so does one who tries to read; with a fair semaphore the
-/// reader who tries is refused.
+/// A reader passes a waiting writer, and so does a try to read; with a fair semaphore the try is
+/// refused.
 #[test]
-fn who_tries_to_read_passes_a_waiting_writer_where_readers_do() {
+fn a_try_to_read_passes_a_waiting_writer_where_readers_do() {
     let fair = Scenario::builder("fair", || RwSem::new("S", ()))
         .thread("reader", |s| {
             s.raw_down_read();
@@ -278,12 +278,12 @@ fn who_tries_to_read_passes_a_waiting_writer_where_readers_do() {
             }
         })
         .expect_proof();
-    classification(&unfair);
+    check_with_traces(&unfair);
 }
 
 /// Without a guard as with one, interrupts are off.
 #[test]
-fn nobody_sleeps_with_a_spinlock_without_a_guard() {
+fn sleeping_with_a_raw_spinlock_is_a_violation() {
     let scenario = |tries: bool| {
         Scenario::builder("sleeps", || (SpinLock::new("L", ()), Mutex::new("M", ())))
             .thread("T", move |(l, m)| {

@@ -31,7 +31,7 @@ impl World {
         self.over.complete();
     }
 
-    /// Whether the grace period has not begun, for sure.
+    /// Returns whether the grace period has certainly not begun.
     fn is_early(&self) -> bool {
         self.begun.load() == 0
     }
@@ -48,7 +48,7 @@ fn is_never_seen(world: &World) {
     world.seen.check("open", |seen| if *seen { Err("it is over".into()) } else { Ok(()) });
 }
 
-/// `srcu_read_unlock` is given the index of the section that it ends, so a grace period that began
+/// `srcu_read_unlock` receives the index of the section that it ends, so a grace period that began
 /// between two sections is over with the first of them.
 #[test]
 fn of_two_srcu_sections_of_a_thread_the_earlier_may_end_first() {
@@ -75,8 +75,8 @@ fn of_two_srcu_sections_of_a_thread_the_earlier_may_end_first() {
     same_traces(&proved);
 }
 
-/// `rcu_read_unlock` says nothing of which section it ends: a thread that is in two has left only
-/// when it has left both (Documentation/RCU/whatisRCU.rst).
+/// `rcu_read_unlock` does not identify the section that it ends: a thread that is in two has left
+/// only when it has left both (Documentation/RCU/whatisRCU.rst).
 #[test]
 fn of_two_rcu_sections_of_a_thread_only_the_last_end_counts() {
     let scenario = Scenario::builder("rcu", world)
@@ -99,7 +99,7 @@ fn of_two_rcu_sections_of_a_thread_only_the_last_end_counts() {
 
 /// A report names a reader only if one of its sections had begun before the wait.
 #[test]
-fn a_grace_period_is_not_held_up_by_a_section_that_began_later() {
+fn a_later_section_does_not_delay_a_grace_period() {
     let scenario = Scenario::builder("named", world)
         .thread("R", |w| {
             let (earlier, later) = (w.srcu.read_lock(), w.srcu.read_lock());

@@ -1,4 +1,4 @@
-//! Whom a wake-up wakes, and what else ends a sleep.
+//! Wake-ups: the threads that they wake, and other ends of a sleep.
 
 use selvedge_core::sync::{Atomic, Ghost, Mutex, WaitQueue};
 use selvedge_core::{Engine, Expectation, Scenario, ScenarioBuilder, ViolationKind};
@@ -18,7 +18,7 @@ fn proved(scenario: ScenarioBuilder<impl Send + Sync + 'static>) {
     check(&scenario.on(Engine::Shuttle, Expectation::Inconclusive));
 }
 
-/// Two who wait for the flag in this way, and one who sets it and wakes them.
+/// Two threads that wait for the flag in this way, and one that sets it and wakes them.
 fn two_waiters(wait: fn(&World), wake: fn(&WaitQueue)) -> ScenarioBuilder<World> {
     Scenario::builder("two", world).thread("A", wait).thread("B", wait).thread("C", move |w| {
         w.0.store(1);
@@ -35,13 +35,13 @@ fn exclusive((flag, wait): &World) {
 }
 
 #[test]
-fn a_wake_up_is_for_everybody_who_does_not_want_to_be_alone() {
+fn a_wake_up_is_for_every_shared_waiter() {
     proved(two_waiters(shared, WaitQueue::wake_up));
     proved(two_waiters(shared, WaitQueue::wake_up_all));
 }
 
 #[test]
-fn a_wake_up_is_for_one_who_wants_to_be_alone() {
+fn a_wake_up_is_for_one_exclusive_waiter() {
     let one = two_waiters(exclusive, WaitQueue::wake_up).expect_violations(deadlock(["wait"]));
     check(&one);
     same_traces(&one);
@@ -55,9 +55,9 @@ fn a_wake_up_is_for_one_who_wants_to_be_alone() {
     }));
 }
 
-/// Who is exclusive is queued behind everybody else, and so keeps nobody from being woken.
+/// An exclusive waiter is queued behind all others, and so prevents no wake-up of theirs.
 #[test]
-fn one_who_is_woken_alone_does_not_stand_in_the_way() {
+fn an_exclusive_waiter_does_not_block_a_shared_one() {
     let mixed = Scenario::builder("mixed", world)
         .thread("A", exclusive)
         .thread("B", shared)
@@ -68,7 +68,7 @@ fn one_who_is_woken_alone_does_not_stand_in_the_way() {
     proved(mixed);
 }
 
-/// Whoever passes the wake-up on leaves nobody asleep.
+/// If the wake-up is passed on, no thread stays asleep.
 #[test]
 fn a_wake_up_can_be_passed_on() {
     proved(two_waiters(
@@ -80,12 +80,13 @@ fn a_wake_up_can_be_passed_on() {
     ));
 }
 
-/// What the threads of the next tests know of each other: how far they are, and a mutex that the
-/// one sleeps with who is not to be passed over.
+/// What the threads of the next tests share: their stages, and a mutex with which the thread sleeps
+/// that must not be passed over.
 type Ordered = (WaitQueue, [Atomic; 3], Mutex);
 
-/// Somebody stays asleep in some orderings, but never with the mutex that T2 wants once it has woken
-/// one. T2 says that it wakes, so that would be another deadlock; lockdep takes it for possible.
+/// Checks that a thread stays asleep in some interleavings, but never with the mutex that T2 wants
+/// once it has woken one. T2 promises to wake, so that would be another deadlock; lockdep predicts
+/// it as possible.
 fn never_with_the_mutex(waiters: [fn(&Ordered); 2], woken: fn(&[Atomic; 3]) -> bool) {
     let world = || {
         let stages = ["s0", "s1", "s2"].map(|name| Atomic::new(name, 0));
@@ -108,8 +109,8 @@ fn never_with_the_mutex(waiters: [fn(&Ordered); 2], woken: fn(&[Atomic; 3]) -> b
     check(&scenario);
 }
 
-/// T0 queues before T1, and wakes for no reason before T2 wakes one of them. It has to be T0, so T2
-/// gets the mutex that T0 sleeps with.
+/// T0 queues before T1, and wakes spuriously before T2 wakes one of them. It has to be T0, so T2
+/// gets the mutex with which T0 sleeps.
 #[test]
 fn a_waiter_that_woke_spuriously_keeps_its_place() {
     never_with_the_mutex(
@@ -136,9 +137,9 @@ fn a_waiter_that_woke_spuriously_keeps_its_place() {
 }
 
 /// T0 and T1 are in the queue when T0 is woken and queues again, now behind T1. The next wake-up is
-/// for T1, so T2 gets the mutex that T1 sleeps with.
+/// for T1, so T2 gets the mutex with which T1 sleeps.
 #[test]
-fn a_waiter_that_was_woken_comes_back_last() {
+fn a_waiter_that_was_woken_queues_last() {
     never_with_the_mutex(
         [
             |(wait, [s0, s1, s2], _)| {
@@ -164,10 +165,10 @@ fn a_waiter_that_was_woken_comes_back_last() {
     );
 }
 
-/// T0 is in the queue before T1, but has woken for no reason and not slept again. The wake-up is
-/// for T1, so T2 gets the mutex that T1 sleeps with.
+/// T0 is in the queue before T1, but has woken spuriously and not slept again. The wake-up is for
+/// T1, so T2 gets the mutex with which T1 sleeps.
 #[test]
-fn a_waiter_that_runs_already_is_passed_over() {
+fn a_waiter_that_runs_already_is_skipped() {
     never_with_the_mutex(
         [
             |(wait, [s0, s1, _], _)| {
@@ -190,7 +191,7 @@ fn a_waiter_that_runs_already_is_passed_over() {
 }
 
 #[test]
-fn who_has_not_prepared_does_not_sleep() {
+fn a_thread_that_has_not_prepared_does_not_sleep() {
     let scenario = Scenario::builder("awake", world)
         .thread("T", |(_, wait)| {
             wait.schedule();
@@ -202,9 +203,10 @@ fn who_has_not_prepared_does_not_sleep() {
     check(&scenario);
 }
 
-/// A waker that looks first whether anybody waits: right if the flag is set before the look.
+/// A waker that first looks whether a thread waits, which is correct if the flag is set before the
+/// look.
 #[test]
-fn a_look_at_the_queue_saves_a_wake_up() {
+fn a_test_of_the_queue_saves_a_wake_up() {
     let looks = |first: bool| {
         Scenario::builder("active", world).thread("A", shared).thread("C", move |(flag, wait)| {
             if first && !wait.waitqueue_active() {
@@ -223,14 +225,14 @@ fn a_look_at_the_queue_saves_a_wake_up() {
 }
 
 #[test]
-fn a_wait_with_a_time_ends_by_itself() {
+fn a_wait_with_a_timeout_ends_by_itself() {
     let alone = Scenario::builder("alone", world)
         .thread("T", |(flag, wait)| assert!(!wait.wait_event_timeout(|| flag.load() == 1)));
     proved(alone);
     let kept = |w: &World| _ = w.1.wait_event_timeout(|| w.0.load() == 1);
     proved(two_waiters(kept, WaitQueue::wake_up));
-    // Whoever is late finds the flag set, and is told so.
-    let told = Scenario::builder("told", || (world(), Ghost::new("false", 0)))
+    // A thread that is late finds the flag set, and returns so.
+    let late = Scenario::builder("late", || (world(), Ghost::new("false", 0)))
         .thread("T", |((flag, wait), wrong)| {
             if !wait.wait_event_timeout(|| flag.load() == 1) {
                 wrong.update(|n| *n += 1);
@@ -244,8 +246,8 @@ fn a_wait_with_a_time_ends_by_itself() {
             wrong.check("in-time", |n| if *n == 0 { Ok(()) } else { Err("late".into()) });
         })
         .expect_violations([ViolationKind::invariant("in-time")]);
-    check(&told);
-    // The time is up under a lock that the waker wants: nobody waits for ever.
+    check(&late);
+    // The timeout expires under a lock that the waker wants: no thread waits for ever.
     let locked = Scenario::builder("locked", || (world(), Mutex::new("M", ())))
         .thread("T", |((flag, wait), mutex)| {
             let _held = mutex.lock();
@@ -278,7 +280,7 @@ fn ended_by_a_signal(wait: fn(&World) -> bool) {
         })
         .expect_violations([ViolationKind::Panic("interrupted".into())]);
     check(&interrupted);
-    // Nobody may rely on a signal.
+    // No thread may rely on a signal.
     let stuck = Scenario::builder("stuck", world).thread("T", move |w| _ = wait(w));
     check(&stuck.expect_violations(deadlock(["wait"])));
 }

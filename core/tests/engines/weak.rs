@@ -1,4 +1,4 @@
-//! Words that are ordered as C11 says.
+//! Words that are ordered as in C11.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
@@ -35,7 +35,7 @@ fn store_buffering(fences: bool) -> ScenarioBuilder<Words> {
         })
 }
 
-/// A message, and the word that says that it is there.
+/// A message, and the word that announces it.
 fn message_passing(release: bool) -> ScenarioBuilder<Words> {
     Scenario::builder("message-passing", words)
         .thread("send", move |(x, y, _)| {
@@ -53,7 +53,7 @@ fn message_passing(release: bool) -> ScenarioBuilder<Words> {
         })
 }
 
-/// Only the receiver has a barrier, so that the message may come late: also if the sender ended long
+/// Only the receiver has a barrier, so the message may come late, even if the sender ended long
 /// ago.
 fn half_a_barrier() -> ScenarioBuilder<Words> {
     Scenario::builder("half", words)
@@ -70,7 +70,7 @@ fn half_a_barrier() -> ScenarioBuilder<Words> {
         })
 }
 
-/// On loom as claimed, and beyond the others, who say so.
+/// Checks that loom reaches the claim, and that the other engines report that it is beyond them.
 fn only_on_loom(scenario: Scenario) {
     let open = |scenario: Scenario, engine| scenario.on(engine, Expectation::Inconclusive);
     let scenario = open(open(scenario, Engine::Native), Engine::Shuttle);
@@ -97,7 +97,7 @@ fn a_message_needs_a_release() {
 }
 
 #[test]
-fn words_that_ask_for_nothing_less_are_as_any_other() {
+fn sequentially_consistent_words_are_like_any_other() {
     let claim = |scenario: ScenarioBuilder<WeakAtomic>, sum: u64| {
         let scenario = scenario.finally(move |word| assert_eq!(word.load(SeqCst), sum, "sum"));
         scenario.expect_proof()
@@ -110,7 +110,7 @@ fn words_that_ask_for_nothing_less_are_as_any_other() {
     check(&claim(scenario.thread("T1", swap).thread("T2", swap), 1));
 }
 
-/// What every thread has done is done when the world is judged, also for who looks with no order.
+/// The accesses of all threads precede the final check, also if it looks with no order.
 #[test]
 fn the_final_check_comes_after_every_thread() {
     for ordering in [SeqCst, Relaxed] {
@@ -128,8 +128,8 @@ fn the_final_check_comes_after_every_thread() {
     assert!(unused.verify(Engine::Loom).as_expected());
 }
 
-/// Both write to both words, in another order: "2+2W". Without a barrier, each first store may come
-/// last.
+/// Both write to both words, in opposite orders: "2+2W". Without a barrier, each first store may
+/// come last.
 fn two_writers(fences: bool) -> ScenarioBuilder<Words> {
     let thread = move |first: &WeakAtomic, second: &WeakAtomic| {
         first.store(1, Relaxed);
@@ -177,14 +177,15 @@ fn writer_and_reader(fences: bool) -> ScenarioBuilder<Words> {
 }
 
 #[test]
-fn stores_that_are_judged_at_the_end_need_fences() {
+fn stores_that_are_checked_at_the_end_need_fences() {
     only_on_loom(two_writers(true).expect_proof());
     only_on_loom(two_writers(false).expect_violations([ViolationKind::invariant("2+2W")]));
     only_on_loom(writer_and_reader(true).expect_proof());
     only_on_loom(writer_and_reader(false).expect_violations([ViolationKind::invariant("R")]));
 }
 
-/// The judge of weak words, who waits for everybody's end, is nobody who could go on.
+/// The checker of weak words, which waits for the end of every thread, never counts as a thread
+/// that can continue.
 #[test]
 fn a_world_with_words_deadlocks_like_any_other() {
     let world = || (Mutex::new("A", ()), Mutex::new("B", ()), WeakAtomic::new("x", 0));
@@ -202,9 +203,9 @@ fn a_world_with_words_deadlocks_like_any_other() {
     check(&scenario);
 }
 
-/// A word that only a thread makes, after another has ended.
+/// A word that only a thread creates, after another has ended.
 #[test]
-fn a_word_that_is_made_late_is_judged_too() {
+fn a_word_that_is_created_late_is_checked_too() {
     let world = || (Mutex::new("slot", ()), std::sync::OnceLock::new());
     let scenario = Scenario::builder("late", world)
         .thread("T1", |(slot, _)| drop(slot.lock()))
@@ -219,10 +220,10 @@ fn a_word_that_is_made_late_is_judged_too() {
     assert!(report.as_expected(), "{report}");
 }
 
-/// What loom finds where it takes no exchange for one step is neither a proof nor a refutation: see
-/// `loom_defects`. A proof is one, for it only sees more than there is.
+/// A finding of loom that depends on an exchange being two steps is neither a proof nor a
+/// refutation: see `loom_defects`. A proof is one, since loom only sees more than is possible.
 #[test]
-fn what_loom_finds_of_an_exchange_beside_a_store_decides_nothing() {
+fn an_exchange_beside_a_store_decides_nothing_on_loom() {
     let scenario = |wrong: (u64, u64)| {
         Scenario::builder("exchange", || (WeakAtomic::new("x", 0), Ghost::new("seen", 9)))
             .thread("stores", |(x, _)| x.store(10, SeqCst))
@@ -236,7 +237,7 @@ fn what_loom_finds_of_an_exchange_beside_a_store_decides_nothing() {
                 seen.check("XCHG", |seen| if is_wrong(seen) { Err("so".into()) } else { Ok(()) });
             })
     };
-    // The store comes before the exchange, which has not seen it.
+    // The store precedes the exchange, which has not seen it.
     let impossible = scenario((0, 1)).expect_proof().on(Engine::Loom, Expectation::Inconclusive);
     for engine in Engine::ALL {
         let report = impossible.verify(*engine);
@@ -250,7 +251,7 @@ fn what_loom_finds_of_an_exchange_beside_a_store_decides_nothing() {
         }
     }
     assert!(scenario((1, 1)).expect_proof().verify(Engine::Loom).as_expected());
-    // What is found before the other has written stands.
+    // A violation before the other thread has written is valid.
     let early = Scenario::builder("early", || (WeakAtomic::new("x", 0), Mutex::new("M", ())))
         .thread("stores", |(x, m)| {
             assert!(m.try_lock().is_some(), "early");
@@ -264,10 +265,10 @@ fn what_loom_finds_of_an_exchange_beside_a_store_decides_nothing() {
     assert!(early.verify(Engine::Loom).as_expected());
 }
 
-/// loom remembers one access of a thread to a word, so that a load of its own hides that of another
-/// from its store. What it has not looked at is no proof.
+/// loom records one access of a thread to a word, so a load of its own hides that of another from
+/// its store. What it has not explored is not proved.
 #[test]
-fn a_load_that_hides_another_is_no_proof_on_loom() {
+fn a_load_that_hides_another_is_not_a_proof_on_loom() {
     let scenario = Scenario::builder("load, store", || WeakAtomic::new("x", 0))
         .thread("T1", |x| {
             _ = x.load(Relaxed);

@@ -1,4 +1,4 @@
-//! Work on workqueues, and worlds that begin with something queued or armed.
+//! Work on workqueues, and worlds that begin with queued work or armed timers.
 
 use std::sync::{Arc, Weak};
 
@@ -7,12 +7,12 @@ use selvedge_core::{Classification, Engine, Scenario, ScenarioBuilder, Verdict, 
 
 use super::{check, deadlock, same_traces, slow_on_loom};
 
-fn classification(scenario: &Scenario) {
+fn check_with_traces(scenario: &Scenario) {
     check(scenario);
     same_traces(scenario);
 }
 
-/// A queue with two works, of which the first does what it is told and the second notes that it
+/// A queue with two works, of which the first runs the given function and the second notes that it
 /// has run.
 struct Two {
     queue: Workqueue,
@@ -52,10 +52,10 @@ fn queue_both(w: &Two) {
 
 /// The work that is flushed is behind the one that flushes it.
 #[test]
-fn flushing_what_is_behind_on_an_ordered_queue_deadlocks() {
+fn flushing_a_later_work_of_an_ordered_queue_deadlocks() {
     let flush = |max_active| scenario(max_active, |w| w.two.flush_work(), queue_both);
     let ordered = flush(1).expect_violations(deadlock(["queue"]));
-    classification(&ordered);
+    check_with_traces(&ordered);
     let report = ordered.verify(Engine::Native);
     assert!(
         matches!(report.predictions[0].classification, Classification::Feasible(_)),
@@ -66,17 +66,17 @@ fn flushing_what_is_behind_on_an_ordered_queue_deadlocks() {
     let one = waits.iter().find(|wait| wait.thread == "one").expect("it waits");
     assert_eq!(one.wants, "flush_work (waiting)(two)");
     assert_eq!(one.waits_for, ["one"]);
-    classification(&flush(2).expect_proof());
+    check_with_traces(&flush(2).expect_proof());
 }
 
-/// The same, but somebody takes what is flushed off the queue: then nobody waits for it any more.
+/// The same, but another thread takes the work off the queue: then no thread waits for it any more.
 #[test]
-fn whoever_flushes_what_is_cancelled_goes_on() {
+fn a_flush_ends_when_the_work_is_cancelled() {
     let body = |w: &Two| {
         queue_both(w);
         w.two.cancel_work_sync();
     };
-    classification(
+    check_with_traces(
         &scenario(1, |w| w.two.flush_work(), body).expect_proof().expect_inversion(["queue"]),
     );
 }
@@ -89,12 +89,12 @@ fn an_ordered_queue_runs_its_works_in_order() {
         w.queue.flush_workqueue();
         assert_eq!(w.ran.load(), 1, "flushed");
     };
-    classification(&slow_on_loom(scenario(1, first, body).expect_proof()));
+    check_with_traces(&slow_on_loom(scenario(1, first, body).expect_proof()));
     let passed = "assertion `left == right` failed: passed\n  left: 1\n right: 0";
     check(&scenario(2, first, body).expect_violations([ViolationKind::Panic(passed.into())]));
 }
 
-/// What is cancelled makes room, and what is queued again is queued last.
+/// A cancelled work makes room, and a work that is queued again is queued last.
 #[test]
 fn cancelled_work_leaves_the_queue() {
     let first = |w: &Two| assert_eq!(w.ran.load(), 1, "first");
@@ -103,7 +103,7 @@ fn cancelled_work_leaves_the_queue() {
         w.queue.queue_work(&w.two);
         w.queue.queue_work(&w.one);
     };
-    classification(&scenario(1, first, body).expect_proof());
+    check_with_traces(&scenario(1, first, body).expect_proof());
     let late = scenario(
         1,
         |_| (),
@@ -114,11 +114,11 @@ fn cancelled_work_leaves_the_queue() {
             w.ran.load();
         },
     );
-    classification(&late.expect_proof());
+    check_with_traces(&late.expect_proof());
 }
 
 #[test]
-fn a_lock_over_the_flush_that_a_work_of_the_queue_wants_deadlocks() {
+fn a_flush_with_a_lock_that_a_work_wants_deadlocks() {
     let first = |w: &Two| drop(w.lock.lock());
     type Flush = fn(&Two);
     let flushes: [(Flush, [&str; 2]); 4] = [
@@ -134,9 +134,9 @@ fn a_lock_over_the_flush_that_a_work_of_the_queue_wants_deadlocks() {
             let _held = w.lock.lock();
             flush(w);
         });
-        classification(&scenario.expect_violations(deadlock(classes)));
+        check_with_traces(&scenario.expect_violations(deadlock(classes)));
     }
-    // On an ordered queue whoever flushes one work waits for any.
+    // On an ordered queue a thread that flushes one work waits for any.
     let world = two(1, first);
     let other = Scenario::builder("other", world)
         .thread("T", |w| {
@@ -145,11 +145,11 @@ fn a_lock_over_the_flush_that_a_work_of_the_queue_wants_deadlocks() {
             w.two.flush_work();
         })
         .expect_violations(deadlock(["lock", "queue"]));
-    classification(&other);
+    check_with_traces(&other);
 }
 
 #[test]
-fn what_waits_says_what_was_called() {
+fn a_wait_is_named_after_its_call() {
     let scenario = scenario(
         1,
         |w| drop(w.lock.lock()),
@@ -167,7 +167,7 @@ fn what_waits_says_what_was_called() {
 
 /// Only a work of the queue may queue another while it is drained.
 #[test]
-fn a_queue_that_is_drained_takes_nothing_from_outside() {
+fn a_draining_queue_accepts_only_its_own_works() {
     let chained = scenario(
         1,
         |w| _ = w.queue.queue_work(&w.two),
@@ -179,7 +179,7 @@ fn a_queue_that_is_drained_takes_nothing_from_outside() {
             w.queue.destroy_workqueue();
         },
     );
-    classification(&slow_on_loom(chained.expect_proof()));
+    check_with_traces(&slow_on_loom(chained.expect_proof()));
     let other = || scenario(1, |_| (), |w| w.queue.drain_workqueue());
     let outside = other().thread("other", |w| _ = w.queue.queue_work(&w.two));
     check(&outside.expect_violations([ViolationKind::invariant("drain_workqueue")]));
@@ -197,7 +197,7 @@ fn a_queue_that_is_drained_takes_nothing_from_outside() {
     check(&twice.expect_violations([ViolationKind::DoubleRelease("queue".into())]));
 }
 
-/// The threads that the world begins with come after the scenario's own, whatever they are of.
+/// The threads with which the world begins follow the scenario's own, in any order of their own.
 #[test]
 fn a_world_begins_with_a_timer_armed_and_work_queued() {
     let world = |cancels: bool| {
@@ -220,16 +220,16 @@ fn a_world_begins_with_a_timer_armed_and_work_queued() {
             depot.release();
         })
     };
-    classification(&scenario(true).expect_proof());
+    check_with_traces(&scenario(true).expect_proof());
     let gone = scenario(false).expect_violations([ViolationKind::use_after_release("depot")]);
     check(&gone);
     let Verdict::Refuted(found) = gone.verify(Engine::Native).verdict else { panic!() };
     assert_eq!(found[0].trace.threads, ["T", "work", "timer"]);
 }
 
-/// In one ordering the first thread that is started is the work's, in another the timer's.
+/// In one interleaving the first thread that is started is the work's, in another the timer's.
 #[test]
-fn a_thread_is_told_apart_by_what_it_runs() {
+fn a_thread_is_distinguished_by_its_function() {
     let world = || {
         let count = Arc::new(Atomic::new("count", 0));
         let (of_work, of_timer) = (Arc::clone(&count), Arc::clone(&count));
@@ -242,10 +242,10 @@ fn a_thread_is_told_apart_by_what_it_runs() {
         .thread("B", |(_, timer, _)| timer.mod_timer())
         .finally(|(.., count)| assert!(count.load() > 0))
         .expect_proof();
-    classification(&slow_on_loom(scenario));
+    check_with_traces(&slow_on_loom(scenario));
 }
 
-/// A mutex that the set-up holds is given back by nobody: whoever wants it waits for ever.
+/// A mutex that the set-up holds is never released: a thread that wants it waits for ever.
 #[test]
 fn a_world_can_begin_with_a_mutex_held() {
     let world = || {
@@ -257,9 +257,9 @@ fn a_world_can_begin_with_a_mutex_held() {
     check(&waits.expect_violations(deadlock(["M"])));
     let other = Scenario::builder("other", world).thread("T", |m| m.raw_unlock());
     check(&other.expect_violations([ViolationKind::NotOwner("M".into())]));
-    let judged = Scenario::builder("judged", world)
+    let checked = Scenario::builder("checked", world)
         .thread("T", |m| assert!(m.try_lock().is_none()))
         .finally(|m| m.raw_unlock())
         .expect_proof();
-    check(&judged);
+    check(&checked);
 }

@@ -1,5 +1,6 @@
-//! Programs that chance hardly ever finds, or that it has found a mistake with. A spurious wake-up can
-//! end any sleep, so a queue that wakes the wrong thread shows only in what deadlocks.
+//! Programs that a random generator hardly ever finds, or with which it has found an error. A
+//! spurious wake-up can end any sleep, so a queue that wakes the wrong thread shows only in its
+//! deadlocks.
 
 use super::program::{Final, Instr, Program, Step, When};
 use super::{agree, agree_on_endless};
@@ -9,7 +10,7 @@ fn always(instrs: &[Instr]) -> Vec<Step> {
     instrs.iter().map(|instr| Step { when: When::Always, instr: *instr }).collect()
 }
 
-/// Both agree that these are the deadlocks.
+/// Checks that both agree that these are the deadlocks.
 fn check(name: &str, threads: [Vec<Step>; 3], deadlocks: &[&[&str]]) {
     let threads = threads.into();
     let program = Program {
@@ -26,39 +27,39 @@ fn check(name: &str, threads: [Vec<Step>; 3], deadlocks: &[&[&str]]) {
 }
 
 #[test]
-fn wake_up_all_leaves_nobody_asleep() {
+fn wake_up_all_leaves_no_thread_asleep() {
     let waiter = always(&[WaitForAtomic(0, 0)]);
     let waker = always(&[Store(0, 1), WakeUpAll(0)]);
     check("all", [waiter.clone(), waiter, waker], &[]);
 }
 
 #[test]
-fn wake_up_leaves_nobody_asleep_either() {
+fn wake_up_leaves_no_thread_asleep() {
     let waiter = always(&[WaitForAtomic(0, 0)]);
     let waker = always(&[Store(0, 1), WakeUp(0)]);
     check("one", [waiter.clone(), waiter, waker], &[]);
 }
 
-/// T2 wakes one waiter when T0 has left, so it is T1 that wakes.
+/// T2 wakes one waiter when T0 has left, so T1 wakes.
 #[test]
-fn a_waiter_that_has_left_takes_no_wake_up() {
+fn a_waiter_that_has_left_consumes_no_wake_up() {
     let t0 = always(&[Prepare(0), Finish(0), Store(0, 1), WakeUp(1)]);
     let t1 = always(&[WaitForAtomic(0, 1)]);
     let t2 = always(&[WaitForAtomic(1, 0), Store(1, 1), WakeUp(0)]);
     check("left", [t0, t1, t2], &[]);
 }
 
-/// Nobody can have waited for a completion before it happened, however often somebody wakes for no
-/// reason.
+/// No thread can have waited for a completion before it happened, whatever spurious wake-ups there
+/// are.
 #[test]
-fn what_has_been_completed_was_not_waited_for_before() {
+fn a_completion_is_not_consumed_before_it_happens() {
     let threads = [WaitForAtomic(0, 0), WaitForCompletion(0), Complete(0)];
     check("completed", threads.map(|instr| always(&[instr])), &[&["Q0"]]);
 }
 
-/// Whether the condition holds makes no difference: whoever calls `wait_event` says that it may sleep.
+/// Whether the condition holds is irrelevant: `wait_event` declares that it may sleep.
 #[test]
-fn whoever_has_a_spinlock_does_not_call_wait_event() {
+fn wait_event_with_a_spinlock_held_is_a_violation() {
     let program = Program {
         spins: 1,
         atomics: 1,
@@ -71,14 +72,14 @@ fn whoever_has_a_spinlock_does_not_call_wait_event() {
     assert!(outcome.violations.iter().eq(["sleep-in-atomic(Q0, P0)"]), "{outcome:?}");
 }
 
-/// The first program in which an ordering is missed if a round does not depend on what changes what
-/// its thread has looked at.
+/// The first program in which an interleaving is missed if a round does not depend on changes of
+/// what its thread has looked at.
 #[test]
-fn a_round_depends_on_what_changes_it() {
+fn a_round_depends_on_changes_of_what_it_looks_at() {
     let t0 = [Forever, RawLock(0), Release(1), Store(0, 0), Poll(0), Load(0), Load(0), Again];
     let t1 = [Forever, Lock(0), Look, TryLock(0), Load(0), Again];
     let mut t2 = always(&[Release(0), TryLock(0), Look]);
-    t2[0].when = When::LearntZero;
+    t2[0].when = When::LastZero;
     let program = Program {
         mutexes: 1,
         atomics: 1,
@@ -91,7 +92,7 @@ fn a_round_depends_on_what_changes_it() {
 
 /// A grace period that began between two sections of one thread, of which the earlier ends first.
 #[test]
-fn an_srcu_section_says_which_it_is() {
+fn an_srcu_section_has_an_index() {
     let program = Program {
         atomics: 1,
         srcus: 1,
@@ -105,7 +106,7 @@ fn an_srcu_section_says_which_it_is() {
     agree(&program, "sections");
 }
 
-/// A thread that is queued for a semaphore whose memory is released can only come after the release.
+/// The object that is waited for is freed, which ends the wait.
 #[test]
 fn a_queued_waiter_does_not_come_before_the_release_of_its_lock() {
     let program = Program {
@@ -126,7 +127,7 @@ fn a_queued_waiter_does_not_come_before_the_release_of_its_lock() {
 
 /// What can be waited for is gone: those who wait need not wait any more.
 #[test]
-fn who_waits_in_memory_that_is_freed_is_found() {
+fn a_wait_in_freed_memory_is_found() {
     let program = Program {
         completions: 1,
         tracked: 1,
@@ -139,9 +140,9 @@ fn who_waits_in_memory_that_is_freed_is_found() {
     assert!(outcome.violations.contains("use-after-release(X0)"), "{outcome:?}");
 }
 
-/// A thread that frees and then starts another: the report of the former is the same on every engine.
+/// A thread that frees and then starts another: its report is the same on every engine.
 #[test]
-fn what_comes_after_a_held_lock_is_freed_is_no_part_of_the_report() {
+fn a_report_ends_where_a_held_lock_is_freed() {
     let program = Program {
         sems: 1,
         tracked: 1,
@@ -170,9 +171,10 @@ fn a_held_lock_is_freed_before_its_thread_sleeps() {
     assert!(outcome.violations.iter().eq(["freed-while-held(P0)"]), "{outcome:?}");
 }
 
-/// A signal to a work that runs comes before its workqueue is empty, and before the next work begins.
+/// A signal to a work that runs comes before its workqueue is empty, and before the next work
+/// begins.
 #[test]
-fn a_workqueue_goes_on_when_a_work_returns() {
+fn a_workqueue_continues_when_a_work_returns() {
     let work = |w, waits| always(&[WorkBegins(w), waits, WorkReturns(w)]);
     let program = Program {
         completions: 1,
@@ -190,10 +192,10 @@ fn a_workqueue_goes_on_when_a_work_returns() {
     assert!(outcome.deadlocks.iter().eq([&["D0"]]), "{outcome:?}");
 }
 
-/// A work that is pending is not queued again, so nothing is asked of its workqueue, which may be being
-/// destroyed (queue_work_on and __queue_work in kernel/workqueue.c).
+/// A pending work is not queued again, so its workqueue is not accessed, which may be in
+/// destruction (queue_work_on and __queue_work in kernel/workqueue.c).
 #[test]
-fn a_pending_work_is_not_queued_on_a_workqueue_that_is_destroyed() {
+fn a_pending_work_does_not_touch_a_destroyed_workqueue() {
     let program = Program {
         atomics: 1,
         queues: 1,
@@ -213,9 +215,9 @@ fn a_pending_work_is_not_queued_on_a_workqueue_that_is_destroyed() {
     assert!(!outcome.is_refuted(), "{outcome:?}");
 }
 
-/// wait_event does not touch the queue if the condition holds: the queue may be gone by then.
+/// wait_event does not touch the queue if the condition holds: the queue may be freed by then.
 #[test]
-fn a_condition_that_holds_is_no_touch_of_the_queue() {
+fn a_condition_that_holds_does_not_touch_the_queue() {
     for waits in [WaitForAtomic(0, 0), WaitTimeout(0, 0), WaitInterruptible(0, 0)] {
         let program = Program {
             atomics: 1,
@@ -231,10 +233,10 @@ fn a_condition_that_holds_is_no_touch_of_the_queue() {
     }
 }
 
-/// A violation stops an execution that would have come to a deadlock, and the search of traces that
-/// sleep sets make comes to that deadlock nowhere else. So it is held to the violation alone.
+/// A violation stops an execution that would have reached a deadlock, and the search of traces by
+/// sleep sets reaches that deadlock nowhere else. It must therefore match the violation only.
 #[test]
-fn a_violation_may_hide_another_from_a_search_of_traces() {
+fn a_violation_may_hide_another_from_sleep_sets() {
     let program = Program {
         mutexes: 1,
         tracked: 1,
@@ -245,7 +247,7 @@ fn a_violation_may_hide_another_from_a_search_of_traces() {
     assert!(agree(&program, "hidden").in_part);
 }
 
-/// Exclusive waiters are woken in the order in which they came: T1 wakes T0, which wakes T1.
+/// Exclusive waiters are woken in order of arrival: T1 wakes T0, which wakes T1.
 #[test]
 fn the_exclusive_waiter_that_has_waited_longest_is_woken() {
     let t0 = [PrepareExclusive(0), Store(0, 1), WakeUpAll(1), Schedule(0), WakeUp(0)];
@@ -253,8 +255,8 @@ fn the_exclusive_waiter_that_has_waited_longest_is_woken() {
     check("longest", [always(&t0), always(&t1), Vec::new()], &[]);
 }
 
-/// What T1 learns, and T0's last word, in some final state.
-fn both_learn(name: &str, t0: Instr, t1: &[Instr], words: [u64; 2]) -> bool {
+/// Returns whether T1 logs these words, T0's last one included, in some final state.
+fn both_log(name: &str, t0: Instr, t1: &[Instr], words: [u64; 2]) -> bool {
     let program = Program {
         atomics: 1,
         queues: 1,
@@ -267,28 +269,29 @@ fn both_learn(name: &str, t0: Instr, t1: &[Instr], words: [u64; 2]) -> bool {
     outcome.finals.iter().any(|end| last(end) == words.map(Some))
 }
 
-/// Who has a signal leaves the queue before it looks for the last time. So a thread that was still
-/// queued when the condition held already sees that.
+/// A thread with a signal leaves the queue before it looks for the last time. A thread that was
+/// still queued when the condition held already sees that.
 #[test]
 fn a_signal_does_not_hide_that_the_condition_holds() {
     let store = [Store(0, 1), Active(0)];
-    assert!(!both_learn("signal", WaitInterruptible(0, 0), &store, [0, 1]));
-    assert!(both_learn("signal", WaitInterruptible(0, 0), &store, [0, 0]));
-    assert!(!both_learn("kill", WaitKillable(0, 0), &store, [0, 1]));
+    assert!(!both_log("signal", WaitInterruptible(0, 0), &store, [0, 1]));
+    assert!(both_log("signal", WaitInterruptible(0, 0), &store, [0, 0]));
+    assert!(!both_log("kill", WaitKillable(0, 0), &store, [0, 1]));
 }
 
-/// Who is queued again after it was woken looks after that, also if its time is up by then.
+/// A thread that is queued again after it was woken looks after that, even if its timeout has
+/// expired by then.
 #[test]
-fn a_time_that_is_up_does_not_hide_that_the_condition_holds() {
+fn a_timeout_does_not_hide_that_the_condition_holds() {
     let store = [Store(0, 1), WakeUpAll(0), Active(0)];
-    assert!(!both_learn("time", WaitTimeout(0, 0), &store, [0, 1]));
-    assert!(both_learn("time", WaitTimeout(0, 0), &store, [0, 0]));
+    assert!(!both_log("time", WaitTimeout(0, 0), &store, [0, 1]));
+    assert!(both_log("time", WaitTimeout(0, 0), &store, [0, 0]));
 }
 
-/// Several searches share an execution: where one leaves it to another, it knows nothing of who goes
-/// round in vain there.
+/// Several searches share an execution: where one leaves it to another, it does not know which
+/// threads repeat rounds in vain there.
 #[test]
-fn a_part_that_is_passed_by_shows_nothing() {
+fn a_part_that_is_skipped_shows_nothing() {
     let program = Program {
         atomics: 1,
         queues: 1,

@@ -1,4 +1,4 @@
-//! The native engine against brute force, and shuttle and loom against it, on random programs.
+//! The native engine, shuttle and loom against brute force, on random programs.
 
 mod directed;
 mod native;
@@ -20,12 +20,12 @@ use native::{Found, How};
 use program::{Instr, Outcome, Program};
 use reference::Explored;
 
-/// What the programs were like, so that the test cannot quietly become trivial.
+/// The properties of the programs, so that the test cannot silently become trivial.
 #[derive(Default, Debug)]
 struct Population {
     programs: usize,
     states: u64,
-    /// How many programs are like that.
+    /// The number of programs with each property.
     counts: BTreeMap<String, usize>,
 }
 
@@ -37,7 +37,7 @@ impl Population {
         self.states += states;
         let several = outcome.deadlocks.iter().any(|classes| classes.len() > 1);
         let properties = [
-            ("beside one that goes on", *beside),
+            ("beside an endless one", *beside),
             ("found in part", *in_part),
             ("by traces", *by_traces),
             ("counted", *counted),
@@ -68,7 +68,7 @@ impl Population {
         self
     }
 
-    /// Of a thousand programs, this many at least are like that.
+    /// Asserts that at least so many of a thousand programs have a property.
     fn assert_per_mille(&self, property: &str, least: usize) {
         let count = self.counts.get(property).copied().unwrap_or(0);
         assert!(count * 1_000 >= least * self.programs, "{property}: {self:#?}");
@@ -105,7 +105,7 @@ impl Population {
     fn assert_endless(&self) {
         for (property, least) in [
             ("deadlock", 200),
-            ("beside one that goes on", 50),
+            ("beside an endless one", 50),
             ("by traces", 300),
             ("on shuttle", 30),
             ("on several classes", 10),
@@ -121,89 +121,89 @@ impl Population {
     }
 }
 
-/// How many executions a search for traces gets: it is for small programs, and some are not.
+/// The limit of executions of a search for traces, which suffices for small programs only.
 const EXECUTIONS_MAX: u64 = 2_000;
 
-/// The same for an endless program, of which most have no end of traces.
+/// The same for an endless program; most of these have infinitely many traces.
 const ENDLESS_EXECUTIONS_MAX: u64 = 200;
 
-/// Into how many shares the orderings are cut.
+/// The number of shares into which the interleavings are divided.
 const SHARES: u32 = 3;
 
-/// How many executions shuttle gets, which takes much longer over each.
+/// The limit of executions of shuttle, which takes much longer for each.
 const SHUTTLE_EXECUTIONS_MAX: u64 = 200;
 
-/// How many states a program may have.
+/// The limit of states of a program.
 const STATES_MAX: usize = 1_000_000;
 
-/// How many states an endless program may have; there may be no end to them.
+/// The limit of states of an endless program, which may have infinitely many.
 const ENDLESS_STATES_MAX: usize = 5_000;
 
-/// How many beginnings of traces brute force gets.
+/// The limit of trace prefixes of brute force.
 const PREFIXES_MAX: usize = 1_000;
 
-/// How many executions loom gets, and how many traces a program may have to be given to it at all.
+/// The limits of executions of loom, and of traces of a program that loom runs at all.
 const LOOM_EXECUTIONS_MAX: u64 = 300;
 const TRACES_FOR_LOOM_MAX: u64 = 12;
 
-/// What both say of a program.
+/// The common results for a program.
 #[derive(Default)]
 struct Agreed {
     outcome: Outcome,
     states: u64,
     beside: bool,
-    /// Whether a search that came to its end has found only some of the violations.
+    /// Whether a complete search has found only some of the violations.
     in_part: bool,
-    /// Whether every trace was explored, and counted by brute force too, and explored on shuttle,
-    /// and whether loom came to an end.
+    /// Whether every trace was explored, counted by brute force, and explored on shuttle, and
+    /// whether loom completed.
     by_traces: bool,
     counted: bool,
     on_shuttle: bool,
     on_loom: bool,
 }
 
-/// What the searches of traces come to.
+/// The results of the searches of traces.
 struct Orderings {
-    /// What the best of them finds.
+    /// The findings of the best of them.
     dpor: Found,
-    /// Whether all of them have come to an end.
+    /// Whether all of them have completed.
     by_traces: bool,
     in_part: bool,
 }
 
-/// A program and what brute force says of it.
-struct Judge<'p> {
+/// A program and the results of brute force.
+struct Checker<'p> {
     program: &'p Program,
     name: &'p str,
     expected: Outcome,
-    /// How many executions a search for traces gets.
+    /// The limit of executions of a search for traces.
     executions: u64,
 }
 
-/// Both agree on a program, however it is searched.
+/// Checks that both agree on a program, however it is searched.
 fn agree(program: &Program, name: &str) -> Agreed {
     let explored = reference::explore(program, STATES_MAX).expect("a small program");
     let (expected, states) = (explored.outcome, explored.states);
-    let judge = Judge { program, name, expected, executions: EXECUTIONS_MAX };
-    let census = judge.by_states(states);
-    let Orderings { dpor, by_traces, in_part } = judge.by_traces(&census);
-    let counts = dpor.fingerprint.digest.is_some() && judge.expected.violations.is_empty();
+    let checker = Checker { program, name, expected, executions: EXECUTIONS_MAX };
+    let full = checker.by_states(states);
+    let Orderings { dpor, by_traces, in_part } = checker.by_traces(&full);
+    let counts = dpor.fingerprint.digest.is_some() && checker.expected.violations.is_empty();
     let counted = if counts { traces::count(program, PREFIXES_MAX) } else { None };
     if counted.is_some() {
         assert_eq!(dpor.fingerprint.traces, counted, "Dpor is left; {name}:{program}");
     }
-    let (on_shuttle, on_loom) = (judge.on_shuttle(&dpor), judge.on_loom(&dpor));
+    let (on_shuttle, on_loom) = (checker.on_shuttle(&dpor), checker.on_loom(&dpor));
     let counted = counted.is_some();
-    let outcome = judge.expected;
+    let outcome = checker.expected;
     Agreed { outcome, states, beside: false, in_part, by_traces, counted, on_shuttle, on_loom }
 }
 
-impl Judge<'_> {
+impl Checker<'_> {
     fn explore(&self, how: How) -> Found {
         self.or_name(|| native::explore(self.program, how))
     }
 
-    /// Says which program it is if something panics over it.
+    /// Names the program if a check panics.
     fn or_name(&self, explore: impl FnOnce() -> Found) -> Found {
         let Self { program, name, .. } = self;
         panic::catch_unwind(AssertUnwindSafe(explore))
@@ -223,7 +223,8 @@ impl Judge<'_> {
         assert!(part, "{how} finds too much: {found:#?} of {expected:#?}; {name}:{program}");
     }
 
-    /// The searches of states, of which each comes to its end: what the census finds.
+    /// Checks the searches of states, each of which must complete. Returns the findings of the full
+    /// search.
     fn by_states(&self, states: u64) -> Found {
         let Self { program, name, .. } = self;
         let complete = |search, jobs, stopped| {
@@ -233,7 +234,7 @@ impl Judge<'_> {
             self.is_all(&found.outcome, &format!("{how:?}"));
             found
         };
-        // Where a violation ends an ordering, the reduced search looks for no other.
+        // Where a violation ends an interleaving, the reduced search looks for no other.
         let search = match self.expected.violations.is_empty() {
             true => Search::Reduced,
             false => Search::Auto,
@@ -244,40 +245,37 @@ impl Judge<'_> {
             assert_eq!(again.fingerprint, proof.fingerprint, "{jobs}, {stopped}; {name}:{program}");
         }
         let found = complete(Search::Full, 1, false);
-        // What a thread has been told says more than what it has logged, so the library may tell
-        // more states apart. If it tells fewer, it has taken two for one and was lucky this time.
-        let told_apart = found.fingerprint.states.expect("the search compares states");
-        assert!(told_apart >= states, "{told_apart} of {states} states; {name}:{program}");
+        // The observations of a thread distinguish more than its log, so the library may count more
+        // states. If it counts fewer, it has confused two of them, and this time without
+        // consequences.
+        let distinguished = found.fingerprint.states.expect("the search compares states");
+        assert!(distinguished >= states, "{distinguished} of {states} states; {name}:{program}");
         found
     }
 
-    /// A search that has come to its end is held to the claim that all of this is violated. If a
-    /// violation may have hidden others from it, it need not have found them; the census has no such
-    /// excuse. Whether this search has found only some of them.
-    fn by_claims(&self, census: &Found, sleep_sets: &Found) -> bool {
+    /// Checks a complete search against the claim that all of this is violated. If a violation may
+    /// have hidden others, the search need not have found them; the full search must. Returns
+    /// whether this search has found only some of them.
+    fn by_claims(&self, full: &Found, sleep_sets: &Found) -> bool {
         let Self { program, name, executions, .. } = self;
         let how = |search| How { search, executions: *executions, jobs: 1, stopped: false };
         if !self.expected.is_refuted() || !sleep_sets.complete {
             return false;
         }
         let inversions = &sleep_sets.inversions;
-        let fits = native::fits(program, how(Search::SleepSets), &census.kinds, inversions);
-        assert!(
-            fits,
-            "SleepSets, by {:?} of {:?}; {name}:{program}",
-            sleep_sets.kinds, census.kinds
-        );
-        let mut more = census.kinds.clone();
+        let fits = native::fits(program, how(Search::SleepSets), &full.kinds, inversions);
+        assert!(fits, "SleepSets, by {:?} of {:?}; {name}:{program}", sleep_sets.kinds, full.kinds);
+        let mut more = full.kinds.clone();
         more.push(ViolationKind::invariant("never"));
-        let fits = native::fits(program, how(Search::Full), &more, &census.inversions);
-        assert!(!fits, "the census, by one violation less than claimed; {name}:{program}");
-        sleep_sets.kinds.len() < census.kinds.len()
+        let fits = native::fits(program, how(Search::Full), &more, &full.inversions);
+        assert!(!fits, "the full search, by one violation less than claimed; {name}:{program}");
+        sleep_sets.kinds.len() < full.kinds.len()
     }
 
-    /// The searches of traces, as far as they get.
-    fn by_traces(&self, census: &Found) -> Orderings {
+    /// Checks the searches of traces, as far as they get.
+    fn by_traces(&self, full: &Found) -> Orderings {
         let Self { program, name, expected, executions } = self;
-        // A violation ends an ordering. Then the searches need not come to the same ones.
+        // A violation ends an interleaving. Then the searches need not reach the same ones.
         let clean = expected.violations.is_empty();
         let explore = |search, jobs, stopped| {
             let how = How { search, executions: *executions, jobs, stopped };
@@ -298,8 +296,8 @@ impl Judge<'_> {
         let Some(sleep_sets) = sleep_sets else {
             return Orderings { dpor, by_traces: false, in_part: false };
         };
-        let in_part = self.by_claims(census, &sleep_sets);
-        // Both have come to their end, if not to all of the program.
+        let in_part = self.by_claims(full, &sleep_sets);
+        // Both have completed, though perhaps not for the whole program.
         assert!(!clean || dpor.complete == sleep_sets.complete, "{name}:{program}");
         let same = |found: &Found, how: &str| {
             if clean && found.fingerprint.digest.is_some() {
@@ -309,7 +307,7 @@ impl Judge<'_> {
         };
         same(&sleep_sets, "SleepSets");
         for (jobs, stopped) in [(2, false), (1, true), (2, true)] {
-            // To split the search costs executions, so that it may come to its limit.
+            // Splitting the search costs executions, so it may reach its limit.
             let again = explore(Search::Dpor, jobs, stopped);
             same(&again, &format!("{jobs}, {stopped}"));
         }
@@ -319,14 +317,14 @@ impl Judge<'_> {
         Orderings { dpor, by_traces: true, in_part }
     }
 
-    /// The search of orderings in three shares: what they show adds up to what it shows.
+    /// Checks the search of interleavings in three shares: their sum is the whole.
     fn by_shares(&self, dpor: &Found) {
         let Self { program, name, executions, .. } = self;
         let (mut traces, mut digest, mut outcome) = (0, 0_u64, Outcome::default());
         for share in 1..=SHARES {
             let shard = Shard::new(share, SHARES).expect("a share");
             let found = self.or_name(|| native::explore_share(program, *executions, shard));
-            // To come to where the shares part costs executions.
+            // Reaching the roots of the shares costs executions.
             let Some(of_share) = found.fingerprint.digest else { return };
             traces += found.fingerprint.traces.expect("the search counts traces");
             digest = digest.wrapping_add(of_share);
@@ -339,7 +337,7 @@ impl Judge<'_> {
         assert_eq!(outcome, dpor.outcome, "the shares are left, Dpor right; {name}:{program}");
     }
 
-    /// The same search on shuttle's threads; whether it has come to its end there.
+    /// Checks the same search on shuttle's threads. Returns whether it has completed there.
     fn on_shuttle(&self, dpor: &Found) -> bool {
         let Self { program, name, expected, .. } = self;
         if dpor.fingerprint.digest.is_none() || dpor.executions > SHUTTLE_EXECUTIONS_MAX {
@@ -359,7 +357,7 @@ impl Judge<'_> {
         true
     }
 
-    /// loom, with its own search; whether that has come to an end.
+    /// Checks loom, with its own search. Returns whether that has completed.
     fn on_loom(&self, dpor: &Found) -> bool {
         let Self { program, name, expected, .. } = self;
         let few = dpor.fingerprint.digest.is_some() && dpor.executions <= TRACES_FOR_LOOM_MAX;
@@ -379,15 +377,15 @@ impl Judge<'_> {
     }
 }
 
-/// Both agree on a program without an end; `None` if it is a large one. The searches of traces come
-/// to an end where whoever goes round only looks.
+/// Checks that both agree on a program without an end; returns `None` for a large one. The searches
+/// of traces complete where threads only look in their rounds.
 fn agree_on_endless(program: &Program, name: &str) -> Option<Agreed> {
     let Explored { outcome, states, beside } = reference::explore(program, ENDLESS_STATES_MAX)?;
-    let judge = Judge { program, name, expected: outcome, executions: ENDLESS_EXECUTIONS_MAX };
-    let census = judge.by_states(states);
-    let Orderings { dpor, by_traces, in_part } = judge.by_traces(&census);
-    let on_shuttle = judge.on_shuttle(&dpor);
-    let outcome = judge.expected;
+    let checker = Checker { program, name, expected: outcome, executions: ENDLESS_EXECUTIONS_MAX };
+    let full = checker.by_states(states);
+    let Orderings { dpor, by_traces, in_part } = checker.by_traces(&full);
+    let on_shuttle = checker.on_shuttle(&dpor);
+    let outcome = checker.expected;
     Some(Agreed { outcome, states, beside, in_part, by_traces, on_shuttle, ..Agreed::default() })
 }
 
@@ -452,7 +450,7 @@ fn fifty_thousand_endless_programs_agree_with_brute_force() {
     compare_endless(500..50_500);
 }
 
-/// For whoever has to find out why the two disagree: `SELVEDGE_FUZZ=r123` or `e123`.
+/// For the analysis of a disagreement: `SELVEDGE_FUZZ=r123` or `e123`.
 #[test]
 #[ignore = "takes the program of one seed"]
 fn the_program_of_one_seed_agrees_with_brute_force() {

@@ -12,28 +12,28 @@ use selvedge_core::{
 use super::program::{Final, Outcome, Program};
 use super::world::{World, last, run, world};
 
-/// How the native engine searches.
+/// The configuration of the native engine's search.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct How {
     pub(crate) search: Search,
-    /// Executions at most.
+    /// The limit of executions.
     pub(crate) executions: u64,
     pub(crate) jobs: usize,
-    /// Whether it is stopped, put aside and gone on with.
+    /// Whether it is stopped, and resumed from a checkpoint.
     pub(crate) stopped: bool,
 }
 
-/// How many operations an ordering may have: a longer one has no end. No fewer than the engine runs to
-/// see whether a program does the same twice.
+/// The limit of operations of an interleaving: a longer one has no end. It is no smaller than that
+/// of the determinism check.
 const OPERATIONS_MAX: usize = 1_100;
 
-/// What one share of the orderings shows.
+/// Explores one share of the interleavings.
 pub(crate) fn explore_share(program: &Program, executions: u64, shard: Shard) -> Found {
     let checker = Checker::native().search(Search::Dpor).shard(shard);
     explore_by(program, checker.executions(executions).operations(OPERATIONS_MAX))
 }
 
-/// What the native engine finds, and what it has counted. Every counterexample is replayed.
+/// Returns the findings and the counts of the native engine. Every counterexample is replayed.
 pub(crate) fn explore(program: &Program, how: How) -> Found {
     find(program, |scenario| match how.stopped {
         false => checker(how).run(scenario),
@@ -50,12 +50,12 @@ fn checker<'a>(how: How) -> Checker<'a> {
     }
 }
 
-/// What shuttle finds, which stops at the first deadlock.
+/// Returns the findings of shuttle, which stops at the first deadlock.
 pub(crate) fn explore_on_shuttle(program: &Program, executions: u64) -> Found {
     explore_by(program, Checker::shuttle().executions(executions))
 }
 
-/// What loom finds, which stops at the first violation.
+/// Returns the findings of loom, which stops at the first violation.
 pub(crate) fn explore_on_loom(program: &Program, executions: u64) -> Found {
     explore_by(program, Checker::loom().executions(executions))
 }
@@ -64,8 +64,8 @@ fn explore_by(program: &Program, checker: Checker<'_>) -> Found {
     find(program, |scenario| checker.run(scenario))
 }
 
-/// Whether what this search finds fits the claim that these violations are there, and that these
-/// inversions are predicted.
+/// Returns whether the findings of this search fit the claim that these violations exist, and that
+/// these inversions are predicted.
 pub(crate) fn fits(
     program: &Program,
     how: How,
@@ -114,7 +114,7 @@ fn find(program: &Program, verify: impl FnOnce(&Scenario) -> Report) -> Found {
     }
 }
 
-/// Stops the search again and again, after ever longer pieces, and goes on with what was put aside.
+/// Stops the search repeatedly, after ever longer pieces, and resumes it from the checkpoint.
 fn in_pieces(scenario: &Scenario, how: How) -> Report {
     let mut aside: Option<Checkpoint> = None;
     let mut piece = 1;
@@ -147,13 +147,13 @@ fn in_pieces(scenario: &Scenario, how: How) -> Report {
 
 pub(crate) struct Found {
     pub(crate) outcome: Outcome,
-    /// What is violated.
+    /// The violations.
     pub(crate) kinds: Vec<ViolationKind>,
-    /// The lock-order inversions that are predicted, by their classes.
+    /// The predicted lock-order inversions, by their classes.
     pub(crate) inversions: Vec<Vec<String>>,
-    /// Whether that is all.
+    /// Whether the search is complete.
     pub(crate) complete: bool,
-    /// Why not, if not.
+    /// The reason why it is not.
     pub(crate) stopped: Option<String>,
     pub(crate) executions: u64,
     pub(crate) fingerprint: Fingerprint,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::themes::Theme;
 
-/// A closed program: what the threads share, and what each of them does.
+/// A closed program: the shared objects, and the threads.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Program {
     pub(crate) mutexes: usize,
@@ -16,29 +16,30 @@ pub(crate) struct Program {
     pub(crate) queues: usize,
     pub(crate) completions: usize,
     pub(crate) condvars: usize,
-    /// Each has a reference from the beginning, which somebody is to put.
+    /// The number of reference counts. Each has a reference at the beginning, which a thread is to
+    /// put.
     pub(crate) krefs: usize,
-    /// What is allocated, and has to be freed.
+    /// The number of allocated objects, which have to be freed.
     pub(crate) tracked: usize,
-    /// Whether the locks, the words and what can be waited for live in the first of these.
+    /// Whether the locks, the words and the objects to wait for live in the first of these.
     pub(crate) in_memory: bool,
     pub(crate) modules: usize,
     pub(crate) srcus: usize,
     /// The function of each timer, by its number among the threads.
     pub(crate) timers: Vec<usize>,
-    /// The function of each work item, likewise.
+    /// The function of each work, likewise.
     pub(crate) works: Vec<usize>,
-    /// If the works are of one workqueue, how many it runs at a time.
+    /// If the works belong to one workqueue, the number that it runs at a time.
     pub(crate) max_active: Option<usize>,
-    /// What each thread does: first those that are there from the beginning, then those that are
+    /// The steps of each thread: first those that exist from the beginning, then those that are
     /// started, then the functions.
     pub(crate) threads: Vec<Vec<Step>>,
-    /// How many of the threads are there from the beginning; others start the rest.
+    /// The number of threads that exist from the beginning; others start the rest.
     pub(crate) started: usize,
 }
 
-/// One instruction, done if what the thread learnt last is as it should be. At its end a thread
-/// releases whatever it still holds, the last first.
+/// One instruction, performed if the last entry of the thread's log is as required. At its end a
+/// thread releases whatever it still holds, the last first.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
     pub(crate) when: When,
@@ -52,45 +53,45 @@ impl Step {
 
     fn sometimes(rng: &mut fastrand::Rng, instr: Instr) -> Self {
         let when = match rng.u8(..8) {
-            0 => When::LearntZero,
-            1 => When::LearntOther,
+            0 => When::LastZero,
+            1 => When::LastOther,
             _ => When::Always,
         };
         Self { when, instr }
     }
 }
 
-/// A look at the newest entry of the thread's own log; an empty log counts as zero.
+/// A condition on the newest entry of the thread's own log; an empty log counts as zero.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum When {
     Always,
-    LearntZero,
-    LearntOther,
+    LastZero,
+    LastOther,
 }
 
 impl When {
     pub(crate) fn holds(self, log: &[u64]) -> bool {
-        let zero = learnt(log) == 0;
+        let zero = last_entry(log) == 0;
         match self {
             Self::Always => true,
-            Self::LearntZero => zero,
-            Self::LearntOther => !zero,
+            Self::LastZero => zero,
+            Self::LastOther => !zero,
         }
     }
 }
 
-/// What a thread has learnt last.
-pub(crate) fn learnt(log: &[u64]) -> u64 {
+/// Returns the last entry of a log.
+pub(crate) fn last_entry(log: &[u64]) -> u64 {
     log.last().copied().unwrap_or(0)
 }
 
-/// What a thread can do. Numbers name objects of the kind in question, or threads.
+/// An instruction of a thread. Numbers name objects of the kind in question, or threads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Instr {
     Lock(usize),
-    /// Without a guard, so that the data is out of reach.
+    /// Locks without a guard, so that the data is inaccessible.
     RawLock(usize),
-    /// Unlocks without a guard, whoever has the mutex. Does nothing if there is a guard.
+    /// Unlocks without a guard, whichever thread has the mutex. Does nothing if there is a guard.
     RawUnlock(usize),
     /// Logs 1 for the lock and 0 for the signal.
     LockInterruptible(usize),
@@ -108,22 +109,22 @@ pub(crate) enum Instr {
     TryUnfairWrite(usize),
     SrcuRead(usize),
     RcuRead,
-    /// Releases one of the locks held, counted from the first and round and round; in this way
-    /// locks are released in any order. Does nothing if none is held.
+    /// Releases one of the locks held, counted cyclically from the first, so that locks are
+    /// released in any order. Does nothing if none is held.
     Release(usize),
-    /// Logs the data behind the lock taken last. Does nothing if there is none in reach.
+    /// Logs the data behind the lock taken last. Does nothing if it is inaccessible.
     Look,
     /// Adds to the data behind the lock taken last. Does nothing if that is not writable.
     Add(u64),
-    /// Says that it may sleep.
+    /// Declares that it may sleep.
     MightSleep,
-    /// Logs the value; so do the next two, with the value before.
+    /// Logs the value; so do the next two, with the previous value.
     Load(usize),
     FetchAdd(usize, u64),
     CompareExchange(usize, u64, u64),
     Store(usize, u64),
-    /// Stores one more than what was learnt last.
-    StoreLearnt(usize),
+    /// Stores one more than the last entry of the log.
+    StoreLast(usize),
     /// `wait_event` on a queue until an atomic is not zero.
     WaitForAtomic(usize, usize),
     /// `wait_event` on a queue until the data behind a mutex is not zero.
@@ -134,8 +135,8 @@ pub(crate) enum Instr {
     WaitTimeout(usize, usize),
     WaitInterruptible(usize, usize),
     WaitKillable(usize, usize),
-    /// `wait_event_cmd` with the mutex taken last, until the data behind it is not zero. Does nothing
-    /// if it was no mutex that was taken last.
+    /// `wait_event_cmd` with the mutex taken last, until the data behind it is not zero. Does
+    /// nothing if the lock taken last was not a mutex.
     WaitCmd(usize),
     Prepare(usize),
     PrepareExclusive(usize),
@@ -155,12 +156,12 @@ pub(crate) enum Instr {
     WaitForCompletionTimeout(usize),
     WaitForCompletionInterruptible(usize),
     CompletionDone(usize),
-    /// Waits on a condition variable with the mutex taken last. Does nothing if it was no mutex that
-    /// was taken last; neither do the next two.
+    /// Waits on a condition variable with the mutex taken last. Does nothing if the lock taken last
+    /// was not a mutex; neither do the next two.
     CondvarWait(usize),
     /// Waits while the data behind the mutex is zero.
     CondvarWaitWhile(usize),
-    /// Logs whether the time was up.
+    /// Logs whether the timeout expired.
     CondvarWaitTimeout(usize),
     NotifyOne(usize),
     NotifyAll(usize),
@@ -169,19 +170,19 @@ pub(crate) enum Instr {
     KrefGetUnlessZero(usize),
     /// Logs 1 for the last put.
     KrefPut(usize),
-    /// Follows a pointer to something that can be freed.
+    /// Follows a pointer to an object that can be freed.
     Use(usize),
     Free(usize),
     /// Logs 1 for a reference and 0 for none.
     ModuleGet(usize),
     ModulePut(usize),
-    /// Logs 1 if the module goes away, and 0 if it is in use.
+    /// Logs 1 if the unloading begins, and 0 if the module is in use.
     ModuleDelete(usize),
     ModuleFree(usize),
     ModuleCall(usize),
     SrcuSync(usize),
     RcuSync,
-    /// Starts the thread of this number when a grace period is over, as a callback.
+    /// Starts the thread of this number after a grace period, as a callback.
     CallRcu(usize),
     ModTimer(usize),
     /// Logs whether the timer was armed.
@@ -202,22 +203,22 @@ pub(crate) enum Instr {
     Join(usize),
     /// Looks at an atomic until it is not zero.
     Poll(usize),
-    /// From here on the thread goes round, releases what it has taken and forgets what it has
-    /// learnt at the end of each round.
+    /// From here on the thread repeats its steps for ever. At the end of each round it releases
+    /// what it has taken and forgets the entries of the round.
     Forever,
     Again,
-    /// How a callback begins: the grace period begins, and is over.
+    /// The beginning of a callback: the grace period begins, and is over.
     GraceBegins,
     GraceEnds,
-    /// How the function of a timer begins and ends.
+    /// The beginning and the end of the function of a timer.
     Expires(usize),
     TimerReturns(usize),
-    /// How that of work does.
+    /// The same for a work.
     WorkBegins(usize),
     WorkReturns(usize),
 }
 
-/// One thread a line, for whoever has to find out why the two disagree.
+/// One thread a line, for the analysis of a disagreement.
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (me, steps) in self.threads.iter().enumerate() {
@@ -234,8 +235,8 @@ impl fmt::Display for Program {
 }
 
 impl Instr {
-    /// The names of the variants, each of which programs are to have. `Poll` and so on are those of
-    /// endless programs.
+    /// The names of the variants, each of which must occur in programs. `Poll` and so on are those
+    /// of endless programs.
     pub(crate) const ALL_KINDS: [&'static str; 85] = [
         "Complete",
         "TryWaitForCompletion",
@@ -264,7 +265,7 @@ impl Instr {
         "FetchAdd",
         "CompareExchange",
         "Store",
-        "StoreLearnt",
+        "StoreLast",
         "WaitForAtomic",
         "WaitForData",
         "Prepare",
@@ -324,7 +325,7 @@ impl Instr {
         "DestroyWorkqueue",
     ];
 
-    /// The class of the lock that it takes, if it takes one.
+    /// Returns the class of the lock that it takes, if it takes one.
     fn takes(self) -> Option<&'static str> {
         match self {
             Self::Lock(m) | Self::RawLock(m) | Self::LockInterruptible(m) | Self::TryLock(m) => {
@@ -341,28 +342,28 @@ impl Instr {
         }
     }
 
-    /// Whether it may be done again and again without end.
+    /// Returns whether it may be repeated without end.
     fn in_rounds(self) -> bool {
         let grows = matches!(
             self,
             Self::FetchAdd(..)
-                | Self::StoreLearnt(_)
+                | Self::StoreLast(_)
                 | Self::Add(_)
                 | Self::Use(_)
                 | Self::Free(_)
                 | Self::Complete(_)
         );
-        // What was taken before the first round is out of reach.
+        // Locks from before the first round are inaccessible.
         let reaches = matches!(self, Self::RawUnlock(_));
         !grows && !reaches && (self.in_functions() || matches!(self, Self::ModTimer(_)))
     }
 
-    /// Whether it may be done in a function that runs more than once, or not at all.
+    /// Returns whether it may be performed in a function that runs several times, or never.
     fn in_functions(self) -> bool {
         !matches!(self, Self::Spawn(_) | Self::Join(_) | Self::CallRcu(_) | Self::ModTimer(_))
     }
 
-    /// Whether it says no more than where a function begins or ends.
+    /// Returns whether it only marks the beginning or the end of a function.
     pub(crate) fn frames(self) -> bool {
         matches!(
             self,
@@ -376,8 +377,8 @@ impl Instr {
         )
     }
 
-    /// Whether it is done with the mutex taken last.
-    pub(crate) fn gives_mutex_back(self) -> bool {
+    /// Returns whether it is performed with the mutex taken last.
+    pub(crate) fn unlocks_mutex(self) -> bool {
         matches!(
             self,
             Self::WaitCmd(_)
@@ -387,7 +388,7 @@ impl Instr {
         )
     }
 
-    /// What it adds to the length of a thread: whoever sleeps and looks again is dear.
+    /// Returns what it adds to the length of a thread: a wait in a loop is expensive.
     fn cost(self) -> u32 {
         match self {
             Self::WaitForAtomic(..) | Self::WaitForData(..) | Self::Prepare(_) => 2,
@@ -399,22 +400,22 @@ impl Instr {
         }
     }
 
-    /// The name of the variant.
+    /// Returns the name of the variant.
     pub(crate) fn kind(self) -> String {
         format!("{self:?}").split('(').next().unwrap_or_default().to_owned()
     }
 }
 
 impl Program {
-    /// Whether thread `me` is the function of a timer or of work.
+    /// Returns whether thread `me` is the function of a timer or a work.
     pub(crate) fn is_function(&self, me: usize) -> bool {
         self.timers.contains(&me) || self.works.contains(&me)
     }
 
-    /// The program of this number.
+    /// Returns the program of this number.
     pub(crate) fn random(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        // Every operation is dear, and the more so the more threads there are.
+        // Every operation is expensive, and the more so the more threads there are.
         let (threads, length) = [(2, 5), (2, 5), (3, 4), (3, 4), (4, 3)][rng.usize(..5)];
         let mut themes = Vec::new();
         while themes.len() < 2 {
@@ -441,7 +442,7 @@ impl Program {
             queues: rng.usize(1..=2),
             completions: 1,
             condvars: 1,
-            // What nobody has heard of would be a leak.
+            // Without that theme it would be a leak.
             krefs: about(Theme::Counts),
             tracked: usize::from(themes.iter().any(|theme| theme.frees())),
             in_memory,
@@ -464,17 +465,17 @@ impl Program {
         program
     }
 
-    /// The program of this number with threads that go round for ever, some of which poll, and with
-    /// timers and work that arm and queue themselves again.
+    /// Returns the program of this number with threads that repeat their steps for ever, some of
+    /// which poll, and with timers and work that arm and queue themselves again.
     pub(crate) fn endless(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut themes = Vec::new();
         while themes.len() < 2 {
             let theme = Theme::ALL[rng.usize(..Theme::ALL.len())];
-            // What only grows has no finitely many states.
+            // Objects that only grow have infinitely many states.
             let grows = [Theme::Counts, Theme::Modules, Theme::Spawning, Theme::Memory];
             let grows = grows.contains(&theme);
-            // Nor have two that start each other: the library makes a thread each time.
+            // So have two that start each other: the library creates a thread each time.
             let later = [Theme::Timers, Theme::Works, Theme::Workqueue];
             let start_each_other = |t: &Theme| later.contains(t) && later.contains(&theme);
             if !grows && !themes.contains(&theme) && !themes.iter().any(start_each_other) {
@@ -503,12 +504,12 @@ impl Program {
             let mut thread = program.round(&mut rng, &themes, length);
             if rng.u8(..3) > 0 {
                 let first = if rng.bool() { 0 } else { rng.usize(..=thread.len()) };
-                // Each time that nobody waits for the time any more, the library starts a thread.
+                // The library starts a thread whenever none waits for the expiry.
                 let starts =
                     |step: &Step| matches!(step.instr, Instr::ModTimer(_) | Instr::QueueWork(_));
                 let round = thread.split_off(first);
                 thread.extend(round.into_iter().filter(|step| !starts(step)));
-                // A round does something that others can see.
+                // A round performs a visible operation.
                 thread.push(Step::always(Instr::Load(0)));
                 thread.insert(first, Step::always(Instr::Forever));
                 thread.push(Step::always(Instr::Again));
@@ -538,12 +539,12 @@ impl Program {
         program
     }
 
-    /// What can be done again and again without end.
+    /// Returns steps that can be repeated without end.
     fn round(&self, rng: &mut fastrand::Rng, themes: &[Theme], length: u32) -> Vec<Step> {
         let mut steps = self.thread(rng, themes, length);
         steps.retain(|step| step.instr.in_rounds());
         if rng.u8(..3) == 0 {
-            // Who polls gets somewhere before it polls again.
+            // A thread performs an operation before it polls again.
             let at = rng.usize(..=steps.len());
             let poll = [Instr::Poll(rng.usize(..self.atomics)), Instr::Load(0)];
             steps.splice(at..at, poll.map(Step::always));
@@ -556,7 +557,7 @@ impl Program {
         steps
     }
 
-    /// Gives each thread that is to be started a number and something to do.
+    /// Gives each thread that is to be started a number and steps.
     fn spawn_the_rest(&mut self, rng: &mut fastrand::Rng, themes: &[Theme]) {
         let mut spawned = Vec::new();
         for thread in &mut self.threads {
@@ -592,7 +593,7 @@ impl Program {
         }
     }
 
-    /// Gives each timer and each work item its function.
+    /// Gives each timer and each work its function.
     fn add_functions(&mut self, rng: &mut fastrand::Rng, themes: &[Theme]) {
         for t in 0..self.timers.len() {
             self.timers[t] = self.threads.len();
@@ -604,7 +605,7 @@ impl Program {
         for w in 0..self.works.len() {
             self.works[w] = self.threads.len();
             let mut steps = self.function(rng, themes, if self.works.len() > 2 { 1 } else { 2 });
-            // Works that queue each other would go on for ever.
+            // Works that queue each other would continue for ever.
             steps.retain(|step| !matches!(step.instr, Instr::QueueWork(other) if other <= w));
             steps.insert(0, Step::always(Instr::WorkBegins(w)));
             steps.push(Step::always(Instr::WorkReturns(w)));
@@ -625,7 +626,7 @@ impl Program {
         while budget > 0 {
             let theme = themes[rng.usize(..themes.len())];
             let mut instr = self.instr(rng, theme);
-            // A thread that waits for itself is a deadlock soon found; most are to be others.
+            // A thread that waits for itself is a common deadlock; most are to be others.
             while instr.takes().is_some_and(|lock| taken.contains(&lock)) && rng.u8(..8) > 0 {
                 instr = self.instr(rng, theme);
             }
@@ -635,7 +636,7 @@ impl Program {
             }
             let step = Step::sometimes(rng, instr);
             let when = step.when;
-            if instr.gives_mutex_back() && taken.is_empty() {
+            if instr.unlocks_mutex() && taken.is_empty() {
                 let mutex = rng.usize(..self.mutexes);
                 steps.push(Step { when, instr: Instr::Lock(mutex) });
                 taken.push(MUTEXES[mutex]);
@@ -647,11 +648,11 @@ impl Program {
         steps
     }
 
-    /// What mostly comes after `instr`: a look at the data after a lock, a sleep after its
+    /// Returns the usual steps after `instr`: a look at the data after a lock, a sleep after its
     /// preparation, a wake-up after a store, a release after the last put.
     fn sequel(rng: &mut fastrand::Rng, when: When, instr: Instr) -> Vec<Step> {
         let all = |instrs: &[Instr]| instrs.iter().map(|i| Step { when, instr: *i }).collect();
-        let if_so = |instr| Step { when: When::LearntOther, instr };
+        let if_so = |instr| Step { when: When::LastOther, instr };
         match (instr, rng.u8(..4)) {
             (Instr::Prepare(queue) | Instr::PrepareExclusive(queue), 1..) => {
                 all(&[Instr::Schedule(queue), Instr::Finish(queue)])
@@ -675,7 +676,7 @@ impl Program {
     }
 }
 
-/// How a program can end. Whoever runs it has to come to the same.
+/// The possible ends of a program, which every engine has to find.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Outcome {
     /// Every final state.
@@ -692,7 +693,7 @@ impl Outcome {
     }
 }
 
-/// Everything there is to see when every thread has ended.
+/// The visible state after the end of every thread.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Final {
     pub(crate) logs: Vec<Vec<u64>>,

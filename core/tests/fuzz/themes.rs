@@ -1,8 +1,8 @@
-//! What random programs are about.
+//! The themes of random programs.
 
 use super::program::{Instr, Program};
 
-/// What a stretch of code is about. A program keeps to two, or its threads would hardly meet.
+/// The theme of a stretch of code. A program has two, otherwise its threads would hardly meet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Theme {
     Mutexes,
@@ -62,19 +62,19 @@ impl Theme {
         Self::Spawning,
     ];
 
-    /// Whether something is allocated that has to be freed.
+    /// Returns whether an object is allocated that has to be freed.
     pub(super) fn frees(self) -> bool {
         matches!(self, Self::Counts | Self::Rcu | Self::Srcu | Self::Memory)
     }
 
-    /// Whether threads are started, or functions.
+    /// Returns whether threads are started, or functions.
     pub(super) fn starts(self) -> bool {
         matches!(self, Self::Spawning | Self::Rcu | Self::Timers | Self::Works | Self::Workqueue)
     }
 }
 
 impl Program {
-    /// One instruction about `theme`.
+    /// Returns one instruction about `theme`.
     pub(super) fn instr(&self, rng: &mut fastrand::Rng, theme: Theme) -> Instr {
         let mutex = rng.usize(..self.mutexes);
         let sem = rng.usize(..self.sems);
@@ -113,7 +113,7 @@ impl Program {
             Theme::Atomics => match rng.u8(..6) {
                 0 | 1 => Instr::Load(atomic),
                 2 => Instr::Store(atomic, rng.u64(1..=2)),
-                3 => Instr::StoreLearnt(atomic),
+                3 => Instr::StoreLast(atomic),
                 4 => Instr::FetchAdd(atomic, 1),
                 _ => Instr::CompareExchange(atomic, rng.u64(0..=1), 2),
             },
@@ -215,7 +215,7 @@ impl Program {
                 (13..15, _) => Instr::DrainWorkqueue,
                 _ => Instr::DestroyWorkqueue,
             },
-            // Some program frees it too early, some twice, some never.
+            // Some programs free it too early, some twice, some never.
             Theme::Memory => match rng.u8(..16) {
                 0..2 => Instr::Lock(mutex),
                 2 => Instr::RawLock(mutex),
@@ -230,10 +230,10 @@ impl Program {
             },
             Theme::Cpus => match rng.u8(..3) {
                 0 => Instr::ThisCpu,
-                1 => Instr::StoreLearnt(atomic),
+                1 => Instr::StoreLast(atomic),
                 _ => Instr::Load(atomic),
             },
-            // Which thread that is comes later.
+            // The thread is chosen later.
             Theme::Spawning => match rng.u8(..5) {
                 0 | 1 => Instr::Spawn(0),
                 2 => Instr::Join(0),

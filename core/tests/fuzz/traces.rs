@@ -1,17 +1,17 @@
-//! How many Mazurkiewicz traces a program has, by brute force.
+//! The number of Mazurkiewicz traces of a program, by brute force.
 //!
-//! Every prefix of every trace is made once: whatever can happen is done after it, and two ways
-//! to come to the same are recognised by what happened before what. Which operations depend on
-//! each other is said a second time here, and that the others commute is tried out, in every
-//! state that comes up.
+//! Every prefix of every trace is created once: it is extended by everything that can happen after
+//! it, and two ways to the same prefix are recognised by their happens-before relation. The
+//! dependence of operations is specified a second time here. That the others commute is tested, in
+//! every state that is reached.
 
 use std::collections::HashSet;
 
 use super::program::{Instr, Program};
 use super::reference::{Held, Phase, State, Way};
 
-/// The number of traces of a program that keeps to what [`is_event`] has, outside of memory, if there are
-/// not more prefixes than so many. A thread wakes spuriously at most once.
+/// Returns the number of traces of a program whose instructions are all [`is_event`], outside of
+/// memory, if there are no more prefixes than `prefixes`. A thread wakes spuriously at most once.
 pub(crate) fn count(program: &Program, prefixes: usize) -> Option<u64> {
     if program.in_memory || program.threads.iter().flatten().any(|step| !is_event(step.instr)) {
         return None;
@@ -40,10 +40,10 @@ pub(crate) fn count(program: &Program, prefixes: usize) -> Option<u64> {
     Some(traces)
 }
 
-/// A beginning of an execution.
+/// A prefix of an execution.
 #[derive(Clone)]
 struct Prefix {
-    /// Before each event, and now.
+    /// The states before each event, and the present one.
     states: Vec<State>,
     events: Vec<Event>,
 }
@@ -56,7 +56,7 @@ struct Event {
     way: Way,
     /// Whether threads were started.
     starts: bool,
-    /// How many events of each thread happened before.
+    /// The number of events of each thread that happened before.
     before: Vec<usize>,
 }
 
@@ -80,12 +80,12 @@ enum Object {
 enum Access {
     Reads,
     Writes,
-    /// Comes after what made it possible, and commutes with all the rest.
+    /// Follows what made it possible, and commutes with all the rest.
     Follows,
 }
 
 impl Prefix {
-    /// All that can happen, and the states after it.
+    /// Returns all that can happen, with the states after it.
     fn moves(&self, program: &Program) -> Vec<(Event, State)> {
         let state = self.now();
         let moves = state
@@ -126,7 +126,7 @@ impl Prefix {
         longer
     }
 
-    /// Whether `event`, which comes now, was made possible by the n-th.
+    /// Returns whether the n-th event made `event`, which happens now, possible.
     fn follows(&self, n: usize, event: &Event) -> bool {
         let (earlier, after) = (&self.events[n], &self.states[n + 1]);
         let started = |thread| {
@@ -139,7 +139,7 @@ impl Prefix {
         match event.object {
             Object::Thread(joined) => earlier.thread == joined || started(joined),
             Object::Sem(sem) if event.access == Access::Follows => {
-                // Granted, from the last release that it had to wait for.
+                // Granted, since the last release for which it had to wait.
                 let granted = |state: &State| state.sems[sem].granted(event.thread);
                 granted(after) == Some(true) && granted(&self.states[n]) == Some(false)
             }
@@ -147,7 +147,7 @@ impl Prefix {
         }
     }
 
-    /// The same for two prefixes that differ only in the order of what commutes.
+    /// Returns the same for two prefixes that differ only in the order of commuting events.
     fn canonical(&self) -> Vec<Event> {
         let mut events = self.events.clone();
         events.sort_by_key(|event| event.thread);
@@ -177,23 +177,23 @@ fn assert_commute(program: &Program, one: &(Event, State), other: &(Event, State
     assert!(this.is_some() && this == that, "{:?} and {:?} in{program}", one.0, other.0);
 }
 
-/// What thread `me` does between two states.
+/// Returns what thread `me` does between two states.
 fn event(program: &Program, before: &State, after: &State, me: usize, way: Way) -> Event {
     use Access::{Follows, Reads, Writes};
     let instr = before.next(program, me).expect("a thread that can go on has not ended");
     let thread = &before.threads[me];
     let if_got = |got| if got { Writes } else { Reads };
-    let learnt = if_got(after.threads[me].log.get(thread.log.len()) == Some(&1));
+    let last_entry = if_got(after.threads[me].log.get(thread.log.len()) == Some(&1));
     let down = if thread.phase == Phase::Queued { Follows } else { Writes };
     let (object, access) = match (instr, thread.phase) {
         (Instr::Lock(m) | Instr::RawLock(m) | Instr::LockInterruptible(m), _) => {
             (Object::Mutex(m), Writes)
         }
-        (Instr::TryLock(m), _) => (Object::Mutex(m), learnt),
+        (Instr::TryLock(m), _) => (Object::Mutex(m), last_entry),
         (Instr::Spin(p), _) => (Object::Spin(p), Writes),
-        (Instr::TrySpin(p), _) => (Object::Spin(p), learnt),
+        (Instr::TrySpin(p), _) => (Object::Spin(p), last_entry),
         (Instr::DownRead(s) | Instr::DownWrite(s), _) => (Object::Sem(s), down),
-        (Instr::TryDownRead(s) | Instr::TryDownWrite(s), _) => (Object::Sem(s), learnt),
+        (Instr::TryDownRead(s) | Instr::TryDownWrite(s), _) => (Object::Sem(s), last_entry),
         (Instr::Release(n), _) => match thread.held[n % thread.held.len()] {
             Held::Mutex(m) | Held::Raw(m) => (Object::Mutex(m), Writes),
             Held::Read(s) | Held::Write(s) => (Object::Sem(s), Writes),
@@ -205,7 +205,7 @@ fn event(program: &Program, before: &State, after: &State, me: usize, way: Way) 
         (Instr::CompareExchange(a, current, _), _) => {
             (Object::Atomic(a), if_got(before.atomics[a] == current))
         }
-        (Instr::Store(a, _) | Instr::StoreLearnt(a), _) => (Object::Atomic(a), Writes),
+        (Instr::Store(a, _) | Instr::StoreLast(a), _) => (Object::Atomic(a), Writes),
         (Instr::Schedule(q), _) => (Object::Queue(q), Reads),
         (Instr::Prepare(q) | Instr::PrepareExclusive(q), _) => (Object::Queue(q), Writes),
         (Instr::Finish(q) | Instr::WakeUp(q), _) => (Object::Queue(q), Writes),
@@ -234,9 +234,9 @@ fn event(program: &Program, before: &State, after: &State, me: usize, way: Way) 
             (Object::Mutex(before.last_mutex(me).expect("it has a mutex")), Writes)
         }
         (Instr::CondvarWait(_) | Instr::CondvarWaitTimeout(_), Phase::Relock) => {
-            (Object::Mutex(thread.given_back.expect("it was given back")), Writes)
+            (Object::Mutex(thread.unlocked_mutex.expect("it has unlocked a mutex")), Writes)
         }
-        // A thread that has been woken is blocked no more.
+        // A thread that has been woken is not blocked any more.
         (Instr::CondvarWait(v) | Instr::CondvarWaitTimeout(v), _) => {
             (Object::Condvar(v), if_got(before.condvars[v].blocks(me)))
         }
@@ -256,8 +256,8 @@ fn event(program: &Program, before: &State, after: &State, me: usize, way: Way) 
     Event { thread: me, object, access, way, starts, before: Vec::new() }
 }
 
-/// Whether it is known here what it depends on. Whoever looks at a condition again wakes for no reason
-/// here whenever it can, and in the library where something comes of it.
+/// Returns whether the dependence of `instr` is specified here. A thread that evaluates a condition
+/// again wakes spuriously here whenever it can, but in the library only where that has an effect.
 fn is_event(instr: Instr) -> bool {
     use Instr::*;
     matches!(
@@ -279,7 +279,7 @@ fn is_event(instr: Instr) -> bool {
             | FetchAdd(..)
             | CompareExchange(..)
             | Store(..)
-            | StoreLearnt(_)
+            | StoreLast(_)
             | Prepare(_)
             | Schedule(_)
             | Finish(_)

@@ -1,4 +1,4 @@
-//! A program's world on selvedge's primitives, and how its threads run in it.
+//! A program's world on selvedge's primitives, and the execution of its threads in it.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,10 +14,10 @@ use selvedge_core::{forever, might_sleep, poll};
 
 use super::program::{
     ATOMICS, CHILDREN, COMPLETIONS, CONDVARS, Final, Instr, KREFS, MODULES, MUTEXES, Program,
-    QUEUES, SEMS, SPINS, SRCUS, Step, TIMERS, TRACKED, UNFAIR, WORKQUEUE, WORKS, learnt,
+    QUEUES, SEMS, SPINS, SRCUS, Step, TIMERS, TRACKED, UNFAIR, WORKQUEUE, WORKS, last_entry,
 };
 
-/// What may live in memory that can be freed.
+/// Objects that may live in memory that can be freed.
 pub(super) struct Objects {
     mutexes: Vec<Mutex<u64>>,
     spins: Vec<SpinLock<u64>>,
@@ -43,7 +43,7 @@ impl Objects {
         }
     }
 
-    /// The objects, and what is allocated; the former may live in the latter.
+    /// Creates the objects, and the allocations; the former may live in the latter.
     fn allocate(program: &Program) -> (Self, Vec<Tracked>) {
         if !program.in_memory {
             let tracked = all(&TRACKED, program.tracked, |name| Tracked::new(name, ()));
@@ -71,9 +71,9 @@ pub(super) struct World {
     workqueue: Option<Workqueue>,
     works: Vec<Work>,
     program: Program,
-    /// What the threads that have ended learnt. Nobody reads it while threads run.
+    /// The logs of the threads that have ended. No thread reads them while threads run.
     logs: StdMutex<Vec<Vec<u64>>>,
-    /// Whether the objects are gone. It is read when all the threads have ended.
+    /// Whether the objects are freed. It is read when all the threads have ended.
     gone: AtomicBool,
 }
 
@@ -86,7 +86,7 @@ impl Deref for World {
 }
 
 pub(super) fn world(program: Program) -> Arc<World> {
-    // Functions keep a way back to the world, which they are a part of.
+    // Functions keep a weak reference to the world, of which they are a part.
     fn function(world: &Weak<World>, me: usize) -> impl Fn() + Send + Sync + use<> {
         let world = Weak::clone(world);
         move || run(&world.upgrade().expect("the world lasts as long as its threads"), me)
@@ -126,7 +126,7 @@ pub(super) fn world(program: Program) -> Arc<World> {
     })
 }
 
-/// What there is to see at the end. What lived in memory that is gone is not looked at.
+/// Returns the visible state at the end, without objects in freed memory.
 pub(super) fn last(world: &World) -> Final {
     fn values<T>(world: &World, all: &[T], value: impl Fn(&T) -> u64) -> Vec<u64> {
         let gone = world.gone.load(Ordering::Relaxed);
@@ -185,7 +185,7 @@ impl Held<'_> {
     }
 }
 
-/// What a thread has by now.
+/// The locks and the log of a thread.
 #[derive(Default)]
 struct Mine<'w> {
     log: Vec<u64>,
@@ -193,7 +193,7 @@ struct Mine<'w> {
     children: Vec<(usize, JoinHandle<()>)>,
 }
 
-/// Thread `me` from its beginning to its end.
+/// Runs thread `me` from its beginning to its end.
 pub(super) fn run(world: &Arc<World>, me: usize) {
     let mut mine = Mine::default();
     let steps = &world.program.threads[me];
@@ -250,7 +250,7 @@ impl<'w> Mine<'w> {
             Instr::Look => self.log.extend(self.held.last().and_then(Held::value)),
             Instr::Add(more) => self.held.last_mut().into_iter().for_each(|last| last.add(more)),
             instr if instr.frames() => {}
-            instr if instr.gives_mutex_back() => self.sleep_without_mutex(world, instr),
+            instr if instr.unlocks_mutex() => self.sleep_without_mutex(world, instr),
             instr => {
                 let taken = take(world, instr);
                 let nothing = matches!(taken, Took::Nothing);
@@ -263,13 +263,13 @@ impl<'w> Mine<'w> {
                     Took::Nothing => {}
                 }
                 if nothing {
-                    self.log.extend(operate(world, instr, learnt(&self.log)));
+                    self.log.extend(operate(world, instr, last_entry(&self.log)));
                 }
             }
         }
     }
 
-    /// Waits with the mutex taken last, if it was a mutex that was.
+    /// Waits with the mutex taken last, if the lock taken last was a mutex.
     fn sleep_without_mutex(&mut self, world: &'w Arc<World>, instr: Instr) {
         let Some(Held::Mutex(m, guard)) = self.held.pop_if(|last| matches!(last, Held::Mutex(..)))
         else {
@@ -297,7 +297,7 @@ impl<'w> Mine<'w> {
             Instr::Release(n) => {
                 let mut place = n % self.held.len();
                 if let Held::Rcu(_) = self.held[place] {
-                    // Which section it ends nobody says: the innermost.
+                    // The section that it ends is not identified: the innermost.
                     let innermost = self.held.iter().rposition(|h| matches!(h, Held::Rcu(_)));
                     place = innermost.expect("this one at least");
                 }
@@ -352,10 +352,10 @@ fn take(world: &World, instr: Instr) -> Took<'_> {
     }
 }
 
-/// Does what takes no lock: what is learnt.
+/// Performs an instruction that takes no lock. Returns the entry for the log.
 fn operate(world: &World, instr: Instr, before: u64) -> Option<u64> {
-    if let Some(learnt) = wait(world, instr) {
-        return learnt;
+    if let Some(last_entry) = wait(world, instr) {
+        return last_entry;
     }
     match instr {
         Instr::MightSleep => might_sleep("vfree"),
@@ -366,7 +366,7 @@ fn operate(world: &World, instr: Instr, before: u64) -> Option<u64> {
             return Some(found.unwrap_or_else(|found| found));
         }
         Instr::Store(a, value) => world.atomics[a].store(value),
-        Instr::StoreLearnt(a) => world.atomics[a].store(before + 1),
+        Instr::StoreLast(a) => world.atomics[a].store(before + 1),
         Instr::KrefGet(k) => world.krefs[k].get(),
         Instr::KrefGetUnlessZero(k) => return Some(u64::from(world.krefs[k].get_unless_zero())),
         Instr::KrefPut(k) => return Some(u64::from(world.krefs[k].put())),
@@ -403,20 +403,22 @@ impl World {
     }
 }
 
-/// Waits, or wakes: what is learnt, if it is such an instruction.
+/// Waits, or wakes. Returns the entry for the log, if it is such an instruction.
 fn wait(world: &World, instr: Instr) -> Option<Option<u64>> {
     let not_zero = |a: usize| move || world.atomics[a].load() != 0;
-    let learnt = |learnt: bool| Some(Some(u64::from(learnt)));
+    let last_entry = |last_entry: bool| Some(Some(u64::from(last_entry)));
     match instr {
         Instr::WaitForAtomic(q, a) => world.queues[q].wait_event(not_zero(a)),
         Instr::WaitForData(q, m) => world.queues[q].wait_event(|| *world.mutexes[m].lock() != 0),
         Instr::WaitExclusive(q, a) => world.queues[q].wait_event_exclusive(not_zero(a)),
-        Instr::WaitTimeout(q, a) => return learnt(world.queues[q].wait_event_timeout(not_zero(a))),
+        Instr::WaitTimeout(q, a) => {
+            return last_entry(world.queues[q].wait_event_timeout(not_zero(a)));
+        }
         Instr::WaitInterruptible(q, a) => {
-            return learnt(world.queues[q].wait_event_interruptible(not_zero(a)).is_ok());
+            return last_entry(world.queues[q].wait_event_interruptible(not_zero(a)).is_ok());
         }
         Instr::WaitKillable(q, a) => {
-            return learnt(world.queues[q].wait_event_killable(not_zero(a)).is_ok());
+            return last_entry(world.queues[q].wait_event_killable(not_zero(a)).is_ok());
         }
         Instr::Prepare(q) => world.queues[q].prepare_to_wait(),
         Instr::PrepareExclusive(q) => world.queues[q].prepare_to_wait_exclusive(),
@@ -425,20 +427,20 @@ fn wait(world: &World, instr: Instr) -> Option<Option<u64>> {
         Instr::WakeUp(q) => world.queues[q].wake_up(),
         Instr::WakeUpNr(q, nr) => world.queues[q].wake_up_nr(nr),
         Instr::WakeUpAll(q) => world.queues[q].wake_up_all(),
-        Instr::Active(q) => return learnt(world.queues[q].waitqueue_active()),
+        Instr::Active(q) => return last_entry(world.queues[q].waitqueue_active()),
         Instr::Complete(c) => world.completions[c].complete(),
         Instr::CompleteAll(c) => world.completions[c].complete_all(),
         Instr::Reinit(c) => world.completions[c].reinit_completion(),
-        Instr::CompletionDone(c) => return learnt(world.completions[c].completion_done()),
+        Instr::CompletionDone(c) => return last_entry(world.completions[c].completion_done()),
         Instr::WaitForCompletion(c) => world.completions[c].wait_for_completion(),
         Instr::TryWaitForCompletion(c) => {
-            return learnt(world.completions[c].try_wait_for_completion());
+            return last_entry(world.completions[c].try_wait_for_completion());
         }
         Instr::WaitForCompletionTimeout(c) => {
-            return learnt(world.completions[c].wait_for_completion_timeout());
+            return last_entry(world.completions[c].wait_for_completion_timeout());
         }
         Instr::WaitForCompletionInterruptible(c) => {
-            return learnt(world.completions[c].wait_for_completion_interruptible().is_ok());
+            return last_entry(world.completions[c].wait_for_completion_interruptible().is_ok());
         }
         Instr::NotifyOne(v) => world.condvars[v].notify_one(),
         Instr::NotifyAll(v) => world.condvars[v].notify_all(),

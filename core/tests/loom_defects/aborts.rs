@@ -1,4 +1,4 @@
-//! Failures that loom cannot report, because the process dies of them.
+//! Failures that loom cannot report, because they kill the process.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
@@ -12,7 +12,7 @@ use super::{loom_sees_a_deadlock, selvedge_on_loom_agrees_with, unbounded};
 
 const SIGABRT: i32 = 6;
 
-/// Runs a model in a process of its own: this very test once more, with `CHILD` set. Yields the
+/// Runs a model in a separate process: this very test once more, with `CHILD` set. Returns the
 /// signal that killed it.
 fn signal_in_a_child(test: &str, model: impl Fn() + Send + Sync + 'static) -> Option<i32> {
     const CHILD: &str = "SELVEDGE_LOOM_DEFECTS_CHILD";
@@ -28,7 +28,7 @@ fn signal_in_a_child(test: &str, model: impl Fn() + Send + Sync + 'static) -> Op
 }
 
 /// tokio-rs/loom#331: when a deadlock unwinds a thread that holds a `RwLock`, the release panics
-/// again and the process dies. Our semaphores are not made of it, so the deadlock is a verdict.
+/// again and the process dies. Selvedge's semaphores do not use it, so the deadlock is a verdict.
 #[test]
 fn a_deadlock_over_a_rwlock_aborts_the_process() {
     let signal = signal_in_a_child("aborts::a_deadlock_over_a_rwlock_aborts_the_process", || {
@@ -59,8 +59,8 @@ fn a_deadlock_over_a_rwlock_aborts_the_process() {
     selvedge_on_loom_agrees_with(&scenario);
 }
 
-/// tokio-rs/loom#291: so does a `loom::sync::Arc` on a stack that a deadlock unwinds. What we
-/// share is in a `std::sync::Arc`, which loom need not know of.
+/// tokio-rs/loom#291: so does a `loom::sync::Arc` on a stack that a deadlock unwinds. Selvedge
+/// shares objects in a `std::sync::Arc`, of which loom knows nothing.
 #[test]
 fn a_deadlock_over_an_arc_aborts_the_process() {
     loom_sees_a_deadlock(|| {

@@ -9,9 +9,9 @@ use selvedge_core::{Scenario, ViolationKind, sync};
 
 use super::{check, loom_passes, panics_with, selvedge_on_loom_agrees_with, unbounded};
 
-/// tokio-rs/loom#166 and #392: of the accesses to an atomic only the last is remembered. When a
-/// thread loads and later stores, its own load hides the load of another that the store races
-/// with. Our atomics are machines behind a mutex: every access is dependent on every other.
+/// tokio-rs/loom#166 and #392: of the accesses to an atomic only the last is recorded. When a
+/// thread loads and later stores, its own load hides the load of another that the store races with.
+/// Selvedge's atomics are machines behind a mutex: every access is dependent on every other.
 #[test]
 fn a_store_after_an_own_load_is_not_reordered() {
     loom_passes(|| {
@@ -77,8 +77,8 @@ fn a_deadlock_behind_a_load_and_a_store_is_missed() {
     selvedge_on_loom_agrees_with(&scenario);
 }
 
-/// tokio-rs/loom#166 and #392 again: a lock word that is tested and then set is no lock, and
-/// somebody may well find it taken.
+/// tokio-rs/loom#166 and #392 again: a lock word that is tested and then set is not a lock, and
+/// another thread may find it taken.
 #[test]
 fn a_lock_word_is_never_found_taken() {
     fn take(word: &AtomicUsize) -> bool {
@@ -113,10 +113,10 @@ fn a_lock_word_is_never_found_taken() {
     selvedge_on_loom_agrees_with(&scenario);
 }
 
-/// A look at the number of references is not explored against a reference that goes away. Our
-/// counts are machines like every other object.
+/// A look at the number of references is not explored against a reference that is dropped.
+/// Selvedge's counts are machines like every other object.
 #[test]
-fn a_strong_count_is_looked_at_in_one_order_only() {
+fn a_strong_count_is_read_in_one_order_only() {
     loom_passes(|| {
         let count = loom::sync::Arc::new(());
         let other = loom::sync::Arc::clone(&count);
@@ -133,8 +133,8 @@ fn a_strong_count_is_looked_at_in_one_order_only() {
     selvedge_on_loom_agrees_with(&scenario);
 }
 
-/// tokio-rs/loom#180: sequentially consistent accesses are taken for release and acquire, so
-/// two threads can both miss the store of the other. Ours are sequentially consistent.
+/// tokio-rs/loom#180: sequentially consistent accesses are treated as release and acquire, so two
+/// threads can both miss the store of the other. Selvedge's are sequentially consistent.
 #[test]
 fn sequential_consistency_is_not_modelled() {
     let model = || {
@@ -165,9 +165,9 @@ fn sequential_consistency_is_not_modelled() {
     selvedge_on_loom_agrees_with(&scenario);
 }
 
-/// tokio-rs/loom#254, #389 and #391: beside a plain store an exchange is not one step. It may see what
-/// was there before the store and yet be last. Our atomics are one step; of our weak ones the engine
-/// says that what is found by such a pair decides nothing (`engines/weak.rs`).
+/// tokio-rs/loom#254, #389 and #391: beside a plain store an exchange is not one step. It may see
+/// the value before the store and yet be last. Selvedge's atomics are one step; of its weak ones
+/// the engine reports that a violation found by such a pair decides nothing (`engines/weak.rs`).
 #[test]
 fn an_exchange_beside_a_store_is_two_steps() {
     let model = |exchange: fn(&AtomicUsize) -> usize| {

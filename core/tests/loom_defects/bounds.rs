@@ -22,8 +22,8 @@ fn abba() {
     t.join().unwrap();
 }
 
-/// A search that is cut short passes, as a complete one does. We believe nothing but loom's own
-/// log event that it has completed, and call everything else inconclusive.
+/// A search that is cut short passes, as a complete one does. Selvedge relies on loom's own log
+/// event that it has completed, and otherwise reports an inconclusive result.
 #[test]
 fn a_search_that_is_cut_short_passes() {
     loom_sees_a_deadlock(abba);
@@ -48,8 +48,8 @@ fn a_search_that_is_cut_short_passes() {
     selvedge_on_loom_agrees_with(&scenario);
 }
 
-/// The preemption bound is documented to explore all orders with so many preemptions or fewer.
-/// Three philosophers starve with one; loom needs a bound of two. We set no bound.
+/// The preemption bound is documented to explore all orders with at most so many preemptions. Three
+/// philosophers starve with one; loom needs a bound of two. Selvedge sets no bound.
 #[test]
 fn a_preemption_bound_misses_orders_within_the_bound() {
     let philosophers = || {
@@ -67,7 +67,7 @@ fn a_preemption_bound_misses_orders_within_the_bound() {
     };
     let mut builder = unbounded();
     builder.preemption_bound = Some(1);
-    assert_eq!(check(&builder, philosophers), Ok(()), "loom keeps its word now");
+    assert_eq!(check(&builder, philosophers), Ok(()), "loom keeps the bound now");
     builder.preemption_bound = Some(2);
     assert!(check(&builder, philosophers).is_err());
 }

@@ -1,4 +1,4 @@
-//! Locks: what loom's `try_lock` and `RwLock` do otherwise.
+//! Locks: the deviations of loom's `try_lock` and `RwLock`.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use super::{
     check, loom_passes, loom_sees_a_deadlock, panics_with, selvedge_on_loom_agrees_with, unbounded,
 };
 
-/// tokio-rs/loom#376: an unlock is no branch point, so no other thread ever finds the mutex
-/// held in between. Our trylock looks at the state of a machine, and our unlock is a step.
+/// tokio-rs/loom#376: an unlock is not a branch point, so no other thread ever finds the mutex held
+/// in between. Selvedge's trylock tests the state of a machine, and its unlock is a step.
 #[test]
 fn a_trylock_that_fails_is_not_explored() {
     loom_passes(|| {
@@ -28,8 +28,8 @@ fn a_trylock_that_fails_is_not_explored() {
     selvedge_on_loom_agrees_with(&scenario);
 }
 
-/// tokio-rs/loom#376: for the same reason loom never enters the path behind a failed trylock,
-/// and misses what is wrong there.
+/// tokio-rs/loom#376: for the same reason loom never enters the path behind a failed trylock, and
+/// misses what is wrong there.
 #[test]
 fn a_deadlock_behind_a_failed_trylock_is_missed() {
     loom_passes(|| {
@@ -63,8 +63,8 @@ fn a_deadlock_behind_a_failed_trylock_is_missed() {
     selvedge_on_loom_agrees_with(&scenario);
 }
 
-/// tokio-rs/loom#376: a thread about to try a mutex is put to sleep when another takes it, as
-/// if it had to wait. Our trylock never waits.
+/// tokio-rs/loom#376: a thread about to try a mutex is put to sleep when another takes it, as if it
+/// had to wait. Selvedge's trylock never waits.
 #[test]
 fn a_trylock_waits_for_the_mutex() {
     loom_sees_a_deadlock(|| {
@@ -85,7 +85,7 @@ fn a_trylock_waits_for_the_mutex() {
     selvedge_on_loom_agrees_with(&scenario);
 }
 
-/// A waiting writer does not hold back loom's readers. It does hold back the kernel's, and ours.
+/// A waiting writer does not block loom's readers. It does block the kernel's, and Selvedge's.
 #[test]
 fn a_reader_passes_a_waiting_writer() {
     loom_passes(|| {
@@ -120,7 +120,7 @@ fn a_reader_passes_a_waiting_writer() {
 }
 
 /// tokio-rs/loom#423: a thread that takes the read side twice panics inside loom at its second
-/// release. Our semaphores count.
+/// release. Selvedge's semaphores count.
 #[test]
 fn a_recursive_reader_panics_inside_loom() {
     let model = || {
@@ -130,7 +130,7 @@ fn a_recursive_reader_panics_inside_loom() {
         drop(inner);
         drop(outer);
     };
-    let says = check(&unbounded(), model).expect_err("loom has learnt to count readers");
+    let says = check(&unbounded(), model).expect_err("loom counts readers now");
     assert!(says.contains("invalid internal loom state"), "{says}");
     let scenario = Scenario::builder("recursive reader", || sync::RwSem::new("S", ()))
         .thread("T", |s| {

@@ -1,10 +1,10 @@
-//! The defects of loom 0.7.2 that the library steps round, each shown to be there still.
+//! The defects of loom 0.7.2 that the library works around, each shown to be present still.
 //!
-//! A test that fails here is good news: a release of loom has mended something. Each test runs
-//! a program on loom's own primitives and asserts the wrong answer, then the same program on
-//! selvedge's primitives over loom and asserts the right one. That works because the library
-//! uses nothing of loom but its `Mutex` and its `Condvar` in a predicate loop, on which loom's
-//! search is complete; everything else is a state machine behind that mutex.
+//! A test that fails here is good news: a release of loom has fixed something. Each test runs a
+//! program on loom's own primitives and asserts the wrong answer, then the same program on
+//! selvedge's primitives over loom and asserts the correct one. That works because the library uses
+//! only loom's `Mutex` and its `Condvar` in a predicate loop, on which loom's search is complete;
+//! everything else is a state machine behind that mutex.
 #![cfg(feature = "loom")]
 
 #[cfg(unix)]
@@ -21,7 +21,7 @@ use std::sync::Once;
 use loom::model::Builder;
 use selvedge_core::{Engine, Scenario, ViolationKind};
 
-/// loom without any bound, whatever its environment variables say.
+/// Configures loom without any bound, whatever its environment variables are.
 fn unbounded() -> Builder {
     let mut builder = Builder::new();
     builder.max_permutations = None;
@@ -30,7 +30,7 @@ fn unbounded() -> Builder {
     builder
 }
 
-/// Runs a model. An error is what loom's panic says.
+/// Runs a model. An error is the message of loom's panic.
 fn check(builder: &Builder, model: impl Fn() + Send + Sync + 'static) -> Result<(), String> {
     let checked = quietly(|| panic::catch_unwind(AssertUnwindSafe(|| builder.check(model))));
     checked.map_err(|payload| match payload.downcast::<String>() {
@@ -39,24 +39,24 @@ fn check(builder: &Builder, model: impl Fn() + Send + Sync + 'static) -> Result<
     })
 }
 
-/// The model has a bug, and loom says that it has none.
+/// Checks that loom finds no bug in a model that has one.
 fn loom_passes(model: impl Fn() + Send + Sync + 'static) {
-    assert_eq!(check(&unbounded(), model), Ok(()), "loom has learnt to find this");
+    assert_eq!(check(&unbounded(), model), Ok(()), "loom finds this now");
 }
 
-/// The model is correct, and loom says that it deadlocks.
+/// Checks that loom finds a deadlock in a model that is correct.
 fn loom_sees_a_deadlock(model: impl Fn() + Send + Sync + 'static) {
-    let says = check(&unbounded(), model).expect_err("loom has learnt that this is correct");
+    let says = check(&unbounded(), model).expect_err("loom accepts this now");
     assert!(says.starts_with("deadlock; threads = "), "{says}");
 }
 
-/// The same program on selvedge's primitives: loom comes to the verdict claimed.
+/// Checks that loom reaches the expected verdict on the same program on selvedge's primitives.
 fn selvedge_on_loom_agrees_with(scenario: &Scenario) {
     let report = scenario.verify(Engine::Loom);
     assert!(report.as_expected(), "{:#?}", report.verdict);
 }
 
-/// The panics that we provoke are results; they would only clutter standard error.
+/// The panics that these tests provoke are results; they would only clutter standard error.
 fn quietly<R>(body: impl FnOnce() -> R) -> R {
     thread_local! { static QUIET: Cell<bool> = const { Cell::new(false) }; }
     static HOOK: Once = Once::new();

@@ -8,8 +8,8 @@ use selvedge_core::{Scenario, sync};
 
 use super::{loom_passes, loom_sees_a_deadlock, panics_with, selvedge_on_loom_agrees_with};
 
-/// A thread that has just yielded is no candidate for backtracking, so a `yield_now` hides the
-/// orders in which it goes first: here the plainest of all deadlocks. Nothing of ours yields.
+/// A thread that has just yielded is not a candidate for backtracking, so a `yield_now` hides the
+/// orders in which it goes first: here the simplest of all deadlocks. Selvedge never yields.
 #[test]
 fn a_yield_hides_a_deadlock() {
     fn abba(yields: bool) -> impl Fn() + Send + Sync + 'static {
@@ -34,7 +34,8 @@ fn a_yield_hides_a_deadlock() {
     loom_passes(abba(true));
 }
 
-/// A thread's park token does not survive that the thread waits for a mutex. We never park.
+/// A thread's park token is lost when the thread waits for a mutex. Selvedge's operations do not
+/// park.
 #[test]
 fn a_park_token_is_lost_over_a_mutex() {
     loom_sees_a_deadlock(|| {
@@ -50,7 +51,7 @@ fn a_park_token_is_lost_over_a_mutex() {
     });
 }
 
-/// tokio-rs/loom#422: a wait on a condition variable eats the park token.
+/// tokio-rs/loom#422: a wait on a condition variable consumes the park token.
 #[test]
 fn a_condvar_eats_the_park_token() {
     loom_sees_a_deadlock(|| {
@@ -71,8 +72,8 @@ fn a_condvar_eats_the_park_token() {
     });
 }
 
-/// tokio-rs/loom#1: nobody wakes spuriously, so a waiter that does not look again gets away
-/// with it. Our queues ask whether a sleeper wakes for no reason, and both answers are run.
+/// tokio-rs/loom#1: no thread wakes spuriously, so a waiter that does not check again passes.
+/// Selvedge's queues ask whether a sleeper wakes spuriously, and both answers are explored.
 #[test]
 fn a_spurious_wake_up_is_not_explored() {
     loom_passes(|| {

@@ -46,7 +46,7 @@ fn two_mutexes_deadlock() {
 
 /// condvar: `notify_one`, `notify_all`.
 #[test]
-fn whoever_waits_is_notified() {
+fn a_waiter_is_notified() {
     let world = || (Atomic::new("count", 0), Mutex::new("L", ()), Condvar::new("C"));
     type World = (Atomic, Mutex, Condvar);
     let waits = |(count, l, c): &World| drop(c.wait_while(l.lock(), |()| count.load() == 0));
@@ -72,10 +72,10 @@ fn rwlock(thread: fn(&RwSem<u32>)) -> ScenarioBuilder<RwSem<u32>> {
     Scenario::builder("rwlock", || RwSem::new("S", 1)).thread("main", thread)
 }
 
-/// rwlock: `rwlock_write_then_try_write`, `rwlock_write_then_try_read`, `rwlock_read_then_try_write`,
-/// `rwlock_try_read`, `rwlock_write`, `rwlock_try_write`.
+/// rwlock: `rwlock_write_then_try_write`, `rwlock_write_then_try_read`,
+/// `rwlock_read_then_try_write`, `rwlock_try_read`, `rwlock_write`, `rwlock_try_write`.
 #[test]
-fn a_try_is_refused_beside_a_writer_and_a_write_beside_a_reader() {
+fn tries_are_refused_beside_incompatible_holders() {
     let threads: [fn(&RwSem<u32>); 4] = [
         |s| {
             let _held = s.down_write();
@@ -101,7 +101,7 @@ fn a_try_is_refused_beside_a_writer_and_a_write_beside_a_reader() {
 /// rwlock: `rwlock_read_two_write_one`, `rwlock_write_three`, `rwlock_into_inner`,
 /// `rwlock_try_write_no_block`; rwlock_regression1: `rwlock_two_writers`.
 #[test]
-fn readers_and_writers_come_to_an_end() {
+fn readers_and_writers_all_finish() {
     let read = |s: &RwSem<u32>| assert!(*s.down_read() >= 1);
     let write = |s: &RwSem<u32>| *s.down_write() += 1;
     check(&rwlock(write).thread("T1", read).thread("T2", read).expect_proof());
@@ -118,7 +118,7 @@ fn readers_and_writers_come_to_an_end() {
     check(&tried.expect_proof());
 }
 
-/// rwlock: `rwlock_read_one`, in which one reads, and starts another and joins it meanwhile.
+/// rwlock: `rwlock_read_one`, in which a reader starts another one and joins it.
 #[test]
 fn a_reader_joins_a_reader() {
     let scenario = Scenario::builder("join", || Arc::new(RwSem::new("S", 1))).thread("main", |s| {
@@ -130,7 +130,7 @@ fn a_reader_joins_a_reader() {
     check(&scenario.expect_proof());
 }
 
-/// Data without a lock: who looks at it while somebody changes it is in a race.
+/// Data without a lock: an access during a change is a race.
 struct Cell(RwSem<u32>);
 
 impl Cell {
@@ -154,7 +154,7 @@ fn cell(main: fn(&Arc<Cell>)) -> ScenarioBuilder<Arc<Cell>> {
     Scenario::builder("cell", || Arc::new(Cell(RwSem::new("cell", 1)))).thread("main", main)
 }
 
-/// Starts a thread that does this with the cell, and yields what ends with it.
+/// Starts a thread that runs `does` on the cell, and returns a function that joins it.
 fn child(cell: &Arc<Cell>, does: fn(&Arc<Cell>)) -> impl FnOnce() + use<> {
     let cell = Arc::clone(cell);
     let child = spawn("child", move || does(&cell));
@@ -224,7 +224,7 @@ fn a_change_beside_another_access_is_a_race() {
 
 /// unsafe_cell: `unsafe_cell_ok_1` to `_3`.
 #[test]
-fn accesses_one_after_the_other_are_none() {
+fn ordered_accesses_are_not_a_race() {
     let fine: [fn(&Arc<Cell>); 3] = [
         |x| {
             assert_eq!(x.inc(), 2);
@@ -256,7 +256,8 @@ fn accesses_one_after_the_other_are_none() {
     }
 }
 
-/// unsafe_cell: `atomic_causality_success`, `atomic_causality_fail`, `unsafe_cell_access_after_sync`.
+/// unsafe_cell: `atomic_causality_success`, `atomic_causality_fail`,
+/// `unsafe_cell_access_after_sync`.
 #[test]
 fn a_flag_that_is_set_after_the_change_keeps_readers_out() {
     let world = || (Arc::new(Cell(RwSem::new("cell", 1))), Atomic::new("flag", 0));
@@ -301,10 +302,10 @@ fn a_flag_that_is_set_after_the_change_keeps_readers_out() {
     check(&scenario(late, changed).expect_violations(panics("race")));
 }
 
-/// arc: `basic_usage`, `sync_in_drop`, `detect_mem_leak`. Whoever puts the last reference sees what the
-/// other has done, and frees.
+/// arc: `basic_usage`, `sync_in_drop`, `detect_mem_leak`. The thread that drops the last reference
+/// sees what the other has done, and frees.
 #[test]
-fn the_last_reference_frees_and_none_is_forgotten() {
+fn the_last_reference_frees_the_object() {
     struct Shared {
         references: Kref,
         memory: Tracked,
@@ -343,9 +344,9 @@ fn the_last_reference_frees_and_none_is_forgotten() {
     check(&leak.expect_violations(leaks));
 }
 
-/// atomic_int: `compare_exchange`, and an addition. Each of two finds what there was before.
+/// atomic_int: `compare_exchange`, and an addition. Each of two finds the previous value.
 #[test]
-fn whoever_comes_second_finds_what_the_first_has_left() {
+fn the_second_thread_finds_the_value_of_the_first() {
     type World = (Atomic, Ghost<[u64; 2]>);
     let world = || (Atomic::new("x", 0), Ghost::new("found", [9; 2]));
     let two = |access: fn(&Atomic) -> u64| {
@@ -363,10 +364,10 @@ fn whoever_comes_second_finds_what_the_first_has_left() {
     are_everywhere(exchanges, |(x, found)| (noted(found), x.load()), [([0, 5], 5), ([5, 0], 5)]);
 }
 
-/// spec: `test_seq_cst`. Of two who see two stores in another order, one at least is wrong; loom leaves
-/// the test out, since it takes sequential consistency for less.
+/// spec: `test_seq_cst`. If two threads see two stores in different orders, one at least is wrong.
+/// loom leaves the test out, since its sequential consistency is weaker.
 #[test]
-fn everybody_sees_two_stores_in_one_order() {
+fn all_threads_see_two_stores_in_one_order() {
     type World = ([Atomic; 2], Ghost<u32>);
     let world = || ([Atomic::new("x", 0), Atomic::new("y", 0)], Ghost::new("count", 0));
     let looks = |first: usize| {
@@ -390,7 +391,7 @@ fn everybody_sees_two_stores_in_one_order() {
 
 /// thread_api: `many_joins`, `alt_join`.
 #[test]
-fn threads_are_joined_by_whoever_has_them() {
+fn threads_are_joined_by_the_owner_of_the_handle() {
     let many = Scenario::builder("many", || Arc::new(Mutex::new("L", ()))).thread("main", |l| {
         let held = l.lock();
         let children = [0, 1].map(|_| {
@@ -419,7 +420,7 @@ fn threads_are_joined_by_whoever_has_them() {
 
 /// yield: `yield_completes`; and a thread that is joined has ended.
 #[test]
-fn whoever_yields_is_helped_and_whoever_joins_has_the_result() {
+fn a_poll_ends_and_a_join_returns_the_result() {
     let yields = Scenario::builder("yield", || Atomic::new("flag", 0))
         .thread("sets", |flag| flag.store(1))
         .thread("yields", |flag| poll("flag", || (flag.load() == 1).then_some(())));

@@ -1,19 +1,20 @@
-//! What the test suites of loom and shuttle say of their programs, of ours.
+//! The programs of the test suites of loom and shuttle, and their expectations.
 //!
-//! Each program is described anew from what the test of that name is about: no line of either suite is
-//! here. loom's is `tests/*.rs` of 0.7.2, shuttle's `shuttle/tests/basic/*.rs` of 0.9. A reader-writer
-//! lock is an `RwSem`, which queues; a cell of data without a lock is an `RwSem` that is only tried, so
-//! that a race is a try that fails; an `Arc` is a `Kref`.
+//! Each program is described anew from the subject of the test of that name: no line of either
+//! suite is here. loom's is `tests/*.rs` of 0.7.2, shuttle's `shuttle/tests/basic/*.rs` of 0.9. A
+//! reader-writer lock is an `RwSem`, which queues. A cell of data without a lock is an `RwSem` that
+//! is only tried, so that a race is a try that fails. An `Arc` is a `Kref`.
 //!
 //! | suite, file | tests | here | what the others lack |
 //! |---|---|---|---|
 //! | loom `arc` | 6 | 3 | `try_unwrap` |
 //! | loom `atomic` | 7 | 0 | `lazy_static`, `unsync_load`; weak memory |
-//! | loom `atomic_int` | 6 | 1 | widths, weak exchanges; `xor`, `max`, `min` are more loops of exchanges |
+//! | loom `atomic_int` | 6 | 1 | widths, weak exchanges; `xor`, `max`, `min` |
 //! | loom `atomic_relaxed`, `fence`, `litmus` | 13 | 0 | weak memory: `engines/weak.rs` |
 //! | loom `condvar` | 2 | 2 | |
 //! | loom `deadlock` | 1 | 1 | |
-//! | loom `double_panic_in_drop`, `futures`, `mpsc`, `thread_local` | 12 | 0 | the limits of loom, wakers, channels, thread locals |
+//! | loom `double_panic_in_drop`, `futures` | | 0 | the limits of loom, wakers |
+//! | loom `mpsc`, `thread_local` | 12 with these | 0 | channels, thread locals |
 //! | loom `mutex` | 3 | 3 | |
 //! | loom `rwlock`, `rwlock_regression1` | 11 | 11 | |
 //! | loom `smoke` | 1 | 1 | |
@@ -22,10 +23,10 @@
 //! | loom `unsafe_cell` | 15 | 13 | access while it is dropped, `into_inner` |
 //! | loom `yield` | 1 | 1 | |
 //! | shuttle `atomic` | 12 | 6 | clocks (left out of the six), weak exchanges, pointers |
-//! | shuttle `condvar` | 16 | 12 | random numbers, replays; times that are never up |
+//! | shuttle `condvar` | 16 | 12 | random numbers, replays; timeouts that never expire |
 //! | shuttle `mutex` | 15 | 15 | three are one deadlock under three schedulers |
-//! | shuttle `rwlock` | 23 | 21 | `Default`, all that `std`'s own allows; three are one deadlock |
-//! | shuttle, the rest | 312 | 0 | futures, channels, barriers, `Once`, lazy statics; shuttle's own tools |
+//! | shuttle `rwlock` | 23 | 21 | `Default`, what only `std` allows; three are one deadlock |
+//! | shuttle, the rest | 312 | 0 | futures, channels, barriers, `Once`; shuttle's own tools |
 
 mod loom;
 mod outcomes;
@@ -39,7 +40,7 @@ fn by(scenario: &Scenario, search: Search) -> Report {
     Checker::native().search(search).run(scenario)
 }
 
-/// The claim is what is found, and each counterexample shows itself again.
+/// Checks that the claim is what was found, and that each counterexample replays.
 fn claimed(scenario: &Scenario, report: &Report) {
     assert!(report.as_expected(), "{} on {}: {report}", scenario.name(), report.engine);
     let Verdict::Refuted(found) = &report.verdict else { return };
@@ -50,13 +51,13 @@ fn claimed(scenario: &Scenario, report: &Report) {
     }
 }
 
-/// Where orderings are too many.
+/// Checks by states, where there are too many interleavings.
 fn by_states(scenario: &Scenario) {
     claimed(scenario, &by(scenario, Search::Auto));
     claimed(scenario, &by(scenario, Search::Full));
 }
 
-/// By states, by orderings if they come to an end, and on the other engines.
+/// Checks by states, by interleavings if they have an end, and on the other engines.
 fn check(scenario: &Scenario) {
     by_states(scenario);
     let dpor = by(scenario, Search::Dpor);
@@ -67,7 +68,7 @@ fn check(scenario: &Scenario) {
     }
 }
 
-/// Threads sleep or poll: loom and shuttle may come to no end, and are held to the claim if they do.
+/// Threads sleep or poll: loom and shuttle may not complete, and must match the claim if they do.
 fn check_open(scenario: Scenario) {
     let scenario = scenario.on(Engine::Loom, Expectation::Inconclusive).loom_executions_max(2_000);
     check(&scenario.on(Engine::Shuttle, Expectation::Inconclusive));

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex};
 use selvedge_core::sync::Ghost;
 use selvedge_core::{Checker, Engine, ScenarioBuilder, Search, Value};
 
-/// What an outcome is made of.
+/// The component of a final value.
 pub(crate) trait Final: Ord + Debug + Send + 'static {}
 
 impl<T: Ord + Debug + Send + 'static> Final for T {}
 
-/// The final values that an engine finds, all of them.
+/// Returns all final values that an engine finds.
 fn found<W: Send + Sync + 'static, V: Final>(
     scenario: ScenarioBuilder<W>,
     value: fn(&W) -> V,
@@ -28,7 +28,8 @@ fn found<W: Send + Sync + 'static, V: Final>(
     std::mem::take(&mut *values.lock().unwrap())
 }
 
-/// These are the final values, and no others: by states, by orderings, and on shuttle.
+/// Checks that these are the final values, and no others: by states, by interleavings, and on
+/// shuttle.
 pub(crate) fn are<W: Send + Sync + 'static, V: Final>(
     make: impl Fn() -> ScenarioBuilder<W>,
     value: fn(&W) -> V,
@@ -53,7 +54,7 @@ pub(crate) fn are_everywhere<W: Send + Sync + 'static, V: Final>(
     are(make, value, expected);
 }
 
-/// What the threads have noted, to be read at the end.
+/// Returns what the threads have noted, to be read at the end.
 pub(crate) fn noted<T: Value + Clone>(ghost: &Ghost<T>) -> T {
     let value = RefCell::new(None);
     ghost.check("noted", |noted| {

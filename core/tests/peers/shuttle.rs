@@ -17,8 +17,8 @@ fn a_doubling_beside_two_increments() {
     are_everywhere(make, |l| *l.lock(), [2, 3, 4]);
 }
 
-/// mutex: `mutex_rwlock_interaction`. The doubling has the mutex, or not, when somebody tries that who
-/// has the other lock: it adds 6 or 2, and the doubling is somewhere between the rest.
+/// mutex: `mutex_rwlock_interaction`. The doubling may hold the mutex when a thread that holds the
+/// other lock tries it: it adds 6 or 2, and the doubling is somewhere between the rest.
 #[test]
 fn a_mutex_is_tried_with_another_lock_held() {
     type World = (Mutex, RwSem, Ghost<u32>);
@@ -51,9 +51,9 @@ fn a_mutex_is_tried_with_another_lock_held() {
     are_everywhere(make, |(.., value)| noted(value), [6, 7, 9, 11, 12, 17]);
 }
 
-/// mutex and rwlock: `concurrent_try_increment`. One of two tries succeeds at least.
+/// mutex and rwlock: `concurrent_try_increment`. At least one of two tries succeeds.
 #[test]
-fn two_who_try_to_increment() {
+fn two_threads_that_try_to_increment() {
     let try_lock = |l: &Mutex<u32>| {
         if let Some(mut value) = l.try_lock() {
             *value += 1;
@@ -80,7 +80,7 @@ fn two_who_try_to_increment() {
 
 /// mutex: `concurrent_lock_try_lock`. One adds 1 in any case, the other 1 and then 2 if it can.
 #[test]
-fn one_who_locks_and_one_who_tries_twice() {
+fn one_thread_that_locks_and_one_that_tries_twice() {
     let make = || {
         Scenario::builder("lock_try_lock", || Mutex::new("L", 0_u32))
             .thread("locks", |l| *l.lock() += 1)
@@ -95,10 +95,10 @@ fn one_who_locks_and_one_who_tries_twice() {
     are_everywhere(make, |l| *l.lock(), [1, 2, 3, 4]);
 }
 
-/// rwlock: `concurrent_write_try_write_try_read`. The same with a third who tries to read: it is
-/// refused, or reads a value that there has been on the way. If the first try fails there is no 2.
+/// rwlock: `concurrent_write_try_write_try_read`. The same with a third thread that tries to read:
+/// it is refused, or reads an intermediate value. If the first try fails there is no 2.
 #[test]
-fn one_who_tries_to_read_beside_them() {
+fn a_third_thread_that_tries_to_read() {
     type World = (RwSem<u32>, Ghost<Option<u32>>);
     let make = || {
         Scenario::builder("try_read", || (RwSem::new("S", 0), Ghost::new("read", None)))
@@ -124,9 +124,9 @@ fn one_who_tries_to_read_beside_them() {
     are(make, |(s, read)| (*s.down_read(), noted(read)), pairs);
 }
 
-/// mutex: `mutex_unfair`. Who comes to a held mutex first need not get it first.
+/// mutex: `mutex_unfair`. The first waiter of a held mutex need not get it first.
 #[test]
-fn a_mutex_is_for_any_of_those_who_wait() {
+fn a_mutex_is_granted_to_any_waiter() {
     type Order = Ghost<Vec<u8>>;
     type World = (Mutex, Atomic, Order, Order);
     let world = || {
@@ -169,10 +169,10 @@ fn note(seen: &Ghost<[u64; 2]>, place: usize, value: u64) {
     seen.update(|seen| seen[place] = value);
 }
 
-/// atomic: `store_store_reordering`, `store_load_reordering`, `load_store_reordering`. All of what
-/// sequential consistency allows, and no more.
+/// atomic: `store_store_reordering`, `store_load_reordering`, `load_store_reordering`. Exactly the
+/// outcomes that sequential consistency allows.
 #[test]
-fn words_are_neither_read_nor_written_out_of_order() {
+fn accesses_to_words_are_not_reordered() {
     let message = || {
         Scenario::builder("store_store", words)
             .thread("T1", |(x, y, _)| {
@@ -211,7 +211,7 @@ fn words_are_neither_read_nor_written_out_of_order() {
     are_everywhere(store_first, |(.., seen)| noted(seen), [[0, 1], [1, 0], [1, 1]]);
 }
 
-/// Replaces the value of a word by what `change` makes of it, as `fetch_update`.
+/// Replaces the value of a word by the result of `change`, as `fetch_update`.
 fn update(word: &Atomic, change: impl Fn(u64) -> u64) {
     let mut value = word.load();
     while let Err(found) = word.compare_exchange(value, change(value)) {
@@ -237,9 +237,9 @@ fn a_word_is_updated_beside_stores() {
     are_everywhere(flag, Atomic::load, [0, 1]);
 }
 
-/// atomic: `compare_exchange`. It finds what has been stored, or has not.
+/// atomic: `compare_exchange`. It finds the value that was stored, or the initial one.
 #[test]
-fn an_exchange_finds_what_is_there() {
+fn an_exchange_finds_the_present_value() {
     let make = || {
         Scenario::builder("compare_exchange", || (Atomic::new("x", 0), Ghost::new("result", None)))
             .thread("stores", |(x, _)| x.store(1))
@@ -260,8 +260,8 @@ fn twice<W: Send + Sync + 'static>(
     Scenario::builder(name, world).thread("T1", thread).thread("T2", thread)
 }
 
-/// mutex: `basic_lock_test`, `concurrent_increment`, `mutex_into_inner`, `concurrent_increment_buggy`,
-/// and those of two locks in two orders.
+/// mutex: `basic_lock_test`, `concurrent_increment`, `mutex_into_inner`,
+/// `concurrent_increment_buggy`, and those of two locks in two orders.
 #[test]
 fn mutexes_exclude_and_deadlock() {
     let locked = twice("increment", || Mutex::new("L", 0), |l| *l.lock() += 1);
@@ -290,7 +290,7 @@ fn mutexes_exclude_and_deadlock() {
 
 /// mutex: `double_lock`, `double_try_lock`, `panic_drop`.
 #[test]
-fn a_mutex_that_one_has_already_is_not_free() {
+fn a_mutex_is_not_free_for_its_owner() {
     let alone = |thread: fn(&Mutex)| {
         Scenario::builder("alone", || Mutex::new("L", ())).thread("main", thread)
     };
@@ -331,10 +331,10 @@ fn writers_exclude_and_deadlock() {
     check(&abba.expect_violations(deadlock(["A", "B"])));
 }
 
-/// rwlock: `rwlock_allows_multiple_readers`, `reader_concurrency`. Each waits, as a reader, until the
-/// other is one.
+/// rwlock: `rwlock_allows_multiple_readers`, `reader_concurrency`. Each waits, as a reader, until
+/// the other is one.
 #[test]
-fn readers_are_in_it_together() {
+fn readers_hold_it_together() {
     let world = || (RwSem::new("S", 1), Atomic::new("readers", 0));
     let both = twice("both", world, |(s, readers)| {
         let value = s.down_read();
@@ -345,11 +345,12 @@ fn readers_are_in_it_together() {
     check_open(both.expect_proof());
 }
 
-/// rwlock: `double_write`, `read_upgrade`, `write_downgrade`, `double_try_write`, `write_try_write`,
-/// `try_read_upgrade`, `try_write_downgrade`; and `double_read`, `double_try_read`, `read_try_read`,
-/// which shuttle refuses by design: here a reader may read again, if no writer waits.
+/// rwlock: `double_write`, `read_upgrade`, `write_downgrade`, `double_try_write`,
+/// `write_try_write`, `try_read_upgrade`, `try_write_downgrade`; and `double_read`,
+/// `double_try_read`, `read_try_read`, which shuttle refuses by design: here a reader may read
+/// again, if no writer waits.
 #[test]
-fn a_semaphore_that_one_has_already_can_be_read_again() {
+fn a_reader_can_take_the_read_side_again() {
     let alone = |thread: fn(&RwSem)| {
         Scenario::builder("alone", || RwSem::new("S", ())).thread("main", thread)
     };
@@ -389,18 +390,18 @@ fn a_semaphore_that_one_has_already_can_be_read_again() {
     }
     let reads = alone(|s| {
         let _held = s.try_down_read().expect("it is free");
-        let _again = s.try_down_read().expect("nobody writes");
+        let _again = s.try_down_read().expect("no thread writes");
     });
     check(&reads.expect_proof());
     let twice = alone(|s| {
         let _held = s.down_read();
         let _again = s.down_read();
     });
-    // Lockdep complains, for somebody could write.
+    // Lockdep complains, since a writer could come.
     check(&twice.expect_proof().expect_inversion(["S"]));
 }
 
-/// rwlock: `try_lock_implies_std`. Whoever has it is in the company that it allows.
+/// rwlock: `try_lock_implies_std`. A holder is only beside the holders that it allows.
 #[test]
 fn a_try_that_succeeds_excludes() {
     type World = (RwSem, Ghost<[u32; 2]>);
@@ -462,9 +463,9 @@ fn workers_are_woken_by_enough_signals() {
     }
 }
 
-/// condvar: `notify_one_timeout`. The time may be up without the signal.
+/// condvar: `notify_one_timeout`. The timeout may expire without the signal.
 #[test]
-fn a_worker_with_a_time_is_not_left_asleep() {
+fn a_worker_with_a_timeout_is_not_left_asleep() {
     let world = || (Mutex::new("L", false), Condvar::new("C"));
     let scenario = |signals: bool| {
         Scenario::builder("timeout", world)
@@ -485,7 +486,8 @@ fn a_worker_with_a_time_is_not_left_asleep() {
     check_open(scenario(false).expect_proof());
 }
 
-/// condvar: `notify_one_order`. Two sleep, in a known order, and one is notified: it may be the second.
+/// condvar: `notify_one_order`. Two sleep, in a known order, and one is notified, which may be the
+/// second.
 #[test]
 fn the_second_of_two_is_woken() {
     let world = || (Mutex::new("L", 0_u8), Condvar::new("C"), Condvar::new("turn"));
@@ -520,25 +522,26 @@ fn the_second_of_two_is_woken() {
     by_states(&scenario.expect_violations([ViolationKind::invariant("SECOND")]));
 }
 
-/// A buffer with room for one, as in the textbook "Operating Systems: Three Easy Pieces", chapter 30.
+/// A buffer with room for one, as in the textbook "Operating Systems: Three Easy Pieces", chapter
+/// 30.
 struct Buffer {
     items: Mutex<u32>,
     filled: Condvar,
     emptied: Condvar,
 }
 
-/// How somebody waits there.
+/// The way in which a thread waits there.
 #[derive(Clone, Copy, PartialEq)]
 enum Wait {
-    /// It looks once, and shares one condition variable with everybody.
+    /// It checks once, and all share one condition variable.
     Once,
-    /// It looks again.
+    /// It checks again.
     Again,
-    /// It looks again, and producers and consumers have a condition variable each.
+    /// It checks again, and producers and consumers have a condition variable each.
     Apart,
 }
 
-/// One who produces two items, and two consumers of one.
+/// A producer of two items, and two consumers of one.
 fn producer_consumer(wait: Wait) -> ScenarioBuilder<Buffer> {
     let world = || Buffer {
         items: Mutex::new("items", 0),

@@ -1,15 +1,15 @@
-//! Bugs that were reported against the kernel, each as a short scenario with what mended it.
+//! Bugs that were reported against the kernel, each as a short scenario with its fix.
 //!
-//! The scenarios are written from the reports: a mail by its title and date, or a syzbot report. They
-//! are of subsystems other than those of the catalogue, and each has in its first lines what threads
-//! did to each other. Where the search of orderings comes to an end it has to agree with that of
-//! states, and so has shuttle; loom where it comes to an end within seconds.
+//! The scenarios are written from the reports: a mail by its title and date, or a syzbot report.
+//! They concern subsystems other than those of the catalogue, and the first lines of each state
+//! what the threads did to each other. Where the search of interleavings completes it has to agree
+//! with that of states, and so has shuttle; loom has to where it completes within seconds.
 //!
-//! Not here are reports that are about what the vocabulary does not have: an interrupt on the CPU
-//! that it interrupts ("inconsistent {IN-HARDIRQ-W} usage" of btusb's `rxlock`, 2015; the half of the
-//! `zonelist_update_seq` report in which the interrupt allocates, 2023), the reader-writer spinlock
-//! that lets interrupts pass (ALSA's `ctl_files_rwlock`, syzbot, 2020), and `PREEMPT_RT`, where
-//! spinlocks sleep (gpio-keys, 2025).
+//! Reports about something that the library does not model are missing: an interrupt on the CPU
+//! that it interrupts ("inconsistent {IN-HARDIRQ-W} usage" of btusb's `rxlock`, 2015; the half of
+//! the `zonelist_update_seq` report in which the interrupt allocates, 2023), the reader-writer
+//! spinlock that lets interrupts pass (ALSA's `ctl_files_rwlock`, syzbot, 2020), and `PREEMPT_RT`,
+//! where spinlocks sleep (gpio-keys, 2025).
 
 mod order;
 mod pointers;
@@ -25,7 +25,7 @@ fn search(scenario: &Scenario, engine: Engine, search: Search) -> Report {
     Checker::new(engine).search(search).run(scenario)
 }
 
-/// The search comes to the claim, to the end, and each counterexample shows itself again.
+/// Checks that the search reaches the claim and its end, and that each counterexample replays.
 fn agrees(scenario: &Scenario, engine: Engine, by: Search) {
     let report = search(scenario, engine, by);
     assert!(report.as_expected() && report.complete, "{} {by:?}: {report}", scenario.name());
@@ -37,14 +37,14 @@ fn agrees(scenario: &Scenario, engine: Engine, by: Search) {
     }
 }
 
-/// Where orderings have no end, or none that is near.
+/// Checks by states, where the interleavings have no end, or too distant a one.
 fn by_states(scenario: &Scenario) {
-    assert!(!scenario.source().is_empty(), "{} comes from nowhere", scenario.name());
+    assert!(!scenario.source().is_empty(), "{} has no source", scenario.name());
     agrees(scenario, Engine::Native, Search::Auto);
     agrees(scenario, Engine::Native, Search::Full);
 }
 
-/// By states and by orderings, the latter on shuttle too.
+/// Checks by states and by interleavings, the latter on shuttle too.
 fn by_orderings(scenario: &Scenario) {
     by_states(scenario);
     agrees(scenario, Engine::Native, Search::Dpor);
@@ -52,7 +52,7 @@ fn by_orderings(scenario: &Scenario) {
     assert!(shuttle.as_expected(), "{}: {shuttle}", scenario.name());
 }
 
-/// By all of these, and by loom.
+/// Checks by all of these, and by loom.
 fn everywhere(scenario: &Scenario) {
     by_orderings(scenario);
     let loom = scenario.verify(Engine::Loom);

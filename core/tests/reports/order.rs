@@ -1,4 +1,4 @@
-//! Locks that are taken in another order, or again.
+//! Locks that are taken in different orders, or twice.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
 use super::{by_orderings, deadlock, everywhere};
 
-/// `pci_walk_bus` reads the semaphore, and so does what it calls for each device. "PCI: vmd: fix
-/// recursive locking of pci_bus_sem", 2023-03-20.
+/// `pci_walk_bus` reads the semaphore, and so does the function that it calls for each device.
+/// "PCI: vmd: fix recursive locking of pci_bus_sem", 2023-03-20.
 fn vmd(recursive: bool, writer: bool) -> ScenarioBuilder<RwSem> {
     let scenario = Scenario::builder("vmd", || RwSem::new("pci_bus_sem", ()))
         .source("PCI/vmd: recursive read locking of pci_bus_sem, 2023-03-20")
@@ -29,8 +29,8 @@ fn a_semaphore_is_read_again_behind_a_writer() {
     everywhere(&vmd(false, true).expect_proof());
 }
 
-/// A wake-up on one queue takes the lock of another, which is of the same class. "possible recursive
-/// locking in io_poll_double_wake", syzbot, 2021-03-01: two streams of one sound device.
+/// A wake-up on one queue takes the lock of another, which is of the same class. "possible
+/// recursive locking in io_poll_double_wake", syzbot, 2021-03-01: two streams of one sound device.
 fn double_wake(first: [usize; 2], second: [usize; 2]) -> ScenarioBuilder<[SpinLock; 2]> {
     let wake = |order: [usize; 2]| {
         move |heads: &[SpinLock; 2]| {
@@ -79,8 +79,8 @@ struct Cgroups {
     hotplug: RwSem,
 }
 
-/// To attach tasks to a cgroup keeps threads from being made, and then CPUs from coming. To bring a
-/// CPU up keeps CPUs from coming otherwise, and then waits for a thread to be made. "cgroup:
+/// Attaching tasks to a cgroup prevents the creation of threads, and then CPU hotplug. Bringing a
+/// CPU up prevents other CPU hotplug, and then waits for the creation of a thread. "cgroup:
 /// threadgroup_rwsem vs cpus_read_lock() deadlock", 2022-07-11.
 fn attach(cpus_first: bool) -> ScenarioBuilder<Arc<Cgroups>> {
     let world = || {
@@ -103,16 +103,16 @@ fn attach(cpus_first: bool) -> ScenarioBuilder<Arc<Cgroups>> {
         })
 }
 
-/// Lockdep does not see it: nobody holds what `cpu_up` waits for.
+/// Lockdep does not see it: no thread holds what `cpu_up` waits for.
 #[test]
-fn a_thread_is_made_with_a_lock_that_is_wanted_where_none_is_made() {
+fn a_thread_is_created_with_a_lock_that_its_creation_wants() {
     let classes = ["cgroup_threadgroup_rwsem", "cpu_hotplug_lock", "kthreadd"];
     everywhere(&attach(false).expect_violations([deadlock(classes)]));
     everywhere(&attach(true).expect_proof());
 }
 
-/// Surprise removal of a slot unbinds its driver, and reset comes with the driver kept bound. PCI/pciehp,
-/// 2020-07-21 to 2023.
+/// Surprise removal of a slot unbinds its driver, and a reset arrives with the driver kept bound.
+/// PCI/pciehp, 2020-07-21 to 2023.
 #[test]
 fn a_slot_is_reset_while_its_device_is_removed() {
     let scenario = |over: bool| {
@@ -139,10 +139,10 @@ fn a_slot_is_reset_while_its_device_is_removed() {
     everywhere(&scenario(false).expect_proof());
 }
 
-/// A port below a port: the locks are of one class and always taken from the top. "PCI: pciehp: Assign
-/// nested lock class", 2022-09-16: to be annotated, and no bug.
+/// A port below a port: the locks are of one class and always taken from the top. "PCI: pciehp:
+/// Assign nested lock class", 2022-09-16: to be annotated, and not a bug.
 #[test]
-fn nested_slots_are_one_class_and_no_deadlock() {
+fn nested_slots_are_one_class_without_a_deadlock() {
     let walk = |[above, below]: &[RwSem; 2]| {
         let _above = above.down_read();
         let _below = below.down_read();
@@ -157,10 +157,10 @@ fn nested_slots_are_one_class_and_no_deadlock() {
     by_orderings(&scenario);
 }
 
-/// A device is changed with a semaphore held for writing, and removing its peers flushes a queue whose
-/// work reads it. "possible deadlock in wg_set_device", syzkaller, 2020-01-24.
+/// A device is changed with a semaphore held for writing, and removing its peers flushes a queue
+/// whose work reads it. "possible deadlock in wg_set_device", syzkaller, 2020-01-24.
 #[test]
-fn a_queue_is_flushed_with_the_semaphore_that_its_work_wants() {
+fn a_queue_is_flushed_with_the_semaphore_of_its_work() {
     let scenario = |over: bool| {
         let world = || {
             let identity = Arc::new(RwSem::new("static_identity.lock", ()));

@@ -1,4 +1,4 @@
-//! Pointers that are followed without what keeps them.
+//! Pointers that are followed without protection.
 
 use selvedge_core::sync::{Atomic, Mutex, Rcu, Tracked};
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
@@ -12,7 +12,7 @@ struct Bearers {
     bearer: Tracked,
 }
 
-/// What a reader of the list holds.
+/// The protection that a reader of the list holds.
 #[derive(Clone, Copy)]
 enum Holds {
     Nothing,
@@ -20,9 +20,9 @@ enum Holds {
     RcuSection,
 }
 
-/// `tipc_bearer_find` is for whoever has RTNL, and was called without. "suspicious RCU usage in
+/// `tipc_bearer_find` requires RTNL, and was called without. "suspicious RCU usage in
 /// tipc_bearer_find", 4.15-rc9, 2018-01. There the kernel complains about the reader alone; here
-/// somebody has to free the bearer.
+/// another thread has to free the bearer.
 fn tipc(holds: Holds) -> ScenarioBuilder<Bearers> {
     let world = || Bearers {
         rtnl: Mutex::new("rtnl_mutex", ()),
@@ -59,7 +59,7 @@ fn tipc(holds: Holds) -> ScenarioBuilder<Bearers> {
 }
 
 #[test]
-fn a_bearer_is_freed_under_a_reader_that_has_neither_lock() {
+fn a_bearer_is_freed_under_a_reader_without_a_lock() {
     let freed = ViolationKind::use_after_release("tipc_bearer");
     by_orderings(&tipc(Holds::Nothing).expect_violations([freed]));
     everywhere(&tipc(Holds::Rtnl).expect_proof());

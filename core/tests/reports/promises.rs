@@ -1,4 +1,4 @@
-//! Completions, and what is said of who completes them.
+//! Completions, and the promises to complete them.
 
 use selvedge_core::sync::{Completion, Mutex};
 use selvedge_core::{Scenario, ScenarioBuilder};
@@ -13,15 +13,15 @@ struct World {
 
 #[derive(Clone, Copy)]
 struct Variant {
-    /// Whether they say what they complete.
+    /// Whether the threads promise what they complete.
     promises: bool,
-    /// Whether the module's initialisation waits for all that is asynchronous, also what it has not
-    /// started.
+    /// Whether the module's initialisation waits for all asynchronous work, including that which it
+    /// has not started.
     waits: bool,
 }
 
-/// The initialisation of a module waits for all asynchronous work; one that elevator code has started
-/// asks for a module to be loaded, and waits for that. "async, kmod: fix deadlock of
+/// The initialisation of a module waits for all asynchronous work. Work that elevator code has
+/// started asks for a module to be loaded, and waits for that. "async, kmod: fix deadlock of
 /// async_synchronize_full() and request_module()", 2013-01 (LWN 532866).
 fn module(variant: Variant) -> ScenarioBuilder<World> {
     let world = || World {
@@ -58,13 +58,14 @@ fn module(variant: Variant) -> ScenarioBuilder<World> {
         .thread("elv_iosched_show", |w| drop(w.sysfs_lock.lock()))
 }
 
-/// One bug has one name, whoever waits behind it, and whether the cycle is known or not.
+/// One bug has one name, whichever threads wait behind it, and whether or not the cycle is known.
 #[test]
-fn a_module_waits_for_what_waits_for_a_module() {
+fn a_module_waits_for_work_that_waits_for_a_module() {
     for promises in [true, false] {
         let stuck = module(Variant { promises, waits: true });
         let stuck = stuck.expect_violations([deadlock(["async domain", "modprobe"])]);
-        // The lock is held where a promise is waited for: an order of three, besides that of two.
+        // The lock is held where a promise is waited for: an order of three classes, and one of
+        // two.
         let predicted = ["async domain", "modprobe", "q->sysfs_lock"];
         by_orderings(&if promises { stuck.expect_inversion(predicted) } else { stuck });
         by_orderings(&module(Variant { promises, waits: false }).expect_proof());

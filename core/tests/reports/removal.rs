@@ -1,4 +1,4 @@
-//! Memory that is freed while somebody is still in it, or may come back to it.
+//! Memory that is freed while a thread still uses it, or may return to it.
 
 use std::sync::{Arc, Weak};
 
@@ -18,9 +18,9 @@ struct Warrior {
     references: Kref,
 }
 
-/// `iowarrior_release` and `iowarrior_disconnect` each say under the mutex that they are done, and
-/// whoever is the later frees; the other may still be in `mutex_unlock`. "USB: iowarrior: fix
-/// use-after-free on disconnect race", 2026-06-22. What mends it is a reference for each.
+/// `iowarrior_release` and `iowarrior_disconnect` each note under the mutex that they are done, and
+/// the later one frees; the other may still be in `mutex_unlock`. "USB: iowarrior: fix
+/// use-after-free on disconnect race", 2026-06-22. The fix is a reference for each.
 fn iowarrior(counts: bool) -> ScenarioBuilder<Tracked<Warrior>> {
     let world = || {
         let device = Tracked::with("iowarrior", || Warrior {
@@ -104,10 +104,10 @@ fn r592(remove: fn(&Reader)) -> ScenarioBuilder<Arc<Reader>> {
         })
 }
 
-/// The timer was not deleted at all. The mend that was merged deletes it before the interrupt is
-/// freed, which can arm it again; only the other order will do.
+/// The timer was not deleted at all. The fix that was merged deletes it before the interrupt is
+/// freed, which can arm it again; only the opposite order is correct.
 #[test]
-fn a_timer_is_deleted_before_the_interrupt_that_arms_it_is_freed() {
+fn a_timer_is_deleted_before_its_interrupt_is_freed() {
     let freed = || [ViolationKind::use_after_release("r592_device")];
     let reported = r592(|dev| {
         dev.free_irq();
@@ -120,10 +120,10 @@ fn a_timer_is_deleted_before_the_interrupt_that_arms_it_is_freed() {
         dev.media_checker.cancel_work_sync();
     });
     by_orderings(&merged.expect_violations(freed()));
-    let mended = r592(|dev| {
+    let fixed = r592(|dev| {
         dev.free_irq();
         dev.detect_timer.del_timer_sync();
         dev.media_checker.cancel_work_sync();
     });
-    by_orderings(&mended.expect_proof());
+    by_orderings(&fixed.expect_proof());
 }

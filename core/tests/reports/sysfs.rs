@@ -1,11 +1,11 @@
-//! Files of sysfs, whose users a removal waits for.
+//! Files of sysfs, for whose users a removal waits.
 
 use selvedge_core::sync::{ModuleRef, Mutex, RwSem};
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, forever, poll};
 
 use super::{by_orderings, by_states, deadlock, everywhere};
 
-/// A node of kernfs: whether it is gone, and its active references, which lockdep knows as
+/// A node of kernfs: whether it is removed, and its active references, which lockdep knows as
 /// `kn->active`.
 struct Node(RwSem<bool>);
 
@@ -22,21 +22,21 @@ impl Node {
         Some(result)
     }
 
-    /// `kernfs_remove`: nobody comes in any more, and everybody who is in has left.
+    /// `kernfs_remove`: admits no new user and waits until all users have left.
     fn remove(&self) {
         *self.0.down_write() = true;
     }
 }
 
-/// What a file does that wants the lock of who removes it.
+/// The behaviour of a file that wants the lock of the thread that removes it.
 #[derive(Clone, Copy, PartialEq)]
 enum Show {
     Locks,
-    /// `rtnl_trylock`, and `restart_syscall` if somebody has it.
+    /// `rtnl_trylock`, and `restart_syscall` if it is held.
     TriesAgain,
 }
 
-/// Somebody reads a file of a network device. "Userspace spinning on net-sysfs access", RFC 0/9,
+/// A thread reads a file of a network device. "Userspace spinning on net-sysfs access", RFC 0/9,
 /// 2021-09-28.
 fn read(show: Show) -> ScenarioBuilder<(Node, Mutex)> {
     Scenario::builder("net-sysfs", || (Node::new(), Mutex::new("rtnl_mutex", ())))
@@ -70,8 +70,9 @@ fn net(show: Show, removed_with_rtnl: bool) -> ScenarioBuilder<(Node, Mutex)> {
     })
 }
 
-/// `unregister` waits, with RTNL, for `show`, which waits for RTNL. Since 2009 files try the lock and
-/// have the system call restarted, so they spin; the proposal is to remove the files after RTNL.
+/// `unregister` waits, with RTNL, for `show`, which waits for RTNL. Since 2009 files try the lock
+/// and have the system call restarted, so they spin; the proposal is to remove the files after
+/// RTNL.
 #[test]
 fn a_file_that_wants_rtnl_is_removed_with_rtnl_held() {
     everywhere(&net(Show::Locks, true).expect_violations([deadlock(["kn->active", "rtnl_mutex"])]));
@@ -79,8 +80,8 @@ fn a_file_that_wants_rtnl_is_removed_with_rtnl_held() {
     everywhere(&net(Show::Locks, false).expect_proof());
 }
 
-/// Others may have RTNL whenever the file tries. Whoever is about to remove the file gets it, and so
-/// makes an end of that.
+/// Other threads may hold RTNL whenever the file tries. The thread that is about to remove the file
+/// gets it, and so ends that.
 #[test]
 fn a_file_that_only_tries_rtnl_starves() {
     let busy = |scenario: ScenarioBuilder<(Node, Mutex)>| {
@@ -99,8 +100,8 @@ struct Zram {
     module: ModuleRef,
 }
 
-/// A store takes a mutex; the module's exit holds it and removes the file. "sysfs: fix deadlock race
-/// with module removal", v7 09/12, 2021-09-18.
+/// A store takes a mutex; the module's exit holds it and removes the file. "sysfs: fix deadlock
+/// race with module removal", v7 09/12, 2021-09-18.
 fn zram(store: fn(&Zram), remove: fn(&Zram)) -> ScenarioBuilder<Zram> {
     let world = || Zram {
         attribute: Node::new(),
@@ -128,8 +129,8 @@ fn remove_with_mutex(w: &Zram) {
     w.attribute.remove();
 }
 
-/// A reference to the module beside the one to the file: whoever is in the file keeps `exit` from
-/// beginning. The order of the locks is as it was, and lockdep goes on complaining.
+/// Takes a reference to the module as well as the one to the file: a thread in the file prevents
+/// the beginning of `exit`. The lock order is unchanged, and lockdep continues to complain.
 fn store_with_module(w: &Zram) {
     if w.module.try_get() {
         store(w);
@@ -137,14 +138,14 @@ fn store_with_module(w: &Zram) {
     }
 }
 
-/// The mutex is held to say that it is over, and not over the removal.
+/// Holds the mutex to note the end, and not during the removal.
 fn remove_after_mutex(w: &Zram) {
     *w.index_mutex.lock() = true;
     w.attribute.remove();
 }
 
 #[test]
-fn a_module_that_goes_waits_for_a_store_that_wants_its_mutex() {
+fn a_module_exit_waits_for_a_store_that_wants_its_mutex() {
     let classes = ["kn->active", "zram_index_mutex"];
     everywhere(&zram(store, remove_with_mutex).expect_violations([deadlock(classes)]));
     let with_module = zram(store_with_module, remove_with_mutex);

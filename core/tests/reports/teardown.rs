@@ -1,4 +1,4 @@
-//! Timers and works that are stopped by whoever holds what they want.
+//! Timers and works that are stopped by a thread that holds what they want.
 
 use std::sync::{Arc, Weak};
 
@@ -7,7 +7,7 @@ use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
 use super::{by_orderings, deadlock};
 
-/// A function of a timer or a work, which keeps nobody alive.
+/// Returns a function of a timer or a work, which keeps no object alive.
 fn within<W, T>(world: &Weak<W>, function: fn(&W)) -> impl Fn(&T) + use<W, T> {
     let world = Weak::clone(world);
     move |_| function(&world.upgrade().expect("the world lasts longer"))
@@ -28,9 +28,9 @@ struct Connection {
     memory: Tracked,
 }
 
-/// Teardown cancels a delayed work and waits for it with the mutex that the work takes. If it cancels
-/// before it takes the mutex, somebody queues the work again. "Bluetooth: L2CAP: Fix deadlock in
-/// l2cap_conn_del()", 2026-03-20.
+/// Teardown cancels a delayed work and waits for it with the mutex that the work takes. If it
+/// cancels before it takes the mutex, another thread queues the work again. "Bluetooth: L2CAP: Fix
+/// deadlock in l2cap_conn_del()", 2026-03-20.
 fn l2cap(stop: Stop) -> ScenarioBuilder<Arc<Connection>> {
     let world = || {
         Arc::new_cyclic(|conn: &Weak<Connection>| Connection {
@@ -117,7 +117,8 @@ fn hci(cancels: bool) -> ScenarioBuilder<Arc<Controller>> {
     };
     Scenario::builder("hci", world)
         .source(
-            "\"Bluetooth: hci_core: cancel all works upon hci_unregister_dev()\", syzbot, 2024-06-10",
+            "\"Bluetooth: hci_core: cancel all works upon hci_unregister_dev()\", syzbot, \
+             2024-06-10",
         )
         .thread("hci_unregister_dev", move |hdev| {
             if cancels {
@@ -140,7 +141,7 @@ struct Grcan {
     memory: Tracked,
 }
 
-/// How a CAN device is closed.
+/// The order in which a CAN device is closed.
 #[derive(Clone, Copy, PartialEq)]
 enum Close {
     WithLock,
@@ -201,10 +202,9 @@ struct Console {
     flashcursor: Work,
 }
 
-/// `fbcon_deinit` holds the console's semaphore and stops a timer and the work that it queues, which
-/// takes the semaphore. fbcon, 2012-08-21.
-/// The semaphore is a mutex here, and the timer does not arm itself again: each work that it queues
-/// would be one more thread, without end.
+/// `fbcon_deinit` holds the console's semaphore and stops a timer and the work that it queues,
+/// which takes the semaphore. fbcon, 2012-08-21. The semaphore is a mutex here, and the timer does
+/// not arm itself again: each work that it queues would be one more thread, without end.
 fn fbcon(tries: bool) -> ScenarioBuilder<Arc<Console>> {
     let flash = if tries {
         |console: &Console| drop(console.lock.try_lock())
@@ -233,7 +233,7 @@ fn fbcon(tries: bool) -> ScenarioBuilder<Arc<Console>> {
 }
 
 #[test]
-fn a_console_is_closed_with_the_lock_that_its_cursor_wants() {
+fn a_console_is_closed_with_the_lock_of_its_cursor() {
     by_orderings(&fbcon(false).expect_violations([deadlock(["console_lock", "fb_flashcursor"])]));
     by_orderings(&fbcon(true).expect_proof());
 }

@@ -1,11 +1,11 @@
-//! Waits that are written out, and what they wait for.
+//! Explicit wait loops.
 
 use selvedge_core::sync::{Atomic, SpinLock, WaitQueue};
 use selvedge_core::{Scenario, ScenarioBuilder, poll};
 
 use super::{by_states, deadlock};
 
-/// The one who may cannibalize bcache's btree nodes, and those who wait for that.
+/// The owner of the right to cannibalize bcache's btree nodes, and the threads that wait for it.
 struct Cannibals {
     owner: Atomic,
     lock: SpinLock,
@@ -13,8 +13,7 @@ struct Cannibals {
 }
 
 /// `mca_cannibalize_lock` fails, the owner releases it and wakes, and only then the other queues.
-/// bcache, 2019-11. What mends it is a
-/// spinlock around each pair.
+/// bcache, 2019-11. The fix is a spinlock around each pair.
 fn bcache(users: usize, together: bool) -> ScenarioBuilder<Cannibals> {
     let world = || Cannibals {
         owner: Atomic::new("btree_cache_alloc_lock", 0),
@@ -51,8 +50,8 @@ fn a_lock_is_released_between_the_try_and_the_queue() {
     by_states(&bcache(3, true).expect_proof());
 }
 
-/// The writer of a sequence lock prints, and wants the lock of a console's port; whoever has that
-/// allocates, and spins until the sequence is even. mm, 2023-04. What mends it prints later.
+/// The writer of a sequence lock prints, and wants the lock of a console's port. The holder of that
+/// allocates, and spins until the sequence is even. mm, 2023-04. The fix prints later.
 fn zonelist(prints_within: bool) -> ScenarioBuilder<(Atomic, SpinLock)> {
     let print = |port: &SpinLock| drop(port.lock());
     Scenario::builder("zonelist", || {
@@ -75,7 +74,7 @@ fn zonelist(prints_within: bool) -> ScenarioBuilder<(Atomic, SpinLock)> {
     })
 }
 
-/// Nobody sleeps: one spins on a lock, the other on the number.
+/// No thread sleeps: one spins on a lock, the other on the number.
 #[test]
 fn two_spin_for_each_other() {
     super::by_orderings(&zonelist(true).expect_violations([deadlock(["zonelist_update_seq"])]));

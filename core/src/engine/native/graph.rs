@@ -214,6 +214,6 @@ impl<'a> Partition<'a> {
 }
 
 fn lead_back(times: &mut FxHashMap<u32, (u32, u32)>, state: u32, time: u32) {
-    let earliest = &mut times.get_mut(&state).expect("it was come to").1;
+    let earliest = &mut times.get_mut(&state).expect("the state was visited").1;
     *earliest = time.min(*earliest);
 }

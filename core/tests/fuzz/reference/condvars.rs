@@ -17,7 +17,7 @@ impl Condvar {
     }
 }
 
-/// The condition variable that a wait is on.
+/// Returns the condition variable that a wait is on.
 pub(super) fn waits_on(instr: Instr) -> Option<usize> {
     match instr {
         Instr::CondvarWait(v) | Instr::CondvarWaitWhile(v) | Instr::CondvarWaitTimeout(v) => {
@@ -28,7 +28,7 @@ pub(super) fn waits_on(instr: Instr) -> Option<usize> {
 }
 
 impl State {
-    /// What an operation on a condition variable comes to, if it is one: `Some(None)` is a wait.
+    /// Performs an operation on a condition variable, if it is one: `Some(None)` is a wait.
     pub(super) fn condvar(&mut self, me: usize, instr: Instr, way: Way) -> Option<Option<Done>> {
         if let Some(v) = waits_on(instr) {
             return Some(self.condvar_wait(me, v, instr));
@@ -42,9 +42,9 @@ impl State {
         Some(Some(Done::Next))
     }
 
-    /// pthread_cond_signal: "shall unblock at least one of the threads that are blocked"; which one
-    /// is not said, and "shall have no effect if there are no threads currently blocked". That several
-    /// are unblocked is as if the others woke for no reason.
+    /// pthread_cond_signal: "shall unblock at least one of the threads that are blocked", any of
+    /// them, and "shall have no effect if there are no threads currently blocked". To unblock
+    /// several is equivalent to spurious wake-ups of the others.
     fn notify_one(&mut self, v: usize, way: Way) -> Option<Done> {
         let Way::Guaranteed(n) = way else { return None };
         let blocked = &mut self.condvars[v].blocked;
@@ -57,9 +57,10 @@ impl State {
     }
 
     /// pthread_cond_wait: "atomically release mutex and cause the calling thread to block", in that
-    /// "if another thread is able to acquire the mutex after the about-to-block thread has released it,
-    /// then a subsequent call to pthread_cond_broadcast() or pthread_cond_signal() in that thread shall
-    /// behave as if it were issued after the about-to-block thread has blocked". So it is blocked first.
+    /// "if another thread is able to acquire the mutex after the about-to-block thread has released
+    /// it, then a subsequent call to pthread_cond_broadcast() or pthread_cond_signal() in that
+    /// thread shall behave as if it were issued after the about-to-block thread has blocked". It is
+    /// therefore blocked first.
     fn condvar_wait(&mut self, me: usize, v: usize, instr: Instr) -> Option<Done> {
         match self.threads[me].phase {
             Phase::Begin => {
@@ -67,7 +68,7 @@ impl State {
                 Some(Done::More(Phase::Unlock(Look::First)))
             }
             Phase::Unlock(_) => {
-                let m = self.give_mutex_back(me);
+                let m = self.unlock_last_mutex(me);
                 self.mutexes[m].owner = None;
                 Some(self.unlocked(After::Sleep))
             }
@@ -92,8 +93,8 @@ impl State {
         Done::Next
     }
 
-    /// pthread_cond_timedwait: an error "if the absolute time specified by abstime passes [...] before
-    /// the condition cond is signaled or broadcasted", which it does some time.
+    /// pthread_cond_timedwait: an error "if the absolute time specified by abstime passes [...]
+    /// before the condition cond is signaled or broadcasted", which it does at some time.
     fn condvar_sleep(&mut self, me: usize, v: usize, instr: Instr) -> Option<Done> {
         if self.condvars[v].blocks(me) {
             matches!(instr, Instr::CondvarWaitTimeout(_)).then_some(())?;
@@ -103,7 +104,8 @@ impl State {
         Some(Done::More(Phase::Relock))
     }
 
-    /// "Spurious wakeups from the pthread_cond_timedwait() or pthread_cond_wait() functions may occur."
+    /// "Spurious wakeups from the pthread_cond_timedwait() or pthread_cond_wait() functions may
+    /// occur."
     pub(super) fn condvar_wakes_alone(
         &mut self,
         me: usize,

@@ -1,4 +1,4 @@
-//! Who may not sleep, and does.
+//! Threads that sleep where they may not.
 //!
 //! Documentation/kernel-hacking/hacking.rst and include/linux/kernel.h, might_sleep(): with a
 //! spinlock held, in a read section of RCU, and where softirqs run (timers, callbacks of RCU).
@@ -11,7 +11,7 @@ use super::locks::Held;
 use super::{Phase, State, condvars, queues};
 
 impl State {
-    /// Ends everything if thread `me` has come to where it may sleep, and may not.
+    /// Ends everything if thread `me` is where it may sleep, and may not.
     pub(super) fn look_who_may_not_sleep(&mut self, program: &Program, me: usize) {
         if self.violation.is_some() || self.threads[me].phase == Phase::Queued {
             return;
@@ -43,13 +43,13 @@ impl State {
             // "scheduling while atomic".
             Some(Instr::Schedule(q)) => QUEUES[q],
             Some(instr) => match (phase, queues::waits_on(instr), condvars::waits_on(instr)) {
-                // include/linux/wait.h, wait_event and the like: "might_sleep(); if (condition)
+                // include/linux/wait.h, wait_event and its variants: "might_sleep(); if (condition)
                 // break;". wait_event_cmd has no might_sleep().
-                (Phase::Begin, Some(q), _) if !instr.gives_mutex_back() => QUEUES[q],
+                (Phase::Begin, Some(q), _) if !instr.unlocks_mutex() => QUEUES[q],
                 (Phase::Sleep, Some(q), _) => QUEUES[q],
                 (Phase::Sleep, _, Some(v)) => CONDVARS[v],
                 (Phase::Relock, ..) => {
-                    MUTEXES[self.threads[me].given_back.expect("it was given back")]
+                    MUTEXES[self.threads[me].unlocked_mutex.expect("it has unlocked a mutex")]
                 }
                 _ => return,
             },
@@ -58,14 +58,14 @@ impl State {
         self.forbids(me, sleeps, &program.threads[me]);
     }
 
-    /// Ends everything if thread `me`, which does `steps`, may not sleep here; `what` may.
+    /// Ends everything if thread `me`, which does `steps`, may not sleep here, as `what` may.
     pub(super) fn forbids(&mut self, me: usize, what: &str, steps: &[Step]) {
         if let Some(holds) = self.atomic(me, steps) {
             self.violate(format!("sleep-in-atomic({what}, {holds})"));
         }
     }
 
-    /// What forbids thread `me` to sleep, the last that does.
+    /// Returns the last object that forbids thread `me` to sleep.
     fn atomic(&self, me: usize, steps: &[Step]) -> Option<&'static str> {
         let taken = self.threads[me].held.iter().rev().find_map(|held| match held {
             Held::Spin(p) => Some(SPINS[*p]),

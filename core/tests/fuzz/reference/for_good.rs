@@ -1,13 +1,13 @@
-//! Who comes to wait for good while others go on.
+//! Threads that wait for good while others continue.
 
 use super::super::program::{Instr, Program};
 use super::State;
 
-/// The step that leads to a violation, which is an end, and no wait.
+/// The step that leads to a violation, which is an end, not a wait.
 pub(super) const VIOLATES: usize = usize::MAX;
 
-/// A state of each bottom component of the graph of guaranteed steps, one that no step leaves, and
-/// the threads that wait, or poll, in every state of it.
+/// Returns a state of each bottom component of the graph of guaranteed steps, which no step leaves,
+/// and the threads that wait, or poll, in every state of it.
 pub(super) fn waiting(
     states: &[State],
     steps: &[Vec<usize>],
@@ -31,7 +31,7 @@ pub(super) fn waiting(
     bottoms.map(waits).filter(|(_, threads): &(usize, Vec<usize>)| !threads.is_empty()).collect()
 }
 
-/// By state, the number of its strongly connected component (Kosaraju).
+/// Returns, for each state, the number of its strongly connected component (Kosaraju).
 fn components(steps: &[Vec<usize>]) -> Vec<usize> {
     let mut order = Vec::new();
     let mut seen = vec![false; steps.len()];
@@ -76,7 +76,7 @@ fn components(steps: &[Vec<usize>]) -> Vec<usize> {
     component
 }
 
-/// Whether thread `me` has not ended and waits, or polls.
+/// Returns whether thread `me` has not ended and waits, or polls.
 fn stands_still(state: &State, program: &Program, me: usize) -> bool {
     let polls = |instr| matches!(instr, Instr::Poll(_));
     let next = state.next(program, me);

@@ -1,4 +1,4 @@
-//! Reference counts, what can be freed, and modules.
+//! Reference counts, objects that can be freed, and modules.
 
 use super::super::program::{Instr, KREFS, MODULES, TRACKED};
 use super::{Done, State};
@@ -15,9 +15,9 @@ impl State {
         self.violation = Some(violation);
     }
 
-    /// What an operation about a lifetime comes to, if it is one.
+    /// Performs an operation on a lifetime, if it is one.
     pub(super) fn counts(&mut self, me: usize, instr: Instr) -> Option<Option<Done>> {
-        let learnt = match instr {
+        let last_entry = match instr {
             // include/linux/refcount.h, refcount_inc: "will WARN if the counter is 0, as this
             // represents a possible use-after-free condition".
             Instr::KrefGet(k) | Instr::KrefPut(k) if self.krefs[k] == 0 => {
@@ -64,22 +64,22 @@ impl State {
             | Instr::ModuleCall(m) => self.module(m, instr),
             _ => return None,
         };
-        self.threads[me].log.extend(learnt.map(u64::from));
+        self.threads[me].log.extend(last_entry.map(u64::from));
         Some(Some(Done::Next))
     }
 
     /// kernel/module/main.c. `struct module`, with the count in it, lies in the module's own memory
-    /// (free_module: "This may be empty, but that's OK"), so whoever counts later touches that.
+    /// (free_module: "This may be empty, but that's OK"), so a later count accesses that.
     fn module(&mut self, m: usize, instr: Instr) -> Option<bool> {
         let module = &mut self.modules[m];
         match instr {
-            // delete_module finds a module by its name, in a list that a freed one is not in.
+            // delete_module finds a module by its name, in a list that does not contain freed ones.
             Instr::ModuleDelete(_) if module.freed => return Some(false),
             Instr::ModuleFree(_) if module.freed => {
                 self.violate(format!("double-release({})", MODULES[m]));
             }
             _ if module.freed => self.violate(format!("use-after-release({})", MODULES[m])),
-            // try_module_get: fails if the module goes away.
+            // try_module_get: fails if the module is being unloaded.
             Instr::ModuleGet(_) => {
                 module.references += u64::from(!module.going);
                 return Some(!module.going);
@@ -89,7 +89,7 @@ impl State {
                 self.violate(format!("double-release({})", MODULES[m]));
             }
             Instr::ModulePut(_) => module.references -= 1,
-            // delete_module: "Doing init or already dying?", and try_stop_module if nobody uses it.
+            // delete_module: "Doing init or already dying?", and try_stop_module if it is unused.
             Instr::ModuleDelete(_) => {
                 let goes = !module.going && module.references == 0;
                 module.going |= goes;
@@ -101,7 +101,7 @@ impl State {
         None
     }
 
-    /// What is left behind at the end.
+    /// Returns the leaks at the end.
     pub(super) fn leaks(&self) -> Vec<String> {
         let krefs = self.krefs.iter().zip(KREFS).filter(|(count, _)| **count > 0);
         let tracked = self.freed.iter().zip(TRACKED).filter(|(freed, _)| !**freed);

@@ -30,18 +30,19 @@ pub(in super::super) struct Mutex {
 #[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
 pub(in super::super) struct Sem {
     pub(super) writer: Option<usize>,
-    /// How often each thread has it for reading.
+    /// The number of times each thread holds it for reading.
     pub(super) readers: BTreeMap<usize, u32>,
-    /// Who waits, the longest first, and whether it wants to write. Nobody queues for one that
-    /// favours its readers.
+    /// The waiting threads, the longest first, and whether each wants to write. One that favours
+    /// its readers has no queue.
     pub(super) queue: Vec<(usize, bool)>,
     pub(super) value: u64,
 }
 
 impl Sem {
-    /// Whether somebody with the first `ahead` of the queue before it gets the semaphore.
+    /// Returns whether a thread behind the first `ahead` of the queue gets the semaphore.
     ///
     /// kernel/locking/rwsem.c, rwsem_mark_wake: the queue is served in its order, a writer at the
+    /// front blocks the readers behind it, and readers at the front are woken together.
     /// front keeps readers behind it, and readers at the front are woken together.
     fn free(&self, writes: bool, ahead: usize) -> bool {
         let writer_ahead = self.queue[..ahead].iter().any(|(_, writes)| *writes);
@@ -49,7 +50,7 @@ impl Sem {
         if writes { shared && self.readers.is_empty() && ahead == 0 } else { shared }
     }
 
-    /// Whether `me`, if it is in the queue, can take what it waits for.
+    /// Returns whether `me`, if it is in the queue, can take what it waits for.
     pub(in super::super) fn granted(&self, me: usize) -> Option<bool> {
         let ahead = self.queue.iter().position(|(waiter, _)| *waiter == me)?;
         Some(self.free(self.queue[ahead].1, ahead))
@@ -73,7 +74,7 @@ impl Sem {
 }
 
 impl State {
-    /// What an operation on a lock comes to, if it is one: `Some(None)` is a wait.
+    /// Performs an operation on a lock, if it is one: `Some(None)` is a wait.
     pub(super) fn locks(&mut self, me: usize, instr: Instr) -> Option<Option<Done>> {
         let log = |state: &mut Self, got| state.threads[me].log.push(u64::from(got));
         let got = match instr {
@@ -187,7 +188,8 @@ impl State {
         self.threads[me].log.push(u64::from(free));
     }
 
-    /// The kernel has no such semaphore; a textbook's readers-writers lock with readers' preference.
+    /// The kernel has no such semaphore; a textbook's readers-writers lock with readers'
+    /// preference.
     fn unfair_down(&mut self, me: usize, u: usize, writes: bool) -> Option<()> {
         let sem = &mut self.unfair[u];
         if sem.writer.is_some() || (writes && !sem.readers.is_empty()) {
@@ -199,7 +201,7 @@ impl State {
         Some(())
     }
 
-    /// Which of the locks in reach `Release(n)` is about.
+    /// Returns the accessible lock to which `Release(n)` refers.
     fn place_to_release(&self, me: usize, n: usize) -> usize {
         let from = self.threads[me].round.map_or(0, |(_, held)| held);
         let held = &self.threads[me].held;
@@ -207,7 +209,7 @@ impl State {
         if held[place] != Held::Rcu {
             return place;
         }
-        // `rcu_read_unlock` says nothing of which section it ends: the innermost.
+        // `rcu_read_unlock` does not identify the section that it ends: the innermost.
         held.iter().rposition(|held| *held == Held::Rcu).expect("this one at least")
     }
 
@@ -226,8 +228,8 @@ impl State {
             Held::Write(s) => self.sems[s].writer = None,
             Held::UnfairRead(u) => self.unfair[u].up_read(me),
             Held::UnfairWrite(u) => self.unfair[u].writer = None,
-            // kernel/locking/mutex.c, mutex_unlock: "Mutexes are different from spinlocks & refcounts
-            // in this aspect", which can be freed by their next owner.
+            // kernel/locking/mutex.c, mutex_unlock: "Mutexes are different from spinlocks &
+            // refcounts in this aspect", which can be freed by their next owner.
             Held::Spin(p) => {
                 self.spins[p].owner = None;
                 return Done::Next;
@@ -244,7 +246,7 @@ impl State {
         self.unlocked(After::Return(true))
     }
 
-    /// The mutex taken last, if it was a mutex that was.
+    /// Returns the mutex taken last, if the lock taken last was a mutex.
     pub(in super::super) fn last_mutex(&self, me: usize) -> Option<usize> {
         match self.within_reach(me).last() {
             Some(Held::Mutex(m)) => Some(*m),
@@ -252,19 +254,19 @@ impl State {
         }
     }
 
-    /// The mutex taken last, which the thread gives back for as long as it sleeps.
-    pub(super) fn give_mutex_back(&mut self, me: usize) -> usize {
+    /// Unlocks the mutex taken last, while the thread sleeps.
+    pub(super) fn unlock_last_mutex(&mut self, me: usize) -> usize {
         let m = self.last_mutex(me).expect("it has a mutex");
         self.threads[me].held.pop();
-        self.threads[me].given_back = Some(m);
+        self.threads[me].unlocked_mutex = Some(m);
         m
     }
 
-    /// Takes it again if it is free, and goes on with `phase`.
+    /// Takes it again if it is free, and continues with `phase`.
     pub(super) fn relock(&mut self, me: usize, phase: Phase) -> Option<Done> {
-        let m = self.threads[me].given_back.expect("it was given back");
+        let m = self.threads[me].unlocked_mutex.expect("it has unlocked a mutex");
         self.lock(me, Held::Mutex(m))?;
-        self.threads[me].given_back = None;
+        self.threads[me].unlocked_mutex = None;
         Some(Done::More(phase))
     }
 }

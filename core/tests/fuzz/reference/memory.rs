@@ -4,18 +4,18 @@ use super::super::program::{Instr, MUTEXES, SEMS, SPINS, TRACKED, UNFAIR};
 use super::locks::Held;
 use super::{After, Done, Phase, State};
 
-/// What lives in memory lives in the first that is allocated.
+/// The memory in which objects live: the first that is allocated.
 const MEMORY: usize = 0;
 
 impl State {
-    /// Whether what lives in memory is gone.
+    /// Returns whether the memory of the objects is freed.
     pub(super) fn memory_is_gone(&self) -> bool {
         self.in_memory && self.freed[MEMORY]
     }
 
-    /// Documentation/dev-tools/kasan.rst, use-after-free: what comes of an operation on a lock, a word
-    /// or a queue in memory that is gone. It is one too if the thread waits there: it is linked in the
-    /// lock's list of waiters.
+    /// Documentation/dev-tools/kasan.rst, use-after-free: an operation on a lock, a word or a queue
+    /// in freed memory. It is one too if the thread waits there: it is linked in the lock's list of
+    /// waiters.
     pub(super) fn touches_what_is_gone(&self, me: usize, instr: Instr) -> bool {
         self.memory_is_gone() && self.is_in_memory(me, instr)
     }
@@ -40,9 +40,10 @@ impl State {
         }
     }
 
-    /// Ends everything if a lock is held in the memory that is freed: "The mutex must not be locked when
-    /// this function is called" (mutex_destroy, kernel/locking/mutex-debug.c), and lockdep's "held lock
-    /// freed" (debug_check_no_locks_freed, kernel/locking/lockdep.c). It names the first.
+    /// Ends everything if a lock is held in the memory that is freed: "The mutex must not be locked
+    /// when this function is called" (mutex_destroy, kernel/locking/mutex-debug.c), and lockdep's
+    /// "held lock freed" (debug_check_no_locks_freed, kernel/locking/lockdep.c). It names the
+    /// first.
     pub(super) fn look_whose_lock_is_freed(&mut self) {
         let held = |lock: &super::Mutex| lock.owner.is_some();
         let taken = |sem: &super::Sem| sem.writer.is_some() || !sem.readers.is_empty();
@@ -56,9 +57,9 @@ impl State {
         }
     }
 
-    /// What comes after an unlock. "The mutex user must ensure that the mutex is not destroyed while a
-    /// release operation is still in progress - in other words, callers of mutex_unlock() must ensure
-    /// that the mutex stays alive until mutex_unlock() has returned"
+    /// Continues after an unlock. "The mutex user must ensure that the mutex is not destroyed while
+    /// a release operation is still in progress - in other words, callers of mutex_unlock() must
+    /// ensure that the mutex stays alive until mutex_unlock() has returned"
     /// (Documentation/locking/mutex-design.rst): in memory there is a second step.
     pub(super) fn unlocked(&self, after: After) -> Done {
         if self.in_memory { Done::More(Phase::Touch(after)) } else { after.done() }

@@ -1,9 +1,9 @@
 //! Brute force: the same programs on plain data, every interleaving of their operations.
 //!
-//! Nothing here is shared with the library. What an operation does is said a second time, from what
-//! the kernel says of it, as simply as possible; each rule names where. The search keeps whole states
-//! instead of histories. Here a thread goes from operation to operation; the families of objects have
-//! a file each.
+//! Nothing here is shared with the library. The effect of each operation is specified a second
+//! time, from the kernel's documentation, as simply as possible; each rule cites its source. The
+//! search keeps whole states instead of histories. This file moves threads from operation to
+//! operation; each family of objects has a file.
 
 mod completions;
 mod condvars;
@@ -20,18 +20,18 @@ mod works;
 
 use std::collections::HashMap;
 
-use super::program::{Final, Instr, Outcome, Program, Step, learnt};
+use super::program::{Final, Instr, Outcome, Program, Step, last_entry};
 pub(super) use locks::{Held, Mutex, Sem};
 
-/// What brute force finds.
+/// The results of brute force.
 pub(crate) struct Explored {
     pub(crate) outcome: Outcome,
     pub(crate) states: u64,
-    /// Whether somebody can wait for good while others go on for ever.
+    /// Whether a thread can wait for good while others continue for ever.
     pub(crate) beside: bool,
 }
 
-/// Everything that can come of a program; `None` if it has more than so many states.
+/// Returns all results of a program, or `None` if it has more than `most` states.
 pub(crate) fn explore(program: &Program, most: usize) -> Option<Explored> {
     let mut outcome = Outcome::default();
     let mut numbers = HashMap::new();
@@ -52,7 +52,7 @@ pub(crate) fn explore(program: &Program, most: usize) -> Option<Explored> {
         for (_, way, after) in state.outcomes(program) {
             if let Some(violation) = after.violation {
                 outcome.violations.insert(violation);
-                // An end, and no wait.
+                // A violation is an end, not a wait.
                 steps[at].extend(way.is_guaranteed().then_some(for_good::VIOLATES));
                 continue;
             }
@@ -65,7 +65,7 @@ pub(crate) fn explore(program: &Program, most: usize) -> Option<Explored> {
                 steps[at].push(number);
             }
         }
-        // Those who wait for each other do so whether somebody else can go on or not.
+        // Threads that wait for each other do so whether or not others can continue.
         let closed = waits::closed(&state, program);
         outcome.deadlocks.extend(waits::deadlocks(&state, program, &closed));
         at += 1;
@@ -83,9 +83,9 @@ pub(super) struct State {
     pub(super) threads: Vec<Thread>,
     /// The threads that have been started, in this order. Functions start by themselves.
     pub(super) started: Vec<usize>,
-    /// How many of them have run up to their first operation.
+    /// The number of them that have run up to their first operation.
     classification: usize,
-    /// What is wrong by now; nothing comes after that.
+    /// The violation, after which nothing happens.
     violation: Option<String>,
     pub(super) mutexes: Vec<Mutex>,
     spins: Vec<Mutex>,
@@ -93,7 +93,7 @@ pub(super) struct State {
     unfair: Vec<Sem>,
     pub(super) atomics: Vec<u64>,
     queues: Vec<queues::Queue>,
-    /// How often each has happened and nobody has waited for it; none if for all.
+    /// The number of times that each has happened without a wait; `None` after `complete_all`.
     pub(super) completions: Vec<Option<u64>>,
     pub(super) condvars: Vec<condvars::Condvar>,
     krefs: Vec<u64>,
@@ -114,15 +114,15 @@ pub(super) struct Thread {
     pub(super) log: Vec<u64>,
     /// The threads that it has started and not joined.
     children: Vec<usize>,
-    /// The mutex that it has given back for as long as it sleeps.
-    pub(super) given_back: Option<usize>,
-    /// Whether the time of its wait was up.
+    /// The mutex that it has unlocked while it sleeps.
+    pub(super) unlocked_mutex: Option<usize>,
+    /// Whether the timeout of its wait expired.
     timed_out: bool,
-    /// Where the log and the locks of a round begin, if it goes round for ever.
+    /// Where the log and the locks of a round begin, if it repeats its steps for ever.
     round: Option<(usize, usize)>,
 }
 
-/// How far a thread is within its instruction.
+/// The position of a thread within its instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub(super) enum Phase {
     #[default]
@@ -141,23 +141,23 @@ pub(super) enum Phase {
     Sleep,
     /// Has a signal, and is about to leave the wait queue before it looks for the last time.
     Dequeue,
-    /// About to take the mutex that it has given back.
+    /// About to take the mutex that it has unlocked.
     Relock,
     /// About to leave the wait queue, and whether the condition holds.
     Leave(bool),
 }
 
-/// Which look at a condition it is.
+/// The position of a look at a condition.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Look {
     /// The thread has not been queued yet.
     First,
     Again,
-    /// The time is up, or a signal has come.
+    /// The timeout has expired, or a signal has arrived.
     Last,
 }
 
-/// What comes after a look, or after an unlock.
+/// The continuation after a look, or after an unlock.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum After {
     /// The end of the instruction, and whether the condition holds.
@@ -178,12 +178,12 @@ impl After {
     }
 }
 
-/// Which of the outcomes that an operation can have, counted from 0.
+/// One of the outcomes of an operation, counted from 0.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Way {
-    /// Of those of which one comes about if nothing else happens.
+    /// A guaranteed outcome.
     Guaranteed(usize),
-    /// Of those that nothing guarantees: a signal, a wake-up for no reason, another CPU.
+    /// An optional outcome: a signal, a spurious wake-up, another CPU.
     Optional(usize),
 }
 
@@ -193,7 +193,7 @@ impl Way {
     }
 }
 
-/// What an operation comes to.
+/// The result of an operation.
 enum Done {
     /// The instruction is done.
     Next,
@@ -241,7 +241,7 @@ impl State {
         }
     }
 
-    /// What thread `me` does next, if it has not ended. A function that has nothing to do has.
+    /// Returns the next instruction of thread `me`, if it has not ended. An idle function has.
     pub(super) fn next(&self, program: &Program, me: usize) -> Option<Instr> {
         let thread = &self.threads[me];
         let instr = program.threads[me].get(thread.at).map(|step| step.instr);
@@ -253,7 +253,8 @@ impl State {
         if !program.is_function(me) && !self.started.contains(&me) {
             return None;
         }
-        // Whatever a thread still holds it releases at its end, or at the end of a function or round.
+        // A thread releases whatever it still holds at its end, or at the end of a function or
+        // round.
         let held = thread.held.len() - thread.round.map_or(0, |(_, held)| held);
         let unlocks = matches!(thread.phase, Phase::Touch(After::Return(_)));
         let last_lock = || match unlocks {
@@ -278,7 +279,7 @@ impl State {
         if !ended {
             return None;
         }
-        // What was in memory that is gone is not looked at.
+        // Objects in freed memory are not looked at.
         let gone = self.memory_is_gone();
         let values = |values: Vec<u64>| if gone { Vec::new() } else { values };
         Some(Final {
@@ -291,7 +292,7 @@ impl State {
         })
     }
 
-    /// Whatever can happen next: which thread moves, how, and the state after that.
+    /// Returns everything that can happen next: the thread, the outcome, and the state after that.
     pub(super) fn outcomes(&self, program: &Program) -> Vec<(usize, Way, Self)> {
         let mut outcomes = Vec::new();
         for way in [Way::Guaranteed, Way::Optional] {
@@ -305,7 +306,7 @@ impl State {
         outcomes
     }
 
-    /// Whether no outcome of the next operation of thread `me` is guaranteed.
+    /// Returns whether no outcome of the next operation of thread `me` is guaranteed.
     pub(super) fn waits(&self, program: &Program, me: usize) -> bool {
         self.advanced(program, me, Way::Guaranteed(0)).is_none()
     }
@@ -349,7 +350,7 @@ impl State {
         Some(state)
     }
 
-    /// Runs thread `me` up to its next operation that others can see.
+    /// Runs thread `me` up to its next visible operation.
     fn classify(&mut self, me: usize, steps: &[Step]) {
         while let Some(step) = steps.get(self.threads[me].at) {
             if step.when.holds(&self.threads[me].log) && !self.alone(me, step.instr, steps) {
@@ -362,7 +363,7 @@ impl State {
         }
     }
 
-    /// Does `instr` if nobody else can see it.
+    /// Performs `instr` if it is invisible.
     fn alone(&mut self, me: usize, instr: Instr, steps: &[Step]) -> bool {
         let held = self.within_reach(me);
         let thread = &mut self.threads[me];
@@ -384,9 +385,9 @@ impl State {
                 return true;
             }
             Instr::Release(_) => return held.is_empty(),
-            // Whoever has a guard does not unlock behind its back.
+            // A thread with a guard does not unlock without it.
             Instr::RawUnlock(m) => return thread.held.contains(&Held::Mutex(m)),
-            // A condition on data that the thread has locked: to look at it is no step.
+            // A look at a condition on data that the thread has locked is not a step.
             Instr::WaitCmd(_) | Instr::CondvarWaitWhile(_) => {
                 return self.last_mutex(me).is_none_or(|m| self.mutexes[m].value != 0);
             }
@@ -427,17 +428,17 @@ impl State {
         true
     }
 
-    /// What a thread has taken, in this round if it goes round for ever.
+    /// Returns what a thread has taken, in this round if it repeats its steps for ever.
     fn within_reach(&self, me: usize) -> Vec<Held> {
         let thread = &self.threads[me];
-        thread.held[thread.round.map_or(0, |(_, held)| held)..].to_vec()
+        thread.held[thread.round.map_or(0, |(_, locks)| locks)..].to_vec()
     }
 
-    /// What a signal or a wake-up for no reason does, or that a thread has moved to another CPU.
+    /// Applies a signal, a spurious wake-up, or a migration to another CPU.
     fn optional(&mut self, me: usize, instr: Instr, way: Way) -> Option<Done> {
         match instr {
-            // __mutex_lock_common in kernel/locking/mutex.c: a thread that finds the mutex free takes
-            // it before a signal is looked at.
+            // __mutex_lock_common in kernel/locking/mutex.c: a thread that finds the mutex free
+            // takes it before it checks for a signal.
             Instr::LockInterruptible(m) => {
                 (self.mutexes[m].owner.is_some() && way == Way::Optional(0)).then_some(())?;
                 self.threads[me].log.push(0);
@@ -455,9 +456,9 @@ impl State {
         }
     }
 
-    /// Does the next part of `instr` if it can be done.
+    /// Performs the next part of `instr` if that is possible.
     fn perform(&mut self, program: &Program, me: usize, instr: Instr, way: Way) -> Option<Done> {
-        let before = learnt(&self.threads[me].log);
+        let before = last_entry(&self.threads[me].log);
         let mut learns = |value| self.threads[me].log.push(value);
         match instr {
             Instr::Load(a) => learns(self.atomics[a]),
@@ -472,7 +473,7 @@ impl State {
                 }
             }
             Instr::Store(a, value) => self.atomics[a] = value,
-            Instr::StoreLearnt(a) => self.atomics[a] = before + 1,
+            Instr::StoreLast(a) => self.atomics[a] = before + 1,
             Instr::Poll(a) if self.atomics[a] == 0 => return Some(Done::More(Phase::Begin)),
             Instr::Poll(_) => {}
             Instr::ThisCpu => learns(0),
@@ -498,6 +499,6 @@ impl State {
             .or_else(|| self.reads(me, instr))
             .or_else(|| self.timers(me, instr))
             .or_else(|| self.later(program, me, instr))
-            .unwrap_or_else(|| unreachable!("{instr:?} is seen by nobody else"))
+            .unwrap_or_else(|| unreachable!("{instr:?} is invisible"))
     }
 }

@@ -10,7 +10,7 @@ use super::{After, Done, Look, Phase, State, Way};
 pub(super) struct Queue {
     /// The threads that are queued, from the head, and whether each is exclusive.
     entries: Vec<(usize, bool)>,
-    /// Those that `schedule` does not let go on.
+    /// Those that `schedule` does not resume.
     asleep: BTreeSet<usize>,
 }
 
@@ -33,8 +33,8 @@ impl Queue {
     }
 
     /// __wake_up_common, from the head: "if (ret && (flags & WQ_FLAG_EXCLUSIVE) && !--nr_exclusive)
-    /// break;". autoremove_wake_function takes off the queue whom it has woken, and `ret` is 0 for a
-    /// thread that was awake (try_to_wake_up).
+    /// break;". autoremove_wake_function removes a woken thread from the queue, and `ret` is 0 for
+    /// a thread that was awake (try_to_wake_up).
     fn wake(&mut self, mut nr_exclusive: i64) {
         let mut broken = false;
         self.entries.retain(|(thread, exclusive)| {
@@ -51,13 +51,13 @@ impl Queue {
         self.asleep.contains(&me)
     }
 
-    /// Wakes without having been woken, if it sleeps; it stays queued.
+    /// Wakes spuriously, if it sleeps; it stays queued.
     fn wake_alone(&mut self, me: usize) -> Option<()> {
         self.asleep.remove(&me).then_some(())
     }
 }
 
-/// The queue of `wait_event` and the like.
+/// Returns the queue of `wait_event` and its variants.
 pub(super) fn waits_on(instr: Instr) -> Option<usize> {
     match instr {
         Instr::WaitForAtomic(q, _)
@@ -71,13 +71,13 @@ pub(super) fn waits_on(instr: Instr) -> Option<usize> {
     }
 }
 
-/// Whether what has become of the wait is logged.
+/// Returns whether the result of the wait is logged.
 fn logs(instr: Instr) -> bool {
     matches!(instr, Instr::WaitTimeout(..) | Instr::WaitInterruptible(..) | Instr::WaitKillable(..))
 }
 
 impl State {
-    /// What an operation on a wait queue comes to, if it is one: `Some(None)` is a wait.
+    /// Performs an operation on a wait queue, if it is one: `Some(None)` is a wait.
     pub(super) fn queue(&mut self, me: usize, instr: Instr) -> Option<Option<Done>> {
         if let Some(q) = waits_on(instr) {
             return Some(self.wait_event(me, q, instr));
@@ -89,8 +89,8 @@ impl State {
                 return Some((!self.queues[q].sleeps(me)).then_some(Done::Next));
             }
             Instr::Finish(q) => self.queues[q].finish(me),
-            // wake_up is __wake_up(x, TASK_NORMAL, 1, NULL), wake_up_nr has another number there, and
-            // wake_up_all has 0.
+            // wake_up is __wake_up(x, TASK_NORMAL, 1, NULL), wake_up_nr has another number there,
+            // and wake_up_all has 0.
             Instr::WakeUp(q) => self.queues[q].wake(1),
             Instr::WakeUpNr(q, nr) => self.queues[q].wake(i64::from(nr)),
             Instr::WakeUpAll(q) => self.queues[q].wake(0),
@@ -104,16 +104,17 @@ impl State {
         Some(Some(Done::Next))
     }
 
-    /// wait_event and the like: "if (condition) break;" comes before all the rest. Where a thread is
-    /// not exclusive and the queue cannot go, that look is left out here as in the library, which says
-    /// so: to be queued for nothing takes no wake-up from others, but waitqueue_active shows it.
+    /// wait_event and its variants: "if (condition) break;" comes first. Where a thread is not
+    /// exclusive and the queue cannot be freed, that look is left out here as in the library, which
+    /// documents it: a thread queued in vain takes no wake-up from others, but waitqueue_active
+    /// shows it.
     fn looks_first(&self, instr: Instr) -> bool {
-        // With a mutex that is given back the look is no step: see `alone`.
-        let steps = !instr.gives_mutex_back();
+        // With a mutex that is unlocked the look is not a step: see `alone`.
+        let steps = !instr.unlocks_mutex();
         steps && (self.in_memory || matches!(instr, Instr::WaitExclusive(..)))
     }
 
-    /// Whether a look at the condition is next.
+    /// Returns whether a look at the condition is next.
     pub(super) fn is_about_to_look(&self, me: usize, instr: Instr) -> bool {
         match self.threads[me].phase {
             Phase::Begin => self.looks_first(instr),
@@ -121,7 +122,7 @@ impl State {
         }
     }
 
-    /// ___wait_event: prepares, looks, sleeps, and again.
+    /// ___wait_event: prepares, looks, sleeps, and repeats.
     fn wait_event(&mut self, me: usize, q: usize, instr: Instr) -> Option<Done> {
         match self.threads[me].phase {
             Phase::Begin if self.looks_first(instr) => self.look(me, instr, Look::First),
@@ -131,8 +132,8 @@ impl State {
             Phase::Unlock(look) => Some(self.unlock_condition(me, instr, look)),
             Phase::Touch(after) => Some(after.done()),
             Phase::Sleep => self.sleep(me, q, instr),
-            // prepare_to_wait_event takes a thread that has a signal off the queue before it looks
-            // for the last time.
+            // prepare_to_wait_event removes a thread that has a signal from the queue before it
+            // looks for the last time.
             Phase::Dequeue => {
                 self.queues[q].finish(me);
                 Some(Done::More(Phase::Check(Look::Last)))
@@ -146,7 +147,7 @@ impl State {
         }
     }
 
-    /// Where a thread goes on that has slept.
+    /// Returns the phase with which a thread continues that has slept.
     fn again(&self, instr: Instr) -> Phase {
         if self.looks_first(instr) { Phase::Prepare(Look::Again) } else { Phase::Begin }
     }
@@ -160,8 +161,8 @@ impl State {
 
     fn prepare(&mut self, me: usize, q: usize, instr: Instr, look: Look) -> Option<Done> {
         self.queues[q].prepare(me, matches!(instr, Instr::WaitExclusive(..)));
-        if instr.gives_mutex_back() {
-            // The condition is about data that the thread has locked: to look is no step.
+        if instr.unlocks_mutex() {
+            // The condition concerns data that the thread has locked: a look is not a step.
             let m = self.last_mutex(me).expect("it has a mutex");
             let holds = self.mutexes[m].value != 0;
             let phase = if holds { Phase::Leave(true) } else { Phase::Unlock(look) };
@@ -184,7 +185,7 @@ impl State {
             | Instr::WaitInterruptible(_, a)
             | Instr::WaitKillable(_, a) => {
                 let after = self.after_look(instr, look, self.atomics[a] != 0);
-                Some(self.go_on(me, instr, after))
+                Some(self.proceed(me, instr, after))
             }
             other => unreachable!("the condition of {other:?} is looked at with a mutex held"),
         }
@@ -196,7 +197,7 @@ impl State {
                 (m, self.after_look(instr, look, self.mutexes[m].value != 0))
             }
             // wait_event_cmd: the first of its commands.
-            _ => (self.give_mutex_back(me), After::Sleep),
+            _ => (self.unlock_last_mutex(me), After::Sleep),
         };
         self.mutexes[m].owner = None;
         self.unlocked(after)
@@ -214,29 +215,29 @@ impl State {
         }
     }
 
-    fn go_on(&mut self, me: usize, instr: Instr, after: After) -> Done {
+    fn proceed(&mut self, me: usize, instr: Instr, after: After) -> Done {
         match after {
             After::Return(holds) => self.returns(me, instr, holds),
             after => after.done(),
         }
     }
 
-    /// A thread that has been woken goes round once more. If its time is up in that moment too, that
-    /// comes to the same: it looks once more at least.
+    /// A thread that has been woken goes round once more. An expired timeout at that moment has the
+    /// same effect: it looks once more at least.
     fn sleep(&mut self, me: usize, q: usize, instr: Instr) -> Option<Done> {
         if !self.queues[q].sleeps(me) {
             return Some(Done::More(self.slept(instr)));
         }
-        // schedule_timeout: "0 when the timer has expired", which it does some time.
+        // schedule_timeout: "0 when the timer has expired", which it does at some time.
         matches!(instr, Instr::WaitTimeout(..)).then(|| self.queues[q].wake_alone(me))?;
         Some(Done::More(Phase::Prepare(Look::Last)))
     }
 
     fn slept(&self, instr: Instr) -> Phase {
-        if instr.gives_mutex_back() { Phase::Relock } else { self.again(instr) }
+        if instr.unlocks_mutex() { Phase::Relock } else { self.again(instr) }
     }
 
-    /// What a signal or a wake-up for no reason does to a thread that sleeps on a wait queue.
+    /// Applies a signal or a spurious wake-up to a thread that sleeps on a wait queue.
     pub(super) fn wakes_alone(&mut self, me: usize, instr: Instr, way: Way) -> Option<Done> {
         if let Instr::Schedule(q) = instr {
             (way == Way::Optional(0)).then(|| self.queues[q].wake_alone(me))??;

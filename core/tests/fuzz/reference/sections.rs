@@ -1,4 +1,4 @@
-//! Readers of RCU and SRCU, and who waits for them.
+//! Readers of RCU and SRCU, and the threads that wait for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,13 +6,13 @@ use super::super::program::Instr;
 use super::locks::Held;
 use super::{Done, Phase, State};
 
-/// The sections that have begun and not ended: the reader, and a number of its own. Those of RCU have
-/// none, for a reader is in one section until it has left as often as it has entered
+/// The sections that have begun and not ended: the reader, and a number of its own. Those of RCU
+/// have none, since a reader is in one section until it has left as often as it has entered
 /// (Documentation/RCU/whatisRCU.rst: "RCU read-side critical sections may be nested").
 #[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
 pub(super) struct Sections {
     open: BTreeMap<(usize, usize), u32>,
-    /// Who waits, and which sections had begun by then.
+    /// The waiting threads, each with the sections that had begun by then.
     waiting: BTreeMap<usize, BTreeSet<(usize, usize)>>,
 }
 
@@ -42,7 +42,7 @@ impl Sections {
         Some(Done::Next)
     }
 
-    /// The readers whom `me` waits for.
+    /// Returns the readers for which `me` waits.
     pub(super) fn readers(&self, me: usize) -> Vec<usize> {
         let sections = self.waiting.get(&me).into_iter().flatten();
         sections.map(|(reader, _)| *reader).collect()
@@ -50,7 +50,7 @@ impl Sections {
 }
 
 impl State {
-    /// What an operation on sections comes to, if it is one: `Some(None)` is a wait.
+    /// Performs an operation on sections, if it is one: `Some(None)` is a wait.
     pub(super) fn reads(&mut self, me: usize, instr: Instr) -> Option<Option<Done>> {
         let queued = self.threads[me].phase == Phase::Queued;
         let done = match instr {
@@ -59,8 +59,8 @@ impl State {
                 self.threads[me].held.push(Held::Rcu);
                 Some(Done::Next)
             }
-            // kernel/rcu/srcutree.c, srcu_read_lock: each section has an index, which its end gives
-            // back. So of two sections of one thread either may end first.
+            // kernel/rcu/srcutree.c, srcu_read_lock: each section has an index, which is passed to
+            // its end. Of two sections of one thread either may therefore end first.
             Instr::SrcuRead(s) => {
                 let mine = |held: &Held| matches!(held, Held::Srcu(domain, _) if *domain == s);
                 let held = &self.threads[me].held;
@@ -81,8 +81,8 @@ impl State {
                 self.rcu.wait(me);
                 Some(Done::More(Phase::Queued))
             }
-            // include/linux/rcupdate.h, call_rcu: the callback is invoked "at some time after a full
-            // grace period elapses", which begins when it is called or later.
+            // include/linux/rcupdate.h, call_rcu: the callback is invoked "at some time after a
+            // full grace period elapses", which begins when it is called or later.
             Instr::GraceBegins => {
                 self.rcu.wait(me);
                 Some(Done::Next)

@@ -10,7 +10,7 @@ pub(super) struct Timer {
 }
 
 impl State {
-    /// What an operation on a timer comes to, if it is one: `Some(None)` is a wait.
+    /// Performs an operation on a timer, if it is one: `Some(None)` is a wait.
     ///
     /// kernel/time/timer.c.
     pub(super) fn timers(&mut self, me: usize, instr: Instr) -> Option<Option<Done>> {
@@ -26,8 +26,8 @@ impl State {
         match instr {
             // mod_timer: "If the timer is inactive it will be activated".
             Instr::ModTimer(_) => timer.pending = true,
-            // expire_timers: detached, "so that the timer function can rearm it", and run. That a
-            // timer runs on one CPU at a time is base->running_timer.
+            // expire_timers: detached, "so that the timer function can rearm it", and run.
+            // base->running_timer lets a timer run on one CPU at a time.
             Instr::Expires(_) => (timer.pending, timer.running) = (false, true),
             Instr::TimerReturns(_) => timer.running = false,
             // timer_delete_sync: "waits for the handler to finish": try_to_del_timer_sync until

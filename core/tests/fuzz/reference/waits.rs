@@ -6,12 +6,12 @@ use super::super::program::{
 };
 use super::{Phase, Sem, State, condvars, queues};
 
-/// What a thread waits for.
+/// The wait of a thread.
 struct Wait {
     class: &'static str,
     /// The threads each of which has to act first.
     held_up_by: Vec<usize>,
-    /// Threads of which some have to.
+    /// Threads of which at least one has to act.
     behind: Vec<usize>,
 }
 
@@ -20,19 +20,20 @@ impl Wait {
         Self { class, held_up_by: held_up_by.into_iter().collect(), behind: Vec::new() }
     }
 
-    /// All the threads that are waited for.
+    /// Returns all the threads that are waited for.
     fn for_whom(&self) -> impl Iterator<Item = usize> {
         self.held_up_by.iter().chain(&self.behind).copied()
     }
 }
 
-/// The deadlocks of the threads that are `waiting` for good in a state: for each thread on a cycle the
-/// shortest through it. Without a cycle, what those wait for who wait for nobody that waits.
+/// Returns the deadlocks of the threads that are `waiting` for good in a state: for each thread on
+/// a cycle the shortest through it. Without a cycle, the objects of those that wait for no waiting
+/// thread.
 pub(super) fn deadlocks(state: &State, program: &Program, waiting: &[usize]) -> Vec<Vec<String>> {
-    let everybody = everybody(state, program);
-    let waits: Vec<Option<Wait>> = everybody
+    let threads = all_threads(state, program);
+    let waits: Vec<Option<Wait>> = threads
         .iter()
-        .map(|me| waiting.contains(me).then(|| wait(state, program, *me, &everybody))?)
+        .map(|me| waiting.contains(me).then(|| wait(state, program, *me, &threads))?)
         .collect();
     let shortest = |start: usize| {
         let mut cycles = Vec::new();
@@ -52,16 +53,15 @@ pub(super) fn deadlocks(state: &State, program: &Program, waiting: &[usize]) -> 
     cycles.into_iter().map(|cycle| classes(&waits, cycle)).collect()
 }
 
-/// Those who cannot go on before somebody does who cannot go on before.., or who has ended: found
-/// by trying every set of threads.
+/// Returns the largest set of threads each of which waits for one in it, or for one that has ended,
+/// by trying every set.
 pub(super) fn closed(state: &State, program: &Program) -> Vec<usize> {
-    let everybody = everybody(state, program);
+    let threads = all_threads(state, program);
     let waits =
-        |me: &usize| state.waits(program, *me).then(|| wait(state, program, *me, &everybody))?;
-    let waits: Vec<Option<Wait>> = everybody.iter().map(waits).collect();
-    let ended = |at: usize| {
-        !program.is_function(everybody[at]) && state.next(program, everybody[at]).is_none()
-    };
+        |me: &usize| state.waits(program, *me).then(|| wait(state, program, *me, &threads))?;
+    let waits: Vec<Option<Wait>> = threads.iter().map(waits).collect();
+    let ended =
+        |at: usize| !program.is_function(threads[at]) && state.next(program, threads[at]).is_none();
     let has = |set: u32, at: usize| set & 1 << at != 0;
     let is_closed = |set: &u32| {
         (0..waits.len()).filter(|at| has(*set, *at)).all(|at| {
@@ -74,11 +74,11 @@ pub(super) fn closed(state: &State, program: &Program) -> Vec<usize> {
     let sets = (0..=all).filter(|set| set & all == *set);
     let largest = sets.filter(is_closed).max_by_key(|set| set.count_ones()).unwrap_or(0);
     let closed = (0..waits.len()).filter(|at| has(largest, *at));
-    closed.map(|at| everybody[at]).collect()
+    closed.map(|at| threads[at]).collect()
 }
 
-/// Threads are told apart here by the order in which they were started; functions come last.
-fn everybody(state: &State, program: &Program) -> Vec<usize> {
+/// Threads are numbered here by the order in which they were started; functions come last.
+fn all_threads(state: &State, program: &Program) -> Vec<usize> {
     let functions = program.timers.iter().chain(&program.works);
     state.started.iter().chain(functions).copied().collect()
 }
@@ -105,10 +105,10 @@ fn walk(waits: &[Option<Wait>], path: &mut Vec<usize>, cycles: &mut Vec<Vec<usiz
     }
 }
 
-fn wait(state: &State, program: &Program, me: usize, everybody: &[usize]) -> Option<Wait> {
+fn wait(state: &State, program: &Program, me: usize, threads: &[usize]) -> Option<Wait> {
     let mut wait = wait_of(state, program, me, state.next(program, me)?);
     for thread in wait.held_up_by.iter_mut().chain(&mut wait.behind) {
-        *thread = everybody.iter().position(|other| other == thread).expect("started");
+        *thread = threads.iter().position(|other| other == thread).expect("started");
     }
     Some(wait)
 }
@@ -118,7 +118,7 @@ fn wait_of(state: &State, program: &Program, me: usize, instr: Instr) -> Wait {
     let function = |w: usize| program.works[w];
     match instr {
         _ if phase == Phase::Relock => {
-            mutex(state, state.threads[me].given_back.expect("it was given back"))
+            mutex(state, state.threads[me].unlocked_mutex.expect("it has unlocked a mutex"))
         }
         Instr::WaitForData(_, m) if state.is_about_to_look(me, instr) => mutex(state, m),
         Instr::Lock(m) | Instr::RawLock(m) | Instr::LockInterruptible(m) => mutex(state, m),
@@ -169,7 +169,7 @@ fn mutex(state: &State, m: usize) -> Wait {
     Wait::new(MUTEXES[m], state.mutexes[m].owner)
 }
 
-/// A reader waits for the writers before it, a writer for everybody.
+/// A reader waits for the writers before it, a writer for all.
 fn sem(class: &'static str, sem: &Sem, me: usize, writes: bool) -> Wait {
     let before = sem.queue.iter().take_while(|(waiter, _)| *waiter != me);
     let before = before.filter(|(_, other)| writes || *other).map(|(waiter, _)| *waiter);

@@ -1,21 +1,21 @@
-//! Works, and the workqueue that they are of: kernel/workqueue.c, v6.6.
+//! Works, and their workqueue: kernel/workqueue.c, v6.6.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::program::{Instr, Program, WORKQUEUE};
 use super::{Done, Phase, State};
 
-/// The works of a program. They are of one workqueue, or each runs as if there were no other.
+/// The works of a program. They belong to one workqueue, or each runs independently.
 #[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
 pub(super) struct Works {
-    /// How many run at a time, if they are of one workqueue.
+    /// The number that run at a time, if they belong to one workqueue.
     max_active: Option<usize>,
-    /// What is pending: if they are of one workqueue, in the order in which they were queued.
+    /// The pending works; if they belong to one workqueue, in the order in which they were queued.
     pending: Vec<usize>,
     running: BTreeSet<usize>,
-    /// Who waits.
+    /// The waiting threads.
     waiting: BTreeMap<usize, Waiter>,
-    /// How many drain the workqueue.
+    /// The number of threads that drain the workqueue.
     draining: usize,
     destroying: bool,
     destroyed: bool,
@@ -23,7 +23,7 @@ pub(super) struct Works {
 
 #[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
 struct Waiter {
-    /// How often each work has to return yet.
+    /// How often each work still has to return.
     returns: BTreeMap<usize, u8>,
     /// The work that it cancels.
     cancels: Option<usize>,
@@ -68,11 +68,11 @@ impl Works {
         }
     }
 
-    /// __queue_work: what is queued while max_active works are in flight is inactive, and
-    /// pwq_dec_nr_in_flight activates the first of those when one is done. So the first of the queue
-    /// are active. Documentation/core-api/workqueue.rst gives the order in which they begin only for an
-    /// ordered workqueue, of which one is active. A work does not run on two CPUs at a time
-    /// (find_worker_executing_work).
+    /// __queue_work: a work that is queued while max_active works are in flight is inactive, and
+    /// pwq_dec_nr_in_flight activates the first of those when one is done. The first of the queue
+    /// are therefore active. Documentation/core-api/workqueue.rst specifies the order in which they
+    /// begin only for an ordered workqueue, of which one is active. A work does not run on two CPUs
+    /// at a time (find_worker_executing_work).
     fn may_begin(&self, w: usize) -> bool {
         let Some(place) = self.pending.iter().position(|pending| *pending == w) else {
             return false;
@@ -81,7 +81,7 @@ impl Works {
         !self.runs(w) && place + self.running.len() < most
     }
 
-    /// How often `w` returns before it is idle, as things are.
+    /// Returns how often `w` returns before it is idle, if nothing else is queued.
     fn returns(&self, w: usize) -> u8 {
         u8::from(self.is_pending(w)) + u8::from(self.runs(w))
     }
@@ -94,7 +94,7 @@ impl Works {
         }
     }
 
-    /// Begins to wait for all that is pending or runs of `works`.
+    /// Begins to wait for all of `works` that is pending or runs.
     fn wait(&mut self, me: usize, works: &[usize], cancels: Option<usize>) -> Done {
         let mut waiter = Waiter { cancels, ..Waiter::default() };
         works.iter().for_each(|w| waiter.set(*w, self.returns(*w)));
@@ -105,8 +105,8 @@ impl Works {
         Done::More(Phase::Queued)
     }
 
-    /// Takes `w` off its queue. It is not waited for there any more by others either
-    /// (pwq_dec_nr_in_flight), but what runs is.
+    /// Takes `w` off its queue, where other threads do not wait for it any more either
+    /// (pwq_dec_nr_in_flight); they do for a run of it.
     fn cancel(&mut self, w: usize) {
         self.pending.retain(|pending| *pending != w);
         let left = self.returns(w);
@@ -136,7 +136,7 @@ impl Waiter {
 }
 
 impl State {
-    /// What an operation on work or on a workqueue comes to, if it is one: `Some(None)` is a wait.
+    /// Performs an operation on a work or a workqueue, if it is one: `Some(None)` is a wait.
     pub(super) fn later(
         &mut self,
         program: &Program,
@@ -167,8 +167,9 @@ impl State {
             }
             // flush_work: "wait for a work to finish executing the last queueing instance".
             Instr::FlushWork(w) => works.wait(me, &[w], None),
-            // cancel_work_sync: "On return from this function, @work is guaranteed to be not pending
-            // or executing on any CPU"; "Return: %true if @work was pending, %false otherwise".
+            // cancel_work_sync: "On return from this function, @work is guaranteed to be not
+            // pending or executing on any CPU"; "Return: %true if @work was pending, %false
+            // otherwise".
             Instr::CancelWork(w) => {
                 self.threads[me].log.push(u64::from(works.pending.contains(&w)));
                 works.cancel(w);
@@ -178,8 +179,8 @@ impl State {
                 self.violate(format!("use-after-release({WORKQUEUE})"));
                 Done::Next
             }
-            // flush_workqueue: "sleeps until all work items which were queued on entry have finished
-            // execution, but it is not livelocked by new incoming ones".
+            // flush_workqueue: "sleeps until all work items which were queued on entry have
+            // finished execution, but it is not livelocked by new incoming ones".
             Instr::FlushWorkqueue => {
                 let all: Vec<usize> = (0..program.works.len()).collect();
                 works.wait(me, &all, None)
@@ -199,8 +200,8 @@ impl State {
                 works.draining += 1;
                 Done::More(Phase::Queued)
             }
-            // destroy_workqueue: "Safely destroy a workqueue. All work currently pending will be done
-            // first". It is freed once.
+            // destroy_workqueue: "Safely destroy a workqueue. All work currently pending will be
+            // done first". It is freed once.
             Instr::DestroyWorkqueue if works.destroying => {
                 self.violate(format!("double-release({WORKQUEUE})"));
                 Done::Next
