@@ -5,12 +5,7 @@ use std::sync::{Arc, Weak};
 use selvedge_core::sync::{Atomic, Timer, Work, Workqueue};
 use selvedge_core::{Engine, Scenario, ViolationKind};
 
-use super::{check, deadlock, same_traces, slow_on_loom};
-
-fn check_with_traces(scenario: &Scenario) {
-    check(scenario);
-    same_traces(scenario);
-}
+use super::{check, check_with_traces, deadlock, slow_on_loom};
 
 /// Cancelling a pending work prevents one run.
 fn runs_unless_cancelled(name: &str, cancel: fn(&Work) -> bool) -> Scenario {

@@ -3,12 +3,7 @@
 use selvedge_core::sync::{Atomic, Completion, Ghost, Mutex};
 use selvedge_core::{Engine, Scenario, ScenarioBuilder, Verdict, ViolationKind};
 
-use super::{check, deadlock, same_traces, slow_on_loom};
-
-fn check_with_traces(scenario: &Scenario) {
-    check(scenario);
-    same_traces(scenario);
-}
+use super::{check, check_with_traces, deadlock, slow_on_loom};
 
 type World = (Completion, Atomic);
 
@@ -156,4 +151,34 @@ fn a_cycle_over_completions_names_no_other_thread() {
     let on_cycle = found[0].violation.waits.iter().filter(|wait| wait.on_cycle);
     let names: Vec<&str> = on_cycle.map(|wait| wait.thread.as_str()).collect();
     assert_eq!(names, ["init", "async"]);
+}
+
+#[test]
+fn a_waiter_for_a_completion_never_wakes_too_early() {
+    let world = || (Completion::new("closed"), Atomic::new("count", 0), Mutex::new("M", ()));
+    let complete = |(closed, count, _): &(Completion, Atomic, Mutex)| {
+        count.fetch_add(1);
+        closed.complete_all();
+    };
+    let scenario = Scenario::builder("completion", world)
+        .thread("A", complete)
+        .thread("B", complete)
+        .thread("W", |(closed, count, _)| {
+            closed.wait_for_completion();
+            assert!(count.load() > 0);
+        })
+        .expect_proof();
+    check_with_traces(&scenario);
+    let under_lock = Scenario::builder("completion", world)
+        .thread("W", |(closed, _, mutex)| {
+            let _held = mutex.lock();
+            closed.wait_for_completion();
+        })
+        .thread("A", move |w| {
+            drop(w.2.lock());
+            complete(w);
+        })
+        // A does not promise to complete it, so it only waits behind W.
+        .expect_violations(deadlock(["closed"]));
+    check_with_traces(&under_lock);
 }

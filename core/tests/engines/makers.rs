@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use selvedge_core::Scenario;
 use selvedge_core::sync::{Atomic, Mutex};
 use selvedge_core::thread::spawn;
+use selvedge_core::{Checker, Scenario, Search};
 
 use super::{check, same_traces};
 
@@ -40,4 +40,25 @@ fn two_threads_may_join_their_own_child() {
         .expect_proof();
     check(&scenario);
     same_traces(&scenario);
+}
+
+/// A thread that creates an object observes its number, which depends on earlier creations. Two
+/// such threads are deterministic nevertheless.
+#[test]
+fn threads_create_objects_of_their_own() {
+    let own = |go: &Atomic| {
+        let own = Mutex::new("own", 0);
+        go.store(1);
+        let late = Atomic::new("late", 0);
+        *own.lock() += late.fetch_add(1);
+    };
+    let scenario = Scenario::builder("test/own-objects", || Atomic::new("go", 0))
+        .thread("T1", own)
+        .thread("T2", own)
+        .thread("T3", own)
+        .expect_proof();
+    for search in Search::ALL {
+        let report = Checker::native().search(*search).run(&scenario);
+        assert!(report.as_expected(), "{search:?}: {report}");
+    }
 }

@@ -3,12 +3,7 @@
 use selvedge_core::sync::{Atomic, Ghost, Mutex, RwSem, SpinLock, UnfairRwSem};
 use selvedge_core::{Scenario, ViolationKind};
 
-use super::{check, deadlock, same_traces};
-
-fn check_with_traces(scenario: &Scenario) {
-    check(scenario);
-    same_traces(scenario);
-}
+use super::{check, check_with_traces, deadlock};
 
 /// A way to take a lock, and the operation that is impossible while it is held.
 #[derive(Clone, Copy)]

@@ -5,12 +5,7 @@ use std::sync::{Arc, Weak};
 use selvedge_core::sync::{Atomic, Mutex, Timer, Tracked, Work, Workqueue};
 use selvedge_core::{Classification, Engine, Scenario, ScenarioBuilder, Verdict, ViolationKind};
 
-use super::{check, deadlock, same_traces, slow_on_loom};
-
-fn check_with_traces(scenario: &Scenario) {
-    check(scenario);
-    same_traces(scenario);
-}
+use super::{check, check_with_traces, deadlock, slow_on_loom};
 
 /// A queue with two works, of which the first runs the given function and the second notes that it
 /// has run.
