@@ -10,6 +10,7 @@ pub(crate) mod findings;
 pub mod lockdep;
 mod preconditions;
 mod trace;
+mod violations;
 mod waits;
 
 use std::sync::Arc;
@@ -17,13 +18,11 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::explore::CameRound;
-use crate::machine::{Fault, QUEUED, REFUSED};
+use crate::machine::{QUEUED, REFUSED};
 use crate::op::{ObjectId, Op, Place, ThreadId};
 use crate::operations::OpKind;
-use crate::panics::Panic;
 use crate::schedule::{Choice, Schedule};
 use crate::search::Engine;
-use crate::violation::{Violation, ViolationKind};
 
 use coverage::Coverage;
 pub use coverage::Site;
@@ -233,19 +232,6 @@ impl Observers {
     /// Returns the threads that have not ended.
     pub(crate) fn unfinished(&self) -> Vec<ThreadId> {
         self.pending().map(|(thread, ..)| thread).collect()
-    }
-
-    /// Returns the message about thread `me`, which is in a loop without new observations.
-    pub(crate) fn spins(&self, me: ThreadId) -> String {
-        let Thread { name, pending, .. } = &self.threads[me.index()];
-        let last = pending.expect("it has just done it");
-        let what = format!("{}({})", last.op.kind, self.object_name(last.object));
-        format!(
-            "{name} is in a loop at {} ({what}) without new observations: write a loop that waits \
-             as `wait_event(|| ..)` or `poll(\"what\", || ..)`, and an endless loop as \
-             `forever(|| ..)`; reduce the number of rounds of any other loop",
-            last.taken
-        )
     }
 
     /// Returns what has happened, as a schedule of the native engine.
@@ -488,120 +474,6 @@ impl Observers {
     /// Forgets the threads that were started when the execution was over already.
     pub(crate) fn forget_threads_from(&mut self, first: usize) {
         self.threads.truncate(first);
-    }
-
-    /// Returns the violation of thread `me`, which has released memory that contains a held lock.
-    pub(crate) fn freed_while_held(&self, me: ThreadId, object: ObjectId) -> Violation {
-        let holds = |thread: &&Thread| thread.holds.contains(&object);
-        let holder =
-            self.threads.iter().find(holds).map_or("another thread", |thread| &thread.name);
-        let (lock, memory) = (self.object_name(object), self.memory_name(object));
-        let who = self.threads.get(me.index()).map_or("the final check", |thread| &thread.name);
-        let at = self.events.last().map_or(String::new(), |event| format!(" at {}", event.taken));
-        let reason = format!("{who} releases {memory}{at} while {holder} holds {lock} in it");
-        let class = self.objects[object.index()].name.to_owned();
-        Violation::new(ViolationKind::FreedWhileHeld(class), reason)
-    }
-
-    /// Returns the name of the memory that an object is or lives in.
-    fn memory_name(&self, object: ObjectId) -> String {
-        self.object_name(self.objects[object.index()].memory.unwrap_or(object))
-    }
-
-    /// Returns the violation of thread `me`, whose announced operation violated a rule of its
-    /// object.
-    pub(crate) fn fault(&mut self, me: ThreadId, outcome: u8, fault: Fault) -> Violation {
-        let pending = self.threads[me.index()].pending.take().expect("announced before");
-        let Pending { object, about, op, taken, instruction, .. } = pending;
-        let violation = self.faulty(me, pending, fault);
-        self.events.push(Event {
-            thread: me,
-            object,
-            about,
-            op,
-            outcome,
-            reply: None,
-            taken,
-            instruction,
-            frees: Box::default(),
-            round: CameRound::default(),
-        });
-        self.seen.coverage.reach(taken.at);
-        violation
-    }
-
-    fn faulty(&self, me: ThreadId, pending: Pending, fault: Fault) -> Violation {
-        let thread = &self.threads[me.index()];
-        // An object in memory is touched together with it.
-        let touched = match fault {
-            Fault::UseAfterRelease => self.objects[pending.object.index()].memory,
-            _ => None,
-        };
-        let touched = touched.unwrap_or(pending.object);
-        let class = self.objects[touched.index()].name.to_owned();
-        let object = self.object_name(touched);
-        let (kind, what) = match fault {
-            Fault::NotOwner => (ViolationKind::NotOwner(class), "does not own"),
-            Fault::FreedWhileHeld => unreachable!("no operation of the lock does that"),
-            Fault::UseAfterRelease => {
-                (ViolationKind::UseAfterRelease(class), "touches, after its release,")
-            }
-            Fault::DoubleRelease => (ViolationKind::DoubleRelease(class), "releases again"),
-        };
-        let last = self.last_release(touched).map_or(String::new(), |event| {
-            format!("; released by {} at {}", self.threads[event.thread.index()].name, event.taken)
-        });
-        let (did, at) = (pending.op.kind, pending.taken);
-        let on = match touched == pending.object {
-            true => String::new(),
-            false => format!("({})", self.object_name(pending.object)),
-        };
-        let reason = format!("{} {what} {object}: {did}{on} at {at}{last}", thread.name);
-        Violation::new(kind, reason)
-    }
-
-    fn last_release(&self, object: ObjectId) -> Option<&Event> {
-        let releases = |event: &&Event| {
-            use OpKind::{DestroyWorkqueue, FreeModule, KrefPut, Release};
-            let kinds = [Release, FreeModule, KrefPut, DestroyWorkqueue];
-            event.object == object && kinds.contains(&event.op.kind)
-        };
-        self.events.iter().rev().find(releases)
-    }
-
-    /// Returns the violation of an invariant, found by thread `me`.
-    pub(crate) fn broken(&self, me: ThreadId, id: &str, message: &str, at: Place) -> Violation {
-        let who = match self.threads.get(me.index()) {
-            Some(thread) => {
-                let taken = Taken { function: thread.functions.last().copied(), at };
-                format!("{} at {taken}", thread.name)
-            }
-            None => format!("found at the end [{}:{}]", at.file(), at.line()),
-        };
-        let reason = format!("{id}: {message} ({who})");
-        Violation::new(ViolationKind::invariant(id), reason)
-    }
-
-    /// Returns the violation that thread `me` panicked.
-    pub(crate) fn panicked(&self, me: ThreadId, panic: &Panic) -> Violation {
-        let who = self.threads.get(me.index()).map_or("the set-up or the final check", |t| &t.name);
-        let place = panic.place.as_ref().map_or(String::new(), |place| format!(" [{place}]"));
-        let reason = format!("{who} panicked: {}{place}", panic.message);
-        let kind = ViolationKind::Panic(panic.message.clone());
-        Violation::new(kind, reason)
-    }
-
-    /// Returns the leaks of the finished world.
-    pub(crate) fn leaks(&self) -> Vec<Violation> {
-        let leak = |(place, object): (usize, &Watched)| {
-            let name = self.object_name(ObjectId::new(place));
-            let kind = ViolationKind::Leak(object.name.to_owned());
-            let reason = format!("{name} is leaked at the end: held, referenced or unreleased");
-            Violation::new(kind, reason)
-        };
-        let leaked =
-            self.objects.iter().enumerate().filter(|(_, object)| object.leaked && !object.freed);
-        leaked.map(leak).collect()
     }
 
     /// Returns the object's class, with a number if the world has several of the class.
