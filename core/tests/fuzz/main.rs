@@ -1,6 +1,7 @@
 //! The native engine, shuttle and loom against brute force, on random programs.
 
 mod directed;
+mod generator;
 mod native;
 mod program;
 mod reference;
