@@ -305,5 +305,5 @@ fn an_object_is_created_without_operations() {
     let report = scenario.verify(Engine::Native);
     let Verdict::Refuted(found) = &report.verdict else { panic!("{report}") };
     let ViolationKind::Panic(message) = &found[0].violation.kind else { panic!("{report}") };
-    assert!(message.contains("while a tracked object is made"), "{message}");
+    assert!(message.contains("while a tracked object is created"), "{message}");
 }

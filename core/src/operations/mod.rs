@@ -302,7 +302,7 @@ op_kinds! {
         .assumes(&[NotPreemptRt]),
     /// The function of a timer returns.
     TimerReturns => op("timer returns").releases().can_be_disabled(),
-    /// `del_timer`: yields whether the timer was pending.
+    /// `del_timer`: replies whether the timer was pending.
     DelTimer => op("del_timer").can_be_disabled(),
     /// `del_timer_sync`: the same, once its function does not run.
     DelTimerSync => op("del_timer_sync")

@@ -381,7 +381,7 @@ impl State {
     }
 
     /// The thread wakes without having been woken; it stays in the queue.
-    fn wake_alone(&mut self, me: ThreadId) {
+    fn wake_spuriously(&mut self, me: ThreadId) {
         if let Some(place) = self.place(me) {
             self.waiting[place].sleeps = false;
         }
@@ -393,7 +393,7 @@ impl Machine for State {
         match op.kind {
             kind if !kind.row().wakes_spuriously || !self.sleeps(me) => Ready::YES,
             OpKind::Sleep => Ready::NO.or_optional(),
-            // Time passes, whatever else happens.
+            // The timeout may expire in every state.
             OpKind::SleepTimeout => Ready::YES.or_optional(),
             _ => Ready::NO.or_optional().or_optional(),
         }
@@ -410,7 +410,7 @@ impl Machine for State {
             OpKind::WaitqueueActive => return Ok(u64::from(!self.waiting.is_empty())),
             kind if kind.row().wakes_spuriously => {
                 let cut_short = kind != OpKind::Sleep && self.sleeps(me) && outcome == 0;
-                self.wake_alone(me);
+                self.wake_spuriously(me);
                 return Ok(if cut_short { CUT_SHORT } else { 0 });
             }
             other => unreachable!("{other} is not an operation of a wait queue"),

@@ -250,7 +250,7 @@ fn event(program: &Program, before: &State, after: &State, me: usize, way: Way) 
         (Instr::ModuleGet(m) | Instr::ModulePut(m), _) => (Object::Module(m), Writes),
         (Instr::ModuleDelete(m) | Instr::ModuleFree(m), _) => (Object::Module(m), Writes),
         (Instr::ThisCpu, _) => (Object::Cpus, Writes),
-        (instr, _) => unreachable!("{instr:?} is no event"),
+        (instr, _) => unreachable!("{instr:?} is not an event"),
     };
     let starts = after.started.len() > before.started.len();
     Event { thread: me, object, access, way, starts, before: Vec::new() }

@@ -21,7 +21,7 @@ use std::sync::Once;
 use loom::model::Builder;
 use selvedge_core::{Engine, Scenario, ViolationKind};
 
-/// Configures loom without any bound, whatever its environment variables are.
+/// Configures loom without any bound, independent of its environment variables.
 fn unbounded() -> Builder {
     let mut builder = Builder::new();
     builder.max_permutations = None;

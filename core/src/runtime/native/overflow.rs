@@ -86,7 +86,7 @@ extern "C" fn handle(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c
 }
 
 const STACK_SIZE_TEXT: &str = "256 KiB";
-const _: () = assert!(STACK_SIZE == 256 * 1024, "the text says so");
+const _: () = assert!(STACK_SIZE == 256 * 1024, "the message has this size");
 
 /// Writes to standard error as a handler may: without a lock and without allocation.
 fn say(text: &[u8]) {

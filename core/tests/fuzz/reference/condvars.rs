@@ -81,7 +81,7 @@ impl State {
                     && self.last_mutex(me).is_some_and(|m| self.mutexes[m].value == 0);
                 Some(if waits_on { relocked } else { self.condvar_returns(me, instr) })
             }
-            phase => unreachable!("{phase:?} is no phase of {instr:?}"),
+            phase => unreachable!("{phase:?} is not a phase of {instr:?}"),
         }
     }
 
@@ -106,7 +106,7 @@ impl State {
 
     /// "Spurious wakeups from the pthread_cond_timedwait() or pthread_cond_wait() functions may
     /// occur."
-    pub(super) fn condvar_wakes_alone(
+    pub(super) fn condvar_wakes_spuriously(
         &mut self,
         me: usize,
         instr: Instr,

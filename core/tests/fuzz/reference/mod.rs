@@ -334,7 +334,7 @@ impl State {
             Done::More(phase) => state.threads[me].phase = phase,
             Done::Next => {
                 state.threads[me].phase = Phase::Begin;
-                // What is released at an end is no instruction of its own.
+                // A release at an end is not an instruction of its own.
                 let steps = &program.threads[me];
                 if steps.get(state.threads[me].at).is_some_and(|step| step.instr == instr) {
                     state.threads[me].at += 1;
@@ -451,8 +451,8 @@ impl State {
                 Some(Done::Next)
             }
             _ => self
-                .wakes_alone(me, instr, way)
-                .or_else(|| self.condvar_wakes_alone(me, instr, way)),
+                .wakes_spuriously(me, instr, way)
+                .or_else(|| self.condvar_wakes_spuriously(me, instr, way)),
         }
     }
 

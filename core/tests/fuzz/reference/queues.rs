@@ -52,7 +52,7 @@ impl Queue {
     }
 
     /// Wakes spuriously, if it sleeps; it stays queued.
-    fn wake_alone(&mut self, me: usize) -> Option<()> {
+    fn wake_spuriously(&mut self, me: usize) -> Option<()> {
         self.asleep.remove(&me).then_some(())
     }
 }
@@ -143,7 +143,7 @@ impl State {
                 self.queues[q].finish(me);
                 Some(self.returns(me, instr, holds))
             }
-            phase => unreachable!("{phase:?} is no phase of {instr:?}"),
+            phase => unreachable!("{phase:?} is not a phase of {instr:?}"),
         }
     }
 
@@ -229,7 +229,7 @@ impl State {
             return Some(Done::More(self.slept(instr)));
         }
         // schedule_timeout: "0 when the timer has expired", which it does at some time.
-        matches!(instr, Instr::WaitTimeout(..)).then(|| self.queues[q].wake_alone(me))?;
+        matches!(instr, Instr::WaitTimeout(..)).then(|| self.queues[q].wake_spuriously(me))?;
         Some(Done::More(Phase::Prepare(Look::Last)))
     }
 
@@ -238,9 +238,9 @@ impl State {
     }
 
     /// Applies a signal or a spurious wake-up to a thread that sleeps on a wait queue.
-    pub(super) fn wakes_alone(&mut self, me: usize, instr: Instr, way: Way) -> Option<Done> {
+    pub(super) fn wakes_spuriously(&mut self, me: usize, instr: Instr, way: Way) -> Option<Done> {
         if let Instr::Schedule(q) = instr {
-            (way == Way::Optional(0)).then(|| self.queues[q].wake_alone(me))??;
+            (way == Way::Optional(0)).then(|| self.queues[q].wake_spuriously(me))??;
             return Some(Done::Next);
         }
         let q = waits_on(instr).filter(|_| self.threads[me].phase == Phase::Sleep)?;
@@ -252,7 +252,7 @@ impl State {
             Way::Optional(0) => self.slept(instr),
             _ => return None,
         };
-        self.queues[q].wake_alone(me)?;
+        self.queues[q].wake_spuriously(me)?;
         Some(Done::More(phase))
     }
 }

@@ -27,7 +27,7 @@ impl Execution {
             match self.standing() {
                 Standing::NewThread(thread) => self.resume(thread),
                 Standing::Violated | Standing::AllDone => return,
-                Standing::Going | Standing::TooLong => match self.some_sure() {
+                Standing::Going | Standing::TooLong => match self.some_guaranteed() {
                     Some(choice) => self.step(choice),
                     None => return,
                 },
@@ -35,7 +35,7 @@ impl Execution {
         }
     }
 
-    pub(super) fn some_sure(&self) -> Option<Choice> {
+    pub(super) fn some_guaranteed(&self) -> Option<Choice> {
         let inner = self.inner.borrow();
         inner.threads.iter().enumerate().find_map(|(index, thread)| {
             let (object, op) = thread.pending?;
