@@ -32,7 +32,7 @@ pub(crate) enum Reads {
     UnlessFirstArgument,
 }
 
-/// What a thread observes of a reply.
+/// The part of a reply that a thread observes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Observes {
     /// All of it.
@@ -43,7 +43,7 @@ pub(crate) enum Observes {
     Nothing,
 }
 
-/// What a trace shows of a reply.
+/// The form in which a trace shows a reply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Shows {
     /// Nothing.
@@ -149,11 +149,11 @@ pub(crate) struct Row {
     pub(crate) about_work: bool,
     /// Whether it leaves its object as it was.
     pub(crate) reads: Reads,
-    /// What its thread observes.
+    /// The observation of its thread.
     pub(crate) observes: Observes,
-    /// What a trace shows.
+    /// The text of its reply in a trace.
     pub(crate) shows: Shows,
-    /// What the fingerprint of a trace takes of it.
+    /// Its contribution to the fingerprint of a trace.
     pub(crate) traced: Traced,
     /// The operations on the same object that may have made it possible.
     pub(crate) enabled_by: &'static [OpKind],

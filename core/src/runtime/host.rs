@@ -43,7 +43,7 @@ struct Inner {
     started: bool,
     /// Ends an execution before its end, as this host does it.
     halt: fn(&str) -> !,
-    /// What the host cannot explore and the scenario uses.
+    /// The part of the scenario that the host cannot explore.
     unexplored: Option<String>,
     /// The reason why what this execution shows may be impossible.
     doubt: Option<&'static str>,

@@ -20,8 +20,8 @@ use crate::runtime::object::unwinding;
 const NOT_ONE_STEP: &str = "there an exchange or an addition beside another thread's plain store \
                             is not one step (tokio-rs/loom#254)";
 
-/// What loom does not explore where a thread loads a word and then writes it: the thread's own load
-/// hides another thread's load.
+/// The interleavings that loom leaves out where a thread loads a word and then writes it: the
+/// thread's own load hides another thread's load.
 const HIDDEN_LOAD: &str = "the orderings of a load with the write of another thread that has \
                            loaded the word before (tokio-rs/loom#166)";
 

@@ -10,7 +10,7 @@ use crate::declare;
 use crate::machine::REFUSED;
 use crate::runtime;
 
-/// What such a thread reports about its function.
+/// A report of such a thread about its function.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// The function is about to run, unless that is refused.

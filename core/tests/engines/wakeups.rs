@@ -80,7 +80,7 @@ fn a_wake_up_can_be_passed_on() {
     ));
 }
 
-/// What the threads of the next tests share: their stages, and a mutex with which the thread sleeps
+/// The world of the next tests: the stages of the threads, and a mutex with which the thread sleeps
 /// that must not be passed over.
 type Ordered = (WaitQueue, [Atomic; 3], Mutex);
 

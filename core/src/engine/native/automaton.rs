@@ -36,7 +36,7 @@ pub(super) struct Automaton {
     objects: Vec<ObjectState>,
     thread_numbers: FxHashMap<History, u32>,
     object_numbers: FxHashMap<(ObjectId, Box<[u64]>), u32>,
-    /// What can happen to a thread in one state at its object in another.
+    /// The transitions of a thread in one state at its object in another.
     transitions: FxHashMap<u64, Transitions>,
     /// The state of an object after it is set to a value.
     assignments: FxHashMap<(u32, u64), Result<u32, Fault>>,

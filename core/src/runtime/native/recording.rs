@@ -7,7 +7,7 @@ use crate::violation::ViolationKind;
 
 use crate::runtime::native::intern::{BEGINNING, History};
 
-/// What one execution has shown.
+/// The steps of one execution, and the state before them.
 #[derive(Default)]
 pub(crate) struct Recording {
     /// Every thread before the first step.

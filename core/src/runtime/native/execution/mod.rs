@@ -62,7 +62,7 @@ struct Inner {
     threads: Vec<Thread>,
     /// Threads that were started while the world is created; they follow the scenario's own.
     deferred: Option<Vec<(Arc<str>, Body)>>,
-    /// What runs now: a thread, or the set-up.
+    /// The thread that runs now, or the set-up.
     running: ThreadId,
     observers: Observers,
     interner: Interner,
@@ -75,7 +75,7 @@ struct Inner {
     started: usize,
     /// Whether the execution is observed; not if it is only run out.
     watched: bool,
-    /// What the execution has shown so far, if it is recorded.
+    /// The recording of the execution so far, if it is recorded.
     recording: Option<Recording>,
 }
 
