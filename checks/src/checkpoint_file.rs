@@ -1,7 +1,8 @@
 //! A file with a checkpoint of a search.
 //!
-//! After the checkpoint the file has the number of the sources that were explored. The engine detects
-//! a changed scenario only where the resumed search revisits an explored step, which may be late.
+//! After the checkpoint the file has the number of the sources that were explored. The engine
+//! detects a changed scenario only where the resumed search revisits an explored step, which may be
+//! late.
 
 use std::fs;
 use std::io::{self, Write};
@@ -83,7 +84,8 @@ pub(crate) fn read(file: &Path) -> Result<Checkpoint, String> {
     let checkpoint = Checkpoint::from_bytes(search).map_err(|error| format!("{name}: {error}"))?;
     if *sources != SOURCES.to_le_bytes() {
         return Err(format!(
-            "{name}: the sources of the models or of the engine have changed since; start the search again"
+            "{name}: the sources of the models or of the engine have changed since; start the \
+             search again"
         ));
     }
     Ok(checkpoint)

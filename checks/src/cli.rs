@@ -67,8 +67,8 @@ pub(crate) struct Verify {
     /// Threads that the native engine explores with [default: as many as there are processors]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZero<usize>>,
-    /// Explore only this shard of the interleavings, such as 2/4; `merge` combines the shards. Needs
-    /// --search dpor
+    /// Explore only this shard of the interleavings, such as 2/4; `merge` combines the shards.
+    /// Needs --search dpor
     #[arg(long, value_name = "I/N", conflicts_with = "resume")]
     pub(crate) shard: Option<Shard>,
     /// Stop after this many executions of a scenario on an engine
@@ -81,8 +81,8 @@ pub(crate) struct Verify {
     /// free memory]
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory_max: Option<ByteSize>,
-    /// Write a checkpoint to this file every minute, at a limit and on Ctrl-C. For a single scenario
-    /// on the native engine
+    /// Write a checkpoint to this file every minute, at a limit and on Ctrl-C. For a single
+    /// scenario on the native engine
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint: Option<PathBuf>,
     /// Resume the search in this file
@@ -109,7 +109,12 @@ pub(crate) struct Compare {
     /// the lock programs
     pub(crate) patterns: Vec<String>,
     /// Stop each engine and search after about so long
-    #[arg(long, value_name = "N", default_value = "20", value_parser = value_parser!(u64).range(1..))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "20",
+        value_parser = value_parser!(u64).range(1..)
+    )]
     pub(crate) seconds_max: u64,
     /// Stop each engine and search after this many executions
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]

@@ -1,5 +1,5 @@
-//! The `selvedge` command: verifies the catalogue, on one computer or on several, explains and replays
-//! counterexamples, and compares engines.
+//! The `selvedge` command: verifies the catalogue, on one computer or on several, explains and
+//! replays counterexamples, and compares engines.
 
 mod checkpoint_file;
 mod cli;
@@ -102,8 +102,8 @@ fn run(command: Command, out: &mut impl Write) -> Result<u8, Failure> {
     }
 }
 
-/// Returns the scenarios that patterns can select: the catalogue, and with a pattern the lock programs
-/// too.
+/// Returns the scenarios that patterns can select: the catalogue, and with a pattern the lock
+/// programs too.
 fn known(patterns: &[String]) -> Vec<Scenario> {
     match patterns {
         [] => catalogue(),
@@ -135,7 +135,7 @@ fn explain(scenario: &Scenario, out: &mut impl Write) -> Result<u8, Failure> {
                     true => show::replay(scenario, counterexample, out)?,
                     false => writeln!(
                         out,
-                        "\nFound on {engine}, the only engine with weak memory; it cannot be replayed."
+                        "\nFound on {engine}, the only engine with weak memory. It has no replay."
                     )?,
                 }
             }

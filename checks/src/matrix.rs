@@ -1,8 +1,8 @@
 //! The matrix of verdicts: designs down, sets of threads across.
 //!
-//! In a family that is a matrix, the last part of a scenario's name is a set of threads and the part
-//! before it a design: `vfio-ap/matrix/v5.11-set/pqap-upd-pv`, `iommu/v6.2/flush-move`. A set of
-//! threads that only one or two designs have gets no column.
+//! In a family that is a matrix, the last part of a scenario's name is a set of threads and the
+//! part before it a design: `vfio-ap/matrix/v5.11-set/pqap-upd-pv`, `iommu/v6.2/flush-move`. A set
+//! of threads that only one or two designs have gets no column.
 
 use std::io::{self, Write};
 

@@ -2,8 +2,8 @@
 
 use sysinfo::System;
 
-/// Returns half of the free memory in bytes, so that the computer stays usable. In a container, that is
-/// free memory within its limit.
+/// Returns half of the free memory in bytes, so that the computer stays usable. In a container,
+/// that is free memory within its limit.
 pub fn half_of_free_memory() -> u64 {
     let mut system = System::new();
     system.refresh_memory();

@@ -116,7 +116,8 @@ fn check_options(options: &Verify) -> Result<(), String> {
     Ok(())
 }
 
-/// Creates the checker that the options ask for, with the memory and the processors of this computer.
+/// Creates the checker that the options ask for, with the memory and the processors of this
+/// computer.
 fn checker<'a>(engine: Engine, options: &Verify) -> Checker<'a> {
     let processors = || thread::available_parallelism().map_or(1, usize::from);
     let memory = options.memory_max.map_or_else(half_of_free_memory, |size| size.0);

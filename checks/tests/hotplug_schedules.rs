@@ -1,5 +1,5 @@
-//! Schedules of hot plug's bugs, as they are told: each replays step for step, takes its locks in
-//! the order told, and ends in the violation told.
+//! Schedules of the bugs of hot plug, as they were reported: each replays step by step, takes its
+//! locks in the reported order, and ends in the reported violation.
 
 use selvedge_core::{Scenario, Trace, ViolationKind};
 use selvedge_models::catalogue;
@@ -23,22 +23,22 @@ fn named(name: &str) -> Scenario {
 }
 
 fn locks(trace: &Trace) -> Vec<(usize, String)> {
-    let told =
+    let shown =
         ["mutex_lock(", "mutex_lock_interruptible(", "down_read(", "down_write(", "release("];
     let steps = trace.steps.iter();
-    let told = steps.filter(|step| told.iter().any(|what| step.what.starts_with(what)));
-    // Of which instance it is, the kind of the violation tells.
+    let shown = steps.filter(|step| shown.iter().any(|what| step.what.starts_with(what)));
+    // The kind of the violation names the instance.
     let name = |what: &str| match what.split_once('#') {
         Some((class, _)) => format!("{class})"),
         None => what.to_owned(),
     };
-    told.map(|step| (step.thread, name(&step.what))).collect()
+    shown.map(|step| (step.thread, name(&step.what))).collect()
 }
 
 #[track_caller]
-fn assert_order(taken: &[(usize, String)], told: &[(usize, &str)]) {
+fn assert_order(taken: &[(usize, String)], expected: &[(usize, &str)]) {
     let taken: Vec<(usize, &str)> = taken.iter().map(|(t, what)| (*t, what.as_str())).collect();
-    assert_eq!(taken, told);
+    assert_eq!(taken, expected);
 }
 
 /// The device is opened for a guest that has another: the hook points to it before that is known,
@@ -46,11 +46,11 @@ fn assert_order(taken: &[(usize, String)], told: &[(usize, &str)]) {
 #[test]
 fn the_hook_of_a_refused_device_is_followed_after_its_removal() {
     let freed = ViolationKind::use_after_release("matrix_mdev");
-    // v6.2 and later: VFIO's reference to the guest comes and goes besides.
+    // v6.2 and later: VFIO's reference to the guest comes and goes too.
     for (version, opens) in [("v6.0", 22), ("v6.15", 24)] {
         let name = format!("vfio-ap/bugs/b12-stale-hook/{version}");
         let taken = replay(&name, &[(0, opens), (1, 5)], &freed);
-        let told = [
+        let expected = [
             (0, "down_write(pqap_hook_rwsem)"),
             (0, "mutex_lock(guests_lock)"),
             (0, "mutex_lock(kvm->lock)"),
@@ -63,7 +63,7 @@ fn the_hook_of_a_refused_device_is_followed_after_its_removal() {
             // What the hook points to is part of what was freed.
             (1, "down_read(pqap_hook_rwsem)"),
         ];
-        assert_order(&taken, &told);
+        assert_order(&taken, &expected);
     }
 }
 
@@ -74,7 +74,7 @@ fn a_withheld_queue_leads_to_the_device_that_it_was_assigned_to() {
     for version in ["v6.0", "2026"] {
         let name = format!("vfio-ap/bugs/b15-stale-link/{version}");
         let taken = replay(&name, &[(0, 15), (1, 7)], &freed);
-        let told = [
+        let expected = [
             // unassign_adapter_store
             (0, "mutex_lock(guests_lock)"),
             (0, "mutex_lock(mdevs_lock)"),
@@ -87,7 +87,7 @@ fn a_withheld_queue_leads_to_the_device_that_it_was_assigned_to() {
             (1, "down_write(kernfs)"),
             (1, "mutex_lock(guests_lock)"),
         ];
-        assert_order(&taken, &told);
+        assert_order(&taken, &expected);
     }
 }
 
@@ -96,14 +96,14 @@ fn a_withheld_queue_leads_to_the_device_that_it_was_assigned_to() {
 fn a_device_is_put_on_the_list_in_the_middle_of_a_walk() {
     let torn = ViolationKind::invariant("INV-20");
     let taken = replay("vfio-ap/bugs/b26-unlocked-list/v6.0", &[(0, 9), (1, 2)], &torn);
-    let told = [
+    let expected = [
         (0, "mutex_lock(device_lock)"),
         (0, "mutex_lock(ap_perms_mutex)"),
         (0, "down_write(kernfs)"),
         (0, "mutex_lock(guests_lock)"),
         (1, "mutex_lock(mdevs_lock)"),
     ];
-    assert_order(&taken, &told);
+    assert_order(&taken, &expected);
 }
 
 /// The attributes are there, the queue is not yet.
@@ -111,14 +111,14 @@ fn a_device_is_put_on_the_list_in_the_middle_of_a_walk() {
 fn the_status_is_read_before_the_queue_is_there() {
     let null = ViolationKind::invariant("NULL");
     let taken = replay("vfio-ap/bugs/b27-status-without-queue/v6.0", &[(0, 7), (1, 2)], &null);
-    let told = [
+    let expected = [
         (0, "mutex_lock(device_lock)"),
         (0, "mutex_lock(ap_perms_mutex)"),
         (0, "down_write(kernfs)"),
         (1, "down_read(kernfs)"),
         (1, "mutex_lock(mdevs_lock)"),
     ];
-    assert_order(&taken, &told);
+    assert_order(&taken, &expected);
 }
 
 /// The mask's writer keeps `ap_perms_mutex` and wants the device lock, a bind the other way round.
@@ -127,22 +127,22 @@ fn ap_perms_mutex_kept_over_a_reprobe_deadlocks_with_a_bind() {
     let abba = ViolationKind::deadlock(["ap_perms_mutex", "device_lock"]);
     let name = "vfio-ap/bugs/b13-reprobe-under-ap-perms-mutex/held";
     let taken = replay(name, &[(0, 10), (1, 2)], &abba);
-    let told = [
+    let expected = [
         (0, "mutex_lock_interruptible(ap_perms_mutex)"),
         // vfio_ap_mdev_resource_in_use
         (0, "mutex_lock(guests_lock)"),
         (0, "mutex_lock(mdevs_lock)"),
         (1, "mutex_lock(device_lock)"),
     ];
-    assert_order(&taken, &told);
+    assert_order(&taken, &expected);
 }
 
-/// The queue interrupts, the host loses its adapter, and nobody gives the page back.
+/// The queue interrupts, the host loses its adapter, and the page stays pinned.
 #[test]
 fn what_interrupts_needed_is_forgotten_with_an_adapter_that_the_host_loses() {
     let leak = ViolationKind::invariant("INV-04");
     let taken = replay("vfio-ap/bugs/b31-absent-not-freed/v6.8", &[(0, 75)], &leak);
-    let told = [
+    let expected = [
         // PQAP(AQIC)
         (0, "mutex_lock(vcpu->mutex)"),
         (0, "down_read(pqap_hook_rwsem)"),
@@ -163,5 +163,5 @@ fn what_interrupts_needed_is_forgotten_with_an_adapter_that_the_host_loses() {
         // vfio_ap_on_scan_complete
         (0, "mutex_lock(guests_lock)"),
     ];
-    assert_order(&taken, &told);
+    assert_order(&taken, &expected);
 }

@@ -52,8 +52,8 @@ const TAKEN: &[(&str, &str)] = &[
     (MDEVS, IOMMU),
 ];
 
-/// What must not be wanted while the first is held. Of the hook's semaphore it is the read side: in
-/// 2026 whoever changes the hook holds the other with all the rest.
+/// The classes that must not be wanted while the first is held. Of the hook's semaphore it is the read
+/// side: in 2026 a change of the hook holds the write side with all the others.
 const FORBIDDEN: &[(&str, &str)] = &[
     (MDEVS, KVM),
     (MDEVS, GUESTS),
@@ -98,13 +98,13 @@ fn all_scenarios_together_have_one_order_of_locks() {
         })
     };
     for (held, wanted) in TAKEN {
-        assert!(shown(held, wanted).is_some(), "nobody wants {wanted} while {held} is held");
+        assert!(shown(held, wanted).is_some(), "no thread wants {wanted} while {held} is held");
     }
     for (held, wanted) in FORBIDDEN {
         assert_eq!(shown(held, wanted), None, "{wanted} is wanted while {held} is held");
     }
-    // B24, which is in every version since v6.0: whoever unmaps takes the container's two in one
-    // order, whoever opens a device in the other; and since v6.2 the driver's mutex is in between.
+    // B24, which is in every version since v6.0: unmapping takes the two mutexes of the container
+    // in one order, opening a device in the other, and since v6.2 the driver's mutex is in between.
     let container = BTreeSet::from(["device_list_lock", IOMMU, MDEVS]);
     assert_eq!(cycles(&order), BTreeSet::from([container]));
 }

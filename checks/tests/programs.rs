@@ -4,7 +4,7 @@ use selvedge_core::Engine;
 use selvedge_models::programs::PROGRAMS;
 
 #[test]
-fn shuttle_comes_to_the_same_numbers_of_traces() {
+fn shuttle_counts_the_same_traces() {
     let few = |traces: &u128| *traces <= 20_000;
     for program in PROGRAMS.iter().filter(|program| program.deadlock.is_none()) {
         let Some(traces) = program.traces.filter(few) else { continue };

@@ -85,8 +85,8 @@ impl<'a> Checker<'a> {
         self
     }
 
-    /// Sets the limit of executions. The default is 50,000,000 on the native engine, 100,000 on loom
-    /// and 20,000 on shuttle, which has as many again for its random schedulers.
+    /// Sets the limit of executions. The default is 50,000,000 on the native engine, 100,000 on
+    /// loom and 20,000 on shuttle, which has as many again for its random schedulers.
     pub fn executions(mut self, limit: u64) -> Self {
         self.limits.executions = Some(limit);
         self
@@ -133,8 +133,8 @@ impl<'a> Checker<'a> {
     }
 
     /// Calls `listener` with the progress of the search, every few hundred executions or some
-    /// 100,000 states; on loom and for shuttle's random schedulers, between their runs. If it returns
-    /// [`ControlFlow::Break`], the search stops and the verdict has this reason.
+    /// 100,000 states; on loom and for shuttle's random schedulers, between their runs. If it
+    /// returns [`ControlFlow::Break`], the search stops and the verdict has this reason.
     pub fn on_progress(
         mut self,
         listener: impl FnMut(&Progress<'_>) -> ControlFlow<String> + 'a,
@@ -149,8 +149,8 @@ impl<'a> Checker<'a> {
         engine::verify(scenario, engine, &limits, &mut |progress| self.listen(&limits, &progress))
     }
 
-    /// Resumes a search of the native engine. It ends as if it had never been stopped. How to search
-    /// is in the checkpoint; the limits are those of this checker.
+    /// Resumes a search of the native engine. It ends as if it had never been stopped. How to
+    /// search is in the checkpoint; the limits are those of this checker.
     ///
     /// # Errors
     ///
@@ -204,8 +204,8 @@ impl Scenario {
     ///
     /// # Panics
     ///
-    /// If the verdict is another, with the verdict, every counterexample operation by operation, and
-    /// the expectation that would have held, as code.
+    /// If the verdict is another, with the verdict, every counterexample operation by operation,
+    /// and the expectation that would have held, as code.
     #[track_caller]
     pub fn assert_as_expected(&self, engine: Engine) {
         let report = self.verify(engine);

@@ -120,8 +120,8 @@ impl Claim {
             && result.inversions.iter().all(known)
     }
 
-    /// Whether the verdict of any engine and the expectation can both be true. To find one violation
-    /// of several does not contradict it.
+    /// Whether the verdict of any engine and the expectation can both be true. To find one
+    /// violation of several does not contradict it.
     pub fn admits(&self, verdict: &Verdict) -> bool {
         match (verdict, &self.of_scenario) {
             (Verdict::Inconclusive { .. }, _) | (_, Expectation::Unstated) => true,

@@ -50,8 +50,8 @@ pub enum Incomplete {
     /// A thread is in a loop in which it observes nothing new; the text names the loop and the call
     /// to add.
     EndlessLoop(String),
-    /// The program asks for memory that is weaker than sequentially consistent, which the engine does
-    /// not have.
+    /// The program asks for memory that is weaker than sequentially consistent, which the engine
+    /// does not have.
     WeakMemory {
         /// The engine.
         engine: Engine,

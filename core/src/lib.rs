@@ -5,11 +5,11 @@
 //! # Background
 //!
 //! The locking of a kernel driver is argued over on mailing lists: which lock comes first, what may
-//! happen between two critical sections, why a trylock is or is not enough. These are arguments about
-//! interleavings, and a person can keep only a few in mind. Tests help little, since the interleaving
-//! that matters is the one that the scheduler does not choose. lockdep sees an inversion of the lock
-//! order in any interleaving. It does not see a gap between a check and the use of its answer, or a
-//! wait on a flag, and it does not know whether an inversion can deadlock.
+//! happen between two critical sections, why a trylock is or is not enough. These are arguments
+//! about interleavings, and a person can keep only a few in mind. Tests help little, since the
+//! interleaving that matters is the one that the scheduler does not choose. lockdep sees an
+//! inversion of the lock order in any interleaving. It does not see a gap between a check and the
+//! use of its answer, or a wait on a flag, and it does not know whether an inversion can deadlock.
 //!
 //! # Getting started
 //!
@@ -70,52 +70,52 @@
 //!
 //! A violation has a precise name ([`ViolationKind`]): the lock classes of the cycle, the id of the
 //! invariant, the class of the object. An expectation names it, so a test cannot pass for the wrong
-//! reason. Each violation has a [`Schedule`] and a [`Trace`], and [`Scenario::replay`] shows it again,
-//! operation by operation. A [`Checker`] sets the engine, the search and the limits.
+//! reason. Each violation has a [`Schedule`] and a [`Trace`], and [`Scenario::replay`] shows it
+//! again, operation by operation. A [`Checker`] sets the engine, the search and the limits.
 //!
 //! # What is checked
 //!
-//! - **Deadlock**: a thread that waits, or [`poll`]s, for good, whatever the other threads do. A closed
-//!   cycle of waits is named as that cycle, even while other threads continue. A wait for a flag is
-//!   part of a cycle if a thread has promised to clear it ([`sync::WaitQueue::promise`]). A thread that
-//!   only a signal or a spurious wake-up can help waits for good.
-//! - **Starvation**, if asked for ([`ScenarioBuilder::starvation_free`]): a thread that waits for ever
-//!   on a fair cycle of states.
-//! - **Lock order**, as lockdep checks it, over all executions ([`observe::lockdep`]). The search then
-//!   classifies each predicted cycle: *feasible*, with a schedule, or *infeasible* in this scenario
-//!   ([`Classification`]).
-//! - **Lifetimes**: a use after the release, a double release, and a leak at the end of an object that
-//!   is not released ([`sync::Tracked`]), still referenced ([`sync::Kref`], [`sync::ModuleRef`]) or
-//!   still locked.
+//! - **Deadlock**: a thread that waits, or [`poll`]s, for good, whatever the other threads do. A
+//!   closed cycle of waits is named as that cycle, even while other threads continue. A wait for a
+//!   flag is part of a cycle if a thread has promised to clear it ([`sync::WaitQueue::promise`]). A
+//!   thread that only a signal or a spurious wake-up can help waits for good.
+//! - **Starvation**, if asked for ([`ScenarioBuilder::starvation_free`]): a thread that waits for
+//!   ever on a fair cycle of states.
+//! - **Lock order**, as lockdep checks it, over all executions ([`observe::lockdep`]). The search
+//!   then classifies each predicted cycle: *feasible*, with a schedule, or *infeasible* in this
+//!   scenario ([`Classification`]).
+//! - **Lifetimes**: a use after the release, a double release, and a leak at the end of an object
+//!   that is not released ([`sync::Tracked`]), still referenced ([`sync::Kref`],
+//!   [`sync::ModuleRef`]) or still locked.
 //! - **Ownership**: an unlock by another thread.
-//! - **Sleeping in atomic context**: with a spinlock held, in a read section of RCU, in the function of
-//!   a timer ([`might_sleep`]).
-//! - **Invariants**: [`invariant_broken`] in the model, [`sync::Ghost::check`] on state that the driver
-//!   does not record, assertions (a panic is a violation).
+//! - **Sleeping in atomic context**: with a spinlock held, in a read section of RCU, in the
+//!   function of a timer ([`might_sleep`]).
+//! - **Invariants**: [`invariant_broken`] in the model, [`sync::Ghost::check`] on state that the
+//!   driver does not record, assertions (a panic is a violation).
 //!
 //! # Three engines
 //!
 //! The native engine compares states and visits each once. Where threads share locks, a proof takes
-//! milliseconds. [loom] and [shuttle] run the same scenarios on their own mutexes and schedulers, as a
-//! cross-check. loom shares no search with the native engine. On shuttle the source-DPOR of the native
-//! engine proves once more, on an executor that shares nothing with it; where there are too many
-//! traces for that, shuttle's random schedules can only refute.
+//! milliseconds. [loom] and [shuttle] run the same scenarios on their own mutexes and schedulers,
+//! as a cross-check. loom shares no search with the native engine. On shuttle the source-DPOR of
+//! the native engine proves once more, on an executor that shares nothing with it; where there are
+//! too many traces for that, shuttle's random schedules can only refute.
 //!
-//! loom 0.7.2 does not explore everything that its interface offers: not a failing `try_lock`, not a
-//! load before a store to the same atomic, nothing right after a `yield_now`. Objects here are built
-//! only from what it does explore, a `Mutex` and a `Condvar` in a predicate loop, and its own log event
-//! decides whether the search is complete. The test suite `loom_defects` asserts each defect that is
-//! worked around.
+//! loom 0.7.2 does not explore everything that its interface offers: not a failing `try_lock`, not
+//! a load before a store to the same atomic, nothing right after a `yield_now`. Objects here are
+//! built only from what it does explore, a `Mutex` and a `Condvar` in a predicate loop, and its own
+//! log event decides whether the search is complete. The test suite `loom_defects` asserts each
+//! defect that is worked around.
 //!
 //! # What a proof means
 //!
-//! [`Verdict::Proved`] states that every interleaving of the scenario's operations was explored, that
-//! no limit was reached, and that from no reachable state a thread can get to wait for good: no
-//! reachable bottom strongly connected component of the guaranteed steps has a thread that waits, or
-//! polls, in every state of it. It rests on these conditions:
+//! [`Verdict::Proved`] states that every interleaving of the scenario's operations was explored,
+//! that no limit was reached, and that from no reachable state a thread can get to wait for good:
+//! no reachable bottom strongly connected component of the guaranteed steps has a thread that
+//! waits, or polls, in every state of it. It rests on these conditions:
 //!
-//! - Threads share the world only through [`sync`] and [`thread`]. What they learn elsewhere is not part
-//!   of the state. The determinism check finds much of that, and not all.
+//! - Threads share the world only through [`sync`] and [`thread`]. What they learn elsewhere is not
+//!   part of the state. The determinism check finds much of that, and not all.
 //! - Threads are deterministic, apart from what the primitives return.
 //! - Values behind a lock differ where their `Hash` does ([`Value`]).
 //! - Memory is sequentially consistent, apart from [`sync::WeakAtomic`], of which only loom proves
@@ -126,11 +126,11 @@
 //!
 //! # Limitations
 //!
-//! - On loom a thread wakes spuriously at most once, so loom proves nothing of a scenario that sleeps.
-//!   The searches of interleavings prove it if the thread checks its condition again
+//! - On loom a thread wakes spuriously at most once, so loom proves nothing of a scenario that
+//!   sleeps. The searches of interleavings prove it if the thread checks its condition again
 //!   ([`sync::WaitQueue::wait_event`]) and the condition only reads.
-//! - No interrupt arrives on the CPU of the thread that it interrupts, and a spinlock never sleeps as on
-//!   PREEMPT_RT.
+//! - No interrupt arrives on the CPU of the thread that it interrupts, and a spinlock never sleeps
+//!   as on PREEMPT_RT.
 //! - Outside of an engine no wait is interrupted and no thread wakes spuriously.
 //! - Weak memory is modelled by [`sync::WeakAtomic`] alone, and explored by loom alone.
 //!
@@ -140,8 +140,9 @@
 //!
 //! # Implementation
 //!
-//! Every object is a small state machine that says whether an operation can happen and what it does. A
-//! runtime makes a step atomic and lets threads wait. `ARCHITECTURE.md` in the repository is the map.
+//! Every object is a small state machine that says whether an operation can happen and what it
+//! does. A runtime makes a step atomic and lets threads wait. `ARCHITECTURE.md` in the repository
+//! is the map.
 //!
 //! [loom]: https://docs.rs/loom
 //! [shuttle]: https://docs.rs/shuttle
@@ -169,6 +170,7 @@ mod report;
 mod runtime;
 mod scenario;
 mod schedule;
+mod script;
 mod search;
 mod shard;
 pub mod sync;
@@ -188,6 +190,7 @@ pub use observe::{Site, Step, Trace};
 pub use report::{Classification, Prediction, Report, ShardResult, Verdict};
 pub use scenario::{Calls, Scenario, ScenarioBuilder};
 pub use schedule::{Schedule, ScheduleError};
+pub use script::Script;
 pub use search::{Engine, Search, UnknownName};
 pub use shard::{Shard, ShardError};
 pub use sync::data::{Opaque, Value};

@@ -10,8 +10,8 @@ use crate::incomplete::Incomplete;
 use crate::search::Search;
 use crate::shard::Shard;
 
-/// How to search, and when to give up. A limit that is reached makes a verdict inconclusive, never a
-/// proof.
+/// How to search, and when to give up. A limit that is reached makes a verdict inconclusive, never
+/// a proof.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// How the native engine searches.
@@ -76,8 +76,8 @@ pub struct Progress<'a> {
     pub frontier: Option<u64>,
     /// Operations from the beginning to where the search is.
     pub depth: Option<usize>,
-    /// The explored part, from 0 to 1: of the states that are known so far, or of an estimate of the
-    /// interleavings.
+    /// The explored part, from 0 to 1: of the states that are known so far, or of an estimate of
+    /// the interleavings.
     pub explored: Option<f64>,
     /// Bytes of states in memory.
     pub memory: Option<u64>,

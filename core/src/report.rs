@@ -17,8 +17,8 @@ use crate::violation::ViolationKind;
 /// The verdict of an engine on a scenario.
 #[derive(Clone, Debug)]
 pub enum Verdict {
-    /// Every interleaving was explored, no limit was reached, nothing is violated, and from no reachable
-    /// state a thread can get to wait for good.
+    /// Every interleaving was explored, no limit was reached, nothing is violated, and from no
+    /// reachable state a thread can get to wait for good.
     Proved(Fingerprint),
     /// Something is violated: the shortest counterexample that was found for each kind.
     Refuted(Vec<Counterexample>),
@@ -40,8 +40,8 @@ impl Verdict {
     }
 }
 
-/// The result of one shard of a search ([`Checker::shard`](crate::Checker::shard)), with what it takes
-/// to merge the shards.
+/// The result of one shard of a search ([`Checker::shard`](crate::Checker::shard)), with what it
+/// takes to merge the shards.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct ShardResult {
@@ -49,11 +49,11 @@ pub struct ShardResult {
     pub shard: Shard,
     /// The number of subtrees of all shards together, which each shard counts.
     pub subtrees: u64,
-    /// A number for the beginning of the first subtree, the same in every shard of a program. Programs
-    /// that begin alike share a number.
+    /// A number for the beginning of the first subtree, the same in every shard of a program.
+    /// Programs that begin alike share a number.
     pub program: u64,
-    /// Whether the shard was explored to its end, except below a violation. Shards that are all done
-    /// and violate nothing are a proof together.
+    /// Whether the shard was explored to its end, except below a violation. Shards that are all
+    /// done and violate nothing are a proof together.
     pub done: bool,
 }
 
@@ -117,10 +117,12 @@ pub struct Report {
     pub coverage: Vec<Site>,
     /// The preconditions of the verdict, for this scenario and this engine, a line each.
     pub preconditions: Vec<&'static str>,
-    /// Properties of the scenario that look like mistakes, though they violate nothing, a line each.
+    /// Properties of the scenario that look like mistakes, though they violate nothing, a line
+    /// each.
     pub remarks: Vec<String>,
-    /// The search that the native engine used in the end. It differs from the one that was asked for if
-    /// the states cannot be compared ([`Opaque`](crate::Opaque)), and after some refutations.
+    /// The search that the native engine used in the end. It differs from the one that was asked
+    /// for if the states cannot be compared ([`Opaque`](crate::Opaque)), and after some
+    /// refutations.
     pub search: Option<Search>,
     /// The shard that this is of, if the search was for one.
     pub shard: Option<ShardResult>,

@@ -49,8 +49,8 @@ pub struct Scenario {
 impl Scenario {
     /// Begins a scenario named `name`, a path such as `vfio-ap/ap-perms/p11/two-threads`.
     ///
-    /// `world` makes what the threads share. It runs for every execution, so everything that threads
-    /// can change must be made in it.
+    /// `world` makes what the threads share. It runs for every execution, so everything that
+    /// threads can change must be made in it.
     pub fn builder<W: Send + Sync + 'static>(
         name: impl Into<String>,
         world: impl Fn() -> W + Send + Sync + 'static,
@@ -210,8 +210,8 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
     /// Adds a thread. Threads may share the world only through the primitives in
     /// [`sync`](crate::sync): what they learn otherwise is not part of the state.
     ///
-    /// The closure takes the world by reference and returns nothing. A thread whose result is needed
-    /// is started with [`thread::spawn`](crate::thread::spawn).
+    /// The closure takes the world by reference and returns nothing. A thread whose result is
+    /// needed is started with [`thread::spawn`](crate::thread::spawn).
     pub fn thread(
         mut self,
         name: impl AsRef<str>,
@@ -250,13 +250,13 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
         self
     }
 
-    /// Adds a thread that makes calls which carry nothing over from one to the next: an administrator
-    /// that writes to several files, a CPU that unmaps one page and then another.
+    /// Adds a thread that makes calls which carry nothing over from one to the next: an
+    /// administrator that writes to several files, a CPU that unmaps one page and then another.
     ///
     /// The local state of a thread is the sequence of its observations, so a thread that makes many
-    /// calls has a state for each history. Here each call begins without one, which saves a factor of
-    /// states for each call. The closures are made before any execution, so they can keep nothing for
-    /// the next call outside of the world, where the search sees it.
+    /// calls has a state for each history. Here each call begins without one, which saves a factor
+    /// of states for each call. The closures are made before any execution, so they can keep
+    /// nothing for the next call outside of the world, where the search sees it.
     ///
     /// ```
     /// use selvedge_core::sync::Mutex;
@@ -293,10 +293,11 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
     ///
     /// That no thread waits for good, because no step can help it any more, is part of every proof.
     /// Starvation is different: a thread starves on a cycle of states in each of which it waits, or
-    /// polls ([`poll`](crate::poll)) in vain, if the cycle is fair, that is, if each thread that can run
-    /// somewhere on it takes a step on it (strong fairness). Optional outcomes do not count: a thread
-    /// that only a signal or a spurious wake-up could wake is waiting, and no step of a fair cycle is
-    /// optional. Only the native engine decides this, by [`Search::Full`](crate::Search::Full).
+    /// polls ([`poll`](crate::poll)) in vain, if the cycle is fair, that is, if each thread that
+    /// can run somewhere on it takes a step on it (strong fairness). Optional outcomes do not
+    /// count: a thread that only a signal or a spurious wake-up could wake is waiting, and no step
+    /// of a fair cycle is optional. Only the native engine decides this, by
+    /// [`Search::Full`](crate::Search::Full).
     ///
     /// ```
     /// use selvedge_core::sync::Mutex;

@@ -104,9 +104,9 @@ pub enum Search {
     /// violation is found. At 100,000 states it tries [`Dpor`](Self::Dpor) for a moment.
     #[default]
     Auto,
-    /// Every reachable state that matters, with one partial-order reduction: where a thread is about
-    /// to unlock, no other thread is tried. It finds every deadlock and every final state, and a
-    /// violation if there is one, but not every kind of violation.
+    /// Every reachable state that matters, with one partial-order reduction: where a thread is
+    /// about to unlock, no other thread is tried. It finds every deadlock and every final state,
+    /// and a violation if there is one, but not every kind of violation.
     Reduced,
     /// Every reachable state and every transition of it.
     Full,

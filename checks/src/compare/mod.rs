@@ -120,8 +120,8 @@ impl Run {
         )
     }
 
-    /// Whether the verdict and the scenario's expectation cannot both be true. A search that finds one
-    /// violation of several does not contradict it.
+    /// Whether the verdict and the scenario's expectation cannot both be true. A search that finds
+    /// one violation of several does not contradict it.
     fn contradicts(&self, scenario: &Scenario) -> bool {
         !scenario.claim_on(self.contestant.engine).admits(&self.report.verdict)
     }

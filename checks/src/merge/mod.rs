@@ -1,9 +1,9 @@
 //! `selvedge merge`: the shards of a search, combined into one verdict.
 //!
-//! One shard proves nothing. All of them together do, if each is there once, was explored to its end,
-//! and is of the same search of the same program. Input that leaves a doubt of that is rejected with
-//! its place, and nothing is printed. A shard that reached a limit is accepted, but there is no proof
-//! with it.
+//! One shard proves nothing. All of them together do, if each is there once, was explored to its
+//! end, and is of the same search of the same program. Input that leaves a doubt of that is
+//! rejected with its place, and nothing is printed. A shard that reached a limit is accepted, but
+//! there is no proof with it.
 
 mod shard;
 

@@ -138,7 +138,7 @@ fn what_is_beyond_the_engine_is_beyond_all_its_shares() {
     }
 }
 
-/// More shards than predict it: what none of them comes to cannot happen.
+/// More shards than predict it: an inversion that no shard deadlocks on is infeasible.
 #[test]
 fn an_inversion_that_some_shares_predict_is_infeasible_if_all_prove() {
     let merged = merged("vfio-ap/matrix/v5.11-set/stopped-vcpus", 5);

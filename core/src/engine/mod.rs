@@ -6,9 +6,10 @@
 //! | [`Loom`](Engine::Loom) | loom 0.7 | loom's own search | loom completed its search |
 //! | [`Shuttle`](Engine::Shuttle) | shuttle 0.9 | every trace by source-DPOR, if they are few enough; or else random and PCT schedules | every ordering, sequentially consistent |
 //!
-//! shuttle's search is the native engine's [`Search::Dpor`](crate::Search::Dpor) on other threads: an ordering that one
-//! of them runs wrongly shows as a difference of the two. All of them take the same scenarios,
-//! report violations by the same names, and write schedules that the native engine replays.
+//! shuttle's search is the native engine's [`Search::Dpor`](crate::Search::Dpor) on other threads:
+//! an ordering that one of them runs wrongly shows as a difference of the two. All of them take the
+//! same scenarios, report violations by the same names, and write schedules that the native engine
+//! replays.
 
 #[cfg(feature = "loom")]
 mod loom;

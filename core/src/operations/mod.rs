@@ -186,6 +186,20 @@ op_kinds! {
         .takes(Exclusive)
         .tries_unfair()
         .yields_value(),
+    /// `down`: granted at once, or queued.
+    Down => op("down").sleeps().shows(Shows::Queued),
+    /// The rest of a queued `down`: the wait for the grant.
+    AwaitDown => op("down (queued)").granted().enabled_by(&[Up]),
+    /// The rest of a queued `down_interruptible`, which a signal can end.
+    AwaitDownInterruptible => op("down_interruptible (queued)")
+        .enabled_by(&[Up])
+        .shows(Shows::Interrupted(1)),
+    /// The rest of a queued `down_timeout`, whose time can be up.
+    AwaitDownTimeout => op("down_timeout (queued)").shows(Shows::TimedOut(1)),
+    /// `down_trylock`.
+    DownTrylock => op("down_trylock").reads(Reads::If(REFUSED)).shows(Shows::Taken),
+    /// `up`: hands one to the waiter that has waited longest.
+    Up => op("up"),
     /// `srcu_read_lock`; replies with the number of the section among the thread's own.
     SrcuReadLock => op("srcu_read_lock")
         .takes(SharedRecursive)
@@ -403,6 +417,8 @@ op_kinds! {
     TryWaitForCompletion => op("try_wait_for_completion").takes_completion().shows(Shows::YesNo),
     /// `raw_cpu_ptr`: replies with the CPU that the thread is on.
     ThisCpu => op("this_cpu"),
+    /// A choice between `a` outcomes; yields which.
+    Choose => op("choose").reads(Reads::Always).shows(Shows::Value),
     /// A wait for the end of another thread.
     Join => op("join").sleeps().reads(Reads::Always).hidden(),
 }

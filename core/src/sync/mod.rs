@@ -7,6 +7,7 @@
 
 mod again;
 mod atomic;
+mod choice;
 mod completion;
 mod condvar;
 pub(crate) mod data;
@@ -22,6 +23,7 @@ mod percpu;
 mod rcu;
 mod readers;
 mod rwsem;
+mod semaphore;
 mod spinlock;
 mod srcu;
 mod timer;
@@ -34,6 +36,7 @@ mod workqueue;
 mod works;
 
 pub use atomic::Atomic;
+pub use choice::Choice;
 pub use completion::Completion;
 pub use condvar::Condvar;
 pub use ghost::Ghost;
@@ -44,6 +47,7 @@ pub use mutex::{Interrupted, Mutex, MutexGuard};
 pub use percpu::PerCpu;
 pub use rcu::{Rcu, RcuReader};
 pub use rwsem::{ReadGuard, RwSem, WriteGuard};
+pub use semaphore::Semaphore;
 pub use spinlock::{SpinGuard, SpinLock};
 pub use srcu::{Srcu, SrcuReader};
 pub use timer::Timer;

@@ -15,6 +15,7 @@ mod rcu;
 mod refusals;
 mod rwsem;
 mod sections;
+mod semaphore;
 mod shuttle;
 mod sleeping;
 mod spinlock;

@@ -49,8 +49,8 @@ fn a_waiter_that_has_left_consumes_no_wake_up() {
     check("left", [t0, t1, t2], &[]);
 }
 
-/// No thread can have waited for a completion before it happened, despite any spurious wake-ups there
-/// are.
+/// No thread can have waited for a completion before it happened, despite any spurious wake-ups
+/// there are.
 #[test]
 fn a_completion_is_not_consumed_before_it_happens() {
     let threads = [WaitForAtomic(0, 0), WaitForCompletion(0), Complete(0)];

@@ -12,9 +12,11 @@ const FLOORS: &[&[&str]] = &[
     &[
         "cycles",
         "fingerprint",
+        "incomplete",
         "machine",
         "mix",
         "op",
+        "operations",
         "panics",
         "program",
         "schedule",

@@ -80,7 +80,8 @@ impl<'a> Exploration<'a> {
         self.show_waiting(path, 0)
     }
 
-    /// As [`show`](Self::show), and insists that the last step violates what it has violated before.
+    /// As [`show`](Self::show), and insists that the last step violates what it has violated
+    /// before.
     pub(super) fn show_violation(
         &mut self,
         path: &Schedule,

@@ -130,7 +130,8 @@ impl<'a> Exploration<'a> {
         let mut check = DeterminismCheck::default();
         while check.begin() {
             self.count_execution()?;
-            // A program without an end is as long twice; how long an execution may be is for a search.
+            // A program without an end is as long twice; how long an execution may be is for a
+            // search.
             let program = self.scenario.program();
             if self.execution.run(program, &mut check, &mut self.findings) == End::Diverged {
                 return Err(Incomplete::Nondeterministic);
@@ -169,8 +170,8 @@ impl<'a> Exploration<'a> {
         self.run_stateful(search, listener)
     }
 
-    /// Explores orderings for a moment: where threads have little to do with each other, there may be
-    /// few of them and any number of states. Nothing, if they do not come to a proof by then.
+    /// Explores orderings for a moment: where threads have little to do with each other, there may
+    /// be few of them and any number of states. Nothing, if they do not come to a proof by then.
     fn try_orderings(&self) -> Option<Explored> {
         let mut moment = Exploration::new(self.scenario, self.limits);
         moment.executions_max = FEW_EXECUTIONS;
