@@ -12,6 +12,11 @@
 
 mod memory;
 
+/// The program in the README compiles, and fails.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 pub use memory::half_of_free_memory;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
@@ -38,7 +43,7 @@ const ASKS_THE_MACHINE: &[&str] = &[
 ];
 
 /// Maybe more orderings than loom gets through in [`LOOM_EXECUTIONS`]. What it proves if it is
-/// given more is in `ARCHITECTURE.md`; the three administrators who write both masks did not come
+/// given more is in `docs/measurements.md`; the three administrators who write both masks did not come
 /// to an end in 6,000,000.
 const BEYOND_LOOM: &[&str] = &[
     "vfio-ap/ap-perms/{p12,p18,v6.0}/apmask-aqmask-assign",

@@ -60,8 +60,12 @@ fn ratio(outcome: &Outcome, rows: &[(Scheme, Outcome)]) -> f64 {
     rows.first().map_or(1.0, |(_, bitmap)| outcome.iops / bitmap.iops)
 }
 
+/// The version of the format of `--json`, as `docs/iova.md` describes it.
+const FORMAT: u32 = 1;
+
 #[derive(Serialize)]
-struct Line {
+struct SchemeRecord {
+    format: u32,
     scheme: String,
     ratio: f64,
     flushes: u64,
@@ -72,14 +76,15 @@ struct Line {
 /// Writes one object per scheme. The format is stable.
 pub(super) fn json(rows: &[(Scheme, Outcome)], out: &mut impl Write) -> io::Result<()> {
     for (scheme, outcome) in rows {
-        let line = Line {
+        let record = SchemeRecord {
+            format: FORMAT,
             scheme: scheme.to_string(),
             ratio: ratio(outcome, rows),
             flushes: outcome.flushes,
             parked_max: outcome.parked_max,
             window_ms_max: outcome.window_max.as_secs_f64() * 1e3,
         };
-        serde_json::to_writer(&mut *out, &line)?;
+        serde_json::to_writer(&mut *out, &record)?;
         writeln!(out)?;
     }
     Ok(())
