@@ -42,9 +42,9 @@ const ASKS_THE_MACHINE: &[&str] = &[
     "vfio-ap/mutants/flush/v6.6",
 ];
 
-/// Maybe more orderings than loom gets through in [`LOOM_EXECUTIONS`]. What it proves if it is
-/// given more is in `docs/measurements.md`; the three administrators who write both masks did not come
-/// to an end in 6,000,000.
+/// More interleavings than loom may explore in [`LOOM_EXECUTIONS`]. `docs/measurements.md` has what
+/// it proves with more. The three administrators who write both masks did not complete in
+/// 6,000,000.
 const BEYOND_LOOM: &[&str] = &[
     "vfio-ap/ap-perms/{p12,p18,v6.0}/apmask-aqmask-assign",
     "vfio-ap/matrix/*/{pqap-upd-pv,pqap-upd-pv-admin,pqap-pqap-admin,pqap-unmap-register}",

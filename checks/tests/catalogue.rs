@@ -86,8 +86,8 @@ fn lockdep_has_nothing_against_what_was_merged() {
     }
 }
 
-/// H. Pasic's interleaving of 2020-11-26, step by step: the mask's writer asks and gets the answer no;
-/// the queue is assigned; the mask is written.
+/// H. Pasic's interleaving of 2020-11-26, step by step: the writer of the mask asks and gets the
+/// answer no, the queue is assigned, the mask is written.
 #[test]
 fn the_interleaving_of_the_mail_is_a_counterexample_to_p12_07() {
     let scenario = named("vfio-ap/ap-perms/p12-07/apmask-assign");

@@ -52,8 +52,8 @@ const TAKEN: &[(&str, &str)] = &[
     (MDEVS, IOMMU),
 ];
 
-/// The classes that must not be wanted while the first is held. Of the hook's semaphore it is the read
-/// side: in 2026 a change of the hook holds the write side with all the others.
+/// The classes that must not be wanted while the first is held. Of the hook's semaphore it is the
+/// read side: in 2026 a change of the hook holds the write side with all the others.
 const FORBIDDEN: &[(&str, &str)] = &[
     (MDEVS, KVM),
     (MDEVS, GUESTS),

@@ -40,8 +40,8 @@
 //! use selvedge_core::sync::{Ghost, Mutex};
 //! use selvedge_core::{Engine, Scenario, ViolationKind};
 //!
-//! // Two administrators, one queue. The answer "free" may be outdated when it is acted on, since the
-//! // lock is released in between.
+//! // Two administrators, one queue. The answer "free" may be outdated when a thread acts on it,
+//! // since the lock is released in between.
 //! struct World {
 //!     free: Mutex<bool>,
 //!     owners: Ghost<u32>,

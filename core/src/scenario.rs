@@ -227,7 +227,8 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
     /// use selvedge_core::sync::Mutex;
     /// use selvedge_core::{Engine, Scenario};
     ///
-    /// Scenario::builder("example/philosophers", || ["a", "b", "c"].map(|name| Mutex::new(name, ())))
+    /// let forks = || ["a", "b", "c"].map(|name| Mutex::new(name, ()));
+    /// Scenario::builder("example/philosophers", forks)
     ///     .threads(3, |i| format!("philosopher {i}"), |forks, i| {
     ///         let (low, high) = if i < 2 { (i, i + 1) } else { (0, 2) };
     ///         let _low = forks[low].lock();

@@ -120,7 +120,7 @@ impl Script<'_> {
         self.trace()
     }
 
-    /// Asserts that the interleaving violates this and nothing else, and returns the counterexample.
+    /// Asserts that the interleaving violates this and nothing else. Returns the counterexample.
     ///
     /// # Panics
     ///

@@ -263,7 +263,7 @@ fn a_signal_is_not_a_step_of_a_fair_cycle() {
 }
 
 #[test]
-fn an_endless_program_has_finitely_many_states_also_if_nobody_asks_who_starves() {
+fn an_endless_program_has_finitely_many_states_also_if_starvation_is_not_asked_for() {
     let report = readers_and_a_writer().expect_proof().verify(Engine::Native);
     assert!(report.as_expected() && report.complete, "{report}");
 }
@@ -311,5 +311,5 @@ fn write_checkpoint(scenario: &Scenario) -> Checkpoint {
         ControlFlow::Break("that will do".to_owned())
     };
     Checker::native().on_progress(stop).run(scenario);
-    checkpoint.expect("a search of states can be put aside")
+    checkpoint.expect("a search of states makes a checkpoint")
 }

@@ -73,7 +73,7 @@ fn gives_up_within_a_second(scenario: &Scenario, lines: Range<u32>, advice: &str
     let named = |line| reason.to_string().contains(&format!("traps.rs:{line}]"));
     assert!(lines.into_iter().any(named), "{reason}");
     assert!(reason.to_string().contains(advice), "{reason}");
-    // What is told apart is a moment and minutes.
+    // The difference is one between a moment and minutes.
     assert!(took < Duration::from_secs(30), "{took:?}");
 }
 

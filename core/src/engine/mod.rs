@@ -1,15 +1,16 @@
 //! What runs a scenario over schedules.
 //!
-//! | engine | runs threads on | explores | a proof means |
-//! |---|---|---|---|
-//! | [`Native`](Engine::Native) | coroutines of its own | every state, breadth first | every ordering, sequentially consistent |
-//! | [`Loom`](Engine::Loom) | loom 0.7 | loom's own search | loom completed its search |
-//! | [`Shuttle`](Engine::Shuttle) | shuttle 0.9 | every trace by source-DPOR, if they are few enough; or else random and PCT schedules | every ordering, sequentially consistent |
+//! - [`Native`](Engine::Native) runs threads on coroutines of its own and explores every state,
+//!   breadth first.
+//! - [`Loom`](Engine::Loom) runs threads on loom 0.7, with loom's own search. A proof means that
+//!   loom completed it.
+//! - [`Shuttle`](Engine::Shuttle) runs threads on shuttle 0.9 and explores every trace by
+//!   source-DPOR if they are few enough, and otherwise random and PCT schedules.
 //!
-//! shuttle's search is the native engine's [`Search::Dpor`](crate::Search::Dpor) on other threads:
-//! an ordering that one of them runs wrongly shows as a difference of the two. All of them take the
-//! same scenarios, report violations by the same names, and write schedules that the native engine
-//! replays.
+//! shuttle's search is the native engine's [`Search::Dpor`](crate::Search::Dpor) on other threads,
+//! so an interleaving that one of them runs wrongly shows as a difference of the two. All of them
+//! take the same scenarios, report violations by the same names, and write schedules that the
+//! native engine replays.
 
 #[cfg(feature = "loom")]
 mod loom;

@@ -18,8 +18,8 @@ const NOT_GRANTED: u64 = 1;
 /// The kernel's counting `struct semaphore`.
 ///
 /// `up` hands the count to the waiter that has waited longest, so no later `down` overtakes it
-/// (`kernel/locking/semaphore.c`, `__up`). Any thread may call `up`. lockdep does not track it, so a
-/// deadlock on it is found by the search alone.
+/// (`kernel/locking/semaphore.c`, `__up`). Any thread may call `up`. lockdep does not track it, so
+/// the search alone finds a deadlock on it.
 ///
 /// # What is left out
 ///

@@ -61,19 +61,7 @@ impl Program {
     /// which poll, and with timers and work that arm and queue themselves again.
     pub(crate) fn endless(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let mut themes = Vec::new();
-        while themes.len() < 2 {
-            let theme = Theme::ALL[rng.usize(..Theme::ALL.len())];
-            // Objects that only grow have infinitely many states.
-            let grows = [Theme::Counts, Theme::Modules, Theme::Spawning, Theme::Memory];
-            let grows = grows.contains(&theme);
-            // So have two that start each other: the library creates a thread each time.
-            let later = [Theme::Timers, Theme::Works, Theme::Workqueue];
-            let start_each_other = |t: &Theme| later.contains(t) && later.contains(&theme);
-            if !grows && !themes.contains(&theme) && !themes.iter().any(start_each_other) {
-                themes.push(theme);
-            }
-        }
+        let themes = endless_themes(&mut rng);
         let about = |theme| usize::from(themes.contains(&theme));
         let mut program = Self {
             mutexes: rng.usize(1..=2),
@@ -266,4 +254,22 @@ impl Program {
             _ => Vec::new(),
         }
     }
+}
+
+/// Returns two themes of which a program that never ends has finitely many states.
+fn endless_themes(rng: &mut fastrand::Rng) -> Vec<Theme> {
+    let mut themes = Vec::new();
+    while themes.len() < 2 {
+        let theme = Theme::ALL[rng.usize(..Theme::ALL.len())];
+        // Objects that only grow have infinitely many states.
+        let grows = [Theme::Counts, Theme::Modules, Theme::Spawning, Theme::Memory];
+        let grows = grows.contains(&theme);
+        // So have two that start each other: the library creates a thread each time.
+        let later = [Theme::Timers, Theme::Works, Theme::Workqueue];
+        let start_each_other = |t: &Theme| later.contains(t) && later.contains(&theme);
+        if !grows && !themes.contains(&theme) && !themes.iter().any(start_each_other) {
+            themes.push(theme);
+        }
+    }
+    themes
 }

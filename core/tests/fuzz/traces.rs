@@ -227,19 +227,7 @@ fn event(program: &Program, before: &State, after: &State, me: usize, way: Way) 
             let takes = way.is_guaranteed() && before.completions[c].is_some();
             (Object::Completion(c), if_got(takes))
         }
-        (Instr::CondvarWait(v) | Instr::CondvarWaitTimeout(v), Phase::Begin) => {
-            (Object::Condvar(v), Writes)
-        }
-        (Instr::CondvarWait(_) | Instr::CondvarWaitTimeout(_), Phase::Unlock(_)) => {
-            (Object::Mutex(before.last_mutex(me).expect("it has a mutex")), Writes)
-        }
-        (Instr::CondvarWait(_) | Instr::CondvarWaitTimeout(_), Phase::Relock) => {
-            (Object::Mutex(thread.unlocked_mutex.expect("it has unlocked a mutex")), Writes)
-        }
-        // A thread that has been woken is not blocked any more.
-        (Instr::CondvarWait(v) | Instr::CondvarWaitTimeout(v), _) => {
-            (Object::Condvar(v), if_got(before.condvars[v].blocks(me)))
-        }
+        (Instr::CondvarWait(v) | Instr::CondvarWaitTimeout(v), _) => condvar_wait(before, me, v),
         (Instr::NotifyOne(v) | Instr::NotifyAll(v), _) => (Object::Condvar(v), Writes),
         (Instr::KrefGet(k) | Instr::KrefGetUnlessZero(k) | Instr::KrefPut(k), _) => {
             (Object::Kref(k), Writes)
@@ -254,6 +242,24 @@ fn event(program: &Program, before: &State, after: &State, me: usize, way: Way) 
     };
     let starts = after.started.len() > before.started.len();
     Event { thread: me, object, access, way, starts, before: Vec::new() }
+}
+
+/// Returns what the next step of a wait of thread `me` on condvar `v` accesses.
+fn condvar_wait(before: &State, me: usize, v: usize) -> (Object, Access) {
+    let thread = &before.threads[me];
+    match thread.phase {
+        Phase::Begin => (Object::Condvar(v), Access::Writes),
+        Phase::Unlock(_) => {
+            (Object::Mutex(before.last_mutex(me).expect("it has a mutex")), Access::Writes)
+        }
+        Phase::Relock => {
+            let mutex = thread.unlocked_mutex.expect("it has unlocked a mutex");
+            (Object::Mutex(mutex), Access::Writes)
+        }
+        // A thread that has been woken is not blocked any more.
+        _ if before.condvars[v].blocks(me) => (Object::Condvar(v), Access::Writes),
+        _ => (Object::Condvar(v), Access::Reads),
+    }
 }
 
 /// Returns whether the dependence of `instr` is specified here. A thread that evaluates a condition

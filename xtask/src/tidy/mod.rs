@@ -36,7 +36,6 @@ fn place(file: &File, line: usize, message: &str) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    #[ignore = "the documents are being rewritten"]
     fn the_repository_is_tidy() {
         if let Err(wrong) = super::tidy() {
             panic!("{wrong}");

@@ -68,7 +68,7 @@ pub(crate) fn resume(
     exploration.executions_max = u64::MAX;
     let jobs = limits.jobs.get();
     let explored = match checkpoint.open()? {
-        // Made before the scenario asked who starves: there is no census to go on with.
+        // Made before the scenario asked for starvation: it has no full search to resume.
         Saved::States(saved) if scenario.starvation_free() && !saved.is_full() => {
             return Err(CheckpointError::Outdated);
         }
@@ -87,7 +87,7 @@ pub(crate) fn resume(
     Ok(exploration.report(explored))
 }
 
-/// A search that has been put aside.
+/// A search in a checkpoint.
 #[derive(Serialize, Deserialize)]
 enum Saved {
     States(Box<SavedStates>),
@@ -163,7 +163,7 @@ impl<'a> Exploration<'a> {
             Ok(search) => search,
             Err(reason) => return self.stopped(reason),
         };
-        // Whoever asks for a search by its name gets that one.
+        // A search that was asked for by its name is not replaced.
         if aim == Aim::Verdict {
             search.pause_at(MANY_STATES);
         }

@@ -101,7 +101,7 @@ enum Conclusion {
     Refuted(Violation),
     /// There is no proof, for this reason; a randomized test may still refute.
     Open(Incomplete),
-    /// Nobody is to go on: the listener has had enough, or something is wrong with the search.
+    /// No search continues: the listener has stopped it, or something is wrong with it.
     Stopped(Incomplete),
 }
 
