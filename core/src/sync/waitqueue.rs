@@ -241,8 +241,8 @@ impl WaitQueue {
         condition: impl Fn(&T) -> bool,
     ) -> MutexGuard<'a, T> {
         let at = Location::caller();
-        // As in `looks_first`, but with the lock held the evaluation is not a step.
-        if self.object.lives_in_memory() && condition(&guard) {
+        // With the lock held the evaluation is not a step.
+        if condition(&guard) {
             return guard;
         }
         let start = runtime::round();

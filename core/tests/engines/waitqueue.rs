@@ -85,3 +85,14 @@ fn a_cycle_over_a_flag_names_the_flag() {
     assert_eq!(found[0].violation.kind, ViolationKind::deadlock(["K", "busy"]));
     assert!(matches!(report.predictions[0].classification, Classification::Feasible(_)));
 }
+
+#[test]
+fn a_thread_whose_condition_holds_does_not_queue() {
+    // `wait_event_cmd` begins with "if (condition) break;", in include/linux/wait.h.
+    let world = || (Mutex::new("M", true), WaitQueue::new("wait"));
+    let scenario = Scenario::builder("first-look", world)
+        .thread("T1", |(m, wait)| drop(wait.wait_event_cmd(m, m.lock(), |holds| *holds)))
+        .thread("T2", |(_, wait)| assert!(!wait.waitqueue_active()))
+        .expect_proof();
+    check(&scenario);
+}
