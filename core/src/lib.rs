@@ -136,7 +136,8 @@
 //!
 //! # Features
 //!
-//! `loom` and `shuttle` add these engines. The native engine needs neither.
+//! `loom` and `shuttle` add these engines; neither is on by default. The native engine needs none,
+//! and `--cfg loom` brings loom along without the feature.
 //!
 //! # Implementation
 //!

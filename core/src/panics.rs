@@ -67,7 +67,7 @@ impl Panic {
     }
 
     /// Returns whether loom raised it because no thread can continue.
-    #[cfg(feature = "loom")]
+    #[cfg(any(loom, feature = "loom"))]
     pub(crate) fn is_loom_deadlock(&self) -> bool {
         self.message.starts_with("deadlock; threads = ")
     }

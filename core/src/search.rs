@@ -21,7 +21,7 @@ impl Engine {
     /// Every engine of this build.
     pub const ALL: &'static [Self] = &[
         Self::Native,
-        #[cfg(feature = "loom")]
+        #[cfg(any(loom, feature = "loom"))]
         Self::Loom,
         #[cfg(feature = "shuttle")]
         Self::Shuttle,

@@ -7,10 +7,9 @@
 fn main() {
     use std::sync::Arc;
 
-    use selvedge_models::ap::{
-        ApBus, ApMask, ApMatrix, ApPerms, Apqn, MatrixDev, ThreeLocks, VfioAp, VfioApDrv,
-    };
+    use selvedge_models::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn};
     use selvedge_models::ap_perms::v6_0::V6_0;
+    use selvedge_models::ap_perms::{MatrixDev, ThreeLocks, VfioAp, VfioApDrv};
 
     loom::model(|| {
         let apqn = Apqn { apid: 1, apqi: 4 };
@@ -29,7 +28,7 @@ fn main() {
         // One of them gets the queue, and the other gets an error.
         assert!(taken_back.is_ok() != assigned.is_ok(), "{taken_back:?}, {assigned:?}");
     });
-    println!("loom has explored every ordering");
+    println!("loom has explored every interleaving");
 }
 
 #[cfg(not(loom))]

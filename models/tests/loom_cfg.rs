@@ -4,10 +4,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use selvedge_models::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn, MatrixDev, VfioAp, VfioApDrv};
+use selvedge_models::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn};
 use selvedge_models::ap_perms::p11::P11;
 use selvedge_models::ap_perms::p12b::P12b;
 use selvedge_models::ap_perms::v6_0::V6_0;
+use selvedge_models::ap_perms::{MatrixDev, VfioAp, VfioApDrv};
 
 /// Returns adapter 1 to the host while another thread assigns it.
 fn apmask_assign<V: VfioAp>() {

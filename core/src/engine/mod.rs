@@ -12,7 +12,7 @@
 //! take the same scenarios, report violations by the same names, and write schedules that the
 //! native engine replays.
 
-#[cfg(feature = "loom")]
+#[cfg(any(loom, feature = "loom"))]
 mod loom;
 pub(crate) mod native;
 #[cfg(feature = "shuttle")]
@@ -36,11 +36,11 @@ pub(crate) fn verify(
         _ if scenario.starvation_free() => {
             Report::untried(scenario, engine, Incomplete::StarvationOnEngine { engine })
         }
-        #[cfg(feature = "loom")]
+        #[cfg(any(loom, feature = "loom"))]
         Engine::Loom => loom::verify(scenario, limits, listener),
         #[cfg(feature = "shuttle")]
         Engine::Shuttle => shuttle::verify(scenario, limits, listener),
-        #[cfg(not(all(feature = "loom", feature = "shuttle")))]
+        #[cfg(not(all(any(loom, feature = "loom"), feature = "shuttle")))]
         absent => Report::untried(scenario, absent, Incomplete::Absent { engine: absent }),
     }
 }

@@ -6,12 +6,12 @@
 //! models can be used inside the caller's own `loom::model(..)`.
 
 #[cfg_attr(
-    not(all(feature = "loom", feature = "shuttle")),
+    not(all(any(loom, feature = "loom"), feature = "shuttle")),
     expect(dead_code, reason = "each engine uses a part of it")
 )]
 mod choices;
 #[cfg_attr(
-    not(all(feature = "loom", feature = "shuttle")),
+    not(all(any(loom, feature = "loom"), feature = "shuttle")),
     expect(dead_code, reason = "each engine uses a part of it")
 )]
 mod host;
@@ -19,9 +19,9 @@ mod host;
 mod monitor;
 pub(crate) mod native;
 pub(crate) mod object;
-#[cfg(feature = "loom")]
+#[cfg(any(loom, feature = "loom"))]
 pub(crate) use choices::ChoicePoint;
-#[cfg(any(feature = "loom", feature = "shuttle"))]
+#[cfg(any(loom, feature = "loom", feature = "shuttle"))]
 pub(crate) use choices::ChoiceSource;
 pub(crate) use host::Host;
 #[cfg(feature = "shuttle")]
@@ -41,15 +41,15 @@ monitor!(
     /// Objects on plain threads.
     std_host, std
 );
-#[cfg(feature = "loom")]
+#[cfg(any(loom, feature = "loom"))]
 monitor!(
     /// Objects on loom, which use only its `Mutex` and its `Condvar` in a predicate loop. loom
     /// 0.7.2 explores these completely.
     loom_host, ::loom
 );
-#[cfg(feature = "loom")]
+#[cfg(any(loom, feature = "loom"))]
 mod loom_checker;
-#[cfg(feature = "loom")]
+#[cfg(any(loom, feature = "loom"))]
 pub(crate) mod loom_word;
 #[cfg(feature = "shuttle")]
 monitor!(
@@ -61,9 +61,9 @@ monitor!(
 #[derive(Clone)]
 pub(crate) enum Runtime {
     Native(Rc<native::Execution>),
-    #[cfg_attr(all(loom, feature = "loom"), expect(dead_code, reason = "loom stands in for it"))]
+    #[cfg_attr(loom, expect(dead_code, reason = "loom stands in for it"))]
     Std,
-    #[cfg(feature = "loom")]
+    #[cfg(any(loom, feature = "loom"))]
     Loom(Option<Arc<Host>>),
     #[cfg(feature = "shuttle")]
     Shuttle(Option<Arc<Host>>),
@@ -78,12 +78,12 @@ pub(crate) fn current() -> Runtime {
     CURRENT.with_borrow(Clone::clone).unwrap_or(default_runtime())
 }
 
-#[cfg(all(loom, feature = "loom"))]
+#[cfg(loom)]
 fn default_runtime() -> Runtime {
     Runtime::Loom(None)
 }
 
-#[cfg(not(all(loom, feature = "loom")))]
+#[cfg(not(loom))]
 fn default_runtime() -> Runtime {
     Runtime::Std
 }
@@ -136,7 +136,7 @@ pub(crate) fn native() -> Rc<native::Execution> {
 pub(crate) fn host() -> Option<Arc<Host>> {
     match current() {
         Runtime::Native(_) | Runtime::Std => None,
-        #[cfg(feature = "loom")]
+        #[cfg(any(loom, feature = "loom"))]
         Runtime::Loom(host) => host,
         #[cfg(feature = "shuttle")]
         Runtime::Shuttle(host) => host,
@@ -242,7 +242,7 @@ pub(crate) fn as_if_observed(before: Round, reply: u64) {
 pub(crate) fn me(runtime: &Runtime) -> ThreadId {
     match runtime {
         Runtime::Native(_) | Runtime::Std => std_host::me(),
-        #[cfg(feature = "loom")]
+        #[cfg(any(loom, feature = "loom"))]
         Runtime::Loom(_) => loom_host::me(),
         #[cfg(feature = "shuttle")]
         Runtime::Shuttle(_) => shuttle_host::me(),
@@ -278,7 +278,7 @@ pub(crate) fn spawn(name: &'static str, end: Option<Arc<Object>>, body: Body) ->
                 .expect("the operating system has no thread left");
             me
         }
-        #[cfg(feature = "loom")]
+        #[cfg(any(loom, feature = "loom"))]
         Runtime::Loom(host) => {
             let me = loom_host::new_thread(name.into(), host.as_deref());
             ::loom::thread::spawn(loom_host::hosted(me, end, host, body));

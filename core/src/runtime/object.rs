@@ -23,7 +23,7 @@ pub(crate) struct Object {
 enum Home {
     Native(native::Handle),
     Std(Arc<runtime::std_host::Monitor>),
-    #[cfg(feature = "loom")]
+    #[cfg(any(loom, feature = "loom"))]
     Loom(Arc<runtime::loom_host::Monitor>),
     #[cfg(feature = "shuttle")]
     Shuttle(Arc<runtime::shuttle_host::Monitor>),
@@ -34,7 +34,7 @@ macro_rules! each_home {
         match &$object.home {
             Home::Native($home) => $body,
             Home::Std($home) => $body,
-            #[cfg(feature = "loom")]
+            #[cfg(any(loom, feature = "loom"))]
             Home::Loom($home) => $body,
             #[cfg(feature = "shuttle")]
             Home::Shuttle($home) => $body,
@@ -191,7 +191,7 @@ impl Home {
             Runtime::Std => {
                 Self::Std(Arc::new(runtime::std_host::Monitor::new(class, memory, machine, None)))
             }
-            #[cfg(feature = "loom")]
+            #[cfg(any(loom, feature = "loom"))]
             Runtime::Loom(host) => {
                 Self::Loom(Arc::new(runtime::loom_host::Monitor::new(class, memory, machine, host)))
             }

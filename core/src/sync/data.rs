@@ -20,6 +20,11 @@ use crate::runtime;
 ///
 /// [`Hash`] must distinguish different values: two values that feed the same bytes to the hasher
 /// count as equal. Every derived `Hash` does.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be protected by a lock of selvedge",
+    note = "derive `Hash`, so that states can be compared, or wrap the value in `Opaque`",
+    note = "the value must also be `Send`, `Sync` and `'static`"
+)]
 pub trait Value: Hash + Send + Sync + 'static {}
 
 impl<T: Hash + Send + Sync + 'static> Value for T {}

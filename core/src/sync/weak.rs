@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use crate::op::{Op, Place};
 use crate::operations::OpKind;
-#[cfg(feature = "loom")]
+#[cfg(any(loom, feature = "loom"))]
 use crate::runtime::loom_word::Word;
 use crate::runtime::object::Object;
 use crate::runtime::{self, Runtime};
@@ -30,7 +30,7 @@ use super::atomic;
 /// not that in which they take effect, so no schedule replays them.
 ///
 /// ```
-/// # #[cfg(feature = "loom")] {
+/// # #[cfg(any(loom, feature = "loom"))] {
 /// use selvedge_core::sync::WeakAtomic;
 /// use selvedge_core::{Engine, Scenario};
 /// use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -57,7 +57,7 @@ pub struct WeakAtomic {
 enum Home {
     /// Every access is one step in one total order.
     Ordered(Object),
-    #[cfg(feature = "loom")]
+    #[cfg(any(loom, feature = "loom"))]
     Loom(Box<Word>),
 }
 
@@ -66,7 +66,7 @@ impl WeakAtomic {
     pub fn new(class: &'static str, value: u64) -> Self {
         let machine = atomic::machine(value);
         let home = match runtime::current() {
-            #[cfg(feature = "loom")]
+            #[cfg(any(loom, feature = "loom"))]
             Runtime::Loom(host) => Home::Loom(Box::new(Word::new(class, value, machine, host))),
             Runtime::Native(_) | Runtime::Std => Home::Ordered(Object::new(class, machine)),
             #[cfg(feature = "shuttle")]
@@ -117,7 +117,7 @@ impl WeakAtomic {
         }
         match &self.home {
             Home::Ordered(object) => object.perform(op, at),
-            #[cfg(feature = "loom")]
+            #[cfg(any(loom, feature = "loom"))]
             Home::Loom(word) => word.perform(op, ordering, at),
         }
     }
@@ -128,7 +128,7 @@ impl fmt::Debug for WeakAtomic {
         let mut debug = f.debug_struct("WeakAtomic");
         match &self.home {
             Home::Ordered(object) => debug.field("object", object),
-            #[cfg(feature = "loom")]
+            #[cfg(any(loom, feature = "loom"))]
             Home::Loom(word) => debug.field("object", word),
         };
         debug.finish_non_exhaustive()
@@ -141,7 +141,7 @@ impl fmt::Debug for WeakAtomic {
 /// total order.
 pub fn smp_mb() {
     match runtime::current() {
-        #[cfg(feature = "loom")]
+        #[cfg(any(loom, feature = "loom"))]
         Runtime::Loom(_) => ::loom::sync::atomic::fence(Ordering::SeqCst),
         Runtime::Native(_) | Runtime::Std => {}
         #[cfg(feature = "shuttle")]

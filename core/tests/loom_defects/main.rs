@@ -5,7 +5,7 @@
 //! selvedge's primitives over loom and asserts the correct one. That works because the library uses
 //! only loom's `Mutex` and its `Condvar` in a predicate loop, on which loom's search is complete;
 //! everything else is a state machine behind that mutex.
-#![cfg(feature = "loom")]
+#![cfg(any(loom, feature = "loom"))]
 
 #[cfg(unix)]
 mod aborts;
