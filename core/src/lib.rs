@@ -196,3 +196,8 @@ pub use search::{Engine, Search, UnknownName};
 pub use shard::{Shard, ShardError};
 pub use sync::data::{Opaque, Value};
 pub use violation::{Violation, ViolationKind, Wait};
+
+/// The program in the README of the crate runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
