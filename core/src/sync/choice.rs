@@ -12,7 +12,7 @@ use crate::runtime::object::Object;
 /// A nondeterministic choice: every engine explores each of its outcomes.
 ///
 /// It stands for what the model leaves open, such as whether an allocation fails or what a device
-/// answers. Outside of an engine it is always 0.
+/// answers. On plain threads it is random, and in a `loom::model` of one's own it is 0.
 ///
 /// ```
 /// use selvedge_core::sync::Choice;
