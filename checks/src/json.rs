@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use selvedge_core::{Engine, Expectation, Incomplete, Prediction, Report, Scenario, Verdict};
+use selvedge_core::{Engine, Expectation, Incomplete, Prediction, Report, Scenario};
 use serde::{Deserialize, Serialize};
 
 /// The version of the format. It changes when a field changes its name or its meaning.
@@ -75,11 +75,7 @@ pub(crate) struct Inversion {
 
 impl VerdictRecord {
     pub(crate) fn new(scenario: &Scenario, report: &Report, elapsed: Duration) -> Self {
-        let counterexamples: &[_] = match &report.verdict {
-            Verdict::Refuted(found) => found,
-            Verdict::Proved(_) | Verdict::Inconclusive { .. } => &[],
-        };
-        let mut violations = counterexamples.iter().map(|found| Violation {
+        let mut violations = report.verdict.counterexamples().iter().map(|found| Violation {
             violation: found.violation.kind.to_string(),
             schedule: found.schedule.to_string(),
         });

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use selvedge_checks::half_of_free_memory;
-use selvedge_core::{Checker, Checkpoint, Engine, Progress, Report, Scenario, Search, Verdict};
+use selvedge_core::{Checker, Checkpoint, Engine, Progress, Report, Scenario, Search};
 
 use crate::checkpoint_file::{self, CheckpointFile};
 use crate::cli::Verify;
@@ -79,10 +79,8 @@ fn explore(
 }
 
 fn reasons(report: &Report) -> Vec<String> {
-    match &report.verdict {
-        Verdict::Refuted(found) => found.iter().map(|f| f.violation.reason.clone()).collect(),
-        Verdict::Proved(_) | Verdict::Inconclusive { .. } => Vec::new(),
-    }
+    let found = report.verdict.counterexamples();
+    found.iter().map(|found| found.violation.reason.clone()).collect()
 }
 
 /// A checkpoint file has room for one search.

@@ -32,6 +32,14 @@ impl Expectation {
         }
     }
 
+    /// Returns the violations that are expected; none unless the scenario is to be refuted.
+    pub fn violations(&self) -> &[ViolationKind] {
+        match self {
+            Self::Refuted(kinds) | Self::RefutedAtLeast(kinds) => kinds,
+            Self::Proved | Self::Inconclusive | Self::Unstated => &[],
+        }
+    }
+
     /// Whether a violation is one that may be found.
     fn allows(&self, kind: &ViolationKind) -> bool {
         match self {
@@ -45,12 +53,12 @@ impl Expectation {
 impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())?;
-        let (word, kinds) = match self {
-            Self::Refuted(kinds) => ("by", kinds),
-            Self::RefutedAtLeast(kinds) => ("at least by", kinds),
+        let word = match self {
+            Self::Refuted(_) => "by",
+            Self::RefutedAtLeast(_) => "at least by",
             _ => return Ok(()),
         };
-        let kinds: Vec<String> = kinds.iter().map(ViolationKind::to_string).collect();
+        let kinds: Vec<String> = self.violations().iter().map(ViolationKind::to_string).collect();
         write!(f, " {word} {}", kinds.join(" and "))
     }
 }

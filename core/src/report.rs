@@ -38,6 +38,19 @@ impl Verdict {
             Self::Inconclusive { .. } => "inconclusive",
         }
     }
+
+    /// Returns the counterexamples; none unless something is violated.
+    pub fn counterexamples(&self) -> &[Counterexample] {
+        match self {
+            Self::Refuted(found) => found,
+            Self::Proved(_) | Self::Inconclusive { .. } => &[],
+        }
+    }
+
+    /// Returns what is violated, each kind once.
+    fn violations(&self) -> Vec<&ViolationKind> {
+        self.counterexamples().iter().map(|found| &found.violation.kind).collect()
+    }
 }
 
 /// The result of one shard of a search ([`Checker::shard`](crate::Checker::shard)), with what it
@@ -209,12 +222,8 @@ impl Report {
     /// Whether the result is as expected. A shard must be done, and must not contradict the
     /// expectation.
     pub fn as_expected(&self) -> bool {
-        let found: &[Counterexample] = match &self.verdict {
-            Verdict::Refuted(found) => found,
-            Verdict::Proved(_) | Verdict::Inconclusive { .. } => &[],
-        };
         let found = Found {
-            violations: found.iter().map(|found| &found.violation.kind).collect(),
+            violations: self.verdict.violations(),
             inversions: self.predictions.iter().map(|p| p.inversion.classes()).collect(),
             complete: self.complete,
             thorough: self.thorough,
@@ -232,10 +241,7 @@ impl Report {
 impl Report {
     /// Returns the code of the expectation that the result matches.
     fn expectation_code(&self) -> String {
-        let kinds: Vec<&ViolationKind> = match &self.verdict {
-            Verdict::Refuted(found) => found.iter().map(|found| &found.violation.kind).collect(),
-            _ => Vec::new(),
-        };
+        let kinds = self.verdict.violations();
         let mut code = match kinds.as_slice() {
             [] => ".expect_proof()".to_owned(),
             kinds => {

@@ -24,6 +24,16 @@ impl File {
     pub(crate) fn has_extension(&self, extension: &str) -> bool {
         self.path.extension().is_some_and(|found| found == extension)
     }
+
+    /// Parses the file.
+    ///
+    /// # Panics
+    ///
+    /// If it is not Rust.
+    pub(crate) fn parse(&self) -> syn::File {
+        let parsed = syn::parse_file(&self.text);
+        parsed.unwrap_or_else(|error| panic!("{}: {error}", self.path.display()))
+    }
 }
 
 /// Reads every file below `folder` with one of these extensions, in the order of their paths.

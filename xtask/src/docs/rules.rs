@@ -1,7 +1,7 @@
 //! Tables with a row for each rule, and the scenarios that break it.
 
 use globset::Glob;
-use selvedge_core::{Engine, Expectation, Scenario};
+use selvedge_core::{Engine, Scenario};
 use selvedge_models::Rule;
 
 use super::markdown;
@@ -31,12 +31,8 @@ pub(super) fn table(rules: &[Rule], scenarios: &[&Scenario]) -> Result<String, S
 
 /// Returns what the scenario is expected to violate, each with the name of the scenario.
 fn violations(scenario: &Scenario) -> Vec<(&str, String)> {
-    match scenario.expected(Engine::Native) {
-        Expectation::Refuted(kinds) => {
-            kinds.iter().map(|kind| (scenario.name(), kind.to_string())).collect()
-        }
-        _ => Vec::new(),
-    }
+    let kinds = scenario.expected(Engine::Native).violations();
+    kinds.iter().map(|kind| (scenario.name(), kind.to_string())).collect()
 }
 
 /// Names the first scenarios that break `rule`.

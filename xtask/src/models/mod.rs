@@ -19,11 +19,6 @@ fn sources(root: &std::path::Path) -> Vec<File> {
     sources
 }
 
-fn parse(file: &File) -> syn::File {
-    let parsed = syn::parse_file(&file.text);
-    parsed.unwrap_or_else(|error| panic!("{}: {error}", file.path.display()))
-}
-
 fn has(attributes: &[syn::Attribute], name: &str) -> bool {
     attributes.iter().any(|attribute| attribute.path().is_ident(name))
 }

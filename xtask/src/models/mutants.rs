@@ -18,8 +18,8 @@ use clap::Args;
 use serde_json::Value;
 use walkdir::WalkDir;
 
+use super::sources;
 use super::statements::{Statement, statements, switched};
-use super::{parse, sources};
 use crate::files::{self, File};
 
 /// After this long a mutant counts as noticed: it does not end.
@@ -85,7 +85,7 @@ impl Copy {
         let models = sources(folder).into_iter();
         let files: Vec<_> = models
             .map(|file| {
-                let found = statements(&file.text, &parse(&file));
+                let found = statements(&file.text, &file.parse());
                 (file, found)
             })
             .collect();

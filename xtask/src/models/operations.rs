@@ -11,7 +11,7 @@ use proc_macro2::Span;
 use syn::visit::{self, Visit};
 use syn::{ExprMethodCall, FnArg, ImplItemFn, ItemFn, ItemMod};
 
-use super::{has, parse, sources};
+use super::{has, sources};
 use crate::files;
 
 /// Methods of `selvedge_core::sync` that are notes for the report and no operations.
@@ -22,10 +22,10 @@ pub(super) type Operation = (String, usize, String);
 
 /// Returns the operations of the models below `root`.
 pub(super) fn operations(root: &Path) -> Vec<Operation> {
-    let models: Vec<_> = sources(root).into_iter().map(|file| (parse(&file), file)).collect();
+    let models: Vec<_> = sources(root).into_iter().map(|file| (file.parse(), file)).collect();
     let mut calls = Calls::default();
     for file in files::read(root, "core/src/sync", &["rs"]) {
-        Methods(&mut calls).visit_file(&parse(&file));
+        Methods(&mut calls).visit_file(&file.parse());
     }
     models.iter().for_each(|(parsed, _)| Methods(&mut calls).visit_file(parsed));
     let mut operations = Vec::new();

@@ -40,10 +40,8 @@ pub(super) fn check(files: &[File]) -> Vec<String> {
 
 fn check_file(file: &File) -> Vec<String> {
     let own = module_path(file);
-    let parsed = syn::parse_file(&file.text);
-    let parsed = parsed.unwrap_or_else(|error| panic!("{}: {error}", file.path.display()));
     let mut imports = Imports { module: own.clone(), found: Vec::new() };
-    imports.visit_file(&parsed);
+    imports.visit_file(&file.parse());
     let upwards = imports.found.into_iter().filter(|(_, path)| floor(path) > floor(&own));
     upwards
         .map(|(line, path)| {

@@ -31,9 +31,7 @@ fn check_file(file: &File) -> Vec<String> {
     if lines > FILE_LINES {
         wrong.push(place(file, 1, &format!("{lines} lines, and {FILE_LINES} is the limit")));
     }
-    let parsed = syn::parse_file(&file.text);
-    let parsed = parsed.unwrap_or_else(|error| panic!("{}: {error}", file.path.display()));
-    Functions { file, wrong: &mut wrong }.visit_file(&parsed);
+    Functions { file, wrong: &mut wrong }.visit_file(&file.parse());
     wrong
 }
 

@@ -106,10 +106,8 @@ impl<'a> Exploration<'a> {
         let is = |kind: &ViolationKind| kind.to_string() == *what;
         let mut shown = self.show_apart(path)?;
         if !shown.0.keys().any(is) {
-            let before = std::mem::take(&mut self.findings);
-            let result = self.run_replay(Replay::new(path).at_whose_end_others_go_round(), path);
-            shown = std::mem::replace(&mut self.findings, before);
-            result?;
+            let replay = Replay::new(path).at_whose_end_others_go_round();
+            shown = self.apart(|exploration| exploration.run_replay(replay, path))?;
         }
         shown.0.retain(|kind, _| is(kind));
         if shown.is_empty() {
@@ -121,8 +119,16 @@ impl<'a> Exploration<'a> {
 
     /// Runs the program along `path`: what that violates.
     pub(super) fn show_apart(&mut self, path: &Schedule) -> Result<Findings, Incomplete> {
+        self.apart(|exploration| exploration.show(path))
+    }
+
+    /// Runs the program by `run`, and returns what that violates apart from the other findings.
+    fn apart(
+        &mut self,
+        run: impl FnOnce(&mut Self) -> Result<(), Incomplete>,
+    ) -> Result<Findings, Incomplete> {
         let before = std::mem::take(&mut self.findings);
-        let result = self.show(path);
+        let result = run(self);
         let shown = std::mem::replace(&mut self.findings, before);
         result.map(|()| shown)
     }
