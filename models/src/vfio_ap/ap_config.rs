@@ -109,7 +109,7 @@ pub fn ap_config_store(w: &World, mdev: usize, new: &ApConfig) -> Result<(), Err
         let linked = new.matrix.apqns().filter(|apqn| !hashed.contains(apqn));
         linked.for_each(|apqn| locks.link(apqn, mdev));
         let control = vfio_ap_mdev_filter_cdoms(&mut locks, mdev);
-        filter_and_update(w, &mut locks, mdev, &new.matrix, control);
+        filter_and_update(w, &mut locks, mdev, new.matrix.into(), control);
     }
     locks.release();
     ap_perms.unlock();

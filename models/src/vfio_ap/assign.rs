@@ -61,7 +61,7 @@ fn assign(
     locks.assign(mdev, resource.set(assigned, true));
     w.now_assigned(locks);
     added.apqns().for_each(|apqn| locks.link(apqn, mdev));
-    filter_and_update(w, locks, mdev, &added, false);
+    filter_and_update(w, locks, mdev, added.into(), false);
     Ok(())
 }
 

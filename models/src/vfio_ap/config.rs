@@ -11,7 +11,7 @@
 
 use selvedge_core::function;
 
-use super::filter::{filter_and_update, vfio_ap_mdev_filter_cdoms};
+use super::filter::{Checked, filter_and_update, vfio_ap_mdev_filter_cdoms};
 use super::locks::{GuestsLocked, UpdateLocks, lock_guest};
 use super::matrix_dev::not_null;
 use super::reset_work::vfio_ap_mdev_reset_queues_of;
@@ -122,20 +122,21 @@ pub fn vfio_ap_on_scan_complete(w: &World) {
 }
 
 /// Models `vfio_ap_mdev_hot_plug_cfg`, which gives the guest the resources that the host gained.
+///
+/// Up to v6.7 it filters even if neither an adapter nor a domain was gained, and checks no queue
+/// then (B30).
 fn hot_plug_cfg(w: &World, locks: &mut UpdateLocks<'_>, mdev: usize, added: &ApConfig) {
     let _function = function("vfio_ap_mdev_hot_plug_cfg");
     let control = !added.adm.is_empty() && vfio_ap_mdev_filter_cdoms(locks, mdev);
-    let queues = added.matrix != ApMatrix::default();
-    if queues {
-        // New resources of one dimension are combined with those that the guest has of the other.
-        let ApMatrix { mut apm, mut aqm } = added.matrix;
-        let shadow = locks.mdevs.mdevs[mdev].shadow_apcb.matrix;
-        if apm.is_empty() {
-            apm = shadow.apm;
-        } else if aqm.is_empty() {
-            aqm = shadow.aqm;
-        }
-        filter_and_update(w, locks, mdev, &ApMatrix { apm, aqm }, control);
+    let ApMatrix { apm, aqm } = added.matrix;
+    let queues = !apm.is_empty() || !aqm.is_empty();
+    if queues || !w.has(Commit::FilterEntireMatrix) {
+        let checked = match (apm.is_empty(), aqm.is_empty()) {
+            (false, false) => added.matrix.into(),
+            (false, true) => Checked::adapters_of_shadow(apm),
+            (true, _) => Checked::domains_of_shadow(aqm),
+        };
+        filter_and_update(w, locks, mdev, checked, control);
     } else if control {
         locks.update_guest_apcb(mdev);
     }

@@ -12,15 +12,47 @@ use super::world::World;
 use crate::ap::{ApMask, ApMatrix, Apqn};
 use crate::vfio_ap::versions::commits::Commit;
 
+/// The two masks that `vfio_ap_mdev_filter_matrix` has before v6.8. Only the queues of their product
+/// are checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Checked {
+    apm: Option<ApMask>,
+    aqm: Option<ApMask>,
+}
+
+impl Checked {
+    /// The domains of `aqm` and all adapters of the shadow. The kernel passes a pointer to the mask
+    /// of the shadow, which the function computes anew before it reads it.
+    pub fn domains_of_shadow(aqm: ApMask) -> Self {
+        Self { apm: None, aqm: Some(aqm) }
+    }
+
+    /// The adapters of `apm` and all domains of the shadow, also as it is computed anew.
+    pub fn adapters_of_shadow(apm: ApMask) -> Self {
+        Self { apm: Some(apm), aqm: None }
+    }
+
+    fn product(&self, shadow: &ApMatrix) -> ApMatrix {
+        let Self { apm, aqm } = self;
+        ApMatrix { apm: apm.unwrap_or(shadow.apm), aqm: aqm.unwrap_or(shadow.aqm) }
+    }
+}
+
+impl From<ApMatrix> for Checked {
+    fn from(matrix: ApMatrix) -> Self {
+        Self { apm: Some(matrix.apm), aqm: Some(matrix.aqm) }
+    }
+}
+
 /// Models `vfio_ap_mdev_filter_matrix`, which recomputes the shadow. Before v6.8 only the queues of
-/// `new` are checked, and all other withheld adapters return.
+/// `checked` are checked, and all other withheld adapters return.
 ///
 /// Returns the adapters that the guest had and that are now withheld, and whether anything changed.
 fn vfio_ap_mdev_filter_matrix(
     w: &World,
     locks: &mut UpdateLocks<'_>,
     mdev: usize,
-    new: &ApMatrix,
+    checked: Checked,
 ) -> (ApMask, bool) {
     let before = locks.mdevs.mdevs[mdev].shadow_apcb.matrix;
     let matrix = locks.mdevs.mdevs[mdev].assigned.matrix;
@@ -28,7 +60,7 @@ fn vfio_ap_mdev_filter_matrix(
     let looked_at = match (w.has(Commit::FilterEntireMatrix), w.has(Commit::FilterShadow)) {
         (_, true) => shadow,
         (true, false) => matrix,
-        (false, false) => *new,
+        (false, false) => checked.product(&shadow),
     };
     let there = |apqn: &Apqn| {
         locks.mdevs.queues.get(apqn).is_some_and(|queue| {
@@ -49,10 +81,10 @@ pub fn filter_and_update(
     w: &World,
     locks: &mut UpdateLocks<'_>,
     mdev: usize,
-    new: &ApMatrix,
+    checked: Checked,
     control: bool,
 ) {
-    let (filtered, changed) = vfio_ap_mdev_filter_matrix(w, locks, mdev, new);
+    let (filtered, changed) = vfio_ap_mdev_filter_matrix(w, locks, mdev, checked);
     if changed || control {
         locks.update_guest_apcb(mdev);
     }

@@ -19,7 +19,7 @@ use super::reset::{Protocol, vfio_ap_mdev_reset_queue};
 use super::reset_work::vfio_ap_mdev_reset_qlist;
 use super::world::World;
 use crate::Errno;
-use crate::ap::{ApMask, ApMatrix, Apqn};
+use crate::ap::{ApMatrix, Apqn};
 use crate::vfio_ap::versions::commits::Commit;
 
 /// Whether `kzalloc` succeeds.
@@ -52,11 +52,12 @@ pub fn vfio_ap_mdev_probe_queue(w: &World, apqn: Apqn, kzalloc: Kzalloc) -> Resu
     locks.add_queue(apqn);
     if let Some(mdev) = mdev {
         locks.link(apqn, mdev);
-        let added = locks.guests.added[mdev].matrix;
-        // Otherwise the end of the scan handles all new queues together.
-        if added == ApMatrix::default() {
-            let new = ApMatrix { apm: ApMask::of([apqn.apid]), aqm: ApMask::of([apqn.apqi]) };
-            filter_and_update(w, &mut locks, mdev, &new, false);
+        // The end of the scan handles all new queues together.
+        let later = w.has(Commit::ProbeWaitsForScan)
+            && locks.guests.added[mdev].matrix != ApMatrix::default();
+        if !later {
+            let assigned = locks.mdevs.mdevs[mdev].assigned.matrix;
+            filter_and_update(w, &mut locks, mdev, assigned.into(), false);
         }
     }
     locks.release();

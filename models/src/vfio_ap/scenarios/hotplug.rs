@@ -126,7 +126,20 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             V::close(w, 1);
             _ = V::remove(w, 1);
         });
+    let gain_unassign = new("gain-unassign", absent::<V>)
+        .about("the host gains adapter 2 while it is assigned and unassigned (B15)")
+        .thread("scan", |w| gain(w, 2))
+        .thread("administrator", |w| {
+            assign(w, 0, 2);
+            unassign(w, 0, 2);
+        });
     vec![
+        // Since v6.8 the probe of a queue leaves the guest as it is during a scan. Before, the guest
+        // has the adapter at once, so that unassigning unlinks its queue.
+        match V::HEAD >= Commit::ProbeWaitsForScan {
+            true => gain_unassign.expect_violations([ViolationKind::invariant("INV-09")]),
+            false => gain_unassign.expect_proof(),
+        },
         // Before 2026 a device that has no guest even for a moment breaks this (B18).
         match V::HEAD >= Commit::GuestOptional {
             true => config_remove.expect_proof(),
@@ -283,14 +296,6 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
                 w.bus.bind(w, queue(2));
             })
             .expect_proof(),
-        new("gain-unassign", absent::<V>)
-            .about("the host gains adapter 2 while it is assigned and unassigned (B15)")
-            .thread("scan", |w| gain(w, 2))
-            .thread("administrator", |w| {
-                assign(w, 0, 2);
-                unassign(w, 0, 2);
-            })
-            .expect_violations([ViolationKind::invariant("INV-09")]),
         new("gain-unbind", lacking_second::<V>)
             .about("the host gains a domain while its queue is unbound")
             .thread("scan", |w| {

@@ -35,6 +35,9 @@ pub enum Commit {
     FilterEntireMatrix,
     /// v6.8, 16fb78cbf56e "loop over the shadow APCB when filtering guest's AP configuration".
     FilterShadow,
+    /// v6.8, 774d10196e64 "let 'on_scan_complete' callback filter matrix and update guest's APCB":
+    /// while a scan adds resources, the probe of a queue leaves the guest as it is.
+    ProbeWaitsForScan,
     /// v6.8, f848cba767e5 "reset queues filtered from the guest's AP config".
     ResetFiltered,
     /// v6.8, f009cfa46655 "reset queues associated with adapter for queue unbound from driver".
