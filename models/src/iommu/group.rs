@@ -18,12 +18,14 @@ pub struct Group {
 }
 
 /// The members and the owner of the group.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Members {
     /// Whether the device is on `group->devices`.
     pub device: bool,
     /// `group->owner`.
     pub owned: bool,
+    /// `group->resetting_domain`, later `gdev->blocked`, since v7.0.
+    pub resetting: bool,
 }
 
 /// `vfio_group->iommu_group`.
@@ -38,7 +40,7 @@ pub struct Users {
 impl Group {
     pub(super) fn new() -> Self {
         Self {
-            mutex: Mutex::new("group->mutex", Members { device: true, owned: false }),
+            mutex: Mutex::new("group->mutex", Members { device: true, ..Members::default() }),
             domain: DomainField::new("group->domain"),
             users: Mutex::new("vfio group users", Users::default()),
             unused: Completion::new("vfio group unused"),

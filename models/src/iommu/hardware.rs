@@ -78,12 +78,21 @@ struct Function {
     error: bool,
     /// Whether the next instruction finds the function busy.
     busy: bool,
-    /// Whether the next registration fails.
-    refuses: bool,
+    /// Which registrations fail.
+    refuses: Refuses,
     /// The progress of the release of the function's device.
     release: Release,
     registered: Option<Table>,
     tlb: BTreeSet<(Table, Page)>,
+}
+
+/// The registrations that fail for a reason inside the hardware.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+enum Refuses {
+    #[default]
+    Nothing,
+    Next,
+    All,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -170,8 +179,13 @@ impl Hardware {
     pub fn zpci_register_ioat(&self, zdev: usize, table: Table) -> Cc {
         self.zpci_mod_fc("MPCIFC: register", zdev, |state| {
             let function = &mut state.functions[zdev];
-            if std::mem::take(&mut function.refuses) {
-                return (Cc::Error, None);
+            match function.refuses {
+                Refuses::Nothing => {}
+                Refuses::Next => {
+                    function.refuses = Refuses::Nothing;
+                    return (Cc::Error, None);
+                }
+                Refuses::All => return (Cc::Error, None),
             }
             if let Some(other) = function.registered {
                 let what = format!("{table:?} is registered, and {other:?} is registered already");
@@ -336,7 +350,14 @@ impl Hardware {
     /// Makes the next registration of the function fail for a reason inside the hardware.
     #[track_caller]
     pub fn refuse_once(&self, zdev: usize) {
-        self.state.execute("refuses from now on", |state| state.functions[zdev].refuses = true);
+        self.state.execute("refuses once", |state| state.functions[zdev].refuses = Refuses::Next);
+    }
+
+    /// Makes every registration of the function fail from now on.
+    #[track_caller]
+    pub fn refuse_all(&self, zdev: usize) {
+        self.state
+            .execute("refuses from now on", |state| state.functions[zdev].refuses = Refuses::All);
     }
 
     /// Records that the core begins to release the device.

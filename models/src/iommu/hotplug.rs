@@ -18,13 +18,16 @@ use super::world::World;
 pub fn zpci_deconfigure_device(w: &Arc<World>, zdev: usize) {
     let _function = function("zpci_deconfigure_device");
     let device = w.held(zdev);
-    let state = (!w.kernel.has_dma_api()).then(|| device.state_lock.lock());
+    let mut state = (!w.kernel.has_dma_api()).then(|| device.state_lock.lock());
     vfio_device_remove_group(w, zdev);
     iommu_release_device(w, zdev);
     if w.kernel.has_dma_api() && device.dma_table().is_some() {
         _ = zpci_dma_exit_device(w, zdev);
     }
     w.hardware.disable(zdev);
+    if let Some(configured) = &mut state {
+        **configured = false;
+    }
     drop(state);
     zpci_release_device(w, zdev);
 }

@@ -4,9 +4,9 @@
 //! release ran without the mutex and before the device had left its group since v5.8 (9ac8545199a1
 //! "Fix use-after-free in iommu_release_device").
 //!
-//! Not modelled: groups of several devices, and the rollback of v6.5 after a failed attach.
+//! Not modelled: groups of several devices.
 //!
-//! Source: `drivers/iommu/iommu.c`, v5.18 to v6.13; commits 1ea2a07a532b and 0286300e6045, v5.19.
+//! Source: `drivers/iommu/iommu.c`, v5.18 to v7.0; commits 1ea2a07a532b and 0286300e6045, v5.19.
 
 use std::sync::Arc;
 
@@ -15,17 +15,31 @@ use selvedge_core::function;
 use super::domain::Dom;
 use super::group::Members;
 use super::hardware::rule_broken;
-use super::kernel::{Driver, Release};
+use super::kernel::{Driver, Fence, Release};
 use super::world::World;
 use crate::Errno;
 
-/// Models `__iommu_group_set_domain`. `group->domain` has the old domain until the driver has
-/// returned.
+/// Whether the domain of a group may stay as it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Flags {
+    /// It may: the device then has its old domain again, in a core that goes back.
+    MayFail,
+    /// `IOMMU_SET_DOMAIN_MUST_SUCCEED`. There is no way back.
+    MustSucceed,
+}
+
+/// Models `__iommu_group_set_domain_internal`. `group->domain` has the old domain until the driver
+/// has returned.
+///
+/// # Errors
+///
+/// [`Errno::Ebusy`] if the function is being reset, or the error of the driver.
 fn set_domain(
     w: &Arc<World>,
     zdev: usize,
     members: &Members,
     new: Option<Dom>,
+    flags: Flags,
 ) -> Result<(), Errno> {
     let _function = function("__iommu_group_set_domain");
     let group = &w.held(zdev).group;
@@ -33,15 +47,35 @@ fn set_domain(
     if old == new {
         return Ok(());
     }
-    if members.device {
+    let recorded = flags == Flags::MustSucceed && w.kernel.fence == Fence::Fallible;
+    if members.resetting && !recorded {
+        return Err(Errno::Ebusy);
+    }
+    if members.device && !members.resetting {
         match (new, old) {
-            (Some(new), _) => w.kernel.attach_dev(w, new, zdev)?,
+            (Some(new), _) => attach_device(w, zdev, new, flags)?,
             (None, Some(old)) => w.kernel.detach_dev(w, old, zdev),
             (None, None) => {}
         }
     }
     group.domain.write(new);
     Ok(())
+}
+
+/// Attaches a domain to the device, or goes back to the domain of the group.
+///
+/// # Violations
+///
+/// WARN if the driver refuses the old domain too.
+fn attach_device(w: &Arc<World>, zdev: usize, new: Dom, flags: Flags) -> Result<(), Errno> {
+    let attached = w.kernel.attach_dev(w, new, zdev);
+    if attached.is_err() && flags == Flags::MayFail && w.kernel.goes_back() {
+        let old = w.held(zdev).group.domain.read();
+        if old.is_some_and(|old| w.kernel.attach_dev(w, old, zdev).is_err()) {
+            rule_broken(&w.hardware, "WARN", "the driver refuses the domain that the group had");
+        }
+    }
+    attached
 }
 
 /// Models `__iommu_group_set_core_domain`, which must not fail.
@@ -54,9 +88,9 @@ fn set_core_domain(w: &Arc<World>, zdev: usize, members: &Members) {
         true => Some(w.kernel.blocking_domain(zdev)),
         false => w.kernel.default_domain(zdev),
     };
-    if set_domain(w, zdev, members, new).is_err() {
-        rule_broken(&w.hardware, "WARN", "the driver fails to attach a domain that must not fail");
-        if w.kernel.driver >= Driver::K3 {
+    if let Err(error) = set_domain(w, zdev, members, new, Flags::MustSucceed) {
+        rule_broken(&w.hardware, "WARN", "a domain that must not fail is not attached");
+        if w.kernel.driver >= Driver::K3 && error != Errno::Ebusy {
             // Since v6.5 the group has the new domain even so.
             w.held(zdev).group.domain.write(new);
         }
@@ -66,7 +100,7 @@ fn set_core_domain(w: &Arc<World>, zdev: usize, members: &Members) {
 
 /// Checks I-2: the group and the device have the same domain when the mutex is released.
 fn check_domain(w: &World, zdev: usize, members: &Members) {
-    if !w.hardware.checks("I-2") || !members.device {
+    if !w.hardware.checks("I-2") || !members.device || members.resetting {
         return;
     }
     let device = w.held(zdev);
@@ -92,11 +126,7 @@ pub fn iommu_attach_group(w: &Arc<World>, domain: Dom, zdev: usize) -> Result<()
     if w.kernel.has_owners() && !cores.contains(&current) {
         return Err(Errno::Ebusy);
     }
-    if members.device {
-        w.kernel.attach_dev(w, domain, zdev)?;
-    }
-    group.domain.write(Some(domain));
-    Ok(())
+    set_domain(w, zdev, &members, Some(domain), Flags::MayFail)
 }
 
 /// Models `iommu_detach_group`. Locks: `group->mutex`.
@@ -120,7 +150,7 @@ pub fn iommu_group_claim_dma_owner(w: &Arc<World>, zdev: usize) -> Result<(), Er
     if members.owned {
         return Err(Errno::Eperm);
     }
-    set_domain(w, zdev, &members, Some(w.kernel.blocking_domain(zdev)))?;
+    set_domain(w, zdev, &members, Some(w.kernel.blocking_domain(zdev)), Flags::MayFail)?;
     members.owned = true;
     Ok(())
 }

@@ -16,11 +16,13 @@ pub enum Driver {
     K2,
     /// v6.7 to v6.12, commit c76c067e488c.
     K3,
-    /// v6.13 to v6.16, commit ecda483339a5.
+    /// v6.13 and v6.14, commit ecda483339a5.
     K4,
-    /// v6.17, commit 9ffaf5229055.
+    /// v6.15 and v6.16, commit 0ed5967a0a63 "handle IOAT registration based on domain".
     K5,
-    /// Not posted. It has the remaining fixes that K5 needs.
+    /// v6.17, commit 9ffaf5229055.
+    K6,
+    /// Not posted. It has the remaining fixes that K6 needs.
     Proposed,
 }
 
@@ -51,6 +53,19 @@ pub enum Release {
     Locked,
 }
 
+/// How the core protects the domain of a function that has ATS while the function is reset.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Fence {
+    /// Up to v6.19: it does not.
+    None,
+    /// v7.0, commits c279e83953d9 and f5b16b802174: the function has the blocking domain meanwhile,
+    /// and the domain of its group cannot change.
+    Everything,
+    /// v7.0.10, commit 5474e6e17a26 (CVE-2026-52952): a change that must not fail is recorded, and
+    /// takes effect after the reset.
+    Fallible,
+}
+
 /// A kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel {
@@ -64,9 +79,17 @@ pub struct Kernel {
     pub release: Release,
     /// Whether VFIO keeps a device until its group has no users, commit ca5f21b25749, v6.1.
     pub vfio_waits: bool,
+    /// The protection of a domain during a reset.
+    pub fence: Fence,
 }
 
 impl Kernel {
+    /// Returns whether a group whose device refuses a domain goes back to the old domain: v6.5,
+    /// `__iommu_group_set_domain_internal`, and since v6.3 for one of its callers.
+    pub fn goes_back(&self) -> bool {
+        self.release == Release::Locked
+    }
+
     /// Returns whether the driver has two modes, one for the DMA API and one for a domain.
     pub fn has_dma_api(&self) -> bool {
         self.driver < Driver::K3
@@ -85,6 +108,17 @@ impl Kernel {
     /// Returns whether `s390_domain` changes with `dom_lock` held.
     pub fn has_dom_lock(&self) -> bool {
         self.driver >= Driver::K4
+    }
+
+    /// Returns whether a slot can be reset, commit da995d538d3a, v5.16.
+    pub fn has_reset_slot(&self) -> bool {
+        self.driver >= Driver::K1
+    }
+
+    /// Returns whether the recovery of a function registers the table of its domain, and not the
+    /// table that `dma_table` has.
+    pub fn registers_by_domain(&self) -> bool {
+        self.driver >= Driver::K5
     }
 
     /// Returns whether `dma_domain_lock` is a spinlock.
@@ -112,7 +146,7 @@ impl Kernel {
         match cc {
             Cc::Ok => true,
             Cc::FuncNotAvail => self.driver >= Driver::K2,
-            Cc::InvalidHandle => self.driver >= Driver::K5,
+            Cc::InvalidHandle => self.driver >= Driver::K6,
             Cc::Error | Cc::Busy => false,
         }
     }

@@ -17,7 +17,7 @@
 //! | [`k4`](versions::k4) | v6.13 and later | a blocking domain that cannot fail |
 //! | [`proposed`](versions::proposed) | not posted | the remaining fixes |
 //!
-//! The core ([`iommu_core`]), VFIO ([`vfio`]) and hot plug ([`hotplug`]) behave as the [`kernel`]
+//! The core ([`iommu_core`]), VFIO ([`vfio`]), hot plug ([`hotplug`]) and [`reset`] behave as the [`kernel`]
 //! of the scenario says. [`hardware`] is the hardware, with the rules that the code must not break.
 
 pub mod cookie;
@@ -31,6 +31,7 @@ pub mod iommu_core;
 pub mod kernel;
 pub mod lists;
 pub mod ops;
+pub mod reset;
 mod rules;
 pub(crate) mod scenarios;
 pub mod versions;

@@ -38,7 +38,7 @@ impl Kernel {
         match self.driver {
             Driver::K0 | Driver::K1 | Driver::K2 | Driver::K3 => {}
             Driver::K1p(_) => k1p::probe_device(w, zdev),
-            Driver::K4 | Driver::K5 | Driver::Proposed => k4::probe_device(w, zdev),
+            Driver::K4 | Driver::K5 | Driver::K6 | Driver::Proposed => k4::probe_device(w, zdev),
         }
     }
 
@@ -61,7 +61,7 @@ impl Kernel {
             Driver::K1p(revision) => k1p::attach_dev(w, revision, number, zdev),
             Driver::K2 => k2::attach_dev(w, number, zdev),
             Driver::K3 => k3::attach_dev(w, number, zdev),
-            Driver::K4 | Driver::K5 => k4::attach_dev(w, number, zdev),
+            Driver::K4 | Driver::K5 | Driver::K6 => k4::attach_dev(w, number, zdev),
             Driver::Proposed => proposed::attach_dev(w, number, zdev),
         }
     }
@@ -84,7 +84,9 @@ impl Kernel {
             Driver::K1p(revision) => k1p::release_device(w, revision, zdev),
             Driver::K2 => k2::release_device(w, zdev),
             Driver::K3 => k3::release_device(w, zdev),
-            Driver::K4 | Driver::K5 | Driver::Proposed => self.attach_blocking(w, zdev),
+            Driver::K4 | Driver::K5 | Driver::K6 | Driver::Proposed => {
+                self.attach_blocking(w, zdev)
+            }
         }
     }
 

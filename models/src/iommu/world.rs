@@ -70,8 +70,8 @@ pub struct Zdev {
     pub dev_iommu_priv: Atomic,
     /// `dom_lock`, since v6.13.
     pub dom_lock: DeviceLock,
-    /// `state_lock`, since v6.7.
-    pub state_lock: Mutex,
+    /// `state_lock`, since v6.7, with whether the function is configured.
+    pub state_lock: Mutex<bool>,
 }
 
 /// A lock of a device, either a spinlock or a mutex, which the review disagreed about.
@@ -133,7 +133,7 @@ impl Zdev {
             dma_domain_lock: DeviceLock::new("dma_domain_lock", kernel.dma_domain_lock_spins()),
             dev_iommu_priv: Atomic::new("dev_iommu_priv", 0),
             dom_lock: DeviceLock::new("dom_lock", kernel.dom_lock_spins()),
-            state_lock: Mutex::new("state_lock", ()),
+            state_lock: Mutex::new("state_lock", true),
         }
     }
 

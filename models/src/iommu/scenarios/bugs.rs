@@ -15,13 +15,14 @@ use crate::iommu::iommu_core::{
     iommu_attach_group, iommu_detach_group, iommu_group_claim_dma_owner, iommu_release_device,
 };
 use crate::iommu::kernel::Kernel;
+use crate::iommu::reset::recover;
 use crate::iommu::scenarios::races::{
     ALL, BUT_LISTS, Builder, POSTED_V1, POSTED_V2, PROPOSED, Shared, V5_18, V5_19, V6_2,
-    V6_2_LOCKED, V6_7, V6_13, V6_17, Wrong, attached, claim, detach, flush, fresh, unset, walk,
+    V6_2_LOCKED, V6_7, V6_13, V6_15, V6_17, Wrong, attached, claim, detach, flush, fresh, unset,
+    walk,
 };
 use crate::iommu::versions::k0;
 use crate::iommu::versions::k2::{Errors, unmap_page};
-use crate::iommu::versions::k4::zpci_reenable_device;
 use crate::iommu::vfio::{vfio_group_close, vfio_group_set_container, vfio_group_unset_container};
 use crate::iommu::world::World;
 use crate::iommu::zdevs::Zdevs;
@@ -162,7 +163,7 @@ fn error_state() -> Vec<Scenario> {
                 w.hardware.set_error(0, true);
                 _ = iommu_attach_group(w, A, 0);
                 w.hardware.set_error(0, false);
-                zpci_reenable_device(w, 0);
+                recover(w, 0);
                 if w.hardware.registered(0) != Some(Table::Domain(0)) {
                     rule_broken(&w.hardware, "I-1", "VFIO's domain is not registered");
                 }
@@ -320,13 +321,13 @@ fn moved_node() -> Vec<Scenario> {
 
 /// Returns B11 and B12, in which a device to which no domain could be attached is released.
 fn unattached() -> Vec<Scenario> {
-    let failed = |kernel| {
+    let failed = |name: &str, kernel, refuse: fn(&World)| {
         let world = move || {
             let world = World::new(kernel, &[0], |id| id != "WARN");
-            world.hardware.refuse_once(0);
+            refuse(&world);
             world
         };
-        bug_in("b11-failed-attach", kernel, world)
+        bug_in(name, kernel, world)
             .about("a domain cannot be attached, and then the device is released")
             .thread("in turn", |w| {
                 assert!(iommu_attach_group(w, A, 0).is_err(), "the attach must fail");
@@ -347,9 +348,12 @@ fn unattached() -> Vec<Scenario> {
     };
     let null = &[Wrong::Rule("NULL")];
     vec![
-        claim(failed(V6_7), null),
-        claim(failed(V6_13), &[]),
-        claim(failed(PROPOSED), &[]),
+        // The core attaches the old domain again, so the release finds it.
+        claim(failed("b11-failed-attach", V6_7, |w| w.hardware.refuse_once(0)), &[]),
+        claim(failed("b11-failed-attach", V6_13, |w| w.hardware.refuse_once(0)), &[]),
+        claim(failed("b11-failed-attach", PROPOSED, |w| w.hardware.refuse_once(0)), &[]),
+        claim(failed("b11-refused-twice", V6_7, |w| w.hardware.refuse_all(0)), null),
+        claim(failed("b11-refused-twice", V6_13, |w| w.hardware.refuse_all(0)), &[]),
         claim(pulled(V6_7), null),
         claim(pulled(V6_13), &[]),
         claim(pulled(V6_17), &[]),
@@ -366,7 +370,7 @@ fn identity() -> Vec<Scenario> {
         .source("commits 9727e44d936e and b3506e9bcc77, 2025")
         .thread("attach", |w: &Shared| {
             _ = iommu_attach_group(w, Dom::Identity, 0);
-            zpci_reenable_device(w, 0);
+            recover(w, 0);
         })
         .thread("pci_perf_show", move |w| pci_perf_show(w, 0, spares))
         .finally(|w| w.at_rest(&[], &[]))
@@ -428,10 +432,10 @@ fn busy() -> Vec<Scenario> {
             .thread("VFIO_SET_IOMMU", |w| _ = iommu_attach_group(w, A, 0))
             .finally(|w| w.at_rest(&[], &[]))
     };
-    let recover = |kernel: Kernel| {
+    let recovered = |kernel: Kernel| {
         bug_in("busy-recovery", kernel, move || busy(attached(kernel, ALL)))
             .about("a busy function is recovered")
-            .thread("recovery", |w| zpci_reenable_device(w, 0))
+            .thread("recovery", |w| recover(w, 0))
             .finally(|w| w.at_rest(&[], &[]))
     };
     let detach = |kernel: Kernel| {
@@ -448,9 +452,10 @@ fn busy() -> Vec<Scenario> {
         claim(detach(PROPOSED), &[]),
         claim(attach(POSTED_V1), &[Wrong::Sleeps("zpci_mod_fc", "dma_domain_lock")]),
         claim(attach(POSTED_V2), &[]),
-        claim(recover(V6_13), &[Wrong::Sleeps("zpci_mod_fc", "dom_lock")]),
-        claim(recover(V6_17), &[Wrong::Sleeps("zpci_mod_fc", "dom_lock")]),
-        claim(recover(PROPOSED), &[]),
+        claim(recovered(V6_13), &[]),
+        claim(recovered(V6_15), &[Wrong::Sleeps("zpci_mod_fc", "dom_lock")]),
+        claim(recovered(V6_17), &[Wrong::Sleeps("zpci_mod_fc", "dom_lock")]),
+        claim(recovered(PROPOSED), &[]),
     ]
 }
 

@@ -15,9 +15,9 @@ use crate::iommu::hotplug::zpci_deconfigure_device;
 use crate::iommu::iommu_core::{
     iommu_attach_group, iommu_detach_group, iommu_group_claim_dma_owner,
 };
-use crate::iommu::kernel::{Driver, Kernel, Release, Revision};
+use crate::iommu::kernel::{Driver, Fence, Kernel, Release, Revision};
+use crate::iommu::reset::pci_reset_bus_function;
 use crate::iommu::versions::k2::{Errors, s390_iommu_flush_iotlb_all};
-use crate::iommu::versions::k4::zpci_reenable_device;
 use crate::iommu::vfio::{
     vfio_group_close, vfio_group_open, vfio_group_set_container, vfio_group_unset_container,
     vfio_iommu_type1_detach_group,
@@ -25,7 +25,14 @@ use crate::iommu::vfio::{
 use crate::iommu::world::World;
 
 const fn kernel(name: &'static str, driver: Driver, source: &'static str) -> Kernel {
-    Kernel { name, source, driver, release: Release::Unlocked, vfio_waits: false }
+    Kernel {
+        name,
+        source,
+        driver,
+        release: Release::Unlocked,
+        vfio_waits: false,
+        fence: Fence::None,
+    }
 }
 
 const fn posted(name: &'static str, revision: Revision) -> Kernel {
@@ -91,8 +98,26 @@ pub(super) const V6_13: Kernel = Kernel {
     driver: Driver::K4,
     ..V6_5
 };
+pub(super) const V6_15: Kernel = Kernel {
+    name: "v6.15",
+    source: "commits 0ed5967a0a63 and 64af12c6ec3a, v6.15",
+    driver: Driver::K5,
+    ..V6_5
+};
 pub(super) const V6_17: Kernel =
-    Kernel { name: "v6.17", source: "commit 9ffaf5229055, v6.17", driver: Driver::K5, ..V6_5 };
+    Kernel { name: "v6.17", source: "commit 9ffaf5229055, v6.17", driver: Driver::K6, ..V6_5 };
+pub(super) const V7_0: Kernel = Kernel {
+    name: "v7.0",
+    source: "commits c279e83953d9 and f5b16b802174, v7.0, over the driver of v6.17",
+    fence: Fence::Everything,
+    ..V6_17
+};
+pub(super) const V7_0_10: Kernel = Kernel {
+    name: "v7.0.10",
+    source: "commit 5474e6e17a26, in stable v7.0.10 (CVE-2026-52952)",
+    fence: Fence::Fallible,
+    ..V6_17
+};
 const V6_17_ALONE: Kernel = Kernel {
     name: "v6.17-alone",
     source: "the driver of v6.17 without ca5f21b25749: no version",
@@ -107,7 +132,7 @@ pub(super) const PROPOSED: Kernel = Kernel {
 };
 
 /// The rows.
-const KERNELS: [&Kernel; 18] = [
+const KERNELS: [&Kernel; 21] = [
     &V5_18,
     &V5_19,
     &V5_19_LOCKED,
@@ -124,7 +149,10 @@ const KERNELS: [&Kernel; 18] = [
     &V6_5,
     &V6_7,
     &V6_13,
+    &V6_15,
     &V6_17,
+    &V7_0,
+    &V7_0_10,
     &V6_17_ALONE,
 ];
 
@@ -492,7 +520,10 @@ const RACES: &[Race] = &[
                 "v6.5",
                 "v6.7",
                 "v6.13",
+                "v6.15",
                 "v6.17",
+                "v7.0",
+                "v7.0.10",
                 "v6.17-alone",
             ],
             &[Rule("I-11")],
@@ -521,7 +552,10 @@ const RACES: &[Race] = &[
                 "v6.5",
                 "v6.7",
                 "v6.13",
+                "v6.15",
                 "v6.17",
+                "v7.0",
+                "v7.0.10",
                 "v6.17-alone",
             ],
             &[Rule("I-11")],
@@ -554,7 +588,19 @@ const RACES: &[Race] = &[
         threads: &[("flush_iotlb_all", flush), ("VFIO_GROUP_UNSET_CONTAINER", unset)],
         finally: |w| w.at_rest(&[], &[]),
         refuted: &[(
-            &["v6.2-alone", "v6.2", "v6.2-locked", "v6.5", "v6.7", "v6.13", "v6.17", "v6.17-alone"],
+            &[
+                "v6.2-alone",
+                "v6.2",
+                "v6.2-locked",
+                "v6.5",
+                "v6.7",
+                "v6.13",
+                "v6.15",
+                "v6.17",
+                "v7.0",
+                "v7.0.10",
+                "v6.17-alone",
+            ],
             &[Rule("I-10")],
         )],
     },
@@ -600,6 +646,7 @@ const RACES: &[Race] = &[
                     "v6.5",
                     "v6.7",
                     "v6.13",
+                    "v6.15",
                 ],
                 &[Rule("WARN")],
             ),
@@ -607,36 +654,141 @@ const RACES: &[Race] = &[
         ],
     },
     Race {
-        name: "recovery",
-        about: "a function is recovered from an error while it moves to another domain",
-        kernels: Kernel::has_dom_lock,
-        world: |kernel| attached(kernel, RECOVERY),
+        name: "reset",
+        about: "a function is reset while it moves to another domain",
+        kernels: Kernel::has_reset_slot,
+        world: |kernel| attached(kernel, RESET),
         threads: &[
-            ("recovery", |w| zpci_reenable_device(w, 0)),
+            ("reset", |w| pci_reset_bus_function(w, 0, false)),
             ("VFIO_GROUP_UNSET_CONTAINER", unset),
         ],
         finally: |w| w.at_rest(&[], &[]),
-        refuted: &[(&["v6.13", "v6.17", "v6.17-alone"], &[Rule("I-1"), Rule("I-9")])],
+        refuted: &[
+            (
+                &[
+                    "v5.19",
+                    "v5.19-locked",
+                    "v6.1",
+                    "posted-v2",
+                    "posted-v3",
+                    "posted-v4",
+                    "uninitialised",
+                    "uninitialised-cleared",
+                ],
+                &[Rule("I-1"), Rule("I-3"), Rule("I-4b"), Rule("WARN")],
+            ),
+            (&["posted-v1"], &[Rule("WARN"), Sleeps("vzalloc", "dma_domain_lock")]),
+            (
+                &["v6.2-alone", "v6.2", "v6.2-locked", "v6.5"],
+                &[
+                    Rule("I-1"),
+                    Rule("I-4a"),
+                    Rule("I-4b"),
+                    Rule("I-7a"),
+                    Rule("I-7b"),
+                    Rule("I-7d"),
+                    Rule("WARN"),
+                ],
+            ),
+            (&["v6.7"], &[Rule("I-1"), Rule("WARN")]),
+            (
+                &["v6.13", "v6.15", "v6.17", "v7.0", "v7.0.10", "v6.17-alone"],
+                &[Rule("I-1"), Rule("I-9")],
+            ),
+        ],
     },
     Race {
-        name: "recovery-flush-deconfigure",
-        about: "a function is recovered, flushed, detached from VFIO and deconfigured concurrently",
-        kernels: Kernel::has_dom_lock,
-        world: |kernel| attached(kernel, RECOVERY),
+        name: "reset-free",
+        about: "the domain is also freed: does the function walk its tables?",
+        kernels: Kernel::has_reset_slot,
+        world: |kernel| attached(kernel, |id| id == "I-4b"),
         threads: &[
-            ("recovery", |w| zpci_reenable_device(w, 0)),
+            ("reset", |w| pci_reset_bus_function(w, 0, false)),
+            ("VFIO_GROUP_UNSET_CONTAINER", unset_and_free),
+        ],
+        finally: |w| w.at_rest(&[A], &[]),
+        refuted: &[
+            (
+                &[
+                    "v5.19",
+                    "v5.19-locked",
+                    "v6.1",
+                    "posted-v2",
+                    "posted-v3",
+                    "posted-v4",
+                    "uninitialised",
+                    "uninitialised-cleared",
+                ],
+                &[Freed("s390_domain"), Rule("I-4b")],
+            ),
+            (
+                &["posted-v1"],
+                &[Freed("s390_domain"), Rule("I-4b"), Sleeps("vzalloc", "dma_domain_lock")],
+            ),
+            (
+                &[
+                    "v6.2-alone",
+                    "v6.2",
+                    "v6.2-locked",
+                    "v6.5",
+                    "v6.7",
+                    "v6.13",
+                    "v6.15",
+                    "v6.17",
+                    "v7.0",
+                    "v7.0.10",
+                    "v6.17-alone",
+                ],
+                &[Rule("I-4b")],
+            ),
+        ],
+    },
+    Race {
+        name: "reset-ats",
+        about: "a function with ATS is reset while it moves and its domain is freed",
+        kernels: |kernel| kernel.fence > Fence::None,
+        world: |kernel| attached(kernel, RESET),
+        threads: &[
+            ("reset", |w| pci_reset_bus_function(w, 0, true)),
+            ("VFIO_GROUP_UNSET_CONTAINER", unset_and_free),
+        ],
+        finally: |w| w.at_rest(&[A], &[]),
+        refuted: &[(&["v7.0"], &[Rule("WARN")])],
+    },
+    Race {
+        name: "reset-ats-free",
+        about: "the same, after the warning: is the freed domain attached again?",
+        kernels: |kernel| kernel.fence > Fence::None,
+        world: |kernel| attached(kernel, |_| false),
+        threads: &[
+            ("reset", |w| pci_reset_bus_function(w, 0, true)),
+            ("VFIO_GROUP_UNSET_CONTAINER", unset_and_free),
+        ],
+        finally: |w| w.at_rest(&[A], &[]),
+        refuted: &[(&["v7.0"], &[Freed("s390_domain")])],
+    },
+    Race {
+        name: "reset-flush-deconfigure",
+        about: "a function is reset, flushed, detached from VFIO and deconfigured concurrently",
+        kernels: |kernel| !kernel.has_dma_api(),
+        world: |kernel| attached(kernel, RESET),
+        threads: &[
+            ("reset", |w| pci_reset_bus_function(w, 0, false)),
             ("flush_iotlb_all", flush),
             ("VFIO_GROUP_UNSET_CONTAINER", unset),
             ("deconfigure", |w| zpci_deconfigure_device(w, 0)),
         ],
         finally: |w| w.at_rest(&[], &[0]),
-        refuted: &[(&["v6.13", "v6.17", "v6.17-alone"], &[Rule("I-9")])],
+        refuted: &[
+            (&["v6.7"], &[Rule("WARN")]),
+            (&["v6.13", "v6.15", "v6.17", "v7.0", "v7.0.10", "v6.17-alone"], &[Rule("I-9")]),
+        ],
     },
 ];
 
 /// Ignores I-8, since blocking DMA tolerates that nothing was registered, and B10, which another
 /// race checks.
-const RECOVERY: Rules = |id| !matches!(id, "I-8" | "I-10" | "ENDLESS");
+const RESET: Rules = |id| !matches!(id, "I-8" | "I-10" | "ENDLESS");
 
 #[cfg(test)]
 mod tests {

@@ -39,7 +39,7 @@ const OUTCOMES: [Outcome; 10] = [
         about: "the core cannot attach the blocking domain, which is the reported warning",
         rules: |id| id == "WARN",
         frees: false,
-        kernels: &["v5.19", "v6.2-alone"],
+        kernels: &["v5.19"],
         touches: &[],
     },
     Outcome {

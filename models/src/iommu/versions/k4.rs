@@ -5,16 +5,15 @@
 //! |---|---|
 //! | `attach_dev` of the blocking domain | (`group->mutex`) -> `list_lock`; `dom_lock` |
 //! | `attach_dev` of another | as that, then `dom_lock`; `list_lock` |
-//! | recovery of a function | (`state_lock`) -> `dom_lock` |
 //!
-//! Source: commits ecda483339a5, v6.13 (CVE-2024-53232); 9ffaf5229055, v6.17; 9727e44d936e,
-//! 0b9251c90578 and b3506e9bcc77, 2025.
+//! Source: commits ecda483339a5, v6.13 (CVE-2024-53232); 64af12c6ec3a, v6.15; 9ffaf5229055, v6.17;
+//! b3506e9bcc77, 2025.
 
 use selvedge_core::function;
 
 use crate::Errno;
 use crate::iommu::domain::Dom;
-use crate::iommu::hardware::{Cc, Table, rule_broken};
+use crate::iommu::hardware::{Table, rule_broken};
 use crate::iommu::versions::k2::register_and_list;
 use crate::iommu::world::World;
 
@@ -63,7 +62,7 @@ pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno
     attached
 }
 
-/// Models `s390_attach_dev_identity`, 2025.
+/// Models `s390_attach_dev_identity`, v6.15.
 ///
 /// # Errors
 ///
@@ -77,27 +76,4 @@ pub(crate) fn identity_attach_dev(w: &World, zdev: usize) -> Result<(), Errno> {
     }
     device.set_s390_domain(&w.kernel, Some(Dom::Identity));
     Ok(())
-}
-
-/// Models `zpci_reenable_device` of a disabled function, which registers the table of its domain.
-///
-/// Locks: `state_lock` -> `dom_lock`.
-pub fn zpci_reenable_device(w: &World, zdev: usize) {
-    let _function = function("zpci_reenable_device");
-    let device = w.held(zdev);
-    let _state = device.state_lock.lock();
-    w.hardware.disable(zdev);
-    zpci_iommu_register_ioat(w, zdev);
-}
-
-/// Models `zpci_iommu_register_ioat`. Locks: `dom_lock`, with which the instruction must not sleep.
-fn zpci_iommu_register_ioat(w: &World, zdev: usize) -> Cc {
-    let _function = function("zpci_iommu_register_ioat");
-    let device = w.held(zdev);
-    let _locked = device.dom_lock.lock();
-    match device.s390_domain.read() {
-        Some(Dom::Paging(domain)) => w.hardware.zpci_register_ioat(zdev, w.domain(domain).table()),
-        Some(Dom::Identity) => w.hardware.zpci_register_ioat(zdev, Table::Identity),
-        Some(Dom::Blocking) | None => Cc::Ok,
-    }
 }
