@@ -50,6 +50,7 @@ struct Reset {
     apqn: Apqn,
     /// The resources of the queue's interrupts.
     saved: Option<Irq>,
+    protocol: Protocol,
     state: State,
     mutation: Option<Mutation>,
 }
@@ -83,7 +84,7 @@ impl Reset {
                     return Some(outcome);
                 }
             };
-            let next = Protocol::V6_6.next(self.state, status);
+            let next = self.protocol.next(self.state, status);
             if next == self.state {
                 return None;
             }
@@ -107,13 +108,26 @@ enum Work {
     Queued(JoinHandle<Outcome>),
 }
 
+/// Returns the reset of the version.
+fn protocol(w: &World) -> Protocol {
+    let since = [
+        (Commit::CheckstopHandled, Protocol::V6_8),
+        (Commit::ResetVerifiedByWork, Protocol::V6_6),
+        (Commit::ResetPolled, Protocol::V6_4),
+    ];
+    let last = since.into_iter().find(|(commit, _)| w.has(*commit));
+    last.map_or(Protocol::V5_11, |(_, protocol)| protocol)
+}
+
 /// Models `vfio_ap_mdev_reset_queue` since v6.6, which begins the reset and queues the work.
 fn begin_reset(w: &World, mdevs: &Mdevs, apqn: Apqn) -> Option<Work> {
     let _function = function("vfio_ap_mdev_reset_queue");
     let saved = mdevs.queues.get(&apqn)?.saved;
     let (hardware, iommu) = (Arc::clone(&w.hardware), Arc::clone(&w.iommu));
     let mutation = w.own.of().cloned();
-    let mut reset = Reset { hardware, iommu, apqn, saved, state: Protocol::V6_6.begin(), mutation };
+    let protocol = protocol(w);
+    let state = protocol.begin();
+    let mut reset = Reset { hardware, iommu, apqn, saved, protocol, state, mutation };
     Some(match reset.look() {
         Some(outcome) => Work::Done(outcome),
         None => Work::Queued(spawn("reset_work", move || reset.verify())),
@@ -121,13 +135,13 @@ fn begin_reset(w: &World, mdevs: &Mdevs, apqn: Apqn) -> Option<Work> {
 }
 
 /// Models `flush_work(&q->reset_work)`.
-fn flush(mdevs: &mut Mdevs, apqn: Apqn, work: Work) -> Result<(), Errno> {
+fn flush(w: &World, mdevs: &mut Mdevs, apqn: Apqn, work: Work) -> Result<(), Errno> {
     let outcome = match work {
         Work::Done(outcome) => outcome,
         Work::Queued(work) => work.join(),
     };
     let queue = mdevs.queues.get_mut(&apqn).expect("a queue whose reset has begun is bound");
-    queue.reset_failed = !outcome.passes_filter();
+    queue.reset_failed = !outcome.passes_filter(protocol(w));
     if outcome.frees {
         queue.saved = None;
     }
@@ -152,12 +166,11 @@ pub fn vfio_ap_mdev_reset_qlist(
         let begin = |apqn: &Apqn| Some((*apqn, begin_reset(w, mdevs, *apqn)?));
         let begun: Vec<_> = queues.iter().filter_map(begin).collect();
         for (apqn, work) in begun {
-            failed |= flush(mdevs, apqn, work).is_err();
+            failed |= flush(w, mdevs, apqn, work).is_err();
         }
     } else {
-        let protocol = if w.has(Commit::ResetPolled) { Protocol::V6_4 } else { Protocol::V5_11 };
         for apqn in queues {
-            let outcome = vfio_ap_mdev_reset_queue(w, mdevs, *apqn, protocol);
+            let outcome = vfio_ap_mdev_reset_queue(w, mdevs, *apqn, protocol(w));
             if let Some(queue) = mdevs.queues.get_mut(apqn) {
                 // The filter does not use the result.
                 queue.reset_failed = outcome.reset_rc != ResponseCode::Normal;

@@ -41,9 +41,13 @@ pub enum Protocol {
     /// reset is complete, a new one begins. A queue on standby counts as reset. It gives up on a
     /// queue that is busy (B28b). Only the subject of commit 4bdf3c3956d8 is known to us.
     V6_4,
-    /// v6.6 and later, commits 9261f0438835, dd174833e44e, 411b0109daa5 and e1f17f8ea93d: the wait
-    /// has no limit, and the reset begins again if another one has completed.
+    /// v6.6 and v6.7, commits 9261f0438835, dd174833e44e and 411b0109daa5: the wait has no limit, and
+    /// the reset begins again if another one has completed. A queue on standby counts as reset, and
+    /// one that has failed does not.
     V6_6,
+    /// v6.8 and later, commit e1f17f8ea93d: a queue that has failed counts as reset too, and the
+    /// caller gets `-EIO` for both.
+    V6_8,
 }
 
 /// The state of a reset.
@@ -95,28 +99,28 @@ impl Outcome {
         Self { result: Err(Errno::Eio), frees: false, warns: true, reset_rc }
     }
 
-    /// Returns whether the filter lets a guest have the queue, since v6.6. A queue that is on
-    /// standby or has failed was reset with its adapter, although the caller of the reset gets
-    /// `-EIO`.
-    pub fn passes_filter(&self) -> bool {
-        let Self { reset_rc, .. } = self;
-        matches!(
-            reset_rc,
-            ResponseCode::Normal | ResponseCode::Deconfigured | ResponseCode::Checkstopped
-        )
+    /// Returns whether the filter lets a guest have the queue, since v6.6. Since v6.8 a queue that
+    /// is on standby or has failed was reset with its adapter, although the caller of the reset
+    /// gets `-EIO`.
+    pub fn passes_filter(&self, protocol: Protocol) -> bool {
+        match self.reset_rc {
+            ResponseCode::Normal => true,
+            ResponseCode::Deconfigured | ResponseCode::Checkstopped => protocol == Protocol::V6_8,
+            _ => false,
+        }
     }
 }
 
 impl Protocol {
     /// Every version.
-    pub const ALL: [Self; 4] = [Self::V5_3, Self::V5_11, Self::V6_4, Self::V6_6];
+    pub const ALL: [Self; 5] = [Self::V5_3, Self::V5_11, Self::V6_4, Self::V6_6, Self::V6_8];
 
     /// Returns the initial state of a reset.
     pub fn begin(self) -> State {
         let retries = match self {
             Self::V5_3 | Self::V5_11 => 1,
             // The response to TAPQ decides whether it is tried again.
-            Self::V6_4 | Self::V6_6 => 0,
+            Self::V6_4 | Self::V6_6 | Self::V6_8 => 0,
         };
         State::Zapq { retries }
     }
@@ -127,7 +131,7 @@ impl Protocol {
         match state {
             State::Zapq { retries } => self.after_zapq(retries, status),
             State::Tapq { polls, ours } => self.after_tapq(polls, ours, status),
-            State::Verify { reset_rc } => after_tapq_of_work(reset_rc, status.code),
+            State::Verify { reset_rc } => self.after_tapq_of_work(reset_rc, status.code),
             // The work polls before it decides, regardless of the response.
             State::ZapqAgain => State::Verify { reset_rc: status.code },
             State::Done(_) => state,
@@ -141,10 +145,12 @@ impl Protocol {
         };
         let code = status.code;
         match (self, code) {
-            (Self::V6_6, Normal | ResetInProgress | Busy | StateChangeInProgress) => {
-                State::Verify { reset_rc: code }
-            }
-            (Self::V6_6, Deconfigured | Checkstopped) => {
+            (
+                Self::V6_6 | Self::V6_8,
+                Normal | ResetInProgress | Busy | StateChangeInProgress,
+            ) => State::Verify { reset_rc: code },
+            (Self::V6_6, Deconfigured) => State::Done(Outcome::freed(Ok(()), Normal)),
+            (Self::V6_8, Deconfigured | Checkstopped) => {
                 State::Done(Outcome::freed(Err(Errno::Eio), code))
             }
             (_, Normal) => State::Tapq { polls: self.polls(), ours: true },
@@ -191,7 +197,7 @@ impl Protocol {
                 return State::Done(Outcome { warns: true, ..outcome });
             }
             (Self::V5_3, _) => empty,
-            (Self::V5_11 | Self::V6_6, _) => clean,
+            (Self::V5_11 | Self::V6_6 | Self::V6_8, _) => clean,
         };
         if over && !ours && self == Self::V6_4 {
             return self.begin();
@@ -206,24 +212,31 @@ impl Protocol {
         };
         State::Done(Outcome { warns: !over, ..Outcome::freed(result, reset_rc) })
     }
-}
 
-/// Handles a response to TAPQ since v6.6. The work only warns, and the result is that of ZAPQ.
-fn after_tapq_of_work(reset_rc: ResponseCode, code: ResponseCode) -> State {
-    use ResponseCode::{
-        AssocFailed, AssocSecretNotUnique, Busy, Checkstopped, Deconfigured, Normal,
-        ResetInProgress, StateChangeInProgress,
-    };
-    let result = if reset_rc == Normal { Ok(()) } else { Err(Errno::Eio) };
-    let not_begun = matches!(reset_rc, ResetInProgress | Busy | StateChangeInProgress);
-    match code {
-        ResetInProgress | Busy => State::Verify { reset_rc },
-        // Every instruction gets this response until the queue is reset.
-        AssocSecretNotUnique | AssocFailed => State::ZapqAgain,
-        // The reset that is complete was not ours.
-        Normal | Deconfigured | Checkstopped if not_begun => State::ZapqAgain,
-        Normal | Deconfigured | Checkstopped => State::Done(Outcome::freed(result, reset_rc)),
-        _ => State::Done(Outcome { result, frees: false, warns: true, reset_rc }),
+    /// Handles a response to TAPQ since v6.6. The work only warns, and the result is that of ZAPQ.
+    fn after_tapq_of_work(self, reset_rc: ResponseCode, code: ResponseCode) -> State {
+        use ResponseCode::{
+            AssocFailed, AssocSecretNotUnique, Busy, Checkstopped, Deconfigured, Normal,
+            ResetInProgress, StateChangeInProgress,
+        };
+        let result = if reset_rc == Normal { Ok(()) } else { Err(Errno::Eio) };
+        let not_begun = matches!(reset_rc, ResetInProgress | Busy | StateChangeInProgress);
+        match (self, code) {
+            (_, ResetInProgress | Busy) => State::Verify { reset_rc },
+            // Every instruction gets this response until the queue is reset.
+            (_, AssocSecretNotUnique | AssocFailed) => State::ZapqAgain,
+            (Self::V6_6, Checkstopped) => {
+                State::Done(Outcome { result, frees: false, warns: true, reset_rc })
+            }
+            // The reset that is complete was not ours.
+            (_, Normal | Deconfigured | Checkstopped) if not_begun => State::ZapqAgain,
+            // The queue is on standby, so it was reset whatever ZAPQ had answered.
+            (Self::V6_6, Deconfigured) => State::Done(Outcome::freed(Ok(()), Normal)),
+            (_, Normal | Deconfigured | Checkstopped) => {
+                State::Done(Outcome::freed(result, reset_rc))
+            }
+            _ => State::Done(Outcome { result, frees: false, warns: true, reset_rc }),
+        }
     }
 }
 

@@ -10,7 +10,9 @@ use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, invariant_broken};
 use crate::ap::{ApConfig, ApMask};
 use crate::vfio_ap::ap_config::{ap_config_store, matrix_show};
 use crate::vfio_ap::ap_queue::ApQueue;
+use crate::vfio_ap::attributes::Attributes;
 use crate::vfio_ap::assign::{assign_store, unassign_store};
+use crate::vfio_ap::invariants;
 use crate::vfio_ap::mdev_probe::vfio_ap_mdev_probe;
 use crate::vfio_ap::queue_device::status_show;
 use crate::vfio_ap::resource::Resource;
@@ -383,13 +385,65 @@ fn not_filtered_again<V: Version>(version: &str, source: &str) -> Scenario {
         .expect_violations([ViolationKind::invariant("WITHHELD")])
 }
 
+/// Builds the scenario that shows why nothing is assigned to a device that was requested.
+///
+/// VFIO requests a device only when it is removed. `device_remove` then has removed the attributes
+/// of the device, and has waited for their writers.
+fn stored_before_request<V: Version>(version: &str) -> Scenario {
+    Scenario::builder(format!("vfio-ap/hotplug/{version}/request-store"), || {
+        (running::<V>(), Attributes::new())
+    })
+    .about("the device is removed, and therefore requested, while adapter 2 is assigned")
+    .source("`device_remove` in `drivers/base/dd.c`, v6.1")
+    .thread("unbind", |(w, attributes)| {
+        attributes.remove();
+        vfio_ap_mdev_request(w, 0);
+    })
+    .thread("assign_adapter_store", |(w, attributes)| {
+        if let Some(active) = attributes.read() {
+            assign(w, 0, 2);
+            active.up_read();
+        }
+    })
+    .finally(|(w, _)| {
+        invariants::check(w);
+        w.at_rest::<V>();
+    })
+    .expect_proof()
+}
+
 /// Returns the scenarios in which VFIO requests the release of the device.
 fn requests<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
-    let new = |name: &str| {
-        scenario::<V>(&format!("hotplug/{version}/{name}"), source, running::<V>)
+    fn both<V: Version>() -> World {
+        let world = running::<V>();
+        assign(&world, 0, 2);
+        world
+    }
+    fn second_unbound<V: Version>() -> World {
+        let world = both::<V>();
+        world.bus.unbind(&world, queue(2));
+        world
+    }
+    let new_in = |name: &str, world: fn() -> World| {
+        scenario::<V>(&format!("hotplug/{version}/{name}"), source, world)
             .thread("request", |w| vfio_ap_mdev_request(w, 0))
     };
+    let new = |name: &str| new_in(name, running::<V>);
+    let given_back = || [ViolationKind::invariant("REQUESTED")];
     vec![
+        stored_before_request::<V>(version),
+        new_in("request-bind", second_unbound::<V>)
+            .about("the device is requested while another queue is bound: does it regain all?")
+            .thread("bind", |w| w.bus.bind(w, queue(2)))
+            .expect_violations(given_back()),
+        new_in("request-unbind-other", both::<V>)
+            .about("the device is requested while the queue of another adapter is unbound")
+            .thread("unbind", |w| w.bus.unbind(w, queue(2)))
+            .expect_violations(given_back()),
+        new_in("request-scan", both::<V>)
+            .about("the device is requested while the host loses another adapter")
+            .thread("scan", |w| lose(w, 2))
+            .expect_violations(given_back()),
         new("request-pqap")
             .about("the device is requested while the guest executes PQAP(AQIC)")
             .thread("PQAP(AQIC)", pqap::<V>)
@@ -398,12 +452,6 @@ fn requests<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .about("the device is requested and closed")
             .thread("close", |w| V::close(w, 0))
             .expect_proof(),
-        new("request-assign")
-            .about(
-                "the device is requested while adapter 2 is assigned: does the guest regain all?",
-            )
-            .thread("assign_adapter_store", |w| assign(w, 0, 2))
-            .expect_violations([ViolationKind::invariant("REQUESTED")]),
         new("request-unbind")
             .about("the device is requested while its queue is unbound")
             .thread("unbind", |w| w.bus.unbind(w, queue(1)))

@@ -20,7 +20,7 @@ use crate::vfio_ap::world::{Aqic, Version, World};
 
 const V5_11_SOURCE: &str = "commit 6c12a6384e0c, v5.11 to v6.3";
 const V6_6: &str = "commits 9261f0438835, dd174833e44e and 411b0109daa5, v6.6";
-const V6_6_SECRETS: &str = "commits 9261f0438835, 411b0109daa5 and e1f17f8ea93d, v6.6";
+const V6_8: &str = "commits 9261f0438835, 411b0109daa5 and e1f17f8ea93d, v6.8";
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     let broken = |id| [ViolationKind::invariant(id)];
@@ -29,23 +29,30 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         slow("v5.11", V5_11_SOURCE, Protocol::V5_11).expect_violations(broken("INV-08")),
         slow("v6.4", sources::V6_4, Protocol::V6_4).expect_violations(broken("INV-08")),
         slow("v6.6", V6_6, Protocol::V6_6).expect_proof(),
+        slow("v6.8", V6_8, Protocol::V6_8).expect_proof(),
         another_reset("v5.11", V5_11_SOURCE, Protocol::V5_11).expect_violations(broken("INV-08")),
         another_reset("v6.4", sources::V6_4, Protocol::V6_4).expect_violations(broken("INV-08")),
         another_reset("v6.6", V6_6, Protocol::V6_6).expect_proof(),
+        another_reset("v6.8", V6_8, Protocol::V6_8).expect_proof(),
         deconfigured("v5.11", V5_11_SOURCE, Protocol::V5_11).expect_proof(),
         deconfigured("v6.6", V6_6, Protocol::V6_6).expect_proof(),
+        deconfigured("v6.8", V6_8, Protocol::V6_8).expect_proof(),
         handed_over("v5.11", V5_11_SOURCE, Protocol::V5_11).expect_violations(broken("INV-17")),
         handed_over("v6.6", V6_6, Protocol::V6_6).expect_proof(),
+        handed_over("v6.8", V6_8, Protocol::V6_8).expect_proof(),
         associating("v5.3", sources::V5_3, Protocol::V5_3).expect_violations(broken("INV-08")),
         associating("v5.11", V5_11_SOURCE, Protocol::V5_11).expect_proof(),
-        associating("v6.6", V6_6_SECRETS, Protocol::V6_6).expect_proof(),
+        associating("v6.6", V6_6, Protocol::V6_6).expect_proof(),
+        associating("v6.8", V6_8, Protocol::V6_8).expect_proof(),
         associating_handed_over("v5.11", V5_11_SOURCE, Protocol::V5_11)
             .expect_violations(broken("INV-17")),
         associating_handed_over("v6.4", sources::V6_4, Protocol::V6_4)
             .expect_violations(broken("INV-17")),
-        associating_handed_over("v6.6", V6_6_SECRETS, Protocol::V6_6).expect_proof(),
+        associating_handed_over("v6.6", V6_6, Protocol::V6_6).expect_proof(),
+        associating_handed_over("v6.8", V6_8, Protocol::V6_8).expect_proof(),
         stuck("v5.11", V5_11_SOURCE, Protocol::V5_11).expect_violations(broken("INV-08")),
         stuck("v6.6", V6_6, Protocol::V6_6).expect_violations(for_ever()),
+        stuck("v6.8", V6_8, Protocol::V6_8).expect_violations(for_ever()),
         ioctl::<V5_3>("v5.3", sources::V5_3).expect_proof(),
         ioctl::<V5_11>("v5.11", V5_11_SOURCE).expect_proof(),
         ioctl::<V5_13>("v5.13", "commit 0cc00c8d4050, v5.13").expect_proof(),

@@ -31,6 +31,9 @@ pub enum Commit {
     ResetVerifiedByWork,
     /// v6.7, f4518de40a21 in stable: a page is unpinned if the subclass cannot be registered.
     GiscFailureUndone,
+    /// v6.8, e1f17f8ea93d "handle hardware checkstop state on queue reset operation": a queue that
+    /// has failed counts as reset.
+    CheckstopHandled,
     /// v6.8, 850fb7fa8c68 "always filter entire AP matrix".
     FilterEntireMatrix,
     /// v6.8, 16fb78cbf56e "loop over the shadow APCB when filtering guest's AP configuration".

@@ -9,13 +9,13 @@ use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, invariant_broken};
 use crate::Errno;
 use crate::ap::{ApConfig, ApMask, ApMatrix, Apqn};
 use crate::vfio_ap::ap_config::{ap_config_show, ap_config_store};
-use crate::vfio_ap::ap_queue::{ApQueue, Irq, ResponseCode};
+use crate::vfio_ap::ap_queue::{ApQueue, Config, Irq, ResponseCode};
 use crate::vfio_ap::assign::{assign_store, unassign_store};
 use crate::vfio_ap::mdev_probe::vfio_ap_mdev_probe;
 use crate::vfio_ap::queue_device::{Kzalloc, status_show, vfio_ap_mdev_probe_queue};
 use crate::vfio_ap::resource::Resource;
 use crate::vfio_ap::scenarios::fixtures::{
-    IRQ, SECOND, apmask, assign, closed, gain, lose, matrix, not_made, pqap, queue, running,
+    IRQ, SECOND, apmask, assign, closed, gain, lacking_second, lose, matrix, not_made, pqap, queue, running,
     scenario, two_domains, unassign, unbound, without, without_control_domain, without_domain,
 };
 use crate::vfio_ap::scenarios::sources;
@@ -23,7 +23,7 @@ use crate::vfio_ap::versions::p15::P15;
 use crate::vfio_ap::versions::p17::{P17, P17FailurePath};
 use crate::vfio_ap::versions::v5_15::V5_15;
 use crate::vfio_ap::versions::v6_0::{
-    V6_0, V6_0Rc1, V6_2, V6_3, V6_6, V6_8, V6_15, V2026, V2026Proposed, V2026Unlinking,
+    V6_0, V6_0Rc1, V6_2, V6_3, V6_4, V6_6, V6_8, V6_15, V2026, V2026Proposed, V2026Unlinking,
 };
 use crate::vfio_ap::world::{Aqic, Version, World};
 
@@ -521,13 +521,29 @@ fn filtering() -> Vec<Scenario> {
                 }
             })
     }
-    fn gained<V: Version>(name: &str) -> ScenarioBuilder<World> {
+    fn gained_domain<V: Version>(name: &str) -> ScenarioBuilder<World> {
+        let world = || {
+            let world = lacking_second::<V>();
+            world.bus.unbind(&world, queue(1));
+            world
+        };
         let source = "commit 850fb7fa8c68, v6.8";
-        bug::<V>(&format!("b30-gained-without-queue/{name}"), source, lacking_domain::<V>)
-            .about(
-                "the host gains a domain of which adapter 1 has no queue, and the adapter returns",
-            )
+        bug::<V>(&format!("b30-gained-domain/{name}"), source, world)
+            .about("the host gains domain 5, and adapter 1 returns with the unbound 01.0004")
             .thread("scan", |w| w.ap_scan_bus(&without_domain(5), &ApConfig::everything()))
+    }
+    fn gained_control<V: Version>(name: &str) -> ScenarioBuilder<World> {
+        let world = || {
+            let world = two_domains::<V>();
+            world.bus.unbind(&world, SECOND);
+            world.matrix_dev.guests_lock.lock().info = without_control_domain(7);
+            _ = assign_store(&world, 0, Resource::ControlDomain(7));
+            world
+        };
+        let source = "commit 850fb7fa8c68, v6.8";
+        bug::<V>(&format!("b30-gained-control-domain/{name}"), source, world)
+            .about("the host gains a control domain, and every withheld adapter returns")
+            .thread("scan", |w| w.ap_scan_bus(&without_control_domain(7), &ApConfig::everything()))
     }
     fn not_reset<V: Version>(name: &str) -> ScenarioBuilder<World> {
         let source = "commit f848cba767e5, v6.8";
@@ -557,9 +573,12 @@ fn filtering() -> Vec<Scenario> {
         only_new::<V6_8>("v6.8").expect_proof(),
         not_in_shadow::<V6_0>("v6.0").expect_violations(broken("WITHHELD")),
         not_in_shadow::<V6_8>("v6.8").expect_proof(),
-        gained::<V6_0>("v6.0").expect_proof(),
-        gained::<V6_6>("v6.6").expect_proof(),
-        gained::<V6_8>("v6.8").expect_proof(),
+        gained_domain::<V6_0>("v6.0").expect_violations(broken("INV-10")),
+        gained_domain::<V6_6>("v6.6").expect_violations(broken("INV-10")),
+        gained_domain::<V6_8>("v6.8").expect_proof(),
+        gained_control::<V6_0>("v6.0").expect_violations(broken("INV-10")),
+        gained_control::<V6_6>("v6.6").expect_violations(broken("INV-10")),
+        gained_control::<V6_8>("v6.8").expect_proof(),
         not_reset::<V6_0>("v6.0").expect_violations(broken("INV-17")),
         not_reset::<V6_6>("v6.6").expect_violations(broken("INV-17")),
         not_reset::<V6_8>("v6.8").expect_proof(),
@@ -586,7 +605,21 @@ fn absent() -> Vec<Scenario> {
                 lose(w, 1);
             })
     }
+    fn failed<V: Version>(name: &str) -> ScenarioBuilder<World> {
+        let source = "commit e1f17f8ea93d, v6.8";
+        bug::<V>(&format!("b31-failed-not-freed/{name}"), source, running::<V>)
+            .about("an adapter whose queue interrupts a guest fails, and the device is closed")
+            .thread("PQAP(AQIC), close", |w| {
+                pqap::<V>(w);
+                w.hardware.happens(queue(1), |queue| queue.config = Config::Checkstopped);
+                V::close(w, 0);
+            })
+    }
     vec![
+        failed::<V6_0>("v6.0").about("a failed reset releases the resources").expect_proof(),
+        failed::<V6_4>("v6.4").expect_violations(broken("INV-04")),
+        failed::<V6_6>("v6.6").expect_violations(broken("INV-04")),
+        failed::<V6_8>("v6.8").expect_proof(),
         new::<V6_0>("v6.0").about("a failed reset releases the resources").expect_proof(),
         new::<V6_6>("v6.6").expect_violations(broken("INV-04")),
         new::<V6_8>("v6.8").expect_violations(broken("INV-04")),
