@@ -64,7 +64,7 @@ pub enum Teardown {
 }
 
 /// The size of a domain.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Layout {
     /// Pages, from page 1 on.
     pub pages: u64,
@@ -77,6 +77,8 @@ pub struct Layout {
     /// Whether each page has a table of its own, which is unhooked with the page and freed with its
     /// entry.
     pub tables: bool,
+    /// Whether a hypervisor [shadows](Iotlb::shadowed) the tables.
+    pub shadowed: bool,
 }
 
 /// The addresses and the flush queue of a domain: `struct iommu_dma_cookie` and what it points to.
@@ -116,11 +118,13 @@ impl Cookie {
 
     /// Creates a domain without a queue, which flushes every page as it is unmapped.
     pub fn strict(order: Order, layout: Layout) -> Arc<Self> {
-        let Layout { pages, mapped, rings, entries, tables } = layout;
+        let Layout { pages, mapped, rings, entries, tables, shadowed } = layout;
         let mut iovad = CachedTree::new(Pages { pfn: FIRST, count: pages });
         let handed_out: Vec<Pfn> = (0..mapped)
             .map(|_| iovad.alloc(0, one()).expect("the aperture has more pages"))
             .collect();
+        let iotlb = Iotlb::new(handed_out);
+        let iotlb = if shadowed { iotlb.shadowed() } else { iotlb };
         let ring = |_| SpinLock::new("fq->lock", Ring::new(entries));
         let function = |cookie: &Weak<Self>| {
             let cookie = Weak::clone(cookie);
@@ -132,7 +136,7 @@ impl Cookie {
         Arc::new_cyclic(|cookie| Self {
             order,
             tables,
-            iotlb: Iotlb::new(handed_out),
+            iotlb,
             iovad: SpinLock::new("iova_rbtree_lock", iovad),
             fq_domain: Atomic::new("fq_domain", 0),
             fq: Atomic::new("cookie->fq", 0),
@@ -163,8 +167,11 @@ impl Cookie {
     pub fn iommu_dma_map_page(&self) -> Option<Pfn> {
         let _function = function("iommu_dma_map_page");
         let pfn = self.iommu_dma_alloc_iova()?;
-        self.iotlb.map_page(pfn);
-        Some(pfn)
+        let mapped = self.iotlb.map_page(pfn);
+        if !mapped {
+            self.free_iova_fast(page(pfn));
+        }
+        mapped.then_some(pfn)
     }
 
     /// Models `iommu_dma_map_page` of a page that cannot be mapped. The core unmaps the part that

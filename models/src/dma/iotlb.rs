@@ -16,6 +16,7 @@ use crate::iova::Pfn;
 #[derive(Debug)]
 pub struct Iotlb {
     state: sync::Hardware<State>,
+    shadowed: bool,
 }
 
 /// A flush that is running.
@@ -45,27 +46,51 @@ impl Iotlb {
     /// Creates a device that can access these pages.
     pub fn new(mapped: impl IntoIterator<Item = Pfn>) -> Self {
         let mapped = mapped.into_iter().map(bit).fold(0, |mask, bit| mask | bit);
-        Self { state: sync::Hardware::new("IOTLB", State { mapped, ..State::default() }) }
+        let state = sync::Hardware::new("IOTLB", State { mapped, ..State::default() });
+        Self { state, shadowed: false }
     }
 
-    /// Makes the translation of a page valid.
+    /// Makes a hypervisor shadow the tables (`zdev->tlb_refresh`), so that every new mapping is
+    /// refreshed before its address is used.
+    #[must_use]
+    pub fn shadowed(self) -> Self {
+        Self { shadowed: true, ..self }
+    }
+
+    /// Makes the translation of a page valid, and returns whether the page can be used. It cannot
+    /// if a hypervisor that shadows the tables has run out of resources.
     ///
     /// # Violations
     ///
     /// I1: the device may still use the old translation. I2: the page is mapped already.
     #[track_caller]
-    pub fn map_page(&self, pfn: Pfn) {
+    pub fn map_page(&self, pfn: Pfn) -> bool {
+        let shadowed = self.shadowed;
         self.state.execute_checked("map", |state| {
             if state.mapped & bit(pfn) != 0 {
                 return Some(("I2", format!("page {pfn} is allocated twice")));
             }
-            if state.stale & bit(pfn) != 0 {
+            if state.stale & bit(pfn) != 0 && !shadowed {
                 let before = "before a flush that began after it was unmapped";
                 return Some(("I1", format!("page {pfn} is allocated again {before}")));
             }
             state.mapped |= bit(pfn);
             None
         });
+        !shadowed || self.refresh(pfn)
+    }
+
+    /// Executes the RPCIT of a new mapping. The mapping is undone if it fails.
+    fn refresh(&self, pfn: Pfn) -> bool {
+        self.state.execute("RPCIT of the new mapping", |state| {
+            let refreshed = !state.out_of_resources;
+            if refreshed {
+                state.stale &= !bit(pfn);
+            } else {
+                state.mapped &= !bit(pfn);
+            }
+            refreshed
+        })
     }
 
     /// Makes the translation of a page invalid.

@@ -7,8 +7,6 @@
 //!
 //! Source: `arch/s390/pci/pci_dma.c`, v4.7 to v6.6.
 
-use std::sync::Arc;
-
 use selvedge_core::sync::SpinLock;
 use selvedge_core::{function, invariant_broken};
 
@@ -50,13 +48,19 @@ pub struct Zdev {
 impl Zdev {
     /// Creates a function with an aperture of `pages` pages from page 1 on, the first `mapped` of
     /// which are mapped.
-    pub fn new(order: Order, pages: u64, mapped: u64) -> Arc<Self> {
+    pub fn new(order: Order, pages: u64, mapped: u64) -> Self {
         let mut bitmap = LazyBitmap::new(Pages { pfn: FIRST, count: pages });
         let handed_out: Vec<Pfn> = (0..mapped)
             .map(|_| bitmap.alloc(one()).expect("the aperture has more pages"))
             .collect();
         let bitmap = SpinLock::new("iommu_bitmap_lock", Some(bitmap));
-        Arc::new(Self { order, iotlb: Iotlb::new(handed_out), bitmap })
+        Self { order, iotlb: Iotlb::new(handed_out), bitmap }
+    }
+
+    /// Makes a hypervisor [shadow](Iotlb::shadowed) the tables of the function.
+    #[must_use]
+    pub fn shadowed(self) -> Self {
+        Self { iotlb: self.iotlb.shadowed(), ..self }
     }
 
     /// Models `dma_alloc_address`. Locks: `iommu_bitmap_lock`, also during the flush.
@@ -118,18 +122,21 @@ impl Zdev {
     pub fn s390_dma_map_pages(&self) -> Option<Pfn> {
         let _function = function("s390_dma_map_pages");
         let pfn = self.dma_alloc_address()?;
-        self.iotlb.map_page(pfn);
-        Some(pfn)
+        let mapped = self.iotlb.map_page(pfn);
+        if !mapped {
+            self.dma_free_address(pfn);
+        }
+        mapped.then_some(pfn)
     }
 
     /// Models `s390_dma_map_pages` when the hypervisor has no room for one more translation
-    /// (`__dma_update_trans`, -ENOMEM). The function flushes all pages so that the hypervisor can
+    /// (`__dma_purge_tlb`, -ENOMEM). The function flushes all pages so that the hypervisor can
     /// drop some translations, and then frees everything that was freed lazily.
     ///
     /// The lock is not held during the flush.
     pub fn s390_dma_map_pages_enomem(&self) -> Option<Pfn> {
         let pfn = self.s390_dma_map_pages();
-        let _function = function("__dma_update_trans");
+        let _function = function("__dma_purge_tlb");
         self.iotlb.rpcit();
         let mut bitmap = self.bitmap.lock();
         if let Some(bitmap) = bitmap.as_mut() {

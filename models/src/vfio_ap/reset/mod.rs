@@ -145,10 +145,9 @@ impl Protocol {
         };
         let code = status.code;
         match (self, code) {
-            (
-                Self::V6_6 | Self::V6_8,
-                Normal | ResetInProgress | Busy | StateChangeInProgress,
-            ) => State::Verify { reset_rc: code },
+            (Self::V6_6 | Self::V6_8, Normal | ResetInProgress | Busy | StateChangeInProgress) => {
+                State::Verify { reset_rc: code }
+            }
             (Self::V6_6, Deconfigured) => State::Done(Outcome::freed(Ok(()), Normal)),
             (Self::V6_8, Deconfigured | Checkstopped) => {
                 State::Done(Outcome::freed(Err(Errno::Eio), code))

@@ -15,8 +15,9 @@ use crate::vfio_ap::mdev_probe::vfio_ap_mdev_probe;
 use crate::vfio_ap::queue_device::{Kzalloc, status_show, vfio_ap_mdev_probe_queue};
 use crate::vfio_ap::resource::Resource;
 use crate::vfio_ap::scenarios::fixtures::{
-    IRQ, SECOND, apmask, assign, closed, gain, lacking_second, lose, matrix, not_made, pqap, queue, running,
-    scenario, two_domains, unassign, unbound, without, without_control_domain, without_domain,
+    IRQ, SECOND, apmask, assign, closed, gain, lacking_second, lose, matrix, not_made, pqap, queue,
+    running, scenario, two_domains, unassign, unbound, without, without_control_domain,
+    without_domain,
 };
 use crate::vfio_ap::scenarios::sources;
 use crate::vfio_ap::versions::p15::P15;
