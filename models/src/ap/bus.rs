@@ -6,10 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use selvedge_core::sync::{Atomic, Ghost, ModuleRef, Mutex};
+use selvedge_core::sync::{Ghost, ModuleRef, Mutex};
 use selvedge_core::{function, invariant_broken};
 
-use super::{ApDriver, ApMask, ApMatrix, Apqn};
+use super::driver_override::{DriverOverride, Overrides};
+use super::{ApDriver, ApMask, ApMatrix, Apqn, Driver, QueueDevice};
 use crate::Errno;
 
 /// `struct ap_perms`: the adapters and domains that are reserved for the host's drivers.
@@ -19,9 +20,23 @@ pub struct ApPerms {
     pub apm: ApMask,
     /// Domains.
     pub aqm: ApMask,
+    /// The number of queues for which an administrator has chosen the driver, since v6.19:
+    /// `ap_driver_override_ctr`.
+    pub overrides: u32,
 }
 
 impl ApPerms {
+    /// Creates the masks.
+    pub fn new(apm: ApMask, aqm: ApMask) -> Self {
+        Self { apm, aqm, overrides: 0 }
+    }
+
+    /// Returns whether a queue may have a driver other than the host's because of a mask:
+    /// `ap_apmask_aqmask_in_use`.
+    fn in_use(&self) -> bool {
+        self.apm != ApMask::all() || self.aqm != ApMask::all()
+    }
+
     /// Returns whether a queue is reserved for the host's drivers, which means that both its bits
     /// are set.
     pub fn reserves(&self, apqn: Apqn) -> bool {
@@ -43,53 +58,6 @@ enum Dimension {
     Domains,
 }
 
-/// A driver that a queue device can be bound to.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Driver {
-    /// The host's own driver: `AP_DRIVER_FLAG_DEFAULT`.
-    Zcrypt,
-    /// The driver that passes queues through to guests.
-    VfioAp,
-}
-
-/// The device of a queue.
-#[derive(Debug)]
-pub struct QueueDevice {
-    apqn: Apqn,
-    /// `device_lock(dev)`.
-    device_lock: Mutex,
-    /// `dev->driver`, which a walk over the bus reads without the lock.
-    driver: Atomic,
-    /// How often the remove function of vfio_ap has run since its probe function ran.
-    removed: Ghost<u32>,
-}
-
-impl QueueDevice {
-    fn new(apqn: Apqn, driver: Driver) -> Self {
-        let driver = Atomic::new("dev->driver", bound_to(Some(driver)));
-        let removed = Ghost::new("removed", 0);
-        Self { apqn, device_lock: Mutex::new("device_lock", ()), driver, removed }
-    }
-
-    /// Returns the driver that the device is bound to now.
-    #[track_caller]
-    pub fn driver(&self) -> Option<Driver> {
-        match self.driver.load() {
-            1 => Some(Driver::Zcrypt),
-            2 => Some(Driver::VfioAp),
-            _ => None,
-        }
-    }
-}
-
-fn bound_to(driver: Option<Driver>) -> u64 {
-    match driver {
-        None => 0,
-        Some(Driver::Zcrypt) => 1,
-        Some(Driver::VfioAp) => 2,
-    }
-}
-
 /// The bus.
 #[derive(Debug)]
 pub struct ApBus {
@@ -101,6 +69,8 @@ pub struct ApBus {
     assigned: Ghost<BTreeSet<Apqn>>,
     reprobe: Reprobe,
     rules: Rules,
+    unbound: Unbound,
+    overrides: Overrides,
 }
 
 /// When the bus moves queues to other drivers after a mask was written.
@@ -122,6 +92,16 @@ enum Rules {
     Taken,
 }
 
+/// What the bus does with a queue that has no driver when it revises the bindings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Unbound {
+    /// It counts as not bound to the host's driver.
+    NotTheHosts,
+    /// The flags of its driver are read through a NULL pointer, as in Linux. On s390 the page is
+    /// readable, so one of its bits decides.
+    Reported,
+}
+
 impl ApBus {
     /// Creates a bus with these masks and queues. Every queue is bound to the driver that the masks
     /// select, and the queues of `assigned` belong to mediated devices.
@@ -139,7 +119,34 @@ impl ApBus {
             assigned: Ghost::new("assigned", assigned.into_iter().collect()),
             reprobe: Reprobe::Released,
             rules: Rules::Written,
+            unbound: Unbound::NotTheHosts,
+            overrides: Overrides::None,
         }
+    }
+
+    /// Makes this the bus of v6.19 or later, in which an administrator can choose the driver of a
+    /// queue. Every queue has the driver `chosen` now, if any, and room for one more choice.
+    #[must_use]
+    pub fn with_overrides(mut self, overrides: Overrides, chosen: Option<Driver>) -> Self {
+        if overrides == Overrides::None {
+            return self;
+        }
+        let mut ap_perms = *self.ap_perms_mutex.lock();
+        for queue in &mut self.queues {
+            queue.driver_override = Some(DriverOverride::new(overrides, chosen));
+            if chosen.is_some() {
+                ap_perms.overrides += 1;
+                queue.set_driver(chosen);
+            }
+        }
+        self.ap_perms_mutex = Mutex::new("ap_attr_mutex", ap_perms);
+        self.overrides = overrides;
+        self
+    }
+
+    /// Makes the bus report that it follows the pointer to the driver of a queue that has none.
+    pub fn report_unbound(&mut self) {
+        self.unbound = Unbound::Reported;
     }
 
     /// Makes the bus keep `ap_perms_mutex` while it moves queues to other drivers. No version does
@@ -194,8 +201,9 @@ impl ApBus {
     ///
     /// # Errors
     ///
-    /// [`Errno::Erestartsys`] after a signal, [`Errno::Einval`] for a string that is not a mask,
-    /// [`Errno::Ebusy`] if the driver vetoes. The mask is then unchanged.
+    /// [`Errno::Erestartsys`] after a signal, [`Errno::Einval`] for a string that is not a mask and,
+    /// since v6.19, if the driver of a queue was chosen, [`Errno::Ebusy`] if the driver vetoes. The
+    /// mask is then unchanged.
     pub fn apmask_store(&self, driver: &impl ApDriver, text: &str) -> Result<(), Errno> {
         let _function = function("apmask_store");
         self.mask_store(Dimension::Adapters, driver, text)
@@ -219,6 +227,9 @@ impl ApBus {
     ) -> Result<(), Errno> {
         let mut ap_perms =
             self.ap_perms_mutex.lock_interruptible().map_err(|_| Errno::Erestartsys)?;
+        if ap_perms.overrides > 0 {
+            return Err(Errno::Einval);
+        }
         let old = *ap_perms.mask(dimension);
         let new = old.parse(text)?;
         if new == old {
@@ -227,9 +238,14 @@ impl ApBus {
         // The driver is asked only about the queues that the host gains, not about those that it
         // loses.
         let gained = new.without(&old);
+        let mut others = *ap_perms;
+        if self.overrides > Overrides::None {
+            // Commit 6917f434fda3: the other mask does not count.
+            (others.apm, others.aqm) = (ApMask::all(), ApMask::all());
+        }
         let (apm, aqm) = match dimension {
-            Dimension::Adapters => (gained, ap_perms.aqm),
-            Dimension::Domains => (ap_perms.apm, gained),
+            Dimension::Adapters => (gained, others.aqm),
+            Dimension::Domains => (others.apm, gained),
         };
         if !apm.is_empty() && !aqm.is_empty() {
             self.verify_reservations(driver, &apm, &aqm)?;
@@ -309,8 +325,18 @@ impl ApBus {
     fn ap_bus_revise_bindings(&self, driver: &impl ApDriver, held: Option<&ApPerms>) {
         let _function = function("__ap_revise_reserved");
         for queue in &self.queues {
-            let reserved = self.reserved(queue.apqn, held);
             let bound = queue.driver();
+            if bound.is_none() && self.unbound == Unbound::Reported {
+                invariant_broken("NULL", "dev->driver is NULL, and its flags are read");
+            }
+            let matches = |chosen: &DriverOverride| chosen.device_match_driver_override(bound);
+            if let Some(matches) = queue.driver_override.as_ref().and_then(matches) {
+                if !matches {
+                    self.device_reprobe(driver, queue, held);
+                }
+                continue;
+            }
+            let reserved = self.reserved(queue.apqn, held);
             if reserved != (bound == Some(Driver::Zcrypt)) {
                 self.device_reprobe(driver, queue, held);
             }
@@ -346,16 +372,22 @@ impl ApBus {
 
     /// Models `ap_device_probe`. The caller holds the device lock.
     ///
-    /// Locks: (device lock) -> `ap_perms_mutex`; then those of the driver.
+    /// Locks: (device lock) -> `ap_perms_mutex`, unless the driver was chosen; then those of the
+    /// driver.
     fn ap_device_probe(&self, driver: &impl ApDriver, queue: &QueueDevice, held: Option<&ApPerms>) {
-        let bound = if self.reserved(queue.apqn, held) {
+        let chosen = queue.driver_override.as_ref().and_then(DriverOverride::chosen);
+        let the_hosts = match chosen {
+            Some(chosen) => chosen == Driver::Zcrypt,
+            None => self.reserved(queue.apqn, held),
+        };
+        let bound = if the_hosts {
             driver.zcrypt_probe(queue.apqn);
             Some(Driver::Zcrypt)
         } else {
             queue.removed.update(|times| *times = 0);
             driver.probe(queue.apqn).ok().map(|()| Driver::VfioAp)
         };
-        queue.driver.store(bound_to(bound));
+        queue.set_driver(bound);
     }
 
     /// Binds the device of the queue, if it is on the bus, to the driver that may have it. A write
@@ -385,9 +417,52 @@ impl ApBus {
         let device = queue.device_lock.lock();
         if queue.driver() == Some(Driver::VfioAp) {
             self.ap_device_remove(driver, queue);
-            queue.driver.store(bound_to(None));
+            queue.set_driver(None);
         }
         device.unlock();
+    }
+
+    /// Models `driver_override_store` of a queue, with which the administrator chooses its driver
+    /// or, with `None`, leaves it to the masks again.
+    ///
+    /// Locks: `ap_attr_mutex` (interruptible) -> those of
+    /// [`driver_set_override`](DriverOverride::driver_set_override).
+    ///
+    /// # Errors
+    ///
+    /// [`Errno::Erestartsys`] after a signal, [`Errno::Einval`] if a mask is in use.
+    pub fn driver_override_store(&self, apqn: Apqn, chosen: Option<Driver>) -> Result<(), Errno> {
+        let _function = function("driver_override_store");
+        let mut attributes =
+            self.ap_perms_mutex.lock_interruptible().map_err(|_| Errno::Erestartsys)?;
+        let queue = self.queue(apqn).filter(|_| !attributes.in_use());
+        let (queue, choice) = queue
+            .and_then(|queue| Some((queue, queue.driver_override.as_ref()?)))
+            .ok_or(Errno::Einval)?;
+        let before = choice.is_set();
+        choice.driver_set_override(&queue.device_lock, chosen);
+        match (before, chosen.is_some()) {
+            (true, false) => attributes.overrides -= 1,
+            (false, true) => attributes.overrides += 1,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Checks at the end that no queue of a mediated device is bound to the host's driver, and
+    /// frees the names of the chosen drivers.
+    pub fn check_not_taken(&self, assigned: &ApMatrix) {
+        let taken = |queue: &&QueueDevice| {
+            assigned.contains(queue.apqn) && queue.driver() == Some(Driver::Zcrypt)
+        };
+        if let Some(queue) = self.queues.iter().find(taken) {
+            let message = format!("queue {} is assigned, and the host's driver has it", queue.apqn);
+            invariant_broken("TAKEN", message);
+        }
+        self.queues
+            .iter()
+            .filter_map(|q| q.driver_override.as_ref())
+            .for_each(DriverOverride::free);
     }
 
     /// Returns the numbers of the queues that have a device.
@@ -404,21 +479,25 @@ impl ApBus {
     pub fn ap_apqn_in_matrix_owned_by_def_drv(&self, matrix: &ApMatrix) -> Result<(), Errno> {
         let _function = function("ap_apqn_in_matrix_owned_by_def_drv");
         let ap_perms = self.ap_perms_mutex.lock();
-        ap_perms.owned_by_def_drv(matrix)
+        self.owned_by_def_drv(&ap_perms, matrix)
     }
-}
 
-impl ApPerms {
     /// Models `ap_apqn_in_matrix_owned_by_def_drv` as merged. The caller holds `ap_perms_mutex`.
     ///
     /// # Errors
     ///
-    /// [`Errno::Eaddrnotavail`] if a queue of `matrix` is reserved for the host's drivers.
-    pub fn owned_by_def_drv(&self, matrix: &ApMatrix) -> Result<(), Errno> {
-        if matrix.apqns().any(|apqn| self.reserves(apqn)) {
-            Err(Errno::Eaddrnotavail)
-        } else {
-            Ok(())
-        }
+    /// [`Errno::Eaddrnotavail`] if a queue of `matrix` is reserved for the host's drivers. Since
+    /// v6.19, a queue whose driver was chosen counts by the driver that it is bound to.
+    pub fn owned_by_def_drv(&self, ap_perms: &ApPerms, matrix: &ApMatrix) -> Result<(), Errno> {
+        let owned = |apqn: Apqn| {
+            let chosen = |queue: &&QueueDevice| {
+                queue.driver_override.as_ref().is_some_and(DriverOverride::is_set)
+            };
+            match self.queue(apqn).filter(chosen) {
+                Some(queue) => queue.driver() == Some(Driver::Zcrypt),
+                None => ap_perms.reserves(apqn),
+            }
+        };
+        if matrix.apqns().any(owned) { Err(Errno::Eaddrnotavail) } else { Ok(()) }
     }
 }

@@ -7,13 +7,17 @@
 
 mod bus;
 mod driver;
+mod driver_override;
 pub mod mask;
 mod matrix;
+mod queue_device;
 
-pub use bus::{ApBus, ApPerms, Driver, QueueDevice};
+pub use bus::{ApBus, ApPerms};
 pub use driver::ApDriver;
+pub use driver_override::{DriverOverride, Overrides};
 pub use mask::ApMask;
 pub use matrix::{ApConfig, ApMatrix};
+pub use queue_device::{Driver, QueueDevice};
 
 use std::fmt;
 

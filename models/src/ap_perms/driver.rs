@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::MatrixDev;
 use crate::Errno;
-use crate::ap::{ApBus, ApDriver, ApMask, Apqn};
+use crate::ap::{ApBus, ApDriver, ApMask, Apqn, Overrides};
 
 /// A version of the vfio_ap driver, reduced to the two functions whose locking of the masks differs
 /// between versions. [`MatrixDev`] has the rest.
@@ -14,6 +14,9 @@ use crate::ap::{ApBus, ApDriver, ApMask, Apqn};
 pub trait VfioAp: 'static {
     /// The locks of the version.
     type MatrixDev: MatrixDev;
+
+    /// Whether the bus lets an administrator choose the driver of a queue.
+    const OVERRIDES: Overrides = Overrides::None;
 
     /// Checks for the bus whether a queue of the adapters `apm` and domains `aqm` is assigned to a
     /// mediated device. The caller holds `ap_perms_mutex`.

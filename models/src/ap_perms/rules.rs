@@ -8,4 +8,8 @@ pub const RULES: &[Rule] = &[
     Rule::new("INV-11", "no thread calls into a module that is unloaded")
         .shown_as(&["use-after-release(vfio_ap*)"]),
     Rule::new("INV-24", "no call fails only because a lock was held"),
+    Rule::new("NULL", "no NULL pointer is followed"),
+    Rule::new("OVERRIDE", "the name of a chosen driver is not read after its free")
+        .shown_as(&["use-after-release(driver_override)"]),
+    Rule::new("TAKEN", "an assigned queue is not bound to the host's driver"),
 ];

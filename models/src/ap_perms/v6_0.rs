@@ -10,7 +10,7 @@
 use selvedge_core::function;
 
 use crate::Errno;
-use crate::ap::{ApBus, ApMask};
+use crate::ap::{ApBus, ApMask, Overrides};
 use crate::ap_perms::{ThreeLocks, VfioAp};
 
 /// v6.0.
@@ -43,8 +43,48 @@ impl VfioAp for V6_0 {
         if mdev.matrix.apm.test(apid) {
             return Ok(());
         }
-        mdev.assign_adapter(apid, |added| ap_perms.owned_by_def_drv(added))?;
+        mdev.assign_adapter(apid, |added| bus.owned_by_def_drv(&ap_perms, added))?;
         bus.now_assigned(mdev.matrix.apqns());
         Ok(())
     }
+}
+
+/// v6.19 and v7.0: the same driver on a bus with `driver_override`.
+#[derive(Debug)]
+pub enum V6_19 {}
+
+/// Commit 81d6f7c3a70b, 2026: a spinlock protects `driver_override`.
+#[derive(Debug)]
+pub enum V2026 {}
+
+/// Implements the driver of v6.0 for a later bus.
+macro_rules! later_bus {
+    ($($name:ident: $overrides:ident;)*) => {$(
+        impl VfioAp for $name {
+            type MatrixDev = ThreeLocks;
+
+            const OVERRIDES: Overrides = Overrides::$overrides;
+
+            fn vfio_ap_mdev_resource_in_use(
+                matrix_dev: &ThreeLocks,
+                apm: &ApMask,
+                aqm: &ApMask,
+            ) -> Result<(), Errno> {
+                V6_0::vfio_ap_mdev_resource_in_use(matrix_dev, apm, aqm)
+            }
+
+            fn assign_adapter_store(
+                matrix_dev: &ThreeLocks,
+                bus: &ApBus,
+                apid: u8,
+            ) -> Result<(), Errno> {
+                V6_0::assign_adapter_store(matrix_dev, bus, apid)
+            }
+        }
+    )*};
+}
+
+later_bus! {
+    V6_19: WrittenUnderDeviceLock;
+    V2026: UnderSpinLock;
 }

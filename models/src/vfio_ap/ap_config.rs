@@ -92,7 +92,7 @@ pub fn ap_config_store(w: &World, mdev: usize, new: &ApConfig) -> Result<(), Err
     let old = locks.mdevs.mdevs[mdev].assigned;
     let masks = &w.matrix_dev.mdev(mdev).masks;
     masks.install(new);
-    let valid = validate(&ap_perms, &locks, mdev, &new.matrix);
+    let valid = validate(w, &ap_perms, &locks, mdev, &new.matrix);
     masks.install(&old);
     if valid.is_ok() {
         let removed = old.without(new).matrix;

@@ -57,7 +57,7 @@ fn assign(
         return Ok(());
     }
     let added = resource.queues(&assigned.matrix);
-    validate(ap_perms, locks, mdev, &added)?;
+    validate(w, ap_perms, locks, mdev, &added)?;
     locks.assign(mdev, resource.set(assigned, true));
     w.now_assigned(locks);
     added.apqns().for_each(|apqn| locks.link(apqn, mdev));
@@ -72,12 +72,13 @@ fn assign(
 ///
 /// [`Errno::Eaddrnotavail`] and [`Errno::Eaddrinuse`].
 pub fn validate(
+    w: &World,
     ap_perms: &ApPerms,
     locks: &UpdateLocks<'_>,
     mdev: usize,
     added: &ApMatrix,
 ) -> Result<(), Errno> {
-    ap_perms.owned_by_def_drv(added)?;
+    w.bus.owned_by_def_drv(ap_perms, added)?;
     locks.mdevs.verify_no_sharing(mdev, added)
 }
 

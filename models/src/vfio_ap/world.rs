@@ -186,7 +186,7 @@ impl World {
         let queues: Vec<ApQueue> = queues.into_iter().collect();
         let apqns = || queues.iter().map(|queue| queue.apqn);
         let adapters = ApMask::of(apqns().map(|apqn| apqn.apid));
-        let ap_perms = ApPerms { apm: ApMask::all().without(&adapters), aqm: ApMask::all() };
+        let ap_perms = ApPerms::new(ApMask::all().without(&adapters), ApMask::all());
         // Up to v5.19 the bus and the driver do not communicate about assignments.
         let assigned = if V::HEAD >= Commit::DynamicConfiguration { matrices } else { &[] };
         Self {

@@ -3,6 +3,7 @@
 //! Queue 01.0004 is bound to vfio_ap, and the mediated device has domain 4. One administrator
 //! returns adapter 1 to the host, and another assigns it to the device.
 
+mod driver_override;
 mod in_use;
 
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
@@ -13,7 +14,7 @@ use crate::ap_perms::p11::P11;
 use crate::ap_perms::p12a::P12a;
 use crate::ap_perms::p12b::P12b;
 use crate::ap_perms::p18::P18;
-use crate::ap_perms::v6_0::V6_0;
+use crate::ap_perms::v6_0::{V6_0, V6_19, V2026};
 use crate::ap_perms::{MatrixDev, VfioAp, VfioApDrv};
 use crate::postcondition::expect;
 use crate::vfio_ap::scenarios::fixtures::matrix;
@@ -29,10 +30,15 @@ const V18: &str = "the draft of \"s390/Docs: new doc describing lock usage by th
                    driver\" in v18 and v19 of the series, T. Krowiak, 2022";
 const MERGED: &str = "commits e2126a73746e, 8ee13ad99337, 3f85d1df26a9 and 1918f2b20c3d, v6.0";
 
+const OVERRIDE: &str = "commits 8babcc2b6a75, d38a87d7c064, 46030379f13c and 6917f434fda3, v6.19";
+const REVISED: &str = "`__ap_revise_reserved` in `drivers/s390/crypto/ap_bus.c`, v5.10 to v7.0; \
+                       still so in commit 81d6f7c3a70b, 2026";
+
 pub(crate) fn scenarios() -> Vec<Scenario> {
     let abba = || [ViolationKind::deadlock(["ap_perms_mutex", "matrix_dev->lock"])];
     let stolen = || [ViolationKind::invariant("INV-07")];
     let busy = || [ViolationKind::invariant("INV-24")];
+    let null = || [ViolationKind::invariant("NULL")];
     let mut all = vec![
         apmask_assign::<P11>("p11", V11).expect_violations(abba()),
         apmask_aqmask_assign::<P11>("p11", V11).expect_violations(abba()),
@@ -74,7 +80,17 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         apmask_assign_reprobe::<V6_0>("v6.0", MERGED).expect_proof(),
         apmask_pqap::<V6_0>("v6.0", MERGED).expect_proof(),
         assign_pqap::<V6_0>("v6.0", MERGED).expect_proof(),
+        apmask_assign::<V6_19>("v6.19", OVERRIDE).expect_proof(),
+        apmask_aqmask_assign::<V6_19>("v6.19", OVERRIDE).expect_proof(),
+        apmask_assign_unassign::<V6_19>("v6.19", OVERRIDE).expect_proof(),
+        apmask_assign_reprobe::<V6_19>("v6.19", OVERRIDE).expect_proof(),
+        contention::<V6_19>("v6.19", OVERRIDE).expect_proof(),
+        half_reserved::<V6_0>("v6.0", MERGED).expect_proof(),
+        half_reserved::<V6_19>("v6.19", OVERRIDE).expect_violations(busy()),
+        unbound::<V6_0>("v6.0", MERGED).expect_violations(null()),
+        unbound::<V2026>("2026", REVISED).expect_violations(null()),
     ];
+    all.extend(driver_override::scenarios());
     all.extend(in_use::scenarios());
     all
 }
@@ -121,12 +137,15 @@ impl<V: VfioAp> World<V> {
     /// mask does so for domain 4 if `domain_4_reserved` is false. The mediated device has
     /// `assigned`.
     fn new(domain_4_reserved: bool, queues: &[Apqn], assigned: ApMatrix) -> Self {
-        let mut ap_perms = ApPerms { apm: ApMask::all(), aqm: ApMask::all() };
+        let mut ap_perms = ApPerms::new(ApMask::all(), ApMask::all());
         ap_perms.apm.set(1, false);
         ap_perms.apm.set(2, false);
         ap_perms.aqm.set(4, domain_4_reserved);
         let bus = ApBus::new(ap_perms, queues.iter().copied(), assigned.apqns());
-        Self { bus, matrix_dev: V::MatrixDev::new(assigned) }
+        Self {
+            bus: bus.with_overrides(V::OVERRIDES, None),
+            matrix_dev: V::MatrixDev::new(assigned),
+        }
     }
 
     fn apmask_store(&self, text: &str) -> Result<(), Errno> {
@@ -135,6 +154,14 @@ impl<V: VfioAp> World<V> {
 
     fn aqmask_store(&self, text: &str) -> Result<(), Errno> {
         self.bus.aqmask_store(&VfioApDrv::<V>(&self.matrix_dev), text)
+    }
+
+    fn bind(&self, apqn: Apqn) {
+        self.bus.bind(&VfioApDrv::<V>(&self.matrix_dev), apqn);
+    }
+
+    fn unbind(&self, apqn: Apqn) {
+        self.bus.unbind(&VfioApDrv::<V>(&self.matrix_dev), apqn);
     }
 
     fn assign_adapter_store(&self, apid: u8) -> Result<(), Errno> {
@@ -157,7 +184,10 @@ fn scenario<V: VfioAp>(
 ) -> ScenarioBuilder<World<V>> {
     Scenario::builder(format!("vfio-ap/ap-perms/{version}/{threads}"), world)
         .source(source)
-        .finally(|w| w.bus.check_nothing_shared(&w.matrix_dev.matrix()))
+        .finally(|w| {
+            w.bus.check_nothing_shared(&w.matrix_dev.matrix());
+            w.bus.check_not_taken(&w.matrix_dev.matrix());
+        })
 }
 
 /// Builds the scenario in which both administrators want adapter 1.
@@ -261,6 +291,29 @@ fn assign_pqap<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<
             never_busy("assign_adapter_store", w.assign_adapter_store(1));
         })
         .thread("PQAP(AQIC)", |w| w.matrix_dev.handle_pqap())
+}
+
+/// Builds the scenario in which the other mask leaves the queue to vfio_ap.
+///
+/// Since v6.19 the driver is asked about every domain of the adapter (6917f434fda3).
+fn half_reserved<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
+    let world = || World::<V>::new(false, &[QUEUE_1_4], matrix(&[1]));
+    scenario(version, "half-reserved", source, world)
+        .about("the host reclaims an adapter whose only domain stays with vfio_ap")
+        .thread("apmask_store", |w| never_busy("apmask_store", w.apmask_store("+1")))
+}
+
+/// Builds the scenario in which the bus revises the binding of a queue that has no driver.
+fn unbound<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<V>> {
+    let world = || {
+        let mut world = World::<V>::new(true, &[QUEUE_1_4, QUEUE_2_4], matrix(&[]));
+        world.bus.report_unbound();
+        world
+    };
+    scenario(version, "apmask-unbound", source, world)
+        .about("the host reclaims adapter 1 while the queue of adapter 2 is unbound")
+        .thread("apmask_store", |w| _ = w.apmask_store("+1"))
+        .thread("unbind", |w| w.unbind(QUEUE_2_4))
 }
 
 fn never_busy(who: &str, result: Result<(), Errno>) {
