@@ -125,15 +125,17 @@ impl ApBus {
     }
 
     /// Makes this the bus of v6.19 or later, in which an administrator can choose the driver of a
-    /// queue. Every queue has the driver `chosen` now, if any, and room for one more choice.
+    /// queue. Every queue has the driver `chosen` now, if any. No driver can be chosen while a mask
+    /// is in use, so the queues have room for choices only if no mask is in use now.
     #[must_use]
     pub fn with_overrides(mut self, overrides: Overrides, chosen: Option<Driver>) -> Self {
         if overrides == Overrides::None {
             return self;
         }
         let mut ap_perms = *self.ap_perms_mutex.lock();
+        let room = !ap_perms.in_use();
         for queue in &mut self.queues {
-            queue.driver_override = Some(DriverOverride::new(overrides, chosen));
+            queue.driver_override = Some(DriverOverride::new(overrides, chosen, room));
             if chosen.is_some() {
                 ap_perms.overrides += 1;
                 queue.set_driver(chosen);

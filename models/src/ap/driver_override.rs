@@ -30,26 +30,26 @@ pub struct DriverOverride {
     /// `ap_dev->driver_override`: 0 for NULL, or the number of a string.
     pointer: Atomic,
     /// The memory of the strings. The device begins with the first one, if it has one.
-    strings: [(Tracked, Driver); STRINGS],
+    strings: Vec<(Tracked, Driver)>,
     /// Which of them are freed.
-    freed: Ghost<[bool; STRINGS]>,
+    freed: Ghost<Vec<bool>>,
     /// `dev->driver_override.lock`, if it protects the string.
     lock: Option<SpinLock>,
 }
 
-/// The strings that can be written: each driver twice.
-const STRINGS: usize = 4;
-
 impl DriverOverride {
-    pub(super) fn new(overrides: Overrides, chosen: Option<Driver>) -> Self {
+    /// Creates the choice of a queue. It can be changed if there is `room` for the strings.
+    pub(super) fn new(overrides: Overrides, chosen: Option<Driver>, room: bool) -> Self {
         let first = chosen.unwrap_or(Driver::VfioAp);
         let other = if first == Driver::VfioAp { Driver::Zcrypt } else { Driver::VfioAp };
         let string = |driver| (Tracked::new("driver_override", ()), driver);
+        let drivers = if room { vec![first, other, first, other] } else { Vec::new() };
+        let strings: Vec<_> = drivers.into_iter().map(string).collect();
         let spins = overrides == Overrides::UnderSpinLock;
         Self {
             pointer: Atomic::new("driver_override", u64::from(chosen.is_some())),
-            strings: [first, other, first, other].map(string),
-            freed: Ghost::new("freed", [false; STRINGS]),
+            freed: Ghost::new("freed", vec![false; strings.len()]),
+            strings,
             lock: spins.then(|| SpinLock::new("driver_override.lock", ())),
         }
     }
@@ -106,8 +106,9 @@ impl DriverOverride {
     fn replace(&self, chosen: Option<Driver>) -> u64 {
         let old = self.pointer.load();
         let new = chosen.map_or(0, |chosen| {
-            let fresh = (old as usize..STRINGS).find(|index| self.strings[*index].1 == chosen);
-            fresh.expect("a scenario chooses each driver at most twice") as u64 + 1
+            let mut strings = self.strings.iter().enumerate().skip(old as usize);
+            let fresh = strings.find(|(_, (_, driver))| *driver == chosen);
+            fresh.expect("there is room for each driver twice").0 as u64 + 1
         });
         self.pointer.store(new);
         old
@@ -115,9 +116,9 @@ impl DriverOverride {
 
     /// Frees the other strings at the end.
     pub(super) fn free(&self) {
-        let mut left = [true; STRINGS];
-        self.freed.update(|freed| left = freed.map(|freed| !freed));
-        let strings = self.strings.iter().zip(left).filter(|(_, left)| *left);
-        strings.for_each(|((memory, _), _)| memory.release());
+        let mut freed = Vec::new();
+        self.freed.update(|now| freed.clone_from(now));
+        let left = self.strings.iter().zip(freed).filter(|(_, freed)| !freed);
+        left.for_each(|((memory, _), _)| memory.release());
     }
 }

@@ -16,7 +16,7 @@ use super::reset::Protocol;
 use super::resource::Resource;
 use super::type1::Type1;
 use crate::Errno;
-use crate::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn};
+use crate::ap::{ApBus, ApMask, ApMatrix, ApPerms, Apqn, Overrides};
 use crate::vfio_ap::versions::commits::Commit;
 
 /// A version of the driver, including the behaviour of VFIO and KVM around it.
@@ -168,6 +168,15 @@ pub struct World {
     pub(super) remove_queue: fn(&World, Apqn),
 }
 
+/// Returns what the AP bus of a version has.
+fn overrides(head: Commit) -> Overrides {
+    match head {
+        head if head >= Commit::DriverOverrideLocked => Overrides::UnderSpinLock,
+        head if head >= Commit::DriverOverride => Overrides::WrittenUnderDeviceLock,
+        _ => Overrides::None,
+    }
+}
+
 impl World {
     /// Creates a world of `guests` guests with `vcpus` vCPUs each, and closed mediated devices with
     /// these matrices. The hardware has their queues, and all are bound to the driver.
@@ -191,7 +200,8 @@ impl World {
         let assigned = if V::HEAD >= Commit::DynamicConfiguration { matrices } else { &[] };
         Self {
             matrix_dev: MatrixDev::new::<V>(matrices, apqns()),
-            bus: ApBus::new(ap_perms, apqns(), assigned.iter().flat_map(ApMatrix::apqns)),
+            bus: ApBus::new(ap_perms, apqns(), assigned.iter().flat_map(ApMatrix::apqns))
+                .with_overrides(overrides(V::HEAD), None),
             own: V::own(),
             head: V::HEAD,
             probe_queue: V::probe_queue,

@@ -24,7 +24,7 @@ use crate::vfio_ap::scenarios::sources;
 use crate::vfio_ap::versions::commits::Commit;
 use crate::vfio_ap::versions::v5_3::V5_3;
 use crate::vfio_ap::versions::v5_15::{V5_15, V5_19};
-use crate::vfio_ap::versions::v6_0::{V6_0, V6_8, V6_15, V2026, vfio_ap_mdev_request};
+use crate::vfio_ap::versions::v6_0::{V6_0, V6_8, V6_15, V6_19, V2026, vfio_ap_mdev_request};
 use crate::vfio_ap::world::{Version, World};
 
 const AP_CONFIG_SOURCE: &str = "`ap_config_store` in `drivers/s390/crypto/vfio_ap_ops.c`, v6.10";
@@ -39,6 +39,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     all.push(opened_unlisted::<V6_0>("v6.0", sources::V6_0).expect_violations(two_devices()));
     all.push(opened_unlisted::<V6_8>("v6.8", sources::V6_8).expect_violations(two_devices()));
     all.push(opened_unlisted::<V6_15>("v6.15", sources::V6_15).expect_violations(two_devices()));
+    all.push(opened_unlisted::<V6_19>("v6.19", sources::V6_19).expect_violations(two_devices()));
     all.push(opened_unlisted::<V2026>("2026", sources::V2026).expect_proof());
     all.extend(pairs::<V6_0>("v6.0", sources::V6_0));
     all.extend(pairs::<V6_8>("v6.8", sources::V6_8));
@@ -47,6 +48,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     all.extend(all_or_nothing::<V6_8>("v6.8", AP_CONFIG_SOURCE));
     all.extend(pairs::<V6_15>("v6.15", sources::V6_15));
     all.extend(requests::<V6_15>("v6.15", sources::V6_15));
+    all.extend(pairs::<V6_19>("v6.19", sources::V6_19));
+    all.extend(requests::<V6_19>("v6.19", sources::V6_19));
     all.extend(pairs::<V2026>("2026", sources::V2026));
     all.extend(slow_resets::<V2026>("2026", RESET_SOURCE));
     all.push(not_filtered_again::<V2026>("2026", sources::V6_8));

@@ -22,7 +22,7 @@ use crate::vfio_ap::versions::v5_3::V5_3;
 use crate::vfio_ap::versions::v5_11::V5_11;
 use crate::vfio_ap::versions::v5_13::{V5_13, V5_15Bisect};
 use crate::vfio_ap::versions::v5_15::{V5_15, V5_19};
-use crate::vfio_ap::versions::v6_0::{V6_0, V6_3, V6_4, V6_6, V6_8, V6_15, V2026};
+use crate::vfio_ap::versions::v6_0::{V6_0, V6_2, V6_4, V6_6, V6_8, V6_15, V6_19, V2026};
 use crate::vfio_ap::world::{Version, World};
 
 const V5_11_SOURCE: &str = "commit f21916ec4826, v5.11; the report in the text of 0cc00c8d4050";
@@ -114,11 +114,12 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     }
     for update in Update::ALL {
         all.push(row::<V6_0>("v6.0", sources::V6_0, update, ok()));
-        all.push(row::<V6_3>("v6.2", sources::V6_2, update, ok()));
+        all.push(row::<V6_2>("v6.2", sources::V6_2, update, ok()));
         all.push(row::<V6_4>("v6.4", sources::V6_4, update, ok()));
         all.push(row::<V6_6>("v6.6", sources::V6_6, update, ok()));
         all.push(row::<V6_8>("v6.8", sources::V6_8, update, ok()));
         all.push(row::<V6_15>("v6.15", sources::V6_15, update, ok()));
+        all.push(row::<V6_19>("v6.19", sources::V6_19, update, ok()));
         all.push(row::<V2026>("2026", sources::V2026, update, ok()));
     }
     let mut scenarios: Vec<Scenario> = all.into_iter().flatten().collect();

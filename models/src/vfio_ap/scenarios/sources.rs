@@ -14,5 +14,7 @@ pub(super) const V6_6: &str = "commit 9261f0438835, v6.6";
 pub(super) const V6_8: &str = "commits 9261f0438835, v6.6, and 850fb7fa8c68, 16fb78cbf56e, \
                                f848cba767e5, f009cfa46655 and b9bd10c43456, v6.8";
 pub(super) const V6_15: &str = "commits 07d89045bffe and cbf367d5b0aa, v6.15";
+pub(super) const V6_19: &str = "commits 8babcc2b6a75, d38a87d7c064, 46030379f13c and 6917f434fda3, \
+                                v6.19";
 pub(super) const V2026: &str = "commits bc833a7b1e7f, b1f092d94f62, d50346801b4f, 6b8a02e216f6, \
                                 917f509bfb88, bf09b9d7cd78, 7fa61c29850d and dd6f4ef6f8a3, 2026";

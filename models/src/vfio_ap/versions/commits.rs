@@ -49,6 +49,11 @@ pub enum Commit {
     NoResetOfAbsent,
     /// v6.15, 07d89045bffe and cbf367d5b0aa: the `request` callback removes the guest's queues.
     Request,
+    /// v6.19, 8babcc2b6a75, d38a87d7c064, 46030379f13c and 6917f434fda3: the AP bus has
+    /// [`driver_override`](crate::ap::DriverOverride).
+    DriverOverride,
+    /// 2026, 81d6f7c3a70b: a spinlock protects `driver_override`.
+    DriverOverrideLocked,
     /// 2026, bc833a7b1e7f "stale pqap_hook on error": the hook changes under all locks, and the
     /// guest's reference is dropped without a lock.
     HookUnderLocks,

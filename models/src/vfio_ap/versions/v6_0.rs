@@ -16,6 +16,7 @@
 //! | v6.6 | a work item waits for the end of a reset |
 //! | v6.8 | the whole matrix is filtered, and withheld queues are reset |
 //! | v6.15 | the guest can be asked to release everything |
+//! | v6.19 | the AP bus has `driver_override` |
 //! | 2026 | the hook changes under all locks: `kvm->lock` -> `pqap_hook_rwsem` -> `mdevs_lock` |
 //!
 //! Source: commits 034921cdea1c to eeb386aeb5b7, v6.0. [`Commit`] lists the others.
@@ -75,6 +76,8 @@ releases! {
     V6_8: NoResetOfAbsent;
     /// v6.15 to v6.18.
     V6_15: Request;
+    /// v6.19 to v7.1, with the AP bus of v6.19 and v7.0.
+    V6_19: DriverOverride;
     /// 2026, with every fix of that year's series.
     V2026: StatusOptional;
     /// 2026, and the patch of August 2022 that was not merged.
