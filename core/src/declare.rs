@@ -1,7 +1,6 @@
 //! Declarations of a thread apart from its operations: the kernel function it models, that it may
 //! sleep, that it polls, a broken invariant.
 
-use std::convert::Infallible;
 use std::panic::Location;
 
 use crate::op::Place;
@@ -56,10 +55,10 @@ pub fn poll<R>(what: &'static str, round: impl Fn() -> Option<R>) -> R {
 ///
 /// Under the native engine, if a round performs no visible operation.
 pub fn forever(round: impl Fn()) -> ! {
-    match rounds(|| {
+    rounds(|| {
         round();
-        None::<Infallible>
-    }) {}
+        None
+    })
 }
 
 fn rounds<R>(round: impl Fn() -> Option<R>) -> R {
