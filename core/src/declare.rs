@@ -16,12 +16,11 @@ pub(crate) fn call_returns() {
     begin_anew();
 }
 
-/// Declares that the running thread carries nothing over: what it does next depends on this place
-/// in the program and on how often it has begun anew, but on none of its observations.
-#[track_caller]
+/// Declares that the running thread carries nothing over: what it does next depends on which thread
+/// it is and on how often it has begun anew, but on none of its observations.
 pub(crate) fn begin_anew() {
     if let Runtime::Native(execution) = runtime::current() {
-        execution.forget(Location::caller());
+        execution.forget();
     }
 }
 
