@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::machine::{Fault, Machine, Ready};
+use crate::name::Name;
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime::object::Object;
@@ -23,7 +24,7 @@ pub struct Atomic {
 
 impl Atomic {
     /// Creates a word that holds `value`, named `class`.
-    pub fn new(class: &'static str, value: u64) -> Self {
+    pub fn new(class: impl Into<Name>, value: u64) -> Self {
         Self { object: Object::new(class, machine(value)) }
     }
 

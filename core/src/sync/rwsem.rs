@@ -7,6 +7,7 @@ use std::panic::Location;
 use smallvec::SmallVec;
 
 use crate::machine::{Fault, KEEP, Machine, QUEUED, REFUSED, Ready};
+use crate::name::Name;
 use crate::op::{Op, Place, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
@@ -44,7 +45,7 @@ pub struct RwSem<T = ()> {
 impl<T: Value> RwSem<T> {
     /// Creates a free semaphore of lock class `class` that protects `value`.
     #[doc(alias = "init_rwsem")]
-    pub fn new(class: &'static str, value: T) -> Self {
+    pub fn new(class: impl Into<Name>, value: T) -> Self {
         let (data, id) = Data::new(value);
         let state = State { holders: Holders::none(id), queue: SmallVec::new() };
         Self { object: Object::new(class, Box::new(state)), data }

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use super::holders::Holders;
 use super::rwsem::{ReadGuard, WriteGuard};
 use crate::machine::{Fault, KEEP, Machine, REFUSED, Ready};
+use crate::name::Name;
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime::object::Object;
@@ -37,7 +38,7 @@ pub struct UnfairRwSem<T = ()> {
 
 impl<T: Value> UnfairRwSem<T> {
     /// Creates a free semaphore of lock class `class` that protects `value`.
-    pub fn new(class: &'static str, value: T) -> Self {
+    pub fn new(class: impl Into<Name>, value: T) -> Self {
         let (data, value) = Data::new(value);
         let state = State { holders: Holders::none(value) };
         Self { object: Object::new(class, Box::new(state)), data }
