@@ -53,6 +53,13 @@ impl From<&'static str> for Name {
     }
 }
 
+/// For a closure over the items of a slice of literals.
+impl From<&&'static str> for Name {
+    fn from(text: &&'static str) -> Self {
+        Self(text)
+    }
+}
+
 impl From<String> for Name {
     fn from(text: String) -> Self {
         static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
