@@ -38,7 +38,7 @@ mod work;
 mod workqueue;
 mod works;
 
-pub use atomic::Atomic;
+pub use atomic::{Atomic, AtomicInteger, AtomicValue};
 pub use choice::Choice;
 pub use completion::Completion;
 pub use condvar::Condvar;

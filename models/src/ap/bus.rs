@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use selvedge_core::sync::{Atomic, Ghost, ModuleRef, Mutex};
+use selvedge_core::sync::{Atomic, AtomicValue, Ghost, ModuleRef, Mutex};
 use selvedge_core::{function, invariant_broken};
 
 use super::{ApDriver, ApMask, ApMatrix, Apqn};
@@ -52,6 +52,16 @@ pub enum Driver {
     VfioAp,
 }
 
+impl AtomicValue for Driver {
+    fn to_word(self) -> u64 {
+        self as u64
+    }
+
+    fn from_word(word: u64) -> Self {
+        [Self::Zcrypt, Self::VfioAp][word as usize]
+    }
+}
+
 /// The device of a queue.
 #[derive(Debug)]
 pub struct QueueDevice {
@@ -59,14 +69,14 @@ pub struct QueueDevice {
     /// `device_lock(dev)`.
     device_lock: Mutex,
     /// `dev->driver`, which a walk over the bus reads without the lock.
-    driver: Atomic,
+    driver: Atomic<Option<Driver>>,
     /// How often the remove function of vfio_ap has run since its probe function ran.
     removed: Ghost<u32>,
 }
 
 impl QueueDevice {
     fn new(apqn: Apqn, driver: Driver) -> Self {
-        let driver = Atomic::new("dev->driver", bound_to(Some(driver)));
+        let driver = Atomic::new("dev->driver", Some(driver));
         let removed = Ghost::new("removed", 0);
         Self { apqn, device_lock: Mutex::new("device_lock", ()), driver, removed }
     }
@@ -74,19 +84,7 @@ impl QueueDevice {
     /// Returns the driver that the device is bound to now.
     #[track_caller]
     pub fn driver(&self) -> Option<Driver> {
-        match self.driver.load() {
-            1 => Some(Driver::Zcrypt),
-            2 => Some(Driver::VfioAp),
-            _ => None,
-        }
-    }
-}
-
-fn bound_to(driver: Option<Driver>) -> u64 {
-    match driver {
-        None => 0,
-        Some(Driver::Zcrypt) => 1,
-        Some(Driver::VfioAp) => 2,
+        self.driver.load()
     }
 }
 
@@ -355,7 +353,7 @@ impl ApBus {
             queue.removed.update(|times| *times = 0);
             driver.probe(queue.apqn).ok().map(|()| Driver::VfioAp)
         };
-        queue.driver.store(bound_to(bound));
+        queue.driver.store(bound);
     }
 
     /// Binds the device of the queue, if it is on the bus, to the driver that may have it. A write
@@ -385,7 +383,7 @@ impl ApBus {
         let device = queue.device_lock.lock();
         if queue.driver() == Some(Driver::VfioAp) {
             self.ap_device_remove(driver, queue);
-            queue.driver.store(bound_to(None));
+            queue.driver.store(None);
         }
         device.unlock();
     }
