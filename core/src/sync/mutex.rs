@@ -9,7 +9,7 @@ use crate::name::Name;
 use crate::op::Op;
 use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
-use crate::sync::data::{Data, Value, WriteData};
+use crate::sync::data::{Data, OwnedData, Value};
 
 use super::owned::Owned;
 
@@ -147,7 +147,7 @@ impl std::error::Error for Interrupted {}
 #[must_use = "a mutex is held only as long as its guard lives"]
 pub struct MutexGuard<'a, T: Value> {
     mutex: &'a Mutex<T>,
-    data: WriteData<'a, T>,
+    data: OwnedData<'a, T>,
     at: &'static Location<'static>,
 }
 

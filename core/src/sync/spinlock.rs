@@ -9,7 +9,7 @@ use crate::name::Name;
 use crate::op::Op;
 use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
-use crate::sync::data::{Data, Value, WriteData};
+use crate::sync::data::{Data, OwnedData, Value};
 
 use super::owned::Owned;
 
@@ -118,7 +118,7 @@ impl<T> fmt::Debug for SpinLock<T> {
 #[must_use = "a spinlock is held only as long as its guard lives"]
 pub struct SpinGuard<'a, T: Value> {
     lock: &'a SpinLock<T>,
-    data: WriteData<'a, T>,
+    data: OwnedData<'a, T>,
     at: &'static Location<'static>,
 }
 

@@ -271,7 +271,7 @@ impl Execution {
         self.inner.borrow_mut().observers.seen_mut().note_calls();
     }
 
-    /// Reduces the observations of the running thread to the number of times that it has begun anew.
+    /// Reduces the observations of the running thread to how often it has begun anew.
     pub(crate) fn forget(&self) {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
