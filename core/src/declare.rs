@@ -1,7 +1,6 @@
 //! Declarations of a thread apart from its operations: the kernel function it models, that it may
 //! sleep, that it polls, a broken invariant.
 
-use std::convert::Infallible;
 use std::panic::Location;
 
 use crate::op::Place;
@@ -17,12 +16,11 @@ pub(crate) fn call_returns() {
     begin_anew();
 }
 
-/// Declares that the running thread carries nothing over: what it does next depends on this place
-/// in the program and on how often it has begun anew, but on none of its observations.
-#[track_caller]
+/// Declares that the running thread carries nothing over: what it does next depends on which thread
+/// it is and on how often it has begun anew, but on none of its observations.
 pub(crate) fn begin_anew() {
     if let Runtime::Native(execution) = runtime::current() {
-        execution.forget(Location::caller());
+        execution.forget();
     }
 }
 
@@ -56,10 +54,10 @@ pub fn poll<R>(what: &'static str, round: impl Fn() -> Option<R>) -> R {
 ///
 /// Under the native engine, if a round performs no visible operation.
 pub fn forever(round: impl Fn()) -> ! {
-    match rounds(|| {
+    rounds(|| {
         round();
-        None::<Infallible>
-    }) {}
+        None
+    })
 }
 
 fn rounds<R>(round: impl Fn() -> Option<R>) -> R {

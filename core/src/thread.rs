@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use smallvec::SmallVec;
 
 use crate::machine::{Fault, Machine, Ready};
+use crate::name::Name;
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime;
@@ -21,9 +22,10 @@ use crate::runtime::object::Object;
 /// Outside of any engine, if the operating system cannot create a thread.
 #[doc(alias = "kthread_run")]
 pub fn spawn<T: Send + 'static>(
-    name: &'static str,
+    name: impl Into<Name>,
     body: impl FnOnce() -> T + Send + 'static,
 ) -> JoinHandle<T> {
+    let name = name.into();
     let result = Arc::new(Mutex::new(None));
     let end =
         Arc::new(Object::new(name, Box::new(Exit { has_result: size_of::<T>() > 0, ended: None })));
@@ -33,7 +35,7 @@ pub fn spawn<T: Send + 'static>(
             let value = body();
             *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
         };
-        runtime::spawn(name, Some(end), Box::new(body))
+        runtime::spawn(name.as_str(), Some(end), Box::new(body))
     };
     JoinHandle { thread, end, result }
 }

@@ -1,12 +1,15 @@
 //! Values that cannot be compared: no proof may confuse two of them.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 
-use selvedge_core::sync::Mutex;
+use selvedge_core::sync::{Mutex, SpinLock};
 use selvedge_core::{
-    Checker, Checkpoint, Opaque, Progress, Report, Scenario, Search, Verdict, ViolationKind,
-    invariant_broken,
+    Checker, Checkpoint, Engine, Opaque, Progress, Report, Scenario, Search, Verdict,
+    ViolationKind, invariant_broken,
 };
+
+type Cells = Opaque<Cell<u32>>;
 
 type Hook = Mutex<Option<Opaque<f64>>>;
 
@@ -73,4 +76,23 @@ fn a_search_that_has_confused_values_has_no_checkpoint() {
     };
     Checker::native().search(Search::Full).on_progress(listener).run(&late());
     assert_eq!(last, None);
+}
+
+/// As in `std`: one thread at a time has what such a lock protects.
+#[test]
+fn a_value_behind_an_exclusive_lock_need_not_be_sync() {
+    let world =
+        || (Mutex::new("A", Opaque(Cell::new(0))), SpinLock::new("B", Opaque(Cell::new(0))));
+    let adds = |(a, b): &(Mutex<Cells>, SpinLock<Cells>)| {
+        let Opaque(cell) = &*a.lock();
+        cell.set(cell.get() + 1);
+        let Opaque(cell) = &*b.lock();
+        cell.set(cell.get() + 1);
+    };
+    Scenario::builder("cells", world)
+        .thread("T1", adds)
+        .thread("T2", adds)
+        .finally(|(a, b)| assert_eq!((a.lock().0.get(), b.lock().0.get()), (2, 2)))
+        .expect_proof()
+        .assert_as_expected(Engine::Native);
 }

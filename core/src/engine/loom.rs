@@ -55,14 +55,13 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
         host.answer(answers.clone());
         match run(scenario, &host, &executions, limit, limits, listener) {
             LoomResult::Completed => to_do.extend(branches(&answers, &host.asked())),
-            LoomResult::Refuted(violation) if let Some(why) = host.doubted() => {
-                let text = format!("loom found {}, but {why}", violation.kind);
-                stopped = Some(Incomplete::Doubtful(text));
-                break;
-            }
             LoomResult::Refuted(violation) => {
-                host.observers(|seen| findings.note(violation, seen));
-                stopped = Some(Incomplete::FirstCounterexample { engine: Engine::Loom });
+                stopped = Some(if let Some(why) = host.doubted() {
+                    Incomplete::Doubtful(format!("loom found {}, but {why}", violation.kind))
+                } else {
+                    host.observers(|seen| findings.note(violation, seen));
+                    Incomplete::FirstCounterexample { engine: Engine::Loom }
+                });
                 break;
             }
             LoomResult::Stopped(reason) => {

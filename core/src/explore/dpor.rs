@@ -146,10 +146,10 @@ impl Dpor {
         });
         let node = &mut self.path.nodes[race.earlier];
         let begun_with = |thread: &ThreadId| node.wanted.contains(*thread) || node.sleeps(*thread);
-        if let Some(first) = initials.first()
-            && !initials.iter().any(begun_with)
-        {
-            node.wanted.insert(*first);
+        if !initials.iter().any(begun_with) {
+            if let Some(first) = initials.first() {
+                node.wanted.insert(*first);
+            }
         }
     }
 }
@@ -270,9 +270,9 @@ impl Strategy for Dpor {
         let decision = self.path.choose(point, wanted);
         if decision == Decision::Cut && !self.path.is_crowded() {
             for (thread, mutex, op) in point.blocked() {
-                if op.kind.row().locks
-                    && let Some(race) = race_for(mutex, thread, &self.path.order)
-                {
+                let locks = op.kind.row().locks;
+                let race = locks.then(|| race_for(mutex, thread, &self.path.order)).flatten();
+                if let Some(race) = race {
                     self.reverse(&race);
                 }
             }

@@ -311,10 +311,8 @@ impl Path {
             let mut enabled_by = None;
             if let Some(looks) = Looks::before(&taken, &self.order) {
                 event.watches = looks.watches().collect();
-                if let [change] = looks.changes(event.thread(), &self.order)[..]
-                    && looks.waits_for_change(&taken)
-                {
-                    enabled_by = Some(change);
+                if let [change] = looks.changes(event.thread(), &self.order)[..] {
+                    enabled_by = looks.waits_for_change(&taken).then_some(change);
                 }
             }
             if event.kind().row().tries_lock {

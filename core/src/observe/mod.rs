@@ -349,13 +349,16 @@ impl Observers {
             round: CameRound::default(),
         };
         let succeeded = event.succeeded();
-        if op.kind.row().releases
-            && let Some(before) = self.events.iter().rev().find(|before| before.thread == me)
-            && before.object == object
-            && std::ptr::eq(before.taken.at, taken.at)
-            && before.succeeded()
-        {
-            self.seen.empty.empty(taken.at, watched.name);
+        if op.kind.row().releases {
+            let before = self.events.iter().rev().find(|before| before.thread == me);
+            let took = |before: &Event| {
+                before.object == object
+                    && std::ptr::eq(before.taken.at, taken.at)
+                    && before.succeeded()
+            };
+            if before.is_some_and(took) {
+                self.seen.empty.empty(taken.at, watched.name);
+            }
         }
         let objects: SmallVec<[ObjectId; 2]> = event.objects().collect();
         self.events.push(event);

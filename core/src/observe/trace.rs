@@ -15,13 +15,42 @@ pub struct Trace {
     pub steps: Vec<Step>,
 }
 
-/// One operation of a [`Trace`].
+/// One operation of a [`Trace`], by its parts and as text.
+///
+/// ```
+/// # use selvedge_core::Scenario;
+/// # use selvedge_core::sync::{Choice, Mutex};
+/// let world = || (Mutex::new("m", ()), [(); 2].map(|()| Choice::new("fails")));
+/// let scenario = Scenario::builder("example/parts", world)
+///     .thread("T", |(m, fails)| {
+///         let _held = m.lock();
+///         fails[1].choose(2);
+///     })
+///     .build();
+/// let trace = scenario.follow(&"0.0b".parse()?)?;
+/// let last = &trace.steps[1];
+/// assert_eq!((last.operation, last.class), ("choose", "fails"));
+/// assert_eq!((last.object.as_str(), last.outcome), ("fails#1", 1));
+/// assert_eq!(last.held, ["m"]);
+/// assert_eq!(last.to_string(), "choose(fails#1) = 1");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Step {
     /// The position of the thread in [`Trace::threads`].
     pub thread: usize,
-    /// The operation and its object, such as `mutex_lock(ap_perms_mutex)`, or the name of an
-    /// instruction of the hardware.
+    /// The name of the operation, such as `mutex_lock`, or of the instruction of the hardware.
+    pub operation: &'static str,
+    /// The class of its object.
+    pub class: &'static str,
+    /// The name of its object: the class, with a number if the world has several of the class.
+    pub object: String,
+    /// The number of the outcome among those that were possible, as in a
+    /// [`Schedule`](crate::Schedule).
+    pub outcome: u8,
+    /// The operation and its object, such as `mutex_lock(ap_perms_mutex)`, with the value if it
+    /// stores one; of an instruction of the hardware the name alone.
     pub what: String,
     /// The result, where another one was possible.
     pub result: Option<String>,
@@ -90,6 +119,9 @@ impl Observers {
         }
         Step {
             thread: event.thread.index(),
+            operation: event.instruction.unwrap_or(row.text),
+            class: self.objects[event.about.index()].name,
+            outcome: event.outcome,
             what: match (event.op.kind, event.instruction) {
                 (_, Some(name)) => name.to_owned(),
                 (OpKind::Store | OpKind::Swap, _) => {
@@ -97,6 +129,7 @@ impl Observers {
                 }
                 _ => format!("{}({object})", event.op.kind),
             },
+            object,
             result: result(event),
             function: event.taken.function,
             file: event.taken.at.file(),

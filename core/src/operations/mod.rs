@@ -274,7 +274,8 @@ op_kinds! {
     Store => op("atomic_set"),
     /// An atomic exchange for `a`.
     Swap => op("atomic_xchg").shows(Shows::Value),
-    /// An atomic addition of `a`, wrapping; replies with the previous value.
+    /// An atomic addition of `a`, which wraps below the upper `b` bits; replies with the previous
+    /// value.
     FetchAdd => op("atomic_fetch_add").shows(Shows::Value),
     /// An atomic compare-and-exchange from `a` to `b`; replies with the previous value.
     CompareExchange => op("atomic_cmpxchg").reads(Reads::UnlessFirstArgument).shows(Shows::Value),

@@ -68,11 +68,11 @@ macro_rules! monitor {
                     if let Some(end) = end {
                         end.set(1);
                     }
-                    if let Some(host) = host
-                        && let Some(finally) = host.thread_ended()
-                    {
-                        set_me(ThreadId::SETUP);
-                        host.final_check(finally);
+                    if let Some(host) = host {
+                        if let Some(finally) = host.thread_ended() {
+                            set_me(ThreadId::SETUP);
+                            host.final_check(finally);
+                        }
                     }
                 }
             }
@@ -138,9 +138,8 @@ macro_rules! monitor {
                     assert!(!alone || ready.guaranteed > 0, "{} {}", op.kind, super::ALONE);
                     if ready.guaranteed == 0 && !optional {
                         while ready.guaranteed == 0 {
-                            if let Some(host) = &self.host
-                                && state.machine.idles(op)
-                            {
+                            let idles = state.machine.idles(op);
+                            if let Some(host) = self.host.as_ref().filter(|_| idles) {
                                 match self.idle(host, me, op, state) {
                                     Some(again) => state = again,
                                     None => return (REFUSED, then()),
@@ -204,8 +203,13 @@ macro_rules! monitor {
                 fn has_changed(&self, state: &mut State) {
                     let State { machine, idle, .. } = state;
                     if let Some(host) = &self.host {
-                        let ended = idle.extract_if(.., |(_, op)| !machine.idles(*op));
-                        ended.for_each(|(thread, _)| host.resumes(thread));
+                        idle.retain(|(thread, op)| {
+                            let idles = machine.idles(*op);
+                            if !idles {
+                                host.resumes(*thread);
+                            }
+                            idles
+                        });
                     }
                     if state.waiting > 0 {
                         self.changed.notify_all();

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::machine::{Machine, Resident};
+use crate::name::Name;
 use crate::op::{ObjectId, Op, Place};
 use crate::operations::OpKind;
 use crate::runtime::native;
@@ -75,7 +76,8 @@ pub(crate) fn inside<T>(memory: &Arc<Object>, make: impl FnOnce() -> T) -> (T, V
 impl Object {
     /// Registers `machine`, an object of class `class`, with the runtime in charge. It lives in the
     /// memory that is being created, if there is any.
-    pub(crate) fn new(class: &'static str, machine: Box<dyn Machine>) -> Self {
+    pub(crate) fn new(class: impl Into<Name>, machine: Box<dyn Machine>) -> Self {
+        let class = class.into().as_str();
         let memory = MAKING.with_borrow(|all| all.last().map(|m| Arc::clone(&m.memory)));
         let machine = match &memory {
             Some(_) => Box::new(Resident::new(machine)),
@@ -91,8 +93,8 @@ impl Object {
 
     /// As [`new`](Self::new), for an object that is in no memory of the driver: state of the proof
     /// or of the hardware, or a separate piece of memory.
-    pub(crate) fn outside(class: &'static str, machine: Box<dyn Machine>) -> Self {
-        Self { home: Home::new(class, machine, None), memory: None }
+    pub(crate) fn outside(class: impl Into<Name>, machine: Box<dyn Machine>) -> Self {
+        Self { home: Home::new(class.into().as_str(), machine, None), memory: None }
     }
 
     /// Performs one operation of the calling thread: announces it, waits for it, applies it.

@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::panic::Location;
 
 use crate::machine::{Fault, Machine, Ready};
+use crate::name::Name;
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime::object::Object;
@@ -29,7 +30,7 @@ pub struct Choice {
 
 impl Choice {
     /// Creates a choice, named after what is chosen.
-    pub fn new(name: &'static str) -> Self {
+    pub fn new(name: impl Into<Name>) -> Self {
         Self { object: Object::new(name, Box::new(Outcomes)) }
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::machine::{Fault, Machine, Ready};
+use crate::name::Name;
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime::object::Object;
@@ -41,7 +42,7 @@ pub struct Completion {
 impl Completion {
     /// `init_completion`: creates a completion that has not been completed, named after the event.
     #[doc(alias = "init_completion")]
-    pub fn new(class: &'static str) -> Self {
+    pub fn new(class: impl Into<Name>) -> Self {
         Self { object: Object::new(class, Box::new(State { done: 0 })) }
     }
 

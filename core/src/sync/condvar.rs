@@ -6,6 +6,7 @@ use std::panic::Location;
 use smallvec::SmallVec;
 
 use crate::machine::{Fault, Machine, Ready};
+use crate::name::Name;
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime;
@@ -53,7 +54,7 @@ pub struct Condvar {
 
 impl Condvar {
     /// Creates a condition variable without waiters, named after the event that is waited for.
-    pub fn new(class: &'static str) -> Self {
+    pub fn new(class: impl Into<Name>) -> Self {
         Self { object: Object::new(class, Box::new(State { waiting: SmallVec::new() })) }
     }
 

@@ -11,7 +11,10 @@
 
 use std::cell::Cell;
 use std::hash::{Hash, Hasher};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+use std::ops::DerefMut;
+use std::sync::{
+    Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError,
+};
 
 use crate::machine::KEEP;
 use crate::runtime;
@@ -20,14 +23,17 @@ use crate::runtime;
 ///
 /// [`Hash`] must distinguish different values: two values that feed the same bytes to the hasher
 /// count as equal. Every derived `Hash` does.
+///
+/// A lock that several readers can hold is shared between threads only if its value can be, which
+/// is `Sync`, as for the locks of `std`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be protected by a lock of selvedge",
     note = "derive `Hash`, so that states can be compared, or wrap the value in `Opaque`",
-    note = "the value must also be `Send`, `Sync` and `'static`"
+    note = "the value must also be `Send` and `'static`"
 )]
-pub trait Value: Hash + Send + Sync + 'static {}
+pub trait Value: Hash + Send + 'static {}
 
-impl<T: Hash + Send + Sync + 'static> Value for T {}
+impl<T: Hash + Send + 'static> Value for T {}
 
 /// A value that is indistinguishable from others of its type: a closure, or a type of another crate
 /// without `Hash`.
@@ -56,20 +62,37 @@ impl<T> Hash for Opaque<T> {
     }
 }
 
+/// Data of which the lock admits one holder at a time.
 pub(crate) struct Data<T> {
-    cell: RwLock<T>,
+    cell: Mutex<T>,
 }
 
 impl<T: Value> Data<T> {
     /// Creates the data and returns it with the identity of its first value.
     pub(crate) fn new(value: T) -> (Self, u64) {
         let id = runtime::value_id(&value);
+        (Self { cell: Mutex::new(value) }, id)
+    }
+
+    pub(crate) fn write(&self) -> OwnedData<'_, T> {
+        WriteData::new(granted(self.cell.try_lock()))
+    }
+}
+
+/// Data of which the lock admits one writer or several readers.
+pub(crate) struct SharedData<T> {
+    cell: RwLock<T>,
+}
+
+impl<T: Value> SharedData<T> {
+    /// Creates the data and returns it with the identity of its first value.
+    pub(crate) fn new(value: T) -> (Self, u64) {
+        let id = runtime::value_id(&value);
         (Self { cell: RwLock::new(value) }, id)
     }
 
-    pub(crate) fn write(&self) -> WriteData<'_, T> {
-        let cell = Some(granted(self.cell.try_write()));
-        WriteData { cell, touched: false, looked: Cell::new(false) }
+    pub(crate) fn write(&self) -> WriteData<RwLockWriteGuard<'_, T>> {
+        WriteData::new(granted(self.cell.try_write()))
     }
 
     pub(crate) fn read(&self) -> ReadData<'_, T> {
@@ -88,23 +111,30 @@ fn granted<G>(cell: Result<G, TryLockError<G>>) -> G {
     }
 }
 
-/// The data of a lock held exclusively, until [`close`](Self::close).
-pub(crate) struct WriteData<'a, T> {
-    cell: Option<RwLockWriteGuard<'a, T>>,
+/// The data of a lock held exclusively, until [`close`](Self::close). `G` is the guard of the cell.
+pub(crate) struct WriteData<G> {
+    cell: Option<G>,
     touched: bool,
     looked: Cell<bool>,
 }
 
-impl<T: Value> WriteData<'_, T> {
-    pub(crate) fn get(&self) -> &T {
-        self.looked.set(true);
-        self.cell.as_ref().expect("open until the lock's guard is dropped")
+/// The data of a lock that is never shared.
+pub(crate) type OwnedData<'a, T> = WriteData<MutexGuard<'a, T>>;
+
+impl<G: DerefMut<Target: Value + Sized>> WriteData<G> {
+    fn new(cell: G) -> Self {
+        Self { cell: Some(cell), touched: false, looked: Cell::new(false) }
     }
 
-    pub(crate) fn get_mut(&mut self) -> &mut T {
+    pub(crate) fn get(&self) -> &G::Target {
+        self.looked.set(true);
+        self.cell.as_deref().expect("open until the lock's guard is dropped")
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut G::Target {
         self.touched = true;
         self.looked.set(true);
-        self.cell.as_mut().expect("open until the lock's guard is dropped")
+        self.cell.as_deref_mut().expect("open until the lock's guard is dropped")
     }
 
     /// Returns whether the data was accessed.

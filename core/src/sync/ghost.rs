@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 
 use crate::declare;
+use crate::name::Name;
 use crate::op::Op;
 use crate::operations::OpKind;
 use crate::runtime;
@@ -37,7 +38,7 @@ pub struct Ghost<T> {
 
 impl<T: Value> Ghost<T> {
     /// Creates a ghost named `name`.
-    pub fn new(name: &'static str, value: T) -> Self {
+    pub fn new(name: impl Into<Name>, value: T) -> Self {
         let id = runtime::value_id(&value);
         Self {
             object: Object::outside(name, Box::new(Outside { value: id })),

@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 
 use crate::declare;
+use crate::name::Name;
 use crate::op::Op;
 use crate::operations::OpKind;
 use crate::runtime;
@@ -37,7 +38,7 @@ pub struct Hardware<T> {
 
 impl<T: Value> Hardware<T> {
     /// Creates hardware named `name`, in this state.
-    pub fn new(name: &'static str, state: T) -> Self {
+    pub fn new(name: impl Into<Name>, state: T) -> Self {
         let id = runtime::value_id(&state);
         Self {
             object: Object::outside(name, Box::new(Outside { value: id })),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::machine::{Fault, Machine, Ready};
+use crate::name::Name;
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime::object::Object;
@@ -34,7 +35,7 @@ pub struct Kref {
 impl Kref {
     /// `kref_init`: creates an object with one reference.
     #[doc(alias("kref_init", "refcount_set"))]
-    pub fn new(class: &'static str) -> Self {
+    pub fn new(class: impl Into<Name>) -> Self {
         Self { object: Object::new(class, Box::new(State { count: 1 })) }
     }
 

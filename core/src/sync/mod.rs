@@ -4,6 +4,9 @@
 //! that is made while an engine runs a scenario belongs to that execution. Outside of any engine,
 //! objects work on plain `std` threads. In a build with `--cfg loom` they work on loom, inside the
 //! caller's own `loom::model(..)`.
+//!
+//! Each constructor takes the name of the object, its class, as a literal or a `String`;
+//! [`Name::here`](crate::Name::here) is the caller's line, for an object without a name.
 
 mod again;
 mod atomic;
@@ -35,7 +38,7 @@ mod work;
 mod workqueue;
 mod works;
 
-pub use atomic::Atomic;
+pub use atomic::{Atomic, AtomicInteger, AtomicValue};
 pub use choice::Choice;
 pub use completion::Completion;
 pub use condvar::Condvar;

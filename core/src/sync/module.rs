@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::machine::{Fault, Machine, Ready};
+use crate::name::Name;
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime::object::Object;
@@ -25,7 +26,7 @@ pub struct ModuleRef {
 
 impl ModuleRef {
     /// Creates a live module without references.
-    pub fn new(class: &'static str) -> Self {
+    pub fn new(class: impl Into<Name>) -> Self {
         Self { object: Object::new(class, Box::new(State { phase: Phase::Live, count: 0 })) }
     }
 

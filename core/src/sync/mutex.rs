@@ -5,10 +5,11 @@ use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 
 use crate::machine::{KEEP, REFUSED};
+use crate::name::Name;
 use crate::op::Op;
 use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
-use crate::sync::data::{Data, Value, WriteData};
+use crate::sync::data::{Data, OwnedData, Value};
 
 use super::owned::Owned;
 
@@ -42,7 +43,7 @@ pub struct Mutex<T = ()> {
 impl<T: Value> Mutex<T> {
     /// Creates an unlocked mutex of lock class `class` that protects `value`.
     #[doc(alias = "mutex_init")]
-    pub fn new(class: &'static str, value: T) -> Self {
+    pub fn new(class: impl Into<Name>, value: T) -> Self {
         let (data, id) = Data::new(value);
         Self { object: Object::new(class, Box::new(Owned::new(id))), data }
     }
@@ -146,7 +147,7 @@ impl std::error::Error for Interrupted {}
 #[must_use = "a mutex is held only as long as its guard lives"]
 pub struct MutexGuard<'a, T: Value> {
     mutex: &'a Mutex<T>,
-    data: WriteData<'a, T>,
+    data: OwnedData<'a, T>,
     at: &'static Location<'static>,
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::machine::{Fault, Machine, Ready};
+use crate::name::Name;
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime::object::Object;
@@ -40,7 +41,7 @@ impl<T> PerCpu<T> {
     ///
     /// If there is no CPU, or if there are more than 26, since a schedule has one letter for each.
     #[doc(alias = "alloc_percpu")]
-    pub fn new(class: &'static str, cpus: impl IntoIterator<Item = T>) -> Self {
+    pub fn new(class: impl Into<Name>, cpus: impl IntoIterator<Item = T>) -> Self {
         let cpus: Vec<T> = cpus.into_iter().collect();
         assert!((1..=26).contains(&cpus.len()), "from 1 to 26 CPUs, not {}", cpus.len());
         let count = cpus.len() as u8;

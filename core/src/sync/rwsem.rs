@@ -3,14 +3,16 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
+use std::sync::RwLockWriteGuard;
 
 use smallvec::SmallVec;
 
 use crate::machine::{Fault, KEEP, Machine, QUEUED, REFUSED, Ready};
+use crate::name::Name;
 use crate::op::{Op, Place, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
-use crate::sync::data::{Data, ReadData, Value, WriteData};
+use crate::sync::data::{ReadData, SharedData, Value, WriteData};
 
 use super::holders::Holders;
 
@@ -38,14 +40,14 @@ use super::holders::Holders;
 /// ```
 pub struct RwSem<T = ()> {
     object: Object,
-    data: Data<T>,
+    data: SharedData<T>,
 }
 
 impl<T: Value> RwSem<T> {
     /// Creates a free semaphore of lock class `class` that protects `value`.
     #[doc(alias = "init_rwsem")]
-    pub fn new(class: &'static str, value: T) -> Self {
-        let (data, id) = Data::new(value);
+    pub fn new(class: impl Into<Name>, value: T) -> Self {
+        let (data, id) = SharedData::new(value);
         let state = State { holders: Holders::none(id), queue: SmallVec::new() };
         Self { object: Object::new(class, Box::new(state)), data }
     }
@@ -227,14 +229,14 @@ impl<T: Value + fmt::Debug> fmt::Debug for ReadGuard<'_, T> {
 #[must_use = "the write side is held only as long as its guard lives"]
 pub struct WriteGuard<'a, T: Value> {
     object: &'a Object,
-    data: WriteData<'a, T>,
+    data: WriteData<RwLockWriteGuard<'a, T>>,
     at: &'static Location<'static>,
 }
 
 impl<'a, T: Value> WriteGuard<'a, T> {
     pub(super) fn new(
         object: &'a Object,
-        data: WriteData<'a, T>,
+        data: WriteData<RwLockWriteGuard<'a, T>>,
         at: &'static Location<'static>,
     ) -> Self {
         Self { object, data, at }

@@ -6,6 +6,7 @@ use std::panic::Location;
 use smallvec::SmallVec;
 
 use crate::machine::{Fault, Machine, QUEUED, REFUSED, Ready};
+use crate::name::Name;
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime::object::Object;
@@ -42,7 +43,7 @@ pub struct Semaphore {
 impl Semaphore {
     /// Creates a semaphore with this count, named `class` (`sema_init`).
     #[doc(alias = "sema_init")]
-    pub fn new(class: &'static str, count: u64) -> Self {
+    pub fn new(class: impl Into<Name>, count: u64) -> Self {
         let state = Count { count, waiting: SmallVec::new(), granted: SmallVec::new() };
         Self { object: Object::new(class, Box::new(state)) }
     }

@@ -5,10 +5,11 @@ use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 
 use crate::machine::{KEEP, REFUSED};
+use crate::name::Name;
 use crate::op::Op;
 use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
-use crate::sync::data::{Data, Value, WriteData};
+use crate::sync::data::{Data, OwnedData, Value};
 
 use super::owned::Owned;
 
@@ -44,7 +45,7 @@ pub struct SpinLock<T = ()> {
 impl<T: Value> SpinLock<T> {
     /// Creates a free spinlock of lock class `class` that protects `value`.
     #[doc(alias = "spin_lock_init")]
-    pub fn new(class: &'static str, value: T) -> Self {
+    pub fn new(class: impl Into<Name>, value: T) -> Self {
         let (data, id) = Data::new(value);
         Self { object: Object::new(class, Box::new(Owned::new(id))), data }
     }
@@ -117,7 +118,7 @@ impl<T> fmt::Debug for SpinLock<T> {
 #[must_use = "a spinlock is held only as long as its guard lives"]
 pub struct SpinGuard<'a, T: Value> {
     lock: &'a SpinLock<T>,
-    data: WriteData<'a, T>,
+    data: OwnedData<'a, T>,
     at: &'static Location<'static>,
 }
 

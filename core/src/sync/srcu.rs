@@ -4,6 +4,7 @@
 use std::fmt;
 use std::panic::Location;
 
+use crate::name::Name;
 use crate::op::Op;
 use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
@@ -39,7 +40,7 @@ pub struct Srcu {
 impl Srcu {
     /// Creates a domain without readers, of lock class `class`.
     #[doc(alias = "init_srcu_struct")]
-    pub fn new(class: &'static str) -> Self {
+    pub fn new(class: impl Into<Name>) -> Self {
         Self { object: Object::new(class, Box::new(Readers::default())) }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::machine::{Fault, Machine, REFUSED, Ready};
+use crate::name::Name;
 use crate::op::{Op, Place, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime::object::Object;
@@ -44,7 +45,7 @@ pub struct Timer {
 }
 
 struct Inner {
-    class: &'static str,
+    class: Name,
     object: Object,
     /// The place where the timer was set up, which is where its function is.
     at: Place,
@@ -59,8 +60,9 @@ impl Timer {
     /// timer, it stores a [`Weak`](std::sync::Weak) to that ([`Arc::new_cyclic`]).
     #[doc(alias = "timer_setup")]
     #[track_caller]
-    pub fn new(class: &'static str, function: impl Fn(&Self) + Send + Sync + 'static) -> Self {
+    pub fn new(class: impl Into<Name>, function: impl Fn(&Self) + Send + Sync + 'static) -> Self {
         let state = State { pending: false, running: None, awaited: false, shutdown: false };
+        let class = class.into();
         let object = Object::new(class, Box::new(state));
         let (at, function) = (Location::caller(), Box::new(function));
         Self { inner: Arc::new(Inner { class, object, at, function }) }
@@ -81,7 +83,7 @@ impl Timer {
             };
             let number = self.inner.object.number();
             let function = move || (timer.inner.function)(&timer);
-            spawn_again(self.inner.class, number, report, function);
+            spawn_again(self.inner.class.as_str(), number, report, function);
         }
     }
 

@@ -6,6 +6,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::machine::{Fault, Machine, Ready};
+use crate::name::Name;
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime::object::{self, Object};
@@ -68,7 +69,7 @@ impl<T> Tracked<T> {
     /// `kzalloc`: allocates an object named `class`. Objects within `value` live elsewhere: an
     /// access through [`get`](Self::get) touches the value, and not what it refers to.
     #[doc(alias = "kzalloc")]
-    pub fn new(class: &'static str, value: T) -> Self {
+    pub fn new(class: impl Into<Name>, value: T) -> Self {
         Self { object: Arc::new(memory(class)), residents: Vec::new(), value }
     }
 
@@ -81,7 +82,7 @@ impl<T> Tracked<T> {
     ///
     /// If `make` performs an operation, such as taking a lock.
     #[doc(alias = "kzalloc")]
-    pub fn with(class: &'static str, make: impl FnOnce() -> T) -> Self {
+    pub fn with(class: impl Into<Name>, make: impl FnOnce() -> T) -> Self {
         let object = Arc::new(memory(class));
         let (value, residents) = object::inside(&object, make);
         Self { object, residents, value }
@@ -109,7 +110,7 @@ impl<T> fmt::Debug for Tracked<T> {
     }
 }
 
-fn memory(class: &'static str) -> Object {
+fn memory(class: impl Into<Name>) -> Object {
     Object::outside(class, Box::new(State { released: false }))
 }
 

@@ -11,10 +11,11 @@ use smallvec::SmallVec;
 use super::holders::Holders;
 use super::rwsem::{ReadGuard, WriteGuard};
 use crate::machine::{Fault, KEEP, Machine, REFUSED, Ready};
+use crate::name::Name;
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime::object::Object;
-use crate::sync::data::{Data, Value};
+use crate::sync::data::{SharedData, Value};
 
 /// A read-write semaphore whose readers pass every waiting writer.
 ///
@@ -32,13 +33,13 @@ use crate::sync::data::{Data, Value};
 /// ```
 pub struct UnfairRwSem<T = ()> {
     object: Object,
-    data: Data<T>,
+    data: SharedData<T>,
 }
 
 impl<T: Value> UnfairRwSem<T> {
     /// Creates a free semaphore of lock class `class` that protects `value`.
-    pub fn new(class: &'static str, value: T) -> Self {
-        let (data, value) = Data::new(value);
+    pub fn new(class: impl Into<Name>, value: T) -> Self {
+        let (data, value) = SharedData::new(value);
         let state = State { holders: Holders::none(value) };
         Self { object: Object::new(class, Box::new(state)), data }
     }

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use crate::declare;
 use crate::machine::{Fault, Machine, Ready};
+use crate::name::Name;
 use crate::op::{Op, Place, RECHECKS, RECHECKS_LOCKED, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime;
@@ -70,7 +71,7 @@ const CUT_SHORT: u64 = 1;
 /// - A signal arrives while the thread sleeps. A signal that was pending before has the same
 ///   effect.
 pub struct WaitQueue {
-    class: &'static str,
+    class: Name,
     object: Object,
 }
 
@@ -88,8 +89,10 @@ impl Manner {
 impl WaitQueue {
     /// Creates an empty wait queue, named after the event that is waited for.
     #[doc(alias = "init_waitqueue_head")]
-    pub fn new(class: &'static str) -> Self {
-        Self { class, object: Object::new(class, Box::new(State { waiting: SmallVec::new() })) }
+    pub fn new(class: impl Into<Name>) -> Self {
+        let class = class.into();
+        let object = Object::new(class, Box::new(State { waiting: SmallVec::new() }));
+        Self { class, object }
     }
 
     /// `wait_event`: sleeps until `condition` holds. The condition is evaluated before the first
@@ -198,7 +201,7 @@ impl WaitQueue {
     fn wait_until(&self, manner: Manner, condition: impl Fn() -> bool, at: Place) -> bool {
         // `wait_event` and its variants begin with `might_sleep()`, in include/linux/wait.h, except
         // for `wait_event_cmd`.
-        declare::might_sleep_at(self.class, at);
+        declare::might_sleep_at(self.class.as_str(), at);
         if self.looks_first(manner) {
             let before = runtime::round();
             if condition() {

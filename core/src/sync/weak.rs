@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::Ordering;
 
+use crate::name::Name;
 use crate::op::{Op, Place};
 use crate::operations::OpKind;
 #[cfg(any(loom, feature = "loom"))]
@@ -63,11 +64,14 @@ enum Home {
 
 impl WeakAtomic {
     /// Creates a word that holds `value`, named `class`.
-    pub fn new(class: &'static str, value: u64) -> Self {
+    pub fn new(class: impl Into<Name>, value: u64) -> Self {
+        let class = class.into();
         let machine = atomic::machine(value);
         let home = match runtime::current() {
             #[cfg(any(loom, feature = "loom"))]
-            Runtime::Loom(host) => Home::Loom(Box::new(Word::new(class, value, machine, host))),
+            Runtime::Loom(host) => {
+                Home::Loom(Box::new(Word::new(class.as_str(), value, machine, host)))
+            }
             Runtime::Native(_) | Runtime::Std => Home::Ordered(Object::new(class, machine)),
             #[cfg(feature = "shuttle")]
             Runtime::Shuttle(_) => Home::Ordered(Object::new(class, machine)),

@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::declare;
+use crate::name::Name;
 use crate::op::{Op, Place};
 use crate::operations::OpKind;
 use crate::runtime::object::Object;
@@ -44,7 +45,7 @@ pub struct Work {
 }
 
 struct Inner {
-    class: &'static str,
+    class: Name,
     /// The works that are queued, and those that run.
     queue: Arc<Object>,
     /// The object that represents the work, if the queue has other works.
@@ -87,7 +88,8 @@ impl Work {
     /// that run at a time.
     #[doc(alias = "INIT_WORK")]
     #[track_caller]
-    pub fn new(class: &'static str, function: impl Fn(&Self) + Send + Sync + 'static) -> Self {
+    pub fn new(class: impl Into<Name>, function: impl Fn(&Self) + Send + Sync + 'static) -> Self {
+        let class = class.into();
         let queue = Arc::new(Object::new(class, Box::new(Works::new(1))));
         let (at, function) = (Location::caller(), Box::new(function));
         Self { inner: Arc::new(Inner { class, queue, own: None, ordered: false, at, function }) }
@@ -98,10 +100,11 @@ impl Work {
     pub(super) fn on(
         queue: &Arc<Object>,
         ordered: bool,
-        class: &'static str,
+        class: impl Into<Name>,
         function: impl Fn(&Self) + Send + Sync + 'static,
     ) -> Self {
         let (at, queue, function) = (Location::caller(), Arc::clone(queue), Box::new(function));
+        let class = class.into();
         let own = Some(Object::new(class, Box::new(Outside { value: 0 })));
         Self { inner: Arc::new(Inner { class, queue, own, ordered, at, function }) }
     }
@@ -137,7 +140,9 @@ impl Work {
                 steps.perform(kind, steps.inner.at)
             };
             let number = self.inner.own.as_ref().unwrap_or(&self.inner.queue).number();
-            spawn_again(self.inner.class, number, report, move || (work.inner.function)(&work));
+            spawn_again(self.inner.class.as_str(), number, report, move || {
+                (work.inner.function)(&work)
+            });
         }
         queued != NOT_QUEUED
     }

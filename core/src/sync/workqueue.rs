@@ -5,6 +5,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
+use crate::name::Name;
 use crate::op::Op;
 use crate::operations::OpKind;
 use crate::runtime::object::Object;
@@ -60,7 +61,7 @@ impl Workqueue {
     ///
     /// If `max_active` is 0, which in the kernel stands for a default of 256.
     #[doc(alias = "alloc_workqueue")]
-    pub fn new(class: &'static str, max_active: usize) -> Self {
+    pub fn new(class: impl Into<Name>, max_active: usize) -> Self {
         Self::of(class, max_active, Works::new(max_active))
     }
 
@@ -71,11 +72,11 @@ impl Workqueue {
     ///
     /// As for [`new`](Self::new).
     #[doc(alias("alloc_workqueue", "WQ_FREEZABLE"))]
-    pub fn freezable(class: &'static str, max_active: usize) -> Self {
+    pub fn freezable(class: impl Into<Name>, max_active: usize) -> Self {
         Self::of(class, max_active, Works::new(max_active).freezable())
     }
 
-    fn of(class: &'static str, max_active: usize, works: Works) -> Self {
+    fn of(class: impl Into<Name>, max_active: usize, works: Works) -> Self {
         assert!(max_active > 0, "a workqueue that runs nothing");
         let queue = Arc::new(Object::new(class, Box::new(works)));
         Self { queue, ordered: max_active == 1 }
@@ -83,7 +84,7 @@ impl Workqueue {
 
     /// `alloc_ordered_workqueue`: creates a queue that runs one work at a time.
     #[doc(alias = "alloc_ordered_workqueue")]
-    pub fn ordered(class: &'static str) -> Self {
+    pub fn ordered(class: impl Into<Name>) -> Self {
         Self::new(class, 1)
     }
 
@@ -92,7 +93,7 @@ impl Workqueue {
     #[track_caller]
     pub fn init_work(
         &self,
-        class: &'static str,
+        class: impl Into<Name>,
         function: impl Fn(&Work) + Send + Sync + 'static,
     ) -> Work {
         Work::on(&self.queue, self.ordered, class, function)

@@ -9,6 +9,7 @@ mod kref;
 mod makers;
 mod module;
 mod mutex;
+mod names;
 mod percpu;
 mod raw;
 mod rcu;

@@ -403,7 +403,7 @@ fn compare(
             let program = program(seed);
             let Some(agreed) = agree(&program, &format!("seed {seed}")) else { continue };
             population.add(&program, &agreed);
-            if population.programs.is_multiple_of(1_000) {
+            if population.programs % 1_000 == 0 {
                 eprintln!("worker {worker}: {} programs", population.programs);
             }
         }

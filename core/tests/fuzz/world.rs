@@ -271,10 +271,10 @@ impl<'w> Mine<'w> {
 
     /// Waits with the mutex taken last, if the lock taken last was a mutex.
     fn sleep_without_mutex(&mut self, world: &'w Arc<World>, instr: Instr) {
-        let Some(Held::Mutex(m, guard)) = self.held.pop_if(|last| matches!(last, Held::Mutex(..)))
-        else {
+        if !matches!(self.held.last(), Some(Held::Mutex(..))) {
             return;
-        };
+        }
+        let Some(Held::Mutex(m, guard)) = self.held.pop() else { return };
         let guard = match instr {
             Instr::WaitCmd(q) => {
                 world.queues[q].wait_event_cmd(&world.mutexes[m], guard, |value| *value != 0)

@@ -70,7 +70,7 @@ fn zonelist(prints_within: bool) -> ScenarioBuilder<(Atomic, SpinLock)> {
     })
     .thread("tty_insert_flip_string", |(seq, port)| {
         let _port = port.lock();
-        poll("zonelist_update_seq", || seq.load().is_multiple_of(2).then_some(()));
+        poll("zonelist_update_seq", || (seq.load() % 2 == 0).then_some(()));
     })
 }
 

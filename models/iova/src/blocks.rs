@@ -143,11 +143,11 @@ impl Blocks {
         for summary in having.iter_mut().take(before).skip(after) {
             summary.remove(at);
         }
-        if (before > ORDERS) != (after > ORDERS)
-            && let Some(next) = self.levels.get(level + 1)
-        {
-            let flipped = next.words[word / 64] ^ 1 << (at % 64);
-            self.update(level + 1, word / 64, flipped);
+        if (before > ORDERS) != (after > ORDERS) {
+            if let Some(next) = self.levels.get(level + 1) {
+                let flipped = next.words[word / 64] ^ 1 << (at % 64);
+                self.update(level + 1, word / 64, flipped);
+            }
         }
     }
 
@@ -213,7 +213,7 @@ fn orders(mut a: u64, mut b: u64) -> (usize, usize) {
 fn halved(runs: u64, order: usize) -> u64 {
     /// The multiples of 2, 4, .. 64, and none at all.
     const ALIGNED: [u64; 7] = [!0 / 3, !0 / 15, !0 / 255, !0 / 0xffff, !0 / 0xffff_ffff, 1, 0];
-    runs & runs.unbounded_shr(1 << order) & ALIGNED[order]
+    runs & runs.checked_shr(1 << order).unwrap_or(0) & ALIGNED[order]
 }
 
 #[cfg(test)]
@@ -253,7 +253,7 @@ mod tests {
             let mut blocks = Blocks::new(APERTURE);
             let mut out: Vec<Pages> = Vec::new();
             for (count, aligned, limit, frees) in ops {
-                if frees && let Some(pages) = out.pop() {
+                if let Some(pages) = if frees { out.pop() } else { None } {
                     blocks.put(pages);
                     continue;
                 }

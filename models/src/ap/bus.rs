@@ -138,7 +138,7 @@ impl ApBus {
             queue.driver_override = Some(DriverOverride::new(overrides, chosen, room));
             if chosen.is_some() {
                 ap_perms.overrides += 1;
-                queue.set_driver(chosen);
+                queue.driver.store(chosen);
             }
         }
         self.ap_perms_mutex = Mutex::new("ap_attr_mutex", ap_perms);
@@ -389,7 +389,7 @@ impl ApBus {
             queue.removed.update(|times| *times = 0);
             driver.probe(queue.apqn).ok().map(|()| Driver::VfioAp)
         };
-        queue.set_driver(bound);
+        queue.driver.store(bound);
     }
 
     /// Binds the device of the queue, if it is on the bus, to the driver that may have it. A write
@@ -419,7 +419,7 @@ impl ApBus {
         let device = queue.device_lock.lock();
         if queue.driver() == Some(Driver::VfioAp) {
             self.ap_device_remove(driver, queue);
-            queue.set_driver(None);
+            queue.driver.store(None);
         }
         device.unlock();
     }

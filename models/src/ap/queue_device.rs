@@ -1,6 +1,6 @@
 //! The device of a queue, and the driver that it is bound to.
 
-use selvedge_core::sync::{Atomic, Ghost, Mutex};
+use selvedge_core::sync::{Atomic, AtomicValue, Ghost, Mutex};
 
 use super::Apqn;
 use super::driver_override::DriverOverride;
@@ -14,6 +14,16 @@ pub enum Driver {
     VfioAp,
 }
 
+impl AtomicValue for Driver {
+    fn to_word(self) -> u64 {
+        self as u64
+    }
+
+    fn from_word(word: u64) -> Self {
+        [Self::Zcrypt, Self::VfioAp][word as usize]
+    }
+}
+
 /// The device of a queue.
 #[derive(Debug)]
 pub struct QueueDevice {
@@ -21,7 +31,7 @@ pub struct QueueDevice {
     /// `device_lock(dev)`.
     pub(super) device_lock: Mutex,
     /// `dev->driver`, which a walk over the bus reads without the lock.
-    driver: Atomic,
+    pub(super) driver: Atomic<Option<Driver>>,
     /// How often the remove function of vfio_ap has run since its probe function ran.
     pub(super) removed: Ghost<u32>,
     /// `driver_override`, since v6.19.
@@ -33,7 +43,7 @@ impl QueueDevice {
         Self {
             apqn,
             device_lock: Mutex::new("device_lock", ()),
-            driver: Atomic::new("dev->driver", bound_to(Some(driver))),
+            driver: Atomic::new("dev->driver", Some(driver)),
             removed: Ghost::new("removed", 0),
             driver_override: None,
         }
@@ -42,24 +52,6 @@ impl QueueDevice {
     /// Returns the driver that the device is bound to now.
     #[track_caller]
     pub fn driver(&self) -> Option<Driver> {
-        match self.driver.load() {
-            1 => Some(Driver::Zcrypt),
-            2 => Some(Driver::VfioAp),
-            _ => None,
-        }
-    }
-
-    /// Binds the device to a driver, or to none.
-    #[track_caller]
-    pub(super) fn set_driver(&self, driver: Option<Driver>) {
-        self.driver.store(bound_to(driver));
-    }
-}
-
-fn bound_to(driver: Option<Driver>) -> u64 {
-    match driver {
-        None => 0,
-        Some(Driver::Zcrypt) => 1,
-        Some(Driver::VfioAp) => 2,
+        self.driver.load()
     }
 }

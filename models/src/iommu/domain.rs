@@ -1,6 +1,6 @@
 //! The names of domains.
 
-use selvedge_core::sync::Atomic;
+use selvedge_core::sync::{Atomic, AtomicValue};
 
 /// A domain, which a function can be attached to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -31,45 +31,45 @@ impl Dom {
     pub fn default_of(zdev: usize) -> Self {
         Self::Paging(1 + FUNCTIONS + zdev as u8)
     }
+}
 
-    fn word(domain: Option<Self>) -> u64 {
-        match domain {
-            None => 0,
-            Some(Self::Blocking) => 1,
-            Some(Self::Identity) => 2,
-            Some(Self::Paging(number)) => 3 + u64::from(number),
+impl AtomicValue for Dom {
+    fn to_word(self) -> u64 {
+        match self {
+            Self::Blocking => 0,
+            Self::Identity => 1,
+            Self::Paging(number) => 2 + u64::from(number),
         }
     }
 
-    fn of(word: u64) -> Option<Self> {
+    fn from_word(word: u64) -> Self {
         match word {
-            0 => None,
-            1 => Some(Self::Blocking),
-            2 => Some(Self::Identity),
-            word => Some(Self::Paging((word - 3) as u8)),
+            0 => Self::Blocking,
+            1 => Self::Identity,
+            word => Self::Paging((word - 2) as u8),
         }
     }
 }
 
 /// A field that holds a domain, and that has no lock of its own.
 #[derive(Debug)]
-pub struct DomainField(Atomic);
+pub struct DomainField(Atomic<Option<Dom>>);
 
 impl DomainField {
     /// Creates a field that holds NULL.
     pub fn new(name: &'static str) -> Self {
-        Self(Atomic::new(name, 0))
+        Self(Atomic::new(name, None))
     }
 
     /// Reads the field.
     #[track_caller]
     pub fn read(&self) -> Option<Dom> {
-        Dom::of(self.0.load())
+        self.0.load()
     }
 
     /// Stores a domain.
     #[track_caller]
     pub fn write(&self, domain: Option<Dom>) {
-        self.0.store(Dom::word(domain));
+        self.0.store(domain);
     }
 }

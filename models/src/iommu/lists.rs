@@ -89,9 +89,10 @@ impl Lists {
         self.links.execute("list_for_each_entry_rcu", |links| {
             let mut devices = Vec::new();
             let mut at = links.next[&Place::Head(domain)];
-            while let Place::Node(zdev) = at
-                && !devices.contains(&zdev)
-            {
+            while let Place::Node(zdev) = at {
+                if devices.contains(&zdev) {
+                    break;
+                }
                 devices.push(zdev);
                 at = links.next[&at];
             }

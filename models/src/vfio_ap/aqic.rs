@@ -101,10 +101,10 @@ pub fn vfio_ap_irq_disable(
     }
     vfio_ap_free_aqic_resources(w, mdevs, apqn, without_guest);
     // Up to v5.19 a queue knows its device only while its interrupts are enabled.
-    if !w.has(Commit::DynamicConfiguration)
-        && let Some(queue) = mdevs.queues.get_mut(&apqn)
-    {
-        queue.matrix_mdev = None;
+    if !w.has(Commit::DynamicConfiguration) {
+        if let Some(queue) = mdevs.queues.get_mut(&apqn) {
+            queue.matrix_mdev = None;
+        }
     }
     status.code
 }

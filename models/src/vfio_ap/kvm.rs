@@ -32,7 +32,7 @@ pub struct Kvm {
     /// `kvm->arch.crypto.pqap_hook_rwsem`, since v5.15.
     pub pqap_hook_rwsem: RwSem,
     /// `kvm->arch.crypto.pqap_hook`: the number of the mediated device to call plus one, or 0.
-    pqap_hook: Atomic,
+    pqap_hook: Atomic<Option<usize>>,
 }
 
 impl Kvm {
@@ -47,7 +47,7 @@ impl Kvm {
             srcu: Srcu::new("kvm->srcu"),
             vcpus: (0..vcpus).map(|_| Mutex::new("vcpu->mutex", ())).collect(),
             pqap_hook_rwsem: RwSem::new("pqap_hook_rwsem", ()),
-            pqap_hook: Atomic::new("pqap_hook", 0),
+            pqap_hook: Atomic::new("pqap_hook", None),
         }
     }
 
@@ -89,13 +89,13 @@ impl Kvm {
     /// Returns the mediated device that the hook points to.
     #[track_caller]
     pub fn pqap_hook(&self) -> Option<usize> {
-        (self.pqap_hook.load() as usize).checked_sub(1)
+        self.pqap_hook.load()
     }
 
     /// Makes the hook point to a mediated device or to none.
     #[track_caller]
     pub fn set_pqap_hook(&self, mdev: Option<usize>) {
-        self.pqap_hook.store(mdev.map_or(0, |mdev| mdev as u64 + 1));
+        self.pqap_hook.store(mdev);
     }
 
     /// Models `kvm_get_kvm`.

@@ -41,7 +41,7 @@ pub struct MatrixMdev {
     /// The part of the memory that contains the wait queue.
     wait_memory: Tracked,
     /// The number of its guest plus one, or 0.
-    kvm: Atomic,
+    kvm: Atomic<Option<u8>>,
     wait_for_kvm: WaitQueue,
     /// The masks as threads without the mutex see them: the notifier up to v5.10, version 17 of the
     /// series when a queue is added or removed, and `ap_config` since v6.10. The other stores do
@@ -152,7 +152,7 @@ impl MatrixMdev {
             masks: Masks::new(&(*matrix).into()),
             memory: Tracked::new("matrix_mdev", ()),
             wait_memory: Tracked::new("matrix_mdev->wait_for_kvm", ()),
-            kvm: Atomic::new("matrix_mdev->kvm", 0),
+            kvm: Atomic::new("matrix_mdev->kvm", None),
             wait_for_kvm: WaitQueue::new("kvm_busy"),
         }
     }
@@ -168,13 +168,13 @@ impl MatrixMdev {
     #[track_caller]
     pub fn kvm<'a>(&self, kvms: &'a [Kvm]) -> Option<&'a Kvm> {
         let vm = self.kvm.load();
-        kvms.iter().find(|kvm| u64::from(kvm.vm) + 1 == vm)
+        kvms.iter().find(|kvm| Some(kvm.vm) == vm)
     }
 
     /// Attaches it to a guest, or to none.
     #[track_caller]
     pub fn set_kvm(&self, kvm: Option<&Kvm>) {
-        self.kvm.store(kvm.map_or(0, |kvm| u64::from(kvm.vm) + 1));
+        self.kvm.store(kvm.map(|kvm| kvm.vm));
     }
 }
 

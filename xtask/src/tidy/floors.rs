@@ -15,6 +15,7 @@ const FLOORS: &[&[&str]] = &[
         "incomplete",
         "machine",
         "mix",
+        "name",
         "op",
         "operations",
         "panics",

@@ -350,10 +350,10 @@ impl Automaton {
         let known = *self.thread_numbers.entry(next.history).or_insert(new);
         if known == new {
             self.threads.push(ThreadState { thread, next });
-            if let Some((object, op)) = next.pending
-                && op.kind.row().tries_lock
-            {
-                self.try_at(object);
+            if let Some((object, op)) = next.pending {
+                if op.kind.row().tries_lock {
+                    self.try_at(object);
+                }
             }
         }
         let known_as = &self.threads[known as usize];

@@ -122,10 +122,10 @@ impl Orderings {
             if self.confuses_values(exploration) {
                 ended = ended.and_then(|()| exploration.check_comparable());
             }
-            if ended.is_ok()
-                && let ControlFlow::Break(reason) = self.tell(None, exploration, listener)
-            {
-                ended = Err(reason);
+            if ended.is_ok() {
+                if let ControlFlow::Break(reason) = self.tell(None, exploration, listener) {
+                    ended = Err(reason);
+                }
             }
             if let Err(reason) = &ended {
                 // The search stops whether or not the listener asks for it.

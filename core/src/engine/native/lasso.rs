@@ -42,9 +42,7 @@ impl<'a> Lasso<'a> {
         let last = self.passed.len() - 1;
         let state = &self.passed[last].state;
         let start = self.passed[..last].iter().position(|passed| passed.state == *state);
-        if let Some(start) = start
-            && is_fair(&self.passed[start..last])
-        {
+        if let Some(start) = start.filter(|start| is_fair(&self.passed[*start..last])) {
             let cycle = &self.passed[start..last];
             let waits = |thread: &&ThreadId| cycle.iter().all(|p| p.waits.contains(thread));
             self.execution.observers(|seen| {

@@ -283,10 +283,11 @@ impl<'a> Exploration<'a> {
     ) -> Result<(), Incomplete> {
         while strategy.begin() {
             self.run_once(strategy)?;
-            if self.executions.is_multiple_of(LISTEN_EVERY)
-                && let ControlFlow::Break(reason) = listener(Progress::executions(self.executions))
-            {
-                return Err(reason);
+            if self.executions % LISTEN_EVERY == 0 {
+                let progress = Progress::executions(self.executions);
+                if let ControlFlow::Break(reason) = listener(progress) {
+                    return Err(reason);
+                }
             }
         }
         Ok(())

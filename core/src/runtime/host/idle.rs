@@ -35,7 +35,10 @@ impl Host {
 
     /// Notes that thread `me`, which idles, has something to do.
     pub(crate) fn resumes(&self, me: ThreadId) {
-        self.wake_idle(|inner| inner.idle.extract_if(.., |idle| idle.thread == me).collect());
+        self.wake_idle(|inner| {
+            let place = inner.idle.iter().position(|idle| idle.thread == me);
+            place.map(|place| inner.idle.remove(place)).into_iter().collect()
+        });
     }
 
     /// Ends the idle threads, if all the others have ended.

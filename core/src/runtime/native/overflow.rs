@@ -67,9 +67,8 @@ extern "C" fn handle(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c
     // SAFETY: the kernel hands a valid `siginfo_t` to a handler with `SA_SIGINFO`, and for these
     // signals it has an address.
     let address = unsafe { (*info).si_addr() } as usize;
-    if let Some(Watched { guard, name }) = WATCHED.get()
-        && (guard.0..guard.1).contains(&address)
-    {
+    let hit = |watched: &Watched| (watched.guard.0..watched.guard.1).contains(&address);
+    if let Some(Watched { name, .. }) = WATCHED.get().filter(hit) {
         // SAFETY: `watch` is on the stack of this OS thread, and keeps the name borrowed.
         let name = unsafe { std::slice::from_raw_parts(name.0, name.1) };
         say(b"selvedge: thread `");

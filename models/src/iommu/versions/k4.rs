@@ -30,12 +30,12 @@ pub(crate) fn blocking_attach_dev(w: &World, zdev: usize) {
     if old == Some(Dom::Blocking) {
         return;
     }
-    if let Some(Dom::Paging(domain)) = old
-        && device.dma_table().is_some()
-    {
-        let devices = w.domain(domain).list_lock.lock();
-        w.lists.list_del_rcu(&w.hardware, zdev);
-        devices.unlock();
+    if let Some(Dom::Paging(domain)) = old {
+        if device.dma_table().is_some() {
+            let devices = w.domain(domain).list_lock.lock();
+            w.lists.list_del_rcu(&w.hardware, zdev);
+            devices.unlock();
+        }
     }
     _ = w.hardware.zpci_unregister_ioat(zdev);
     device.set_dma_table(None);

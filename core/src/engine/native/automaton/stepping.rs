@@ -41,7 +41,7 @@ impl Automaton {
         mut leads: impl FnMut(ThreadId, u8, Leads<'_>),
     ) -> Result<Expanded, Unknown> {
         let (_, threads, _) = parts(state);
-        if reduced && let Some(next_op) = self.unlock_first(threads) {
+        if let Some(next_op) = reduced.then(|| self.unlock_first(threads)).flatten() {
             self.advance(state, next_op, scratch, &mut leads)?;
             return Ok(Expanded::Continues);
         }

@@ -271,16 +271,16 @@ impl Execution {
         self.inner.borrow_mut().observers.seen_mut().note_calls();
     }
 
-    /// Reduces the observations of the running thread to its place in the program.
-    pub(crate) fn forget(&self, at: Place) {
+    /// Reduces the observations of the running thread to how often it has begun anew.
+    pub(crate) fn forget(&self) {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
         let me = inner.running;
         let Some(thread) = inner.threads.get_mut(me.index()) else { return };
         thread.forgotten += 1;
-        let place = inner.interner.value(&(at, thread.forgotten));
+        let times = thread.forgotten;
         let again = inner.interner.begin(Begins::Again, me.index() as u64);
-        thread.history = inner.interner.extend(again, place);
+        thread.history = inner.interner.extend(again, times);
     }
 
     pub(crate) fn polls(&self, what: Option<&'static str>) -> Option<&'static str> {

@@ -324,10 +324,8 @@ impl Execution {
             Decision::Take(choice) => Ok(choice),
             Decision::Cut if here.enabled.is_empty() => Err(End::Over),
             Decision::Cut => {
-                if !is_stuck
-                    && rounds.is_none()
-                    && let Some(known) = strategy.waiting()
-                {
+                let asked = !is_stuck && rounds.is_none();
+                if let Some(known) = asked.then(|| strategy.waiting()).flatten() {
                     self.note_deadlocks(&self.threads(self.closed() | known), findings);
                 }
                 Err(End::Cut)

@@ -115,12 +115,10 @@ impl Execution {
                         }
                         thread.history = inner.interner.extend(from, op.kind.observed(reply));
                         inner.observers.complete(me, choice.outcome, reply, machine.leaked());
-                    }
-                    if inner.watched
-                        && let Some(recording) = &mut inner.recording
-                    {
                         let dimensions = Dimensions::new(inner.threads.len(), inner.machines.len());
-                        recording.open = Some(StepRecord::begin(me, from, reply, dimensions));
+                        if let Some(recording) = &mut inner.recording {
+                            recording.open = Some(StepRecord::begin(me, from, reply, dimensions));
+                        }
                     }
                 }
                 Err(fault) => {
