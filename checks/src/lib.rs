@@ -63,7 +63,10 @@ const BEYOND_LOOM: &[&str] = &[
 ];
 
 /// The claim is about memory that only loom has.
-const WEAK: &[&str] = &["iommu/ordering/*/{unmap-flush,flush-release,init-queue,timeout-queue}"];
+const WEAK: &[&str] = &[
+    "iommu/ordering/*/{unmap-flush,flush-release,init-queue,timeout-queue}",
+    "vfio-ap/hook-store/write-once",
+];
 
 /// More orderings than shuttle gets through.
 const BEYOND_SHUTTLE: &[&str] = &[

@@ -70,6 +70,7 @@ pub struct ApBus {
     reprobe: Reprobe,
     rules: Rules,
     unbound: Unbound,
+    commit: Commit,
     overrides: Overrides,
 }
 
@@ -90,6 +91,19 @@ enum Rules {
     /// When a queue is removed from the driver because of the mask. It shows the effect of a wrong
     /// mask.
     Taken,
+    /// Never, for a driver that answers by another criterion.
+    Never,
+}
+
+/// When the mutex of the masks is held between parsing, checking and writing a mask.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Commit {
+    /// All the time, as in every version.
+    Locked,
+    /// It is released and taken again after the string is parsed. No version does so.
+    ParsedBefore,
+    /// It is released and taken again after the driver has answered. No version does so.
+    CheckedBefore,
 }
 
 /// What the bus does with a queue that has no driver when it revises the bindings.
@@ -120,6 +134,7 @@ impl ApBus {
             reprobe: Reprobe::Released,
             rules: Rules::Written,
             unbound: Unbound::NotTheHosts,
+            commit: Commit::Locked,
             overrides: Overrides::None,
         }
     }
@@ -161,6 +176,21 @@ impl ApBus {
     /// not when the mask is written.
     pub fn check_when_taken(&mut self) {
         self.rules = Rules::Taken;
+    }
+
+    /// Makes the bus check INV-07 nowhere.
+    pub fn check_never(&mut self) {
+        self.rules = Rules::Never;
+    }
+
+    /// Makes the bus release the mutex after it has parsed what is written into a mask.
+    pub fn release_after_parsing(&mut self) {
+        self.commit = Commit::ParsedBefore;
+    }
+
+    /// Makes the bus release the mutex after the driver has answered that no queue is in use.
+    pub fn release_after_checking(&mut self) {
+        self.commit = Commit::CheckedBefore;
     }
 
     /// Returns the device of a queue, if the bus has it.
@@ -237,6 +267,10 @@ impl ApBus {
         if new == old {
             return Ok(());
         }
+        if self.commit == Commit::ParsedBefore {
+            ap_perms.unlock();
+            ap_perms = self.ap_perms_mutex.lock();
+        }
         // The driver is asked only about the queues that the host gains, not about those that it
         // loses.
         let gained = new.without(&old);
@@ -251,6 +285,10 @@ impl ApBus {
         };
         if !apm.is_empty() && !aqm.is_empty() {
             self.verify_reservations(driver, &apm, &aqm)?;
+        }
+        if self.commit == Commit::CheckedBefore {
+            ap_perms.unlock();
+            ap_perms = self.ap_perms_mutex.lock();
         }
         let before = *ap_perms;
         *ap_perms.mask(dimension) = new;

@@ -11,6 +11,8 @@ mod driver_override;
 pub mod mask;
 mod matrix;
 mod queue_device;
+pub mod virtual_qci;
+pub mod zcrypt;
 
 pub use bus::{ApBus, ApPerms};
 pub use driver::ApDriver;

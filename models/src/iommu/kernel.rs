@@ -42,6 +42,9 @@ pub enum Revision {
     Uninitialised,
     /// The same, and `zdev->dma_table` is cleared.
     UninitialisedAndCleared,
+    /// P. Morel's question of 1 September: DMA is initialised when a device is probed, and neither
+    /// when it is released nor when it is detached.
+    InitialisedInProbe,
 }
 
 /// How the core releases a device.

@@ -72,7 +72,7 @@ impl Kernel {
         match self.driver {
             Driver::K0 => k0::detach_dev(w, number, zdev),
             Driver::K1 => k1::detach_dev(w, number, zdev),
-            Driver::K1p(_) => k1p::detach_dev(w, number, zdev),
+            Driver::K1p(revision) => k1p::detach_dev(w, revision, number, zdev),
             _ => k2::detach_dev(w, zdev),
         }
     }

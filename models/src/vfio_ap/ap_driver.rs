@@ -14,6 +14,11 @@ use crate::ap::{ApConfig, ApDriver, ApMask, Apqn};
 use crate::vfio_ap::versions::commits::Commit;
 use crate::vfio_ap::versions::v6_0::vfio_ap_mdev_remove;
 
+/// The alternative in which a queue is in use if a guest has it, and not if it is assigned. A world
+/// has it as its [own](World::own) object.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InUseByGuest;
+
 impl ApDriver for World {
     /// Models `vfio_ap_mdev_resource_in_use`. Up to v5.19 the bus does not call it.
     ///
@@ -25,7 +30,12 @@ impl ApDriver for World {
         let _function = function("vfio_ap_mdev_resource_in_use");
         let guests = self.matrix_dev.guests_lock.lock();
         let mdevs = self.matrix_dev.lock.lock();
-        let in_use = mdevs.mdevs.iter().any(|m| m.listed && m.assigned.matrix.intersects(apm, aqm));
+        let by_guest = self.own.of::<InUseByGuest>().is_some();
+        let in_use = mdevs.mdevs.iter().enumerate().any(|(mdev, m)| {
+            m.listed
+                && m.assigned.matrix.intersects(apm, aqm)
+                && (!by_guest || self.matrix_dev.mdev(mdev).kvm(&self.kvms).is_some())
+        });
         mdevs.unlock();
         guests.unlock();
         if in_use { Err(Errno::Eaddrinuse) } else { Ok(()) }

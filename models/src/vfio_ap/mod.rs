@@ -36,6 +36,7 @@ pub mod find_queue;
 pub mod group_lock;
 pub mod guests;
 pub mod hardware;
+pub mod hook;
 pub mod invariants;
 pub mod kvm;
 pub mod locks;

@@ -43,5 +43,7 @@ pub const RULES: &[Rule] = &[
     Rule::new("RESET-IN-USE", "a queue that a guest uses is not reset"),
     Rule::new("SECURE-NIB", "a queue does not write to a page that is secret"),
     Rule::new("SYSFS-GROUP", "sysfs groups are removed as often as they are created"),
+    Rule::new("TAKEN", "an assigned queue is not bound to the host's driver"),
+    Rule::new("TORN", "a pointer is read as a whole"),
     Rule::new("WITHHELD", "an adapter is withheld from a guest only for a reason"),
 ];

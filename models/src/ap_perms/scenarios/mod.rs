@@ -3,9 +3,12 @@
 //! Queue 01.0004 is bound to vfio_ap, and the mediated device has domain 4. One administrator
 //! returns adapter 1 to the host, and another assigns it to the device.
 
+mod default_driver;
 mod driver_override;
 mod in_use;
+mod virtual_qci;
 
+use selvedge_core::sync::Ghost;
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
 use crate::Errno;
@@ -30,6 +33,8 @@ const V18: &str = "the draft of \"s390/Docs: new doc describing lock usage by th
                    driver\" in v18 and v19 of the series, T. Krowiak, 2022";
 const MERGED: &str = "commits e2126a73746e, 8ee13ad99337, 3f85d1df26a9 and 1918f2b20c3d, v6.0";
 
+const V7: &str = "\"[PATCH v7 03/15] s390/zcrypt: driver callback to indicate resource in use\", \
+                  T. Krowiak, 2020-04-07, and its review";
 const OVERRIDE: &str = "commits 8babcc2b6a75, d38a87d7c064, 46030379f13c and 6917f434fda3, v6.19";
 const REVISED: &str = "`__ap_revise_reserved` in `drivers/s390/crypto/ap_bus.c`, v5.10 to v7.0; \
                        still so in commit 81d6f7c3a70b, 2026";
@@ -90,6 +95,14 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         unbound::<V6_0>("v6.0", MERGED).expect_violations(null()),
         unbound::<V2026>("2026", REVISED).expect_violations(null()),
     ];
+    all.extend([
+        checked_before().expect_violations(stolen()),
+        parsed("locked", |_| {}).expect_proof(),
+        parsed("unlocked", ApBus::release_after_parsing)
+            .expect_violations([ViolationKind::invariant("LOST-MASK")]),
+    ]);
+    all.extend(default_driver::scenarios());
+    all.extend(virtual_qci::scenarios());
     all.extend(driver_override::scenarios());
     all.extend(in_use::scenarios());
     all
@@ -291,6 +304,55 @@ fn assign_pqap<V: VfioAp>(version: &str, source: &str) -> ScenarioBuilder<World<
             never_busy("assign_adapter_store", w.assign_adapter_store(1));
         })
         .thread("PQAP(AQIC)", |w| w.matrix_dev.handle_pqap())
+}
+
+/// Builds the scenario in which the mutex is released between the answer of the driver and the
+/// change of the mask.
+///
+/// "A copy is checked and then committed" is correct only while the mutex is held from the copy to
+/// the commit.
+fn checked_before() -> ScenarioBuilder<World<V6_0>> {
+    let world = || {
+        let mut world = World::<V6_0>::new(true, &[QUEUE_1_4], matrix(&[]));
+        world.bus.release_after_checking();
+        world
+    };
+    scenario("v6.0-unlocked", "apmask-assign", V7, world)
+        .about("the mutex is released between the answer of in_use and the change of the mask")
+        .thread("apmask_store", |w| _ = w.apmask_store("+1"))
+        .thread("assign_adapter_store", |w| _ = w.assign_adapter_store(1))
+}
+
+/// Builds the scenario in which two administrators each change one bit of the mask.
+///
+/// `ap_parse_mask_str` has a parameter for the mutex, and NULL says that the caller holds it.
+fn parsed(name: &str, prepare: fn(&mut ApBus)) -> ScenarioBuilder<(World<V6_0>, Ghost<u8>)> {
+    let world = move || {
+        let mut world = World::<V6_0>::new(true, &[], matrix(&[]));
+        prepare(&mut world.bus);
+        (world, Ghost::new("written", 0))
+    };
+    // A signal can end a write before it has begun.
+    let store = |text: &'static str| {
+        move |(w, written): &(World<V6_0>, Ghost<u8>)| {
+            if w.apmask_store(text).is_ok() {
+                written.update(|written| *written += 1);
+            }
+        }
+    };
+    Scenario::builder(format!("vfio-ap/parse-mask/{name}"), world)
+        .about("two administrators each set a bit of the mask: are both set?")
+        .source(V7)
+        .thread("apmask_store +1", store("+1"))
+        .thread("apmask_store +2", store("+2"))
+        .finally(|(w, written)| {
+            let apm = w.bus.ap_perms_mutex().lock().apm;
+            let set = [1, 2].into_iter().filter(|apid| apm.test(*apid)).count();
+            written.check("LOST-MASK", |written| match usize::from(*written) {
+                written if written == set => Ok(()),
+                written => Err(format!("{written} changes succeeded, and {set} bits are set")),
+            });
+        })
 }
 
 /// Builds the scenario in which the other mask leaves the queue to vfio_ap.

@@ -67,6 +67,12 @@ pub(super) const POSTED_V3: Kernel = posted("posted-v3", Revision::V3);
 pub(super) const POSTED_V4: Kernel = posted("posted-v4", Revision::V4);
 const UNINITIALISED: Kernel = asked("uninitialised", Revision::Uninitialised);
 const CLEARED: Kernel = asked("uninitialised-cleared", Revision::UninitialisedAndCleared);
+const IN_PROBE: Kernel = Kernel {
+    name: "dma-in-probe",
+    source: "\"Re: [PATCH v4 1/2] iommu/s390: Fix race with release_device ops\", P. Morel, \
+             1 September 2022",
+    ..asked("dma-in-probe", Revision::InitialisedInProbe)
+};
 pub(super) const V6_2_ALONE: Kernel = kernel(
     "v6.2-alone",
     Driver::K2,
@@ -132,7 +138,7 @@ pub(super) const PROPOSED: Kernel = Kernel {
 };
 
 /// The rows.
-const KERNELS: [&Kernel; 21] = [
+const KERNELS: [&Kernel; 22] = [
     &V5_18,
     &V5_19,
     &V5_19_LOCKED,
@@ -143,6 +149,7 @@ const KERNELS: [&Kernel; 21] = [
     &POSTED_V4,
     &UNINITIALISED,
     &CLEARED,
+    &IN_PROBE,
     &V6_2_ALONE,
     &V6_2,
     &V6_2_LOCKED,
@@ -313,6 +320,7 @@ const RACES: &[Race] = &[
                     "posted-v4",
                     "uninitialised",
                     "uninitialised-cleared",
+                    "dma-in-probe",
                 ],
                 &[Rule("I-3")],
             ),
@@ -340,6 +348,7 @@ const RACES: &[Race] = &[
                     "posted-v4",
                     "uninitialised",
                     "uninitialised-cleared",
+                    "dma-in-probe",
                 ],
                 &[Rule("I-8")],
             ),
@@ -390,6 +399,7 @@ const RACES: &[Race] = &[
                     "posted-v3",
                     "posted-v4",
                     "uninitialised-cleared",
+                    "dma-in-probe",
                 ],
                 &[Rule("I-5")],
             ),
@@ -428,7 +438,7 @@ const RACES: &[Race] = &[
             (&["posted-v1"], &[Rule("B3"), Rule("I-4b"), Sleeps("vzalloc", "dma_domain_lock")]),
             (&["posted-v2", "posted-v3"], &[Rule("B3"), Rule("I-4b"), Rule("I-5")]),
             (
-                &["posted-v4", "uninitialised-cleared"],
+                &["posted-v4", "uninitialised-cleared", "dma-in-probe"],
                 &[Freed("s390_domain"), Rule("I-4b"), Rule("I-5")],
             ),
             (&["uninitialised"], &[Freed("s390_domain"), Rule("I-4b"), Rule("I-8")]),
@@ -474,6 +484,7 @@ const RACES: &[Race] = &[
                     "posted-v3",
                     "posted-v4",
                     "uninitialised-cleared",
+                    "dma-in-probe",
                 ],
                 &[Rule("I-5")],
             ),
@@ -514,6 +525,7 @@ const RACES: &[Race] = &[
                 "posted-v4",
                 "uninitialised",
                 "uninitialised-cleared",
+                "dma-in-probe",
                 "v6.2-alone",
                 "v6.2",
                 "v6.2-locked",
@@ -640,6 +652,7 @@ const RACES: &[Race] = &[
                     "posted-v4",
                     "uninitialised",
                     "uninitialised-cleared",
+                    "dma-in-probe",
                     "v6.2-alone",
                     "v6.2",
                     "v6.2-locked",
@@ -677,6 +690,7 @@ const RACES: &[Race] = &[
                 ],
                 &[Rule("I-1"), Rule("I-3"), Rule("I-4b"), Rule("WARN")],
             ),
+            (&["dma-in-probe"], &[Rule("I-1"), Rule("I-3"), Rule("WARN")]),
             (&["posted-v1"], &[Rule("WARN"), Sleeps("vzalloc", "dma_domain_lock")]),
             (
                 &["v6.2-alone", "v6.2", "v6.2-locked", "v6.5"],
@@ -718,6 +732,7 @@ const RACES: &[Race] = &[
                     "posted-v4",
                     "uninitialised",
                     "uninitialised-cleared",
+                    "dma-in-probe",
                 ],
                 &[Freed("s390_domain"), Rule("I-4b")],
             ),

@@ -77,7 +77,7 @@ fn add(devices: &mut Devices, zdev: usize, revision: Revision) {
 }
 
 /// Models `s390_iommu_detach_device`.
-pub(crate) fn detach_dev(w: &World, domain: u8, zdev: usize) {
+pub(crate) fn detach_dev(w: &World, revision: Revision, domain: u8, zdev: usize) {
     let _function = function("s390_iommu_detach_device");
     let device = w.held(zdev);
     let mut devices = w.domain(domain).list_lock.lock();
@@ -90,7 +90,10 @@ pub(crate) fn detach_dev(w: &World, domain: u8, zdev: usize) {
     {
         device.s390_domain.write(None);
         _ = w.hardware.zpci_unregister_ioat(zdev);
-        _ = zpci_dma_init_device(w, zdev);
+        match revision {
+            Revision::InitialisedInProbe => device.set_dma_table(None),
+            _ => _ = zpci_dma_init_device(w, zdev),
+        }
     }
     locked.unlock();
 }
@@ -103,7 +106,7 @@ pub(crate) fn release_device(w: &World, revision: Revision, zdev: usize) {
     device.dev_iommu_priv.store(0);
     locked.unlock();
     if let Some(Dom::Paging(domain)) = device.group.domain.read() {
-        detach_dev(w, domain, zdev);
+        detach_dev(w, revision, domain, zdev);
     }
     let _locked = device.dma_domain_lock.lock();
     if device.s390_domain.read().is_some() {
@@ -111,7 +114,9 @@ pub(crate) fn release_device(w: &World, revision: Revision, zdev: usize) {
         _ = w.hardware.zpci_unregister_ioat(zdev);
         match revision {
             Revision::Uninitialised => {}
-            Revision::UninitialisedAndCleared => device.set_dma_table(None),
+            Revision::UninitialisedAndCleared | Revision::InitialisedInProbe => {
+                device.set_dma_table(None);
+            }
             _ => _ = zpci_dma_init_device(w, zdev),
         }
     }

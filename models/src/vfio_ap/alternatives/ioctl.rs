@@ -3,7 +3,8 @@
 //! P. Morel proposed this at first, and H. Pasic regrets that he argued against it. The vCPU leaves
 //! KVM_RUN with the instruction intercepted, so `vcpu->mutex` is unlocked. The ioctl takes only the
 //! driver's mutex. The information of the VMM may be out of date by then, so the driver has to
-//! check again under its mutex. This works, but requires a VMM that supports it.
+//! check again under its mutex. This works, but requires a VMM that supports it. For an old one KVM
+//! either handles the instruction as before, and has the cycle, or refuses it.
 
 use selvedge_core::sync::Mutex;
 
@@ -19,6 +20,10 @@ pub enum Variant {
     WithoutRecheck,
     /// In the ioctl, which is issued from within KVM_RUN with `vcpu->mutex` held.
     Alternative1b,
+    /// By KVM, with `vcpu->mutex` held, for a VMM that does not know the ioctl.
+    OldVmm,
+    /// Nowhere: KVM refuses the instruction for a VMM that does not know the ioctl.
+    OldVmmRefused,
 }
 
 /// The guest, and the driver's mutex.
@@ -45,10 +50,14 @@ impl Design for Ioctl {
     /// first.
     fn pqap(&self, vcpu: usize, aqic: Aqic) {
         let running = self.guest.kvm.vcpu(vcpu);
-        if self.variant == Variant::Alternative1b {
-            let _locked = self.lock.lock();
-            self.guest.handle_pqap(aqic);
-            return;
+        match self.variant {
+            Variant::Alternative1b | Variant::OldVmm => {
+                let _locked = self.lock.lock();
+                self.guest.handle_pqap(aqic);
+                return;
+            }
+            Variant::OldVmmRefused => return,
+            Variant::Alternative1 | Variant::WithoutRecheck => {}
         }
         let seen = self.variant == Variant::Alternative1 || self.guest.is_assigned();
         running.unlock();

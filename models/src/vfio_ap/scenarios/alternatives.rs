@@ -176,6 +176,13 @@ fn rows() -> Vec<Scenario> {
             three(circle()),
         ),
         row(
+            "alt-1-old-vmm",
+            SIX,
+            "KVM calls the driver, since the VMM does not know how",
+            |n| Ioctl::new(ioctl::Variant::OldVmm, n),
+            three(circle()),
+        ),
+        row(
             "alt-2",
             SIX,
             "KVM leaves the vCPU and enters it again",
@@ -364,6 +371,18 @@ fn rows() -> Vec<Scenario> {
 }
 
 /// Returns the scenarios that need threads other than those of the rows.
+/// Builds the scenario in which KVM refuses PQAP(AQIC) to a VMM that does not know the ioctl.
+fn refused_to_old_vmm() -> Scenario {
+    Scenario::builder("vfio-ap/matrix/alt-1-old-vmm-refused/alone", || {
+        Ioctl::new(ioctl::Variant::OldVmmRefused, 1)
+    })
+    .about("KVM refuses the instruction to an old VMM: each call alone has its effect")
+    .source(SIX)
+    .thread("one of each", alone)
+    .finally(Ioctl::at_rest)
+    .expect_violations(invariant("POSTCONDITION"))
+}
+
 fn beside_the_rows() -> Vec<Scenario> {
     let mut scenarios = vec![
         two_vcpus("alt-3a", rwsem::Variant::A).expect_violations(invariant("INV-04")),
@@ -376,6 +395,7 @@ fn beside_the_rows() -> Vec<Scenario> {
         for_ever("alt-6c", |n| UnfairLock::new(unfair_lock::Variant::C, n))
             .expect_violations([ViolationKind::starvation(ADMIN, "matrix_dev->wait")]),
         pinning(),
+        refused_to_old_vmm(),
     ];
     scenarios.extend(answered_for_nothing());
     scenarios.extend(closing());

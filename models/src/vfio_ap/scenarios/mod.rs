@@ -7,6 +7,7 @@ mod hotplug;
 mod matrix;
 mod mutants;
 mod postconditions;
+mod questions;
 mod reset;
 mod sources;
 
@@ -22,6 +23,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         bugs::scenarios(),
         mutants::scenarios(),
         postconditions::scenarios(),
+        questions::scenarios(),
     ];
     families.into_iter().flatten().collect()
 }
