@@ -31,10 +31,12 @@ pub fn vfio_ap_on_cfg_changed(w: &World, new: &ApConfig, old: &ApConfig) {
     let guests = w.matrix_dev.guests_lock.lock();
     let mut guests = cfg_remove(w, guests, &old.without(new));
     // vfio_ap_mdev_cfg_add
+    let mdevs = w.has(Commit::AddedUnderMdevsLock).then(|| w.matrix_dev.lock.lock());
     for mdev in w.matrix_dev.mdev_list.walk() {
         guests.added[mdev] = guests.assigned[mdev].and(&new.without(old));
     }
     w.matrix_dev.mdev_list.walked();
+    drop(mdevs);
     guests.info = *new;
     guests.unlock();
 }

@@ -220,6 +220,23 @@ impl Hardware {
         });
     }
 
+    /// Checks that each page is pinned as often as it has owners: pages by guest and number.
+    ///
+    /// # Violations
+    ///
+    /// PIN-OWNER if one is pinned more often.
+    #[track_caller]
+    pub fn check_pin_owners(&self, owners: &[(u8, u8)]) {
+        self.state.execute_checked("check the owners of pins", |state| {
+            let owned = |page: &(u8, u8)| owners.iter().filter(|owner| *owner == page).count();
+            let orphan = state.pinned.iter().find(|(page, count)| **count as usize > owned(page));
+            orphan.map(|((vm, page), _)| {
+                let message = format!("page {page} of guest {vm} is pinned for no queue");
+                ("PIN-OWNER", message)
+            })
+        });
+    }
+
     /// Returns whether one of these pages of guest `vm` is pinned.
     #[track_caller]
     pub fn is_pinned(&self, vm: u8, pages: Range<u8>) -> bool {

@@ -5,6 +5,7 @@
 //! | INV-09 | a queue points to a mediated device that does not have it |
 //! | INV-10 | a guest has a queue that its device, the driver or the host does not have |
 //! | `REQUESTED` | a guest that was asked to release everything has something |
+//! | `PIN-OWNER` | a page is pinned for no queue |
 //! | INV-21 | a guest differs from the shadow, or the shadow has more than it may |
 
 use selvedge_core::invariant_broken;
@@ -95,6 +96,20 @@ pub fn withheld(guests: &Guests, mdevs: &Mdevs) -> Broken {
             format!("adapter {apid} is withheld from device {mdev} without a reason"),
         ))
     })
+}
+
+/// Checks that every pin has an owner: a queue that is bound to the driver and has recorded the
+/// page. No device gives back any other pin, and an unmap of the page ends in a BUG.
+///
+/// # Violations
+///
+/// PIN-OWNER.
+#[track_caller]
+pub fn pins(w: &World) {
+    let mdevs = w.matrix_dev.lock.lock();
+    let owners = mdevs.queues.values().filter_map(|queue| queue.saved);
+    let owners: Vec<(u8, u8)> = owners.map(|irq| (irq.vm, irq.nib)).collect();
+    w.hardware.check_pin_owners(&owners);
 }
 
 /// Checks all of the above for every mediated device at the end, before any thread closes a device.

@@ -144,7 +144,8 @@ pub fn vfio_ap_queue_dev_remove(w: &World, apqn: Apqn, reset: Protocol) {
     mdevs.queues.remove(&apqn);
 }
 
-/// Models `status_show`, which returns the mediated device that the queue is assigned to, if any.
+/// Models `status_show`, which walks the list and returns the mediated device that the queue is
+/// assigned to, if any.
 ///
 /// Locks: (the attribute) -> `mdevs_lock`.
 ///
@@ -160,7 +161,14 @@ pub fn status_show(w: &World, apqn: Apqn) -> Option<usize> {
         true => queue,
         false => Some(not_null(queue, "dev_get_drvdata(dev)")),
     };
-    let mdev = queue.and_then(|queue| queue.matrix_mdev);
+    // vfio_ap_mdev_for_queue
+    let mut listed = w.matrix_dev.mdev_list.walk().into_iter();
+    let mdev =
+        listed.find(|mdev| queue.is_some() && mdevs.mdevs[*mdev].assigned.matrix.contains(apqn));
+    w.matrix_dev.mdev_list.walked();
+    if let Some(mdev) = mdev {
+        w.matrix_dev.mdev(mdev).kvm(&w.kvms);
+    }
     mdevs.unlock();
     attribute.up_read();
     mdev

@@ -39,6 +39,7 @@ pub const RULES: &[Rule] = &[
     Rule::new("BUG", "a page is unpinned after the driver was notified often enough"),
     Rule::new("LOST-IRQ", "interrupts that the guest has enabled stay enabled"),
     Rule::new("NULL", "no NULL pointer is followed"),
+    Rule::new("PIN-OWNER", "every pinned page belongs to a queue that will unpin it"),
     Rule::new("REQUESTED", "a guest that was asked to release its queues gets none of them back"),
     Rule::new("RESET-IN-USE", "a queue that a guest uses is not reset"),
     Rule::new("SECURE-NIB", "a queue does not write to a page that is secret"),

@@ -70,6 +70,10 @@ pub enum Commit {
     FilteredInitialised,
     /// 2026, 7fa61c29850d: a device is added to the list with `guests_lock` held.
     ListedUnderGuestsLock,
+    /// 2026, 5883528250be "Fix required lock not held during update of ap_matrix_mdev object": the
+    /// gained resources of a device are recorded with `mdevs_lock` held. Only the subject of the
+    /// commit is known to us.
+    AddedUnderMdevsLock,
     /// 2026, dd6f4ef6f8a3: the attribute `status` handles a missing queue.
     StatusOptional,
     /// Posted in August 2022, not merged: "fix unlinking of queues from the mdev".

@@ -622,6 +622,7 @@ fn absent() -> Vec<Scenario> {
         failed::<V6_6>("v6.6").expect_violations(broken("INV-04")),
         failed::<V6_8>("v6.8").expect_proof(),
         new::<V6_0>("v6.0").about("a failed reset releases the resources").expect_proof(),
+        new::<V6_4>("v6.4").expect_violations(broken("INV-04")),
         new::<V6_6>("v6.6").expect_violations(broken("INV-04")),
         new::<V6_8>("v6.8").expect_violations(broken("INV-04")),
         new::<V2026>("2026").expect_violations(broken("INV-04")),

@@ -2,9 +2,10 @@
 
 mod driver;
 mod hotplug;
+mod pins;
 
 use selvedge_core::Scenario;
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    driver::scenarios().into_iter().chain(hotplug::scenarios()).collect()
+    [driver::scenarios(), hotplug::scenarios(), pins::scenarios()].into_iter().flatten().collect()
 }
