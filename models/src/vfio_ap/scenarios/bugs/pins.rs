@@ -114,12 +114,17 @@ fn cause<V: Version>(version: &str, dma_unmap: DmaUnmap, orphans: &[&str]) -> Ve
         let orphan = orphans.contains(&cause.name);
         // Where the page is unpinned, the subclass that was registered for it is left.
         let unmapped = claim(unmapped, orphan, if reaches_bug { "BUG" } else { "INV-04" });
-        // B24: the container's mutexes, with the driver's mutex between them.
-        let predicted = ["device_list_lock", "iommu->lock", "mdevs_lock"];
-        let notified = orphan && reaches_bug;
+        // B24: the container's mutexes, since v6.2 with the driver's mutex between them.
+        let predicted: &[&str] = match reaches_bug {
+            true => &["device_list_lock", "iommu->lock", "mdevs_lock"],
+            false => &["device_list_lock", "iommu->lock"],
+        };
         [
             claim(owned, orphan, "PIN-OWNER"),
-            if notified { unmapped.expect_inversion(predicted) } else { unmapped },
+            match orphan {
+                true => unmapped.expect_inversion(predicted.iter().copied()),
+                false => unmapped,
+            },
         ]
     };
     CAUSES.iter().flat_map(of).collect()
