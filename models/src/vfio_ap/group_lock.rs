@@ -57,17 +57,18 @@ impl Group {
 
     /// Models `vfio_device_open`.
     ///
-    /// Locks: `group->group_lock` -> `dev_set->lock` -> those of the driver, or since v6.2 without
-    /// the first.
+    /// Locks: `dev_set->lock` -> `group->group_lock` -> those of the driver; since v6.2
+    /// `group->group_lock`, and then `dev_set->lock` -> those of the driver.
     pub fn open(&self) {
         let _function = function("vfio_device_open");
-        let group = self.group_lock.lock();
         match self.open {
             Open::UntilDestroyed | Open::WithGroupLock => {
                 let _dev_set = self.dev_set_lock.lock();
+                let _group = self.group_lock.lock();
                 self.vfio_ap_mdev_set_kvm();
             }
             Open::WithReference => {
+                let group = self.group_lock.lock();
                 let reference = self.kvm_ref_lock.lock();
                 self.kvm.get();
                 reference.unlock();
@@ -92,14 +93,14 @@ impl Group {
     /// Locks: those of [`open`](Self::open).
     pub fn close(&self) {
         let _function = function("vfio_device_close");
-        let group = self.group_lock.lock();
         match self.open {
             Open::UntilDestroyed | Open::WithGroupLock => {
                 let _dev_set = self.dev_set_lock.lock();
+                let _group = self.group_lock.lock();
                 self.vfio_ap_mdev_unset_kvm();
             }
             Open::WithReference => {
-                group.unlock();
+                self.group_lock.lock().unlock();
                 let dev_set = self.dev_set_lock.lock();
                 self.vfio_ap_mdev_unset_kvm();
                 dev_set.unlock();

@@ -137,9 +137,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         b20("v6.0", Open::UntilDestroyed).expect_proof(),
         b20("v6.1", Open::WithGroupLock)
             .expect_violations([ViolationKind::deadlock(["group->group_lock", "kvm->lock"])])
-            .expect_inversion(["dev_set->lock", "group->group_lock", "kvm->lock"])
-            .expect_inversion(["group->group_lock", "guests_lock", "kvm->lock"])
-            .expect_inversion(["dev_set->lock", "group->group_lock", "guests_lock", "kvm->lock"]),
+            .expect_inversion(["group->group_lock", "guests_lock", "kvm->lock"]),
         b20("v6.2", Open::WithReference).expect_proof(),
         b20_last_put("v6.0", Open::UntilDestroyed)
             .expect_violations([ViolationKind::deadlock(["group->group_lock"])]),
@@ -147,9 +145,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         b20_last_put("v6.1", Open::WithGroupLock)
             .expect_proof()
             .expect_inversion(["group->group_lock", "kvm->lock"])
-            .expect_inversion(["dev_set->lock", "group->group_lock", "kvm->lock"])
-            .expect_inversion(["group->group_lock", "guests_lock", "kvm->lock"])
-            .expect_inversion(["dev_set->lock", "group->group_lock", "guests_lock", "kvm->lock"]),
+            .expect_inversion(["group->group_lock", "guests_lock", "kvm->lock"]),
         b20_last_put("v6.2", Open::WithReference).expect_proof(),
         b21a::<V5_11>("v5.11", INVALIDATED)
             .expect_violations([ViolationKind::deadlock(["matrix_dev->lock"])]),
