@@ -10,53 +10,9 @@ use selvedge_core::sync::{Ghost, ModuleRef, Mutex};
 use selvedge_core::{function, invariant_broken};
 
 use super::driver_override::{DriverOverride, Overrides};
-use super::{ApDriver, ApMask, ApMatrix, Apqn, Driver, QueueDevice};
+use super::perms::Dimension;
+use super::{ApDriver, ApMask, ApMatrix, ApPerms, Apqn, Driver, QueueDevice};
 use crate::Errno;
-
-/// `struct ap_perms`: the adapters and domains that are reserved for the host's drivers.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct ApPerms {
-    /// Adapters.
-    pub apm: ApMask,
-    /// Domains.
-    pub aqm: ApMask,
-    /// The number of queues for which an administrator has chosen the driver, since v6.19:
-    /// `ap_driver_override_ctr`.
-    pub overrides: u32,
-}
-
-impl ApPerms {
-    /// Creates the masks.
-    pub fn new(apm: ApMask, aqm: ApMask) -> Self {
-        Self { apm, aqm, overrides: 0 }
-    }
-
-    /// Returns whether a queue may have a driver other than the host's because of a mask:
-    /// `ap_apmask_aqmask_in_use`.
-    fn in_use(&self) -> bool {
-        self.apm != ApMask::all() || self.aqm != ApMask::all()
-    }
-
-    /// Returns whether a queue is reserved for the host's drivers, which means that both its bits
-    /// are set.
-    pub fn reserves(&self, apqn: Apqn) -> bool {
-        self.apm.test(apqn.apid) && self.aqm.test(apqn.apqi)
-    }
-
-    fn mask(&mut self, dimension: Dimension) -> &mut ApMask {
-        match dimension {
-            Dimension::Adapters => &mut self.apm,
-            Dimension::Domains => &mut self.aqm,
-        }
-    }
-}
-
-/// The mask that is written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Dimension {
-    Adapters,
-    Domains,
-}
 
 /// The bus.
 #[derive(Debug)]
@@ -233,9 +189,9 @@ impl ApBus {
     ///
     /// # Errors
     ///
-    /// [`Errno::Erestartsys`] after a signal, [`Errno::Einval`] for a string that is not a mask and,
-    /// since v6.19, if the driver of a queue was chosen, [`Errno::Ebusy`] if the driver vetoes. The
-    /// mask is then unchanged.
+    /// [`Errno::Erestartsys`] after a signal, [`Errno::Einval`] for a string that is not a mask
+    /// and, since v6.19, if the driver of a queue was chosen, [`Errno::Ebusy`] if the driver
+    /// vetoes. The mask is then unchanged.
     pub fn apmask_store(&self, driver: &impl ApDriver, text: &str) -> Result<(), Errno> {
         let _function = function("apmask_store");
         self.mask_store(Dimension::Adapters, driver, text)

@@ -1,9 +1,9 @@
 //! `driver_override`: the driver that an administrator has chosen for a queue, since v6.19.
 //!
 //! The choice is a string, and NULL leaves the queue to the masks. v6.19 replaces the string with
-//! the device lock held and frees the old one. `__ap_revise_reserved` reads it without a lock, after
-//! `apmask_store` has released `ap_attr_mutex` (commit 81d6f7c3a70b: a use after free). Since then a
-//! spinlock of the device protects the string.
+//! the device lock held and frees the old one. `__ap_revise_reserved` reads it without a lock,
+//! after `apmask_store` has released `ap_attr_mutex` (commit 81d6f7c3a70b: a use after free). Since
+//! then a spinlock of the device protects the string.
 //!
 //! Source: commits d38a87d7c064, 46030379f13c and 6917f434fda3, v6.19; `driver_set_override` in
 //! `drivers/base/driver.c`; 81d6f7c3a70b, 2026.

@@ -10,15 +10,17 @@ mod driver;
 mod driver_override;
 pub mod mask;
 mod matrix;
+mod perms;
 mod queue_device;
 pub mod virtual_qci;
 pub mod zcrypt;
 
-pub use bus::{ApBus, ApPerms};
+pub use bus::ApBus;
 pub use driver::ApDriver;
 pub use driver_override::{DriverOverride, Overrides};
 pub use mask::ApMask;
 pub use matrix::{ApConfig, ApMatrix};
+pub use perms::ApPerms;
 pub use queue_device::{Driver, QueueDevice};
 
 use std::fmt;

@@ -1,9 +1,9 @@
 //! An alternative: the AP bus above a matrix bus that virtualises QCI and TAPQ.
 //!
 //! A queue of a guest is then simply not in the configuration that the AP bus reads, so that no
-//! driver has to be asked about a mask. The AP bus reads the configuration when it scans, so a queue
-//! that changes hands is the host's until the next scan. Whoever gives it to a guest has to wait for
-//! the scan, and not with a lock that the scan takes.
+//! driver has to be asked about a mask. The AP bus reads the configuration when it scans, so a
+//! queue that changes hands is the host's until the next scan. The thread that gives it to a guest
+//! has to wait for the scan, and not with a lock that the scan takes.
 //!
 //! Source: "Re: [PATCH v7 03/15] s390/zcrypt: driver callback to indicate resource in use",
 //! P. Morel, 2020-04-27. The mail has the idea. The locks are ours.

@@ -1,6 +1,6 @@
 //! The host's own driver at work: a request on a queue, while the queue is taken from the driver.
 //!
-//! Nobody asks the default drivers whether a queue may be taken. They need not be asked, since the
+//! The bus does not ask the default drivers whether a queue may be taken. This is enough, since the
 //! bus ends every request of a queue that loses its driver with `-EAGAIN`, and zcrypt sends it to
 //! another queue.
 //!

@@ -17,8 +17,9 @@
 //! | [`k4`](versions::k4) | v6.13 and later | a blocking domain that cannot fail |
 //! | [`proposed`](versions::proposed) | not posted | the remaining fixes |
 //!
-//! The core ([`iommu_core`]), VFIO ([`vfio`]), hot plug ([`hotplug`]) and [`reset`] behave as the [`kernel`]
-//! of the scenario says. [`hardware`] is the hardware, with the rules that the code must not break.
+//! The core ([`iommu_core`]), VFIO ([`vfio`]), hot plug ([`hotplug`]) and [`reset`] behave as the
+//! [`kernel`] of the scenario says. [`hardware`] is the hardware, with the rules that the code must
+//! not break.
 
 pub mod cookie;
 pub mod counters;

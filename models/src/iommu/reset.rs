@@ -2,8 +2,8 @@
 //!
 //! A reset disables the function, which loses its table, enables it, and registers a table again.
 //! Up to v6.14 this is the table that `zdev->dma_table` has, read without a lock. Since v6.15 it is
-//! the table of the attached domain. Attaching holds `group->mutex` and a reset does not, so the two
-//! have no lock in common, except for the pointer to the domain (`dom_lock`).
+//! the table of the attached domain. Attaching holds `group->mutex` and a reset does not, so the
+//! two have no lock in common, except for the pointer to the domain (`dom_lock`).
 //!
 //! The recovery of a function from an error ends in the same way. It leaves functions of vfio-pci
 //! alone (`zpci_event_attempt_error_recovery`: passed through, or no `slot_reset`), so only a reset
@@ -13,7 +13,7 @@
 //! | | locks |
 //! |---|---|
 //! | `reset_slot` | (`device_lock`) -> `state_lock`, tried -> `dom_lock` |
-//! | `pci_dev_reset_iommu_prepare`, `pci_dev_reset_iommu_done` | (`device_lock`) -> `group->mutex` |
+//! | `pci_dev_reset_iommu_prepare`, `_done` | (`device_lock`) -> `group->mutex` |
 //!
 //! Source: `arch/s390/pci/pci.c` and `drivers/pci/hotplug/s390_pci_hpc.c`, v6.1, v6.7 and v6.15;
 //! `drivers/iommu/iommu.c`, v7.0; commit da995d538d3a, v5.16.

@@ -12,8 +12,8 @@ use super::world::World;
 use crate::ap::{ApMask, ApMatrix, Apqn};
 use crate::vfio_ap::versions::commits::Commit;
 
-/// The two masks that `vfio_ap_mdev_filter_matrix` has before v6.8. Only the queues of their product
-/// are checked.
+/// The two masks that `vfio_ap_mdev_filter_matrix` has before v6.8. Only the queues of their
+/// product are checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Checked {
     apm: Option<ApMask>,

@@ -1,8 +1,8 @@
 //! The hook as a word of memory: whether a thread without a lock can read half of a store.
 //!
-//! v5.11 sets the hook to NULL while PQAP(AQIC) reads it without a lock. "Should either have the old
-//! or the new value, but not halve zero halve old?" was asked, and whether `WRITE_ONCE` is needed.
-//! A compiler may split a plain store. `WRITE_ONCE` is one access, and orders nothing.
+//! v5.11 sets the hook to NULL while PQAP(AQIC) reads it without a lock. "Should either have the
+//! old or the new value, but not halve zero halve old?" was asked, and whether `WRITE_ONCE` is
+//! needed. A compiler may split a plain store. `WRITE_ONCE` is one access, and orders nothing.
 //!
 //! Source: "Re: [PATCH v2 1/1] s390/vfio-ap: fix circular lockdep when setting/clearing crypto
 //! masks", H. Pasic and C. Borntraeger, February 2021, on `vfio_ap_mdev_set_kvm`, v5.11.

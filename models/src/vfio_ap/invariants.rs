@@ -99,7 +99,7 @@ pub fn withheld(guests: &Guests, mdevs: &Mdevs) -> Broken {
 }
 
 /// Checks that every pin has an owner: a queue that is bound to the driver and has recorded the
-/// page. No device gives back any other pin, and an unmap of the page ends in a BUG.
+/// page. No device releases any other pin, and an unmap of the page ends in a BUG.
 ///
 /// # Violations
 ///

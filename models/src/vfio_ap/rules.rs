@@ -40,6 +40,7 @@ pub const RULES: &[Rule] = &[
     Rule::new("LOST-IRQ", "interrupts that the guest has enabled stay enabled"),
     Rule::new("NULL", "no NULL pointer is followed"),
     Rule::new("PIN-OWNER", "every pinned page belongs to a queue that will unpin it"),
+    Rule::new("POSTCONDITION", "a call has its effect when no other thread runs"),
     Rule::new("REQUESTED", "a guest that was asked to release its queues gets none of them back"),
     Rule::new("RESET-IN-USE", "a queue that a guest uses is not reset"),
     Rule::new("SECURE-NIB", "a queue does not write to a page that is secret"),

@@ -1,4 +1,4 @@
-//! `vfio-ap/default-driver`: a queue is taken from the host's own driver, which nobody asks.
+//! `vfio-ap/default-driver`: a queue is taken from the host's own driver, which is not asked.
 //!
 //! "Why is it to avoid in one way and not in the other way?", asked P. Morel.
 
@@ -15,7 +15,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             .about("a queue is taken while it has a request, which ends with an error or a reply")
             .expect_proof(),
         scenario("forgets", Removal::Forgets)
-            .about("the request is not ended, and nobody replies to it")
+            .about("the request is not ended, and no reply comes")
             .expect_violations([ViolationKind::deadlock(["request"])]),
     ]
 }

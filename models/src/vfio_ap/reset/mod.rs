@@ -41,9 +41,9 @@ pub enum Protocol {
     /// reset is complete, a new one begins. A queue on standby counts as reset. It gives up on a
     /// queue that is busy (B28b). Only the subject of commit 4bdf3c3956d8 is known to us.
     V6_4,
-    /// v6.6 and v6.7, commits 9261f0438835, dd174833e44e and 411b0109daa5: the wait has no limit, and
-    /// the reset begins again if another one has completed. A queue on standby counts as reset, and
-    /// one that has failed does not.
+    /// v6.6 and v6.7, commits 9261f0438835, dd174833e44e and 411b0109daa5: the wait has no limit,
+    /// and the reset begins again if another one has completed. A queue on standby counts as reset,
+    /// and one that has failed does not.
     V6_6,
     /// v6.8 and later, commit e1f17f8ea93d: a queue that has failed counts as reset too, and the
     /// caller gets `-EIO` for both.

@@ -59,39 +59,39 @@ pub(super) fn table(protocol: Protocol) -> &'static str {
              tapq * ours   | *             | done EIO frees warns 00
              tapq * theirs | *             | done EIO frees warns 02"
         }
-        // Waits without a limit, and begins again a reset that was not begun or not ours. The
-        // response to the first ZAPQ may end it, but that to a later one does not. A queue on
-        // standby is reset. One that has failed is not.
-        Protocol::V6_6 => {
-            "zapq 0          | 00 02 05 0A | verify =
-             zapq 0          | 03          | done ok frees 00
-             zapq 0          | *           | done EIO keeps warns =
-             verify *        | 02 05       | verify ~
-             verify *        | 35 36       | again
-             verify 02 05 0A | 00 03       | again
-             verify *        | 03          | done ok frees 00
-             verify 00       | 00          | done ok frees ~
-             verify *        | 00          | done EIO frees ~
-             verify 00       | *           | done ok keeps warns ~
-             verify *        | *           | done EIO keeps warns ~
-             again           | *           | verify ="
-        }
-        // The same, and a queue that is on standby or has failed is reset, with an error.
-        Protocol::V6_8 => {
-            "zapq 0          | 00 02 05 0A | verify =
-             zapq 0          | 03 04       | done EIO frees =
-             zapq 0          | *           | done EIO keeps warns =
-             verify *        | 02 05       | verify ~
-             verify *        | 35 36       | again
-             verify 02 05 0A | 00 03 04    | again
-             verify 00       | 00 03 04    | done ok frees ~
-             verify *        | 00 03 04    | done EIO frees ~
-             verify 00       | *           | done ok keeps warns ~
-             verify *        | *           | done EIO keeps warns ~
-             again           | *           | verify ="
-        }
+        Protocol::V6_6 => V6_6,
+        Protocol::V6_8 => V6_8,
     }
 }
+
+/// Waits without a limit, and begins again a reset that was not begun or not ours. The
+/// response to the first ZAPQ may end it, but that to a later one does not. A queue on
+/// standby is reset. One that has failed is not.
+const V6_6: &str = "zapq 0          | 00 02 05 0A | verify =
+     zapq 0          | 03          | done ok frees 00
+     zapq 0          | *           | done EIO keeps warns =
+     verify *        | 02 05       | verify ~
+     verify *        | 35 36       | again
+     verify 02 05 0A | 00 03       | again
+     verify *        | 03          | done ok frees 00
+     verify 00       | 00          | done ok frees ~
+     verify *        | 00          | done EIO frees ~
+     verify 00       | *           | done ok keeps warns ~
+     verify *        | *           | done EIO keeps warns ~
+     again           | *           | verify =";
+
+/// The same, and a queue that is on standby or has failed is reset, with an error.
+const V6_8: &str = "zapq 0          | 00 02 05 0A | verify =
+     zapq 0          | 03 04       | done EIO frees =
+     zapq 0          | *           | done EIO keeps warns =
+     verify *        | 02 05       | verify ~
+     verify *        | 35 36       | again
+     verify 02 05 0A | 00 03 04    | again
+     verify 00       | 00 03 04    | done ok frees ~
+     verify *        | 00 03 04    | done EIO frees ~
+     verify 00       | *           | done ok keeps warns ~
+     verify *        | *           | done EIO keeps warns ~
+     again           | *           | verify =";
 
 /// Returns the number of a response code.
 pub(super) fn hex(code: ResponseCode) -> &'static str {

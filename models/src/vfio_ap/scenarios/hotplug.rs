@@ -139,8 +139,8 @@ fn pairs<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             unassign(w, 0, 2);
         });
     vec![
-        // Since v6.8 the probe of a queue leaves the guest as it is during a scan. Before, the guest
-        // has the adapter at once, so that unassigning unlinks its queue.
+        // Since v6.8 the probe of a queue leaves the guest as it is during a scan. Before, the
+        // guest has the adapter at once, so that unassigning unlinks its queue.
         match V::HEAD >= Commit::ProbeWaitsForScan {
             true => gain_unassign.expect_violations([ViolationKind::invariant("INV-09")]),
             false => gain_unassign.expect_proof(),
@@ -432,21 +432,21 @@ fn requests<V: Version>(version: &str, source: &str) -> Vec<Scenario> {
             .thread("request", |w| vfio_ap_mdev_request(w, 0))
     };
     let new = |name: &str| new_in(name, running::<V>);
-    let given_back = || [ViolationKind::invariant("REQUESTED")];
+    let regained = || [ViolationKind::invariant("REQUESTED")];
     vec![
         stored_before_request::<V>(version),
         new_in("request-bind", second_unbound::<V>)
             .about("the device is requested while another queue is bound: does it regain all?")
             .thread("bind", |w| w.bus.bind(w, queue(2)))
-            .expect_violations(given_back()),
+            .expect_violations(regained()),
         new_in("request-unbind-other", both::<V>)
             .about("the device is requested while the queue of another adapter is unbound")
             .thread("unbind", |w| w.bus.unbind(w, queue(2)))
-            .expect_violations(given_back()),
+            .expect_violations(regained()),
         new_in("request-scan", both::<V>)
             .about("the device is requested while the host loses another adapter")
             .thread("scan", |w| lose(w, 2))
-            .expect_violations(given_back()),
+            .expect_violations(regained()),
         new("request-pqap")
             .about("the device is requested while the guest executes PQAP(AQIC)")
             .thread("PQAP(AQIC)", pqap::<V>)

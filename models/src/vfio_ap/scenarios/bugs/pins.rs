@@ -1,7 +1,7 @@
 //! Pages that stay pinned for no queue (B22, B31, B34), and what such a page does to the host.
 //!
-//! `vfio_dma_do_unmap` asks the drivers ten times to unpin a page and then reaches `BUG_ON(++retries
-//! > 10)` with `iommu->lock` held (`drivers/vfio/vfio_iommu_type1.c`, v6.1).
+//! `vfio_dma_do_unmap` asks the drivers ten times to unpin a page and then reaches a `BUG_ON` with
+//! `iommu->lock` held (`drivers/vfio/vfio_iommu_type1.c`, v6.1).
 
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
@@ -75,7 +75,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 
 /// Returns two scenarios for each cause: whether the pin has an owner, and whether the page can be
 /// unmapped. `orphans` are the causes that leave a pin. v6.0 and v6.1 unpin the first page of a
-/// range whoever has pinned it, so they do not reach the BUG.
+/// range, also if another has pinned it, so they do not reach the BUG.
 fn cause<V: Version>(version: &str, dma_unmap: DmaUnmap, orphans: &[&str]) -> Vec<Scenario> {
     let reaches_bug = dma_unmap == DmaUnmap::IrqDisable;
     let claim = |scenario: ScenarioBuilder<World>, broken: bool, id: &str| match broken {
