@@ -152,7 +152,7 @@ fn assign_store(w: &World, mdev: usize, resource: Resource, unlock_kvm: bool) ->
     let added = resource.queues(&mdevs.mdevs[mdev].assigned.matrix);
     let result = ap_perms
         .as_ref()
-        .map_or(Ok(()), |ap_perms| w.bus.owned_by_def_drv(&ap_perms, &added))
+        .map_or(Ok(()), |ap_perms| w.bus.owned_by_def_drv(ap_perms, &added))
         .and_then(|()| stores::assign(w, &mut mdevs, mdev, resource))
         .map(|()| {
             if let Some(kvm) = kvm {
