@@ -44,6 +44,29 @@ fn the_time_of_a_wait_is_up_at_last() {
     check_with_traces(&scenario.expect_proof());
 }
 
+/// Between the `up` for a waiter and that waiter's next step there may be another.
+#[test]
+fn an_up_that_goes_to_no_waiter_makes_nothing_possible() {
+    let scenario = slots(0)
+        .thread("T1", |slots| {
+            slots.down();
+            slots.up();
+        })
+        .thread("T2", Semaphore::up)
+        .thread("T3", Semaphore::up);
+    check_with_traces(&scenario.expect_proof());
+}
+
+/// A signal comes before an `up` that would have ended the wait.
+#[test]
+fn a_signal_may_come_before_the_up() {
+    let scenario = slots(0)
+        .thread("T1", |slots| assert!(slots.down_interruptible().is_ok(), "interrupted"))
+        .thread("T2", Semaphore::up)
+        .expect_violations([ViolationKind::panic("interrupted")]);
+    check(&scenario);
+}
+
 /// `up` hands over: a later `down_trylock` does not overtake the waiter.
 #[test]
 fn a_waiter_is_not_overtaken() {
