@@ -1,7 +1,7 @@
 //! Counting semaphores and choices.
 
 use selvedge_core::sync::{Choice, Semaphore};
-use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
+use selvedge_core::{Engine, Scenario, ScenarioBuilder, ViolationKind, forever};
 
 use super::{check, check_with_traces, deadlock};
 
@@ -86,6 +86,22 @@ fn a_waiter_is_not_overtaken() {
         })
         .expect_proof();
     check_with_traces(&scenario);
+}
+
+/// Which waiter is first shows only in endless programs: no thread knows that another is queued.
+#[test]
+fn a_waiter_does_not_starve() {
+    let shares = |slots: &Semaphore| {
+        slots.down();
+        slots.up();
+    };
+    slots(1)
+        .thread("T1", shares)
+        .thread("T2", move |slots| forever(|| shares(slots)))
+        .thread("T3", move |slots| forever(|| shares(slots)))
+        .starvation_free()
+        .expect_proof()
+        .assert_as_expected(Engine::Native);
 }
 
 #[test]
