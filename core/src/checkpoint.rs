@@ -12,7 +12,7 @@ const MAGIC: &[u8; 8] = b"selvedge";
 
 /// The format of the following bytes. It changes with every release that could misread an older
 /// one.
-const FORMAT: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
+const FORMAT: &str = concat!(env!("CARGO_PKG_VERSION"), "/2");
 
 /// A search that was stopped, with everything that another process needs to resume it.
 ///

@@ -20,7 +20,7 @@ pub(crate) struct Choice {
 /// Its text is the thread numbers joined by dots, with a letter where an operation has another
 /// outcome than its first. In `0.0.1.1b` thread 0 moves twice, then thread 1 once, and then thread
 /// 1 with the second outcome (a signal instead of the lock, say).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Schedule(pub(crate) Vec<Choice>);
 
 impl Schedule {

@@ -190,16 +190,14 @@ op_kinds! {
     Down => op("down").sleeps().shows(Shows::Queued),
     /// The rest of a queued `down`: the wait for the grant.
     AwaitDown => op("down (queued)").granted().enabled_by(&[Up]),
-    /// The rest of a queued `down_interruptible`, which a signal can end.
-    AwaitDownInterruptible => op("down_interruptible (queued)")
-        .enabled_by(&[Up])
-        .shows(Shows::Interrupted(1)),
+    /// The rest of a queued `down_interruptible`, which a signal can end before any `up`.
+    AwaitDownInterruptible => op("down_interruptible (queued)").shows(Shows::Interrupted(1)),
     /// The rest of a queued `down_timeout`, whose time can be up.
     AwaitDownTimeout => op("down_timeout (queued)").shows(Shows::TimedOut(1)),
     /// `down_trylock`.
     DownTrylock => op("down_trylock").reads(Reads::If(REFUSED)).shows(Shows::Taken),
-    /// `up`: hands one to the waiter that has waited longest.
-    Up => op("up"),
+    /// `up`: hands one to the waiter that has waited longest; replies with the set of that waiter.
+    Up => op("up").observes(Observes::Nothing),
     /// `srcu_read_lock`; replies with the number of the section among the thread's own.
     SrcuReadLock => op("srcu_read_lock")
         .takes(SharedRecursive)

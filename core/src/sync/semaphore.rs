@@ -112,13 +112,16 @@ struct Count {
 }
 
 impl Count {
-    fn up(&mut self) {
+    /// Returns the waiter to which it hands one, if there is any.
+    fn up(&mut self) -> Option<ThreadId> {
         if self.waiting.is_empty() {
             self.count += 1;
-        } else {
-            self.granted.push(self.waiting.remove(0));
-            self.granted.sort_unstable();
+            return None;
         }
+        let first = self.waiting.remove(0);
+        self.granted.push(first);
+        self.granted.sort_unstable();
+        Some(first)
     }
 }
 
@@ -155,10 +158,7 @@ impl Machine for Count {
                     }
                 }
             }
-            OpKind::Up => {
-                self.up();
-                0
-            }
+            OpKind::Up => self.up().map_or(0, ThreadId::mask),
             other => unreachable!("a semaphore has no operation {other}"),
         })
     }

@@ -1,7 +1,7 @@
 //! Counting semaphores and choices.
 
 use selvedge_core::sync::{Choice, Semaphore};
-use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
+use selvedge_core::{Engine, Scenario, ScenarioBuilder, ViolationKind, forever};
 
 use super::{check, check_with_traces, deadlock};
 
@@ -44,6 +44,29 @@ fn the_time_of_a_wait_is_up_at_last() {
     check_with_traces(&scenario.expect_proof());
 }
 
+/// Between the `up` for a waiter and that waiter's next step there may be another.
+#[test]
+fn an_up_that_goes_to_no_waiter_makes_nothing_possible() {
+    let scenario = slots(0)
+        .thread("T1", |slots| {
+            slots.down();
+            slots.up();
+        })
+        .thread("T2", Semaphore::up)
+        .thread("T3", Semaphore::up);
+    check_with_traces(&scenario.expect_proof());
+}
+
+/// A signal comes before an `up` that would have ended the wait.
+#[test]
+fn a_signal_may_come_before_the_up() {
+    let scenario = slots(0)
+        .thread("T1", |slots| assert!(slots.down_interruptible().is_ok(), "interrupted"))
+        .thread("T2", Semaphore::up)
+        .expect_violations([ViolationKind::panic("interrupted")]);
+    check(&scenario);
+}
+
 /// `up` hands over: a later `down_trylock` does not overtake the waiter.
 #[test]
 fn a_waiter_is_not_overtaken() {
@@ -63,6 +86,22 @@ fn a_waiter_is_not_overtaken() {
         })
         .expect_proof();
     check_with_traces(&scenario);
+}
+
+/// Which waiter is first shows only in endless programs: no thread knows that another is queued.
+#[test]
+fn a_waiter_does_not_starve() {
+    let shares = |slots: &Semaphore| {
+        slots.down();
+        slots.up();
+    };
+    slots(1)
+        .thread("T1", shares)
+        .thread("T2", move |slots| forever(|| shares(slots)))
+        .thread("T3", move |slots| forever(|| shares(slots)))
+        .starvation_free()
+        .expect_proof()
+        .assert_as_expected(Engine::Native);
 }
 
 #[test]

@@ -34,6 +34,7 @@ impl Program {
             queues: rng.usize(1..=2),
             completions: 1,
             condvars: 1,
+            slots: vec![rng.u64(0..=2)],
             // Without that theme it would be a leak.
             krefs: about(Theme::Counts),
             tracked: usize::from(themes.iter().any(|theme| theme.frees())),
@@ -72,6 +73,7 @@ impl Program {
             queues: 1,
             completions: 1,
             condvars: 1,
+            slots: vec![rng.u64(0..=2)],
             srcus: 1,
             timers: vec![0; about(Theme::Timers)],
             works: vec![0; about(Theme::Works) + about(Theme::Workqueue)],
@@ -239,6 +241,13 @@ impl Program {
             }
             (Instr::Store(..), 0) => all(&[Instr::WakeUp(0)]),
             (Instr::Store(..), 1) => all(&[Instr::WakeUpAll(0)]),
+            (Instr::Down(slots), 2..) => all(&[Instr::Up(slots)]),
+            (
+                Instr::DownInterruptible(slots)
+                | Instr::DownTimeout(slots)
+                | Instr::DownTrylock(slots),
+                2..,
+            ) => vec![if_so(Instr::Up(slots))],
             (Instr::KrefPut(_), 1..) => vec![if_so(Instr::Free(0))],
             (Instr::KrefGetUnlessZero(k), 1..) => {
                 vec![if_so(Instr::Use(0)), if_so(Instr::KrefPut(k))]

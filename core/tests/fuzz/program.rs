@@ -14,6 +14,8 @@ pub(crate) struct Program {
     pub(crate) queues: usize,
     pub(crate) completions: usize,
     pub(crate) condvars: usize,
+    /// The count with which each counting semaphore begins.
+    pub(crate) slots: Vec<u64>,
     /// The number of reference counts. Each has a reference at the beginning, which a thread is to
     /// put.
     pub(crate) krefs: usize,
@@ -154,6 +156,14 @@ pub(crate) enum Instr {
     WaitForCompletionTimeout(usize),
     WaitForCompletionInterruptible(usize),
     CompletionDone(usize),
+    Down(usize),
+    /// Logs 1 for one of the count and 0 for none; so do the next two.
+    DownInterruptible(usize),
+    DownTimeout(usize),
+    DownTrylock(usize),
+    Up(usize),
+    /// Logs one of so many numbers.
+    Choose(u8),
     /// Waits on a condition variable with the mutex taken last. Does nothing if the lock taken last
     /// was not a mutex; neither do the next two.
     CondvarWait(usize),
@@ -235,7 +245,7 @@ impl fmt::Display for Program {
 impl Instr {
     /// The names of the variants, each of which must occur in programs. `Poll` and so on are those
     /// of endless programs.
-    pub(crate) const ALL_KINDS: [&'static str; 85] = [
+    pub(crate) const ALL_KINDS: [&'static str; 91] = [
         "Complete",
         "TryWaitForCompletion",
         "Lock",
@@ -321,6 +331,12 @@ impl Instr {
         "FlushWorkqueue",
         "DrainWorkqueue",
         "DestroyWorkqueue",
+        "Down",
+        "DownInterruptible",
+        "DownTimeout",
+        "DownTrylock",
+        "Up",
+        "Choose",
     ];
 
     /// Returns the class of the lock that it takes, if it takes one.
@@ -350,6 +366,7 @@ impl Instr {
                 | Self::Use(_)
                 | Self::Free(_)
                 | Self::Complete(_)
+                | Self::Up(_)
         );
         // Locks from before the first round are inaccessible.
         let reaches = matches!(self, Self::RawUnlock(_));
@@ -446,6 +463,7 @@ pub(crate) const QUEUES: [&str; 2] = ["Q0", "Q1"];
 pub(crate) const SPINS: [&str; 2] = ["P0", "P1"];
 pub(crate) const UNFAIR: [&str; 2] = ["U0", "U1"];
 pub(crate) const COMPLETIONS: [&str; 1] = ["D0"];
+pub(crate) const SLOTS: [&str; 1] = ["N0"];
 pub(crate) const KREFS: [&str; 1] = ["K0"];
 pub(crate) const TRACKED: [&str; 1] = ["X0"];
 pub(crate) const MODULES: [&str; 1] = ["mod"];

@@ -15,6 +15,7 @@ pub(super) enum Theme {
     Timed,
     Completions,
     Condvars,
+    Slots,
     Memory,
     Counts,
     Modules,
@@ -29,7 +30,7 @@ pub(super) enum Theme {
 
 impl Theme {
     /// Each as often as it is to be chosen.
-    pub(super) const ALL: [Self; 30] = [
+    pub(super) const ALL: [Self; 32] = [
         Self::Mutexes,
         Self::Mutexes,
         Self::Mutexes,
@@ -49,6 +50,8 @@ impl Theme {
         Self::Completions,
         Self::Condvars,
         Self::Condvars,
+        Self::Slots,
+        Self::Slots,
         Self::Memory,
         Self::Counts,
         Self::Modules,
@@ -168,6 +171,14 @@ impl Program {
                 12..14 => Instr::Lock(mutex),
                 14 => Instr::Load(atomic),
                 _ => release,
+            },
+            Theme::Slots => match rng.u8(..16) {
+                0..4 => Instr::Down(0),
+                4..6 => Instr::DownInterruptible(0),
+                6..8 => Instr::DownTimeout(0),
+                8..10 => Instr::DownTrylock(0),
+                10..14 => Instr::Up(0),
+                _ => Instr::Choose(rng.u8(2..=3)),
             },
             Theme::Counts => match rng.u8(..8) {
                 0..2 => Instr::KrefPut(0),

@@ -69,6 +69,8 @@ enum Object {
     Queue(usize),
     Completion(usize),
     Condvar(usize),
+    Slots(usize),
+    Choice,
     Kref(usize),
     Tracked(usize),
     Module(usize),
@@ -143,6 +145,11 @@ impl Prefix {
                 let granted = |state: &State| state.sems[sem].granted(event.thread);
                 granted(after) == Some(true) && granted(&self.states[n]) == Some(false)
             }
+            // Taken off the list by `up`.
+            Object::Slots(slots) if event.access == Access::Follows => {
+                let up = |state: &State| state.slots[slots].is_up(event.thread);
+                up(after) && !up(&self.states[n])
+            }
             _ => false,
         }
     }
@@ -185,6 +192,10 @@ fn event(program: &Program, before: &State, after: &State, me: usize, way: Way) 
     let if_got = |got| if got { Writes } else { Reads };
     let last_entry = if_got(after.threads[me].log.get(thread.log.len()) == Some(&1));
     let down = if thread.phase == Phase::Queued { Follows } else { Writes };
+    let completes = |c: usize| {
+        let takes = before.completions[c].is_some_and(|times| times > 0);
+        (Object::Completion(c), if_got(takes))
+    };
     let (object, access) = match (instr, thread.phase) {
         (Instr::Lock(m) | Instr::RawLock(m) | Instr::LockInterruptible(m), _) => {
             (Object::Mutex(m), Writes)
@@ -211,22 +222,23 @@ fn event(program: &Program, before: &State, after: &State, me: usize, way: Way) 
         (Instr::Finish(q) | Instr::WakeUp(q), _) => (Object::Queue(q), Writes),
         (Instr::WakeUpNr(q, _) | Instr::WakeUpAll(q), _) => (Object::Queue(q), Writes),
         (Instr::Active(q), _) => (Object::Queue(q), Reads),
-        (Instr::Reinit(c), _) => (Object::Completion(c), Writes),
-        (Instr::CompletionDone(c), _) => (Object::Completion(c), Reads),
         (Instr::Join(child), _) => (Object::Thread(child), Follows),
-        (Instr::Complete(c) | Instr::CompleteAll(c), _) => (Object::Completion(c), Writes),
-        (Instr::WaitForCompletion(c) | Instr::TryWaitForCompletion(c), _) => {
-            let takes = before.completions[c].is_some_and(|times| times > 0);
-            (Object::Completion(c), if_got(takes))
+        (Instr::Complete(c) | Instr::CompleteAll(c) | Instr::Reinit(c), _) => {
+            (Object::Completion(c), Writes)
         }
-        (Instr::WaitForCompletionTimeout(c), _) => {
-            let takes = before.completions[c].is_some_and(|times| times > 0);
-            (Object::Completion(c), if_got(takes))
-        }
+        (Instr::CompletionDone(c), _) => (Object::Completion(c), Reads),
+        (Instr::WaitForCompletion(c) | Instr::TryWaitForCompletion(c), _) => completes(c),
+        (Instr::WaitForCompletionTimeout(c), _) => completes(c),
         (Instr::WaitForCompletionInterruptible(c), _) => {
             let takes = way.is_guaranteed() && before.completions[c].is_some();
             (Object::Completion(c), if_got(takes))
         }
+        (Instr::Down(n), _) => (Object::Slots(n), down),
+        (Instr::DownInterruptible(n) | Instr::DownTimeout(n) | Instr::Up(n), _) => {
+            (Object::Slots(n), Writes)
+        }
+        (Instr::DownTrylock(n), _) => (Object::Slots(n), if_got(before.slots[n].has_one())),
+        (Instr::Choose(_), _) => (Object::Choice, Reads),
         (Instr::CondvarWait(v) | Instr::CondvarWaitTimeout(v), _) => condvar_wait(before, me, v),
         (Instr::NotifyOne(v) | Instr::NotifyAll(v), _) => (Object::Condvar(v), Writes),
         (Instr::KrefGet(k) | Instr::KrefGetUnlessZero(k) | Instr::KrefPut(k), _) => {
@@ -297,6 +309,12 @@ fn is_event(instr: Instr) -> bool {
             | CompletionDone(_)
             | WaitForCompletionTimeout(_)
             | WaitForCompletionInterruptible(_)
+            | Down(_)
+            | DownInterruptible(_)
+            | DownTimeout(_)
+            | DownTrylock(_)
+            | Up(_)
+            | Choose(_)
             | CondvarWait(_)
             | CondvarWaitTimeout(_)
             | NotifyOne(_)

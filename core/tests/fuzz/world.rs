@@ -5,16 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, Weak};
 
 use selvedge_core::sync::{
-    Atomic, Completion, Condvar, Kref, ModuleRef, Mutex, MutexGuard, PerCpu, Rcu, RcuReader,
-    ReadGuard, RwSem, SpinGuard, SpinLock, Srcu, SrcuReader, Timer, Tracked, UnfairRwSem,
-    WaitQueue, Work, Workqueue, WriteGuard,
+    Atomic, Choice, Completion, Condvar, Kref, ModuleRef, Mutex, MutexGuard, PerCpu, Rcu,
+    RcuReader, ReadGuard, RwSem, Semaphore, SpinGuard, SpinLock, Srcu, SrcuReader, Timer, Tracked,
+    UnfairRwSem, WaitQueue, Work, Workqueue, WriteGuard,
 };
 use selvedge_core::thread::{JoinHandle, spawn};
 use selvedge_core::{forever, might_sleep, poll};
 
 use super::program::{
     ATOMICS, CHILDREN, COMPLETIONS, CONDVARS, Final, Instr, KREFS, MODULES, MUTEXES, Program,
-    QUEUES, SEMS, SPINS, SRCUS, Step, TIMERS, TRACKED, UNFAIR, WORKQUEUE, WORKS, last_entry,
+    QUEUES, SEMS, SLOTS, SPINS, SRCUS, Step, TIMERS, TRACKED, UNFAIR, WORKQUEUE, WORKS, last_entry,
 };
 
 /// Objects that may live in memory that can be freed.
@@ -27,6 +27,7 @@ pub(super) struct Objects {
     queues: Vec<WaitQueue>,
     completions: Vec<Completion>,
     condvars: Vec<Condvar>,
+    slots: Vec<Semaphore>,
 }
 
 impl Objects {
@@ -40,6 +41,9 @@ impl Objects {
             queues: all(&QUEUES, program.queues, WaitQueue::new),
             completions: all(&COMPLETIONS, program.completions, Completion::new),
             condvars: all(&CONDVARS, program.condvars, Condvar::new),
+            slots: (SLOTS.iter().zip(&program.slots))
+                .map(|(name, count)| Semaphore::new(name, *count))
+                .collect(),
         }
     }
 
@@ -67,6 +71,7 @@ pub(super) struct World {
     srcus: Vec<Srcu>,
     rcu: Rcu,
     cpus: PerCpu<u64>,
+    choice: Choice,
     timers: Vec<Timer>,
     workqueue: Option<Workqueue>,
     works: Vec<Work>,
@@ -115,6 +120,7 @@ pub(super) fn world(program: Program) -> Arc<World> {
         srcus: all(&SRCUS, program.srcus, Srcu::new),
         rcu: Rcu::new(),
         cpus: PerCpu::new("cpu", [0, 1]),
+        choice: Choice::new("choice"),
         timers: TIMERS.iter().zip(&program.timers).map(|(t, me)| timer(world, t, *me)).collect(),
         works: (WORKS.iter().zip(&program.works))
             .map(|(w, me)| work(world, workqueue.as_ref(), w, *me))
@@ -392,6 +398,7 @@ fn operate(world: &World, instr: Instr, before: u64) -> Option<u64> {
         Instr::DrainWorkqueue => world.workqueue().drain_workqueue(),
         Instr::DestroyWorkqueue => world.workqueue().destroy_workqueue(),
         Instr::ThisCpu => return Some(*world.cpus.this_cpu()),
+        Instr::Choose(among) => return Some(u64::from(world.choice.choose(among))),
         other => unreachable!("{other:?} is done elsewhere"),
     }
     None
@@ -442,6 +449,13 @@ fn wait(world: &World, instr: Instr) -> Option<Option<u64>> {
         Instr::WaitForCompletionInterruptible(c) => {
             return last_entry(world.completions[c].wait_for_completion_interruptible().is_ok());
         }
+        Instr::Down(n) => world.slots[n].down(),
+        Instr::DownInterruptible(n) => {
+            return last_entry(world.slots[n].down_interruptible().is_ok());
+        }
+        Instr::DownTimeout(n) => return last_entry(world.slots[n].down_timeout()),
+        Instr::DownTrylock(n) => return last_entry(world.slots[n].down_trylock()),
+        Instr::Up(n) => world.slots[n].up(),
         Instr::NotifyOne(v) => world.condvars[v].notify_one(),
         Instr::NotifyAll(v) => world.condvars[v].notify_all(),
         _ => return None,

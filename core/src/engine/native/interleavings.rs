@@ -19,7 +19,7 @@ use crate::limits::{Listener, Progress};
 use crate::observe::Seen;
 use crate::observe::findings::Findings;
 use crate::report::ShardResult;
-use crate::schedule::Schedule;
+use crate::schedule::{Choice, Schedule};
 use crate::shard::Shard;
 
 use crate::engine::native::walk::Walk;
@@ -48,13 +48,14 @@ struct Walker {
 #[derive(Serialize, Deserialize)]
 pub(super) struct SavedOrderings {
     depth: usize,
-    shard: Shard,
+    /// The number of the shard, and of how many.
+    shard: (u32, u32),
     taken: u64,
     executions: u64,
     walkers: Vec<(SavedDpor, bool)>,
     /// The counterexamples, each with its violation: where all other threads only repeat rounds,
     /// the schedule alone does not show it.
-    counterexamples: Vec<(Schedule, String)>,
+    counterexamples: Vec<(Vec<Choice>, String)>,
 }
 
 /// The work of a walker in a round on a thread of its own.
@@ -81,6 +82,7 @@ impl Orderings {
         exploration: &mut Exploration<'_>,
     ) -> Result<Self, CheckpointError> {
         let SavedOrderings { depth, shard, taken, executions, walkers, counterexamples } = saved;
+        let shard = Shard::new(shard.0, shard.1).ok_or(CheckpointError::Damaged)?;
         let subtrees = Arc::new(Subtrees::restore(depth, shard, taken));
         let mut restored = Vec::new();
         for (search, done) in walkers {
@@ -92,8 +94,10 @@ impl Orderings {
         while depth > 0 && restored.len() < jobs {
             restored.push(Walker::new(&subtrees));
         }
-        for (path, what) in &counterexamples {
-            exploration.show_again(path, what).map_err(|_| CheckpointError::Outdated)?;
+        for (path, what) in counterexamples {
+            exploration
+                .show_again(&Schedule(path), &what)
+                .map_err(|_| CheckpointError::Outdated)?;
         }
         exploration.executions = executions;
         Ok(Self { subtrees, walkers: restored })
@@ -101,13 +105,15 @@ impl Orderings {
 
     fn save(&self, exploration: &Exploration<'_>) -> SavedOrderings {
         let walker = |walker: &Walker| (walker.search.save(), walker.done);
+        let shard = self.subtrees.shard();
+        let each = exploration.findings.each();
         SavedOrderings {
             depth: self.subtrees.depth(),
-            shard: self.subtrees.shard(),
+            shard: (shard.number(), shard.of()),
             taken: self.subtrees.taken(),
             executions: exploration.executions,
             walkers: self.walkers.iter().map(walker).collect(),
-            counterexamples: exploration.findings.each().collect(),
+            counterexamples: each.map(|(schedule, what)| (schedule.0, what)).collect(),
         }
     }
 

@@ -23,7 +23,8 @@ pub(super) struct Learner {
 /// One thing that was learned.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Entry {
-    Run(Schedule),
+    /// A run of the program along a schedule.
+    Run(Vec<Choice>),
     Transitions(u32, u32),
     Assignment(u32, u64),
 }
@@ -79,7 +80,7 @@ impl Learner {
             Unknown::Step(thread, outcome) => {
                 let (me, object) = self.automaton.interaction_of(state, thread);
                 self.learn_entry(
-                    Entry::Run(path(&self.automaton).then(thread, outcome)),
+                    Entry::Run(path(&self.automaton).then(thread, outcome).0),
                     exploration,
                 )?;
                 self.learn_entry(Entry::Transitions(me, object), exploration)
@@ -101,7 +102,10 @@ impl Learner {
         exploration: &mut Exploration<'_>,
     ) -> Result<(), Incomplete> {
         match &entry {
-            Entry::Run(path) => self.automaton.learn(&exploration.learn(path)?),
+            Entry::Run(path) => {
+                let recording = exploration.learn(&Schedule(path.clone()))?;
+                self.automaton.learn(&recording)
+            }
             Entry::Transitions(thread, object) => {
                 self.automaton.learn_transitions(*thread, *object)
             }

@@ -34,7 +34,7 @@ use crate::cycles::Threads;
 use crate::fingerprint::Fingerprint;
 use crate::incomplete::Incomplete;
 use crate::limits::{Listener, Progress};
-use crate::schedule::Schedule;
+use crate::schedule::{Choice, Schedule};
 use crate::search::{Engine, Search};
 
 use super::automaton::{ClosedKey, ViolatedKey};
@@ -125,7 +125,8 @@ pub(super) struct SavedStates {
     depth: usize,
     expanded: u64,
     shown: FxHashSet<ViolatedKey>,
-    counterexamples: Vec<Schedule>,
+    /// The schedules of the counterexamples.
+    counterexamples: Vec<Vec<Choice>>,
 }
 
 impl SavedStates {
@@ -175,8 +176,8 @@ impl Stateful {
         let outdated = |_| CheckpointError::Outdated;
         let learner = Learner::restore(saved.learner, exploration).map_err(outdated)?;
         let mut search = Self::new(saved.aim, jobs, learner);
-        for path in &saved.counterexamples {
-            exploration.show(path).map_err(outdated)?;
+        for path in saved.counterexamples {
+            exploration.show(&Schedule(path)).map_err(outdated)?;
         }
         exploration.executions = saved.executions;
         search.reduced = saved.reduced;
@@ -200,7 +201,11 @@ impl Stateful {
             depth: self.depth,
             expanded: self.expanded.0,
             shown: self.shown.clone(),
-            counterexamples: exploration.findings.schedules().cloned().collect(),
+            counterexamples: exploration
+                .findings
+                .schedules()
+                .map(|schedule| schedule.0.clone())
+                .collect(),
         }
     }
 

@@ -4,8 +4,8 @@
 //! spinlock held, in a read section of RCU, and where softirqs run (timers, callbacks of RCU).
 
 use super::super::program::{
-    CHILDREN, COMPLETIONS, CONDVARS, Instr, MUTEXES, Program, QUEUES, RCU, SEMS, SPINS, SRCUS,
-    Step, TIMERS, UNFAIR, WORKQUEUE, WORKS,
+    CHILDREN, COMPLETIONS, CONDVARS, Instr, MUTEXES, Program, QUEUES, RCU, SEMS, SLOTS, SPINS,
+    SRCUS, Step, TIMERS, UNFAIR, WORKQUEUE, WORKS,
 };
 use super::locks::Held;
 use super::{Phase, State, condvars, queues};
@@ -28,6 +28,7 @@ impl State {
                 | Instr::WaitForCompletionTimeout(c)
                 | Instr::WaitForCompletionInterruptible(c),
             ) => COMPLETIONS[c],
+            Some(Instr::Down(n) | Instr::DownInterruptible(n) | Instr::DownTimeout(n)) => SLOTS[n],
             Some(Instr::SrcuSync(s)) => SRCUS[s],
             Some(Instr::RcuSync) => RCU,
             Some(Instr::FlushWork(_) | Instr::CancelWork(_)) if self.works.on_workqueue() => {

@@ -43,7 +43,6 @@ impl Sem {
     ///
     /// kernel/locking/rwsem.c, rwsem_mark_wake: the queue is served in its order, a writer at the
     /// front blocks the readers behind it, and readers at the front are woken together.
-    /// front keeps readers behind it, and readers at the front are woken together.
     fn free(&self, writes: bool, ahead: usize) -> bool {
         let writer_ahead = self.queue[..ahead].iter().any(|(_, writes)| *writes);
         let shared = self.writer.is_none() && !writer_ahead;

@@ -28,7 +28,8 @@ impl State {
         match instr {
             Instr::Release(_) if matches!(self.threads[me].phase, Phase::Touch(_)) => true,
             Instr::Release(n) => !matches!(self.to_release(me, n), Held::Srcu(..) | Held::Rcu),
-            Instr::Use(_) | Instr::Free(_) | Instr::Join(_) | Instr::ThisCpu => false,
+            Instr::Use(_) | Instr::Free(_) | Instr::Join(_) => false,
+            Instr::ThisCpu | Instr::Choose(_) => false,
             Instr::KrefGet(_) | Instr::KrefGetUnlessZero(_) | Instr::KrefPut(_) => false,
             Instr::ModuleGet(_) | Instr::ModulePut(_) | Instr::ModuleDelete(_) => false,
             Instr::ModuleFree(_) | Instr::ModuleCall(_) => false,

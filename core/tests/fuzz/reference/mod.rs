@@ -14,6 +14,7 @@ mod locks;
 mod memory;
 mod queues;
 mod sections;
+mod slots;
 mod timers;
 mod waits;
 mod works;
@@ -96,6 +97,7 @@ pub(super) struct State {
     /// The number of times that each has happened without a wait; `None` after `complete_all`.
     pub(super) completions: Vec<Option<u64>>,
     pub(super) condvars: Vec<condvars::Condvar>,
+    pub(super) slots: Vec<slots::Slots>,
     krefs: Vec<u64>,
     freed: Vec<bool>,
     in_memory: bool,
@@ -193,6 +195,11 @@ impl Way {
     }
 }
 
+/// Returns whether an operation has several guaranteed outcomes.
+fn varies(instr: Instr) -> bool {
+    matches!(instr, Instr::NotifyOne(_) | Instr::Choose(_))
+}
+
 /// The result of an operation.
 enum Done {
     /// The instruction is done.
@@ -216,6 +223,7 @@ impl State {
             queues: vec![Default::default(); program.queues],
             completions: vec![Some(0); program.completions],
             condvars: vec![Default::default(); program.condvars],
+            slots: program.slots.iter().map(|count| slots::Slots::new(*count)).collect(),
             // `kref_init`: include/linux/kref.h, "initialize object" with a count of 1.
             krefs: vec![1; program.krefs],
             freed: vec![false; program.tracked],
@@ -323,7 +331,7 @@ impl State {
             return (way == Way::Guaranteed(0)).then_some(state);
         }
         let done = match way {
-            Way::Guaranteed(n) if n > 0 && !matches!(instr, Instr::NotifyOne(_)) => None,
+            Way::Guaranteed(n) if n > 0 && !varies(instr) => None,
             Way::Guaranteed(_) => state.perform(program, me, instr, way),
             Way::Optional(_) => state.optional(me, instr, way),
         }?;
@@ -445,6 +453,7 @@ impl State {
                 Some(Done::Next)
             }
             Instr::WaitForCompletionInterruptible(c) => self.interrupts_completion(me, c, way),
+            Instr::DownInterruptible(n) => self.interrupts_down(me, n, way),
             // include/linux/percpu-defs.h, raw_cpu_ptr: without preemption off, any CPU.
             Instr::ThisCpu => {
                 (way == Way::Optional(0)).then(|| self.threads[me].log.push(1))?;
@@ -477,6 +486,10 @@ impl State {
             Instr::Poll(a) if self.atomics[a] == 0 => return Some(Done::More(Phase::Begin)),
             Instr::Poll(_) => {}
             Instr::ThisCpu => learns(0),
+            Instr::Choose(among) => match way {
+                Way::Guaranteed(n) if n < usize::from(among) => learns(n as u64),
+                _ => return None,
+            },
             Instr::Join(child) => self.threads[me].children.retain(|started| *started != child),
             Instr::Release(n) => return Some(self.release(me, n)),
             _ => return self.perform_on_an_object(program, me, instr, way),
@@ -494,6 +507,7 @@ impl State {
         let done = self.locks(me, instr);
         done.or_else(|| self.queue(me, instr))
             .or_else(|| self.completes(me, instr))
+            .or_else(|| self.counts_slots(me, instr))
             .or_else(|| self.condvar(me, instr, way))
             .or_else(|| self.counts(me, instr))
             .or_else(|| self.reads(me, instr))

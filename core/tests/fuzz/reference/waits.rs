@@ -1,8 +1,8 @@
 //! Names a deadlock, as the library does: by the classes on the shortest cycles of waits.
 
 use super::super::program::{
-    ATOMICS, CHILDREN, COMPLETIONS, CONDVARS, Instr, MUTEXES, Program, QUEUES, RCU, SEMS, SPINS,
-    SRCUS, TIMERS, UNFAIR, WORKQUEUE, WORKS,
+    ATOMICS, CHILDREN, COMPLETIONS, CONDVARS, Instr, MUTEXES, Program, QUEUES, RCU, SEMS, SLOTS,
+    SPINS, SRCUS, TIMERS, UNFAIR, WORKQUEUE, WORKS,
 };
 use super::{Phase, Sem, State, condvars, queues};
 
@@ -131,6 +131,8 @@ fn wait_of(state: &State, program: &Program, me: usize, instr: Instr) -> Wait {
         Instr::WaitForCompletion(c) | Instr::WaitForCompletionInterruptible(c) => {
             Wait::new(COMPLETIONS[c], None)
         }
+        // Any thread may call `up`.
+        Instr::Down(n) | Instr::DownInterruptible(n) => Wait::new(SLOTS[n], None),
         Instr::Poll(a) => Wait::new(ATOMICS[a], None),
         Instr::SrcuSync(s) => Wait::new(SRCUS[s], state.srcus[s].readers(me)),
         Instr::RcuSync | Instr::GraceEnds => Wait::new(RCU, state.rcu.readers(me)),
