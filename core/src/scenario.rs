@@ -1,5 +1,6 @@
 //! A scenario: a closed concurrent program, its source, and what is expected of it.
 
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use crate::declare;
 use crate::expectation::{Claim, Expectation};
 use crate::program::{Body, Instance, Program};
+use crate::runtime;
 use crate::search::Engine;
 use crate::violation::{ViolationKind, sorted_classes};
 
@@ -356,6 +358,7 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
         let names = threads.iter().map(|(name, _)| Arc::clone(name)).collect();
         let program = move || {
             let shared = Arc::new(world());
+            runtime::setting::set_world(&(Arc::clone(&shared) as Arc<dyn Any + Send + Sync>));
             let body = |action: &Action<W>| -> Body {
                 let (shared, action) = (Arc::clone(&shared), Arc::clone(action));
                 Box::new(move || action(&shared))

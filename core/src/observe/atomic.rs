@@ -3,7 +3,8 @@
 //! A thread may not sleep with a spinlock held, because interrupts are off; in a read section of
 //! RCU, because a grace period is over when every reader has slept; in the function of a timer or a
 //! callback of RCU, because that interrupts another thread. What is held follows from what the
-//! thread has observed. The check therefore happens where the thread announces an operation that
+//! thread has observed, and so does whether interrupts or bottom halves are disabled. The check
+//! therefore happens where the thread announces an operation that
 //! may sleep, whether it will have to wait there or not, and has the same result in every
 //! interleaving that leads to it.
 
@@ -39,7 +40,8 @@ impl Observers {
     /// Returns the violation of thread `me` if it may not sleep, as `what` may.
     pub(crate) fn may_not_sleep(&self, me: ThreadId, what: &str, at: Place) -> Option<Violation> {
         let thread = self.threads.get(me.index())?;
-        let holds = self.objects[thread.atomic.last()?.index()].name;
+        let taken_last = thread.atomic.last().map(|held| self.objects[held.index()].name);
+        let holds = taken_last.or(thread.task.forbids_sleep())?;
         let taken = Taken { function: thread.functions.last().copied(), at };
         let reason = format!("{}: {what} may sleep, with {holds} held: {taken}", thread.name);
         Some(Violation::new(ViolationKind::sleep_in_atomic(what, holds), reason))

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::cpu::Cpu;
 use crate::explore::CameRound;
 use crate::machine::{QUEUED, REFUSED};
 use crate::op::{ObjectId, Op, Place, ThreadId};
@@ -365,11 +366,14 @@ impl Observers {
             thread.atomic.push(object);
         }
         let row = op.kind.row();
+        if let Some(interrupt) = row.interrupts.filter(|_| succeeded) {
+            thread.task.interrupt(interrupt);
+        }
         if let Some(mode) = row.takes.filter(|_| succeeded) {
             for object in objects {
                 let class = self.objects[object.index()].class;
                 thread.holds.push(object);
-                self.seen.lockdep.hold(&mut thread.task, class, mode, taken);
+                self.seen.lockdep.hold(&mut thread.task, &thread.name, class, mode, taken);
             }
         } else if row.releases {
             objects.into_iter().rev().for_each(|object| self.release(me, object));
@@ -410,7 +414,8 @@ impl Observers {
         let thread = &mut self.threads[me.index()];
         let taken = Taken { function: thread.functions.last().copied(), at };
         thread.holds.push(object);
-        self.seen.lockdep.hold(&mut thread.task, class, Mode::Exclusive, taken);
+        let Thread { name, task, .. } = thread;
+        self.seen.lockdep.hold(task, name, class, Mode::Exclusive, taken);
     }
 
     /// Notes that the data behind a lock that was taken at `at` have been accessed.
@@ -425,6 +430,13 @@ impl Observers {
             thread.holds.remove(place);
             atomic::ends(&mut thread.atomic, object);
             self.seen.lockdep.release(&mut thread.task, class);
+        }
+    }
+
+    /// Notes the state of the CPU of thread `me`.
+    pub(crate) fn set_cpu(&mut self, me: ThreadId, cpu: Cpu) {
+        if let Some(Thread { name, task, .. }) = self.threads.get_mut(me.index()) {
+            self.seen.lockdep.set_cpu(task, name, cpu);
         }
     }
 

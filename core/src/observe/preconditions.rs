@@ -53,8 +53,7 @@ impl Used {
             }
             false => "memory is sequentially consistent",
         };
-        let mut given =
-            vec![memory, "no interrupt comes on the CPU of the thread that it interrupts"];
+        let mut given = vec![memory, "no interrupt arrives but those of the scenario"];
         let native = engine == Engine::Native;
         let held = |assumption: &&Assumption| self.assumptions[**assumption as usize];
         for assumption in Assumption::ALL.iter().filter(held) {

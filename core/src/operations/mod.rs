@@ -11,10 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::{QUEUED, REFUSED};
 
+#[macro_use]
+mod interrupts;
 mod row;
 
 pub use row::Mode;
 pub(crate) use row::{Assumption, Observes, Reads, Row, Shows, Traced};
+
+use crate::cpu::Context::{Hardirq, Softirq};
 
 use Assumption::{FairQueues, GracePeriods, Hashes, NotPreemptRt, Workers};
 use Mode::{Exclusive, Shared, SharedRecursive};
@@ -72,7 +76,7 @@ macro_rules! op_kinds {
     };
 }
 
-op_kinds! {
+rows_of_interrupts! {
     /// `mutex_lock`.
     Lock => op("mutex_lock")
         .locks()
@@ -309,10 +313,8 @@ op_kinds! {
     ModTimer => op("mod_timer").can_be_disabled(),
     /// The timer expires, unless it was deleted: its function begins.
     TimerExpires => op("timer expires")
-        .takes(Exclusive)
-        .atomic()
-        .can_be_disabled()
-        .enabled_by(&[ModTimer])
+        .interrupts(Softirq)
+        .enabled_by(&[ModTimer, TimerReturns])
         .assumes(&[NotPreemptRt]),
     /// The function of a timer returns.
     TimerReturns => op("timer returns").releases().can_be_disabled(),

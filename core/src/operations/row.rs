@@ -1,5 +1,6 @@
 //! The properties that a row of the table can give an operation.
 
+use crate::cpu::Context;
 use crate::machine::REFUSED;
 
 use super::OpKind;
@@ -121,6 +122,8 @@ pub(crate) struct Row {
     pub(crate) waits: Option<Mode>,
     /// The mode in which its class is held afterwards, if it succeeds.
     pub(crate) takes: Option<Mode>,
+    /// The kind of the interrupt that begins on the CPU of the thread, if it succeeds.
+    pub(crate) interrupts: Option<Context>,
     /// Whether its class is no longer held afterwards.
     pub(crate) releases: bool,
     /// Whether it may sleep.
@@ -145,6 +148,8 @@ pub(crate) struct Row {
     /// Whether it takes what was granted to it before, so that it commutes with everything that can
     /// happen while it is possible.
     pub(crate) granted: bool,
+    /// Whether it lets an interrupt arrive, or not, which touches no memory.
+    pub(crate) arrives: bool,
     /// Whether it concerns a work on a workqueue.
     pub(crate) about_work: bool,
     /// Whether it leaves its object as it was.
@@ -169,6 +174,7 @@ pub(super) const fn op(text: &'static str) -> Row {
         text,
         waits: None,
         takes: None,
+        interrupts: None,
         releases: false,
         sleeps: false,
         atomic: false,
@@ -180,6 +186,7 @@ pub(super) const fn op(text: &'static str) -> Row {
         takes_completion: false,
         can_be_disabled: false,
         granted: false,
+        arrives: false,
         about_work: false,
         reads: Reads::Never,
         observes: Observes::Reply,
@@ -198,6 +205,16 @@ impl Row {
 
     pub(super) const fn takes(self, mode: Mode) -> Self {
         Self { takes: Some(mode), ..self }
+    }
+
+    /// The handler of an interrupt begins, which must not sleep.
+    pub(super) const fn interrupts(self, interrupt: Context) -> Self {
+        Self { interrupts: Some(interrupt), ..self.takes(Exclusive).atomic().can_be_disabled() }
+    }
+
+    /// The same, in the thread that is interrupted, or not.
+    pub(super) const fn arrives(self, interrupt: Context) -> Self {
+        Self { arrives: true, ..self.interrupts(interrupt).reads(Reads::If(REFUSED)) }
     }
 
     pub(super) const fn releases(self) -> Self {

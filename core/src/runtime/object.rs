@@ -8,7 +8,7 @@ use crate::machine::{Machine, Resident};
 use crate::op::{ObjectId, Op, Place};
 use crate::operations::OpKind;
 use crate::runtime::native;
-use crate::runtime::{self, Runtime};
+use crate::runtime::{self, Runtime, interrupts};
 
 /// A synchronisation object.
 #[derive(Clone)]
@@ -118,7 +118,13 @@ impl Object {
             "{} while a tracked object is created, which may only create what lives in it",
             op.kind
         );
+        interrupts::arrive();
         each_home!(self, home => home.perform_then(op, at, then))
+    }
+
+    /// As [`perform`](Self::perform), without an interrupt before it.
+    pub(crate) fn perform_uninterrupted(&self, op: Op, at: Place) -> u64 {
+        each_home!(self, home => home.perform_then(op, at, || ())).0
     }
 
     /// Returns whether it lives in memory that can be released.

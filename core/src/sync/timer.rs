@@ -6,26 +6,27 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::cpu::Context;
 use crate::machine::{Fault, Machine, REFUSED, Ready};
-use crate::op::{Op, Place, ThreadId};
+use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
-use crate::runtime::object::Object;
 
-use super::again::{Stage, spawn_again};
+use super::line::{Frame, Line};
 
 /// The kernel's `struct timer_list`, as in `kernel/time/timer.c`.
 ///
 /// An armed timer may expire at any later moment, unless a thread deletes it before. Its function
-/// runs in a thread of its own, named after the timer, which may not sleep. As in the kernel, it
-/// runs on one CPU at a time. The thread begins when the timer is first armed and idles between two
-/// runs; it may idle when the world ends. `del_timer_sync` waits for the function, so it deadlocks
-/// if the caller holds a lock that the function takes. lockdep predicts that, as the kernel's does.
+/// runs in softirq, so it may not sleep: in a thread of its own, named after the timer, or on top of
+/// a thread that holds a spinlock with bottom halves enabled (see [`Irq`](super::Irq)). As in the
+/// kernel, it runs on one CPU at a time. Its thread begins when the timer is first armed and idles
+/// between two runs; it may idle when the world ends. `del_timer_sync` waits for the function, so it
+/// deadlocks if the caller holds a lock that the function takes. lockdep predicts that, as the
+/// kernel's does.
 ///
 /// # What is left out
 ///
 /// There is no time: a timer that was armed for a later time may expire before one that was armed
-/// for an earlier time. The function never interrupts a thread on its own CPU. High-resolution
-/// timers are missing.
+/// for an earlier time. High-resolution timers are missing.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -40,16 +41,14 @@ use super::again::{Stage, spawn_again};
 /// # });
 /// ```
 pub struct Timer {
-    inner: Arc<Inner>,
+    line: Arc<Line>,
 }
 
-struct Inner {
-    class: &'static str,
-    object: Object,
-    /// The place where the timer was set up, which is where its function is.
-    at: Place,
-    function: Box<dyn Fn(&Timer) + Send + Sync>,
-}
+static FRAME: Frame = Frame {
+    interrupts: Some((Context::Softirq, OpKind::TimerArrives)),
+    begins: OpKind::TimerExpires,
+    returns: OpKind::TimerReturns,
+};
 
 impl Timer {
     /// `timer_setup`: creates a timer of lock class `class` that is not armed and runs `function`.
@@ -61,27 +60,16 @@ impl Timer {
     #[track_caller]
     pub fn new(class: &'static str, function: impl Fn(&Self) + Send + Sync + 'static) -> Self {
         let state = State { pending: false, running: None, awaited: false, shutdown: false };
-        let object = Object::new(class, Box::new(state));
-        let (at, function) = (Location::caller(), Box::new(function));
-        Self { inner: Arc::new(Inner { class, object, at, function }) }
+        let function = move |line: &Arc<Line>| function(&Self { line: Arc::clone(line) });
+        Self { line: Line::new(class, Box::new(state), &FRAME, Location::caller(), function) }
     }
 
     /// `mod_timer`: arms the timer, if it is not armed already. A world may be created with armed
     /// timers.
     #[track_caller]
     pub fn mod_timer(&self) {
-        if self.inner.object.perform(Op::new(OpKind::ModTimer), Location::caller()) == 1 {
-            let (steps, timer) = (Arc::clone(&self.inner), Self { inner: Arc::clone(&self.inner) });
-            let report = move |stage| {
-                let kind = match stage {
-                    Stage::Begins => OpKind::TimerExpires,
-                    Stage::Returns => OpKind::TimerReturns,
-                };
-                steps.object.perform(Op::new(kind), steps.at)
-            };
-            let number = self.inner.object.number();
-            let function = move || (timer.inner.function)(&timer);
-            spawn_again(self.inner.class, number, report, function);
+        if self.line.perform(OpKind::ModTimer, Location::caller()) == 1 {
+            self.line.start_thread();
         }
     }
 
@@ -89,14 +77,14 @@ impl Timer {
     /// run.
     #[track_caller]
     pub fn del_timer(&self) -> bool {
-        self.inner.object.perform(Op::new(OpKind::DelTimer), Location::caller()) == 1
+        self.line.perform(OpKind::DelTimer, Location::caller()) == 1
     }
 
     /// `del_timer_sync`: deletes the timer, waits until its function does not run, and returns
     /// whether it was armed.
     #[track_caller]
     pub fn del_timer_sync(&self) -> bool {
-        self.inner.object.perform(Op::new(OpKind::DelTimerSync), Location::caller()) == 1
+        self.line.perform(OpKind::DelTimerSync, Location::caller()) == 1
     }
 
     /// `timer_shutdown_sync`: as [`del_timer_sync`](Self::del_timer_sync), and arming the timer has
@@ -104,13 +92,13 @@ impl Timer {
     /// it while it runs, and the timer is deleted with that.
     #[track_caller]
     pub fn timer_shutdown_sync(&self) -> bool {
-        self.inner.object.perform(Op::new(OpKind::TimerShutdownSync), Location::caller()) == 1
+        self.line.perform(OpKind::TimerShutdownSync, Location::caller()) == 1
     }
 }
 
 impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timer").field("object", &self.inner.object).finish_non_exhaustive()
+        f.debug_struct("Timer").field("object", &self.line.object).finish_non_exhaustive()
     }
 }
 
@@ -126,6 +114,11 @@ struct State {
 }
 
 impl State {
+    /// Returns whether the timer can expire now. Its function runs on one CPU at a time.
+    fn is_due(&self) -> bool {
+        self.pending && self.running.is_none()
+    }
+
     fn delete(&mut self) -> u64 {
         u64::from(std::mem::replace(&mut self.pending, false))
     }
@@ -134,7 +127,8 @@ impl State {
 impl Machine for State {
     fn ready(&self, _me: ThreadId, op: Op) -> Ready {
         match op.kind {
-            OpKind::TimerExpires => Ready::when(self.pending),
+            OpKind::TimerArrives => Ready { guaranteed: 1 + u8::from(self.is_due()), optional: 0 },
+            OpKind::TimerExpires => Ready::when(self.is_due()),
             OpKind::DelTimerSync | OpKind::TimerShutdownSync => Ready::when(self.running.is_none()),
             _ => Ready::YES,
         }
@@ -144,14 +138,15 @@ impl Machine for State {
         op.kind == OpKind::TimerExpires && !self.pending
     }
 
-    fn apply(&mut self, me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
+    fn apply(&mut self, me: ThreadId, op: Op, outcome: u8) -> Result<u64, Fault> {
         Ok(match op.kind {
             OpKind::ModTimer if self.shutdown => 0,
             OpKind::ModTimer => {
                 self.pending = true;
                 u64::from(!std::mem::replace(&mut self.awaited, true))
             }
-            OpKind::TimerExpires if self.pending => {
+            OpKind::TimerArrives if outcome == 0 => REFUSED,
+            OpKind::TimerArrives | OpKind::TimerExpires if self.pending => {
                 self.pending = false;
                 self.running = Some(me);
                 0

@@ -5,6 +5,7 @@ mod cancel;
 mod completion;
 mod condvar;
 mod idle;
+mod irq;
 mod kref;
 mod makers;
 mod module;
