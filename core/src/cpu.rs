@@ -25,14 +25,22 @@ pub(crate) struct Cpu {
     pub(crate) saved: u32,
     /// How often bottom halves are disabled.
     pub(crate) bh_disabled: u32,
+    /// How often preemption is disabled.
+    pub(crate) preempt_disabled: u32,
     /// The number of locks held for which another thread spins.
     pub(crate) spinning: u32,
 }
 
 impl Default for Cpu {
     fn default() -> Self {
-        let context = Context::Task;
-        Self { context, interrupts: true, saved: 0, bh_disabled: 0, spinning: 0 }
+        Self {
+            context: Context::Task,
+            interrupts: true,
+            saved: 0,
+            bh_disabled: 0,
+            preempt_disabled: 0,
+            spinning: 0,
+        }
     }
 }
 
@@ -50,11 +58,13 @@ impl Cpu {
         Self { context: interrupt, interrupts, saved: 0, ..self }
     }
 
-    /// Returns what forbids to sleep, if nothing is held.
-    pub(crate) fn forbids_sleep(self) -> Option<&'static str> {
+    /// Returns what forbids to sleep, or to take a spinlock that sleeps, if nothing is held.
+    pub(crate) fn forbids_sleep(self, spinlock: bool) -> Option<&'static str> {
         if !self.interrupts {
             Some("local_irq_disable")
-        } else if self.bh_disabled > 0 {
+        } else if self.preempt_disabled > 0 {
+            Some("preempt_disable")
+        } else if self.bh_disabled > 0 && !spinlock {
             Some("local_bh_disable")
         } else {
             None

@@ -96,14 +96,20 @@ impl Task {
         self.held.iter().map(|held| held.class)
     }
 
-    /// Returns what forbids the task to sleep, apart from what it holds.
-    pub(super) fn forbids_sleep(&self) -> Option<&'static str> {
-        self.cpu.forbids_sleep()
+    /// Returns what forbids the task to sleep, or to take a spinlock that sleeps, apart from what it
+    /// holds.
+    pub(super) fn forbids_sleep(&self, spinlock: bool) -> Option<&'static str> {
+        self.cpu.forbids_sleep(spinlock)
     }
 
     /// Notes that an interrupt of this kind begins on the CPU of the task.
     pub fn interrupt(&mut self, interrupt: Context) {
         self.cpu = self.cpu.handling(interrupt);
+    }
+
+    /// Notes that the interrupts on the CPU of the task have returned.
+    pub fn interrupts_return(&mut self) {
+        self.cpu = Cpu::default();
     }
 }
 
@@ -338,6 +344,15 @@ impl Lockdep {
         let context = task.cpu.context;
         task.held.push(Held { class, mode, taken, context, below: task.chain });
         task.chain = self.chain(task.chain, class, mode);
+    }
+
+    /// Records that the task enables interrupts of this kind, or disables them.
+    pub fn enable(&mut self, task: &mut Task, name: &str, interrupt: Context, enabled: bool) {
+        let cpu = match interrupt {
+            Context::Softirq => Cpu { bh_disabled: u32::from(!enabled), ..task.cpu },
+            _ => Cpu { interrupts: enabled, ..task.cpu },
+        };
+        self.set_cpu(task, name, cpu);
     }
 
     /// Records the state of the CPU of the task. What it holds is held in that state.

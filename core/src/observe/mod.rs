@@ -9,6 +9,7 @@ mod empty;
 pub(crate) mod findings;
 pub mod lockdep;
 mod preconditions;
+mod seen;
 mod trace;
 mod violations;
 mod waits;
@@ -17,19 +18,17 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::cpu::Cpu;
+use crate::cpu::{Context, Cpu};
 use crate::explore::CameRound;
 use crate::machine::{QUEUED, REFUSED};
 use crate::op::{ObjectId, Op, Place, ThreadId};
 use crate::operations::OpKind;
 use crate::schedule::{Choice, Schedule};
-use crate::search::Engine;
 
-use coverage::Coverage;
+use atomic::Atomic;
 pub use coverage::Site;
-use empty::EmptySections;
-use lockdep::{ClassId, Dependency, Inversion, Lockdep, Mode, Taken, Task};
-use preconditions::Used;
+use lockdep::{ClassId, Mode, Taken, Task};
+pub(crate) use seen::Seen;
 pub use trace::{Step, Trace};
 
 /// An operation that has happened.
@@ -86,7 +85,7 @@ struct Thread {
     /// The objects behind `task`'s classes, by which holders are found.
     holds: Vec<ObjectId>,
     /// The objects that forbid it to sleep, in the order in which they were taken.
-    atomic: Vec<ObjectId>,
+    atomic: Vec<Atomic>,
     pending: Option<Pending>,
     /// The name of what the thread polls for, if it does.
     polls: Option<&'static str>,
@@ -106,68 +105,6 @@ struct Watched {
     freed: bool,
 }
 
-/// Everything that is observed over all executions.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    lockdep: Lockdep,
-    coverage: Coverage,
-    empty: EmptySections,
-    used: Used,
-    /// Whether a thread relied on less than sequential consistency.
-    weak: bool,
-}
-
-impl Seen {
-    /// Adds what other executions of the program have shown.
-    pub(crate) fn absorb(&mut self, other: &Self) {
-        self.lockdep.absorb(&other.lockdep);
-        self.coverage.absorb(&other.coverage);
-        self.empty.absorb(&other.empty);
-        self.used.absorb(&other.used);
-        self.weak |= other.weak;
-    }
-
-    /// Notes that an access asked for less than sequential consistency.
-    pub(crate) fn note_weak(&mut self) {
-        self.weak = true;
-    }
-
-    /// Returns whether an access asked for less than sequential consistency.
-    pub(crate) fn weak(&self) -> bool {
-        self.weak
-    }
-
-    /// Returns the inversions of the lock order.
-    pub(crate) fn inversions(&self) -> Vec<Inversion> {
-        self.lockdep.inversions()
-    }
-
-    /// Returns which class was wanted while which was held.
-    pub(crate) fn dependencies(&self) -> Vec<Dependency> {
-        self.lockdep.dependencies()
-    }
-
-    /// Returns the assumptions of a verdict of `engine`.
-    pub(crate) fn given(&self, engine: Engine) -> Vec<&'static str> {
-        self.used.given(engine, self.weak)
-    }
-
-    /// Notes that a thread makes several calls that carry nothing over.
-    pub(crate) fn note_calls(&mut self) {
-        self.used.calls();
-    }
-
-    /// Returns the remarks on the program, which accompany a verdict.
-    pub(crate) fn remarks(&self) -> Vec<String> {
-        self.empty.remarks()
-    }
-
-    /// Returns the lines whose operations have happened.
-    pub(crate) fn sites(&self) -> Vec<Site> {
-        self.coverage.sites()
-    }
-}
-
 /// Everything observed of one execution, and what is kept over all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Observers {
@@ -176,6 +113,8 @@ pub(crate) struct Observers {
     threads: Vec<Thread>,
     events: Vec<Event>,
     announced: usize,
+    /// Whether the kernel is PREEMPT_RT.
+    preempt_rt: bool,
 }
 
 impl Observers {
@@ -185,6 +124,7 @@ impl Observers {
         self.threads.clear();
         self.events.clear();
         self.announced = 0;
+        self.preempt_rt = false;
     }
 
     /// Returns what was observed over all executions.
@@ -363,10 +303,12 @@ impl Observers {
         self.seen.coverage.reach(taken.at);
         self.seen.used.operation(op.kind);
         if op.kind.row().atomic && succeeded {
-            thread.atomic.push(object);
+            let raw = op.kind.row().raw || !self.preempt_rt;
+            thread.atomic.push(Atomic { object, raw });
         }
         let row = op.kind.row();
-        if let Some(interrupt) = row.interrupts.filter(|_| succeeded) {
+        let interrupts = |kind: &Context| !self.preempt_rt || *kind == Context::Hardirq;
+        if let Some(interrupt) = row.interrupts.filter(interrupts).filter(|_| succeeded) {
             thread.task.interrupt(interrupt);
         }
         if let Some(mode) = row.takes.filter(|_| succeeded) {

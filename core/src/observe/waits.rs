@@ -89,7 +89,11 @@ impl Observers {
             return vec![ThreadId::new(pending.op.a as usize)];
         }
         let blocks = self.blocks(thread);
-        let wants_read = matches!(pending.op.kind, OpKind::AwaitRead);
+        let wants_read = matches!(
+            pending.op.kind,
+            OpKind::AwaitRead | OpKind::AwaitReadLock | OpKind::ReadLockPassing
+        );
+        let queues = !matches!(pending.op.kind, OpKind::ReadLockPassing | OpKind::WriteLockPassed);
         let mut threads: Vec<ThreadId> = Vec::new();
         for (index, other) in self.threads.iter().enumerate() {
             let holds = other.holds.contains(&blocks)
@@ -97,10 +101,12 @@ impl Observers {
                 && !(matches!(pending.op.kind, AwaitReaders | AwaitGracePeriod | RcuCallback)
                     && self.began_later(index, thread));
             let ahead = other.pending.is_some_and(|p| {
+                let reads = matches!(p.op.kind, OpKind::AwaitRead | OpKind::AwaitReadLock);
+                let writes = matches!(p.op.kind, OpKind::AwaitWrite | OpKind::AwaitWriteLock);
                 p.object == pending.object
                     && p.since < pending.since
-                    && (p.op.kind == OpKind::AwaitWrite
-                        || (p.op.kind == OpKind::AwaitRead && !wants_read))
+                    && queues
+                    && (writes || (reads && !wants_read))
             });
             if holds || ahead {
                 threads.push(ThreadId::new(index));
@@ -120,7 +126,7 @@ impl Observers {
             .iter()
             .rev()
             .find(taken)
-            .is_some_and(|event| event.op.kind.row().takes == Some(Mode::Shared))
+            .is_some_and(|event| event.op.kind.row().takes != Some(Mode::Exclusive))
     }
 
     /// Returns whether every section of `reader` began after `waiter` began to wait for the

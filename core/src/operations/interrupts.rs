@@ -3,7 +3,7 @@
 /// Adds these operations to those before.
 macro_rules! rows_of_interrupts {
     ($($before:tt)*) => {
-        op_kinds! {
+        rows_of_spinning_locks! {
             $($before)*
             /// The timer expires in the thread that its function interrupts, or not.
             TimerArrives => op("timer expires").arrives(Softirq).assumes(&[NotPreemptRt]),
@@ -25,10 +25,11 @@ macro_rules! rows_of_interrupts {
                 .reads(Reads::Always)
                 .enabled_by(&[IrqReturns]),
             /// The interrupt arrives in the thread that it interrupts, or not.
-            IrqArrives => op("interrupt").arrives(Hardirq).assumes(&[NotPreemptRt]),
+            IrqArrives => op("interrupt").arrives(Hardirq).raw().assumes(&[NotPreemptRt]),
             /// The interrupt arrives on an idle CPU.
             IrqBegins => op("interrupt begins")
                 .interrupts(Hardirq)
+                .raw()
                 .enabled_by(&[RaiseIrq, EnableIrq, IrqReturns])
                 .assumes(&[NotPreemptRt]),
             /// The thread of an interrupt runs its handler.

@@ -14,6 +14,10 @@ use crate::machine::{QUEUED, REFUSED};
 #[macro_use]
 mod interrupts;
 mod row;
+#[macro_use]
+mod sequences;
+#[macro_use]
+mod spinning;
 
 pub use row::Mode;
 pub(crate) use row::{Assumption, Observes, Reads, Row, Shows, Traced};
@@ -103,6 +107,7 @@ rows_of_interrupts! {
     SpinLock => op("spin_lock")
         .locks()
         .atomic()
+        .sleeps_on_rt()
         .enabled_by(&[SpinUnlock])
         .yields_value()
         .assumes(&[NotPreemptRt, Hashes]),

@@ -130,6 +130,10 @@ pub(crate) struct Row {
     pub(crate) sleeps: bool,
     /// Whether the thread must not sleep afterwards, if it succeeds.
     pub(crate) atomic: bool,
+    /// Whether it may sleep on PREEMPT_RT, and the thread may sleep afterwards to take such a lock.
+    pub(crate) sleeps_on_rt: bool,
+    /// Whether the thread must not even do that afterwards.
+    pub(crate) raw: bool,
     /// Whether it waits until the one owner unlocks, and makes its thread the owner.
     pub(crate) locks: bool,
     /// Whether it takes a lock of one owner if that is free, and never waits.
@@ -178,6 +182,8 @@ pub(super) const fn op(text: &'static str) -> Row {
         releases: false,
         sleeps: false,
         atomic: false,
+        sleeps_on_rt: false,
+        raw: false,
         locks: false,
         tries_lock: false,
         unlocks: false,
@@ -227,6 +233,14 @@ impl Row {
 
     pub(super) const fn atomic(self) -> Self {
         Self { atomic: true, ..self }
+    }
+
+    pub(super) const fn sleeps_on_rt(self) -> Self {
+        Self { sleeps_on_rt: true, ..self }
+    }
+
+    pub(super) const fn raw(self) -> Self {
+        Self { raw: true, ..self }
     }
 
     pub(super) const fn locks(self) -> Self {

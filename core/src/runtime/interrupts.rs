@@ -16,6 +16,7 @@ use crate::cpu::{Context, Cpu};
 use crate::op::ThreadId;
 
 use super::setting::setting;
+use super::{come_round, round};
 
 /// What interrupts threads: an interrupt line, a timer, a tasklet.
 pub(crate) trait Source: Send + Sync {
@@ -94,5 +95,12 @@ pub(crate) fn handle(interrupt: Context, function: impl FnOnce()) {
 /// Lets the interrupts arrive that may arrive in the running thread now.
 pub(crate) fn arrive() {
     let arriving = || setting(|setting, _, me| setting.interrupts.arriving(me));
-    while arriving().unwrap_or_default().iter().any(|source| source.arrives()) {}
+    while let Some(sources) = arriving().filter(|sources| !sources.is_empty()) {
+        // Whatever has not arrived in this pass may arrive in the next, after the one that has.
+        let before = round();
+        if !sources.iter().any(|source| source.arrives()) {
+            return;
+        }
+        come_round(before);
+    }
 }

@@ -18,6 +18,7 @@ pub(crate) struct Setting {
     pub(super) interrupts: Interrupts,
     /// What the threads share, once it is made.
     world: Option<Weak<World>>,
+    preempt_rt: bool,
 }
 
 /// Calls `with` with the setting of the execution, its observers and the running thread, if an
@@ -39,4 +40,17 @@ pub(crate) fn set_world(world: &Arc<World>) {
 /// Returns the world of the execution, if an engine is in charge and the world is made.
 pub(crate) fn world() -> Option<Arc<World>> {
     setting(|setting, _, _| setting.world.as_ref().and_then(Weak::upgrade))?
+}
+
+/// Declares that the kernel is PREEMPT_RT, before the world is made.
+pub(crate) fn set_preempt_rt() {
+    setting(|setting, observers, _| {
+        setting.preempt_rt = true;
+        observers.set_preempt_rt();
+    });
+}
+
+/// Returns whether the kernel is PREEMPT_RT.
+pub(crate) fn preempt_rt() -> bool {
+    setting(|setting, _, _| setting.preempt_rt).unwrap_or(false)
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::cpu::Context;
 use crate::declare;
 use crate::operations::OpKind;
+use crate::runtime::setting::preempt_rt;
 
 use super::handler::{Handler, NEEDS_THREAD, UNBALANCED};
 use super::line::{Frame, Line};
@@ -72,6 +73,11 @@ static HARD: Frame = Frame {
 static THREADED: Frame =
     Frame { interrupts: None, begins: OpKind::IrqThreadBegins, returns: OpKind::IrqReturns };
 
+/// On PREEMPT_RT the handlers are forced into threads (`irq_setup_forced_threading`).
+fn hard_or_thread() -> &'static Frame {
+    if preempt_rt() { &THREADED } else { &HARD }
+}
+
 impl Irq {
     /// `request_irq`: creates a line of lock class `class` that `handler` is requested for.
     ///
@@ -80,6 +86,17 @@ impl Irq {
     /// world.
     #[track_caller]
     pub fn request_irq(
+        class: &'static str,
+        handler: impl Fn(&Self) + Send + Sync + 'static,
+    ) -> Self {
+        Self::of(class, true, hard_or_thread(), handler)
+    }
+
+    /// `request_irq` with `IRQF_NO_THREAD`: as [`request_irq`](Self::request_irq), and on
+    /// PREEMPT_RT the handler does not run in a thread either.
+    #[doc(alias = "IRQF_NO_THREAD")]
+    #[track_caller]
+    pub fn request_irq_no_thread(
         class: &'static str,
         handler: impl Fn(&Self) + Send + Sync + 'static,
     ) -> Self {
@@ -101,7 +118,7 @@ impl Irq {
     /// effect before [`request`](Self::request).
     #[track_caller]
     pub fn new(class: &'static str, handler: impl Fn(&Self) + Send + Sync + 'static) -> Self {
-        Self::of(class, false, &HARD, handler)
+        Self::of(class, false, hard_or_thread(), handler)
     }
 
     #[track_caller]

@@ -9,9 +9,9 @@ use crate::cpu::{Context, Cpu};
 use crate::machine::{Machine, REFUSED};
 use crate::op::{Op, Place};
 use crate::operations::OpKind;
-use crate::runtime;
 use crate::runtime::interrupts::{self, Source};
 use crate::runtime::object::Object;
+use crate::runtime::setting::preempt_rt;
 
 use super::again::{Stage, spawn_again};
 
@@ -29,6 +29,8 @@ pub(super) struct Line {
     class: &'static str,
     pub(super) object: Object,
     frame: &'static Frame,
+    /// What runs the function, and how that interrupts a thread. On PREEMPT_RT softirqs are threads.
+    interrupts: Option<(Context, OpKind)>,
     /// The place where the function was given.
     at: Place,
     function: Box<dyn Fn(&Arc<Line>) + Send + Sync>,
@@ -45,15 +47,18 @@ impl Line {
     ) -> Arc<Self> {
         let object = Object::new(class, machine);
         let function = Box::new(function);
+        let hard = |(kind, _): &(Context, OpKind)| *kind == Context::Hardirq || !preempt_rt();
+        let interrupts = frame.interrupts.filter(hard);
         let line = Arc::new_cyclic(|own: &Weak<Self>| Self {
             class,
             object,
             frame,
+            interrupts,
             at,
             function,
             own: Weak::clone(own),
         });
-        if frame.interrupts.is_some() {
+        if interrupts.is_some() {
             interrupts::add_source(Weak::clone(&line.own) as Weak<dyn Source>);
         }
         line
@@ -69,7 +74,7 @@ impl Line {
         let report = move |stage| match stage {
             Stage::Begins => {
                 let reply = steps.perform(steps.frame.begins, steps.at);
-                if let Some((interrupt, _)) = steps.frame.interrupts.filter(|_| reply != REFUSED) {
+                if let Some((interrupt, _)) = steps.interrupts.filter(|_| reply != REFUSED) {
                     interrupts::change_cpu(|cpu| *cpu = cpu.handling(interrupt));
                 }
                 reply
@@ -91,12 +96,11 @@ impl Line {
 
 impl Source for Line {
     fn context(&self) -> Context {
-        self.frame.interrupts.map_or(Context::Task, |(interrupt, _)| interrupt)
+        self.interrupts.map_or(Context::Task, |(interrupt, _)| interrupt)
     }
 
     fn arrives(&self) -> bool {
-        let Some((interrupt, arrives)) = self.frame.interrupts else { return false };
-        let before = runtime::round();
+        let Some((interrupt, arrives)) = self.interrupts else { return false };
         if self.object.perform_uninterrupted(Op::new(arrives), self.at) == REFUSED {
             return false;
         }
@@ -104,7 +108,6 @@ impl Source for Line {
             (self.function)(&self.handle());
             self.perform(self.frame.returns, self.at);
         });
-        runtime::come_round(before);
         true
     }
 }

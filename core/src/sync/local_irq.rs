@@ -1,5 +1,6 @@
 //! Whether interrupts arrive on the CPU of the running thread.
 
+use crate::cpu::Context;
 use crate::runtime::interrupts::{change_cpu, cpu};
 
 /// The way in which a spinning lock is taken: which interrupts it keeps off the CPU.
@@ -24,6 +25,11 @@ pub(super) struct Kept {
 }
 
 impl Keeps {
+    /// Returns what a lock keeps off that sleeps, as on PREEMPT_RT: nothing.
+    pub(super) fn unless(self, sleeps: bool) -> Self {
+        if sleeps { Self::Nothing } else { self }
+    }
+
     /// Keeps the interrupts off, before the lock is taken.
     pub(super) fn begin(self) -> Kept {
         let before = change_cpu(|cpu| {
@@ -120,9 +126,20 @@ pub fn local_bh_enable() {
     change_cpu(|cpu| cpu.bh_disabled = cpu.bh_disabled.saturating_sub(1));
 }
 
-/// `in_interrupt`, without the sections in which bottom halves are disabled: returns whether the
-/// running thread is in the handler of an interrupt, a tasklet or a timer.
-#[doc(alias("in_hardirq", "in_serving_softirq"))]
+/// `preempt_disable`: until it is undone, the running thread may not sleep. Disables nest.
+pub fn preempt_disable() {
+    change_cpu(|cpu| cpu.preempt_disabled += 1);
+}
+
+/// `preempt_enable`: undoes one [`preempt_disable`].
+pub fn preempt_enable() {
+    change_cpu(|cpu| cpu.preempt_disabled = cpu.preempt_disabled.saturating_sub(1));
+}
+
+/// `in_interrupt`: returns whether the running thread is in the handler of an interrupt, a tasklet
+/// or a timer, or has disabled bottom halves.
+#[doc(alias = "in_softirq")]
 pub fn in_interrupt() -> bool {
-    cpu().context != crate::cpu::Context::Task
+    let cpu = cpu();
+    cpu.context != Context::Task || cpu.bh_disabled > 0
 }

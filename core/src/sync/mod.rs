@@ -26,6 +26,7 @@ mod owned;
 mod percpu;
 mod rcu;
 mod readers;
+mod rwlock;
 mod rwsem;
 mod semaphore;
 mod spinlock;
@@ -50,12 +51,13 @@ pub use irq::Irq;
 pub use kref::Kref;
 pub use local_irq::{
     IrqFlags, in_interrupt, local_bh_disable, local_bh_enable, local_irq_disable, local_irq_enable,
-    local_irq_restore, local_irq_save,
+    local_irq_restore, local_irq_save, preempt_disable, preempt_enable,
 };
 pub use module::{ModuleBusy, ModuleRef};
 pub use mutex::{Interrupted, Mutex, MutexGuard};
 pub use percpu::PerCpu;
 pub use rcu::{Rcu, RcuReader};
+pub use rwlock::{ReadLockGuard, RwLock, WriteLockGuard};
 pub use rwsem::{ReadGuard, RwSem, WriteGuard};
 pub use semaphore::Semaphore;
 pub use spinlock::{SpinGuard, SpinLock};

@@ -8,6 +8,7 @@ use crate::machine::{KEEP, REFUSED};
 use crate::op::{Op, Place};
 use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
+use crate::runtime::setting::preempt_rt;
 use crate::sync::data::{Data, Value, WriteData};
 
 use super::local_irq::{self, Keeps, Kept};
@@ -22,10 +23,12 @@ use super::owned::Owned;
 /// takes the lock of the thread that it interrupts is a deadlock: see [`Irq`](super::Irq), and
 /// `Documentation/locking/spinlocks.rst`.
 ///
+/// On PREEMPT_RT ([`preempt_rt`](crate::ScenarioBuilder::preempt_rt)) the lock sleeps, and leaves
+/// interrupts enabled. [`raw`](Self::raw) makes one that does not.
+///
 /// # What is left out
 ///
-/// On PREEMPT_RT a spinlock sleeps; this one does not. The kernel's waiters have a queue; here any
-/// waiter may be next.
+/// The kernel's waiters have a queue; here any waiter may be next.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -37,17 +40,52 @@ use super::owned::Owned;
 /// assert_eq!(devices.try_lock().unwrap().len(), 2);
 /// # });
 /// ```
+#[doc(alias = "spinlock_t")]
 pub struct SpinLock<T = ()> {
     object: Object,
     data: Data<T>,
+    operations: &'static Operations,
+    /// Whether it sleeps, as on PREEMPT_RT.
+    sleeps: bool,
 }
+
+/// The operations of a `spinlock_t` or a `raw_spinlock_t`.
+struct Operations {
+    lock: OpKind,
+    try_lock: OpKind,
+    unlock: OpKind,
+}
+
+static SPINLOCK: Operations = Operations {
+    lock: OpKind::SpinLock,
+    try_lock: OpKind::TrySpinLock,
+    unlock: OpKind::SpinUnlock,
+};
+
+static RAW_SPINLOCK: Operations = Operations {
+    lock: OpKind::RawSpinLock,
+    try_lock: OpKind::TryRawSpinLock,
+    unlock: OpKind::RawSpinUnlock,
+};
 
 impl<T: Value> SpinLock<T> {
     /// Creates a free spinlock of lock class `class` that protects `value`.
     #[doc(alias = "spin_lock_init")]
     pub fn new(class: &'static str, value: T) -> Self {
+        Self::of(class, value, &SPINLOCK, preempt_rt())
+    }
+
+    /// Creates a free `raw_spinlock_t`, which spins on PREEMPT_RT too
+    /// ([`preempt_rt`](crate::ScenarioBuilder::preempt_rt)). Its functions are those of a
+    /// `spinlock_t` with the prefix `raw_`.
+    #[doc(alias("raw_spinlock_t", "raw_spin_lock_init", "raw_spin_lock"))]
+    pub fn raw(class: &'static str, value: T) -> Self {
+        Self::of(class, value, &RAW_SPINLOCK, false)
+    }
+
+    fn of(class: &'static str, value: T, operations: &'static Operations, sleeps: bool) -> Self {
         let (data, id) = Data::new(value);
-        Self { object: Object::new(class, Box::new(Owned::new(id))), data }
+        Self { object: Object::new(class, Box::new(Owned::new(id))), data, operations, sleeps }
     }
 
     /// `spin_lock_irqsave`: spins until the lock is free and takes it, with interrupts disabled.
@@ -112,7 +150,7 @@ impl<T: Value> SpinLock<T> {
     #[track_caller]
     pub fn raw_lock(&self) {
         local_irq::raw(true);
-        self.object.perform(Op::new(OpKind::SpinLock), Location::caller());
+        self.object.perform(Op::new(self.operations.lock), Location::caller());
     }
 
     /// `spin_trylock_irqsave` without a guard. Returns whether the lock was taken.
@@ -121,7 +159,7 @@ impl<T: Value> SpinLock<T> {
     #[must_use = "the spinlock is held if it was taken"]
     pub fn raw_try_lock(&self) -> bool {
         local_irq::raw(true);
-        let op = Op::new(OpKind::TrySpinLock);
+        let op = Op::new(self.operations.try_lock);
         let taken = self.object.perform(op, Location::caller()) != REFUSED;
         if !taken {
             local_irq::raw(false);
@@ -137,19 +175,19 @@ impl<T: Value> SpinLock<T> {
     #[doc(alias = "spin_unlock_irqrestore")]
     #[track_caller]
     pub fn raw_unlock(&self) {
-        self.object.perform(Op::with(OpKind::SpinUnlock, KEEP), Location::caller());
+        self.object.perform(Op::with(self.operations.unlock, KEEP), Location::caller());
         local_irq::raw(false);
     }
 
     fn take(&self, keeps: Keeps, at: Place) -> SpinGuard<'_, T> {
-        let kept = keeps.begin();
-        self.object.perform(Op::new(OpKind::SpinLock), at);
+        let kept = keeps.unless(self.sleeps).begin();
+        self.object.perform(Op::new(self.operations.lock), at);
         self.guard(kept, at)
     }
 
     fn try_take(&self, keeps: Keeps, at: Place) -> Option<SpinGuard<'_, T>> {
-        let kept = keeps.begin();
-        match self.object.perform(Op::new(OpKind::TrySpinLock), at) {
+        let kept = keeps.unless(self.sleeps).begin();
+        match self.object.perform(Op::new(self.operations.try_lock), at) {
             REFUSED => {
                 kept.end();
                 None
@@ -212,7 +250,7 @@ impl<T: Value> Drop for SpinGuard<'_, T> {
             if looked {
                 self.lock.object.observe_use(self.at);
             }
-            self.lock.object.perform(Op::with(OpKind::SpinUnlock, value), self.at);
+            self.lock.object.perform(Op::with(self.lock.operations.unlock, value), self.at);
             self.kept.unlocked();
         }
     }

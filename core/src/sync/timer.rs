@@ -10,23 +10,24 @@ use crate::cpu::Context;
 use crate::machine::{Fault, Machine, REFUSED, Ready};
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
+use crate::runtime::setting::preempt_rt;
 
 use super::line::{Frame, Line};
 
 /// The kernel's `struct timer_list`, as in `kernel/time/timer.c`.
 ///
 /// An armed timer may expire at any later moment, unless a thread deletes it before. Its function
-/// runs in softirq, so it may not sleep: in a thread of its own, named after the timer, or on top of
-/// a thread that holds a spinlock with bottom halves enabled (see [`Irq`](super::Irq)). As in the
-/// kernel, it runs on one CPU at a time. Its thread begins when the timer is first armed and idles
-/// between two runs; it may idle when the world ends. `del_timer_sync` waits for the function, so it
-/// deadlocks if the caller holds a lock that the function takes. lockdep predicts that, as the
-/// kernel's does.
+/// runs in softirq, so it may not sleep: in a thread of its own, named after the timer, or on top
+/// of a thread that holds a spinlock with bottom halves enabled (see [`Irq`](super::Irq)). As in
+/// the kernel, it runs on one CPU at a time. Its thread begins when the timer is first armed and
+/// idles between two runs; it may idle when the world ends. `del_timer_sync` waits for the
+/// function, so it deadlocks if the caller holds a lock that the function takes. lockdep predicts
+/// that, as the kernel's does.
 ///
 /// # What is left out
 ///
 /// There is no time: a timer that was armed for a later time may expire before one that was armed
-/// for an earlier time. High-resolution timers are missing.
+/// for an earlier time.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -50,6 +51,12 @@ static FRAME: Frame = Frame {
     returns: OpKind::TimerReturns,
 };
 
+static HRTIMER: Frame = Frame {
+    interrupts: Some((Context::Hardirq, OpKind::HrtimerArrives)),
+    begins: OpKind::HrtimerExpires,
+    returns: OpKind::TimerReturns,
+};
+
 impl Timer {
     /// `timer_setup`: creates a timer of lock class `class` that is not armed and runs `function`.
     ///
@@ -59,9 +66,38 @@ impl Timer {
     #[doc(alias = "timer_setup")]
     #[track_caller]
     pub fn new(class: &'static str, function: impl Fn(&Self) + Send + Sync + 'static) -> Self {
+        Self::of(class, &FRAME, function)
+    }
+
+    /// `hrtimer_setup`: creates a high-resolution timer, whose function runs in a hard interrupt,
+    /// and on PREEMPT_RT in a softirq. Its functions have other names in the kernel:
+    /// `hrtimer_start`, `hrtimer_cancel` and `hrtimer_try_to_cancel` are those of a timer here.
+    #[doc(alias("hrtimer_setup", "hrtimer_init", "hrtimer_start", "hrtimer_cancel"))]
+    #[track_caller]
+    pub fn hrtimer(class: &'static str, function: impl Fn(&Self) + Send + Sync + 'static) -> Self {
+        Self::of(class, if preempt_rt() { &FRAME } else { &HRTIMER }, function)
+    }
+
+    /// As [`hrtimer`](Self::hrtimer), with `HRTIMER_MODE_HARD`: in a hard interrupt on PREEMPT_RT
+    /// too.
+    #[doc(alias = "HRTIMER_MODE_HARD")]
+    #[track_caller]
+    pub fn hrtimer_hard(
+        class: &'static str,
+        function: impl Fn(&Self) + Send + Sync + 'static,
+    ) -> Self {
+        Self::of(class, &HRTIMER, function)
+    }
+
+    #[track_caller]
+    fn of(
+        class: &'static str,
+        frame: &'static Frame,
+        function: impl Fn(&Self) + Send + Sync + 'static,
+    ) -> Self {
         let state = State { pending: false, running: None, awaited: false, shutdown: false };
         let function = move |line: &Arc<Line>| function(&Self { line: Arc::clone(line) });
-        Self { line: Line::new(class, Box::new(state), &FRAME, Location::caller(), function) }
+        Self { line: Line::new(class, Box::new(state), frame, Location::caller(), function) }
     }
 
     /// `mod_timer`: arms the timer, if it is not armed already. A world may be created with armed
@@ -127,15 +163,17 @@ impl State {
 impl Machine for State {
     fn ready(&self, _me: ThreadId, op: Op) -> Ready {
         match op.kind {
-            OpKind::TimerArrives => Ready { guaranteed: 1 + u8::from(self.is_due()), optional: 0 },
-            OpKind::TimerExpires => Ready::when(self.is_due()),
+            kind if kind.row().arrives => {
+                Ready { guaranteed: 1 + u8::from(self.is_due()), optional: 0 }
+            }
+            OpKind::TimerExpires | OpKind::HrtimerExpires => Ready::when(self.is_due()),
             OpKind::DelTimerSync | OpKind::TimerShutdownSync => Ready::when(self.running.is_none()),
             _ => Ready::YES,
         }
     }
 
     fn idles(&self, op: Op) -> bool {
-        op.kind == OpKind::TimerExpires && !self.pending
+        matches!(op.kind, OpKind::TimerExpires | OpKind::HrtimerExpires) && !self.pending
     }
 
     fn apply(&mut self, me: ThreadId, op: Op, outcome: u8) -> Result<u64, Fault> {
@@ -145,13 +183,13 @@ impl Machine for State {
                 self.pending = true;
                 u64::from(!std::mem::replace(&mut self.awaited, true))
             }
-            OpKind::TimerArrives if outcome == 0 => REFUSED,
-            OpKind::TimerArrives | OpKind::TimerExpires if self.pending => {
+            kind if kind.row().arrives && outcome == 0 => REFUSED,
+            kind if kind.row().interrupts.is_some() && self.pending => {
                 self.pending = false;
                 self.running = Some(me);
                 0
             }
-            OpKind::TimerExpires => {
+            OpKind::TimerExpires | OpKind::HrtimerExpires => {
                 self.awaited = false;
                 REFUSED
             }

@@ -8,7 +8,7 @@ use selvedge_core::{
     Classification, Engine, Scenario, ScenarioBuilder, ViolationKind, in_world, might_sleep,
 };
 
-use super::{check, check_with_traces, deadlock};
+use super::{check, check_with_traces, deadlock, slow_on_loom};
 
 /// A lock that the thread, the interrupt and the soft interrupts may take.
 struct World {
@@ -73,6 +73,34 @@ fn a_lock_of_a_soft_interrupt_is_taken_with_bottom_halves_disabled() {
         });
         check_with_traces(&disabled.expect_proof());
     }
+}
+
+/// One after the other, and in any order.
+#[test]
+fn two_sources_interrupt_one_thread() {
+    let world = || {
+        let count = Atomic::new("count", 0);
+        let handler = |w: &Two| _ = w.count.fetch_add(1);
+        let (rx, tasklet) =
+            (Irq::request_irq("rx", in_world(handler)), Tasklet::new("tasklet", in_world(handler)));
+        Two { lock: SpinLock::new("lock", ()), count, rx, tasklet }
+    };
+    struct Two {
+        lock: SpinLock,
+        count: Atomic,
+        rx: Irq,
+        tasklet: Tasklet,
+    }
+    let scenario = Scenario::builder("two", world)
+        .thread("T", |w| {
+            let held = w.lock.spin_lock();
+            w.rx.raise();
+            w.tasklet.tasklet_schedule();
+            held.unlock();
+        })
+        .finally(|w| assert_eq!(w.count.load(), 2))
+        .expect_proof();
+    check_with_traces(&slow_on_loom(scenario));
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod percpu;
 mod raw;
 mod rcu;
 mod refusals;
+mod rwlock;
 mod rwsem;
 mod sections;
 mod semaphore;
