@@ -96,8 +96,8 @@ impl Task {
         self.held.iter().map(|held| held.class)
     }
 
-    /// Returns what forbids the task to sleep, or to take a spinlock that sleeps, apart from what it
-    /// holds.
+    /// Returns what forbids the task to sleep, or to take a spinlock that sleeps, apart from what
+    /// it holds.
     pub(super) fn forbids_sleep(&self, spinlock: bool) -> Option<&'static str> {
         self.cpu.forbids_sleep(spinlock)
     }

@@ -73,8 +73,6 @@ struct Pending {
     op: Op,
     taken: Taken,
     instruction: Option<&'static str>,
-    /// The position among all announcements, so that queues can be reported in order.
-    since: usize,
 }
 
 #[derive(Debug)]
@@ -112,7 +110,6 @@ pub(crate) struct Observers {
     objects: Vec<Watched>,
     threads: Vec<Thread>,
     events: Vec<Event>,
-    announced: usize,
     /// Whether the kernel is PREEMPT_RT.
     preempt_rt: bool,
 }
@@ -123,7 +120,6 @@ impl Observers {
         self.objects.clear();
         self.threads.clear();
         self.events.clear();
-        self.announced = 0;
         self.preempt_rt = false;
     }
 
@@ -255,9 +251,7 @@ impl Observers {
             (_, functions) => (None, functions),
         };
         let taken = Taken { function: functions.last().copied(), at };
-        self.announced += 1;
-        let since = self.announced;
-        thread.pending = Some(Pending { object, about, op, taken, instruction, since });
+        thread.pending = Some(Pending { object, about, op, taken, instruction });
         if let Some(mode) = op.kind.row().waits {
             self.seen.lockdep.want(&thread.task, &thread.name, class, mode, taken);
             if op.kind == OpKind::FlushWork && op.a == 1 {

@@ -53,6 +53,7 @@ macro_rules! rows_of_spinning_locks {
                 .takes(Shared)
                 .atomic()
                 .shows(Shows::Taken)
+                .can_be_disabled()
                 .reads(Reads::If(REFUSED))
                 .yields_value(),
             /// `read_unlock`.
@@ -87,6 +88,7 @@ macro_rules! rows_of_spinning_locks {
                 .takes(Exclusive)
                 .atomic()
                 .shows(Shows::Taken)
+                .can_be_disabled()
                 .reads(Reads::If(REFUSED))
                 .yields_value(),
             /// `write_unlock`; `a` is the value that stays behind the lock.

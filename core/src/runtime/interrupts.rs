@@ -92,7 +92,8 @@ pub(crate) fn handle(interrupt: Context, function: impl FnOnce()) {
     change_cpu(|cpu| *cpu = before);
 }
 
-/// Lets the interrupts arrive that may arrive in the running thread now.
+/// Lets the interrupts arrive that may arrive in the running thread now: before an operation, and
+/// before some of them may not arrive any more.
 pub(crate) fn arrive() {
     let arriving = || setting(|setting, _, me| setting.interrupts.arriving(me));
     while let Some(sources) = arriving().filter(|sources| !sources.is_empty()) {

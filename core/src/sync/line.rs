@@ -29,7 +29,7 @@ pub(super) struct Line {
     class: &'static str,
     pub(super) object: Object,
     frame: &'static Frame,
-    /// What runs the function, and how that interrupts a thread. On PREEMPT_RT softirqs are threads.
+    /// What runs the function, and how it interrupts a thread. On PREEMPT_RT softirqs are threads.
     interrupts: Option<(Context, OpKind)>,
     /// The place where the function was given.
     at: Place,

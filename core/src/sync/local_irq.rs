@@ -1,7 +1,7 @@
 //! Whether interrupts arrive on the CPU of the running thread.
 
 use crate::cpu::Context;
-use crate::runtime::interrupts::{change_cpu, cpu};
+use crate::runtime::interrupts::{arrive, change_cpu, cpu};
 
 /// The way in which a spinning lock is taken: which interrupts it keeps off the CPU.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,15 +32,12 @@ impl Keeps {
 
     /// Keeps the interrupts off, before the lock is taken.
     pub(super) fn begin(self) -> Kept {
-        let before = change_cpu(|cpu| {
-            let before = cpu.interrupts;
-            match self {
-                Self::Nothing => {}
-                Self::BottomHalves => cpu.bh_disabled += 1,
-                Self::Interrupts | Self::Saved => cpu.interrupts = false,
-            }
-            before
-        });
+        let before = cpu().interrupts;
+        match self {
+            Self::Nothing => {}
+            Self::BottomHalves => local_bh_disable(),
+            Self::Interrupts | Self::Saved => local_irq_disable(),
+        }
         Kept { keeps: self, before }
     }
 }
@@ -51,9 +48,14 @@ impl Kept {
         change_cpu(|cpu| cpu.spinning += 1);
     }
 
+    /// Notes that the lock is released.
+    pub(super) fn released(&self) {
+        change_cpu(|cpu| cpu.spinning = cpu.spinning.saturating_sub(1));
+    }
+
     /// Restores what was, after the unlock.
     pub(super) fn unlocked(&self) {
-        change_cpu(|cpu| cpu.spinning = cpu.spinning.saturating_sub(1));
+        self.released();
         self.end();
     }
 
@@ -92,6 +94,7 @@ pub(super) fn raw(taken: bool) {
 ///     .assert_as_expected(Engine::Native);
 /// ```
 pub fn local_irq_disable() {
+    arrive();
     change_cpu(|cpu| cpu.interrupts = false);
 }
 
@@ -103,7 +106,9 @@ pub fn local_irq_enable() {
 /// `local_irq_save`: as [`local_irq_disable`], and returns what was before.
 #[must_use = "the flags are for `local_irq_restore`"]
 pub fn local_irq_save() -> IrqFlags {
-    IrqFlags(change_cpu(|cpu| std::mem::replace(&mut cpu.interrupts, false)))
+    let flags = IrqFlags(cpu().interrupts);
+    local_irq_disable();
+    flags
 }
 
 /// `local_irq_restore`: restores what [`local_irq_save`] returned.
@@ -118,6 +123,7 @@ pub struct IrqFlags(bool);
 /// `local_bh_disable`: keeps soft interrupts off the CPU of the running thread. Disables nest, and
 /// until the last is undone the thread may not sleep.
 pub fn local_bh_disable() {
+    arrive();
     change_cpu(|cpu| cpu.bh_disabled += 1);
 }
 

@@ -131,7 +131,7 @@ impl<T: Value> RwLock<T> {
         if self.sleeps || in_interrupt() {
             self.object.perform(Op::new(OpKind::ReadLockPassing), at);
         } else if self.object.perform(Op::new(OpKind::ReadLock), at) == QUEUED {
-            self.object.perform(Op::new(OpKind::AwaitReadLock), at);
+            self.await_lock(&kept, OpKind::AwaitReadLock, at);
         }
         self.reader(kept, at)
     }
@@ -141,9 +141,16 @@ impl<T: Value> RwLock<T> {
         if self.sleeps {
             self.object.perform(Op::new(OpKind::WriteLockPassed), at);
         } else if self.object.perform(Op::new(OpKind::WriteLock), at) == QUEUED {
-            self.object.perform(Op::new(OpKind::AwaitWriteLock), at);
+            self.await_lock(&kept, OpKind::AwaitWriteLock, at);
         }
         self.writer(kept, at)
+    }
+
+    /// Waits in the queue. Others spin behind the thread there, as they do for a holder.
+    fn await_lock(&self, kept: &Kept, wait: OpKind, at: Place) {
+        kept.taken();
+        self.object.perform(Op::new(wait), at);
+        kept.released();
     }
 
     fn reader(&self, kept: Kept, at: Place) -> ReadLockGuard<'_, T> {
@@ -298,9 +305,10 @@ impl State {
         otherwise
     }
 
-    /// Returns the number of waiters before `me`, which is one.
+    /// Returns the number of waiters before `me`, which is one. If it has been interrupted while it
+    /// waited, the interrupt waits behind it.
     fn ahead(&self, me: ThreadId) -> usize {
-        self.queue.iter().position(|(waiter, _)| *waiter == me).expect("it is queued")
+        self.queue.iter().rposition(|(waiter, _)| *waiter == me).expect("it is queued")
     }
 
     fn granted(&mut self, me: ThreadId) -> u64 {

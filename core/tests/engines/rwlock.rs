@@ -150,7 +150,7 @@ fn on_preempt_rt_spinlocks_sleep_and_raw_ones_do_not() {
         preempt_enable();
     };
     violates(preemption_off, "spin", "preempt_disable");
-    // Neither a section of RCU nor disabled bottom halves are atomic, and a raw lock nests anywhere.
+    // Neither a section of RCU nor disabled bottom halves are atomic; a raw lock nests anywhere.
     let fine = |l: &Locks| {
         local_bh_disable();
         let section = l.rcu.read_lock();
