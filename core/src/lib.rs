@@ -165,6 +165,7 @@ mod incomplete;
 mod limits;
 mod machine;
 mod mix;
+mod names;
 pub mod observe;
 mod op;
 mod operations;

@@ -21,6 +21,7 @@ use smallvec::SmallVec;
 use crate::cpu::{Context, Cpu};
 use crate::explore::CameRound;
 use crate::machine::{QUEUED, REFUSED};
+use crate::names::joined;
 use crate::op::{ObjectId, Op, Place, ThreadId};
 use crate::operations::OpKind;
 use crate::schedule::{Choice, Schedule};
@@ -82,6 +83,8 @@ struct Thread {
     task: Task,
     /// The objects behind `task`'s classes, by which holders are found.
     holds: Vec<ObjectId>,
+    /// Those of them that it has taken with a subclass, and the class of that.
+    nested: Vec<(ObjectId, ClassId)>,
     /// The objects that forbid it to sleep, in the order in which they were taken.
     atomic: Vec<Atomic>,
     pending: Option<Pending>,
@@ -197,6 +200,7 @@ impl Observers {
             functions: Vec::new(),
             task: Task::default(),
             holds: Vec::new(),
+            nested: Vec::new(),
             atomic: Vec::new(),
             pending: None,
             polls: None,
@@ -243,7 +247,7 @@ impl Observers {
             return;
         }
         let about = op.about().unwrap_or(object);
-        let class = self.objects[about.index()].class;
+        let class = self.class(about, op);
         let queue = self.objects[object.index()].class;
         let thread = &mut self.threads[me.index()];
         let (instruction, functions) = match (op.kind, thread.functions.as_slice()) {
@@ -252,7 +256,10 @@ impl Observers {
         };
         let taken = Taken { function: functions.last().copied(), at };
         thread.pending = Some(Pending { object, about, op, taken, instruction });
-        if let Some(mode) = op.kind.row().waits {
+        let nests = op.nest_lock().is_some_and(|outer| thread.holds.contains(&outer));
+        if let Some(mode) = op.kind.row().waits
+            && !(nests && thread.task.held().any(|held| held == class))
+        {
             self.seen.lockdep.want(&thread.task, &thread.name, class, mode, taken);
             if op.kind == OpKind::FlushWork && op.a == 1 {
                 self.seen.lockdep.want(&thread.task, &thread.name, queue, mode, taken);
@@ -307,8 +314,12 @@ impl Observers {
         }
         if let Some(mode) = row.takes.filter(|_| succeeded) {
             for object in objects {
-                let class = self.objects[object.index()].class;
+                let class = self.class(object, op);
+                let thread = &mut self.threads[me.index()];
                 thread.holds.push(object);
+                if op.kind == OpKind::LockNested && op.a > 0 {
+                    thread.nested.push((object, class));
+                }
                 self.seen.lockdep.hold(&mut thread.task, &thread.name, class, mode, taken);
             }
         } else if row.releases {
@@ -359,9 +370,24 @@ impl Observers {
         self.seen.empty.used(at);
     }
 
+    /// Returns the class of a lock, as the operation takes it.
+    fn class(&mut self, object: ObjectId, op: Op) -> ClassId {
+        let Watched { name, class, .. } = self.objects[object.index()];
+        match op.kind {
+            OpKind::LockNested if op.a > 0 => {
+                self.seen.lockdep.class(joined(name, &format!("/{}", op.a)))
+            }
+            _ => class,
+        }
+    }
+
     fn release(&mut self, me: ThreadId, object: ObjectId) {
-        let class = self.objects[object.index()].class;
         let thread = &mut self.threads[me.index()];
+        let nested = thread.nested.iter().rposition(|(held, _)| *held == object);
+        let class = match nested {
+            Some(place) => thread.nested.remove(place).1,
+            None => self.objects[object.index()].class,
+        };
         if let Some(place) = thread.holds.iter().rposition(|held| *held == object) {
             thread.holds.remove(place);
             atomic::ends(&mut thread.atomic, object);

@@ -92,7 +92,10 @@ impl Observers {
         let blocks = self.blocks(thread);
         let wants_read = matches!(
             pending.op.kind,
-            OpKind::AwaitRead | OpKind::AwaitReadLock | OpKind::ReadLockPassing
+            OpKind::AwaitRead
+                | OpKind::AwaitReadKillable
+                | OpKind::AwaitReadLock
+                | OpKind::ReadLockPassing
         );
         let behind = self.queued_on(thread.index(), pending.object);
         let mut threads: Vec<ThreadId> = Vec::new();

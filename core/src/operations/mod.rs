@@ -133,7 +133,7 @@ rows_of_interrupts! {
     AwaitRead => op("down_read (queued)")
         .takes(Shared)
         .granted()
-        .enabled_by(&[UpWrite])
+        .enabled_by(&[UpWrite, AwaitWriteKillable])
         .yields_value()
         .assumes(&[FairQueues]),
     /// `down_read_trylock`.
@@ -156,7 +156,7 @@ rows_of_interrupts! {
     AwaitWrite => op("down_write (queued)")
         .takes(Exclusive)
         .granted()
-        .enabled_by(&[UpRead, UpWrite])
+        .enabled_by(&[UpRead, UpWrite, AwaitReadKillable, AwaitWriteKillable])
         .yields_value()
         .assumes(&[FairQueues]),
     /// `down_write_trylock`.

@@ -16,6 +16,7 @@ const FLOORS: &[&[&str]] = &[
         "incomplete",
         "machine",
         "mix",
+        "names",
         "op",
         "operations",
         "panics",

@@ -31,6 +31,10 @@ enum Instr {
     TrySpin(usize),
     TryRead,
     TryWrite,
+    /// Writes under the sequence counter, until it is released.
+    SeqWrite,
+    /// Reads the word in a section of the sequence counter, again and again, and logs it.
+    SeqRead,
     /// Releases the lock taken last, if there is one.
     Release,
     IrqOff,
@@ -50,6 +54,7 @@ enum Instr {
 
 const SPINS: [&str; 2] = ["P0", "P1"];
 const RW: &str = "W0";
+const SEQ: &str = "Q0";
 const LINES: [&str; 2] = ["hard", "soft"];
 
 /// The line of the interrupt, and the tasklet.
@@ -111,7 +116,9 @@ fn instr(rng: &mut fastrand::Rng) -> Instr {
     let keeps = KEEPS[rng.usize(..4)];
     match rng.u8(..40) {
         0..12 => Instr::Spin(rng.usize(..2), keeps),
-        12..16 => Instr::Read(keeps),
+        12 => Instr::SeqWrite,
+        13 => Instr::SeqRead,
+        14..16 => Instr::Read(keeps),
         16..19 => Instr::Write(keeps),
         19 => Instr::TrySpin(rng.usize(..2)),
         20 => Instr::TryRead,

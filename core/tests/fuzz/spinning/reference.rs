@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{HARD, Instr, Keeps, LINES, Outcome, Program, RW, SOFT, SPINS};
+use super::{HARD, Instr, Keeps, LINES, Outcome, Program, RW, SEQ, SOFT, SPINS};
 
 /// The results of brute force. Where several cycles are shortest, any of them names a deadlock.
 pub(super) struct Explored {
@@ -17,6 +17,9 @@ pub(super) struct Explored {
 
 /// The number of the reader-writer lock among the locks.
 const RW_LOCK: usize = 2;
+
+/// The number of the sequence counter, which a writer holds like a lock.
+const SEQ_COUNT: usize = 3;
 
 #[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
 struct Lock {
@@ -44,6 +47,8 @@ struct Frame {
     /// Whether interrupts were on before the lock that it waits for, once that keeps them off.
     waits: Option<bool>,
     queued: bool,
+    /// The count at the beginning of a section of the sequence counter, and the word once read.
+    section: Option<(u64, Option<u64>)>,
     held: Vec<Held>,
     log: Vec<u64>,
     /// What the CPU returns to.
@@ -68,7 +73,9 @@ struct Line {
 struct State {
     /// One for each thread, and an idle one for each line.
     cpus: Vec<Cpu>,
-    locks: [Lock; 3],
+    locks: [Lock; 4],
+    /// Odd while a thread writes (include/linux/seqlock.h).
+    count: u64,
     lines: [Line; 2],
     word: u64,
     violation: Option<String>,
@@ -76,8 +83,8 @@ struct State {
 
 impl Frame {
     fn new(line: Option<usize>, returns_to: (bool, u32)) -> Self {
-        let (at, waits, queued) = (0, None, false);
-        Self { line, at, waits, queued, held: Vec::new(), log: Vec::new(), returns_to }
+        let (at, waits, queued, section) = (0, None, false, None);
+        Self { line, at, waits, queued, section, held: Vec::new(), log: Vec::new(), returns_to }
     }
 }
 
@@ -90,6 +97,7 @@ pub(super) fn explore(program: &Program) -> Explored {
     let first = State {
         cpus: busy.chain([cpu(Vec::new()), cpu(Vec::new())]).collect(),
         locks: Default::default(),
+        count: 0,
         lines: Default::default(),
         word: 0,
         violation: None,
@@ -212,7 +220,20 @@ impl State {
         if let Some((lock, writes, keeps)) = wanted(instr) {
             return self.take(at, lock, writes, keeps);
         }
+        if instr == Instr::SeqRead {
+            return self.read_section(at);
+        }
         match instr {
+            Instr::SeqWrite if self.count % 2 == 1 => {
+                self.violation = Some("invariant(write_seqcount_begin)".to_owned());
+            }
+            Instr::SeqWrite => {
+                self.count += 1;
+                self.grant(at, SEQ_COUNT, true);
+                let before = self.cpus[at].irqs;
+                let (lock, keeps) = (SEQ_COUNT, Keeps::Nothing);
+                self.top(at).held.push(Held { lock, writes: true, keeps, before });
+            }
             Instr::TrySpin(lock) => self.try_take(at, lock, true),
             Instr::TryRead => self.try_take(at, RW_LOCK, false),
             Instr::TryWrite => self.try_take(at, RW_LOCK, true),
@@ -238,11 +259,33 @@ impl State {
                 self.top(at).log.push(word);
                 self.word += 1;
             }
-            Instr::Spin(..) | Instr::Read(_) | Instr::Write(_) => unreachable!("it takes a lock"),
+            Instr::Spin(..) | Instr::Read(_) | Instr::Write(_) | Instr::SeqRead => {
+                unreachable!("it waits")
+            }
         }
         // The release at an end is no step of the program.
         if self.top(at).at < length(program, at, self.top(at).line) {
             self.top(at).at += 1;
+        }
+        true
+    }
+
+    /// Documentation/locking/seqlock.rst: read_seqcount_begin waits for an even count, and
+    /// read_seqcount_retry compares it.
+    fn read_section(&mut self, at: usize) -> bool {
+        let (count, word) = (self.count, self.word);
+        let frame = self.top(at);
+        match frame.section {
+            None if count % 2 == 1 => return false,
+            None => frame.section = Some((count, None)),
+            Some((begin, None)) => frame.section = Some((begin, Some(word))),
+            Some((begin, Some(word))) => {
+                frame.section = None;
+                if begin == count {
+                    frame.log.push(word);
+                    frame.at += 1;
+                }
+            }
         }
         true
     }
@@ -313,6 +356,7 @@ impl State {
 
     fn release(&mut self, at: usize) {
         let Some(Held { lock, writes, keeps, before }) = self.top(at).held.pop() else { return };
+        self.count += u64::from(lock == SEQ_COUNT);
         let lock = &mut self.locks[lock];
         if writes {
             lock.writer = None;
@@ -383,6 +427,9 @@ impl State {
         let instr = top.next(program, at)?;
         if instr == Instr::Synchronize && self.forbids(at).is_none() {
             return Some((LINES[HARD], self.lines[HARD].running.into_iter().collect()));
+        }
+        if instr == Instr::SeqRead && top.section.is_none() {
+            return Some((SEQ, self.locks[SEQ_COUNT].writer.into_iter().collect()));
         }
         let (lock, writes, _) = wanted(instr)?;
         // One that has not begun to wait, or is about to be queued, takes a step.
@@ -483,5 +530,9 @@ fn wanted(instr: Instr) -> Option<(usize, bool, Keeps)> {
 }
 
 fn name(lock: usize) -> &'static str {
-    if lock == RW_LOCK { RW } else { SPINS[lock] }
+    match lock {
+        RW_LOCK => RW,
+        SEQ_COUNT => SEQ,
+        spin => SPINS[spin],
+    }
 }

@@ -4,16 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex as StdMutex};
 
 use selvedge_core::sync::{
-    Atomic, Irq, ReadLockGuard, RwLock, SpinGuard, SpinLock, Tasklet, WriteLockGuard,
-    local_bh_disable, local_bh_enable, local_irq_disable, local_irq_enable,
+    Atomic, Irq, ReadLockGuard, RwLock, SeqCount, SeqWriter, SpinGuard, SpinLock, Tasklet,
+    WriteLockGuard, local_bh_disable, local_bh_enable, local_irq_disable, local_irq_enable,
 };
 use selvedge_core::{Checker, Engine, Fingerprint, Scenario, Verdict, in_world, might_sleep};
 
-use super::{HARD, Instr, Keeps, LINES, Outcome, Program, RW, SOFT, SPINS};
+use super::{HARD, Instr, Keeps, LINES, Outcome, Program, RW, SEQ, SOFT, SPINS};
 
 struct World {
     spins: [SpinLock; 2],
     rw: RwLock,
+    seq: SeqCount,
     word: Atomic,
     hard: Irq,
     soft: Tasklet,
@@ -25,6 +26,7 @@ fn world(program: &Program) -> World {
     World {
         spins: SPINS.map(|name| SpinLock::new(name, ())),
         rw: RwLock::new(RW, ()),
+        seq: SeqCount::new(SEQ),
         word: Atomic::new("A", 0),
         hard: Irq::request_irq(
             LINES[HARD],
@@ -84,6 +86,7 @@ enum Held<'w> {
     Spin(SpinGuard<'w, ()>),
     Read(ReadLockGuard<'w, ()>),
     Write(WriteLockGuard<'w, ()>),
+    Seq(SeqWriter<'w>),
 }
 
 fn release(held: Held<'_>) {
@@ -91,6 +94,7 @@ fn release(held: Held<'_>) {
         Held::Spin(guard) => guard.unlock(),
         Held::Read(guard) => guard.read_unlock(),
         Held::Write(guard) => guard.write_unlock(),
+        Held::Seq(writer) => writer.write_seqcount_end(),
     }
 }
 
@@ -116,6 +120,8 @@ fn run(world: &World, steps: &[Instr]) -> Vec<u64> {
                 log.push(u64::from(got.is_some()));
                 held.extend(got.map(Held::Write));
             }
+            Instr::SeqWrite => held.push(Held::Seq(world.seq.write_seqcount_begin())),
+            Instr::SeqRead => log.push(world.seq.read(|| world.word.load())),
             Instr::Release => held.pop().into_iter().for_each(release),
             Instr::IrqOff => local_irq_disable(),
             Instr::IrqOn => local_irq_enable(),
