@@ -13,6 +13,8 @@ use crate::machine::{QUEUED, REFUSED};
 
 #[macro_use]
 mod interrupts;
+#[macro_use]
+mod later;
 mod row;
 #[macro_use]
 mod sequences;
@@ -28,6 +30,10 @@ use Assumption::{FairQueues, GracePeriods, Hashes, NotPreemptRt, Workers};
 use Mode::{Exclusive, Shared, SharedRecursive};
 use OpKind::*;
 use row::op;
+
+/// What may end the wait for a work.
+const ENDS_WAITS_FOR_WORK: &[OpKind] =
+    &[WorkReturns, CancelWork, CancelWorkSync, DisableWork, DisableWorkSync, ModDelayedWork];
 
 impl OpKind {
     /// Returns what a thread observes of a reply. Nothing that a thread does afterwards may depend
@@ -342,7 +348,18 @@ rows_of_interrupts! {
         .work()
         .takes(Exclusive)
         .can_be_disabled()
-        .enabled_by(&[QueueWork, WorkReturns, CancelWork, CancelWorkSync, ThawWorkqueues])
+        .enabled_by(&[
+            QueueWork,
+            DelayEnds,
+            FlushDelayedWork,
+            WorkReturns,
+            CancelWork,
+            CancelWorkSync,
+            DisableWork,
+            DisableWorkSync,
+            ModDelayedWork,
+            ThawWorkqueues,
+        ])
         .assumes(&[Workers]),
     /// The work returns.
     WorkReturns => op("work returns").work().releases().can_be_disabled(),
@@ -353,7 +370,7 @@ rows_of_interrupts! {
     AwaitWork => op("flush_work (waiting)")
         .work()
         .can_be_disabled()
-        .enabled_by(&[WorkReturns, CancelWork, CancelWorkSync]),
+        .enabled_by(ENDS_WAITS_FOR_WORK),
     /// `cancel_work`: takes the work off its queue; replies whether it was on it.
     CancelWork => op("cancel_work").work().can_be_disabled(),
     /// `cancel_work_sync`: takes the work off its queue, and keeps it off; replies whether it was
@@ -363,18 +380,18 @@ rows_of_interrupts! {
     AwaitCancel => op("cancel_work_sync (waiting)")
         .work()
         .can_be_disabled()
-        .enabled_by(&[WorkReturns, CancelWork, CancelWorkSync]),
+        .enabled_by(ENDS_WAITS_FOR_WORK),
     /// `flush_workqueue`: replies whether there is something to wait for.
     FlushWorkqueue => op("flush_workqueue").waits(Exclusive).sleeps().can_be_disabled(),
     /// The rest of `flush_workqueue`: the wait for what was queued.
     AwaitFlush => op("flush_workqueue (waiting)")
-        .enabled_by(&[WorkReturns, CancelWork, CancelWorkSync])
+        .enabled_by(ENDS_WAITS_FOR_WORK)
         .can_be_disabled(),
     /// `drain_workqueue`: from here on only the works on the queue themselves may queue others.
     DrainWorkqueue => op("drain_workqueue").waits(Exclusive).sleeps().can_be_disabled(),
     /// The rest of `drain_workqueue`: the wait until nothing is left.
     AwaitDrain => op("drain_workqueue (waiting)")
-        .enabled_by(&[WorkReturns, CancelWork, CancelWorkSync])
+        .enabled_by(ENDS_WAITS_FOR_WORK)
         .can_be_disabled(),
     /// `freeze_workqueues_begin`: no other work becomes active.
     FreezeWorkqueues => op("freeze_workqueues_begin").can_be_disabled(),
@@ -389,7 +406,7 @@ rows_of_interrupts! {
     DestroyWorkqueue => op("destroy_workqueue").waits(Exclusive).sleeps().can_be_disabled(),
     /// The rest of `destroy_workqueue`: the wait until nothing is left.
     AwaitDestroy => op("destroy_workqueue (waiting)")
-        .enabled_by(&[WorkReturns, CancelWork, CancelWorkSync])
+        .enabled_by(ENDS_WAITS_FOR_WORK)
         .can_be_disabled(),
     /// `complete`: completes once more.
     Complete => op("complete").observes(Observes::Nothing).can_be_disabled(),

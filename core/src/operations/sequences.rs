@@ -3,7 +3,7 @@
 /// Adds these operations to those before.
 macro_rules! rows_of_sequences {
     ($($before:tt)*) => {
-        op_kinds! {
+        rows_of_later_work! {
             $($before)*
             /// `read_seqcount_begin`: waits until no thread writes.
             ReadSeqBegin => op("read_seqcount_begin")

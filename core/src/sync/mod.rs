@@ -17,6 +17,7 @@ mod hardware;
 mod holders;
 mod irq;
 mod kref;
+mod kthread;
 mod line;
 mod local_irq;
 mod module;
@@ -50,6 +51,7 @@ pub use ghost::Ghost;
 pub use hardware::Hardware;
 pub use irq::Irq;
 pub use kref::Kref;
+pub use kthread::Kthread;
 pub use local_irq::{
     IrqFlags, in_interrupt, local_bh_disable, local_bh_enable, local_irq_disable, local_irq_enable,
     local_irq_restore, local_irq_save, preempt_disable, preempt_enable,

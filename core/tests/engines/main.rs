@@ -7,6 +7,7 @@ mod condvar;
 mod idle;
 mod irq;
 mod kref;
+mod kthread;
 mod makers;
 mod module;
 mod mutex;
