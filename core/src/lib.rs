@@ -87,6 +87,7 @@
 //! - **Lifetimes**: a use after the release, a double release, and a leak at the end of an object
 //!   that is not released ([`sync::Tracked`]), still referenced ([`sync::Kref`],
 //!   [`sync::ModuleRef`]) or still locked.
+//! - **Data races** on a [`sync::Plain`] variable, with both accesses and the locks held.
 //! - **Ownership**: an unlock by another thread.
 //! - **Interrupts** that take a lock of the thread that they interrupt, or wait for a thread that
 //!   waits for it ([`sync::Irq`]).

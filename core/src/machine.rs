@@ -54,6 +54,8 @@ pub(crate) enum Fault {
     UseAfterRelease,
     /// A thread released an object a second time.
     DoubleRelease,
+    /// A thread accessed a variable while another did, and one of them writes it.
+    DataRace,
     /// A thread held a lock when the memory that it lives in was released.
     FreedWhileHeld,
 }

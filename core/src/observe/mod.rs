@@ -395,6 +395,11 @@ impl Observers {
         }
     }
 
+    /// Returns whether thread `me` holds `object`. The set-up and the final check run alone.
+    pub(crate) fn holds(&self, me: ThreadId, object: ObjectId) -> bool {
+        self.threads.get(me.index()).is_none_or(|thread| thread.holds.contains(&object))
+    }
+
     /// Notes the state of the CPU of thread `me`.
     pub(crate) fn set_cpu(&mut self, me: ThreadId, cpu: Cpu) {
         if let Some(Thread { name, task, .. }) = self.threads.get_mut(me.index()) {

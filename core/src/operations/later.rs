@@ -3,9 +3,9 @@
 /// Adds these operations to those before.
 macro_rules! rows_of_later_work {
     ($($before:tt)*) => {
-        op_kinds! {
+        rows_of_data! {
             $($before)*
-            /// `queue_delayed_work`: replies whether it was queued, and whether that needs a thread.
+            /// `queue_delayed_work`: replies whether that needs a thread.
             QueueDelayedWork => op("queue_delayed_work").work().can_be_disabled(),
             /// `mod_delayed_work`: the same, and takes the work off its queue or timer first.
             ModDelayedWork => op("mod_delayed_work").work().can_be_disabled(),
@@ -42,7 +42,7 @@ macro_rules! rows_of_later_work {
                 .can_be_disabled()
                 .reads(Reads::Always)
                 .shows(Shows::YesNo),
-            /// `kthread_stop`: tells the thread to stop.
+            /// `kthread_stop`: asks the thread to stop.
             KthreadStop => op("kthread_stop").can_be_disabled(),
             /// The rest of `kthread_stop`: the wait for the end of the thread.
             AwaitKthread => op("kthread_stop (waiting)")
@@ -51,7 +51,7 @@ macro_rules! rows_of_later_work {
                 .can_be_disabled()
                 .reads(Reads::Always)
                 .enabled_by(&[KthreadExits]),
-            /// `kthread_park`: tells the thread to park.
+            /// `kthread_park`: asks the thread to park.
             KthreadPark => op("kthread_park").can_be_disabled(),
             /// The rest of `kthread_park`: the wait until it has parked.
             AwaitParked => op("kthread_park (waiting)")
@@ -60,7 +60,7 @@ macro_rules! rows_of_later_work {
                 .can_be_disabled()
                 .reads(Reads::Always)
                 .enabled_by(&[KthreadParkme]),
-            /// `kthread_parkme`: parks if the thread is told to; replies whether it is.
+            /// `kthread_parkme`: parks if the thread is to; replies whether it is.
             KthreadParkme => op("kthread_parkme").can_be_disabled().shows(Shows::YesNo),
             /// The rest of `kthread_parkme`: the wait until it is unparked.
             AwaitUnpark => op("kthread_parkme (parked)")

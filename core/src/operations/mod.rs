@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::machine::{QUEUED, REFUSED};
 
 #[macro_use]
+mod data;
+#[macro_use]
 mod interrupts;
 #[macro_use]
 mod later;

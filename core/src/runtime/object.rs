@@ -8,6 +8,7 @@ use crate::machine::{Machine, Resident};
 use crate::op::{ObjectId, Op, Place};
 use crate::operations::OpKind;
 use crate::runtime::native;
+use crate::runtime::setting::setting;
 use crate::runtime::{self, Runtime, interrupts};
 
 /// A synchronisation object.
@@ -174,6 +175,11 @@ impl Object {
     /// Notifies the observers that the data behind the lock, taken at `at`, have been accessed.
     pub(crate) fn observe_use(&self, at: Place) {
         each_home!(self, home => home.used(at));
+    }
+
+    /// Returns whether the running thread holds the object, if an engine knows that.
+    pub(crate) fn observe_held(&self) -> Option<bool> {
+        setting(|_, observers, me| observers.holds(me, self.id()))
     }
 
     /// Returns its number in a native execution.

@@ -23,7 +23,7 @@ pub(crate) struct Setting {
 
 /// Calls `with` with the setting of the execution, its observers and the running thread, if an
 /// engine is in charge.
-pub(super) fn setting<R>(
+pub(crate) fn setting<R>(
     with: impl FnOnce(&mut Setting, &mut Observers, ThreadId) -> R,
 ) -> Option<R> {
     match current() {

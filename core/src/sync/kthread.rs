@@ -117,7 +117,7 @@ impl Kthread {
         self.perform(OpKind::KthreadShouldStop, Location::caller()) == 1
     }
 
-    /// `kthread_stop`: tells the thread to return, wakes it, and waits until it has. A thread that
+    /// `kthread_stop`: asks the thread to return, wakes it, and waits until it has. A thread that
     /// has not begun yet never runs its function.
     ///
     /// # Violations
@@ -147,7 +147,7 @@ impl Kthread {
         }
     }
 
-    /// `kthread_park`: tells the thread to park, wakes it, and waits until it has.
+    /// `kthread_park`: asks the thread to park, wakes it, and waits until it has.
     #[track_caller]
     pub fn kthread_park(&self) {
         let at = Location::caller();

@@ -57,8 +57,8 @@ impl<T: Value> Mutex<T> {
     }
 
     /// `mutex_lock_nested`: as [`lock`](Self::lock), for one of several mutexes of the class that
-    /// the thread takes in an order of its own. lockdep sees `subclass` as a class of its own, so it
-    /// does not report the order. If there is none, the search finds the deadlock on the class.
+    /// the thread takes in an order of its own. lockdep sees `subclass` as a class of its own, so
+    /// it does not report the order. If there is none, the search finds the deadlock on the class.
     #[track_caller]
     pub fn mutex_lock_nested(&self, subclass: u8) -> MutexGuard<'_, T> {
         self.lock_nested(u64::from(subclass), 0, Location::caller())

@@ -250,8 +250,8 @@ impl Work {
         do_and_wait(|kind| self.perform(kind, at), OpKind::FlushWork, OpKind::AwaitWork);
     }
 
-    /// `cancel_work`, `cancel_delayed_work`: takes the work off its queue or its timer, and returns whether it was on it. As after
-    /// `cancel_delayed_work`, "the work callback function may still be running on return"
+    /// `cancel_work`, `cancel_delayed_work`: takes the work off its queue or its timer, and returns
+    /// whether it was on it. "The work callback function may still be running on return"
     /// (`kernel/workqueue.c`).
     #[doc(alias = "cancel_delayed_work")]
     #[track_caller]

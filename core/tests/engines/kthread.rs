@@ -51,13 +51,13 @@ fn a_thread_that_has_ended_is_not_stopped() {
         w.thread.kthread_stop();
     });
     check(&ends.expect_violations([ViolationKind::use_after_release("server")]));
-    let until_told = |w: &World| w.thread.wait_event(|| w.thread.kthread_should_stop());
-    let stops = world(until_told).thread("T", |w| {
+    let until_stopped = |w: &World| w.thread.wait_event(|| w.thread.kthread_should_stop());
+    let stops = world(until_stopped).thread("T", |w| {
         w.thread.kthread_run();
         w.thread.kthread_stop();
     });
     check_with_traces(&slow_on_loom(stops.expect_proof()));
-    let twice = world(until_told).thread("T", |w| {
+    let twice = world(until_stopped).thread("T", |w| {
         w.thread.kthread_run();
         w.thread.kthread_run();
     });
