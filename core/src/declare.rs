@@ -1,6 +1,7 @@
 //! Declarations of a thread apart from its operations: the kernel function it models, that it may
 //! sleep, that it polls, a broken invariant.
 
+use std::any::type_name;
 use std::panic::Location;
 
 use crate::op::Place;
@@ -75,6 +76,50 @@ fn polls(what: Option<&'static str>) -> Option<&'static str> {
     match runtime::current() {
         Runtime::Native(execution) => execution.polls(what),
         other => runtime::host()?.polls(runtime::me(&other), what),
+    }
+}
+
+/// Returns the function of a timer, a work, an interrupt or a thread that calls `function` with the
+/// world of the scenario.
+///
+/// The objects of a world are made before the world is, so a function that is given to one of them
+/// cannot refer to it. This makes one that looks the world up when it runs:
+///
+/// ```
+/// use selvedge_core::sync::{Mutex, Work};
+/// use selvedge_core::{Engine, Scenario, in_world};
+///
+/// struct World {
+///     resets: Mutex<u32>,
+///     reset_work: Work,
+/// }
+/// fn reset(world: &World) {
+///     *world.resets.lock() += 1;
+/// }
+/// let world = || World {
+///     resets: Mutex::new("q->lock", 0),
+///     reset_work: Work::new("reset_work", in_world(reset)),
+/// };
+/// Scenario::builder("example/reset", world)
+///     .thread("T", |w| {
+///         w.reset_work.queue_work();
+///         w.reset_work.flush_work();
+///         assert_eq!(*w.resets.lock(), 1);
+///     })
+///     .expect_proof()
+///     .assert_as_expected(Engine::Native);
+/// ```
+///
+/// # Panics
+///
+/// The function panics outside of a scenario, and in one whose world is not a `W`.
+pub fn in_world<W: Send + Sync + 'static, T: ?Sized>(
+    function: impl Fn(&W) + Send + Sync + 'static,
+) -> impl Fn(&T) + Send + Sync + 'static {
+    move |_| {
+        let world = runtime::setting::world().expect("the function runs in a scenario");
+        let of_this_type = format!("the world of the scenario is a `{}`", type_name::<W>());
+        function(world.downcast_ref().expect(&of_this_type));
     }
 }
 

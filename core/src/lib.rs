@@ -87,9 +87,12 @@
 //! - **Lifetimes**: a use after the release, a double release, and a leak at the end of an object
 //!   that is not released ([`sync::Tracked`]), still referenced ([`sync::Kref`],
 //!   [`sync::ModuleRef`]) or still locked.
+//! - **Data races** on a [`sync::Plain`] variable, with both accesses and the locks held.
 //! - **Ownership**: an unlock by another thread.
+//! - **Interrupts** that take a lock of the thread that they interrupt, or wait for a thread that
+//!   waits for it ([`sync::Irq`]).
 //! - **Sleeping in atomic context**: with a spinlock held, in a read section of RCU, in the
-//!   function of a timer ([`might_sleep`]).
+//!   function of a timer or an interrupt, with interrupts disabled ([`might_sleep`]).
 //! - **Invariants**: [`invariant_broken`] in the model, [`sync::Ghost::check`] on state that the
 //!   driver does not record, assertions (a panic is a violation).
 //!
@@ -129,8 +132,8 @@
 //! - On loom a thread wakes spuriously at most once, so loom proves nothing of a scenario that
 //!   sleeps. The searches of interleavings prove it if the thread checks its condition again
 //!   ([`sync::WaitQueue::wait_event`]) and the condition only reads.
-//! - No interrupt arrives on the CPU of the thread that it interrupts, and a spinlock never sleeps
-//!   as on PREEMPT_RT.
+//! - No interrupt arrives but those of the scenario ([`sync::Irq`], [`sync::Tasklet`],
+//!   [`sync::Timer`]).
 //! - Outside of an engine no wait is interrupted and no thread wakes spuriously.
 //! - Weak memory is modelled by [`sync::WeakAtomic`] alone, and explored by loom alone.
 //!
@@ -152,6 +155,7 @@
 
 mod checker;
 mod checkpoint;
+mod cpu;
 mod cycles;
 mod declare;
 mod engine;
@@ -181,7 +185,7 @@ mod violation;
 
 pub use checker::{Checker, check};
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use declare::{Function, forever, function, invariant_broken, might_sleep, poll};
+pub use declare::{Function, forever, function, in_world, invariant_broken, might_sleep, poll};
 pub use engine::native::ReplayError;
 pub use expectation::{Claim, Expectation, Found};
 pub use fingerprint::Fingerprint;

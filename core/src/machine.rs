@@ -54,6 +54,8 @@ pub(crate) enum Fault {
     UseAfterRelease,
     /// A thread released an object a second time.
     DoubleRelease,
+    /// A thread accessed a variable while another did, and one of them writes it.
+    DataRace,
     /// A thread held a lock when the memory that it lives in was released.
     FreedWhileHeld,
 }
@@ -130,7 +132,12 @@ impl Machine for Resident {
     }
 
     fn apply(&mut self, me: ThreadId, op: Op, outcome: u8) -> Result<u64, Fault> {
-        if self.freed { Err(Fault::UseAfterRelease) } else { self.machine.apply(me, op, outcome) }
+        match self.freed {
+            // The interrupt that would touch the memory does not arrive.
+            true if op.kind.row().arrives => Ok(REFUSED),
+            true => Err(Fault::UseAfterRelease),
+            false => self.machine.apply(me, op, outcome),
+        }
     }
 
     fn idles(&self, op: Op) -> bool {

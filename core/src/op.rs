@@ -80,6 +80,14 @@ impl Op {
     }
 }
 
+impl Op {
+    /// Returns the lock that makes the order of others of its class irrelevant, if there is one.
+    pub(crate) fn nest_lock(self) -> Option<ObjectId> {
+        let number = self.b.checked_sub(1).filter(|_| self.kind == OpKind::LockNested)?;
+        Some(ObjectId::new(number as usize))
+    }
+}
+
 /// The second argument of a sleep after which the thread evaluates its condition again, and sleeps
 /// again if that does not hold.
 pub(crate) const RECHECKS: u64 = 1;

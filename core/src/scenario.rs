@@ -1,5 +1,6 @@
 //! A scenario: a closed concurrent program, its source, and what is expected of it.
 
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use crate::declare;
 use crate::expectation::{Claim, Expectation};
 use crate::program::{Body, Instance, Program};
+use crate::runtime;
 use crate::search::Engine;
 use crate::violation::{ViolationKind, sorted_classes};
 
@@ -63,6 +65,7 @@ impl Scenario {
             threads: Vec::new(),
             finally: Arc::new(|_| {}),
             starvation_free: false,
+            preempt_rt: false,
         }
     }
 
@@ -174,6 +177,7 @@ pub struct ScenarioBuilder<W> {
     threads: Vec<(Arc<str>, Action<W>)>,
     finally: Action<W>,
     starvation_free: bool,
+    preempt_rt: bool,
 }
 
 /// The calls of a thread, in order: see [`ScenarioBuilder::calls`].
@@ -289,6 +293,42 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
         self
     }
 
+    /// Runs the scenario on a kernel with PREEMPT_RT (`Documentation/locking/locktypes.rst`).
+    ///
+    /// There a `spinlock_t` and a `rwlock_t` sleep, and leave interrupts enabled. They must not be
+    /// taken with a `raw_spinlock_t` held, with interrupts or preemption disabled, or in a hard
+    /// interrupt; a read section of RCU and disabled bottom halves are no obstacle. Interrupts,
+    /// timers and tasklets run in threads, except for
+    /// [`Irq::request_irq_no_thread`](crate::sync::Irq::request_irq_no_thread) and
+    /// [`Timer::hrtimer_hard`](crate::sync::Timer::hrtimer_hard).
+    ///
+    /// ```
+    /// use selvedge_core::sync::{SpinLock, Timer};
+    /// use selvedge_core::{Engine, Scenario, ViolationKind, in_world};
+    ///
+    /// struct Keys {
+    ///     event_lock: SpinLock,
+    ///     release_timer: Timer,
+    /// }
+    /// let world = || Keys {
+    ///     event_lock: SpinLock::new("event_lock", ()),
+    ///     release_timer: Timer::hrtimer_hard(
+    ///         "release_timer",
+    ///         in_world(|keys: &Keys| keys.event_lock.lock().unlock()),
+    ///     ),
+    /// };
+    /// Scenario::builder("example/rt", world)
+    ///     .thread("T", |keys| keys.release_timer.mod_timer())
+    ///     .preempt_rt()
+    ///     .expect_violations([ViolationKind::sleep_in_atomic("event_lock", "release_timer")])
+    ///     .assert_as_expected(Engine::Native);
+    /// ```
+    #[doc(alias = "CONFIG_PREEMPT_RT")]
+    pub fn preempt_rt(mut self) -> Self {
+        self.preempt_rt = true;
+        self
+    }
+
     /// Asks for starvation freedom: no thread waits for ever while others continue. The question
     /// arises only if some thread never ends ([`forever`](crate::forever)).
     ///
@@ -352,10 +392,15 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
     }
 
     fn expect(self, expected: Expectation) -> Scenario {
-        let Self { name, about, source, world, threads, finally, starvation_free } = self;
+        let Self { name, about, source, world, threads, finally, starvation_free, preempt_rt } =
+            self;
         let names = threads.iter().map(|(name, _)| Arc::clone(name)).collect();
         let program = move || {
+            if preempt_rt {
+                runtime::setting::set_preempt_rt();
+            }
             let shared = Arc::new(world());
+            runtime::setting::set_world(&(Arc::clone(&shared) as Arc<dyn Any + Send + Sync>));
             let body = |action: &Action<W>| -> Body {
                 let (shared, action) = (Arc::clone(&shared), Arc::clone(action));
                 Box::new(move || action(&shared))

@@ -51,6 +51,9 @@ pub enum ViolationKind {
     FreedWhileHeld(String),
     /// An unlock by a thread that is not the owner, by lock class.
     NotOwner(String),
+    /// Two accesses to a variable that nothing orders, of which one writes it and one is plain, by
+    /// the name of the variable.
+    DataRace(String),
     /// An operation that may sleep, where sleeping is not allowed.
     SleepInAtomic {
         /// The operation that may sleep: the class of the object, or the name that the model
@@ -110,6 +113,11 @@ impl ViolationKind {
         Self::NotOwner(class.to_owned())
     }
 
+    /// Returns a data race on the variable `name`.
+    pub fn data_race(name: &str) -> Self {
+        Self::DataRace(name.to_owned())
+    }
+
     /// A panic with this message.
     pub fn panic(message: &str) -> Self {
         Self::Panic(message.to_owned())
@@ -130,6 +138,7 @@ impl ViolationKind {
             Self::Leak(class) => call("leak", &[class]),
             Self::FreedWhileHeld(class) => call("freed_while_held", &[class]),
             Self::NotOwner(class) => call("not_owner", &[class]),
+            Self::DataRace(name) => call("data_race", &[name]),
             Self::SleepInAtomic { sleeps, holds } => call("sleep_in_atomic", &[sleeps, holds]),
             Self::Panic(message) => call("panic", &[message]),
         }
@@ -155,6 +164,7 @@ impl fmt::Display for ViolationKind {
             Self::Leak(class) => write!(f, "leak({class})"),
             Self::FreedWhileHeld(class) => write!(f, "freed-while-held({class})"),
             Self::NotOwner(class) => write!(f, "unlock-by-non-owner({class})"),
+            Self::DataRace(name) => write!(f, "data-race({name})"),
             Self::SleepInAtomic { sleeps, holds } => {
                 write!(f, "sleep-in-atomic({sleeps}, {holds})")
             }

@@ -171,12 +171,12 @@ fn no_dependency_leads_to_a_trylock_but_some_start_there() {
     bench.nest(&[("A", Mode::Exclusive), ("B", Mode::Exclusive)]);
     // B, and A inside it by a trylock: the task would not have waited.
     bench.lockdep.acquire(&mut bench.task, "task", b, Mode::Exclusive);
-    bench.lockdep.hold(&mut bench.task, a, Mode::Exclusive, at);
+    bench.lockdep.hold(&mut bench.task, "task", a, Mode::Exclusive, at);
     bench.lockdep.release(&mut bench.task, a);
     bench.lockdep.release(&mut bench.task, b);
     assert!(!bench.complains());
     // B by a trylock, and A inside it: a holder of A may wait for B.
-    bench.lockdep.hold(&mut bench.task, b, Mode::Exclusive, at);
+    bench.lockdep.hold(&mut bench.task, "task", b, Mode::Exclusive, at);
     bench.lockdep.acquire(&mut bench.task, "task", a, Mode::Exclusive);
     assert!(bench.complains());
 }

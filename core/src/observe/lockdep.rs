@@ -21,17 +21,23 @@
 //! transitivity. Here every held lock is linked: the graph is small, and transitivity does not hold
 //! where a path is not strong.
 
+mod usage;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+pub use crate::cpu::Context;
+use crate::cpu::Cpu;
 pub use crate::operations::Mode;
 use crate::violation::sorted_classes;
 
+use usage::Usage;
+
 /// A lock class.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ClassId(u16);
 
 impl Mode {
@@ -68,6 +74,9 @@ struct Held {
     class: ClassId,
     mode: Mode,
     taken: Taken,
+    /// What ran on the CPU. An interrupt does not wait for what is held below it because that is
+    /// held.
+    context: Context,
     /// The chain before this lock, which is restored when the lock is the last to be released.
     below: u32,
 }
@@ -78,12 +87,29 @@ pub struct Task {
     held: Vec<Held>,
     /// The interned sequence of the held classes and modes.
     chain: u32,
+    cpu: Cpu,
 }
 
 impl Task {
     /// Returns the classes held, in the order in which they were taken.
     pub fn held(&self) -> impl Iterator<Item = ClassId> + '_ {
         self.held.iter().map(|held| held.class)
+    }
+
+    /// Returns what forbids the task to sleep, or to take a spinlock that sleeps, apart from what
+    /// it holds.
+    pub(super) fn forbids_sleep(&self, spinlock: bool) -> Option<&'static str> {
+        self.cpu.forbids_sleep(spinlock)
+    }
+
+    /// Notes that an interrupt of this kind begins on the CPU of the task.
+    pub fn interrupt(&mut self, interrupt: Context) {
+        self.cpu = self.cpu.handling(interrupt);
+    }
+
+    /// Notes that the interrupts on the CPU of the task have returned.
+    pub fn interrupts_return(&mut self) {
+        self.cpu = Cpu::default();
     }
 }
 
@@ -96,6 +122,8 @@ pub struct Link {
     pub held: (String, Taken),
     /// The class that was wanted, and the place.
     pub wanted: (String, Taken),
+    /// The kind of the interrupt that wants it, if it interrupts the task that holds the other.
+    pub interrupt: Option<Context>,
 }
 
 /// A cycle of dependencies.
@@ -109,6 +137,22 @@ impl Inversion {
     /// Returns the classes on the cycle, sorted, as its name.
     pub fn classes(&self) -> Vec<String> {
         sorted_classes(self.links.iter().map(|link| link.held.0.clone()))
+    }
+
+    /// Returns what is detected, in the kernel's words.
+    fn warning(&self) -> String {
+        let interrupt = self.links.iter().find_map(|link| link.interrupt);
+        let alone = self.links.len() == 1;
+        let kind = match interrupt {
+            Some(Context::Hardirq) => "HARDIRQ",
+            Some(_) => "SOFTIRQ",
+            None if alone => return "possible recursive locking".to_owned(),
+            None => return "possible circular locking dependency".to_owned(),
+        };
+        match alone {
+            true => format!("inconsistent lock state ({kind}-ON and IN-{kind})"),
+            false => format!("{kind}-safe -> {kind}-unsafe lock order"),
+        }
     }
 }
 
@@ -130,6 +174,7 @@ struct Edge {
     task: String,
     held_at: Taken,
     wanted_at: Taken,
+    interrupt: Option<Context>,
 }
 
 /// The dependency graph over everything that was observed.
@@ -159,9 +204,10 @@ pub struct Lockdep {
     known: FxHashSet<(ClassId, ClassId, bool, bool)>,
     chains: FxHashMap<(u32, ClassId, Mode), u32>,
     /// The combinations that were already checked: a class wanted on top of a chain.
-    checked: FxHashSet<(u32, ClassId, Mode)>,
+    checked: FxHashSet<(u32, ClassId, Mode, Context)>,
     /// The classes that were wanted by a task that held one of them: not a dependency, but a cycle.
     recursive: FxHashMap<ClassId, Edge>,
+    usage: Usage,
 }
 
 impl Lockdep {
@@ -191,6 +237,25 @@ impl Lockdep {
 
     /// Returns the cycles among the dependencies so far, each once, the shortest first.
     pub fn inversions(&self) -> Vec<Inversion> {
+        let mut graph = Self {
+            names: self.names.clone(),
+            edges: self.edges.clone(),
+            from: self.from.clone(),
+            known: self.known.clone(),
+            recursive: self.recursive.clone(),
+            ..Self::default()
+        };
+        for edge in self.usage.edges() {
+            if edge.from != edge.to {
+                graph.depend(edge);
+            } else if edge.wanted.waits_for(edge.held) {
+                graph.recursive.entry(edge.to).or_insert(edge);
+            }
+        }
+        graph.cycles()
+    }
+
+    fn cycles(&self) -> Vec<Inversion> {
         let name = |edge: &Edge| (self.name(edge.from), self.name(edge.to));
         let mut closing: Vec<&Edge> = self.edges.iter().collect();
         closing.sort_by_key(|edge| name(edge));
@@ -222,12 +287,14 @@ impl Lockdep {
     pub fn acquire(&mut self, task: &mut Task, name: &str, class: ClassId, mode: Mode) {
         let taken = Taken { function: None, at: Location::caller() };
         self.want(task, name, class, mode, taken);
-        self.hold(task, class, mode, taken);
+        self.hold(task, name, class, mode, taken);
     }
 
     /// Records that the task is about to wait for `class`: every lock it holds gets a dependency.
     pub fn want(&mut self, task: &Task, name: &str, class: ClassId, mode: Mode, taken: Taken) {
-        if task.held.is_empty() || !self.checked.insert((task.chain, class, mode)) {
+        let context = task.cpu.context;
+        self.usage.want(task.cpu, class, mode, name, taken);
+        if task.held.is_empty() || !self.checked.insert((task.chain, class, mode, context)) {
             return;
         }
         let edge = |held: &Held| Edge {
@@ -238,8 +305,10 @@ impl Lockdep {
             task: name.to_owned(),
             held_at: held.taken,
             wanted_at: taken,
+            interrupt: None,
         };
-        for held in task.held.iter().filter(|held| held.class == class) {
+        let held = || task.held.iter().filter(|held| held.context == context);
+        for held in held().filter(|held| held.class == class) {
             if !(mode == Mode::SharedRecursive && held.mode.shared()) {
                 self.recursive.entry(class).or_insert_with(|| edge(held));
             }
@@ -248,7 +317,7 @@ impl Lockdep {
                 return;
             }
         }
-        for held in task.held.iter().filter(|held| held.class != class) {
+        for held in held().filter(|held| held.class != class) {
             self.depend(edge(held));
         }
     }
@@ -264,12 +333,34 @@ impl Lockdep {
             let edge = || Edge { from: class, to: class, ..edge.clone() };
             self.recursive.entry(class).or_insert_with(edge);
         }
+        let mut usage = std::mem::take(&mut self.usage);
+        usage.absorb(&other.usage, |class| self.class(other.name(class)));
+        self.usage = usage;
     }
 
     /// Records that the task holds `class` now, after a wait or a successful trylock.
-    pub fn hold(&mut self, task: &mut Task, class: ClassId, mode: Mode, taken: Taken) {
-        task.held.push(Held { class, mode, taken, below: task.chain });
+    pub fn hold(&mut self, task: &mut Task, name: &str, class: ClassId, mode: Mode, taken: Taken) {
+        self.usage.hold(task.cpu, class, mode, name, taken);
+        let context = task.cpu.context;
+        task.held.push(Held { class, mode, taken, context, below: task.chain });
         task.chain = self.chain(task.chain, class, mode);
+    }
+
+    /// Records that the task enables interrupts of this kind, or disables them.
+    pub fn enable(&mut self, task: &mut Task, name: &str, interrupt: Context, enabled: bool) {
+        let cpu = match interrupt {
+            Context::Softirq => Cpu { bh_disabled: u32::from(!enabled), ..task.cpu },
+            _ => Cpu { interrupts: enabled, ..task.cpu },
+        };
+        self.set_cpu(task, name, cpu);
+    }
+
+    /// Records the state of the CPU of the task. What it holds is held in that state.
+    pub(crate) fn set_cpu(&mut self, task: &mut Task, name: &str, cpu: Cpu) {
+        task.cpu = cpu;
+        for Held { class, mode, taken, .. } in &task.held {
+            self.usage.hold(cpu, *class, *mode, name, *taken);
+        }
     }
 
     /// Records that the task has released `class`. Locks may be released in any order.
@@ -337,6 +428,7 @@ impl Lockdep {
             task: edge.task.clone(),
             held: (self.name(edge.from).to_owned(), edge.held_at),
             wanted: (self.name(edge.to).to_owned(), edge.wanted_at),
+            interrupt: edge.interrupt,
         };
         let mut links: Vec<Link> = path.iter().map(|index| link(&self.edges[*index])).collect();
         links.push(link(closing));
@@ -360,11 +452,7 @@ fn unroll(coverage: &[(usize, Option<usize>)], last: usize) -> Vec<usize> {
 impl fmt::Display for Inversion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [existing @ .., closing] = self.links.as_slice() else { return Ok(()) };
-        if existing.is_empty() {
-            writeln!(f, "WARNING: possible recursive locking detected")?;
-        } else {
-            writeln!(f, "WARNING: possible circular locking dependency detected")?;
-        }
+        writeln!(f, "WARNING: {} detected", self.warning())?;
         writeln!(f, "{} is trying to acquire lock:", closing.task)?;
         writeln!(f, " ({}), at: {}", closing.wanted.0, closing.wanted.1)?;
         writeln!(f, "but task is already holding lock:")?;
@@ -373,7 +461,9 @@ impl fmt::Display for Inversion {
             writeln!(f, "which lock already depends on the new lock.")?;
             writeln!(f, "the existing dependency chain (in reverse order) is:")?;
             for (n, link) in self.links.iter().enumerate().rev() {
-                writeln!(f, "-> #{n} ({}) -> ({}), by {}:", link.held.0, link.wanted.0, link.task)?;
+                let interrupt = link.interrupt.map_or("", |_| "an interrupt of ");
+                let (held, wanted, task) = (&link.held.0, &link.wanted.0, &link.task);
+                writeln!(f, "-> #{n} ({held}) -> ({wanted}), by {interrupt}{task}:")?;
                 writeln!(f, "       held   at: {}", link.held.1)?;
                 writeln!(f, "       wanted at: {}", link.wanted.1)?;
             }
@@ -383,11 +473,15 @@ impl fmt::Display for Inversion {
             write!(f, "  {:<34}", format!("CPU{cpu}"))?;
         }
         writeln!(f)?;
-        for step in [|link: &Link| link.held.0.clone(), |link: &Link| link.wanted.0.clone()] {
-            for (cpu, link) in self.links.iter().enumerate() {
-                let indent = cpu * 36;
-                writeln!(f, "  {:indent$}lock({});", "", step(link))?;
+        let indents = || self.links.iter().enumerate().map(|(cpu, link)| (cpu * 36, link));
+        for (indent, link) in indents() {
+            writeln!(f, "  {:indent$}lock({});", "", link.held.0)?;
+        }
+        for (indent, link) in indents() {
+            if link.interrupt.is_some() {
+                writeln!(f, "  {:indent$}<Interrupt>", "")?;
             }
+            writeln!(f, "  {:indent$}lock({});", "", link.wanted.0)?;
         }
         write!(f, " *** DEADLOCK ***")
     }

@@ -9,6 +9,7 @@ mod empty;
 pub(crate) mod findings;
 pub mod lockdep;
 mod preconditions;
+mod seen;
 mod trace;
 mod violations;
 mod waits;
@@ -17,18 +18,18 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::cpu::{Context, Cpu};
 use crate::explore::CameRound;
 use crate::machine::{QUEUED, REFUSED};
+use crate::name::Name;
 use crate::op::{ObjectId, Op, Place, ThreadId};
 use crate::operations::OpKind;
 use crate::schedule::{Choice, Schedule};
-use crate::search::Engine;
 
-use coverage::Coverage;
+use atomic::Atomic;
 pub use coverage::Site;
-use empty::EmptySections;
-use lockdep::{ClassId, Dependency, Inversion, Lockdep, Mode, Taken, Task};
-use preconditions::Used;
+use lockdep::{ClassId, Mode, Taken, Task};
+pub(crate) use seen::Seen;
 pub use trace::{Step, Trace};
 
 /// An operation that has happened.
@@ -73,8 +74,6 @@ struct Pending {
     op: Op,
     taken: Taken,
     instruction: Option<&'static str>,
-    /// The position among all announcements, so that queues can be reported in order.
-    since: usize,
 }
 
 #[derive(Debug)]
@@ -84,8 +83,10 @@ struct Thread {
     task: Task,
     /// The objects behind `task`'s classes, by which holders are found.
     holds: Vec<ObjectId>,
+    /// Those of them that it has taken with a subclass, and the class of that.
+    nested: Vec<(ObjectId, ClassId)>,
     /// The objects that forbid it to sleep, in the order in which they were taken.
-    atomic: Vec<ObjectId>,
+    atomic: Vec<Atomic>,
     pending: Option<Pending>,
     /// The name of what the thread polls for, if it does.
     polls: Option<&'static str>,
@@ -105,68 +106,6 @@ struct Watched {
     freed: bool,
 }
 
-/// Everything that is observed over all executions.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    lockdep: Lockdep,
-    coverage: Coverage,
-    empty: EmptySections,
-    used: Used,
-    /// Whether a thread relied on less than sequential consistency.
-    weak: bool,
-}
-
-impl Seen {
-    /// Adds what other executions of the program have shown.
-    pub(crate) fn absorb(&mut self, other: &Self) {
-        self.lockdep.absorb(&other.lockdep);
-        self.coverage.absorb(&other.coverage);
-        self.empty.absorb(&other.empty);
-        self.used.absorb(&other.used);
-        self.weak |= other.weak;
-    }
-
-    /// Notes that an access asked for less than sequential consistency.
-    pub(crate) fn note_weak(&mut self) {
-        self.weak = true;
-    }
-
-    /// Returns whether an access asked for less than sequential consistency.
-    pub(crate) fn weak(&self) -> bool {
-        self.weak
-    }
-
-    /// Returns the inversions of the lock order.
-    pub(crate) fn inversions(&self) -> Vec<Inversion> {
-        self.lockdep.inversions()
-    }
-
-    /// Returns which class was wanted while which was held.
-    pub(crate) fn dependencies(&self) -> Vec<Dependency> {
-        self.lockdep.dependencies()
-    }
-
-    /// Returns the assumptions of a verdict of `engine`.
-    pub(crate) fn given(&self, engine: Engine) -> Vec<&'static str> {
-        self.used.given(engine, self.weak)
-    }
-
-    /// Notes that a thread makes several calls that carry nothing over.
-    pub(crate) fn note_calls(&mut self) {
-        self.used.calls();
-    }
-
-    /// Returns the remarks on the program, which accompany a verdict.
-    pub(crate) fn remarks(&self) -> Vec<String> {
-        self.empty.remarks()
-    }
-
-    /// Returns the lines whose operations have happened.
-    pub(crate) fn sites(&self) -> Vec<Site> {
-        self.coverage.sites()
-    }
-}
-
 /// Everything observed of one execution, and what is kept over all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Observers {
@@ -174,7 +113,8 @@ pub(crate) struct Observers {
     objects: Vec<Watched>,
     threads: Vec<Thread>,
     events: Vec<Event>,
-    announced: usize,
+    /// Whether the kernel is PREEMPT_RT.
+    preempt_rt: bool,
 }
 
 impl Observers {
@@ -183,7 +123,7 @@ impl Observers {
         self.objects.clear();
         self.threads.clear();
         self.events.clear();
-        self.announced = 0;
+        self.preempt_rt = false;
     }
 
     /// Returns what was observed over all executions.
@@ -260,6 +200,7 @@ impl Observers {
             functions: Vec::new(),
             task: Task::default(),
             holds: Vec::new(),
+            nested: Vec::new(),
             atomic: Vec::new(),
             pending: None,
             polls: None,
@@ -306,7 +247,7 @@ impl Observers {
             return;
         }
         let about = op.about().unwrap_or(object);
-        let class = self.objects[about.index()].class;
+        let class = self.class(about, op);
         let queue = self.objects[object.index()].class;
         let thread = &mut self.threads[me.index()];
         let (instruction, functions) = match (op.kind, thread.functions.as_slice()) {
@@ -314,10 +255,11 @@ impl Observers {
             (_, functions) => (None, functions),
         };
         let taken = Taken { function: functions.last().copied(), at };
-        self.announced += 1;
-        let since = self.announced;
-        thread.pending = Some(Pending { object, about, op, taken, instruction, since });
-        if let Some(mode) = op.kind.row().waits {
+        thread.pending = Some(Pending { object, about, op, taken, instruction });
+        let nests = op.nest_lock().is_some_and(|outer| thread.holds.contains(&outer));
+        if let Some(mode) = op.kind.row().waits
+            && !(nests && thread.task.held().any(|held| held == class))
+        {
             self.seen.lockdep.want(&thread.task, &thread.name, class, mode, taken);
             if op.kind == OpKind::FlushWork && op.a == 1 {
                 self.seen.lockdep.want(&thread.task, &thread.name, queue, mode, taken);
@@ -365,14 +307,23 @@ impl Observers {
         self.seen.coverage.reach(taken.at);
         self.seen.used.operation(op.kind);
         if op.kind.row().atomic && succeeded {
-            thread.atomic.push(object);
+            let raw = op.kind.row().raw || !self.preempt_rt;
+            thread.atomic.push(Atomic { object, raw });
         }
         let row = op.kind.row();
+        let interrupts = |kind: &Context| !self.preempt_rt || *kind == Context::Hardirq;
+        if let Some(interrupt) = row.interrupts.filter(interrupts).filter(|_| succeeded) {
+            thread.task.interrupt(interrupt);
+        }
         if let Some(mode) = row.takes.filter(|_| succeeded) {
             for object in objects {
-                let class = self.objects[object.index()].class;
+                let class = self.class(object, op);
+                let thread = &mut self.threads[me.index()];
                 thread.holds.push(object);
-                self.seen.lockdep.hold(&mut thread.task, class, mode, taken);
+                if op.kind == OpKind::LockNested && op.a > 0 {
+                    thread.nested.push((object, class));
+                }
+                self.seen.lockdep.hold(&mut thread.task, &thread.name, class, mode, taken);
             }
         } else if row.releases {
             objects.into_iter().rev().for_each(|object| self.release(me, object));
@@ -413,7 +364,8 @@ impl Observers {
         let thread = &mut self.threads[me.index()];
         let taken = Taken { function: thread.functions.last().copied(), at };
         thread.holds.push(object);
-        self.seen.lockdep.hold(&mut thread.task, class, Mode::Exclusive, taken);
+        let Thread { name, task, .. } = thread;
+        self.seen.lockdep.hold(task, name, class, Mode::Exclusive, taken);
     }
 
     /// Notes that the data behind a lock that was taken at `at` have been accessed.
@@ -421,13 +373,40 @@ impl Observers {
         self.seen.empty.used(at);
     }
 
+    /// Returns the class of a lock, as the operation takes it.
+    fn class(&mut self, object: ObjectId, op: Op) -> ClassId {
+        let Watched { name, class, .. } = self.objects[object.index()];
+        match op.kind {
+            OpKind::LockNested if op.a > 0 => {
+                self.seen.lockdep.class(Name::from(format!("{name}/{}", op.a)).as_str())
+            }
+            _ => class,
+        }
+    }
+
     fn release(&mut self, me: ThreadId, object: ObjectId) {
-        let class = self.objects[object.index()].class;
         let thread = &mut self.threads[me.index()];
+        let nested = thread.nested.iter().rposition(|(held, _)| *held == object);
+        let class = match nested {
+            Some(place) => thread.nested.remove(place).1,
+            None => self.objects[object.index()].class,
+        };
         if let Some(place) = thread.holds.iter().rposition(|held| *held == object) {
             thread.holds.remove(place);
             atomic::ends(&mut thread.atomic, object);
             self.seen.lockdep.release(&mut thread.task, class);
+        }
+    }
+
+    /// Returns whether thread `me` holds `object`. The set-up and the final check run alone.
+    pub(crate) fn holds(&self, me: ThreadId, object: ObjectId) -> bool {
+        self.threads.get(me.index()).is_none_or(|thread| thread.holds.contains(&object))
+    }
+
+    /// Notes the state of the CPU of thread `me`.
+    pub(crate) fn set_cpu(&mut self, me: ThreadId, cpu: Cpu) {
+        if let Some(Thread { name, task, .. }) = self.threads.get_mut(me.index()) {
+            self.seen.lockdep.set_cpu(task, name, cpu);
         }
     }
 

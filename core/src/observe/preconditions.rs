@@ -14,6 +14,7 @@ pub(super) struct Used {
     sleeps: bool,
     rounds: bool,
     calls: bool,
+    preempt_rt: bool,
 }
 
 impl Used {
@@ -33,6 +34,11 @@ impl Used {
         self.calls = true;
     }
 
+    /// Notes that the kernel is PREEMPT_RT.
+    pub(super) fn preempt_rt(&mut self) {
+        self.preempt_rt = true;
+    }
+
     pub(super) fn absorb(&mut self, other: &Self) {
         for (mine, theirs) in self.assumptions.iter_mut().zip(other.assumptions) {
             *mine |= theirs;
@@ -40,6 +46,7 @@ impl Used {
         self.sleeps |= other.sleeps;
         self.rounds |= other.rounds;
         self.calls |= other.calls;
+        self.preempt_rt |= other.preempt_rt;
     }
 
     /// Returns the assumptions of a verdict of `engine`. `weak` is whether an access has asked for
@@ -53,11 +60,16 @@ impl Used {
             }
             false => "memory is sequentially consistent",
         };
-        let mut given =
-            vec![memory, "no interrupt comes on the CPU of the thread that it interrupts"];
+        let mut given = vec![memory, "no interrupt arrives but those of the scenario"];
         let native = engine == Engine::Native;
         let held = |assumption: &&Assumption| self.assumptions[**assumption as usize];
+        if self.preempt_rt {
+            given.push("the kernel is PREEMPT_RT: spinlocks sleep, and interrupts are threads");
+        }
         for assumption in Assumption::ALL.iter().filter(held) {
+            if self.preempt_rt && *assumption == Assumption::NotPreemptRt {
+                continue;
+            }
             if *assumption != Assumption::Hashes || native {
                 given.push(assumption.text());
             }

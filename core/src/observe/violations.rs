@@ -64,7 +64,45 @@ impl Observers {
         violation
     }
 
+    /// Returns the violation of thread `me`, whose access races with one that has not ended.
+    fn race(&self, me: ThreadId, pending: Pending) -> Violation {
+        let object = self.object_name(pending.object);
+        let access = |thread: ThreadId, event: (OpKind, Taken)| {
+            let Thread { name, holds, .. } = &self.threads[thread.index()];
+            let held: Vec<String> = holds.iter().map(|object| self.object_name(*object)).collect();
+            let held = if held.is_empty() { "nothing".to_owned() } else { held.join(", ") };
+            format!("{name}: {}({object}) at {}, with {held} held", event.0, event.1)
+        };
+        let begins = |event: &&Event| {
+            event.object == pending.object
+                && matches!(event.op.kind, OpKind::PlainRead | OpKind::PlainWrite)
+        };
+        let ended = |event: &Event| {
+            let later = self.events.iter().rev().take_while(|later| !std::ptr::eq(*later, event));
+            let ends = |later: &Event| {
+                matches!(later.op.kind, OpKind::PlainReadEnds | OpKind::PlainWriteEnds)
+            };
+            later.into_iter().any(|later| {
+                later.object == event.object && later.thread == event.thread && ends(later)
+            })
+        };
+        let conflicts = |event: &&Event| {
+            let writes = |kind| matches!(kind, OpKind::PlainWrite | OpKind::MarkedWrite);
+            writes(event.op.kind) || writes(pending.op.kind)
+        };
+        let others = self.events.iter().rev().filter(begins).filter(conflicts);
+        let other = others.into_iter().find(|event| !ended(event));
+        let mine = access(me, (pending.op.kind, pending.taken));
+        let theirs = other.map(|event| access(event.thread, (event.op.kind, event.taken)));
+        let reason = format!("data race: {mine}; {}", theirs.unwrap_or_default());
+        let class = self.objects[pending.object.index()].name;
+        Violation::new(ViolationKind::data_race(class), reason)
+    }
+
     fn faulty(&self, me: ThreadId, pending: Pending, fault: Fault) -> Violation {
+        if fault == Fault::DataRace {
+            return self.race(me, pending);
+        }
         let thread = &self.threads[me.index()];
         // An object in memory is touched together with it.
         let touched = match fault {
@@ -76,7 +114,9 @@ impl Observers {
         let object = self.object_name(touched);
         let (kind, what) = match fault {
             Fault::NotOwner => (ViolationKind::NotOwner(class), "does not own"),
-            Fault::FreedWhileHeld => unreachable!("no operation of the lock does that"),
+            Fault::FreedWhileHeld | Fault::DataRace => {
+                unreachable!("it has a text of its own")
+            }
             Fault::UseAfterRelease => {
                 (ViolationKind::UseAfterRelease(class), "touches, after its release,")
             }

@@ -1,5 +1,6 @@
 //! The waits of a state in which no thread can continue.
 
+use crate::machine::QUEUED;
 use crate::op::{ObjectId, ThreadId};
 use crate::operations::OpKind;
 use crate::violation::{Violation, ViolationKind, Wait, sorted_classes};
@@ -89,24 +90,45 @@ impl Observers {
             return vec![ThreadId::new(pending.op.a as usize)];
         }
         let blocks = self.blocks(thread);
-        let wants_read = matches!(pending.op.kind, OpKind::AwaitRead);
+        let wants_read = matches!(
+            pending.op.kind,
+            OpKind::AwaitRead
+                | OpKind::AwaitReadKillable
+                | OpKind::AwaitReadLock
+                | OpKind::ReadLockPassing
+        );
+        let behind = self.queued_on(thread.index(), pending.object);
         let mut threads: Vec<ThreadId> = Vec::new();
         for (index, other) in self.threads.iter().enumerate() {
             let holds = other.holds.contains(&blocks)
                 && !(wants_read && self.holds_shared_only(index, pending))
                 && !(matches!(pending.op.kind, AwaitReaders | AwaitGracePeriod | RcuCallback)
                     && self.began_later(index, thread));
-            let ahead = other.pending.is_some_and(|p| {
-                p.object == pending.object
-                    && p.since < pending.since
-                    && (p.op.kind == OpKind::AwaitWrite
-                        || (p.op.kind == OpKind::AwaitRead && !wants_read))
+            let ahead = || self.queued_on(index, pending.object);
+            let ahead = behind.zip(ahead()).is_some_and(|((mine, _), (theirs, writes))| {
+                theirs < mine && (writes || !wants_read)
             });
             if holds || ahead {
                 threads.push(ThreadId::new(index));
             }
         }
         threads
+    }
+
+    /// Returns the place among the events at which a thread has queued for a lock, if it has not
+    /// been served yet, and whether it wants to write. It may wait for another by now, in an
+    /// interrupt.
+    fn queued_on(&self, thread: usize, object: ObjectId) -> Option<(usize, bool)> {
+        let events = self.events.iter().enumerate().rev();
+        let mut mine =
+            events.filter(|(_, event)| event.object == object && event.thread.index() == thread);
+        let (at, event) = mine.find(|(_, event)| event.op.kind.row().takes.is_some())?;
+        let writes = match event.op.kind {
+            OpKind::DownWrite | OpKind::WriteLock => true,
+            OpKind::DownRead | OpKind::ReadLock => false,
+            _ => return None,
+        };
+        (event.reply == Some(QUEUED)).then_some((at, writes))
     }
 
     fn holds_shared_only(&self, thread: usize, pending: Pending) -> bool {
@@ -120,7 +142,7 @@ impl Observers {
             .iter()
             .rev()
             .find(taken)
-            .is_some_and(|event| event.op.kind.row().takes == Some(Mode::Shared))
+            .is_some_and(|event| event.op.kind.row().takes != Some(Mode::Exclusive))
     }
 
     /// Returns whether every section of `reader` began after `waiter` began to wait for the

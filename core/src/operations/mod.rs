@@ -11,15 +11,31 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::{QUEUED, REFUSED};
 
+#[macro_use]
+mod data;
+#[macro_use]
+mod interrupts;
+#[macro_use]
+mod later;
 mod row;
+#[macro_use]
+mod sequences;
+#[macro_use]
+mod spinning;
 
 pub use row::Mode;
 pub(crate) use row::{Assumption, Observes, Reads, Row, Shows, Traced};
+
+use crate::cpu::Context::{Hardirq, Softirq};
 
 use Assumption::{FairQueues, GracePeriods, Hashes, NotPreemptRt, Workers};
 use Mode::{Exclusive, Shared, SharedRecursive};
 use OpKind::*;
 use row::op;
+
+/// What may end the wait for a work.
+const ENDS_WAITS_FOR_WORK: &[OpKind] =
+    &[WorkReturns, CancelWork, CancelWorkSync, DisableWork, DisableWorkSync, ModDelayedWork];
 
 impl OpKind {
     /// Returns what a thread observes of a reply. Nothing that a thread does afterwards may depend
@@ -72,7 +88,7 @@ macro_rules! op_kinds {
     };
 }
 
-op_kinds! {
+rows_of_interrupts! {
     /// `mutex_lock`.
     Lock => op("mutex_lock")
         .locks()
@@ -99,6 +115,7 @@ op_kinds! {
     SpinLock => op("spin_lock")
         .locks()
         .atomic()
+        .sleeps_on_rt()
         .enabled_by(&[SpinUnlock])
         .yields_value()
         .assumes(&[NotPreemptRt, Hashes]),
@@ -124,7 +141,7 @@ op_kinds! {
     AwaitRead => op("down_read (queued)")
         .takes(Shared)
         .granted()
-        .enabled_by(&[UpWrite])
+        .enabled_by(&[UpWrite, AwaitWriteKillable])
         .yields_value()
         .assumes(&[FairQueues]),
     /// `down_read_trylock`.
@@ -147,7 +164,7 @@ op_kinds! {
     AwaitWrite => op("down_write (queued)")
         .takes(Exclusive)
         .granted()
-        .enabled_by(&[UpRead, UpWrite])
+        .enabled_by(&[UpRead, UpWrite, AwaitReadKillable, AwaitWriteKillable])
         .yields_value()
         .assumes(&[FairQueues]),
     /// `down_write_trylock`.
@@ -308,10 +325,8 @@ op_kinds! {
     ModTimer => op("mod_timer").can_be_disabled(),
     /// The timer expires, unless it was deleted: its function begins.
     TimerExpires => op("timer expires")
-        .takes(Exclusive)
-        .atomic()
-        .can_be_disabled()
-        .enabled_by(&[ModTimer])
+        .interrupts(Softirq)
+        .enabled_by(&[ModTimer, TimerReturns])
         .assumes(&[NotPreemptRt]),
     /// The function of a timer returns.
     TimerReturns => op("timer returns").releases().can_be_disabled(),
@@ -334,7 +349,18 @@ op_kinds! {
         .work()
         .takes(Exclusive)
         .can_be_disabled()
-        .enabled_by(&[QueueWork, WorkReturns, CancelWork, CancelWorkSync, ThawWorkqueues])
+        .enabled_by(&[
+            QueueWork,
+            DelayEnds,
+            FlushDelayedWork,
+            WorkReturns,
+            CancelWork,
+            CancelWorkSync,
+            DisableWork,
+            DisableWorkSync,
+            ModDelayedWork,
+            ThawWorkqueues,
+        ])
         .assumes(&[Workers]),
     /// The work returns.
     WorkReturns => op("work returns").work().releases().can_be_disabled(),
@@ -345,7 +371,7 @@ op_kinds! {
     AwaitWork => op("flush_work (waiting)")
         .work()
         .can_be_disabled()
-        .enabled_by(&[WorkReturns, CancelWork, CancelWorkSync]),
+        .enabled_by(ENDS_WAITS_FOR_WORK),
     /// `cancel_work`: takes the work off its queue; replies whether it was on it.
     CancelWork => op("cancel_work").work().can_be_disabled(),
     /// `cancel_work_sync`: takes the work off its queue, and keeps it off; replies whether it was
@@ -355,18 +381,18 @@ op_kinds! {
     AwaitCancel => op("cancel_work_sync (waiting)")
         .work()
         .can_be_disabled()
-        .enabled_by(&[WorkReturns, CancelWork, CancelWorkSync]),
+        .enabled_by(ENDS_WAITS_FOR_WORK),
     /// `flush_workqueue`: replies whether there is something to wait for.
     FlushWorkqueue => op("flush_workqueue").waits(Exclusive).sleeps().can_be_disabled(),
     /// The rest of `flush_workqueue`: the wait for what was queued.
     AwaitFlush => op("flush_workqueue (waiting)")
-        .enabled_by(&[WorkReturns, CancelWork, CancelWorkSync])
+        .enabled_by(ENDS_WAITS_FOR_WORK)
         .can_be_disabled(),
     /// `drain_workqueue`: from here on only the works on the queue themselves may queue others.
     DrainWorkqueue => op("drain_workqueue").waits(Exclusive).sleeps().can_be_disabled(),
     /// The rest of `drain_workqueue`: the wait until nothing is left.
     AwaitDrain => op("drain_workqueue (waiting)")
-        .enabled_by(&[WorkReturns, CancelWork, CancelWorkSync])
+        .enabled_by(ENDS_WAITS_FOR_WORK)
         .can_be_disabled(),
     /// `freeze_workqueues_begin`: no other work becomes active.
     FreezeWorkqueues => op("freeze_workqueues_begin").can_be_disabled(),
@@ -381,7 +407,7 @@ op_kinds! {
     DestroyWorkqueue => op("destroy_workqueue").waits(Exclusive).sleeps().can_be_disabled(),
     /// The rest of `destroy_workqueue`: the wait until nothing is left.
     AwaitDestroy => op("destroy_workqueue (waiting)")
-        .enabled_by(&[WorkReturns, CancelWork, CancelWorkSync])
+        .enabled_by(ENDS_WAITS_FOR_WORK)
         .can_be_disabled(),
     /// `complete`: completes once more.
     Complete => op("complete").observes(Observes::Nothing).can_be_disabled(),

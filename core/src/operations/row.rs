@@ -1,5 +1,6 @@
 //! The properties that a row of the table can give an operation.
 
+use crate::cpu::Context;
 use crate::machine::REFUSED;
 
 use super::OpKind;
@@ -121,12 +122,18 @@ pub(crate) struct Row {
     pub(crate) waits: Option<Mode>,
     /// The mode in which its class is held afterwards, if it succeeds.
     pub(crate) takes: Option<Mode>,
+    /// The kind of the interrupt that begins on the CPU of the thread, if it succeeds.
+    pub(crate) interrupts: Option<Context>,
     /// Whether its class is no longer held afterwards.
     pub(crate) releases: bool,
     /// Whether it may sleep.
     pub(crate) sleeps: bool,
     /// Whether the thread must not sleep afterwards, if it succeeds.
     pub(crate) atomic: bool,
+    /// Whether it may sleep on PREEMPT_RT, and the thread may sleep afterwards to take such a lock.
+    pub(crate) sleeps_on_rt: bool,
+    /// Whether the thread must not even do that afterwards.
+    pub(crate) raw: bool,
     /// Whether it waits until the one owner unlocks, and makes its thread the owner.
     pub(crate) locks: bool,
     /// Whether it takes a lock of one owner if that is free, and never waits.
@@ -145,6 +152,8 @@ pub(crate) struct Row {
     /// Whether it takes what was granted to it before, so that it commutes with everything that can
     /// happen while it is possible.
     pub(crate) granted: bool,
+    /// Whether it lets an interrupt arrive, or not, which touches no memory.
+    pub(crate) arrives: bool,
     /// Whether it concerns a work on a workqueue.
     pub(crate) about_work: bool,
     /// Whether it leaves its object as it was.
@@ -169,9 +178,12 @@ pub(super) const fn op(text: &'static str) -> Row {
         text,
         waits: None,
         takes: None,
+        interrupts: None,
         releases: false,
         sleeps: false,
         atomic: false,
+        sleeps_on_rt: false,
+        raw: false,
         locks: false,
         tries_lock: false,
         unlocks: false,
@@ -180,6 +192,7 @@ pub(super) const fn op(text: &'static str) -> Row {
         takes_completion: false,
         can_be_disabled: false,
         granted: false,
+        arrives: false,
         about_work: false,
         reads: Reads::Never,
         observes: Observes::Reply,
@@ -200,6 +213,16 @@ impl Row {
         Self { takes: Some(mode), ..self }
     }
 
+    /// The handler of an interrupt begins, which must not sleep.
+    pub(super) const fn interrupts(self, interrupt: Context) -> Self {
+        Self { interrupts: Some(interrupt), ..self.takes(Exclusive).atomic().can_be_disabled() }
+    }
+
+    /// The same, in the thread that is interrupted, or not.
+    pub(super) const fn arrives(self, interrupt: Context) -> Self {
+        Self { arrives: true, ..self.interrupts(interrupt).reads(Reads::If(REFUSED)) }
+    }
+
     pub(super) const fn releases(self) -> Self {
         Self { releases: true, ..self }
     }
@@ -210,6 +233,14 @@ impl Row {
 
     pub(super) const fn atomic(self) -> Self {
         Self { atomic: true, ..self }
+    }
+
+    pub(super) const fn sleeps_on_rt(self) -> Self {
+        Self { sleeps_on_rt: true, ..self }
+    }
+
+    pub(super) const fn raw(self) -> Self {
+        Self { raw: true, ..self }
     }
 
     pub(super) const fn locks(self) -> Self {

@@ -16,6 +16,7 @@ use crate::schedule::Choice;
 use crate::violation::Violation;
 
 use crate::runtime::choices::{ChoicePoint, ChoiceSource};
+use crate::runtime::setting::Setting;
 use idle::Idle;
 
 /// An execution on hosted threads, as its engine and its objects see it.
@@ -25,6 +26,7 @@ pub(crate) struct Host {
 
 struct Inner {
     observers: Observers,
+    setting: Setting,
     choice_source: ChoiceSource,
     violation: Option<Violation>,
     /// Threads that were started while the world is created; they follow the scenario's own.
@@ -65,6 +67,7 @@ impl Host {
     pub(crate) fn new(choice_source: ChoiceSource, halt: fn(&str) -> !) -> Arc<Self> {
         let inner = Inner {
             observers: Observers::default(),
+            setting: Setting::default(),
             choice_source,
             violation: None,
             deferred: None,
@@ -91,6 +94,7 @@ impl Host {
     pub(crate) fn clear(&self) {
         let mut inner = self.inner();
         inner.observers.start();
+        inner.setting = Setting::default();
         inner.violation = None;
         inner.running = 0;
         inner.idle.clear();
@@ -107,6 +111,16 @@ impl Host {
             ChoiceSource::Random(_) => {}
             turns @ ChoiceSource::Scheduled { .. } => *turns = ChoiceSource::turns(),
         }
+    }
+
+    /// Calls `with` with the setting and the observers, for thread `me`.
+    pub(crate) fn setting<R>(
+        &self,
+        me: ThreadId,
+        with: impl FnOnce(&mut Setting, &mut Observers, ThreadId) -> R,
+    ) -> R {
+        let inner = &mut *self.inner();
+        with(&mut inner.setting, &mut inner.observers, me)
     }
 
     /// Sets the source of choices from here on.

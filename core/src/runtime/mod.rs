@@ -15,10 +15,12 @@ mod choices;
     expect(dead_code, reason = "each engine uses a part of it")
 )]
 mod host;
+pub(crate) mod interrupts;
 #[macro_use]
 mod monitor;
 pub(crate) mod native;
 pub(crate) mod object;
+pub(crate) mod setting;
 #[cfg(any(loom, feature = "loom"))]
 pub(crate) use choices::ChoicePoint;
 #[cfg(any(loom, feature = "loom", feature = "shuttle"))]

@@ -9,7 +9,8 @@ use crate::name::Name;
 use crate::op::{ObjectId, Op, Place};
 use crate::operations::OpKind;
 use crate::runtime::native;
-use crate::runtime::{self, Runtime};
+use crate::runtime::setting::setting;
+use crate::runtime::{self, Runtime, interrupts};
 
 /// A synchronisation object.
 #[derive(Clone)]
@@ -120,7 +121,13 @@ impl Object {
             "{} while a tracked object is created, which may only create what lives in it",
             op.kind
         );
+        interrupts::arrive();
         each_home!(self, home => home.perform_then(op, at, then))
+    }
+
+    /// As [`perform`](Self::perform), without an interrupt before it.
+    pub(crate) fn perform_uninterrupted(&self, op: Op, at: Place) -> u64 {
+        each_home!(self, home => home.perform_then(op, at, || ())).0
     }
 
     /// Returns whether it lives in memory that can be released.
@@ -170,6 +177,11 @@ impl Object {
     /// Notifies the observers that the data behind the lock, taken at `at`, have been accessed.
     pub(crate) fn observe_use(&self, at: Place) {
         each_home!(self, home => home.used(at));
+    }
+
+    /// Returns whether the running thread holds the object, if an engine knows that.
+    pub(crate) fn observe_held(&self) -> Option<bool> {
+        setting(|_, observers, me| observers.holds(me, self.id()))
     }
 
     /// Returns its number in a native execution.

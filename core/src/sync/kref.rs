@@ -5,9 +5,12 @@ use std::panic::Location;
 
 use crate::machine::{Fault, Machine, Ready};
 use crate::name::Name;
-use crate::op::{Op, ThreadId};
+use crate::op::{Op, Place, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime::object::Object;
+use crate::sync::data::Value;
+
+use super::{Mutex, MutexGuard, SpinGuard, SpinLock};
 
 /// The kernel's `struct kref`, as in `include/linux/kref.h`. Its creator holds the first reference.
 ///
@@ -54,6 +57,34 @@ impl Kref {
         self.object.perform(Op::new(OpKind::KrefGetUnlessZero), Location::caller()) == 1
     }
 
+    /// `kref_put_mutex`: drops a reference, and returns the held mutex if it was the last, so that
+    /// the caller releases under it. As `refcount_dec_and_mutex_lock` (`lib/refcount.c`), it takes
+    /// the mutex only where the count may reach zero.
+    #[doc(alias("kref_put_mutex", "refcount_dec_and_mutex_lock"))]
+    #[track_caller]
+    pub fn put_mutex<'a, T: Value>(&self, mutex: &'a Mutex<T>) -> Option<MutexGuard<'a, T>> {
+        if self.dec_not_one(Location::caller()) {
+            return None;
+        }
+        let held = mutex.lock();
+        self.put().then_some(held)
+    }
+
+    /// `kref_put_lock`: as [`put_mutex`](Self::put_mutex), with a spinlock taken by `spin_lock`.
+    #[doc(alias("kref_put_lock", "refcount_dec_and_lock"))]
+    #[track_caller]
+    pub fn put_lock<'a, T: Value>(&self, lock: &'a SpinLock<T>) -> Option<SpinGuard<'a, T>> {
+        if self.dec_not_one(Location::caller()) {
+            return None;
+        }
+        let held = lock.spin_lock();
+        self.put().then_some(held)
+    }
+
+    fn dec_not_one(&self, at: Place) -> bool {
+        self.object.perform(Op::new(OpKind::KrefDecNotOne), at) == 1
+    }
+
     /// `kref_put`: drops a reference, and returns whether it was the last, so that the caller
     /// releases.
     #[doc(alias("kref_put", "refcount_dec_and_test"))]
@@ -84,6 +115,11 @@ impl Machine for State {
         match op.kind {
             OpKind::KrefGetUnlessZero if self.count == 0 => Ok(0),
             _ if self.count == 0 => Err(Fault::UseAfterRelease),
+            OpKind::KrefDecNotOne if self.count == 1 => Ok(0),
+            OpKind::KrefDecNotOne => {
+                self.count -= 1;
+                Ok(1)
+            }
             OpKind::KrefGet | OpKind::KrefGetUnlessZero => {
                 self.count += 1;
                 Ok(1)

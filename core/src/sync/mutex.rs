@@ -6,7 +6,7 @@ use std::panic::Location;
 
 use crate::machine::{KEEP, REFUSED};
 use crate::name::Name;
-use crate::op::Op;
+use crate::op::{Op, Place};
 use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
 use crate::sync::data::{Data, OwnedData, Value};
@@ -57,6 +57,26 @@ impl<T: Value> Mutex<T> {
         self.guard(at)
     }
 
+    /// `mutex_lock_nested`: as [`lock`](Self::lock), for one of several mutexes of the class that
+    /// the thread takes in an order of its own. lockdep sees `subclass` as a class of its own, so
+    /// it does not report the order. If there is none, the search finds the deadlock on the class.
+    #[track_caller]
+    pub fn mutex_lock_nested(&self, subclass: u8) -> MutexGuard<'_, T> {
+        self.lock_nested(u64::from(subclass), 0, Location::caller())
+    }
+
+    /// `mutex_lock_nest_lock`: as [`lock`](Self::lock), for any number of mutexes of the class that
+    /// the thread takes while it holds `outer`, in any order. Without `outer` that is as `lock`.
+    #[track_caller]
+    pub fn mutex_lock_nest_lock<U>(&self, outer: &Mutex<U>) -> MutexGuard<'_, T> {
+        self.lock_nested(0, outer.object.number() + 1, Location::caller())
+    }
+
+    fn lock_nested(&self, subclass: u64, outer: u64, at: Place) -> MutexGuard<'_, T> {
+        self.object.perform(Op { kind: OpKind::LockNested, a: subclass, b: outer }, at);
+        self.guard(at)
+    }
+
     /// `mutex_lock_interruptible`: as [`lock`](Self::lock), but a signal may end the wait.
     ///
     /// # Errors
@@ -64,7 +84,7 @@ impl<T: Value> Mutex<T> {
     /// [`Interrupted`] if a signal arrived while another thread held the mutex, which is then not
     /// taken. The kernel's callers return `-ERESTARTSYS` or `-EINTR` for it. Both outcomes are
     /// explored.
-    #[doc(alias = "mutex_lock_interruptible")]
+    #[doc(alias("mutex_lock_interruptible", "mutex_lock_killable"))]
     #[track_caller]
     pub fn lock_interruptible(&self) -> Result<MutexGuard<'_, T>, Interrupted> {
         let at = Location::caller();

@@ -4,11 +4,13 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
+use crate::declare;
 use crate::op::Op;
 use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
 use crate::thread::spawn;
 
+use super::Tracked;
 use super::readers::Readers;
 
 /// The kernel's RCU. The kernel has one domain; a scenario makes its own.
@@ -22,8 +24,8 @@ use super::readers::Readers;
 /// # What is left out
 ///
 /// Only readers delay a grace period: there is no kthread for it and no CPU goes offline.
-/// `rcu_barrier` is missing. The use of a pointer outside of a section is found only if some thread
-/// frees the object, and not, as by the kernel's `PROVE_RCU`, at the reader alone.
+/// `rcu_barrier` is missing. A pointer that is followed without [`Rcu::dereference`] is found to be
+/// used outside of a section only if some thread frees the object.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -65,6 +67,32 @@ impl Rcu {
         let at = Location::caller();
         self.object.perform(Op::new(OpKind::SynchronizeRcu), at);
         self.object.perform(Op::new(OpKind::AwaitGracePeriod), at);
+    }
+
+    /// `rcu_dereference`: follows a pointer to `object`, which a thread may free after a grace
+    /// period.
+    ///
+    /// # Violations
+    ///
+    /// The invariant `rcu_dereference` if the thread is in no read section, for which the kernel's
+    /// `PROVE_RCU` warns ("suspicious RCU usage") whether the object is freed or not.
+    #[doc(alias("rcu_dereference", "rcu_dereference_check"))]
+    #[track_caller]
+    pub fn dereference<'a, T>(&self, object: &'a Tracked<T>) -> &'a T {
+        let at = Location::caller();
+        if self.object.observe_held() == Some(false) {
+            let what = "suspicious RCU usage: the thread is in no read section";
+            declare::broken_at("rcu_dereference", what.to_owned(), at);
+        }
+        object.get()
+    }
+
+    /// `rcu_dereference_protected`: follows a pointer that cannot change while the lock of the
+    /// guard `_held` is held.
+    #[doc(alias = "rcu_dereference_protected")]
+    #[track_caller]
+    pub fn dereference_protected<'a, T, G>(&self, object: &'a Tracked<T>, _held: &G) -> &'a T {
+        object.get()
     }
 
     /// `call_rcu`: runs `callback` after a grace period that begins now or later.

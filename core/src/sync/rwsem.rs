@@ -14,6 +14,7 @@ use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
 use crate::sync::data::{ReadData, SharedData, Value, WriteData};
 
+use super::Interrupted;
 use super::holders::Holders;
 
 /// The kernel's `struct rw_semaphore`, with the data it protects, as in `kernel/locking/rwsem.c`.
@@ -27,8 +28,14 @@ use super::holders::Holders;
 /// The kernel lets a writer overtake the queue when it finds the semaphore free; this model does
 /// not. The interleavings in which the writer arrived first cover a thread that could have
 /// overtaken, unless it arrives only because another thread is queued already.
-/// `down_read_killable`, `down_write_killable` and `downgrade_write` are missing, and so is
-/// optimistic spinning, which only decides which waiter is next.
+/// `downgrade_write` is missing, and so is optimistic spinning, which only decides which waiter is
+/// next.
+///
+/// # Per-CPU semaphores
+///
+/// A `percpu_rw_semaphore` has the same rules (`kernel/locking/percpu-rwsem.c`): a writer blocks
+/// new readers, `percpu_down_read` then queues, and the queue is served in order. It differs in
+/// cost alone, so this is its model too, as for the CPU hotplug lock (`cpus_read_lock`).
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -38,6 +45,8 @@ use super::holders::Holders;
 /// assert_eq!(*hook.down_read(), Some(1));
 /// # });
 /// ```
+#[doc(alias("rw_semaphore", "percpu_rw_semaphore", "percpu_down_read", "percpu_down_write"))]
+#[doc(alias("percpu_up_read", "percpu_up_write", "cpus_read_lock", "cpus_write_lock"))]
 pub struct RwSem<T = ()> {
     object: Object,
     data: SharedData<T>,
@@ -60,6 +69,25 @@ impl<T: Value> RwSem<T> {
         ReadGuard::new(&self.object, self.data.read(), at)
     }
 
+    /// `down_read_killable`, `down_read_interruptible`: as [`down_read`](Self::down_read), but a
+    /// signal may end the wait.
+    ///
+    /// # Errors
+    ///
+    /// [`Interrupted`] if a signal arrived while the thread was queued. The kernel returns
+    /// `-EINTR`.
+    #[doc(alias = "down_read_interruptible")]
+    #[track_caller]
+    pub fn down_read_killable(&self) -> Result<ReadGuard<'_, T>, Interrupted> {
+        let at = Location::caller();
+        if self.object.perform(Op::new(OpKind::DownRead), at) == QUEUED
+            && self.object.perform(Op::new(OpKind::AwaitReadKillable), at) == REFUSED
+        {
+            return Err(Interrupted);
+        }
+        Ok(ReadGuard::new(&self.object, self.data.read(), at))
+    }
+
     /// `down_read_trylock`: takes the read side if no writer holds it or waits for it.
     #[doc(alias = "down_read_trylock")]
     #[track_caller]
@@ -77,6 +105,23 @@ impl<T: Value> RwSem<T> {
         let at = Location::caller();
         self.take_write(at);
         WriteGuard::new(&self.object, self.data.write(), at)
+    }
+
+    /// `down_write_killable`: as [`down_write`](Self::down_write), but a signal may end the wait.
+    ///
+    /// # Errors
+    ///
+    /// [`Interrupted`] if a signal arrived while the thread was queued. Threads that were queued
+    /// behind it are then served. The kernel returns `-EINTR`.
+    #[track_caller]
+    pub fn down_write_killable(&self) -> Result<WriteGuard<'_, T>, Interrupted> {
+        let at = Location::caller();
+        if self.object.perform(Op::new(OpKind::DownWrite), at) == QUEUED
+            && self.object.perform(Op::new(OpKind::AwaitWriteKillable), at) == REFUSED
+        {
+            return Err(Interrupted);
+        }
+        Ok(WriteGuard::new(&self.object, self.data.write(), at))
     }
 
     /// `down_write_trylock`: takes the write side if no thread holds either side or waits.
@@ -329,6 +374,11 @@ impl State {
         if self.free(side, &self.queue) { self.take(me, side) } else { REFUSED }
     }
 
+    fn is_granted(&self, me: ThreadId) -> bool {
+        let place = self.place(me);
+        self.free(self.queue[place].1, &self.queue[..place])
+    }
+
     fn granted(&mut self, me: ThreadId) -> u64 {
         let (_, side) = self.queue.remove(self.place(me));
         self.take(me, side)
@@ -338,9 +388,9 @@ impl State {
 impl Machine for State {
     fn ready(&self, me: ThreadId, op: Op) -> Ready {
         match op.kind {
-            OpKind::AwaitRead | OpKind::AwaitWrite => {
-                let place = self.place(me);
-                Ready::when(self.free(self.queue[place].1, &self.queue[..place]))
+            OpKind::AwaitRead | OpKind::AwaitWrite => Ready::when(self.is_granted(me)),
+            OpKind::AwaitReadKillable | OpKind::AwaitWriteKillable if !self.is_granted(me) => {
+                Ready::NO.or_optional()
             }
             _ => Ready::YES,
         }
@@ -351,6 +401,13 @@ impl Machine for State {
             OpKind::DownRead => Ok(self.down(me, Side::Read)),
             OpKind::DownWrite => Ok(self.down(me, Side::Write)),
             OpKind::AwaitRead | OpKind::AwaitWrite => Ok(self.granted(me)),
+            OpKind::AwaitReadKillable | OpKind::AwaitWriteKillable if self.is_granted(me) => {
+                Ok(self.granted(me))
+            }
+            OpKind::AwaitReadKillable | OpKind::AwaitWriteKillable => {
+                self.queue.remove(self.place(me));
+                Ok(REFUSED)
+            }
             OpKind::TryDownRead => Ok(self.try_down(me, Side::Read)),
             OpKind::TryDownWrite => Ok(self.try_down(me, Side::Write)),
             OpKind::UpRead => self.holders.up_read(me),
@@ -361,7 +418,7 @@ impl Machine for State {
 
     /// The holders and the threads queued before; a reader waits for writers only.
     fn blockers(&self, me: ThreadId, op: Op) -> SmallVec<[ThreadId; 4]> {
-        let writes = op.kind == OpKind::AwaitWrite;
+        let writes = matches!(op.kind, OpKind::AwaitWrite | OpKind::AwaitWriteKillable);
         let holders = self.holders.all().filter(|t| writes || Some(*t) == self.holders.writer);
         let ahead = &self.queue[..self.place(me)];
         let ahead = ahead.iter().filter(|(_, side)| writes || *side == Side::Write);

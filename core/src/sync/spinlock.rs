@@ -6,26 +6,30 @@ use std::panic::Location;
 
 use crate::machine::{KEEP, REFUSED};
 use crate::name::Name;
-use crate::op::Op;
+use crate::op::{Op, Place};
 use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
+use crate::runtime::setting::preempt_rt;
 use crate::sync::data::{Data, OwnedData, Value};
 
+use super::local_irq::{self, Keeps, Kept};
 use super::owned::Owned;
 
-/// The kernel's `spinlock_t`, with the data it protects, taken by `spin_lock_irqsave`.
+/// The kernel's `spinlock_t`, with the data it protects.
 ///
-/// The holder may not sleep, because interrupts are off on its CPU. Taking a mutex or a semaphore,
-/// waiting, and [`might_sleep`](crate::might_sleep) are violations
-/// ([`ViolationKind::SleepInAtomic`](crate::ViolationKind::SleepInAtomic)). An interrupt handler
-/// that takes the lock runs on another CPU, so it is one more thread.
+/// The holder may not sleep: taking a mutex or a semaphore, waiting, and
+/// [`might_sleep`](crate::might_sleep) are violations
+/// ([`ViolationKind::SleepInAtomic`](crate::ViolationKind::SleepInAtomic)). The functions that take
+/// the lock differ in the interrupts that they keep off the CPU of the holder. An interrupt that
+/// takes the lock of the thread that it interrupts is a deadlock: see [`Irq`](super::Irq), and
+/// `Documentation/locking/spinlocks.rst`.
+///
+/// On PREEMPT_RT ([`preempt_rt`](crate::ScenarioBuilder::preempt_rt)) the lock sleeps, and leaves
+/// interrupts enabled. [`raw`](Self::raw) makes one that does not.
 ///
 /// # What is left out
 ///
-/// No interrupt arrives on the holder's CPU, so `spin_lock` and `spin_lock_irqsave` are the same
-/// here. An interrupt handler that takes a lock which was taken with interrupts enabled is not
-/// found. On PREEMPT_RT a spinlock sleeps; this one does not. The kernel's waiters have a queue;
-/// here any waiter may be next.
+/// The kernel's waiters have a queue; here any waiter may be next.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -37,37 +41,103 @@ use super::owned::Owned;
 /// assert_eq!(devices.try_lock().unwrap().len(), 2);
 /// # });
 /// ```
+#[doc(alias = "spinlock_t")]
 pub struct SpinLock<T = ()> {
     object: Object,
     data: Data<T>,
+    operations: &'static Operations,
+    /// Whether it sleeps, as on PREEMPT_RT.
+    sleeps: bool,
 }
+
+/// The operations of a `spinlock_t` or a `raw_spinlock_t`.
+struct Operations {
+    lock: OpKind,
+    try_lock: OpKind,
+    unlock: OpKind,
+}
+
+static SPINLOCK: Operations = Operations {
+    lock: OpKind::SpinLock,
+    try_lock: OpKind::TrySpinLock,
+    unlock: OpKind::SpinUnlock,
+};
+
+static RAW_SPINLOCK: Operations = Operations {
+    lock: OpKind::RawSpinLock,
+    try_lock: OpKind::TryRawSpinLock,
+    unlock: OpKind::RawSpinUnlock,
+};
 
 impl<T: Value> SpinLock<T> {
     /// Creates a free spinlock of lock class `class` that protects `value`.
     #[doc(alias = "spin_lock_init")]
     pub fn new(class: impl Into<Name>, value: T) -> Self {
-        let (data, id) = Data::new(value);
-        Self { object: Object::new(class, Box::new(Owned::new(id))), data }
+        Self::of(class.into(), value, &SPINLOCK, preempt_rt())
     }
 
-    /// `spin_lock_irqsave`: spins until the lock is free and takes it.
-    #[doc(alias("spin_lock", "spin_lock_irqsave"))]
+    /// Creates a free `raw_spinlock_t`, which spins on PREEMPT_RT too
+    /// ([`preempt_rt`](crate::ScenarioBuilder::preempt_rt)). Its functions are those of a
+    /// `spinlock_t` with the prefix `raw_`.
+    #[doc(alias("raw_spinlock_t", "raw_spin_lock_init", "raw_spin_lock"))]
+    pub fn raw(class: impl Into<Name>, value: T) -> Self {
+        Self::of(class.into(), value, &RAW_SPINLOCK, false)
+    }
+
+    fn of(class: Name, value: T, operations: &'static Operations, sleeps: bool) -> Self {
+        let (data, id) = Data::new(value);
+        Self { object: Object::new(class, Box::new(Owned::new(id))), data, operations, sleeps }
+    }
+
+    /// `spin_lock_irqsave`: spins until the lock is free and takes it, with interrupts disabled.
+    #[doc(alias = "spin_lock_irqsave")]
     #[track_caller]
     pub fn lock(&self) -> SpinGuard<'_, T> {
-        let at = Location::caller();
-        self.object.perform(Op::new(OpKind::SpinLock), at);
-        self.guard(at)
+        self.take(Keeps::Saved, Location::caller())
+    }
+
+    /// `spin_lock`: the same, and leaves interrupts as they are.
+    #[track_caller]
+    pub fn spin_lock(&self) -> SpinGuard<'_, T> {
+        self.take(Keeps::Nothing, Location::caller())
+    }
+
+    /// `spin_lock_bh`: the same, with bottom halves disabled.
+    #[track_caller]
+    pub fn spin_lock_bh(&self) -> SpinGuard<'_, T> {
+        self.take(Keeps::BottomHalves, Location::caller())
+    }
+
+    /// `spin_lock_irq`: the same, with interrupts disabled. The unlock enables them, even if they
+    /// were disabled before.
+    #[track_caller]
+    pub fn spin_lock_irq(&self) -> SpinGuard<'_, T> {
+        self.take(Keeps::Interrupts, Location::caller())
     }
 
     /// `spin_trylock_irqsave`: takes the lock if it is free now. Never waits.
-    #[doc(alias("spin_trylock", "spin_trylock_irqsave"))]
+    #[doc(alias = "spin_trylock_irqsave")]
     #[track_caller]
     pub fn try_lock(&self) -> Option<SpinGuard<'_, T>> {
-        let at = Location::caller();
-        match self.object.perform(Op::new(OpKind::TrySpinLock), at) {
-            REFUSED => None,
-            _ => Some(self.guard(at)),
-        }
+        self.try_take(Keeps::Saved, Location::caller())
+    }
+
+    /// `spin_trylock`: the same, and leaves interrupts as they are.
+    #[track_caller]
+    pub fn spin_trylock(&self) -> Option<SpinGuard<'_, T>> {
+        self.try_take(Keeps::Nothing, Location::caller())
+    }
+
+    /// `spin_trylock_bh`: the same, with bottom halves disabled.
+    #[track_caller]
+    pub fn spin_trylock_bh(&self) -> Option<SpinGuard<'_, T>> {
+        self.try_take(Keeps::BottomHalves, Location::caller())
+    }
+
+    /// `spin_trylock_irq`: the same, with interrupts disabled.
+    #[track_caller]
+    pub fn spin_trylock_irq(&self) -> Option<SpinGuard<'_, T>> {
+        self.try_take(Keeps::Interrupts, Location::caller())
     }
 
     /// `spin_lock_irqsave` without a guard, for code that unlocks elsewhere.
@@ -77,18 +147,25 @@ impl<T: Value> SpinLock<T> {
     /// # Violations
     ///
     /// [`ViolationKind::Leak`](crate::ViolationKind::Leak) if no thread unlocks it by the end.
-    #[doc(alias("spin_lock", "spin_lock_irqsave"))]
+    #[doc(alias = "spin_lock_irqsave")]
     #[track_caller]
     pub fn raw_lock(&self) {
-        self.object.perform(Op::new(OpKind::SpinLock), Location::caller());
+        local_irq::raw(true);
+        self.object.perform(Op::new(self.operations.lock), Location::caller());
     }
 
     /// `spin_trylock_irqsave` without a guard. Returns whether the lock was taken.
-    #[doc(alias("spin_trylock", "spin_trylock_irqsave"))]
+    #[doc(alias = "spin_trylock_irqsave")]
     #[track_caller]
     #[must_use = "the spinlock is held if it was taken"]
     pub fn raw_try_lock(&self) -> bool {
-        self.object.perform(Op::new(OpKind::TrySpinLock), Location::caller()) != REFUSED
+        local_irq::raw(true);
+        let op = Op::new(self.operations.try_lock);
+        let taken = self.object.perform(op, Location::caller()) != REFUSED;
+        if !taken {
+            local_irq::raw(false);
+        }
+        taken
     }
 
     /// `spin_unlock_irqrestore` without a guard.
@@ -96,14 +173,33 @@ impl<T: Value> SpinLock<T> {
     /// # Violations
     ///
     /// [`ViolationKind::NotOwner`](crate::ViolationKind::NotOwner) if the thread does not hold it.
-    #[doc(alias("spin_unlock", "spin_unlock_irqrestore"))]
+    #[doc(alias = "spin_unlock_irqrestore")]
     #[track_caller]
     pub fn raw_unlock(&self) {
-        self.object.perform(Op::with(OpKind::SpinUnlock, KEEP), Location::caller());
+        self.object.perform(Op::with(self.operations.unlock, KEEP), Location::caller());
+        local_irq::raw(false);
     }
 
-    fn guard(&self, at: &'static Location<'static>) -> SpinGuard<'_, T> {
-        SpinGuard { lock: self, data: self.data.write(), at }
+    fn take(&self, keeps: Keeps, at: Place) -> SpinGuard<'_, T> {
+        let kept = keeps.unless(self.sleeps).begin();
+        self.object.perform(Op::new(self.operations.lock), at);
+        self.guard(kept, at)
+    }
+
+    fn try_take(&self, keeps: Keeps, at: Place) -> Option<SpinGuard<'_, T>> {
+        let kept = keeps.unless(self.sleeps).begin();
+        match self.object.perform(Op::new(self.operations.try_lock), at) {
+            REFUSED => {
+                kept.end();
+                None
+            }
+            _ => Some(self.guard(kept, at)),
+        }
+    }
+
+    fn guard(&self, kept: Kept, at: Place) -> SpinGuard<'_, T> {
+        kept.taken();
+        SpinGuard { lock: self, data: self.data.write(), kept, at }
     }
 }
 
@@ -113,18 +209,20 @@ impl<T> fmt::Debug for SpinLock<T> {
     }
 }
 
-/// A held [`SpinLock`]. Dropping it is `spin_unlock_irqrestore`; [`unlock`](Self::unlock) is the
-/// same with a line of its own in the trace.
+/// A held [`SpinLock`]. Dropping it unlocks; [`unlock`](Self::unlock) is the same with a line of
+/// its own in the trace.
 #[must_use = "a spinlock is held only as long as its guard lives"]
 pub struct SpinGuard<'a, T: Value> {
     lock: &'a SpinLock<T>,
     data: OwnedData<'a, T>,
-    at: &'static Location<'static>,
+    kept: Kept,
+    at: Place,
 }
 
 impl<T: Value> SpinGuard<'_, T> {
-    /// `spin_unlock_irqrestore`: unlocks.
-    #[doc(alias("spin_unlock", "spin_unlock_irqrestore"))]
+    /// `spin_unlock_irqrestore`, or the counterpart of the other functions that take the lock:
+    /// unlocks, and restores what that function has changed.
+    #[doc(alias("spin_unlock", "spin_unlock_bh", "spin_unlock_irq", "spin_unlock_irqrestore"))]
     #[track_caller]
     pub fn unlock(mut self) {
         self.at = Location::caller();
@@ -153,7 +251,8 @@ impl<T: Value> Drop for SpinGuard<'_, T> {
             if looked {
                 self.lock.object.observe_use(self.at);
             }
-            self.lock.object.perform(Op::with(OpKind::SpinUnlock, value), self.at);
+            self.lock.object.perform(Op::with(self.lock.operations.unlock, value), self.at);
+            self.kept.unlocked();
         }
     }
 }

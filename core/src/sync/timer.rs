@@ -6,27 +6,29 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::cpu::Context;
 use crate::machine::{Fault, Machine, REFUSED, Ready};
 use crate::name::Name;
-use crate::op::{Op, Place, ThreadId};
+use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
-use crate::runtime::object::Object;
+use crate::runtime::setting::preempt_rt;
 
-use super::again::{Stage, spawn_again};
+use super::line::{Frame, Line};
 
 /// The kernel's `struct timer_list`, as in `kernel/time/timer.c`.
 ///
 /// An armed timer may expire at any later moment, unless a thread deletes it before. Its function
-/// runs in a thread of its own, named after the timer, which may not sleep. As in the kernel, it
-/// runs on one CPU at a time. The thread begins when the timer is first armed and idles between two
-/// runs; it may idle when the world ends. `del_timer_sync` waits for the function, so it deadlocks
-/// if the caller holds a lock that the function takes. lockdep predicts that, as the kernel's does.
+/// runs in softirq, so it may not sleep: in a thread of its own, named after the timer, or on top
+/// of a thread that holds a spinlock with bottom halves enabled (see [`Irq`](super::Irq)). As in
+/// the kernel, it runs on one CPU at a time. Its thread begins when the timer is first armed and
+/// idles between two runs; it may idle when the world ends. `del_timer_sync` waits for the
+/// function, so it deadlocks if the caller holds a lock that the function takes. lockdep predicts
+/// that, as the kernel's does.
 ///
 /// # What is left out
 ///
 /// There is no time: a timer that was armed for a later time may expire before one that was armed
-/// for an earlier time. The function never interrupts a thread on its own CPU. High-resolution
-/// timers are missing.
+/// for an earlier time.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -41,16 +43,20 @@ use super::again::{Stage, spawn_again};
 /// # });
 /// ```
 pub struct Timer {
-    inner: Arc<Inner>,
+    line: Arc<Line>,
 }
 
-struct Inner {
-    class: Name,
-    object: Object,
-    /// The place where the timer was set up, which is where its function is.
-    at: Place,
-    function: Box<dyn Fn(&Timer) + Send + Sync>,
-}
+static FRAME: Frame = Frame {
+    interrupts: Some((Context::Softirq, OpKind::TimerArrives)),
+    begins: OpKind::TimerExpires,
+    returns: OpKind::TimerReturns,
+};
+
+static HRTIMER: Frame = Frame {
+    interrupts: Some((Context::Hardirq, OpKind::HrtimerArrives)),
+    begins: OpKind::HrtimerExpires,
+    returns: OpKind::TimerReturns,
+};
 
 impl Timer {
     /// `timer_setup`: creates a timer of lock class `class` that is not armed and runs `function`.
@@ -61,29 +67,49 @@ impl Timer {
     #[doc(alias = "timer_setup")]
     #[track_caller]
     pub fn new(class: impl Into<Name>, function: impl Fn(&Self) + Send + Sync + 'static) -> Self {
+        Self::of(class, &FRAME, function)
+    }
+
+    /// `hrtimer_setup`: creates a high-resolution timer, whose function runs in a hard interrupt,
+    /// and on PREEMPT_RT in a softirq. Its functions have other names in the kernel:
+    /// `hrtimer_start`, `hrtimer_cancel` and `hrtimer_try_to_cancel` are those of a timer here.
+    #[doc(alias("hrtimer_setup", "hrtimer_init", "hrtimer_start", "hrtimer_cancel"))]
+    #[track_caller]
+    pub fn hrtimer(
+        class: impl Into<Name>,
+        function: impl Fn(&Self) + Send + Sync + 'static,
+    ) -> Self {
+        Self::of(class, if preempt_rt() { &FRAME } else { &HRTIMER }, function)
+    }
+
+    /// As [`hrtimer`](Self::hrtimer), with `HRTIMER_MODE_HARD`: in a hard interrupt on PREEMPT_RT
+    /// too.
+    #[doc(alias = "HRTIMER_MODE_HARD")]
+    #[track_caller]
+    pub fn hrtimer_hard(
+        class: impl Into<Name>,
+        function: impl Fn(&Self) + Send + Sync + 'static,
+    ) -> Self {
+        Self::of(class, &HRTIMER, function)
+    }
+
+    #[track_caller]
+    fn of(
+        class: impl Into<Name>,
+        frame: &'static Frame,
+        function: impl Fn(&Self) + Send + Sync + 'static,
+    ) -> Self {
         let state = State { pending: false, running: None, awaited: false, shutdown: false };
-        let class = class.into();
-        let object = Object::new(class, Box::new(state));
-        let (at, function) = (Location::caller(), Box::new(function));
-        Self { inner: Arc::new(Inner { class, object, at, function }) }
+        let function = move |line: &Arc<Line>| function(&Self { line: Arc::clone(line) });
+        Self { line: Line::new(class.into(), Box::new(state), frame, Location::caller(), function) }
     }
 
     /// `mod_timer`: arms the timer, if it is not armed already. A world may be created with armed
     /// timers.
     #[track_caller]
     pub fn mod_timer(&self) {
-        if self.inner.object.perform(Op::new(OpKind::ModTimer), Location::caller()) == 1 {
-            let (steps, timer) = (Arc::clone(&self.inner), Self { inner: Arc::clone(&self.inner) });
-            let report = move |stage| {
-                let kind = match stage {
-                    Stage::Begins => OpKind::TimerExpires,
-                    Stage::Returns => OpKind::TimerReturns,
-                };
-                steps.object.perform(Op::new(kind), steps.at)
-            };
-            let number = self.inner.object.number();
-            let function = move || (timer.inner.function)(&timer);
-            spawn_again(self.inner.class.as_str(), number, report, function);
+        if self.line.perform(OpKind::ModTimer, Location::caller()) == 1 {
+            self.line.start_thread();
         }
     }
 
@@ -91,14 +117,14 @@ impl Timer {
     /// run.
     #[track_caller]
     pub fn del_timer(&self) -> bool {
-        self.inner.object.perform(Op::new(OpKind::DelTimer), Location::caller()) == 1
+        self.line.perform(OpKind::DelTimer, Location::caller()) == 1
     }
 
     /// `del_timer_sync`: deletes the timer, waits until its function does not run, and returns
     /// whether it was armed.
     #[track_caller]
     pub fn del_timer_sync(&self) -> bool {
-        self.inner.object.perform(Op::new(OpKind::DelTimerSync), Location::caller()) == 1
+        self.line.perform(OpKind::DelTimerSync, Location::caller()) == 1
     }
 
     /// `timer_shutdown_sync`: as [`del_timer_sync`](Self::del_timer_sync), and arming the timer has
@@ -106,13 +132,13 @@ impl Timer {
     /// it while it runs, and the timer is deleted with that.
     #[track_caller]
     pub fn timer_shutdown_sync(&self) -> bool {
-        self.inner.object.perform(Op::new(OpKind::TimerShutdownSync), Location::caller()) == 1
+        self.line.perform(OpKind::TimerShutdownSync, Location::caller()) == 1
     }
 }
 
 impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timer").field("object", &self.inner.object).finish_non_exhaustive()
+        f.debug_struct("Timer").field("object", &self.line.object).finish_non_exhaustive()
     }
 }
 
@@ -128,6 +154,11 @@ struct State {
 }
 
 impl State {
+    /// Returns whether the timer can expire now. Its function runs on one CPU at a time.
+    fn is_due(&self) -> bool {
+        self.pending && self.running.is_none()
+    }
+
     fn delete(&mut self) -> u64 {
         u64::from(std::mem::replace(&mut self.pending, false))
     }
@@ -136,29 +167,33 @@ impl State {
 impl Machine for State {
     fn ready(&self, _me: ThreadId, op: Op) -> Ready {
         match op.kind {
-            OpKind::TimerExpires => Ready::when(self.pending),
+            kind if kind.row().arrives => {
+                Ready { guaranteed: 1 + u8::from(self.is_due()), optional: 0 }
+            }
+            OpKind::TimerExpires | OpKind::HrtimerExpires => Ready::when(self.is_due()),
             OpKind::DelTimerSync | OpKind::TimerShutdownSync => Ready::when(self.running.is_none()),
             _ => Ready::YES,
         }
     }
 
     fn idles(&self, op: Op) -> bool {
-        op.kind == OpKind::TimerExpires && !self.pending
+        matches!(op.kind, OpKind::TimerExpires | OpKind::HrtimerExpires) && !self.pending
     }
 
-    fn apply(&mut self, me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
+    fn apply(&mut self, me: ThreadId, op: Op, outcome: u8) -> Result<u64, Fault> {
         Ok(match op.kind {
             OpKind::ModTimer if self.shutdown => 0,
             OpKind::ModTimer => {
                 self.pending = true;
                 u64::from(!std::mem::replace(&mut self.awaited, true))
             }
-            OpKind::TimerExpires if self.pending => {
+            kind if kind.row().arrives && outcome == 0 => REFUSED,
+            kind if kind.row().interrupts.is_some() && self.pending => {
                 self.pending = false;
                 self.running = Some(me);
                 0
             }
-            OpKind::TimerExpires => {
+            OpKind::TimerExpires | OpKind::HrtimerExpires => {
                 self.awaited = false;
                 REFUSED
             }

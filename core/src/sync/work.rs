@@ -12,7 +12,9 @@ use crate::runtime::object::Object;
 
 use super::again::{Stage, spawn_again};
 use super::outside::Outside;
-use super::works::{DRAINED, NOT_QUEUED, QUEUED_WITHOUT_WORKER, Works, do_and_wait};
+use super::works::{
+    DRAINED, NOT_QUEUED, QUEUED_WITHOUT_WORKER, UNBALANCED, WAS_PENDING, Works, do_and_wait,
+};
 
 /// The kernel's `struct work_struct`, on a queue of its own or on a
 /// [`Workqueue`](super::Workqueue).
@@ -25,8 +27,8 @@ use super::works::{DRAINED, NOT_QUEUED, QUEUED_WITHOUT_WORKER, Works, do_and_wai
 ///
 /// # What is left out
 ///
-/// Delayed work, `mod_delayed_work` and `disable_work_sync` are missing. There is always a worker:
-/// a work runs as soon as its queue permits.
+/// There is no time: a delay may end at once. There is always a worker: a work runs as soon as its
+/// queue permits.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -40,6 +42,7 @@ use super::works::{DRAINED, NOT_QUEUED, QUEUED_WITHOUT_WORKER, Works, do_and_wai
 /// assert_eq!(*resets.lock(), 1);
 /// # });
 /// ```
+#[doc(alias("struct work_struct", "struct delayed_work"))]
 pub struct Work {
     inner: Arc<Inner>,
 }
@@ -126,10 +129,15 @@ impl Work {
         let at = Location::caller();
         let queued = self.perform(OpKind::QueueWork, at);
         if queued == DRAINED {
-            let what = format!("{} is queued on a workqueue that is drained", self.inner.class);
-            declare::broken_at("drain_workqueue", what, at);
+            self.is_drained(at);
             return false;
         }
+        self.start_worker(queued);
+        queued != NOT_QUEUED
+    }
+
+    /// Starts the worker of the work, if it has been queued without one.
+    fn start_worker(&self, queued: u64) {
         if queued == QUEUED_WITHOUT_WORKER {
             let (steps, work) = (self.handle(), self.handle());
             let report = move |stage| {
@@ -144,7 +152,100 @@ impl Work {
                 (work.inner.function)(&work)
             });
         }
-        queued != NOT_QUEUED
+    }
+
+    /// `queue_delayed_work`, `schedule_delayed_work`: queues the work at some later moment, unless
+    /// it is cancelled before. Returns whether it was not pending yet. Until then it is on no
+    /// queue, so no flush waits for it.
+    ///
+    /// # Violations
+    ///
+    /// See [`Workqueue::queue_work`](super::Workqueue::queue_work), at the later moment.
+    #[doc(alias = "schedule_delayed_work")]
+    #[track_caller]
+    pub fn queue_delayed_work(&self) -> bool {
+        let reply = self.perform(OpKind::QueueDelayedWork, Location::caller());
+        self.start_timer(reply);
+        reply != NOT_QUEUED
+    }
+
+    /// `mod_delayed_work`: as [`queue_delayed_work`](Self::queue_delayed_work), and a work that is
+    /// pending begins its delay again. Returns whether it was pending.
+    #[track_caller]
+    pub fn mod_delayed_work(&self) -> bool {
+        let reply = self.perform(OpKind::ModDelayedWork, Location::caller());
+        self.start_timer(reply & !WAS_PENDING);
+        reply & WAS_PENDING != 0
+    }
+
+    /// Starts the thread of the delay of the work, if it is delayed without one.
+    fn start_timer(&self, delayed: u64) {
+        if delayed != QUEUED_WITHOUT_WORKER {
+            return;
+        }
+        let work = self.handle();
+        let report = move |stage| match stage {
+            Stage::Begins => work.delay_ends(OpKind::DelayEnds, work.inner.at),
+            Stage::Returns => NOT_QUEUED,
+        };
+        let number = self.inner.own.as_ref().unwrap_or(&self.inner.queue).number();
+        let name = Name::from(format!("{} (delay)", self.inner.class));
+        spawn_again(name.as_str(), number, report, || ());
+    }
+
+    /// Ends the delay of the work, which is queued then.
+    fn delay_ends(&self, kind: OpKind, at: Place) -> u64 {
+        let queued = self.perform(kind, at);
+        if queued == DRAINED {
+            self.is_drained(at);
+        }
+        self.start_worker(queued);
+        queued
+    }
+
+    fn is_drained(&self, at: Place) {
+        let what = format!("{} is queued on a workqueue that is drained", self.inner.class);
+        declare::broken_at("drain_workqueue", what, at);
+    }
+
+    /// `flush_delayed_work`: ends the delay of the work, if it has one, and then as
+    /// [`flush_work`](Self::flush_work).
+    #[track_caller]
+    pub fn flush_delayed_work(&self) {
+        self.delay_ends(OpKind::FlushDelayedWork, Location::caller());
+        self.flush_work();
+    }
+
+    /// `disable_work`: as [`cancel_work`](Self::cancel_work), and the work cannot be queued until
+    /// it is enabled. Disables nest.
+    #[doc(alias = "disable_delayed_work")]
+    #[track_caller]
+    pub fn disable_work(&self) -> bool {
+        self.perform(OpKind::DisableWork, Location::caller()) > 0
+    }
+
+    /// `disable_work_sync`: the same, as [`cancel_work_sync`](Self::cancel_work_sync).
+    #[doc(alias = "disable_delayed_work_sync")]
+    #[track_caller]
+    pub fn disable_work_sync(&self) -> bool {
+        let at = Location::caller();
+        do_and_wait(|kind| self.perform(kind, at), OpKind::DisableWorkSync, OpKind::AwaitCancel)
+    }
+
+    /// `enable_work`: undoes one disable, and returns whether the work can be queued again.
+    ///
+    /// # Violations
+    ///
+    /// The invariant `enable_work` if the work is not disabled, for which the kernel warns.
+    #[doc(alias = "enable_delayed_work")]
+    #[track_caller]
+    pub fn enable_work(&self) -> bool {
+        let at = Location::caller();
+        let reply = self.perform(OpKind::EnableWork, at);
+        if reply == UNBALANCED {
+            declare::broken_at("enable_work", "unbalanced enable".to_owned(), at);
+        }
+        reply == 1
     }
 
     /// `flush_work`: waits until the work has returned, if it is queued or runs now.
@@ -154,9 +255,10 @@ impl Work {
         do_and_wait(|kind| self.perform(kind, at), OpKind::FlushWork, OpKind::AwaitWork);
     }
 
-    /// `cancel_work`: takes the work off its queue, and returns whether it was on it. As after
-    /// `cancel_delayed_work`, "the work callback function may still be running on return"
+    /// `cancel_work`, `cancel_delayed_work`: takes the work off its queue or its timer, and returns
+    /// whether it was on it. "The work callback function may still be running on return"
     /// (`kernel/workqueue.c`).
+    #[doc(alias = "cancel_delayed_work")]
     #[track_caller]
     pub fn cancel_work(&self) -> bool {
         self.perform(OpKind::CancelWork, Location::caller()) > 0
@@ -164,6 +266,7 @@ impl Work {
 
     /// `cancel_work_sync`: takes the work off its queue, waits until it does not run, and returns
     /// whether it was on the queue. It cannot be queued meanwhile.
+    #[doc(alias = "cancel_delayed_work_sync")]
     #[track_caller]
     pub fn cancel_work_sync(&self) -> bool {
         let at = Location::caller();

@@ -17,6 +17,12 @@ pub(super) const QUEUED_WITHOUT_WORKER: u64 = 2;
 /// The queue is being drained, and the caller is not a work of the queue.
 pub(super) const DRAINED: u64 = 3;
 
+/// The bit of a reply that says that the work was pending before.
+pub(super) const WAS_PENDING: u64 = 4;
+
+/// The reply to an enable without a disable before.
+pub(super) const UNBALANCED: u64 = 2;
+
 /// There is something to wait for.
 const WAITS: u64 = 1;
 /// The work was on the queue.
@@ -62,6 +68,12 @@ pub(super) struct Works {
     served: SmallVec<[Number; 2]>,
     /// The waiting threads. Sorted.
     waiting: SmallVec<[Waiter; 2]>,
+    /// The works whose delay is not over, which are not on the queue yet. Sorted.
+    delayed: SmallVec<[Number; 1]>,
+    /// The works that have a thread for their delay. Sorted.
+    timed: SmallVec<[Number; 1]>,
+    /// The works that are disabled, each as often as it is. Sorted.
+    disabled: SmallVec<[Number; 1]>,
     /// Whether the queue can be frozen.
     freezable: bool,
     /// If the queue is frozen, the number of works at its head that can still begin.
@@ -82,6 +94,9 @@ impl Works {
             running: SmallVec::new(),
             served: SmallVec::new(),
             waiting: SmallVec::new(),
+            delayed: SmallVec::new(),
+            timed: SmallVec::new(),
+            disabled: SmallVec::new(),
             freezable: false,
             frozen: None,
             drainers: 0,
@@ -102,8 +117,12 @@ impl Works {
         self.frozen.unwrap_or(room.min(self.queued.len()))
     }
 
-    /// Takes `work` off the queue, and returns whether it was on it.
+    /// Takes `work` off the queue or its timer, and returns whether it was on it.
     fn take_off(&mut self, work: Number) -> bool {
+        if let Some(place) = self.delayed.iter().position(|delayed| *delayed == work) {
+            self.delayed.remove(place);
+            return true;
+        }
         let Some(place) = self.queued.iter().position(|queued| *queued == work) else {
             return false;
         };
@@ -120,11 +139,61 @@ impl Works {
     }
 
     fn queue(&mut self, me: ThreadId, work: Number) -> Result<u64, Fault> {
-        // A pending work is known by its own bit: its queue is not touched (queue_work_on).
-        let kept_off = self.waiting.iter().any(|waiter| waiter.cancels == Some(work));
-        if kept_off || self.queued.contains(&work) {
+        if self.is_claimed(work) {
             return Ok(NOT_QUEUED);
         }
+        self.enqueue(me, work)
+    }
+
+    /// Returns whether `work` cannot be queued. A pending work is known by its own bit: its queue
+    /// is not touched (queue_work_on).
+    fn is_claimed(&self, work: Number) -> bool {
+        let kept_off = self.waiting.iter().any(|waiter| waiter.cancels == Some(work));
+        let pending = self.queued.contains(&work) || self.delayed.contains(&work);
+        kept_off || pending || self.disabled.contains(&work)
+    }
+
+    /// Starts the delay of a work.
+    fn delay(&mut self, work: Number) -> u64 {
+        if self.is_claimed(work) {
+            return NOT_QUEUED;
+        }
+        self.delayed.push(work);
+        self.delayed.sort_unstable();
+        if self.timed.contains(&work) {
+            return QUEUED;
+        }
+        self.timed.push(work);
+        self.timed.sort_unstable();
+        QUEUED_WITHOUT_WORKER
+    }
+
+    /// Ends the delay of a work: delayed_work_timer_fn queues it. Without an engine its thread ends
+    /// where it would idle.
+    fn delay_ends(&mut self, me: ThreadId, work: Number) -> Result<u64, Fault> {
+        if !self.delayed.contains(&work) {
+            self.timed.retain(|timed| *timed != work);
+            return Ok(REFUSED);
+        }
+        self.take_off(work);
+        self.enqueue(me, work)
+    }
+
+    fn disable(&mut self, work: Number) {
+        self.disabled.push(work);
+        self.disabled.sort_unstable();
+    }
+
+    /// Undoes one disable, and returns whether the work can be queued again.
+    fn enable(&mut self, work: Number) -> u64 {
+        let Some(place) = self.disabled.iter().position(|disabled| *disabled == work) else {
+            return UNBALANCED;
+        };
+        self.disabled.remove(place);
+        u64::from(!self.disabled.contains(&work))
+    }
+
+    fn enqueue(&mut self, me: ThreadId, work: Number) -> Result<u64, Fault> {
         if self.destroyed || (self.dying && !self.chained(me)) {
             return Err(Fault::UseAfterRelease);
         }
@@ -217,6 +286,7 @@ impl Machine for Works {
     fn ready(&self, me: ThreadId, op: Op) -> Ready {
         match op.kind {
             OpKind::WorkBegins => Ready::when(self.begins(op.b)),
+            OpKind::DelayEnds => Ready::when(self.delayed.contains(&op.b)),
             OpKind::AwaitWork | OpKind::AwaitCancel | OpKind::AwaitFlush => {
                 Ready::when(self.waiting[self.place(me)].returns.is_empty())
             }
@@ -228,7 +298,11 @@ impl Machine for Works {
     }
 
     fn idles(&self, op: Op) -> bool {
-        op.kind == OpKind::WorkBegins && !self.queued.contains(&op.b)
+        match op.kind {
+            OpKind::WorkBegins => !self.queued.contains(&op.b),
+            OpKind::DelayEnds => !self.delayed.contains(&op.b),
+            _ => false,
+        }
     }
 
     fn apply(&mut self, me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
@@ -238,7 +312,24 @@ impl Machine for Works {
             OpKind::WorkBegins => return Ok(self.begin(me, work)),
             OpKind::WorkReturns => self.end(work),
             OpKind::FlushWork => return Ok(self.wait(me, [work], None)),
+            OpKind::FlushDelayedWork if !self.delayed.contains(&work) => return Ok(NOT_QUEUED),
+            OpKind::FlushDelayedWork => return self.delay_ends(me, work),
+            OpKind::QueueDelayedWork => return Ok(self.delay(work)),
+            OpKind::ModDelayedWork => {
+                let was = self.cancel(work);
+                return Ok(self.delay(work) | if was > 0 { WAS_PENDING } else { 0 });
+            }
+            OpKind::DelayEnds => return self.delay_ends(me, work),
             OpKind::CancelWork => return Ok(self.cancel(work)),
+            OpKind::DisableWork => {
+                self.disable(work);
+                return Ok(self.cancel(work));
+            }
+            OpKind::DisableWorkSync => {
+                self.disable(work);
+                return Ok(self.cancel(work) | self.wait(me, [work], Some(work)));
+            }
+            OpKind::EnableWork => return Ok(self.enable(work)),
             OpKind::CancelWorkSync => {
                 return Ok(self.cancel(work) | self.wait(me, [work], Some(work)));
             }
@@ -295,6 +386,10 @@ impl Machine for Works {
             key.extend([thread.index() as u64, returns.len() as u64]);
             key.extend(returns.iter().flat_map(|(work, times)| [*work, u64::from(*times)]));
             key.push(cancels.map_or(0, |work| work + 1));
+        }
+        for works in [&self.delayed, &self.timed, &self.disabled] {
+            key.push(works.len() as u64);
+            key.extend(works);
         }
         key.push(self.frozen.map_or(0, |active| active as u64 + 1));
         key.extend([u64::from(self.drainers), u64::from(self.dying), u64::from(self.destroyed)]);

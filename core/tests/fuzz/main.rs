@@ -5,6 +5,7 @@ mod generator;
 mod native;
 mod program;
 mod reference;
+mod spinning;
 mod themes;
 mod traces;
 mod world;

@@ -10,6 +10,7 @@ use crate::files::File;
 /// path or a folder that it is in; what no floor names is on the top floor, with `lib.rs`.
 const FLOORS: &[&[&str]] = &[
     &[
+        "cpu",
         "cycles",
         "fingerprint",
         "incomplete",

@@ -13,9 +13,10 @@ use crate::runtime::native::fiber::{self, Fiber};
 use crate::runtime::native::intern::{BEGINNING, Begins, History};
 use crate::runtime::native::recording::{Effect, Next, Recording};
 use crate::runtime::object::Object;
+use crate::runtime::setting::Setting;
 use crate::violation::Violation;
 
-use super::{Execution, Rounds, Thread};
+use super::{Execution, Inner, Rounds, Thread};
 
 /// An object of a native execution.
 #[derive(Clone)]
@@ -101,6 +102,16 @@ impl Execution {
             }
             None => Some(body),
         }
+    }
+
+    /// Calls `with` with the setting, the observers and the running thread.
+    pub(crate) fn setting<R>(
+        &self,
+        with: impl FnOnce(&mut Setting, &mut Observers, ThreadId) -> R,
+    ) -> R {
+        let mut inner = self.inner.borrow_mut();
+        let Inner { setting, observers, running, .. } = &mut *inner;
+        with(setting, observers, *running)
     }
 
     /// Makes `end` ready at the end of thread `me`.

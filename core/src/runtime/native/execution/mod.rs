@@ -19,6 +19,7 @@ use crate::observe::{Observers, Seen};
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::panics;
 use crate::program::{Body, Instance, Program};
+use crate::runtime::setting::Setting;
 use crate::runtime::{self, Runtime};
 use crate::schedule::Choice;
 use crate::violation::Violation;
@@ -65,6 +66,7 @@ struct Inner {
     /// The thread that runs now, or the set-up.
     running: ThreadId,
     observers: Observers,
+    setting: Setting,
     interner: Interner,
     stacks: Stacks,
     violation: Option<Violation>,
@@ -188,6 +190,7 @@ impl Execution {
             deferred: None,
             running: ThreadId::SETUP,
             observers: Observers::default(),
+            setting: Setting::default(),
             interner: Interner::default(),
             stacks: Stacks::default(),
             violation: None,
@@ -258,6 +261,7 @@ impl Execution {
         inner.number += 1;
         inner.machines.clear();
         inner.observers.start();
+        inner.setting = Setting::default();
         inner.violation = None;
         inner.freed_while_held = None;
         inner.started = 0;

@@ -1,0 +1,213 @@
+//! Spinning locks and interrupts: random programs against brute force.
+//!
+//! A program has threads, the handler of an interrupt line and a tasklet. Brute force models CPUs
+//! with stacks: any CPU may be interrupted between any two operations, which the library does only
+//! where it matters.
+
+mod reference;
+mod world;
+
+use std::collections::BTreeSet;
+
+use selvedge_core::{Checker, Search};
+
+/// What a lock keeps off the CPU.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Keeps {
+    Nothing,
+    Bh,
+    Irq,
+    Save,
+}
+
+const KEEPS: [Keeps; 4] = [Keeps::Nothing, Keeps::Bh, Keeps::Irq, Keeps::Save];
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Instr {
+    Spin(usize, Keeps),
+    Read(Keeps),
+    Write(Keeps),
+    /// Logs 1 for the lock and 0 for none; so do the next two.
+    TrySpin(usize),
+    TryRead,
+    TryWrite,
+    /// Writes under the sequence counter, until it is released.
+    SeqWrite,
+    /// Reads the word in a section of the sequence counter, again and again, and logs it.
+    SeqRead,
+    /// Releases the lock taken last, if there is one.
+    Release,
+    IrqOff,
+    IrqOn,
+    BhOff,
+    BhOn,
+    /// Raises the line, or schedules the tasklet.
+    Raise(usize),
+    /// `disable_irq_nosync`, `enable_irq` and `synchronize_irq`.
+    Mask,
+    Unmask,
+    Synchronize,
+    MightSleep,
+    /// Adds one to the word, and logs what it was.
+    Count,
+}
+
+const SPINS: [&str; 2] = ["P0", "P1"];
+const RW: &str = "W0";
+const SEQ: &str = "Q0";
+const LINES: [&str; 2] = ["hard", "soft"];
+
+/// The line of the interrupt, and the tasklet.
+const HARD: usize = 0;
+const SOFT: usize = 1;
+
+#[derive(Clone, Debug)]
+struct Program {
+    threads: Vec<Vec<Instr>>,
+    /// The handler of each line.
+    handlers: [Vec<Instr>; 2],
+}
+
+/// Everything that a program can end with.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+struct Outcome {
+    /// The word, and the log of each thread.
+    finals: BTreeSet<(u64, Vec<Vec<u64>>)>,
+    violations: BTreeSet<String>,
+}
+
+impl Program {
+    fn random(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let (threads, length) = [(1, 6), (2, 4), (2, 5), (3, 3)][rng.usize(..4)];
+        let mut program = Self {
+            threads: (0..threads).map(|_| instrs(&mut rng, length, None)).collect(),
+            handlers: [HARD, SOFT].map(|line| instrs(&mut rng, 2, Some(line))),
+        };
+        // Otherwise most programs have no interrupt.
+        let (thread, line) = (rng.usize(..threads), rng.usize(..2));
+        program.threads[thread].insert(0, Instr::Raise(line));
+        program
+    }
+}
+
+/// Returns the steps of a thread, or of the handler of a line.
+fn instrs(rng: &mut fastrand::Rng, length: usize, handler: Option<usize>) -> Vec<Instr> {
+    let fits = |instr: &Instr| match (handler, instr) {
+        (None, _) => true,
+        // Handlers that raise each other have no end.
+        (Some(HARD), Instr::Raise(line)) => *line == SOFT,
+        (Some(_), Instr::Raise(_) | Instr::Unmask | Instr::Mask | Instr::Synchronize) => false,
+        _ => true,
+    };
+    let mut steps = Vec::new();
+    while steps.len() < length {
+        let Some(instr) = Some(instr(rng)).filter(fits) else { continue };
+        // Whether it may sleep is looked at in the step that leads there.
+        if matches!(instr, Instr::MightSleep | Instr::Synchronize) {
+            steps.push(Instr::Count);
+        }
+        steps.push(instr);
+    }
+    steps
+}
+
+fn instr(rng: &mut fastrand::Rng) -> Instr {
+    let keeps = KEEPS[rng.usize(..4)];
+    match rng.u8(..40) {
+        0..12 => Instr::Spin(rng.usize(..2), keeps),
+        12 => Instr::SeqWrite,
+        13 => Instr::SeqRead,
+        14..16 => Instr::Read(keeps),
+        16..19 => Instr::Write(keeps),
+        19 => Instr::TrySpin(rng.usize(..2)),
+        20 => Instr::TryRead,
+        21 => Instr::TryWrite,
+        22..28 => Instr::Release,
+        28 => Instr::IrqOff,
+        29 => Instr::IrqOn,
+        30 => Instr::BhOff,
+        31 => Instr::BhOn,
+        32..35 => Instr::Raise(rng.usize(..2)),
+        35 => Instr::Mask,
+        36 => Instr::Unmask,
+        37 => [Instr::Synchronize, Instr::MightSleep][rng.usize(..2)],
+        _ => Instr::Count,
+    }
+}
+
+/// The limit of executions of a search of interleavings.
+const EXECUTIONS_MAX: u64 = 2_000;
+
+/// Checks that the searches agree with brute force. Returns what is possible, and whether every
+/// interleaving was explored.
+fn agree(program: &Program, seed: u64) -> (Outcome, bool) {
+    let expected = reference::explore(program);
+    let name = || format!("{seed}: {program:#?}");
+    let full = world::explore(program, Checker::native().search(Search::Full));
+    assert!(full.complete, "{}", name());
+    assert_eq!(full.outcome.finals, expected.outcome.finals, "library left; {}", name());
+    let found = &full.outcome.violations;
+    assert!(
+        found.is_superset(&expected.outcome.violations) && found.is_subset(&expected.possible),
+        "{found:?} is not {:?}; {}",
+        expected.outcome.violations,
+        name()
+    );
+    let [dpor, sleep_sets] = [Search::Dpor, Search::SleepSets].map(|search| {
+        let checker = Checker::native().search(search).executions(EXECUTIONS_MAX);
+        world::explore(program, checker)
+    });
+    let clean = found.is_empty();
+    for part in [&dpor, &sleep_sets] {
+        assert!(part.outcome.finals.is_subset(&full.outcome.finals), "{}", name());
+        assert!(part.outcome.violations.is_subset(&expected.possible), "{}", name());
+        if part.complete {
+            assert_eq!(part.outcome.violations.is_empty(), clean, "{}", name());
+            assert!(!clean || part.outcome.finals == full.outcome.finals, "{}", name());
+        }
+    }
+    let by_traces = dpor.complete && sleep_sets.complete;
+    if by_traces && clean {
+        assert_eq!(dpor.fingerprint, sleep_sets.fingerprint, "{}", name());
+    }
+    let shuttle = world::explore(program, Checker::shuttle().executions(100));
+    assert!(shuttle.outcome.finals.is_subset(&full.outcome.finals), "shuttle; {}", name());
+    assert!(shuttle.outcome.violations.is_subset(&expected.possible), "shuttle; {}", name());
+    (full.outcome, by_traces)
+}
+
+fn agree_on(seeds: std::ops::Range<u64>) {
+    let total = seeds.end - seeds.start;
+    let (mut clean, mut own, mut several, mut traces, mut atomic) = (0, 0, 0, 0, 0);
+    for seed in seeds {
+        let (outcome, by_traces) = agree(&Program::random(seed), seed);
+        let has = |what: &dyn Fn(&String) -> bool| u64::from(outcome.violations.iter().any(what));
+        clean += u64::from(outcome.violations.is_empty());
+        own += has(&|name| name.starts_with("deadlock") && !name.contains(','));
+        several += has(&|name| name.starts_with("deadlock") && name.contains(','));
+        atomic += has(&|name| name.starts_with("sleep-in-atomic"));
+        traces += u64::from(by_traces);
+    }
+    for (name, count, least) in [
+        ("clean", clean, 100),
+        ("on one lock", own, 100),
+        ("on several locks", several, 20),
+        ("sleep in atomic", atomic, 10),
+        ("by traces", traces, 300),
+    ] {
+        assert!(count * 1_000 >= least * total, "{name}: {count} of {total}");
+    }
+}
+
+#[test]
+fn interrupts_agree_with_brute_force() {
+    agree_on(0..250);
+}
+
+/// The long form.
+#[test]
+#[ignore = "takes minutes"]
+fn interrupts_agree_with_brute_force_on_many_programs() {
+    agree_on(1_000_000..1_030_000);
+}

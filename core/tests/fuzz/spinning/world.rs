@@ -1,0 +1,170 @@
+//! A program on selvedge's primitives.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex as StdMutex};
+
+use selvedge_core::sync::{
+    Atomic, Irq, ReadLockGuard, RwLock, SeqCount, SeqWriter, SpinGuard, SpinLock, Tasklet,
+    WriteLockGuard, local_bh_disable, local_bh_enable, local_irq_disable, local_irq_enable,
+};
+use selvedge_core::{Checker, Engine, Fingerprint, Scenario, Verdict, in_world, might_sleep};
+
+use super::{HARD, Instr, Keeps, LINES, Outcome, Program, RW, SEQ, SOFT, SPINS};
+
+struct World {
+    spins: [SpinLock; 2],
+    rw: RwLock,
+    seq: SeqCount,
+    word: Atomic,
+    hard: Irq,
+    soft: Tasklet,
+    program: Program,
+    logs: StdMutex<Vec<Vec<u64>>>,
+}
+
+fn world(program: &Program) -> World {
+    World {
+        spins: SPINS.map(|name| SpinLock::new(name, ())),
+        rw: RwLock::new(RW, ()),
+        seq: SeqCount::new(SEQ),
+        word: Atomic::new("A", 0),
+        hard: Irq::request_irq(
+            LINES[HARD],
+            in_world(|w: &World| _ = run(w, &w.program.handlers[HARD])),
+        ),
+        soft: Tasklet::new(
+            LINES[SOFT],
+            in_world(|w: &World| _ = run(w, &w.program.handlers[SOFT])),
+        ),
+        logs: StdMutex::new(vec![Vec::new(); program.threads.len()]),
+        program: program.clone(),
+    }
+}
+
+pub(super) struct Found {
+    pub(super) outcome: Outcome,
+    pub(super) complete: bool,
+    pub(super) fingerprint: Fingerprint,
+}
+
+/// Returns what an engine finds. Every counterexample is replayed.
+pub(super) fn explore(program: &Program, checker: Checker<'_>) -> Found {
+    let finals = Arc::new(StdMutex::new(BTreeSet::new()));
+    let made = program.clone();
+    let mut builder = Scenario::builder("spinning", move || world(&made));
+    for me in 0..program.threads.len() {
+        builder = builder.thread(format!("T{me}"), move |world| {
+            let log = run(world, &world.program.threads[me]);
+            world.logs.lock().unwrap()[me] = log;
+        });
+    }
+    let ends = Arc::clone(&finals);
+    let finally = move |world: &World| {
+        let end = (world.word.load(), world.logs.lock().unwrap().clone());
+        ends.lock().unwrap().insert(end);
+    };
+    let scenario = builder.finally(finally).expect_proof();
+    let report = checker.run(&scenario);
+    let found = match report.verdict {
+        Verdict::Refuted(found) => found,
+        _ => Vec::new(),
+    };
+    for found in found.iter().filter(|_| report.engine == Engine::Native) {
+        let again = scenario.replay(&found.schedule).expect("it is of this scenario");
+        assert!(again.contains(found), "{again:#?} without {found:#?}");
+    }
+    let violations = found.iter().map(|found| found.violation.kind.to_string()).collect();
+    let finals = finals.lock().unwrap().clone();
+    Found {
+        outcome: Outcome { finals, violations },
+        complete: report.complete,
+        fingerprint: report.fingerprint,
+    }
+}
+
+enum Held<'w> {
+    Spin(SpinGuard<'w, ()>),
+    Read(ReadLockGuard<'w, ()>),
+    Write(WriteLockGuard<'w, ()>),
+    Seq(SeqWriter<'w>),
+}
+
+fn release(held: Held<'_>) {
+    match held {
+        Held::Spin(guard) => guard.unlock(),
+        Held::Read(guard) => guard.read_unlock(),
+        Held::Write(guard) => guard.write_unlock(),
+        Held::Seq(writer) => writer.write_seqcount_end(),
+    }
+}
+
+fn run(world: &World, steps: &[Instr]) -> Vec<u64> {
+    let (mut log, mut held) = (Vec::new(), Vec::new());
+    for step in steps {
+        match *step {
+            Instr::Spin(lock, keeps) => held.push(Held::Spin(spin(&world.spins[lock], keeps))),
+            Instr::Read(keeps) => held.push(Held::Read(read(&world.rw, keeps))),
+            Instr::Write(keeps) => held.push(Held::Write(write(&world.rw, keeps))),
+            Instr::TrySpin(lock) => {
+                let got = world.spins[lock].spin_trylock();
+                log.push(u64::from(got.is_some()));
+                held.extend(got.map(Held::Spin));
+            }
+            Instr::TryRead => {
+                let got = world.rw.read_trylock();
+                log.push(u64::from(got.is_some()));
+                held.extend(got.map(Held::Read));
+            }
+            Instr::TryWrite => {
+                let got = world.rw.write_trylock();
+                log.push(u64::from(got.is_some()));
+                held.extend(got.map(Held::Write));
+            }
+            Instr::SeqWrite => held.push(Held::Seq(world.seq.write_seqcount_begin())),
+            Instr::SeqRead => log.push(world.seq.read(|| world.word.load())),
+            Instr::Release => held.pop().into_iter().for_each(release),
+            Instr::IrqOff => local_irq_disable(),
+            Instr::IrqOn => local_irq_enable(),
+            Instr::BhOff => local_bh_disable(),
+            Instr::BhOn => local_bh_enable(),
+            Instr::Raise(HARD) => world.hard.raise(),
+            Instr::Raise(_) => world.soft.tasklet_schedule(),
+            Instr::Mask => world.hard.disable_irq_nosync(),
+            Instr::Unmask => world.hard.enable_irq(),
+            Instr::Synchronize => world.hard.synchronize_irq(),
+            Instr::MightSleep => might_sleep("vfree"),
+            Instr::Count => log.push(world.word.fetch_add(1)),
+        }
+    }
+    while let Some(last) = held.pop() {
+        release(last);
+    }
+    log
+}
+
+fn spin(lock: &SpinLock, keeps: Keeps) -> SpinGuard<'_, ()> {
+    match keeps {
+        Keeps::Nothing => lock.spin_lock(),
+        Keeps::Bh => lock.spin_lock_bh(),
+        Keeps::Irq => lock.spin_lock_irq(),
+        Keeps::Save => lock.lock(),
+    }
+}
+
+fn read(lock: &RwLock, keeps: Keeps) -> ReadLockGuard<'_, ()> {
+    match keeps {
+        Keeps::Nothing => lock.read_lock(),
+        Keeps::Bh => lock.read_lock_bh(),
+        Keeps::Irq => lock.read_lock_irq(),
+        Keeps::Save => lock.read_lock_irqsave(),
+    }
+}
+
+fn write(lock: &RwLock, keeps: Keeps) -> WriteLockGuard<'_, ()> {
+    match keeps {
+        Keeps::Nothing => lock.write_lock(),
+        Keeps::Bh => lock.write_lock_bh(),
+        Keeps::Irq => lock.write_lock_irq(),
+        Keeps::Save => lock.write_lock_irqsave(),
+    }
+}
