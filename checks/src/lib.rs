@@ -28,44 +28,54 @@ const SLEEPS: &[&str] = &[
     "vfio-ap/matrix/alt-2-in-flight/pqap-pv",
     "vfio-ap/matrix/{alt-6b,alt-6c}/{pqap-upd,pqap-upd-pv,pqap-upd-pv-admin}",
     "vfio-ap/matrix/alt-6d/pqap-upd",
-    "vfio-ap/reset/{slow,another-ones,handed-over,associating,associating-handed-over}/v6.6",
+    "vfio-ap/reset/{slow,another-ones,handed-over,associating,associating-handed-over}/v6.[68]",
     "vfio-ap/mutants/flush/v6.6",
     "vfio-ap/reset/ioctl/{v5.13,p15}",
     "vfio-ap/hotplug/{v6.8,2026}/slow-reset*",
     "iommu/flush/swap/reuse",
+    "kernel/bcache-cannibalize/locked",
 ];
 
 /// Threads sleep until the machine answers something else: a question to it is an instruction, of
 /// which the search does not know that it only reads.
 const ASKS_THE_MACHINE: &[&str] = &[
-    "vfio-ap/reset/{slow,another-ones,handed-over,associating,associating-handed-over}/v6.6",
+    "vfio-ap/reset/{slow,another-ones,handed-over,associating,associating-handed-over}/v6.[68]",
     "vfio-ap/mutants/flush/v6.6",
+    // The loop is open-coded, and its exchange writes.
+    "kernel/bcache-cannibalize/locked",
 ];
 
 /// More interleavings than loom may explore in [`LOOM_EXECUTIONS`]. `docs/measurements.md` has what
 /// it proves with more. The three administrators who write both masks did not complete in
 /// 6,000,000.
 const BEYOND_LOOM: &[&str] = &[
-    "vfio-ap/ap-perms/{p12,p18,v6.0}/apmask-aqmask-assign",
+    "vfio-ap/ap-perms/{p12,p18,v6.0,v6.19}/apmask-aqmask-assign",
+    "vfio-ap/ap-perms/v6.19/apmask-assign-unassign",
+    "vfio-ap/{default-driver/flushes,driver-override/2026/apmask-store}",
     "vfio-ap/matrix/*/{pqap-upd-pv,pqap-upd-pv-admin,pqap-pqap-admin,pqap-unmap-register}",
     "vfio-ap/matrix/{*-config/pqap-upd,2026-unset/pqap-upd-slots}",
     "vfio-ap/hotplug/**",
     "vfio-ap/bugs/{b08c-busy/v5.15,b23-assign-under-mutex/v6.0,b41-endless-pqap/*}",
     "vfio-ap/bugs/b24-container/*-{three,proposed}",
     "iommu/*/{attach-detach,unset-deconfigure,unmap-attach,unmap-detach,unmap-deconfigure}",
-    "iommu/*/{flush-free,recovery-flush-deconfigure}",
+    "iommu/*/{flush-free,reset-flush-deconfigure}",
+    "iommu/proposed/reset-free",
+    "iommu/flush/bitmap/b21-enomem-shadowed",
     "iommu/seed/**",
     "iommu/bugs/{b08-iommu-lock,b09-domain-freed,counters}/*",
     "iommu/flush/{fq,single,until-room,when-dry,one-counter,counts-before-unmap,starts-last}/reuse",
     "iommu/flush/{fq,single}/{tables,full,map-fails,teardown}",
     "iommu/flush/until-room/full",
     "iommu/flush/{rcache,empties-locked}/empties-caches",
+    "kernel/{net-sysfs/tries,grcan-close/unlocks,r592-remove/reordered}",
+    "kernel/alsa-ctl-files/{writer,irqsave}",
 ];
 
 /// The claim is about memory that only loom has.
 const WEAK: &[&str] = &[
     "iommu/ordering/*/{unmap-flush,flush-release,init-queue,timeout-queue}",
     "vfio-ap/hook-store/write-once",
+    "kernel/n-tty-stall/*",
 ];
 
 /// More orderings than shuttle gets through.
@@ -79,6 +89,8 @@ const BEYOND_SHUTTLE: &[&str] = &[
     "iommu/flush/rcache/empties-caches",
     "vfio-ap/matrix/alt-6c/pqap-upd-pv-admin",
     "vfio-ap/hotplug/{v6.8,2026}/slow-reset*",
+    // A thread polls for a lock that another thread takes.
+    "kernel/net-sysfs/tries",
 ];
 
 /// How many executions loom is given where it is not expected to end: some seconds.

@@ -2,7 +2,7 @@
 
 use selvedge_core::Scenario;
 
-use crate::{ap_perms, dma, iommu, vfio_ap};
+use crate::{ap_perms, dma, iommu, kernel, vfio_ap};
 
 /// Returns all scenarios of the catalogue. Their names are unique.
 pub fn catalogue() -> Vec<Scenario> {
@@ -11,6 +11,7 @@ pub fn catalogue() -> Vec<Scenario> {
         vfio_ap::scenarios::scenarios(),
         iommu::scenarios::scenarios(),
         dma::scenarios::scenarios(),
+        kernel::scenarios(),
     ];
     drivers.into_iter().flatten().collect()
 }

@@ -23,6 +23,7 @@ mod catalogue;
 pub mod dma;
 mod errno;
 pub mod iommu;
+pub mod kernel;
 mod postcondition;
 pub mod programs;
 mod rule;

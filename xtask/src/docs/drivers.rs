@@ -1,7 +1,7 @@
 //! Which README has which tables.
 
 use selvedge_core::Scenario;
-use selvedge_models::{Rule, ap_perms, dma, iommu, vfio_ap};
+use selvedge_models::{Rule, ap_perms, dma, iommu, kernel, vfio_ap};
 
 use super::{rules, scenarios};
 
@@ -67,6 +67,12 @@ pub(super) const DRIVERS: &[Driver] = &[
             ("races", "iommu/flush/{version}/{row}"),
             ("ordering", "iommu/ordering/{version}/{row}"),
         ],
+    },
+    Driver {
+        readme: "models/src/kernel/README.md",
+        prefixes: &["kernel/"],
+        rules: kernel::RULES,
+        tables: &[("reports", "kernel/{row}/{version}")],
     },
 ];
 
