@@ -1,16 +1,15 @@
 //! A reader that is interrupted by a softirq that waits for a lock whose holder reads behind a
 //! writer.
 //!
-//! Source: "possible irq lock inversion dependency detected: group->lock / ctl_files_rwlock",
-//! syzbot, 2020-09-22.
+//! Source: ALSA: irq lock inversion of `group->lock` and `ctl_files_rwlock`, syzbot, 2020-09-22.
 
 use selvedge_core::sync::{RwLock, SpinLock, Tasklet};
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, function, in_world};
 
 use super::report;
 
-const SOURCE: &str = "\"possible irq lock inversion dependency detected\", snd_ctl_notify, syzbot, \
-                      2020-09-22";
+const SOURCE: &str =
+    "ALSA: irq lock inversion of group->lock and ctl_files_rwlock, syzbot, 2020-09-22";
 
 struct World {
     group_lock: SpinLock,

@@ -1,15 +1,13 @@
 //! A lock of one word with an open-coded wait, whose wake-up is lost.
 //!
-//! Source: "bcache: fix a lost wake-up problem caused by mca_cannibalize_lock", G. Liang,
-//! November 2019.
+//! Source: bcache: a lost wake-up of `mca_cannibalize_lock`, November 2019.
 
 use selvedge_core::sync::{Atomic, SpinLock, WaitQueue};
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, function, poll};
 
 use super::report;
 
-const SOURCE: &str = "\"bcache: fix a lost wake-up problem caused by mca_cannibalize_lock\", \
-                      G. Liang, November 2019";
+const SOURCE: &str = "bcache: a lost wake-up of mca_cannibalize_lock, November 2019";
 
 struct World {
     /// `btree_cache_alloc_lock`: whether a thread has it.

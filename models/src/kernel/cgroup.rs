@@ -1,15 +1,14 @@
 //! A deadlock of three over a read-write semaphore and the creation of a thread, of which lockdep
 //! reports nothing.
 //!
-//! Source: "cgroup: Fix threadgroup_rwsem <-> cpus_read_lock() deadlock", T. Heo, July 2022.
+//! Source: cgroup: `threadgroup_rwsem` against `cpus_read_lock`, 2022-07-11.
 
 use selvedge_core::sync::{Completion, RwSem};
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, function};
 
 use super::report;
 
-const SOURCE: &str = "\"cgroup: Fix threadgroup_rwsem <-> cpus_read_lock() deadlock\", \
-                      T. Heo, July 2022";
+const SOURCE: &str = "cgroup: threadgroup_rwsem against cpus_read_lock(), 2022-07-11";
 
 struct World {
     threadgroup_rwsem: RwSem,

@@ -1,15 +1,13 @@
 //! The cursor of the frame buffer console: a timer that queues a work that takes `console_lock`.
 //!
-//! Source: "fbcon: fix race condition between console lock and cursor timer", D. Airlie,
-//! 2012-08-21.
+//! Source: fbcon: a race between the console lock and the cursor timer, 2012-08-21.
 
 use selvedge_core::sync::{Semaphore, Timer, Work};
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, function, in_world};
 
 use super::report;
 
-const SOURCE: &str = "\"fbcon: fix race condition between console lock and cursor timer\", \
-                      D. Airlie, 2012-08-21";
+const SOURCE: &str = "fbcon: a race between the console lock and the cursor timer, 2012-08-21";
 
 struct World {
     console_sem: Semaphore,

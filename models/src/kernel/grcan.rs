@@ -1,14 +1,14 @@
 //! A timer that is deleted under the spinlock that its function takes.
 //!
-//! Source: "can: grcan: grcan_close(): fix deadlock", D. Ma, April 2022; the same shape in img-ir,
-//! December 2014.
+//! Source: can: grcan: a deadlock in `grcan_close`, April 2022; the same shape in img-ir, December
+//! 2014.
 
 use selvedge_core::sync::{Irq, SpinLock, Timer, Tracked};
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, function, in_world};
 
 use super::report;
 
-const SOURCE: &str = "\"can: grcan: grcan_close(): fix deadlock\", D. Ma, April 2022";
+const SOURCE: &str = "can: grcan: a deadlock in grcan_close(), April 2022";
 
 struct World {
     /// `priv->lock`, with `priv->closing`.

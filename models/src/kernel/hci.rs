@@ -1,14 +1,14 @@
 //! A work that drops the last reference to what owns its queue.
 //!
-//! Source: "Bluetooth: hci_core: cancel all works upon hci_unregister_dev()", T. Handa, 2024-06-10.
+//! Source: "Bluetooth: hci_core: cancel all works upon hci_unregister_dev()", 2024-06-10.
 
 use selvedge_core::sync::{Kref, Work, Workqueue};
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, function, in_world};
 
 use super::report;
 
-const SOURCE: &str = "\"Bluetooth: hci_core: cancel all works upon hci_unregister_dev()\", \
-                      T. Handa, 2024-06-10";
+const SOURCE: &str =
+    "\"Bluetooth: hci_core: cancel all works upon hci_unregister_dev()\", 2024-06-10";
 
 struct World {
     workqueue: Workqueue,

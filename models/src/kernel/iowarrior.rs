@@ -3,15 +3,14 @@
 //! `mutex_unlock` may touch the mutex after the other thread could take it
 //! (`Documentation/locking/mutex-design.rst`).
 //!
-//! Source: "USB: iowarrior: fix use-after-free on disconnect race", J. Hovold, 2026-06-22.
+//! Source: "USB: iowarrior: fix use-after-free on disconnect race", 2026-06-22.
 
 use selvedge_core::sync::{Kref, Mutex, Tracked};
 use selvedge_core::{Scenario, ViolationKind, function};
 
 use super::report;
 
-const SOURCE: &str = "\"USB: iowarrior: fix use-after-free on disconnect race\", J. Hovold, \
-                      2026-06-22";
+const SOURCE: &str = "\"USB: iowarrior: fix use-after-free on disconnect race\", 2026-06-22";
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 struct State {

@@ -1,17 +1,15 @@
 //! The removal of sysfs files under a lock that their functions take: network devices and zram.
 //!
-//! Source: "[RFC PATCH 0/9] Userspace spinning on net-sysfs access", A. Tenart, 2021-09-28;
-//! "[PATCH v7 09/12] sysfs: fix deadlock race with module removal", L. Chamberlain, 2021-09-18.
+//! Source: "[RFC PATCH 0/9] Userspace spinning on net-sysfs access", 2021-09-28; "[PATCH v7 09/12]
+//! sysfs: fix deadlock race with module removal", 2021-09-18.
 
 use selvedge_core::sync::{Kernfs, ModuleRef, Mutex};
 use selvedge_core::{Scenario, ViolationKind, forever, function, poll};
 
 use super::report;
 
-const NET: &str = "\"[RFC PATCH 0/9] Userspace spinning on net-sysfs access\", A. Tenart, \
-                   2021-09-28";
-const ZRAM: &str = "\"[PATCH v7 09/12] sysfs: fix deadlock race with module removal\", \
-                    L. Chamberlain, 2021-09-18";
+const NET: &str = "\"[RFC PATCH 0/9] Userspace spinning on net-sysfs access\", 2021-09-28";
+const ZRAM: &str = "\"[PATCH v7 09/12] sysfs: fix deadlock race with module removal\", 2021-09-18";
 
 struct Net {
     rtnl: Mutex,

@@ -6,14 +6,12 @@ use selvedge_core::{Scenario, ViolationKind, function, in_world};
 
 use super::report;
 
-const BTUSB: &str = "\"inconsistent {IN-HARDIRQ-W} -> {HARDIRQ-ON-W} usage\", btusb, 4.3-rc6, \
-                     October 2015";
-const VMD: &str = "\"PCI: vmd: Fix uninitialized variable / recursive pci_bus_sem\", 2023-03-20";
-const IO_URING: &str = "\"possible recursive locking detected in io_poll_double_wake\", syzbot, \
-                        2021-03-01";
-const GPIO_KEYS: &str = "\"Input: gpio-keys - fix a sleep while atomic with PREEMPT_RT\", \
-                         F. Patron, 2025-05-28";
-const ICE: &str = "\"ice: do not acquire a mutex under netif_addr_lock_bh\", 2021-08-19";
+const BTUSB: &str = "btusb: inconsistent {IN-HARDIRQ-W} usage of rxlock, 4.3-rc6, October 2015";
+const VMD: &str = "PCI/vmd: recursive locking of pci_bus_sem, 2023-03-20";
+const IO_URING: &str =
+    "io_uring: recursive locking of runtime->sleep in io_poll_double_wake, syzbot, 2021-03-01";
+const GPIO_KEYS: &str = "Input: gpio-keys on PREEMPT_RT, 2025-05-28";
+const ICE: &str = "ice: a mutex under netif_addr_lock_bh, 2021-08-19";
 
 /// `btusb`: a lock that a work takes with interrupts enabled, and the handler of the device takes.
 struct Btusb {

@@ -1,14 +1,13 @@
 //! The removal of a card reader: a kernel thread, an interrupt, a timer and a work.
 //!
-//! Source: "memstick: r592: Fix UAF bug in r592_remove due to race condition", Z. Wang, 2023-03-07.
+//! Source: memstick/r592: a use after free in `r592_remove`, 2023-03-07.
 
 use selvedge_core::sync::{Irq, Kthread, Timer, Tracked, Work};
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, function, in_world};
 
 use super::report;
 
-const SOURCE: &str = "\"memstick: r592: Fix UAF bug in r592_remove due to race condition\", \
-                      Z. Wang, 2023-03-07";
+const SOURCE: &str = "memstick/r592: a use after free in r592_remove, 2023-03-07";
 
 struct World {
     io_thread: Kthread,

@@ -1,16 +1,13 @@
 //! A sequence lock whose writer is interrupted by a reader, or waits for one.
 //!
-//! Source: "mm/page_alloc: fix potential deadlock on zonelist_update_seq seqlock", T. Handa, April
-//! 2023; "mm/page_alloc: Use write_seqlock_irqsave() instead write_seqlock() +
-//! local_irq_save()", June 2023.
+//! Source: mm: `zonelist_update_seq`, April 2023, and for PREEMPT_RT June 2023.
 
 use selvedge_core::sync::{Irq, SeqLock, SpinLock};
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, function, in_world};
 
 use super::report;
 
-const SOURCE: &str = "\"mm/page_alloc: fix potential deadlock on zonelist_update_seq seqlock\", \
-                      T. Handa, April 2023";
+const SOURCE: &str = "mm: zonelist_update_seq, April 2023, and for PREEMPT_RT June 2023";
 
 struct World {
     zonelist_update_seq: SeqLock,

@@ -1,15 +1,13 @@
 //! A module whose load waits for all asynchronous work, one of which waits for the load.
 //!
-//! Source: "The return of async / module init deadlock", LWN 532866; "async, kmod: warn on
-//! synchronous request_module() from async workers", T. Heo, January 2013.
+//! Source: `async_synchronize_full` against `request_module`, January 2013 (LWN 532866).
 
 use selvedge_core::sync::Completion;
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, function};
 
 use super::report;
 
-const SOURCE: &str = "\"async, kmod: warn on synchronous request_module() from async workers\", \
-                      T. Heo, January 2013";
+const SOURCE: &str = "async_synchronize_full against request_module, January 2013 (LWN 532866)";
 
 struct World {
     /// The async domain, completed when its work has ended.

@@ -1,16 +1,16 @@
 //! Two reports of the network: a pointer of RCU without its lock, and a queue that is flushed under
 //! a lock that its works take.
 //!
-//! Source: "suspicious RCU usage at ./include/trace/tipc_bearer_find", 4.15-rc9, January 2018;
-//! "possible deadlock in wg_set_device", syzkaller, 2020-01-24.
+//! Source: tipc: suspicious RCU usage in `tipc_bearer_find`, 4.15-rc9, January 2018; wireguard:
+//! possible deadlock in `wg_set_device`, syzkaller, 2020-01-24.
 
 use selvedge_core::sync::{Mutex, Rcu, RwSem, Tracked, Work, Workqueue};
 use selvedge_core::{Scenario, ViolationKind, function, in_world};
 
 use super::report;
 
-const TIPC: &str = "\"WARNING: suspicious RCU usage\", tipc_bearer_find, 4.15-rc9, January 2018";
-const WIREGUARD: &str = "\"possible deadlock in wg_set_device\", syzkaller, 2020-01-24";
+const TIPC: &str = "tipc: suspicious RCU usage in tipc_bearer_find, 4.15-rc9, January 2018";
+const WIREGUARD: &str = "wireguard: possible deadlock in wg_set_device, syzkaller, 2020-01-24";
 
 struct Tipc {
     rtnl: Mutex,

@@ -1,15 +1,13 @@
 //! A removal and a reset of a PCI device that take two locks in opposite order.
 //!
-//! Source: "PCI: pciehp: Fix AB-BA deadlock between reset_lock and device_lock", L. Wunner,
-//! 2020-07-21, 2022-09-16, merged in 2023.
+//! Source: PCI: pciehp: `reset_lock` against `device_lock`, 2020-07-21, 2022-09-16, merged in 2023.
 
 use selvedge_core::sync::{Mutex, RwSem};
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, function};
 
 use super::report;
 
-const SOURCE: &str = "\"PCI: pciehp: Fix AB-BA deadlock between reset_lock and device_lock\", \
-                      L. Wunner, 2023";
+const SOURCE: &str = "PCI: pciehp: reset_lock against device_lock, 2020-07-21, 2022-09-16 and 2023";
 
 struct Port {
     reset_lock: RwSem,

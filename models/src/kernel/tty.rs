@@ -3,8 +3,7 @@
 //! Only loom explores such memory, so the wait queue is two words here: whether a thread is queued,
 //! and whether it was woken.
 //!
-//! Source: "tty: n_tty: fix race in receive_buf() / missing memory barrier at waitqueue_active()",
-//! K. Ohhashi, October 2015.
+//! Source: tty/n_tty: a stall by a missing barrier at `waitqueue_active`, October 2015.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -13,8 +12,7 @@ use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind, function};
 
 use super::report;
 
-const SOURCE: &str = "\"tty: fix stall caused by missing memory barrier in drivers/tty/n_tty.c\", \
-                      K. Ohhashi, October 2015";
+const SOURCE: &str = "tty/n_tty: a stall by a missing barrier at waitqueue_active(), October 2015";
 
 struct World {
     data: WeakAtomic,
