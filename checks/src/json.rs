@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) const FORMAT: u32 = 1;
 
 /// A scenario on an engine, or one shard of it. The table and the matrix are made from it too.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct VerdictRecord {
     pub(crate) format: u32,
     pub(crate) scenario: String,
@@ -43,10 +43,12 @@ pub(crate) struct VerdictRecord {
     pub(crate) preconditions: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) remarks: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) same_as: Option<String>,
 }
 
 /// What makes a record one of a shard.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct ShardRecord {
     pub(crate) shard: String,
     pub(crate) subtrees: u64,
@@ -60,14 +62,14 @@ pub(crate) struct ShardRecord {
 pub(crate) const SOURCES: u64 = include!(concat!(env!("OUT_DIR"), "/sources.rs"));
 
 /// A violation and its schedule.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Violation {
     pub(crate) violation: String,
     pub(crate) schedule: String,
 }
 
 /// A predicted lock-order inversion.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Inversion {
     pub(crate) classes: Vec<String>,
     pub(crate) classification: String,
@@ -107,6 +109,7 @@ impl VerdictRecord {
             lockdep,
             preconditions: report.preconditions.iter().map(|text| (*text).to_owned()).collect(),
             remarks: report.remarks.clone(),
+            same_as: None,
         }
     }
 

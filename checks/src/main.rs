@@ -8,6 +8,7 @@ mod json;
 mod matrix;
 mod merge;
 mod progress;
+mod same;
 mod select;
 mod show;
 mod table;

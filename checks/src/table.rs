@@ -6,6 +6,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, presets};
 
 use crate::json::VerdictRecord;
 use crate::matrix;
+use crate::same::difference;
 
 /// One scenario on one engine.
 pub(crate) struct Row {
@@ -70,7 +71,7 @@ impl Table {
                 Cell::new(&row.record.found),
                 Cell::new(row.record.executions).set_alignment(CellAlignment::Right),
                 Cell::new(time(row.record.seconds)).set_alignment(CellAlignment::Right),
-                Cell::new(if row.record.as_expected { "" } else { "NOT AS EXPECTED" }),
+                Cell::new(note(&row.record)),
             ]);
         }
         let mut lines = table.lines();
@@ -129,8 +130,23 @@ impl Table {
         match not {
             0 => writeln!(out, "{verdicts}, all as expected."),
             _ => writeln!(out, "{verdicts}, {not} NOT as expected."),
+        }?;
+        match self.rows.iter().filter(|row| row.record.same_as.is_some()).count() {
+            0 => Ok(()),
+            1 => writeln!(out, "1 behaves exactly as an earlier row (=)."),
+            count => writeln!(out, "{count} behave exactly as an earlier row (=)."),
         }
     }
+}
+
+/// Returns what the last column says: a wrong verdict, or the row that this one equals.
+fn note(record: &VerdictRecord) -> String {
+    if !record.as_expected {
+        return "NOT AS EXPECTED".to_owned();
+    }
+    let same = record.same_as.as_deref();
+    let part = same.and_then(|earlier| difference(earlier, &record.scenario));
+    part.map_or_else(String::new, |part| format!("= {part}"))
 }
 
 fn time(seconds: f64) -> String {

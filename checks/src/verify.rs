@@ -12,6 +12,7 @@ use crate::checkpoint_file::{self, CheckpointFile};
 use crate::cli::Verify;
 use crate::json::VerdictRecord;
 use crate::progress::Bar;
+use crate::same::Seen;
 use crate::table::{Row, Table};
 use crate::{Failure, known, select};
 
@@ -34,11 +35,13 @@ pub(crate) fn verify(options: &Verify, out: &mut impl Write) -> Result<bool, Fai
     }
     let mut all = true;
     let mut table = Table::default();
+    let mut seen = Seen::default();
     for scenario in scenarios {
         for engine in &options.engine.0 {
             let started = Instant::now();
             let report = explore(scenario, *engine, options, resumed.as_ref(), file.as_mut())?;
-            let record = VerdictRecord::new(scenario, &report, started.elapsed());
+            let mut record = VerdictRecord::new(scenario, &report, started.elapsed());
+            record.same_as = seen.same_as(&record);
             all &= record.as_expected;
             if options.json {
                 record.write(out)?;

@@ -151,6 +151,7 @@ fn merged(
         lockdep,
         preconditions: all(shards.iter().map(|shard| &shard.record.preconditions)),
         remarks: all(shards.iter().map(|shard| &shard.record.remarks)),
+        same_as: None,
     }
 }
 
