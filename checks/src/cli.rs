@@ -42,6 +42,15 @@ pub(crate) enum Command {
         /// The scenario's name
         name: String,
     },
+    /// Show how many operations of other threads each thread may have to wait for
+    ///
+    /// A thread waits while it cannot continue, or polls. Explores every state, so it takes longer
+    /// than `verify`. Exit code 1 if a scenario is too large.
+    Waits {
+        /// Path globs, such as `vfio-ap/kvm-lock/**`
+        #[arg(required = true)]
+        patterns: Vec<String>,
+    },
     /// Run one schedule of a scenario and show what it violates
     Replay {
         /// The scenario's name

@@ -55,6 +55,7 @@ const BEYOND_LOOM: &[&str] = &[
     "vfio-ap/matrix/*/{pqap-upd-pv,pqap-upd-pv-admin,pqap-pqap-admin,pqap-unmap-register}",
     "vfio-ap/matrix/{*-config/pqap-upd,2026-unset/pqap-upd-slots}",
     "vfio-ap/hotplug/**",
+    "vfio-ap/kvm-lock/*/{open,close}",
     "vfio-ap/bugs/{b08c-busy/v5.15,b23-assign-under-mutex/v6.0,b41-endless-pqap/*}",
     "vfio-ap/bugs/b24-container/*-{three,proposed}",
     "iommu/*/{attach-detach,unset-deconfigure,unmap-attach,unmap-detach,unmap-deconfigure}",

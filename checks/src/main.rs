@@ -13,6 +13,7 @@ mod select;
 mod show;
 mod table;
 mod verify;
+mod waits;
 
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::ops::ControlFlow;
@@ -95,6 +96,12 @@ fn run(command: Command, out: &mut impl Write) -> Result<u8, Failure> {
         Command::Explain { name } => {
             let known = known(std::slice::from_ref(&name));
             explain(select::named(&known, &name).map_err(Failure::Usage)?, out)
+        }
+        Command::Waits { patterns } => {
+            let known = known(&patterns);
+            let scenarios = select::select(&known, &patterns).map_err(Failure::Usage)?;
+            let all = waits::waits(&scenarios, out)?;
+            Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
         }
         Command::Replay { name, schedule } => {
             let known = known(std::slice::from_ref(&name));

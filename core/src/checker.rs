@@ -16,6 +16,7 @@ use crate::scenario::Scenario;
 use crate::schedule::Schedule;
 use crate::search::{Engine, Search};
 use crate::shard::Shard;
+use crate::wait::LongestWait;
 use native::ReplayError;
 
 type OnProgress<'a> = Box<dyn FnMut(&Progress<'_>) -> ControlFlow<String> + 'a>;
@@ -164,6 +165,40 @@ impl<'a> Checker<'a> {
         let limits = self.start();
         let mut listener = |progress: Progress<'_>| self.listen(&limits, &progress);
         native::resume(scenario, checkpoint, &limits, &mut listener)
+    }
+
+    /// Explores every state of the scenario on the native engine, and returns the longest wait of
+    /// each thread, in the order of the threads. Engine and search of this checker do not matter.
+    ///
+    /// A wait ends where the thread can continue; how long it then waits for a CPU is not counted.
+    ///
+    /// ```
+    /// use selvedge_core::sync::Mutex;
+    /// use selvedge_core::{Checker, Length, Scenario};
+    ///
+    /// let world = || (Mutex::new("A", ()), Mutex::new("B", ()));
+    /// let scenario = Scenario::builder("example/waits", world)
+    ///     .thread("T1", |(a, b)| {
+    ///         let a = a.lock();
+    ///         b.lock().unlock();
+    ///         a.unlock();
+    ///     })
+    ///     .thread("T2", |(a, _)| a.lock().unlock())
+    ///     .expect_proof();
+    /// let waits = Checker::native().longest_waits(&scenario)?;
+    /// // T1 waits while T2 unlocks A. T2 waits while T1 locks and unlocks B, and unlocks A.
+    /// assert_eq!(waits[0].length, Length::AtMost { required: 1, possible: Some(1) });
+    /// assert_eq!(waits[1].length, Length::AtMost { required: 3, possible: Some(3) });
+    /// # Ok::<(), selvedge_core::Incomplete>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The reason why not every state was explored.
+    pub fn longest_waits(mut self, scenario: &Scenario) -> Result<Vec<LongestWait>, Incomplete> {
+        let limits = self.start();
+        let mut listener = |progress: Progress<'_>| self.listen(&limits, &progress);
+        native::longest_waits(scenario, &limits, &mut listener)
     }
 
     /// The limits, with the time running from now on.

@@ -182,6 +182,7 @@ mod shard;
 pub mod sync;
 pub mod thread;
 mod violation;
+mod wait;
 
 pub use checker::{Checker, check};
 pub use checkpoint::{Checkpoint, CheckpointError};
@@ -202,6 +203,7 @@ pub use search::{Engine, Search, UnknownName};
 pub use shard::{Shard, ShardError};
 pub use sync::data::{Opaque, Value};
 pub use violation::{Violation, ViolationKind, Wait};
+pub use wait::{Length, LongestWait};
 
 /// The program in the README of the crate runs.
 #[cfg(doctest)]

@@ -71,6 +71,10 @@ impl Observers {
         self.threads[thread.index()].name.to_string()
     }
 
+    pub(crate) fn thread_named(&self, name: &str) -> Option<ThreadId> {
+        self.threads.iter().position(|thread| &*thread.name == name).map(ThreadId::new)
+    }
+
     /// Returns what `thread` waits for: the work, if a thread runs it; its queue, as long as no
     /// thread can.
     fn blocks(&self, thread: ThreadId) -> ObjectId {

@@ -25,6 +25,7 @@ const FLOORS: &[&[&str]] = &[
         "search",
         "shard",
         "violation",
+        "wait",
     ],
     &["explore"],
     &["observe"],

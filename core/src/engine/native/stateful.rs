@@ -267,10 +267,7 @@ impl Stateful {
             // Every execution ends, so a thread waits for good only where no thread can continue.
             return Ok(());
         }
-        // If the search has confused two states, it may report a wait that does not exist.
-        exploration.check_comparable()?;
-        exploration.check_graph(&self.states)?;
-        let graph = Graph::new(&self.states, automaton, self.reduced)?;
+        let graph = self.graph(exploration)?;
         let waiting = for_good::waiting(&graph);
         if exploration.scenario.starvation_free() {
             let found = starvation::starvations(&graph, &waiting, &self.states, automaton);
@@ -286,6 +283,14 @@ impl Stateful {
             }
         }
         Ok(())
+    }
+
+    /// Returns the graph of the states, once every one has been reached.
+    pub(super) fn graph(&self, exploration: &Exploration<'_>) -> Result<Graph, Incomplete> {
+        // If the search has confused two states, the graph may have steps that do not exist.
+        exploration.check_comparable()?;
+        exploration.check_graph(&self.states)?;
+        Graph::new(&self.states, self.learner.automaton(), self.reduced)
     }
 
     /// Returns whether a mutex that was unlocked first may be tried.
@@ -330,7 +335,7 @@ impl Stateful {
     ) -> Result<Option<Threads>, Incomplete> {
         self.search(exploration, &mut |_| ControlFlow::Continue(()))?;
         let automaton = self.learner.automaton();
-        let graph = Graph::new(&self.states, automaton, self.reduced)?;
+        let graph = self.graph(exploration)?;
         let waiting = for_good::waiting(&graph);
         let (mut state, mut next) = (self.learner.beginning().to_vec(), Vec::new());
         for choice in &schedule.0 {

@@ -4,6 +4,7 @@ mod alternatives;
 mod bugs;
 pub(crate) mod fixtures;
 mod hotplug;
+mod kvm_lock;
 mod matrix;
 mod mutants;
 mod postconditions;
@@ -24,6 +25,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         mutants::scenarios(),
         postconditions::scenarios(),
         questions::scenarios(),
+        kvm_lock::scenarios(),
     ];
     families.into_iter().flatten().collect()
 }
