@@ -184,7 +184,8 @@ impl Work {
             Stage::Begins => work.delay_ends(OpKind::DelayEnds, work.inner.at),
             Stage::Returns => NOT_QUEUED,
         };
-        let number = self.inner.own.as_ref().unwrap_or(&self.inner.queue).number();
+        // The thread is another than the worker, which the number of the work stands for.
+        let number = !self.inner.own.as_ref().unwrap_or(&self.inner.queue).number();
         spawn_again(joined(self.inner.class, " (delay)"), number, report, || ());
     }
 
