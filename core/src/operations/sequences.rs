@@ -33,6 +33,12 @@ macro_rules! rows_of_sequences {
                 .shows(Shows::Interrupted(REFUSED))
                 .yields_value()
                 .assumes(&[FairQueues]),
+            /// `downgrade_write`; `a` is the value that stays behind the lock.
+            DowngradeWrite => op("downgrade_write")
+                .releases()
+                .takes(Shared)
+                .leaves_value()
+                .assumes(&[FairQueues]),
             /// `mutex_lock_nested` with the subclass `a`, and `mutex_lock_nest_lock` with the lock
             /// whose number is one less than `b`.
             LockNested => op("mutex_lock_nested")

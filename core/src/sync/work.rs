@@ -64,8 +64,9 @@ impl Work {
     /// `INIT_WORK`: creates a work of lock class `class` that is not queued and runs `function`.
     ///
     /// `function` receives the work, to queue it again. It must be a function of the world alone,
-    /// and carries nothing over from one run to the next. If it needs the object that contains the
-    /// work, it stores a [`Weak`](std::sync::Weak) to that:
+    /// and carries nothing over from one run to the next. [`in_world`](crate::in_world) makes one of
+    /// a function of the world. One that needs another object that contains the work stores a
+    /// [`Weak`](std::sync::Weak) to that:
     /// ```
     /// # selvedge_core::check(|| {
     /// use selvedge_core::sync::{Mutex, Work};
