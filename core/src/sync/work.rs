@@ -64,8 +64,8 @@ impl Work {
     /// `INIT_WORK`: creates a work of lock class `class` that is not queued and runs `function`.
     ///
     /// `function` receives the work, to queue it again. It must be a function of the world alone,
-    /// and carries nothing over from one run to the next. [`in_world`](crate::in_world) makes one of
-    /// a function of the world. One that needs another object that contains the work stores a
+    /// and carries nothing over from one run to the next. [`in_world`](crate::in_world) makes one
+    /// of a function of the world. One that needs another object that contains the work stores a
     /// [`Weak`](std::sync::Weak) to that:
     /// ```
     /// # selvedge_core::check(|| {
