@@ -209,7 +209,7 @@ rows_of_interrupts! {
     AwaitDown => op("down (queued)").granted().enabled_by(&[Up]),
     /// The rest of a queued `down_interruptible`, which a signal can end.
     AwaitDownInterruptible => op("down_interruptible (queued)")
-        .can_be_disabled()
+        .leaves_queue()
         .shows(Shows::Interrupted(1)),
     /// The rest of a queued `down_timeout`, whose time can be up.
     AwaitDownTimeout => op("down_timeout (queued)").shows(Shows::TimedOut(1)),

@@ -22,14 +22,14 @@ macro_rules! rows_of_sequences {
             /// The rest of a queued `down_read_killable`, which a fatal signal can end.
             AwaitReadKillable => op("down_read_killable (queued)")
                 .takes(Shared)
-                .can_be_disabled()
+                .leaves_queue()
                 .shows(Shows::Interrupted(REFUSED))
                 .yields_value()
                 .assumes(&[FairQueues]),
             /// The rest of a queued `down_write_killable`, which a fatal signal can end.
             AwaitWriteKillable => op("down_write_killable (queued)")
                 .takes(Exclusive)
-                .can_be_disabled()
+                .leaves_queue()
                 .shows(Shows::Interrupted(REFUSED))
                 .yields_value()
                 .assumes(&[FairQueues]),

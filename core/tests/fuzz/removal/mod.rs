@@ -37,6 +37,15 @@ enum Instr {
     Enable,
     Flush,
     FlushDelayed,
+    /// Takes a side of the semaphore, if the thread has none.
+    DownRead,
+    DownWrite,
+    /// The same, until a signal; logs whether it has.
+    DownReadKillable,
+    DownWriteKillable,
+    /// Turns the write side into the read side, if the thread has it.
+    Downgrade,
+    Up,
     Stop,
     Park,
     Unpark,
@@ -47,6 +56,7 @@ enum Instr {
 }
 
 const MUTEX: &str = "M";
+const SEM: &str = "S";
 const FILE: &str = "F";
 const VARIABLE: &str = "X";
 const WORK: &str = "W";
@@ -76,14 +86,16 @@ enum Theme {
     Variables,
     Works,
     Kthreads,
+    Semaphores,
 }
 
-const THEMES: [Theme; 4] = [Theme::Files, Theme::Variables, Theme::Works, Theme::Kthreads];
+const THEMES: [Theme; 5] =
+    [Theme::Files, Theme::Variables, Theme::Works, Theme::Kthreads, Theme::Semaphores];
 
 impl Program {
     fn random(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let themes = [THEMES[rng.usize(..4)], THEMES[rng.usize(..4)]];
+        let themes = [THEMES[rng.usize(..5)], THEMES[rng.usize(..5)]];
         let (threads, length) = [(2, 4), (2, 5), (3, 3)][rng.usize(..3)];
         let stretch = |rng: &mut fastrand::Rng, length: usize| -> Vec<Instr> {
             let mut one = || {
@@ -134,6 +146,9 @@ fn instr(rng: &mut fastrand::Rng, theme: Theme) -> Instr {
             ],
             rng,
         ),
+        Theme::Semaphores => {
+            of(&[DownRead, DownWrite, DownReadKillable, DownWriteKillable, Downgrade, Up], rng)
+        }
         Theme::Kthreads => of(&[Stop, Park, Unpark], rng),
     }
 }

@@ -1,9 +1,12 @@
 //! Brute force: the same programs on plain data, every interleaving.
 
+mod kthread;
+mod semaphore;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::super::waiting::{self, Wait};
-use super::{ASLEEP, FILE, Instr, KTHREAD, MUTEX, Outcome, Program, VARIABLE, WORK};
+use super::{ASLEEP, FILE, Instr, KTHREAD, MUTEX, Outcome, Program, SEM, VARIABLE, WORK};
 
 /// The results of brute force. Where several cycles are shortest, any of them names a deadlock.
 pub(super) struct Explored {
@@ -29,6 +32,8 @@ struct Thread {
     at: usize,
     phase: Phase,
     locked: bool,
+    /// Whether it has a side of the semaphore, and whether that is the write side.
+    side: Option<bool>,
     active: bool,
     log: Vec<u64>,
 }
@@ -60,6 +65,8 @@ struct State {
     /// The threads of the program, then the work, then the kernel thread.
     threads: Vec<Thread>,
     owner: Option<usize>,
+    /// kernel/locking/rwsem.c: the queue of the semaphore, and whether each waiter writes.
+    queue: Vec<(usize, bool)>,
     removed: bool,
     active: Vec<usize>,
     value: u64,
@@ -75,6 +82,7 @@ pub(super) fn explore(program: &Program) -> Explored {
     let first = State {
         threads: vec![Thread::default(); program.threads.len() + 2],
         owner: None,
+        queue: Vec::new(),
         removed: false,
         active: Vec::new(),
         value: 0,
@@ -92,7 +100,8 @@ pub(super) fn explore(program: &Program) -> Explored {
             continue;
         }
         let next = state.successors(program);
-        let stuck = next.is_empty();
+        // No thread may rely on a signal.
+        let stuck = state.is_stuck(program);
         if stuck && state.is_over(program) {
             outcome.finals.insert((state.value, state.logs(program)));
         } else {
@@ -135,10 +144,11 @@ impl State {
             _ if me == Self::kernel_thread(program) => program.kthread.as_ref()?,
             _ => &program.threads[me],
         };
-        let last = match (thread.active, thread.locked) {
-            (true, _) => Some(Instr::PutActive),
-            (false, true) => Some(Instr::Unlock),
-            (false, false) => None,
+        let last = match (thread.side, thread.active, thread.locked) {
+            (Some(_), ..) => Some(Instr::Up),
+            (None, true, _) => Some(Instr::PutActive),
+            (None, false, true) => Some(Instr::Unlock),
+            (None, false, false) => None,
         };
         steps.get(thread.at).copied().or(last)
     }
@@ -149,6 +159,12 @@ impl State {
         threads && kthread && !self.work.queued && !self.work.running && !self.work.delayed
     }
 
+    /// Returns whether only signals can change the state.
+    fn is_stuck(&self, program: &Program) -> bool {
+        let steps = |me: usize| self.clone().step(program, me);
+        !self.work.delayed && !(0..self.threads.len()).any(steps)
+    }
+
     fn successors(&self, program: &Program) -> Vec<Self> {
         let mut all = Vec::new();
         for me in 0..self.threads.len() {
@@ -157,6 +173,7 @@ impl State {
                 all.push(state);
             }
         }
+        all.extend((0..self.threads.len()).filter_map(|me| self.killed(program, me)));
         // delayed_work_timer_fn
         if self.work.delayed {
             let mut state = self.clone();
@@ -216,6 +233,12 @@ impl State {
             | Instr::ShouldStop
             | Instr::Parkme
             | Instr::WaitForStop => self.kthreads(program, me, instr, phase),
+            Instr::DownRead
+            | Instr::DownWrite
+            | Instr::DownReadKillable
+            | Instr::DownWriteKillable
+            | Instr::Downgrade
+            | Instr::Up => self.semaphore(me, instr, phase),
             _ => self.works(me, instr, phase),
         };
         let Some(next) = next else { return false };
@@ -354,51 +377,6 @@ impl State {
         Some(next)
     }
 
-    fn kthreads(
-        &mut self,
-        program: &Program,
-        me: usize,
-        instr: Instr,
-        phase: Phase,
-    ) -> Option<Phase> {
-        let kthread = &mut self.kthread;
-        let there = program.kthread.is_some();
-        let gone = kthread.exited && !kthread.kept;
-        match (instr, phase) {
-            (Instr::Stop | Instr::Park | Instr::Unpark, Phase::Begin) if gone => {
-                self.violation = Some(format!("use-after-release({KTHREAD})"));
-            }
-            // "Sets kthread_should_stop() for @k to return true, wakes it, and waits for it to
-            // exit"; it takes a reference, and unparks.
-            (Instr::Stop, Phase::Begin) => {
-                (kthread.should_stop, kthread.should_park, kthread.kept) = (true, false, true);
-                return Some(Phase::Waits);
-            }
-            (Instr::Stop, _) if there && !kthread.exited => return None,
-            (Instr::Park, Phase::Begin) => {
-                kthread.should_park = true;
-                return Some(Phase::Waits);
-            }
-            (Instr::Park, _) if !kthread.parked && !kthread.exited => return None,
-            (Instr::Unpark, _) => kthread.should_park = false,
-            (Instr::ShouldStop, _) => {
-                let entry = u64::from(kthread.should_stop);
-                self.threads[me].log.push(entry);
-            }
-            (Instr::Parkme, Phase::Begin) => {
-                kthread.parked = kthread.should_park;
-                if kthread.parked {
-                    return Some(Phase::Waits);
-                }
-            }
-            (Instr::Parkme, _) if kthread.should_park => return None,
-            (Instr::Parkme, _) => kthread.parked = false,
-            (Instr::WaitForStop, _) if !kthread.should_stop => return None,
-            _ => {}
-        }
-        Some(Phase::Begin)
-    }
-
     /// Returns what a thread waits for, if its next step is not possible.
     fn wait(&self, program: &Program, me: usize) -> Option<Wait> {
         let mut state = self.clone();
@@ -414,6 +392,17 @@ impl State {
         let stops = Some(Self::kernel_thread(program));
         let stops = stops.filter(|_| self.kthread.begun && !self.kthread.exited);
         Some(match instr {
+            Instr::DownRead
+            | Instr::DownWrite
+            | Instr::DownReadKillable
+            | Instr::DownWriteKillable => {
+                let writes = matches!(instr, Instr::DownWrite | Instr::DownWriteKillable);
+                let holds = |at: &usize| self.threads[*at].side.is_some_and(|w| writes || w);
+                let holders = (0..self.threads.len()).filter(holds);
+                let before = self.queue.iter().take_while(|(waiter, _)| *waiter != me);
+                let before = before.filter(|(_, other)| writes || *other);
+                (SEM, holders.chain(before.map(|(waiter, _)| *waiter)).collect())
+            }
             Instr::Lock => (MUTEX, self.owner.into_iter().collect()),
             Instr::Remove | Instr::RemoveSelf => (FILE, self.active.clone()),
             Instr::Stop | Instr::Park => (KTHREAD, stops.into_iter().collect()),

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex as StdMutex};
 
-use selvedge_core::sync::{ActiveReference, Kernfs, Kthread, Mutex, MutexGuard, Plain, Work};
+use selvedge_core::sync::{
+    ActiveReference, Kernfs, Kthread, Mutex, MutexGuard, Plain, ReadGuard, RwSem, Work, WriteGuard,
+};
 use selvedge_core::{Checker, Engine, Fingerprint, Scenario, Verdict, in_world};
 
-use super::{FILE, Instr, KTHREAD, MUTEX, Outcome, Program, VARIABLE, WORK};
+use super::{FILE, Instr, KTHREAD, MUTEX, Outcome, Program, SEM, VARIABLE, WORK};
 
 struct World {
     mutex: Mutex,
+    sem: RwSem,
     file: Kernfs,
     variable: Plain<u64>,
     work: Work,
@@ -25,6 +28,7 @@ fn world(program: &Program) -> World {
     };
     let world = World {
         mutex: Mutex::new(MUTEX, ()),
+        sem: RwSem::new(SEM, ()),
         file: Kernfs::new(FILE),
         variable: Plain::new(VARIABLE, 0),
         work: Work::new(WORK, in_world(|w: &World| _ = run(w, &w.program.work))),
@@ -82,11 +86,18 @@ pub(super) fn explore(program: &Program, checker: Checker<'_>) -> Found {
     }
 }
 
+#[expect(dead_code, reason = "the guards are held")]
+enum Side<'w> {
+    Read(ReadGuard<'w, ()>),
+    Write(WriteGuard<'w, ()>),
+}
+
 fn run(world: &World, steps: &[Instr]) -> Vec<u64> {
     let mut log = Vec::new();
     let mut lock: Option<MutexGuard<'_, ()>> = None;
     let mut active: Option<ActiveReference<'_>> = None;
-    let World { mutex, file, variable, work, kthread, .. } = world;
+    let mut side: Option<Side<'_>> = None;
+    let World { sem, mutex, file, variable, work, kthread, .. } = world;
     for step in steps {
         let mut note = |entry: bool| log.push(u64::from(entry));
         match *step {
@@ -115,6 +126,25 @@ fn run(world: &World, steps: &[Instr]) -> Vec<u64> {
             Instr::Enable => note(work.enable_work()),
             Instr::Flush => work.flush_work(),
             Instr::FlushDelayed => work.flush_delayed_work(),
+            Instr::Up => drop(side.take()),
+            Instr::Downgrade => {
+                side = match side.take() {
+                    Some(Side::Write(guard)) => Some(Side::Read(sem.downgrade_write(guard))),
+                    other => other,
+                };
+            }
+            Instr::DownRead | Instr::DownWrite if side.is_some() => {}
+            Instr::DownReadKillable | Instr::DownWriteKillable if side.is_some() => {}
+            Instr::DownRead => side = Some(Side::Read(sem.down_read())),
+            Instr::DownWrite => side = Some(Side::Write(sem.down_write())),
+            Instr::DownReadKillable => {
+                side = sem.down_read_killable().ok().map(Side::Read);
+                note(side.is_some());
+            }
+            Instr::DownWriteKillable => {
+                side = sem.down_write_killable().ok().map(Side::Write);
+                note(side.is_some());
+            }
             Instr::Stop => kthread.kthread_stop(),
             Instr::Park => kthread.kthread_park(),
             Instr::Unpark => kthread.kthread_unpark(),
@@ -123,6 +153,7 @@ fn run(world: &World, steps: &[Instr]) -> Vec<u64> {
             Instr::WaitForStop => kthread.wait_event(|| kthread.kthread_should_stop()),
         }
     }
+    drop(side);
     drop(active);
     drop(lock);
     log
