@@ -160,7 +160,8 @@ pub(crate) fn broken_at(id: &str, message: String, at: Place) {
 /// # Violations
 ///
 /// [`ViolationKind::SleepInAtomic`](crate::ViolationKind::SleepInAtomic) if the thread holds a
-/// spinlock, is in a read section of RCU, or runs the function of a timer.
+/// spinlock, is in a read section of RCU, runs the function of an interrupt or a timer, or has
+/// disabled interrupts, bottom halves or preemption.
 ///
 /// ```
 /// use selvedge_core::sync::SpinLock;

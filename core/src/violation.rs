@@ -59,8 +59,9 @@ pub enum ViolationKind {
         /// The operation that may sleep: the class of the object, or the name that the model
         /// declares.
         sleeps: String,
-        /// The class of what forbids it: a spinlock, a read section of RCU, or a timer whose
-        /// function runs. If there are several, the one taken last.
+        /// The class of what forbids it: a spinlock, a read section of RCU, or an interrupt or a
+        /// timer whose function runs; if there are several, the one taken last. Without any, the
+        /// function that forbids it, such as `local_irq_disable`.
         holds: String,
     },
     /// A panic in a thread of the scenario, by its message.

@@ -171,7 +171,7 @@ fn a_proof_prints_its_assumptions() {
     };
     let of_mutex = given(&mutex, Engine::Native);
     assert!(of_mutex.contains("memory is sequentially consistent"), "{of_mutex}");
-    assert!(of_mutex.contains("no interrupt comes on the CPU"), "{of_mutex}");
+    assert!(of_mutex.contains("no interrupt arrives but those of the scenario"), "{of_mutex}");
     assert!(of_mutex.contains("differ where their `Hash` does"), "{of_mutex}");
     for other in ["PREEMPT_RT", "overtake", "grace period", "carry nothing over", "spuriously"] {
         assert!(!of_mutex.contains(other), "{of_mutex}");

@@ -56,6 +56,8 @@ pub(crate) struct Dpor {
     first: Option<u64>,
     /// Whether a violation has stopped an execution.
     violated: bool,
+    /// Whether every thread is tried at each point, since a signal may end a wait in a queue.
+    all: bool,
 }
 
 /// A search that was stopped between two executions.
@@ -65,6 +67,7 @@ pub(crate) struct SavedDpor {
     seen: u64,
     first: Option<u64>,
     violated: bool,
+    all: bool,
 }
 
 /// Two operations that could have happened in the other order.
@@ -80,12 +83,13 @@ struct Race {
 impl Dpor {
     /// Creates a search of the parts of `subtrees` that no other search has taken.
     pub(crate) fn new(subtrees: Arc<Subtrees>) -> Self {
-        Self { path: Path::default(), subtrees, seen: 0, first: None, violated: false }
+        let (path, first) = (Path::default(), None);
+        Self { path, subtrees, seen: 0, first, violated: false, all: false }
     }
 
     pub(crate) fn save(&self) -> SavedDpor {
-        let Self { seen, first, violated, .. } = *self;
-        SavedDpor { path: self.path.save(), seen, first, violated }
+        let Self { seen, first, violated, all, .. } = *self;
+        SavedDpor { path: self.path.save(), seen, first, violated, all }
     }
 
     /// Restores the saved search, once it has been led through its last execution again. Returns
@@ -95,10 +99,11 @@ impl Dpor {
         subtrees: Arc<Subtrees>,
         prefix: impl FnOnce(&mut dyn Strategy) -> bool,
     ) -> Option<Self> {
-        let SavedDpor { path, seen, first, violated } = saved;
+        let SavedDpor { path, seen, first, violated, all } = saved;
         let steps = path.happened();
         let path = Path::restore(path, seen > 0);
-        let mut repeat = Repeat { search: Self { path, subtrees, seen, first, violated }, steps };
+        let mut repeat =
+            Repeat { search: Self { path, subtrees, seen, first, violated, all }, steps };
         let led = steps == 0 || prefix(&mut repeat);
         (led && repeat.search.path.order.events.len() == steps).then_some(repeat.search)
     }
@@ -134,6 +139,9 @@ impl Dpor {
 
     /// Makes the search explore the other order too.
     fn reverse(&mut self, race: &Race) {
+        if self.all {
+            return;
+        }
         let mut initials = initials(&self.path.order, race);
         // To come first, a woken sleeper would have to wake spuriously, and a thread that repeats a
         // round would have to do so in vain. Those may be left out; every other thread can move.
@@ -265,7 +273,12 @@ impl Strategy for Dpor {
         // A writer that readers pass races with each of them, and may become possible and
         // impossible in between. That is too many cases for so rare a lock.
         let unfair = point.enabled().iter().any(|enabled| enabled.op.kind.row().can_be_disabled);
-        let all = unfair || self.path.nodes.len() < self.subtrees.depth();
+        // A thread that leaves a queue lets others pass that were behind it, or were to be.
+        if !self.all && point.enabled().iter().any(|enabled| enabled.op.kind.row().leaves_queue) {
+            self.all = true;
+            self.path.nodes.iter_mut().for_each(|node| node.wanted = ThreadSet::ALL);
+        }
+        let all = unfair || self.all || self.path.nodes.len() < self.subtrees.depth();
         let wanted = |first| if all { ThreadSet::ALL } else { ThreadSet::only(first) };
         let decision = self.path.choose(point, wanted);
         if decision == Decision::Cut && !self.path.is_crowded() {

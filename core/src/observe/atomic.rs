@@ -4,9 +4,8 @@
 //! RCU, because a grace period is over when every reader has slept; in the function of a timer or a
 //! callback of RCU, because that interrupts another thread. What is held follows from what the
 //! thread has observed, and so does whether interrupts or bottom halves are disabled. The check
-//! therefore happens where the thread announces an operation that
-//! may sleep, whether it will have to wait there or not, and has the same result in every
-//! interleaving that leads to it.
+//! therefore happens where the thread announces an operation that may sleep, whether it will have
+//! to wait there or not, and has the same result in every interleaving that leads to it.
 
 use crate::op::{ObjectId, Place, ThreadId};
 use crate::operations::OpKind;

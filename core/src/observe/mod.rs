@@ -315,19 +315,24 @@ impl Observers {
         if let Some(interrupt) = row.interrupts.filter(interrupts).filter(|_| succeeded) {
             thread.task.interrupt(interrupt);
         }
-        if let Some(mode) = row.takes.filter(|_| succeeded) {
-            for object in objects {
-                let class = self.class(object, op);
-                let thread = &mut self.threads[me.index()];
-                thread.holds.push(object);
-                if op.kind == OpKind::LockNested && op.a > 0 {
-                    thread.nested.push((object, class));
-                }
-                self.seen.lockdep.hold(&mut thread.task, &thread.name, class, mode, taken);
-            }
-        } else if row.releases {
-            objects.into_iter().rev().for_each(|object| self.release(me, object));
+        if row.releases {
+            objects.iter().rev().for_each(|object| self.release(me, *object));
         }
+        for object in objects.into_iter().filter(|_| succeeded) {
+            if let Some(mode) = row.takes {
+                self.hold(me, object, op, mode, taken);
+            }
+        }
+    }
+
+    fn hold(&mut self, me: ThreadId, object: ObjectId, op: Op, mode: Mode, taken: Taken) {
+        let class = self.class(object, op);
+        let thread = &mut self.threads[me.index()];
+        thread.holds.push(object);
+        if op.kind == OpKind::LockNested && op.a > 0 {
+            thread.nested.push((object, class));
+        }
+        self.seen.lockdep.hold(&mut thread.task, &thread.name, class, mode, taken);
     }
 
     /// Forgets what other threads have done since the last operation of `me`. A host may run them

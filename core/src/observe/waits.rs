@@ -87,7 +87,8 @@ impl Observers {
     fn held_up_by(&self, thread: ThreadId) -> Vec<ThreadId> {
         use OpKind::{AwaitGracePeriod, AwaitReaders, RcuCallback};
         let pending = self.pending_of(thread);
-        if self.polls(thread).is_some() {
+        // A parked thread waits for any other thread to unpark it.
+        if self.polls(thread).is_some() || pending.op.kind == OpKind::AwaitUnpark {
             return Vec::new();
         }
         if pending.op.kind == OpKind::Join {

@@ -141,7 +141,7 @@ rows_of_interrupts! {
     AwaitRead => op("down_read (queued)")
         .takes(Shared)
         .granted()
-        .enabled_by(&[UpWrite, AwaitWriteKillable])
+        .enabled_by(&[UpWrite, AwaitWriteKillable, DowngradeWrite])
         .yields_value()
         .assumes(&[FairQueues]),
     /// `down_read_trylock`.
@@ -208,7 +208,9 @@ rows_of_interrupts! {
     /// The rest of a queued `down`: the wait for the grant.
     AwaitDown => op("down (queued)").granted().enabled_by(&[Up]),
     /// The rest of a queued `down_interruptible`, which a signal can end before any `up`.
-    AwaitDownInterruptible => op("down_interruptible (queued)").shows(Shows::Interrupted(1)),
+    AwaitDownInterruptible => op("down_interruptible (queued)")
+        .leaves_queue()
+        .shows(Shows::Interrupted(1)),
     /// The rest of a queued `down_timeout`, whose time can be up.
     AwaitDownTimeout => op("down_timeout (queued)").shows(Shows::TimedOut(1)),
     /// `down_trylock`.

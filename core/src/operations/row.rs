@@ -149,6 +149,8 @@ pub(crate) struct Row {
     pub(crate) takes_completion: bool,
     /// Whether a step of another thread may make it impossible again.
     pub(crate) can_be_disabled: bool,
+    /// Whether it waits in a queue, which a signal makes it leave.
+    pub(crate) leaves_queue: bool,
     /// Whether it takes what was granted to it before, so that it commutes with everything that can
     /// happen while it is possible.
     pub(crate) granted: bool,
@@ -191,6 +193,7 @@ pub(super) const fn op(text: &'static str) -> Row {
         tries_unfair: false,
         takes_completion: false,
         can_be_disabled: false,
+        leaves_queue: false,
         granted: false,
         arrives: false,
         about_work: false,
@@ -271,6 +274,10 @@ impl Row {
 
     pub(super) const fn can_be_disabled(self) -> Self {
         Self { can_be_disabled: true, ..self }
+    }
+
+    pub(super) const fn leaves_queue(self) -> Self {
+        Self { leaves_queue: true, ..self.can_be_disabled() }
     }
 
     pub(super) const fn granted(self) -> Self {

@@ -22,16 +22,22 @@ macro_rules! rows_of_sequences {
             /// The rest of a queued `down_read_killable`, which a fatal signal can end.
             AwaitReadKillable => op("down_read_killable (queued)")
                 .takes(Shared)
-                .can_be_disabled()
+                .leaves_queue()
                 .shows(Shows::Interrupted(REFUSED))
                 .yields_value()
                 .assumes(&[FairQueues]),
             /// The rest of a queued `down_write_killable`, which a fatal signal can end.
             AwaitWriteKillable => op("down_write_killable (queued)")
                 .takes(Exclusive)
-                .can_be_disabled()
+                .leaves_queue()
                 .shows(Shows::Interrupted(REFUSED))
                 .yields_value()
+                .assumes(&[FairQueues]),
+            /// `downgrade_write`; `a` is the value that stays behind the lock.
+            DowngradeWrite => op("downgrade_write")
+                .releases()
+                .takes(Shared)
+                .leaves_value()
                 .assumes(&[FairQueues]),
             /// `mutex_lock_nested` with the subclass `a`, and `mutex_lock_nest_lock` with the lock
             /// whose number is one less than `b`.

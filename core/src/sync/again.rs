@@ -19,8 +19,8 @@ pub(super) enum Stage {
     Returns,
 }
 
-/// Starts a thread, named after the object that is numbered `number`, which runs `function`
-/// whenever it may begin.
+/// Starts a thread, named after the object, which runs `function` whenever it may begin. `number`
+/// distinguishes it from every other such thread of the world.
 pub(super) fn spawn_again(
     name: &'static str,
     number: u64,

@@ -26,6 +26,9 @@ pub(super) struct Frame {
     pub(super) returns: OpKind,
 }
 
+/// What the CPU runs, with the line as its argument.
+type Function = Box<dyn Fn(&Arc<Line>) + Send + Sync>;
+
 pub(super) struct Line {
     class: Name,
     pub(super) object: Object,
@@ -34,7 +37,7 @@ pub(super) struct Line {
     interrupts: Option<(Context, OpKind)>,
     /// The place where the function was given.
     at: Place,
-    function: Box<dyn Fn(&Arc<Line>) + Send + Sync>,
+    function: Function,
     own: Weak<Line>,
 }
 

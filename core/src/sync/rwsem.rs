@@ -1,6 +1,7 @@
 //! `struct rw_semaphore`: a fair semaphore, on which a waiting writer blocks new readers.
 
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 use std::sync::RwLockWriteGuard;
@@ -28,8 +29,7 @@ use super::holders::Holders;
 /// The kernel lets a writer overtake the queue when it finds the semaphore free; this model does
 /// not. The interleavings in which the writer arrived first cover a thread that could have
 /// overtaken, unless it arrives only because another thread is queued already.
-/// `downgrade_write` is missing, and so is optimistic spinning, which only decides which waiter is
-/// next.
+/// Optimistic spinning is missing, which only decides which waiter is next.
 ///
 /// # Per-CPU semaphores
 ///
@@ -133,6 +133,22 @@ impl<T: Value> RwSem<T> {
             REFUSED => None,
             _ => Some(WriteGuard::new(&self.object, self.data.write(), at)),
         }
+    }
+
+    /// `downgrade_write`: turns the write side into a read side, without a moment in between in
+    /// which the semaphore is free. Readers at the front of the queue are served then.
+    ///
+    /// # Panics
+    ///
+    /// If the guard is of another semaphore.
+    #[track_caller]
+    pub fn downgrade_write<'a>(&'a self, guard: WriteGuard<'a, T>) -> ReadGuard<'a, T> {
+        assert!(std::ptr::eq(guard.object, &self.object), "the guard is of another semaphore");
+        let at = Location::caller();
+        let mut guard = ManuallyDrop::new(guard);
+        let value = guard.data.close();
+        self.object.perform(Op::with(OpKind::DowngradeWrite, value), at);
+        ReadGuard::new(&self.object, self.data.read(), at)
     }
 
     /// `down_read` without a guard, for code that releases elsewhere.
@@ -412,6 +428,11 @@ impl Machine for State {
             OpKind::TryDownWrite => Ok(self.try_down(me, Side::Write)),
             OpKind::UpRead => self.holders.up_read(me),
             OpKind::UpWrite => self.holders.up_write(me, op),
+            OpKind::DowngradeWrite => {
+                self.holders.up_write(me, op)?;
+                self.holders.read(me);
+                Ok(0)
+            }
             other => unreachable!("{other} is not an operation of a rw_semaphore"),
         }
     }

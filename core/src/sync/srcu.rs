@@ -3,13 +3,16 @@
 
 use std::fmt;
 use std::panic::Location;
+use std::sync::Arc;
 
 use crate::name::Name;
 use crate::op::Op;
 use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
+use crate::thread::spawn;
 
 use super::readers::Readers;
+use super::{local_bh_disable, local_bh_enable};
 
 /// The kernel's `struct srcu_struct`.
 ///
@@ -21,8 +24,8 @@ use super::readers::Readers;
 ///
 /// # What is left out
 ///
-/// Only readers delay a grace period: there is no kthread or work that drives it. `call_srcu` and
-/// `srcu_barrier` are missing.
+/// Only readers delay a grace period: there is no kthread or work that drives it. `srcu_barrier` is
+/// missing.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -34,14 +37,14 @@ use super::readers::Readers;
 /// # });
 /// ```
 pub struct Srcu {
-    object: Object,
+    object: Arc<Object>,
 }
 
 impl Srcu {
     /// Creates a domain without readers, of lock class `class`.
     #[doc(alias = "init_srcu_struct")]
     pub fn new(class: impl Into<Name>) -> Self {
-        Self { object: Object::new(class, Box::new(Readers::default())) }
+        Self { object: Arc::new(Object::new(class, Box::new(Readers::default()))) }
     }
 
     /// `srcu_read_lock`: enters a read section, and never waits.
@@ -60,6 +63,27 @@ impl Srcu {
         let at = Location::caller();
         self.object.perform(Op::new(OpKind::SynchronizeSrcu), at);
         self.object.perform(Op::new(OpKind::AwaitReaders), at);
+    }
+}
+
+impl Srcu {
+    /// `call_srcu`: runs `callback` after a grace period that begins now or later.
+    ///
+    /// The callback is a thread of its own, with bottom halves disabled, so it may not sleep
+    /// (`srcu_invoke_callbacks`, `kernel/rcu/srcutree.c`). As with [`spawn`], its start is not a
+    /// step.
+    #[doc(alias = "call_srcu")]
+    #[track_caller]
+    pub fn call(&self, callback: impl FnOnce() + Send + 'static) {
+        let at = Location::caller();
+        let object = Arc::clone(&self.object);
+        spawn("srcu callback", move || {
+            object.perform(Op::new(OpKind::SynchronizeSrcu), at);
+            object.perform(Op::new(OpKind::AwaitReaders), at);
+            local_bh_disable();
+            callback();
+            local_bh_enable();
+        });
     }
 }
 

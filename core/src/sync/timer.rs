@@ -62,8 +62,9 @@ impl Timer {
     /// `timer_setup`: creates a timer of lock class `class` that is not armed and runs `function`.
     ///
     /// `function` receives the timer, to arm it again. It must be a function of the world alone,
-    /// and carries nothing over from one run to the next. If it needs the object that contains the
-    /// timer, it stores a [`Weak`](std::sync::Weak) to that ([`Arc::new_cyclic`]).
+    /// and carries nothing over from one run to the next. [`in_world`](crate::in_world) makes one
+    /// of a function of the world; one that needs another object that contains the timer stores a
+    /// [`Weak`](std::sync::Weak) to that ([`Arc::new_cyclic`]).
     #[doc(alias = "timer_setup")]
     #[track_caller]
     pub fn new(class: impl Into<Name>, function: impl Fn(&Self) + Send + Sync + 'static) -> Self {

@@ -64,8 +64,9 @@ impl Work {
     /// `INIT_WORK`: creates a work of lock class `class` that is not queued and runs `function`.
     ///
     /// `function` receives the work, to queue it again. It must be a function of the world alone,
-    /// and carries nothing over from one run to the next. If it needs the object that contains the
-    /// work, it stores a [`Weak`](std::sync::Weak) to that:
+    /// and carries nothing over from one run to the next. [`in_world`](crate::in_world) makes one
+    /// of a function of the world. One that needs another object that contains the work stores a
+    /// [`Weak`](std::sync::Weak) to that:
     /// ```
     /// # selvedge_core::check(|| {
     /// use selvedge_core::sync::{Mutex, Work};
@@ -188,7 +189,8 @@ impl Work {
             Stage::Begins => work.delay_ends(OpKind::DelayEnds, work.inner.at),
             Stage::Returns => NOT_QUEUED,
         };
-        let number = self.inner.own.as_ref().unwrap_or(&self.inner.queue).number();
+        // The thread is another than the worker, which the number of the work stands for.
+        let number = !self.inner.own.as_ref().unwrap_or(&self.inner.queue).number();
         let name = Name::from(format!("{} (delay)", self.inner.class));
         spawn_again(name.as_str(), number, report, || ());
     }

@@ -1,7 +1,9 @@
 //! Active references of kernfs, pointers of RCU, and reference counts with a lock.
 
-use selvedge_core::sync::{Kernfs, Kref, Mutex, Rcu, SpinLock, Tracked};
-use selvedge_core::{Engine, Scenario, ScenarioBuilder, ViolationKind};
+use std::sync::Arc;
+
+use selvedge_core::sync::{Kernfs, Kref, Mutex, Rcu, SpinLock, Srcu, Tracked};
+use selvedge_core::{Engine, Scenario, ScenarioBuilder, ViolationKind, might_sleep};
 
 use super::{check, check_with_traces, deadlock};
 
@@ -177,4 +179,37 @@ fn the_last_put_is_under_the_lock() {
         }
     };
     check_with_traces(&scenario(by_spin).expect_proof());
+}
+
+#[test]
+fn a_callback_of_srcu_comes_after_the_readers_and_does_not_sleep() {
+    let world = || Arc::new((Srcu::new("srcu"), Tracked::new("object", ())));
+    let scenario = |callback: fn(&(Srcu, Tracked))| {
+        Scenario::builder("srcu", world)
+            .thread("reader", |w| {
+                let section = w.0.read_lock();
+                w.1.get();
+                section.unlock();
+            })
+            .thread("remover", move |w| {
+                let world = Arc::clone(w);
+                w.0.call(move || callback(&world));
+            })
+    };
+    // A reader that begins after the grace period is not waited for.
+    let releases = scenario(|w| w.1.release());
+    check(&releases.expect_violations([ViolationKind::use_after_release("object")]));
+    let sleeps = scenario(|_| might_sleep("vfree")).finally(|w| w.1.release());
+    let kind = ViolationKind::sleep_in_atomic("vfree", "local_bh_disable");
+    check(&sleeps.expect_violations([kind]));
+    let after = Scenario::builder("after", world)
+        .thread("both", |w| {
+            let section = w.0.read_lock();
+            let world = Arc::clone(w);
+            w.0.call(move || world.1.release());
+            w.1.get();
+            section.unlock();
+        })
+        .expect_proof();
+    check_with_traces(&after);
 }

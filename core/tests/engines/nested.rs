@@ -1,7 +1,7 @@
 //! Mutexes with a subclass, and waits for a semaphore that a signal ends.
 
-use selvedge_core::sync::{Mutex, RwSem};
-use selvedge_core::{Engine, Scenario};
+use selvedge_core::sync::{Atomic, Mutex, RwSem, Semaphore};
+use selvedge_core::{Engine, Expectation, Scenario, ViolationKind, poll};
 
 use super::{check, check_with_traces, deadlock};
 
@@ -111,4 +111,59 @@ fn a_killed_writer_does_not_hold_up_readers() {
         })
         .thread("writer", |(sem, _)| drop(sem.down_write_killable()));
     check(&passes.expect_violations(deadlock(["S"])));
+}
+
+#[test]
+fn a_downgrade_keeps_writers_out_and_lets_readers_in() {
+    let world = || (RwSem::new("S", 0), Atomic::new("seen", 0));
+    let scenario = |first: fn(&(RwSem<u32>, Atomic))| {
+        Scenario::builder("downgrade", world)
+            .thread("first", first)
+            .thread("second", |(sem, _)| *sem.down_write() += 1)
+            .thread("reader", |(sem, _)| assert!(*sem.down_read() <= 2))
+    };
+    let downgrades = scenario(|(sem, _)| {
+        let mut write = sem.down_write();
+        *write += 1;
+        let mine = *write;
+        let read = sem.downgrade_write(write);
+        assert_eq!(*read, mine, "changed in between");
+    });
+    check_with_traces(&downgrades.expect_proof());
+    let releases = scenario(|(sem, _)| {
+        let mut write = sem.down_write();
+        *write += 1;
+        let mine = *write;
+        write.up_write();
+        assert!(*sem.down_read() == mine, "changed in between");
+    });
+    check(&releases.expect_violations([ViolationKind::Panic("changed in between".into())]));
+    // A reader that waits is served, so two that downgrade and wait for each other do not.
+    let meets = Scenario::builder("meets", world)
+        .thread("writer", |(sem, seen)| {
+            let read = sem.downgrade_write(sem.down_write());
+            poll("reader", || (seen.load() == 1).then_some(()));
+            read.up_read();
+        })
+        .thread("reader", |(sem, seen)| {
+            let _read = sem.down_read();
+            seen.store(1);
+        })
+        .expect_proof()
+        .on(Engine::Loom, Expectation::Inconclusive);
+    check(&meets);
+}
+
+/// A semaphore whose wait a signal may end before the `up` that ends it.
+#[test]
+fn a_signal_may_come_before_the_up() {
+    let world = || (Semaphore::new("slots", 0), Atomic::new("got", 0));
+    let scenario = Scenario::builder("signal", world)
+        .thread("down", |(slots, got)| got.store(1 + u64::from(slots.down_interruptible().is_ok())))
+        .thread("up", |(slots, got)| {
+            got.load();
+            slots.up();
+        })
+        .expect_proof();
+    check_with_traces(&scenario);
 }

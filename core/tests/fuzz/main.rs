@@ -5,9 +5,11 @@ mod generator;
 mod native;
 mod program;
 mod reference;
+mod removal;
 mod spinning;
 mod themes;
 mod traces;
+mod waiting;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

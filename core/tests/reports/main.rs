@@ -4,13 +4,8 @@
 //! They concern subsystems other than those of the catalogue, and the first lines of each state
 //! what the threads did to each other. Where the search of interleavings completes it has to agree
 //! with that of states, and so has shuttle; loom has to where it completes within seconds.
-//!
-//! Reports about something that the library does not model are missing: an interrupt on the CPU
-//! that it interrupts ("inconsistent {IN-HARDIRQ-W} usage" of btusb's `rxlock`, 2015; the half of
-//! the `zonelist_update_seq` report in which the interrupt allocates, 2023), the reader-writer
-//! spinlock that lets interrupts pass (ALSA's `ctl_files_rwlock`, syzbot, 2020), and `PREEMPT_RT`,
-//! where spinlocks sleep (gpio-keys, 2025).
 
+mod interrupts;
 mod order;
 mod pointers;
 mod promises;

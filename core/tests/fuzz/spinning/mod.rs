@@ -145,7 +145,7 @@ fn agree(program: &Program, seed: u64) -> (Outcome, bool) {
     let expected = reference::explore(program);
     let name = || format!("{seed}: {program:#?}");
     let full = world::explore(program, Checker::native().search(Search::Full));
-    assert!(full.complete, "{}", name());
+    assert!(full.complete, "{:?}; {}", full.stopped, name());
     assert_eq!(full.outcome.finals, expected.outcome.finals, "library left; {}", name());
     let found = &full.outcome.violations;
     assert!(

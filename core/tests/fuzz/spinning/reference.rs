@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use super::super::waiting;
 use super::{HARD, Instr, Keeps, LINES, Outcome, Program, RW, SEQ, SOFT, SPINS};
 
 /// The results of brute force. Where several cycles are shortest, any of them names a deadlock.
@@ -441,45 +442,7 @@ impl State {
     /// Returns the names of the shortest cycles through each CPU that waits for good.
     fn deadlocks(&self, program: &Program) -> Vec<Vec<String>> {
         let waits: Vec<_> = (0..self.cpus.len()).map(|at| self.wait(program, at)).collect();
-        let mut stuck: BTreeSet<usize> = (0..waits.len()).collect();
-        loop {
-            let left = stuck.iter().copied().filter(|at| {
-                waits[*at].as_ref().is_some_and(|(_, by)| by.iter().any(|by| stuck.contains(by)))
-            });
-            let left: BTreeSet<usize> = left.collect();
-            if left == stuck {
-                break;
-            }
-            stuck = left;
-        }
-        let through = |start: &usize| {
-            let mut paths = vec![vec![*start]];
-            while !paths.is_empty() {
-                let step = |path: &Vec<usize>| {
-                    let (_, by) = waits[path[path.len() - 1]].as_ref().expect("it waits");
-                    by.iter()
-                        .filter(|by| stuck.contains(by))
-                        .map(|by| (path.clone(), *by))
-                        .collect::<Vec<_>>()
-                };
-                let steps: Vec<_> = paths.iter().flat_map(step).collect();
-                let closed = steps.iter().filter(|(_, next)| next == start);
-                let names: BTreeSet<String> = closed
-                    .map(|(path, _)| {
-                        let classes = path.iter().map(|at| waits[*at].as_ref().expect("waits").0);
-                        let classes: BTreeSet<&str> = classes.collect();
-                        format!("deadlock({})", Vec::from_iter(classes).join(", "))
-                    })
-                    .collect();
-                if !names.is_empty() {
-                    return names.into_iter().collect();
-                }
-                let longer = steps.into_iter().filter(|(path, next)| !path.contains(next));
-                paths = longer.map(|(path, next)| [path, vec![next]].concat()).collect();
-            }
-            Vec::new()
-        };
-        stuck.iter().map(through).filter(|names: &Vec<String>| !names.is_empty()).collect()
+        waiting::cycles(&waits, &waiting::closed(&waits))
     }
 }
 

@@ -44,6 +44,8 @@ fn world(program: &Program) -> World {
 pub(super) struct Found {
     pub(super) outcome: Outcome,
     pub(super) complete: bool,
+    /// Why it is not.
+    pub(super) stopped: Option<String>,
     pub(super) fingerprint: Fingerprint,
 }
 
@@ -78,6 +80,7 @@ pub(super) fn explore(program: &Program, checker: Checker<'_>) -> Found {
     Found {
         outcome: Outcome { finals, violations },
         complete: report.complete,
+        stopped: report.stopped.map(|reason| reason.to_string()),
         fingerprint: report.fingerprint,
     }
 }

@@ -1,0 +1,230 @@
+//! What a driver removes: files, works and kernel threads. Random programs against brute force.
+
+mod reference;
+mod world;
+
+use std::collections::BTreeSet;
+
+use selvedge_core::{Checker, Search};
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Instr {
+    Lock,
+    /// Does nothing if the mutex is not held.
+    Unlock,
+    /// Logs whether there is an active reference.
+    GetActive,
+    /// Does nothing without a reference; neither does the next.
+    PutActive,
+    /// Logs whether it was the first.
+    RemoveSelf,
+    Remove,
+    /// Logs the value of the variable; so does `MarkedRead`.
+    Read,
+    Write(u64),
+    MarkedRead,
+    MarkedWrite(u64),
+    /// Logs whether the work was queued; so does the next.
+    QueueWork,
+    QueueDelayed,
+    /// Logs whether the work was pending; so do the next four.
+    ModDelayed,
+    Cancel,
+    CancelSync,
+    Disable,
+    DisableSync,
+    /// Logs whether the work can be queued.
+    Enable,
+    Flush,
+    FlushDelayed,
+    /// Takes a side of the semaphore, if the thread has none.
+    DownRead,
+    DownWrite,
+    /// The same, until a signal; logs whether it has.
+    DownReadKillable,
+    DownWriteKillable,
+    /// Turns the write side into the read side, if the thread has it.
+    Downgrade,
+    Up,
+    Stop,
+    Park,
+    Unpark,
+    /// In the function of the kernel thread only. Logs whether it is to stop.
+    ShouldStop,
+    Parkme,
+    WaitForStop,
+}
+
+const MUTEX: &str = "M";
+const SEM: &str = "S";
+const FILE: &str = "F";
+const VARIABLE: &str = "X";
+const WORK: &str = "W";
+const KTHREAD: &str = "K";
+const ASLEEP: &str = "K (asleep)";
+
+#[derive(Clone, Debug)]
+struct Program {
+    threads: Vec<Vec<Instr>>,
+    work: Vec<Instr>,
+    /// The function of the kernel thread, if there is one.
+    kthread: Option<Vec<Instr>>,
+}
+
+/// Everything that a program can end with.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+struct Outcome {
+    /// The variable, and the log of each thread and of the kernel thread.
+    finals: BTreeSet<(u64, Vec<Vec<u64>>)>,
+    violations: BTreeSet<String>,
+}
+
+/// A stretch of code: what it is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Theme {
+    Files,
+    Variables,
+    Works,
+    Kthreads,
+    Semaphores,
+}
+
+const THEMES: [Theme; 5] =
+    [Theme::Files, Theme::Variables, Theme::Works, Theme::Kthreads, Theme::Semaphores];
+
+impl Program {
+    fn random(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let themes = [THEMES[rng.usize(..5)], THEMES[rng.usize(..5)]];
+        let (threads, length) = [(2, 4), (2, 5), (3, 3)][rng.usize(..3)];
+        let stretch = |rng: &mut fastrand::Rng, length: usize| -> Vec<Instr> {
+            let mut one = || {
+                let theme = themes[usize::from(rng.bool())];
+                instr(rng, theme)
+            };
+            (0..length).map(|_| one()).collect()
+        };
+        let threads = (0..threads).map(|_| stretch(&mut rng, length)).collect();
+        let mut work = stretch(&mut rng, 2);
+        work.retain(|instr| !queues(*instr));
+        let mut kthread = stretch(&mut rng, 1);
+        let own = [Instr::ShouldStop, Instr::Parkme, Instr::WaitForStop];
+        kthread.extend((0..2).map(|_| own[rng.usize(..3)]));
+        rng.shuffle(&mut kthread);
+        Self { threads, work, kthread: themes.contains(&Theme::Kthreads).then_some(kthread) }
+    }
+}
+
+/// Returns whether it may queue the work, which would have no end in the work.
+fn queues(instr: Instr) -> bool {
+    matches!(instr, Instr::QueueWork | Instr::QueueDelayed | Instr::ModDelayed)
+}
+
+fn instr(rng: &mut fastrand::Rng, theme: Theme) -> Instr {
+    use Instr::*;
+    let of = |instrs: &[Instr], rng: &mut fastrand::Rng| instrs[rng.usize(..instrs.len())];
+    if rng.u8(..4) == 0 {
+        return of(&[Lock, Lock, Unlock], rng);
+    }
+    match theme {
+        Theme::Files => of(&[GetActive, GetActive, PutActive, RemoveSelf, Remove], rng),
+        Theme::Variables => of(&[Read, Write(1), Write(2), MarkedRead, MarkedWrite(3)], rng),
+        Theme::Works => of(
+            &[
+                QueueWork,
+                QueueWork,
+                QueueDelayed,
+                QueueDelayed,
+                ModDelayed,
+                Cancel,
+                CancelSync,
+                Disable,
+                DisableSync,
+                Enable,
+                Flush,
+                FlushDelayed,
+            ],
+            rng,
+        ),
+        Theme::Semaphores => {
+            of(&[DownRead, DownWrite, DownReadKillable, DownWriteKillable, Downgrade, Up], rng)
+        }
+        Theme::Kthreads => of(&[Stop, Park, Unpark], rng),
+    }
+}
+
+/// The limit of executions of a search of interleavings.
+const EXECUTIONS_MAX: u64 = 2_000;
+
+/// Checks that the searches agree with brute force. Returns what is possible, and whether every
+/// interleaving was explored.
+fn agree(program: &Program, seed: u64) -> (Outcome, bool) {
+    let expected = reference::explore(program);
+    let name = || format!("{seed}: {program:?}");
+    let full = world::explore(program, Checker::native().search(Search::Full));
+    assert!(full.complete, "{:?}; {}", full.stopped, name());
+    assert_eq!(full.outcome.finals, expected.outcome.finals, "library left; {}", name());
+    let found = &full.outcome.violations;
+    assert!(
+        found.is_superset(&expected.outcome.violations) && found.is_subset(&expected.possible),
+        "{found:?} is not {:?}; {}",
+        expected.outcome.violations,
+        name()
+    );
+    let [dpor, sleep_sets] = [Search::Dpor, Search::SleepSets].map(|search| {
+        let checker = Checker::native().search(search).executions(EXECUTIONS_MAX);
+        world::explore(program, checker)
+    });
+    let clean = found.is_empty();
+    for part in [&dpor, &sleep_sets] {
+        assert!(part.outcome.finals.is_subset(&full.outcome.finals), "{}", name());
+        assert!(part.outcome.violations.is_subset(&expected.possible), "{}", name());
+        if part.complete {
+            assert_eq!(part.outcome.violations.is_empty(), clean, "{}", name());
+            assert!(!clean || part.outcome.finals == full.outcome.finals, "{}", name());
+        }
+    }
+    let by_traces = dpor.complete && sleep_sets.complete;
+    if by_traces && clean {
+        assert_eq!(dpor.fingerprint, sleep_sets.fingerprint, "{}", name());
+    }
+    let shuttle = world::explore(program, Checker::shuttle().executions(50));
+    assert!(shuttle.outcome.finals.is_subset(&full.outcome.finals), "shuttle; {}", name());
+    assert!(shuttle.outcome.violations.is_subset(&expected.possible), "shuttle; {}", name());
+    (full.outcome, by_traces)
+}
+
+fn agree_on(seeds: std::ops::Range<u64>) {
+    let total = seeds.end - seeds.start;
+    let (mut clean, mut deadlock, mut race, mut traces) = (0, 0, 0, 0);
+    for seed in seeds {
+        let (outcome, by_traces) = agree(&Program::random(seed), seed);
+        let has = |what: &str| {
+            u64::from(outcome.violations.iter().any(|violation| violation.starts_with(what)))
+        };
+        clean += u64::from(outcome.violations.is_empty());
+        deadlock += has("deadlock");
+        race += has("data-race");
+        traces += u64::from(by_traces);
+    }
+    for (name, count, least) in [
+        ("clean", clean, 100),
+        ("deadlock", deadlock, 100),
+        ("race", race, 50),
+        ("by traces", traces, 200),
+    ] {
+        assert!(count * 1_000 >= least * total, "{name}: {count} of {total}");
+    }
+}
+
+#[test]
+fn removals_agree_with_brute_force() {
+    agree_on(0..250);
+}
+
+/// The long form.
+#[test]
+#[ignore = "takes minutes"]
+fn removals_agree_with_brute_force_on_many_programs() {
+    agree_on(1_000_000..1_030_000);
+}

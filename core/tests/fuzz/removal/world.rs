@@ -1,0 +1,160 @@
+//! A program on selvedge's primitives.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex as StdMutex};
+
+use selvedge_core::sync::{
+    ActiveReference, Kernfs, Kthread, Mutex, MutexGuard, Plain, ReadGuard, RwSem, Work, WriteGuard,
+};
+use selvedge_core::{Checker, Engine, Fingerprint, Scenario, Verdict, in_world};
+
+use super::{FILE, Instr, KTHREAD, MUTEX, Outcome, Program, SEM, VARIABLE, WORK};
+
+struct World {
+    mutex: Mutex,
+    sem: RwSem,
+    file: Kernfs,
+    variable: Plain<u64>,
+    work: Work,
+    kthread: Kthread,
+    program: Program,
+    logs: StdMutex<Vec<Vec<u64>>>,
+}
+
+fn world(program: &Program) -> World {
+    let kthread = |w: &World| {
+        let log = run(w, w.program.kthread.as_deref().unwrap_or_default());
+        w.logs.lock().unwrap()[w.program.threads.len()] = log;
+    };
+    let world = World {
+        mutex: Mutex::new(MUTEX, ()),
+        sem: RwSem::new(SEM, ()),
+        file: Kernfs::new(FILE),
+        variable: Plain::new(VARIABLE, 0),
+        work: Work::new(WORK, in_world(|w: &World| _ = run(w, &w.program.work))),
+        kthread: Kthread::new(KTHREAD, in_world(kthread)),
+        program: program.clone(),
+        logs: StdMutex::new(vec![Vec::new(); program.threads.len() + 1]),
+    };
+    if program.kthread.is_some() {
+        world.kthread.kthread_run();
+    }
+    world
+}
+
+pub(super) struct Found {
+    pub(super) outcome: Outcome,
+    pub(super) complete: bool,
+    /// Why it is not.
+    pub(super) stopped: Option<String>,
+    pub(super) fingerprint: Fingerprint,
+}
+
+/// Returns what an engine finds. Every counterexample is replayed.
+pub(super) fn explore(program: &Program, checker: Checker<'_>) -> Found {
+    let finals = Arc::new(StdMutex::new(BTreeSet::new()));
+    let made = program.clone();
+    let mut builder = Scenario::builder("removal", move || world(&made));
+    for me in 0..program.threads.len() {
+        builder = builder.thread(format!("T{me}"), move |world| {
+            let log = run(world, &world.program.threads[me]);
+            world.logs.lock().unwrap()[me] = log;
+        });
+    }
+    let ends = Arc::clone(&finals);
+    let finally = move |world: &World| {
+        let end = (world.variable.read_once(), world.logs.lock().unwrap().clone());
+        ends.lock().unwrap().insert(end);
+    };
+    let scenario = builder.finally(finally).expect_proof();
+    let report = checker.run(&scenario);
+    let found = match report.verdict {
+        Verdict::Refuted(found) => found,
+        _ => Vec::new(),
+    };
+    for found in found.iter().filter(|_| report.engine == Engine::Native) {
+        let again = scenario.replay(&found.schedule).expect("it is of this scenario");
+        assert!(again.contains(found), "{again:#?} without {found:#?}");
+    }
+    let violations = found.iter().map(|found| found.violation.kind.to_string()).collect();
+    let finals = finals.lock().unwrap().clone();
+    Found {
+        outcome: Outcome { finals, violations },
+        complete: report.complete,
+        stopped: report.stopped.map(|reason| reason.to_string()),
+        fingerprint: report.fingerprint,
+    }
+}
+
+#[expect(dead_code, reason = "the guards are held")]
+enum Side<'w> {
+    Read(ReadGuard<'w, ()>),
+    Write(WriteGuard<'w, ()>),
+}
+
+fn run(world: &World, steps: &[Instr]) -> Vec<u64> {
+    let mut log = Vec::new();
+    let mut lock: Option<MutexGuard<'_, ()>> = None;
+    let mut active: Option<ActiveReference<'_>> = None;
+    let mut side: Option<Side<'_>> = None;
+    let World { sem, mutex, file, variable, work, kthread, .. } = world;
+    for step in steps {
+        let mut note = |entry: bool| log.push(u64::from(entry));
+        match *step {
+            Instr::Lock if lock.is_some() => {}
+            Instr::Lock => lock = Some(mutex.lock()),
+            Instr::Unlock => drop(lock.take()),
+            Instr::GetActive if active.is_some() => {}
+            Instr::GetActive => {
+                active = file.kernfs_get_active();
+                note(active.is_some());
+            }
+            Instr::PutActive => drop(active.take()),
+            Instr::RemoveSelf => active.iter_mut().for_each(|own| note(own.remove_self())),
+            Instr::Remove => file.kernfs_remove(),
+            Instr::Read => log.push(variable.read()),
+            Instr::Write(value) => variable.write(value),
+            Instr::MarkedRead => log.push(variable.read_once()),
+            Instr::MarkedWrite(value) => variable.write_once(value),
+            Instr::QueueWork => note(work.queue_work()),
+            Instr::QueueDelayed => note(work.queue_delayed_work()),
+            Instr::ModDelayed => note(work.mod_delayed_work()),
+            Instr::Cancel => note(work.cancel_work()),
+            Instr::CancelSync => note(work.cancel_work_sync()),
+            Instr::Disable => note(work.disable_work()),
+            Instr::DisableSync => note(work.disable_work_sync()),
+            Instr::Enable => note(work.enable_work()),
+            Instr::Flush => work.flush_work(),
+            Instr::FlushDelayed => work.flush_delayed_work(),
+            Instr::Up => drop(side.take()),
+            Instr::Downgrade => {
+                side = match side.take() {
+                    Some(Side::Write(guard)) => Some(Side::Read(sem.downgrade_write(guard))),
+                    other => other,
+                };
+            }
+            Instr::DownRead | Instr::DownWrite if side.is_some() => {}
+            Instr::DownReadKillable | Instr::DownWriteKillable if side.is_some() => {}
+            Instr::DownRead => side = Some(Side::Read(sem.down_read())),
+            Instr::DownWrite => side = Some(Side::Write(sem.down_write())),
+            Instr::DownReadKillable => {
+                side = sem.down_read_killable().ok().map(Side::Read);
+                note(side.is_some());
+            }
+            Instr::DownWriteKillable => {
+                side = sem.down_write_killable().ok().map(Side::Write);
+                note(side.is_some());
+            }
+            Instr::Stop => kthread.kthread_stop(),
+            Instr::Park => kthread.kthread_park(),
+            Instr::Unpark => kthread.kthread_unpark(),
+            Instr::ShouldStop => note(kthread.kthread_should_stop()),
+            Instr::Parkme => kthread.kthread_parkme(),
+            Instr::WaitForStop => kthread.wait_event(|| kthread.kthread_should_stop()),
+        }
+    }
+    drop(side);
+    drop(active);
+    drop(lock);
+    log
+}
