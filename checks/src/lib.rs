@@ -12,11 +12,6 @@
 
 mod memory;
 
-/// The program in the README compiles, and fails.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
-
 pub use memory::half_of_free_memory;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};

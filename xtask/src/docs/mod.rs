@@ -9,10 +9,13 @@
 //! - [`scenarios`]: a row for each bug or race, with the versions that have it.
 //! - [`rules`]: a row for each rule, with the scenarios that break it.
 //!
+//! [`primitives`] generates a whole page from the documentation of the library.
+//!
 //! [`names`] checks that the text around them names scenarios that exist.
 
 mod drivers;
 mod names;
+mod primitives;
 mod rules;
 mod scenarios;
 
@@ -49,6 +52,9 @@ pub(crate) fn run(task: &Docs) -> Result<(), String> {
             wrong.push(message);
         }
     }
+    if let Err(message) = write_page(&files::root(), task.check) {
+        wrong.push(message);
+    }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
@@ -58,13 +64,22 @@ fn write(root: &Path, driver: &Driver, all: &[Scenario], check: bool) -> Result<
     let new = regenerate(&text, |table| driver.table(table, all));
     let new = new.and_then(|new| names::check(&new, all).map(|()| new));
     let new = new.map_err(|message| format!("{}: {message}", driver.readme))?;
-    if new == text {
-        return Ok(());
+    update(&path, driver.readme, &text, &new, check)
+}
+
+/// Generates the page of the primitives, all of it.
+fn write_page(root: &Path, check: bool) -> Result<(), String> {
+    let path = root.join(primitives::PAGE);
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    update(&path, primitives::PAGE, &text, &primitives::page(root), check)
+}
+
+fn update(path: &Path, name: &str, old: &str, new: &str, check: bool) -> Result<(), String> {
+    match (old == new, check) {
+        (true, _) => Ok(()),
+        (false, true) => Err(format!("{name} is out of date; run `cargo xtask docs`")),
+        (false, false) => fs::write(path, new).map_err(|error| format!("{name}: {error}")),
     }
-    if check {
-        return Err(format!("{} is out of date; run `cargo xtask docs`", driver.readme));
-    }
-    fs::write(&path, new).map_err(|error| format!("{}: {error}", driver.readme))
 }
 
 /// Returns `text` with each table replaced by what `table` generates for its name.
