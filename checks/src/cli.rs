@@ -97,6 +97,9 @@ pub(crate) struct Verify {
     /// Resume the search in this file
     #[arg(long, value_name = "FILE", conflicts_with = "search")]
     pub(crate) resume: Option<PathBuf>,
+    /// Print a row for each scenario even if there are more than 40, and the matrices
+    #[arg(long, short, conflicts_with = "json")]
+    pub(crate) verbose: bool,
     /// Print one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,

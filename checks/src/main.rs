@@ -4,6 +4,7 @@
 mod checkpoint_file;
 mod cli;
 mod compare;
+mod families;
 mod json;
 mod matrix;
 mod merge;

@@ -87,55 +87,61 @@ impl Table {
                 writeln!(out, "       {remark}")?;
             }
         }
-        matrix::write(self.rows.iter().map(|row| &row.record), out)?;
-        self.write_preconditions(out)?;
-        self.write_summary(out)
+        matrix::write(self.records(), out)?;
+        write_preconditions(self.records(), out)?;
+        write_summary(self.records(), out)
     }
 
-    /// Writes the preconditions of the proofs, and how many have each.
-    fn write_preconditions(&self, out: &mut impl Write) -> io::Result<()> {
-        let proofs: Vec<&VerdictRecord> = self
-            .rows
-            .iter()
-            .map(|row| &row.record)
-            .filter(|record| record.complete && record.refuted.is_none())
-            .collect();
-        let mut preconditions: Vec<(&str, usize)> = Vec::new();
-        for text in proofs.iter().flat_map(|record| &record.preconditions) {
-            match preconditions.iter_mut().find(|(known, _)| known == text) {
-                Some((_, count)) => *count += 1,
-                None => preconditions.push((text, 1)),
-            }
-        }
-        if preconditions.is_empty() {
-            return Ok(());
-        }
-        writeln!(out, "\nPreconditions of the proofs:")?;
-        for (text, count) in preconditions {
-            match count == proofs.len() {
-                true => writeln!(out, "  all   {text}")?,
-                false => writeln!(out, "  {count:<5} {text}")?,
-            }
-        }
-        Ok(())
+    fn records(&self) -> impl Iterator<Item = &VerdictRecord> + Clone {
+        self.rows.iter().map(|row| &row.record)
     }
+}
 
-    fn write_summary(&self, out: &mut impl Write) -> io::Result<()> {
-        let not = self.rows.iter().filter(|row| !row.record.as_expected).count();
-        writeln!(out)?;
-        let verdicts = match self.rows.len() {
-            1 => "1 verdict".to_owned(),
-            count => format!("{count} verdicts"),
-        };
-        match not {
-            0 => writeln!(out, "{verdicts}, all as expected."),
-            _ => writeln!(out, "{verdicts}, {not} NOT as expected."),
-        }?;
-        match self.rows.iter().filter(|row| row.record.same_as.is_some()).count() {
-            0 => Ok(()),
-            1 => writeln!(out, "1 behaves exactly as an earlier row (=)."),
-            count => writeln!(out, "{count} behave exactly as an earlier row (=)."),
+/// Writes the preconditions of the proofs, and how many have each.
+pub(crate) fn write_preconditions<'a>(
+    records: impl Iterator<Item = &'a VerdictRecord>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let is_proof = |record: &&VerdictRecord| record.complete && record.refuted.is_none();
+    let proofs: Vec<&VerdictRecord> = records.filter(is_proof).collect();
+    let mut preconditions: Vec<(&str, usize)> = Vec::new();
+    for text in proofs.iter().flat_map(|record| &record.preconditions) {
+        match preconditions.iter_mut().find(|(known, _)| known == text) {
+            Some((_, count)) => *count += 1,
+            None => preconditions.push((text, 1)),
         }
+    }
+    if preconditions.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nPreconditions of the proofs:")?;
+    for (text, count) in preconditions {
+        match count == proofs.len() {
+            true => writeln!(out, "  all   {text}")?,
+            false => writeln!(out, "  {count:<5} {text}")?,
+        }
+    }
+    Ok(())
+}
+
+/// Writes how many verdicts there are, and whether they are as expected.
+pub(crate) fn write_summary<'a>(
+    records: impl Iterator<Item = &'a VerdictRecord> + Clone,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    writeln!(out)?;
+    let verdicts = match records.clone().count() {
+        1 => "1 verdict".to_owned(),
+        count => format!("{count} verdicts"),
+    };
+    match records.clone().filter(|record| !record.as_expected).count() {
+        0 => writeln!(out, "{verdicts}, all as expected."),
+        not => writeln!(out, "{verdicts}, {not} NOT as expected."),
+    }?;
+    match records.filter(|record| record.same_as.is_some()).count() {
+        0 => Ok(()),
+        1 => writeln!(out, "1 behaves exactly as an earlier one."),
+        count => writeln!(out, "{count} behave exactly as an earlier one."),
     }
 }
 
@@ -149,6 +155,7 @@ fn note(record: &VerdictRecord) -> String {
     part.map_or_else(String::new, |part| format!("= {part}"))
 }
 
-fn time(seconds: f64) -> String {
+/// Returns a time in the unit that suits it.
+pub(crate) fn time(seconds: f64) -> String {
     if seconds < 1.0 { format!("{:.1} ms", seconds * 1e3) } else { format!("{seconds:.1} s") }
 }

@@ -10,11 +10,15 @@ use selvedge_core::{Checker, Checkpoint, Engine, Progress, Report, Scenario, Sea
 
 use crate::checkpoint_file::{self, CheckpointFile};
 use crate::cli::Verify;
+use crate::families::Families;
 use crate::json::VerdictRecord;
 use crate::progress::Bar;
 use crate::same::Seen;
 use crate::table::{Row, Table};
 use crate::{Failure, known, select};
+
+/// The number of scenarios up to which each has a row without `--verbose`. More are summarised.
+const ROWS_MAX: usize = 40;
 
 /// Verifies scenarios, and returns whether every verdict is as expected.
 pub(crate) fn verify(options: &Verify, out: &mut impl Write) -> Result<bool, Failure> {
@@ -34,7 +38,8 @@ pub(crate) fn verify(options: &Verify, out: &mut impl Write) -> Result<bool, Fai
         file = new.transpose().map_err(Failure::Usage)?;
     }
     let mut all = true;
-    let mut table = Table::default();
+    let rows = options.verbose || scenarios.len() <= ROWS_MAX;
+    let (mut table, mut families) = (Table::default(), Families::default());
     let mut seen = Seen::default();
     for scenario in scenarios {
         for engine in &options.engine.0 {
@@ -46,13 +51,17 @@ pub(crate) fn verify(options: &Verify, out: &mut impl Write) -> Result<bool, Fai
             if options.json {
                 record.write(out)?;
                 out.flush()?;
+            } else if !rows {
+                families.add(record, &report, out)?;
             } else {
                 table.push(Row::new(record, reasons(&report)));
             }
         }
     }
-    if !options.json {
-        table.write(out)?;
+    match (options.json, rows) {
+        (true, _) => {}
+        (false, true) => table.write(out)?,
+        (false, false) => families.end(out)?,
     }
     Ok(all)
 }

@@ -21,11 +21,22 @@ fn stderr(output: &Output) -> &str {
 }
 
 #[test]
+fn a_verdict_in_a_summary_that_is_not_as_expected_is_written_in_full() {
+    let output = selvedge(&["verify", "vfio-ap/ap-perms", "--executions-max", "1"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("vfio-ap/ap-perms/v6.0/in-turn on native: "), "{text}");
+    assert!(text.contains("  47 NOT AS EXPECTED\n"), "{text}");
+}
+
+#[test]
 fn without_a_command_the_whole_catalogue_is_verified() {
     let output = selvedge(&[]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(stdout(&output).contains("vfio-ap/ap-perms/v6.0\n"));
-    assert!(stdout(&output).ends_with("verdicts, all as expected.\n"));
+    assert!(stdout(&output).contains("\nvfio-ap/ap-perms  "));
+    assert!(stdout(&output).contains("verdicts, all as expected.\n"));
+    let lines = stdout(&output).lines().count();
+    assert!(lines < 100, "a summary of {lines} lines");
     assert_eq!(stderr(&output), "", "no progress where there is no terminal");
 }
 

@@ -57,6 +57,12 @@ fn verify_of_a_family() {
 }
 
 #[test]
+fn verify_of_many() {
+    let patterns = ["vfio-ap/ap-perms", "vfio-ap/in-use"];
+    check("verify-families", &[&["verify", "--jobs", "1"], &patterns[..]].concat());
+}
+
+#[test]
 fn explain_of_a_scenario() {
     check("explain", &["explain", "vfio-ap/ap-perms/p11/apmask-assign"]);
 }

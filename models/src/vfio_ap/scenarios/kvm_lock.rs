@@ -35,27 +35,24 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 
 /// Returns the scenarios in which the device of guest 0 is opened and closed.
 fn version<V: Version>(version: &str) -> Vec<Scenario> {
-    let open = |w: &World| V::set_kvm(w, 0, 0).expect("the guest has no other device");
-    let close = |w: &World| V::close(w, 0);
-    let mut scenarios = Vec::new();
-    let updates: [(&str, &str, fn(&World), bool); 2] =
-        [("open", "opened", open, false), ("close", "closed", close, true)];
-    for (name, done, update, opened) in updates {
-        let new = |name: String| {
-            Scenario::builder(format!("vfio-ap/kvm-lock/{version}/{name}"), move || {
-                world::<V>(opened)
-            })
+    let new = |name: &str, about: &str, opened: bool| {
+        Scenario::builder(format!("vfio-ap/kvm-lock/{version}/{name}"), move || world::<V>(opened))
+            .about(format!("a user of kvm->lock while the guest's device is {about}"))
             .source(SOURCE)
             .thread("KVM ioctl", kvm_vm_ioctl)
-            .thread("VFIO", update)
             .finally(World::at_rest::<V>)
-        };
-        let about = format!("a user of kvm->lock while the guest's device is {done}");
-        scenarios.push(new(format!("{name}-alone")).about(about.clone()).expect_proof());
-        let both = new(name.to_owned()).about(about + " and another guest executes PQAP(AQIC)");
-        scenarios.push(other_guest::<V>(both).expect_proof());
-    }
-    scenarios
+    };
+    let open = |scenario: ScenarioBuilder<World>| {
+        scenario.thread("VFIO", |w| V::set_kvm(w, 0, 0).expect("the guest has no other device"))
+    };
+    let close = |scenario: ScenarioBuilder<World>| scenario.thread("VFIO", |w| V::close(w, 0));
+    let both = "and another guest executes PQAP(AQIC)";
+    vec![
+        open(new("open-alone", "opened", false)).expect_proof(),
+        other_guest::<V>(open(new("open", &format!("opened {both}"), false))).expect_proof(),
+        close(new("close-alone", "closed", true)).expect_proof(),
+        other_guest::<V>(close(new("close", &format!("closed {both}"), true))).expect_proof(),
+    ]
 }
 
 fn other_guest<V: Version>(scenario: ScenarioBuilder<World>) -> ScenarioBuilder<World> {
