@@ -422,7 +422,7 @@ impl ApBus {
     /// or, with `None`, leaves it to the masks again.
     ///
     /// Locks: `ap_attr_mutex` (interruptible) -> those of
-    /// [`driver_set_override`](DriverOverride::driver_set_override).
+    /// `driver_set_override`.
     ///
     /// # Errors
     ///
