@@ -32,7 +32,7 @@ use crate::Errno;
 /// Models `pci_reset_bus_function` of a function that has ATS, or does not. Since v7.0 the core
 /// protects the domain of a function with ATS, and returns early for any other.
 ///
-/// Locks: `group->mutex`; those of [`reset_slot`]; `group->mutex`.
+/// Locks: `group->mutex`; those of `reset_slot`; `group->mutex`.
 pub fn pci_reset_bus_function(w: &Arc<World>, zdev: usize, ats: bool) {
     let _function = function("pci_reset_bus_function");
     let fenced = ats && w.kernel.fence > Fence::None;

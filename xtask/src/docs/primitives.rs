@@ -199,7 +199,7 @@ fn paragraphs(attrs: &[Attribute]) -> Vec<String> {
     paragraphs.iter().map(|paragraph| without_links(paragraph)).collect()
 }
 
-/// Replaces "[`text`](target)" and "[`text`]" by "`text`".
+/// Replaces each link to code, with or without a target, by the code.
 fn without_links(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text;
