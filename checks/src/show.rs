@@ -8,7 +8,10 @@ use selvedge_core::{Classification, Counterexample, Prediction, Scenario, Step};
 /// Writes what the scenario is and where it comes from.
 pub(crate) fn heading(scenario: &Scenario, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}: {}", scenario.name(), scenario.about())?;
-    writeln!(out, "Source: {}", scenario.source())
+    match scenario.source() {
+        "" => Ok(()),
+        source => writeln!(out, "Source: {source}"),
+    }
 }
 
 /// Writes the operations in order, and the violation.

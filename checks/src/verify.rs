@@ -5,7 +5,6 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use selvedge_checks::half_of_free_memory;
 use selvedge_core::{Checker, Checkpoint, Engine, Progress, Report, Scenario, Search};
 
 use crate::checkpoint_file::{self, CheckpointFile};
@@ -15,13 +14,17 @@ use crate::json::VerdictRecord;
 use crate::progress::Bar;
 use crate::same::Seen;
 use crate::table::{Row, Table};
-use crate::{Failure, known, select};
+use crate::{Failure, Known, half_of_free_memory, select};
 
 /// The number of scenarios up to which each has a row without `--verbose`. More are summarised.
 const ROWS_MAX: usize = 40;
 
 /// Verifies scenarios, and returns whether every verdict is as expected.
-pub(crate) fn verify(options: &Verify, out: &mut impl Write) -> Result<bool, Failure> {
+pub(crate) fn verify(
+    known: &Known,
+    options: &Verify,
+    out: &mut impl Write,
+) -> Result<bool, Failure> {
     check_options(options).map_err(Failure::Usage)?;
     let resumed =
         options.resume.as_deref().map(checkpoint_file::read).transpose().map_err(Failure::Usage)?;
@@ -29,7 +32,7 @@ pub(crate) fn verify(options: &Verify, out: &mut impl Write) -> Result<bool, Fai
         Some(checkpoint) if options.patterns.is_empty() => vec![checkpoint.scenario().to_owned()],
         _ => options.patterns.clone(),
     };
-    let known = known(&patterns);
+    let known = known.selectable(&patterns);
     let scenarios = select::select(&known, &patterns).map_err(Failure::Usage)?;
     let mut file = None;
     if resumed.is_some() || options.checkpoint.is_some() {

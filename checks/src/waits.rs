@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-use selvedge_checks::half_of_free_memory;
 use selvedge_core::{Checker, Length, Progress, Scenario};
 
+use crate::half_of_free_memory;
 use crate::progress::Bar;
 
 /// Writes the longest wait of each thread, and returns whether every scenario was explored.

@@ -16,15 +16,15 @@ use selvedge_core::{Counterexample, Engine, Found, Scenario, ViolationKind};
 use crate::cli::Merge;
 use crate::json::{self, Inversion, VerdictRecord};
 use crate::table::{Row, Table};
-use crate::{Failure, everything};
+use crate::{Failure, Known};
 use shard::ShardResult;
 
 /// The number of missing shards that are named.
 const NAMED: usize = 8;
 
 /// Merges the shards in the files, and returns whether every verdict is as expected.
-pub(crate) fn merge(options: &Merge, out: &mut impl Write) -> Result<bool, Failure> {
-    let known = everything();
+pub(crate) fn merge(known: &Known, options: &Merge, out: &mut impl Write) -> Result<bool, Failure> {
+    let known = known.all();
     let verdicts = verdicts(&options.files, &known).map_err(Failure::Usage)?;
     let all = verdicts.iter().all(|(record, _)| record.as_expected);
     if options.json {

@@ -1,0 +1,180 @@
+//! What the command does with its command line.
+
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+
+use clap::Parser;
+use selvedge_core::{
+    Checker, Engine, Expectation, Progress, ReplayError, Scenario, Schedule, Verdict,
+};
+
+use crate::cli::{Cli, Command};
+use crate::progress::Bar;
+use crate::{compare, merge, select, show, verify, waits};
+
+/// Every verdict is as expected.
+const AS_EXPECTED: u8 = 0;
+/// Some verdict is not.
+const NOT_AS_EXPECTED: u8 = 1;
+/// The command line was wrong, or a file that it names.
+const USAGE: u8 = 2;
+
+/// Why the command failed.
+pub(crate) enum Failure {
+    Usage(String),
+    Output(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+/// The scenarios that the command knows.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// What it verifies where no pattern is given.
+    pub(crate) scenarios: Vec<Scenario>,
+    /// What it compares where no pattern is given. Patterns select among these too.
+    pub(crate) programs: Vec<Scenario>,
+}
+
+impl Known {
+    /// Returns the scenarios that patterns can select.
+    pub(crate) fn selectable(&self, patterns: &[String]) -> Vec<Scenario> {
+        match patterns {
+            [] => self.scenarios.clone(),
+            _ => self.all(),
+        }
+    }
+
+    pub(crate) fn all(&self) -> Vec<Scenario> {
+        [&*self.scenarios, &*self.programs].concat()
+    }
+}
+
+/// Runs the command with the arguments of the process.
+pub(crate) fn main(known: &Known) -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = BufWriter::new(io::stdout().lock());
+    let result = run(known, cli.command.unwrap_or_default(), &mut out)
+        .and_then(|code| Ok(out.flush().map(|()| code)?));
+    match result {
+        Ok(code) => ExitCode::from(code),
+        // The reader of the pipe has read enough.
+        Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Failure::Output(error)) => {
+            eprintln!("selvedge: cannot write the result: {error}");
+            ExitCode::from(NOT_AS_EXPECTED)
+        }
+        Err(Failure::Usage(message)) => {
+            eprintln!("selvedge: {message}");
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Failure> {
+    match command {
+        Command::List { patterns } => {
+            let known = known.selectable(&patterns);
+            for scenario in select::select(&known, &patterns).map_err(Failure::Usage)? {
+                writeln!(out, "{}\n    {}", scenario.name(), scenario.about())?;
+            }
+            Ok(AS_EXPECTED)
+        }
+        Command::Verify(verify) => {
+            let all = verify::verify(known, &verify, out)?;
+            Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
+        }
+        Command::Merge(merge) => {
+            let all = merge::merge(known, &merge, out)?;
+            Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
+        }
+        Command::Compare(compare) => {
+            let known = match compare.patterns.as_slice() {
+                [] if known.programs.is_empty() => known.scenarios.clone(),
+                [] => known.programs.clone(),
+                patterns => known.selectable(patterns),
+            };
+            let scenarios = select::select(&known, &compare.patterns).map_err(Failure::Usage)?;
+            let all = compare::compare(&scenarios, &compare, out)?;
+            Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
+        }
+        Command::Explain { name } => {
+            let known = known.all();
+            explain(select::named(&known, &name).map_err(Failure::Usage)?, out)
+        }
+        Command::Waits { patterns } => {
+            let known = known.selectable(&patterns);
+            let scenarios = select::select(&known, &patterns).map_err(Failure::Usage)?;
+            let all = waits::waits(&scenarios, out)?;
+            Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
+        }
+        Command::Replay { name, schedule } => {
+            let known = known.all();
+            replay(select::named(&known, &name).map_err(Failure::Usage)?, &schedule, out)
+        }
+    }
+}
+
+fn explain(scenario: &Scenario, out: &mut impl Write) -> Result<u8, Failure> {
+    let bar = Bar::new(scenario);
+    // A violation that only weak memory has, only loom can show, and no engine can replay.
+    let natively = *scenario.expected(Engine::Native) != Expectation::Inconclusive;
+    let engine = if natively { Engine::Native } else { Engine::Loom };
+    let listener = |progress: &Progress<'_>| {
+        bar.update(progress);
+        ControlFlow::Continue(())
+    };
+    let report = Checker::new(engine).on_progress(listener).run(scenario);
+    drop(bar);
+    show::heading(scenario, out)?;
+    match &report.verdict {
+        Verdict::Refuted(found) => {
+            for counterexample in found {
+                show::counterexample(counterexample, out)?;
+                match natively {
+                    true => show::replay(scenario, counterexample, out)?,
+                    false => writeln!(
+                        out,
+                        "\nFound on {engine}, the only engine with weak memory. It has no replay."
+                    )?,
+                }
+            }
+        }
+        Verdict::Proved(fingerprint) => match fingerprint.states {
+            Some(states) => {
+                writeln!(out, "Proved: none of its {states} states violates anything.")?;
+            }
+            None => {
+                writeln!(out, "Proved on {engine}: none of its interleavings violates anything.")?
+            }
+        },
+        Verdict::Inconclusive { reason } => writeln!(out, "Inconclusive: {reason}.")?,
+    }
+    for prediction in &report.predictions {
+        show::prediction(prediction, out)?;
+    }
+    Ok(if report.as_expected() { AS_EXPECTED } else { NOT_AS_EXPECTED })
+}
+
+fn replay(scenario: &Scenario, schedule: &Schedule, out: &mut impl Write) -> Result<u8, Failure> {
+    match scenario.replay(schedule) {
+        Ok(found) => {
+            show::heading(scenario, out)?;
+            for counterexample in &found {
+                show::counterexample(counterexample, out)?;
+                show::replay(scenario, counterexample, out)?;
+            }
+            Ok(AS_EXPECTED)
+        }
+        Err(error @ ReplayError::NoViolation) => {
+            writeln!(out, "{}: {error}", scenario.name())?;
+            Ok(NOT_AS_EXPECTED)
+        }
+        Err(error) => Err(Failure::Usage(format!("{}: {error}", scenario.name()))),
+    }
+}
