@@ -40,7 +40,7 @@ impl Observers {
     pub(crate) fn may_not_sleep(&self, me: ThreadId, what: &str, at: Place) -> Option<Violation> {
         let thread = self.threads.get(me.index())?;
         let holds = self.objects[thread.atomic.last()?.index()].name;
-        let taken = Taken { function: thread.functions.last().copied(), at };
+        let taken = Taken { function: thread.function(), at };
         let reason = format!("{}: {what} may sleep, with {holds} held: {taken}", thread.name);
         Some(Violation::new(ViolationKind::sleep_in_atomic(what, holds), reason))
     }

@@ -4,11 +4,13 @@
 //! happened. They are the same under every engine.
 
 mod atomic;
+mod calls;
 mod coverage;
 mod empty;
 pub(crate) mod findings;
 pub mod lockdep;
 mod preconditions;
+mod seen;
 mod trace;
 mod violations;
 mod waits;
@@ -22,13 +24,12 @@ use crate::machine::{QUEUED, REFUSED};
 use crate::op::{ObjectId, Op, Place, ThreadId};
 use crate::operations::OpKind;
 use crate::schedule::{Choice, Schedule};
-use crate::search::Engine;
 
-use coverage::Coverage;
+use calls::Frame;
+pub use calls::{Action, Call};
 pub use coverage::Site;
-use empty::EmptySections;
-use lockdep::{ClassId, Dependency, Inversion, Lockdep, Mode, Taken, Task};
-use preconditions::Used;
+use lockdep::{ClassId, Mode, Taken, Task};
+pub(crate) use seen::Seen;
 pub use trace::{Step, Trace};
 
 /// An operation that has happened.
@@ -80,7 +81,7 @@ struct Pending {
 #[derive(Debug)]
 struct Thread {
     name: Arc<str>,
-    functions: Vec<&'static str>,
+    functions: Vec<Frame>,
     task: Task,
     /// The objects behind `task`'s classes, by which holders are found.
     holds: Vec<ObjectId>,
@@ -94,6 +95,13 @@ struct Thread {
     operations: usize,
 }
 
+impl Thread {
+    /// Returns the modelled function that it is in.
+    fn function(&self) -> Option<&'static str> {
+        Some(self.functions.last()?.name)
+    }
+}
+
 #[derive(Debug)]
 struct Watched {
     name: &'static str,
@@ -103,68 +111,6 @@ struct Watched {
     leaked: bool,
     /// Whether that memory was released.
     freed: bool,
-}
-
-/// Everything that is observed over all executions.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    lockdep: Lockdep,
-    coverage: Coverage,
-    empty: EmptySections,
-    used: Used,
-    /// Whether a thread relied on less than sequential consistency.
-    weak: bool,
-}
-
-impl Seen {
-    /// Adds what other executions of the program have shown.
-    pub(crate) fn absorb(&mut self, other: &Self) {
-        self.lockdep.absorb(&other.lockdep);
-        self.coverage.absorb(&other.coverage);
-        self.empty.absorb(&other.empty);
-        self.used.absorb(&other.used);
-        self.weak |= other.weak;
-    }
-
-    /// Notes that an access asked for less than sequential consistency.
-    pub(crate) fn note_weak(&mut self) {
-        self.weak = true;
-    }
-
-    /// Returns whether an access asked for less than sequential consistency.
-    pub(crate) fn weak(&self) -> bool {
-        self.weak
-    }
-
-    /// Returns the inversions of the lock order.
-    pub(crate) fn inversions(&self) -> Vec<Inversion> {
-        self.lockdep.inversions()
-    }
-
-    /// Returns which class was wanted while which was held.
-    pub(crate) fn dependencies(&self) -> Vec<Dependency> {
-        self.lockdep.dependencies()
-    }
-
-    /// Returns the assumptions of a verdict of `engine`.
-    pub(crate) fn given(&self, engine: Engine) -> Vec<&'static str> {
-        self.used.given(engine, self.weak)
-    }
-
-    /// Notes that a thread makes several calls that carry nothing over.
-    pub(crate) fn note_calls(&mut self) {
-        self.used.calls();
-    }
-
-    /// Returns the remarks on the program, which accompany a verdict.
-    pub(crate) fn remarks(&self) -> Vec<String> {
-        self.empty.remarks()
-    }
-
-    /// Returns the lines whose operations have happened.
-    pub(crate) fn sites(&self) -> Vec<Site> {
-        self.coverage.sites()
-    }
 }
 
 /// Everything observed of one execution, and what is kept over all of them.
@@ -290,13 +236,16 @@ impl Observers {
 
     pub(crate) fn enter_function(&mut self, me: ThreadId, name: &'static str) {
         if let Some(thread) = self.threads.get_mut(me.index()) {
-            thread.functions.push(name);
+            let frame = self.seen.calls.enter(thread.functions.last_mut(), name);
+            thread.functions.push(frame);
         }
     }
 
     pub(crate) fn leave_function(&mut self, me: ThreadId) {
         if let Some(thread) = self.threads.get_mut(me.index()) {
-            thread.functions.pop();
+            if let Some(frame) = thread.functions.pop() {
+                self.seen.calls.leave(frame);
+            }
         }
     }
 
@@ -310,10 +259,10 @@ impl Observers {
         let queue = self.objects[object.index()].class;
         let thread = &mut self.threads[me.index()];
         let (instruction, functions) = match (op.kind, thread.functions.as_slice()) {
-            (OpKind::Instruction, [functions @ .., name]) => (Some(*name), functions),
+            (OpKind::Instruction, [functions @ .., name]) => (Some(name.name), functions),
             (_, functions) => (None, functions),
         };
-        let taken = Taken { function: functions.last().copied(), at };
+        let taken = Taken { function: functions.last().map(|frame| frame.name), at };
         self.announced += 1;
         let since = self.announced;
         thread.pending = Some(Pending { object, about, op, taken, instruction, since });
@@ -362,7 +311,14 @@ impl Observers {
         }
         let objects: SmallVec<[ObjectId; 2]> = event.objects().collect();
         self.events.push(event);
-        self.seen.coverage.reach(taken.at);
+        self.seen.coverage.reach(taken);
+        match instruction {
+            Some(name) => self.seen.calls.instruction(name),
+            None => self.seen.calls.act(
+                thread.functions.last_mut(),
+                Action::Operation(op.kind.row().text, self.objects[about.index()].name),
+            ),
+        }
         self.seen.used.operation(op.kind);
         if op.kind.row().atomic && succeeded {
             thread.atomic.push(object);
@@ -392,7 +348,7 @@ impl Observers {
     /// are reached; those that create the world are not, since no interleaving has led there.
     pub(crate) fn happened_alone(&mut self, at: Place) {
         if !self.events.is_empty() {
-            self.seen.coverage.reach(at);
+            self.seen.coverage.reach(Taken { function: None, at });
         }
     }
 
@@ -411,7 +367,7 @@ impl Observers {
         }
         let class = self.objects[object.index()].class;
         let thread = &mut self.threads[me.index()];
-        let taken = Taken { function: thread.functions.last().copied(), at };
+        let taken = Taken { function: thread.function(), at };
         thread.holds.push(object);
         self.seen.lockdep.hold(&mut thread.task, class, Mode::Exclusive, taken);
     }
