@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use regex_automata::Anchored;
+use regex_automata::MatchKind;
 use regex_automata::dfa::{Automaton as _, dense};
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::start;
@@ -47,28 +48,28 @@ impl<'a> Grammar<'a> {
     ) -> Option<Automaton<'_>> {
         let Calls { function, version, .. } = calls;
         let pattern = self.pattern(function, version.as_deref(), except)?;
-        let dfa = dense::DFA::new(&pattern).expect("a sequence is a regular expression");
+        // A sequence is in the language or not; that one alternative matches rules out no other.
+        let config = dense::Config::new().match_kind(MatchKind::All);
+        let dfa = dense::Builder::new().configure(config).build(&pattern);
+        let dfa = dfa.expect("a sequence is a regular expression");
         Some(Automaton { dfa, letters: &self.letters })
     }
 
     /// Returns whether the automaton of a function depends on an entry.
     pub(crate) fn mentions(&self, calls: &Calls, source: &Source) -> bool {
         let version = calls.version.as_deref();
-        if version.is_some_and(|version| !source.versions.contain(version)) {
-            return false;
+        let mut open = Vec::from_iter(self.entries(calls.function, version));
+        let mut seen = Vec::new();
+        while let Some(entry) = open.pop() {
+            if entry == source {
+                return true;
+            }
+            if !seen.contains(&entry) {
+                seen.push(entry);
+                open.extend(entry.words().flat_map(|word| self.inlines(word, version)));
+            }
         }
-        let called = format!("{}()", source.model);
-        let mut entries = self.entries(calls.function, version);
-        entries.any(|entry| {
-            entry == source
-                || source.inline
-                    && entry.words().any(|word| {
-                        word == called
-                            || self
-                                .inlines(word, version)
-                                .any(|inlined| inlined.words().any(|word| word == called))
-                    })
-        })
+        false
     }
 
     fn entries(&self, name: &str, version: Option<&str>) -> impl Iterator<Item = &'a Source> {

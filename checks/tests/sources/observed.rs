@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use globset::{GlobBuilder, GlobSetBuilder};
+use globset::{GlobBuilder, GlobMatcher};
 use selvedge_core::Checker;
-use selvedge_models::sources::{ELSEWHERE, NO_FUNCTION, word};
+use selvedge_models::sources::{ELSEWHERE, NO_FUNCTION, NO_LINES, SMALLER, Source, word};
 
 /// The calls of a model function in a version of the kernel.
 pub(crate) struct Calls {
@@ -34,27 +34,41 @@ impl fmt::Display for Calls {
 pub(crate) struct Observed {
     functions: Vec<Calls>,
     names: BTreeSet<&'static str>,
+    /// The functions of each line of the models that has operations, apart from those that no
+    /// kernel has.
+    lines: BTreeMap<(&'static str, u32), BTreeSet<&'static str>>,
+    /// The exceptions that were not needed.
+    unneeded: Vec<&'static str>,
 }
 
 impl Observed {
     /// Runs every thread of every scenario along each of its paths.
     pub(crate) fn in_the_catalogue() -> Self {
-        let mut elsewhere = GlobSetBuilder::new();
-        for (glob, _) in ELSEWHERE {
-            let glob = GlobBuilder::new(glob).literal_separator(true).build();
-            elsewhere.add(glob.expect("a path glob"));
-        }
-        let elsewhere = elsewhere.build().expect("path globs");
+        let mut elsewhere = Exceptions::new(ELSEWHERE.iter().map(|(glob, _)| ("", *glob)));
+        let smaller = SMALLER.iter().map(|(function, glob, _)| (*function, *glob));
+        let mut smaller = Exceptions::new(smaller);
+        let mut no_lines = Exceptions::new(NO_LINES.iter().map(|(glob, _)| ("", *glob)));
+        let no_function = |name| NO_FUNCTION.iter().any(|(function, _)| *function == name);
         let mut found: BTreeMap<_, BTreeMap<_, String>> = BTreeMap::new();
         let mut names = BTreeSet::new();
+        let mut lines: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for scenario in selvedge_models::catalogue() {
             let name = scenario.name();
-            if elsewhere.is_match(name) {
+            if elsewhere.matches(name, "") {
                 continue;
             }
-            for call in Checker::native().run(&scenario).calls {
+            let report = Checker::native().run(&scenario);
+            for site in report.coverage {
+                let within = site.file.split_once("models/src/").map(|(_, file)| file);
+                let Some(file) = within.filter(|file| !no_lines.matches(file, "")) else {
+                    continue;
+                };
+                let functions = lines.entry((file, site.line)).or_default();
+                functions.extend(site.function.filter(|function| !smaller.matches(name, function)));
+            }
+            for call in report.calls {
                 names.insert(call.function);
-                if NO_FUNCTION.iter().any(|(name, _)| *name == call.function) {
+                if no_function(call.function) || smaller.matches(name, call.function) {
                     continue;
                 }
                 let does = call.does.into_iter().filter_map(word).collect();
@@ -62,19 +76,58 @@ impl Observed {
                 calls.entry((does, call.returned)).or_insert_with(|| name.to_owned());
             }
         }
-        let functions = found
-            .into_iter()
-            .map(|((function, version), words)| Calls { function, version, words })
-            .collect();
-        Self { functions, names }
+        let calls = |((function, version), words)| Calls { function, version, words };
+        let functions = found.into_iter().map(calls).collect();
+        let exceptions = [elsewhere, smaller, no_lines];
+        let unneeded = exceptions.iter().flat_map(Exceptions::unneeded).collect();
+        Self { functions, names, lines, unneeded }
     }
 
     pub(crate) fn functions(&self) -> impl Iterator<Item = &Calls> {
         self.functions.iter()
     }
 
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.names.contains(name)
+    /// Returns the exceptions that no scenario, function or file needs.
+    pub(crate) fn unneeded(&self) -> Vec<&'static str> {
+        let unneeded = NO_FUNCTION.iter().map(|(name, _)| *name);
+        let unneeded = unneeded.filter(|name| !self.names.contains(name));
+        self.unneeded.iter().copied().chain(unneeded).collect()
+    }
+
+    /// Returns how many lines have operations, and those of which no entry is.
+    pub(crate) fn without(&self, sources: &[Source]) -> (usize, Vec<String>) {
+        let entry = |name: &&str| sources.iter().any(|source| source.model == *name);
+        let without =
+            self.lines.iter().filter(|(_, functions)| !functions.iter().any(|f| entry(f)));
+        let without = without.map(|((file, line), _)| format!("{file}:{line}")).collect();
+        (self.lines.len(), without)
+    }
+}
+
+/// A list of exceptions: a function, or none, with a path glob.
+struct Exceptions(Vec<(&'static str, &'static str, GlobMatcher, bool)>);
+
+impl Exceptions {
+    fn new(list: impl Iterator<Item = (&'static str, &'static str)>) -> Self {
+        let matcher = |glob| {
+            let glob = GlobBuilder::new(glob).literal_separator(true).build();
+            glob.expect("a path glob").compile_matcher()
+        };
+        Self(list.map(|(function, glob)| (function, glob, matcher(glob), false)).collect())
+    }
+
+    fn matches(&mut self, path: &str, function: &str) -> bool {
+        let mut any = false;
+        for (only, _, glob, needed) in &mut self.0 {
+            if *only == function && glob.is_match(path) {
+                (any, *needed) = (true, true);
+            }
+        }
+        any
+    }
+
+    fn unneeded(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().filter(|(.., needed)| !needed).map(|(_, glob, ..)| *glob)
     }
 }
 

@@ -28,13 +28,59 @@ const TABLES: [&str; 4] = [
     include_str!("dma.txt"),
 ];
 
-/// Scenarios of which no kernel has the sequences, as path globs, each with the reason.
-pub const ELSEWHERE: &[(&str, &str)] =
-    &[("vfio-ap/matrix/{alt-*,kvm-first*}/**", "alternatives from the mailing lists")];
+/// Scenarios, as path globs, of which no kernel has the sequences, each with the reason.
+pub const ELSEWHERE: &[(&str, &str)] = &[
+    ("vfio-ap/matrix/{alt-*,kvm-first*,early-null,hook-*}/**", "an alternative from the lists"),
+    ("vfio-ap/matrix/{polling,trylock,two-rwsems*}/**", "an alternative from the lists"),
+    ("vfio-ap/{virtual-qci,in-use-by-guest}/**", "an alternative from the lists"),
+    ("vfio-ap/{ap-perms,matrix,postconditions}/p1*/**", "a posted series"),
+    ("vfio-ap/{bugs,reset}/*/p1*", "a posted series"),
+    ("vfio-ap/matrix/v5.15-bisect-*/**", "a commit in the middle of a series"),
+    ("vfio-ap/bugs/*/{draft,held,v5.13-rc}", "a draft, or a release candidate"),
+    ("vfio-ap/bugs/**/*2026-proposed", "a proposed fix"),
+    ("vfio-ap/bugs/{b17-status-attribute,b36-leaving-queue}/v6.0", "a fix with older locks"),
+    ("vfio-ap/{hook-store,mutants}/**", "a part of a function, or a broken one"),
+    ("vfio-ap/ap-perms/v6.0-unlocked/**", "broken on purpose"),
+    ("vfio-ap/parse-mask/unlocked", "broken on purpose"),
+    ("vfio-ap/in-use/{klist-alone,module-ref-*,no-module-ref}", "broken on purpose"),
+    ("iommu/{proposed,uninitialised*,dma-in-probe,posted-*}/**", "a patch that was not merged"),
+    ("iommu/seed/posted-*/**", "a patch that was not merged"),
+    ("iommu/bugs/*/{proposed,posted-*,draft}", "a patch that was not merged"),
+    ("iommu/{v,seed/v}*-locked/**", "a fix in the core alone"),
+    ("iommu/bugs/*/v*-locked", "a fix in the core alone"),
+    ("iommu/flush/{*-at-once,*-first,*-last,*-late,*-early,*-lazily,*-twice}/**", VARIANT),
+    ("iommu/flush/{*-unlocked,*-locked,*-without-cancel,without-sync}/**", VARIANT),
+    ("iommu/flush/{counts-*,one-counter,ignores-failure,trusts-bitmap}/**", VARIANT),
+    ("iommu/flush/{until-room,when-dry,swap*}/**", "a proposed flush policy"),
+];
+
+const VARIANT: &str = "broken on purpose, or a variant";
+
+/// Model functions that do less than that of the kernel in these scenarios, each with the reason.
+pub const SMALLER: &[(&str, &str, &str)] = &[
+    ("handle_pqap", "vfio-ap/ap-perms/**", "only its mutex"),
+    ("handle_pqap", "vfio-ap/reset/stuck/*", "with the locks of v5.15"),
+    ("vfio_ap_irq_enable", "vfio-ap/reset/stuck/*", "that of v5.15"),
+    ("vfio_ap_exit", "vfio-ap/in-use/*", "only what unloading needs"),
+    ("vfio_ap_mdev_resource_in_use", "vfio-ap/in-use/*", "only its mutex"),
+    ("vfio_ap_mdev_set_kvm", "vfio-ap/bugs/b20-*/*", "only the locks of the update"),
+    ("vfio_ap_mdev_unset_kvm", "vfio-ap/bugs/b20-*/*", "only the locks of the update"),
+    ("zpci_dma_exit_device", "iommu/flush/bitmap/exit", "only what frees the bitmap"),
+];
 
 /// Names in the models that are no functions of the kernel, each with the reason.
 pub const NO_FUNCTION: &[(&str, &str)] =
     &[("release_update_locks", "a check of the model at the end of an update")];
+
+/// Files of the models, as path globs, whose operations are no lines of a kernel, each with the
+/// reason.
+pub const NO_LINES: &[(&str, &str)] = &[
+    ("**/scenarios/**", "what a scenario does itself, and its checks"),
+    ("**/scenarios.rs", "what a scenario does itself, and its checks"),
+    ("**/vfio_ap/alternatives/**", "alternatives from the lists"),
+    ("**/dma/ordering.rs", "parts of functions, with the orderings of weak memory"),
+    ("**/{world,invariants,hardware,iotlb}.rs", "the world, its hardware and its final checks"),
+];
 
 /// Returns all entries.
 ///
