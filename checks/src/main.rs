@@ -10,6 +10,7 @@ mod merge;
 mod progress;
 mod select;
 mod show;
+mod sources;
 mod table;
 mod verify;
 
@@ -89,6 +90,10 @@ fn run(command: Command, out: &mut impl Write) -> Result<u8, Failure> {
             };
             let scenarios = select::select(&known, &compare.patterns).map_err(Failure::Usage)?;
             let all = compare::compare(&scenarios, &compare, out)?;
+            Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
+        }
+        Command::Sources(options) => {
+            let all = sources::run(&options, out)?;
             Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
         }
         Command::Explain { name } => {
