@@ -6,7 +6,9 @@ mod tree;
 use std::io::{self, Write};
 
 use globset::Glob;
-use selvedge_models::sources::{ELSEWHERE, NO_FUNCTION, NO_LINES, SMALLER, Source, sources};
+use selvedge_models::sources::{
+    ELSEWHERE, NO_FUNCTION, NO_LINES, SMALLER, Source, WITHOUT_ENTRY, sources,
+};
 
 use crate::Failure;
 use crate::cli::Sources;
@@ -63,8 +65,8 @@ fn print(source: &Source, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn exceptions(out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "\nNot of a kernel, by scenario, function or file of the models:")?;
-    for (path, reason) in ELSEWHERE.iter().chain(NO_FUNCTION).chain(NO_LINES) {
+    writeln!(out, "\nWithout an entry, by scenario, function or file of the models:")?;
+    for (path, reason) in ELSEWHERE.iter().chain(NO_FUNCTION).chain(NO_LINES).chain(WITHOUT_ENTRY) {
         writeln!(out, "  {path}: {reason}")?;
     }
     for (function, path, reason) in SMALLER {

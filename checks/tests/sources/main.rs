@@ -42,7 +42,8 @@ fn each_model_function_does_what_its_entry_says() {
     }
     assert!(wrong.is_empty(), "{}", Vec::from_iter(wrong).join("\n"));
     assert_eq!(observed.unneeded(), [""; 0], "exceptions of nothing");
-    let (lines, without) = observed.without(&sources);
+    let (lines, without, wrong) = observed.without(&sources);
+    assert_eq!(wrong, [""; 0], "lines without a reason, and reasons of nothing");
     let with = lines - without.len();
     println!("{with} of {lines} lines with operations are in the tables; the others:");
     without.iter().for_each(|line| println!("{line}"));

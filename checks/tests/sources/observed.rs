@@ -5,7 +5,9 @@ use std::fmt;
 
 use globset::{GlobBuilder, GlobMatcher};
 use selvedge_core::Checker;
-use selvedge_models::sources::{ELSEWHERE, NO_FUNCTION, NO_LINES, SMALLER, Source, word};
+use selvedge_models::sources::{
+    ELSEWHERE, NO_FUNCTION, NO_LINES, SMALLER, Source, WITHOUT_ENTRY, word,
+};
 
 /// The calls of a model function in a version of the kernel.
 pub(crate) struct Calls {
@@ -94,13 +96,18 @@ impl Observed {
         self.unneeded.iter().copied().chain(unneeded).collect()
     }
 
-    /// Returns how many lines have operations, and those of which no entry is.
-    pub(crate) fn without(&self, sources: &[Source]) -> (usize, Vec<String>) {
+    /// Returns the number of lines with operations, those in no function that has an entry, and the
+    /// reasons of which there is no such line, after the lines of which there is no reason.
+    pub(crate) fn without(&self, sources: &[Source]) -> (usize, Vec<String>, Vec<String>) {
         let entry = |name: &&str| sources.iter().any(|source| source.model == *name);
-        let without =
-            self.lines.iter().filter(|(_, functions)| !functions.iter().any(|f| entry(f)));
-        let without = without.map(|((file, line), _)| format!("{file}:{line}")).collect();
-        (self.lines.len(), without)
+        let without = self.lines.iter().filter(|(_, names)| !names.iter().any(|name| entry(name)));
+        let without: Vec<(&str, u32)> = without.map(|(line, _)| *line).collect();
+        let mut reasons = Exceptions::new(WITHOUT_ENTRY.iter().map(|(glob, _)| ("", *glob)));
+        let unexplained = without.iter().filter(|(file, _)| !reasons.matches(file, ""));
+        let show = |(file, line): &(&str, u32)| format!("{file}:{line}");
+        let mut wrong: Vec<String> = unexplained.map(show).collect();
+        wrong.extend(reasons.unneeded().map(str::to_owned));
+        (self.lines.len(), without.iter().map(show).collect(), wrong)
     }
 }
 

@@ -11,6 +11,26 @@ use rustc_hash::{FxHashMap, FxHashSet};
 /// A call of a modelled function, which [`function`](crate::function) names.
 ///
 /// Calls that do the same are one.
+///
+/// ```
+/// # use selvedge_core::{Engine, Scenario, function, sync::Mutex};
+/// fn outer(lock: &Mutex) {
+///     let _function = function("outer");
+///     let held = lock.lock();
+///     inner();
+///     held.unlock();
+/// }
+/// fn inner() {
+///     let _function = function("inner");
+/// }
+/// let world = || Mutex::new("A", ());
+/// let scenario = Scenario::builder("example/calls", world).thread("T", outer).build();
+/// let report = scenario.verify(Engine::Native);
+/// let [inner, outer] = &report.calls[..] else { panic!("two functions") };
+/// let does: Vec<String> = outer.does.iter().map(ToString::to_string).collect();
+/// assert_eq!(does, ["mutex_lock(A)", "inner()", "mutex_unlock(A)"]);
+/// assert!(inner.does.is_empty() && inner.returned && outer.returned);
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Call {
     /// The name of the function.

@@ -82,6 +82,19 @@ pub const NO_LINES: &[(&str, &str)] = &[
     ("**/{world,invariants,hardware,iotlb}.rs", "the world, its hardware and its final checks"),
 ];
 
+/// Files of the models, as path globs, in which some operations are in no function that has an
+/// entry, each with the reason.
+pub const WITHOUT_ENTRY: &[(&str, &str)] = &[
+    ("ap/{bus,driver_override}.rs", "the initial masks, a final check, and what is freed at last"),
+    ("ap_perms/*.rs", "functions that do less than those of the kernel, and a final check"),
+    ("dma/*.rs", "final checks, the worker that is queued, the bitmap of zpci_dma_exit_device"),
+    ("iommu/*.rs", "users of a group, which VFIO has in several functions, and ghosts"),
+    ("iommu/versions/*.rs", "the callback of RCU, and the domain that a probe begins with"),
+    ("vfio_ap/group_lock.rs", "functions that do less than those of the kernel"),
+    ("vfio_ap/{locks,status}.rs", "a check of the model, and the attribute when it is read"),
+    ("vfio_ap/versions/*.rs", "VFIO_DEVICE_RESET, and VFIO around opening and closing"),
+];
+
 /// Returns all entries.
 ///
 /// # Panics
