@@ -142,11 +142,14 @@ impl Automaton<'_> {
         for (place, word) in call.iter().enumerate() {
             state = self.step(state, self.letters[word]);
             if self.dfa.is_dead_state(state) {
-                return Some(format!("`{word}` after `{}`", call[..place].join(" ")));
+                return Some(format!(
+                    "its entry has no `{word}` after `{}`",
+                    call[..place].join(" ")
+                ));
             }
         }
         let ends = self.dfa.is_match_state(self.dfa.next_eoi_state(state));
-        (returned && !ends).then(|| format!("the return after `{}`", call.join(" ")))
+        (returned && !ends).then(|| format!("its entry does not end after `{}`", call.join(" ")))
     }
 
     fn step(&self, state: StateID, letter: char) -> StateID {

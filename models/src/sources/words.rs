@@ -106,7 +106,7 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("list_add_rcu: node()", "list_add_rcu:node"),
     ("list_add_rcu: head()", "list_add_rcu:head"),
     ("the function is disabled()", "zpci_disable_device()"),
-    ("read the registration()", "zpci_fib_is_registered()"),
+    ("read the registration()", ""),
     ("the release begins()", ""),
     ("the release ends()", ""),
     ("test for the release()", ""),
