@@ -27,7 +27,7 @@ pub(super) fn compare(
     writeln!(out, "{} as {version}", folder.display())?;
     let mut functions: BTreeMap<(&str, &str), BTreeSet<String>> = BTreeMap::new();
     for source in sources.iter().filter(|source| source.versions.contain(&version)) {
-        let locks = source.words().flat_map(|word| c::lock_calls(word));
+        let locks = source.words().flat_map(c::lock_calls);
         functions.entry((source.file, source.function)).or_default().extend(locks);
     }
     let (mut text, mut differences) = (None, 0);
