@@ -42,11 +42,6 @@ pub(crate) enum Command {
         /// The scenario's name
         name: String,
     },
-    /// Show the functions of the kernel that the models stand for, with their locks in order
-    ///
-    /// With --kernel, list the functions that the tree has not, and the lock calls in the others
-    /// that are not among those shown. Exit code 1 if there are any.
-    Sources(Sources),
     /// Run one schedule of a scenario and show what it violates
     Replay {
         /// The scenario's name
@@ -55,6 +50,11 @@ pub(crate) enum Command {
         #[arg(long)]
         schedule: Schedule,
     },
+    /// Show the functions of the kernel that the models stand for, with their locks in order
+    ///
+    /// With --kernel, list the functions that the tree has not, and the lock calls in the others
+    /// that are not among those shown. Exit code 1 if there are any.
+    Sources(Sources),
 }
 
 #[derive(Debug, Args)]
