@@ -8,7 +8,7 @@ use regex_automata::MatchKind;
 use regex_automata::dfa::{Automaton as _, dense};
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::start;
-use selvedge_models::sources::Source;
+use selvedge_models::sources::{POSTED, Source};
 
 use crate::observed::{Calls, Observed};
 
@@ -58,7 +58,7 @@ impl<'a> Grammar<'a> {
     /// Returns whether the automaton of a function depends on an entry.
     pub(crate) fn mentions(&self, calls: &Calls, source: &Source) -> bool {
         let version = calls.version.as_deref();
-        let mut open = Vec::from_iter(self.entries(calls.function, version));
+        let mut open = self.entries(calls.function, version);
         let mut seen = Vec::new();
         while let Some(entry) = open.pop() {
             if entry == source {
@@ -72,10 +72,16 @@ impl<'a> Grammar<'a> {
         false
     }
 
-    fn entries(&self, name: &str, version: Option<&str>) -> impl Iterator<Item = &'a Source> {
-        self.sources.iter().filter(move |source| {
-            source.model == name && version.is_none_or(|version| source.versions.contain(version))
-        })
+    /// Returns the entries of a function in a version, or all. A posted series has those of the
+    /// release that it is based on where it has none.
+    fn entries(&self, name: &str, version: Option<&str>) -> Vec<&'a Source> {
+        let of = |version: Option<&str>| {
+            let holds = |source: &&Source| version.is_none_or(|v| source.versions.contain(v));
+            self.sources.iter().filter(|source| source.model == name).filter(holds).collect()
+        };
+        let own: Vec<&Source> = of(version);
+        let base = POSTED.iter().find(|(series, _)| version == Some(*series));
+        if own.is_empty() { base.map_or(own, |(_, base)| of(Some(*base))) } else { own }
     }
 
     /// Returns the entries of a function that the model has in its callers.
@@ -90,8 +96,10 @@ impl<'a> Grammar<'a> {
         version: Option<&str>,
         except: Option<(&Source, usize)>,
     ) -> Option<String> {
-        let entries =
-            self.entries(name, version).map(|source| self.sequence(source, version, except));
+        let entries = self
+            .entries(name, version)
+            .into_iter()
+            .map(|source| self.sequence(source, version, except));
         let alternatives: Vec<String> = entries.collect();
         (!alternatives.is_empty()).then(|| format!("(?:{})", alternatives.join("|")))
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use globset::{GlobBuilder, GlobMatcher};
 use selvedge_core::Checker;
 use selvedge_models::sources::{
-    ELSEWHERE, NO_FUNCTION, NO_LINES, SMALLER, Source, WITHOUT_ENTRY, word,
+    ELSEWHERE, NO_FUNCTION, NO_LINES, POSTED, SMALLER, Source, WITHOUT_ENTRY, word,
 };
 
 /// The calls of a model function in a version of the kernel.
@@ -100,7 +100,7 @@ impl Observed {
     /// reasons of which there is no such line, after the lines of which there is no reason.
     pub(crate) fn without(&self, sources: &[Source]) -> (usize, Vec<String>, Vec<String>) {
         let entry = |name: &&str| sources.iter().any(|source| source.model == *name);
-        let without = self.lines.iter().filter(|(_, names)| !names.iter().any(|name| entry(name)));
+        let without = self.lines.iter().filter(|(_, names)| !names.iter().any(&entry));
         let without: Vec<(&str, u32)> = without.map(|(line, _)| *line).collect();
         let mut reasons = Exceptions::new(WITHOUT_ENTRY.iter().map(|(glob, _)| ("", *glob)));
         let unexplained = without.iter().filter(|(file, _)| !reasons.matches(file, ""));
@@ -146,5 +146,6 @@ fn version(scenario: &str) -> Option<String> {
 fn is_version(part: &str) -> bool {
     let numbers = part.strip_prefix('v').filter(|numbers| numbers.contains('.'));
     let numbers = numbers.map(|numbers| numbers.split('.').all(|n| n.parse::<u32>().is_ok()));
-    part == "2026" || numbers.unwrap_or(false)
+    let posted = POSTED.iter().any(|(series, _)| *series == part);
+    part == "2026" || posted || numbers.unwrap_or(false)
 }

@@ -28,7 +28,7 @@ impl Source {
     }
 }
 
-/// The versions from one to another, both included.
+/// The versions from one to another, both included, or posted series.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Versions {
     from: &'static str,
@@ -36,10 +36,14 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// Returns whether `version` is one of them: `v6.1`, or `2026`.
+    /// Returns whether `version` is one of them: `v6.1`, `2026`, or a posted series such as `p17`.
     pub fn contain(&self, version: &str) -> bool {
-        let version = number(version);
-        number(self.from) <= version && self.to.is_none_or(|to| version <= number(to))
+        match (number(self.from), number(version)) {
+            (Some(from), Some(version)) => {
+                from <= version && self.to.is_none_or(|to| number(to) >= Some(version))
+            }
+            _ => self.from.split(' ').any(|series| series == version),
+        }
     }
 
     fn parse(text: &'static str) -> Self {
@@ -59,10 +63,9 @@ impl fmt::Display for Versions {
     }
 }
 
-/// Returns the parts of a version as numbers.
-fn number(version: &str) -> Vec<u32> {
-    let parts = version.trim_start_matches('v').split('.');
-    parts.map(|part| part.parse().expect("a version is numbers and dots")).collect()
+/// Returns the parts of a version as numbers; a series has none.
+fn number(version: &str) -> Option<Vec<u32>> {
+    version.trim_start_matches('v').split('.').map(|part| part.parse().ok()).collect()
 }
 
 /// Returns the entries of a table.
@@ -116,5 +119,8 @@ mod tests {
         assert!(g.versions.contain("2026"));
         assert_eq!(f.versions.to_string(), "v6.2 to v6.10");
         assert_eq!(g.versions.to_string(), "from v6.8");
+        let posted = Versions::parse("p15 p17");
+        assert!(posted.contain("p17") && !posted.contain("p1") && !posted.contain("v6.2"));
+        assert!(!g.versions.contain("p17"));
     }
 }

@@ -20,21 +20,27 @@ mod words;
 pub use entry::{Source, Versions};
 pub use words::word;
 
-/// The tables, one for each driver.
-const TABLES: [&str; 4] = [
+/// The tables, one for each driver, and one for series that are in no release.
+const TABLES: [&str; 5] = [
     include_str!("ap.txt"),
     include_str!("vfio_ap.txt"),
     include_str!("iommu.txt"),
     include_str!("dma.txt"),
+    include_str!("posted.txt"),
 ];
+
+/// The series that were posted and are in no release, each with the release that has what it does
+/// not change.
+pub const POSTED: &[(&str, &str)] = &[("p15", "v5.14"), ("p17", "v5.15")];
 
 /// Scenarios, as path globs, of which no kernel has the sequences, each with the reason.
 pub const ELSEWHERE: &[(&str, &str)] = &[
     ("vfio-ap/matrix/{alt-*,kvm-first*,early-null,hook-*}/**", "an alternative from the lists"),
     ("vfio-ap/matrix/{polling,trylock,two-rwsems*}/**", "an alternative from the lists"),
     ("vfio-ap/{virtual-qci,in-use-by-guest}/**", "an alternative from the lists"),
-    ("vfio-ap/{ap-perms,matrix,postconditions}/p1*/**", "a posted series"),
-    ("vfio-ap/{bugs,reset}/*/p1*", "a posted series"),
+    ("vfio-ap/ap-perms/p1*/**", "a posted series, and functions that do less"),
+    ("vfio-ap/matrix/p17-hook-kept-*/**", "a variant of a posted series"),
+    ("vfio-ap/bugs/*/p17-failure-path", "a variant of a posted series"),
     ("vfio-ap/matrix/v5.15-bisect-*/**", "a commit in the middle of a series"),
     ("vfio-ap/bugs/*/{draft,held,v5.13-rc}", "a draft, or a release candidate"),
     ("vfio-ap/bugs/**/*2026-proposed", "a proposed fix"),

@@ -6,6 +6,7 @@ use selvedge_core::Action;
 const OBJECTS: &[(&str, &str)] = &[
     ("guests_lock", "matrix_dev->guests_lock"),
     ("mdevs_lock", "matrix_dev->mdevs_lock"),
+    ("pqap_hook_lock", "matrix_dev->pqap_hook_lock"),
     ("mdev_list", "matrix_dev->mdev_list"),
     ("pqap_hook_rwsem", "kvm->arch.crypto.pqap_hook_rwsem"),
     ("pqap_hook", "kvm->arch.crypto.pqap_hook"),
