@@ -11,7 +11,7 @@ use selvedge_core::{
 
 use crate::cli::{Cli, Command};
 use crate::progress::Bar;
-use crate::{compare, merge, select, show, verify, waits};
+use crate::{compare, merge, select, show, sources, verify, waits};
 
 /// Every verdict is as expected.
 const AS_EXPECTED: u8 = 0;
@@ -106,6 +106,10 @@ fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Fail
         Command::Explain { name } => {
             let known = known.all();
             explain(select::named(&known, &name).map_err(Failure::Usage)?, out)
+        }
+        Command::Sources(options) => {
+            let all = sources::run(&options, out)?;
+            Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
         }
         Command::Waits { patterns } => {
             let known = known.selectable(&patterns);

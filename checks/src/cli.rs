@@ -59,6 +59,20 @@ pub(crate) enum Command {
         #[arg(long)]
         schedule: Schedule,
     },
+    /// Show the functions of the kernel that the models stand for, with their locks in order
+    ///
+    /// With --kernel, list the functions that the tree has not, and the lock calls in the others
+    /// that are not among those shown. Exit code 1 if there are any.
+    Sources(Sources),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sources {
+    /// Globs over the names of functions, such as `vfio_ap_mdev_*`. Without any, all functions
+    pub(crate) patterns: Vec<String>,
+    /// Compare them with the kernel tree in this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) kernel: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Args)]

@@ -44,6 +44,7 @@ mod progress;
 mod same;
 mod select;
 mod show;
+mod sources;
 mod table;
 mod verify;
 mod waits;

@@ -332,3 +332,57 @@ fn a_reader_that_stops_reading_is_no_error() {
     drop(child.stdout.take());
     assert!(child.wait().expect("it ends").success());
 }
+
+#[test]
+fn the_lines_of_the_kernel_are_shown_by_function() {
+    let output = selvedge(&["sources", "vfio_ap_mdev_request"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(
+        stdout(&output),
+        "drivers/s390/crypto/vfio_ap_ops.c\n  \
+         vfio_ap_mdev_request (from v6.15; read: 2026)\n      \
+         get_update_locks_for_mdev() [ kvm->arch.crypto.crycb= ] release_update_locks_for_mdev()\n"
+    );
+    assert!(stdout(&selvedge(&["sources"])).contains("\nWithout an entry, by scenario"));
+    let output = selvedge(&["sources", "vfio_ap_mdev_requests"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).ends_with("the nearest is vfio_ap_mdev_request\n"));
+}
+
+#[test]
+fn a_kernel_tree_is_compared_with_the_entries() {
+    let tree = tempfile::tempdir().unwrap();
+    let folder = tree.path().to_str().unwrap();
+    let compare = || selvedge(&["sources", "vfio_iommu_type1_*pin_pages", "--kernel", folder]);
+    let output = compare();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("is no kernel tree: cannot read"));
+
+    std::fs::write(tree.path().join("Makefile"), "VERSION = 6\nPATCHLEVEL = 1\n").unwrap();
+    let output = compare();
+    assert_eq!(output.status.code(), Some(1));
+    let missing = "no such file, for vfio_iommu_type1_pin_pages\n";
+    assert!(stdout(&output).contains(missing), "{}", stdout(&output));
+
+    std::fs::create_dir_all(tree.path().join("drivers/vfio")).unwrap();
+    let write = |text: &str| {
+        std::fs::write(tree.path().join("drivers/vfio/vfio_iommu_type1.c"), text).unwrap();
+    };
+    let unpin = "void vfio_iommu_type1_unpin_pages(void) { mutex_lock(&x->lock); }\n";
+    write(unpin);
+    let output = compare();
+    let missing = "no function vfio_iommu_type1_pin_pages\n2 functions, 1 differences.\n";
+    assert!(stdout(&output).ends_with(missing), "{}", stdout(&output));
+
+    let pin = "int vfio_iommu_type1_pin_pages(struct a *a)\n{\n\tmutex_lock(&a->lock); /* ok */\n";
+    write(&format!("{unpin}{pin}}}\n"));
+    let output = compare();
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    assert!(stdout(&output).ends_with("2 functions, 0 differences.\n"));
+
+    write(&format!("{unpin}{pin}\tspin_lock_irqsave(&a->fresh, flags);\n}}\n"));
+    let output = compare();
+    assert_eq!(output.status.code(), Some(1));
+    let fresh = "vfio_iommu_type1_pin_pages has spin_lock(fresh), and its entry has not\n";
+    assert!(stdout(&output).contains(fresh), "{}", stdout(&output));
+}

@@ -7,7 +7,7 @@ use crate::fingerprint::Fingerprint;
 use crate::incomplete::Incomplete;
 use crate::observe::findings::{Counterexample, Findings};
 use crate::observe::lockdep::{Dependency, Inversion};
-use crate::observe::{Seen, Site};
+use crate::observe::{Call, Seen, Site};
 use crate::scenario::Scenario;
 use crate::schedule::Schedule;
 use crate::search::{Engine, Search};
@@ -128,6 +128,9 @@ pub struct Report {
     pub dependencies: Vec<Dependency>,
     /// The places in the model whose operations have happened in some execution, in order.
     pub coverage: Vec<Site>,
+    /// The calls of the modelled functions in all executions, in order. The native engine runs each
+    /// thread along each of its paths, so these are all calls.
+    pub calls: Vec<Call>,
     /// The preconditions of the verdict, for this scenario and this engine, a line each.
     pub preconditions: Vec<&'static str>,
     /// Properties of the scenario that look like mistakes, though they violate nothing, a line
@@ -194,6 +197,7 @@ impl Report {
             predictions,
             dependencies: seen.dependencies(),
             coverage: seen.sites(),
+            calls: seen.calls(),
             remarks: seen.remarks(),
             preconditions: seen.given(engine),
             claim: scenario.claim_on(engine),

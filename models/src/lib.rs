@@ -10,6 +10,7 @@
 //! - [`vfio_ap`]: the driver that passes AP queues through to guests, version by version.
 //! - [`dma`]: when a DMA address may be reused, and by which code.
 //! - [`iova`]: the allocators of I/O virtual addresses, as data behind the locks of a model.
+//! - [`sources`]: the lines of the kernel that the model functions stand for.
 //! - [`catalogue`]: every scenario with its expected verdict.
 //! - [`programs`]: lock programs of known size, which measure a search.
 //!
@@ -27,6 +28,7 @@ pub mod kernel;
 mod postcondition;
 pub mod programs;
 mod rule;
+pub mod sources;
 pub mod vfio_ap;
 
 pub use ap_perms::scenarios::instance as ap_perms_instance;

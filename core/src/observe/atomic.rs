@@ -64,7 +64,7 @@ impl Observers {
         let held = thread.atomic.iter().rfind(|held| held.raw || !spinlock);
         let holds = held.map(|held| self.objects[held.object.index()].name);
         let holds = holds.or(thread.task.forbids_sleep(spinlock))?;
-        let taken = Taken { function: thread.functions.last().copied(), at };
+        let taken = Taken { function: thread.function(), at };
         let reason = format!("{}: {what} may sleep, with {holds} held: {taken}", thread.name);
         Some(Violation::new(ViolationKind::sleep_in_atomic(what, holds), reason))
     }

@@ -7,6 +7,8 @@ use rustc_hash::FxHashMap;
 
 use crate::op::Place;
 
+use super::lockdep::Taken;
+
 /// A line that has called an operation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Site {
@@ -14,15 +16,17 @@ pub struct Site {
     pub file: &'static str,
     /// The line in it, from 1.
     pub line: u32,
+    /// The modelled kernel function that the operation was part of, if the model named one.
+    pub function: Option<&'static str>,
 }
 
 /// The lines whose operations have happened. By address: the same line has few.
 #[derive(Debug, Default)]
-pub(super) struct Coverage(FxHashMap<usize, Place>);
+pub(super) struct Coverage(FxHashMap<(usize, Option<&'static str>), Place>);
 
 impl Coverage {
-    pub(super) fn reach(&mut self, at: Place) {
-        self.0.insert(std::ptr::from_ref(at).addr(), at);
+    pub(super) fn reach(&mut self, taken: Taken) {
+        self.0.insert((std::ptr::from_ref(taken.at).addr(), taken.function), taken.at);
     }
 
     pub(super) fn absorb(&mut self, other: &Self) {
@@ -30,8 +34,12 @@ impl Coverage {
     }
 
     pub(super) fn sites(&self) -> Vec<Site> {
-        let site = |at: &Place| Site { file: at.file(), line: at.line() };
-        let mut sites: Vec<Site> = self.0.values().map(site).collect();
+        let site = |(key, at): (&(usize, _), &Place)| Site {
+            file: at.file(),
+            line: at.line(),
+            function: key.1,
+        };
+        let mut sites: Vec<Site> = self.0.iter().map(site).collect();
         sites.sort();
         sites.dedup();
         sites

@@ -4,6 +4,7 @@
 //! happened. They are the same under every engine.
 
 mod atomic;
+mod calls;
 mod coverage;
 mod empty;
 pub(crate) mod findings;
@@ -27,6 +28,8 @@ use crate::operations::OpKind;
 use crate::schedule::{Choice, Schedule};
 
 use atomic::Atomic;
+use calls::Frame;
+pub use calls::{Action, Call};
 pub use coverage::Site;
 use lockdep::{ClassId, Mode, Taken, Task};
 pub(crate) use seen::Seen;
@@ -79,7 +82,7 @@ struct Pending {
 #[derive(Debug)]
 struct Thread {
     name: Arc<str>,
-    functions: Vec<&'static str>,
+    functions: Vec<Frame>,
     task: Task,
     /// The objects behind `task`'s classes, by which holders are found.
     holds: Vec<ObjectId>,
@@ -93,6 +96,13 @@ struct Thread {
     /// The number of its operations, without those of rounds that have led back to an earlier local
     /// state.
     operations: usize,
+}
+
+impl Thread {
+    /// Returns the modelled function that it is in.
+    fn function(&self) -> Option<&'static str> {
+        Some(self.functions.last()?.name)
+    }
 }
 
 #[derive(Debug)]
@@ -231,13 +241,16 @@ impl Observers {
 
     pub(crate) fn enter_function(&mut self, me: ThreadId, name: &'static str) {
         if let Some(thread) = self.threads.get_mut(me.index()) {
-            thread.functions.push(name);
+            let frame = self.seen.calls.enter(thread.functions.last_mut(), name);
+            thread.functions.push(frame);
         }
     }
 
     pub(crate) fn leave_function(&mut self, me: ThreadId) {
         if let Some(thread) = self.threads.get_mut(me.index()) {
-            thread.functions.pop();
+            if let Some(frame) = thread.functions.pop() {
+                self.seen.calls.leave(frame);
+            }
         }
     }
 
@@ -251,10 +264,10 @@ impl Observers {
         let queue = self.objects[object.index()].class;
         let thread = &mut self.threads[me.index()];
         let (instruction, functions) = match (op.kind, thread.functions.as_slice()) {
-            (OpKind::Instruction, [functions @ .., name]) => (Some(*name), functions),
+            (OpKind::Instruction, [functions @ .., name]) => (Some(name.name), functions),
             (_, functions) => (None, functions),
         };
-        let taken = Taken { function: functions.last().copied(), at };
+        let taken = Taken { function: functions.last().map(|frame| frame.name), at };
         thread.pending = Some(Pending { object, about, op, taken, instruction });
         let nests = op.nest_lock().is_some_and(|outer| thread.holds.contains(&outer));
         if let Some(mode) = op.kind.row().waits
@@ -304,7 +317,14 @@ impl Observers {
         }
         let objects: SmallVec<[ObjectId; 2]> = event.objects().collect();
         self.events.push(event);
-        self.seen.coverage.reach(taken.at);
+        self.seen.coverage.reach(taken);
+        match instruction {
+            Some(name) => self.seen.calls.instruction(name),
+            None => self.seen.calls.act(
+                thread.functions.last_mut(),
+                Action::Operation(op.kind.row().text, self.objects[about.index()].name),
+            ),
+        }
         self.seen.used.operation(op.kind);
         if op.kind.row().atomic && succeeded {
             let raw = op.kind.row().raw || !self.preempt_rt;
@@ -348,7 +368,7 @@ impl Observers {
     /// are reached; those that create the world are not, since no interleaving has led there.
     pub(crate) fn happened_alone(&mut self, at: Place) {
         if !self.events.is_empty() {
-            self.seen.coverage.reach(at);
+            self.seen.coverage.reach(Taken { function: None, at });
         }
     }
 
@@ -367,7 +387,7 @@ impl Observers {
         }
         let class = self.objects[object.index()].class;
         let thread = &mut self.threads[me.index()];
-        let taken = Taken { function: thread.functions.last().copied(), at };
+        let taken = Taken { function: thread.function(), at };
         thread.holds.push(object);
         let Thread { name, task, .. } = thread;
         self.seen.lockdep.hold(task, name, class, Mode::Exclusive, taken);

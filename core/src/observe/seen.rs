@@ -2,6 +2,7 @@
 
 use crate::search::Engine;
 
+use super::calls::{Call, Calls};
 use super::coverage::{Coverage, Site};
 use super::empty::EmptySections;
 use super::lockdep::{Dependency, Inversion, Lockdep};
@@ -12,6 +13,7 @@ use super::preconditions::Used;
 pub(crate) struct Seen {
     pub(super) lockdep: Lockdep,
     pub(super) coverage: Coverage,
+    pub(super) calls: Calls,
     pub(super) empty: EmptySections,
     pub(super) used: Used,
     /// Whether a thread relied on less than sequential consistency.
@@ -23,6 +25,7 @@ impl Seen {
     pub(crate) fn absorb(&mut self, other: &Self) {
         self.lockdep.absorb(&other.lockdep);
         self.coverage.absorb(&other.coverage);
+        self.calls.absorb(&other.calls);
         self.empty.absorb(&other.empty);
         self.used.absorb(&other.used);
         self.weak |= other.weak;
@@ -66,5 +69,10 @@ impl Seen {
     /// Returns the lines whose operations have happened.
     pub(crate) fn sites(&self) -> Vec<Site> {
         self.coverage.sites()
+    }
+
+    /// Returns the calls of the modelled functions.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.calls.calls()
     }
 }

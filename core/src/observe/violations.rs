@@ -60,7 +60,7 @@ impl Observers {
             frees: Box::default(),
             round: CameRound::default(),
         });
-        self.seen.coverage.reach(taken.at);
+        self.seen.coverage.reach(taken);
         violation
     }
 
@@ -147,7 +147,7 @@ impl Observers {
     pub(crate) fn broken(&self, me: ThreadId, id: &str, message: &str, at: Place) -> Violation {
         let who = match self.threads.get(me.index()) {
             Some(thread) => {
-                let taken = Taken { function: thread.functions.last().copied(), at };
+                let taken = Taken { function: thread.function(), at };
                 format!("{} at {taken}", thread.name)
             }
             None => format!("found at the end [{}:{}]", at.file(), at.line()),

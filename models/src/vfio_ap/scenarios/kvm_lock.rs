@@ -39,7 +39,7 @@ fn version<V: Version>(version: &str) -> Vec<Scenario> {
         Scenario::builder(format!("vfio-ap/kvm-lock/{version}/{name}"), move || world::<V>(opened))
             .about(format!("a user of kvm->lock while the guest's device is {about}"))
             .source(SOURCE)
-            .thread("KVM ioctl", kvm_vm_ioctl)
+            .thread("KVM ioctl", kvm_vm_ioctl_enable_cap)
             .finally(World::at_rest::<V>)
     };
     let open = |scenario: ScenarioBuilder<World>| {
@@ -70,8 +70,9 @@ fn world<V: Version>(opened: bool) -> World {
     world
 }
 
-/// Models an ioctl that takes `kvm->lock` of guest 0 and has nothing to do with the driver.
-fn kvm_vm_ioctl(w: &World) {
-    let _function = function("kvm_vm_ioctl");
+/// Models `kvm_vm_ioctl_enable_cap` of guest 0, such as for `KVM_CAP_S390_VECTOR_REGISTERS`, which
+/// takes `kvm->lock` and has nothing to do with the driver.
+fn kvm_vm_ioctl_enable_cap(w: &World) {
+    let _function = function("kvm_vm_ioctl_enable_cap");
     w.guest(0).lock().unlock();
 }

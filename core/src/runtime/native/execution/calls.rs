@@ -303,12 +303,16 @@ impl Execution {
     pub(crate) fn enter_function(&self, name: &'static str) {
         let mut inner = self.inner.borrow_mut();
         let me = inner.running;
-        inner.observers.enter_function(me, name);
+        if inner.watched {
+            inner.observers.enter_function(me, name);
+        }
     }
 
     pub(crate) fn leave_function(&self) {
         let mut inner = self.inner.borrow_mut();
         let me = inner.running;
-        inner.observers.leave_function(me);
+        if inner.watched {
+            inner.observers.leave_function(me);
+        }
     }
 }
