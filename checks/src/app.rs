@@ -10,6 +10,7 @@ use selvedge_core::{
 };
 
 use crate::cli::{Cli, Command};
+use crate::json::VerdictRecord;
 use crate::progress::Bar;
 use crate::{compare, merge, select, show, sources, verify, waits};
 
@@ -19,6 +20,34 @@ const AS_EXPECTED: u8 = 0;
 const NOT_AS_EXPECTED: u8 = 1;
 /// The command line was wrong, or a file that it names.
 const USAGE: u8 = 2;
+/// No verdict contradicts what is expected, but some verdict is missing: a limit was reached.
+const INCONCLUSIVE: u8 = 3;
+/// The output could not be written, or was not read to its end.
+const UNWRITTEN: u8 = 4;
+
+/// Whether verdicts are as expected.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Outcome {
+    wrong: bool,
+    inconclusive: bool,
+}
+
+impl Outcome {
+    /// Takes another verdict into account.
+    pub(crate) fn add(&mut self, record: &VerdictRecord) {
+        let missing = record.found == "inconclusive";
+        self.wrong |= !record.as_expected && !missing;
+        self.inconclusive |= !record.as_expected && missing;
+    }
+
+    fn code(self) -> u8 {
+        match self {
+            Self { wrong: true, .. } => NOT_AS_EXPECTED,
+            Self { inconclusive: true, .. } => INCONCLUSIVE,
+            _ => AS_EXPECTED,
+        }
+    }
+}
 
 /// Why the command failed.
 pub(crate) enum Failure {
@@ -58,16 +87,19 @@ impl Known {
 /// Runs the command with the arguments of the process.
 pub(crate) fn main(known: &Known) -> ExitCode {
     let cli = Cli::parse();
+    let command = cli.command.unwrap_or_default();
+    let lists = matches!(command, Command::List { .. });
     let mut out = BufWriter::new(io::stdout().lock());
-    let result = run(known, cli.command.unwrap_or_default(), &mut out)
-        .and_then(|code| Ok(out.flush().map(|()| code)?));
+    let result = run(known, command, &mut out).and_then(|code| Ok(out.flush().map(|()| code)?));
     match result {
         Ok(code) => ExitCode::from(code),
-        // The reader of the pipe has read enough.
-        Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        // The reader of the pipe has read enough. What it has not read may be a wrong verdict.
+        Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => {
+            ExitCode::from(if lists { AS_EXPECTED } else { UNWRITTEN })
+        }
         Err(Failure::Output(error)) => {
             eprintln!("selvedge: cannot write the result: {error}");
-            ExitCode::from(NOT_AS_EXPECTED)
+            ExitCode::from(UNWRITTEN)
         }
         Err(Failure::Usage(message)) => {
             eprintln!("selvedge: {message}");
@@ -85,14 +117,8 @@ fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Fail
             }
             Ok(AS_EXPECTED)
         }
-        Command::Verify(verify) => {
-            let all = verify::verify(known, &verify, out)?;
-            Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
-        }
-        Command::Merge(merge) => {
-            let all = merge::merge(known, &merge, out)?;
-            Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
-        }
+        Command::Verify(verify) => Ok(verify::verify(known, &verify, out)?.code()),
+        Command::Merge(merge) => Ok(merge::merge(known, &merge, out)?.code()),
         Command::Compare(compare) => {
             let known = match compare.patterns.as_slice() {
                 [] if known.programs.is_empty() => known.scenarios.clone(),

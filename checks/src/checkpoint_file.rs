@@ -31,8 +31,15 @@ impl CheckpointFile {
     ///
     /// # Errors
     ///
-    /// If the folder of the file cannot be written to.
+    /// If the folder of the file cannot be written to, or if the file is no regular file: it would
+    /// be replaced, and a device must not be.
     pub(crate) fn new(file: &Path) -> Result<Self, String> {
+        if fs::symlink_metadata(file).is_ok_and(|found| !found.is_file()) {
+            return Err(format!(
+                "{} is no regular file; --checkpoint takes a new file or an earlier checkpoint",
+                file.display()
+            ));
+        }
         drop(beside(file).map_err(|error| format!("cannot write {}: {error}", file.display()))?);
         let interrupted = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&interrupted);

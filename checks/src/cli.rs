@@ -10,9 +10,10 @@ use selvedge_core::{Engine, Schedule, Search, Shard};
 /// Model-checks the locking protocols of Linux kernel drivers.
 ///
 /// Without a command, verifies the whole catalogue on the native engine. Exit code 0: every
-/// verdict is as expected; 1: some verdict is not; 2: the command line was wrong.
+/// verdict is as expected; 1: some verdict is not; 2: the command line was wrong; 3: a limit was
+/// reached, and no verdict is wrong; 4: the output could not be written.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(name = "selvedge", version, about)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -95,7 +96,7 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "I/N", conflicts_with = "resume")]
     pub(crate) shard: Option<Shard>,
     /// Stop after this many executions of a scenario on an engine
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     pub(crate) executions_max: Option<u64>,
     /// Stop after this many seconds for a scenario on an engine
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]

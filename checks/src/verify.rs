@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use selvedge_core::{Checker, Checkpoint, Engine, Progress, Report, Scenario, Search};
 
+use crate::app::Outcome;
 use crate::checkpoint_file::{self, CheckpointFile};
 use crate::cli::Verify;
 use crate::families::Families;
@@ -19,12 +20,12 @@ use crate::{Failure, Known, half_of_free_memory, select};
 /// The number of scenarios up to which each has a row without `--verbose`. More are summarised.
 const ROWS_MAX: usize = 40;
 
-/// Verifies scenarios, and returns whether every verdict is as expected.
+/// Verifies scenarios, and returns whether the verdicts are as expected.
 pub(crate) fn verify(
     known: &Known,
     options: &Verify,
     out: &mut impl Write,
-) -> Result<bool, Failure> {
+) -> Result<Outcome, Failure> {
     check_options(options).map_err(Failure::Usage)?;
     let resumed =
         options.resume.as_deref().map(checkpoint_file::read).transpose().map_err(Failure::Usage)?;
@@ -40,7 +41,7 @@ pub(crate) fn verify(
         let new = options.checkpoint.as_deref().map(CheckpointFile::new);
         file = new.transpose().map_err(Failure::Usage)?;
     }
-    let mut all = true;
+    let mut outcome = Outcome::default();
     let rows = options.verbose || scenarios.len() <= ROWS_MAX;
     let (mut table, mut families) = (Table::default(), Families::default());
     let mut seen = Seen::default();
@@ -50,7 +51,7 @@ pub(crate) fn verify(
             let report = explore(scenario, *engine, options, resumed.as_ref(), file.as_mut())?;
             let mut record = VerdictRecord::new(scenario, &report, started.elapsed());
             record.same_as = seen.same_as(&record);
-            all &= record.as_expected;
+            outcome.add(&record);
             if options.json {
                 record.write(out)?;
                 out.flush()?;
@@ -66,7 +67,7 @@ pub(crate) fn verify(
         (false, true) => table.write(out)?,
         (false, false) => families.end(out)?,
     }
-    Ok(all)
+    Ok(outcome)
 }
 
 fn explore(

@@ -50,7 +50,7 @@ pub(crate) fn waits(scenarios: &[&Scenario], out: &mut impl Write) -> io::Result
 fn lengths(length: Length) -> (String, String) {
     let for_good = || "for good".to_owned();
     match length {
-        Length::AtMost { required, possible } => {
+        Length::Bounded { required, possible } => {
             let possible = possible.map_or_else(|| "unbounded".to_owned(), |most| most.to_string());
             (required.to_string(), possible)
         }

@@ -23,7 +23,7 @@ fn stderr(output: &Output) -> &str {
 #[test]
 fn a_verdict_in_a_summary_that_is_not_as_expected_is_written_in_full() {
     let output = selvedge(&["verify", "vfio-ap/ap-perms", "--executions-max", "1"]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(1), "some are refuted, without all expected violations");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("vfio-ap/ap-perms/v6.0/in-turn on native: "), "{text}");
     assert!(text.contains("  47 NOT AS EXPECTED\n"), "{text}");
@@ -245,11 +245,21 @@ fn a_limit_that_is_hit_is_never_a_proof() {
     for (engine, most) in [("native", "1"), ("loom", "5")] {
         let args = ["verify", name, "--engine", engine, "--executions-max", most, "--json"];
         let output = selvedge(&args);
-        assert_eq!(output.status.code(), Some(1), "{engine}");
+        assert_eq!(output.status.code(), Some(3), "{engine}");
         let line: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
         assert_eq!(line["found"], "inconclusive", "{engine}");
         assert_eq!(line["as_expected"], false, "{engine}");
         assert_eq!(line["executions"].to_string(), most, "{engine}");
+    }
+}
+
+#[test]
+fn a_checkpoint_replaces_only_regular_files() {
+    for file in ["/dev/null", "."] {
+        let output = selvedge(&["verify", "programs/abab", "--checkpoint", file]);
+        assert_eq!(output.status.code(), Some(2), "{file}");
+        let message = format!("{file} is no regular file");
+        assert!(stderr(&output).contains(&message), "{}", stderr(&output));
     }
 }
 
@@ -267,7 +277,7 @@ fn a_search_is_resumed_from_its_checkpoint() {
 
     let little = ["verify", name, "--json", "--memory-max", "1KiB", "--checkpoint", file];
     let stopped = selvedge(&little);
-    assert_eq!(stopped.status.code(), Some(1));
+    assert_eq!(stopped.status.code(), Some(3));
     assert!(stdout(&stopped).contains(r#""found":"inconclusive""#), "{}", stdout(&stopped));
     assert!(stderr(&stopped).contains(&format!("resume with --resume {file}")));
 
@@ -331,6 +341,16 @@ fn a_reader_that_stops_reading_is_no_error() {
         Command::new(binary).arg("list").stdout(Stdio::piped()).spawn().expect("the binary runs");
     drop(child.stdout.take());
     assert!(child.wait().expect("it ends").success());
+}
+
+#[test]
+fn verdicts_that_were_not_read_are_no_success() {
+    let binary = env!("CARGO_BIN_EXE_selvedge");
+    let mut command = Command::new(binary);
+    command.args(["verify", "vfio-ap/ap-perms", "--verbose"]).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("the binary runs");
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("it ends").code(), Some(4));
 }
 
 #[test]

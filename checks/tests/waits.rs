@@ -13,7 +13,7 @@ fn required(name: &str) -> u64 {
     let waits = Checker::native().longest_waits(&named(name)).expect("the scenario is small");
     let ioctl = waits.iter().find(|wait| wait.thread == "KVM ioctl").expect("it has a KVM ioctl");
     match ioctl.length {
-        Length::AtMost { required, .. } => required,
+        Length::Bounded { required, .. } => required,
         Length::ForGood => panic!("{name}: the ioctl waits for good"),
     }
 }

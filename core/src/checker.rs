@@ -187,8 +187,8 @@ impl<'a> Checker<'a> {
     ///     .expect_proof();
     /// let waits = Checker::native().longest_waits(&scenario)?;
     /// // T1 waits while T2 unlocks A. T2 waits while T1 locks and unlocks B, and unlocks A.
-    /// assert_eq!(waits[0].length, Length::AtMost { required: 1, possible: Some(1) });
-    /// assert_eq!(waits[1].length, Length::AtMost { required: 3, possible: Some(3) });
+    /// assert_eq!(waits[0].length, Length::Bounded { required: 1, possible: Some(1) });
+    /// assert_eq!(waits[1].length, Length::Bounded { required: 3, possible: Some(3) });
     /// # Ok::<(), selvedge_core::Incomplete>(())
     /// ```
     ///

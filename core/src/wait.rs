@@ -14,7 +14,7 @@ pub struct LongestWait {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Length {
     /// The thread continues in the end.
-    AtMost {
+    Bounded {
         /// The most operations that have to happen before the thread can continue, even if the
         /// scheduler runs only the threads that it waits for. 0 if it never waits.
         required: u64,

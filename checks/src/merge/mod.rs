@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use selvedge_core::{Counterexample, Engine, Found, Scenario, ViolationKind};
 
+use crate::app::Outcome;
 use crate::cli::Merge;
 use crate::json::{self, Inversion, VerdictRecord};
 use crate::table::{Row, Table};
@@ -22,11 +23,16 @@ use shard::ShardResult;
 /// The number of missing shards that are named.
 const NAMED: usize = 8;
 
-/// Merges the shards in the files, and returns whether every verdict is as expected.
-pub(crate) fn merge(known: &Known, options: &Merge, out: &mut impl Write) -> Result<bool, Failure> {
+/// Merges the shards in the files, and returns whether the verdicts are as expected.
+pub(crate) fn merge(
+    known: &Known,
+    options: &Merge,
+    out: &mut impl Write,
+) -> Result<Outcome, Failure> {
     let known = known.all();
     let verdicts = verdicts(&options.files, &known).map_err(Failure::Usage)?;
-    let all = verdicts.iter().all(|(record, _)| record.as_expected);
+    let mut outcome = Outcome::default();
+    verdicts.iter().for_each(|(record, _)| outcome.add(record));
     if options.json {
         for (record, _) in &verdicts {
             record.write(out)?;
@@ -38,7 +44,7 @@ pub(crate) fn merge(known: &Known, options: &Merge, out: &mut impl Write) -> Res
         }
         table.write(out)?;
     }
-    Ok(all)
+    Ok(outcome)
 }
 
 /// Returns a record for each scenario that has shards, with the reasons of its violations.

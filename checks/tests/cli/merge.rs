@@ -171,11 +171,11 @@ fn the_merged_table_is_that_of_verify() {
 fn a_share_that_hit_a_limit_leaves_no_proof() {
     let shard = ["--shard", "2/2", "--executions-max", "50", SCENARIOS[0]];
     let output = verify(&shard);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(3));
     let stopped = lines(&output).remove(0);
     assert_eq!(stopped["done"], false);
     let output = Files::new(&[vec![record(SCENARIOS[0], "1/2"), stopped]]).merge();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(3));
     let merged = lines(&output).remove(0);
     assert_eq!(merged["found"], "inconclusive");
     assert_eq!(merged["reason"], "shard 2/2: stopped after 50 executions, the limit");

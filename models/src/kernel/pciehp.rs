@@ -44,9 +44,9 @@ fn remove_nested(ports: &[Port; 2]) {
     pciehp_ist(&ports[1]);
 }
 
-fn variant(name: &str, ist: fn(&Port)) -> ScenarioBuilder<Port> {
+fn variant(name: &str, removal: fn(&Port)) -> ScenarioBuilder<Port> {
     report(&format!("pciehp-reset/{name}"), SOURCE, port)
-        .thread("remove", ist)
+        .thread("remove", removal)
         .thread("reset", pciehp_reset_slot)
 }
 

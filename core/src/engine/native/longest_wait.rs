@@ -37,7 +37,7 @@ pub(crate) fn longest_waits(
     let for_good = for_good::waiting(&graph);
     let longest = |name: &str| {
         let thread = exploration.execution.observers(|seen| seen.thread_named(name));
-        let none = Length::AtMost { required: 0, possible: Some(0) };
+        let none = Length::Bounded { required: 0, possible: Some(0) };
         let length = thread.map_or(none, |id| graph.longest_wait(id, &for_good));
         LongestWait { thread: name.to_owned(), length }
     };
@@ -52,7 +52,7 @@ impl Graph {
             return Length::ForGood;
         }
         let required = self.shortest_ways_out(thread, &states);
-        Length::AtMost { required, possible: self.longest_path(thread, &states) }
+        Length::Bounded { required, possible: self.longest_path(thread, &states) }
     }
 
     fn waits(&self, thread: ThreadId, state: u32) -> bool {
