@@ -18,12 +18,12 @@ fn within<W, T>(world: &Weak<W>, function: fn(&W)) -> impl Fn(&T) + use<W, T> {
 enum Stop {
     WithLock,
     BeforeLock,
-    /// As `disable_delayed_work_sync`, here by a flag.
+    /// By `disable_delayed_work_sync`.
     Disabled,
 }
 
 struct Connection {
-    disabled: Mutex<bool>,
+    lock: Mutex,
     info_timer: Work,
     memory: Tracked,
 }
@@ -34,11 +34,11 @@ struct Connection {
 fn l2cap(stop: Stop) -> ScenarioBuilder<Arc<Connection>> {
     let world = || {
         Arc::new_cyclic(|conn: &Weak<Connection>| Connection {
-            disabled: Mutex::new("conn->lock", false),
+            lock: Mutex::new("conn->lock", ()),
             info_timer: Work::new(
                 "info_timer",
                 within(conn, |conn: &Connection| {
-                    drop(conn.disabled.lock());
+                    conn.lock.lock().unlock();
                     conn.memory.get();
                 }),
             ),
@@ -48,24 +48,23 @@ fn l2cap(stop: Stop) -> ScenarioBuilder<Arc<Connection>> {
     Scenario::builder("l2cap", world)
         .source("\"Bluetooth: L2CAP: Fix deadlock in l2cap_conn_del()\", 2026-03-20")
         .thread("l2cap_connect", |conn| {
-            let disabled = conn.disabled.lock();
-            if !*disabled {
-                conn.info_timer.queue_work();
-            }
+            let held = conn.lock.lock();
+            conn.info_timer.queue_work();
+            held.unlock();
         })
         .thread("l2cap_conn_del", move |conn| {
             match stop {
                 Stop::WithLock => {
-                    let _held = conn.disabled.lock();
+                    let _held = conn.lock.lock();
                     conn.info_timer.cancel_work_sync();
                 }
                 Stop::BeforeLock => {
                     conn.info_timer.cancel_work_sync();
-                    conn.disabled.lock().unlock();
+                    conn.lock.lock().unlock();
                 }
                 Stop::Disabled => {
-                    *conn.disabled.lock() = true;
-                    conn.info_timer.cancel_work_sync();
+                    conn.info_timer.disable_work_sync();
+                    conn.lock.lock().unlock();
                 }
             }
             conn.memory.release();
