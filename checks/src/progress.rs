@@ -1,35 +1,51 @@
 //! The progress bar on standard error, if that is a terminal.
 
+use std::cell::OnceCell;
 use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use selvedge_core::{Progress, Scenario};
 
+/// How long a search is silent. Most end before.
+const SILENT: Duration = Duration::from_millis(300);
+
 /// Shows the progress of a search until it is dropped.
 pub(crate) struct Bar {
-    bar: ProgressBar,
+    name: String,
     since: Instant,
+    bar: OnceCell<ProgressBar>,
 }
 
 impl Bar {
     pub(crate) fn new(scenario: &Scenario) -> Self {
-        let style = ProgressStyle::with_template("{spinner} {prefix} {msg} [{elapsed}]");
-        let bar = ProgressBar::new_spinner()
-            .with_style(style.expect("the template is well-formed"))
-            .with_prefix(scenario.name().to_owned());
-        bar.enable_steady_tick(Duration::from_millis(100));
-        Self { bar, since: Instant::now() }
+        Self { name: scenario.name().to_owned(), since: Instant::now(), bar: OnceCell::new() }
     }
 
     pub(crate) fn update(&self, progress: &Progress<'_>) {
-        self.bar.set_message(message(progress, self.since.elapsed()));
+        let elapsed = self.since.elapsed();
+        if elapsed >= SILENT {
+            let bar = self.bar.get_or_init(|| start(&self.name));
+            bar.set_message(message(progress, elapsed));
+        }
     }
+}
+
+/// Starts a line that is cut off at the width of the terminal.
+fn start(name: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} [{elapsed}] {prefix} {wide_msg}");
+    let bar = ProgressBar::new_spinner()
+        .with_style(style.expect("the template is well-formed"))
+        .with_prefix(name.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        if let Some(bar) = self.bar.get() {
+            bar.finish_and_clear();
+        }
     }
 }
 

@@ -10,11 +10,17 @@ fn named(name: &str) -> Scenario {
     catalogue.find(|scenario| scenario.name() == name).expect("a scenario of the catalogue")
 }
 
+/// The claim is about memory that only loom has: the native engine cannot explore all of it.
+fn is_weak(scenario: &Scenario) -> bool {
+    let natively = scenario.expected(Engine::Native);
+    matches!(natively, Expectation::Inconclusive | Expectation::RefutedAtLeast(_))
+}
+
 /// The verdict is as expected, and a counterexample replays natively to the same trace.
 fn assert_as_expected(scenario: &Scenario, report: &Report) {
     assert!(report.as_expected(), "{}: {report}", scenario.name());
     let Verdict::Refuted(found) = &report.verdict else { return };
-    if *scenario.expected(Engine::Native) == Expectation::Inconclusive {
+    if report.engine == Engine::Loom && is_weak(scenario) {
         // Memory that is weaker than sequentially consistent cannot be replayed.
         return;
     }
@@ -30,8 +36,7 @@ fn every_verdict_is_as_expected_natively_and_complete_and_the_same_every_time() 
     for scenario in catalogue() {
         let report = scenario.verify(Engine::Native);
         assert_as_expected(&scenario, &report);
-        let settles = *scenario.expected(Engine::Native) != Expectation::Inconclusive;
-        assert_eq!(report.complete, settles, "{}: {report}", scenario.name());
+        assert_eq!(report.complete, !is_weak(&scenario), "{}: {report}", scenario.name());
         if let Verdict::Proved(fingerprint) = report.verdict {
             let again = scenario.verify(Engine::Native);
             assert_eq!(again.fingerprint, fingerprint, "{}", scenario.name());

@@ -112,7 +112,8 @@ pub(crate) trait Machine: DynClone + Send + Sync {
 
 dyn_clone::clone_trait_object!(Machine);
 
-/// An object that lives in memory that can be released. Each operation on it accesses that memory.
+/// An object that lives in memory that can be released. Each operation on it accesses that memory,
+/// but for the return of a function that may free it.
 #[derive(Clone)]
 pub(crate) struct Resident {
     machine: Box<dyn Machine>,
@@ -135,6 +136,7 @@ impl Machine for Resident {
         match self.freed {
             // The interrupt that would touch the memory does not arrive.
             true if op.kind.row().arrives => Ok(REFUSED),
+            true if op.kind.row().outlives_memory => self.machine.apply(me, op, outcome),
             true => Err(Fault::UseAfterRelease),
             false => self.machine.apply(me, op, outcome),
         }

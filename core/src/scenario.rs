@@ -287,7 +287,9 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
         })
     }
 
-    /// Sets a check of the world that runs when every thread has ended or idles.
+    /// Sets a check of the world that runs when every thread has ended or idles, and so has every
+    /// work, timer and interrupt. It may perform operations, and sleep: nothing runs beside it but
+    /// what it starts.
     pub fn finally(mut self, check: impl Fn(&W) + Send + Sync + 'static) -> Self {
         self.finally = Arc::new(check);
         self
@@ -362,7 +364,8 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
         self.expect(Expectation::Proved)
     }
 
-    /// Expects that exactly these violations are reachable.
+    /// Expects that exactly these violations are reachable, and no other. [`ViolationKind`] has a
+    /// function for each kind. The predictions of lockdep are not among them.
     pub fn expect_violations(self, kinds: impl IntoIterator<Item = ViolationKind>) -> Scenario {
         self.expect(Expectation::Refuted(sorted(kinds)))
     }

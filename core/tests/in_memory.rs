@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use selvedge_core::sync::{Atomic, Mutex, RwSem, SpinLock, Tracked, WaitQueue};
+use selvedge_core::sync::{Atomic, Mutex, RwSem, SpinLock, Timer, Tracked, WaitQueue, Work};
 use selvedge_core::{
-    Checker, Engine, Report, Scenario, ScenarioBuilder, Search, Verdict, ViolationKind,
+    Checker, Engine, Report, Scenario, ScenarioBuilder, Search, Verdict, ViolationKind, in_world,
 };
 
 fn verify(scenario: &Scenario, search: Search, jobs: usize) -> Report {
@@ -306,4 +306,50 @@ fn an_object_is_created_without_operations() {
     let Verdict::Refuted(found) = &report.verdict else { panic!("{report}") };
     let ViolationKind::Panic(message) = &found[0].violation.kind else { panic!("{report}") };
     assert!(message.contains("while a tracked object is created"), "{message}");
+}
+
+struct Request {
+    work: Tracked<Work>,
+    timer: Tracked<Timer>,
+}
+
+fn request() -> Request {
+    let free_work = in_world(|request: &Request| request.work.release());
+    let free_timer = in_world(|request: &Request| request.timer.release());
+    Request {
+        work: Tracked::with("request", || Work::new("work", free_work)),
+        timer: Tracked::with("expiry", || Timer::new("timer", free_timer)),
+    }
+}
+
+/// "It is permissible to free the struct work_struct from inside the function that is called from
+/// it": the comment in `process_one_work`, and a like one in `call_timer_fn`.
+#[test]
+fn the_function_of_a_work_or_a_timer_may_free_it() {
+    let works = Scenario::builder("frees-work", request)
+        .thread("submit", |request| _ = request.work.get().queue_work())
+        .thread("complete", |request| request.timer.release());
+    check(&works.expect_proof());
+    let expires = Scenario::builder("frees-timer", request)
+        .thread("arm", |request| _ = request.timer.get().mod_timer())
+        .thread("complete", |request| request.work.release());
+    check(&expires.expect_proof());
+}
+
+/// What is freed must not be queued again, by the function itself neither.
+#[test]
+fn a_work_that_has_freed_itself_is_not_queued_again() {
+    fn again(request: &Request) {
+        let work = request.work.get();
+        request.work.release();
+        work.queue_work();
+    }
+    let world = || Request {
+        work: Tracked::with("request", || Work::new("work", in_world(again))),
+        timer: request().timer,
+    };
+    let requeues = Scenario::builder("requeues", world)
+        .thread("submit", |request| _ = request.work.get().queue_work())
+        .thread("complete", |request| request.timer.release());
+    check(&requeues.expect_violations([ViolationKind::use_after_release("request")]));
 }

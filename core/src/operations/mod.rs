@@ -330,8 +330,8 @@ rows_of_interrupts! {
         .interrupts(Softirq)
         .enabled_by(&[ModTimer, TimerReturns])
         .assumes(&[NotPreemptRt]),
-    /// The function of a timer returns.
-    TimerReturns => op("timer returns").releases().can_be_disabled(),
+    /// The function of a timer returns. It may have freed the timer (`call_timer_fn`).
+    TimerReturns => op("timer returns").releases().can_be_disabled().outlives_memory(),
     /// `del_timer`: replies whether the timer was pending.
     DelTimer => op("del_timer").can_be_disabled(),
     /// `del_timer_sync`: the same, once its function does not run.
@@ -364,8 +364,8 @@ rows_of_interrupts! {
             ThawWorkqueues,
         ])
         .assumes(&[Workers]),
-    /// The work returns.
-    WorkReturns => op("work returns").work().releases().can_be_disabled(),
+    /// The work returns. It may have freed the `work_struct` (`process_one_work`).
+    WorkReturns => op("work returns").work().releases().can_be_disabled().outlives_memory(),
     /// `flush_work`: replies whether there is something to wait for; `a` is 1 if it waits for the
     /// whole queue too, because that runs one work at a time.
     FlushWork => op("flush_work").work().waits(Exclusive).sleeps().can_be_disabled(),

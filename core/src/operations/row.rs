@@ -149,6 +149,8 @@ pub(crate) struct Row {
     pub(crate) takes_completion: bool,
     /// Whether a step of another thread may make it impossible again.
     pub(crate) can_be_disabled: bool,
+    /// Whether it does not touch the memory of the object: its function may free what it lives in.
+    pub(crate) outlives_memory: bool,
     /// Whether it waits in a queue, which a signal makes it leave.
     pub(crate) leaves_queue: bool,
     /// Whether it takes what was granted to it before, so that it commutes with everything that can
@@ -193,6 +195,7 @@ pub(super) const fn op(text: &'static str) -> Row {
         tries_unfair: false,
         takes_completion: false,
         can_be_disabled: false,
+        outlives_memory: false,
         leaves_queue: false,
         granted: false,
         arrives: false,
@@ -274,6 +277,10 @@ impl Row {
 
     pub(super) const fn can_be_disabled(self) -> Self {
         Self { can_be_disabled: true, ..self }
+    }
+
+    pub(super) const fn outlives_memory(self) -> Self {
+        Self { outlives_memory: true, ..self }
     }
 
     pub(super) const fn leaves_queue(self) -> Self {

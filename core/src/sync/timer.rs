@@ -25,6 +25,9 @@ use super::line::{Frame, Line};
 /// function, so it deadlocks if the caller holds a lock that the function takes. lockdep predicts
 /// that, as the kernel's does.
 ///
+/// The function may free the memory that the timer is in, and so may another thread once the
+/// function has accessed it for the last time (`call_timer_fn` in `kernel/time/timer.c`).
+///
 /// # What is left out
 ///
 /// There is no time: a timer that was armed for a later time may expire before one that was armed

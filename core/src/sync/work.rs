@@ -25,6 +25,9 @@ use super::works::{
 /// that is named after the work. It begins when the work is first queued and idles between two
 /// runs; it may idle when the world ends.
 ///
+/// The function may free the memory that the `work_struct` is in, and so may another thread once
+/// the function has accessed it for the last time (`process_one_work` in `kernel/workqueue.c`).
+///
 /// # What is left out
 ///
 /// There is no time: a delay may end at once. There is always a worker: a work runs as soon as its

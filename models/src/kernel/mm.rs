@@ -64,7 +64,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         variant("irqs-on", build_all_zonelists)
             .about("an interrupt that allocates arrives while the lists are built")
             .thread("device", |w| w.irq.raise())
-            .expect_at_least([ViolationKind::deadlock([reads])]),
+            .expect_violations([ViolationKind::deadlock([reads])]),
         variant("prints", build_and_print)
             .about("the writer prints, and the holder of the port's lock allocates")
             .thread("tty", tty_insert_flip_string)
