@@ -331,7 +331,7 @@ fn the_function_of_a_work_or_a_timer_may_free_it() {
         .thread("complete", |request| request.timer.release());
     check(&works.expect_proof());
     let expires = Scenario::builder("frees-timer", request)
-        .thread("arm", |request| _ = request.timer.get().mod_timer())
+        .thread("arm", |request| request.timer.get().mod_timer())
         .thread("complete", |request| request.work.release());
     check(&expires.expect_proof());
 }
