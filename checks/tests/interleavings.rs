@@ -127,8 +127,8 @@ fn b37a_after_the_unlock() {
 fn b20_the_group_and_the_guest() {
     named("vfio-ap/bugs/b20-group-lock/v6.1")
         .script()
-        .then("open", "mutex_lock(group->group_lock)")
         .then("open", "mutex_lock(dev_set->lock)")
+        .then("open", "mutex_lock(group->group_lock)")
         .then("open", "mutex_lock(guests_lock)")
         .then("close KVM-VFIO", "mutex_lock(kvm->lock)")
         .then_all_threads()
