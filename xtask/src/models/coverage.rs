@@ -11,6 +11,16 @@ use selvedge_core::{Checker, Search, Site};
 use super::operations::operations;
 use crate::files;
 
+/// Operations, by file and method, that a violation always comes before, each with the reason.
+const NEVER: [(&str, &str, &str); 6] = [
+    ("ap/virtual_qci.rs", "wait_for_completion", "the bus waits for good with the lock held"),
+    ("ap/virtual_qci.rs", "unlock", "the same"),
+    ("kernel/locks.rs", "lock", "a mutex is taken with a spinlock held"),
+    ("kernel/locks.rs", "unlock", "the same"),
+    ("kernel/module.rs", "wait_for_completion", "the work waits for itself"),
+    ("kernel/net.rs", "dereference", "the pointer is followed outside of a section"),
+];
+
 /// The options of the task.
 #[derive(Args)]
 pub(crate) struct Coverage {}
@@ -29,6 +39,7 @@ pub(crate) fn run(_task: &Coverage) -> Result<(), String> {
     let missed: Vec<String> = operations
         .iter()
         .filter(|(path, line, _)| !is_reached(&reached, path, *line))
+        .filter(|(path, _, method)| !is_never_reached(path, method))
         .map(|(path, line, method)| format!("{path}:{line}: no execution reaches `{method}`"))
         .collect();
     if missed.is_empty() {
@@ -37,6 +48,10 @@ pub(crate) fn run(_task: &Coverage) -> Result<(), String> {
     } else {
         Err(missed.join("\n"))
     }
+}
+
+fn is_never_reached(path: &str, method: &str) -> bool {
+    NEVER.iter().any(|(file, name, _)| path.ends_with(file) && method == *name)
 }
 
 /// The engine knows a file by the path that it was compiled with, which may be longer.

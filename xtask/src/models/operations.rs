@@ -9,10 +9,13 @@ use std::path::Path;
 
 use proc_macro2::Span;
 use syn::visit::{self, Visit};
-use syn::{ExprMethodCall, FnArg, ImplItemFn, ItemFn, ItemMod};
+use syn::{ExprMethodCall, FnArg, ImplItemFn, ItemFn, ItemMod, Signature};
 
 use super::{has, sources};
 use crate::files;
+
+/// Functions that make a world, in which no interleaving has led anywhere yet.
+const WORLDS: [&str; 6] = ["new", "world", "variant", "scenarios", "with_overrides", "wireguard"];
 
 /// Methods of `selvedge_core::sync` that are notes for the report and no operations.
 const NOTES: [&str; 2] = ["promise", "fulfil"];
@@ -69,17 +72,21 @@ impl Calls {
     }
 }
 
+fn makes_world(signature: &Signature) -> bool {
+    WORLDS.iter().any(|name| signature.ident == name)
+}
+
 impl<'ast> Visit<'ast> for Calls {
     /// The operations of a function that tracks its caller happen where it is called; what makes
     /// the world does not count.
     fn visit_impl_item_fn(&mut self, function: &'ast ImplItemFn) {
-        if !has(&function.attrs, "track_caller") && function.sig.ident != "new" {
+        if !has(&function.attrs, "track_caller") && !makes_world(&function.sig) {
             visit::visit_impl_item_fn(self, function);
         }
     }
 
     fn visit_item_fn(&mut self, function: &'ast ItemFn) {
-        if !has(&function.attrs, "track_caller") {
+        if !has(&function.attrs, "track_caller") && !makes_world(&function.sig) {
             visit::visit_item_fn(self, function);
         }
     }
