@@ -106,5 +106,9 @@ fn all_scenarios_together_have_one_order_of_locks() {
     // B24, which is in every version since v6.0: unmapping takes the two mutexes of the container
     // in one order, opening a device in the other, and since v6.2 the driver's mutex is in between.
     let container = BTreeSet::from(["device_list_lock", IOMMU, MDEVS]);
-    assert_eq!(cycles(&order), BTreeSet::from([container]));
+    // driver_override_store takes `ap_attr_mutex` and then the lock of the device, in a store of a
+    // file of that device; removing the device waits for such a store with its lock held. Which
+    // scenarios deadlock on it, `vfio-ap/driver-override` says; no proved one does by itself.
+    let chosen = BTreeSet::from(["ap_attr_mutex", "device_lock", "kernfs"]);
+    assert_eq!(cycles(&order), BTreeSet::from([container, chosen]));
 }

@@ -13,7 +13,7 @@ use selvedge_models::ap_perms::{MatrixDev, VfioAp, VfioApDrv};
 /// Returns adapter 1 to the host while another thread assigns it.
 fn apmask_assign<V: VfioAp>() {
     let apqn = Apqn { apid: 1, apqi: 4 };
-    let mut ap_perms = ApPerms { apm: ApMask::all(), aqm: ApMask::all() };
+    let mut ap_perms = ApPerms::new(ApMask::all(), ApMask::all());
     ap_perms.apm.set(apqn.apid, false);
     let assigned = ApMatrix { apm: ApMask::none(), aqm: ApMask::of([apqn.apqi]) };
     let world =
