@@ -6,6 +6,7 @@ mod native;
 mod program;
 mod reference;
 mod removal;
+mod small;
 mod spinning;
 mod themes;
 mod traces;

@@ -5,14 +5,9 @@ mod semaphore;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use super::super::small::{Explored, Outcome};
 use super::super::waiting::{self, Wait};
-use super::{ASLEEP, FILE, Instr, KTHREAD, MUTEX, Outcome, Program, SEM, VARIABLE, WORK};
-
-/// The results of brute force. Where several cycles are shortest, any of them names a deadlock.
-pub(super) struct Explored {
-    pub(super) outcome: Outcome,
-    pub(super) possible: BTreeSet<String>,
-}
+use super::{ASLEEP, FILE, Instr, KTHREAD, MUTEX, Program, SEM, VARIABLE, WORK};
 
 /// The position of a thread within its instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]

@@ -1,14 +1,14 @@
 //! A program on selvedge's primitives.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex as StdMutex};
+use std::sync::Mutex as StdMutex;
 
 use selvedge_core::sync::{
     ActiveReference, Kernfs, Kthread, Mutex, MutexGuard, Plain, ReadGuard, RwSem, Work, WriteGuard,
 };
-use selvedge_core::{Checker, Engine, Fingerprint, Scenario, Verdict, in_world};
+use selvedge_core::{Checker, Scenario, in_world};
 
-use super::{FILE, Instr, KTHREAD, MUTEX, Outcome, Program, SEM, VARIABLE, WORK};
+use super::super::small::{self, Found};
+use super::{FILE, Instr, KTHREAD, MUTEX, Program, SEM, VARIABLE, WORK};
 
 struct World {
     mutex: Mutex,
@@ -42,17 +42,8 @@ fn world(program: &Program) -> World {
     world
 }
 
-pub(super) struct Found {
-    pub(super) outcome: Outcome,
-    pub(super) complete: bool,
-    /// Why it is not.
-    pub(super) stopped: Option<String>,
-    pub(super) fingerprint: Fingerprint,
-}
-
-/// Returns what an engine finds. Every counterexample is replayed.
+/// Returns what an engine finds.
 pub(super) fn explore(program: &Program, checker: Checker<'_>) -> Found {
-    let finals = Arc::new(StdMutex::new(BTreeSet::new()));
     let made = program.clone();
     let mut builder = Scenario::builder("removal", move || world(&made));
     for me in 0..program.threads.len() {
@@ -61,29 +52,8 @@ pub(super) fn explore(program: &Program, checker: Checker<'_>) -> Found {
             world.logs.lock().unwrap()[me] = log;
         });
     }
-    let ends = Arc::clone(&finals);
-    let finally = move |world: &World| {
-        let end = (world.variable.read_once(), world.logs.lock().unwrap().clone());
-        ends.lock().unwrap().insert(end);
-    };
-    let scenario = builder.finally(finally).expect_proof();
-    let report = checker.run(&scenario);
-    let found = match report.verdict {
-        Verdict::Refuted(found) => found,
-        _ => Vec::new(),
-    };
-    for found in found.iter().filter(|_| report.engine == Engine::Native) {
-        let again = scenario.replay(&found.schedule).expect("it is of this scenario");
-        assert!(again.contains(found), "{again:#?} without {found:#?}");
-    }
-    let violations = found.iter().map(|found| found.violation.kind.to_string()).collect();
-    let finals = finals.lock().unwrap().clone();
-    Found {
-        outcome: Outcome { finals, violations },
-        complete: report.complete,
-        stopped: report.stopped.map(|reason| reason.to_string()),
-        fingerprint: report.fingerprint,
-    }
+    let end = |world: &World| (world.variable.read_once(), world.logs.lock().unwrap().clone());
+    small::explore(builder, end, checker)
 }
 
 #[expect(dead_code, reason = "the guards are held")]

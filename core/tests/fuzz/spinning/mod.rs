@@ -7,9 +7,9 @@
 mod reference;
 mod world;
 
-use std::collections::BTreeSet;
+use selvedge_core::Checker;
 
-use selvedge_core::{Checker, Search};
+use super::small::{self, Outcome};
 
 /// What a lock keeps off the CPU.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -66,14 +66,6 @@ struct Program {
     threads: Vec<Vec<Instr>>,
     /// The handler of each line.
     handlers: [Vec<Instr>; 2],
-}
-
-/// Everything that a program can end with.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
-struct Outcome {
-    /// The word, and the log of each thread.
-    finals: BTreeSet<(u64, Vec<Vec<u64>>)>,
-    violations: BTreeSet<String>,
 }
 
 impl Program {
@@ -136,45 +128,12 @@ fn instr(rng: &mut fastrand::Rng) -> Instr {
     }
 }
 
-/// The limit of executions of a search of interleavings.
-const EXECUTIONS_MAX: u64 = 2_000;
-
 /// Checks that the searches agree with brute force. Returns what is possible, and whether every
 /// interleaving was explored.
 fn agree(program: &Program, seed: u64) -> (Outcome, bool) {
     let expected = reference::explore(program);
-    let name = || format!("{seed}: {program:#?}");
-    let full = world::explore(program, Checker::native().search(Search::Full));
-    assert!(full.complete, "{:?}; {}", full.stopped, name());
-    assert_eq!(full.outcome.finals, expected.outcome.finals, "library left; {}", name());
-    let found = &full.outcome.violations;
-    assert!(
-        found.is_superset(&expected.outcome.violations) && found.is_subset(&expected.possible),
-        "{found:?} is not {:?}; {}",
-        expected.outcome.violations,
-        name()
-    );
-    let [dpor, sleep_sets] = [Search::Dpor, Search::SleepSets].map(|search| {
-        let checker = Checker::native().search(search).executions(EXECUTIONS_MAX);
-        world::explore(program, checker)
-    });
-    let clean = found.is_empty();
-    for part in [&dpor, &sleep_sets] {
-        assert!(part.outcome.finals.is_subset(&full.outcome.finals), "{}", name());
-        assert!(part.outcome.violations.is_subset(&expected.possible), "{}", name());
-        if part.complete {
-            assert_eq!(part.outcome.violations.is_empty(), clean, "{}", name());
-            assert!(!clean || part.outcome.finals == full.outcome.finals, "{}", name());
-        }
-    }
-    let by_traces = dpor.complete && sleep_sets.complete;
-    if by_traces && clean {
-        assert_eq!(dpor.fingerprint, sleep_sets.fingerprint, "{}", name());
-    }
-    let shuttle = world::explore(program, Checker::shuttle().executions(100));
-    assert!(shuttle.outcome.finals.is_subset(&full.outcome.finals), "shuttle; {}", name());
-    assert!(shuttle.outcome.violations.is_subset(&expected.possible), "shuttle; {}", name());
-    (full.outcome, by_traces)
+    let explore = |checker: Checker<'_>| world::explore(program, checker);
+    small::agree(&expected, explore, 100, || format!("{seed}: {program:#?}"))
 }
 
 fn agree_on(seeds: std::ops::Range<u64>) {

@@ -6,15 +6,9 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use super::super::small::{Explored, Outcome};
 use super::super::waiting;
-use super::{HARD, Instr, Keeps, LINES, Outcome, Program, RW, SEQ, SOFT, SPINS};
-
-/// The results of brute force. Where several cycles are shortest, any of them names a deadlock.
-pub(super) struct Explored {
-    pub(super) outcome: Outcome,
-    /// The violations that have to be found, and all that may.
-    pub(super) possible: BTreeSet<String>,
-}
+use super::{HARD, Instr, Keeps, LINES, Program, RW, SEQ, SOFT, SPINS};
 
 /// The number of the reader-writer lock among the locks.
 const RW_LOCK: usize = 2;

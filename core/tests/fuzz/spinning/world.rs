@@ -1,15 +1,15 @@
 //! A program on selvedge's primitives.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex as StdMutex};
+use std::sync::Mutex as StdMutex;
 
 use selvedge_core::sync::{
     Atomic, Irq, ReadLockGuard, RwLock, SeqCount, SeqWriter, SpinGuard, SpinLock, Tasklet,
     WriteLockGuard, local_bh_disable, local_bh_enable, local_irq_disable, local_irq_enable,
 };
-use selvedge_core::{Checker, Engine, Fingerprint, Scenario, Verdict, in_world, might_sleep};
+use selvedge_core::{Checker, Scenario, in_world, might_sleep};
 
-use super::{HARD, Instr, Keeps, LINES, Outcome, Program, RW, SEQ, SOFT, SPINS};
+use super::super::small::{self, Found};
+use super::{HARD, Instr, Keeps, LINES, Program, RW, SEQ, SOFT, SPINS};
 
 struct World {
     spins: [SpinLock; 2],
@@ -41,17 +41,8 @@ fn world(program: &Program) -> World {
     }
 }
 
-pub(super) struct Found {
-    pub(super) outcome: Outcome,
-    pub(super) complete: bool,
-    /// Why it is not.
-    pub(super) stopped: Option<String>,
-    pub(super) fingerprint: Fingerprint,
-}
-
-/// Returns what an engine finds. Every counterexample is replayed.
+/// Returns what an engine finds.
 pub(super) fn explore(program: &Program, checker: Checker<'_>) -> Found {
-    let finals = Arc::new(StdMutex::new(BTreeSet::new()));
     let made = program.clone();
     let mut builder = Scenario::builder("spinning", move || world(&made));
     for me in 0..program.threads.len() {
@@ -60,29 +51,8 @@ pub(super) fn explore(program: &Program, checker: Checker<'_>) -> Found {
             world.logs.lock().unwrap()[me] = log;
         });
     }
-    let ends = Arc::clone(&finals);
-    let finally = move |world: &World| {
-        let end = (world.word.load(), world.logs.lock().unwrap().clone());
-        ends.lock().unwrap().insert(end);
-    };
-    let scenario = builder.finally(finally).expect_proof();
-    let report = checker.run(&scenario);
-    let found = match report.verdict {
-        Verdict::Refuted(found) => found,
-        _ => Vec::new(),
-    };
-    for found in found.iter().filter(|_| report.engine == Engine::Native) {
-        let again = scenario.replay(&found.schedule).expect("it is of this scenario");
-        assert!(again.contains(found), "{again:#?} without {found:#?}");
-    }
-    let violations = found.iter().map(|found| found.violation.kind.to_string()).collect();
-    let finals = finals.lock().unwrap().clone();
-    Found {
-        outcome: Outcome { finals, violations },
-        complete: report.complete,
-        stopped: report.stopped.map(|reason| reason.to_string()),
-        fingerprint: report.fingerprint,
-    }
+    let end = |world: &World| (world.word.load(), world.logs.lock().unwrap().clone());
+    small::explore(builder, end, checker)
 }
 
 enum Held<'w> {
