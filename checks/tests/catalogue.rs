@@ -1,14 +1,13 @@
 //! Every scenario of the catalogue, on every engine.
 
+mod common;
+
 use selvedge_checks::catalogue;
 use selvedge_core::{
     Checker, Classification, Engine, Expectation, Report, Scenario, Search, Verdict, ViolationKind,
 };
 
-fn named(name: &str) -> Scenario {
-    let mut catalogue = catalogue().into_iter();
-    catalogue.find(|scenario| scenario.name() == name).expect("a scenario of the catalogue")
-}
+use common::named;
 
 /// The claim is about memory that only loom has: the native engine cannot explore all of it.
 fn is_weak(scenario: &Scenario) -> bool {

@@ -1,8 +1,11 @@
 //! Schedules of the bugs of hot plug, as they were reported: each replays step by step, takes its
 //! locks in the reported order, and ends in the reported violation.
 
-use selvedge_core::{Scenario, Trace, ViolationKind};
-use selvedge_models::catalogue;
+mod common;
+
+use selvedge_core::{Trace, ViolationKind};
+
+use common::named;
 
 /// Runs the threads in these turns, each for so many steps, and yields the locks taken and the
 /// objects freed, in order, with their threads.
@@ -15,11 +18,6 @@ fn replay(name: &str, turns: &[(usize, usize)], kind: &ViolationKind) -> Vec<(us
     assert_eq!(found.violation.kind, *kind, "{name}");
     assert_eq!(found.schedule, schedule, "{name}: the violation is at the last step");
     locks(&found.trace)
-}
-
-fn named(name: &str) -> Scenario {
-    let mut catalogue = catalogue().into_iter();
-    catalogue.find(|scenario| scenario.name() == name).expect("a scenario of the catalogue")
 }
 
 fn locks(trace: &Trace) -> Vec<(usize, String)> {

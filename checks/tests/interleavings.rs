@@ -1,14 +1,11 @@
 //! Interleavings from mails and commit messages, or found here, step by step. Each is a
 //! counterexample, and stays one.
 
-use selvedge_checks::catalogue;
-use selvedge_core::{Scenario, Step, Trace, ViolationKind};
+mod common;
 
-/// Returns a scenario of the catalogue.
-fn named(name: &str) -> Scenario {
-    let mut scenarios = catalogue().into_iter();
-    scenarios.find(|scenario| scenario.name() == name).expect("a scenario of the catalogue")
-}
+use selvedge_core::{Step, Trace, ViolationKind};
+
+use common::named;
 
 fn broken(id: &str) -> ViolationKind {
     ViolationKind::invariant(id)

@@ -1,12 +1,10 @@
 //! How long threads of the catalogue wait.
 
-use selvedge_checks::catalogue;
-use selvedge_core::{Checker, Length, Scenario};
+mod common;
 
-fn named(name: &str) -> Scenario {
-    let mut catalogue = catalogue().into_iter();
-    catalogue.find(|scenario| scenario.name() == name).expect("a scenario of the catalogue")
-}
+use selvedge_core::{Checker, Length};
+
+use common::named;
 
 /// Returns how many operations the ioctl has to wait for.
 fn required(name: &str) -> u64 {
