@@ -270,9 +270,8 @@ impl Observers {
         let taken = Taken { function: functions.last().map(|frame| frame.name), at };
         thread.pending = Some(Pending { object, about, op, taken, instruction });
         let nests = op.nest_lock().is_some_and(|outer| thread.holds.contains(&outer));
-        if let Some(mode) = op.kind.row().waits
-            && !(nests && thread.task.held().any(|held| held == class))
-        {
+        let nested = nests && thread.task.held().any(|held| held == class);
+        if let Some(mode) = op.kind.row().waits.filter(|_| !nested) {
             self.seen.lockdep.want(&thread.task, &thread.name, class, mode, taken);
             if op.kind == OpKind::FlushWork && op.a == 1 {
                 self.seen.lockdep.want(&thread.task, &thread.name, queue, mode, taken);
