@@ -1,18 +1,14 @@
 //! What the command does with its command line.
 
 use std::io::{self, BufWriter, ErrorKind, Write};
-use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use clap::Parser;
-use selvedge_core::{
-    Checker, Engine, Expectation, Progress, ReplayError, Scenario, Schedule, Verdict,
-};
+use selvedge_core::Scenario;
 
 use crate::cli::{Cli, Command};
-use crate::json::VerdictRecord;
-use crate::progress::Bar;
-use crate::{compare, merge, select, show, sources, verify, waits};
+use crate::json::{ScenarioRecord, VerdictRecord};
+use crate::{compare, explain, merge, select, sources, verify, waits};
 
 /// Every verdict is as expected.
 const AS_EXPECTED: u8 = 0;
@@ -110,10 +106,13 @@ pub(crate) fn main(known: &Known) -> ExitCode {
 
 fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Failure> {
     match command {
-        Command::List { patterns } => {
+        Command::List { patterns, json } => {
             let known = known.selectable(&patterns);
             for scenario in select::select(&known, &patterns).map_err(Failure::Usage)? {
-                writeln!(out, "{}\n    {}", scenario.name(), scenario.about())?;
+                match json {
+                    true => ScenarioRecord::new(scenario).write(out)?,
+                    false => writeln!(out, "{}\n    {}", scenario.name(), scenario.about())?,
+                }
             }
             Ok(AS_EXPECTED)
         }
@@ -126,85 +125,27 @@ fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Fail
                 patterns => known.selectable(patterns),
             };
             let scenarios = select::select(&known, &compare.patterns).map_err(Failure::Usage)?;
-            let all = compare::compare(&scenarios, &compare, out)?;
-            Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
+            Ok(code(compare::compare(&scenarios, &compare, out)?))
         }
-        Command::Explain { name } => {
+        Command::Explain(options) => {
             let known = known.all();
-            explain(select::named(&known, &name).map_err(Failure::Usage)?, out)
+            let scenario = select::named(&known, &options.name).map_err(Failure::Usage)?;
+            Ok(code(explain::explain(scenario, &options, out)?))
         }
-        Command::Sources(options) => {
-            let all = sources::run(&options, out)?;
-            Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
-        }
+        Command::Sources(options) => Ok(code(sources::run(&options, out)?)),
         Command::Waits { patterns } => {
             let known = known.selectable(&patterns);
             let scenarios = select::select(&known, &patterns).map_err(Failure::Usage)?;
-            let all = waits::waits(&scenarios, out)?;
-            Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
+            Ok(code(waits::waits(&scenarios, out)?))
         }
-        Command::Replay { name, schedule } => {
+        Command::Replay(options) => {
             let known = known.all();
-            replay(select::named(&known, &name).map_err(Failure::Usage)?, &schedule, out)
+            let scenario = select::named(&known, &options.name).map_err(Failure::Usage)?;
+            Ok(code(explain::replay(scenario, &options, out)?))
         }
     }
 }
 
-fn explain(scenario: &Scenario, out: &mut impl Write) -> Result<u8, Failure> {
-    let bar = Bar::new(scenario);
-    // A violation that only weak memory has, only loom can show, and no engine can replay.
-    let natively = *scenario.expected(Engine::Native) != Expectation::Inconclusive;
-    let engine = if natively { Engine::Native } else { Engine::Loom };
-    let listener = |progress: &Progress<'_>| {
-        bar.update(progress);
-        ControlFlow::Continue(())
-    };
-    let report = Checker::new(engine).on_progress(listener).run(scenario);
-    drop(bar);
-    show::heading(scenario, out)?;
-    match &report.verdict {
-        Verdict::Refuted(found) => {
-            for counterexample in found {
-                show::counterexample(counterexample, out)?;
-                match natively {
-                    true => show::replay(scenario, counterexample, out)?,
-                    false => writeln!(
-                        out,
-                        "\nFound on {engine}, the only engine with weak memory. It has no replay."
-                    )?,
-                }
-            }
-        }
-        Verdict::Proved(fingerprint) => match fingerprint.states {
-            Some(states) => {
-                writeln!(out, "Proved: none of its {states} states violates anything.")?;
-            }
-            None => {
-                writeln!(out, "Proved on {engine}: none of its interleavings violates anything.")?
-            }
-        },
-        Verdict::Inconclusive { reason } => writeln!(out, "Inconclusive: {reason}.")?,
-    }
-    for prediction in &report.predictions {
-        show::prediction(prediction, out)?;
-    }
-    Ok(if report.as_expected() { AS_EXPECTED } else { NOT_AS_EXPECTED })
-}
-
-fn replay(scenario: &Scenario, schedule: &Schedule, out: &mut impl Write) -> Result<u8, Failure> {
-    match scenario.replay(schedule) {
-        Ok(found) => {
-            show::heading(scenario, out)?;
-            for counterexample in &found {
-                show::counterexample(counterexample, out)?;
-                show::replay(scenario, counterexample, out)?;
-            }
-            Ok(AS_EXPECTED)
-        }
-        Err(error @ ReplayError::NoViolation) => {
-            writeln!(out, "{}: {error}", scenario.name())?;
-            Ok(NOT_AS_EXPECTED)
-        }
-        Err(error) => Err(Failure::Usage(format!("{}: {error}", scenario.name()))),
-    }
+fn code(as_expected: bool) -> u8 {
+    if as_expected { AS_EXPECTED } else { NOT_AS_EXPECTED }
 }

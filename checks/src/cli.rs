@@ -25,6 +25,9 @@ pub(crate) enum Command {
     List {
         /// Path globs, such as `vfio-ap/**` or `**/v6.0`; everything below a match is meant too
         patterns: Vec<String>,
+        /// Print one JSON object per line
+        #[arg(long)]
+        json: bool,
     },
     /// Verify scenarios and compare the verdicts with the expected ones
     Verify(Verify),
@@ -39,10 +42,7 @@ pub(crate) enum Command {
     /// limit that is reached contradicts nothing.
     Compare(Compare),
     /// Show how a scenario goes wrong: one column per thread, one row per operation
-    Explain {
-        /// The scenario's name
-        name: String,
-    },
+    Explain(Explain),
     /// Show how many operations of other threads each thread may have to wait for
     ///
     /// A thread waits while it cannot continue, or polls. Explores every state, so it takes longer
@@ -53,18 +53,47 @@ pub(crate) enum Command {
         patterns: Vec<String>,
     },
     /// Run one schedule of a scenario and show what it violates
-    Replay {
-        /// The scenario's name
-        name: String,
-        /// The schedule, as `explain` and `--json` print it
-        #[arg(long)]
-        schedule: Schedule,
-    },
+    ///
+    /// Exit code 1 if it violates nothing.
+    Replay(Replay),
     /// Show the functions of the kernel that the models stand for, with their locks in order
     ///
     /// With --kernel, list the functions that the tree has not, and the lock calls in the others
     /// that are not among those shown. Exit code 1 if there are any.
     Sources(Sources),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The scenario's name
+    pub(crate) name: String,
+    /// The engine: native, loom or shuttle [default: native, or loom for weak memory]
+    #[arg(long)]
+    pub(crate) engine: Option<Engine>,
+    /// How the native engine searches, as for `verify`
+    #[arg(long)]
+    pub(crate) search: Option<Search>,
+    /// Only the violations with this text in their names, such as `deadlock` or `INV-07`
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) violation: Option<String>,
+    /// Show every step, and not only those that the violation depends on
+    #[arg(long)]
+    pub(crate) all_steps: bool,
+    /// Print one JSON object
+    #[arg(long, conflicts_with = "all_steps")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// The scenario's name
+    pub(crate) name: String,
+    /// The schedule, as `explain` and `--json` print it
+    #[arg(long)]
+    pub(crate) schedule: Schedule,
+    /// Show every step, and not only those that the violation depends on
+    #[arg(long)]
+    pub(crate) all_steps: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use selvedge_core::{Engine, Expectation, Incomplete, Prediction, Report, Scenario};
+use selvedge_core::{
+    Counterexample, Engine, Expectation, Incomplete, Prediction, Report, Scenario, Step, Wait,
+};
 use serde::{Deserialize, Serialize};
 
 /// The version of the format. It changes when a field changes its name or its meaning.
@@ -114,8 +116,7 @@ impl VerdictRecord {
     }
 
     pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        serde_json::to_writer(&mut *out, self)?;
-        writeln!(out)
+        write_line(self, out)
     }
 }
 
@@ -124,6 +125,145 @@ impl Inversion {
         let classes = prediction.inversion.classes();
         Self { classes, classification: prediction.classification.as_str().to_owned() }
     }
+}
+
+/// A scenario, as `list --json` prints it.
+#[derive(Serialize)]
+pub(crate) struct ScenarioRecord<'a> {
+    format: u32,
+    scenario: &'a str,
+    about: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    source: &'a str,
+    threads: Vec<&'a str>,
+    expected: String,
+    inversions: &'a [Vec<String>],
+}
+
+impl<'a> ScenarioRecord<'a> {
+    pub(crate) fn new(scenario: &'a Scenario) -> Self {
+        Self {
+            format: FORMAT,
+            scenario: scenario.name(),
+            about: scenario.about(),
+            source: scenario.source(),
+            threads: scenario.threads().collect(),
+            expected: scenario.expected(Engine::Native).to_string(),
+            inversions: scenario.expected_inversions(),
+        }
+    }
+
+    pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        write_line(self, out)
+    }
+}
+
+/// A scenario and its counterexamples, operation by operation, as `explain --json` prints it.
+#[derive(Serialize)]
+pub(crate) struct ExplanationRecord<'a> {
+    #[serde(flatten)]
+    verdict: VerdictRecord,
+    about: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    source: &'a str,
+    counterexamples: Vec<ExecutionRecord>,
+}
+
+impl<'a> ExplanationRecord<'a> {
+    pub(crate) fn new(
+        scenario: &'a Scenario,
+        report: &Report,
+        elapsed: Duration,
+        found: &[&Counterexample],
+    ) -> Self {
+        Self {
+            verdict: VerdictRecord::new(scenario, report, elapsed),
+            about: scenario.about(),
+            source: scenario.source(),
+            counterexamples: found.iter().map(|found| ExecutionRecord::new(found)).collect(),
+        }
+    }
+
+    pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        write_line(self, out)
+    }
+}
+
+/// The log of a counterexample, of which every view is made.
+#[derive(Serialize)]
+pub(crate) struct ExecutionRecord {
+    pub(crate) violation: String,
+    pub(crate) reason: String,
+    pub(crate) schedule: String,
+    pub(crate) threads: Vec<String>,
+    pub(crate) steps: Vec<StepRecord>,
+    pub(crate) waits: Vec<WaitRecord>,
+    /// The step from which on the execution repeats, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) again_from: Option<usize>,
+}
+
+/// One step of a counterexample.
+#[derive(Serialize)]
+pub(crate) struct StepRecord {
+    pub(crate) thread: usize,
+    pub(crate) operation: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) function: Option<&'static str>,
+    pub(crate) file: &'static str,
+    pub(crate) line: u32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) held: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) switch: Option<String>,
+    pub(crate) is_cause: bool,
+}
+
+/// A thread that waits for good at the end.
+#[derive(Serialize)]
+pub(crate) struct WaitRecord {
+    pub(crate) thread: String,
+    pub(crate) wants: String,
+    pub(crate) at: String,
+    pub(crate) waits_for: Vec<String>,
+    pub(crate) on_cycle: bool,
+}
+
+impl ExecutionRecord {
+    pub(crate) fn new(found: &Counterexample) -> Self {
+        let Counterexample { violation, schedule, trace } = found;
+        let step = |step: &Step| StepRecord {
+            thread: step.thread,
+            operation: step.to_string(),
+            function: step.function,
+            file: step.file,
+            line: step.line,
+            held: step.held.clone(),
+            switch: step.switch.as_ref().map(ToString::to_string),
+            is_cause: step.is_cause,
+        };
+        let wait = |wait: &Wait| WaitRecord {
+            thread: wait.thread.clone(),
+            wants: wait.wants.clone(),
+            at: wait.at.clone(),
+            waits_for: wait.waits_for.clone(),
+            on_cycle: wait.on_cycle,
+        };
+        Self {
+            violation: violation.kind.to_string(),
+            reason: violation.reason.clone(),
+            schedule: schedule.to_string(),
+            threads: trace.threads.clone(),
+            steps: trace.steps.iter().map(step).collect(),
+            waits: violation.waits.iter().map(wait).collect(),
+            again_from: violation.again_from,
+        }
+    }
+}
+
+fn write_line(record: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, record)?;
+    writeln!(out)
 }
 
 /// Proved, though lockdep would report a cycle: a verdict of its own.

@@ -1,9 +1,10 @@
-//! Counterexamples as tables: a column for each thread, a row for each operation.
+//! What `explain` and `replay` print.
 
 use std::io::{self, Write};
 
-use comfy_table::{ContentArrangement, Table, presets};
-use selvedge_core::{Classification, Counterexample, Prediction, Scenario, Step};
+use selvedge_core::{Classification, Counterexample, Prediction, Scenario};
+
+use crate::lanes::{self, Layout};
 
 /// Writes what the scenario is and where it comes from.
 pub(crate) fn heading(scenario: &Scenario, out: &mut impl Write) -> io::Result<()> {
@@ -15,23 +16,13 @@ pub(crate) fn heading(scenario: &Scenario, out: &mut impl Write) -> io::Result<(
 }
 
 /// Writes the operations in order, and the violation.
-pub(crate) fn counterexample(found: &Counterexample, out: &mut impl Write) -> io::Result<()> {
-    let threads = &found.trace.threads;
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN);
-    table.set_content_arrangement(ContentArrangement::Disabled);
-    let header = ["".to_owned()].into_iter().chain(threads.iter().cloned());
-    table.set_header(header.chain(["holds then".to_owned(), "where".to_owned()]));
-    for (number, step) in found.trace.steps.iter().enumerate() {
-        if found.violation.again_from == Some(number) {
-            table.add_row(["", "the cycle begins:"]);
-        }
-        let mut row = vec![(number + 1).to_string()];
-        row.extend((0..threads.len()).map(|thread| cell(step, thread)));
-        row.extend([step.held.join(", "), step.place()]);
-        table.add_row(row);
-    }
-    writeln!(out, "\n{table}")?;
+pub(crate) fn counterexample(
+    found: &Counterexample,
+    layout: Layout,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    writeln!(out)?;
+    lanes::write(&found.trace, found.violation.again_from, layout, out)?;
     writeln!(out, "\nViolation: {}", found.violation.kind)?;
     writeln!(out, "  {}", found.violation.reason)?;
     for wait in &found.violation.waits {
@@ -47,10 +38,6 @@ pub(crate) fn replay(
     out: &mut impl Write,
 ) -> io::Result<()> {
     writeln!(out, "\nReplay: selvedge replay {} --schedule {}", scenario.name(), found.schedule)
-}
-
-fn cell(step: &Step, thread: usize) -> String {
-    if step.thread == thread { step.to_string() } else { String::new() }
 }
 
 /// Writes a predicted inversion as lockdep would report it, and its classification.

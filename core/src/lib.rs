@@ -194,7 +194,7 @@ pub use incomplete::Incomplete;
 pub use limits::Progress;
 pub use name::Name;
 pub use observe::findings::Counterexample;
-pub use observe::{Action, Call, Site, Step, Trace};
+pub use observe::{Action, Call, Site, Step, Switch, Trace};
 pub use report::{Classification, Prediction, Report, ShardResult, Verdict};
 pub use scenario::{Calls, Scenario, ScenarioBuilder};
 pub use schedule::{Schedule, ScheduleError};

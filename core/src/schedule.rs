@@ -29,6 +29,11 @@ impl Schedule {
         self.0.len()
     }
 
+    /// Returns how often the thread that moves is another than that of the step before.
+    pub fn context_switches(&self) -> usize {
+        self.0.windows(2).filter(|pair| pair[0].thread != pair[1].thread).count()
+    }
+
     /// Appends one step.
     pub(crate) fn then(mut self, thread: ThreadId, outcome: u8) -> Self {
         self.0.push(Choice { thread, outcome });

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
+use crate::engine::native;
 use crate::fingerprint::Fingerprint;
 use crate::incomplete::Incomplete;
 use crate::observe::findings::Findings;
@@ -79,6 +80,7 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
         search: None,
         part: None,
     };
+    native::readable::rearrange(scenario, &mut findings);
     host.observers(|seen| Report::new(scenario, Engine::Loom, findings, explored, seen.seen()))
 }
 

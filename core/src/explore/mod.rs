@@ -7,6 +7,7 @@
 mod dependency;
 mod determinism;
 mod dpor;
+mod equivalent;
 mod happens_before;
 mod path;
 mod prefix;
@@ -17,6 +18,7 @@ mod subtrees;
 
 pub(crate) use determinism::DeterminismCheck;
 pub(crate) use dpor::{Dpor, SavedDpor};
+pub(crate) use equivalent::Recorder;
 pub(crate) use prefix::PrefixReplay;
 pub(crate) use replay::Replay;
 pub(crate) use sleep_sets::SleepSets;

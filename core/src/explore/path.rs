@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 
 use super::dependency::{Event, dependent};
 use super::happens_before::HappensBefore;
-use super::rounds::Looks;
+use super::rounds::{self, Looks};
 use crate::cycles;
 use crate::explore::{Decision, Enabled, Happened, Point};
 use crate::fingerprint::Fingerprint;
@@ -307,18 +307,10 @@ impl Path {
         let new = self.depth > self.order.events.len();
         if new {
             let taken = self.nodes[self.depth - 1].taken;
-            let mut event = Event::new(taken, happened);
-            let mut enabled_by = None;
-            if let Some(looks) = Looks::before(&taken, &self.order) {
-                event.watches = looks.watches().collect();
-                if let [change] = looks.changes(event.thread(), &self.order)[..] {
-                    enabled_by = looks.waits_for_change(&taken).then_some(change);
-                }
+            if taken.op.kind.row().tries_lock {
+                self.tried.insert(taken.object);
             }
-            if event.kind().row().tries_lock {
-                self.tried.insert(event.what.object);
-            }
-            self.order.push(event, enabled_by);
+            rounds::record(taken, happened, &mut self.order);
         }
         new
     }

@@ -25,9 +25,9 @@ use crate::machine::KEEP;
 use crate::op::{ObjectId, RECHECKS, RECHECKS_LOCKED, ThreadId};
 use crate::operations::OpKind;
 
-use super::Enabled;
 use super::dependency::{Event, Watch};
 use super::happens_before::HappensBefore;
+use super::{Enabled, Happened};
 
 /// The objects that a thread has looked at in vain, each with the event of the first look.
 pub(super) struct Looks(SmallVec<[(Watch, usize); 4]>);
@@ -39,6 +39,20 @@ enum Leaves {
     All,
     /// It also has released one before that it takes again at the end of the round.
     ButOne,
+}
+
+/// Adds an operation to the happens-before relation, with what it has to come after because its
+/// thread begins a round again.
+pub(super) fn record(taken: Enabled, happened: Happened, order: &mut HappensBefore) {
+    let mut event = Event::new(taken, happened);
+    let mut enabled_by = None;
+    if let Some(looks) = Looks::before(&taken, order) {
+        event.watches = looks.watches().collect();
+        if let [change] = looks.changes(event.thread(), order)[..] {
+            enabled_by = looks.waits_for_change(&taken).then_some(change);
+        }
+    }
+    order.push(event, enabled_by);
 }
 
 impl Looks {

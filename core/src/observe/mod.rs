@@ -33,7 +33,7 @@ pub use calls::{Action, Call};
 pub use coverage::Site;
 use lockdep::{ClassId, Mode, Taken, Task};
 pub(crate) use seen::Seen;
-pub use trace::{Step, Trace};
+pub use trace::{Step, Switch, Trace};
 
 /// An operation that has happened.
 #[derive(Clone, Debug)]

@@ -62,15 +62,48 @@ pub struct Step {
     pub line: u32,
     /// The locks the thread holds afterwards, in the order in which it took them.
     pub held: Vec<String>,
+    /// Why the thread of the step before does not continue here, if it does not.
+    pub switch: Option<Switch>,
+    /// Whether the violation depends on the step: whether it happens before the violation. Always
+    /// true for a trace of no counterexample.
+    pub is_cause: bool,
 }
 
-/// A line for each operation: its number, its thread, the operation, and the place.
+/// Why a thread does not continue.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Switch {
+    /// It could. The violation needs the other thread to run here.
+    Preempted,
+    /// It waits for this operation to be possible, such as `mutex_lock(ap_perms_mutex)`.
+    Waits(String),
+    /// It has ended, or has nothing to do.
+    Ended,
+}
+
+/// What the thread does: `is preempted`, `waits for mutex_lock(m)` or `has ended`.
+impl fmt::Display for Switch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Preempted => f.write_str("is preempted"),
+            Self::Waits(what) => write!(f, "waits for {what}"),
+            Self::Ended => f.write_str("has ended"),
+        }
+    }
+}
+
+/// A line for each operation: its number, its thread, the operation, and the place. Where another
+/// thread continues, a line says why the one before does not.
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whats: Vec<String> = self.steps.iter().map(Step::to_string).collect();
         let width = |names: &[String]| names.iter().map(|name| name.chars().count()).max();
         let (thread, what) = (width(&self.threads).unwrap_or(0), width(&whats).unwrap_or(0));
         for (number, (step, text)) in self.steps.iter().zip(&whats).enumerate() {
+            if let Some(switch) = &step.switch {
+                let left = &self.threads[self.steps[number - 1].thread];
+                writeln!(f, "      {left:thread$}  {switch}")?;
+            }
             let (name, place) = (&self.threads[step.thread], step.place());
             writeln!(f, "{:4}  {name:thread$}  {text:what$}  {place}", number + 1)?;
         }
@@ -135,6 +168,8 @@ impl Observers {
             file: event.taken.at.file(),
             line: event.taken.at.line(),
             held: mine.clone(),
+            switch: None,
+            is_cause: true,
         }
     }
 }

@@ -208,14 +208,20 @@ impl Observers {
         format!("{}{holding} {waits}", self.name(thread))
     }
 
+    /// Returns the operation that `thread` waits for, or what it polls for.
+    pub(crate) fn wants(&self, thread: ThreadId) -> String {
+        let pending = self.pending_of(thread);
+        match self.polls(thread) {
+            Some(what) => format!("poll({what})"),
+            None => format!("{}({})", pending.op.kind, self.object_name(pending.about)),
+        }
+    }
+
     fn wait(&self, thread: ThreadId, on_cycle: bool) -> Wait {
         let pending = self.pending_of(thread);
         Wait {
             thread: self.name(thread),
-            wants: match self.polls(thread) {
-                Some(what) => format!("poll({what})"),
-                None => format!("{}({})", pending.op.kind, self.object_name(pending.about)),
-            },
+            wants: self.wants(thread),
             at: pending.taken.to_string(),
             waits_for: self.held_up_by(thread).into_iter().map(|t| self.name(t)).collect(),
             on_cycle,

@@ -18,6 +18,7 @@ use crate::violation::ViolationKind;
 
 use super::automaton::ViolatedKey;
 use super::graph::Graph;
+use super::readable;
 use super::replay::run_along;
 use super::states::States;
 
@@ -49,7 +50,8 @@ impl<'a> Exploration<'a> {
     }
 
     pub(super) fn report(self, explored: Explored) -> Report {
-        let Self { execution, scenario, findings, .. } = self;
+        let Self { execution, scenario, mut findings, .. } = self;
+        readable::rearrange(scenario, &mut findings);
         execution.observers(|seen| {
             Report::new(scenario, Engine::Native, findings, explored, seen.seen())
         })

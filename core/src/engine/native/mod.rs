@@ -9,6 +9,7 @@ mod lasso;
 mod learner;
 mod longest_wait;
 mod paths;
+pub(super) mod readable;
 mod replay;
 mod starvation;
 mod stateful;

@@ -6,13 +6,14 @@ use crate::limits::Limits;
 use std::fmt;
 
 use crate::explore::Replay;
+use crate::observe::Trace;
 use crate::observe::findings::{Counterexample, Findings};
-use crate::observe::{Observers, Trace};
 use crate::scenario::Scenario;
 use crate::schedule::Schedule;
 
 use super::exploration::Exploration;
 use super::lasso::Lasso;
+use super::readable;
 use super::stateful::{Aim, Stateful};
 use crate::runtime::native::{End, Execution};
 
@@ -61,11 +62,14 @@ pub(crate) fn replay(
     let end = run_along_checked(schedule, scenario, &execution, &mut findings)?;
     let mut found: Vec<Counterexample> = findings.0.into_values().collect();
     found.retain(|found| found.schedule.len() == schedule.len());
-    match (found.is_empty(), end) {
-        (false, _) => Ok(found),
-        (true, End::Cut) => waiting_for_good(scenario, schedule),
-        (true, _) => Err(ReplayError::NoViolation),
+    if found.is_empty() {
+        found = match end {
+            End::Cut => waiting_for_good(scenario, schedule)?,
+            _ => return Err(ReplayError::NoViolation),
+        };
     }
+    found.iter_mut().for_each(|found| readable::annotate(scenario, found));
+    Ok(found)
 }
 
 /// Returns the threads that wait for good at the end of `schedule`, which takes a whole search to
@@ -88,7 +92,7 @@ fn waiting_for_good(
 pub(crate) fn follow(scenario: &Scenario, schedule: &Schedule) -> Result<Trace, ReplayError> {
     let execution = Execution::new(usize::MAX);
     run_along_checked(schedule, scenario, &execution, &mut Findings::default())?;
-    Ok(execution.observers(Observers::trace))
+    Ok(readable::follow(scenario, schedule))
 }
 
 /// The reason why a schedule shows no counterexample.

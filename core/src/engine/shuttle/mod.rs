@@ -22,6 +22,7 @@ use std::time::Instant;
 
 use ::shuttle::scheduler::{Scheduler, Task, TaskId};
 
+use crate::engine::native;
 use crate::explore::{DeterminismCheck, Dpor, Strategy, Subtrees};
 use crate::fingerprint::Fingerprint;
 use crate::incomplete::Incomplete;
@@ -72,6 +73,7 @@ pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listen
         }
         Conclusion::Open(reason) | Conclusion::Stopped(reason) => Some(reason),
     };
+    native::readable::rearrange(scenario, &mut findings);
     let explored = Explored {
         executions: exploration.executions(),
         fingerprint: exploration.fingerprint,
