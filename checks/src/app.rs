@@ -8,6 +8,7 @@ use selvedge_core::Scenario;
 
 use crate::cli::{Cli, Command};
 use crate::json::{ScenarioRecord, VerdictRecord};
+use crate::report::{self, Reports};
 use crate::{compare, explain, merge, select, sources, verify, waits};
 
 /// Every verdict is as expected.
@@ -131,6 +132,13 @@ fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Fail
             let known = known.all();
             let scenario = select::named(&known, &options.name).map_err(Failure::Usage)?;
             Ok(code(explain::explain(scenario, &options, out)?))
+        }
+        Command::Report(options) => {
+            let known = known.selectable(&options.patterns);
+            let selected = select::select(&known, &options.patterns).map_err(Failure::Usage)?;
+            let reports = Reports::of_each(&selected, options.engine);
+            report::write(&reports, &options, out).map_err(Failure::Usage)?;
+            Ok(code(reports.as_expected()))
         }
         Command::Sources(options) => Ok(code(sources::run(&options, out)?)),
         Command::Waits { patterns } => {

@@ -56,6 +56,11 @@ pub(crate) enum Command {
     ///
     /// Exit code 1 if it violates nothing.
     Replay(Replay),
+    /// Write reports in the formats of other tools
+    ///
+    /// Verifies the scenarios, and writes the files that are asked for. Exit code 1 if some verdict
+    /// is not as expected.
+    Report(Reports),
     /// Show the functions of the kernel that the models stand for, with their locks in order
     ///
     /// With --kernel, list the functions that the tree has not, and the lock calls in the others
@@ -94,6 +99,32 @@ pub(crate) struct Replay {
     /// Show every step, and not only those that the violation depends on
     #[arg(long)]
     pub(crate) all_steps: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(id = "formats", required = true, multiple = true,
+        args = ["html", "sarif", "junit", "mermaid", "perfetto"])]
+pub(crate) struct Reports {
+    /// Path globs, such as `vfio-ap/**`. Without any, all scenarios
+    pub(crate) patterns: Vec<String>,
+    /// The engine: native, loom or shuttle
+    #[arg(long, default_value = "native")]
+    pub(crate) engine: Engine,
+    /// One page of HTML, with the counterexamples step by step
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// SARIF 2.1.0, for code hosts
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sarif: Option<PathBuf>,
+    /// JUnit's XML, for CI systems
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// A sequence diagram of Mermaid for each counterexample
+    #[arg(long, value_name = "DIR")]
+    pub(crate) mermaid: Option<PathBuf>,
+    /// A trace for Perfetto for each counterexample
+    #[arg(long, value_name = "DIR")]
+    pub(crate) perfetto: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -99,7 +99,7 @@ fn write_line(cells: [&str; 5], note: &str, out: &mut impl Write) -> io::Result<
     writeln!(out, "{}", line.trim_end())
 }
 
-fn family(scenario: &str) -> &str {
+pub(crate) fn family(scenario: &str) -> &str {
     let name = scenario.rsplit_once('/').map_or(scenario, |(family, _)| family);
     name.match_indices('/').nth(PARTS - 1).map_or(name, |(end, _)| &name[..end])
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) const FORMAT: u32 = 1;
 
 /// A scenario on an engine, or one shard of it. The table and the matrix are made from it too.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct VerdictRecord {
     pub(crate) format: u32,
     pub(crate) scenario: String,
@@ -50,7 +50,7 @@ pub(crate) struct VerdictRecord {
 }
 
 /// What makes a record one of a shard.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ShardRecord {
     pub(crate) shard: String,
     pub(crate) subtrees: u64,
@@ -64,14 +64,14 @@ pub(crate) struct ShardRecord {
 pub(crate) const SOURCES: u64 = include!(concat!(env!("OUT_DIR"), "/sources.rs"));
 
 /// A violation and its schedule.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Violation {
     pub(crate) violation: String,
     pub(crate) schedule: String,
 }
 
 /// A predicted lock-order inversion.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Inversion {
     pub(crate) classes: Vec<String>,
     pub(crate) classification: String,
@@ -159,27 +159,31 @@ impl<'a> ScenarioRecord<'a> {
 }
 
 /// A scenario and its counterexamples, operation by operation, as `explain --json` prints it.
-#[derive(Serialize)]
-pub(crate) struct ExplanationRecord<'a> {
+#[derive(Debug, Serialize)]
+pub(crate) struct ExplanationRecord {
     #[serde(flatten)]
-    verdict: VerdictRecord,
-    about: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    source: &'a str,
-    counterexamples: Vec<ExecutionRecord>,
+    pub(crate) verdict: VerdictRecord,
+    about: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    source: String,
+    pub(crate) counterexamples: Vec<ExecutionRecord>,
+    /// What lockdep would report, as it would print it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    predictions: Vec<String>,
 }
 
-impl<'a> ExplanationRecord<'a> {
+impl ExplanationRecord {
     pub(crate) fn new(
-        scenario: &'a Scenario,
+        scenario: &Scenario,
         report: &Report,
         elapsed: Duration,
         found: &[&Counterexample],
     ) -> Self {
         Self {
             verdict: VerdictRecord::new(scenario, report, elapsed),
-            about: scenario.about(),
-            source: scenario.source(),
+            about: scenario.about().to_owned(),
+            source: scenario.source().to_owned(),
+            predictions: report.predictions.iter().map(|p| p.inversion.to_string()).collect(),
             counterexamples: found.iter().map(|found| ExecutionRecord::new(found)).collect(),
         }
     }
@@ -190,7 +194,7 @@ impl<'a> ExplanationRecord<'a> {
 }
 
 /// The log of a counterexample, of which every view is made.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct ExecutionRecord {
     pub(crate) violation: String,
     pub(crate) reason: String,
@@ -201,13 +205,17 @@ pub(crate) struct ExecutionRecord {
     /// The step from which on the execution repeats, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) again_from: Option<usize>,
+    /// The steps as lines of text.
+    #[serde(skip)]
+    pub(crate) text: String,
 }
 
 /// One step of a counterexample.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct StepRecord {
     pub(crate) thread: usize,
     pub(crate) operation: String,
+    pub(crate) object: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) function: Option<&'static str>,
     pub(crate) file: &'static str,
@@ -220,7 +228,7 @@ pub(crate) struct StepRecord {
 }
 
 /// A thread that waits for good at the end.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct WaitRecord {
     pub(crate) thread: String,
     pub(crate) wants: String,
@@ -235,6 +243,7 @@ impl ExecutionRecord {
         let step = |step: &Step| StepRecord {
             thread: step.thread,
             operation: step.to_string(),
+            object: step.object.clone(),
             function: step.function,
             file: step.file,
             line: step.line,
@@ -257,6 +266,7 @@ impl ExecutionRecord {
             steps: trace.steps.iter().map(step).collect(),
             waits: violation.waits.iter().map(wait).collect(),
             again_from: violation.again_from,
+            text: trace.to_string(),
         }
     }
 }

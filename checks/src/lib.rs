@@ -43,6 +43,7 @@ mod matrix;
 mod memory;
 mod merge;
 mod progress;
+mod report;
 mod same;
 mod select;
 mod show;
@@ -58,6 +59,7 @@ use selvedge_core::Scenario;
 use app::{Failure, Known};
 pub use catalogue::catalogue;
 pub use memory::half_of_free_memory;
+pub use report::Reports;
 
 /// Runs the command over these scenarios, with the arguments of the process.
 ///
