@@ -9,7 +9,9 @@ use selvedge_core::Scenario;
 use crate::cli::{Cli, Command};
 use crate::json::{ScenarioRecord, VerdictRecord};
 use crate::report::{self, Reports};
-use crate::{compare, explain, merge, select, sources, verify, waits};
+#[cfg(feature = "catalogue")]
+use crate::sources;
+use crate::{compare, explain, merge, new, select, verify, waits};
 
 /// Every verdict is as expected.
 const AS_EXPECTED: u8 = 0;
@@ -140,6 +142,19 @@ fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Fail
             report::write(&reports, &options, out).map_err(Failure::Usage)?;
             Ok(code(reports.as_expected()))
         }
+        Command::New { name, selvedge } => {
+            let folder = new::create(&name, selvedge.as_deref()).map_err(Failure::Usage)?;
+            let folder = folder.display();
+            writeln!(out, "Created {folder}. The next commands:")?;
+            writeln!(out, "    cd {folder}")?;
+            writeln!(
+                out,
+                "    cargo test                                     # verify the scenarios"
+            )?;
+            writeln!(out, "    cargo run -- explain my-driver/open-remove     # show one")?;
+            Ok(AS_EXPECTED)
+        }
+        #[cfg(feature = "catalogue")]
         Command::Sources(options) => Ok(code(sources::run(&options, out)?)),
         Command::Waits { patterns } => {
             let known = known.selectable(&patterns);

@@ -61,10 +61,21 @@ pub(crate) enum Command {
     /// Verifies the scenarios, and writes the files that are asked for. Exit code 1 if some verdict
     /// is not as expected.
     Report(Reports),
+    /// Write a crate for the scenarios of your driver into a new folder
+    ///
+    /// It has a small driver with one scenario, this command over it, and a test for each scenario.
+    New {
+        /// The name of the crate and of the folder
+        name: String,
+        /// A checkout of Selvedge [default: that of this program]
+        #[arg(long, value_name = "DIR")]
+        selvedge: Option<PathBuf>,
+    },
     /// Show the functions of the kernel that the models stand for, with their locks in order
     ///
     /// With --kernel, list the functions that the tree has not, and the lock calls in the others
     /// that are not among those shown. Exit code 1 if there are any.
+    #[cfg(feature = "catalogue")]
     Sources(Sources),
 }
 
@@ -127,6 +138,7 @@ pub(crate) struct Reports {
     pub(crate) perfetto: Option<PathBuf>,
 }
 
+#[cfg(feature = "catalogue")]
 #[derive(Debug, Args)]
 pub(crate) struct Sources {
     /// Globs over the names of functions, such as `vfio_ap_mdev_*`. Without any, all functions

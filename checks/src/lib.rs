@@ -31,22 +31,26 @@
 #![deny(missing_docs)]
 
 mod app;
+#[cfg(feature = "catalogue")]
 mod catalogue;
 mod checkpoint_file;
 mod cli;
 mod compare;
 mod explain;
 mod families;
+mod harness;
 mod json;
 mod lanes;
 mod matrix;
 mod memory;
 mod merge;
+mod new;
 mod progress;
 mod report;
 mod same;
 mod select;
 mod show;
+#[cfg(feature = "catalogue")]
 mod sources;
 mod table;
 mod verify;
@@ -57,7 +61,9 @@ use std::process::ExitCode;
 use selvedge_core::Scenario;
 
 use app::{Failure, Known};
+#[cfg(feature = "catalogue")]
 pub use catalogue::catalogue;
+pub use harness::test_main;
 pub use memory::half_of_free_memory;
 pub use report::Reports;
 

@@ -1,8 +1,9 @@
 //! What `explain` and `replay` print.
 
+use std::env;
 use std::io::{self, Write};
 
-use selvedge_core::{Classification, Counterexample, Prediction, Scenario};
+use selvedge_core::{Classification, Counterexample, Prediction, Report, Scenario};
 
 use crate::lanes::{self, Layout};
 
@@ -12,6 +13,15 @@ pub(crate) fn heading(scenario: &Scenario, out: &mut impl Write) -> io::Result<(
     match scenario.source() {
         "" => Ok(()),
         source => writeln!(out, "Source: {source}"),
+    }
+}
+
+/// Writes what was expected and what was found, and the expectation that would hold.
+pub(crate) fn difference(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "expected {}, found {}", report.expected(), report.verdict.as_str())?;
+    match &report.stopped {
+        Some(reason) => writeln!(out, "{reason}"),
+        None => writeln!(out, "this expectation would hold: {}", report.matching_expectation()),
     }
 }
 
@@ -37,7 +47,14 @@ pub(crate) fn replay(
     found: &Counterexample,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    writeln!(out, "\nReplay: selvedge replay {} --schedule {}", scenario.name(), found.schedule)
+    let (program, name) = (program(), scenario.name());
+    writeln!(out, "\nReplay: {program} replay {name} --schedule {}", found.schedule)
+}
+
+/// Returns the name of this program, which may be that of another crate.
+fn program() -> String {
+    let path = env::current_exe().unwrap_or_default();
+    path.file_stem().map_or("selvedge".into(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Writes a predicted inversion as lockdep would report it, and its classification.

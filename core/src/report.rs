@@ -243,8 +243,8 @@ impl Report {
 }
 
 impl Report {
-    /// Returns the code of the expectation that the result matches.
-    fn expectation_code(&self) -> String {
+    /// Returns the expectation that the result matches, as code to be pasted into the scenario.
+    pub fn matching_expectation(&self) -> String {
         let kinds = self.verdict.violations();
         let mut code = match kinds.as_slice() {
             [] => ".expect_proof()".to_owned(),
@@ -297,7 +297,7 @@ impl fmt::Display for Report {
             write!(f, "\n  note: {remark}")?;
         }
         if !self.as_expected() && self.complete {
-            write!(f, "\n  this expectation would hold: {}", self.expectation_code())?;
+            write!(f, "\n  this expectation would hold: {}", self.matching_expectation())?;
         }
         Ok(())
     }
