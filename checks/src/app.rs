@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use selvedge_core::Scenario;
 
 use crate::cli::{Cli, Command};
@@ -11,7 +11,7 @@ use crate::json::{ScenarioRecord, VerdictRecord};
 use crate::report::{self, Reports};
 #[cfg(feature = "catalogue")]
 use crate::sources;
-use crate::{compare, explain, merge, new, select, verify, waits};
+use crate::{compare, explain, merge, new, regress, select, verify, waits};
 
 /// Every verdict is as expected.
 const AS_EXPECTED: u8 = 0;
@@ -97,11 +97,11 @@ pub(crate) fn main(known: &Known) -> ExitCode {
             ExitCode::from(if lists { AS_EXPECTED } else { UNWRITTEN })
         }
         Err(Failure::Output(error)) => {
-            eprintln!("selvedge: cannot write the result: {error}");
+            complain(&format!("cannot write the result: {error}"));
             ExitCode::from(UNWRITTEN)
         }
         Err(Failure::Usage(message)) => {
-            eprintln!("selvedge: {message}");
+            complain(&message);
             ExitCode::from(USAGE)
         }
     }
@@ -136,11 +136,29 @@ fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Fail
             Ok(code(explain::explain(scenario, &options, out)?))
         }
         Command::Report(options) => {
+            report::check_options(&options).map_err(Failure::Usage)?;
             let known = known.selectable(&options.patterns);
             let selected = select::select(&known, &options.patterns).map_err(Failure::Usage)?;
             let reports = Reports::of_each(&selected, options.engine);
             report::write(&reports, &options, out).map_err(Failure::Usage)?;
             Ok(code(reports.as_expected()))
+        }
+        Command::Record { file, patterns } => {
+            let known = known.selectable(&patterns);
+            let scenarios = select::select(&known, &patterns).map_err(Failure::Usage)?;
+            regress::record(&scenarios, &file, out)?;
+            Ok(AS_EXPECTED)
+        }
+        Command::Regress { file, update } => {
+            Ok(code(regress::regress(&known.all(), &file, update, out)?))
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "selvedge", out);
+            Ok(AS_EXPECTED)
+        }
+        Command::Man => {
+            clap_mangen::Man::new(Cli::command()).render(out)?;
+            Ok(AS_EXPECTED)
         }
         Command::New { name, selvedge } => {
             let folder = new::create(&name, selvedge.as_deref()).map_err(Failure::Usage)?;
@@ -167,6 +185,11 @@ fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Fail
             Ok(code(explain::replay(scenario, &options, out)?))
         }
     }
+}
+
+/// Writes a message to standard error. If that is not possible, the exit code is left.
+pub(crate) fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "selvedge: {message}");
 }
 
 fn code(as_expected: bool) -> u8 {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use selvedge_core::{Checkpoint, Progress};
 use tempfile::NamedTempFile;
 
+use crate::app::complain;
 use crate::json::SOURCES;
 
 /// The time between two checkpoints.
@@ -57,12 +58,10 @@ impl CheckpointFile {
             let file = self.file.display();
             match write(&self.file, &checkpoint) {
                 Ok(()) if progress.stopping.is_some() => {
-                    eprintln!(
-                        "selvedge: checkpoint written to {file}; resume with --resume {file}"
-                    );
+                    complain(&format!("checkpoint written to {file}; resume with --resume {file}"));
                 }
                 Ok(()) => {}
-                Err(error) => eprintln!("selvedge: cannot write {file}: {error}"),
+                Err(error) => complain(&format!("cannot write {file}: {error}")),
             }
         }
         self.interrupted.load(Ordering::Relaxed).then(|| "interrupted".to_owned())
@@ -81,7 +80,11 @@ fn write(file: &Path, checkpoint: &Checkpoint) -> io::Result<()> {
 
 fn beside(file: &Path) -> io::Result<NamedTempFile> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
+    let mut new = tempfile::Builder::new();
+    // As any file that the user writes: the umask decides.
+    #[cfg(unix)]
+    new.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    new.tempfile_in(folder.unwrap_or(Path::new(".")))
 }
 
 pub(crate) fn read(file: &Path) -> Result<Checkpoint, String> {

@@ -61,6 +61,33 @@ pub(crate) enum Command {
     /// Verifies the scenarios, and writes the files that are asked for. Exit code 1 if some verdict
     /// is not as expected.
     Report(Reports),
+    /// Keep the schedules of all violations in a file, for `regress`
+    Record {
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        file: PathBuf,
+        /// Path globs, such as `vfio-ap/**`. Without any, all scenarios
+        patterns: Vec<String>,
+    },
+    /// Replay the schedules of `record`, and say which violate nothing any more
+    ///
+    /// A scenario whose operations have changed is explored again. Exit code 1 if a violation is
+    /// gone.
+    Regress {
+        /// The file that `record` wrote
+        #[arg(long, value_name = "FILE")]
+        file: PathBuf,
+        /// Write the new schedules to the file, without the violations that are gone
+        #[arg(long)]
+        update: bool,
+    },
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
     /// Write a crate for the scenarios of your driver into a new folder
     ///
     /// It has a small driver with one scenario, this command over it, and a test for each scenario.
@@ -113,8 +140,6 @@ pub(crate) struct Replay {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "formats", required = true, multiple = true,
-        args = ["html", "sarif", "junit", "mermaid", "perfetto"])]
 pub(crate) struct Reports {
     /// Path globs, such as `vfio-ap/**`. Without any, all scenarios
     pub(crate) patterns: Vec<String>,
@@ -161,7 +186,7 @@ pub(crate) struct Verify {
     #[arg(long)]
     pub(crate) search: Option<Search>,
     /// Threads that the native engine explores with [default: as many as there are processors]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = jobs, allow_negative_numbers = true)]
     pub(crate) jobs: Option<NonZero<usize>>,
     /// Explore only this shard of the interleavings, such as 2/4; `merge` combines the shards.
     /// Needs --search dpor
@@ -175,7 +200,7 @@ pub(crate) struct Verify {
     pub(crate) seconds_max: Option<u64>,
     /// Stop when the states of a scenario take this much memory, such as 4GiB [default: half of the
     /// free memory]
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
     pub(crate) memory_max: Option<ByteSize>,
     /// Write a checkpoint to this file every minute, at a limit and on Ctrl-C. For a single
     /// scenario on the native engine
@@ -237,6 +262,22 @@ impl Default for Command {
     fn default() -> Self {
         Self::Verify(Verify::default())
     }
+}
+
+/// The most threads that explore a scenario.
+const JOBS_MAX: usize = 1_024;
+
+/// The least memory for the states of a scenario.
+const MEMORY_MIN: ByteSize = ByteSize::kib(1);
+
+fn jobs(text: &str) -> Result<NonZero<usize>, String> {
+    let jobs = text.parse::<NonZero<usize>>().ok().filter(|jobs| jobs.get() <= JOBS_MAX);
+    jobs.ok_or_else(|| format!("a number of threads is from 1 to {JOBS_MAX}"))
+}
+
+fn memory(text: &str) -> Result<ByteSize, String> {
+    let size = text.parse::<ByteSize>().ok().filter(|size| *size >= MEMORY_MIN);
+    size.ok_or_else(|| "a size has a number and a unit, as 4GiB or 500MB, from 1KiB on".to_owned())
 }
 
 fn engines(name: &str) -> Result<Engines, String> {

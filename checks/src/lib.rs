@@ -46,6 +46,7 @@ mod memory;
 mod merge;
 mod new;
 mod progress;
+mod regress;
 mod report;
 mod same;
 mod select;

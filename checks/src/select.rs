@@ -50,13 +50,19 @@ fn paths(name: &str) -> impl Iterator<Item = &str> {
 
 fn unknown(catalogue: &[Scenario], name: &str) -> String {
     // A name that has more of the given parts is nearer, whatever its number of equal letters.
-    let words: Vec<&str> = name.split(['/', '*']).filter(|word| !word.is_empty()).collect();
-    let distance = |known: &str| {
-        let strange = words.iter().filter(|word| !known.contains(**word)).count();
-        (strange, strsim::damerau_levenshtein(known, name))
-    };
+    let wanted = name.to_lowercase();
+    let words: Vec<&str> = wanted.split(['/', '*']).filter(|word| !word.is_empty()).collect();
+    let strange = |known: &str| words.iter().filter(|word| !known.contains(**word)).count();
+    let distance = |known: &str| (strange(known), strsim::damerau_levenshtein(known, &wanted));
     let mut names: Vec<&str> = catalogue.iter().map(Scenario::name).collect();
+    // Where no part is known, similar letters are a coincidence, unless they are nearly the same.
+    names.retain(|known| {
+        strange(known) < words.len() || strsim::normalized_damerau_levenshtein(known, &wanted) > 0.6
+    });
     names.sort_by_cached_key(|known| distance(known));
+    if names.is_empty() {
+        return format!("no scenario matches `{name}`; `list` has all names");
+    }
     names.truncate(OFFERED);
     format!("no scenario matches `{name}`; the nearest are\n    {}", names.join("\n    "))
 }

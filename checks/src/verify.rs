@@ -96,7 +96,12 @@ fn explore(
 
 fn reasons(report: &Report) -> Vec<String> {
     let found = report.verdict.counterexamples();
-    found.iter().map(|found| found.violation.reason.clone()).collect()
+    let mut reasons: Vec<String> =
+        found.iter().map(|found| found.violation.reason.clone()).collect();
+    if !report.as_expected() && report.complete {
+        reasons.push(format!("this expectation would hold: {}", report.matching_expectation()));
+    }
+    reasons
 }
 
 /// A checkpoint file has room for one search.

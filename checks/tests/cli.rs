@@ -3,6 +3,7 @@
 #[path = "cli/merge.rs"]
 mod merge;
 
+use std::fs;
 use std::process::{Command, Output, Stdio};
 
 use selvedge_core::Search;
@@ -199,7 +200,21 @@ fn a_wrong_command_line_says_what_would_be_right_and_exits_with_2() {
         ),
         (&["verify", "--resume", "/no/such/file"], "cannot read /no/such/file"),
         (&["verify", "--memory-max", "much"], "invalid value 'much'"),
-        (&["verify", "--jobs", "0"], "invalid value '0'"),
+        (&["verify", "--memory-max", "0"], "a size has a number and a unit, as 4GiB"),
+        (&["verify", "--jobs", "0"], "a number of threads is from 1 to 1024"),
+        (&["verify", "--jobs", "-1"], "a number of threads is from 1 to 1024"),
+        (&["verify", "--jobs", "100000"], "a number of threads is from 1 to 1024"),
+        (&["list", "nonexistent"], "no scenario matches `nonexistent`; `list` has all names"),
+        (&["list", "VFIO-AP/in-use/**"], "the nearest are\n    vfio-ap/in-use/"),
+        (&["report", "vfio-ap/in-use"], "name a file for a format: --html"),
+        (&["report", "vfio-ap/in-use", "--html", "/no/such/f"], "cannot write /no/such/f"),
+        (
+            &["explain", "vfio-ap/in-use/no-module-ref", "--violation", "deadlock"],
+            "no violation is named `deadlock`; there are\n    use-after-release(vfio_ap)",
+        ),
+        (&["new", "a b"], "`a b` is no name for a crate"),
+        (&["new", "x", "--selvedge", "/"], "/ is no checkout of Selvedge"),
+        (&["regress", "--file", "/no/such/file"], "cannot read /no/such/file"),
         (&["verify", "--search", "best"], "unknown search `best`; available: auto"),
         (&["verify", "--search", "dpor", "--shard", "5/4"], "`5/4` is not a shard of a search"),
         (&["verify", "--shard", "1/2"], "--shard needs --search dpor on the native engine"),
@@ -230,13 +245,91 @@ fn a_wrong_command_line_says_what_would_be_right_and_exits_with_2() {
         (&["replay", "vfio-ap/in-use/module-ref"], "--schedule"),
         (&["replay", "vfio-ap/in-use/module-ref", "--schedule", "0.x"], "`x` is not a step"),
         (&["replay", "vfio-ap/in-use/module-ref", "--schedule", "0.7"], "step 1 of the schedule"),
-        (&["replay", "vfio-ap/in-use/module-ref", "--schedule", "0"], "ends before"),
     ] {
         let output = selvedge(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(stderr(&output).contains(says), "{args:?}: {}", stderr(&output));
         assert_eq!(stdout(&output), "", "{args:?}");
     }
+}
+
+#[test]
+fn a_schedule_without_a_violation_is_shown() {
+    let output = selvedge(&["replay", "programs/abba", "--schedule", "0.0.0.0"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("| 4 | mutex_unlock"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("\nNo violation: the schedule ends before"));
+}
+
+#[test]
+fn a_verdict_that_is_not_as_expected_says_what_would_be() {
+    let output = selvedge(&["verify", "vfio-ap/in-use/module-ref", "--engine", "loom"]);
+    assert_eq!(output.status.code(), Some(0));
+    let args = ["verify", "vfio-ap/ap-perms/p12/in-turn", "--search", "reduced", "--verbose"];
+    assert!(!stdout(&selvedge(&args)).contains("would hold"));
+}
+
+#[test]
+fn messages_that_cannot_be_written_leave_the_exit_code() {
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
+    let status = command.args(["list", "x"]).stdout(full()).stderr(full()).status().unwrap();
+    assert_eq!(status.code(), Some(2));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
+    let status = command.args(["list"]).stdout(full()).stderr(full()).status().unwrap();
+    assert_eq!(status.code(), Some(4));
+}
+
+#[test]
+fn explanations_and_lists_have_json() {
+    let parse = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_str(stdout(&selvedge(args)).lines().next().unwrap()).unwrap()
+    };
+    let name = "vfio-ap/ap-perms/p11/apmask-assign";
+    let one = parse(&["explain", "--json", name]);
+    let found = &one["counterexamples"][0];
+    assert_eq!(one["scenario"], name);
+    assert_eq!(found["violation"], "deadlock(ap_perms_mutex, matrix_dev->lock)");
+    assert_eq!(found["steps"][1]["operation"], "mutex_lock_interruptible(ap_perms_mutex)");
+    assert_eq!(found["steps"][1]["switch"], "is preempted");
+    let listed = parse(&["list", "--json", name]);
+    assert_eq!(listed["threads"], serde_json::json!(["apmask_store", "assign_adapter_store"]));
+    assert_eq!(listed["expected"], "refuted by deadlock(ap_perms_mutex, matrix_dev->lock)");
+}
+
+#[test]
+fn a_recorded_schedule_is_replayed_and_renewed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("found.jsonl");
+    let path = file.to_str().unwrap();
+    let output = selvedge(&["record", "--file", path, "vfio-ap/ap-perms"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let regress = |more: &[&str]| selvedge(&[&["regress", "--file", path], more].concat());
+    assert!(stdout(&regress(&[])).ends_with(" as recorded, 0 with another schedule, 0 gone.\n"));
+
+    // One schedule is of a program with other operations, and one violation was fixed.
+    let text = fs::read_to_string(&file).unwrap();
+    let mut lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let schedule = lines[0]["schedule"].clone();
+    lines[0]["schedule"] = "0.0.0.0.0.0.0.0.0.0".into();
+    lines[1]["violation"] = "deadlock(nothing)".into();
+    let edited: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    fs::write(&file, &edited).unwrap();
+    let output = regress(&["--update"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains(": another schedule now, "), "{}", stdout(&output));
+    assert!(stdout(&output).contains("deadlock(nothing): not violated any more\n"));
+    let first: serde_json::Value =
+        serde_json::from_str(fs::read_to_string(&file).unwrap().lines().next().unwrap()).unwrap();
+    assert_eq!(first["schedule"], schedule);
+    assert_eq!(regress(&[]).status.code(), Some(0));
+}
+
+#[test]
+fn shells_and_man_know_the_commands() {
+    assert!(stdout(&selvedge(&["completions", "bash"])).contains("explain"));
+    assert!(stdout(&selvedge(&["man"])).contains("selvedge\\-verify"));
 }
 
 #[test]

@@ -366,11 +366,21 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
 
     /// Expects that exactly these violations are reachable, and no other. [`ViolationKind`] has a
     /// function for each kind. The predictions of lockdep are not among them.
+    ///
+    /// # Panics
+    ///
+    /// If there are none, which is [`expect_proof`](Self::expect_proof).
+    #[track_caller]
     pub fn expect_violations(self, kinds: impl IntoIterator<Item = ViolationKind>) -> Scenario {
         self.expect(Expectation::Refuted(sorted(kinds)))
     }
 
     /// Expects that these violations are reachable, whatever others are.
+    ///
+    /// # Panics
+    ///
+    /// If there are none.
+    #[track_caller]
     pub fn expect_at_least(self, kinds: impl IntoIterator<Item = ViolationKind>) -> Scenario {
         self.expect(Expectation::RefutedAtLeast(sorted(kinds)))
     }
@@ -428,8 +438,10 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
 }
 
 /// Sorts the violations, each once.
+#[track_caller]
 fn sorted(kinds: impl IntoIterator<Item = ViolationKind>) -> Vec<ViolationKind> {
     let kinds: BTreeSet<ViolationKind> = kinds.into_iter().collect();
+    assert!(!kinds.is_empty(), "a scenario without violations expects a proof: `.expect_proof()`");
     kinds.into_iter().collect()
 }
 

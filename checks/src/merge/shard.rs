@@ -78,6 +78,11 @@ impl ShardResult {
                 "a shard that is done has `traces` and `digest`; this one lacks them".to_owned()
             );
         }
+        // Sums of these would be no numbers of a search.
+        let possible = record.executions < 1 << 48 && (0.0..1e12).contains(&record.seconds);
+        if !possible {
+            return Err("`executions` or `seconds` is no number that a search has".to_owned());
+        }
         if (record.found == "refuted") != record.refuted.is_some() {
             return Err("`found` and `violation` contradict each other".to_owned());
         }

@@ -135,7 +135,16 @@ fn explored(scenario: &Scenario, engine: Engine) -> ExplanationRecord {
     ExplanationRecord::new(scenario, &report, started.elapsed(), &found)
 }
 
-/// The files that `selvedge report` writes.
+/// Checks that some format is asked for.
+pub(crate) fn check_options(options: &crate::cli::Reports) -> Result<(), String> {
+    let crate::cli::Reports { html, sarif, junit, mermaid, perfetto, .. } = options;
+    if [html, sarif, junit, mermaid, perfetto].iter().any(|path| path.is_some()) {
+        return Ok(());
+    }
+    Err("name a file for a format: --html, --sarif, --junit, --mermaid or --perfetto".to_owned())
+}
+
+/// Writes the files that `selvedge report` is asked for, and their names.
 pub(crate) fn write(
     reports: &Reports,
     options: &crate::cli::Reports,
