@@ -78,6 +78,18 @@ impl Known {
         }
     }
 
+    /// Returns the scenarios that the patterns select.
+    fn select(&self, patterns: &[String]) -> Result<Vec<Scenario>, Failure> {
+        let known = self.selectable(patterns);
+        let selected = select::select(&known, patterns).map_err(Failure::Usage)?;
+        Ok(selected.into_iter().cloned().collect())
+    }
+
+    /// Returns the scenario of this name.
+    fn named(&self, name: &str) -> Result<Scenario, Failure> {
+        select::named(&self.all(), name).cloned().map_err(Failure::Usage)
+    }
+
     pub(crate) fn all(&self) -> Vec<Scenario> {
         [&*self.scenarios, &*self.programs].concat()
     }
@@ -110,10 +122,9 @@ pub(crate) fn main(known: &Known) -> ExitCode {
 fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Failure> {
     match command {
         Command::List { patterns, json } => {
-            let known = known.selectable(&patterns);
-            for scenario in select::select(&known, &patterns).map_err(Failure::Usage)? {
+            for scenario in known.select(&patterns)? {
                 match json {
-                    true => ScenarioRecord::new(scenario).write(out)?,
+                    true => ScenarioRecord::new(&scenario).write(out)?,
                     false => writeln!(out, "{}\n    {}", scenario.name(), scenario.about())?,
                 }
             }
@@ -122,31 +133,23 @@ fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Fail
         Command::Verify(verify) => Ok(verify::verify(known, &verify, out)?.code()),
         Command::Merge(merge) => Ok(merge::merge(known, &merge, out)?.code()),
         Command::Compare(compare) => {
-            let known = match compare.patterns.as_slice() {
-                [] if known.programs.is_empty() => known.scenarios.clone(),
-                [] => known.programs.clone(),
-                patterns => known.selectable(patterns),
+            let scenarios = match compare.patterns.as_slice() {
+                [] if !known.programs.is_empty() => known.programs.clone(),
+                patterns => known.select(patterns)?,
             };
-            let scenarios = select::select(&known, &compare.patterns).map_err(Failure::Usage)?;
             Ok(code(compare::compare(&scenarios, &compare, out)?))
         }
         Command::Explain(options) => {
-            let known = known.all();
-            let scenario = select::named(&known, &options.name).map_err(Failure::Usage)?;
-            Ok(code(explain::explain(scenario, &options, out)?))
+            Ok(code(explain::explain(&known.named(&options.name)?, &options, out)?))
         }
         Command::Report(options) => {
             report::check_options(&options).map_err(Failure::Usage)?;
-            let known = known.selectable(&options.patterns);
-            let selected = select::select(&known, &options.patterns).map_err(Failure::Usage)?;
-            let reports = Reports::of_each(&selected, options.engine);
+            let reports = Reports::of(&known.select(&options.patterns)?, options.engine);
             report::write(&reports, &options, out).map_err(Failure::Usage)?;
             Ok(code(reports.as_expected()))
         }
         Command::Record { file, patterns } => {
-            let known = known.selectable(&patterns);
-            let scenarios = select::select(&known, &patterns).map_err(Failure::Usage)?;
-            regress::record(&scenarios, &file, out)?;
+            regress::record(&known.select(&patterns)?, &file, out)?;
             Ok(AS_EXPECTED)
         }
         Command::Regress { file, update } => {
@@ -161,28 +164,15 @@ fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Fail
             Ok(AS_EXPECTED)
         }
         Command::New { name, selvedge } => {
-            let folder = new::create(&name, selvedge.as_deref()).map_err(Failure::Usage)?;
-            let folder = folder.display();
-            writeln!(out, "Created {folder}. The next commands:")?;
-            writeln!(out, "    cd {folder}")?;
-            writeln!(
-                out,
-                "    cargo test                                     # verify the scenarios"
-            )?;
-            writeln!(out, "    cargo run -- explain my-driver/open-remove     # show one")?;
+            new::create(&name, selvedge.as_deref()).map_err(Failure::Usage)?;
+            write!(out, "{}", new::next_steps(&name))?;
             Ok(AS_EXPECTED)
         }
         #[cfg(feature = "catalogue")]
         Command::Sources(options) => Ok(code(sources::run(&options, out)?)),
-        Command::Waits { patterns } => {
-            let known = known.selectable(&patterns);
-            let scenarios = select::select(&known, &patterns).map_err(Failure::Usage)?;
-            Ok(code(waits::waits(&scenarios, out)?))
-        }
+        Command::Waits { patterns } => Ok(code(waits::waits(&known.select(&patterns)?, out)?)),
         Command::Replay(options) => {
-            let known = known.all();
-            let scenario = select::named(&known, &options.name).map_err(Failure::Usage)?;
-            Ok(code(explain::replay(scenario, &options, out)?))
+            Ok(code(explain::replay(&known.named(&options.name)?, &options, out)?))
         }
     }
 }

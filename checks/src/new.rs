@@ -16,7 +16,7 @@ const FILES: [(&str, &str); 5] = [
 
 /// Writes the crate `name` into a new folder below the present one. Its dependencies are in
 /// `selvedge`, a checkout of this repository; without any, in that of this program.
-pub(crate) fn create(name: &str, selvedge: Option<&Path>) -> Result<PathBuf, String> {
+pub(crate) fn create(name: &str, selvedge: Option<&Path>) -> Result<(), String> {
     check_name(name)?;
     let selvedge = match selvedge {
         Some(folder) if is_checkout(folder) => fs::canonicalize(folder)
@@ -29,12 +29,21 @@ pub(crate) fn create(name: &str, selvedge: Option<&Path>) -> Result<PathBuf, Str
         }
         None => around_this_program().ok_or("name a checkout of Selvedge with --selvedge DIR")?,
     };
-    let folder = PathBuf::from(name);
-    write(&folder, name, &selvedge).map_err(|error| match error.kind() {
+    write(Path::new(name), name, &selvedge).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => format!("{name} exists; choose another name"),
         _ => format!("cannot write {name}: {error}"),
-    })?;
-    Ok(folder)
+    })
+}
+
+/// Returns what to do with the crate.
+pub(crate) fn next_steps(name: &str) -> String {
+    format!(
+        "Created {name}. The next commands:
+    cd {name}
+    cargo test                                    # verify its scenario
+    cargo run -- explain my-driver/open-remove    # show it
+"
+    )
 }
 
 /// The names that cargo accepts for a package, and that are a crate of Rust too.

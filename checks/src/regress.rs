@@ -26,11 +26,11 @@ struct Entry {
 
 /// Explores the scenarios, and writes the schedules of all violations to a file.
 pub(crate) fn record(
-    scenarios: &[&Scenario],
+    scenarios: &[Scenario],
     file: &Path,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let entries: Vec<Entry> = scenarios.iter().flat_map(|scenario| explored(scenario)).collect();
+    let entries: Vec<Entry> = scenarios.iter().flat_map(explored).collect();
     write(file, &entries).map_err(Failure::Usage)?;
     let scenarios = scenarios.len();
     writeln!(out, "{} violations of {scenarios} scenarios: {}", entries.len(), file.display())?;

@@ -3,6 +3,7 @@
 use std::env;
 use std::io::{self, Write};
 
+use selvedge_core::observe::lockdep::splat;
 use selvedge_core::{Classification, Counterexample, Prediction, Report, Scenario};
 
 use crate::lanes::{self, Layout};
@@ -38,7 +39,10 @@ pub(crate) fn counterexample(
     for wait in &found.violation.waits {
         writeln!(out, "  {wait}")?;
     }
-    Ok(())
+    match splat(found) {
+        Some(text) => writeln!(out, "\n{text}"),
+        None => Ok(()),
+    }
 }
 
 /// Writes the command that replays the counterexample.

@@ -10,7 +10,7 @@ use crate::half_of_free_memory;
 use crate::progress::Bar;
 
 /// Writes the longest wait of each thread, and returns whether every scenario was explored.
-pub(crate) fn waits(scenarios: &[&Scenario], out: &mut impl Write) -> io::Result<bool> {
+pub(crate) fn waits(scenarios: &[Scenario], out: &mut impl Write) -> io::Result<bool> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Disabled);

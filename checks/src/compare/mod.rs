@@ -63,7 +63,7 @@ impl fmt::Display for Faster {
 
 /// Compares on each of the scenarios, and returns whether no verdict contradicts an expectation.
 pub(crate) fn compare(
-    scenarios: &[&Scenario],
+    scenarios: &[Scenario],
     options: &Compare,
     out: &mut impl Write,
 ) -> io::Result<bool> {

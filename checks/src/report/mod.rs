@@ -44,11 +44,6 @@ pub struct Reports {
 impl Reports {
     /// Explores the scenarios on an engine.
     pub fn of(scenarios: &[Scenario], engine: Engine) -> Self {
-        let scenarios: Vec<&Scenario> = scenarios.iter().collect();
-        Self::of_each(&scenarios, engine)
-    }
-
-    pub(crate) fn of_each(scenarios: &[&Scenario], engine: Engine) -> Self {
         Self { verdicts: scenarios.iter().map(|scenario| explored(scenario, engine)).collect() }
     }
 

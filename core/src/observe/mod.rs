@@ -11,6 +11,7 @@ pub(crate) mod findings;
 pub mod lockdep;
 mod preconditions;
 mod seen;
+mod threads;
 mod trace;
 mod violations;
 mod waits;
@@ -31,7 +32,7 @@ use atomic::Atomic;
 use calls::Frame;
 pub use calls::{Action, Call};
 pub use coverage::Site;
-use lockdep::{ClassId, Mode, Taken, Task};
+use lockdep::{ClassId, Mode, Taken, Task, WaitType};
 pub(crate) use seen::Seen;
 pub use trace::{Step, Switch, Trace};
 
@@ -56,10 +57,12 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// Returns the object that it is on, and the one that it concerns if that is another.
+    /// Returns the object that it is on, and the one that it concerns if that is another. Of a lock
+    /// of a class it is that alone.
     fn objects(&self) -> impl DoubleEndedIterator<Item = ObjectId> + use<> {
         let about = (self.about != self.object).then_some(self.about);
-        [self.object].into_iter().chain(about)
+        let class = about.is_some() && self.op.kind.row().about_lock;
+        [self.object].into_iter().filter(move |_| !class).chain(about)
     }
 
     /// Returns whether the thread got what it asked for.
@@ -203,32 +206,6 @@ impl Observers {
         ObjectId::new(self.objects.len() - 1)
     }
 
-    pub(crate) fn add_thread(&mut self, name: Arc<str>) -> ThreadId {
-        let id = ThreadId::new(self.threads.len());
-        self.threads.push(Thread {
-            name: self.distinct(name),
-            functions: Vec::new(),
-            task: Task::default(),
-            holds: Vec::new(),
-            nested: Vec::new(),
-            atomic: Vec::new(),
-            pending: None,
-            polls: None,
-            operations: 0,
-        });
-        id
-    }
-
-    /// Returns the name, with a number if another thread has it.
-    fn distinct(&self, name: Arc<str>) -> Arc<str> {
-        let taken = |name: &str| self.threads.iter().any(|thread| *thread.name == *name);
-        if !taken(&name) {
-            return name;
-        }
-        let numbered = (1..).map(|number| format!("{name}#{number}"));
-        numbered.into_iter().find(|name| !taken(name)).map_or(name.clone(), Arc::from)
-    }
-
     /// Returns the name of `thread`, to be kept while it runs.
     pub(crate) fn shared_name(&self, thread: ThreadId) -> Arc<str> {
         Arc::clone(&self.threads[thread.index()].name)
@@ -279,8 +256,14 @@ impl Observers {
         };
         let taken = Taken { function: functions.last().map(|frame| frame.name), at };
         thread.pending = Some(Pending { object, about, op, taken, instruction });
-        let nests = op.nest_lock().is_some_and(|outer| thread.holds.contains(&outer));
-        let nested = nests && thread.task.held().any(|held| held == class);
+        if let Some(wait_type) = WaitType::of(op.kind) {
+            self.seen.lockdep.set_wait_type(class, wait_type);
+        }
+        let outer = op.nest_lock(object).filter(|outer| thread.holds.contains(outer));
+        let outer = outer.map(|outer| self.objects[outer.index()].class);
+        // It nests below the outer lock, as do those of its class that are held (`check_deadlock`).
+        let first = thread.task.held().find(|held| Some(*held) == outer || *held == class);
+        let nested = outer.is_some() && first == outer && thread.task.held().any(|h| h == class);
         if let Some(mode) = op.kind.row().waits.filter(|_| !nested) {
             self.seen.lockdep.want(&thread.task, &thread.name, class, mode, taken);
             if op.kind == OpKind::FlushWork && op.a == 1 {
