@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use selvedge_core::{
-    Checker, Counterexample, Engine, Expectation, Progress, ReplayError, Report, Scenario, Verdict,
+    Checker, Classification, Counterexample, Engine, Expectation, Prediction, Progress,
+    ReplayError, Report, Scenario, Verdict,
 };
 
 use crate::Failure;
@@ -43,8 +44,28 @@ pub(crate) fn explain(
     }
     for prediction in &report.predictions {
         show::prediction(prediction, out)?;
+        if prediction.classification == Classification::Infeasible {
+            obstacles(scenario, prediction, out)?;
+        }
     }
     Ok(report.as_expected())
+}
+
+/// Writes why no threads deadlock on a predicted inversion.
+fn obstacles(
+    scenario: &Scenario,
+    prediction: &Prediction,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    match Checker::native().obstacles(scenario, &prediction.inversion) {
+        Ok(obstacles) => {
+            for obstacle in obstacles {
+                writeln!(out, "{obstacle}")?;
+            }
+        }
+        Err(reason) => writeln!(out, "Why is not known: {reason}.")?,
+    }
+    Ok(())
 }
 
 /// Returns the engine that decides the scenario. A violation that only weak memory has, only loom

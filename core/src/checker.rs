@@ -11,12 +11,13 @@ use crate::incomplete::Incomplete;
 use crate::limits::{Limits, Progress};
 use crate::observe::Trace;
 use crate::observe::findings::Counterexample;
+use crate::observe::lockdep::Inversion;
 use crate::report::Report;
 use crate::scenario::Scenario;
 use crate::schedule::Schedule;
 use crate::search::{Engine, Search};
 use crate::shard::Shard;
-use crate::wait::LongestWait;
+use crate::wait::{LongestWait, Obstacle};
 use native::ReplayError;
 
 type OnProgress<'a> = Box<dyn FnMut(&Progress<'_>) -> ControlFlow<String> + 'a>;
@@ -199,6 +200,49 @@ impl<'a> Checker<'a> {
         let limits = self.start();
         let mut listener = |progress: Progress<'_>| self.listen(&limits, &progress);
         native::longest_waits(scenario, &limits, &mut listener)
+    }
+
+    /// Explores every state of the scenario on the native engine, and returns why no threads
+    /// deadlock on a predicted inversion that is infeasible: for neighbours on its cycle, where the
+    /// one is in every state in which the other is between its two locks. Engine and search of this
+    /// checker do not matter.
+    ///
+    /// ```
+    /// use selvedge_core::sync::Mutex;
+    /// use selvedge_core::{Checker, Scenario};
+    ///
+    /// let world = || ["gate", "A", "B"].map(|name| Mutex::new(name, ()));
+    /// let scenario = Scenario::builder("example/gate", world)
+    ///     .thread("T1", |[gate, a, b]| {
+    ///         let _gate = gate.lock();
+    ///         let _a = a.lock();
+    ///         b.lock().unlock();
+    ///     })
+    ///     .thread("T2", |[gate, a, b]| {
+    ///         let _gate = gate.lock();
+    ///         let _b = b.lock();
+    ///         a.lock().unlock();
+    ///     })
+    ///     .expect_proof()
+    ///     .expect_inversion(["A", "B"]);
+    /// let report = Checker::native().run(&scenario);
+    /// let inversion = &report.predictions[0].inversion;
+    /// let obstacles = Checker::native().obstacles(&scenario, inversion)?;
+    /// assert_eq!(obstacles[0].gates, ["gate"]);
+    /// # Ok::<(), selvedge_core::Incomplete>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The reason why not every state was explored.
+    pub fn obstacles(
+        mut self,
+        scenario: &Scenario,
+        inversion: &Inversion,
+    ) -> Result<Vec<Obstacle>, Incomplete> {
+        let limits = self.start();
+        let mut listener = |progress: Progress<'_>| self.listen(&limits, &progress);
+        native::obstacles(scenario, inversion, &limits, &mut listener)
     }
 
     /// The limits, with the time running from now on.

@@ -203,7 +203,7 @@ pub use search::{Engine, Search, UnknownName};
 pub use shard::{Shard, ShardError};
 pub use sync::data::{Opaque, Value};
 pub use violation::{Violation, ViolationKind, Wait};
-pub use wait::{Length, LongestWait};
+pub use wait::{Length, LongestWait, Obstacle};
 
 /// The program in the README of the crate runs.
 #[cfg(doctest)]

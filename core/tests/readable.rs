@@ -1,6 +1,7 @@
 //! Counterexamples have few context switches, and say why each takes place.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use selvedge_core::sync::{Completion, Mutex};
 use selvedge_core::{
@@ -169,4 +170,56 @@ fn a_context_switch_says_why_the_thread_before_does_not_continue() {
     assert_eq!(switches("1.1.1.1.0.0"), [Switch::Ended]);
     let waits = Switch::Waits("mutex_lock(A)".to_owned());
     assert_eq!(switches("0.1.1.0.1"), [Switch::Preempted, waits, Switch::Ended]);
+}
+
+#[test]
+fn an_infeasible_inversion_is_explained() {
+    let locks = || ["gate", "A", "B"].map(|name| Mutex::new(name, ()));
+    let forward = |[_, a, b]: &[Mutex; 3]| {
+        let _a = a.lock();
+        b.lock().unlock();
+    };
+    let backward = |[_, a, b]: &[Mutex; 3]| {
+        let _b = b.lock();
+        a.lock().unlock();
+    };
+    let why = |scenario: Scenario| {
+        let report = scenario.verify(Engine::Native);
+        assert!(report.as_expected(), "{report}");
+        let inversion = &report.predictions[0].inversion;
+        Checker::native().obstacles(&scenario, inversion).unwrap().remove(0)
+    };
+    let gate = Scenario::builder("readable/gate", locks)
+        .thread("T1", move |w| {
+            let _gate = w[0].lock();
+            forward(w);
+        })
+        .thread("T2", move |w| {
+            let _gate = w[0].lock();
+            backward(w);
+        });
+    let gate = why(gate.expect_proof().expect_inversion(["A", "B"]));
+    assert_eq!((gate.gates.as_slice(), gate.together), (&["gate".to_owned()][..], 0));
+    let text = gate.to_string();
+    assert!(text.ends_with("it waits for gate, which T1 holds."), "{text}");
+
+    let one = Scenario::builder("readable/one", locks)
+        .thread("T1", move |w| {
+            forward(w);
+            backward(w);
+        })
+        .expect_proof()
+        .expect_inversion(["A", "B"]);
+    assert_eq!(why(one).to_string(), "T1 takes A and B in both orders, one by one.");
+
+    let ended = Scenario::builder("readable/ended", move || Arc::new(locks()))
+        .thread("T1", move |w| {
+            forward(w);
+            let locks = Arc::clone(w);
+            selvedge_core::thread::spawn("T2", move || backward(&locks)).join();
+        })
+        .expect_proof()
+        .expect_inversion(["A", "B"]);
+    let ended = why(ended);
+    assert!(ended.absent && ended.gates.is_empty(), "{ended}");
 }

@@ -34,6 +34,7 @@ pub use calls::{Action, Call};
 pub use coverage::Site;
 use lockdep::{ClassId, Mode, Taken, Task, WaitType};
 pub(crate) use seen::Seen;
+pub(crate) use threads::Position;
 pub use trace::{Step, Switch, Trace};
 
 /// An operation that has happened.

@@ -4,10 +4,29 @@ use std::sync::Arc;
 
 use crate::op::ThreadId;
 
-use super::lockdep::Task;
-use super::{Observers, Thread};
+use super::lockdep::{Taken, Task};
+use super::{Observers, Pending, Thread};
+
+/// A thread between two of its operations.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Position {
+    /// The classes that it holds.
+    pub(crate) holds: Vec<&'static str>,
+    /// The class of the object of its next operation.
+    pub(crate) class: &'static str,
+    /// The place of that operation.
+    pub(crate) at: Taken,
+}
 
 impl Observers {
+    /// Returns where a thread is, unless it has ended.
+    pub(crate) fn position(&self, thread: ThreadId) -> Option<Position> {
+        let Thread { task, pending, .. } = &self.threads[thread.index()];
+        let Pending { object, taken, .. } = (*pending)?;
+        let holds = task.held().map(|class| self.seen.lockdep.name(class)).collect();
+        Some(Position { holds, class: self.objects[object.index()].name, at: taken })
+    }
+
     pub(crate) fn add_thread(&mut self, name: Arc<str>) -> ThreadId {
         let id = ThreadId::new(self.threads.len());
         self.threads.push(Thread {

@@ -320,6 +320,11 @@ impl Automaton {
         threads.chain(objects).fold(self.threads.len() as u64, mix)
     }
 
+    /// Returns the numbers of the local states of the threads.
+    pub(super) fn locals(state: &State) -> &[u32] {
+        parts(state).1
+    }
+
     /// Returns the states of the thread and the object that meet in `state` at the next operation
     /// of `thread`.
     pub(super) fn interaction_of(&self, state: &State, thread: ThreadId) -> (u32, u32) {

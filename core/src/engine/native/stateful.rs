@@ -34,10 +34,11 @@ use crate::cycles::Threads;
 use crate::fingerprint::Fingerprint;
 use crate::incomplete::Incomplete;
 use crate::limits::{Listener, Progress};
+use crate::op::ThreadId;
 use crate::schedule::{Choice, Schedule};
 use crate::search::{Engine, Search};
 
-use super::automaton::{ClosedKey, ViolatedKey};
+use super::automaton::{ClosedKey, State, ViolatedKey};
 use super::graph::Graph;
 use super::learner::{Learner, SavedLearner};
 use super::states::{Mark, Origin, States, Waiting};
@@ -324,6 +325,17 @@ impl Stateful {
     fn paths(&self) -> Paths<'_> {
         let automaton = self.learner.automaton();
         Paths { automaton, states: &self.states, reduced: self.reduced }
+    }
+
+    /// Visits every state, with the path to it.
+    pub(super) fn each_state(&self, mut visit: impl FnMut(&dyn Fn() -> Schedule, &State)) {
+        self.states.for_each(|id, state| visit(&|| self.paths().to(id), state));
+    }
+
+    /// Returns the threads that cannot continue in a state.
+    pub(super) fn blocked(&self, state: &State) -> Vec<ThreadId> {
+        let blocked = self.learner.automaton().blocked(state);
+        blocked.into_iter().map(|(thread, ..)| thread).collect()
     }
 
     /// Returns the threads that wait for good in the state to which `schedule` leads, if there are
