@@ -3,6 +3,7 @@
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::process::ExitCode;
 
+use anstream::AutoStream;
 use clap::{CommandFactory, Parser};
 use selvedge_core::Scenario;
 
@@ -100,7 +101,7 @@ pub(crate) fn main(known: &Known) -> ExitCode {
     let cli = Cli::parse();
     let command = cli.command.unwrap_or_default();
     let lists = matches!(command, Command::List { .. });
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(AutoStream::auto(io::stdout().lock()));
     let result = run(known, command, &mut out).and_then(|code| Ok(out.flush().map(|()| code)?));
     match result {
         Ok(code) => ExitCode::from(code),

@@ -6,6 +6,7 @@ use std::mem;
 use selvedge_core::Report;
 
 use crate::json::VerdictRecord;
+use crate::style::bad;
 use crate::table::{time, write_preconditions, write_summary};
 
 /// The parts of a scenario's name that are its family: the driver, and the subject or the version.
@@ -85,7 +86,7 @@ impl Families {
         ];
         let note = match family.not_as_expected {
             0 => String::new(),
-            count => format!("{count} NOT AS EXPECTED"),
+            count => bad(format!("{count} NOT AS EXPECTED")),
         };
         write_line(cells.each_ref().map(String::as_str), &note, out)?;
         out.flush()

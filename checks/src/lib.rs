@@ -53,6 +53,7 @@ mod select;
 mod show;
 #[cfg(feature = "catalogue")]
 mod sources;
+mod style;
 mod table;
 mod verify;
 mod waits;

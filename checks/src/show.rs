@@ -7,6 +7,7 @@ use selvedge_core::observe::lockdep::splat;
 use selvedge_core::{Classification, Counterexample, Prediction, Report, Scenario};
 
 use crate::lanes::{self, Layout};
+use crate::style::bad;
 
 /// Writes what the scenario is and where it comes from.
 pub(crate) fn heading(scenario: &Scenario, out: &mut impl Write) -> io::Result<()> {
@@ -34,7 +35,7 @@ pub(crate) fn counterexample(
 ) -> io::Result<()> {
     writeln!(out)?;
     lanes::write(&found.trace, found.violation.again_from, layout, out)?;
-    writeln!(out, "\nViolation: {}", found.violation.kind)?;
+    writeln!(out, "\nViolation: {}", bad(&found.violation.kind))?;
     writeln!(out, "  {}", found.violation.reason)?;
     for wait in &found.violation.waits {
         writeln!(out, "  {wait}")?;

@@ -7,6 +7,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, presets};
 use crate::json::VerdictRecord;
 use crate::matrix;
 use crate::same::difference;
+use crate::style::{bad, good};
 
 /// One scenario on one engine.
 pub(crate) struct Row {
@@ -82,7 +83,11 @@ impl Table {
                 writeln!(out, "{}", row.family)?;
                 family = Some(&row.family);
             }
-            writeln!(out, "{}", line.trim_end())?;
+            let line = line.trim_end();
+            match row.record.as_expected {
+                true => writeln!(out, "{line}")?,
+                false => writeln!(out, "{}", bad(line))?,
+            }
             for remark in &row.remarks {
                 writeln!(out, "       {remark}")?;
             }
@@ -135,8 +140,8 @@ pub(crate) fn write_summary<'a>(
         count => format!("{count} verdicts"),
     };
     match records.clone().filter(|record| !record.as_expected).count() {
-        0 => writeln!(out, "{verdicts}, all as expected."),
-        not => writeln!(out, "{verdicts}, {not} NOT as expected."),
+        0 => writeln!(out, "{}", good(format!("{verdicts}, all as expected."))),
+        not => writeln!(out, "{}", bad(format!("{verdicts}, {not} NOT as expected."))),
     }?;
     match records.filter(|record| record.same_as.is_some()).count() {
         0 => Ok(()),

@@ -105,3 +105,15 @@ fn shells_and_man_know_the_commands() {
     assert!(stdout(&selvedge(&["completions", "bash"])).contains("explain"));
     assert!(stdout(&selvedge(&["man"])).contains("selvedge\\-verify"));
 }
+
+#[test]
+fn there_are_colours_only_where_they_are_wanted() {
+    let text = |variable: (&str, &str)| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
+        let output =
+            command.args(["explain", "programs/abba"]).env(variable.0, variable.1).output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    assert!(text(("CLICOLOR_FORCE", "1")).contains("Violation: \u{1b}["));
+    assert!(!text(("NO_COLOR", "1")).contains('\u{1b}'), "no terminal, no colour");
+}
