@@ -132,8 +132,8 @@ impl Observers {
             object,
             result: result(event),
             function: event.taken.function,
-            file: event.taken.at.file(),
-            line: event.taken.at.line(),
+            file: event.taken.file(),
+            line: event.taken.line_number(),
             held: mine.clone(),
         }
     }
