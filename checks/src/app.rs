@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use selvedge_core::{
-    Checker, Engine, Expectation, Progress, ReplayError, Scenario, Schedule, Verdict,
+    Checker, Counterexample, Engine, Expectation, Progress, ReplayError, Scenario, Schedule,
 };
 
 use crate::cli::{Cli, Command};
 use crate::json::VerdictRecord;
 use crate::progress::Bar;
-use crate::{compare, merge, select, show, sources, verify, waits};
+use crate::{check, compare, explained, merge, select, show, sources, splat, verify, waits};
 
 /// Every verdict is as expected.
 const AS_EXPECTED: u8 = 0;
@@ -35,9 +35,13 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// Takes another verdict into account.
     pub(crate) fn add(&mut self, record: &VerdictRecord) {
-        let missing = record.found == "inconclusive";
-        self.wrong |= !record.as_expected && !missing;
-        self.inconclusive |= !record.as_expected && missing;
+        self.note(record.as_expected, record.found == "inconclusive");
+    }
+
+    /// Takes another verdict into account: whether it is as expected, and whether it is none.
+    pub(crate) fn note(&mut self, as_expected: bool, inconclusive: bool) {
+        self.wrong |= !as_expected && !inconclusive;
+        self.inconclusive |= !as_expected && inconclusive;
     }
 
     fn code(self) -> u8 {
@@ -133,6 +137,11 @@ fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Fail
             let known = known.all();
             explain(select::named(&known, &name).map_err(Failure::Usage)?, out)
         }
+        Command::Splat(options) => {
+            splat::splat(&options, out)?;
+            Ok(AS_EXPECTED)
+        }
+        Command::Check(options) => Ok(check::check(&options, out)?.code()),
         Command::Sources(options) => {
             let all = sources::run(&options, out)?;
             Ok(if all { AS_EXPECTED } else { NOT_AS_EXPECTED })
@@ -162,32 +171,8 @@ fn explain(scenario: &Scenario, out: &mut impl Write) -> Result<u8, Failure> {
     let report = Checker::new(engine).on_progress(listener).run(scenario);
     drop(bar);
     show::heading(scenario, out)?;
-    match &report.verdict {
-        Verdict::Refuted(found) => {
-            for counterexample in found {
-                show::counterexample(counterexample, out)?;
-                match natively {
-                    true => show::replay(scenario, counterexample, out)?,
-                    false => writeln!(
-                        out,
-                        "\nFound on {engine}, the only engine with weak memory. It has no replay."
-                    )?,
-                }
-            }
-        }
-        Verdict::Proved(fingerprint) => match fingerprint.states {
-            Some(states) => {
-                writeln!(out, "Proved: none of its {states} states violates anything.")?;
-            }
-            None => {
-                writeln!(out, "Proved on {engine}: none of its interleavings violates anything.")?
-            }
-        },
-        Verdict::Inconclusive { reason } => writeln!(out, "Inconclusive: {reason}.")?,
-    }
-    for prediction in &report.predictions {
-        show::prediction(prediction, out)?;
-    }
+    let again = |found: &Counterexample| show::replay(scenario, found);
+    explained::findings(&report, &again, out)?;
     Ok(if report.as_expected() { AS_EXPECTED } else { NOT_AS_EXPECTED })
 }
 
@@ -197,7 +182,7 @@ fn replay(scenario: &Scenario, schedule: &Schedule, out: &mut impl Write) -> Res
             show::heading(scenario, out)?;
             for counterexample in &found {
                 show::counterexample(counterexample, out)?;
-                show::replay(scenario, counterexample, out)?;
+                writeln!(out, "\nReplay: {}", show::replay(scenario, counterexample))?;
             }
             Ok(AS_EXPECTED)
         }

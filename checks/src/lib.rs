@@ -32,9 +32,11 @@
 
 mod app;
 mod catalogue;
+mod check;
 mod checkpoint_file;
 mod cli;
 mod compare;
+mod explained;
 mod families;
 mod json;
 mod matrix;
@@ -45,7 +47,9 @@ mod same;
 mod select;
 mod show;
 mod sources;
+mod splat;
 mod table;
+pub mod text;
 mod verify;
 mod waits;
 

@@ -40,13 +40,9 @@ pub(crate) fn counterexample(found: &Counterexample, out: &mut impl Write) -> io
     Ok(())
 }
 
-/// Writes the command that replays the counterexample.
-pub(crate) fn replay(
-    scenario: &Scenario,
-    found: &Counterexample,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    writeln!(out, "\nReplay: selvedge replay {} --schedule {}", scenario.name(), found.schedule)
+/// Returns the command that replays the counterexample.
+pub(crate) fn replay(scenario: &Scenario, found: &Counterexample) -> String {
+    format!("selvedge replay {} --schedule {}", scenario.name(), found.schedule)
 }
 
 fn cell(step: &Step, thread: usize) -> String {
