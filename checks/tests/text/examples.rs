@@ -60,7 +60,12 @@ fn the_other_engines_find_the_same() {
         for scenario in text::parse(&format!("{name}.selvedge"), &text).expect("a text") {
             let native = scenario.verify(Engine::Native).verdict.as_str();
             for engine in [Engine::Loom, Engine::Shuttle] {
-                let found = scenario.verify(engine).verdict.as_str();
+                let report = scenario.verify(engine);
+                let found = report.verdict.as_str();
+                let traces = report.verdict.counterexamples().iter().map(|found| &found.trace);
+                for step in traces.flat_map(|trace| &trace.steps) {
+                    assert_eq!(step.file, format!("{name}.selvedge"), "{step} on {engine}");
+                }
                 let agrees = found == native || found == "inconclusive";
                 assert!(agrees, "{} on {engine}: {found}, not {native}", scenario.name());
             }
