@@ -76,6 +76,9 @@ fn verify(
         }
         for engine in &options.engine.0 {
             let report = run(&scenario, *engine);
+            if options.engine.0.len() > 1 {
+                writeln!(out, "On {engine}:")?;
+            }
             show::heading(&scenario, out)?;
             explained::findings(&report, &again, out)?;
             expected(&report, outcome, out)?;
@@ -95,7 +98,8 @@ fn run(scenario: &Scenario, engine: Engine) -> Report {
 
 /// Writes what the verdict takes for granted, and whether it is as the text expects.
 fn expected(report: &Report, outcome: &mut Outcome, out: &mut impl Write) -> Result<(), Failure> {
-    for given in &report.preconditions {
+    // The locks of a text hold no values.
+    for given in report.preconditions.iter().filter(|given| !given.contains("`Hash`")) {
         writeln!(out, "Given that {given}.")?;
     }
     for remark in &report.remarks {

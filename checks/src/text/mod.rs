@@ -128,12 +128,23 @@ impl Resolved {
         name.split_once('/').map_or(name, |(_, name)| name)
     }
 
+    /// Returns what it shows: what the text says, or its threads.
+    fn about(&self) -> String {
+        match self.program.about.as_str() {
+            "" => {
+                let threads = self.program.threads.iter().map(|thread| thread.name.as_str());
+                threads.collect::<Vec<&str>>().join(", ")
+            }
+            about => about.to_owned(),
+        }
+    }
+
     /// Builds the scenario.
     pub(crate) fn scenario(&self) -> Scenario {
         let program = &self.program;
         let made = Arc::clone(program);
         let mut builder = Scenario::builder(program.name.clone(), move || World::new(&made))
-            .about(program.about.clone())
+            .about(self.about())
             .source(program.source.clone())
             .finally(run::finally);
         for thread in &program.threads {

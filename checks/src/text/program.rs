@@ -44,6 +44,8 @@ pub(crate) struct Class {
     pub(crate) residents: Vec<usize>,
     /// Whether some call releases it, so that it is leaked if none does.
     pub(crate) is_released: bool,
+    /// Whether some call lets its function run.
+    pub(crate) is_started: bool,
 }
 
 /// A thread of the scenario.

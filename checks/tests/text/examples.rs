@@ -82,6 +82,20 @@ fn the_command_checks_them_all() {
     assert!(!stdout(&output).contains("NOT as expected"));
 }
 
+/// What never runs proves nothing.
+#[test]
+fn what_never_runs_is_noted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("t.selvedge");
+    let text = "irq rx: pass\nfn unused: pass\nthread t: pass\n";
+    std::fs::write(&file, text).expect("written");
+    let output = selvedge(&["check", file.to_str().expect("a path")]);
+    assert_eq!(output.status.code(), Some(0));
+    let notes = String::from_utf8_lossy(&output.stderr);
+    assert!(notes.contains("t.selvedge:1: note: `rx` never runs: nothing calls raise(rx)"));
+    assert!(notes.contains("t.selvedge:2: note: no thread calls `unused`"), "{notes}");
+}
+
 #[test]
 fn a_counterexample_is_printed_with_the_command_that_replays_it() {
     let output = selvedge(&["check", "irq-unsafe-spinlock.selvedge"]);

@@ -160,6 +160,7 @@ impl<'a> Resolver<'a> {
     ) -> Result<Call, Wrong> {
         let (target, rest) = self.object_of(row, arguments, span, scope)?;
         if let Some(target) = &target {
+            self.program.classes[target.class].is_started |= STARTS.contains(&row.name);
             let releases =
                 ["free", "kfree", "kref_put", "refcount_dec_and_test", "kfree_rcu", "module_put"];
             self.program.classes[target.class].is_released |= releases.contains(&row.name);
@@ -410,6 +411,22 @@ impl<'a> Resolver<'a> {
         }
     }
 }
+
+/// The functions that let another function run.
+const STARTS: &[&str] = &[
+    "queue_work",
+    "schedule_work",
+    "queue_delayed_work",
+    "schedule_delayed_work",
+    "mod_delayed_work",
+    "mod_timer",
+    "add_timer",
+    "hrtimer_start",
+    "raise",
+    "tasklet_schedule",
+    "raise_softirq",
+    "kthread_run",
+];
 
 /// Returns the names of the functions for objects of this kind, shortened.
 fn functions_of(kind: Kind) -> String {

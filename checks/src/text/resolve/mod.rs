@@ -98,6 +98,7 @@ impl<'a> Resolver<'a> {
                 self.program.threads.push(ThreadOf { name, instance, body: number });
             }
         }
+        self.remark_on(&declarations);
         for block in sections.iter().flat_map(|section| &section.finally) {
             let body = self.body("finally", block, None)?;
             self.program.finally.push(body);
@@ -131,6 +132,7 @@ impl<'a> Resolver<'a> {
             body: None,
             residents: Vec::new(),
             is_released: false,
+            is_started: false,
         });
         self.program.classes.len() - 1
     }
@@ -219,6 +221,19 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// Notes the works, timers and interrupts whose function no call lets run.
+    fn remark_on(&mut self, declarations: &[&Declaration]) {
+        for declaration in declarations.iter().filter(|declaration| declaration.body.is_some()) {
+            let Some(class) = self.class(&declaration.name.text) else { continue };
+            let class = &self.program.classes[class];
+            if let Some(start) = start(class.kind).filter(|_| !class.is_started) {
+                let name = &declaration.name.text;
+                let remark = format!("`{name}` never runs: nothing calls {start}({name})");
+                self.program.remarks.push((declaration.name.span.clone(), remark));
+            }
+        }
+    }
+
     fn unknown(&self, word: &Word, scope: &Scope<'_>) -> Wrong {
         let classes = self.program.classes.iter().skip(1).map(|class| class.name.as_str());
         let bound = scope.bound.iter().map(|(name, _)| *name);
@@ -230,6 +245,19 @@ impl<'a> Resolver<'a> {
             near => wrong.label(format!("meant: {}?", listed(near))),
         }
     }
+}
+
+/// Returns the function that lets an object of the kind run.
+fn start(kind: Kind) -> Option<&'static str> {
+    Some(match kind {
+        Kind::Work => "queue_work",
+        Kind::Timer => "mod_timer",
+        Kind::Hrtimer | Kind::HardHrtimer => "hrtimer_start",
+        Kind::Irq | Kind::HardIrq | Kind::ThreadedIrq => "raise",
+        Kind::Tasklet => "tasklet_schedule",
+        Kind::Kthread => "kthread_run",
+        _ => return None,
+    })
 }
 
 fn duplicate(words: &[&Word]) -> Result<(), Wrong> {

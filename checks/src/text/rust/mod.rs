@@ -202,7 +202,7 @@ impl<'a> Printer<'a> {
             _ = writeln!(threads, "        .thread({:?}, {body})", thread.name);
         }
         let mut builder = format!("    Scenario::builder({:?}, world)\n", program.name);
-        _ = writeln!(builder, "        .about({:?})", program.about);
+        _ = writeln!(builder, "        .about({:?})", scenario.about());
         builder += &threads;
         if !finally.is_empty() {
             builder += "        .finally(finally)\n";
