@@ -12,7 +12,7 @@ use crate::json::{ScenarioRecord, VerdictRecord};
 use crate::report::{self, Reports};
 #[cfg(feature = "catalogue")]
 use crate::sources;
-use crate::{compare, explain, merge, new, regress, select, verify, waits};
+use crate::{check, compare, explain, merge, new, regress, select, splat, verify, waits};
 
 /// Every verdict is as expected.
 const AS_EXPECTED: u8 = 0;
@@ -35,9 +35,13 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// Takes another verdict into account.
     pub(crate) fn add(&mut self, record: &VerdictRecord) {
-        let missing = record.found == "inconclusive";
-        self.wrong |= !record.as_expected && !missing;
-        self.inconclusive |= !record.as_expected && missing;
+        self.note(record.as_expected, record.found == "inconclusive");
+    }
+
+    /// Takes another verdict into account: whether it is as expected, and whether it is none.
+    pub(crate) fn note(&mut self, as_expected: bool, inconclusive: bool) {
+        self.wrong |= !as_expected && !inconclusive;
+        self.inconclusive |= !as_expected && inconclusive;
     }
 
     fn code(self) -> u8 {
@@ -142,6 +146,11 @@ fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Fail
         }
         Command::Explain(options) => {
             Ok(code(explain::explain(&known.named(&options.name)?, &options, out)?))
+        }
+        Command::Check(options) => Ok(check::check(&options, out)?.code()),
+        Command::Splat(options) => {
+            splat::splat(&options, out)?;
+            Ok(AS_EXPECTED)
         }
         Command::Report(options) => {
             report::check_options(&options).map_err(Failure::Usage)?;

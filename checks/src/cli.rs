@@ -43,6 +43,18 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Show how a scenario goes wrong: one column per thread, one row per operation
     Explain(Explain),
+    /// Check the scenarios of a text, such as two call chains from a mail. No Rust is needed
+    ///
+    /// docs/check.md has the language. Exit code 0: every verdict is as the text expects, or, where
+    /// it expects nothing, a proof; 1: some verdict is not; 2: a text is wrong; 3: a limit was
+    /// reached.
+    Check(Check),
+    /// Make a text for `check` of a report in a kernel log, such as one of lockdep
+    ///
+    /// Prints the text, and on standard error the questions that the report leaves open, with the
+    /// verdict for each answer. docs/splat.md has the kinds of reports. Exit code 2: the log has
+    /// no report.
+    Splat(Splat),
     /// Show how many operations of other threads each thread may have to wait for
     ///
     /// A thread waits while it cannot continue, or polls. Explores every state, so it takes longer
@@ -161,6 +173,47 @@ pub(crate) struct Reports {
     /// A trace for Perfetto for each counterexample
     #[arg(long, value_name = "DIR")]
     pub(crate) perfetto: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The texts; `-` is the standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The engine: native, loom, shuttle or all
+    #[arg(long, default_value = "native", value_parser = engines)]
+    pub(crate) engine: Engines,
+    /// Only the scenario of this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) scenario: Option<String>,
+    /// Run only this schedule, and show what it violates
+    #[arg(long)]
+    pub(crate) schedule: Option<Schedule>,
+    /// Show every step, and not only those that the violation depends on
+    #[arg(long)]
+    pub(crate) all_steps: bool,
+    /// Print the scenarios in Rust instead
+    #[arg(long, conflicts_with_all = ["engine", "schedule"])]
+    pub(crate) rust: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Splat {
+    /// The log; `-` is the standard input
+    pub(crate) file: PathBuf,
+    /// Write the text to this file, and print the questions and verdicts
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Which report of the log
+    #[arg(long, value_name = "N", default_value = "1", value_parser = position)]
+    pub(crate) report: usize,
+}
+
+fn position(number: &str) -> Result<usize, String> {
+    match number.parse() {
+        Ok(number @ 1..) => Ok(number),
+        _ => Err("reports are counted from 1".to_owned()),
+    }
 }
 
 #[cfg(feature = "catalogue")]

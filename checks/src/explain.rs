@@ -5,8 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use selvedge_core::{
-    Checker, Classification, Counterexample, Engine, Expectation, Prediction, Progress,
-    ReplayError, Report, Scenario, Verdict,
+    Checker, Counterexample, Engine, Expectation, Progress, ReplayError, Report, Scenario, Verdict,
 };
 
 use crate::Failure;
@@ -14,7 +13,7 @@ use crate::cli::{Explain, Replay};
 use crate::json::ExplanationRecord;
 use crate::lanes::{self, Layout};
 use crate::progress::Bar;
-use crate::show;
+use crate::{explained, show};
 
 /// Explores a scenario and prints its counterexamples. Returns whether the verdict is as expected.
 pub(crate) fn explain(
@@ -31,41 +30,16 @@ pub(crate) fn explain(
         return Ok(report.as_expected());
     }
     show::heading(scenario, out)?;
-    verdict(&report, out)?;
-    for counterexample in found {
-        show::counterexample(counterexample, Layout::of_stdout(options.all_steps), out)?;
-        match scenario.replay(&counterexample.schedule).is_ok() {
-            true => show::replay(scenario, counterexample, out)?,
-            false => writeln!(
-                out,
-                "\nFound on {engine}, the only engine with weak memory. It has no replay."
-            )?,
-        }
-    }
-    for prediction in &report.predictions {
-        show::prediction(prediction, out)?;
-        if prediction.classification == Classification::Infeasible {
-            obstacles(scenario, prediction, out)?;
+    let replay = |found: &Counterexample| show::replay(scenario, found);
+    let layout = Layout::of_stdout(options.all_steps);
+    explained::findings(scenario, &report, &found, layout, &replay, out)?;
+    if matches!(report.verdict, Verdict::Proved(_)) && !report.preconditions.is_empty() {
+        writeln!(out, "It rests on:")?;
+        for precondition in &report.preconditions {
+            writeln!(out, "  {precondition}")?;
         }
     }
     Ok(report.as_expected())
-}
-
-/// Writes why no threads deadlock on a predicted inversion.
-fn obstacles(
-    scenario: &Scenario,
-    prediction: &Prediction,
-    out: &mut impl Write,
-) -> Result<(), Failure> {
-    match Checker::native().obstacles(scenario, &prediction.inversion) {
-        Ok(obstacles) => {
-            for obstacle in obstacles {
-                writeln!(out, "{obstacle}")?;
-            }
-        }
-        Err(reason) => writeln!(out, "Why is not known: {reason}.")?,
-    }
-    Ok(())
 }
 
 /// Returns the engine that decides the scenario. A violation that only weak memory has, only loom
@@ -103,31 +77,6 @@ fn selected<'a>(report: &'a Report, part: Option<&str>) -> Result<Vec<&'a Counte
     }
 }
 
-/// Writes the verdict, unless its counterexamples say it.
-fn verdict(report: &Report, out: &mut impl Write) -> Result<(), Failure> {
-    match &report.verdict {
-        Verdict::Refuted(_) => return Ok(()),
-        Verdict::Proved(fingerprint) => match fingerprint.states {
-            Some(states) => {
-                writeln!(out, "Proved: none of its {states} states violates anything.")?;
-            }
-            None => writeln!(
-                out,
-                "Proved on {}: none of its interleavings violates anything.",
-                report.engine
-            )?,
-        },
-        Verdict::Inconclusive { reason } => writeln!(out, "Inconclusive: {reason}.")?,
-    }
-    if matches!(report.verdict, Verdict::Proved(_)) && !report.preconditions.is_empty() {
-        writeln!(out, "It rests on:")?;
-        for precondition in &report.preconditions {
-            writeln!(out, "  {precondition}")?;
-        }
-    }
-    Ok(())
-}
-
 /// Runs one schedule and prints it, with what it violates. Returns whether it violates anything.
 pub(crate) fn replay(
     scenario: &Scenario,
@@ -140,7 +89,7 @@ pub(crate) fn replay(
             show::heading(scenario, out)?;
             for counterexample in &found {
                 show::counterexample(counterexample, layout, out)?;
-                show::replay(scenario, counterexample, out)?;
+                writeln!(out, "\nReplay: {}", show::replay(scenario, counterexample))?;
             }
             Ok(true)
         }

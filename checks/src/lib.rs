@@ -33,10 +33,12 @@
 mod app;
 #[cfg(feature = "catalogue")]
 mod catalogue;
+mod check;
 mod checkpoint_file;
 mod cli;
 mod compare;
 mod explain;
+mod explained;
 mod families;
 mod harness;
 mod json;
@@ -53,8 +55,10 @@ mod select;
 mod show;
 #[cfg(feature = "catalogue")]
 mod sources;
+mod splat;
 mod style;
 mod table;
+pub mod text;
 mod verify;
 mod waits;
 

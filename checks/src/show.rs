@@ -46,14 +46,9 @@ pub(crate) fn counterexample(
     }
 }
 
-/// Writes the command that replays the counterexample.
-pub(crate) fn replay(
-    scenario: &Scenario,
-    found: &Counterexample,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let (program, name) = (program(), scenario.name());
-    writeln!(out, "\nReplay: {program} replay {name} --schedule {}", found.schedule)
+/// Returns the command that replays the counterexample.
+pub(crate) fn replay(scenario: &Scenario, found: &Counterexample) -> String {
+    format!("{} replay {} --schedule {}", program(), scenario.name(), found.schedule)
 }
 
 /// Returns the name of this program, which may be that of another crate.

@@ -4,6 +4,8 @@
 use std::any::type_name;
 use std::panic::Location;
 
+use crate::name::Name;
+use crate::observe::lockdep::Line;
 use crate::op::Place;
 use crate::runtime::object::unwinding;
 use crate::runtime::{self, Runtime};
@@ -61,7 +63,41 @@ pub fn forever(round: impl Fn()) -> ! {
     })
 }
 
-fn rounds<R>(round: impl Fn() -> Option<R>) -> R {
+/// Runs `round` repeatedly until it returns a value, as [`poll`] does, for a thread that works in
+/// each round, such as `while (!kthread_should_stop())`. It does not count as one that waits, so it
+/// may go round for good.
+///
+/// ```
+/// use selvedge_core::sync::{Kthread, Mutex};
+/// use selvedge_core::{Engine, Scenario, in_world, rounds};
+///
+/// struct World {
+///     requests: Mutex,
+///     server: Kthread,
+/// }
+/// fn serve(w: &World) {
+///     rounds(|| {
+///         if w.server.kthread_should_stop() {
+///             return Some(());
+///         }
+///         w.requests.lock().unlock();
+///         None
+///     });
+/// }
+/// let world = || World {
+///     requests: Mutex::new("requests", ()),
+///     server: Kthread::new("server", in_world(serve)),
+/// };
+/// Scenario::builder("example/rounds", world)
+///     .thread("driver", |w| w.server.kthread_run())
+///     .expect_proof()
+///     .assert_as_expected(Engine::Native);
+/// ```
+///
+/// # Panics
+///
+/// Under the native engine, if a round performs no visible operation.
+pub fn rounds<R>(round: impl Fn() -> Option<R>) -> R {
     let start = runtime::round();
     loop {
         if let Some(result) = round() {
@@ -236,5 +272,48 @@ impl Drop for Function {
                 }
             }
         }
+    }
+}
+
+/// Names the line of a text that the running thread carries out, until the result is dropped.
+///
+/// An interpreter runs a program that is no Rust. Traces and reports then name this line instead of
+/// the interpreter's own. An object that is created meanwhile, with the world, was declared in the
+/// line.
+///
+/// ```
+/// use selvedge_core::sync::Mutex;
+/// use selvedge_core::{Engine, Scenario, Verdict, source_line};
+/// let scenario = Scenario::builder("example/line", || Mutex::new("A", ()))
+///     .thread("T", |a| {
+///         let _line = source_line("two-locks.txt", 7);
+///         a.raw_lock();
+///     })
+///     .build();
+/// let Verdict::Refuted(found) = scenario.verify(Engine::Native).verdict else { panic!() };
+/// assert_eq!(found[0].trace.steps[0].place(), "two-locks.txt:7");
+/// ```
+pub fn source_line(file: impl Into<Name>, number: u32) -> SourceLine {
+    SourceLine(set_line(Some(Line { file: file.into().as_str(), number })))
+}
+
+/// A line of a text, which lasts until this is dropped. See [`source_line`].
+#[derive(Debug)]
+#[must_use = "the line is left when this is dropped"]
+pub struct SourceLine(Option<Line>);
+
+impl Drop for SourceLine {
+    fn drop(&mut self) {
+        // A host that is unwinding its threads does not answer any more.
+        if !unwinding() {
+            set_line(self.0);
+        }
+    }
+}
+
+fn set_line(line: Option<Line>) -> Option<Line> {
+    match runtime::current() {
+        Runtime::Native(execution) => execution.set_line(line),
+        other => runtime::host()?.set_line(runtime::me(&other), line),
     }
 }

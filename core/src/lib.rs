@@ -186,7 +186,10 @@ mod wait;
 
 pub use checker::{Checker, check};
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use declare::{Function, forever, function, in_world, invariant_broken, might_sleep, poll};
+pub use declare::{
+    Function, SourceLine, forever, function, in_world, invariant_broken, might_sleep, poll, rounds,
+    source_line,
+};
 pub use engine::native::ReplayError;
 pub use expectation::{Claim, Expectation, Found};
 pub use fingerprint::Fingerprint;

@@ -149,7 +149,7 @@ impl ViolationKind {
     }
 
     /// Returns the expression that makes this value, to be pasted into an expectation.
-    pub(crate) fn code(&self) -> String {
+    pub fn code(&self) -> String {
         let call = |name: &str, arguments: &[&String]| {
             let quoted: Vec<String> = arguments.iter().map(|text| format!("{text:?}")).collect();
             format!("ViolationKind::{name}({})", quoted.join(", "))

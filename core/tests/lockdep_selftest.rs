@@ -170,7 +170,7 @@ fn a_class_is_visited_again_for_each_mode() {
 #[test]
 fn no_dependency_leads_to_a_trylock_but_some_start_there() {
     let mut bench = Bench::default();
-    let at = Taken { function: None, at: Location::caller() };
+    let at = Taken { function: None, at: Location::caller(), line: None };
     let [a, b] = ["A", "B"].map(|name| bench.lockdep.class(name));
     bench.nest(&[("A", Mode::Exclusive), ("B", Mode::Exclusive)]);
     // B, and A inside it by a trylock: the task would not have waited.

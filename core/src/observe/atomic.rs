@@ -12,7 +12,6 @@ use crate::operations::OpKind;
 use crate::violation::{Violation, ViolationKind};
 
 use super::Observers;
-use super::lockdep::Taken;
 
 /// An object that forbids a thread to sleep.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +63,7 @@ impl Observers {
         let held = thread.atomic.iter().rfind(|held| held.raw || !spinlock);
         let holds = held.map(|held| self.objects[held.object.index()].name);
         let holds = holds.or(thread.task.forbids_sleep(spinlock))?;
-        let taken = Taken { function: thread.function(), at };
+        let taken = thread.taken(at);
         let reason = format!("{}: {what} may sleep, with {holds} held: {taken}", thread.name);
         Some(Violation::new(ViolationKind::sleep_in_atomic(what, holds), reason))
     }

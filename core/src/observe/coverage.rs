@@ -5,9 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::op::Place;
-
-use super::lockdep::Taken;
+use super::lockdep::{Line, Taken};
 
 /// A line that has called an operation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -22,11 +20,15 @@ pub struct Site {
 
 /// The lines whose operations have happened. By address: the same line has few.
 #[derive(Debug, Default)]
-pub(super) struct Coverage(FxHashMap<(usize, Option<&'static str>), Place>);
+pub(super) struct Coverage(FxHashMap<Key, Taken>);
+
+/// What tells two places apart.
+type Key = (usize, Option<Line>, Option<&'static str>);
 
 impl Coverage {
     pub(super) fn reach(&mut self, taken: Taken) {
-        self.0.insert((std::ptr::from_ref(taken.at).addr(), taken.function), taken.at);
+        let key = (std::ptr::from_ref(taken.at).addr(), taken.line, taken.function);
+        self.0.insert(key, taken);
     }
 
     pub(super) fn absorb(&mut self, other: &Self) {
@@ -34,12 +36,12 @@ impl Coverage {
     }
 
     pub(super) fn sites(&self) -> Vec<Site> {
-        let site = |(key, at): (&(usize, _), &Place)| Site {
-            file: at.file(),
-            line: at.line(),
-            function: key.1,
+        let site = |taken: &Taken| Site {
+            file: taken.file(),
+            line: taken.line_number(),
+            function: taken.function,
         };
-        let mut sites: Vec<Site> = self.0.iter().map(site).collect();
+        let mut sites: Vec<Site> = self.0.values().map(site).collect();
         sites.sort();
         sites.dedup();
         sites

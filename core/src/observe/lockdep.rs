@@ -29,11 +29,11 @@ mod splat;
 mod usage;
 mod wait_type;
 
-use std::fmt;
 use std::panic::Location;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+pub use super::place::{Line, Taken};
 pub use crate::cpu::Context;
 use crate::cpu::Cpu;
 pub use crate::operations::Mode;
@@ -57,24 +57,6 @@ impl Mode {
     /// Returns whether a lock wanted in this mode waits for one held in mode `held`.
     fn waits_for(self, held: Self) -> bool {
         self != Self::SharedRecursive || held == Self::Exclusive
-    }
-}
-
-/// The place where a lock was taken or wanted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Taken {
-    /// The modelled kernel function, if the model named one.
-    pub function: Option<&'static str>,
-    /// The line of the model.
-    pub at: &'static Location<'static>,
-}
-
-impl fmt::Display for Taken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(function) = self.function {
-            write!(f, "{function} ")?;
-        }
-        write!(f, "[{}:{}]", self.at.file(), self.at.line())
     }
 }
 
@@ -247,7 +229,7 @@ impl Lockdep {
     /// [`hold`](Self::hold).
     #[track_caller]
     pub fn acquire(&mut self, task: &mut Task, name: &str, class: ClassId, mode: Mode) {
-        let taken = Taken { function: None, at: Location::caller() };
+        let taken = Taken { function: None, at: Location::caller(), line: None };
         self.want(task, name, class, mode, taken);
         self.hold(task, name, class, mode, taken);
     }

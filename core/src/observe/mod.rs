@@ -9,6 +9,7 @@ mod coverage;
 mod empty;
 pub(crate) mod findings;
 pub mod lockdep;
+mod place;
 mod preconditions;
 mod seen;
 mod threads;
@@ -32,7 +33,8 @@ use atomic::Atomic;
 use calls::Frame;
 pub use calls::{Action, Call};
 pub use coverage::Site;
-use lockdep::{ClassId, Mode, Taken, Task, WaitType};
+use lockdep::{ClassId, Mode, Task, WaitType};
+use place::{Line, Taken};
 pub(crate) use seen::Seen;
 pub(crate) use threads::Position;
 pub use trace::{Step, Switch, Trace};
@@ -87,6 +89,8 @@ struct Pending {
 struct Thread {
     name: Arc<str>,
     functions: Vec<Frame>,
+    /// The line of a text that it carries out.
+    line: Option<Line>,
     task: Task,
     /// The objects behind `task`'s classes, by which holders are found.
     holds: Vec<ObjectId>,
@@ -113,6 +117,8 @@ impl Thread {
 struct Watched {
     name: &'static str,
     class: ClassId,
+    /// The line of a text that declares it.
+    line: Option<Line>,
     /// The object that represents the memory that it lives in.
     memory: Option<ObjectId>,
     leaked: bool,
@@ -127,6 +133,8 @@ pub(crate) struct Observers {
     objects: Vec<Watched>,
     threads: Vec<Thread>,
     events: Vec<Event>,
+    /// The line of a text that the set-up, or the final check, carries out.
+    line: Option<Line>,
     /// Whether the kernel is PREEMPT_RT.
     preempt_rt: bool,
 }
@@ -137,6 +145,7 @@ impl Observers {
         self.objects.clear();
         self.threads.clear();
         self.events.clear();
+        self.line = None;
         self.preempt_rt = false;
     }
 
@@ -203,7 +212,8 @@ impl Observers {
         leaked: bool,
     ) -> ObjectId {
         let class = self.seen.lockdep.class(name);
-        self.objects.push(Watched { name, class, memory, leaked, freed: false });
+        let line = self.line;
+        self.objects.push(Watched { name, class, line, memory, leaked, freed: false });
         ObjectId::new(self.objects.len() - 1)
     }
 
@@ -227,21 +237,6 @@ impl Observers {
         std::mem::replace(&mut thread.polls, what)
     }
 
-    pub(crate) fn enter_function(&mut self, me: ThreadId, name: &'static str) {
-        if let Some(thread) = self.threads.get_mut(me.index()) {
-            let frame = self.seen.calls.enter(thread.functions.last_mut(), name);
-            thread.functions.push(frame);
-        }
-    }
-
-    pub(crate) fn leave_function(&mut self, me: ThreadId) {
-        if let Some(thread) = self.threads.get_mut(me.index()) {
-            if let Some(frame) = thread.functions.pop() {
-                self.seen.calls.leave(frame);
-            }
-        }
-    }
-
     /// Notes that thread `me` is about to do `op`, now or when it can.
     pub(crate) fn announce(&mut self, me: ThreadId, object: ObjectId, op: Op, at: Place) {
         if me == ThreadId::SETUP {
@@ -250,12 +245,14 @@ impl Observers {
         let about = op.about().unwrap_or(object);
         let class = self.class(about, op);
         let queue = self.objects[object.index()].class;
+        let declared = self.objects[about.index()].line;
         let thread = &mut self.threads[me.index()];
         let (instruction, functions) = match (op.kind, thread.functions.as_slice()) {
             (OpKind::Instruction, [functions @ .., name]) => (Some(name.name), functions),
             (_, functions) => (None, functions),
         };
-        let taken = Taken { function: functions.last().map(|frame| frame.name), at };
+        let function = functions.last().map(|frame| frame.name);
+        let taken = Taken { function, at, line: thread.line.or(declared) };
         thread.pending = Some(Pending { object, about, op, taken, instruction });
         if let Some(wait_type) = WaitType::of(op.kind) {
             self.seen.lockdep.set_wait_type(class, wait_type);
@@ -361,7 +358,7 @@ impl Observers {
     /// are reached; those that create the world are not, since no interleaving has led there.
     pub(crate) fn happened_alone(&mut self, at: Place) {
         if !self.events.is_empty() {
-            self.seen.coverage.reach(Taken { function: None, at });
+            self.seen.coverage.reach(Taken { function: None, at, line: self.line });
         }
     }
 
@@ -380,7 +377,7 @@ impl Observers {
         }
         let class = self.objects[object.index()].class;
         let thread = &mut self.threads[me.index()];
-        let taken = Taken { function: thread.function(), at };
+        let taken = thread.taken(at);
         thread.holds.push(object);
         let Thread { name, task, .. } = thread;
         self.seen.lockdep.hold(task, name, class, Mode::Exclusive, taken);

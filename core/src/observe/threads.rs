@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::op::ThreadId;
 
-use super::lockdep::{Taken, Task};
+use super::lockdep::Task;
+use super::place::Taken;
 use super::{Observers, Pending, Thread};
 
 /// A thread between two of its operations.
@@ -32,6 +33,7 @@ impl Observers {
         self.threads.push(Thread {
             name: self.distinct(name),
             functions: Vec::new(),
+            line: None,
             task: Task::default(),
             holds: Vec::new(),
             nested: Vec::new(),

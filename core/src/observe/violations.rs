@@ -147,10 +147,11 @@ impl Observers {
     pub(crate) fn broken(&self, me: ThreadId, id: &str, message: &str, at: Place) -> Violation {
         let who = match self.threads.get(me.index()) {
             Some(thread) => {
-                let taken = Taken { function: thread.function(), at };
-                format!("{} at {taken}", thread.name)
+                format!("{} at {}", thread.name, thread.taken(at))
             }
-            None => format!("found at the end [{}:{}]", at.file(), at.line()),
+            None => {
+                format!("found at the end {}", Taken { function: None, at, line: self.line })
+            }
         };
         let reason = format!("{id}: {message} ({who})");
         Violation::new(ViolationKind::invariant(id), reason)

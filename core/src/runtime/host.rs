@@ -1,6 +1,7 @@
 //! An execution on hosted threads: its threads, its observations, its end.
 
 mod idle;
+mod place;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -441,14 +442,6 @@ impl Host {
 
     pub(crate) fn promise(&self, me: ThreadId, object: ObjectId, made: bool, at: Place) {
         self.inner().observers.promise(me, object, made, at);
-    }
-
-    pub(crate) fn enter_function(&self, me: ThreadId, name: &'static str) {
-        self.inner().observers.enter_function(me, name);
-    }
-
-    pub(crate) fn leave_function(&self, me: ThreadId) {
-        self.inner().observers.leave_function(me);
     }
 
     /// Returns the violation, if an object or an invariant has recorded one.

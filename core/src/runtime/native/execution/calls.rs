@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::machine::Machine;
 use crate::observe::Observers;
+use crate::observe::lockdep::Line;
 use crate::op::{ObjectId, Op, Place, ThreadId};
 use crate::program::Body;
 use crate::runtime;
@@ -306,6 +307,12 @@ impl Execution {
         if inner.watched {
             inner.observers.enter_function(me, name);
         }
+    }
+
+    pub(crate) fn set_line(&self, line: Option<Line>) -> Option<Line> {
+        let mut inner = self.inner.borrow_mut();
+        let me = inner.running;
+        inner.watched.then(|| inner.observers.set_line(me, line))?
     }
 
     pub(crate) fn leave_function(&self) {

@@ -1,0 +1,184 @@
+//! `selvedge check`: the scenarios of a text.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use selvedge_core::{
+    Checker, Counterexample, Engine, Expectation, Progress, Report, Scenario, Schedule, Verdict,
+    ViolationKind,
+};
+
+use crate::app::{Failure, Outcome};
+use crate::cli::Check;
+use crate::lanes::Layout;
+use crate::progress::Bar;
+use crate::text::{self, Text};
+use crate::{explained, show};
+
+/// Checks each text, and returns whether the verdicts are as expected. Where a text expects
+/// nothing, a proof is.
+pub(crate) fn check(options: &Check, out: &mut impl Write) -> Result<Outcome, Failure> {
+    let mut outcome = Outcome::default();
+    for path in &options.files {
+        let file = path.display().to_string();
+        let text = read(path)?;
+        let text = Text::new(&file, &text).map_err(|error| Failure::Usage(error.to_string()))?;
+        if options.rust {
+            let wanted = text.select(options.scenario.as_deref()).map_err(Failure::Usage)?;
+            write!(out, "{}", text::rust(&wanted))?;
+            continue;
+        }
+        for remark in text.remarks() {
+            eprintln!("{remark}");
+        }
+        verify(&file, &text, options, &mut outcome, out)?;
+    }
+    Ok(outcome)
+}
+
+/// Reads a file, or the standard input.
+pub(crate) fn read(path: &Path) -> Result<String, Failure> {
+    let read = || -> io::Result<Vec<u8>> {
+        if path == Path::new("-") {
+            let mut text = Vec::new();
+            io::stdin().read_to_end(&mut text)?;
+            return Ok(text);
+        }
+        fs::read(path)
+    };
+    let text = read().map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+fn verify(
+    file: &str,
+    text: &Text,
+    options: &Check,
+    outcome: &mut Outcome,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let wanted = text.select(options.scenario.as_deref()).map_err(Failure::Usage)?;
+    let several = text.count() > 1;
+    for (at, program) in wanted.iter().enumerate() {
+        if at > 0 {
+            writeln!(out)?;
+        }
+        let scenario = program.scenario();
+        let again = |found: &Counterexample| {
+            let of =
+                if several { format!(" --scenario '{}'", program.short()) } else { String::new() };
+            format!("selvedge check {file}{of} --schedule {}", found.schedule)
+        };
+        if let Some(schedule) = &options.schedule {
+            let layout = Layout::of_stdout(options.all_steps);
+            replay(&scenario, schedule, layout, &again, outcome, out)?;
+            continue;
+        }
+        for engine in &options.engine.0 {
+            let report = run(&scenario, *engine);
+            if options.engine.0.len() > 1 {
+                writeln!(out, "On {engine}:")?;
+            }
+            show::heading(&scenario, out)?;
+            let found: Vec<&Counterexample> = report.verdict.counterexamples().iter().collect();
+            let layout = Layout::of_stdout(options.all_steps);
+            explained::findings(&scenario, &report, &found, layout, &again, out)?;
+            expected(&report, outcome, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn run(scenario: &Scenario, engine: Engine) -> Report {
+    let bar = Bar::new(scenario);
+    let listener = |progress: &Progress<'_>| {
+        bar.update(progress);
+        ControlFlow::Continue(())
+    };
+    Checker::new(engine).on_progress(listener).run(scenario)
+}
+
+/// Writes what the verdict takes for granted, and whether it is as the text expects.
+fn expected(report: &Report, outcome: &mut Outcome, out: &mut impl Write) -> Result<(), Failure> {
+    // The locks of a text hold no values.
+    for given in report.preconditions.iter().filter(|given| !given.contains("`Hash`")) {
+        writeln!(out, "Given that {given}.")?;
+    }
+    for remark in &report.remarks {
+        writeln!(out, "Note: {remark}.")?;
+    }
+    let unstated = *report.expected() == Expectation::Unstated;
+    let inconclusive = matches!(report.verdict, Verdict::Inconclusive { .. });
+    if unstated {
+        outcome.note(matches!(report.verdict, Verdict::Proved(_)), inconclusive);
+        return Ok(());
+    }
+    outcome.note(report.as_expected(), inconclusive);
+    if report.as_expected() {
+        writeln!(out, "As expected.")?;
+        return Ok(());
+    }
+    writeln!(out, "NOT as expected: the text expects {}.", report.expected())?;
+    if report.complete {
+        writeln!(out, "These claims would hold:")?;
+        for claim in claims(report) {
+            writeln!(out, "    {claim}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the claims that the report matches, as a text has them.
+pub(crate) fn claims(report: &Report) -> Vec<String> {
+    let found = report.verdict.counterexamples();
+    let mut claims: Vec<String> =
+        found.iter().map(|found| format!("expect {}", claim(&found.violation.kind))).collect();
+    if found.is_empty() {
+        claims.push("expect proof".to_owned());
+    }
+    for classes in report.predictions.iter().map(|p| p.inversion.classes()) {
+        let deadlocks = |found: &Counterexample| {
+            found.violation.kind == ViolationKind::Deadlock(classes.clone())
+        };
+        if !found.iter().any(deadlocks) {
+            claims.push(format!("expect inversion({})", quoted(&classes)));
+        }
+    }
+    claims
+}
+
+fn claim(kind: &ViolationKind) -> String {
+    match kind {
+        ViolationKind::Deadlock(classes) => format!("deadlock({})", quoted(classes)),
+        ViolationKind::Invariant(id) => format!("invariant({})", quoted(std::slice::from_ref(id))),
+        other => other.to_string(),
+    }
+}
+
+/// Returns names as a text has them: in quotes, if they have characters that mean something.
+fn quoted(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| text::quoted(name)).collect();
+    names.join(", ")
+}
+
+fn replay(
+    scenario: &Scenario,
+    schedule: &Schedule,
+    layout: Layout,
+    again: &dyn Fn(&Counterexample) -> String,
+    outcome: &mut Outcome,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let found = scenario
+        .replay(schedule)
+        .map_err(|error| Failure::Usage(format!("{}: {error}", scenario.name())))?;
+    show::heading(scenario, out)?;
+    for counterexample in &found {
+        show::counterexample(counterexample, layout, out)?;
+        writeln!(out, "\nReplay: {}", again(counterexample))?;
+    }
+    outcome.note(true, false);
+    Ok(())
+}
