@@ -154,7 +154,11 @@ fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Fail
         }
         Command::Report(options) => {
             report::check_options(&options).map_err(Failure::Usage)?;
-            let reports = Reports::of(&known.select(&options.patterns)?, options.engine);
+            let scenarios = match options.text.as_slice() {
+                [] => known.select(&options.patterns)?,
+                texts => check::scenarios(texts)?,
+            };
+            let reports = Reports::of(&scenarios, options.engine);
             report::write(&reports, &options, out).map_err(Failure::Usage)?;
             Ok(code(reports.as_expected()))
         }

@@ -3,14 +3,14 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use selvedge_core::{
     Checker, Counterexample, Engine, Expectation, Progress, Report, Scenario, Schedule, Verdict,
     ViolationKind,
 };
 
-use crate::app::{Failure, Outcome};
+use crate::app::{Failure, Outcome, complain};
 use crate::cli::Check;
 use crate::lanes::Layout;
 use crate::progress::Bar;
@@ -31,11 +31,23 @@ pub(crate) fn check(options: &Check, out: &mut impl Write) -> Result<Outcome, Fa
             continue;
         }
         for remark in text.remarks() {
-            eprintln!("{remark}");
+            complain(&remark.to_string());
         }
         verify(&file, &text, options, &mut outcome, out)?;
     }
     Ok(outcome)
+}
+
+/// Returns the scenarios of these texts.
+pub(crate) fn scenarios(files: &[PathBuf]) -> Result<Vec<Scenario>, Failure> {
+    let mut scenarios = Vec::new();
+    for path in files {
+        let text = Text::new(&path.display().to_string(), &read(path)?);
+        let text = text.map_err(|error| Failure::Usage(error.to_string()))?;
+        let programs = text.select(None).map_err(Failure::Usage)?;
+        scenarios.extend(programs.iter().map(|program| program.scenario()));
+    }
+    Ok(scenarios)
 }
 
 /// Reads a file, or the standard input.

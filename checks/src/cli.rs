@@ -155,6 +155,9 @@ pub(crate) struct Replay {
 pub(crate) struct Reports {
     /// Path globs, such as `vfio-ap/**`. Without any, all scenarios
     pub(crate) patterns: Vec<String>,
+    /// The scenarios of this text for `check`, instead of those that this command knows
+    #[arg(long, value_name = "FILE", conflicts_with = "patterns")]
+    pub(crate) text: Vec<PathBuf>,
     /// The engine: native, loom or shuttle
     #[arg(long, default_value = "native")]
     pub(crate) engine: Engine,
