@@ -48,6 +48,11 @@ pub struct JoinHandle<T> {
 }
 
 impl<T> JoinHandle<T> {
+    /// Returns the number of the thread.
+    pub(crate) fn id(&self) -> ThreadId {
+        self.thread
+    }
+
     /// Waits until the thread has ended and returns its result.
     ///
     /// # Panics

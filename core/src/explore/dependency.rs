@@ -139,8 +139,13 @@ pub(super) fn enables(earlier: &Event, later: &Event) -> bool {
     earlier.what.object == later.what.object
         && row.enabled_by.contains(&earlier.kind())
         && match earlier.kind() {
-            // The reply is the set of threads that waited for this section last.
-            OpKind::SrcuReadUnlock | OpKind::RcuReadUnlock => {
+            // The argument is the thread of the callback.
+            OpKind::CallRcu | OpKind::CallSrcu => {
+                earlier.what.op.a == later.thread().index() as u64
+            }
+            // The reply is the set of threads that waited for this section last, or for this
+            // callback.
+            OpKind::SrcuReadUnlock | OpKind::RcuReadUnlock | OpKind::CallbackReturns => {
                 earlier.reply & later.thread().mask() != 0
             }
             // The reply is the set of the waiter that it went to. Others may follow before that

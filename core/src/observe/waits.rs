@@ -85,7 +85,7 @@ impl Observers {
 
     /// Returns the threads that have to act before `thread` can continue.
     fn held_up_by(&self, thread: ThreadId) -> Vec<ThreadId> {
-        use OpKind::{AwaitGracePeriod, AwaitReaders, RcuCallback};
+        use OpKind::{AwaitGracePeriod, AwaitReaders, RcuCallback, SrcuCallback};
         let pending = self.pending_of(thread);
         // A parked thread waits for any other thread to unpark it.
         if self.polls(thread).is_some() || pending.op.kind == OpKind::AwaitUnpark {
@@ -93,6 +93,9 @@ impl Observers {
         }
         if pending.op.kind == OpKind::Join {
             return vec![ThreadId::new(pending.op.a as usize)];
+        }
+        if pending.op.kind == OpKind::AwaitCallbacks {
+            return self.callbacks_before(thread, pending.object);
         }
         let blocks = self.blocks(thread);
         let wants_read = matches!(
@@ -107,8 +110,10 @@ impl Observers {
         for (index, other) in self.threads.iter().enumerate() {
             let holds = other.holds.contains(&blocks)
                 && !(wants_read && self.holds_shared_only(index, pending))
-                && !(matches!(pending.op.kind, AwaitReaders | AwaitGracePeriod | RcuCallback)
-                    && self.began_later(index, thread));
+                && !(matches!(
+                    pending.op.kind,
+                    AwaitReaders | AwaitGracePeriod | RcuCallback | SrcuCallback
+                ) && self.began_later(index, thread));
             let ahead = || self.queued_on(index, pending.object);
             let ahead = behind.zip(ahead()).is_some_and(|((mine, _), (theirs, writes))| {
                 theirs < mine && (writes || !wants_read)
@@ -118,6 +123,29 @@ impl Observers {
             }
         }
         threads
+    }
+
+    /// Returns the threads of the callbacks that were called before `waiter` began to wait for them,
+    /// and have not returned.
+    fn callbacks_before(&self, waiter: ThreadId, object: ObjectId) -> Vec<ThreadId> {
+        let mut called = Vec::new();
+        let mut awaited = Vec::new();
+        for event in self.events.iter().filter(|event| event.object == object) {
+            match event.op.kind {
+                OpKind::CallRcu | OpKind::CallSrcu => {
+                    called.push(ThreadId::new(event.op.a as usize));
+                }
+                OpKind::CallbackReturns => {
+                    called.retain(|callback| *callback != event.thread);
+                    awaited.retain(|callback| *callback != event.thread);
+                }
+                OpKind::RcuBarrier | OpKind::SrcuBarrier if event.thread == waiter => {
+                    awaited.clone_from(&called);
+                }
+                _ => {}
+            }
+        }
+        awaited
     }
 
     /// Returns the place among the events at which a thread has queued for a lock, if it has not

@@ -3,7 +3,7 @@
 /// Adds these operations to those before.
 macro_rules! rows_of_data {
     ($($before:tt)*) => {
-        op_kinds! {
+        rows_of_callbacks! {
             $($before)*
             /// A plain read begins.
             PlainRead => op("read")

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::machine::{QUEUED, REFUSED};
 
 #[macro_use]
+mod callbacks;
+#[macro_use]
 mod data;
 #[macro_use]
 mod interrupts;
@@ -244,7 +246,8 @@ rows_of_interrupts! {
     SynchronizeRcu => op("synchronize_rcu").waits(Exclusive).sleeps().assumes(&[GracePeriods]),
     /// The rest of `synchronize_rcu`: the wait for the end of the grace period.
     AwaitGracePeriod => op("synchronize_rcu (waiting)").granted().enabled_by(&[RcuReadUnlock]),
-    /// The end of the grace period that a callback of `call_rcu` waits for.
+    /// The end of the grace period that a callback of `call_rcu` waits for: its function begins, in
+    /// softirq.
     RcuCallback => op("rcu callback")
         .atomic()
         .granted()

@@ -8,10 +8,9 @@ use crate::declare;
 use crate::op::Op;
 use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
-use crate::thread::spawn;
 
 use super::Tracked;
-use super::readers::Readers;
+use super::readers::{Calls, Readers, in_softirq};
 
 /// The kernel's RCU. The kernel has one domain; a scenario makes its own.
 ///
@@ -23,8 +22,10 @@ use super::readers::Readers;
 ///
 /// # What is left out
 ///
-/// Only readers delay a grace period: there is no kthread for it and no CPU goes offline.
-/// `rcu_barrier` is missing. A pointer that is followed without [`Rcu::dereference`] is found to be
+/// Only readers delay a grace period: there is no kthread for it and no CPU goes offline. A callback
+/// runs on an idle CPU, and never on top of the thread that it interrupts. Where that would
+/// deadlock, lockdep predicts an inconsistent lock state, and a [`Tasklet`](super::Tasklet) that
+/// the callback schedules shows the deadlock. A pointer that is followed without [`Rcu::dereference`] is found to be
 /// used outside of a section only if some thread frees the object.
 ///
 /// ```
@@ -97,20 +98,33 @@ impl Rcu {
 
     /// `call_rcu`: runs `callback` after a grace period that begins now or later.
     ///
-    /// The callback is a thread of its own that may not sleep. As with [`spawn`], its start is not
-    /// a step.
-    #[doc(alias = "call_rcu")]
+    /// The callback runs in softirq, in a thread of its own, and may not sleep. It may call
+    /// `call_rcu` again. `synchronize_rcu` does not wait for it, and [`barrier`](Self::barrier)
+    /// does.
+    #[doc(alias("call_rcu", "kfree_rcu"))]
     #[track_caller]
     pub fn call(&self, callback: impl FnOnce() + Send + 'static) {
-        let at = Location::caller();
-        let object = Arc::clone(&self.object);
-        spawn("rcu callback", move || {
-            object.perform(Op::new(OpKind::SynchronizeRcu), at);
-            object.perform(Op::new(OpKind::RcuCallback), at);
-            callback();
-        });
+        CALLS.call(&self.object, Location::caller(), || in_softirq(callback));
+    }
+
+    /// `rcu_barrier`: waits until every callback has returned that was called before.
+    ///
+    /// A module that uses `call_rcu` calls it before it is unloaded: "once all of the RCU callbacks
+    /// have completed" its text can go (`Documentation/RCU/rcubarrier.rst`, v6.6). It does not wait
+    /// for a grace period if there is no callback, nor for what the callbacks call in turn.
+    #[doc(alias = "rcu_barrier")]
+    #[track_caller]
+    pub fn barrier(&self) {
+        CALLS.barrier(&self.object, Location::caller());
     }
 }
+
+static CALLS: Calls = Calls {
+    thread: "rcu callback",
+    call: OpKind::CallRcu,
+    begins: OpKind::RcuCallback,
+    barrier: OpKind::RcuBarrier,
+};
 
 impl fmt::Debug for Rcu {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,11 +1,66 @@
-//! Readers that never wait, and waits for the readers that have begun: the common part of RCU and
-//! SRCU.
+//! Readers that never wait, waits for the readers that have begun, and callbacks after such a wait:
+//! the common part of RCU and SRCU.
+
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::cpu::Context;
 use crate::machine::{Fault, Machine, Ready};
-use crate::op::{Op, ThreadId};
+use crate::op::{Op, Place, ThreadId};
 use crate::operations::OpKind;
+use crate::runtime::interrupts;
+use crate::runtime::object::Object;
+use crate::runtime::setting::preempt_rt;
+use crate::thread::spawn;
+
+use super::{local_bh_disable, local_bh_enable};
+
+/// The operations of the callbacks of RCU, or of SRCU.
+pub(super) struct Calls {
+    pub(super) thread: &'static str,
+    pub(super) call: OpKind,
+    pub(super) begins: OpKind,
+    pub(super) barrier: OpKind,
+}
+
+impl Calls {
+    /// Runs `callback` in a thread of its own, after a grace period of `readers`.
+    pub(super) fn call(
+        &'static self,
+        readers: &Arc<Object>,
+        at: Place,
+        callback: impl FnOnce() + Send + 'static,
+    ) {
+        let object = Arc::clone(readers);
+        let thread = spawn(self.thread, move || {
+            object.perform(Op::new(OpKind::GracePeriodBegins), at);
+            object.perform(Op::new(self.begins), at);
+            callback();
+            object.perform(Op::new(OpKind::CallbackReturns), at);
+        });
+        // The thread waits until it is called: the call is a step, which a barrier sees.
+        readers.perform(Op::with(self.call, thread.id().index() as u64), at);
+    }
+
+    /// Waits until the callbacks have returned that were called before.
+    pub(super) fn barrier(&self, readers: &Object, at: Place) {
+        readers.perform(Op::new(self.barrier), at);
+        readers.perform(Op::new(OpKind::AwaitCallbacks), at);
+    }
+}
+
+/// Runs the callback as `rcu_core` does: in softirq, or on PREEMPT_RT in a thread with bottom halves
+/// disabled (`rcu_cpu_kthread`, `kernel/rcu/tree.c`, v6.6).
+pub(super) fn in_softirq(callback: impl FnOnce()) {
+    if preempt_rt() {
+        local_bh_disable();
+        callback();
+        local_bh_enable();
+    } else {
+        interrupts::handle(Context::Softirq, callback);
+    }
+}
 
 /// A read section: its reader, and its number among the reader's sections.
 type Section = (ThreadId, u64);
@@ -15,13 +70,19 @@ type Sections = SmallVec<[Section; 4]>;
 /// The number of every section of an RCU reader, which enters the same section again if it nests.
 const ONLY: u64 = 0;
 
-/// The sections, and the threads that wait for them.
+type Threads = SmallVec<[ThreadId; 2]>;
+
+/// The sections, the threads that wait for them, and the callbacks.
 #[derive(Clone, Default)]
 pub(crate) struct Readers {
     /// The open sections, each as often as it was entered and not left. Sorted.
     open: Sections,
     /// The threads that synchronize, each with the sections that have not ended yet. Sorted.
     waiting: SmallVec<[(ThreadId, Sections); 2]>,
+    /// The threads of the callbacks that were called and have not returned. Sorted.
+    callbacks: Threads,
+    /// The threads that wait for callbacks, each with those that have not returned yet. Sorted.
+    barriers: SmallVec<[(ThreadId, Threads); 1]>,
 }
 
 impl Readers {
@@ -63,17 +124,45 @@ impl Readers {
         self.waiting.sort_unstable();
     }
 
-    fn place(&self, me: ThreadId) -> usize {
-        self.waiting.iter().position(|(t, _)| *t == me).expect("it has begun to wait")
+    /// Ends the callback that `me` runs, and returns the threads that were waiting for it.
+    fn returns(&mut self, me: ThreadId) -> u64 {
+        self.callbacks.retain(|callback| *callback != me);
+        let mut waited_for_by = 0;
+        for (waiter, awaited) in &mut self.barriers {
+            if let Some(place) = awaited.iter().position(|callback| *callback == me) {
+                awaited.remove(place);
+                waited_for_by |= waiter.mask();
+            }
+        }
+        waited_for_by
+    }
+
+    /// Begins to wait for every callback that was called. `rcu_barrier` "waits for all outstanding
+    /// RCU callbacks to complete", and not for a grace period (`Documentation/RCU/rcubarrier.rst`,
+    /// v6.6).
+    fn bar(&mut self, me: ThreadId) {
+        self.barriers.push((me, self.callbacks.clone()));
+        self.barriers.sort_unstable();
+    }
+
+    /// Returns the sections that `me` waits for, if it has begun to.
+    fn awaited(&self, me: ThreadId) -> Option<&Sections> {
+        self.waiting.iter().find(|(waiter, _)| *waiter == me).map(|(_, sections)| sections)
+    }
+
+    /// Returns the callbacks that `me` waits for.
+    fn barred(&self, me: ThreadId) -> &Threads {
+        let mine = self.barriers.iter().find(|(waiter, _)| *waiter == me);
+        &mine.expect("it has begun to wait").1
     }
 }
 
 impl Machine for Readers {
     fn ready(&self, me: ThreadId, op: Op) -> Ready {
         match op.kind {
-            OpKind::AwaitReaders | OpKind::AwaitGracePeriod | OpKind::RcuCallback => {
-                Ready::when(self.waiting[self.place(me)].1.is_empty())
-            }
+            OpKind::GracePeriodBegins => Ready::when(self.callbacks.contains(&me)),
+            OpKind::AwaitCallbacks => Ready::when(self.barred(me).is_empty()),
+            kind if ends_wait(kind) => Ready::when(self.awaited(me).is_some_and(|s| s.is_empty())),
             _ => Ready::YES,
         }
     }
@@ -83,18 +172,28 @@ impl Machine for Readers {
             OpKind::SrcuReadLock => return Ok(self.enter(me, self.free(me))),
             OpKind::RcuReadLock => return Ok(self.enter(me, ONLY)),
             OpKind::SrcuReadUnlock | OpKind::RcuReadUnlock => return self.leave(me, op.a),
-            OpKind::SynchronizeSrcu | OpKind::SynchronizeRcu => self.wait(me),
-            OpKind::AwaitReaders | OpKind::AwaitGracePeriod | OpKind::RcuCallback => {
-                drop(self.waiting.remove(self.place(me)));
+            OpKind::SynchronizeSrcu | OpKind::SynchronizeRcu | OpKind::GracePeriodBegins => {
+                self.wait(me);
             }
+            OpKind::CallRcu | OpKind::CallSrcu => {
+                self.callbacks.push(ThreadId::new(op.a as usize));
+                self.callbacks.sort_unstable();
+            }
+            OpKind::CallbackReturns => return Ok(self.returns(me)),
+            OpKind::RcuBarrier | OpKind::SrcuBarrier => self.bar(me),
+            OpKind::AwaitCallbacks => self.barriers.retain(|(waiter, _)| *waiter != me),
+            kind if ends_wait(kind) => self.waiting.retain(|(waiter, _)| *waiter != me),
             other => unreachable!("{other} is not an operation of RCU"),
         }
         Ok(0)
     }
 
-    /// The readers in the sections that `me` waits for.
-    fn blockers(&self, me: ThreadId, _op: Op) -> SmallVec<[ThreadId; 4]> {
-        self.waiting[self.place(me)].1.iter().map(|(reader, _)| *reader).collect()
+    /// The readers in the sections that `me` waits for, or the callbacks.
+    fn blockers(&self, me: ThreadId, op: Op) -> SmallVec<[ThreadId; 4]> {
+        match op.kind {
+            OpKind::AwaitCallbacks => self.barred(me).iter().copied().collect(),
+            _ => self.awaited(me).into_iter().flatten().map(|(reader, _)| *reader).collect(),
+        }
     }
 
     fn encode(&self, key: &mut Vec<u64>) {
@@ -106,9 +205,22 @@ impl Machine for Readers {
             key.extend([waiter.index() as u64, sections.len() as u64]);
             key.extend(sections.iter().flat_map(words));
         }
+        key.push(self.callbacks.len() as u64);
+        key.extend(self.callbacks.iter().map(|callback| callback.index() as u64));
+        key.push(self.barriers.len() as u64);
+        for (waiter, awaited) in &self.barriers {
+            key.extend([waiter.index() as u64, awaited.len() as u64]);
+            key.extend(awaited.iter().map(|callback| callback.index() as u64));
+        }
     }
 
     fn leaked(&self) -> bool {
         !self.open.is_empty()
     }
+}
+
+/// Returns whether the operation is the end of a wait for readers.
+fn ends_wait(kind: OpKind) -> bool {
+    use OpKind::{AwaitGracePeriod, AwaitReaders, RcuCallback, SrcuCallback};
+    matches!(kind, AwaitReaders | AwaitGracePeriod | RcuCallback | SrcuCallback)
 }

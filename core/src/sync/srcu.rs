@@ -9,9 +9,8 @@ use crate::name::Name;
 use crate::op::Op;
 use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
-use crate::thread::spawn;
 
-use super::readers::Readers;
+use super::readers::{Calls, Readers};
 use super::{local_bh_disable, local_bh_enable};
 
 /// The kernel's `struct srcu_struct`.
@@ -24,8 +23,7 @@ use super::{local_bh_disable, local_bh_enable};
 ///
 /// # What is left out
 ///
-/// Only readers delay a grace period: there is no kthread or work that drives it. `srcu_barrier` is
-/// missing.
+/// Only readers delay a grace period: there is no kthread or work that drives it.
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -64,28 +62,37 @@ impl Srcu {
         self.object.perform(Op::new(OpKind::SynchronizeSrcu), at);
         self.object.perform(Op::new(OpKind::AwaitReaders), at);
     }
-}
 
-impl Srcu {
     /// `call_srcu`: runs `callback` after a grace period that begins now or later.
     ///
     /// The callback is a thread of its own, with bottom halves disabled, so it may not sleep
-    /// (`srcu_invoke_callbacks`, `kernel/rcu/srcutree.c`). As with [`spawn`], its start is not a
-    /// step.
+    /// (`srcu_invoke_callbacks`, `kernel/rcu/srcutree.c`). `synchronize_srcu` does not wait for it,
+    /// and [`barrier`](Self::barrier) does.
     #[doc(alias = "call_srcu")]
     #[track_caller]
     pub fn call(&self, callback: impl FnOnce() + Send + 'static) {
-        let at = Location::caller();
-        let object = Arc::clone(&self.object);
-        spawn("srcu callback", move || {
-            object.perform(Op::new(OpKind::SynchronizeSrcu), at);
-            object.perform(Op::new(OpKind::AwaitReaders), at);
+        CALLS.call(&self.object, Location::caller(), || {
             local_bh_disable();
             callback();
             local_bh_enable();
         });
     }
+
+    /// `srcu_barrier`: waits until every callback has returned that was called before. In a section
+    /// of the same domain it waits for good if a callback waits for that section.
+    #[doc(alias = "srcu_barrier")]
+    #[track_caller]
+    pub fn barrier(&self) {
+        CALLS.barrier(&self.object, Location::caller());
+    }
 }
+
+static CALLS: Calls = Calls {
+    thread: "srcu callback",
+    call: OpKind::CallSrcu,
+    begins: OpKind::SrcuCallback,
+    barrier: OpKind::SrcuBarrier,
+};
 
 impl fmt::Debug for Srcu {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,9 +1,11 @@
 //! `struct srcu_struct`: the readers for which a grace period waits.
 
-use selvedge_core::sync::{Atomic, Mutex, Srcu, Tracked};
+use std::sync::Arc;
+
+use selvedge_core::sync::{Atomic, ModuleRef, Mutex, Srcu, Tracked};
 use selvedge_core::{Scenario, ViolationKind};
 
-use super::{check, deadlock, same_traces};
+use super::{check, check_with_traces, deadlock, same_traces};
 
 #[test]
 fn synchronize_srcu_waits_for_the_readers_that_have_begun() {
@@ -71,4 +73,40 @@ fn synchronize_srcu_deadlocks_with_a_reader_that_wants_its_lock() {
         .expect_proof();
     check(&nested);
     same_traces(&nested);
+}
+
+#[test]
+fn srcu_barrier_waits_for_the_callbacks_and_deadlocks_in_a_reader_that_they_wait_for() {
+    let world = || Arc::new((Srcu::new("srcu"), ModuleRef::new("module")));
+    let call = |w: &Arc<(Srcu, ModuleRef)>| {
+        let world = Arc::clone(w);
+        w.0.call(move || world.1.call());
+    };
+    let unloaded = |before: fn(&Srcu)| {
+        Scenario::builder("unloaded", world).thread("rmmod", move |w| {
+            call(w);
+            before(&w.0);
+            w.1.free();
+        })
+    };
+    let early = [ViolationKind::use_after_release("module")];
+    check(&unloaded(Srcu::synchronize).expect_violations(early));
+    check_with_traces(&unloaded(Srcu::barrier).expect_proof());
+    let reader = Scenario::builder("reader", world)
+        .thread("R", move |w| {
+            let _section = w.0.read_lock();
+            call(w);
+            w.0.barrier();
+        })
+        .expect_violations(deadlock(["srcu"]));
+    check(&reader);
+    // The grace period may begin after the reader has.
+    let later = Scenario::builder("later", world)
+        .thread("R", move |w| {
+            call(w);
+            let _section = w.0.read_lock();
+            w.0.barrier();
+        })
+        .expect_violations(deadlock(["srcu"]));
+    check(&later);
 }

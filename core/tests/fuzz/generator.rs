@@ -170,6 +170,7 @@ impl Program {
             if callback {
                 let frame = [Instr::GraceBegins, Instr::GraceEnds].map(Step::always);
                 thread.splice(..0, frame);
+                thread.push(Step::always(Instr::GraceReturns));
             }
             self.threads.push(thread);
         }
@@ -256,7 +257,9 @@ impl Program {
                 vec![if_so(Instr::ModuleCall(m)), if_so(Instr::ModulePut(m))]
             }
             (Instr::ModuleDelete(m), 1..) => vec![if_so(Instr::ModuleFree(m))],
-            (Instr::SrcuSync(_) | Instr::RcuSync, 0..2) => all(&[Instr::Free(0)]),
+            (Instr::SrcuSync(_) | Instr::RcuSync | Instr::RcuBarrier, 0..2) => {
+                all(&[Instr::Free(0)])
+            }
             (Instr::SrcuRead(_) | Instr::RcuRead, 0) => all(&[Instr::Use(0)]),
             (_, 0 | 1) if instr.takes().is_some() => all(&[Instr::Add(rng.u64(1..=2))]),
             (_, 2) if instr.takes().is_some() => all(&[Instr::Look]),

@@ -192,6 +192,7 @@ pub(crate) enum Instr {
     RcuSync,
     /// Starts the thread of this number after a grace period, as a callback.
     CallRcu(usize),
+    RcuBarrier,
     ModTimer(usize),
     /// Logs whether the timer was armed.
     DelTimer(usize),
@@ -215,9 +216,10 @@ pub(crate) enum Instr {
     /// what it has taken and forgets the entries of the round.
     Forever,
     Again,
-    /// The beginning of a callback: the grace period begins, and is over.
+    /// The beginning of a callback: the grace period begins, and is over. And its end.
     GraceBegins,
     GraceEnds,
+    GraceReturns,
     /// The beginning and the end of the function of a timer.
     Expires(usize),
     TimerReturns(usize),
@@ -245,7 +247,7 @@ impl fmt::Display for Program {
 impl Instr {
     /// The names of the variants, each of which must occur in programs. `Poll` and so on are those
     /// of endless programs.
-    pub(crate) const ALL_KINDS: [&'static str; 91] = [
+    pub(crate) const ALL_KINDS: [&'static str; 93] = [
         "Complete",
         "TryWaitForCompletion",
         "Lock",
@@ -307,6 +309,8 @@ impl Instr {
         "Join",
         "GraceBegins",
         "GraceEnds",
+        "GraceReturns",
+        "RcuBarrier",
         "Expires",
         "TimerReturns",
         "WorkBegins",
@@ -384,6 +388,7 @@ impl Instr {
             self,
             Self::GraceBegins
                 | Self::GraceEnds
+                | Self::GraceReturns
                 | Self::Expires(_)
                 | Self::TimerReturns(_)
                 | Self::WorkBegins(_)

@@ -200,12 +200,13 @@ impl Program {
                 8 => Instr::Free(0),
                 _ => release,
             },
-            Theme::Rcu => match rng.u8(..14) {
+            Theme::Rcu => match rng.u8(..15) {
                 0..5 => Instr::RcuRead,
                 5 => Instr::RcuSync,
                 6..8 => Instr::CallRcu(0),
                 8 => Instr::Use(0),
                 9 => Instr::Free(0),
+                10 => Instr::RcuBarrier,
                 _ => release,
             },
             Theme::Timers => match rng.u8(..8) {

@@ -388,6 +388,7 @@ fn operate(world: &World, instr: Instr, before: u64) -> Option<u64> {
         Instr::ModuleCall(m) => world.modules[m].call(),
         Instr::SrcuSync(s) => world.srcus[s].synchronize(),
         Instr::RcuSync => world.rcu.synchronize(),
+        Instr::RcuBarrier => world.rcu.barrier(),
         Instr::ModTimer(t) => world.timers[t].mod_timer(),
         Instr::DelTimer(t) => return Some(u64::from(world.timers[t].del_timer())),
         Instr::DelTimerSync(t) => return Some(u64::from(world.timers[t].del_timer_sync())),

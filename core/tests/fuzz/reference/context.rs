@@ -30,7 +30,8 @@ impl State {
             ) => COMPLETIONS[c],
             Some(Instr::Down(n) | Instr::DownInterruptible(n) | Instr::DownTimeout(n)) => SLOTS[n],
             Some(Instr::SrcuSync(s)) => SRCUS[s],
-            Some(Instr::RcuSync) => RCU,
+            // rcu_barrier takes a mutex.
+            Some(Instr::RcuSync | Instr::RcuBarrier) => RCU,
             Some(Instr::FlushWork(_) | Instr::CancelWork(_)) if self.works.on_workqueue() => {
                 WORKQUEUE
             }

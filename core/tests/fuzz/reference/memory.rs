@@ -34,6 +34,7 @@ impl State {
             Instr::ModuleGet(_) | Instr::ModulePut(_) | Instr::ModuleDelete(_) => false,
             Instr::ModuleFree(_) | Instr::ModuleCall(_) => false,
             Instr::SrcuRead(_) | Instr::SrcuSync(_) | Instr::RcuRead | Instr::RcuSync => false,
+            Instr::CallRcu(_) | Instr::RcuBarrier => false,
             Instr::ModTimer(_) | Instr::DelTimer(_) | Instr::DelTimerSync(_) => false,
             Instr::QueueWork(_) | Instr::FlushWork(_) | Instr::CancelWork(_) => false,
             Instr::FlushWorkqueue | Instr::DrainWorkqueue | Instr::DestroyWorkqueue => false,

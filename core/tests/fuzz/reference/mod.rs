@@ -271,9 +271,9 @@ impl State {
         };
         match instr {
             None if thread.round.is_none() => last_lock(),
-            Some(Instr::TimerReturns(_) | Instr::WorkReturns(_) | Instr::Again) => {
-                last_lock().or(instr)
-            }
+            Some(
+                Instr::TimerReturns(_) | Instr::WorkReturns(_) | Instr::GraceReturns | Instr::Again,
+            ) => last_lock().or(instr),
             instr => instr,
         }
     }
@@ -382,10 +382,12 @@ impl State {
                 return true;
             }
             // `call_rcu` returns at once: Documentation/RCU/whatisRCU.rst, "call_rcu() API is an
-            // asynchronous callback form of synchronize_rcu()".
+            // asynchronous callback form of synchronize_rcu()". The callback waits for the call.
             Instr::CallRcu(child) => {
-                self.started.push(child);
-                return true;
+                if !self.started.contains(&child) {
+                    self.started.push(child);
+                }
+                return false;
             }
             Instr::Join(child) => return !thread.children.contains(&child),
             Instr::MightSleep => {

@@ -14,6 +14,10 @@ pub(super) struct Sections {
     open: BTreeMap<(usize, usize), u32>,
     /// The waiting threads, each with the sections that had begun by then.
     waiting: BTreeMap<usize, BTreeSet<(usize, usize)>>,
+    /// The callbacks that were called and have not returned.
+    called: BTreeSet<usize>,
+    /// The threads in rcu_barrier, each with those of them that had been called by then.
+    barred: BTreeMap<usize, BTreeSet<usize>>,
 }
 
 impl Sections {
@@ -40,6 +44,16 @@ impl Sections {
     fn is_over(&mut self, me: usize) -> Option<Done> {
         self.waiting[&me].is_empty().then(|| self.waiting.remove(&me))?;
         Some(Done::Next)
+    }
+
+    fn returns(&mut self, callback: usize) {
+        self.called.remove(&callback);
+        self.barred.values_mut().for_each(|callbacks| _ = callbacks.remove(&callback));
+    }
+
+    /// Returns the callbacks for which `me` waits.
+    pub(super) fn callbacks(&self, me: usize) -> Vec<usize> {
+        self.barred.get(&me).into_iter().flatten().copied().collect()
     }
 
     /// Returns the readers for which `me` waits.
@@ -83,11 +97,29 @@ impl State {
             }
             // include/linux/rcupdate.h, call_rcu: the callback is invoked "at some time after a
             // full grace period elapses", which begins when it is called or later.
-            Instr::GraceBegins => {
-                self.rcu.wait(me);
+            Instr::CallRcu(callback) => {
+                self.rcu.called.insert(callback);
                 Some(Done::Next)
             }
+            Instr::GraceBegins => self.rcu.called.contains(&me).then(|| {
+                self.rcu.wait(me);
+                Done::Next
+            }),
             Instr::GraceEnds => self.rcu.is_over(me),
+            Instr::GraceReturns => {
+                self.rcu.returns(me);
+                Some(Done::Next)
+            }
+            // Documentation/RCU/rcubarrier.rst: "waits for all outstanding RCU callbacks to
+            // complete", and "rcu_barrier() does not need to wait for a grace period".
+            Instr::RcuBarrier if queued => self.rcu.barred[&me].is_empty().then(|| {
+                self.rcu.barred.remove(&me);
+                Done::Next
+            }),
+            Instr::RcuBarrier => {
+                self.rcu.barred.insert(me, self.rcu.called.clone());
+                Some(Done::More(Phase::Queued))
+            }
             _ => return None,
         };
         Some(done)

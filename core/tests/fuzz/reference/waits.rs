@@ -136,6 +136,8 @@ fn wait_of(state: &State, program: &Program, me: usize, instr: Instr) -> Wait {
         Instr::Poll(a) => Wait::new(ATOMICS[a], None),
         Instr::SrcuSync(s) => Wait::new(SRCUS[s], state.srcus[s].readers(me)),
         Instr::RcuSync | Instr::GraceEnds => Wait::new(RCU, state.rcu.readers(me)),
+        Instr::GraceBegins => Wait::new(RCU, None),
+        Instr::RcuBarrier => Wait::new(RCU, state.rcu.callbacks(me)),
         Instr::DelTimerSync(t) => Wait::new(TIMERS[t], [program.timers[t]]),
         Instr::FlushWork(w) | Instr::CancelWork(w) => work(state, program, w),
         Instr::FlushWorkqueue => Wait::new(WORKQUEUE, state.works.awaited(me).map(function)),
