@@ -73,16 +73,22 @@ impl Op {
     }
 
     /// Returns the object that the operation concerns, if that is not the object that it is on.
-    /// Such an object is a work of a workqueue, whose number is one less than `b`.
+    /// Such an object is a work of a workqueue or a lock of a class, whose number is one less than
+    /// `b`.
     pub(crate) fn about(self) -> Option<ObjectId> {
-        let number = self.b.checked_sub(1).filter(|_| self.kind.row().about_work)?;
+        let row = self.kind.row();
+        let number = self.b.checked_sub(1).filter(|_| row.about_work || row.about_lock)?;
         Some(ObjectId::new(number as usize))
     }
 }
 
 impl Op {
-    /// Returns the lock that makes the order of others of its class irrelevant, if there is one.
-    pub(crate) fn nest_lock(self) -> Option<ObjectId> {
+    /// Returns the lock that makes the order of others of its class irrelevant, if there is one:
+    /// that of `mutex_lock_nest_lock`, or the context of a `ww_mutex`, whose class `object` is.
+    pub(crate) fn nest_lock(self, object: ObjectId) -> Option<ObjectId> {
+        if self.kind == OpKind::WwLock {
+            return (self.a == 1).then_some(object);
+        }
         let number = self.b.checked_sub(1).filter(|_| self.kind == OpKind::LockNested)?;
         Some(ObjectId::new(number as usize))
     }

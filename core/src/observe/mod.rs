@@ -56,10 +56,12 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// Returns the object that it is on, and the one that it concerns if that is another.
+    /// Returns the object that it is on, and the one that it concerns if that is another. Of a lock
+    /// of a class it is that alone.
     fn objects(&self) -> impl DoubleEndedIterator<Item = ObjectId> + use<> {
         let about = (self.about != self.object).then_some(self.about);
-        [self.object].into_iter().chain(about)
+        let class = about.is_some() && self.op.kind.row().about_lock;
+        [self.object].into_iter().filter(move |_| !class).chain(about)
     }
 
     /// Returns whether the thread got what it asked for.
@@ -269,8 +271,14 @@ impl Observers {
         };
         let taken = Taken { function: functions.last().map(|frame| frame.name), at };
         thread.pending = Some(Pending { object, about, op, taken, instruction });
-        let nests = op.nest_lock().is_some_and(|outer| thread.holds.contains(&outer));
-        let nested = nests && thread.task.held().any(|held| held == class);
+        if let Some(wait_type) = WaitType::of(op.kind) {
+            self.seen.lockdep.set_wait_type(class, wait_type);
+        }
+        let outer = op.nest_lock(object).filter(|outer| thread.holds.contains(outer));
+        let outer = outer.map(|outer| self.objects[outer.index()].class);
+        // It nests below the outer lock, as do those of its class that are held (`check_deadlock`).
+        let first = thread.task.held().find(|held| Some(*held) == outer || *held == class);
+        let nested = outer.is_some() && first == outer && thread.task.held().any(|h| h == class);
         if let Some(mode) = op.kind.row().waits.filter(|_| !nested) {
             self.seen.lockdep.want(&thread.task, &thread.name, class, mode, taken);
             if op.kind == OpKind::FlushWork && op.a == 1 {

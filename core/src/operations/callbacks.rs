@@ -1,4 +1,4 @@
-//! The operations of the callbacks of RCU.
+//! The operations of the callbacks of RCU, those of `ww_mutex`, and `timer_shutdown`.
 
 /// Adds these operations to those before.
 macro_rules! rows_of_callbacks {
@@ -50,6 +50,39 @@ macro_rules! rows_of_callbacks {
             SrcuBarrier => op("srcu_barrier").sleeps(),
             /// The rest of `rcu_barrier` or `srcu_barrier`: the wait until they have returned.
             AwaitCallbacks => op("barrier (waiting)").granted().enabled_by(&[CallbackReturns]),
+            /// `ww_acquire_init`: replies whether the thread is in a context already.
+            WwAcquireInit => op("ww_acquire_init")
+                .waits(Exclusive)
+                .takes(Exclusive)
+                .can_be_disabled(),
+            /// `ww_acquire_fini`.
+            WwAcquireFini => op("ww_acquire_fini").releases().can_be_disabled(),
+            /// `ww_mutex_lock` of the mutex `b`, in the context of the thread if `a` is 1: granted
+            /// at once, refused with `-EDEADLK`, or queued.
+            WwLock => op("ww_mutex_lock")
+                .of_class()
+                .waits(Exclusive)
+                .takes(Exclusive)
+                .sleeps()
+                .shows(Shows::BacksOff)
+                .can_be_disabled(),
+            /// The rest of a queued `ww_mutex_lock`: granted, or refused with `-EDEADLK`.
+            AwaitWwLock => op("ww_mutex_lock (queued)")
+                .of_class()
+                .takes(Exclusive)
+                .shows(Shows::BacksOff)
+                .can_be_disabled()
+                .enabled_by(&[WwUnlock, WwLock, TryWwLock, AwaitWwLock]),
+            /// `ww_mutex_trylock`.
+            TryWwLock => op("ww_mutex_trylock")
+                .of_class()
+                .takes(Exclusive)
+                .shows(Shows::Taken)
+                .can_be_disabled(),
+            /// `ww_mutex_unlock`.
+            WwUnlock => op("ww_mutex_unlock").of_class().releases().can_be_disabled(),
+            /// `timer_shutdown`: as `del_timer`, and no thread can arm it any more.
+            TimerShutdown => op("timer_shutdown").can_be_disabled(),
         }
     };
 }

@@ -62,6 +62,8 @@ impl OpKind {
             Shows::Interrupted(shown) if reply == shown => "interrupted",
             Shows::TimedOut(shown) if reply == shown => "timed out",
             Shows::Last if reply == 1 => "last",
+            Shows::BacksOff if reply == REFUSED => "-EDEADLK",
+            Shows::BacksOff if reply == QUEUED => "queued",
             _ => return None,
         };
         Some(text.to_owned())

@@ -63,6 +63,8 @@ pub(crate) enum Shows {
     TimedOut(u64),
     /// `last`, if it is 1.
     Last,
+    /// `-EDEADLK` if it was refused, `queued` if it was queued.
+    BacksOff,
 }
 
 /// The contribution of a reply to the fingerprint of a trace.
@@ -160,6 +162,8 @@ pub(crate) struct Row {
     pub(crate) arrives: bool,
     /// Whether it concerns a work on a workqueue.
     pub(crate) about_work: bool,
+    /// Whether it concerns a lock of a class whose object has the state of them all.
+    pub(crate) about_lock: bool,
     /// Whether it leaves its object as it was.
     pub(crate) reads: Reads,
     /// The observation of its thread.
@@ -200,6 +204,7 @@ pub(super) const fn op(text: &'static str) -> Row {
         granted: false,
         arrives: false,
         about_work: false,
+        about_lock: false,
         reads: Reads::Never,
         observes: Observes::Reply,
         shows: Shows::Nothing,
@@ -293,6 +298,11 @@ impl Row {
 
     pub(super) const fn work(self) -> Self {
         Self { about_work: true, ..self }
+    }
+
+    /// It takes or releases one lock of a class.
+    pub(super) const fn of_class(self) -> Self {
+        Self { about_lock: true, ..self }
     }
 
     pub(super) const fn reads(self, reads: Reads) -> Self {

@@ -48,6 +48,8 @@ mod work;
 mod workqueue;
 mod works;
 
+mod ww_mutex;
+mod ww_state;
 pub use atomic::{Atomic, AtomicInteger, AtomicValue};
 pub use choice::Choice;
 pub use completion::Completion;
@@ -81,3 +83,4 @@ pub use waitqueue::WaitQueue;
 pub use weak::{WeakAtomic, smp_mb};
 pub use work::Work;
 pub use workqueue::Workqueue;
+pub use ww_mutex::{WwAcquireCtx, WwClass, WwError, WwGuard, WwMutex};

@@ -37,6 +37,7 @@ mod weak;
 mod work;
 mod works;
 
+mod ww_mutex;
 use std::sync::Weak;
 
 use selvedge_core::{

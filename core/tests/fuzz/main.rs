@@ -1,5 +1,6 @@
 //! The native engine, shuttle and loom against brute force, on random programs.
 
+mod callbacks;
 mod directed;
 mod generator;
 mod native;
@@ -12,6 +13,7 @@ mod themes;
 mod traces;
 mod waiting;
 mod world;
+mod wounds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;

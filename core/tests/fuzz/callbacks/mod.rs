@@ -1,0 +1,118 @@
+//! Callbacks of RCU and SRCU, and the barriers that wait for them: random programs against brute
+//! force.
+
+mod reference;
+mod world;
+
+use selvedge_core::Checker;
+
+use super::small::{self, Outcome};
+
+/// A domain, by its place in `CLASSES`.
+type Domain = usize;
+
+const RCU: Domain = 0;
+const SRCU: Domain = 1;
+const CLASSES: [&str; 2] = ["rcu", "R"];
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Instr {
+    /// Enters a section of the domain, if the thread is in none.
+    Enter(Domain),
+    /// Leaves it, if it is in one.
+    Leave(Domain),
+    Synchronize(Domain),
+    /// Calls back: the callback adds `BY_CALLBACK` to the word.
+    Call(Domain),
+    Barrier(Domain),
+    /// Logs the word.
+    Look,
+    /// Adds one to the word, and logs what it was.
+    Count,
+}
+
+const BY_CALLBACK: u64 = 16;
+
+#[derive(Clone, Debug)]
+struct Program {
+    threads: Vec<Vec<Instr>>,
+}
+
+impl Program {
+    fn random(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let (threads, length) = [(1, 6), (2, 3), (2, 4)][rng.usize(..3)];
+        // Most programs are about one domain, so that their threads meet.
+        let domain = rng.usize(..2);
+        let threads = (0..threads).map(|_| steps(&mut rng, length, domain)).collect();
+        Self { threads }
+    }
+}
+
+fn steps(rng: &mut fastrand::Rng, length: usize, domain: Domain) -> Vec<Instr> {
+    use Instr::*;
+    let (mut steps, mut calls, mut in_rcu) = (Vec::new(), 0, false);
+    while steps.len() < length {
+        let domain = if rng.u8(..8) == 0 { 1 - domain } else { domain };
+        let all = [Enter(domain), Leave(domain), Call(domain), Barrier(domain), Look, Count];
+        let instr = match rng.u8(..10) {
+            0 => Synchronize(domain),
+            1 => Call(domain),
+            2 => Barrier(domain),
+            _ => all[rng.usize(..all.len())],
+        };
+        // More have too many states.
+        calls += usize::from(matches!(instr, Call(_)));
+        if calls > 2 {
+            break;
+        }
+        // In a section of RCU a thread may not sleep.
+        if in_rcu && matches!(instr, Synchronize(_) | Barrier(_)) {
+            steps.push(Leave(RCU));
+        }
+        in_rcu = match instr {
+            Enter(RCU) => true,
+            Leave(RCU) | Synchronize(_) | Barrier(_) => false,
+            _ => in_rcu,
+        };
+        steps.push(instr);
+    }
+    steps
+}
+
+/// Checks that the searches agree with brute force. Returns what is possible, and whether every
+/// interleaving was explored.
+fn agree(program: &Program, seed: u64) -> (Outcome, bool) {
+    let expected = reference::explore(program);
+    let explore = |checker: Checker<'_>| world::explore(program, checker);
+    small::agree(&expected, explore, 50, || format!("{seed}: {program:?}"))
+}
+
+fn agree_on(seeds: std::ops::Range<u64>) {
+    let total = seeds.end - seeds.start;
+    let (mut deadlock, mut traces, mut several) = (0, 0, 0);
+    for seed in seeds {
+        let program = Program::random(seed);
+        let (outcome, by_traces) = agree(&program, seed);
+        deadlock += u64::from(!outcome.violations.is_empty());
+        several += u64::from(outcome.finals.len() > 1);
+        traces += u64::from(by_traces);
+    }
+    for (name, count, least) in
+        [("deadlock", deadlock, 20), ("several ends", several, 300), ("by traces", traces, 300)]
+    {
+        assert!(count * 1_000 >= least * total, "{name}: {count} of {total}");
+    }
+}
+
+#[test]
+fn callbacks_agree_with_brute_force() {
+    agree_on(0..300);
+}
+
+/// The long form.
+#[test]
+#[ignore = "takes minutes"]
+fn callbacks_agree_with_brute_force_on_many_programs() {
+    agree_on(1_000_000..1_030_000);
+}
