@@ -116,11 +116,14 @@ fn polls(what: Option<&'static str>) -> Option<&'static str> {
 pub fn in_world<W: Send + Sync + 'static, T: ?Sized>(
     function: impl Fn(&W) + Send + Sync + 'static,
 ) -> impl Fn(&T) + Send + Sync + 'static {
-    move |_| {
-        let world = runtime::setting::world().expect("the function runs in a scenario");
-        let of_this_type = format!("the world of the scenario is a `{}`", type_name::<W>());
-        function(world.downcast_ref().expect(&of_this_type));
-    }
+    move |_| world_of(&function)
+}
+
+/// Returns what `function` returns of the world of the scenario.
+pub(crate) fn world_of<W: Send + Sync + 'static, R>(function: impl FnOnce(&W) -> R) -> R {
+    let world = runtime::setting::world().expect("the function runs in a scenario");
+    let of_this_type = format!("the world of the scenario is a `{}`", type_name::<W>());
+    function(world.downcast_ref().expect(&of_this_type))
 }
 
 /// Reports that invariant `id`, such as `"INV-24"`, is violated. Under an engine this ends the

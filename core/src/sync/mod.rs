@@ -26,6 +26,7 @@ mod line;
 mod local_irq;
 mod module;
 mod mutex;
+mod notifier;
 mod outside;
 mod owned;
 mod percpu;
@@ -47,9 +48,9 @@ mod weak;
 mod work;
 mod workqueue;
 mod works;
-
 mod ww_mutex;
 mod ww_state;
+
 pub use atomic::{Atomic, AtomicInteger, AtomicValue};
 pub use choice::Choice;
 pub use completion::Completion;
@@ -66,6 +67,7 @@ pub use local_irq::{
 };
 pub use module::{ModuleBusy, ModuleRef};
 pub use mutex::{Interrupted, Mutex, MutexGuard};
+pub use notifier::{NotifierBlock, NotifierChain, Notify};
 pub use percpu::PerCpu;
 pub use plain::Plain;
 pub use rcu::{Rcu, RcuReader};

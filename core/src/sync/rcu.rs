@@ -52,6 +52,11 @@ impl Rcu {
         Self { object: Arc::new(Object::new("rcu", Box::new(Readers::default()))) }
     }
 
+    /// Returns another handle on the domain.
+    pub(super) fn handle(&self) -> Self {
+        Self { object: Arc::clone(&self.object) }
+    }
+
     /// `rcu_read_lock`: enters a read section, and never waits.
     #[doc(alias = "rcu_read_lock")]
     #[track_caller]

@@ -14,6 +14,7 @@ mod module;
 mod mutex;
 mod names;
 mod nested;
+mod notifier;
 mod percpu;
 mod plain;
 mod raw;
@@ -36,8 +37,8 @@ mod wakeups;
 mod weak;
 mod work;
 mod works;
-
 mod ww_mutex;
+
 use std::sync::Weak;
 
 use selvedge_core::{
