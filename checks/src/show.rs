@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
+use selvedge_core::observe::lockdep::splat;
 use selvedge_core::{Classification, Counterexample, Prediction, Scenario, Step};
 
 /// Writes what the scenario is and where it comes from.
@@ -37,7 +38,10 @@ pub(crate) fn counterexample(found: &Counterexample, out: &mut impl Write) -> io
     for wait in &found.violation.waits {
         writeln!(out, "  {wait}")?;
     }
-    Ok(())
+    match splat(found) {
+        Some(text) => writeln!(out, "\n{text}"),
+        None => Ok(()),
+    }
 }
 
 /// Writes the command that replays the counterexample.

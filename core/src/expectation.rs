@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::observe::lockdep::is_of;
 use crate::report::Verdict;
 use crate::violation::ViolationKind;
 
@@ -121,8 +122,10 @@ impl Claim {
         let expected = self.expected_of(result);
         // An engine that is not expected to reach a deadlock may well predict it.
         let known = |classes: &Vec<String>| {
+            let deadlock = |kind: &ViolationKind| matches!(kind, ViolationKind::Deadlock(of) if is_of(of, classes, &result.inversions));
             self.inversions.contains(classes)
                 || self.of_scenario.allows(&ViolationKind::Deadlock(classes.clone()))
+                || self.of_scenario.violations().iter().any(deadlock)
         };
         result.violations.iter().all(|kind| expected.allows(kind))
             && result.inversions.iter().all(known)

@@ -6,7 +6,7 @@ use crate::expectation::{Claim, Expectation, Found};
 use crate::fingerprint::Fingerprint;
 use crate::incomplete::Incomplete;
 use crate::observe::findings::{Counterexample, Findings};
-use crate::observe::lockdep::{Dependency, Inversion};
+use crate::observe::lockdep::{Dependency, Inversion, is_of};
 use crate::observe::{Call, Seen, Site};
 use crate::scenario::Scenario;
 use crate::schedule::Schedule;
@@ -171,15 +171,17 @@ impl Report {
             matches!(kind, ViolationKind::Deadlock(_) | ViolationKind::Starvation { .. })
         };
         let nothing_hidden = findings.0.keys().all(waiting);
+        let inversions = seen.inversions();
+        let predicted: Vec<Vec<String>> = inversions.iter().map(Inversion::classes).collect();
         let classify = |inversion: Inversion| Prediction {
-            classification: match findings.deadlock(&inversion.classes()) {
+            classification: match findings.deadlock(&inversion.classes(), &predicted) {
                 Some(found) => Classification::Feasible(found.schedule.clone()),
                 None if complete && nothing_hidden => Classification::Infeasible,
                 None => Classification::Open,
             },
             inversion,
         };
-        let predictions = seen.inversions().into_iter().map(classify).collect();
+        let predictions = inversions.into_iter().map(classify).collect();
         let verdict = match stopped.clone() {
             _ if !findings.0.is_empty() => Verdict::Refuted(findings.0.into_values().collect()),
             Some(reason) => Verdict::Inconclusive { reason },
@@ -253,8 +255,10 @@ impl Report {
                 format!(".expect_violations([{}])", kinds.join(", "))
             }
         };
-        for classes in self.predictions.iter().map(|p| p.inversion.classes()) {
-            if !kinds.contains(&&ViolationKind::Deadlock(classes.clone())) {
+        let predicted: Vec<_> = self.predictions.iter().map(|p| p.inversion.classes()).collect();
+        for classes in &predicted {
+            let found = |kind: &&ViolationKind| matches!(kind, ViolationKind::Deadlock(found) if is_of(found, classes, &predicted));
+            if !kinds.iter().any(found) {
                 code.push_str(&format!(".expect_inversion({classes:?})"));
             }
         }

@@ -1,9 +1,13 @@
 //! The table with which the kernel checks its own lockdep at boot, applied to this one.
 //!
 //! Each row is a sequence of locks that one task takes, and whether lockdep has to complain. The
-//! rows and the expectations are those of `lib/locking-selftest.c` in v6.x about lock order: those
-//! about interrupts, `ww_mutex` and lock initialisation are missing. As there, `read_lock` counts
-//! as recursive.
+//! rows and the expectations are those of `lib/locking-selftest.c`, v6.6, about lock order. Those
+//! about interrupts are in `lockdep_interrupts.rs`, those about `ww_mutex` in `lockdep_ww.rs`, and
+//! those about wait contexts, reads that queue, unlocks and nested classes in
+//! `lockdep_contexts.rs`. As there, `read_lock` counts as recursive.
+//!
+//! Those about `local_lock`, about the reclaim of memory and about the names of subclasses are left
+//! out: there is no local lock and no memory allocation here, and a class is its name.
 
 use std::panic::Location;
 

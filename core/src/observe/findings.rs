@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::schedule::Schedule;
 use crate::violation::{Violation, ViolationKind};
 
+use super::lockdep::is_of;
 use super::{Observers, Trace};
 
 /// An interleaving with a violation.
@@ -63,7 +64,15 @@ impl Findings {
         self.0.values().map(|found| found.schedule.len()).min()
     }
 
-    pub(crate) fn deadlock(&self, classes: &[String]) -> Option<&Counterexample> {
-        self.0.get(&ViolationKind::Deadlock(classes.to_vec()))
+    /// Returns a deadlock on the inversion `classes`, one of those `predicted`.
+    pub(crate) fn deadlock(
+        &self,
+        classes: &[String],
+        predicted: &[Vec<String>],
+    ) -> Option<&Counterexample> {
+        let is_of = |kind: &ViolationKind| matches!(kind, ViolationKind::Deadlock(found) if is_of(found, classes, predicted));
+        let exact = ViolationKind::Deadlock(classes.to_vec());
+        let found = self.0.iter().filter(|(kind, _)| is_of(kind));
+        found.max_by_key(|(kind, _)| *kind == &exact).map(|(_, found)| found)
     }
 }

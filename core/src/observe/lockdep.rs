@@ -18,12 +18,17 @@
 //!
 //! A trylock never waits, so nothing depends *on* it, but what is wanted while it is held depends
 //! on the lock it took. The kernel links a wanted lock to the nearest held ones and relies on
-//! transitivity. Here every held lock is linked: the graph is small, and transitivity does not hold
-//! where a path is not strong.
+//! transitivity. Here every held lock is linked, since transitivity does not hold where a path is
+//! not strong. A cycle is then reported along the nearest held locks wherever these lead to the
+//! same place, so that a cycle of eight classes is reported as that, and not as the shorter ones
+//! that skip some of them.
 
+mod cycles;
+mod inversion;
+mod splat;
 mod usage;
+mod wait_type;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
 
@@ -32,9 +37,13 @@ use rustc_hash::{FxHashMap, FxHashSet};
 pub use crate::cpu::Context;
 use crate::cpu::Cpu;
 pub use crate::operations::Mode;
-use crate::violation::sorted_classes;
+
+pub(crate) use inversion::is_of;
+pub use inversion::{Inversion, Link};
+pub use splat::splat;
 
 use usage::Usage;
+pub(crate) use wait_type::WaitType;
 
 /// A lock class.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -113,49 +122,6 @@ impl Task {
     }
 }
 
-/// One dependency of a cycle: `wanted` was wanted while `held` was held.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Link {
-    /// The task in which it was observed.
-    pub task: String,
-    /// The class that was held, and the place where it was taken.
-    pub held: (String, Taken),
-    /// The class that was wanted, and the place.
-    pub wanted: (String, Taken),
-    /// The kind of the interrupt that wants it, if it interrupts the task that holds the other.
-    pub interrupt: Option<Context>,
-}
-
-/// A cycle of dependencies.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Inversion {
-    /// The dependencies, each of which begins with the class at which the one before ends.
-    pub links: Vec<Link>,
-}
-
-impl Inversion {
-    /// Returns the classes on the cycle, sorted, as its name.
-    pub fn classes(&self) -> Vec<String> {
-        sorted_classes(self.links.iter().map(|link| link.held.0.clone()))
-    }
-
-    /// Returns what is detected, in the kernel's words.
-    fn warning(&self) -> String {
-        let interrupt = self.links.iter().find_map(|link| link.interrupt);
-        let alone = self.links.len() == 1;
-        let kind = match interrupt {
-            Some(Context::Hardirq) => "HARDIRQ",
-            Some(_) => "SOFTIRQ",
-            None if alone => return "possible recursive locking".to_owned(),
-            None => return "possible circular locking dependency".to_owned(),
-        };
-        match alone {
-            true => format!("inconsistent lock state ({kind}-ON and IN-{kind})"),
-            false => format!("{kind}-safe -> {kind}-unsafe lock order"),
-        }
-    }
-}
-
 /// An observed dependency: a class was wanted while another was held.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Dependency {
@@ -175,6 +141,8 @@ struct Edge {
     held_at: Taken,
     wanted_at: Taken,
     interrupt: Option<Context>,
+    /// Whether no other lock was taken in between.
+    nearest: bool,
 }
 
 /// The dependency graph over everything that was observed.
@@ -201,13 +169,15 @@ pub struct Lockdep {
     index: FxHashMap<&'static str, ClassId>,
     edges: Vec<Edge>,
     from: FxHashMap<ClassId, Vec<usize>>,
-    known: FxHashSet<(ClassId, ClassId, bool, bool)>,
+    known: FxHashMap<(ClassId, ClassId, bool, bool), usize>,
     chains: FxHashMap<(u32, ClassId, Mode), u32>,
     /// The combinations that were already checked: a class wanted on top of a chain.
     checked: FxHashSet<(u32, ClassId, Mode, Context)>,
     /// The classes that were wanted by a task that held one of them: not a dependency, but a cycle.
     recursive: FxHashMap<ClassId, Edge>,
     usage: Usage,
+    /// How the waiters for each class wait, if that is known.
+    wait_types: FxHashMap<ClassId, WaitType>,
 }
 
 impl Lockdep {
@@ -243,6 +213,7 @@ impl Lockdep {
             from: self.from.clone(),
             known: self.known.clone(),
             recursive: self.recursive.clone(),
+            wait_types: self.wait_types.clone(),
             ..Self::default()
         };
         for edge in self.usage.edges() {
@@ -252,21 +223,7 @@ impl Lockdep {
                 graph.recursive.entry(edge.to).or_insert(edge);
             }
         }
-        graph.cycles()
-    }
-
-    fn cycles(&self) -> Vec<Inversion> {
-        let name = |edge: &Edge| (self.name(edge.from), self.name(edge.to));
-        let mut closing: Vec<&Edge> = self.edges.iter().collect();
-        closing.sort_by_key(|edge| name(edge));
-        let cycle = |closing: &Edge| Some(self.cycle(&self.strong_path(closing)?, closing));
-        let cycles = closing.into_iter().filter_map(cycle);
-        let recursive = self.recursive.values().map(|edge| self.cycle(&[], edge));
-        let by_name: BTreeMap<Vec<String>, Inversion> =
-            cycles.chain(recursive).map(|inversion| (inversion.classes(), inversion)).collect();
-        let mut inversions: Vec<Inversion> = by_name.into_values().collect();
-        inversions.sort_by_key(|inversion| inversion.links.len());
-        inversions
+        graph.cycles(&self.usage)
     }
 
     /// Returns the dependencies so far between two classes, in order.
@@ -279,6 +236,11 @@ impl Lockdep {
         dependencies.sort_unstable();
         dependencies.dedup();
         dependencies
+    }
+
+    /// Notes how the waiters for a class wait.
+    pub(crate) fn set_wait_type(&mut self, class: ClassId, wait_type: WaitType) {
+        self.wait_types.insert(class, wait_type);
     }
 
     /// Records a blocking acquisition that succeeds: [`want`](Self::want), then
@@ -297,7 +259,8 @@ impl Lockdep {
         if task.held.is_empty() || !self.checked.insert((task.chain, class, mode, context)) {
             return;
         }
-        let edge = |held: &Held| Edge {
+        let held = || task.held.iter().filter(|held| held.context == context);
+        let edge = |held: &Held, nearest: bool| Edge {
             from: held.class,
             to: class,
             held: held.mode,
@@ -306,19 +269,19 @@ impl Lockdep {
             held_at: held.taken,
             wanted_at: taken,
             interrupt: None,
+            nearest,
         };
-        let held = || task.held.iter().filter(|held| held.context == context);
         for held in held().filter(|held| held.class == class) {
             if !(mode == Mode::SharedRecursive && held.mode.shared()) {
-                self.recursive.entry(class).or_insert_with(|| edge(held));
+                self.recursive.entry(class).or_insert_with(|| edge(held, true));
             }
             if !(mode.shared() && held.mode.shared()) {
                 // It waits for itself, whatever other tasks do.
                 return;
             }
         }
-        for held in held().filter(|held| held.class != class) {
-            self.depend(edge(held));
+        for (above, held) in held().rev().filter(|held| held.class != class).enumerate() {
+            self.depend(edge(held, above == 0));
         }
     }
 
@@ -336,6 +299,10 @@ impl Lockdep {
         let mut usage = std::mem::take(&mut self.usage);
         usage.absorb(&other.usage, |class| self.class(other.name(class)));
         self.usage = usage;
+        for (class, wait_type) in &other.wait_types {
+            let class = self.class(other.name(*class));
+            self.wait_types.insert(class, *wait_type);
+        }
     }
 
     /// Records that the task holds `class` now, after a wait or a successful trylock.
@@ -380,109 +347,20 @@ impl Lockdep {
         *self.chains.entry((below, class, mode)).or_insert(next)
     }
 
-    /// Adds a dependency, if it is new.
+    /// Adds a dependency, if it is new, or the first of the nearest lock.
     fn depend(&mut self, edge: Edge) {
         let recursive = edge.wanted == Mode::SharedRecursive;
-        if self.known.insert((edge.from, edge.to, edge.held.shared(), recursive)) {
-            self.from.entry(edge.from).or_default().push(self.edges.len());
-            self.edges.push(edge);
-        }
-    }
-
-    /// Returns the shortest path back from the end of `closing` to its beginning on which every
-    /// link really waits for the next: breadth first over (class, mode in which it was wanted).
-    fn strong_path(&self, closing: &Edge) -> Option<Vec<usize>> {
-        let mut coverage: Vec<(usize, Option<usize>)> = Vec::new();
-        let mut seen: FxHashSet<(ClassId, Mode)> = FxHashSet::default();
-        let leave = |class: ClassId, wanted: Mode, seen: &FxHashSet<(ClassId, Mode)>| {
-            let edges = self.from.get(&class).map_or(&[][..], Vec::as_slice);
-            let follow = |i: &&usize| {
-                let edge = &self.edges[**i];
-                wanted.waits_for(edge.held) && !seen.contains(&(edge.to, edge.wanted))
-            };
-            let mut edges: Vec<usize> = edges.iter().filter(follow).copied().collect();
-            edges.sort_by_key(|i| self.name(self.edges[*i].to));
-            edges
-        };
-        let mut queue: Vec<(usize, Option<usize>)> =
-            leave(closing.to, closing.wanted, &seen).into_iter().map(|edge| (edge, None)).collect();
-        let mut next = 0;
-        while let Some(&(index, parent)) = queue.get(next) {
-            next += 1;
-            let edge = &self.edges[index];
-            if !seen.insert((edge.to, edge.wanted)) {
-                continue;
+        let key = (edge.from, edge.to, edge.held.shared(), recursive);
+        match self.known.get(&key) {
+            Some(known) if edge.nearest && !self.edges[*known].nearest => {
+                self.edges[*known] = edge;
             }
-            coverage.push((index, parent));
-            let here = coverage.len() - 1;
-            if edge.to == closing.from && edge.wanted.waits_for(closing.held) {
-                return Some(unroll(&coverage, here));
-            }
-            queue.extend(leave(edge.to, edge.wanted, &seen).into_iter().map(|e| (e, Some(here))));
-        }
-        None
-    }
-
-    fn cycle(&self, path: &[usize], closing: &Edge) -> Inversion {
-        let link = |edge: &Edge| Link {
-            task: edge.task.clone(),
-            held: (self.name(edge.from).to_owned(), edge.held_at),
-            wanted: (self.name(edge.to).to_owned(), edge.wanted_at),
-            interrupt: edge.interrupt,
-        };
-        let mut links: Vec<Link> = path.iter().map(|index| link(&self.edges[*index])).collect();
-        links.push(link(closing));
-        Inversion { links }
-    }
-}
-
-fn unroll(coverage: &[(usize, Option<usize>)], last: usize) -> Vec<usize> {
-    let mut path = Vec::new();
-    let mut here = Some(last);
-    while let Some(step) = here {
-        path.push(coverage[step].0);
-        here = coverage[step].1;
-    }
-    path.reverse();
-    path
-}
-
-/// The report as kernel developers know it: the wanted lock over the held one, the existing chains,
-/// and the scenario with one CPU for each link of the cycle.
-impl fmt::Display for Inversion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [existing @ .., closing] = self.links.as_slice() else { return Ok(()) };
-        writeln!(f, "WARNING: {} detected", self.warning())?;
-        writeln!(f, "{} is trying to acquire lock:", closing.task)?;
-        writeln!(f, " ({}), at: {}", closing.wanted.0, closing.wanted.1)?;
-        writeln!(f, "but task is already holding lock:")?;
-        writeln!(f, " ({}), at: {}", closing.held.0, closing.held.1)?;
-        if !existing.is_empty() {
-            writeln!(f, "which lock already depends on the new lock.")?;
-            writeln!(f, "the existing dependency chain (in reverse order) is:")?;
-            for (n, link) in self.links.iter().enumerate().rev() {
-                let interrupt = link.interrupt.map_or("", |_| "an interrupt of ");
-                let (held, wanted, task) = (&link.held.0, &link.wanted.0, &link.task);
-                writeln!(f, "-> #{n} ({held}) -> ({wanted}), by {interrupt}{task}:")?;
-                writeln!(f, "       held   at: {}", link.held.1)?;
-                writeln!(f, "       wanted at: {}", link.wanted.1)?;
+            Some(_) => {}
+            None => {
+                self.known.insert(key, self.edges.len());
+                self.from.entry(edge.from).or_default().push(self.edges.len());
+                self.edges.push(edge);
             }
         }
-        writeln!(f, "Possible unsafe locking scenario:")?;
-        for (cpu, _) in self.links.iter().enumerate() {
-            write!(f, "  {:<34}", format!("CPU{cpu}"))?;
-        }
-        writeln!(f)?;
-        let indents = || self.links.iter().enumerate().map(|(cpu, link)| (cpu * 36, link));
-        for (indent, link) in indents() {
-            writeln!(f, "  {:indent$}lock({});", "", link.held.0)?;
-        }
-        for (indent, link) in indents() {
-            if link.interrupt.is_some() {
-                writeln!(f, "  {:indent$}<Interrupt>", "")?;
-            }
-            writeln!(f, "  {:indent$}lock({});", "", link.wanted.0)?;
-        }
-        write!(f, " *** DEADLOCK ***")
     }
 }

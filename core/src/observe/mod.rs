@@ -31,7 +31,7 @@ use atomic::Atomic;
 use calls::Frame;
 pub use calls::{Action, Call};
 pub use coverage::Site;
-use lockdep::{ClassId, Mode, Taken, Task};
+use lockdep::{ClassId, Mode, Taken, Task, WaitType};
 pub(crate) use seen::Seen;
 pub use trace::{Step, Trace};
 

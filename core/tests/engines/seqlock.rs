@@ -92,7 +92,10 @@ fn a_reader_in_an_interrupt_spins_for_the_writer_below() {
     check_with_traces(&plain);
     let report = plain.verify(Engine::Native);
     let printed = report.predictions[0].inversion.to_string();
-    assert!(printed.starts_with("WARNING: inconsistent lock state (HARDIRQ"), "{printed}");
+    assert!(
+        printed.starts_with("WARNING: inconsistent lock state\ninconsistent {HARDIRQ-ON-W}"),
+        "{printed}"
+    );
     let saved = scenario(|w| w.seq.write_seqlock_irqsave().write_sequnlock());
     check_with_traces(&saved.expect_proof());
 }

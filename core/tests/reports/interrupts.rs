@@ -31,7 +31,10 @@ fn a_lock_of_an_interrupt_is_taken_with_interrupts_enabled() {
     let plain = btusb(SpinLock::spin_lock).expect_violations([deadlock(["data->rxlock"])]);
     by_orderings(&plain);
     let report = plain.verify(Engine::Native).predictions[0].inversion.to_string();
-    assert!(report.starts_with("WARNING: inconsistent lock state (HARDIRQ-ON"), "{report}");
+    assert!(
+        report.starts_with("WARNING: inconsistent lock state\ninconsistent {HARDIRQ-ON-"),
+        "{report}"
+    );
     by_orderings(&btusb(SpinLock::lock).expect_proof());
 }
 

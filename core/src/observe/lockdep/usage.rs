@@ -67,6 +67,23 @@ impl Usage {
         add(&mut self.open, &other.open);
     }
 
+    /// Returns the uses of a class as a report marks them (`get_usage_chars`): of hard interrupts
+    /// and then of soft ones, to write and then to read. `-` is a use inside of the interrupt, `+`
+    /// one where it may arrive, and `?` both.
+    pub(super) fn marks(&self, class: ClassId) -> String {
+        let kinds = INTERRUPTS.into_iter().flat_map(|kind| [(kind, false), (kind, true)]);
+        let mark = |(kind, shared): (Context, bool)| {
+            let key = (kind, class, shared);
+            match (self.inside.contains_key(&key), self.open.contains_key(&key)) {
+                (true, true) => '?',
+                (true, false) => '-',
+                (false, true) => '+',
+                (false, false) => '.',
+            }
+        };
+        format!("{{{}}}", kinds.map(mark).collect::<String>())
+    }
+
     /// Returns the dependencies of unsafe classes on safe ones.
     pub(super) fn edges(&self) -> impl Iterator<Item = Edge> {
         self.open.iter().flat_map(move |((interrupt, from, _), held)| {
@@ -80,6 +97,7 @@ impl Usage {
                 held_at: held.taken,
                 wanted_at: wanted.taken,
                 interrupt: Some(*interrupt),
+                nearest: true,
             })
         })
     }

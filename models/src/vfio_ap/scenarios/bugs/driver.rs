@@ -108,23 +108,14 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         b11::<V6_0>("v6.0", DmaUnmap::FirstPage)
             .expect_violations([broken("INV-08")])
             .expect_inversion(container),
-        b11::<V6_2>("v6.2", DmaUnmap::IrqDisable)
-            .expect_proof()
-            .expect_inversion(container)
-            .expect_inversion(triangle),
+        b11::<V6_2>("v6.2", DmaUnmap::IrqDisable).expect_proof().expect_inversion(triangle),
         b11a::<V5_15>("v5.15", DmaUnmap::Notifier).expect_violations([broken("BUG")]),
-        b11a::<V6_2>("v6.2", DmaUnmap::IrqDisable)
-            .expect_proof()
-            .expect_inversion(container)
-            .expect_inversion(triangle),
+        b11a::<V6_2>("v6.2", DmaUnmap::IrqDisable).expect_proof().expect_inversion(triangle),
         b11c::<V5_15>("v5.15", DmaUnmap::Notifier).expect_violations([broken("INV-04")]),
         b11c::<V6_0>("v6.0", DmaUnmap::FirstPage)
             .expect_violations([broken("INV-04")])
             .expect_inversion(container),
-        b11c::<V6_2>("v6.2", DmaUnmap::IrqDisable)
-            .expect_proof()
-            .expect_inversion(container)
-            .expect_inversion(triangle),
+        b11c::<V6_2>("v6.2", DmaUnmap::IrqDisable).expect_proof().expect_inversion(triangle),
         b14a().expect_violations([freed(), broken("INV-05")]),
         b14a_waited().expect_proof(),
         b14b("v5.13-rc", V5_13_SOURCE, vfio_ap_mdev_remove_or_refuse)
@@ -142,10 +133,11 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         b20_last_put("v6.0", Open::UntilDestroyed)
             .expect_violations([ViolationKind::deadlock(["group->group_lock"])]),
         // lockdep reported the effect of this version.
-        b20_last_put("v6.1", Open::WithGroupLock)
-            .expect_proof()
-            .expect_inversion(["group->group_lock", "kvm->lock"])
-            .expect_inversion(["group->group_lock", "guests_lock", "kvm->lock"]),
+        b20_last_put("v6.1", Open::WithGroupLock).expect_proof().expect_inversion([
+            "group->group_lock",
+            "guests_lock",
+            "kvm->lock",
+        ]),
         b20_last_put("v6.2", Open::WithReference).expect_proof(),
         b21a::<V5_11>("v5.11", INVALIDATED)
             .expect_violations([ViolationKind::deadlock(["matrix_dev->lock"])]),
