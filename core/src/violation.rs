@@ -24,6 +24,30 @@ impl Violation {
 
 /// The kind of a violation. Two executions show the same violation if and only if their kinds are
 /// equal.
+///
+/// Each kind has a function that makes it, for an expectation:
+///
+/// | violation | function |
+/// |---|---|
+/// | threads wait for each other, or for what no thread does | [`deadlock`](Self::deadlock) |
+/// | a thread waits for ever on a fair cycle | [`starvation`](Self::starvation) |
+/// | an invariant, of the scenario or of a primitive | [`invariant`](Self::invariant) |
+/// | an access after the release | [`use_after_release`](Self::use_after_release) |
+/// | a second release | [`double_release`](Self::double_release) |
+/// | a leak at the end | [`leak`](Self::leak) |
+/// | memory is released with a held lock in it | [`freed_while_held`](Self::freed_while_held) |
+/// | an unlock by a thread that is not the owner | [`not_owner`](Self::not_owner) |
+/// | a data race on a variable | [`data_race`](Self::data_race) |
+/// | a sleep in atomic context | [`sleep_in_atomic`](Self::sleep_in_atomic) |
+/// | a panic of a thread | [`panic`](Self::panic) |
+///
+/// The classes of a deadlock are a set: `deadlock(["A", "B"])` equals `deadlock(["B", "A"])`, and
+/// `deadlock(["A", "A"])` equals `deadlock(["A"])`.
+///
+/// ```
+/// use selvedge_core::ViolationKind;
+/// assert_eq!(ViolationKind::deadlock(["B", "A", "B"]), ViolationKind::deadlock(["A", "B"]));
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
 pub enum ViolationKind {

@@ -28,6 +28,37 @@ use super::line::{Frame, Line};
 /// The function may free the memory that the timer is in, and so may another thread once the
 /// function has accessed it for the last time (`call_timer_fn` in `kernel/time/timer.c`).
 ///
+/// A timer often lives in the object that its function works on. The function looks the world up
+/// with [`in_world`](crate::in_world), and a thread arms the timer once the object is made:
+///
+/// ```
+/// use selvedge_core::sync::{SpinLock, Timer, Tracked};
+/// use selvedge_core::{Engine, Scenario, in_world};
+///
+/// struct Device {
+///     lock: SpinLock<u32>,
+///     watchdog: Timer,
+/// }
+/// type World = Tracked<Device>;
+/// fn expired(device: &World) {
+///     *device.get().lock.lock() += 1;
+/// }
+/// let world = || {
+///     Tracked::with("device", || Device {
+///         lock: SpinLock::new("device->lock", 0),
+///         watchdog: Timer::new("watchdog", in_world(expired)),
+///     })
+/// };
+/// Scenario::builder("example/watchdog", world)
+///     .thread("probe and remove", |device: &World| {
+///         device.get().watchdog.mod_timer();
+///         device.get().watchdog.del_timer_sync();
+///         device.release();
+///     })
+///     .expect_proof()
+///     .assert_as_expected(Engine::Native);
+/// ```
+///
 /// # What is left out
 ///
 /// There is no time: a timer that was armed for a later time may expire before one that was armed
@@ -110,6 +141,7 @@ impl Timer {
 
     /// `mod_timer`: arms the timer, if it is not armed already. A world may be created with armed
     /// timers.
+    #[doc(alias("add_timer", "timer_reduce"))]
     #[track_caller]
     pub fn mod_timer(&self) {
         if self.line.perform(OpKind::ModTimer, Location::caller()) == 1 {
@@ -119,6 +151,7 @@ impl Timer {
 
     /// `del_timer`: deletes the timer, and returns whether it was armed. Its function may still
     /// run.
+    #[doc(alias = "timer_delete")]
     #[track_caller]
     pub fn del_timer(&self) -> bool {
         self.line.perform(OpKind::DelTimer, Location::caller()) == 1
@@ -126,6 +159,7 @@ impl Timer {
 
     /// `del_timer_sync`: deletes the timer, waits until its function does not run, and returns
     /// whether it was armed.
+    #[doc(alias = "timer_delete_sync")]
     #[track_caller]
     pub fn del_timer_sync(&self) -> bool {
         self.line.perform(OpKind::DelTimerSync, Location::caller()) == 1
@@ -137,6 +171,13 @@ impl Timer {
     #[track_caller]
     pub fn timer_shutdown_sync(&self) -> bool {
         self.line.perform(OpKind::TimerShutdownSync, Location::caller()) == 1
+    }
+
+    /// `timer_shutdown`: as [`del_timer`](Self::del_timer), and arming the timer has no effect from
+    /// now on. Its function may still run.
+    #[track_caller]
+    pub fn timer_shutdown(&self) -> bool {
+        self.line.perform(OpKind::TimerShutdown, Location::caller()) == 1
     }
 }
 
@@ -206,7 +247,7 @@ impl Machine for State {
                 0
             }
             OpKind::DelTimer | OpKind::DelTimerSync => self.delete(),
-            OpKind::TimerShutdownSync => {
+            OpKind::TimerShutdown | OpKind::TimerShutdownSync => {
                 self.shutdown = true;
                 self.delete()
             }

@@ -285,6 +285,27 @@ impl WaitQueue {
         self.object.perform(Op::new(OpKind::Sleep), Location::caller());
     }
 
+    /// `schedule_timeout` after [`prepare_to_wait`](Self::prepare_to_wait): as
+    /// [`schedule`](Self::schedule), and the sleep may end by itself at any moment. Returns whether
+    /// there was time left, for which the kernel returns the rest of the timeout.
+    ///
+    /// ```
+    /// # selvedge_core::check(|| {
+    /// use selvedge_core::sync::{Atomic, WaitQueue};
+    /// let (done, wait) = (Atomic::new("done", false), WaitQueue::new("wait"));
+    /// wait.prepare_to_wait();
+    /// if !done.load() {
+    ///     wait.schedule_timeout();
+    /// }
+    /// wait.finish_wait();
+    /// # });
+    /// ```
+    #[doc(alias("schedule_timeout_interruptible", "schedule_timeout_uninterruptible"))]
+    #[track_caller]
+    pub fn schedule_timeout(&self) -> bool {
+        self.object.perform(Op::new(OpKind::SleepTimeout), Location::caller()) != CUT_SHORT
+    }
+
     /// `finish_wait`: leaves the queue.
     #[track_caller]
     pub fn finish_wait(&self) {
