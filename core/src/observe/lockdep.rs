@@ -143,6 +143,8 @@ struct Edge {
     interrupt: Option<Context>,
     /// Whether no other lock was taken in between.
     nearest: bool,
+    /// Whether the interrupt, if there is one, arrives in threads.
+    arrives: bool,
 }
 
 /// The dependency graph over everything that was observed.
@@ -270,6 +272,7 @@ impl Lockdep {
             wanted_at: taken,
             interrupt: None,
             nearest,
+            arrives: true,
         };
         for held in held().filter(|held| held.class == class) {
             if !(mode == Mode::SharedRecursive && held.mode.shared()) {
