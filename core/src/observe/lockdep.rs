@@ -335,7 +335,13 @@ impl Lockdep {
 
     /// Records that the task has released `class`. Locks may be released in any order.
     pub fn release(&mut self, task: &mut Task, class: ClassId) {
-        let Some(place) = task.held.iter().rposition(|held| held.class == class) else { return };
+        if let Some(place) = task.held.iter().rposition(|held| held.class == class) {
+            self.release_at(task, place);
+        }
+    }
+
+    /// Records that the task has released the lock at this place among those that it holds.
+    pub(crate) fn release_at(&mut self, task: &mut Task, place: usize) {
         let released = task.held.remove(place);
         task.chain = released.below;
         for place in place..task.held.len() {
