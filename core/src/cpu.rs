@@ -29,6 +29,8 @@ pub(crate) struct Cpu {
     pub(crate) preempt_disabled: u32,
     /// The number of locks held for which another thread spins.
     pub(crate) spinning: u32,
+    /// Whether it handles what only ever runs on an idle CPU here: a callback of RCU.
+    pub(crate) idle_before: bool,
 }
 
 impl Default for Cpu {
@@ -40,6 +42,7 @@ impl Default for Cpu {
             bh_disabled: 0,
             preempt_disabled: 0,
             spinning: 0,
+            idle_before: false,
         }
     }
 }

@@ -87,7 +87,7 @@ impl Op {
     /// that of `mutex_lock_nest_lock`, or the context of a `ww_mutex`, whose class `object` is.
     pub(crate) fn nest_lock(self, object: ObjectId) -> Option<ObjectId> {
         if self.kind == OpKind::WwLock {
-            return (self.a == 1).then_some(object);
+            return (self.a > 0).then_some(object);
         }
         let number = self.b.checked_sub(1).filter(|_| self.kind == OpKind::LockNested)?;
         Some(ObjectId::new(number as usize))

@@ -90,7 +90,7 @@ pub enum Classification {
     /// events, keeps the threads apart.
     Infeasible,
     /// Not everything was explored, or a violation of another kind stopped executions that might
-    /// have gone on to deadlock.
+    /// have gone on to deadlock, or the interrupt of the inversion never arrives in a thread here.
     Open,
 }
 
@@ -171,12 +171,15 @@ impl Report {
             matches!(kind, ViolationKind::Deadlock(_) | ViolationKind::Starvation { .. })
         };
         let nothing_hidden = findings.0.keys().all(waiting);
+        let arrives = |inversion: &Inversion| inversion.links.iter().all(|link| link.arrives);
         let inversions = seen.inversions();
         let predicted: Vec<Vec<String>> = inversions.iter().map(Inversion::classes).collect();
         let classify = |inversion: Inversion| Prediction {
             classification: match findings.deadlock(&inversion.classes(), &predicted) {
                 Some(found) => Classification::Feasible(found.schedule.clone()),
-                None if complete && nothing_hidden => Classification::Infeasible,
+                None if complete && nothing_hidden && arrives(&inversion) => {
+                    Classification::Infeasible
+                }
                 None => Classification::Open,
             },
             inversion,

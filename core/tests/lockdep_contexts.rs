@@ -273,7 +273,8 @@ fn nested_classes() {
     }
     let world =
         || Nested { outer: Mutex::new("outer", ()), locks: [0, 1].map(|_| Mutex::new("A", ())) };
-    let rows: [(&str, bool, fn(&Nested)); 5] = [
+    type Row = (&'static str, bool, fn(&Nested));
+    let rows: [Row; 5] = [
         ("nest lock", false, |w| {
             let _outer = w.outer.lock();
             let _first = w.locks[0].mutex_lock_nest_lock(&w.outer);

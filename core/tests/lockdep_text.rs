@@ -26,10 +26,9 @@ fn predicted(scenario: &Scenario) -> Vec<String> {
     texts.map(|text| without_places(&text)).collect()
 }
 
-fn report<W: Send + Sync + 'static>(
-    world: fn() -> W,
-    threads: &[(&'static str, fn(&W))],
-) -> Scenario {
+type Threads<W> = [(&'static str, fn(&W))];
+
+fn report<W: Send + Sync + 'static>(world: fn() -> W, threads: &Threads<W>) -> Scenario {
     let mut builder = Scenario::builder("text", world);
     for (name, thread) in threads {
         builder = builder.thread(*name, *thread);

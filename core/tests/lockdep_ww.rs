@@ -218,8 +218,9 @@ fn take(w: &World, mutex: &WwMutex, how: Take, rest: &dyn Fn()) {
     }
 }
 
-/// One mutex of the class inside of another. As in the kernel's table, what matters is how the inner
-/// one is taken: a trylock is never wrong. `ww_test_context_context` takes both in one context.
+/// One mutex of the class inside of another. As in the kernel's table, what matters is how the
+/// inner one is taken: a trylock is never wrong. `ww_test_context_context` takes both in one
+/// context.
 #[test]
 fn nested_ww_mutexes() {
     for outer in TAKES {

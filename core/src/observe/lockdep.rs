@@ -125,6 +125,8 @@ struct Edge {
     interrupt: Option<Context>,
     /// Whether no other lock was taken in between.
     nearest: bool,
+    /// Whether the interrupt, if there is one, arrives in threads.
+    arrives: bool,
 }
 
 /// The dependency graph over everything that was observed.
@@ -252,6 +254,7 @@ impl Lockdep {
             wanted_at: taken,
             interrupt: None,
             nearest,
+            arrives: true,
         };
         for held in held().filter(|held| held.class == class) {
             if !(mode == Mode::SharedRecursive && held.mode.shared()) {
@@ -314,7 +317,13 @@ impl Lockdep {
 
     /// Records that the task has released `class`. Locks may be released in any order.
     pub fn release(&mut self, task: &mut Task, class: ClassId) {
-        let Some(place) = task.held.iter().rposition(|held| held.class == class) else { return };
+        if let Some(place) = task.held.iter().rposition(|held| held.class == class) {
+            self.release_at(task, place);
+        }
+    }
+
+    /// Records that the task has released the lock at this place among those that it holds.
+    pub(crate) fn release_at(&mut self, task: &mut Task, place: usize) {
         let released = task.held.remove(place);
         task.chain = released.below;
         for place in place..task.held.len() {

@@ -92,10 +92,9 @@ struct Thread {
     /// The line of a text that it carries out.
     line: Option<Line>,
     task: Task,
-    /// The objects behind `task`'s classes, by which holders are found.
+    /// The objects behind `task`'s classes, each at the place of its class, by which holders are
+    /// found.
     holds: Vec<ObjectId>,
-    /// Those of them that it has taken with a subclass, and the class of that.
-    nested: Vec<(ObjectId, ClassId)>,
     /// The objects that forbid it to sleep, in the order in which they were taken.
     atomic: Vec<Atomic>,
     pending: Option<Pending>,
@@ -339,9 +338,6 @@ impl Observers {
         let class = self.class(object, op);
         let thread = &mut self.threads[me.index()];
         thread.holds.push(object);
-        if op.kind == OpKind::LockNested && op.a > 0 {
-            thread.nested.push((object, class));
-        }
         self.seen.lockdep.hold(&mut thread.task, &thread.name, class, mode, taken);
     }
 
@@ -401,15 +397,10 @@ impl Observers {
 
     fn release(&mut self, me: ThreadId, object: ObjectId) {
         let thread = &mut self.threads[me.index()];
-        let nested = thread.nested.iter().rposition(|(held, _)| *held == object);
-        let class = match nested {
-            Some(place) => thread.nested.remove(place).1,
-            None => self.objects[object.index()].class,
-        };
         if let Some(place) = thread.holds.iter().rposition(|held| *held == object) {
             thread.holds.remove(place);
             atomic::ends(&mut thread.atomic, object);
-            self.seen.lockdep.release(&mut thread.task, class);
+            self.seen.lockdep.release_at(&mut thread.task, place);
         }
     }
 

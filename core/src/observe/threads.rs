@@ -36,7 +36,6 @@ impl Observers {
             line: None,
             task: Task::default(),
             holds: Vec::new(),
-            nested: Vec::new(),
             atomic: Vec::new(),
             pending: None,
             polls: None,

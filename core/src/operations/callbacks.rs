@@ -57,8 +57,8 @@ macro_rules! rows_of_callbacks {
                 .can_be_disabled(),
             /// `ww_acquire_fini`.
             WwAcquireFini => op("ww_acquire_fini").releases().can_be_disabled(),
-            /// `ww_mutex_lock` of the mutex `b`, in the context of the thread if `a` is 1: granted
-            /// at once, refused with `-EDEADLK`, or queued.
+            /// `ww_mutex_lock` of the mutex `b`, in the context of the thread if `a` is not 0:
+            /// granted at once, refused with `-EDEADLK`, or queued.
             WwLock => op("ww_mutex_lock")
                 .of_class()
                 .waits(Exclusive)

@@ -27,9 +27,9 @@ pub enum Notify {
 ///   changed under a spinlock, and `unregister` waits for a grace period.
 /// - A *raw* chain has no lock: "Any locking required must be provided by the caller"
 ///   (`include/linux/notifier.h`, v6.6).
-/// - An *SRCU* chain is called in a section of SRCU, so its functions may sleep. It is changed under
-///   a mutex, and `unregister` waits for the sections. A function that unregisters waits for its
-///   own.
+/// - An *SRCU* chain is called in a section of SRCU, so its functions may sleep. It is changed
+///   under a mutex, and `unregister` waits for the sections. A function that unregisters waits for
+///   its own.
 ///
 /// lockdep sees the locks, whose classes are `NAME.rwsem`, `NAME.lock`, `NAME.mutex` and
 /// `NAME.srcu`.
@@ -82,24 +82,28 @@ pub struct NotifierBlock {
 
 impl NotifierChain {
     /// `BLOCKING_INIT_NOTIFIER_HEAD`: creates an empty chain that is called with a semaphore held.
+    #[doc(alias = "BLOCKING_INIT_NOTIFIER_HEAD")]
     pub fn blocking(class: impl Into<Name>) -> Self {
         let class = class.into();
         Self::new(class, Guard::Blocking(RwSem::new(name(class, "rwsem"), ())))
     }
 
     /// `ATOMIC_INIT_NOTIFIER_HEAD`: creates an empty chain that is called in a section of `rcu`.
+    #[doc(alias = "ATOMIC_INIT_NOTIFIER_HEAD")]
     pub fn atomic(class: impl Into<Name>, rcu: &Rcu) -> Self {
         let class = class.into();
         Self::new(class, Guard::Atomic(SpinLock::new(name(class, "lock"), ()), rcu.handle()))
     }
 
     /// `RAW_INIT_NOTIFIER_HEAD`: creates an empty chain without a lock.
+    #[doc(alias = "RAW_INIT_NOTIFIER_HEAD")]
     pub fn raw(class: impl Into<Name>) -> Self {
         Self::new(class.into(), Guard::Raw)
     }
 
     /// `srcu_init_notifier_head`: creates an empty chain that is called in a section of its own
     /// SRCU domain.
+    #[doc(alias = "srcu_init_notifier_head")]
     pub fn srcu(class: impl Into<Name>) -> Self {
         let class = class.into();
         let (mutex, srcu) = (Mutex::new(name(class, "mutex"), ()), Srcu::new(name(class, "srcu")));
@@ -150,6 +154,12 @@ impl NotifierChain {
     /// # Panics
     ///
     /// If there are 8 blocks on the chain.
+    #[doc(alias(
+        "blocking_notifier_chain_register",
+        "atomic_notifier_chain_register",
+        "raw_notifier_chain_register",
+        "srcu_notifier_chain_register",
+    ))]
     #[track_caller]
     pub fn register(&self, block: &NotifierBlock) -> bool {
         self.change(|chain| {
@@ -172,6 +182,12 @@ impl NotifierChain {
     /// `raw_notifier_chain_unregister`, `srcu_notifier_chain_unregister`: takes the block off the
     /// chain, and returns whether it was on it (`-ENOENT`). Of an atomic and an SRCU chain it then
     /// waits for a grace period, so that the block can be freed.
+    #[doc(alias(
+        "blocking_notifier_chain_unregister",
+        "atomic_notifier_chain_unregister",
+        "raw_notifier_chain_unregister",
+        "srcu_notifier_chain_unregister",
+    ))]
     #[track_caller]
     pub fn unregister(&self, block: &NotifierBlock) -> bool {
         let was_on_it = self.change(|chain| {
@@ -194,6 +210,12 @@ impl NotifierChain {
     /// `blocking_notifier_call_chain`, `atomic_notifier_call_chain`, `raw_notifier_call_chain`,
     /// `srcu_notifier_call_chain`: calls the functions of the chain, and returns the result of the
     /// last.
+    #[doc(alias(
+        "blocking_notifier_call_chain",
+        "atomic_notifier_call_chain",
+        "raw_notifier_call_chain",
+        "srcu_notifier_call_chain",
+    ))]
     #[track_caller]
     pub fn call_chain(&self, event: u64) -> Notify {
         match &self.guard {

@@ -22,11 +22,14 @@ use super::readers::{Calls, Readers, in_softirq};
 ///
 /// # What is left out
 ///
-/// Only readers delay a grace period: there is no kthread for it and no CPU goes offline. A callback
-/// runs on an idle CPU, and never on top of the thread that it interrupts. Where that would
-/// deadlock, lockdep predicts an inconsistent lock state, and a [`Tasklet`](super::Tasklet) that
-/// the callback schedules shows the deadlock. A pointer that is followed without [`Rcu::dereference`] is found to be
-/// used outside of a section only if some thread frees the object.
+/// Only readers delay a grace period: there is no kthread for it and no CPU goes offline.
+///
+/// A callback runs on an idle CPU, and never on top of the thread that it interrupts. Where that
+/// would deadlock, lockdep predicts an inconsistent lock state, and leaves open whether it happens.
+/// A [`Tasklet`](super::Tasklet) that the callback schedules shows the deadlock.
+///
+/// A pointer that is followed without [`Rcu::dereference`] is found to be used outside of a section
+/// only if some thread frees the object.
 ///
 /// ```
 /// # selvedge_core::check(|| {

@@ -50,15 +50,18 @@ impl Calls {
     }
 }
 
-/// Runs the callback as `rcu_core` does: in softirq, or on PREEMPT_RT in a thread with bottom halves
-/// disabled (`rcu_cpu_kthread`, `kernel/rcu/tree.c`, v6.6).
+/// Runs the callback as `rcu_core` does: in softirq, or on PREEMPT_RT in a thread with bottom
+/// halves disabled (`rcu_cpu_kthread`, `kernel/rcu/tree.c`, v6.6).
 pub(super) fn in_softirq(callback: impl FnOnce()) {
     if preempt_rt() {
         local_bh_disable();
         callback();
         local_bh_enable();
     } else {
-        interrupts::handle(Context::Softirq, callback);
+        interrupts::handle(Context::Softirq, || {
+            interrupts::change_cpu(|cpu| cpu.idle_before = true);
+            callback();
+        });
     }
 }
 

@@ -28,6 +28,24 @@ use super::line::{Frame, Line};
 /// The function may free the memory that the timer is in, and so may another thread once the
 /// function has accessed it for the last time (`call_timer_fn` in `kernel/time/timer.c`).
 ///
+/// # What is left out
+///
+/// There is no time: a timer that was armed for a later time may expire before one that was armed
+/// for an earlier time.
+///
+/// ```
+/// # selvedge_core::check(|| {
+/// use selvedge_core::sync::{Atomic, Timer};
+/// use std::sync::Arc;
+/// let flushes = Arc::new(Atomic::new("flushes", 0));
+/// let count = Arc::clone(&flushes);
+/// let timer = Timer::new("fq_timer", move |_| _ = count.fetch_add(1));
+/// timer.mod_timer();
+/// timer.del_timer_sync();
+/// assert!(flushes.load() <= 1);
+/// # });
+/// ```
+///
 /// A timer often lives in the object that its function works on. The function looks the world up
 /// with [`in_world`](crate::in_world), and a thread arms the timer once the object is made:
 ///
@@ -57,24 +75,6 @@ use super::line::{Frame, Line};
 ///     })
 ///     .expect_proof()
 ///     .assert_as_expected(Engine::Native);
-/// ```
-///
-/// # What is left out
-///
-/// There is no time: a timer that was armed for a later time may expire before one that was armed
-/// for an earlier time.
-///
-/// ```
-/// # selvedge_core::check(|| {
-/// use selvedge_core::sync::{Atomic, Timer};
-/// use std::sync::Arc;
-/// let flushes = Arc::new(Atomic::new("flushes", 0));
-/// let count = Arc::clone(&flushes);
-/// let timer = Timer::new("fq_timer", move |_| _ = count.fetch_add(1));
-/// timer.mod_timer();
-/// timer.del_timer_sync();
-/// assert!(flushes.load() <= 1);
-/// # });
 /// ```
 pub struct Timer {
     line: Arc<Line>,

@@ -285,9 +285,8 @@ impl WaitQueue {
         self.object.perform(Op::new(OpKind::Sleep), Location::caller());
     }
 
-    /// `schedule_timeout` after [`prepare_to_wait`](Self::prepare_to_wait): as
-    /// [`schedule`](Self::schedule), and the sleep may end by itself at any moment. Returns whether
-    /// there was time left, for which the kernel returns the rest of the timeout.
+    /// `schedule_timeout`: as [`schedule`](Self::schedule), and the sleep may end by itself at any
+    /// moment. Returns whether there was time left; the kernel returns how much.
     ///
     /// ```
     /// # selvedge_core::check(|| {

@@ -14,9 +14,9 @@ use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
 
 use super::outside::Outside;
-use super::ww_state::{Algorithm, NESTED, WwState};
+use super::ww_state::{Algorithm, IN_CONTEXT, KEPT, NESTED, OTHER, SLOW, UNNEEDED, WwState};
 
-/// The kernel's `struct ww_class`: [`WwMutex`]es among which a thread may take several in any order.
+/// The kernel's `struct ww_class`: [`WwMutex`]es of which a thread may take several in any order.
 ///
 /// The rules are those of `Documentation/locking/ww-mutex-design.rst` and
 /// `kernel/locking/ww_mutex.h`, v6.6. A thread begins an acquire context
@@ -62,6 +62,7 @@ impl WwClass {
     }
 
     /// `DEFINE_WD_CLASS`: creates a class whose contexts wait and die.
+    #[doc(alias = "DEFINE_WD_CLASS")]
     pub fn wait_die(class: impl Into<Name>) -> Self {
         Self::of(class.into(), Algorithm::WaitDie)
     }
@@ -94,7 +95,7 @@ impl WwClass {
             broken("ww_acquire_init", what, at);
         }
         let (held, done) = (RefCell::default(), Cell::new(false));
-        WwAcquireCtx { class: self, held, done, contending: Cell::new(None), at }
+        WwAcquireCtx { class: self, held, done, at }
     }
 }
 
@@ -118,8 +119,6 @@ pub struct WwAcquireCtx<'a> {
     held: RefCell<Vec<u64>>,
     /// Whether all mutexes have been taken.
     done: Cell<bool>,
-    /// The mutex that the context has backed off from, and has to take first.
-    contending: Cell<Option<u64>>,
     at: Place,
 }
 
@@ -148,18 +147,23 @@ impl WwAcquireCtx<'_> {
         self.at = Location::caller();
     }
 
-    /// Checks what `ww_mutex_lock_acquired` checks (`kernel/locking/ww_mutex.h`, v6.6).
-    fn takes(&self, number: u64, at: Place) {
+    /// Notes that the context has taken a mutex, of which `ww_mutex_lock_acquired` may warn
+    /// (`kernel/locking/ww_mutex.h`, v6.6).
+    fn takes(&self, number: u64, warning: u64, at: Place) {
         if self.done.get() {
             broken("ww_acquire_done", "the thread takes a ww_mutex after ww_acquire_done", at);
         }
-        if let Some(contending) = self.contending.take() {
-            if contending != number {
+        match warning {
+            OTHER => {
                 broken("ww_mutex_lock", "after -EDEADLK the thread takes another ww_mutex", at);
             }
-            if !self.held.borrow().is_empty() {
+            KEPT => {
                 broken("ww_mutex_lock", "after -EDEADLK the context still holds a ww_mutex", at);
             }
+            UNNEEDED => {
+                broken("ww_mutex_lock_slow", "the context has not backed off", at);
+            }
+            _ => {}
         }
         self.held.borrow_mut().push(number);
     }
@@ -235,7 +239,7 @@ impl WwMutex {
         if ctx.held.borrow().contains(&self.number()) {
             return Err(WwError::Already);
         }
-        match self.lock(Some(ctx), at) {
+        match self.lock(Some(ctx), IN_CONTEXT, at) {
             true => Ok(WwGuard { mutex: self, ctx: Some(ctx), at }),
             false => Err(WwError::Deadlock),
         }
@@ -247,27 +251,25 @@ impl WwMutex {
     /// # Violations
     ///
     /// The invariant `ww_mutex_lock_slow` if the context still holds a mutex: "The caller must have
-    /// released all w/w mutexes already acquired with the context" (`include/linux/ww_mutex.h`). The
-    /// same if the context has not backed off.
+    /// released all w/w mutexes already acquired with the context" (`include/linux/ww_mutex.h`).
+    /// The same if the context has not backed off.
     #[track_caller]
     pub fn ww_mutex_lock_slow<'a>(&'a self, ctx: &'a WwAcquireCtx<'_>) -> WwGuard<'a> {
         let at = Location::caller();
         if !ctx.held.borrow().is_empty() {
             broken("ww_mutex_lock_slow", "the context still holds a ww_mutex", at);
         }
-        if ctx.contending.get().is_none() {
-            broken("ww_mutex_lock_slow", "the context has not backed off", at);
-        }
-        self.lock(Some(ctx), at);
+        self.lock(Some(ctx), SLOW, at);
         WwGuard { mutex: self, ctx: Some(ctx), at }
     }
 
     /// `ww_mutex_lock` without a context: waits as for a mutex, for a thread that takes only one of
     /// the class.
+    #[doc(alias = "ww_mutex_lock")]
     #[track_caller]
     pub fn ww_mutex_lock_single(&self) -> WwGuard<'_> {
         let at = Location::caller();
-        self.lock(None, at);
+        self.lock(None, 0, at);
         WwGuard { mutex: self, ctx: None, at }
     }
 
@@ -280,25 +282,26 @@ impl WwMutex {
     ) -> Option<WwGuard<'a>> {
         let at = Location::caller();
         self.check_class(ctx, at);
-        if self.perform(OpKind::TryWwLock, ctx.is_some(), at) == REFUSED {
+        let how = if ctx.is_some() { IN_CONTEXT } else { 0 };
+        let reply = self.perform(OpKind::TryWwLock, how, at);
+        if reply == REFUSED {
             return None;
         }
-        ctx.into_iter().for_each(|ctx| ctx.takes(self.number(), at));
+        ctx.into_iter().for_each(|ctx| ctx.takes(self.number(), reply, at));
         Some(WwGuard { mutex: self, ctx, at })
     }
 
     /// Takes the mutex, and returns whether the context need not back off.
-    fn lock(&self, ctx: Option<&WwAcquireCtx<'_>>, at: Place) -> bool {
+    fn lock(&self, ctx: Option<&WwAcquireCtx<'_>>, how: u64, at: Place) -> bool {
         self.check_class(ctx, at);
-        let mut reply = self.perform(OpKind::WwLock, ctx.is_some(), at);
+        let mut reply = self.perform(OpKind::WwLock, how, at);
         if reply == QUEUED {
-            reply = self.perform(OpKind::AwaitWwLock, ctx.is_some(), at);
+            reply = self.perform(OpKind::AwaitWwLock, how, at);
         }
         if reply == REFUSED {
-            ctx.into_iter().for_each(|ctx| ctx.contending.set(Some(self.number())));
             return false;
         }
-        ctx.into_iter().for_each(|ctx| ctx.takes(self.number(), at));
+        ctx.into_iter().for_each(|ctx| ctx.takes(self.number(), reply, at));
         true
     }
 
@@ -312,8 +315,8 @@ impl WwMutex {
         self.own.number() + 1
     }
 
-    fn perform(&self, kind: OpKind, in_context: bool, at: Place) -> u64 {
-        self.class.perform(Op { kind, a: u64::from(in_context), b: self.number() }, at)
+    fn perform(&self, kind: OpKind, how: u64, at: Place) -> u64 {
+        self.class.perform(Op { kind, a: how, b: self.number() }, at)
     }
 }
 
@@ -346,7 +349,7 @@ impl Drop for WwGuard<'_> {
             if let Some(ctx) = self.ctx {
                 ctx.held.borrow_mut().retain(|held| *held != number);
             }
-            self.mutex.perform(OpKind::WwUnlock, self.ctx.is_some(), self.at);
+            self.mutex.perform(OpKind::WwUnlock, 0, self.at);
         }
     }
 }

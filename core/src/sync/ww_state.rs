@@ -13,12 +13,23 @@ use crate::operations::OpKind;
 
 /// The reply to a context of a thread that has one already.
 pub(super) const NESTED: u64 = 1;
+/// The reply to a context that takes another mutex than the one that it has backed off from.
+pub(super) const OTHER: u64 = 1;
+/// The reply to one that takes a mutex after it should have backed off, and has not.
+pub(super) const KEPT: u64 = 2;
+/// The reply to one that takes the slow path and has not been told to back off.
+pub(super) const UNNEEDED: u64 = 3;
+
+/// How a mutex is taken, as the first argument of an operation: with a context, ...
+pub(super) const IN_CONTEXT: u64 = 1;
+/// ... or with one that has backed off.
+pub(super) const SLOW: u64 = 2;
 
 /// Which of two contexts backs off.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Algorithm {
-    /// An older context wounds a younger one that holds what it waits for. The wounded context backs
-    /// off when it would have to wait.
+    /// An older context wounds a younger one that holds what it waits for. The wounded context
+    /// backs off when it would have to wait.
     WoundWait,
     /// A younger context backs off instead of waiting for an older one.
     WaitDie,
@@ -31,6 +42,8 @@ struct Context {
     /// The number of locks that it holds.
     acquired: u8,
     wounded: bool,
+    /// The mutex that it has to take first, since it had to back off from it.
+    contending: Option<u64>,
 }
 
 /// A mutex that is held.
@@ -96,7 +109,7 @@ impl WwState {
         if self.age(me).is_some() {
             return NESTED;
         }
-        self.contexts.push(Context { thread: me, acquired: 0, wounded: false });
+        self.contexts.push(Context { thread: me, acquired: 0, wounded: false, contending: None });
         0
     }
 
@@ -107,17 +120,26 @@ impl WwState {
         }
     }
 
-    fn take(&mut self, me: ThreadId, number: u64, in_context: bool) {
+    /// Takes a mutex, and returns what `ww_mutex_lock_acquired` warns of, if it does.
+    fn take(&mut self, me: ThreadId, number: u64, in_context: bool) -> u64 {
         self.waiting.retain(|waiter| waiter.thread != me);
         self.held.push(Held { number, owner: me, in_context });
         self.held.sort_unstable();
-        if in_context {
-            self.context(me).acquired += 1;
-            let waiting = self.waiting.clone();
-            for waiter in waiting.iter().filter(|waiter| waiter.number == number) {
-                self.wound(waiter, me);
-            }
+        if !in_context {
+            return 0;
         }
+        let context = self.context(me);
+        context.acquired += 1;
+        let warning = match context.contending.take() {
+            Some(contending) if contending != number => OTHER,
+            Some(_) if context.acquired > 1 => KEPT,
+            _ => 0,
+        };
+        let waiting = self.waiting.clone();
+        for waiter in waiting.iter().filter(|waiter| waiter.number == number) {
+            self.wound(waiter, me);
+        }
+        warning
     }
 
     /// `__ww_mutex_wound`: a waiter with locks of its own wounds a younger holder.
@@ -148,18 +170,27 @@ impl WwState {
         }
     }
 
-    fn lock(&mut self, me: ThreadId, number: u64, in_context: bool) -> u64 {
+    /// `__ww_mutex_kill`: the context has to back off from this mutex.
+    fn kill(&mut self, me: ThreadId, number: u64) -> u64 {
+        self.context(me).contending = Some(number);
+        REFUSED
+    }
+
+    fn lock(&mut self, me: ThreadId, number: u64, how: u64) -> u64 {
+        let in_context = how >= IN_CONTEXT;
+        if how == SLOW && self.context(me).contending.is_none() {
+            return UNNEEDED;
+        }
         self.begin(me, in_context);
         let Some(held) = self.holder(number).cloned() else {
-            self.take(me, number, in_context);
-            return 0;
+            return self.take(me, number, in_context);
         };
         let waiter = Waiter { thread: me, number, in_context };
         if held.in_context {
             self.wound(&waiter, held.owner);
         }
         if self.backs_off(me, number, in_context) {
-            return REFUSED;
+            return self.kill(me, number);
         }
         self.waiting.push(waiter);
         self.waiting.sort_unstable();
@@ -178,11 +209,10 @@ impl WwState {
     /// Ends the wait of a thread: it takes the mutex if that is free, and backs off otherwise.
     fn end_wait(&mut self, me: ThreadId, number: u64, in_context: bool) -> u64 {
         if self.holder(number).is_none() {
-            self.take(me, number, in_context);
-            return 0;
+            return self.take(me, number, in_context);
         }
         self.waiting.retain(|waiter| waiter.thread != me);
-        REFUSED
+        self.kill(me, number)
     }
 }
 
@@ -191,25 +221,25 @@ impl Machine for WwState {
         match op.kind {
             OpKind::AwaitWwLock => {
                 let free = self.holder(op.b).is_none();
-                Ready::when(free || self.backs_off(me, op.b, op.a == 1))
+                Ready::when(free || self.backs_off(me, op.b, op.a >= IN_CONTEXT))
             }
             _ => Ready::YES,
         }
     }
 
     fn apply(&mut self, me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
-        let (number, in_context) = (op.b, op.a == 1);
+        let (number, in_context) = (op.b, op.a >= IN_CONTEXT);
         match op.kind {
             OpKind::WwAcquireInit => return Ok(self.init(me)),
             OpKind::WwAcquireFini => self.contexts.retain(|context| context.thread != me),
-            OpKind::WwLock => return Ok(self.lock(me, number, in_context)),
+            OpKind::WwLock => return Ok(self.lock(me, number, op.a)),
             OpKind::AwaitWwLock => return Ok(self.end_wait(me, number, in_context)),
             OpKind::TryWwLock => {
                 self.begin(me, in_context);
                 if self.holder(number).is_some() {
                     return Ok(REFUSED);
                 }
-                self.take(me, number, in_context);
+                return Ok(self.take(me, number, in_context));
             }
             OpKind::WwUnlock => return self.unlock(me, number),
             other => unreachable!("{other} is not an operation of a ww_mutex"),
@@ -219,7 +249,7 @@ impl Machine for WwState {
 
     /// The owner, unless the thread may back off instead.
     fn blockers(&self, me: ThreadId, op: Op) -> SmallVec<[ThreadId; 4]> {
-        let may_back_off = op.a == 1 && self.holds_any(me);
+        let may_back_off = op.a >= IN_CONTEXT && self.holds_any(me);
         let owner = self.holder(op.b).map(|held| held.owner);
         owner.into_iter().filter(|_| !may_back_off).collect()
     }
@@ -227,8 +257,9 @@ impl Machine for WwState {
     fn encode(&self, key: &mut Vec<u64>) {
         let lengths = [self.contexts.len(), self.held.len(), self.waiting.len()];
         key.extend(lengths.map(|length| length as u64));
-        for Context { thread, acquired, wounded } in &self.contexts {
+        for Context { thread, acquired, wounded, contending } in &self.contexts {
             key.extend([thread.index() as u64, u64::from(*acquired), u64::from(*wounded)]);
+            key.push(contending.map_or(0, |number| number + 1));
         }
         for Held { number, owner, in_context } in &self.held {
             key.extend([*number, owner.index() as u64, u64::from(*in_context)]);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use selvedge_core::sync::{Atomic, SpinLock, Timer, Tracked};
-use selvedge_core::{Classification, Engine, Scenario, ScenarioBuilder, ViolationKind};
+use selvedge_core::{Classification, Engine, Scenario, ScenarioBuilder, ViolationKind, in_world};
 
 use super::{check, check_with_traces, deadlock, within};
 
@@ -89,4 +89,40 @@ fn del_timer_sync_under_the_lock_of_the_function_deadlocks() {
         matches!(report.predictions[0].classification, Classification::Feasible(_)),
         "{report}"
     );
+}
+
+#[test]
+fn timer_shutdown_keeps_a_timer_from_being_armed_and_does_not_wait() {
+    struct World {
+        timer: Timer,
+        object: Tracked,
+    }
+    let world = || World {
+        timer: Timer::new("timer", in_world(|w: &World| _ = w.object.get())),
+        object: Tracked::new("object", ()),
+    };
+    let removed = |shutdown: fn(&Timer) -> bool| {
+        Scenario::builder("shutdown", world).thread("arm", |w| w.timer.mod_timer()).thread(
+            "remove",
+            move |w| {
+                shutdown(&w.timer);
+                w.object.release();
+            },
+        )
+    };
+    check(&removed(Timer::timer_shutdown_sync).expect_proof());
+    let running = [ViolationKind::use_after_release("object")];
+    check(&removed(Timer::timer_shutdown).expect_violations(running.clone()));
+    // One that is only deleted is armed again.
+    check(&removed(Timer::del_timer_sync).expect_violations(running));
+    let alone = Scenario::builder("alone", world)
+        .thread("T", |w| {
+            w.timer.mod_timer();
+            w.timer.timer_shutdown();
+            assert!(!w.timer.timer_shutdown(), "it is not armed");
+            w.timer.mod_timer();
+            assert!(!w.timer.del_timer(), "arming it has no effect");
+        })
+        .finally(|w| w.object.release());
+    check_with_traces(&alone.expect_proof());
 }

@@ -284,3 +284,26 @@ fn ended_by_a_signal(wait: fn(&World) -> bool) {
     let stuck = Scenario::builder("stuck", world).thread("T", move |w| _ = wait(w));
     check(&stuck.expect_violations(deadlock(["wait"])));
 }
+
+#[test]
+fn schedule_timeout_ends_without_a_wake_up() {
+    let world = || (WaitQueue::new("queue"), Atomic::new("flag", 0));
+    let scenario = |sleep: fn(&WaitQueue)| {
+        Scenario::builder("schedule_timeout", world).thread("T", move |(queue, flag)| {
+            queue.prepare_to_wait();
+            if flag.load() == 0 {
+                sleep(queue);
+            }
+            queue.finish_wait();
+        })
+    };
+    check(&scenario(WaitQueue::schedule).expect_violations(deadlock(["queue"])));
+    proved(scenario(|queue| _ = queue.schedule_timeout()));
+    // A wake-up ends it with time left; a timeout may come first.
+    let woken = scenario(|queue| assert!(queue.schedule_timeout(), "timed out"));
+    let woken = woken.thread("W", |(queue, flag)| {
+        flag.store(1);
+        queue.wake_up();
+    });
+    check(&woken.expect_violations([ViolationKind::panic("timed out")]));
+}

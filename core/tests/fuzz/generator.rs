@@ -249,7 +249,7 @@ impl Program {
                 | Instr::DownTrylock(slots),
                 2..,
             ) => vec![if_so(Instr::Up(slots))],
-            (Instr::KrefPut(_), 1..) => vec![if_so(Instr::Free(0))],
+            (Instr::KrefPut(_) | Instr::KrefPutMutex(..), 1..) => vec![if_so(Instr::Free(0))],
             (Instr::KrefGetUnlessZero(k), 1..) => {
                 vec![if_so(Instr::Use(0)), if_so(Instr::KrefPut(k))]
             }

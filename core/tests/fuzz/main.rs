@@ -4,6 +4,7 @@ mod callbacks;
 mod directed;
 mod generator;
 mod native;
+mod order;
 mod program;
 mod reference;
 mod removal;

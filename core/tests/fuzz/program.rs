@@ -178,6 +178,8 @@ pub(crate) enum Instr {
     KrefGetUnlessZero(usize),
     /// Logs 1 for the last put.
     KrefPut(usize),
+    /// The same, which leaves the mutex held.
+    KrefPutMutex(usize, usize),
     /// Follows a pointer to an object that can be freed.
     Use(usize),
     Free(usize),
@@ -247,7 +249,7 @@ impl fmt::Display for Program {
 impl Instr {
     /// The names of the variants, each of which must occur in programs. `Poll` and so on are those
     /// of endless programs.
-    pub(crate) const ALL_KINDS: [&'static str; 93] = [
+    pub(crate) const ALL_KINDS: [&'static str; 94] = [
         "Complete",
         "TryWaitForCompletion",
         "Lock",
@@ -311,6 +313,7 @@ impl Instr {
         "GraceEnds",
         "GraceReturns",
         "RcuBarrier",
+        "KrefPutMutex",
         "Expires",
         "TimerReturns",
         "WorkBegins",

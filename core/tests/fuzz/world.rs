@@ -342,6 +342,10 @@ fn take(world: &World, instr: Instr) -> Took<'_> {
             Tried(world.mutexes[m].lock_interruptible().ok().map(|guard| Held::Mutex(m, guard)))
         }
         Instr::TryLock(m) => Tried(world.mutexes[m].try_lock().map(|guard| Held::Mutex(m, guard))),
+        Instr::KrefPutMutex(k, m) => {
+            let held = world.krefs[k].put_mutex(&world.mutexes[m]);
+            Tried(held.map(|guard| Held::Mutex(m, guard)))
+        }
         Instr::Spin(p) => Got(Held::Spin(world.spins[p].lock())),
         Instr::TrySpin(p) => Tried(world.spins[p].try_lock().map(Held::Spin)),
         Instr::DownRead(s) => Got(Held::Read(world.sems[s].down_read())),

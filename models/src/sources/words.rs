@@ -87,6 +87,8 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("cancel_work_sync(rcache->work)", "cancel_delayed_work_sync(&rcache->work)"),
     ("rcu_read_lock(rcu)", "rcu_read_lock()"),
     ("rcu_read_unlock(rcu)", "rcu_read_unlock()"),
+    // kfree_rcu is one too.
+    ("call_rcu(rcu)", "call_rcu()"),
     ("PQAP(ZAPQ)()", "ap_zapq()"),
     ("PQAP(TAPQ)()", "ap_tapq()"),
     ("PQAP(AQIC)()", "ap_aqic()"),

@@ -90,6 +90,7 @@ impl Lockdep {
             wanted: (self.name(edge.to).to_owned(), edge.wanted_at),
             modes: (edge.held, edge.wanted),
             interrupt: edge.interrupt,
+            arrives: edge.arrives,
         };
         let edges: Vec<&Edge> = path.iter().map(|index| &self.edges[*index]).collect();
         let edges = || edges.iter().copied().chain([closing]);

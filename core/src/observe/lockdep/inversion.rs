@@ -20,6 +20,9 @@ pub struct Link {
     pub modes: (Mode, Mode),
     /// The kind of the interrupt that wants it, if it interrupts the task that holds the other.
     pub interrupt: Option<Context>,
+    /// Whether that interrupt arrives in the threads of the scenario. A callback of RCU runs on an
+    /// idle CPU alone, so no search decides what it does in a thread.
+    pub arrives: bool,
 }
 
 /// A cycle of dependencies.

@@ -26,6 +26,8 @@ struct Use {
     mode: Mode,
     task: String,
     taken: Taken,
+    /// Whether every such use is on a CPU that was idle before.
+    idle_before: bool,
 }
 
 /// The uses of all classes, by the kind of the interrupt and whether the lock is read.
@@ -42,15 +44,17 @@ impl Usage {
     pub(super) fn want(&mut self, cpu: Cpu, class: ClassId, mode: Mode, task: &str, taken: Taken) {
         if cpu.context != Context::Task {
             let key = (cpu.context, class, mode.shared());
-            let used = || Use { mode, task: task.to_owned(), taken };
-            self.inside.entry(key).or_insert_with(used);
+            let idle_before = cpu.idle_before;
+            let used = || Use { mode, task: task.to_owned(), taken, idle_before };
+            let known = self.inside.entry(key).or_insert_with(used);
+            known.idle_before &= idle_before;
         }
     }
 
     /// Notes that the class is held on this CPU.
     pub(super) fn hold(&mut self, cpu: Cpu, class: ClassId, mode: Mode, task: &str, taken: Taken) {
         for interrupt in INTERRUPTS.into_iter().filter(|interrupt| cpu.accepts(*interrupt)) {
-            let used = || Use { mode, task: task.to_owned(), taken };
+            let used = || Use { mode, task: task.to_owned(), taken, idle_before: false };
             self.open.entry((interrupt, class, mode.shared())).or_insert_with(used);
         }
     }
@@ -60,7 +64,9 @@ impl Usage {
         let mut add = |to: &mut BTreeMap<_, Use>,
                        from: &BTreeMap<(Context, ClassId, bool), Use>| {
             for ((interrupt, theirs, shared), used) in from {
-                to.entry((*interrupt, class(*theirs), *shared)).or_insert_with(|| used.clone());
+                let key = (*interrupt, class(*theirs), *shared);
+                let known = to.entry(key).or_insert_with(|| used.clone());
+                known.idle_before &= used.idle_before;
             }
         };
         add(&mut self.inside, &other.inside);
@@ -98,6 +104,7 @@ impl Usage {
                 wanted_at: wanted.taken,
                 interrupt: Some(*interrupt),
                 nearest: true,
+                arrives: !wanted.idle_before,
             })
         })
     }

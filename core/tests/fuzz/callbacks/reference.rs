@@ -2,8 +2,8 @@
 //!
 //! Documentation/RCU/whatisRCU.rst: synchronize_rcu() waits for the sections that have begun, and a
 //! callback of call_rcu() is invoked after a grace period, which begins when it is called or later.
-//! Documentation/RCU/rcubarrier.rst: rcu_barrier() waits for all callbacks that were called, and not
-//! for a grace period. SRCU is alike (Documentation/RCU/whatisRCU.rst).
+//! Documentation/RCU/rcubarrier.rst: rcu_barrier() waits for all callbacks that were called, and
+//! not for a grace period. SRCU is alike (Documentation/RCU/whatisRCU.rst).
 
 use std::collections::{BTreeSet, HashSet};
 

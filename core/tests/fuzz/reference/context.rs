@@ -21,6 +21,7 @@ impl State {
             // mutex_lock, down_read, down_write, wait_for_completion, synchronize_rcu, flush_work
             // and so on begin with might_sleep().
             Some(Instr::Lock(m) | Instr::RawLock(m) | Instr::LockInterruptible(m)) => MUTEXES[m],
+            Some(Instr::KrefPutMutex(_, m)) if phase == Phase::Under => MUTEXES[m],
             Some(Instr::DownRead(s) | Instr::DownWrite(s)) => SEMS[s],
             Some(Instr::UnfairRead(u) | Instr::UnfairWrite(u)) => UNFAIR[u],
             Some(

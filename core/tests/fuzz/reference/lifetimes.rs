@@ -1,7 +1,7 @@
 //! Reference counts, objects that can be freed, and modules.
 
 use super::super::program::{Instr, KREFS, MODULES, TRACKED};
-use super::{Done, State};
+use super::{After, Done, Held, Phase, State};
 
 #[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
 pub(super) struct Module {
@@ -15,8 +15,44 @@ impl State {
         self.violation = Some(violation);
     }
 
+    /// lib/refcount.c, refcount_dec_and_mutex_lock: it takes the mutex only if the reference may be
+    /// the last, and puts it under the mutex then.
+    fn put_mutex(&mut self, me: usize, k: usize, m: usize) -> Option<Done> {
+        let phase = self.threads[me].phase;
+        if matches!(phase, Phase::Begin | Phase::Put) && self.krefs[k] == 0 {
+            self.violate(format!("use-after-release({})", KREFS[k]));
+            return Some(Done::Next);
+        }
+        let last_entry = match phase {
+            Phase::Touch(after) => return Some(after.done()),
+            Phase::Begin if self.krefs[k] == 1 => return Some(Done::More(Phase::Under)),
+            Phase::Under => {
+                self.lock(me, Held::Mutex(m))?;
+                return Some(Done::More(Phase::Put));
+            }
+            Phase::Unput => {
+                let place = self.threads[me].held.iter().rposition(|held| *held == Held::Mutex(m));
+                self.threads[me].held.remove(place.expect("it has taken it"));
+                self.mutexes[m].owner = None;
+                self.threads[me].log.push(0);
+                return Some(self.unlocked(After::Return(true)));
+            }
+            Phase::Put if self.krefs[k] > 1 => {
+                self.krefs[k] -= 1;
+                return Some(Done::More(Phase::Unput));
+            }
+            _ => self.krefs[k] == 1,
+        };
+        self.krefs[k] -= 1;
+        self.threads[me].log.push(u64::from(last_entry));
+        Some(Done::Next)
+    }
+
     /// Performs an operation on a lifetime, if it is one.
     pub(super) fn counts(&mut self, me: usize, instr: Instr) -> Option<Option<Done>> {
+        if let Instr::KrefPutMutex(k, m) = instr {
+            return Some(self.put_mutex(me, k, m));
+        }
         let last_entry = match instr {
             // include/linux/refcount.h, refcount_inc: "will WARN if the counter is 0, as this
             // represents a possible use-after-free condition".

@@ -126,7 +126,7 @@ impl State {
     }
 
     /// Documentation/locking/mutex-design.rst: "Only one task can hold the mutex at a time".
-    fn lock(&mut self, me: usize, held: Held) -> Option<()> {
+    pub(super) fn lock(&mut self, me: usize, held: Held) -> Option<()> {
         let lock = match held {
             Held::Mutex(m) | Held::Raw(m) => &mut self.mutexes[m],
             Held::Spin(p) => &mut self.spins[p],

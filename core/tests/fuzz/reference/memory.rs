@@ -31,6 +31,7 @@ impl State {
             Instr::Use(_) | Instr::Free(_) | Instr::Join(_) => false,
             Instr::ThisCpu | Instr::Choose(_) => false,
             Instr::KrefGet(_) | Instr::KrefGetUnlessZero(_) | Instr::KrefPut(_) => false,
+            Instr::KrefPutMutex(..) => !matches!(self.threads[me].phase, Phase::Begin | Phase::Put),
             Instr::ModuleGet(_) | Instr::ModulePut(_) | Instr::ModuleDelete(_) => false,
             Instr::ModuleFree(_) | Instr::ModuleCall(_) => false,
             Instr::SrcuRead(_) | Instr::SrcuSync(_) | Instr::RcuRead | Instr::RcuSync => false,

@@ -145,6 +145,12 @@ pub(super) enum Phase {
     Dequeue,
     /// About to take the mutex that it has unlocked.
     Relock,
+    /// About to take the mutex under which it puts the reference that may be the last.
+    Under,
+    /// Holds that mutex, and is about to put the reference.
+    Put,
+    /// Is about to unlock it, since the reference was not the last.
+    Unput,
     /// About to leave the wait queue, and whether the condition holds.
     Leave(bool),
 }

@@ -122,6 +122,7 @@ fn wait_of(state: &State, program: &Program, me: usize, instr: Instr) -> Wait {
         }
         Instr::WaitForData(_, m) if state.is_about_to_look(me, instr) => mutex(state, m),
         Instr::Lock(m) | Instr::RawLock(m) | Instr::LockInterruptible(m) => mutex(state, m),
+        Instr::KrefPutMutex(_, m) => mutex(state, m),
         Instr::Spin(p) => Wait::new(SPINS[p], state.spins[p].owner),
         Instr::DownRead(s) => sem(SEMS[s], &state.sems[s], me, false),
         Instr::DownWrite(s) => sem(SEMS[s], &state.sems[s], me, true),

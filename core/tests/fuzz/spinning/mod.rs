@@ -66,6 +66,8 @@ struct Program {
     threads: Vec<Vec<Instr>>,
     /// The handler of each line.
     handlers: [Vec<Instr>; 2],
+    /// Whether the kernel is PREEMPT_RT: spinlocks sleep, and handlers are threads.
+    rt: bool,
 }
 
 impl Program {
@@ -75,11 +77,19 @@ impl Program {
         let mut program = Self {
             threads: (0..threads).map(|_| instrs(&mut rng, length, None)).collect(),
             handlers: [HARD, SOFT].map(|line| instrs(&mut rng, 2, Some(line))),
+            rt: false,
         };
         // Otherwise most programs have no interrupt.
         let (thread, line) = (rng.usize(..threads), rng.usize(..2));
         program.threads[thread].insert(0, Instr::Raise(line));
         program
+    }
+
+    /// Returns the program on PREEMPT_RT, without sequence counters.
+    fn on_rt(mut self) -> Self {
+        let plain = |instr: &Instr| !matches!(instr, Instr::SeqWrite | Instr::SeqRead);
+        self.threads.iter_mut().chain(&mut self.handlers).for_each(|steps| steps.retain(plain));
+        Self { rt: true, ..self }
     }
 }
 
@@ -157,6 +167,36 @@ fn agree_on(seeds: std::ops::Range<u64>) {
     ] {
         assert!(count * 1_000 >= least * total, "{name}: {count} of {total}");
     }
+}
+
+/// Checks the programs of these seeds on PREEMPT_RT.
+fn agree_on_rt(seeds: std::ops::Range<u64>) {
+    let total = seeds.end - seeds.start;
+    let (mut clean, mut deadlock, mut asleep) = (0, 0, 0);
+    for seed in seeds {
+        let (outcome, _) = agree(&Program::random(seed).on_rt(), seed);
+        let has = |what: &str| u64::from(outcome.violations.iter().any(|v| v.starts_with(what)));
+        clean += u64::from(outcome.violations.is_empty());
+        deadlock += has("deadlock");
+        asleep += has("sleep-in-atomic");
+    }
+    for (name, count, least) in
+        [("clean", clean, 100), ("deadlock", deadlock, 50), ("sleep in atomic", asleep, 50)]
+    {
+        assert!(count * 1_000 >= least * total, "{name}: {count} of {total}");
+    }
+}
+
+#[test]
+fn threads_on_preempt_rt_agree_with_brute_force() {
+    agree_on_rt(0..250);
+}
+
+/// The long form.
+#[test]
+#[ignore = "takes minutes"]
+fn threads_on_preempt_rt_agree_with_brute_force_on_many_programs() {
+    agree_on_rt(1_000_000..1_030_000);
 }
 
 #[test]

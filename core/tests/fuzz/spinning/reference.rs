@@ -3,6 +3,9 @@
 //! Documentation/locking/spinlocks.rst: an interrupt that takes a lock of the CPU that it
 //! interrupts spins for ever. Documentation/kernel-hacking/hacking.rst: a hard interrupt may
 //! interrupt a soft one, and neither is interrupted by one of its own kind.
+//!
+//! Documentation/locking/locktypes.rst, PREEMPT_RT: spinlock_t and rwlock_t sleep, and leave
+//! interrupts enabled; handlers run in threads. A thread may not sleep with interrupts disabled.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -74,6 +77,7 @@ struct State {
     lines: [Line; 2],
     word: u64,
     violation: Option<String>,
+    rt: bool,
 }
 
 impl Frame {
@@ -96,7 +100,10 @@ pub(super) fn explore(program: &Program) -> Explored {
         lines: Default::default(),
         word: 0,
         violation: None,
+        rt: program.rt,
     };
+    let mut first = first;
+    (0..threads).for_each(|at| first.settle(program, at));
     let mut seen: HashSet<State> = HashSet::from([first.clone()]);
     let mut to_do = vec![first];
     while let Some(state) = to_do.pop() {
@@ -155,7 +162,8 @@ impl State {
                     let at = &mut state.cpus[cpu];
                     at.stack.push(Frame::new(Some(line), (at.irqs, at.bh)));
                     // A hard interrupt runs with interrupts off.
-                    at.irqs = line == SOFT;
+                    at.irqs = line == SOFT || self.rt;
+                    state.settle(program, cpu);
                     all.push(state);
                 }
             }
@@ -174,6 +182,7 @@ impl State {
         let threads = program.threads.len();
         match cpu.stack.last() {
             None => at == threads + line,
+            Some(_) if self.rt => false,
             Some(top) if top.line.is_none() && top.is_done(program, at) => false,
             Some(top) => match line {
                 HARD => cpu.irqs && top.line != Some(HARD),
@@ -185,6 +194,10 @@ impl State {
     /// Performs the next step of a CPU, if that is possible.
     fn step(&mut self, program: &Program, at: usize) -> bool {
         let steps = self.step_once(program, at);
+        if self.rt {
+            self.settle(program, at);
+            return steps;
+        }
         // Whether it may sleep is looked at when it gets there.
         if let Some(top) = self.cpus[at].stack.last()
             && let Some(Instr::MightSleep | Instr::Synchronize) = top.next(program, at)
@@ -194,6 +207,34 @@ impl State {
             self.step_once(program, at);
         }
         steps
+    }
+
+    /// Performs what is no step on PREEMPT_RT, where nothing interrupts a thread, and looks whether
+    /// the thread may sleep where it gets to.
+    fn settle(&mut self, program: &Program, at: usize) {
+        use Instr::{BhOff, BhOn, IrqOff, IrqOn, MightSleep, Read, Spin, Synchronize, Write};
+        while self.rt && self.violation.is_none() {
+            let Some(top) = self.cpus[at].stack.last() else { return };
+            match top.next(program, at) {
+                Some(instr @ (IrqOff | IrqOn | BhOff | BhOn | MightSleep)) => {
+                    self.perform(program, at, instr);
+                }
+                Some(Instr::Release) if top.held.is_empty() => {
+                    self.perform(program, at, Instr::Release);
+                }
+                Some(Synchronize) => return self.sleeps(at, LINES[HARD]),
+                Some(instr @ (Spin(..) | Read(_) | Write(_))) => {
+                    let (lock, ..) = wanted(instr).expect("it is a lock");
+                    if !self.cpus[at].irqs {
+                        let what = name(lock);
+                        self.violation =
+                            Some(format!("sleep-in-atomic({what}, local_irq_disable)"));
+                    }
+                    return;
+                }
+                _ => return,
+            }
+        }
     }
 
     fn step_once(&mut self, program: &Program, at: usize) -> bool {
@@ -213,6 +254,7 @@ impl State {
 
     fn perform(&mut self, program: &Program, at: usize, instr: Instr) -> bool {
         if let Some((lock, writes, keeps)) = wanted(instr) {
+            let keeps = if self.rt { Keeps::Nothing } else { keeps };
             return self.take(at, lock, writes, keeps);
         }
         if instr == Instr::SeqRead {
@@ -372,7 +414,8 @@ impl State {
     fn passes(&self, at: usize, writes: bool) -> bool {
         let cpu = &self.cpus[at];
         let handles = cpu.stack.last().is_some_and(|top| top.line.is_some());
-        !writes && (handles || cpu.bh > 0)
+        // kernel/locking/rwbase_rt.c: nothing queues in order.
+        self.rt || (!writes && (handles || cpu.bh > 0))
     }
 
     fn free(&self, at: usize, lock: usize, writes: bool) -> bool {
@@ -399,7 +442,9 @@ impl State {
         let cpu = &self.cpus[at];
         for frame in cpu.stack.iter().rev() {
             let held = frame.held.last().map(|held| name(held.lock));
-            if let Some(name) = held.or(frame.line.map(|line| LINES[line])) {
+            // A softirq may not sleep on PREEMPT_RT either, but for its locks.
+            let atomic = frame.line.filter(|line| !self.rt || *line == SOFT);
+            if let Some(name) = held.or(atomic.map(|line| LINES[line])) {
                 return Some(name);
             }
         }

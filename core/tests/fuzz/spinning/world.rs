@@ -45,6 +45,9 @@ fn world(program: &Program) -> World {
 pub(super) fn explore(program: &Program, checker: Checker<'_>) -> Found {
     let made = program.clone();
     let mut builder = Scenario::builder("spinning", move || world(&made));
+    if program.rt {
+        builder = builder.preempt_rt();
+    }
     for me in 0..program.threads.len() {
         builder = builder.thread(format!("T{me}"), move |world| {
             let log = run(world, &world.program.threads[me]);
