@@ -1,4 +1,4 @@
-// A thread waits for a completion with the lock that the other needs before it completes
+// A thread waits for a completion with the lock that its completer needs
 
 use selvedge_core::sync::{Completion, Mutex};
 use selvedge_core::{Engine, Scenario, ViolationKind};
@@ -30,7 +30,7 @@ fn worker(w: &World) {
 
 fn scenario() -> Scenario {
     Scenario::builder("completion-under-lock", world)
-        .about("A thread waits for a completion with the lock that the other needs before it completes")
+        .about("A thread waits for a completion with the lock that its completer needs")
         .thread("request", request)
         .thread("worker", worker)
         .expect_violations([ViolationKind::deadlock(["done", "lock"])])

@@ -1,4 +1,4 @@
-// Two locks in two orders below a third, which both threads take: lockdep warns, nothing deadlocks
+// Two locks in two orders, below a third that both take: lockdep warns for nothing
 
 use selvedge_core::sync::{Mutex};
 use selvedge_core::{Engine, Scenario};
@@ -38,7 +38,7 @@ fn two(w: &World) {
 
 fn scenario() -> Scenario {
     Scenario::builder("gate-lock", world)
-        .about("Two locks in two orders below a third, which both threads take: lockdep warns, nothing deadlocks")
+        .about("Two locks in two orders, below a third that both take: lockdep warns for nothing")
         .thread("one", one)
         .thread("two", two)
         .expect_proof()

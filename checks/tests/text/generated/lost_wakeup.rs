@@ -1,4 +1,4 @@
-// The waiter looks at the flag before it is on the queue, and the wake-up comes in between
+// The waiter looks at the flag too early, and the wake-up comes in between
 
 use selvedge_core::sync::{Atomic, WaitQueue};
 use selvedge_core::{Engine, Scenario, ViolationKind};
@@ -29,7 +29,7 @@ fn waker(w: &World) {
 
 fn scenario() -> Scenario {
     Scenario::builder("lost-wakeup", world)
-        .about("The waiter looks at the flag before it is on the queue, and the wake-up comes in between")
+        .about("The waiter looks at the flag too early, and the wake-up comes in between")
         .thread("waiter", waiter)
         .thread("waker", waker)
         .expect_violations([ViolationKind::deadlock(["wait"])])

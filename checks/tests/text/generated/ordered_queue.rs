@@ -1,4 +1,4 @@
-// Two works of an ordered workqueue: the first waits for the second, which cannot begin
+// Two works of an ordered queue: one waits for the other, which cannot begin
 
 use selvedge_core::sync::{Work, Workqueue};
 use selvedge_core::{Engine, Scenario, ViolationKind, in_world};
@@ -31,7 +31,7 @@ fn probe(w: &World) {
 
 fn scenario() -> Scenario {
     Scenario::builder("ordered-queue", world)
-        .about("Two works of an ordered workqueue: the first waits for the second, which cannot begin")
+        .about("Two works of an ordered queue: one waits for the other, which cannot begin")
         .thread("probe", probe)
         .expect_violations([ViolationKind::deadlock(["wq"])])
 }
