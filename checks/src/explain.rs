@@ -39,6 +39,9 @@ pub(crate) fn explain(
             writeln!(out, "  {precondition}")?;
         }
     }
+    for remark in &report.remarks {
+        writeln!(out, "Note: {remark}")?;
+    }
     Ok(report.as_expected())
 }
 

@@ -43,6 +43,9 @@ fn test(scenario: &Scenario) -> Result<(), String> {
         Ok(schedule) => replayed(scenario, &schedule),
         Err(_) => {
             let report = scenario.verify(Engine::Native);
+            for remark in &report.remarks {
+                eprintln!("note: {}: {remark}", scenario.name());
+            }
             if report.as_expected() {
                 return Ok(());
             }

@@ -51,10 +51,14 @@ pub(crate) fn replay(scenario: &Scenario, found: &Counterexample) -> String {
     format!("{} replay {} --schedule {}", program(), scenario.name(), found.schedule)
 }
 
-/// Returns the name of this program, which may be that of another crate.
-fn program() -> String {
+/// Returns how this program is called: in another crate, by cargo.
+fn program() -> &'static str {
     let path = env::current_exe().unwrap_or_default();
-    path.file_stem().map_or("selvedge".into(), |name| name.to_string_lossy().into_owned())
+    if path.file_stem().is_some_and(|name| name == "selvedge") {
+        "selvedge"
+    } else {
+        "cargo run --"
+    }
 }
 
 /// Writes a predicted inversion as lockdep would report it, and its classification.

@@ -95,6 +95,11 @@ impl Event {
         }
     }
 
+    /// Returns whether it is an interrupt that might have arrived and has not.
+    pub(super) fn does_not_arrive(&self) -> bool {
+        self.kind().row().arrives && self.reply == REFUSED
+    }
+
     /// Returns whether it depends on events of other objects: see [`dependent`].
     pub(super) fn is_far_reaching(&self) -> bool {
         self.creates || !self.what.guaranteed || !self.frees.is_empty() || !self.watches.is_empty()

@@ -5,7 +5,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::happens_before::{Clock, HappensBefore};
+use super::happens_before::{Clock, HappensBefore, Past};
 use super::rounds;
 use super::{Decision, Enabled, Happened, Point, Replay, Strategy};
 use crate::cycles::{self, Threads};
@@ -51,7 +51,8 @@ impl<'a> Recorder<'a> {
         };
         let mut past = Clock::default();
         ends.iter().for_each(|end| past.join(&events[*end].clock));
-        events.iter().map(|event| past.covers(event)).collect()
+        let matters = |event: &Past| past.covers(event) && !event.event.does_not_arrive();
+        events.iter().map(matters).collect()
     }
 
     /// Returns the last operations of the threads that wait, and of each thread on the objects that

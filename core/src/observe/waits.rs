@@ -125,7 +125,7 @@ impl Observers {
         threads
     }
 
-    /// Returns the threads of the callbacks that were called before `waiter` began its wait, and have
+    /// Returns the threads of the callbacks that were called before `waiter` began its wait and have
     /// not returned.
     fn callbacks_before(&self, waiter: ThreadId, object: ObjectId) -> Vec<ThreadId> {
         let mut called = Vec::new();

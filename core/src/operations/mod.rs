@@ -61,6 +61,7 @@ impl OpKind {
             Shows::Queued if reply == QUEUED => "queued",
             Shows::Interrupted(shown) if reply == shown => "interrupted",
             Shows::TimedOut(shown) if reply == shown => "timed out",
+            Shows::Arrives if reply == REFUSED => "not now",
             Shows::Last if reply == 1 => "last",
             Shows::BacksOff if reply == REFUSED => "-EDEADLK",
             Shows::BacksOff if reply == QUEUED => "queued",

@@ -65,6 +65,8 @@ pub(crate) enum Shows {
     Last,
     /// `-EDEADLK` if it was refused, `queued` if it was queued.
     BacksOff,
+    /// `not now`, if the interrupt does not arrive.
+    Arrives,
 }
 
 /// The contribution of a reply to the fingerprint of a trace.
@@ -231,7 +233,8 @@ impl Row {
 
     /// The same, in the thread that is interrupted, or not.
     pub(super) const fn arrives(self, interrupt: Context) -> Self {
-        Self { arrives: true, ..self.interrupts(interrupt).reads(Reads::If(REFUSED)) }
+        let arrives = Self { arrives: true, shows: Shows::Arrives, ..self.interrupts(interrupt) };
+        arrives.reads(Reads::If(REFUSED))
     }
 
     pub(super) const fn releases(self) -> Self {
