@@ -185,9 +185,9 @@ fn no_dependency_leads_to_a_trylock_but_some_start_there() {
     assert!(bench.complains());
 }
 
-/// Not in the table: a lock that is held by a trylock is between two others, so the outer one is not
-/// the nearest. The nearest ones lead from a reader to the inner lock, and only a writer is waited
-/// for.
+/// Not in the table: a lock that is held by a trylock is between two others, so the outer one is
+/// not the nearest. The nearest ones lead from a reader to the inner lock, and only a writer is
+/// waited for.
 #[test]
 fn a_path_from_a_reader_does_not_replace_the_dependency_of_a_writer() {
     let mut bench = Bench::default();

@@ -17,7 +17,7 @@ pub(super) const NESTED: u64 = 1;
 pub(super) const OTHER: u64 = 1;
 /// The reply to one that takes a mutex after it should have backed off, and has not.
 pub(super) const KEPT: u64 = 2;
-/// The reply to one that takes the slow path and has not been told to back off.
+/// The reply to one that takes the slow path and did not have to back off.
 pub(super) const UNNEEDED: u64 = 3;
 
 /// How a mutex is taken, as the first argument of an operation: with a context, ...
