@@ -122,7 +122,10 @@ impl Claim {
         let expected = self.expected_of(result);
         // An engine that is not expected to reach a deadlock may well predict it.
         let known = |classes: &Vec<String>| {
-            let deadlock = |kind: &ViolationKind| matches!(kind, ViolationKind::Deadlock(of) if is_of(of, classes, &result.inversions));
+            let deadlock = |kind: &ViolationKind| match kind {
+                ViolationKind::Deadlock(of) => is_of(of, classes, &result.inversions),
+                _ => false,
+            };
             self.inversions.contains(classes)
                 || self.of_scenario.allows(&ViolationKind::Deadlock(classes.clone()))
                 || self.of_scenario.violations().iter().any(deadlock)

@@ -260,7 +260,10 @@ impl Report {
         };
         let predicted: Vec<_> = self.predictions.iter().map(|p| p.inversion.classes()).collect();
         for classes in &predicted {
-            let found = |kind: &&ViolationKind| matches!(kind, ViolationKind::Deadlock(found) if is_of(found, classes, &predicted));
+            let found = |kind: &&ViolationKind| match kind {
+                ViolationKind::Deadlock(found) => is_of(found, classes, &predicted),
+                _ => false,
+            };
             if !kinds.iter().any(found) {
                 code.push_str(&format!(".expect_inversion({classes:?})"));
             }

@@ -70,7 +70,10 @@ impl Findings {
         classes: &[String],
         predicted: &[Vec<String>],
     ) -> Option<&Counterexample> {
-        let is_of = |kind: &ViolationKind| matches!(kind, ViolationKind::Deadlock(found) if is_of(found, classes, predicted));
+        let is_of = |kind: &ViolationKind| match kind {
+            ViolationKind::Deadlock(found) => is_of(found, classes, predicted),
+            _ => false,
+        };
         let exact = ViolationKind::Deadlock(classes.to_vec());
         let found = self.0.iter().filter(|(kind, _)| is_of(kind));
         found.max_by_key(|(kind, _)| *kind == &exact).map(|(_, found)| found)
