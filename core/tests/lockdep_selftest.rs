@@ -185,6 +185,26 @@ fn no_dependency_leads_to_a_trylock_but_some_start_there() {
     assert!(bench.complains());
 }
 
+/// Not in the table: a lock that is held by a trylock is between two others, so the outer one is
+/// not the nearest. The nearest ones lead from a reader to the inner lock, and only a writer is
+/// waited for.
+#[test]
+fn a_path_from_a_reader_does_not_replace_the_dependency_of_a_writer() {
+    let mut bench = Bench::default();
+    let at = Taken { function: None, at: Location::caller() };
+    let [one, two, three] = ["1", "2", "3"].map(|name| bench.lockdep.class(name));
+    bench.nest(&parse("r1M2"));
+    bench.nest(&parse("M2M3"));
+    bench.lockdep.acquire(&mut bench.task, "task", one, Mode::Exclusive);
+    bench.lockdep.hold(&mut bench.task, "task", two, Mode::Exclusive, at);
+    bench.lockdep.acquire(&mut bench.task, "task", three, Mode::Exclusive);
+    for class in [three, two, one] {
+        bench.lockdep.release(&mut bench.task, class);
+    }
+    bench.nest(&parse("M3R1"));
+    assert!(bench.complains());
+}
+
 /// Four locks, and one thread: nothing can deadlock, only the order can be wrong.
 struct Locks {
     a: Mutex,

@@ -125,8 +125,8 @@ impl Observers {
         threads
     }
 
-    /// Returns the threads of the callbacks that were called before `waiter` began its wait and have
-    /// not returned.
+    /// Returns the threads of the callbacks that were called before `waiter` began to wait for
+    /// them, and have not returned.
     fn callbacks_before(&self, waiter: ThreadId, object: ObjectId) -> Vec<ThreadId> {
         let mut called = Vec::new();
         let mut awaited = Vec::new();

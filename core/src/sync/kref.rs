@@ -21,10 +21,10 @@ use super::{Mutex, MutexGuard, SpinGuard, SpinLock};
 ///
 /// The last put releases nothing: the model itself frees the object.
 ///
-/// The count does not saturate, as a `refcount_t` does (`include/linux/refcount.h`, v6.6), and that
-/// changes no verdict. A get or a put at zero saturates it in the kernel, which warns of a use
-/// after free and leaks the object; here that get or put is the violation. A get above
-/// `REFCOUNT_MAX` saturates it too, but it takes 2^31 references that are never put: a program that
+/// The count does not saturate, as a `refcount_t` does (`include/linux/refcount.h`, v6.6), and
+/// that changes no verdict. A get or a put at zero saturates it in the kernel, which warns of a use
+/// after free and leaks the object. Here that get or put is the violation. A get above
+/// `REFCOUNT_MAX` saturates it too, but it takes 2^31 references that are never put. A program that
 /// ends has a leak before, and one that takes them for ever has no finite set of states.
 ///
 /// ```

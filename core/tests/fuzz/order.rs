@@ -263,7 +263,7 @@ fn agree_on(seeds: std::ops::Range<u64>) {
 
 #[test]
 fn predictions_agree_with_every_path() {
-    agree_on(0..3_000);
+    agree_on(0..20_000);
 }
 
 /// The long form.
