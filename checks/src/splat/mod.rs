@@ -8,9 +8,10 @@ mod report;
 mod stack;
 
 use std::io::Write;
+use std::time::Duration;
 use std::{fs, io};
 
-use selvedge_core::{Engine, Verdict};
+use selvedge_core::{Checker, Verdict};
 
 use crate::app::Failure;
 use crate::check;
@@ -42,6 +43,9 @@ pub(crate) fn splat(options: &Splat, out: &mut impl Write) -> Result<(), Failure
     }
     Ok(())
 }
+
+/// How long the search for a verdict may take. `check` has no such limit.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// A text, and what belongs beside it.
 struct Written {
@@ -109,14 +113,15 @@ fn answers(file: &str, written: &Written, out: &mut dyn Write) -> Result<(), Fai
     writeln!(out, "\nVerdicts of `selvedge check`:")?;
     for program in text.select(None).map_err(Failure::Usage)? {
         let scenario = program.scenario();
-        let report = scenario.verify(Engine::Native);
+        let report = Checker::native().time_limit(LIMIT).run(&scenario);
         let found: Vec<String> = match &report.verdict {
             Verdict::Refuted(found) => {
                 found.iter().map(|found| found.violation.kind.to_string()).collect()
             }
             verdict => vec![verdict.as_str().to_owned()],
         };
-        writeln!(out, "  {}: {}", program.short(), found.join(", "))?;
+        let more = if report.stopped.is_some() { ", and not all was explored" } else { "" };
+        writeln!(out, "  {}: {}{more}", program.short(), found.join(", "))?;
     }
     Ok(())
 }
