@@ -191,7 +191,7 @@ fn no_dependency_leads_to_a_trylock_but_some_start_there() {
 #[test]
 fn a_path_from_a_reader_does_not_replace_the_dependency_of_a_writer() {
     let mut bench = Bench::default();
-    let at = Taken { function: None, at: Location::caller() };
+    let at = Taken { function: None, at: Location::caller(), line: None };
     let [one, two, three] = ["1", "2", "3"].map(|name| bench.lockdep.class(name));
     bench.nest(&parse("r1M2"));
     bench.nest(&parse("M2M3"));
