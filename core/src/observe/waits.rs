@@ -241,7 +241,13 @@ impl Observers {
         let pending = self.pending_of(thread);
         match self.polls(thread) {
             Some(what) => format!("poll({what})"),
-            None => format!("{}({})", pending.op.kind, self.object_name(pending.about)),
+            None => {
+                // The second half of an operation is the operation, to its caller.
+                let text = pending.op.kind.row().text;
+                let halves = [" (waiting)", " (queued)", " (asleep)", " (parked)"];
+                let name = halves.iter().find_map(|half| text.strip_suffix(half)).unwrap_or(text);
+                format!("{name}({})", self.object_name(pending.about))
+            }
         }
     }
 
