@@ -31,6 +31,7 @@ mod held;
 mod kind;
 mod object;
 mod parse;
+mod pasted;
 mod program;
 mod resolve;
 mod run;

@@ -3,6 +3,7 @@
 mod errors;
 mod examples;
 mod grammar;
+mod pasted;
 mod rust;
 
 use std::path::PathBuf;
