@@ -1,5 +1,6 @@
 //! The language of `selvedge check`.
 
+mod command;
 mod errors;
 mod examples;
 mod grammar;
