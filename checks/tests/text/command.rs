@@ -30,7 +30,7 @@ fn a_function_that_does_nothing_is_not_noted() {
 }
 
 #[test]
-fn a_text_without_claims_is_told_those_that_hold() {
+fn a_text_without_claims_gets_those_that_hold() {
     let (code, out, _) = check("t.selvedge", "mutex a\nthread t: a");
     assert_eq!(code, Some(0));
     assert!(out.ends_with("\nTo keep this: expect proof\n"), "{out}");
