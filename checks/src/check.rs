@@ -15,7 +15,7 @@ use crate::cli::Check;
 use crate::lanes::Layout;
 use crate::progress::Bar;
 use crate::text::{self, Text};
-use crate::{explained, show};
+use crate::{explained, show, splat};
 
 /// Checks each text, and returns whether the verdicts are as expected. Where a text expects
 /// nothing, a proof is.
@@ -23,8 +23,7 @@ pub(crate) fn check(options: &Check, out: &mut impl Write) -> Result<Outcome, Fa
     let mut outcome = Outcome::default();
     for path in &options.files {
         let file = path.display().to_string();
-        let text = read(path)?;
-        let text = Text::new(&file, &text).map_err(|error| Failure::Usage(error.to_string()))?;
+        let text = parsed(path)?;
         if options.rust {
             let wanted = text.select(options.scenario.as_deref()).map_err(Failure::Usage)?;
             write!(out, "{}", text::rust(&wanted))?;
@@ -42,12 +41,26 @@ pub(crate) fn check(options: &Check, out: &mut impl Write) -> Result<Outcome, Fa
 pub(crate) fn scenarios(files: &[PathBuf]) -> Result<Vec<Scenario>, Failure> {
     let mut scenarios = Vec::new();
     for path in files {
-        let text = Text::new(&path.display().to_string(), &read(path)?);
-        let text = text.map_err(|error| Failure::Usage(error.to_string()))?;
+        let text = parsed(path)?;
         let programs = text.select(None).map_err(Failure::Usage)?;
         scenarios.extend(programs.iter().map(|program| program.scenario()));
     }
     Ok(scenarios)
+}
+
+/// Reads a text.
+fn parsed(path: &Path) -> Result<Text, Failure> {
+    let file = path.display().to_string();
+    let text = read(path)?;
+    Text::new(&file, &text).map_err(|error| {
+        Failure::Usage(match splat::is_log(&text) {
+            true => format!(
+                "{file} looks like a kernel log and not like a text: `selvedge splat {file}` makes \
+                 a text of a report in it"
+            ),
+            false => error.to_string(),
+        })
+    })
 }
 
 /// Reads a file, or the standard input.
@@ -118,13 +131,16 @@ fn expected(report: &Report, outcome: &mut Outcome, out: &mut impl Write) -> Res
     for given in report.preconditions.iter().filter(|given| !given.contains("`Hash`")) {
         writeln!(out, "Given that {given}.")?;
     }
-    for remark in &report.remarks {
+    for remark in report.remarks.iter().filter(|remark| !text::is_of_interpreter(remark)) {
         writeln!(out, "Note: {remark}.")?;
     }
     let unstated = *report.expected() == Expectation::Unstated;
     let inconclusive = matches!(report.verdict, Verdict::Inconclusive { .. });
     if unstated {
         outcome.note(matches!(report.verdict, Verdict::Proved(_)), inconclusive);
+        if report.complete && !inconclusive {
+            writeln!(out, "To keep this: {}", claims(report).join("; "))?;
+        }
         return Ok(());
     }
     outcome.note(report.as_expected(), inconclusive);

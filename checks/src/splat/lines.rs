@@ -8,6 +8,11 @@ pub(crate) struct Line {
     pub(crate) text: String,
 }
 
+/// Returns whether a line begins with a time stamp or the like, as those of logs do.
+pub(crate) fn has_prefix(line: &str) -> bool {
+    stripped(line).1
+}
+
 /// Returns the lines of the log, without prefixes. A line that a mail has wrapped is one again.
 pub(crate) fn lines(log: &str) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();

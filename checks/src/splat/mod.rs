@@ -18,7 +18,8 @@ use crate::check;
 use crate::cli::Splat;
 use crate::text::Text;
 use kinds::Read;
-use report::{BEGINNINGS, Report};
+use lines::Line;
+use report::{BEGINNINGS, Kind, Report};
 
 /// Reads the log and writes the text, the questions and the verdicts.
 pub(crate) fn splat(options: &Splat, out: &mut impl Write) -> Result<(), Failure> {
@@ -42,6 +43,19 @@ pub(crate) fn splat(options: &Splat, out: &mut impl Write) -> Result<(), Failure
         }
     }
     Ok(())
+}
+
+/// Returns whether this is a kernel log, by how its first line or the first of a report begins.
+pub(crate) fn is_log(text: &str) -> bool {
+    let first = text.lines().find(|line| !line.trim().is_empty());
+    let begins = |line: &Line| Kind::of(&line.text).is_some_and(|_| !is_comment(&line.text));
+    first.is_some_and(lines::has_prefix) || lines::lines(text).iter().any(begins)
+}
+
+/// A text may have a report in its comments, or in its `about`.
+fn is_comment(line: &str) -> bool {
+    let line = line.trim_start();
+    ["#", "//", "about", "source"].iter().any(|begins| line.starts_with(begins))
 }
 
 /// How long the search for a verdict may take. `check` has no such limit.

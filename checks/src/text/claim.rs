@@ -44,13 +44,18 @@ pub(super) fn expected(claims: &[Claim]) -> Result<Expected, Wrong> {
         let kind = claim.kind.text.as_str();
         let Some((_, takes)) = KINDS.iter().find(|(known, _)| *known == kind) else {
             let known = || KINDS.iter().map(|(known, _)| *known);
-            let near = nearest(kind, known());
-            let near = if near.is_empty() { known().collect() } else { near };
             let wrong = Wrong::new(&claim.kind.span, format!("`{kind}` is no kind of violation"));
-            return Err(wrong.help(format!("available: {}", listed(&near))));
+            let all: Vec<&str> = known().collect();
+            let wrong = wrong.help(format!("available: {}", all.join(", ")));
+            return Err(match nearest(kind, known()).as_slice() {
+                [] => wrong,
+                near => wrong.label(format!("meant: {}?", listed(near))),
+            });
         };
         if !takes.contains(&names.len()) {
-            let what = format!("`{kind}` takes {} names, not {}", takes.start(), names.len());
+            let plural = if *takes.start() == 1 { "" } else { "s" };
+            let (takes, has) = (takes.start(), names.len());
+            let what = format!("`{kind}` takes {takes} name{plural}, not {has}");
             return Err(Wrong::new(&claim.kind.span, what));
         }
         expected.at_least |= claim.at_least;

@@ -103,9 +103,11 @@ impl Wrong {
     }
 }
 
-/// Returns the names nearest to `name`, of which one may have been meant.
+/// Returns the names nearest to `name`, of which one may have been meant. A single letter is like
+/// any other.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut near: Vec<(usize, &str)> = known
+        .filter(|known| known.len() > 1 && name.len() > 1)
         .map(|known| (strsim::damerau_levenshtein(name, known), known))
         .filter(|(distance, known)| *distance <= 1 + name.len().max(known.len()) / 4)
         .collect();

@@ -31,6 +31,7 @@ mod held;
 mod kind;
 mod object;
 mod parse;
+mod pasted;
 mod program;
 mod resolve;
 mod run;
@@ -188,6 +189,16 @@ fn resolved(file: &str, text: &str) -> Result<Vec<Resolved>, Wrong> {
 fn first_comment(text: &str) -> String {
     let first = text.lines().next().unwrap_or_default();
     first.strip_prefix('#').map_or(String::new(), |comment| comment.trim().to_owned())
+}
+
+/// Returns whether a remark on a search names a line of the interpreter.
+///
+/// It is that on a guard which is dropped at once. In a text it can only be meant for the function
+/// of a timer or the like that does nothing, such as `pass`, which runs under the timer's class.
+pub(crate) fn is_of_interpreter(remark: &str) -> bool {
+    let folder = file!().trim_end_matches("mod.rs");
+    let mut places = remark.split(folder).skip(1);
+    places.any(|place| place.split(':').next().is_some_and(|file| file.ends_with(".rs")))
 }
 
 /// Returns a name as a text has it: in quotes, if it has characters that mean something.

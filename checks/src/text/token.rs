@@ -206,8 +206,11 @@ impl Lexer<'_> {
         let Some(sign) = SIGNS.iter().copied().find(|sign| self.rest().starts_with(sign)) else {
             let length = self.rest().chars().next().map_or(0, char::len_utf8);
             let what = &self.text[start..start + length];
-            return Err(Wrong::new(&(start..start + length), format!("`{what}` has no meaning"))
-                .help("a name with such a character stands in quotes: \"sk_lock-AF_INET6\""));
+            let wrong = Wrong::new(&(start..start + length), format!("`{what}` has no meaning"));
+            return Err(wrong.help(match what {
+                "{" | "}" => "a block is indented below a line that ends with `:`, without braces",
+                _ => "a name with such a character stands in quotes: \"sk_lock-AF_INET6\"",
+            }));
         };
         self.at += sign.len();
         match sign {

@@ -4,7 +4,7 @@ use selvedge_checks::text;
 
 /// Checks the line, the column and the message, and that the rendering has `hint`.
 #[track_caller]
-fn refused(text: &str, (line, column): (usize, usize), message: &str, hint: &str) {
+pub(super) fn refused(text: &str, (line, column): (usize, usize), message: &str, hint: &str) {
     let error = match text::parse("t.selvedge", text) {
         Ok(_) => panic!("accepted:\n{text}"),
         Err(error) => error,
@@ -91,6 +91,20 @@ fn of_names() {
         "workqueue wq",
     );
     refused("mutex a\n", (1, 1), "the scenario has no thread", "");
+    // A letter is like any other, and a mutex is no work.
+    refused(
+        "mutex a, wq\nthread t: schedule_delayed_work(&w)\n",
+        (2, 34),
+        "`w` is not declared",
+        "declare it: work w: ..",
+    );
+    refused(
+        "mutex frob_lock\nwork frob_work: pass\nthread t: queue_work(frob_wok)\n",
+        (3, 22),
+        "`frob_wok` is not declared",
+        "meant: `frob_work`?",
+    );
+    refused("mutex a\nthread t: b = 1\n", (2, 11), "`b` is not declared", "declared: a");
 }
 
 #[test]
@@ -161,8 +175,15 @@ fn of_claims() {
         "thread t: pass\nexpect dedlock(a)\n",
         (2, 8),
         "`dedlock` is no kind of violation",
-        "`deadlock`",
+        "meant: `deadlock`?",
     );
+    refused(
+        "thread t: pass\nexpect dedlock(a)\n",
+        (2, 8),
+        "`dedlock` is no kind of violation",
+        "available: proof, inversion, deadlock, starvation, assert, invariant, use-after-free",
+    );
+    refused("thread t: pass\nexpect leak()\n", (2, 8), "`leak` takes 1 name, not 0", "");
     refused(
         "thread t: pass\nexpect sleep-in-atomic(a)\n",
         (2, 8),

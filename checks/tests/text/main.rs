@@ -1,8 +1,10 @@
 //! The language of `selvedge check`.
 
+mod command;
 mod errors;
 mod examples;
 mod grammar;
+mod pasted;
 mod rust;
 
 use std::path::PathBuf;

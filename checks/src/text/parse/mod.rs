@@ -5,6 +5,7 @@ mod statements;
 
 use super::error::{Wrong, listed, nearest};
 use super::kind::{Kind, WORDS};
+use super::pasted;
 use super::token::{Located, Token, tokens};
 use super::tree::{Claim, Declaration, Function, Section, Span, Thread, Tree, Word};
 
@@ -354,6 +355,9 @@ impl Parser<'_> {
 }
 
 fn unknown_item(word: &str, span: &Span) -> Wrong {
+    if let Some(wrong) = pasted::item(word, span) {
+        return wrong;
+    }
     let known = || ITEMS.iter().copied().chain(WORDS.iter().map(|(word, _)| *word));
     let near = nearest(word, known());
     let wrong = Wrong::new(span, format!("`{word}` begins neither a thread nor a declaration"));

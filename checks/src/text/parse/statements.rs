@@ -1,8 +1,9 @@
 //! Blocks and statements.
 
 use super::super::error::Wrong;
+use super::super::pasted;
 use super::super::token::Token;
-use super::super::tree::{Block, Does, Expression, Operator, Place, Statement};
+use super::super::tree::{Block, Does, Expression, Operator, Place, Span, Statement};
 use super::Parser;
 
 impl Parser<'_> {
@@ -70,6 +71,7 @@ impl Parser<'_> {
             "either" => self.either()?,
             "scoped_guard" => self.scoped_guard()?,
             _ => {
+                self.refuse_c(&word, &start)?;
                 let does = self.simple(&word)?;
                 self.end("the statement")?;
                 does
@@ -98,6 +100,18 @@ impl Parser<'_> {
             let condition = self.expression()?;
             branches.push((condition, self.block("the thread then")?));
         }
+    }
+
+    /// Refuses what begins with the name `word` and is a statement in C only.
+    fn refuse_c(&self, word: &str, span: &Span) -> Result<(), Wrong> {
+        let wrong = match self.tokens.get(self.at + 1).map(|next| &next.token) {
+            Some(Token::Name(_) | Token::Sign("*")) => pasted::statement(word, span),
+            Some(Token::Sign(":")) if !matches!(word, "else" | "or") => {
+                Some(pasted::label(word, span))
+            }
+            _ => None,
+        };
+        wrong.map_or(Ok(()), Err)
     }
 
     fn either(&mut self) -> Result<Does, Wrong> {

@@ -5,8 +5,9 @@ use selvedge_core::Name;
 use super::super::calls::{self, Does as Calls, Row, Special};
 use super::super::error::{Wrong, listed, nearest};
 use super::super::kind::Kind;
+use super::super::pasted;
 use super::super::program::{Body, Call, Does, Inline, Step, Target, Value};
-use super::super::tree::{self, Expression, Place, Span, Word};
+use super::super::tree::{self, Expression, Function, Place, Span, Word};
 use super::{Bound, Resolver, Scope};
 
 impl Call {
@@ -89,7 +90,9 @@ impl<'a> Resolver<'a> {
             scope.bound = inner;
             return target;
         }
-        let Some(class) = self.class(&name.text) else { return Err(self.unknown(name, scope)) };
+        let Some(class) = self.class(&name.text) else {
+            return Err(self.unknown(name, scope, &[]));
+        };
         let (is_array, count) =
             (self.program.classes[class].is_array, self.program.classes[class].count);
         let Some(index) = index else {
@@ -130,6 +133,9 @@ impl<'a> Resolver<'a> {
 
     fn unknown_call(&self, word: &Word, arguments: &[Expression]) -> Wrong {
         let name = word.text.as_str();
+        if let Some(help) = pasted::call(name) {
+            return Wrong::new(&word.span, format!("`{name}` has no meaning here")).help(help);
+        }
         let own = self.functions.iter().map(|function| function.name.text.as_str());
         let near = nearest(name, own.chain(calls::all().map(|row| row.name)));
         let wrong = Wrong::new(&word.span, format!("no function is called `{name}`"));
@@ -145,7 +151,10 @@ impl<'a> Resolver<'a> {
                 let help = format!("`{object}` is a {}: {}", kind.word(), functions_of(kind));
                 wrong.help(help)
             }
-            ([], None) => wrong.help(format!("a function of the text is declared: fn {name}: ..")),
+            ([], None) => wrong.help(format!(
+                "a function of the text is declared: fn {name}: ..; what takes no part in the \
+                 locking is deleted"
+            )),
             (near, _) => wrong.label(format!("meant: {}?", listed(near))),
         }
     }
@@ -240,6 +249,10 @@ impl<'a> Resolver<'a> {
             let what = format!("`{}` takes a {}", row.name, listed(&kinds).replace('`', ""));
             return Err(Wrong::new(span, what).help(format!("{}(x)", row.name)));
         };
+        let name = place.name.text.as_str();
+        if !scope.bound.iter().any(|(bound, _)| *bound == name) && self.class(name).is_none() {
+            return Err(self.unknown(&place.name, scope, row.on));
+        }
         let target = self.target(&place.name, place.index.as_deref(), scope)?;
         let kind = self.program.classes[target.class].kind;
         if row.on.contains(&kind) {
@@ -366,9 +379,7 @@ impl<'a> Resolver<'a> {
             return Err(Wrong::new(&word.span, what));
         }
         if function.parameters.len() != given.len() {
-            let (takes, has) = (function.parameters.len(), given.len());
-            let what = format!("`{name}` takes {takes} arguments, not {has}");
-            return Err(Wrong::new(span, what).note(&function.name.span, "declared here"));
+            return Err(argument_count(function, given.len(), span));
         }
         let mut bound = Vec::new();
         let mut arguments = Vec::new();
@@ -410,6 +421,25 @@ impl<'a> Resolver<'a> {
             }
         }
     }
+}
+
+/// Returns why a function does not take this many arguments.
+fn argument_count(function: &Function, has: usize, span: &Span) -> Wrong {
+    let (name, takes) = (&function.name.text, function.parameters.len());
+    let plural = if takes == 1 { "" } else { "s" };
+    let what = format!("`{name}` takes {takes} argument{plural}, not {has}");
+    let wrong = Wrong::new(span, what).note(&function.name.span, "declared here");
+    // The name alone is a callback, to which the kernel passes what a text has to name.
+    if has > 0 {
+        return wrong;
+    }
+    let parameters: Vec<&str> =
+        function.parameters.iter().map(|parameter| parameter.text.as_str()).collect();
+    let parameters = parameters.join(", ");
+    wrong.help(format!(
+        "write {name}(..) with the object that `{parameters}` stands for, or declare `fn {name}:` \
+         without parameters"
+    ))
 }
 
 /// The functions that let another function run.

@@ -7,6 +7,7 @@ use selvedge_core::Name;
 
 use super::error::{Wrong, listed, nearest};
 use super::kind::Kind;
+use super::pasted;
 use super::program::{Body, Class, Program, ThreadOf};
 use super::tree::{Block, Declaration, Expression, Function, Section, Span, Word};
 
@@ -234,13 +235,31 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn unknown(&self, word: &Word, scope: &Scope<'_>) -> Wrong {
-        let classes = self.program.classes.iter().skip(1).map(|class| class.name.as_str());
-        let bound = scope.bound.iter().map(|(name, _)| *name);
-        let known: Vec<&str> = classes.chain(bound).collect();
+    /// Returns why the name is none of an object. It may have been meant for an object of these
+    /// kinds, or without any, for whatever has a name.
+    fn unknown(&self, word: &Word, scope: &Scope<'_>, kinds: &[Kind]) -> Wrong {
+        let classes = self.program.classes.iter().skip(1);
+        let classes = classes.filter(|class| kinds.is_empty() || kinds.contains(&class.kind));
+        let bound = scope.bound.iter().filter(|(_, bound)| match bound {
+            Bound::Variable(_) => kinds.is_empty(),
+            Bound::Object(argument, ..) => {
+                let class =
+                    self.class(&argument.text).map(|class| self.program.classes[class].kind);
+                kinds.is_empty() || class.is_some_and(|kind| kinds.contains(&kind))
+            }
+        });
+        let bound = bound.map(|(name, _)| *name);
+        let known: Vec<&str> = classes.map(|class| class.name.as_str()).chain(bound).collect();
         let wrong = Wrong::new(&word.span, format!("`{}` is not declared", word.text));
+        if let Some(help) = pasted::name(&word.text) {
+            return wrong.help(help);
+        }
+        let kind = kinds.first().copied().unwrap_or(Kind::Mutex);
         match nearest(&word.text, known.iter().copied()).as_slice() {
-            [] if known.is_empty() => wrong.help(format!("declare it: mutex {}", word.text)),
+            [] if known.is_empty() => {
+                let body = if kind.has_body() { ": .." } else { "" };
+                wrong.help(format!("declare it: {} {}{body}", kind.word(), word.text))
+            }
             [] => wrong.help(format!("declared: {}", known.join(", "))),
             near => wrong.label(format!("meant: {}?", listed(near))),
         }
