@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use anstream::adapter::strip_str;
 use libtest_mimic::{Arguments, Failed, Trial};
 use selvedge_core::{Engine, Report, Scenario, Schedule};
 
@@ -65,7 +66,7 @@ fn explained(scenario: &Scenario, report: &Report) -> io::Result<String> {
         let line = format!("\nReplay: {REPLAY}={} {replay}\n", found.schedule);
         text.extend_from_slice(line.as_bytes());
     }
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    Ok(plain(&text))
 }
 
 fn replayed(scenario: &Scenario, schedule: &str) -> io::Result<String> {
@@ -76,7 +77,12 @@ fn replayed(scenario: &Scenario, schedule: &str) -> io::Result<String> {
     for found in &found {
         show::counterexample(found, Layout { all_steps: true, width: None }, &mut text)?;
     }
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    Ok(plain(&text))
+}
+
+/// Returns a text without colours, since a test does not know where its output goes.
+fn plain(text: &[u8]) -> String {
+    strip_str(&String::from_utf8_lossy(text)).to_string()
 }
 
 /// Returns the name of the test target: that of the program without cargo's suffix.
