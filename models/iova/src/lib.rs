@@ -23,6 +23,8 @@
 //! - [`SwapBitmap`] and [`SwapLists`]: flush when no page is free. The latter has a [`Swap`] for
 //!   each size.
 //!
+//! [`check`] compares any allocator with a reference, an own one as well.
+//!
 //! Addresses are counted in pages of 4 KiB from 0, as a [`Pfn`].
 
 #![no_std]
@@ -33,6 +35,7 @@ extern crate alloc;
 mod allocator;
 mod blocks;
 mod cached_tree;
+pub mod check;
 mod extents;
 mod flush_queue;
 mod gap_tree;
