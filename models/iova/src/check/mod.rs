@@ -27,7 +27,10 @@
 //!         let end = request.limit().min(self.aperture.pfn + self.aperture.count);
 //!         let mut pfn = self.aperture.pfn.next_multiple_of(request.align());
 //!         let mut at = 0;
-//!         while let Some(next) = self.out.get(at).filter(|next| next.pfn < pfn + request.count()) {
+//!         for next in &self.out {
+//!             if next.pfn >= pfn + request.count() {
+//!                 break;
+//!             }
 //!             pfn = pfn.max(next.pfn + next.count).next_multiple_of(request.align());
 //!             at += 1;
 //!         }
