@@ -6,7 +6,9 @@ mod contestant;
 mod harness;
 mod load;
 mod peers;
+mod search;
 mod threads;
+mod trace;
 mod worst;
 
 pub use contestant::{BARE, Contestant, PLAIN_TREE, RADIX, Turns, VM_ALLOCATOR, contestants};
@@ -14,7 +16,9 @@ pub use contestant::{BARE, Contestant, PLAIN_TREE, RADIX, Turns, VM_ALLOCATOR, c
 pub use harness::bench;
 pub use load::{Load, Shape};
 pub use peers::{BareBitmap, DbsAllocator, PlainTree, VmAllocator};
+pub use search::worst_trace;
 pub use threads::{Locked, SharedMagazines, turns_of_two};
+pub use trace::{Trace, TraceCall, replay};
 pub use worst::{Worst, mean, worst};
 
 use selvedge_iova::Pages;

@@ -48,8 +48,8 @@ impl Allocator for VmAllocator {
     }
 }
 
-/// Dragonball's allocator of address ranges, also an AVL tree of free and allocated ranges. Its last
-/// release is 0.1.1, of October 2022.
+/// Dragonball's allocator of address ranges, also an AVL tree of free and allocated ranges. The
+/// last release is 0.1.1, of October 2022.
 #[derive(Debug)]
 pub struct DbsAllocator(IntervalTree<()>);
 

@@ -85,8 +85,8 @@ impl Scheme {
         Self::FlushOnExhaustionLists,
     ];
 
-    /// Returns a scheme with an allocator that parks freed pages, and flushes when it is dry or full.
-    /// `make` gets the aperture and the number of CPUs.
+    /// Returns a scheme with an allocator that parks freed pages. It flushes when it is dry or
+    /// full. `make` gets the aperture and the number of CPUs.
     pub fn parking<A: Allocator + 'static>(
         name: &str,
         make: impl Fn(Pages, usize) -> A + Send + Sync + 'static,
