@@ -4,7 +4,7 @@
 //! `cargo run --release -p selvedge-benches --no-default-features --example linear_walk`
 
 use selvedge_benches::iova::{APERTURE, Trace, replay, worst_trace};
-use selvedge_iova::{Allocator, CachedTree, GapTree, Magazines};
+use selvedge_iova::{Allocator, CachedTree, GapTree, Magazines, MapleTree};
 
 /// The length of the traces that are searched. What grows with the length shows in short ones.
 const SEARCHED: usize = 400;
@@ -20,6 +20,7 @@ fn main() {
     print!("{trace}");
     show("CachedTree", &trace, CachedTree::new(APERTURE));
     show("GapTree", &trace, GapTree::new(APERTURE));
+    show("MapleTree", &trace, MapleTree::new(APERTURE));
     show("Magazines over CachedTree", &trace, linux());
 }
 

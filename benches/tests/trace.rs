@@ -1,7 +1,7 @@
 //! The trace that drives Linux's tree into a linear walk, counted in nodes.
 
 use selvedge_benches::iova::{APERTURE, PlainTree, Trace, TraceCall, replay, worst_trace};
-use selvedge_iova::{CachedTree, GapTree, Magazines, Radix};
+use selvedge_iova::{CachedTree, GapTree, Magazines, MapleTree, Radix};
 
 const TRACE: &str = include_str!("../traces/linear-walk.txt");
 
@@ -44,6 +44,8 @@ fn the_second_half_walks_again_and_again() {
 fn the_others_do_not_walk() {
     let visited = replay(&trace(1), &mut GapTree::new(APERTURE)).expect("all requests fit");
     assert!(counts(&visited).1 <= 40, "{:?}", counts(&visited));
+    let visited = replay(&trace(1), &mut MapleTree::new(APERTURE)).expect("all requests fit");
+    assert!(counts(&visited).1 <= 20, "{:?}", counts(&visited));
     // It visits no nodes, and it must fit as well.
     assert!(replay(&trace(1), &mut Radix::new(APERTURE)).is_some());
     assert!(replay(&trace(1), &mut PlainTree::new(&[])).is_some());

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use selvedge_iova::{
-    Allocator, CachedTree, FlushQueue, GapTree, LazyBitmap, Magazines, Pages, Radix, SwapBitmap,
-    SwapLists,
+    Allocator, CachedTree, FlushQueue, GapTree, LazyBitmap, Magazines, MapleTree, Pages, Radix,
+    SwapBitmap, SwapLists,
 };
 
 use super::{
@@ -217,6 +217,7 @@ pub fn contestants() -> Vec<Contestant> {
         Contestant::new("LazyBitmap (s390)", || LazyBitmap::new(APERTURE)).flushes_within(all),
         Contestant::new("CachedTree (Linux)", || CachedTree::new(APERTURE)),
         Contestant::new("GapTree", || GapTree::new(APERTURE)),
+        Contestant::new("MapleTree", || MapleTree::new(APERTURE)),
         Contestant::new("Magazines over CachedTree (Linux)", magazines).two_threads(with_magazines),
         Contestant::new("FlushQueue over Magazines (Linux)", queue)
             .flushes_within(RING + 1)

@@ -1,12 +1,12 @@
 //! Every allocator against the reference.
 //!
-//! These are more than a million operations: 11 allocators, 300 sequences each, of 500 operations
+//! These are more than a million operations: 12 allocators, 300 sequences each, of 500 operations
 //! on average.
 
 use selvedge_iova::check::{APERTURE, CPUS, LARGEST, Promises, Wrong, against_reference};
 use selvedge_iova::{
-    Allocator, CachedTree, FlushQueue, GapTree, LazyBitmap, Magazines, NotFreed, Pages, Pfn, Radix,
-    Refused, Request, SwapBitmap, SwapLists,
+    Allocator, CachedTree, FlushQueue, GapTree, LazyBitmap, Magazines, MapleTree, NotFreed, Pages,
+    Pfn, Radix, Refused, Request, SwapBitmap, SwapLists,
 };
 
 const EAGER: Promises = Promises::eager();
@@ -73,6 +73,11 @@ fn cached_tree_above_4_gib() -> Result<(), Wrong> {
 #[test]
 fn gap_tree() -> Result<(), Wrong> {
     against_reference(EAGER, GapTree::new)
+}
+
+#[test]
+fn maple_tree() -> Result<(), Wrong> {
+    against_reference(EAGER, MapleTree::new)
 }
 
 #[test]
