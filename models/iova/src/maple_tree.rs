@@ -20,10 +20,10 @@ const CHILDREN: usize = 10;
 /// from its end.
 ///
 /// The idea is from Rik van Riel's series, v3 of June 2026, which replaces the tree of its first
-/// version by a maple tree. The tree is described in `Documentation/core-api/maple_tree.rst`, v6.12.
-/// It knows no alignment. Here a gap that is wide enough and unsuitable costs another descent, which
-/// need not be what the series does. The tree of the kernel is also made for readers without a lock,
-/// and this one is not.
+/// version by a maple tree. The tree is described in `Documentation/core-api/maple_tree.rst`,
+/// v6.12. It knows no alignment. Here a gap that is wide enough and unsuitable costs another
+/// descent, which need not be what the series does. The tree of the kernel is also made for readers
+/// without a lock, and this one is not.
 #[derive(Clone, Debug)]
 pub struct MapleTree {
     root: Node,
