@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use selvedge_models::iova::{Allocator, BadFlush, NotFreed, Pages, Pfn, Refused, Request};
+use selvedge_iova::{Allocator, BadFlush, NotFreed, Pages, Pfn, Refused, Request};
 
 use super::APERTURE;
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use selvedge_models::iova::{Allocator, NotFreed, Pages, Pfn, Refused, Request};
+use dbs_allocator::{Constraint, IntervalTree, NodeState, Range};
+use selvedge_iova::{Allocator, NotFreed, Pages, Pfn, Refused, Request};
 use vm_allocator::{AddressAllocator, AllocPolicy, RangeInclusive};
 
 use super::APERTURE;
@@ -44,6 +45,56 @@ impl Allocator for VmAllocator {
         let (start, size) = (pages.pfn * PAGE, pages.count * PAGE);
         let range = RangeInclusive::new(start, start + size - 1).expect("pages");
         self.0.free(&range).map_err(|_| NotFreed::NotAllocated)
+    }
+}
+
+/// Dragonball's allocator of address ranges, also an AVL tree of free and allocated ranges. The
+/// last release is 0.1.1, of October 2022.
+#[derive(Debug)]
+pub struct DbsAllocator(IntervalTree<()>);
+
+impl DbsAllocator {
+    /// Creates an allocator of the aperture with `live` allocated.
+    pub fn new(live: &[Pages]) -> Self {
+        let mut tree = IntervalTree::new();
+        let mut sorted = live.to_vec();
+        sorted.sort_unstable();
+        let mut from = APERTURE.pfn;
+        for pages in sorted {
+            if from < pages.pfn {
+                tree.insert(Range::new(from, pages.pfn - 1), None);
+            }
+            from = pages.pfn + pages.count;
+            tree.insert(Range::new(pages.pfn, from - 1), Some(()));
+        }
+        let end = APERTURE.pfn + APERTURE.count;
+        if from < end {
+            tree.insert(Range::new(from, end - 1), None);
+        }
+        Self(tree)
+    }
+}
+
+impl Allocator for DbsAllocator {
+    fn alloc(&mut self, _: usize, request: Request) -> Result<Pfn, Refused> {
+        // The largest page that the request may have.
+        let max = request.limit().checked_sub(1).ok_or(Refused::Exhausted)?;
+        let constraint = Constraint::new(request.count()).align(request.align()).max(max);
+        let range = self.0.allocate(&constraint).ok_or(Refused::Exhausted)?;
+        self.0.update(&range, ());
+        Ok(range.min)
+    }
+
+    fn free(&mut self, _: usize, pages: Pages) -> Result<(), NotFreed> {
+        let end = pages.end().ok_or(NotFreed::NotAllocated)?;
+        let range = Range::new(pages.pfn, end - 1);
+        match self.0.get(&range) {
+            Some(NodeState::Valued(())) => {
+                self.0.free(&range);
+                Ok(())
+            }
+            _ => Err(NotFreed::NotAllocated),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use selvedge_models::iova::{
+use selvedge_iova::{
     Allocator, CachedTree, CpuCache, Depot, NotFreed, ORDERS, Pages, Pfn, Refused, Request,
 };
 
@@ -31,7 +31,15 @@ impl<A: Allocator> Allocator for Locked<'_, A> {
     }
 
     fn free(&mut self, cpu: usize, pages: Pages) -> Result<(), NotFreed> {
-        lock(self.0).free(cpu, pages)
+        let mut allocator = lock(self.0);
+        match allocator.free(cpu, pages) {
+            Err(NotFreed::Full) => {
+                allocator.begin_flush().expect("the lock is held during the flush");
+                allocator.finish_flush().expect("the flush has begun");
+                allocator.free(cpu, pages)
+            }
+            result => result,
+        }
     }
 }
 

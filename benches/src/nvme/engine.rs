@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use fastrand::Rng;
-use selvedge_models::iova::{NotFreed, Pages, Refused, Request};
+use selvedge_iova::{NotFreed, Pages, Refused, Request};
 
 use super::costs::Costs;
 use super::scheme::{Scheme, Space};
@@ -54,7 +54,7 @@ impl std::error::Error for Exhausted {}
 /// If an address is reused while the device can still use its old translation, which is a bug of
 /// the scheme. If [`Costs::check`] refuses the costs.
 pub fn simulate(
-    scheme: Scheme,
+    scheme: &Scheme,
     costs: &Costs,
     time: Duration,
     seed: u64,
@@ -108,7 +108,7 @@ struct Cpu {
 
 struct World<'a> {
     costs: &'a Costs,
-    scheme: Scheme,
+    scheme: &'a Scheme,
     rng: Rng,
     cpus: Vec<Cpu>,
     planned: u64,
@@ -129,7 +129,7 @@ struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    fn new(scheme: Scheme, costs: &'a Costs, seed: u64) -> Self {
+    fn new(scheme: &'a Scheme, costs: &'a Costs, seed: u64) -> Self {
         let space = Space::new(scheme, costs);
         let cpu = |number| Cpu {
             completions: BinaryHeap::new(),
@@ -194,7 +194,7 @@ impl<'a> World<'a> {
             Step::Idle => self.idle(now, cpu),
             Step::Unmapped(pages) => {
                 self.stale.unmap(pages, now);
-                if self.scheme == Scheme::Strict {
+                if self.scheme.refreshes() {
                     let at = self.ask(now, self.costs.refresh);
                     self.plan(cpu, at, Step::Refreshed(pages));
                 } else {
@@ -286,7 +286,7 @@ impl<'a> World<'a> {
         }
         self.parked_max = self.parked_max.max(self.space.allocator().parked());
         let mut takes = self.costs.free;
-        if let Scheme::FlushQueue { timeout, .. } = self.scheme {
+        if let Scheme::FlushQueue { timeout, .. } = *self.scheme {
             takes += self.costs.queue + released * self.costs.release;
             if !self.timer_armed {
                 self.timer_armed = true;

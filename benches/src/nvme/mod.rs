@@ -1,6 +1,6 @@
 //! The costs of schemes for reusing I/O addresses with an NVMe device: a simulation of the workload
 //! of Niklas Schnelle's mail of 1 September 2022 ("Re: \[PATCH v4 1/2\] iommu/s390: Fix race with
-//! release_device ops"), with the allocators of [`selvedge_models::iova`] themselves.
+//! release_device ops"), with the allocators of [`selvedge_iova`] themselves.
 //!
 //! Each CPU keeps a number of requests in flight. It maps a buffer, passes it to the device, unmaps
 //! the buffer when the device is done, and begins again. The CPU's work, the device and the flushes
@@ -18,4 +18,4 @@ mod stale;
 
 pub use costs::{BadCosts, Costs};
 pub use engine::{Exhausted, Outcome, simulate};
-pub use scheme::{QueueOf, Scheme};
+pub use scheme::{Own, QueueOf, Scheme};

@@ -1,8 +1,9 @@
 //! The handling of an address that was unmapped.
 
 use std::fmt;
+use std::sync::Arc;
 
-use selvedge_models::iova::{
+use selvedge_iova::{
     Allocator, CachedTree, FlushQueue, LazyBitmap, Magazines, Pages, SwapBitmap, SwapLists,
 };
 
@@ -12,7 +13,7 @@ use super::costs::Costs;
 const START: u64 = 1;
 
 /// A scheme.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// The scheme of s390 until v6.6: a bitmap, and one flush when the search reaches its end.
     BitmapLazy,
@@ -32,7 +33,35 @@ pub enum Scheme {
     FlushOnExhaustion,
     /// The same scheme with a list for each size.
     FlushOnExhaustionLists,
+    /// A scheme that is not of this crate.
+    Own(Own),
 }
+
+/// A scheme with an allocator of any crate.
+#[derive(Clone)]
+pub struct Own {
+    name: String,
+    refreshes: bool,
+    make: Arc<Make>,
+}
+
+/// Creates the allocator of an aperture and a number of CPUs.
+type Make = dyn Fn(Pages, usize) -> Box<dyn Allocator> + Send + Sync;
+
+impl fmt::Debug for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Own").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Schemes are the same if they have the same name.
+impl PartialEq for Own {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Own {}
 
 /// The owner of a flush queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +85,37 @@ impl Scheme {
         Self::FlushOnExhaustionLists,
     ];
 
+    /// Returns a scheme with an allocator that parks freed pages. It flushes when it is dry or
+    /// full. `make` gets the aperture and the number of CPUs.
+    pub fn parking<A: Allocator + 'static>(
+        name: &str,
+        make: impl Fn(Pages, usize) -> A + Send + Sync + 'static,
+    ) -> Self {
+        Self::own(name, false, make)
+    }
+
+    /// Returns a scheme as [`Strict`](Self::Strict), with an allocator that parks nothing.
+    pub fn strict<A: Allocator + 'static>(
+        name: &str,
+        make: impl Fn(Pages, usize) -> A + Send + Sync + 'static,
+    ) -> Self {
+        Self::own(name, true, make)
+    }
+
+    fn own<A: Allocator + 'static>(
+        name: &str,
+        refreshes: bool,
+        make: impl Fn(Pages, usize) -> A + Send + Sync + 'static,
+    ) -> Self {
+        let make: Arc<Make> = Arc::new(move |aperture, cpus| Box::new(make(aperture, cpus)));
+        Self::Own(Own { name: name.to_owned(), refreshes, make })
+    }
+
+    /// Returns whether each mapping is refreshed before its address is freed.
+    pub(super) fn refreshes(&self) -> bool {
+        matches!(self, Self::Strict | Self::Own(Own { refreshes: true, .. }))
+    }
+
     /// Returns a flush queue with this number of slots and this timeout in milliseconds for each
     /// CPU.
     pub const fn queue(slots: usize, timeout: u64) -> Self {
@@ -64,13 +124,13 @@ impl Scheme {
 
     /// Returns the throughput according to the mail, relative to the bitmap. For the default queue
     /// the mail says "less than".
-    pub fn in_the_mail(self) -> Option<&'static str> {
+    pub fn in_the_mail(&self) -> Option<&'static str> {
         match self {
             Self::BitmapLazy => Some("1.00"),
             Self::Strict => Some("0.50"),
-            _ if self == Self::queue(32_768, 4_000) => Some("0.91"),
-            _ if self == Self::queue(8_192, 100) => Some("0.76"),
-            _ if self == Self::queue(256, 10) => Some("< 0.08"),
+            _ if *self == Self::queue(32_768, 4_000) => Some("0.91"),
+            _ if *self == Self::queue(8_192, 100) => Some("0.76"),
+            _ if *self == Self::queue(256, 10) => Some("< 0.08"),
             _ => None,
         }
     }
@@ -87,6 +147,7 @@ impl fmt::Display for Scheme {
             }
             Self::FlushOnExhaustion => f.write_str("flush-on-exhaustion"),
             Self::FlushOnExhaustionLists => f.write_str("flush-on-exhaustion-lists"),
+            Self::Own(own) => f.write_str(&own.name),
         }
     }
 }
@@ -99,10 +160,10 @@ pub(super) enum Space {
 }
 
 impl Space {
-    pub(super) fn new(scheme: Scheme, costs: &Costs) -> Self {
+    pub(super) fn new(scheme: &Scheme, costs: &Costs) -> Self {
         let aperture = Pages { pfn: START, count: costs.aperture };
         let linux = || Magazines::new(CachedTree::new(aperture), aperture, costs.cpus);
-        Self::Other(match scheme {
+        Self::Other(match *scheme {
             Scheme::BitmapLazy => Box::new(LazyBitmap::new(aperture)),
             Scheme::Strict => Box::new(linux()),
             Scheme::FlushOnExhaustion => Box::new(SwapBitmap::new(aperture)),
@@ -112,6 +173,7 @@ impl Space {
                 let queue = FlushQueue::new(linux(), aperture, rings, slots - 1);
                 return Self::Queue(Box::new(queue));
             }
+            Scheme::Own(ref own) => (own.make)(aperture, costs.cpus),
         })
     }
 

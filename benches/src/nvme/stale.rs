@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use selvedge_models::iova::Pages;
+use selvedge_iova::Pages;
 
 /// The mappings in the order in which they were unmapped. A flush removes those that were unmapped
 /// before it began.

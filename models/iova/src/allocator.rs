@@ -47,6 +47,12 @@ pub trait Allocator {
         0
     }
 
+    /// Returns the number of nodes that all searches for free pages have visited so far, or 0 if it
+    /// does not count them. It is a cost that no computer changes.
+    fn visited(&self) -> u64 {
+        0
+    }
+
     /// Returns whether no page may be freed between the beginning and the end of a flush, because
     /// the caller has to hold the lock during it.
     fn flushes_alone(&self) -> bool {

@@ -33,6 +33,7 @@ pub struct CachedTree {
     /// A request below 4 GiB must be smaller than this until a range is freed there. A request of
     /// this size was refused once, below some limit.
     max32_alloc_size: u64,
+    visited: u64,
 }
 
 /// Pages `lo..=hi`, with the nodes on either side.
@@ -62,15 +63,23 @@ impl CachedTree {
             cached: anchor,
             cached32: anchor,
             max32_alloc_size: DMA_32BIT_PFN,
+            visited: 0,
         }
     }
 
     /// Walks down from `from` to the first gap in which the request fits, not below `low`. Returns
     /// the first page and the node above it.
-    fn walk(&self, from: usize, request: Request, limit: Pfn, low: Pfn) -> Option<(Pfn, usize)> {
+    fn walk(
+        &mut self,
+        from: usize,
+        request: Request,
+        limit: Pfn,
+        low: Pfn,
+    ) -> Option<(Pfn, usize)> {
         let mut high = limit;
         let mut above = from;
         loop {
+            self.visited += 1;
             let node = &self.nodes[above];
             high = high.min(node.lo);
             let pfn = high.checked_sub(request.count())? & !(request.align() - 1);
@@ -119,12 +128,13 @@ impl Allocator for CachedTree {
         }
         let from = if needs32 { self.cached32 } else { self.cached };
         let cached_hi = self.nodes[from].hi;
-        // Searches again from the top, down to where the first walk began.
-        let again = || match cached_hi < limit {
-            true => self.walk(self.above_limit(limit), request, limit, start.max(cached_hi + 1)),
-            false => None,
-        };
-        let Some((pfn, above)) = self.walk(from, request, limit, start).or_else(again) else {
+        let mut found = self.walk(from, request, limit, start);
+        if found.is_none() && cached_hi < limit {
+            // Searches again from the top, down to where the first walk began.
+            let from = self.above_limit(limit);
+            found = self.walk(from, request, limit, start.max(cached_hi + 1));
+        }
+        let Some((pfn, above)) = found else {
             self.max32_alloc_size = request.count();
             return Err(Refused::Exhausted);
         };
@@ -160,6 +170,10 @@ impl Allocator for CachedTree {
         self.nodes.remove(index);
         self.by_pfn.remove(&lo);
         Ok(())
+    }
+
+    fn visited(&self) -> u64 {
+        self.visited
     }
 }
 

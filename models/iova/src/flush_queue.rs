@@ -104,6 +104,10 @@ impl<A: Allocator> Allocator for FlushQueue<A> {
         Ok(())
     }
 
+    fn visited(&self) -> u64 {
+        self.below.visited()
+    }
+
     fn parked(&self) -> u64 {
         self.parked
     }

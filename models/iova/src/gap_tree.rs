@@ -22,6 +22,7 @@ use crate::request::{NotFreed, Pages, Pfn, Refused, Request};
 pub struct GapTree {
     nodes: Slab<Node>,
     root: Option<usize>,
+    visited: u64,
 }
 
 /// Pages `lo..hi`, and the free pages directly below them.
@@ -46,7 +47,7 @@ impl GapTree {
     pub fn new(aperture: Pages) -> Self {
         let aperture = aperture.checked();
         let end = aperture.pfn + aperture.count;
-        let mut tree = Self { nodes: Slab::new(), root: None };
+        let mut tree = Self { nodes: Slab::new(), root: None, visited: 0 };
         // This node is above all others, so that every gap has a node above it.
         tree.insert(end, end, aperture.count);
         tree
@@ -54,8 +55,14 @@ impl GapTree {
 
     /// Finds the highest pages in the subtree that satisfy the request. Returns the first of them
     /// and the node above.
-    fn find(&self, subtree: Option<usize>, request: Request) -> Option<(Pfn, usize)> {
+    fn find(
+        &self,
+        subtree: Option<usize>,
+        request: Request,
+        visited: &mut u64,
+    ) -> Option<(Pfn, usize)> {
         let index = subtree?;
+        *visited += 1;
         let node = &self.nodes[index];
         if node.gap_max < request.count() {
             return None;
@@ -68,8 +75,8 @@ impl GapTree {
         };
         // All nodes to the right begin above the end of this gap.
         let right = if node.lo < request.limit() { node.right } else { None };
-        let found = self.find(right, request).or_else(here);
-        found.or_else(|| self.find(node.left, request))
+        let found = self.find(right, request, visited).or_else(here);
+        found.or_else(|| self.find(node.left, request, visited))
     }
 
     fn insert(&mut self, lo: Pfn, hi: Pfn, gap: u64) {
@@ -182,7 +189,10 @@ fn priority(lo: Pfn) -> u64 {
 
 impl Allocator for GapTree {
     fn alloc(&mut self, _: usize, request: Request) -> Result<Pfn, Refused> {
-        let (pfn, above) = self.find(self.root, request).ok_or(Refused::Exhausted)?;
+        let mut visited = 0;
+        let found = self.find(self.root, request, &mut visited);
+        self.visited += visited;
+        let (pfn, above) = found.ok_or(Refused::Exhausted)?;
         let Node { lo, gap, .. } = self.nodes[above];
         let (floor, end) = (lo - gap, pfn + request.count());
         self.set_gap(self.root, lo, lo - end);
@@ -202,5 +212,9 @@ impl Allocator for GapTree {
         self.root = self.root.and_then(|root| self.remove_below(root, lo));
         self.set_gap(self.root, next_lo, next_gap + (hi - lo) + gap);
         Ok(())
+    }
+
+    fn visited(&self) -> u64 {
+        self.visited
     }
 }

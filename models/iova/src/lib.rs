@@ -15,6 +15,7 @@
 //! - [`CachedTree`]: Linux's tree of the allocated ranges, searched from the last allocation.
 //! - [`Magazines`]: per-CPU stacks in front of any of them, as in front of the tree in Linux.
 //! - [`GapTree`]: a tree in which each subtree knows its widest gap.
+//! - [`MapleTree`]: the same with a B-tree of the widths of Linux's maple tree.
 //! - [`Radix`]: a bitmap in which no operation searches, and short stacks of recently freed pages.
 //!
 //! The schemes that defer the flush:
@@ -22,6 +23,8 @@
 //! - [`FlushQueue`]: Linux's flush queue over any of them. Each of its queues is a [`Ring`].
 //! - [`SwapBitmap`] and [`SwapLists`]: flush when no page is free. The latter has a [`Swap`] for
 //!   each size.
+//!
+//! [`check`] compares any allocator with a reference, an own one as well.
 //!
 //! Addresses are counted in pages of 4 KiB from 0, as a [`Pfn`].
 
@@ -33,11 +36,13 @@ extern crate alloc;
 mod allocator;
 mod blocks;
 mod cached_tree;
+pub mod check;
 mod extents;
 mod flush_queue;
 mod gap_tree;
 mod lazy_bitmap;
 mod magazines;
+mod maple_tree;
 mod radix;
 mod request;
 mod ring;
@@ -53,6 +58,7 @@ pub use flush_queue::FlushQueue;
 pub use gap_tree::GapTree;
 pub use lazy_bitmap::LazyBitmap;
 pub use magazines::{CpuCache, Depot, MAGAZINE, Magazine, Magazines, ORDERS};
+pub use maple_tree::MapleTree;
 pub use radix::Radix;
 pub use request::{BadRequest, NotFreed, Pages, Pfn, Refused, Request};
 pub use ring::{Entry, Ring};

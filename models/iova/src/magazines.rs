@@ -185,4 +185,8 @@ impl<A: Allocator> Allocator for Magazines<A> {
             None => self.below.free(cpu, pages),
         }
     }
+
+    fn visited(&self) -> u64 {
+        self.below.visited()
+    }
 }

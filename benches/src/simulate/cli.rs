@@ -11,10 +11,10 @@ use clap::{Args, Parser, ValueEnum, value_parser};
 /// with release_device ops".
 #[derive(Debug, Parser)]
 #[command(version)]
-pub(crate) struct Simulate {
+pub(super) struct Simulate {
     /// The system to simulate
     #[arg(long, value_enum, default_value = "guest")]
-    pub(crate) preset: Preset,
+    pub(super) preset: Preset,
     /// The time to simulate, in seconds
     #[arg(
         long,
@@ -22,23 +22,23 @@ pub(crate) struct Simulate {
         default_value = "60",
         value_parser = value_parser!(u64).range(1..=3600)
     )]
-    pub(crate) seconds: u64,
+    pub(super) seconds: u64,
     /// The seed of the random number generator
     #[arg(long, value_name = "N", default_value = "1")]
-    pub(crate) seed: u64,
+    pub(super) seed: u64,
     /// Print one JSON object per line
     #[arg(long)]
-    pub(crate) json: bool,
+    pub(super) json: bool,
     /// Draw throughput against the size of the queue and against its timeout, into this folder
     #[arg(long, value_name = "DIR")]
-    pub(crate) svg: Option<PathBuf>,
+    pub(super) svg: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) costs: CostFlags,
+    pub(super) costs: CostFlags,
 }
 
 /// A system to simulate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Preset {
+pub(super) enum Preset {
     /// A guest of a hypervisor that pages, which is the case of the mail
     Guest,
     /// A partition with a device of its own
@@ -48,55 +48,55 @@ pub(crate) enum Preset {
 /// The values that differ from the preset.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Costs that differ from the preset, with times in microseconds")]
-pub(crate) struct CostFlags {
+pub(super) struct CostFlags {
     /// CPUs that submit requests
     #[arg(long, value_name = "N")]
-    pub(crate) cpus: Option<usize>,
+    pub(super) cpus: Option<usize>,
     /// Requests in flight, of all CPUs together
     #[arg(long, value_name = "N")]
-    pub(crate) depth: Option<usize>,
+    pub(super) depth: Option<usize>,
     /// Pages of a request: a number, or the minimum and the maximum, such as 1-32
     #[arg(long, value_name = "N", value_parser = sizes)]
-    pub(crate) pages: Option<(u64, u64)>,
+    pub(super) pages: Option<(u64, u64)>,
     /// Pages in the aperture of the device
     #[arg(long, value_name = "N")]
-    pub(crate) aperture: Option<u64>,
+    pub(super) aperture: Option<u64>,
     /// Time of the device for a request
     #[arg(long, value_name = "US", value_parser = nanoseconds)]
-    pub(crate) device_us: Option<u64>,
+    pub(super) device_us: Option<u64>,
     /// CPU time to submit a request
     #[arg(long, value_name = "US", value_parser = nanoseconds)]
-    pub(crate) submit_us: Option<u64>,
+    pub(super) submit_us: Option<u64>,
     /// CPU time to complete a request
     #[arg(long, value_name = "US", value_parser = nanoseconds)]
-    pub(crate) complete_us: Option<u64>,
+    pub(super) complete_us: Option<u64>,
     /// Time to allocate an address
     #[arg(long, value_name = "US", value_parser = nanoseconds)]
-    pub(crate) alloc_us: Option<u64>,
+    pub(super) alloc_us: Option<u64>,
     /// Time to free an address
     #[arg(long, value_name = "US", value_parser = nanoseconds)]
-    pub(crate) free_us: Option<u64>,
+    pub(super) free_us: Option<u64>,
     /// Time to add an address to a flush queue
     #[arg(long, value_name = "US", value_parser = nanoseconds)]
-    pub(crate) queue_us: Option<u64>,
+    pub(super) queue_us: Option<u64>,
     /// Time to remove an address from a flush queue
     #[arg(long, value_name = "US", value_parser = nanoseconds)]
-    pub(crate) release_us: Option<u64>,
+    pub(super) release_us: Option<u64>,
     /// Time to refresh the translations of one mapping
     #[arg(long, value_name = "US", value_parser = nanoseconds)]
-    pub(crate) refresh_us: Option<u64>,
+    pub(super) refresh_us: Option<u64>,
     /// Time to flush all translations
     #[arg(long, value_name = "US", value_parser = nanoseconds)]
-    pub(crate) flush_us: Option<u64>,
+    pub(super) flush_us: Option<u64>,
     /// Whether refreshes and flushes are done one after the other
     #[arg(long, value_name = "BOOL")]
-    pub(crate) serialized: Option<bool>,
+    pub(super) serialized: Option<bool>,
     /// Whether a new mapping is also refreshed
     #[arg(long, value_name = "BOOL")]
-    pub(crate) refresh_on_map: Option<bool>,
+    pub(super) refresh_on_map: Option<bool>,
     /// Ticks per second, at which timers expire; 0 for exact timers
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(..=1_000_000_000))]
-    pub(crate) hz: Option<u64>,
+    pub(super) hz: Option<u64>,
 }
 
 fn nanoseconds(microseconds: &str) -> Result<u64, String> {

@@ -5,11 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::nvme::{Costs, QueueOf, Scheme};
 use plotters::prelude::*;
-use selvedge_benches::nvme::{Costs, QueueOf, Scheme};
 
+use super::cli::Simulate;
 use super::run;
-use crate::cli::Simulate;
 
 /// The simulated time, which is long enough for a flush queue of any size to reach a steady state.
 const SECONDS_MAX: u64 = 10;

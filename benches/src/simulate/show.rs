@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use crate::nvme::{Outcome, Scheme};
 use clap::ValueEnum;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-use selvedge_benches::nvme::{Outcome, Scheme};
 use serde::Serialize;
 
-use crate::cli::{Preset, Simulate};
+use super::cli::{Preset, Simulate};
 
 /// Writes a heading and a table with a row for each scheme.
 pub(super) fn table(

@@ -1,4 +1,4 @@
-//! Simulates the costs of each scheme for reusing I/O addresses, next to the figures of the mail.
+//! The program `simulate`, for schemes of any crate as well.
 
 mod cli;
 mod plot;
@@ -12,9 +12,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crate::nvme::{self, Costs, Exhausted, Outcome, Scheme};
 use clap::Parser;
-use selvedge_benches::nvme::{self, Costs, Exhausted, Outcome, Scheme};
-
 use cli::{CostFlags, Preset, Simulate};
 
 /// The reason why there is no result.
@@ -23,8 +22,9 @@ enum Failure {
     Output(io::Error),
 }
 
-fn main() -> ExitCode {
-    match simulate(&Simulate::parse()) {
+/// Runs the program with these schemes beside those of the mail.
+pub fn main(own: Vec<Scheme>) -> ExitCode {
+    match simulate(&Simulate::parse(), own) {
         Ok(()) => ExitCode::SUCCESS,
         // The reader of the pipe has closed it.
         Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -40,10 +40,12 @@ fn main() -> ExitCode {
 }
 
 /// Simulates all schemes and prints the result.
-fn simulate(options: &Simulate) -> Result<(), Failure> {
+fn simulate(options: &Simulate, own: Vec<Scheme>) -> Result<(), Failure> {
+    let mut schemes = Scheme::ALL.to_vec();
+    schemes.extend(own);
     let costs = costs(options.preset, &options.costs).map_err(Failure::Options)?;
     let time = Duration::from_secs(options.seconds);
-    let rows = run(&Scheme::ALL, &costs, time, options.seed).map_err(Failure::Options)?;
+    let rows = run(&schemes, &costs, time, options.seed).map_err(Failure::Options)?;
     print(options, &rows).map_err(Failure::Output)?;
     if let Some(folder) = &options.svg {
         plot::draw(folder, &costs, options).map_err(Failure::Options)?;
@@ -101,7 +103,7 @@ fn run(
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(scheme) = schemes.get(at) else { return };
-            let outcome = nvme::simulate(*scheme, costs, time, seed);
+            let outcome = nvme::simulate(scheme, costs, time, seed);
             done.lock().unwrap_or_else(PoisonError::into_inner).push((at, outcome));
         }
     };
@@ -113,7 +115,7 @@ fn run(
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(at, _)| *at);
     let rows = done.into_iter().map(|(at, outcome)| match outcome {
-        Ok(outcome) => Ok((schemes[at], outcome)),
+        Ok(outcome) => Ok((schemes[at].clone(), outcome)),
         Err(error) => Err(format!("{}: {error}", schemes[at])),
     });
     rows.collect()
