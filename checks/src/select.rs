@@ -98,7 +98,7 @@ mod tests {
         let error = names(&["a/**", "b/v6.1"]).unwrap_err();
         assert_eq!(error, "no scenario matches `b/v6.1`; the nearest are\n    b/v6.0");
         assert!(names(&["y/v5"]).unwrap_err().contains("the nearest are\n    a/x/v5\n"));
-        assert!(names(&["y/two"]).unwrap_err().contains("the nearest are\n    a/y/v6.0/two\n"));
+        assert!(names(&["y/two"]).unwrap_err().ends_with("the nearest are\n    a/y/v6.0/two"));
         assert!(names(&["a/[x"]).unwrap_err().starts_with("`a/[x` is not a path glob"));
     }
 
