@@ -21,6 +21,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use rustc_hash::FxHashMap;
+
 use crate::cpu::{Context, Cpu};
 use crate::explore::CameRound;
 use crate::machine::{QUEUED, REFUSED};
@@ -131,6 +133,8 @@ pub(crate) struct Observers {
     seen: Seen,
     objects: Vec<Watched>,
     threads: Vec<Thread>,
+    /// The number of threads that were given each name.
+    namesakes: FxHashMap<Arc<str>, usize>,
     events: Vec<Event>,
     /// The line of a text that the set-up, or the final check, carries out.
     line: Option<Line>,
@@ -143,6 +147,7 @@ impl Observers {
     pub(crate) fn start(&mut self) {
         self.objects.clear();
         self.threads.clear();
+        self.namesakes.clear();
         self.events.clear();
         self.line = None;
         self.preempt_rt = false;

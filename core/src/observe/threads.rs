@@ -30,8 +30,9 @@ impl Observers {
 
     pub(crate) fn add_thread(&mut self, name: Arc<str>) -> ThreadId {
         let id = ThreadId::new(self.threads.len());
+        let name = self.distinct(name);
         self.threads.push(Thread {
-            name: self.distinct(name),
+            name,
             functions: Vec::new(),
             line: None,
             task: Task::default(),
@@ -44,13 +45,13 @@ impl Observers {
         id
     }
 
-    /// Returns the name, with a number if another thread has it.
-    fn distinct(&self, name: Arc<str>) -> Arc<str> {
-        let taken = |name: &str| self.threads.iter().any(|thread| *thread.name == *name);
-        if !taken(&name) {
-            return name;
+    /// Returns the name, with a number from 1 if another thread has been given it.
+    fn distinct(&mut self, name: Arc<str>) -> Arc<str> {
+        let namesakes = self.namesakes.entry(Arc::clone(&name)).or_default();
+        *namesakes += 1;
+        match *namesakes - 1 {
+            0 => name,
+            number => format!("{name}#{number}").into(),
         }
-        let numbered = (1..).map(|number| format!("{name}#{number}"));
-        numbered.into_iter().find(|name| !taken(name)).map_or(name.clone(), Arc::from)
     }
 }
