@@ -19,9 +19,8 @@ mod waits;
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use crate::cpu::{Context, Cpu};
 use crate::explore::CameRound;
