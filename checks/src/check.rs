@@ -2,20 +2,17 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use selvedge_core::{
-    Checker, Counterexample, Engine, Expectation, Progress, Report, Scenario, Schedule, Verdict,
-    ViolationKind,
+    Checker, Counterexample, Expectation, Report, Scenario, Schedule, Verdict, ViolationKind,
 };
 
 use crate::app::{Failure, Outcome, complain};
 use crate::cli::Check;
 use crate::lanes::Layout;
-use crate::progress::Bar;
 use crate::text::{self, Text};
-use crate::{explained, show, splat};
+use crate::{explained, progress, show, splat};
 
 /// Checks each text, and returns whether the verdicts are as expected. Where a text expects
 /// nothing, a proof is.
@@ -102,7 +99,7 @@ fn verify(
             continue;
         }
         for engine in &options.engine.0 {
-            let report = run(&scenario, *engine);
+            let report = progress::explore(&scenario, Checker::new(*engine));
             if options.engine.0.len() > 1 {
                 writeln!(out, "On {engine}:")?;
             }
@@ -114,15 +111,6 @@ fn verify(
         }
     }
     Ok(())
-}
-
-fn run(scenario: &Scenario, engine: Engine) -> Report {
-    let bar = Bar::new(scenario);
-    let listener = |progress: &Progress<'_>| {
-        bar.update(progress);
-        ControlFlow::Continue(())
-    };
-    Checker::new(engine).on_progress(listener).run(scenario)
 }
 
 /// Writes what the verdict takes for granted, and whether it is as the text expects.

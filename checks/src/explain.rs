@@ -1,19 +1,17 @@
 //! `selvedge explain` and `selvedge replay`.
 
 use std::io::Write;
-use std::ops::ControlFlow;
 use std::time::Instant;
 
 use selvedge_core::{
-    Checker, Counterexample, Engine, Expectation, Progress, ReplayError, Report, Scenario, Verdict,
+    Checker, Counterexample, Engine, Expectation, ReplayError, Report, Scenario, Verdict,
 };
 
 use crate::Failure;
 use crate::cli::{Explain, Replay};
 use crate::json::ExplanationRecord;
 use crate::lanes::{self, Layout};
-use crate::progress::Bar;
-use crate::{explained, show};
+use crate::{explained, progress, show};
 
 /// Explores a scenario and prints its counterexamples. Returns whether the verdict is as expected.
 pub(crate) fn explain(
@@ -23,7 +21,8 @@ pub(crate) fn explain(
 ) -> Result<bool, Failure> {
     let engine = options.engine.unwrap_or_else(|| decisive(scenario));
     let started = Instant::now();
-    let report = explore(scenario, engine, options);
+    let checker = Checker::new(engine).search(options.search.unwrap_or_default());
+    let report = progress::explore(scenario, checker);
     let found = selected(&report, options.violation.as_deref()).map_err(Failure::Usage)?;
     if options.json {
         ExplanationRecord::new(scenario, &report, started.elapsed(), &found).write(out)?;
@@ -52,16 +51,6 @@ fn decisive(scenario: &Scenario) -> Engine {
         Expectation::Inconclusive => Engine::Loom,
         _ => Engine::Native,
     }
-}
-
-fn explore(scenario: &Scenario, engine: Engine, options: &Explain) -> Report {
-    let bar = Bar::new(scenario);
-    let listener = |progress: &Progress<'_>| {
-        bar.update(progress);
-        ControlFlow::Continue(())
-    };
-    let checker = Checker::new(engine).search(options.search.unwrap_or_default());
-    checker.on_progress(listener).run(scenario)
 }
 
 /// Returns the counterexamples whose violation has `part` in its name.

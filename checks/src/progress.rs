@@ -1,11 +1,12 @@
 //! The progress bar on standard error, if that is a terminal.
 
 use std::cell::OnceCell;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
-use selvedge_core::{Progress, Scenario};
+use selvedge_core::{Checker, Progress, Report, Scenario};
 
 /// How long a search is silent. Most end before.
 const SILENT: Duration = Duration::from_millis(300);
@@ -29,6 +30,16 @@ impl Bar {
             bar.set_message(message(progress, elapsed));
         }
     }
+}
+
+/// Explores a scenario, and shows the progress.
+pub(crate) fn explore(scenario: &Scenario, checker: Checker<'static>) -> Report {
+    let bar = Bar::new(scenario);
+    let listener = |progress: &Progress<'_>| {
+        bar.update(progress);
+        ControlFlow::Continue(())
+    };
+    checker.on_progress(listener).run(scenario)
 }
 
 /// Starts a line that is cut off at the width of the terminal.

@@ -8,14 +8,13 @@ mod sarif;
 
 use std::fs;
 use std::io::{self, Write};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use selvedge_core::{Checker, Engine, Progress, Scenario};
+use selvedge_core::{Checker, Engine, Scenario};
 
 use crate::json::{ExecutionRecord, ExplanationRecord};
-use crate::progress::Bar;
+use crate::progress;
 
 /// The verdicts of scenarios, with their counterexamples operation by operation, to be written in
 /// the formats of other tools.
@@ -119,13 +118,8 @@ impl Reports {
 }
 
 fn explored(scenario: &Scenario, engine: Engine) -> ExplanationRecord {
-    let bar = Bar::new(scenario);
     let started = Instant::now();
-    let listener = |progress: &Progress<'_>| {
-        bar.update(progress);
-        ControlFlow::Continue(())
-    };
-    let report = Checker::new(engine).on_progress(listener).run(scenario);
+    let report = progress::explore(scenario, Checker::new(engine));
     let found: Vec<_> = report.verdict.counterexamples().iter().collect();
     ExplanationRecord::new(scenario, &report, started.elapsed(), &found)
 }
