@@ -6,13 +6,12 @@ mod show;
 
 use std::fmt;
 use std::io::{self, Write};
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use selvedge_core::{Checker, Engine, Incomplete, Progress, Report, Scenario, Search, Verdict};
+use selvedge_core::{Checker, Engine, Incomplete, Report, Scenario, Search, Verdict};
 
 use crate::cli::Compare;
-use crate::progress::Bar;
+use crate::progress;
 
 /// An engine, and its search if it has several.
 #[derive(Clone, Copy)]
@@ -90,18 +89,12 @@ fn contestants() -> impl Iterator<Item = Contestant> {
 }
 
 fn run(scenario: &Scenario, contestant: Contestant, options: &Compare) -> Run {
-    let bar = Bar::new(scenario);
-    let listener = |progress: &Progress<'_>| {
-        bar.update(progress);
-        ControlFlow::Continue(())
-    };
     let checker = Checker::new(contestant.engine)
         .search(contestant.search.unwrap_or_default())
         .executions(options.executions_max.unwrap_or(u64::MAX))
-        .time_limit(Duration::from_secs(options.seconds_max))
-        .on_progress(listener);
+        .time_limit(Duration::from_secs(options.seconds_max));
     let started = Instant::now();
-    let report = checker.run(scenario);
+    let report = progress::explore(scenario, checker);
     Run { contestant, report, elapsed: started.elapsed() }
 }
 
