@@ -13,7 +13,7 @@ fn main() {
 
     loom::model(|| {
         let apqn = Apqn { apid: 1, apqi: 4 };
-        let mut ap_perms = ApPerms { apm: ApMask::all(), aqm: ApMask::all() };
+        let mut ap_perms = ApPerms::new(ApMask::all(), ApMask::all());
         ap_perms.apm.set(apqn.apid, false);
         let assigned = ApMatrix { apm: ApMask::none(), aqm: ApMask::of([apqn.apqi]) };
         let bus = Arc::new(ApBus::new(ap_perms, [apqn], assigned.apqns()));
