@@ -54,7 +54,7 @@ fn programs(criterion: &mut Criterion) {
 fn ends(search: Search, program: &Program) -> bool {
     match search {
         Search::Auto | Search::Reduced => true,
-        Search::Full => program.states <= COUNTED_MAX,
+        Search::Full | Search::Symmetric => program.states <= COUNTED_MAX,
         // The other searches visit every trace.
         _ => program.traces.is_some_and(|traces| traces <= COUNTED_MAX.into()),
     }

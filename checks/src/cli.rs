@@ -237,8 +237,8 @@ pub(crate) struct Verify {
     /// The engine: native, loom, shuttle or all
     #[arg(long, default_value = "native", value_parser = engines)]
     pub(crate) engine: Engines,
-    /// How the native engine searches: auto, reduced, full, shortest, dpor or sleep-sets [default:
-    /// auto]
+    /// How the native engine searches: auto, reduced, full, symmetric, shortest, dpor or
+    /// sleep-sets [default: auto]
     #[arg(long)]
     pub(crate) search: Option<Search>,
     /// Threads that the native engine explores with [default: as many as there are processors]

@@ -28,6 +28,8 @@ pub(crate) struct VerdictRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) states: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unreduced_states: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) traces: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) digest: Option<String>,
@@ -96,6 +98,7 @@ impl VerdictRecord {
             executions: report.executions,
             seconds: elapsed.as_secs_f64(),
             states: report.fingerprint.states,
+            unreduced_states: report.fingerprint.unreduced_states,
             traces: report.fingerprint.traces,
             digest: report.fingerprint.digest.map(hex),
             shard: report.shard.map(|part| ShardRecord {

@@ -66,6 +66,14 @@ pub enum Incomplete {
         /// The search.
         search: Search,
     },
+    /// Any number of threads run a function of the scenario, which the engine cannot answer.
+    AnyNumberOnEngine {
+        /// The engine.
+        engine: Engine,
+    },
+    /// The small numbers of threads that were explored violate nothing, and the views do not tell
+    /// for the others; the text says why.
+    AnyNumber(String),
     /// A shard was asked for of a search that has none.
     NoShards {
         /// The search.
@@ -119,8 +127,12 @@ impl fmt::Display for Incomplete {
                  outside of the world",
             ),
             Self::Incomparable => f.write_str("the world has values that cannot be compared"),
-            Self::EndlessLoop(text) | Self::LeftOut(text) | Self::Doubtful(text) => {
-                f.write_str(text)
+            Self::EndlessLoop(text)
+            | Self::LeftOut(text)
+            | Self::Doubtful(text)
+            | Self::AnyNumber(text) => f.write_str(text),
+            Self::AnyNumberOnEngine { engine } => {
+                write!(f, "{engine} runs a fixed number of threads; use the native engine")
             }
             Self::Stopped(reason) => f.write_str(reason),
             Self::WeakMemory { engine } => write!(

@@ -172,6 +172,7 @@ mod op;
 mod operations;
 mod panics;
 mod program;
+mod renaming;
 mod report;
 mod runtime;
 mod scenario;

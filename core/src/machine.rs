@@ -10,6 +10,7 @@ use dyn_clone::DynClone;
 use smallvec::SmallVec;
 
 use crate::op::{Op, ThreadId};
+use crate::renaming::Renaming;
 
 /// The number of outcomes that an operation has in the present state.
 ///
@@ -60,6 +61,28 @@ pub(crate) enum Fault {
     FreedWhileHeld,
 }
 
+/// The way in which an object has a thread, in words whose meaning depends on the primitive.
+pub(crate) type Role = SmallVec<[u64; 4]>;
+
+/// Who has to continue before a waiting thread can, among any number of threads.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum WaitsFor {
+    /// One of these, none of which waits for the object.
+    Holders(SmallVec<[ThreadId; 4]>),
+    /// Another thread that waits for the object, and can continue.
+    Another,
+    /// The object does not know.
+    Unknown,
+}
+
+impl WaitsFor {
+    /// Returns the wait for `holders`, or for another thread if there are none.
+    pub(crate) fn holders(holders: impl IntoIterator<Item = ThreadId>) -> Self {
+        let holders: SmallVec<[ThreadId; 4]> = holders.into_iter().collect();
+        if holders.is_empty() { Self::Another } else { Self::Holders(holders) }
+    }
+}
+
 /// A synchronisation object as a state machine.
 pub(crate) trait Machine: DynClone + Send + Sync {
     /// Returns the outcomes that `op` of thread `me` has now.
@@ -84,6 +107,39 @@ pub(crate) trait Machine: DynClone + Send + Sync {
     /// thread that may end the wait is not one of them if another thread may end it too.
     fn blockers(&self, _me: ThreadId, _op: Op) -> SmallVec<[ThreadId; 4]> {
         SmallVec::new()
+    }
+
+    /// Returns whether the state, or a reply that decides how its thread continues, may name a
+    /// thread.
+    fn names_threads(&self) -> bool {
+        true
+    }
+
+    /// Renames the threads that the state names, and returns whether it can. Two threads may get
+    /// the same new name. Of hidden threads in the same role it keeps one.
+    ///
+    /// It is always correct to return `false`, and wrong to return `true` and leave a name as it
+    /// is.
+    fn rename(&mut self, _renaming: &Renaming) -> bool {
+        !self.names_threads()
+    }
+
+    /// Returns in which way the state has `thread`: equal for two states in which the object has it
+    /// in the same way, as far as that is its own.
+    fn role(&self, _thread: ThreadId) -> Role {
+        Role::new()
+    }
+
+    /// Returns each state that becomes this one when `thread`, which this one does not name and
+    /// which has this role, is hidden. More states are correct too. `None` if the object cannot
+    /// tell.
+    fn expose(&self, _thread: ThreadId, _role: &Role) -> Option<Vec<Box<dyn Machine>>> {
+        None
+    }
+
+    /// Returns who has to continue before `op` of thread `me` can happen, which cannot happen now.
+    fn waits_for(&self, _me: ThreadId, _op: Op) -> WaitsFor {
+        WaitsFor::Unknown
     }
 
     /// Returns whether the object would be leaked if the world ended now.
@@ -153,6 +209,28 @@ impl Machine for Resident {
     fn encode(&self, key: &mut Vec<u64>) {
         key.push(u64::from(self.freed));
         self.machine.encode(key);
+    }
+
+    fn names_threads(&self) -> bool {
+        self.machine.names_threads()
+    }
+
+    fn rename(&mut self, renaming: &Renaming) -> bool {
+        self.machine.rename(renaming)
+    }
+
+    fn role(&self, thread: ThreadId) -> Role {
+        self.machine.role(thread)
+    }
+
+    fn expose(&self, thread: ThreadId, role: &Role) -> Option<Vec<Box<dyn Machine>>> {
+        let exposed = self.machine.expose(thread, role)?.into_iter();
+        let resident = |machine| Self { machine, freed: self.freed };
+        Some(exposed.map(|machine| Box::new(resident(machine)) as Box<dyn Machine>).collect())
+    }
+
+    fn waits_for(&self, me: ThreadId, op: Op) -> WaitsFor {
+        self.machine.waits_for(me, op)
     }
 
     fn leaked(&self) -> bool {

@@ -20,9 +20,12 @@ impl ThreadId {
     /// The creator of the world, which also runs the final check.
     pub(crate) const SETUP: Self = Self(u32::MAX);
 
+    /// A thread among any number of threads that is not shown.
+    pub(crate) const HIDDEN: Self = Self(u32::MAX - 1);
+
     pub(crate) fn new(index: usize) -> Self {
         let id = u32::try_from(index).expect("fewer than 2^32 threads");
-        assert!(id != u32::MAX, "fewer than 2^32 threads");
+        assert!(id < Self::HIDDEN.0, "fewer than 2^32 threads");
         Self(id)
     }
 

@@ -223,6 +223,20 @@ impl Report {
         Self::new(scenario, engine, Findings::default(), explored, &Seen::default())
     }
 
+    /// Returns the report of a scenario in which any number of threads run a function, of which
+    /// this is the largest number that was explored: it is proved, or not for every number.
+    pub(crate) fn for_any_number(mut self, proof: Result<Fingerprint, Incomplete>) -> Self {
+        self.fingerprint = proof.as_ref().copied().unwrap_or_default();
+        self.stopped = proof.as_ref().err().cloned();
+        self.complete = proof.is_ok();
+        self.preconditions.push(ENDS);
+        self.verdict = match proof {
+            Ok(fingerprint) => Verdict::Proved(fingerprint),
+            Err(reason) => Verdict::Inconclusive { reason },
+        };
+        self
+    }
+
     /// Returns the expectation of the engine.
     pub fn expected(&self) -> &Expectation {
         self.claim.expected()
@@ -312,6 +326,10 @@ impl fmt::Display for Report {
         Ok(())
     }
 }
+
+/// The precondition of a proof for any number of threads.
+const ENDS: &str =
+    "what is checked when all threads have ended is checked for small numbers of threads only";
 
 /// The end of an exploration.
 pub(crate) struct Explored {

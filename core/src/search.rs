@@ -108,6 +108,10 @@ pub enum Search {
     Reduced,
     /// Every reachable state and every transition of it.
     Full,
+    /// As [`Full`](Self::Full), but of the states that differ only in the names of identical
+    /// threads it keeps one. [`Auto`](Self::Auto), [`Reduced`](Self::Reduced) and
+    /// [`Shortest`](Self::Shortest) do that too.
+    Symmetric,
     /// Every reachable state, until the first violation: its schedule is a shortest one.
     Shortest,
     /// Every Mazurkiewicz trace once, by sleep sets alone: the reference for [`Dpor`](Self::Dpor).
@@ -120,15 +124,23 @@ pub enum Search {
 
 impl Search {
     /// Every search.
-    pub const ALL: &'static [Self] =
-        &[Self::Auto, Self::Reduced, Self::Full, Self::Shortest, Self::SleepSets, Self::Dpor];
+    pub const ALL: &'static [Self] = &[
+        Self::Auto,
+        Self::Reduced,
+        Self::Full,
+        Self::Symmetric,
+        Self::Shortest,
+        Self::SleepSets,
+        Self::Dpor,
+    ];
 
-    /// `auto`, `reduced`, `full`, `shortest`, `sleep-sets` or `dpor`.
+    /// `auto`, `reduced`, `full`, `symmetric`, `shortest`, `sleep-sets` or `dpor`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::Reduced => "reduced",
             Self::Full => "full",
+            Self::Symmetric => "symmetric",
             Self::Shortest => "shortest",
             Self::SleepSets => "sleep-sets",
             Self::Dpor => "dpor",

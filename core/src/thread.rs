@@ -95,6 +95,10 @@ impl Machine for Exit {
         std::iter::once(ThreadId::new(op.a as usize)).collect()
     }
 
+    fn names_threads(&self) -> bool {
+        false
+    }
+
     fn encode(&self, key: &mut Vec<u64>) {
         key.extend([u64::from(self.ended.is_some()), self.ended.unwrap_or(0)]);
     }

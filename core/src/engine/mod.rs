@@ -33,6 +33,9 @@ pub(crate) fn verify(
 ) -> Report {
     match engine {
         Engine::Native => native::verify(scenario, limits, listener),
+        _ if scenario.clients().is_some() => {
+            Report::untried(scenario, engine, Incomplete::AnyNumberOnEngine { engine })
+        }
         _ if scenario.starvation_free() => {
             Report::untried(scenario, engine, Incomplete::StarvationOnEngine { engine })
         }

@@ -469,7 +469,7 @@ impl Observers {
     }
 
     /// Returns the object's class, with a number if the world has several of the class.
-    fn object_name(&self, object: ObjectId) -> String {
+    pub(crate) fn object_name(&self, object: ObjectId) -> String {
         let name = self.objects[object.index()].name;
         let same = |objects: &[Watched]| objects.iter().filter(|o| o.name == name).count();
         match same(&self.objects) {

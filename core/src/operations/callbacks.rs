@@ -34,7 +34,7 @@ macro_rules! rows_of_callbacks {
                 .assumes(&[GracePeriods]),
             /// The function of a callback has returned; replies with the set of the threads that
             /// waited for it.
-            CallbackReturns => op("callback returns").observes(Observes::Nothing).commutes_with(&[
+            CallbackReturns => op("callback returns").observes(Observes::NoName).commutes_with(&[
                 RcuReadLock,
                 RcuReadUnlock,
                 SynchronizeRcu,

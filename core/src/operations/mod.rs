@@ -46,8 +46,14 @@ impl OpKind {
         match self.row().observes {
             Observes::Reply => reply,
             Observes::WhetherAny => reply.min(1),
-            Observes::Nothing => 0,
+            Observes::Nothing | Observes::NoName => 0,
         }
+    }
+
+    /// Returns the part of a reply that decides how the thread continues: all of it, unless it only
+    /// names threads for the dependency relation.
+    pub(crate) fn continues_by(self, reply: u64) -> u64 {
+        if self.row().observes == Observes::NoName { 0 } else { reply }
     }
 
     /// Returns what a trace shows of a reply.
@@ -221,7 +227,7 @@ rows_of_interrupts! {
     /// `down_trylock`.
     DownTrylock => op("down_trylock").reads(Reads::If(REFUSED)).shows(Shows::Taken),
     /// `up`: hands one to the waiter that has waited longest; replies with the set of that waiter.
-    Up => op("up").observes(Observes::Nothing),
+    Up => op("up").observes(Observes::NoName),
     /// `srcu_read_lock`; replies with the number of the section among the thread's own.
     SrcuReadLock => op("srcu_read_lock")
         .takes(SharedRecursive)
@@ -229,7 +235,7 @@ rows_of_interrupts! {
     /// `srcu_read_unlock` of the section `a`.
     SrcuReadUnlock => op("srcu_read_unlock")
         .releases()
-        .observes(Observes::Nothing)
+        .observes(Observes::NoName)
         .commutes_with(&[SrcuReadLock, SrcuReadUnlock]),
     /// `synchronize_srcu`: begins to wait for the open sections.
     SynchronizeSrcu => op("synchronize_srcu").waits(Exclusive).sleeps().assumes(&[GracePeriods]),
@@ -243,7 +249,7 @@ rows_of_interrupts! {
     /// `rcu_read_unlock`.
     RcuReadUnlock => op("rcu_read_unlock")
         .releases()
-        .observes(Observes::Nothing)
+        .observes(Observes::NoName)
         .commutes_with(&[RcuReadLock, RcuReadUnlock]),
     /// `synchronize_rcu`: begins a grace period.
     SynchronizeRcu => op("synchronize_rcu").waits(Exclusive).sleeps().assumes(&[GracePeriods]),
@@ -288,7 +294,7 @@ rows_of_interrupts! {
         .reads(Reads::If(0))
         .shows(Shows::TimedOut(1)),
     /// `Condvar::notify_one`: wakes any one waiter; replies with that waiter.
-    NotifyOne => op("Condvar::notify_one").observes(Observes::Nothing),
+    NotifyOne => op("Condvar::notify_one").observes(Observes::NoName),
     /// `Condvar::notify_all`.
     NotifyAll => op("Condvar::notify_all"),
     /// An atomic load.

@@ -42,6 +42,8 @@ pub(crate) enum Observes {
     WhetherAny,
     /// Nothing: the reply only describes the effect of the operation.
     Nothing,
+    /// Nothing. The reply names threads, which only the dependency relation needs.
+    NoName,
 }
 
 /// The form in which a trace shows a reply.

@@ -210,6 +210,10 @@ impl Machine for State {
         Ok(before)
     }
 
+    fn names_threads(&self) -> bool {
+        false
+    }
+
     fn encode(&self, key: &mut Vec<u64>) {
         key.push(self.value);
     }

@@ -66,5 +66,9 @@ impl Machine for Outcomes {
         Ok(u64::from(outcome))
     }
 
+    fn names_threads(&self) -> bool {
+        false
+    }
+
     fn encode(&self, _key: &mut Vec<u64>) {}
 }

@@ -194,6 +194,10 @@ impl Machine for State {
         Ok(0)
     }
 
+    fn names_threads(&self) -> bool {
+        false
+    }
+
     fn encode(&self, key: &mut Vec<u64>) {
         key.push(u64::from(self.done));
     }

@@ -9,6 +9,7 @@ use crate::machine::{Fault, Machine, Ready};
 use crate::name::Name;
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
+use crate::renaming::Renaming;
 use crate::runtime;
 use crate::runtime::object::Object;
 use crate::sync::data::Value;
@@ -185,6 +186,12 @@ impl Machine for State {
             other => unreachable!("{other} is not an operation of a condition variable"),
         }
         Ok(0)
+    }
+
+    fn rename(&mut self, renaming: &Renaming) -> bool {
+        renaming.apply(&mut self.waiting);
+        // The outcomes of a notification are numbered in the order of the names.
+        self.waiting.len() <= 1
     }
 
     fn encode(&self, key: &mut Vec<u64>) {

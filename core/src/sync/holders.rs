@@ -2,8 +2,11 @@
 
 use smallvec::SmallVec;
 
-use crate::machine::{Fault, KEEP};
+use crate::machine::{Fault, KEEP, Role};
 use crate::op::{Op, ThreadId};
+use crate::renaming::Renaming;
+
+use super::hidden::{expose_one, expose_set, rename_set};
 
 /// The holders, and the value behind the lock.
 #[derive(Clone)]
@@ -51,6 +54,24 @@ impl Holders {
             self.value = op.a;
         }
         Ok(0)
+    }
+
+    pub(super) fn rename(&mut self, renaming: &Renaming) {
+        renaming.apply(&mut self.writer);
+        rename_set(&mut self.readers, renaming);
+    }
+
+    /// Returns whether a thread writes, and how often it reads.
+    pub(super) fn role(&self, thread: ThreadId) -> Role {
+        let reads = self.readers.iter().filter(|reader| **reader == thread).count() as u64;
+        [u64::from(self.writer == Some(thread)), reads].into_iter().collect()
+    }
+
+    pub(super) fn expose(&self, thread: ThreadId, role: &Role) -> Vec<Self> {
+        let reads = vec![thread; role[1] as usize];
+        let Some(writer) = expose_one(self.writer, thread, role[0] > 0) else { return Vec::new() };
+        let readers = expose_set(&self.readers, thread, &reads).into_iter();
+        readers.map(|readers| Self { writer, readers, value: self.value }).collect()
     }
 
     pub(super) fn encode(&self, key: &mut Vec<u64>) {

@@ -9,6 +9,7 @@ use crate::machine::{Fault, Machine, REFUSED, Ready};
 use crate::name::Name;
 use crate::op::{Op, Place, ThreadId};
 use crate::operations::OpKind;
+use crate::renaming::Renaming;
 use crate::runtime::object::{Object, unwinding};
 
 /// A file of kernfs or sysfs, as in `fs/kernfs/dir.c`, v6.6.
@@ -185,6 +186,12 @@ impl Machine for State {
     /// The threads with an active reference.
     fn blockers(&self, _me: ThreadId, _op: Op) -> SmallVec<[ThreadId; 4]> {
         self.active.iter().copied().collect()
+    }
+
+    fn rename(&mut self, renaming: &Renaming) -> bool {
+        renaming.apply(&mut self.active);
+        self.active.sort_unstable();
+        true
     }
 
     fn encode(&self, key: &mut Vec<u64>) {

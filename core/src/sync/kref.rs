@@ -137,6 +137,10 @@ impl Machine for State {
         }
     }
 
+    fn names_threads(&self) -> bool {
+        false
+    }
+
     fn encode(&self, key: &mut Vec<u64>) {
         key.push(self.count);
     }

@@ -17,6 +17,7 @@ pub(crate) mod data;
 mod ghost;
 mod handler;
 mod hardware;
+mod hidden;
 mod holders;
 mod irq;
 mod kernfs;

@@ -140,6 +140,10 @@ impl Machine for State {
         }
     }
 
+    fn names_threads(&self) -> bool {
+        false
+    }
+
     fn encode(&self, key: &mut Vec<u64>) {
         key.extend([self.phase as u64, self.count]);
     }

@@ -20,6 +20,10 @@ impl Machine for Outside {
         Ok(self.value)
     }
 
+    fn names_threads(&self) -> bool {
+        false
+    }
+
     fn encode(&self, key: &mut Vec<u64>) {
         key.push(self.value);
     }

@@ -2,9 +2,12 @@
 
 use smallvec::SmallVec;
 
-use crate::machine::{Fault, KEEP, Machine, REFUSED, Ready};
+use crate::machine::{Fault, KEEP, Machine, REFUSED, Ready, Role, WaitsFor};
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
+use crate::renaming::Renaming;
+
+use super::hidden::{expose_one, variants};
 
 /// The owner, and the value behind the lock.
 #[derive(Clone)]
@@ -55,6 +58,24 @@ impl Machine for Owned {
 
     fn blockers(&self, _me: ThreadId, _op: Op) -> SmallVec<[ThreadId; 4]> {
         self.owner.into_iter().collect()
+    }
+
+    fn rename(&mut self, renaming: &Renaming) -> bool {
+        renaming.apply(&mut self.owner);
+        true
+    }
+
+    fn role(&self, thread: ThreadId) -> Role {
+        [u64::from(self.owner == Some(thread))].into_iter().collect()
+    }
+
+    fn expose(&self, thread: ThreadId, role: &Role) -> Option<Vec<Box<dyn Machine>>> {
+        let owner = expose_one(self.owner, thread, role[0] > 0);
+        Some(variants(owner, |owner| Self { owner, ..self.clone() }))
+    }
+
+    fn waits_for(&self, _me: ThreadId, _op: Op) -> WaitsFor {
+        WaitsFor::holders(self.owner)
     }
 
     fn encode(&self, key: &mut Vec<u64>) {

@@ -83,5 +83,9 @@ impl Machine for State {
         Ok(u64::from(outcome))
     }
 
+    fn names_threads(&self) -> bool {
+        false
+    }
+
     fn encode(&self, _key: &mut Vec<u64>) {}
 }

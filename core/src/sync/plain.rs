@@ -6,10 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use smallvec::SmallVec;
 
-use crate::machine::{Fault, Machine, Ready};
+use super::hidden::{expose_set, rename_set, variants};
+use crate::machine::{Fault, Machine, Ready, Role};
 use crate::name::Name;
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
+use crate::renaming::Renaming;
 use crate::runtime;
 use crate::runtime::object::Object;
 use crate::sync::data::Value;
@@ -157,6 +159,22 @@ impl Machine for State {
         }
         let reads = matches!(op.kind, OpKind::PlainRead | OpKind::MarkedRead);
         Ok(if reads { self.value } else { 0 })
+    }
+
+    fn rename(&mut self, renaming: &Renaming) -> bool {
+        rename_set(&mut self.accesses, renaming);
+        true
+    }
+
+    fn role(&self, thread: ThreadId) -> Role {
+        let mine = self.accesses.iter().filter(|(accessor, _)| *accessor == thread);
+        mine.map(|(_, writes)| u64::from(*writes)).collect()
+    }
+
+    fn expose(&self, thread: ThreadId, role: &Role) -> Option<Vec<Box<dyn Machine>>> {
+        let mine: Vec<(ThreadId, bool)> = role.iter().map(|word| (thread, *word > 0)).collect();
+        let accesses = expose_set(&self.accesses, thread, &mine);
+        Some(variants(accesses, |accesses| Self { accesses, ..self.clone() }))
     }
 
     fn encode(&self, key: &mut Vec<u64>) {

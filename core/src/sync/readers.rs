@@ -9,6 +9,7 @@ use crate::cpu::Context;
 use crate::machine::{Fault, Machine, Ready};
 use crate::op::{Op, Place, ThreadId};
 use crate::operations::OpKind;
+use crate::renaming::Renaming;
 use crate::runtime::interrupts;
 use crate::runtime::object::Object;
 use crate::runtime::setting::preempt_rt;
@@ -197,6 +198,28 @@ impl Machine for Readers {
             OpKind::AwaitCallbacks => self.barred(me).iter().copied().collect(),
             _ => self.awaited(me).into_iter().flatten().map(|(reader, _)| *reader).collect(),
         }
+    }
+
+    fn rename(&mut self, renaming: &Renaming) -> bool {
+        let rename = |sections: &mut Sections| {
+            renaming.apply(sections.iter_mut().map(|(reader, _)| reader));
+            sections.sort_unstable();
+        };
+        rename(&mut self.open);
+        for (waiter, sections) in &mut self.waiting {
+            *waiter = renaming.of(*waiter);
+            rename(sections);
+        }
+        self.waiting.sort_unstable();
+        renaming.apply(&mut self.callbacks);
+        self.callbacks.sort_unstable();
+        for (waiter, awaited) in &mut self.barriers {
+            *waiter = renaming.of(*waiter);
+            renaming.apply(awaited.iter_mut());
+            awaited.sort_unstable();
+        }
+        self.barriers.sort_unstable();
+        true
     }
 
     fn encode(&self, key: &mut Vec<u64>) {

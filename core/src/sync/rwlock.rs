@@ -11,6 +11,7 @@ use crate::machine::{Fault, Machine, QUEUED, REFUSED, Ready};
 use crate::name::Name;
 use crate::op::{Op, Place, ThreadId};
 use crate::operations::OpKind;
+use crate::renaming::Renaming;
 use crate::runtime::object::{Object, unwinding};
 use crate::runtime::setting::preempt_rt;
 use crate::sync::data::{ReadData, SharedData, Value, WriteData};
@@ -353,6 +354,12 @@ impl Machine for State {
         let ahead = if queued { self.ahead(me) } else { 0 };
         let ahead = self.queue[..ahead].iter().filter(|(_, other)| writes || *other);
         holders.chain(ahead.map(|(t, _)| *t)).collect()
+    }
+
+    fn rename(&mut self, renaming: &Renaming) -> bool {
+        renaming.apply(self.queue.iter_mut().map(|(waiter, _)| waiter));
+        self.holders.rename(renaming);
+        true
     }
 
     fn encode(&self, key: &mut Vec<u64>) {

@@ -8,10 +8,12 @@ use std::sync::RwLockWriteGuard;
 
 use smallvec::SmallVec;
 
-use crate::machine::{Fault, KEEP, Machine, QUEUED, REFUSED, Ready};
+use super::hidden::{expose_in_queue, rename_queue, variants};
+use crate::machine::{Fault, KEEP, Machine, QUEUED, REFUSED, Ready, Role, WaitsFor};
 use crate::name::Name;
 use crate::op::{Op, Place, ThreadId};
 use crate::operations::OpKind;
+use crate::renaming::Renaming;
 use crate::runtime::object::{Object, unwinding};
 use crate::sync::data::{ReadData, SharedData, Value, WriteData};
 
@@ -344,7 +346,7 @@ impl<T: Value + fmt::Debug> fmt::Debug for WriteGuard<'_, T> {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Side {
     Read,
     Write,
@@ -444,6 +446,37 @@ impl Machine for State {
         let ahead = &self.queue[..self.place(me)];
         let ahead = ahead.iter().filter(|(_, side)| writes || *side == Side::Write);
         holders.chain(ahead.map(|(t, _)| *t)).collect()
+    }
+
+    fn rename(&mut self, renaming: &Renaming) -> bool {
+        rename_queue(&mut self.queue, renaming);
+        self.holders.rename(renaming);
+        true
+    }
+
+    fn role(&self, thread: ThreadId) -> Role {
+        let queued = self.queue.iter().find(|(waiter, _)| *waiter == thread);
+        let mut role = self.holders.role(thread);
+        role.push(queued.map_or(0, |(_, side)| 1 + u64::from(*side == Side::Write)));
+        role
+    }
+
+    fn expose(&self, thread: ThreadId, role: &Role) -> Option<Vec<Box<dyn Machine>>> {
+        let queued = match role[2] {
+            0 => None,
+            1 => Some((thread, Side::Read)),
+            _ => Some((thread, Side::Write)),
+        };
+        let queues = expose_in_queue(&self.queue, thread, queued);
+        let each = self.holders.expose(thread, role).into_iter().flat_map(|holders| {
+            queues.iter().map(move |queue| Self { holders: holders.clone(), queue: queue.clone() })
+        });
+        Some(variants(each, |state| state))
+    }
+
+    fn waits_for(&self, _me: ThreadId, _op: Op) -> WaitsFor {
+        // If no thread holds it, the first in the queue can have it.
+        WaitsFor::holders(self.holders.all())
     }
 
     fn encode(&self, key: &mut Vec<u64>) {

@@ -9,6 +9,7 @@ use crate::machine::{Fault, Machine, QUEUED, REFUSED, Ready};
 use crate::name::Name;
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
+use crate::renaming::Renaming;
 use crate::runtime::object::Object;
 
 use super::Interrupted;
@@ -161,6 +162,12 @@ impl Machine for Count {
             OpKind::Up => self.up().map_or(0, ThreadId::mask),
             other => unreachable!("a semaphore has no operation {other}"),
         })
+    }
+
+    fn rename(&mut self, renaming: &Renaming) -> bool {
+        renaming.apply(self.waiting.iter_mut().chain(&mut self.granted));
+        self.granted.sort_unstable();
+        true
     }
 
     fn encode(&self, key: &mut Vec<u64>) {

@@ -10,6 +10,7 @@ use crate::machine::{Fault, Machine, REFUSED, Ready};
 use crate::name::Name;
 use crate::op::{Op, Place, ThreadId};
 use crate::operations::OpKind;
+use crate::renaming::Renaming;
 use crate::runtime;
 use crate::runtime::interrupts::change_cpu;
 use crate::runtime::object::{Object, unwinding};
@@ -287,6 +288,13 @@ impl Machine for State {
 
     fn blockers(&self, _me: ThreadId, _op: Op) -> SmallVec<[ThreadId; 4]> {
         self.writer.into_iter().collect()
+    }
+
+    fn rename(&mut self, renaming: &Renaming) -> bool {
+        renaming.apply(&mut self.writer);
+        renaming.apply(self.sections.iter_mut().map(|(reader, _)| reader));
+        self.sections.sort_by_key(|(reader, _)| *reader);
+        true
     }
 
     fn encode(&self, key: &mut Vec<u64>) {

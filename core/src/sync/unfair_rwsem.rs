@@ -8,12 +8,14 @@ use std::panic::Location;
 
 use smallvec::SmallVec;
 
+use super::hidden::variants;
 use super::holders::Holders;
 use super::rwsem::{ReadGuard, WriteGuard};
-use crate::machine::{Fault, KEEP, Machine, REFUSED, Ready};
+use crate::machine::{Fault, KEEP, Machine, REFUSED, Ready, Role, WaitsFor};
 use crate::name::Name;
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
+use crate::renaming::Renaming;
 use crate::runtime::object::Object;
 use crate::sync::data::{SharedData, Value};
 
@@ -187,6 +189,23 @@ impl Machine for State {
             OpKind::DownWriteUnfair => self.holders.all().collect(),
             _ => self.holders.writer.into_iter().collect(),
         }
+    }
+
+    fn rename(&mut self, renaming: &Renaming) -> bool {
+        self.holders.rename(renaming);
+        true
+    }
+
+    fn role(&self, thread: ThreadId) -> Role {
+        self.holders.role(thread)
+    }
+
+    fn expose(&self, thread: ThreadId, role: &Role) -> Option<Vec<Box<dyn Machine>>> {
+        Some(variants(self.holders.expose(thread, role), |holders| Self { holders }))
+    }
+
+    fn waits_for(&self, me: ThreadId, op: Op) -> WaitsFor {
+        WaitsFor::holders(self.blockers(me, op))
     }
 
     fn encode(&self, key: &mut Vec<u64>) {

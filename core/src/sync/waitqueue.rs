@@ -10,6 +10,7 @@ use crate::machine::{Fault, Machine, Ready};
 use crate::name::Name;
 use crate::op::{Op, Place, RECHECKS, RECHECKS_LOCKED, ThreadId};
 use crate::operations::OpKind;
+use crate::renaming::Renaming;
 use crate::runtime;
 use crate::runtime::object::Object;
 use crate::sync::data::Value;
@@ -439,6 +440,11 @@ impl Machine for State {
             other => unreachable!("{other} is not an operation of a wait queue"),
         }
         Ok(0)
+    }
+
+    fn rename(&mut self, renaming: &Renaming) -> bool {
+        renaming.apply(self.waiting.iter_mut().map(|waiter| &mut waiter.thread));
+        true
     }
 
     fn encode(&self, key: &mut Vec<u64>) {

@@ -10,6 +10,7 @@ mod reference;
 mod removal;
 mod small;
 mod spinning;
+mod symmetric;
 mod themes;
 mod traces;
 mod waiting;

@@ -171,7 +171,8 @@ fn scenario(
 ) -> ScenarioBuilder<Arc<World>> {
     let text = program.clone();
     let mut builder = Scenario::builder("fuzz", move || world(text.clone()));
-    for me in 0..program.started {
+    builder = builder.identical_threads(program.identical, |me| format!("T{me}"), |w| run(w, 0));
+    for me in program.identical..program.started {
         builder = builder.thread(format!("T{me}"), move |world| run(world, me));
     }
     let finals = Arc::clone(finals);

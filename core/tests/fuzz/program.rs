@@ -36,6 +36,8 @@ pub(crate) struct Program {
     pub(crate) threads: Vec<Vec<Step>>,
     /// The number of threads that exist from the beginning; others start the rest.
     pub(crate) started: usize,
+    /// The number of threads, the first ones, that are declared to do the same.
+    pub(crate) identical: usize,
 }
 
 /// One instruction, performed if the last entry of the thread's log is as required. At its end a

@@ -138,8 +138,10 @@ pub(super) fn last(world: &World) -> Final {
         let gone = world.gone.load(Ordering::Relaxed);
         all.iter().filter(|_| !gone).map(value).collect()
     }
+    let mut logs = world.logs.lock().unwrap().clone();
+    logs[..world.program.identical].sort();
     Final {
-        logs: world.logs.lock().unwrap().clone(),
+        logs,
         mutexes: values(world, &world.mutexes, |mutex| *mutex.lock()),
         spins: values(world, &world.spins, |lock| *lock.lock()),
         sems: values(world, &world.sems, |sem| *sem.down_read()),
@@ -214,7 +216,11 @@ pub(super) fn run(world: &Arc<World>, me: usize) {
     }
     mine.release_all();
     if !world.program.is_function(me) {
-        world.logs.lock().unwrap()[me] = mine.log;
+        let mut logs = world.logs.lock().unwrap();
+        // A thread that is declared to do the same as others does not know which one it is.
+        let same = logs[..world.program.identical].iter().position(Vec::is_empty);
+        let at = if me < world.program.identical { same.expect("one for each") } else { me };
+        logs[at] = mine.log;
     }
 }
 

@@ -21,6 +21,7 @@ const FLOORS: &[&[&str]] = &[
         "operations",
         "panics",
         "program",
+        "renaming",
         "schedule",
         "search",
         "shard",

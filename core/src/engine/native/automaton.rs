@@ -7,8 +7,11 @@
 //! execution, and from then on is looked up. States far outnumber the observations of a single
 //! thread, so nearly all of the search runs on the table alone.
 
+mod alike;
+mod endless;
 mod state;
 mod stepping;
+mod views;
 
 use std::hash::Hasher;
 
@@ -17,21 +20,25 @@ use smallvec::SmallVec;
 
 use crate::cycles::{Threads, blockers};
 use crate::explore::CameRound;
-use crate::machine::{Fault, Machine, Ready};
+use crate::machine::{Fault, Machine, Ready, Role};
 use crate::mix::mix;
-use crate::op::{ObjectId, Op, RECHECKS, ThreadId};
-use crate::operations::OpKind;
+use crate::op::{ObjectId, Op, ThreadId};
+use crate::renaming::Renaming;
 use crate::violation::ViolationKind;
 
 use super::successor::Successor;
 use crate::runtime::native::History;
 use crate::runtime::native::{Dimensions, Effect, FREED, Next, Recording, StepRecord};
+pub(super) use alike::interchangeable;
+use alike::{Alike, Colours};
 pub(super) use state::State;
 use state::{NextOp, numbers, pair, parts};
 
 /// Everything that has been learned of a program.
 #[derive(Default)]
 pub(super) struct Automaton {
+    /// The threads that are treated as the same.
+    alike: Alike,
     threads: Vec<ThreadState>,
     objects: Vec<ObjectState>,
     thread_numbers: FxHashMap<History, u32>,
@@ -40,6 +47,12 @@ pub(super) struct Automaton {
     transitions: FxHashMap<u64, Transitions>,
     /// The state of an object after it is set to a value.
     assignments: FxHashMap<(u32, u64), Result<u32, Fault>>,
+    /// The state of an object after a renaming.
+    renamed: FxHashMap<(u32, Renaming), u32>,
+    /// The roles that threads have in objects.
+    roles: Vec<Role>,
+    /// The states of an object in which a thread in a role is shown that was hidden.
+    exposed: FxHashMap<(u32, ThreadId, u32), Box<[u32]>>,
     continuations: Vec<Continuation>,
     /// The steps of a thread after a reply.
     replies: FxHashMap<(History, u64), Known>,
@@ -47,6 +60,9 @@ pub(super) struct Automaton {
     creators: Vec<FxHashMap<Dimensions, u32>>,
     /// Whether a thread may look at a mutex without waiting, by object.
     tried: Vec<bool>,
+    /// Whether an object cannot be renamed, so that threads that do the same are not
+    /// interchangeable.
+    asymmetric: bool,
     /// Whether some step releases memory that objects live in, or returns its thread to an earlier
     /// local state.
     asides: bool,
@@ -62,6 +78,7 @@ struct ObjectState {
     object: ObjectId,
     machine: Box<dyn Machine>,
     digest: u64,
+    colours: Colours,
 }
 
 /// The possible outcomes of a pending operation, each with its successor and its reply.
@@ -96,6 +113,7 @@ enum Known {
 
 /// The continuation of a thread after a reply, in numbers.
 struct Continuation {
+    /// The state of the first thread that is treated as the same.
     next: u32,
     effects: Box<[NumberedEffect]>,
     /// Whether the thread has returned to an earlier local state.
@@ -117,6 +135,10 @@ pub(super) enum Unknown {
     Transitions(u32, u32),
     /// The state of an object after it is set to a value.
     Assignment(u32, u64),
+    /// The state of an object after a renaming.
+    Renamed(u32, Renaming),
+    /// The states of an object in which a thread in a role is shown that was hidden.
+    Exposed(u32, ThreadId, u32),
     /// The continuation of a thread after its operation, with this outcome.
     Step(ThreadId, u8),
 }
@@ -166,6 +188,12 @@ pub(super) type ClosedKey = Box<[u64]>;
 pub(super) struct Diverged;
 
 impl Automaton {
+    /// Creates an automaton of which nothing is known. `alike` has, for each thread, the number of
+    /// the first that is treated as the same.
+    pub(super) fn new(alike: &[usize]) -> Self {
+        Self { alike: Alike::new(alike), ..Self::default() }
+    }
+
     /// Returns the state in which the program begins.
     pub(super) fn begin(&mut self, recording: &Recording) -> Vec<u32> {
         let dimensions = Dimensions::new(recording.threads.len(), recording.machines.len());
@@ -188,7 +216,10 @@ impl Automaton {
         // No thread continues after a violation, so there is no next operation. But the memory that
         // was released before may contain a held lock.
         let (next, effects) = match record.violated {
-            None => (self.thread(record.thread, record.next)?, self.number_effects(record)?),
+            None => {
+                let next = self.thread(record.thread, record.next)?;
+                (next - self.alike.place(record.thread), self.number_effects(record)?)
+            }
             Some(_) => (0, releases(record)),
         };
         let creates = |effect: &Effect| !matches!(effect, Effect::Set(..));
@@ -262,7 +293,15 @@ impl Automaton {
             let mut machine = self.objects[object as usize].machine.clone();
             outcomes.push(match machine.apply(me, op, outcome) {
                 Err(fault) => (Transition::Faults(fault), 0),
-                Ok(reply) => (self.transition(next.history, reply, id, machine), reply),
+                Ok(reply) => {
+                    if self.interchanges() {
+                        // Hidden threads may have become neighbours.
+                        machine.rename(&Renaming::NONE);
+                    }
+                    let object = self.object(id, machine);
+                    let continues = op.kind.continues_by(reply);
+                    (self.transition(me, next.history, continues, object), reply)
+                }
             });
         }
         let machine = &*self.objects[object as usize].machine;
@@ -272,16 +311,9 @@ impl Automaton {
         Ok(())
     }
 
-    /// Returns the transition when a thread with this history gets `reply` from an object, which is
-    /// now as `machine` is.
-    fn transition(
-        &mut self,
-        history: History,
-        reply: u64,
-        object: ObjectId,
-        machine: Box<dyn Machine>,
-    ) -> Transition {
-        let object = self.object(object, machine);
+    /// Returns the transition when thread `me` with this history gets `reply` from an object, which
+    /// is then in the state `object`.
+    fn transition(&self, me: ThreadId, history: History, reply: u64, object: u32) -> Transition {
         match self.replies.get(&(history, reply)) {
             Some(Known::Always(continuation)) => {
                 match &self.continuations[*continuation as usize] {
@@ -290,7 +322,10 @@ impl Automaton {
                         effects,
                         round: CameRound { operations: 0, .. },
                         violated: None,
-                    } if effects.is_empty() => Transition::Continues { object, thread: *next },
+                    } if effects.is_empty() => {
+                        let thread = *next + self.alike.place(me);
+                        Transition::Continues { object, thread }
+                    }
                     _ => Transition::Does { object, continuation: *continuation },
                 }
             }
@@ -310,6 +345,18 @@ impl Automaton {
         }
         let becomes = observed.map(|()| self.object(id, machine));
         self.assignments.insert((object, value), becomes);
+        Ok(())
+    }
+
+    /// Computes the state of an object after a renaming.
+    pub(super) fn rename(&mut self, object: u32, renaming: Renaming) -> Result<(), Diverged> {
+        let known = self.objects.get(object as usize).ok_or(Diverged)?;
+        let (id, mut machine) = (known.object, known.machine.clone());
+        if !machine.rename(&renaming) {
+            return Err(Diverged);
+        }
+        let becomes = self.object(id, machine);
+        self.renamed.insert((object, renaming), becomes);
         Ok(())
     }
 
@@ -352,9 +399,11 @@ impl Automaton {
 
     fn thread(&mut self, thread: ThreadId, next: Next) -> Result<u32, Diverged> {
         let new = number(self.threads.len());
-        let known = *self.thread_numbers.entry(next.history).or_insert(new);
-        if known == new {
-            self.threads.push(ThreadState { thread, next });
+        let first = *self.thread_numbers.entry(next.history).or_insert(new);
+        let known = first + self.alike.place(thread);
+        if first == new {
+            let all = self.alike.members(&thread).iter();
+            self.threads.extend(all.map(|thread| ThreadState { thread: *thread, next }));
             if let Some((object, op)) = next.pending {
                 if op.kind.row().tries_lock {
                     self.try_at(object);
@@ -384,7 +433,10 @@ impl Automaton {
                 self.try_at(object);
                 self.asides = true;
             }
-            self.objects.push(ObjectState { object, machine, digest });
+            let colours = self.alike.colours(&*machine);
+            self.asymmetric |= colours.is_none();
+            let colours = colours.unwrap_or_default();
+            self.objects.push(ObjectState { object, machine, digest, colours });
         }
         known
     }
@@ -411,56 +463,6 @@ impl Automaton {
         }
         mix(u64::from(dimensions.0), hasher.finish())
     }
-
-    /// Returns whether an execution may have no end, because a thread returns to an earlier local
-    /// state. A thread that does so by a sleep of `wait_event`, before which it has prepared to
-    /// wait, needs one that wakes it and returns as well.
-    pub(super) fn may_be_endless(&self) -> bool {
-        let pending = |thread: usize| self.threads[thread].next.pending;
-        let rechecks = |(_, op): &(ObjectId, Op)| op.kind == OpKind::Sleep && op.b == RECHECKS;
-        let on_cycles = self.on_cycles(|_| true);
-        let pending_on_cycles = || on_cycles.iter().filter_map(|thread| pending(*thread));
-        let queues: Vec<ObjectId> =
-            pending_on_cycles().filter(rechecks).map(|(queue, _)| queue).collect();
-        let wakes = |(queue, op): (ObjectId, Op)| {
-            let waits = op.kind == OpKind::PrepareToWait || rechecks(&(queue, op));
-            queues.contains(&queue) && !waits
-        };
-        let sleeps = |thread| pending(thread).is_some_and(|pending| rechecks(&pending));
-        pending_on_cycles().any(wakes) || !self.on_cycles(|thread| !sleeps(thread)).is_empty()
-    }
-
-    /// Returns the states of threads that lie on a cycle of steps from those that `count`, or
-    /// between two.
-    fn on_cycles(&self, count: impl Fn(usize) -> bool) -> Vec<usize> {
-        let mut after = vec![Vec::new(); self.threads.len()];
-        let mut before = vec![Vec::new(); self.threads.len()];
-        let mut lead_to = |from: usize, continuation: &u32| {
-            if let Continuation { violated: None, next, .. } =
-                &self.continuations[*continuation as usize]
-            {
-                after[from].push(*next as usize);
-                before[*next as usize].push(from);
-            }
-        };
-        for ((history, _), known) in &self.replies {
-            let Some(from) = self.thread_numbers.get(history).map(|from| *from as usize) else {
-                continue;
-            };
-            match known {
-                _ if !count(from) => {}
-                Known::Always(continuation) => lead_to(from, continuation),
-                Known::ByDimensions(creator) => {
-                    let continuations = self.creators[*creator as usize].values();
-                    continuations.for_each(|continuation| lead_to(from, continuation));
-                }
-            }
-        }
-        let mut on_cycles = vec![true; self.threads.len()];
-        peel(&mut on_cycles, &before, &after);
-        peel(&mut on_cycles, &after, &before);
-        (0..on_cycles.len()).filter(|thread| on_cycles[*thread]).collect()
-    }
 }
 
 /// Returns the releases of objects with the memory that they live in.
@@ -470,23 +472,6 @@ fn releases(record: &StepRecord) -> Vec<NumberedEffect> {
         _ => None,
     };
     record.effects.iter().filter_map(release).collect()
-}
-
-/// Repeatedly removes nodes to which no remaining node leads by `from`.
-fn peel(left: &mut [bool], from: &[Vec<usize>], to: &[Vec<usize>]) {
-    let mut leading: Vec<usize> =
-        from.iter().map(|from| from.iter().filter(|state| left[**state]).count()).collect();
-    let mut to_do: Vec<usize> =
-        (0..left.len()).filter(|state| left[*state] && leading[*state] == 0).collect();
-    while let Some(state) = to_do.pop() {
-        left[state] = false;
-        for next in to[state].iter().filter(|next| left[**next]) {
-            leading[*next] -= 1;
-            if leading[*next] == 0 {
-                to_do.push(*next);
-            }
-        }
-    }
 }
 
 fn number(len: usize) -> u32 {

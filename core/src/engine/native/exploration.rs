@@ -1,6 +1,7 @@
 //! A scenario under exploration: what every search of it does the same.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::cycles::Threads;
 use crate::explore::{PrefixReplay, Replay, Strategy};
@@ -16,7 +17,7 @@ use crate::schedule::Schedule;
 use crate::search::Engine;
 use crate::violation::ViolationKind;
 
-use super::automaton::ViolatedKey;
+use super::automaton::{ViolatedKey, interchangeable};
 use super::graph::Graph;
 use super::readable;
 use super::replay::run_along;
@@ -35,6 +36,8 @@ pub(super) struct Exploration<'a> {
     pub(super) executions: u64,
     /// How many there may be.
     pub(super) executions_max: u64,
+    /// For each thread, the number of the first that is treated as the same.
+    alike: Arc<[usize]>,
 }
 
 impl<'a> Exploration<'a> {
@@ -46,7 +49,20 @@ impl<'a> Exploration<'a> {
             findings: Findings::default(),
             executions: 0,
             executions_max: limits.native_executions(),
+            alike: Arc::default(),
         }
+    }
+
+    /// Treats threads that do the same as the same from now on, or no longer.
+    pub(super) fn treat_alike(&mut self, alike: bool) {
+        let threads = if alike { interchangeable(self.scenario.alike()) } else { &[] };
+        self.alike = threads.into();
+        self.execution.treat_alike(Arc::clone(&self.alike));
+    }
+
+    /// Returns, for each thread, the number of the first that is treated as the same.
+    pub(super) fn alike(&self) -> &[usize] {
+        &self.alike
     }
 
     pub(super) fn report(self, explored: Explored) -> Report {

@@ -24,7 +24,7 @@ use super::graph::{Graph, Partition};
 pub(super) fn waiting(graph: &Graph) -> Vec<Threads> {
     let mut before = vec![Vec::new(); graph.nodes.len()];
     for (from, node) in graph.nodes.iter().enumerate() {
-        node.steps.iter().for_each(|step| before[step.to as usize].push(from as u32));
+        node.steps.iter().for_each(|step| before[step.to as usize].push((from as u32, *step)));
     }
     // The threads that continue at some time from here, on some path. A violation is an end, not a
     // wait.
@@ -36,8 +36,9 @@ pub(super) fn waiting(graph: &Graph) -> Vec<Threads> {
     let mut to_do: Vec<u32> = (0..graph.nodes.len() as u32).collect();
     while let Some(state) = to_do.pop() {
         let here = continuing[state as usize];
-        for earlier in &before[state as usize] {
+        for (earlier, step) in &before[state as usize] {
             let there = &mut continuing[*earlier as usize];
+            let here = step.threads_before(here);
             if *there | here != *there {
                 *there |= here;
                 to_do.push(*earlier);

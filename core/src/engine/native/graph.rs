@@ -9,6 +9,8 @@ use rustc_hash::FxHashMap;
 
 use crate::cycles::{Threads, bit};
 use crate::incomplete::Incomplete;
+use crate::op::ThreadId;
+use crate::renaming::Renaming;
 use crate::schedule::Choice;
 
 use super::automaton::{Automaton, Leads, Unknown};
@@ -38,6 +40,20 @@ pub(super) struct Node {
 pub(super) struct Step {
     pub(super) choice: Choice,
     pub(super) to: u32,
+    /// The names that the threads have there.
+    renaming: Renaming,
+}
+
+impl Step {
+    /// Returns the threads that have these names where the step leads, by their names before it.
+    pub(super) fn threads_before(&self, named: Threads) -> Threads {
+        if self.renaming == Renaming::NONE {
+            return named;
+        }
+        let threads = (0..THREADS_MAX).map(ThreadId::new);
+        let is_named = |thread: &ThreadId| named & bit(self.renaming.of(*thread)) != 0;
+        threads.filter(is_named).fold(0, |all, thread| all | bit(thread))
+    }
 }
 
 impl Node {
@@ -86,7 +102,7 @@ impl Graph {
             if guaranteed.len() > THREADS_MAX {
                 return Err(Incomplete::Threads { limit: THREADS_MAX });
             }
-            let leads = |thread: crate::op::ThreadId, outcome, leads: Leads<'_>| {
+            let leads = |thread: ThreadId, outcome, leads: Leads<'_>| {
                 if outcome >= guaranteed[thread.index()] {
                     return;
                 }
@@ -99,8 +115,10 @@ impl Graph {
                     let passes = |thread, polls| node.passes |= if polls { 0 } else { bit(thread) };
                     automaton.unlock_all(&mut next, passes).unwrap_or_else(unexpanded);
                 }
+                let renaming = automaton.sort(&mut next).unwrap_or_else(unexpanded);
                 let id = states.find(&next).expect("the search reaches every state");
-                node.steps.push(Step { choice: Choice { thread, outcome }, to: numbers[&id] });
+                let choice = Choice { thread, outcome };
+                node.steps.push(Step { choice, to: numbers[&id], renaming });
             };
             automaton.expand(&state, reduced, &mut scratch, leads).unwrap_or_else(unexpanded);
         }

@@ -6,10 +6,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::incomplete::Incomplete;
+use crate::op::ThreadId;
+use crate::renaming::Renaming;
 use crate::schedule::{Choice, Schedule};
 
 use super::automaton::{Automaton, Diverged, State, Unknown};
 use super::exploration::Exploration;
+use super::paths::Path;
 
 /// An automaton that grows on demand.
 pub(super) struct Learner {
@@ -27,6 +30,8 @@ enum Entry {
     Run(Vec<Choice>),
     Transitions(u32, u32),
     Assignment(u32, u64),
+    Renamed(u32, Renaming),
+    Exposed(u32, ThreadId, u32),
 }
 
 /// A saved learner. The journal determines the automaton, as long as the program is the same.
@@ -40,7 +45,7 @@ impl Learner {
     /// Learns how the program begins.
     pub(super) fn new(exploration: &mut Exploration<'_>) -> Result<Self, Incomplete> {
         let recording = exploration.learn(&Schedule::default())?;
-        let mut automaton = Automaton::default();
+        let mut automaton = Automaton::new(exploration.alike());
         let mut beginning = Vec::new();
         if !recording.threads.is_empty() {
             beginning = automaton.begin(&recording);
@@ -53,16 +58,26 @@ impl Learner {
         &self.automaton
     }
 
+    /// Returns the number of the local state of a thread where it is not shown.
+    pub(super) fn absent(&mut self, thread: ThreadId) -> Result<u32, Incomplete> {
+        self.automaton.absent(thread).map_err(diverged)
+    }
+
+    /// Returns the role of a thread in an object, if the object names it.
+    pub(super) fn role(&mut self, object: u32, thread: ThreadId) -> Option<u32> {
+        self.automaton.role(object, thread)
+    }
+
     pub(super) fn beginning(&self) -> &State {
         &self.beginning
     }
 
-    /// Learns what is missing in `state`, to which `path` leads.
+    /// Learns what is missing in `state`, to which the `path` leads.
     pub(super) fn learn(
         &mut self,
         missing: Unknown,
         state: &State,
-        path: impl FnOnce(&Automaton) -> Schedule,
+        path: impl FnOnce(&Automaton) -> Path,
         exploration: &mut Exploration<'_>,
     ) -> Result<(), Incomplete> {
         match missing {
@@ -72,6 +87,12 @@ impl Learner {
             Unknown::Assignment(object, value) => {
                 self.learn_entry(Entry::Assignment(object, value), exploration)
             }
+            Unknown::Renamed(object, renaming) => {
+                self.learn_entry(Entry::Renamed(object, renaming), exploration)
+            }
+            Unknown::Exposed(object, thread, role) => {
+                self.learn_entry(Entry::Exposed(object, thread, role), exploration)
+            }
             // Another state that was incomplete at the same time may have caused it to be learned
             // already. Then the path leads beyond it.
             Unknown::Step(thread, outcome) if self.knows(state, Choice { thread, outcome }) => {
@@ -79,10 +100,8 @@ impl Learner {
             }
             Unknown::Step(thread, outcome) => {
                 let (me, object) = self.automaton.interaction_of(state, thread);
-                self.learn_entry(
-                    Entry::Run(path(&self.automaton).then(thread, outcome).0),
-                    exploration,
-                )?;
+                let path = path(&self.automaton).then(Choice { thread, outcome });
+                self.learn_entry(Entry::Run(path.0), exploration)?;
                 self.learn_entry(Entry::Transitions(me, object), exploration)
             }
         }
@@ -110,6 +129,8 @@ impl Learner {
                 self.automaton.learn_transitions(*thread, *object)
             }
             Entry::Assignment(object, value) => self.automaton.set(*object, *value),
+            Entry::Renamed(object, renaming) => self.automaton.rename(*object, *renaming),
+            Entry::Exposed(object, thread, role) => self.automaton.expose(*object, *thread, *role),
         }
         .map_err(diverged)?;
         self.journal.push(entry);

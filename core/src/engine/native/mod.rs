@@ -1,5 +1,6 @@
 //! Selvedge's own engine: coroutines on one OS thread, explored choice by choice.
 
+mod any_number;
 mod automaton;
 pub(crate) mod exploration;
 mod for_good;
@@ -53,6 +54,9 @@ const MANY_STATES: u64 = 100_000;
 const FEW_EXECUTIONS: u64 = 20_000;
 
 pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listener<'_>) -> Report {
+    if let Some(clients) = scenario.clients() {
+        return any_number::verify(scenario, clients, limits, listener);
+    }
     let mut exploration = Exploration::new(scenario, limits);
     let explored = exploration.explore(listener);
     exploration.report(explored)
@@ -124,6 +128,7 @@ impl<'a> Exploration<'a> {
             Search::Auto => self.by_states(Aim::Verdict, listener),
             Search::Reduced => self.by_states(Aim::Proof, listener),
             Search::Full => self.by_states(Aim::Full, listener),
+            Search::Symmetric => self.by_states(Aim::Symmetric, listener),
             Search::Shortest => self.by_states(Aim::Shortest, listener),
             Search::SleepSets => self.by_sleep_sets(listener),
             Search::Dpor => self.by_orderings(listener),

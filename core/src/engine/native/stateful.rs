@@ -69,6 +69,8 @@ pub(super) enum Aim {
     Proof,
     /// Every state.
     Full,
+    /// Every state, but one of those that differ in the names of identical threads.
+    Symmetric,
     /// The shortest path to a violation.
     Shortest,
 }
@@ -76,7 +78,7 @@ pub(super) enum Aim {
 impl Aim {
     /// Returns whether every kind of violation is found.
     pub(super) fn is_thorough(self) -> bool {
-        matches!(self, Self::Verdict | Self::Full)
+        matches!(self, Self::Verdict | Self::Full | Self::Symmetric)
     }
 
     pub(super) fn search(self) -> Search {
@@ -84,6 +86,7 @@ impl Aim {
             Self::Verdict => Search::Auto,
             Self::Proof => Search::Reduced,
             Self::Full => Search::Full,
+            Self::Symmetric => Search::Symmetric,
             Self::Shortest => Search::Shortest,
         }
     }
@@ -119,6 +122,8 @@ pub(super) struct Stateful {
 pub(super) struct SavedStates {
     aim: Aim,
     reduced: bool,
+    /// Whether threads that do the same are treated as the same.
+    symmetric: bool,
     executions: u64,
     learner: SavedLearner,
     states: Vec<Vec<Vec<u32>>>,
@@ -143,9 +148,21 @@ impl Stateful {
         jobs: usize,
         exploration: &mut Exploration<'_>,
     ) -> Result<Self, Incomplete> {
+        exploration.treat_alike(aim != Aim::Full);
         let mut search = Self::new(aim, jobs, Learner::new(exploration)?);
+        if !search.learner.automaton().is_symmetric() {
+            search.tell_apart(exploration)?;
+        }
         search.begin();
         Ok(search)
+    }
+
+    /// Treats no two threads as the same any more, since an object tells them apart, or they do not
+    /// do the same. What was learned is forgotten.
+    fn tell_apart(&mut self, exploration: &mut Exploration<'_>) -> Result<(), Incomplete> {
+        exploration.treat_alike(false);
+        self.learner = Learner::new(exploration)?;
+        Ok(())
     }
 
     fn new(aim: Aim, jobs: usize, learner: Learner) -> Self {
@@ -175,6 +192,7 @@ impl Stateful {
         exploration: &mut Exploration<'_>,
     ) -> Result<Self, CheckpointError> {
         let outdated = |_| CheckpointError::Outdated;
+        exploration.treat_alike(saved.symmetric);
         let learner = Learner::restore(saved.learner, exploration).map_err(outdated)?;
         let mut search = Self::new(saved.aim, jobs, learner);
         for path in saved.counterexamples {
@@ -195,6 +213,7 @@ impl Stateful {
         SavedStates {
             aim: self.aim,
             reduced: self.reduced,
+            symmetric: !exploration.alike().is_empty(),
             executions: exploration.executions,
             learner: self.learner.save(),
             states: self.states.save(),
@@ -236,11 +255,19 @@ impl Stateful {
     ) -> Result<Ended, Incomplete> {
         loop {
             while self.level.0 != self.level.1 && !self.needs_full_search(exploration) {
-                if self.expand_level(exploration, listener)? == Ended::Paused {
-                    return Ok(Ended::Paused);
-                }
-                if self.is_outdated() {
-                    self.begin();
+                match self.expand_level(exploration, listener) {
+                    Ok(Ended::Paused) => return Ok(Ended::Paused),
+                    Err(Incomplete::Nondeterministic) if !exploration.alike().is_empty() => {
+                        self.tell_apart(exploration)?;
+                        self.begin();
+                    }
+                    Err(reason) => return Err(reason),
+                    Ok(Ended::Done) if !self.learner.automaton().is_symmetric() => {
+                        self.tell_apart(exploration)?;
+                        self.begin();
+                    }
+                    Ok(Ended::Done) if self.is_outdated() => self.begin(),
+                    Ok(Ended::Done) => {}
                 }
                 self.check_aim(exploration)?;
             }
@@ -280,7 +307,9 @@ impl Stateful {
         for (state, threads) in for_good::components(&graph, &waiting) {
             let id = graph.nodes[state as usize].id;
             if shown.insert(automaton.closed_key(&self.states.get(id), threads)) {
-                exploration.show_waiting(&self.paths().to(id), threads)?;
+                let path = self.paths().to(id);
+                let threads = path.threads(threads);
+                exploration.show_waiting(&path.steps(), threads)?;
             }
         }
         Ok(())
@@ -294,9 +323,11 @@ impl Stateful {
         Graph::new(&self.states, self.learner.automaton(), self.reduced)
     }
 
-    /// Returns whether a mutex that was unlocked first may be tried.
+    /// Returns whether the search has to begin again: a mutex that was unlocked first may be tried,
+    /// or threads were interchanged that an object tells apart.
     fn is_outdated(&self) -> bool {
-        self.reduced && self.tried != self.learner.automaton().count_tried()
+        let automaton = self.learner.automaton();
+        !automaton.is_symmetric() || self.reduced && self.tried != automaton.count_tried()
     }
 
     /// Stops a search for a shortest counterexample when no shorter one is possible.
@@ -329,7 +360,7 @@ impl Stateful {
 
     /// Visits every state, with the path to it.
     pub(super) fn each_state(&self, mut visit: impl FnMut(&dyn Fn() -> Schedule, &State)) {
-        self.states.for_each(|id, state| visit(&|| self.paths().to(id), state));
+        self.states.for_each(|id, state| visit(&|| self.paths().to(id).steps(), state));
     }
 
     /// Returns the threads that cannot continue in a state.
@@ -392,7 +423,23 @@ impl Stateful {
 
     /// Returns the counts.
     pub(super) fn fingerprint(&self) -> Fingerprint {
-        Fingerprint { states: Some(self.states.len()), ..Fingerprint::default() }
+        Fingerprint {
+            states: Some(self.states.len()),
+            unreduced_states: self.unreduced_states(),
+            ..Fingerprint::default()
+        }
+    }
+
+    /// Returns the number of states that a search without symmetry would have reached, if this one
+    /// interchanges threads and reduces nothing else.
+    fn unreduced_states(&self) -> Option<u64> {
+        let automaton = self.learner.automaton();
+        if self.reduced || !automaton.interchanges() {
+            return None;
+        }
+        let mut states = 0;
+        self.states.for_each(|_, state| states += automaton.orbit(state));
+        Some(states)
     }
 
     /// Returns a digest of the states, the same for every run of the same program.

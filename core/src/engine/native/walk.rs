@@ -18,6 +18,7 @@ use crate::schedule::{Choice, Schedule};
 use super::automaton::{Automaton, ClosedKey, State, Unknown, ViolatedKey};
 use super::exploration::Exploration;
 use super::learner::Learner;
+use super::paths::Path;
 use crate::runtime::native::Dimensions;
 use crate::runtime::native::Interner;
 
@@ -220,7 +221,7 @@ impl Walk {
     ) -> Result<(), Incomplete> {
         self.on_the_program(exploration, |walk, exploration| {
             let (path, here) = (walk.path(), walk.here().to_vec());
-            walk.learner.learn(missing, &here, |_| path, exploration)
+            walk.learner.learn(missing, &here, |_| Path::new(path), exploration)
         })
     }
 

@@ -17,7 +17,8 @@ pub(crate) type History = u64;
 /// The history of a thread without observations.
 pub(crate) const BEGINNING: History = 0;
 
-/// The beginning of a history. The histories of different threads differ.
+/// The beginning of a history. The histories of different threads differ, unless they are treated
+/// as the same.
 #[derive(Clone, Copy)]
 pub(crate) enum Begins {
     /// That of a thread of the scenario, by its number.

@@ -204,7 +204,8 @@ impl Automaton {
                 Does::Violates(broken.map_or(Violated::Other(kind), rule))
             }
             Continuation { next, effects, violated: None, .. } => {
-                Does::Changes(Changes { object, thread: *next, effects })
+                let thread = *next + self.alike.place(next_op.thread);
+                Does::Changes(Changes { object, thread, effects })
             }
         })
     }

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use crate::incomplete::Incomplete;
 use crate::limits::{Limits, Listener};
 use crate::op::ThreadId;
+use crate::renaming::Renaming;
 use crate::schedule::Choice;
 
 use super::{Ended, Exploration, SLICE, Stateful};
@@ -148,13 +149,13 @@ impl Stateful {
         let ExpandRoom { next: scratch, unlocked } = room;
         let Found { expanded, unexpanded, unfinished, closed, violated } = found;
         let mut unknown = None;
+        let interchanges = automaton.interchanges();
         let reach = |thread, outcome, leads: Leads<'_>| match leads {
-            Leads::To(next) if self.reduced => {
+            Leads::To(next) if self.reduced || interchanges => {
                 next.write_to(unlocked);
-                let mut any = false;
-                match automaton.unlock_all(unlocked, |_, _| any = true) {
-                    Ok(()) => {
-                        let next = if any { Successor::whole(unlocked) } else { next };
+                match self.keep(unlocked) {
+                    Ok(changed) => {
+                        let next = if changed { Successor::whole(unlocked) } else { next };
                         adder.reach(next, Origin::new(id, thread, outcome));
                     }
                     Err(missing) => {
@@ -182,6 +183,16 @@ impl Stateful {
         }
     }
 
+    /// Replaces `state` by the state that is kept for it, and returns whether that is another one.
+    fn keep(&self, state: &mut Vec<u32>) -> Result<bool, Unknown> {
+        let automaton = self.learner.automaton();
+        let mut unlocks = false;
+        if self.reduced {
+            automaton.unlock_all(state, |_, _| unlocks = true)?;
+        }
+        Ok(automaton.sort(state)? != Renaming::NONE || unlocks)
+    }
+
     /// Learns what was missing and shows what was found.
     fn classify(
         &mut self,
@@ -206,16 +217,17 @@ impl Stateful {
         }
         self.expanded.1 += found.expanded;
         for id in found.unfinished {
-            exploration.show(&self.paths().to(id))?;
+            exploration.show(&self.paths().to(id).steps())?;
         }
         for (key, id) in found.closed {
             if self.shown_closed.insert(key) {
-                exploration.show(&self.paths().to(id))?;
+                exploration.show(&self.paths().to(id).steps())?;
             }
         }
         for (id, thread, outcome, what) in found.violated {
             if self.shown.insert(what.clone()) {
-                exploration.show_violation(&self.paths().to(id).then(thread, outcome), &what)?;
+                let path = self.paths().to(id).then(Choice { thread, outcome });
+                exploration.show_violation(&path, &what)?;
             }
         }
         Ok(())

@@ -65,16 +65,30 @@ impl fmt::Debug for Handle {
     }
 }
 
+impl Inner {
+    /// Returns the number of the thread as which `thread` is treated.
+    fn like(&self, thread: ThreadId) -> u64 {
+        self.alike.get(thread.index()).copied().unwrap_or(thread.index()) as u64
+    }
+}
+
 impl Execution {
+    /// Treats threads as the same from now on, each as the one with this number: their histories
+    /// are equal if their observations are.
+    pub(crate) fn treat_alike(&self, alike: Arc<[usize]>) {
+        self.inner.borrow_mut().alike = alike;
+    }
+
     /// Adds a thread. It runs up to its first operation before the next choice.
     pub(crate) fn spawn(&self, name: Arc<str>, body: Body) -> ThreadId {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
         let me = inner.observers.add_thread(name);
+        let like = inner.like(me);
         // The new thread depends on what its creator has observed, and both know its number from
         // now on, which depends on the threads that were created before.
         let history = match inner.threads.get_mut(inner.running.index()) {
-            None => inner.interner.begin(Begins::Thread, me.index() as u64),
+            None => inner.interner.begin(Begins::Thread, like),
             Some(creator) => {
                 creator.history = inner.interner.extend(creator.history, me.index() as u64);
                 inner.interner.begin(Begins::Child, creator.history)
@@ -288,10 +302,11 @@ impl Execution {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
         let me = inner.running;
+        let like = inner.like(me);
         let Some(thread) = inner.threads.get_mut(me.index()) else { return };
         thread.forgotten += 1;
         let times = thread.forgotten;
-        let again = inner.interner.begin(Begins::Again, me.index() as u64);
+        let again = inner.interner.begin(Begins::Again, like);
         thread.history = inner.interner.extend(again, times);
     }
 

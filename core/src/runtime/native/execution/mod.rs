@@ -67,6 +67,8 @@ struct Inner {
     running: ThreadId,
     observers: Observers,
     setting: Setting,
+    /// For each thread, the number of the first that is treated as the same, if others are.
+    alike: Arc<[usize]>,
     interner: Interner,
     stacks: Stacks,
     violation: Option<Violation>,
@@ -191,6 +193,7 @@ impl Execution {
             running: ThreadId::SETUP,
             observers: Observers::default(),
             setting: Setting::default(),
+            alike: Arc::default(),
             interner: Interner::default(),
             stacks: Stacks::default(),
             violation: None,

@@ -117,6 +117,7 @@ impl Execution {
                         inner.observers.complete(me, choice.outcome, reply, machine.leaked());
                         let dimensions = Dimensions::new(inner.threads.len(), inner.machines.len());
                         if let Some(recording) = &mut inner.recording {
+                            let reply = op.kind.continues_by(reply);
                             recording.open = Some(StepRecord::begin(me, from, reply, dimensions));
                         }
                     }

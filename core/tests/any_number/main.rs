@@ -1,0 +1,167 @@
+//! Programs with a published or plain verdict for any number of threads.
+
+mod families;
+
+use selvedge_core::sync::{Atomic, Completion, Kref, Mutex, RwSem, UnfairRwSem};
+use selvedge_core::{Checker, Report, Scenario, Verdict, ViolationKind, invariant_broken};
+
+fn run(scenario: &Scenario) -> Report {
+    let report = Checker::native().run(scenario);
+    eprintln!("{}: {:?} {:?}", scenario.name(), report.verdict.as_str(), report.stopped);
+    report
+}
+
+/// Asserts a proof, and returns the number of views.
+#[track_caller]
+fn proved(scenario: &Scenario) -> u64 {
+    match run(scenario).verdict {
+        Verdict::Proved(fingerprint) => fingerprint.views.expect("a proof from views"),
+        other => panic!("{}: {other:?}", scenario.name()),
+    }
+}
+
+/// Asserts a refutation by this violation, and returns the number of threads.
+#[track_caller]
+fn refuted(scenario: &Scenario, kind: &ViolationKind) -> usize {
+    match run(scenario).verdict {
+        Verdict::Refuted(found) => {
+            let found = found.iter().find(|found| found.violation.kind == *kind);
+            let found = found.unwrap_or_else(|| panic!("{} without {kind}", scenario.name()));
+            let threads: std::collections::BTreeSet<_> =
+                found.trace.steps.iter().map(|step| step.thread).collect();
+            threads.len()
+        }
+        other => panic!("{}: {other:?}", scenario.name()),
+    }
+}
+
+type Locks = Vec<Mutex>;
+
+fn locks() -> Locks {
+    ["0", "1", "2", "3"].map(|class| Mutex::new(class, ())).into()
+}
+
+/// Locks these in order, and unlocks them in reverse order.
+fn nested(order: &'static [usize]) -> impl Fn(&Locks) + Send + Sync {
+    move |locks| {
+        let _held: Vec<_> = order.iter().map(|lock| locks[*lock].lock()).collect();
+    }
+}
+
+fn program(name: &str, clients: &[&'static [usize]]) -> Scenario {
+    let builder = Scenario::builder(name, locks);
+    let clients = clients.iter();
+    clients.fold(builder, |b, order| b.any_number_of(format!("{order:?}"), nested(order))).build()
+}
+
+#[test]
+fn locks_in_one_order_never_deadlock() {
+    assert!(proved(&program("nested", &[&[0, 1], &[0, 1, 2], &[1, 2], &[0, 2]])) > 0);
+}
+
+#[test]
+fn circles_of_locks_deadlock() {
+    let deadlock = |classes: &[&'static str]| ViolationKind::deadlock(classes.iter().copied());
+    assert_eq!(refuted(&program("abba", &[&[0, 1], &[1, 0]]), &deadlock(&["0", "1"])), 2);
+    let three = program("three", &[&[0, 1], &[1, 2], &[2, 0]]);
+    assert_eq!(refuted(&three, &deadlock(&["0", "1", "2"])), 3);
+    let four = program("four", &[&[0, 1], &[1, 2], &[2, 3], &[3, 0]]);
+    assert_eq!(refuted(&four, &deadlock(&["0", "1", "2", "3"])), 4);
+}
+
+#[test]
+fn a_gate_lock_keeps_threads_apart() {
+    proved(&program("gate", &[&[3, 0, 1], &[3, 1, 0]]));
+}
+
+#[test]
+fn a_fair_rwsem_alone_never_deadlocks() {
+    let scenario = Scenario::builder("rwsem", || RwSem::new("sem", ()))
+        .any_number_of("reader", |sem: &RwSem| sem.down_read().up_read())
+        .any_number_of("writer", |sem| sem.down_write().up_write())
+        .build();
+    proved(&scenario);
+}
+
+#[test]
+fn a_waiting_writer_closes_a_circle() {
+    let world = || (RwSem::new("sem", ()), Mutex::new("m", ()));
+    let scenario = Scenario::builder("rwsem and mutex", world)
+        .any_number_of("sem, m", |(sem, m): &(RwSem, Mutex)| {
+            let _read = sem.down_read();
+            m.lock().unlock();
+        })
+        .any_number_of("m, sem", |(sem, m)| {
+            let _m = m.lock();
+            sem.down_read().up_read();
+        })
+        .any_number_of("writer", |(sem, _)| sem.down_write().up_write())
+        .build();
+    assert_eq!(refuted(&scenario, &ViolationKind::deadlock(["m", "sem"])), 3);
+    let world = || (UnfairRwSem::new("sem", ()), Mutex::new("m", ()));
+    let unfair = Scenario::builder("unfair rwsem and mutex", world)
+        .any_number_of("sem, m", |(sem, m): &(UnfairRwSem, Mutex)| {
+            let _read = sem.down_read();
+            m.lock().unlock();
+        })
+        .any_number_of("m, sem", |(sem, m)| {
+            let _m = m.lock();
+            sem.down_read().up_read();
+        })
+        .any_number_of("writer", |(sem, _)| sem.down_write().up_write())
+        .build();
+    proved(&unfair);
+}
+
+#[test]
+fn a_check_and_an_act_apart_are_refuted_by_two() {
+    let world = || (Mutex::new("m", ()), Atomic::new("busy", false));
+    let apart = Scenario::builder("check-then-act", world)
+        .any_number_of("T", |(m, busy): &(Mutex, Atomic<bool>)| {
+            m.lock().unlock();
+            if !busy.load() {
+                if busy.swap(true) {
+                    invariant_broken("ONE", "two of them are here");
+                }
+                busy.store(false);
+            }
+        })
+        .build();
+    assert_eq!(refuted(&apart, &ViolationKind::invariant("ONE")), 2);
+    let together = Scenario::builder("check and act", world)
+        .any_number_of("T", |(m, busy): &(Mutex, Atomic<bool>)| {
+            let _m = m.lock();
+            if !busy.load() {
+                if busy.swap(true) {
+                    invariant_broken("ONE", "two of them are here");
+                }
+                busy.store(false);
+            }
+        })
+        .build();
+    proved(&together);
+}
+
+#[test]
+fn a_count_without_a_bound_is_not_decided() {
+    let scenario = Scenario::builder("kref", || Kref::new("kref"))
+        .any_number_of("user", |kref: &Kref| {
+            kref.get();
+            assert!(!kref.put());
+        })
+        .finally(|kref| assert!(kref.put()))
+        .build();
+    let report = run(&scenario);
+    assert!(matches!(report.verdict, Verdict::Inconclusive { .. }));
+}
+
+#[test]
+fn who_completes_is_not_known() {
+    let scenario = Scenario::builder("completion", || Completion::new("done"))
+        .thread("T", Completion::complete_all)
+        .any_number_of("W", Completion::wait_for_completion)
+        .expect_proof();
+    let report = run(&scenario);
+    assert!(matches!(report.verdict, Verdict::Inconclusive { .. }), "{report}");
+    assert!(!report.as_expected());
+}
