@@ -48,6 +48,8 @@ pub struct Scenario {
     starvation_free: bool,
     /// The functions that any number of threads run.
     clients: Option<Clients>,
+    /// Makes the scenario in which any number of threads do what each thread does.
+    generalised: Arc<dyn Fn() -> Scenario + Send + Sync>,
 }
 
 /// The functions of a scenario that any number of threads run.
@@ -113,6 +115,25 @@ impl Scenario {
             of_scenario: self.expected.clone(),
             inversions: self.inversions.clone(),
         }
+    }
+
+    /// Returns the scenario in which any number of threads do what each thread of this one does:
+    /// see [`ScenarioBuilder::any_number_of`]. Nothing is expected of it.
+    ///
+    /// ```
+    /// use selvedge_core::sync::Mutex;
+    /// use selvedge_core::{Engine, Scenario, Verdict};
+    ///
+    /// let two = Scenario::builder("example/two", || Mutex::new("lock", 0))
+    ///     .thread("add", |lock| *lock.lock() = 1)
+    ///     .thread("clear", |lock| *lock.lock() = 0)
+    ///     .expect_proof();
+    /// let report = two.any_number_of_each().verify(Engine::Native);
+    /// assert!(matches!(report.verdict, Verdict::Proved(_)));
+    /// ```
+    #[must_use]
+    pub fn any_number_of_each(&self) -> Self {
+        (self.generalised)()
     }
 
     /// Returns the functions that any number of threads run, if there are any.

@@ -405,16 +405,18 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
                 threads.push(BuilderThread { name, ..client.clone() });
             }
         }
-        Self {
-            name: self.name.clone(),
-            about: self.about.clone(),
-            source: self.source.clone(),
-            world: Arc::clone(&self.world),
-            threads,
-            finally: Arc::clone(&self.finally),
-            clients: Vec::new(),
-            ..*self
+        Self { threads, clients: Vec::new(), ..self.clone() }
+    }
+
+    /// Returns the scenario in which any number of threads do what each thread does.
+    fn generalised(&self) -> Scenario {
+        let mut clients: Vec<BuilderThread<W>> = self.clients.clone();
+        for thread in &self.threads {
+            if clients.iter().all(|client| client.does != thread.does) {
+                clients.push(thread.clone());
+            }
         }
+        Self { clients, threads: Vec::new(), ..self.clone() }.expect(Expectation::Unstated)
     }
 
     fn expect(self, expected: Expectation) -> Scenario {
@@ -433,6 +435,10 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
     }
 
     fn into_scenario(self, expected: Expectation) -> Scenario {
+        let generalised = {
+            let builder = self.clone();
+            Arc::new(move || builder.generalised())
+        };
         let Self {
             name, about, source, world, threads, finally, starvation_free, preempt_rt, ..
         } = self;
@@ -470,6 +476,7 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
             loom_executions: None,
             starvation_free,
             clients: None,
+            generalised,
         }
     }
 }
@@ -480,6 +487,22 @@ fn sorted(kinds: impl IntoIterator<Item = ViolationKind>) -> Vec<ViolationKind> 
     let kinds: BTreeSet<ViolationKind> = kinds.into_iter().collect();
     assert!(!kinds.is_empty(), "a scenario without violations expects a proof: `.expect_proof()`");
     kinds.into_iter().collect()
+}
+
+impl<W> Clone for ScenarioBuilder<W> {
+    fn clone(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            about: self.about.clone(),
+            source: self.source.clone(),
+            world: Arc::clone(&self.world),
+            threads: self.threads.clone(),
+            finally: Arc::clone(&self.finally),
+            starvation_free: self.starvation_free,
+            preempt_rt: self.preempt_rt,
+            clients: self.clients.clone(),
+        }
+    }
 }
 
 impl<W> fmt::Debug for ScenarioBuilder<W> {

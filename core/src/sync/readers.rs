@@ -6,7 +6,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::cpu::Context;
-use crate::machine::{Fault, Machine, Ready};
+use crate::machine::{Fault, Machine, Ready, Role, WaitsFor};
 use crate::op::{Op, Place, ThreadId};
 use crate::operations::OpKind;
 use crate::renaming::Renaming;
@@ -15,6 +15,7 @@ use crate::runtime::object::Object;
 use crate::runtime::setting::preempt_rt;
 use crate::thread::spawn;
 
+use super::hidden::{expose_set, rename_set, variants};
 use super::{local_bh_disable, local_bh_enable};
 
 /// The operations of the callbacks of RCU, or of SRCU.
@@ -71,6 +72,9 @@ type Section = (ThreadId, u64);
 
 type Sections = SmallVec<[Section; 4]>;
 
+/// Threads that wait, each with the sections that it waits for.
+type Waiting = SmallVec<[(ThreadId, Sections); 2]>;
+
 /// The number of every section of an RCU reader, which enters the same section again if it nests.
 const ONLY: u64 = 0;
 
@@ -82,7 +86,7 @@ pub(crate) struct Readers {
     /// The open sections, each as often as it was entered and not left. Sorted.
     open: Sections,
     /// The threads that synchronize, each with the sections that have not ended yet. Sorted.
-    waiting: SmallVec<[(ThreadId, Sections); 2]>,
+    waiting: Waiting,
     /// The threads of the callbacks that were called and have not returned. Sorted.
     callbacks: Threads,
     /// The threads that wait for callbacks, each with those that have not returned yet. Sorted.
@@ -154,11 +158,69 @@ impl Readers {
         self.waiting.iter().find(|(waiter, _)| *waiter == me).map(|(_, sections)| sections)
     }
 
+    /// Returns who waits when `thread`, which `waits` or not, steps out of the hidden threads.
+    fn expose_waiting(&self, thread: ThreadId, waits: bool) -> Vec<Waiting> {
+        if !waits {
+            return vec![self.waiting.clone()];
+        }
+        let mut exposed = Vec::new();
+        for (at, (waiter, sections)) in self.waiting.iter().enumerate() {
+            if *waiter == ThreadId::HIDDEN {
+                // Others may wait for the same sections, or none.
+                let mut alone = self.waiting.clone();
+                alone[at].0 = thread;
+                let mut with_others = self.waiting.clone();
+                with_others.push((thread, sections.clone()));
+                exposed.extend([alone, with_others]);
+            }
+        }
+        exposed
+    }
+
     /// Returns the callbacks that `me` waits for.
     fn barred(&self, me: ThreadId) -> &Threads {
         let mine = self.barriers.iter().find(|(waiter, _)| *waiter == me);
         &mine.expect("it has begun to wait").1
     }
+}
+
+/// Returns the ways in which the sections of a thread that was hidden, `mine`, may be among those
+/// that are waited for, all of which are `open`.
+fn awaited_by(waiting: &Waiting, mine: &[Section], open: &Sections) -> Vec<Waiting> {
+    let mut ways = vec![Waiting::new()];
+    for (waiter, sections) in waiting {
+        let mut longer = Vec::new();
+        for sections in expose_awaited(sections, mine) {
+            if sections.iter().all(|section| open.contains(section)) {
+                longer.extend(ways.iter().map(|way| {
+                    let mut way = way.clone();
+                    way.push((*waiter, sections.clone()));
+                    way
+                }));
+            }
+        }
+        ways = longer;
+    }
+    ways.iter_mut().for_each(|way| way.sort_unstable());
+    ways
+}
+
+/// Returns the sections that a thread may wait for, if some of the hidden ones are `mine`.
+fn expose_awaited(sections: &Sections, mine: &[Section]) -> Vec<Sections> {
+    let mut ways = vec![sections.clone()];
+    for section in mine {
+        let hidden = (ThreadId::HIDDEN, section.1);
+        if sections.contains(&hidden) {
+            for mut way in ways.clone() {
+                way.push(*section);
+                let mut alone = way.clone();
+                alone.retain(|other| *other != hidden);
+                ways.extend([way, alone]);
+            }
+        }
+    }
+    ways.iter_mut().for_each(|way| way.sort_unstable());
+    ways
 }
 
 impl Machine for Readers {
@@ -201,16 +263,14 @@ impl Machine for Readers {
     }
 
     fn rename(&mut self, renaming: &Renaming) -> bool {
-        let rename = |sections: &mut Sections| {
-            renaming.apply(sections.iter_mut().map(|(reader, _)| reader));
-            sections.sort_unstable();
-        };
-        rename(&mut self.open);
+        rename_set(&mut self.open, renaming);
         for (waiter, sections) in &mut self.waiting {
             *waiter = renaming.of(*waiter);
-            rename(sections);
+            rename_set(sections, renaming);
         }
         self.waiting.sort_unstable();
+        // Of hidden threads that wait for the same sections one is enough.
+        self.waiting.dedup_by(|one, other| one == other && one.0 == ThreadId::HIDDEN);
         renaming.apply(&mut self.callbacks);
         self.callbacks.sort_unstable();
         for (waiter, awaited) in &mut self.barriers {
@@ -219,7 +279,35 @@ impl Machine for Readers {
             awaited.sort_unstable();
         }
         self.barriers.sort_unstable();
-        true
+        self.barriers.iter().all(|(waiter, _)| *waiter != ThreadId::HIDDEN)
+    }
+
+    fn role(&self, thread: ThreadId) -> Role {
+        let mine = self.open.iter().filter(|(reader, _)| *reader == thread);
+        let waits = u64::from(self.awaited(thread).is_some());
+        std::iter::once(waits).chain(mine.map(|(_, number)| *number)).collect()
+    }
+
+    fn expose(&self, thread: ThreadId, role: &Role) -> Option<Vec<Box<dyn Machine>>> {
+        let mine: Vec<Section> = role[1..].iter().map(|number| (thread, *number)).collect();
+        let mut states = Vec::new();
+        for open in expose_set(&self.open, thread, &mine) {
+            for waiting in self.expose_waiting(thread, role[0] > 0) {
+                for waiting in awaited_by(&waiting, &mine, &open) {
+                    states.push(Self { open: open.clone(), waiting, ..self.clone() });
+                }
+            }
+        }
+        Some(variants(states, |state| state))
+    }
+
+    fn waits_for(&self, me: ThreadId, op: Op) -> WaitsFor {
+        match self.awaited(me) {
+            Some(sections) if ends_wait(op.kind) => {
+                WaitsFor::holders(sections.iter().map(|(reader, _)| *reader))
+            }
+            _ => WaitsFor::Unknown,
+        }
     }
 
     fn encode(&self, key: &mut Vec<u64>) {

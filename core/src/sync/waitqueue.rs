@@ -5,8 +5,9 @@ use std::panic::Location;
 
 use smallvec::SmallVec;
 
+use super::hidden::{Named, expose_in_queue, rename_queue, variants};
 use crate::declare;
-use crate::machine::{Fault, Machine, Ready};
+use crate::machine::{Fault, Machine, Ready, Role};
 use crate::name::Name;
 use crate::op::{Op, Place, RECHECKS, RECHECKS_LOCKED, ThreadId};
 use crate::operations::OpKind;
@@ -363,12 +364,18 @@ impl fmt::Debug for WaitQueue {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Waiter {
     thread: ThreadId,
     exclusive: bool,
     /// Whether it sleeps and has not been woken.
     sleeps: bool,
+}
+
+impl Named for Waiter {
+    fn thread(&mut self) -> &mut ThreadId {
+        &mut self.thread
+    }
 }
 
 #[derive(Clone)]
@@ -443,8 +450,21 @@ impl Machine for State {
     }
 
     fn rename(&mut self, renaming: &Renaming) -> bool {
-        renaming.apply(self.waiting.iter_mut().map(|waiter| &mut waiter.thread));
-        true
+        rename_queue(&mut self.waiting, renaming);
+        // A wake-up is for one exclusive waiter, and how many are hidden is not known.
+        let hidden = |waiter: &Waiter| waiter.thread == ThreadId::HIDDEN;
+        !self.waiting.iter().any(|waiter| waiter.exclusive && hidden(waiter))
+    }
+
+    fn role(&self, thread: ThreadId) -> Role {
+        let place = self.place(thread).map(|place| self.waiting[place]);
+        place.iter().map(|waiter| u64::from(waiter.sleeps)).collect()
+    }
+
+    fn expose(&self, thread: ThreadId, role: &Role) -> Option<Vec<Box<dyn Machine>>> {
+        let waiter = |sleeps: &u64| Waiter { thread, exclusive: false, sleeps: *sleeps > 0 };
+        let queues = expose_in_queue(&self.waiting, thread, role.first().map(waiter));
+        Some(variants(queues, |waiting| Self { waiting }))
     }
 
     fn encode(&self, key: &mut Vec<u64>) {
