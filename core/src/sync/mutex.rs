@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 
+use crate::declare;
 use crate::machine::{KEEP, REFUSED};
 use crate::name::Name;
 use crate::op::{Op, Place};
@@ -84,7 +85,12 @@ impl<T: Value> Mutex<T> {
     /// [`Interrupted`] if a signal arrived while another thread held the mutex, which is then not
     /// taken. The kernel's callers return `-ERESTARTSYS` or `-EINTR` for it. Both outcomes are
     /// explored.
-    #[doc(alias("mutex_lock_interruptible", "mutex_lock_killable"))]
+    #[doc(alias(
+        "mutex_lock_interruptible",
+        "mutex_lock_killable",
+        "rt_mutex_lock_interruptible",
+        "rt_mutex_lock_killable"
+    ))]
     #[track_caller]
     pub fn lock_interruptible(&self) -> Result<MutexGuard<'_, T>, Interrupted> {
         let at = Location::caller();
@@ -95,7 +101,7 @@ impl<T: Value> Mutex<T> {
     }
 
     /// `mutex_trylock`: takes the mutex if it is free now. Never waits.
-    #[doc(alias = "mutex_trylock")]
+    #[doc(alias("mutex_trylock", "rt_mutex_trylock"))]
     #[track_caller]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         let at = Location::caller();
