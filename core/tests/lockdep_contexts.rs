@@ -52,8 +52,8 @@ fn world(inner: fn(&World)) -> Arc<World> {
 }
 
 /// The contexts of the table. That of a callback of RCU was in it up to v5.13, and was taken out
-/// since lockdep cannot tell it from a softirq. Here it is another one. Which of the inner locks of [`INNER`] may be taken there is one of
-/// `PREEMPTIBLE`, `LIMITED` and `ATOMIC`.
+/// since lockdep cannot tell it from a softirq. Here it is another one. Which of the inner locks of
+/// [`INNER`] may be taken there is one of `PREEMPTIBLE`, `LIMITED` and `ATOMIC`.
 type Outer = fn(&Arc<World>);
 
 const PREEMPTIBLE: [bool; 4] = [true, true, true, true];

@@ -11,7 +11,8 @@
 //! | `rlock_ABBA1` to `rwsem_ABBA3`, `rlock_chaincache_ABBA1` | here |
 //! | `W1R2_W2R3_W3R1` and the other three | here |
 //! | `double_unlock`, `init_held` | `lockdep_contexts.rs` |
-//! | `irqsafe1` to `irqsafe4`, `irq_inversion`, `irq_read_recursion` 1 to 3 | `lockdep_interrupts.rs` |
+//! | `irqsafe1` to `irqsafe4`, `irq_inversion` | `lockdep_interrupts.rs` |
+//! | `irq_read_recursion`, `2` and `3` | `lockdep_interrupts.rs` |
 //! | `ww_test_spin_nest_unlocked`, `ww_test_spin_nest_lock` | `lockdep_contexts.rs` |
 //! | the other `ww_test_` functions | `lockdep_ww.rs` |
 //! | `queued_read_lock_hardirq_RE_Er`, `_ER_rE`, `_inversion` | `lockdep_contexts.rs` |

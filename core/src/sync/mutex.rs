@@ -28,16 +28,15 @@ use super::owned::Owned;
 ///
 /// # `rt_mutex`
 ///
-/// A `struct rt_mutex` is a `Mutex` here. It has one owner,
-/// it is not recursive, and lockdep sees it as a mutex. It differs in two ways
-/// (`Documentation/locking/rt-mutex-design.rst`, v6.16). The waiter of the highest priority is next.
-/// The owner runs with the priority of that waiter. Both only say which of the threads that can
-/// continue does so first. Threads have no priorities here: any that can continue may be next, so
-/// every order that a choice of priorities and their inheritance permits is explored. A proof holds
-/// for all of them. A counterexample may need an order that given priorities rule out. For how long
-/// a thread of high priority waits is not asked. A cycle of waits for `rt_mutex`es is a deadlock
-/// too: the kernel warns and the thread sleeps for good (`rt_mutex_handle_deadlock`,
-/// `kernel/locking/rtmutex.c`).
+/// A `struct rt_mutex` is a `Mutex` here. It has one owner, it is not recursive, and lockdep sees
+/// it as a mutex. It differs in two ways (`Documentation/locking/rt-mutex-design.rst`, v6.16). The
+/// waiter of the highest priority is next, and the owner runs with the priority of that waiter.
+/// Both only say which of the threads that can continue does so first. Threads have no priorities
+/// here, and any that can continue may be next. So every order is explored that a choice of
+/// priorities and their inheritance permits, and a proof holds for all of them. A counterexample
+/// may need an order that given priorities rule out. For how long a thread of high priority waits
+/// is not asked. A cycle of waits for `rt_mutex`es is a deadlock too: the kernel warns and the
+/// thread sleeps for good (`rt_mutex_handle_deadlock`, `kernel/locking/rtmutex.c`).
 ///
 /// ```
 /// # selvedge_core::check(|| {
