@@ -48,6 +48,9 @@ enum Instr {
     Unmask,
     Synchronize,
     MightSleep,
+    /// `kref_put_lock`: logs 1 for the last put, which leaves the spinlock held.
+    PutLock(usize),
+    Get,
     /// Adds one to the word, and logs what it was.
     Count,
 }
@@ -55,7 +58,11 @@ enum Instr {
 const SPINS: [&str; 2] = ["P0", "P1"];
 const RW: &str = "W0";
 const SEQ: &str = "Q0";
+const KREF: &str = "K";
 const LINES: [&str; 2] = ["hard", "soft"];
+
+/// The references at the beginning.
+const REFERENCES: u64 = 2;
 
 /// The line of the interrupt, and the tasklet.
 const HARD: usize = 0;
@@ -68,6 +75,8 @@ struct Program {
     handlers: [Vec<Instr>; 2],
     /// Whether the kernel is PREEMPT_RT: spinlocks sleep, and handlers are threads.
     rt: bool,
+    /// Whether the handler of the interrupt is a thread on any kernel.
+    threaded: bool,
 }
 
 impl Program {
@@ -78,6 +87,7 @@ impl Program {
             threads: (0..threads).map(|_| instrs(&mut rng, length, None)).collect(),
             handlers: [HARD, SOFT].map(|line| instrs(&mut rng, 2, Some(line))),
             rt: false,
+            threaded: rng.u8(..4) == 0,
         };
         // Otherwise most programs have no interrupt.
         let (thread, line) = (rng.usize(..threads), rng.usize(..2));
@@ -116,7 +126,7 @@ fn instrs(rng: &mut fastrand::Rng, length: usize, handler: Option<usize>) -> Vec
 
 fn instr(rng: &mut fastrand::Rng) -> Instr {
     let keeps = KEEPS[rng.usize(..4)];
-    match rng.u8(..40) {
+    match rng.u8(..43) {
         0..12 => Instr::Spin(rng.usize(..2), keeps),
         12 => Instr::SeqWrite,
         13 => Instr::SeqRead,
@@ -133,6 +143,8 @@ fn instr(rng: &mut fastrand::Rng) -> Instr {
         32..35 => Instr::Raise(rng.usize(..2)),
         35 => Instr::Mask,
         36 => Instr::Unmask,
+        40 | 41 => Instr::PutLock(rng.usize(..2)),
+        42 => Instr::Get,
         37 => [Instr::Synchronize, Instr::MightSleep][rng.usize(..2)],
         _ => Instr::Count,
     }
@@ -149,16 +161,22 @@ fn agree(program: &Program, seed: u64) -> (Outcome, bool) {
 fn agree_on(seeds: std::ops::Range<u64>) {
     let total = seeds.end - seeds.start;
     let (mut clean, mut own, mut several, mut traces, mut atomic) = (0, 0, 0, 0, 0);
+    let (mut freed, mut threaded) = (0, 0);
     for seed in seeds {
-        let (outcome, by_traces) = agree(&Program::random(seed), seed);
+        let program = Program::random(seed);
+        let (outcome, by_traces) = agree(&program, seed);
         let has = |what: &dyn Fn(&String) -> bool| u64::from(outcome.violations.iter().any(what));
         clean += u64::from(outcome.violations.is_empty());
         own += has(&|name| name.starts_with("deadlock") && !name.contains(','));
         several += has(&|name| name.starts_with("deadlock") && name.contains(','));
         atomic += has(&|name| name.starts_with("sleep-in-atomic"));
+        freed += has(&|name| name.starts_with("use-after-release"));
+        threaded += u64::from(program.threaded) * has(&|name| name.starts_with("deadlock"));
         traces += u64::from(by_traces);
     }
     for (name, count, least) in [
+        ("put too often", freed, 10),
+        ("deadlock with a threaded handler", threaded, 20),
         ("clean", clean, 100),
         ("on one lock", own, 100),
         ("on several locks", several, 20),

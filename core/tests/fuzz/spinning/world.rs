@@ -3,19 +3,20 @@
 use std::sync::Mutex as StdMutex;
 
 use selvedge_core::sync::{
-    Atomic, Irq, ReadLockGuard, RwLock, SeqCount, SeqWriter, SpinGuard, SpinLock, Tasklet,
+    Atomic, Irq, Kref, ReadLockGuard, RwLock, SeqCount, SeqWriter, SpinGuard, SpinLock, Tasklet,
     WriteLockGuard, local_bh_disable, local_bh_enable, local_irq_disable, local_irq_enable,
 };
 use selvedge_core::{Checker, Scenario, in_world, might_sleep};
 
 use super::super::small::{self, Found};
-use super::{HARD, Instr, Keeps, LINES, Program, RW, SEQ, SOFT, SPINS};
+use super::{HARD, Instr, KREF, Keeps, LINES, Program, REFERENCES, RW, SEQ, SOFT, SPINS};
 
 struct World {
     spins: [SpinLock; 2],
     rw: RwLock,
     seq: SeqCount,
     word: Atomic,
+    kref: Kref,
     hard: Irq,
     soft: Tasklet,
     program: Program,
@@ -23,15 +24,20 @@ struct World {
 }
 
 fn world(program: &Program) -> World {
+    let handler = in_world(|w: &World| _ = run(w, &w.program.handlers[HARD]));
+    let hard = match program.threaded {
+        true => Irq::request_threaded_irq(LINES[HARD], handler),
+        false => Irq::request_irq(LINES[HARD], handler),
+    };
+    let kref = Kref::new(KREF);
+    (1..REFERENCES).for_each(|_| kref.get());
     World {
+        kref,
         spins: SPINS.map(|name| SpinLock::new(name, ())),
         rw: RwLock::new(RW, ()),
         seq: SeqCount::new(SEQ),
         word: Atomic::new("A", 0),
-        hard: Irq::request_irq(
-            LINES[HARD],
-            in_world(|w: &World| _ = run(w, &w.program.handlers[HARD])),
-        ),
+        hard,
         soft: Tasklet::new(
             LINES[SOFT],
             in_world(|w: &World| _ = run(w, &w.program.handlers[SOFT])),
@@ -54,7 +60,13 @@ pub(super) fn explore(program: &Program, checker: Checker<'_>) -> Found {
             world.logs.lock().unwrap()[me] = log;
         });
     }
-    let end = |world: &World| (world.word.load(), world.logs.lock().unwrap().clone());
+    let end = |world: &World| {
+        // What is left of the references is no leak.
+        if world.kref.get_unless_zero() {
+            while !world.kref.put() {}
+        }
+        (world.word.load(), world.logs.lock().unwrap().clone())
+    };
     small::explore(builder, end, checker)
 }
 
@@ -108,6 +120,12 @@ fn run(world: &World, steps: &[Instr]) -> Vec<u64> {
             Instr::Mask => world.hard.disable_irq_nosync(),
             Instr::Unmask => world.hard.enable_irq(),
             Instr::Synchronize => world.hard.synchronize_irq(),
+            Instr::Get => world.kref.get(),
+            Instr::PutLock(lock) => {
+                let last = world.kref.put_lock(&world.spins[lock]);
+                log.push(u64::from(last.is_some()));
+                held.extend(last.map(Held::Spin));
+            }
             Instr::MightSleep => might_sleep("vfree"),
             Instr::Count => log.push(world.word.fetch_add(1)),
         }
