@@ -28,7 +28,7 @@ enum Instr {
     Read(Keeps),
     Write(Keeps),
     /// Logs 1 for the lock and 0 for none; so do the next two.
-    TrySpin(usize),
+    TrySpin(usize, Keeps),
     TryRead,
     TryWrite,
     /// Writes under the sequence counter, until it is released.
@@ -41,12 +41,24 @@ enum Instr {
     IrqOn,
     BhOff,
     BhOn,
+    /// `local_irq_save`, and `local_irq_restore` of what was saved last.
+    SaveIrqs,
+    RestoreIrqs,
+    PreemptOff,
+    PreemptOn,
     /// Raises the line, or schedules the tasklet.
     Raise(usize),
-    /// `disable_irq_nosync`, `enable_irq` and `synchronize_irq`.
-    Mask,
-    Unmask,
-    Synchronize,
+    /// `disable_irq_nosync` and `enable_irq` of the line, and the same of the tasklet.
+    Mask(usize),
+    Unmask(usize),
+    /// `disable_irq`, and `tasklet_disable`.
+    Disable(usize),
+    /// `synchronize_irq`, or the wait of `tasklet_disable`.
+    Synchronize(usize),
+    /// `free_irq` is this, and then `synchronize_irq`.
+    Free,
+    /// `request_irq`: logs whether there was no handler.
+    Request,
     MightSleep,
     /// `kref_put_lock`: logs 1 for the last put, which leaves the spinlock held.
     PutLock(usize),
@@ -109,14 +121,15 @@ fn instrs(rng: &mut fastrand::Rng, length: usize, handler: Option<usize>) -> Vec
         (None, _) => true,
         // Handlers that raise each other have no end.
         (Some(HARD), Instr::Raise(line)) => *line == SOFT,
-        (Some(_), Instr::Raise(_) | Instr::Unmask | Instr::Mask | Instr::Synchronize) => false,
+        (Some(_), Instr::Raise(_) | Instr::Unmask(_) | Instr::Mask(_)) => false,
+        (Some(_), Instr::Disable(_) | Instr::Synchronize(_) | Instr::Free) => false,
         _ => true,
     };
     let mut steps = Vec::new();
     while steps.len() < length {
         let Some(instr) = Some(instr(rng)).filter(fits) else { continue };
         // Whether it may sleep is looked at in the step that leads there.
-        if matches!(instr, Instr::MightSleep | Instr::Synchronize) {
+        if matches!(instr, Instr::MightSleep | Instr::Synchronize(_)) {
             steps.push(Instr::Count);
         }
         steps.push(instr);
@@ -126,13 +139,13 @@ fn instrs(rng: &mut fastrand::Rng, length: usize, handler: Option<usize>) -> Vec
 
 fn instr(rng: &mut fastrand::Rng) -> Instr {
     let keeps = KEEPS[rng.usize(..4)];
-    match rng.u8(..43) {
+    match rng.u8(..48) {
         0..12 => Instr::Spin(rng.usize(..2), keeps),
         12 => Instr::SeqWrite,
         13 => Instr::SeqRead,
         14..16 => Instr::Read(keeps),
         16..19 => Instr::Write(keeps),
-        19 => Instr::TrySpin(rng.usize(..2)),
+        19 => Instr::TrySpin(rng.usize(..2), keeps),
         20 => Instr::TryRead,
         21 => Instr::TryWrite,
         22..28 => Instr::Release,
@@ -141,11 +154,16 @@ fn instr(rng: &mut fastrand::Rng) -> Instr {
         30 => Instr::BhOff,
         31 => Instr::BhOn,
         32..35 => Instr::Raise(rng.usize(..2)),
-        35 => Instr::Mask,
-        36 => Instr::Unmask,
+        35 => Instr::Mask(rng.usize(..2)),
+        36 => Instr::Unmask(rng.usize(..2)),
+        43 => Instr::Disable(rng.usize(..2)),
+        44 => [Instr::Free, Instr::Request][rng.usize(..2)],
+        45 => Instr::SaveIrqs,
+        46 => Instr::RestoreIrqs,
+        47 => [Instr::PreemptOff, Instr::PreemptOn][rng.usize(..2)],
         40 | 41 => Instr::PutLock(rng.usize(..2)),
         42 => Instr::Get,
-        37 => [Instr::Synchronize, Instr::MightSleep][rng.usize(..2)],
+        37 => [Instr::Synchronize(HARD), Instr::MightSleep][rng.usize(..2)],
         _ => Instr::Count,
     }
 }

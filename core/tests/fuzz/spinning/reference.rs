@@ -68,15 +68,21 @@ struct Frame {
     put: Put,
     held: Vec<Held>,
     log: Vec<u64>,
+    /// What local_irq_save has saved.
+    saved: Vec<bool>,
     /// What the CPU returns to.
-    returns_to: (bool, u32),
+    returns_to: Keep,
 }
+
+/// Whether interrupts are enabled, and how often bottom halves and preemption are disabled.
+type Keep = (bool, u32, u32);
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Cpu {
     stack: Vec<Frame>,
     irqs: bool,
     bh: u32,
+    preempt: u32,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
@@ -84,6 +90,8 @@ struct Line {
     pending: bool,
     running: Option<usize>,
     masked: u32,
+    /// Whether there is no handler.
+    freed: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -102,19 +110,35 @@ struct State {
 }
 
 impl Frame {
-    fn new(line: Option<usize>, returns_to: (bool, u32)) -> Self {
+    fn new(line: Option<usize>, returns_to: Keep) -> Self {
         let (at, waits, queued, section, put) = (0, None, false, None, Put::Begins);
-        let (held, log) = (Vec::new(), Vec::new());
-        Self { line, at, waits, queued, section, put, held, log, returns_to }
+        let (held, log, saved) = (Vec::new(), Vec::new(), Vec::new());
+        Self { line, at, waits, queued, section, put, held, log, saved, returns_to }
+    }
+}
+
+/// Returns the program with its instructions that are two of them.
+fn in_steps(program: &Program) -> Program {
+    let split = |instr: &Instr| match *instr {
+        Instr::Disable(line) => vec![Instr::Mask(line), Instr::Synchronize(line)],
+        Instr::Free => vec![Instr::Free, Instr::Synchronize(HARD)],
+        other => vec![other],
+    };
+    let split = |steps: &Vec<Instr>| steps.iter().flat_map(split).collect();
+    Program {
+        threads: program.threads.iter().map(split).collect(),
+        handlers: program.handlers.each_ref().map(split),
+        ..*program
     }
 }
 
 pub(super) fn explore(program: &Program) -> Explored {
+    let program = &in_steps(program);
     let mut outcome = Outcome::default();
     let mut possible = BTreeSet::new();
     let threads = program.threads.len();
-    let cpu = |stack| Cpu { stack, irqs: true, bh: 0 };
-    let busy = (0..threads).map(|_| cpu(vec![Frame::new(None, (true, 0))]));
+    let cpu = |stack| Cpu { stack, irqs: true, bh: 0, preempt: 0 };
+    let busy = (0..threads).map(|_| cpu(vec![Frame::new(None, (true, 0, 0))]));
     let first = State {
         cpus: busy.chain([cpu(Vec::new()), cpu(Vec::new())]).collect(),
         locks: Default::default(),
@@ -184,7 +208,7 @@ impl State {
                     state.lines[line] =
                         Line { pending: false, running: Some(cpu), ..state.lines[line].clone() };
                     let at = &mut state.cpus[cpu];
-                    at.stack.push(Frame::new(Some(line), (at.irqs, at.bh)));
+                    at.stack.push(Frame::new(Some(line), (at.irqs, at.bh, at.preempt)));
                     // A hard interrupt runs with interrupts off.
                     at.irqs = line == SOFT || !self.interrupts(line);
                     state.settle(program, cpu);
@@ -233,9 +257,10 @@ impl State {
         }
         // Whether it may sleep is looked at when it gets there.
         if let Some(top) = self.cpus[at].stack.last()
-            && let Some(Instr::MightSleep | Instr::Synchronize) = top.next(program, at)
+            && let Some(Instr::MightSleep | Instr::Synchronize(_)) = top.next(program, at)
             && (top.next(program, at) == Some(Instr::MightSleep) || self.forbids(at).is_some())
             && steps
+            && self.violation.is_none()
         {
             self.step_once(program, at);
         }
@@ -246,25 +271,31 @@ impl State {
     /// the thread may sleep where it gets to.
     fn settle(&mut self, program: &Program, at: usize) {
         use Instr::{
-            BhOff, BhOn, IrqOff, IrqOn, MightSleep, PutLock, Read, Spin, Synchronize, Write,
+            BhOff, BhOn, IrqOff, IrqOn, MightSleep, PreemptOff, PreemptOn, PutLock, Read,
+            RestoreIrqs, SaveIrqs, Spin, Synchronize, Write,
         };
         while self.rt && self.violation.is_none() {
             let Some(top) = self.cpus[at].stack.last() else { return };
             match top.next(program, at) {
-                Some(instr @ (IrqOff | IrqOn | BhOff | BhOn | MightSleep)) => {
+                Some(
+                    instr @ (IrqOff | IrqOn | BhOff | BhOn | SaveIrqs | RestoreIrqs | PreemptOff
+                    | PreemptOn | MightSleep),
+                ) => {
                     self.perform(program, at, instr);
                 }
                 Some(Instr::Release) if top.held.is_empty() => {
                     self.perform(program, at, Instr::Release);
                 }
-                Some(Synchronize) => return self.sleeps(at, LINES[HARD]),
+                Some(Synchronize(line)) => return self.sleeps(at, LINES[line]),
                 Some(instr @ (Spin(..) | Read(_) | Write(_) | PutLock(_))) => {
                     let Some((lock, ..)) = top.wants(instr) else { return };
-                    if !self.cpus[at].irqs {
-                        let what = name(lock);
-                        self.violation =
-                            Some(format!("sleep-in-atomic({what}, local_irq_disable)"));
-                    }
+                    let holds = match (self.cpus[at].irqs, self.cpus[at].preempt) {
+                        (true, 0) => return,
+                        (true, _) => "preempt_disable",
+                        (false, _) => "local_irq_disable",
+                    };
+                    let what = name(lock);
+                    self.violation = Some(format!("sleep-in-atomic({what}, {holds})"));
                     return;
                 }
                 _ => return,
@@ -279,7 +310,8 @@ impl State {
             _ if done && frame.line.is_none() => false,
             None => {
                 let frame = self.cpus[at].stack.pop().expect("it has one");
-                (self.cpus[at].irqs, self.cpus[at].bh) = frame.returns_to;
+                let cpu = &mut self.cpus[at];
+                (cpu.irqs, cpu.bh, cpu.preempt) = frame.returns_to;
                 self.lines[frame.line.expect("it is a handler")].running = None;
                 true
             }
@@ -306,25 +338,48 @@ impl State {
                 let (lock, keeps) = (SEQ_COUNT, Keeps::Nothing);
                 self.top(at).held.push(Held { lock, writes: true, keeps, before });
             }
-            Instr::TrySpin(lock) => self.try_take(at, lock, true),
-            Instr::TryRead => self.try_take(at, RW_LOCK, false),
-            Instr::TryWrite => self.try_take(at, RW_LOCK, true),
+            Instr::TrySpin(lock, keeps) => self.try_take(at, lock, true, keeps),
+            Instr::TryRead => self.try_take(at, RW_LOCK, false, Keeps::Nothing),
+            Instr::TryWrite => self.try_take(at, RW_LOCK, true, Keeps::Nothing),
             Instr::Release => self.release(at),
             Instr::IrqOff => self.cpus[at].irqs = false,
             Instr::IrqOn => self.cpus[at].irqs = true,
             Instr::BhOff => self.cpus[at].bh += 1,
             Instr::BhOn => self.cpus[at].bh = self.cpus[at].bh.saturating_sub(1),
-            // kernel/irq/chip.c, handle_edge_irq; tasklet_schedule: pending once.
-            Instr::Raise(line) => self.lines[line].pending = true,
-            Instr::Mask => self.lines[HARD].masked += 1,
-            // kernel/irq/manage.c, __enable_irq: "Unbalanced enable for IRQ".
-            Instr::Unmask if self.lines[HARD].masked == 0 => {
-                self.violation = Some("invariant(enable_irq)".to_owned());
+            Instr::SaveIrqs => {
+                let irqs = std::mem::replace(&mut self.cpus[at].irqs, false);
+                self.top(at).saved.push(irqs);
             }
-            Instr::Unmask => self.lines[HARD].masked -= 1,
-            Instr::Synchronize if self.forbids(at).is_some() => self.sleeps(at, LINES[HARD]),
-            Instr::Synchronize if self.lines[HARD].running.is_some() => return false,
-            Instr::Synchronize => {}
+            Instr::RestoreIrqs => {
+                let irqs = self.top(at).saved.pop().unwrap_or(self.cpus[at].irqs);
+                self.cpus[at].irqs = irqs;
+            }
+            Instr::PreemptOff => self.cpus[at].preempt += 1,
+            Instr::PreemptOn => {
+                self.cpus[at].preempt = self.cpus[at].preempt.saturating_sub(1);
+            }
+            // kernel/irq/chip.c, handle_edge_irq; tasklet_schedule: pending once.
+            Instr::Raise(line) => self.lines[line].pending = !self.lines[line].freed,
+            // kernel/softirq.c, tasklet_action_common: one that is disabled stays scheduled.
+            Instr::Mask(line) => self.lines[line].masked += 1,
+            // kernel/irq/manage.c, __enable_irq: "Unbalanced enable for IRQ".
+            Instr::Unmask(line) if self.lines[line].masked == 0 => {
+                let what = ["enable_irq", "tasklet_enable"][line];
+                self.violation = Some(format!("invariant({what})"));
+            }
+            Instr::Unmask(line) => self.lines[line].masked -= 1,
+            Instr::Synchronize(line) if self.forbids(at).is_some() => self.sleeps(at, LINES[line]),
+            Instr::Synchronize(line) if self.lines[line].running.is_some() => return false,
+            Instr::Synchronize(_) => {}
+            // kernel/irq/manage.c, __free_irq: "Trying to free already-free IRQ".
+            Instr::Free if self.lines[HARD].freed => {
+                self.violation = Some(format!("double-release({})", LINES[HARD]));
+            }
+            Instr::Free => (self.lines[HARD].freed, self.lines[HARD].pending) = (true, false),
+            Instr::Request => {
+                let freed = std::mem::replace(&mut self.lines[HARD].freed, false);
+                self.top(at).log.push(u64::from(freed));
+            }
             Instr::MightSleep => self.sleeps(at, "vfree"),
             Instr::PutLock(lock) => return self.put(at, lock),
             // include/linux/refcount.h, refcount_inc: "will WARN if the counter is 0".
@@ -338,6 +393,7 @@ impl State {
             Instr::Spin(..) | Instr::Read(_) | Instr::Write(_) | Instr::SeqRead => {
                 unreachable!("it waits")
             }
+            Instr::Disable(_) => unreachable!("it is two instructions"),
         }
         // The release at an end is no step of the program.
         if self.top(at).at < length(program, at, self.top(at).line) {
@@ -381,10 +437,11 @@ impl State {
                 return Some(name);
             }
         }
-        match (cpu.irqs, cpu.bh) {
-            (false, _) => Some("local_irq_disable"),
-            (true, 1..) => Some("local_bh_disable"),
-            (true, 0) => None,
+        match (cpu.irqs, cpu.preempt, cpu.bh) {
+            (false, ..) => Some("local_irq_disable"),
+            (true, 1.., _) => Some("preempt_disable"),
+            (true, 0, 1..) => Some("local_bh_disable"),
+            (true, 0, 0) => None,
         }
     }
 
@@ -398,8 +455,10 @@ impl State {
     fn wait(&self, program: &Program, at: usize) -> Option<(&'static str, Vec<usize>)> {
         let top = self.cpus[at].stack.last()?;
         let instr = top.next(program, at)?;
-        if instr == Instr::Synchronize && self.forbids(at).is_none() {
-            return Some((LINES[HARD], self.lines[HARD].running.into_iter().collect()));
+        if let Instr::Synchronize(line) = instr
+            && self.forbids(at).is_none()
+        {
+            return Some((LINES[line], self.lines[line].running.into_iter().collect()));
         }
         if instr == Instr::SeqRead && top.section.is_none() {
             return Some((SEQ, self.locks[SEQ_COUNT].writer.into_iter().collect()));

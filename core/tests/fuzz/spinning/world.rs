@@ -5,6 +5,7 @@ use std::sync::Mutex as StdMutex;
 use selvedge_core::sync::{
     Atomic, Irq, Kref, ReadLockGuard, RwLock, SeqCount, SeqWriter, SpinGuard, SpinLock, Tasklet,
     WriteLockGuard, local_bh_disable, local_bh_enable, local_irq_disable, local_irq_enable,
+    local_irq_restore, local_irq_save, preempt_disable, preempt_enable,
 };
 use selvedge_core::{Checker, Scenario, in_world, might_sleep};
 
@@ -87,14 +88,14 @@ fn release(held: Held<'_>) {
 }
 
 fn run(world: &World, steps: &[Instr]) -> Vec<u64> {
-    let (mut log, mut held) = (Vec::new(), Vec::new());
+    let (mut log, mut held, mut saved) = (Vec::new(), Vec::new(), Vec::new());
     for step in steps {
         match *step {
             Instr::Spin(lock, keeps) => held.push(Held::Spin(spin(&world.spins[lock], keeps))),
             Instr::Read(keeps) => held.push(Held::Read(read(&world.rw, keeps))),
             Instr::Write(keeps) => held.push(Held::Write(write(&world.rw, keeps))),
-            Instr::TrySpin(lock) => {
-                let got = world.spins[lock].spin_trylock();
+            Instr::TrySpin(lock, keeps) => {
+                let got = try_spin(&world.spins[lock], keeps);
                 log.push(u64::from(got.is_some()));
                 held.extend(got.map(Held::Spin));
             }
@@ -117,9 +118,19 @@ fn run(world: &World, steps: &[Instr]) -> Vec<u64> {
             Instr::BhOn => local_bh_enable(),
             Instr::Raise(HARD) => world.hard.raise(),
             Instr::Raise(_) => world.soft.tasklet_schedule(),
-            Instr::Mask => world.hard.disable_irq_nosync(),
-            Instr::Unmask => world.hard.enable_irq(),
-            Instr::Synchronize => world.hard.synchronize_irq(),
+            Instr::SaveIrqs => saved.push(local_irq_save()),
+            Instr::RestoreIrqs => saved.pop().into_iter().for_each(local_irq_restore),
+            Instr::PreemptOff => preempt_disable(),
+            Instr::PreemptOn => preempt_enable(),
+            Instr::Mask(HARD) => world.hard.disable_irq_nosync(),
+            Instr::Mask(_) => world.soft.tasklet_disable_nosync(),
+            Instr::Unmask(HARD) => world.hard.enable_irq(),
+            Instr::Unmask(_) => world.soft.tasklet_enable(),
+            Instr::Disable(HARD) => world.hard.disable_irq(),
+            Instr::Disable(_) => world.soft.tasklet_disable(),
+            Instr::Synchronize(_) => world.hard.synchronize_irq(),
+            Instr::Free => world.hard.free_irq(),
+            Instr::Request => log.push(u64::from(world.hard.request())),
             Instr::Get => world.kref.get(),
             Instr::PutLock(lock) => {
                 let last = world.kref.put_lock(&world.spins[lock]);
@@ -142,6 +153,15 @@ fn spin(lock: &SpinLock, keeps: Keeps) -> SpinGuard<'_, ()> {
         Keeps::Bh => lock.spin_lock_bh(),
         Keeps::Irq => lock.spin_lock_irq(),
         Keeps::Save => lock.lock(),
+    }
+}
+
+fn try_spin(lock: &SpinLock, keeps: Keeps) -> Option<SpinGuard<'_, ()>> {
+    match keeps {
+        Keeps::Nothing => lock.spin_trylock(),
+        Keeps::Bh => lock.spin_trylock_bh(),
+        Keeps::Irq => lock.spin_trylock_irq(),
+        Keeps::Save => lock.try_lock(),
     }
 }
 

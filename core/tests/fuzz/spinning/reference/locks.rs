@@ -44,11 +44,7 @@ impl State {
     pub(super) fn take(&mut self, at: usize, lock: usize, writes: bool, keeps: Keeps) -> bool {
         let Some(before) = self.top(at).waits else {
             let before = self.cpus[at].irqs;
-            match keeps {
-                Keeps::Nothing => {}
-                Keeps::Bh => self.cpus[at].bh += 1,
-                Keeps::Irq | Keeps::Save => self.cpus[at].irqs = false,
-            }
+            self.keep_off(at, keeps);
             self.top(at).waits = Some(before);
             return true;
         };
@@ -75,7 +71,7 @@ impl State {
         true
     }
 
-    pub(super) fn try_take(&mut self, at: usize, lock: usize, writes: bool) {
+    pub(super) fn try_take(&mut self, at: usize, lock: usize, writes: bool, keeps: Keeps) {
         let lock_is = &self.locks[lock];
         // include/asm-generic/qrwlock.h, queued_read_trylock and queued_write_trylock.
         let free = match writes {
@@ -86,7 +82,20 @@ impl State {
         if free {
             self.grant(at, lock, writes);
             let before = self.cpus[at].irqs;
-            self.top(at).held.push(Held { lock, writes, keeps: Keeps::Nothing, before });
+            let keeps = if self.rt { Keeps::Nothing } else { keeps };
+            self.keep_off(at, keeps);
+            self.top(at).held.push(Held { lock, writes, keeps, before });
+        } else if keeps == Keeps::Irq && !self.rt {
+            // include/linux/spinlock.h, raw_spin_trylock_irq: local_irq_enable() if it fails.
+            self.cpus[at].irqs = true;
+        }
+    }
+
+    fn keep_off(&mut self, at: usize, keeps: Keeps) {
+        match keeps {
+            Keeps::Nothing => {}
+            Keeps::Bh => self.cpus[at].bh += 1,
+            Keeps::Irq | Keeps::Save => self.cpus[at].irqs = false,
         }
     }
 
