@@ -133,6 +133,10 @@ fn instrs(rng: &mut fastrand::Rng, length: usize, handler: Option<usize>) -> Vec
             steps.push(Instr::Count);
         }
         steps.push(instr);
+        if instr == Instr::SaveIrqs {
+            steps.extend([Instr::Count].into_iter().filter(|_| rng.bool()));
+            steps.push(Instr::RestoreIrqs);
+        }
     }
     steps
 }
@@ -158,8 +162,7 @@ fn instr(rng: &mut fastrand::Rng) -> Instr {
         36 => Instr::Unmask(rng.usize(..2)),
         43 => Instr::Disable(rng.usize(..2)),
         44 => [Instr::Free, Instr::Request][rng.usize(..2)],
-        45 => Instr::SaveIrqs,
-        46 => Instr::RestoreIrqs,
+        45 | 46 => Instr::SaveIrqs,
         47 => [Instr::PreemptOff, Instr::PreemptOn][rng.usize(..2)],
         40 | 41 => Instr::PutLock(rng.usize(..2)),
         42 => Instr::Get,
