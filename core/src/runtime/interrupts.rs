@@ -55,8 +55,12 @@ impl Interrupts {
         self.cpus[thread.index()] = cpu;
     }
 
-    /// Returns the sources of which `thread` accepts interrupts.
+    /// Returns the sources of which `thread` accepts interrupts. That which makes the world and
+    /// checks it accepts none.
     fn accepted(&self, thread: ThreadId) -> Sources {
+        if thread == ThreadId::SETUP {
+            return Sources::new();
+        }
         let cpu = self.cpu(thread);
         let sources = self.sources.iter().filter_map(Weak::upgrade);
         sources.filter(|source| cpu.accepts(source.context())).collect()
