@@ -241,7 +241,7 @@ impl State {
 
     /// Returns whether the handler of a line interrupts threads, and is none itself.
     fn interrupts(&self, line: usize) -> bool {
-        !self.rt && !(line == HARD && self.threaded)
+        !(self.rt || (line == HARD && self.threaded))
     }
 
     fn is_interrupt(&self, frame: &Frame) -> bool {
