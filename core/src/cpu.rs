@@ -29,7 +29,11 @@ pub(crate) struct Cpu {
     pub(crate) preempt_disabled: u32,
     /// The number of locks held for which another thread spins.
     pub(crate) spinning: u32,
-    /// Whether it handles what only ever runs on an idle CPU here: a callback of RCU.
+    /// The callbacks of RCU that may arrive until the last of these locks is released, as a set of
+    /// threads, once the thread has looked.
+    pub(crate) due: Option<u64>,
+    /// Whether it handles what only ever runs on an idle CPU here: a callback of an RCU domain that
+    /// a thread has made.
     pub(crate) idle_before: bool,
 }
 
@@ -42,6 +46,7 @@ impl Default for Cpu {
             bh_disabled: 0,
             preempt_disabled: 0,
             spinning: 0,
+            due: None,
             idle_before: false,
         }
     }

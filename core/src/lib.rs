@@ -133,7 +133,7 @@
 //!   sleeps. The searches of interleavings prove it if the thread checks its condition again
 //!   ([`sync::WaitQueue::wait_event`]) and the condition only reads.
 //! - No interrupt arrives but those of the scenario ([`sync::Irq`], [`sync::Tasklet`],
-//!   [`sync::Timer`]).
+//!   [`sync::Timer`], and the callbacks of [`sync::Rcu`]).
 //! - Outside of an engine no wait is interrupted and no thread wakes spuriously.
 //! - Weak memory is modelled by [`sync::WeakAtomic`] alone, and explored by loom alone.
 //!

@@ -1,6 +1,7 @@
 //! The rows about interrupts of the table with which the kernel checks its own lockdep
-//! (`lib/locking-selftest.c`, v6.x), applied to this one. As there, `read_lock` counts as
-//! recursive.
+//! (`lib/locking-selftest.c`, v6.16), applied to this one: `irqsafe1` to `irqsafe4`,
+//! `irq_inversion` and `irq_read_recursion`, each in every order of its events. As there,
+//! `read_lock` counts as recursive. `lockdep_selftest.rs` says where the other rows are.
 
 use selvedge_core::observe::lockdep::{Context, Lockdep, Mode, Task};
 

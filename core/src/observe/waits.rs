@@ -49,7 +49,9 @@ impl Observers {
     }
 
     fn deadlock(&self, unfinished: &[ThreadId], involved: &[ThreadId]) -> Violation {
-        let classes = involved.iter().map(|t| self.waits_for(*t));
+        // An interrupted thread waits for no object.
+        let waits = involved.iter().filter(|t| self.interrupted_by(**t).is_none());
+        let classes = waits.map(|t| self.waits_for(*t));
         let kind = ViolationKind::Deadlock(sorted_classes(classes.map(str::to_owned)));
         let links: Vec<String> = involved.iter().map(|t| self.describe(*t)).collect();
         let waits = unfinished.iter().map(|t| self.wait(*t, involved.contains(t))).collect();
@@ -61,6 +63,12 @@ impl Observers {
     fn waits_for(&self, thread: ThreadId) -> &'static str {
         let class = self.objects[self.blocks(thread).index()].name;
         self.polls(thread).unwrap_or(class)
+    }
+
+    /// Returns the thread of the callback of RCU that runs on top of `thread`.
+    fn interrupted_by(&self, thread: ThreadId) -> Option<ThreadId> {
+        let Pending { op, .. } = self.pending_of(thread);
+        (op.kind == OpKind::AwaitRcuCallback).then(|| ThreadId::new(op.a as usize))
     }
 
     fn pending_of(&self, thread: ThreadId) -> Pending {
@@ -93,6 +101,9 @@ impl Observers {
         }
         if pending.op.kind == OpKind::Join {
             return vec![ThreadId::new(pending.op.a as usize)];
+        }
+        if let Some(callback) = self.interrupted_by(thread) {
+            return vec![callback];
         }
         if pending.op.kind == OpKind::AwaitCallbacks {
             return self.callbacks_before(thread, pending.object);
@@ -229,9 +240,10 @@ impl Observers {
             [] => String::new(),
             held => format!(" holds {} and", held.join(", ")),
         };
-        let waits = match self.polls(thread) {
-            Some(what) => format!("polls for {what}"),
-            None => format!("waits for {}", self.object_name(self.blocks(thread))),
+        let waits = match (self.polls(thread), self.interrupted_by(thread)) {
+            (_, Some(callback)) => format!("is interrupted by {}", self.name(callback)),
+            (Some(what), _) => format!("polls for {what}"),
+            _ => format!("waits for {}", self.object_name(self.blocks(thread))),
         };
         format!("{}{holding} {waits}", self.name(thread))
     }

@@ -83,6 +83,35 @@ macro_rules! rows_of_callbacks {
             WwUnlock => op("ww_mutex_unlock").of_class().releases().can_be_disabled(),
             /// `timer_shutdown`: as `del_timer`, and no thread can arm it any more.
             TimerShutdown => op("timer_shutdown").can_be_disabled(),
+            /// A thread has taken its first spinning lock: replies with the set of the callbacks
+            /// whose grace period has begun, or refuses if there is none.
+            RcuDue => op("rcu callbacks due").lets_arrive().reads(Reads::Always).commutes_with(&[
+                RcuReadLock,
+                RcuReadUnlock,
+                SynchronizeRcu,
+                CallRcu,
+                CallbackReturns,
+                RcuBarrier,
+            ]),
+            /// A callback of the set `a` runs on top of the thread, or none; replies with the
+            /// thread of the callback.
+            RcuArrives => op("rcu callback arrives")
+                .lets_arrive()
+                .shows(Shows::Arrives)
+                .reads(Reads::If(REFUSED))
+                .commutes_with(&[
+                    RcuReadLock,
+                    SynchronizeRcu,
+                    GracePeriodBegins,
+                    CallRcu,
+                    CallbackReturns,
+                    RcuBarrier,
+                ])
+                .assumes(&[NotPreemptRt, GracePeriods]),
+            /// The thread waits for the callback on top of it, which runs in the thread `a`.
+            AwaitRcuCallback => op("interrupted (waiting)")
+                .granted()
+                .enabled_by(&[CallbackReturns]),
         }
     };
 }

@@ -259,7 +259,16 @@ rows_of_interrupts! {
     /// softirq.
     RcuCallback => op("rcu callback")
         .atomic()
-        .granted()
+        .commutes_with(&[
+            RcuReadLock,
+            RcuReadUnlock,
+            SynchronizeRcu,
+            GracePeriodBegins,
+            CallRcu,
+            RcuCallback,
+            CallbackReturns,
+            RcuBarrier,
+        ])
         .enabled_by(&[RcuReadUnlock])
         .assumes(&[GracePeriods]),
     /// `prepare_to_wait`: from here on a wake-up is not lost.

@@ -239,6 +239,11 @@ impl Row {
         arrives.reads(Reads::If(REFUSED))
     }
 
+    /// It lets something else begin on the CPU of the thread, or not.
+    pub(super) const fn lets_arrive(self) -> Self {
+        Self { arrives: true, ..self }
+    }
+
     pub(super) const fn releases(self) -> Self {
         Self { releases: true, ..self }
     }

@@ -18,14 +18,22 @@ use crate::op::ThreadId;
 use super::setting::setting;
 use super::{come_round, round};
 
-/// What interrupts threads: an interrupt line, a timer, a tasklet.
+/// What interrupts threads: an interrupt line, a timer, a tasklet, the callbacks of RCU.
 pub(crate) trait Source: Send + Sync {
     /// Returns the kind of its interrupts.
     fn context(&self) -> Context;
 
+    /// Returns the callbacks of RCU that may arrive in the running thread until it releases the
+    /// spinning locks that it holds, as a set of their threads.
+    fn due(&self) -> u64 {
+        0
+    }
+
     /// Lets the interrupt arrive in the running thread, or not, and returns whether it has.
     fn arrives(&self) -> bool;
 }
+
+type Sources = SmallVec<[Arc<dyn Source>; 2]>;
 
 /// The CPUs of one execution, and what interrupts them.
 #[derive(Default)]
@@ -47,24 +55,33 @@ impl Interrupts {
         self.cpus[thread.index()] = cpu;
     }
 
-    /// Returns the sources of which an interrupt may arrive in `thread`.
-    fn arriving(&self, thread: ThreadId) -> SmallVec<[Arc<dyn Source>; 2]> {
-        let cpu = self.cpu(thread);
-        if cpu.spinning == 0 {
-            return SmallVec::new();
+    /// Returns the sources of which `thread` accepts interrupts. That which makes the world and
+    /// checks it accepts none.
+    fn accepted(&self, thread: ThreadId) -> Sources {
+        if thread == ThreadId::SETUP {
+            return Sources::new();
         }
+        let cpu = self.cpu(thread);
         let sources = self.sources.iter().filter_map(Weak::upgrade);
         sources.filter(|source| cpu.accepts(source.context())).collect()
     }
+
+    /// Returns the sources of which an interrupt may arrive in `thread`.
+    fn arriving(&self, thread: ThreadId) -> Sources {
+        if self.cpu(thread).spinning == 0 { Sources::new() } else { self.accepted(thread) }
+    }
 }
 
-/// Adds a source of interrupts, if the world is being made.
-pub(crate) fn add_source(source: Weak<dyn Source>) {
-    setting(|setting, _, me| {
-        if me == ThreadId::SETUP {
+/// Adds a source of interrupts, if the world is being made, and returns whether it is.
+pub(crate) fn add_source(source: Weak<dyn Source>) -> bool {
+    let added = setting(|setting, _, me| {
+        let making = me == ThreadId::SETUP;
+        if making {
             setting.interrupts.sources.push(source);
         }
+        making
     });
+    added.unwrap_or(false)
 }
 
 /// Returns the CPU of the running thread. Outside of the threads of a scenario nothing arrives.
@@ -92,11 +109,33 @@ pub(crate) fn handle(interrupt: Context, function: impl FnOnce()) {
     change_cpu(|cpu| *cpu = before);
 }
 
+/// Notes that the running thread begins to spin for a lock. From here on it delays the grace
+/// periods that begin.
+pub(crate) fn begin_to_spin() {
+    if cpu().spinning > 0 {
+        return;
+    }
+    match setting(|setting, _, me| setting.interrupts.accepted(me)) {
+        Some(sources) if !sources.is_empty() => look(&sources),
+        // The thread looks where interrupts may arrive.
+        _ => change_cpu(|cpu| cpu.due = None),
+    }
+}
+
+/// Notes which callbacks of RCU may arrive in the running thread.
+fn look(sources: &[Arc<dyn Source>]) {
+    let due = sources.iter().fold(0, |all, source| all | source.due());
+    change_cpu(|cpu| cpu.due = Some(due));
+}
+
 /// Lets the interrupts arrive that may arrive in the running thread now: before an operation, and
 /// before some of them may not arrive any more.
 pub(crate) fn arrive() {
     let arriving = || setting(|setting, _, me| setting.interrupts.arriving(me));
     while let Some(sources) = arriving().filter(|sources| !sources.is_empty()) {
+        if cpu().due.is_none() {
+            look(&sources);
+        }
         // Whatever has not arrived in this pass may arrive in the next, after the one that has.
         let before = round();
         if !sources.iter().any(|source| source.arrives()) {

@@ -1,7 +1,7 @@
 //! Whether interrupts arrive on the CPU of the running thread.
 
 use crate::cpu::Context;
-use crate::runtime::interrupts::{arrive, change_cpu, cpu};
+use crate::runtime::interrupts::{arrive, begin_to_spin, change_cpu, cpu};
 
 /// The way in which a spinning lock is taken: which interrupts it keeps off the CPU.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,6 +38,7 @@ impl Keeps {
             Self::BottomHalves => local_bh_disable(),
             Self::Interrupts | Self::Saved => local_irq_disable(),
         }
+        begin_to_spin();
         Kept { keeps: self, before }
     }
 }
@@ -72,10 +73,14 @@ impl Kept {
 
 /// Notes that a lock was taken, or released, by `spin_lock_irqsave` without a guard.
 pub(super) fn raw(taken: bool) {
-    change_cpu(|cpu| {
-        let change = |count: u32| if taken { count + 1 } else { count.saturating_sub(1) };
-        (cpu.saved, cpu.spinning) = (change(cpu.saved), change(cpu.spinning));
-    });
+    if taken {
+        change_cpu(|cpu| cpu.saved += 1);
+        begin_to_spin();
+        change_cpu(|cpu| cpu.spinning += 1);
+    } else {
+        let less = |count: u32| count.saturating_sub(1);
+        change_cpu(|cpu| (cpu.saved, cpu.spinning) = (less(cpu.saved), less(cpu.spinning)));
+    }
 }
 
 /// `local_irq_disable`: keeps interrupts off the CPU of the running thread. Until they are enabled

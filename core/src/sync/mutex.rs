@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 
+use crate::declare;
 use crate::machine::{KEEP, REFUSED};
 use crate::name::Name;
 use crate::op::{Op, Place};
@@ -22,8 +23,20 @@ use super::owned::Owned;
 /// # What is left out
 ///
 /// The kernel's optimistic spinning and its hand-off to the first waiter only choose among the
-/// waiters. There is no priority inheritance, which `rt_mutex` has. An unlock is one step, unless
-/// the mutex lives in memory that can be released ([`Tracked::with`](super::Tracked::with)).
+/// waiters. An unlock is one step, unless the mutex lives in memory that can be released
+/// ([`Tracked::with`](super::Tracked::with)).
+///
+/// # `rt_mutex`
+///
+/// A `struct rt_mutex` is a `Mutex` here. It has one owner, it is not recursive, and lockdep sees
+/// it as a mutex. It differs in two ways (`Documentation/locking/rt-mutex-design.rst`, v6.16). The
+/// waiter of the highest priority is next, and the owner runs with the priority of that waiter.
+/// Both only say which of the threads that can continue does so first. Threads have no priorities
+/// here, and any that can continue may be next. So every order is explored that a choice of
+/// priorities and their inheritance permits, and a proof holds for all of them. A counterexample
+/// may need an order that given priorities rule out. For how long a thread of high priority waits
+/// is not asked. A cycle of waits for `rt_mutex`es is a deadlock too: the kernel warns and the
+/// thread sleeps for good (`rt_mutex_handle_deadlock`, `kernel/locking/rtmutex.c`).
 ///
 /// ```
 /// # selvedge_core::check(|| {
@@ -42,14 +55,14 @@ pub struct Mutex<T = ()> {
 
 impl<T: Value> Mutex<T> {
     /// Creates an unlocked mutex of lock class `class` that protects `value`.
-    #[doc(alias = "mutex_init")]
+    #[doc(alias("mutex_init", "rt_mutex", "rt_mutex_init"))]
     pub fn new(class: impl Into<Name>, value: T) -> Self {
         let (data, id) = Data::new(value);
         Self { object: Object::new(class, Box::new(Owned::new(id))), data }
     }
 
     /// `mutex_lock`: waits until the mutex is free and takes it.
-    #[doc(alias = "mutex_lock")]
+    #[doc(alias("mutex_lock", "rt_mutex_lock"))]
     #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, T> {
         let at = Location::caller();
@@ -66,10 +79,20 @@ impl<T: Value> Mutex<T> {
     }
 
     /// `mutex_lock_nest_lock`: as [`lock`](Self::lock), for any number of mutexes of the class that
-    /// the thread takes while it holds `outer`, in any order. Without `outer` that is as `lock`.
+    /// the thread takes while it holds `outer`, in any order.
+    ///
+    /// # Violations
+    ///
+    /// The invariant `mutex_lock_nest_lock` if the thread does not hold `outer`, for which lockdep
+    /// warns ("Nested lock was not taken", `kernel/locking/lockdep.c`, v6.16).
+    #[doc(alias = "rt_mutex_lock_nest_lock")]
     #[track_caller]
     pub fn mutex_lock_nest_lock<U>(&self, outer: &Mutex<U>) -> MutexGuard<'_, T> {
-        self.lock_nested(0, outer.object.number() + 1, Location::caller())
+        let at = Location::caller();
+        if outer.object.observe_held() == Some(false) {
+            declare::broken_at("mutex_lock_nest_lock", "Nested lock was not taken".to_owned(), at);
+        }
+        self.lock_nested(0, outer.object.number() + 1, at)
     }
 
     fn lock_nested(&self, subclass: u64, outer: u64, at: Place) -> MutexGuard<'_, T> {
@@ -84,7 +107,12 @@ impl<T: Value> Mutex<T> {
     /// [`Interrupted`] if a signal arrived while another thread held the mutex, which is then not
     /// taken. The kernel's callers return `-ERESTARTSYS` or `-EINTR` for it. Both outcomes are
     /// explored.
-    #[doc(alias("mutex_lock_interruptible", "mutex_lock_killable"))]
+    #[doc(alias(
+        "mutex_lock_interruptible",
+        "mutex_lock_killable",
+        "rt_mutex_lock_interruptible",
+        "rt_mutex_lock_killable"
+    ))]
     #[track_caller]
     pub fn lock_interruptible(&self) -> Result<MutexGuard<'_, T>, Interrupted> {
         let at = Location::caller();
@@ -95,7 +123,7 @@ impl<T: Value> Mutex<T> {
     }
 
     /// `mutex_trylock`: takes the mutex if it is free now. Never waits.
-    #[doc(alias = "mutex_trylock")]
+    #[doc(alias("mutex_trylock", "rt_mutex_trylock"))]
     #[track_caller]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         let at = Location::caller();
@@ -173,7 +201,7 @@ pub struct MutexGuard<'a, T: Value> {
 
 impl<'a, T: Value> MutexGuard<'a, T> {
     /// `mutex_unlock`: unlocks.
-    #[doc(alias = "mutex_unlock")]
+    #[doc(alias("mutex_unlock", "rt_mutex_unlock"))]
     #[track_caller]
     pub fn unlock(mut self) {
         self.at = Location::caller();

@@ -2,15 +2,19 @@
 
 use std::fmt;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use crate::cpu::Context;
 use crate::declare;
-use crate::op::Op;
+use crate::machine::REFUSED;
+use crate::op::{Op, Place};
 use crate::operations::OpKind;
+use crate::runtime::interrupts::{self, Source};
 use crate::runtime::object::{Object, unwinding};
+use crate::runtime::setting::preempt_rt;
 
-use super::Tracked;
-use super::readers::{Calls, Readers, in_softirq};
+use super::readers::{Calls, Readers};
+use super::{Tracked, local_bh_disable, local_bh_enable};
 
 /// The kernel's RCU. The kernel has one domain; a scenario makes its own.
 ///
@@ -24,9 +28,14 @@ use super::readers::{Calls, Readers, in_softirq};
 ///
 /// Only readers delay a grace period: there is no kthread for it and no CPU goes offline.
 ///
-/// A callback runs on an idle CPU, and never on top of the thread that it interrupts. Where that
-/// would deadlock, lockdep predicts an inconsistent lock state, and leaves open whether it happens.
-/// A [`Tasklet`](super::Tasklet) that the callback schedules shows the deadlock.
+/// A callback of a domain that is made by a thread, and not with the world, only ever runs on an
+/// idle CPU. Where that hides a deadlock, lockdep predicts an inconsistent lock state and leaves
+/// open whether it happens.
+///
+/// In the kernel, "regions of code across which .. preemption .. have been disabled also serve as
+/// RCU read-side critical sections" (`synchronize_rcu`, `kernel/rcu/tree.c`, v6.6). Here they delay
+/// no grace period, but for this: a callback does not run on top of a thread that has held or spun
+/// for a spinlock since before the grace period began.
 ///
 /// A pointer that is followed without [`Rcu::dereference`] is found to be used outside of a section
 /// only if some thread frees the object.
@@ -45,19 +54,20 @@ use super::readers::{Calls, Readers, in_softirq};
 /// # });
 /// ```
 pub struct Rcu {
-    object: Arc<Object>,
+    domain: Arc<Domain>,
 }
 
 impl Rcu {
     /// Creates a domain without readers. Its class is `rcu`.
     #[expect(clippy::new_without_default, reason = "it registers an object with the runtime")]
+    #[track_caller]
     pub fn new() -> Self {
-        Self { object: Arc::new(Object::new("rcu", Box::new(Readers::default()))) }
+        Self { domain: Domain::new() }
     }
 
     /// Returns another handle on the domain.
     pub(super) fn handle(&self) -> Self {
-        Self { object: Arc::clone(&self.object) }
+        Self { domain: Arc::clone(&self.domain) }
     }
 
     /// `rcu_read_lock`: enters a read section, and never waits.
@@ -65,7 +75,7 @@ impl Rcu {
     #[track_caller]
     pub fn read_lock(&self) -> RcuReader<'_> {
         let at = Location::caller();
-        self.object.perform(Op::new(OpKind::RcuReadLock), at);
+        self.domain.object.perform(Op::new(OpKind::RcuReadLock), at);
         RcuReader { rcu: self, at }
     }
 
@@ -74,8 +84,8 @@ impl Rcu {
     #[track_caller]
     pub fn synchronize(&self) {
         let at = Location::caller();
-        self.object.perform(Op::new(OpKind::SynchronizeRcu), at);
-        self.object.perform(Op::new(OpKind::AwaitGracePeriod), at);
+        self.domain.object.perform(Op::new(OpKind::SynchronizeRcu), at);
+        self.domain.object.perform(Op::new(OpKind::AwaitGracePeriod), at);
     }
 
     /// `rcu_dereference`: follows a pointer to `object`, which a thread may free after a grace
@@ -89,7 +99,7 @@ impl Rcu {
     #[track_caller]
     pub fn dereference<'a, T>(&self, object: &'a Tracked<T>) -> &'a T {
         let at = Location::caller();
-        if self.object.observe_held() == Some(false) {
+        if self.domain.object.observe_held() == Some(false) {
             let what = "suspicious RCU usage: the thread is in no read section";
             declare::broken_at("rcu_dereference", what.to_owned(), at);
         }
@@ -106,13 +116,33 @@ impl Rcu {
 
     /// `call_rcu`: runs `callback` after a grace period that begins now or later.
     ///
-    /// The callback runs in softirq, in a thread of its own, and may not sleep. It may call
-    /// `call_rcu` again. `synchronize_rcu` does not wait for it, and [`barrier`](Self::barrier)
-    /// does.
+    /// The callback runs in softirq and may not sleep: in a thread of its own, on an idle CPU or on
+    /// top of a thread that holds a spinlock with bottom halves enabled (see [`Irq`](super::Irq)).
+    /// So it deadlocks if it takes that spinlock. It may call `call_rcu` again. `synchronize_rcu`
+    /// does not wait for it, and [`barrier`](Self::barrier) does.
+    ///
+    /// ```
+    /// use selvedge_core::sync::{Rcu, SpinLock};
+    /// use selvedge_core::{Engine, Scenario, ViolationKind};
+    /// use std::sync::Arc;
+    ///
+    /// let world = || Arc::new((Rcu::new(), SpinLock::new("lock", ())));
+    /// let thread = |w: &Arc<(Rcu, SpinLock)>| {
+    ///     let world = Arc::clone(w);
+    ///     w.0.call(move || drop(world.1.spin_lock()));
+    ///     drop(w.1.spin_lock()); // spin_lock_bh keeps the callback off
+    /// };
+    /// Scenario::builder("example/call_rcu", world)
+    ///     .thread("T", thread)
+    ///     .expect_violations([ViolationKind::deadlock(["lock"])])
+    ///     .assert_as_expected(Engine::Native);
+    /// ```
     #[doc(alias("call_rcu", "kfree_rcu"))]
     #[track_caller]
     pub fn call(&self, callback: impl FnOnce() + Send + 'static) {
-        CALLS.call(&self.object, Location::caller(), || in_softirq(callback));
+        let idle_before = !self.domain.interrupts;
+        let callback = move || in_softirq(idle_before, callback);
+        CALLS.call(&self.domain.object, Location::caller(), callback);
     }
 
     /// `rcu_barrier`: waits until every callback has returned that was called before.
@@ -123,8 +153,74 @@ impl Rcu {
     #[doc(alias = "rcu_barrier")]
     #[track_caller]
     pub fn barrier(&self) {
-        CALLS.barrier(&self.object, Location::caller());
+        CALLS.barrier(&self.domain.object, Location::caller());
     }
+}
+
+/// What the handles on a domain share.
+struct Domain {
+    object: Arc<Object>,
+    /// Whether its callbacks interrupt threads.
+    interrupts: bool,
+    at: Place,
+}
+
+impl Domain {
+    #[track_caller]
+    fn new() -> Arc<Self> {
+        let object = Arc::new(Object::new("rcu", Box::new(Readers::default())));
+        let at = Location::caller();
+        Arc::new_cyclic(|own: &Weak<Self>| {
+            let source = Weak::clone(own) as Weak<dyn Source>;
+            Self { object, interrupts: !preempt_rt() && interrupts::add_source(source), at }
+        })
+    }
+}
+
+/// The callback runs in its own thread, for which the interrupted thread waits: it was made by
+/// another thread, so the interrupted one cannot run it. A hard interrupt on top of both is
+/// equivalent to one in the thread while the callback is on an idle CPU.
+impl Source for Domain {
+    fn context(&self) -> Context {
+        Context::Softirq
+    }
+
+    fn due(&self) -> u64 {
+        match self.object.perform_uninterrupted(Op::new(OpKind::RcuDue), self.at) {
+            REFUSED => 0,
+            due => due,
+        }
+    }
+
+    fn arrives(&self) -> bool {
+        let due = interrupts::cpu().due.unwrap_or_default();
+        if due == 0 {
+            return false;
+        }
+        let arrives = Op::with(OpKind::RcuArrives, due);
+        let callback = self.object.perform_uninterrupted(arrives, self.at);
+        if callback == REFUSED {
+            return false;
+        }
+        let awaits = Op::with(OpKind::AwaitRcuCallback, callback);
+        self.object.perform_uninterrupted(awaits, self.at);
+        true
+    }
+}
+
+/// Runs the callback as `rcu_core` does: in softirq, or on PREEMPT_RT in a thread with bottom
+/// halves disabled (`rcu_cpu_kthread`, `kernel/rcu/tree.c`, v6.6).
+fn in_softirq(idle_before: bool, callback: impl FnOnce()) {
+    if preempt_rt() {
+        local_bh_disable();
+        callback();
+        local_bh_enable();
+        return;
+    }
+    interrupts::handle(Context::Softirq, || {
+        interrupts::change_cpu(|cpu| cpu.idle_before = idle_before);
+        callback();
+    });
 }
 
 static CALLS: Calls = Calls {
@@ -136,7 +232,7 @@ static CALLS: Calls = Calls {
 
 impl fmt::Debug for Rcu {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rcu").field("object", &self.object).finish_non_exhaustive()
+        f.debug_struct("Rcu").field("object", &self.domain.object).finish_non_exhaustive()
     }
 }
 
@@ -160,7 +256,7 @@ impl RcuReader<'_> {
 impl Drop for RcuReader<'_> {
     fn drop(&mut self) {
         if !unwinding() {
-            self.rcu.object.perform(Op::new(OpKind::RcuReadUnlock), self.at);
+            self.rcu.domain.object.perform(Op::new(OpKind::RcuReadUnlock), self.at);
         }
     }
 }

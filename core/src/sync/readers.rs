@@ -5,18 +5,14 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::cpu::Context;
-use crate::machine::{Fault, Machine, Ready, Role, WaitsFor};
+use crate::machine::{Fault, Machine, REFUSED, Ready, Role, WaitsFor};
 use crate::op::{Op, Place, ThreadId};
 use crate::operations::OpKind;
 use crate::renaming::Renaming;
-use crate::runtime::interrupts;
 use crate::runtime::object::Object;
-use crate::runtime::setting::preempt_rt;
 use crate::thread::spawn;
 
 use super::hidden::{expose_set, rename_set, variants};
-use super::{local_bh_disable, local_bh_enable};
 
 /// The operations of the callbacks of RCU, or of SRCU.
 pub(super) struct Calls {
@@ -52,21 +48,6 @@ impl Calls {
     }
 }
 
-/// Runs the callback as `rcu_core` does: in softirq, or on PREEMPT_RT in a thread with bottom
-/// halves disabled (`rcu_cpu_kthread`, `kernel/rcu/tree.c`, v6.6).
-pub(super) fn in_softirq(callback: impl FnOnce()) {
-    if preempt_rt() {
-        local_bh_disable();
-        callback();
-        local_bh_enable();
-    } else {
-        interrupts::handle(Context::Softirq, || {
-            interrupts::change_cpu(|cpu| cpu.idle_before = true);
-            callback();
-        });
-    }
-}
-
 /// A read section: its reader, and its number among the reader's sections.
 type Section = (ThreadId, u64);
 
@@ -91,6 +72,8 @@ pub(crate) struct Readers {
     callbacks: Threads,
     /// The threads that wait for callbacks, each with those that have not returned yet. Sorted.
     barriers: SmallVec<[(ThreadId, Threads); 1]>,
+    /// The callbacks that run on top of a thread, or are about to, each with that thread. Sorted.
+    on_top: SmallVec<[(ThreadId, ThreadId); 1]>,
 }
 
 impl Readers {
@@ -132,10 +115,37 @@ impl Readers {
         self.waiting.sort_unstable();
     }
 
+    /// Returns the callbacks whose grace period has begun, and which have not.
+    fn begun(&self) -> impl Iterator<Item = ThreadId> {
+        let begun = self.waiting.iter().map(|(waiter, _)| *waiter);
+        begun.filter(|waiter| self.callbacks.contains(waiter) && self.under(*waiter).is_none())
+    }
+
+    /// Returns those of the set `due` that may begin now.
+    fn arriving(&self, due: u64) -> impl Iterator<Item = ThreadId> {
+        let over = |callback: &ThreadId| self.awaited(*callback).is_some_and(|s| s.is_empty());
+        self.begun().filter(move |callback| due & callback.mask() != 0 && over(callback))
+    }
+
+    /// Returns the thread on top of which the callback runs.
+    fn under(&self, callback: ThreadId) -> Option<ThreadId> {
+        self.on_top.iter().find(|(top, _)| *top == callback).map(|(_, thread)| *thread)
+    }
+
+    /// Lets a callback of the set `due` arrive on top of `me`, or none, which is the outcome 0.
+    fn arrive(&mut self, me: ThreadId, due: u64, outcome: u8) -> u64 {
+        let Some(number) = outcome.checked_sub(1) else { return REFUSED };
+        let callback = self.arriving(due).nth(number.into()).expect("the outcome is possible");
+        self.on_top.push((callback, me));
+        self.on_top.sort_unstable();
+        callback.index() as u64
+    }
+
     /// Ends the callback that `me` runs, and returns the threads that were waiting for it.
     fn returns(&mut self, me: ThreadId) -> u64 {
         self.callbacks.retain(|callback| *callback != me);
-        let mut waited_for_by = 0;
+        let mut waited_for_by = self.under(me).map_or(0, ThreadId::mask);
+        self.on_top.retain(|(callback, _)| *callback != me);
         for (waiter, awaited) in &mut self.barriers {
             if let Some(place) = awaited.iter().position(|callback| *callback == me) {
                 awaited.remove(place);
@@ -228,12 +238,19 @@ impl Machine for Readers {
         match op.kind {
             OpKind::GracePeriodBegins => Ready::when(self.callbacks.contains(&me)),
             OpKind::AwaitCallbacks => Ready::when(self.barred(me).is_empty()),
+            OpKind::RcuArrives => {
+                let arriving = u8::try_from(self.arriving(op.a).count()).unwrap_or(u8::MAX - 1);
+                Ready { guaranteed: 1 + arriving, optional: 0 }
+            }
+            OpKind::AwaitRcuCallback => {
+                Ready::when(!self.callbacks.contains(&ThreadId::new(op.a as usize)))
+            }
             kind if ends_wait(kind) => Ready::when(self.awaited(me).is_some_and(|s| s.is_empty())),
             _ => Ready::YES,
         }
     }
 
-    fn apply(&mut self, me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
+    fn apply(&mut self, me: ThreadId, op: Op, outcome: u8) -> Result<u64, Fault> {
         match op.kind {
             OpKind::SrcuReadLock => return Ok(self.enter(me, self.free(me))),
             OpKind::RcuReadLock => return Ok(self.enter(me, ONLY)),
@@ -248,6 +265,12 @@ impl Machine for Readers {
             OpKind::CallbackReturns => return Ok(self.returns(me)),
             OpKind::RcuBarrier | OpKind::SrcuBarrier => self.bar(me),
             OpKind::AwaitCallbacks => self.barriers.retain(|(waiter, _)| *waiter != me),
+            OpKind::RcuDue => {
+                let due = self.begun().fold(0, |all, callback| all | callback.mask());
+                return Ok(if due == 0 { REFUSED } else { due });
+            }
+            OpKind::RcuArrives => return Ok(self.arrive(me, op.a, outcome)),
+            OpKind::AwaitRcuCallback => {}
             kind if ends_wait(kind) => self.waiting.retain(|(waiter, _)| *waiter != me),
             other => unreachable!("{other} is not an operation of RCU"),
         }
@@ -258,6 +281,7 @@ impl Machine for Readers {
     fn blockers(&self, me: ThreadId, op: Op) -> SmallVec<[ThreadId; 4]> {
         match op.kind {
             OpKind::AwaitCallbacks => self.barred(me).iter().copied().collect(),
+            OpKind::AwaitRcuCallback => [ThreadId::new(op.a as usize)].into_iter().collect(),
             _ => self.awaited(me).into_iter().flatten().map(|(reader, _)| *reader).collect(),
         }
     }
@@ -279,7 +303,12 @@ impl Machine for Readers {
             awaited.sort_unstable();
         }
         self.barriers.sort_unstable();
-        self.barriers.iter().all(|(waiter, _)| *waiter != ThreadId::HIDDEN)
+        renaming.apply(self.on_top.iter_mut().map(|(_, thread)| thread));
+        self.on_top.sort_unstable();
+        let mut beside = self.barriers.iter().map(|(waiter, _)| *waiter);
+        let mut below = self.on_top.iter().map(|(_, thread)| *thread);
+        !beside.any(|thread| thread == ThreadId::HIDDEN)
+            && !below.any(|thread| thread == ThreadId::HIDDEN)
     }
 
     fn role(&self, thread: ThreadId) -> Role {
@@ -326,6 +355,11 @@ impl Machine for Readers {
             key.extend([waiter.index() as u64, awaited.len() as u64]);
             key.extend(awaited.iter().map(|callback| callback.index() as u64));
         }
+        key.push(self.on_top.len() as u64);
+        let indices = |(callback, thread): &(ThreadId, ThreadId)| {
+            [callback.index() as u64, thread.index() as u64]
+        };
+        key.extend(self.on_top.iter().flat_map(indices));
     }
 
     fn leaked(&self) -> bool {

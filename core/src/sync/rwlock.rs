@@ -89,9 +89,10 @@ impl<T: Value> RwLock<T> {
     #[track_caller]
     pub fn read_trylock(&self) -> Option<ReadLockGuard<'_, T>> {
         let at = Location::caller();
+        let kept = Keeps::Nothing.begin();
         match self.object.perform(Op::new(OpKind::TryReadLock), at) {
             REFUSED => None,
-            _ => Some(self.reader(Keeps::Nothing.begin(), at)),
+            _ => Some(self.reader(kept, at)),
         }
     }
 
@@ -123,9 +124,10 @@ impl<T: Value> RwLock<T> {
     #[track_caller]
     pub fn write_trylock(&self) -> Option<WriteLockGuard<'_, T>> {
         let at = Location::caller();
+        let kept = Keeps::Nothing.begin();
         match self.object.perform(Op::new(OpKind::TryWriteLock), at) {
             REFUSED => None,
-            _ => Some(self.writer(Keeps::Nothing.begin(), at)),
+            _ => Some(self.writer(kept, at)),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::op::{Op, Place, ThreadId};
 use crate::operations::OpKind;
 use crate::renaming::Renaming;
 use crate::runtime;
-use crate::runtime::interrupts::change_cpu;
+use crate::runtime::interrupts::{begin_to_spin, change_cpu};
 use crate::runtime::object::{Object, unwinding};
 
 use super::{SpinGuard, SpinLock};
@@ -99,6 +99,7 @@ impl SeqCount {
     #[track_caller]
     pub fn write_seqcount_begin(&self) -> SeqWriter<'_> {
         let at = Location::caller();
+        begin_to_spin();
         if self.object.perform(Op::new(OpKind::WriteSeqBegin), at) == REFUSED {
             declare::broken_at("write_seqcount_begin", "another thread writes".to_owned(), at);
         }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use selvedge_core::sync::{Atomic, ModuleRef, Rcu, SpinLock, Tracked};
-use selvedge_core::{Classification, Engine, Scenario, ScenarioBuilder, ViolationKind};
+use selvedge_core::sync::{Atomic, Irq, ModuleRef, Rcu, SpinLock, Tracked};
+use selvedge_core::{Classification, Engine, Scenario, ScenarioBuilder, ViolationKind, in_world};
 
-use super::{check, check_with_traces, slow_on_loom};
+use super::{check, check_with_traces, deadlock, slow_on_loom};
 
 /// A reader of a node that is about to be freed, and the thread that frees it.
 fn freed_by(free: fn(&Arc<Domain>)) -> ScenarioBuilder<Arc<Domain>> {
@@ -159,23 +159,153 @@ fn rcu_barrier_sleeps() {
     check(&scenario);
 }
 
-#[test]
-fn a_callback_of_rcu_runs_in_softirq() {
+/// A thread that calls back and takes the lock of the callback, in either order.
+fn softirq(thread: fn(&dyn Fn(), &SpinLock)) -> ScenarioBuilder<Arc<(Rcu, SpinLock)>> {
     let world = || Arc::new((Rcu::new(), SpinLock::new("A", ())));
-    let scenario = |lock: fn(&SpinLock)| {
-        Scenario::builder("softirq", world).thread("T", move |w| {
+    Scenario::builder("softirq", world).thread("T", move |w| {
+        let call = || {
             let world = Arc::clone(w);
             w.0.call(move || drop(world.1.spin_lock()));
-            lock(&w.1);
-            w.0.barrier();
-        })
-    };
-    let open = scenario(|lock| drop(lock.spin_lock())).expect_proof().expect_inversion(["A"]);
+        };
+        thread(&call, &w.1);
+        w.0.barrier();
+    })
+}
+
+#[test]
+fn a_callback_of_rcu_runs_on_top_of_a_thread() {
+    let open = softirq(|call, lock| {
+        call();
+        drop(lock.spin_lock());
+    });
+    let open = open.expect_violations(deadlock(["A"]));
     check_with_traces(&open);
     let report = open.verify(Engine::Native);
+    assert!(matches!(report.predictions[0].classification, Classification::Feasible(_)));
+    let found = &report.verdict.counterexamples()[0].violation;
+    let text = "T holds A and is interrupted by rcu callback";
+    assert!(found.reason.contains(text), "{}", found.reason);
+    for closed in [
+        softirq(|call, lock| {
+            call();
+            drop(lock.spin_lock_bh());
+        }),
+        softirq(|call, lock| {
+            call();
+            drop(lock.lock());
+        }),
+    ] {
+        check_with_traces(&closed.expect_proof());
+    }
+}
+
+/// A grace period does not end before a region with preemption disabled that was there when it
+/// began.
+#[test]
+fn a_callback_that_is_called_under_a_spinlock_comes_after_it() {
+    let under = softirq(|call, lock| {
+        let _held = lock.spin_lock();
+        call();
+    });
+    let under = under.expect_proof().expect_inversion(["A"]);
+    check_with_traces(&under);
+    let report = under.verify(Engine::Native);
+    assert_eq!(report.predictions[0].classification, Classification::Infeasible);
+    // Nor does one that is called because the spinlock is held.
+    let called = Scenario::builder("called", || Arc::new((Rcu::new(), SpinLock::new("A", 0))))
+        .thread("holder", |w| *w.1.spin_lock() += 1)
+        .thread("caller", |w| {
+            let world = Arc::clone(w);
+            if w.1.spin_trylock().is_none() {
+                w.0.call(move || drop(world.1.spin_lock()));
+            }
+        });
+    check_with_traces(&slow_on_loom(called.expect_proof().expect_inversion(["A"])));
+    // But it may come to the next one.
+    let next = softirq(|call, lock| {
+        let held = lock.spin_lock();
+        call();
+        held.unlock();
+        drop(lock.spin_lock());
+    });
+    check_with_traces(&next.expect_violations(deadlock(["A"])));
+}
+
+/// What the callback takes is in the order of the interrupted thread.
+#[test]
+fn a_callback_that_takes_another_lock_delays_the_thread() {
+    type World = Arc<(Rcu, SpinLock, SpinLock, Atomic)>;
+    let world = || {
+        let [a, b] = ["A", "B"].map(|name| SpinLock::new(name, ()));
+        Arc::new((Rcu::new(), a, b, Atomic::new("ran", 0)))
+    };
+    let scenario = |second: fn(&World)| {
+        let first = |w: &World| {
+            let world = Arc::clone(w);
+            w.0.call(move || {
+                let _b = world.2.spin_lock();
+                world.3.store(1);
+            });
+            drop(w.1.spin_lock());
+            w.0.barrier();
+            assert_eq!(w.3.load(), 1);
+        };
+        Scenario::builder("inversion", world).thread("first", first).thread("second", second)
+    };
+    let safe = scenario(|w| drop(w.2.spin_lock_bh()));
+    check_with_traces(&slow_on_loom(safe.expect_proof()));
+    let inverts = scenario(|w| {
+        let _b = w.2.spin_lock_bh();
+        drop(w.1.spin_lock());
+    });
+    check_with_traces(&slow_on_loom(inverts.expect_violations(deadlock(["A", "B"]))));
+}
+
+/// A hard interrupt on top of the callback and of the thread below it is equivalent to one in the
+/// thread while the callback runs on an idle CPU.
+#[test]
+fn an_interrupt_arrives_on_top_of_a_callback() {
+    struct World {
+        rcu: Rcu,
+        lock: SpinLock,
+        irq: Irq,
+    }
+    let world = || {
+        Arc::new(World {
+            rcu: Rcu::new(),
+            lock: SpinLock::new("A", ()),
+            irq: Irq::request_irq("irq", in_world(|w: &Arc<World>| drop(w.lock.spin_lock()))),
+        })
+    };
+    let thread = |w: &Arc<World>| {
+        let world = Arc::clone(w);
+        w.rcu.call(move || {
+            world.irq.raise();
+            world.irq.disable_irq_nosync();
+        });
+        drop(w.lock.spin_lock());
+        w.rcu.barrier();
+        w.irq.enable_irq();
+    };
+    let scenario = Scenario::builder("nested", world).thread("T", thread);
+    check(&slow_on_loom(scenario.expect_violations(deadlock(["A"]))));
+}
+
+/// The callbacks of a domain that a thread makes run on an idle CPU only.
+#[test]
+fn a_domain_of_a_thread_interrupts_nothing() {
+    let world = || Arc::new(SpinLock::new("A", ()));
+    let scenario = Scenario::builder("own", world).thread("T", |lock| {
+        let rcu = Rcu::new();
+        let called = Arc::clone(lock);
+        rcu.call(move || drop(called.spin_lock()));
+        drop(lock.spin_lock());
+        rcu.barrier();
+    });
+    let scenario = scenario.expect_proof().expect_inversion(["A"]);
+    check_with_traces(&scenario);
+    let report = scenario.verify(Engine::Native);
     assert_eq!(report.predictions[0].classification, Classification::Open);
-    let closed = scenario(|lock| drop(lock.spin_lock_bh())).expect_proof();
-    check_with_traces(&closed);
 }
 
 #[test]

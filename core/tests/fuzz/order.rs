@@ -51,7 +51,7 @@ fn random(seed: u64) -> Vec<Instr> {
         let how = match (object, rng.u8(..8)) {
             (_, 0) => How::Try,
             (0 | 1, 1 | 2) => How::Nested,
-            (0 | 1, 3) => How::NestLock,
+            (0 | 1, 3) if held.contains(&B) => How::NestLock,
             (3 | 4, 1..5) => How::Read,
             _ => How::Plain,
         };

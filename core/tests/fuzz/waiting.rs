@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-/// The wait of a thread: what it waits for, and the threads each of which has to act first.
+/// The wait of a thread: what it waits for, and the threads each of which has to act first. What an
+/// interrupted thread waits for has no name.
 pub(crate) type Wait = (&'static str, Vec<usize>);
 
 /// Returns the largest set of threads each of which waits for one in it.
@@ -47,6 +48,6 @@ pub(crate) fn cycles(waits: &[Option<Wait>], stuck: &BTreeSet<usize>) -> Vec<Vec
 /// Returns the name of a deadlock of these threads.
 pub(crate) fn name(waits: &[Option<Wait>], threads: &[usize]) -> String {
     let classes = threads.iter().map(|at| waits[*at].as_ref().expect("it waits").0);
-    let classes: BTreeSet<&str> = classes.collect();
+    let classes: BTreeSet<&str> = classes.filter(|class| !class.is_empty()).collect();
     format!("deadlock({})", Vec::from_iter(classes).join(", "))
 }

@@ -352,8 +352,10 @@ fn take(world: &World, instr: Instr) -> Took<'_> {
             let held = world.krefs[k].put_mutex(&world.mutexes[m]);
             Tried(held.map(|guard| Held::Mutex(m, guard)))
         }
-        Instr::Spin(p) => Got(Held::Spin(world.spins[p].lock())),
-        Instr::TrySpin(p) => Tried(world.spins[p].try_lock().map(Held::Spin)),
+        // No softirq arrives while one is held, in whatever order they are released: `spinning/`
+        // and `callbacks/` are about that.
+        Instr::Spin(p) => Got(Held::Spin(world.spins[p].spin_lock_bh())),
+        Instr::TrySpin(p) => Tried(world.spins[p].spin_trylock_bh().map(Held::Spin)),
         Instr::DownRead(s) => Got(Held::Read(world.sems[s].down_read())),
         Instr::DownWrite(s) => Got(Held::Write(world.sems[s].down_write())),
         Instr::TryDownRead(s) => Tried(world.sems[s].try_down_read().map(Held::Read)),

@@ -1,5 +1,5 @@
-//! Callbacks of RCU and SRCU, and the barriers that wait for them: random programs against brute
-//! force.
+//! Callbacks of RCU and SRCU, the threads that they interrupt, and the barriers that wait for them:
+//! random programs against brute force.
 
 mod reference;
 mod world;
@@ -14,6 +14,7 @@ type Domain = usize;
 const RCU: Domain = 0;
 const SRCU: Domain = 1;
 const CLASSES: [&str; 2] = ["rcu", "R"];
+const SPIN: &str = "P";
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Instr {
@@ -24,6 +25,16 @@ enum Instr {
     Synchronize(Domain),
     /// Calls back: the callback adds `BY_CALLBACK` to the word.
     Call(Domain),
+    /// The same, and the callback holds the spinlock meanwhile.
+    CallLocking(Domain),
+    /// Takes the spinlock, if the thread does not hold it.
+    Spin,
+    /// The same, with bottom halves disabled.
+    SpinBh,
+    /// The same, if it is free now. Logs whether the thread holds it.
+    TrySpin,
+    /// Releases the spinlock, if the thread holds it.
+    Unspin,
     Barrier(Domain),
     /// Logs the word.
     Look,
@@ -43,26 +54,29 @@ impl Program {
         let mut rng = fastrand::Rng::with_seed(seed);
         let (threads, length) = [(1, 6), (2, 3), (2, 4)][rng.usize(..3)];
         // Most programs are about one domain, so that their threads meet.
-        let domain = rng.usize(..2);
-        let threads = (0..threads).map(|_| steps(&mut rng, length, domain)).collect();
+        let (domain, spins) = (rng.usize(..2), rng.bool());
+        let threads = (0..threads).map(|_| steps(&mut rng, length, domain, spins)).collect();
         Self { threads }
     }
 }
 
-fn steps(rng: &mut fastrand::Rng, length: usize, domain: Domain) -> Vec<Instr> {
+/// Returns the steps of a thread, which may use the spinlock if it `spins`.
+fn steps(rng: &mut fastrand::Rng, length: usize, domain: Domain, spins: bool) -> Vec<Instr> {
     use Instr::*;
-    let (mut steps, mut calls, mut in_rcu) = (Vec::new(), 0, false);
+    let (mut steps, mut calls, mut in_rcu, mut locked) = (Vec::new(), 0, false, false);
     while steps.len() < length {
         let domain = if rng.u8(..8) == 0 { 1 - domain } else { domain };
         let all = [Enter(domain), Leave(domain), Call(domain), Barrier(domain), Look, Count];
+        let locks = [Spin, Spin, SpinBh, TrySpin, Unspin, CallLocking(domain), CallLocking(domain)];
         let instr = match rng.u8(..10) {
+            3..8 if spins => locks[rng.usize(..locks.len())],
             0 => Synchronize(domain),
             1 => Call(domain),
             2 => Barrier(domain),
             _ => all[rng.usize(..all.len())],
         };
         // More have too many states.
-        calls += usize::from(matches!(instr, Call(_)));
+        calls += usize::from(matches!(instr, Call(_) | CallLocking(_)));
         if calls > 2 {
             break;
         }
@@ -70,6 +84,15 @@ fn steps(rng: &mut fastrand::Rng, length: usize, domain: Domain) -> Vec<Instr> {
         if in_rcu && matches!(instr, Synchronize(_) | Barrier(_)) {
             steps.push(Leave(RCU));
         }
+        // Nor with a spinlock.
+        if locked && matches!(instr, Synchronize(_) | Barrier(_)) {
+            steps.push(Unspin);
+        }
+        locked = match instr {
+            Spin | SpinBh | TrySpin => true,
+            Unspin | Synchronize(_) | Barrier(_) => false,
+            _ => locked,
+        };
         in_rcu = match instr {
             Enter(RCU) => true,
             Leave(RCU) | Synchronize(_) | Barrier(_) => false,
@@ -90,17 +113,21 @@ fn agree(program: &Program, seed: u64) -> (Outcome, bool) {
 
 fn agree_on(seeds: std::ops::Range<u64>) {
     let total = seeds.end - seeds.start;
-    let (mut deadlock, mut traces, mut several) = (0, 0, 0);
+    let (mut deadlock, mut traces, mut several, mut own) = (0, 0, 0, 0);
     for seed in seeds {
         let program = Program::random(seed);
         let (outcome, by_traces) = agree(&program, seed);
         deadlock += u64::from(!outcome.violations.is_empty());
+        own += u64::from(outcome.violations.contains("deadlock(P)"));
         several += u64::from(outcome.finals.len() > 1);
         traces += u64::from(by_traces);
     }
-    for (name, count, least) in
-        [("deadlock", deadlock, 20), ("several ends", several, 300), ("by traces", traces, 300)]
-    {
+    for (name, count, least) in [
+        ("deadlock", deadlock, 20),
+        ("on the lock", own, 50),
+        ("several ends", several, 300),
+        ("by traces", traces, 300),
+    ] {
         assert!(count * 1_000 >= least * total, "{name}: {count} of {total}");
     }
 }

@@ -28,7 +28,7 @@ enum Instr {
     Read(Keeps),
     Write(Keeps),
     /// Logs 1 for the lock and 0 for none; so do the next two.
-    TrySpin(usize),
+    TrySpin(usize, Keeps),
     TryRead,
     TryWrite,
     /// Writes under the sequence counter, until it is released.
@@ -41,13 +41,28 @@ enum Instr {
     IrqOn,
     BhOff,
     BhOn,
+    /// `local_irq_save`, and `local_irq_restore` of what was saved last.
+    SaveIrqs,
+    RestoreIrqs,
+    PreemptOff,
+    PreemptOn,
     /// Raises the line, or schedules the tasklet.
     Raise(usize),
-    /// `disable_irq_nosync`, `enable_irq` and `synchronize_irq`.
-    Mask,
-    Unmask,
-    Synchronize,
+    /// `disable_irq_nosync` and `enable_irq` of the line, and the same of the tasklet.
+    Mask(usize),
+    Unmask(usize),
+    /// `disable_irq`, and `tasklet_disable`.
+    Disable(usize),
+    /// `synchronize_irq`, or the wait of `tasklet_disable`.
+    Synchronize(usize),
+    /// `free_irq` is this, and then `synchronize_irq`.
+    Free,
+    /// `request_irq`: logs whether there was no handler.
+    Request,
     MightSleep,
+    /// `kref_put_lock`: logs 1 for the last put, which leaves the spinlock held.
+    PutLock(usize),
+    Get,
     /// Adds one to the word, and logs what it was.
     Count,
 }
@@ -55,7 +70,11 @@ enum Instr {
 const SPINS: [&str; 2] = ["P0", "P1"];
 const RW: &str = "W0";
 const SEQ: &str = "Q0";
+const KREF: &str = "K";
 const LINES: [&str; 2] = ["hard", "soft"];
+
+/// The references at the beginning.
+const REFERENCES: u64 = 2;
 
 /// The line of the interrupt, and the tasklet.
 const HARD: usize = 0;
@@ -68,6 +87,8 @@ struct Program {
     handlers: [Vec<Instr>; 2],
     /// Whether the kernel is PREEMPT_RT: spinlocks sleep, and handlers are threads.
     rt: bool,
+    /// Whether the handler of the interrupt is a thread on any kernel.
+    threaded: bool,
 }
 
 impl Program {
@@ -78,6 +99,7 @@ impl Program {
             threads: (0..threads).map(|_| instrs(&mut rng, length, None)).collect(),
             handlers: [HARD, SOFT].map(|line| instrs(&mut rng, 2, Some(line))),
             rt: false,
+            threaded: rng.u8(..4) == 0,
         };
         // Otherwise most programs have no interrupt.
         let (thread, line) = (rng.usize(..threads), rng.usize(..2));
@@ -99,30 +121,35 @@ fn instrs(rng: &mut fastrand::Rng, length: usize, handler: Option<usize>) -> Vec
         (None, _) => true,
         // Handlers that raise each other have no end.
         (Some(HARD), Instr::Raise(line)) => *line == SOFT,
-        (Some(_), Instr::Raise(_) | Instr::Unmask | Instr::Mask | Instr::Synchronize) => false,
+        (Some(_), Instr::Raise(_) | Instr::Unmask(_) | Instr::Mask(_)) => false,
+        (Some(_), Instr::Disable(_) | Instr::Synchronize(_) | Instr::Free) => false,
         _ => true,
     };
     let mut steps = Vec::new();
     while steps.len() < length {
         let Some(instr) = Some(instr(rng)).filter(fits) else { continue };
         // Whether it may sleep is looked at in the step that leads there.
-        if matches!(instr, Instr::MightSleep | Instr::Synchronize) {
+        if matches!(instr, Instr::MightSleep | Instr::Synchronize(_)) {
             steps.push(Instr::Count);
         }
         steps.push(instr);
+        if instr == Instr::SaveIrqs {
+            steps.extend([Instr::Count].into_iter().filter(|_| rng.bool()));
+            steps.push(Instr::RestoreIrqs);
+        }
     }
     steps
 }
 
 fn instr(rng: &mut fastrand::Rng) -> Instr {
     let keeps = KEEPS[rng.usize(..4)];
-    match rng.u8(..40) {
+    match rng.u8(..48) {
         0..12 => Instr::Spin(rng.usize(..2), keeps),
         12 => Instr::SeqWrite,
         13 => Instr::SeqRead,
         14..16 => Instr::Read(keeps),
         16..19 => Instr::Write(keeps),
-        19 => Instr::TrySpin(rng.usize(..2)),
+        19 => Instr::TrySpin(rng.usize(..2), keeps),
         20 => Instr::TryRead,
         21 => Instr::TryWrite,
         22..28 => Instr::Release,
@@ -131,9 +158,15 @@ fn instr(rng: &mut fastrand::Rng) -> Instr {
         30 => Instr::BhOff,
         31 => Instr::BhOn,
         32..35 => Instr::Raise(rng.usize(..2)),
-        35 => Instr::Mask,
-        36 => Instr::Unmask,
-        37 => [Instr::Synchronize, Instr::MightSleep][rng.usize(..2)],
+        35 => Instr::Mask(rng.usize(..2)),
+        36 => Instr::Unmask(rng.usize(..2)),
+        43 => Instr::Disable(rng.usize(..2)),
+        44 => [Instr::Free, Instr::Request][rng.usize(..2)],
+        45 | 46 => Instr::SaveIrqs,
+        47 => [Instr::PreemptOff, Instr::PreemptOn][rng.usize(..2)],
+        40 | 41 => Instr::PutLock(rng.usize(..2)),
+        42 => Instr::Get,
+        37 => [Instr::Synchronize(HARD), Instr::MightSleep][rng.usize(..2)],
         _ => Instr::Count,
     }
 }
@@ -149,16 +182,22 @@ fn agree(program: &Program, seed: u64) -> (Outcome, bool) {
 fn agree_on(seeds: std::ops::Range<u64>) {
     let total = seeds.end - seeds.start;
     let (mut clean, mut own, mut several, mut traces, mut atomic) = (0, 0, 0, 0, 0);
+    let (mut freed, mut threaded) = (0, 0);
     for seed in seeds {
-        let (outcome, by_traces) = agree(&Program::random(seed), seed);
+        let program = Program::random(seed);
+        let (outcome, by_traces) = agree(&program, seed);
         let has = |what: &dyn Fn(&String) -> bool| u64::from(outcome.violations.iter().any(what));
         clean += u64::from(outcome.violations.is_empty());
         own += has(&|name| name.starts_with("deadlock") && !name.contains(','));
         several += has(&|name| name.starts_with("deadlock") && name.contains(','));
         atomic += has(&|name| name.starts_with("sleep-in-atomic"));
+        freed += has(&|name| name.starts_with("use-after-release"));
+        threaded += u64::from(program.threaded) * has(&|name| name.starts_with("deadlock"));
         traces += u64::from(by_traces);
     }
     for (name, count, least) in [
+        ("put too often", freed, 10),
+        ("deadlock with a threaded handler", threaded, 20),
         ("clean", clean, 100),
         ("on one lock", own, 100),
         ("on several locks", several, 20),

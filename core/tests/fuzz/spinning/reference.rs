@@ -6,12 +6,21 @@
 //!
 //! Documentation/locking/locktypes.rst, PREEMPT_RT: spinlock_t and rwlock_t sleep, and leave
 //! interrupts enabled; handlers run in threads. A thread may not sleep with interrupts disabled.
+//!
+//! kernel/irq/manage.c, request_threaded_irq: the thread function of a handler runs in a kernel
+//! thread, on any kernel, which may sleep. The line is masked until it returns (IRQF_ONESHOT), and
+//! synchronize_irq waits for it.
+//!
+//! lib/refcount.c, refcount_dec_and_lock: "return true and hold spinlock if able to decrement
+//! refcount to 0". The lock is not taken where the count cannot reach 0.
+
+mod locks;
 
 use std::collections::{BTreeSet, HashSet};
 
 use super::super::small::{Explored, Outcome};
 use super::super::waiting;
-use super::{HARD, Instr, Keeps, LINES, Program, RW, SEQ, SOFT, SPINS};
+use super::{HARD, Instr, KREF, Keeps, LINES, Program, REFERENCES, RW, SEQ, SOFT, SPINS};
 
 /// The number of the reader-writer lock among the locks.
 const RW_LOCK: usize = 2;
@@ -37,6 +46,15 @@ struct Held {
     before: bool,
 }
 
+/// How far a `kref_put_lock` is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Put {
+    Begins,
+    Locks,
+    Puts,
+    Unlocks,
+}
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Frame {
     /// The line whose handler this is, or none for a thread.
@@ -47,17 +65,24 @@ struct Frame {
     queued: bool,
     /// The count at the beginning of a section of the sequence counter, and the word once read.
     section: Option<(u64, Option<u64>)>,
+    put: Put,
     held: Vec<Held>,
     log: Vec<u64>,
+    /// What local_irq_save has saved.
+    saved: Vec<bool>,
     /// What the CPU returns to.
-    returns_to: (bool, u32),
+    returns_to: Keep,
 }
+
+/// Whether interrupts are enabled, and how often bottom halves and preemption are disabled.
+type Keep = (bool, u32, u32);
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Cpu {
     stack: Vec<Frame>,
     irqs: bool,
     bh: u32,
+    preempt: u32,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
@@ -65,6 +90,8 @@ struct Line {
     pending: bool,
     running: Option<usize>,
     masked: u32,
+    /// Whether there is no handler.
+    freed: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -76,31 +103,52 @@ struct State {
     count: u64,
     lines: [Line; 2],
     word: u64,
+    references: u64,
     violation: Option<String>,
     rt: bool,
+    threaded: bool,
 }
 
 impl Frame {
-    fn new(line: Option<usize>, returns_to: (bool, u32)) -> Self {
-        let (at, waits, queued, section) = (0, None, false, None);
-        Self { line, at, waits, queued, section, held: Vec::new(), log: Vec::new(), returns_to }
+    fn new(line: Option<usize>, returns_to: Keep) -> Self {
+        let (at, waits, queued, section, put) = (0, None, false, None, Put::Begins);
+        let (held, log, saved) = (Vec::new(), Vec::new(), Vec::new());
+        Self { line, at, waits, queued, section, put, held, log, saved, returns_to }
+    }
+}
+
+/// Returns the program with its instructions that are two of them.
+fn in_steps(program: &Program) -> Program {
+    let split = |instr: &Instr| match *instr {
+        Instr::Disable(line) => vec![Instr::Mask(line), Instr::Synchronize(line)],
+        Instr::Free => vec![Instr::Free, Instr::Synchronize(HARD)],
+        other => vec![other],
+    };
+    let split = |steps: &Vec<Instr>| steps.iter().flat_map(split).collect();
+    Program {
+        threads: program.threads.iter().map(split).collect(),
+        handlers: program.handlers.each_ref().map(split),
+        ..*program
     }
 }
 
 pub(super) fn explore(program: &Program) -> Explored {
+    let program = &in_steps(program);
     let mut outcome = Outcome::default();
     let mut possible = BTreeSet::new();
     let threads = program.threads.len();
-    let cpu = |stack| Cpu { stack, irqs: true, bh: 0 };
-    let busy = (0..threads).map(|_| cpu(vec![Frame::new(None, (true, 0))]));
+    let cpu = |stack| Cpu { stack, irqs: true, bh: 0, preempt: 0 };
+    let busy = (0..threads).map(|_| cpu(vec![Frame::new(None, (true, 0, 0))]));
     let first = State {
         cpus: busy.chain([cpu(Vec::new()), cpu(Vec::new())]).collect(),
         locks: Default::default(),
         count: 0,
         lines: Default::default(),
         word: 0,
+        references: REFERENCES,
         violation: None,
         rt: program.rt,
+        threaded: program.threaded,
     };
     let mut first = first;
     (0..threads).for_each(|at| first.settle(program, at));
@@ -160,9 +208,9 @@ impl State {
                     state.lines[line] =
                         Line { pending: false, running: Some(cpu), ..state.lines[line].clone() };
                     let at = &mut state.cpus[cpu];
-                    at.stack.push(Frame::new(Some(line), (at.irqs, at.bh)));
+                    at.stack.push(Frame::new(Some(line), (at.irqs, at.bh, at.preempt)));
                     // A hard interrupt runs with interrupts off.
-                    at.irqs = line == SOFT || self.rt;
+                    at.irqs = line == SOFT || !self.interrupts(line);
                     state.settle(program, cpu);
                     all.push(state);
                 }
@@ -182,13 +230,22 @@ impl State {
         let threads = program.threads.len();
         match cpu.stack.last() {
             None => at == threads + line,
-            Some(_) if self.rt => false,
+            Some(_) if !self.interrupts(line) => false,
             Some(top) if top.line.is_none() && top.is_done(program, at) => false,
             Some(top) => match line {
                 HARD => cpu.irqs && top.line != Some(HARD),
-                _ => cpu.irqs && cpu.bh == 0 && top.line.is_none(),
+                _ => cpu.irqs && cpu.bh == 0 && !self.is_interrupt(top),
             },
         }
+    }
+
+    /// Returns whether the handler of a line interrupts threads, and is none itself.
+    fn interrupts(&self, line: usize) -> bool {
+        !(self.rt || (line == HARD && self.threaded))
+    }
+
+    fn is_interrupt(&self, frame: &Frame) -> bool {
+        frame.line.is_some_and(|line| self.interrupts(line))
     }
 
     /// Performs the next step of a CPU, if that is possible.
@@ -200,9 +257,10 @@ impl State {
         }
         // Whether it may sleep is looked at when it gets there.
         if let Some(top) = self.cpus[at].stack.last()
-            && let Some(Instr::MightSleep | Instr::Synchronize) = top.next(program, at)
+            && let Some(Instr::MightSleep | Instr::Synchronize(_)) = top.next(program, at)
             && (top.next(program, at) == Some(Instr::MightSleep) || self.forbids(at).is_some())
             && steps
+            && self.violation.is_none()
         {
             self.step_once(program, at);
         }
@@ -212,24 +270,32 @@ impl State {
     /// Performs what is no step on PREEMPT_RT, where nothing interrupts a thread, and looks whether
     /// the thread may sleep where it gets to.
     fn settle(&mut self, program: &Program, at: usize) {
-        use Instr::{BhOff, BhOn, IrqOff, IrqOn, MightSleep, Read, Spin, Synchronize, Write};
+        use Instr::{
+            BhOff, BhOn, IrqOff, IrqOn, MightSleep, PreemptOff, PreemptOn, PutLock, Read,
+            RestoreIrqs, SaveIrqs, Spin, Synchronize, Write,
+        };
         while self.rt && self.violation.is_none() {
             let Some(top) = self.cpus[at].stack.last() else { return };
             match top.next(program, at) {
-                Some(instr @ (IrqOff | IrqOn | BhOff | BhOn | MightSleep)) => {
+                Some(
+                    instr @ (IrqOff | IrqOn | BhOff | BhOn | SaveIrqs | RestoreIrqs | PreemptOff
+                    | PreemptOn | MightSleep),
+                ) => {
                     self.perform(program, at, instr);
                 }
                 Some(Instr::Release) if top.held.is_empty() => {
                     self.perform(program, at, Instr::Release);
                 }
-                Some(Synchronize) => return self.sleeps(at, LINES[HARD]),
-                Some(instr @ (Spin(..) | Read(_) | Write(_))) => {
-                    let (lock, ..) = wanted(instr).expect("it is a lock");
-                    if !self.cpus[at].irqs {
-                        let what = name(lock);
-                        self.violation =
-                            Some(format!("sleep-in-atomic({what}, local_irq_disable)"));
-                    }
+                Some(Synchronize(line)) => return self.sleeps(at, LINES[line]),
+                Some(instr @ (Spin(..) | Read(_) | Write(_) | PutLock(_))) => {
+                    let Some((lock, ..)) = top.wants(instr) else { return };
+                    let holds = match (self.cpus[at].irqs, self.cpus[at].preempt) {
+                        (true, 0) => return,
+                        (true, _) => "preempt_disable",
+                        (false, _) => "local_irq_disable",
+                    };
+                    let what = name(lock);
+                    self.violation = Some(format!("sleep-in-atomic({what}, {holds})"));
                     return;
                 }
                 _ => return,
@@ -244,7 +310,8 @@ impl State {
             _ if done && frame.line.is_none() => false,
             None => {
                 let frame = self.cpus[at].stack.pop().expect("it has one");
-                (self.cpus[at].irqs, self.cpus[at].bh) = frame.returns_to;
+                let cpu = &mut self.cpus[at];
+                (cpu.irqs, cpu.bh, cpu.preempt) = frame.returns_to;
                 self.lines[frame.line.expect("it is a handler")].running = None;
                 true
             }
@@ -271,26 +338,53 @@ impl State {
                 let (lock, keeps) = (SEQ_COUNT, Keeps::Nothing);
                 self.top(at).held.push(Held { lock, writes: true, keeps, before });
             }
-            Instr::TrySpin(lock) => self.try_take(at, lock, true),
-            Instr::TryRead => self.try_take(at, RW_LOCK, false),
-            Instr::TryWrite => self.try_take(at, RW_LOCK, true),
+            Instr::TrySpin(lock, keeps) => self.try_take(at, lock, true, keeps),
+            Instr::TryRead => self.try_take(at, RW_LOCK, false, Keeps::Nothing),
+            Instr::TryWrite => self.try_take(at, RW_LOCK, true, Keeps::Nothing),
             Instr::Release => self.release(at),
             Instr::IrqOff => self.cpus[at].irqs = false,
             Instr::IrqOn => self.cpus[at].irqs = true,
             Instr::BhOff => self.cpus[at].bh += 1,
             Instr::BhOn => self.cpus[at].bh = self.cpus[at].bh.saturating_sub(1),
-            // kernel/irq/chip.c, handle_edge_irq; tasklet_schedule: pending once.
-            Instr::Raise(line) => self.lines[line].pending = true,
-            Instr::Mask => self.lines[HARD].masked += 1,
-            // kernel/irq/manage.c, __enable_irq: "Unbalanced enable for IRQ".
-            Instr::Unmask if self.lines[HARD].masked == 0 => {
-                self.violation = Some("invariant(enable_irq)".to_owned());
+            Instr::SaveIrqs => {
+                let irqs = std::mem::replace(&mut self.cpus[at].irqs, false);
+                self.top(at).saved.push(irqs);
             }
-            Instr::Unmask => self.lines[HARD].masked -= 1,
-            Instr::Synchronize if self.forbids(at).is_some() => self.sleeps(at, LINES[HARD]),
-            Instr::Synchronize if self.lines[HARD].running.is_some() => return false,
-            Instr::Synchronize => {}
+            Instr::RestoreIrqs => {
+                let irqs = self.top(at).saved.pop().unwrap_or(self.cpus[at].irqs);
+                self.cpus[at].irqs = irqs;
+            }
+            Instr::PreemptOff => self.cpus[at].preempt += 1,
+            Instr::PreemptOn => {
+                self.cpus[at].preempt = self.cpus[at].preempt.saturating_sub(1);
+            }
+            // kernel/irq/chip.c, handle_edge_irq; tasklet_schedule: pending once.
+            Instr::Raise(line) => self.lines[line].pending = !self.lines[line].freed,
+            // kernel/softirq.c, tasklet_action_common: one that is disabled stays scheduled.
+            Instr::Mask(line) => self.lines[line].masked += 1,
+            // kernel/irq/manage.c, __enable_irq: "Unbalanced enable for IRQ".
+            Instr::Unmask(line) if self.lines[line].masked == 0 => {
+                let what = ["enable_irq", "tasklet_enable"][line];
+                self.violation = Some(format!("invariant({what})"));
+            }
+            Instr::Unmask(line) => self.lines[line].masked -= 1,
+            Instr::Synchronize(line) if self.forbids(at).is_some() => self.sleeps(at, LINES[line]),
+            Instr::Synchronize(line) if self.lines[line].running.is_some() => return false,
+            Instr::Synchronize(_) => {}
+            // kernel/irq/manage.c, __free_irq: "Trying to free already-free IRQ".
+            Instr::Free if self.lines[HARD].freed => {
+                self.violation = Some(format!("double-release({})", LINES[HARD]));
+            }
+            Instr::Free => (self.lines[HARD].freed, self.lines[HARD].pending) = (true, false),
+            Instr::Request => {
+                let freed = std::mem::replace(&mut self.lines[HARD].freed, false);
+                self.top(at).log.push(u64::from(freed));
+            }
             Instr::MightSleep => self.sleeps(at, "vfree"),
+            Instr::PutLock(lock) => return self.put(at, lock),
+            // include/linux/refcount.h, refcount_inc: "will WARN if the counter is 0".
+            Instr::Get if self.references == 0 => self.use_after_release(),
+            Instr::Get => self.references += 1,
             Instr::Count => {
                 let word = self.word;
                 self.top(at).log.push(word);
@@ -299,6 +393,7 @@ impl State {
             Instr::Spin(..) | Instr::Read(_) | Instr::Write(_) | Instr::SeqRead => {
                 unreachable!("it waits")
             }
+            Instr::Disable(_) => unreachable!("it is two instructions"),
         }
         // The release at an end is no step of the program.
         if self.top(at).at < length(program, at, self.top(at).line) {
@@ -331,127 +426,22 @@ impl State {
         self.cpus[at].stack.last_mut().expect("it runs")
     }
 
-    /// Includes a first step that keeps interrupts off, as spin_lock_irqsave does before it spins.
-    fn take(&mut self, at: usize, lock: usize, writes: bool, keeps: Keeps) -> bool {
-        let Some(before) = self.top(at).waits else {
-            let before = self.cpus[at].irqs;
-            match keeps {
-                Keeps::Nothing => {}
-                Keeps::Bh => self.cpus[at].bh += 1,
-                Keeps::Irq | Keeps::Save => self.cpus[at].irqs = false,
-            }
-            self.top(at).waits = Some(before);
-            return true;
-        };
-        let queued = self.top(at).queued;
-        if !self.free(at, lock, writes) {
-            // kernel/locking/qrwlock.c: readers in interrupts do not queue. A spinlock's waiters
-            // are served in any order here.
-            if queued || lock != RW_LOCK || self.passes(at, writes) {
-                return false;
-            }
-            self.locks[lock].queue.push((at, writes));
-            self.top(at).queued = true;
-            return true;
-        }
-        if queued {
-            let ahead = self.locks[lock].ahead(at);
-            self.locks[lock].queue.remove(ahead);
-        }
-        self.grant(at, lock, writes);
-        let frame = self.top(at);
-        (frame.waits, frame.queued) = (None, false);
-        frame.held.push(Held { lock, writes, keeps, before });
-        frame.at += 1;
-        true
-    }
-
-    fn try_take(&mut self, at: usize, lock: usize, writes: bool) {
-        let lock_is = &self.locks[lock];
-        // include/asm-generic/qrwlock.h, queued_read_trylock and queued_write_trylock.
-        let free = match writes {
-            true => lock_is.is_free() && lock_is.queue.is_empty(),
-            false => lock_is.writer.is_none() && !lock_is.queue.iter().any(|(_, w)| *w),
-        };
-        self.top(at).log.push(u64::from(free));
-        if free {
-            self.grant(at, lock, writes);
-            let before = self.cpus[at].irqs;
-            self.top(at).held.push(Held { lock, writes, keeps: Keeps::Nothing, before });
-        }
-    }
-
-    fn grant(&mut self, at: usize, lock: usize, writes: bool) {
-        let lock = &mut self.locks[lock];
-        if writes {
-            lock.writer = Some(at);
-        } else {
-            lock.readers.push(at);
-            lock.readers.sort_unstable();
-        }
-    }
-
-    fn release(&mut self, at: usize) {
-        let Some(Held { lock, writes, keeps, before }) = self.top(at).held.pop() else { return };
-        self.count += u64::from(lock == SEQ_COUNT);
-        let lock = &mut self.locks[lock];
-        if writes {
-            lock.writer = None;
-        } else {
-            let place = lock.readers.iter().position(|reader| *reader == at);
-            lock.readers.remove(place.expect("it reads"));
-        }
-        let cpu = &mut self.cpus[at];
-        match keeps {
-            Keeps::Nothing => {}
-            Keeps::Bh => cpu.bh = cpu.bh.saturating_sub(1),
-            Keeps::Irq => cpu.irqs = true,
-            Keeps::Save => cpu.irqs = before,
-        }
-    }
-
-    /// in_interrupt(), which holds with bottom halves disabled too.
-    fn passes(&self, at: usize, writes: bool) -> bool {
-        let cpu = &self.cpus[at];
-        let handles = cpu.stack.last().is_some_and(|top| top.line.is_some());
-        // kernel/locking/rwbase_rt.c: nothing queues in order.
-        self.rt || (!writes && (handles || cpu.bh > 0))
-    }
-
-    fn free(&self, at: usize, lock: usize, writes: bool) -> bool {
-        let blockers = self.blockers(at, lock, writes);
-        blockers.is_empty()
-    }
-
-    /// Returns the CPUs that keep a CPU from the lock.
-    fn blockers(&self, at: usize, lock: usize, writes: bool) -> Vec<usize> {
-        let is = &self.locks[lock];
-        let queued = self.cpus[at].stack.last().is_some_and(|top| top.queued);
-        let readers = is.readers.iter().copied().filter(|_| writes);
-        let ahead = if queued { is.ahead(at) } else { is.queue.len() };
-        let before = is.queue[..ahead]
-            .iter()
-            .filter(|(_, other)| writes || *other)
-            .map(|(waiter, _)| *waiter);
-        let before = before.filter(|_| lock == RW_LOCK && !self.passes(at, writes));
-        is.writer.into_iter().chain(readers).chain(before).collect()
-    }
-
     /// Returns what forbids the CPU to sleep: what was taken last.
     fn forbids(&self, at: usize) -> Option<&'static str> {
         let cpu = &self.cpus[at];
         for frame in cpu.stack.iter().rev() {
             let held = frame.held.last().map(|held| name(held.lock));
             // A softirq may not sleep on PREEMPT_RT either, but for its locks.
-            let atomic = frame.line.filter(|line| !self.rt || *line == SOFT);
+            let atomic = frame.line.filter(|line| self.interrupts(*line) || *line == SOFT);
             if let Some(name) = held.or(atomic.map(|line| LINES[line])) {
                 return Some(name);
             }
         }
-        match (cpu.irqs, cpu.bh) {
-            (false, _) => Some("local_irq_disable"),
-            (true, 1..) => Some("local_bh_disable"),
-            (true, 0) => None,
+        match (cpu.irqs, cpu.preempt, cpu.bh) {
+            (false, ..) => Some("local_irq_disable"),
+            (true, 1.., _) => Some("preempt_disable"),
+            (true, 0, 1..) => Some("local_bh_disable"),
+            (true, 0, 0) => None,
         }
     }
 
@@ -465,13 +455,15 @@ impl State {
     fn wait(&self, program: &Program, at: usize) -> Option<(&'static str, Vec<usize>)> {
         let top = self.cpus[at].stack.last()?;
         let instr = top.next(program, at)?;
-        if instr == Instr::Synchronize && self.forbids(at).is_none() {
-            return Some((LINES[HARD], self.lines[HARD].running.into_iter().collect()));
+        if let Instr::Synchronize(line) = instr
+            && self.forbids(at).is_none()
+        {
+            return Some((LINES[line], self.lines[line].running.into_iter().collect()));
         }
         if instr == Instr::SeqRead && top.section.is_none() {
             return Some((SEQ, self.locks[SEQ_COUNT].writer.into_iter().collect()));
         }
-        let (lock, writes, _) = wanted(instr)?;
+        let (lock, writes, _) = top.wants(instr)?;
         // One that has not begun to wait, or is about to be queued, takes a step.
         let steps =
             top.waits.is_none() || (lock == RW_LOCK && !top.queued && !self.passes(at, writes));
@@ -485,24 +477,22 @@ impl State {
     }
 }
 
-impl Lock {
-    /// The number of waiters before the top frame of a CPU, which is in the queue: an interrupt is
-    /// behind the thread that it interrupts.
-    fn ahead(&self, at: usize) -> usize {
-        self.queue.iter().rposition(|(waiter, _)| *waiter == at).expect("it is queued")
-    }
-
-    fn is_free(&self) -> bool {
-        self.writer.is_none() && self.readers.is_empty()
-    }
-}
-
 impl Frame {
     /// Returns the next instruction; at its end a frame releases what it holds.
     fn next(&self, program: &Program, at: usize) -> Option<Instr> {
         let steps = steps(program, at, self.line);
         let release = (!self.held.is_empty()).then_some(Instr::Release);
         steps.get(self.at).copied().or(release)
+    }
+
+    /// Returns what [`wanted`] does, of a `kref_put_lock` too once it takes the lock.
+    fn wants(&self, instr: Instr) -> Option<(usize, bool, Keeps)> {
+        match instr {
+            Instr::PutLock(lock) => {
+                (self.put == Put::Locks).then_some((lock, true, Keeps::Nothing))
+            }
+            other => wanted(other),
+        }
     }
 
     fn is_done(&self, program: &Program, at: usize) -> bool {
