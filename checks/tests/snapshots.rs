@@ -8,12 +8,13 @@ use std::process::{Command, Stdio};
 
 /// What differs between two runs, or with each edit of a model, and what stands for it. The width
 /// of a column follows its contents, so the spaces and rules of tables are shortened too.
-const FILTERS: [(&str, &str); 9] = [
+const FILTERS: [(&str, &str); 10] = [
     (r" +\d+(\.\d+)? (us|ms|s|min)\b", " [time]"),
     (r"\.rs:\d+", ".rs:[line]"),
     (r" +\|", " |"),
     (r"-{3,}", "---"),
     (r" +\n", "\n"),
+    (r"\(sources [0-9a-f]+\)", "(sources [number])"),
     // The numbers of JSON, SARIF and JUnit, and the parts of the page that are the same for all.
     (r#""(seconds|line|startLine|digest)": ?[^,}\n]+"#, "\"$1\": [number]"),
     (r#" (time|timestamp|uuid)="[^"]*""#, " $1=\"[value]\""),
