@@ -11,9 +11,10 @@ const EXPLORED: [&str; 4] = ["../core/src", "../models/src", "../models/iova/src
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    let sources = fingerprint();
+    println!("cargo:rustc-env=SELVEDGE_SOURCES={sources:016x}");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
-    fs::write(out.join("sources.rs"), format!("{:#x}", fingerprint()))
-        .expect("OUT_DIR is writable");
+    fs::write(out.join("sources.rs"), format!("{sources:#x}")).expect("OUT_DIR is writable");
 }
 
 /// Returns a number that other sources do not have.

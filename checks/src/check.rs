@@ -119,7 +119,7 @@ fn expected(report: &Report, outcome: &mut Outcome, out: &mut impl Write) -> Res
     for given in report.preconditions.iter().filter(|given| !given.contains("`Hash`")) {
         writeln!(out, "Given that {given}.")?;
     }
-    for remark in report.remarks.iter().filter(|remark| !text::is_of_interpreter(remark)) {
+    for remark in &report.remarks {
         writeln!(out, "Note: {remark}.")?;
     }
     let unstated = *report.expected() == Expectation::Unstated;

@@ -7,13 +7,17 @@ use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, value_parser};
 use selvedge_core::{Engine, Schedule, Search, Shard};
 
+/// The version, and the number of the sources that checkpoints and shards are of.
+const VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (sources ", env!("SELVEDGE_SOURCES"), ")");
+
 /// Model-checks the locking protocols of Linux kernel drivers.
 ///
 /// Without a command, verifies the whole catalogue on the native engine. Exit code 0: every
 /// verdict is as expected; 1: some verdict is not; 2: the command line was wrong; 3: a limit was
 /// reached, and no verdict is wrong; 4: the output could not be written.
 #[derive(Debug, Parser)]
-#[command(name = "selvedge", version, about)]
+#[command(name = "selvedge", version, long_version = VERSION, about)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,

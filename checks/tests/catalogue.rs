@@ -1,6 +1,8 @@
 //! Every scenario of the catalogue, on every engine.
 
 mod common;
+#[path = "common/each.rs"]
+mod each;
 
 use selvedge_checks::catalogue;
 use selvedge_core::{
@@ -8,6 +10,33 @@ use selvedge_core::{
 };
 
 use common::named;
+use each::each;
+
+/// More executions than the tests run on loom.
+const EXECUTIONS: u64 = 20_000;
+
+/// The scenarios with more executions on loom, and their number. They take a minute at most,
+/// so the tests run the first only, and an explicit command runs all. Each family has scenarios with
+/// fewer.
+const LONG_ON_LOOM: [(&str, u64); 17] = [
+    ("iommu/v6.13/life-cycle", 20_803),
+    ("iommu/v6.2-alone/life-cycle", 56_599),
+    ("iommu/v6.2/life-cycle", 56_599),
+    ("iommu/v6.2-locked/life-cycle", 56_599),
+    ("iommu/v6.5/life-cycle", 56_599),
+    ("iommu/v6.7/life-cycle", 29_698),
+    ("iommu/v6.15/life-cycle", 20_803),
+    ("iommu/v6.17/life-cycle", 20_803),
+    ("iommu/v7.0/life-cycle", 20_803),
+    ("iommu/v7.0.10/life-cycle", 20_803),
+    ("iommu/v6.17-alone/life-cycle", 20_803),
+    ("iommu/proposed/life-cycle", 41_450),
+    ("iommu/v7.0.10/reset-ats", 23_648),
+    ("iommu/v7.0.10/reset-ats-free", 32_353),
+    ("vfio-ap/ap-perms/p18/apmask-assign-unassign", 45_488),
+    ("vfio-ap/ap-perms/v6.0/apmask-assign-unassign", 20_589),
+    ("vfio-ap/bugs/b38-two-guests/v5.13", 76_721),
+];
 
 /// The claim is about memory that only loom has: the native engine cannot explore all of it.
 fn is_weak(scenario: &Scenario) -> bool {
@@ -32,45 +61,69 @@ fn assert_as_expected(scenario: &Scenario, report: &Report) {
 
 #[test]
 fn every_verdict_is_as_expected_natively_and_complete_and_the_same_every_time() {
-    for scenario in catalogue() {
+    each(&catalogue(), |scenario| {
         let report = scenario.verify(Engine::Native);
-        assert_as_expected(&scenario, &report);
-        assert_eq!(report.complete, !is_weak(&scenario), "{}: {report}", scenario.name());
+        assert_as_expected(scenario, &report);
+        assert_eq!(report.complete, !is_weak(scenario), "{}: {report}", scenario.name());
         if let Verdict::Proved(fingerprint) = report.verdict {
             let again = scenario.verify(Engine::Native);
             assert_eq!(again.fingerprint, fingerprint, "{}", scenario.name());
         }
-    }
+    });
 }
 
 #[test]
 fn every_verdict_is_as_expected_on_loom_where_loom_can_tell() {
-    for scenario in catalogue() {
-        // Where it cannot, it runs into its limit, which takes seconds each:
-        // `selvedge verify --engine all` shows those too.
-        if *scenario.expected(Engine::Loom) != Expectation::Inconclusive {
-            assert_as_expected(&scenario, &scenario.verify(Engine::Loom));
-        }
-    }
+    let mut scenarios = catalogue();
+    // Where it cannot, it runs into its limit, which takes seconds each:
+    // `selvedge verify --engine all` shows those too.
+    scenarios.retain(|scenario| *scenario.expected(Engine::Loom) != Expectation::Inconclusive);
+    let later = |scenario: &Scenario| LONG_ON_LOOM[1..].iter().any(|(l, _)| *l == scenario.name());
+    scenarios.retain(|scenario| !later(scenario));
+    let executions = each(&scenarios, |scenario| {
+        let report = scenario.verify(Engine::Loom);
+        assert_as_expected(scenario, &report);
+        report.executions
+    });
+    let long = scenarios.iter().map(Scenario::name).zip(executions);
+    let long: Vec<(&str, u64)> = long.filter(|(_, executions)| *executions > EXECUTIONS).collect();
+    assert_eq!(long, LONG_ON_LOOM[..1], "these belong into the explicit test");
+}
+
+#[test]
+#[ignore = "minutes: CONTRIBUTING.md has the command"]
+fn the_long_explorations_on_loom_are_as_expected() {
+    let mut scenarios = catalogue();
+    let known = |scenario: &Scenario| LONG_ON_LOOM.iter().find(|(l, _)| *l == scenario.name());
+    scenarios.retain(|scenario| known(scenario).is_some());
+    assert_eq!(scenarios.len(), LONG_ON_LOOM.len());
+    each(&scenarios, |scenario| {
+        let report = scenario.verify(Engine::Loom);
+        assert_as_expected(scenario, &report);
+        let executions = known(scenario).map(|(_, executions)| *executions);
+        assert_eq!(Some(report.executions), executions, "{}", scenario.name());
+    });
 }
 
 #[test]
 fn shuttle_agrees_and_counts_the_traces_of_the_native_engine() {
     // Four threads have many orderings, and some scenarios more than shuttle gets through:
     // `selvedge verify --engine shuttle` has those too.
-    let quick = |scenario: &&Scenario| match scenario.expected(Engine::Shuttle) {
+    let quick = |scenario: &Scenario| match scenario.expected(Engine::Shuttle) {
         Expectation::Proved => scenario.threads().count() < 4,
         Expectation::Refuted(_) | Expectation::RefutedAtLeast(_) => true,
         _ => false,
     };
-    for scenario in catalogue().iter().filter(quick) {
+    let mut scenarios = catalogue();
+    scenarios.retain(quick);
+    each(&scenarios, |scenario| {
         let report = scenario.verify(Engine::Shuttle);
         assert_as_expected(scenario, &report);
         if let Verdict::Proved(fingerprint) = report.verdict {
             let native = Checker::native().search(Search::Dpor).run(scenario);
             assert_eq!(native.fingerprint, fingerprint, "{}", scenario.name());
         }
-    }
+    });
 }
 
 #[test]

@@ -5,6 +5,8 @@ mod explain;
 #[path = "cli/merge.rs"]
 mod merge;
 
+use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use selvedge_core::Search;
@@ -180,6 +182,7 @@ fn a_wrong_command_line_says_what_would_be_right_and_exits_with_2() {
         (&["verify", "--resume", "/no/such/file"], "cannot read /no/such/file"),
         (&["verify", "--memory-max", "much"], "invalid value 'much'"),
         (&["verify", "--memory-max", "0"], "a size has a number and a unit, as 4GiB"),
+        (&["verify", "--executions-max", "0"], "0 is not in 1.."),
         (&["verify", "--jobs", "0"], "a number of threads is from 1 to 1024"),
         (&["verify", "--jobs", "-1"], "a number of threads is from 1 to 1024"),
         (&["verify", "--jobs", "100000"], "a number of threads is from 1 to 1024"),
@@ -273,6 +276,11 @@ fn a_search_is_resumed_from_its_checkpoint() {
     assert_eq!(stopped.status.code(), Some(3));
     assert!(stdout(&stopped).contains(r#""found":"inconclusive""#), "{}", stdout(&stopped));
     assert!(stderr(&stopped).contains(&format!("resume with --resume {file}")));
+    // As any file that the user writes, it has the permissions that the umask leaves.
+    let beside = folder.path().join("beside");
+    std::fs::write(&beside, "").unwrap();
+    let permissions = |path: &Path| std::fs::metadata(path).unwrap().permissions();
+    assert_eq!(permissions(Path::new(file)), permissions(&beside));
 
     let resumed = selvedge(&["verify", "--json", "--resume", file]);
     assert_eq!(resumed.status.code(), Some(0), "{}", stderr(&resumed));
@@ -344,6 +352,42 @@ fn verdicts_that_were_not_read_are_no_success() {
     let mut child = command.spawn().expect("the binary runs");
     drop(child.stdout.take());
     assert_eq!(child.wait().expect("it ends").code(), Some(4));
+}
+
+/// A family is written when it is verified, so that Ctrl-C leaves what there is.
+#[cfg(unix)]
+#[test]
+fn families_are_written_as_they_are_verified() {
+    let binary = env!("CARGO_BIN_EXE_selvedge");
+    let mut child = Command::new(binary).stdout(Stdio::piped()).spawn().expect("the binary runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    let first = lines.by_ref().take(2).map(|line| line.expect("it is UTF-8"));
+    let first: Vec<String> = first.collect();
+    assert!(child.try_wait().expect("it runs").is_none(), "all at once: {first:?}");
+    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupt.expect("there is kill").success());
+    assert!(first[1].starts_with("vfio-ap/ap-perms "), "{first:?}");
+    assert!(!child.wait().expect("it ends").success());
+    assert!(lines.all(|line| !line.expect("it is UTF-8").contains("all as expected")));
+}
+
+/// Checkpoints and shards are of sources, so the version has their number.
+#[test]
+fn the_version_has_the_sources() {
+    let output = selvedge(&["--version"]);
+    let version = concat!("selvedge ", env!("CARGO_PKG_VERSION"), " (sources ");
+    assert!(stdout(&output).starts_with(version), "{}", stdout(&output));
+}
+
+/// What loom and shuttle print themselves is not ours.
+#[test]
+fn the_hosts_print_nothing() {
+    for engine in ["loom", "shuttle"] {
+        let output = selvedge(&["verify", "programs/abba", "--engine", engine, "--json"]);
+        let record: Result<serde_json::Value, _> = serde_json::from_str(stdout(&output));
+        assert_eq!(record.expect("it is one object")["found"], "refuted", "{engine}");
+        assert_eq!(stderr(&output), "", "{engine}");
+    }
 }
 
 #[test]

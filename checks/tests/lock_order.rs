@@ -2,6 +2,9 @@
 //! itself, and a scenario has few of the paths: two of them may take two locks in opposite orders,
 //! each without a cycle of its own.
 
+#[path = "common/each.rs"]
+mod each;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use selvedge_checks::catalogue;
@@ -23,8 +26,11 @@ fn is_released_and_proved(scenario: &Scenario) -> bool {
 /// Who has shown each dependency first.
 fn order() -> BTreeMap<Dependency, String> {
     let mut order = BTreeMap::new();
-    for scenario in catalogue().into_iter().filter(is_released_and_proved) {
-        for dependency in scenario.verify(Engine::Native).dependencies {
+    let mut scenarios = catalogue();
+    scenarios.retain(is_released_and_proved);
+    let shown = each::each(&scenarios, |scenario| scenario.verify(Engine::Native).dependencies);
+    for (scenario, dependencies) in scenarios.iter().zip(shown) {
+        for dependency in dependencies {
             order.entry(dependency).or_insert_with(|| scenario.name().to_owned());
         }
     }

@@ -3,16 +3,23 @@
 //! Where a change of the output is intended, `INSTA_UPDATE=always cargo test -p selvedge-checks
 //! --test snapshots` writes the files anew.
 
+use std::fs;
 use std::process::{Command, Stdio};
 
 /// What differs between two runs, or with each edit of a model, and what stands for it. The width
 /// of a column follows its contents, so the spaces and rules of tables are shortened too.
-const FILTERS: [(&str, &str); 5] = [
+const FILTERS: [(&str, &str); 10] = [
     (r" +\d+(\.\d+)? (us|ms|s|min)\b", " [time]"),
     (r"\.rs:\d+", ".rs:[line]"),
     (r" +\|", " |"),
     (r"-{3,}", "---"),
     (r" +\n", "\n"),
+    (r"\(sources [0-9a-f]+\)", "(sources [number])"),
+    // The numbers of JSON, SARIF and JUnit, and the parts of the page that are the same for all.
+    (r#""(seconds|line|startLine|digest)": ?[^,}\n]+"#, "\"$1\": [number]"),
+    (r#" (time|timestamp|uuid)="[^"]*""#, " $1=\"[value]\""),
+    (r"(?s)<style>.*?</style>", "<style>[style]</style>"),
+    (r"(?s)<script>.*?</script>", "<script>[script]</script>"),
 ];
 
 /// Returns what the command prints.
@@ -25,12 +32,17 @@ fn selvedge(args: &[&str]) -> String {
 }
 
 fn check(name: &str, args: &[&str]) {
+    compare(name, args, &selvedge(args));
+}
+
+/// Compares what a command has printed or written with the file of this name.
+fn compare(name: &str, args: &[&str], text: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.set_description(format!("selvedge {}", args.join(" ")));
     FILTERS.iter().for_each(|(regex, replacement)| settings.add_filter(regex, *replacement));
-    settings.bind(|| insta::assert_snapshot!(name, selvedge(args)));
+    settings.bind(|| insta::assert_snapshot!(name, text));
 }
 
 #[test]
@@ -65,4 +77,80 @@ fn verify_of_many() {
 #[test]
 fn explain_of_a_scenario() {
     check("explain", &["explain", "vfio-ap/ap-perms/p11/apmask-assign"]);
+}
+
+/// The smallest counterexample of the catalogue.
+const SMALL: &str = "programs/abba";
+
+#[test]
+fn json_of_a_scenario() {
+    for (name, args) in [
+        ("list-json", ["list", "--json", SMALL]),
+        ("verify-json", ["verify", "--json", SMALL]),
+        ("explain-json", ["explain", "--json", SMALL]),
+    ] {
+        let line = selvedge(&args);
+        let record: serde_json::Value = serde_json::from_str(&line).expect("it is one object");
+        compare(name, &args, &serde_json::to_string_pretty(&record).expect("it was read"));
+    }
+}
+
+#[test]
+fn verify_with_every_row() {
+    check("verify-verbose", &["verify", "--verbose", "--jobs", "1", SMALL, "programs/abab"]);
+}
+
+#[test]
+fn replay_of_a_schedule() {
+    check("replay", &["replay", "--all-steps", SMALL, "--schedule", "1.0"]);
+}
+
+#[test]
+fn waits_of_a_scenario() {
+    check("waits", &["waits", "programs/abab"]);
+}
+
+#[test]
+fn sources_of_a_function() {
+    check("sources", &["sources", "assign_adapter_store"]);
+}
+
+#[test]
+fn a_text_and_the_text_of_a_log() {
+    check("check", &["check", "examples/text/gate-lock.selvedge"]);
+    check("splat", &["splat", "tests/splat/logs/circular.txt"]);
+}
+
+#[test]
+fn man_page_and_completions() {
+    check("man", &["man"]);
+    check("completions", &["completions", "fish"]);
+}
+
+/// Writes a report of the smallest counterexample, and compares the file.
+fn report(option: &str, file: &str, name: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(file);
+    let path = path.to_str().expect("a path");
+    selvedge(&["report", option, path, SMALL]);
+    let written = match name {
+        "" => path.to_owned(),
+        name => format!("{path}/{SMALL}.1.{name}"),
+    };
+    let text = fs::read_to_string(written).expect("it is written");
+    let text = match serde_json::from_str::<serde_json::Value>(&text) {
+        Ok(value) => serde_json::to_string_pretty(&value).expect("it was read"),
+        Err(_) => text,
+    };
+    let view = option.trim_start_matches('-');
+    compare(&format!("report-{view}"), &["report", option, file, SMALL], &text);
+}
+
+#[test]
+fn reports_in_the_formats_of_other_tools() {
+    report("--html", "page.html", "");
+    report("--sarif", "log.sarif", "");
+    report("--junit", "junit.xml", "");
+    report("--mermaid", "folder", "mmd");
+    report("--perfetto", "folder", "json");
 }

@@ -215,15 +215,16 @@ pub(crate) fn broken_at(id: &str, message: String, at: Place) {
 /// ```
 #[track_caller]
 pub fn might_sleep(what: &str) {
-    might_sleep_at(what, Location::caller());
+    might_sleep_at(what, None, Location::caller());
 }
 
-pub(crate) fn might_sleep_at(what: &str, at: Place) {
+/// Declares that `what` may sleep, or this function of the kernel on it.
+pub(crate) fn might_sleep_at(what: &str, function: Option<&str>, at: Place) {
     match runtime::current() {
-        Runtime::Native(execution) => execution.might_sleep(what, at),
+        Runtime::Native(execution) => execution.might_sleep(what, function, at),
         other => {
             if let Some(host) = runtime::host() {
-                host.might_sleep(runtime::me(&other), what, at);
+                host.might_sleep(runtime::me(&other), what, function, at);
             }
         }
     }

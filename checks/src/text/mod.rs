@@ -191,16 +191,6 @@ fn first_comment(text: &str) -> String {
     first.strip_prefix('#').map_or(String::new(), |comment| comment.trim().to_owned())
 }
 
-/// Returns whether a remark on a search names a line of the interpreter.
-///
-/// It is that on a guard which is dropped at once. In a text it can only be meant for the function
-/// of a timer or the like that does nothing, such as `pass`, which runs under the timer's class.
-pub(crate) fn is_of_interpreter(remark: &str) -> bool {
-    let folder = file!().trim_end_matches("mod.rs");
-    let mut places = remark.split(folder).skip(1);
-    places.any(|place| place.split(':').next().is_some_and(|file| file.ends_with(".rs")))
-}
-
 /// Returns a name as a text has it: in quotes, if it has characters that mean something.
 pub(crate) fn quoted(name: &str) -> String {
     let alone = matches!(

@@ -222,6 +222,8 @@ fn what_is_not_the_whole_of_one_search_is_refused() {
         (vec![vec![one.clone(), with("shard", Value::Null)]], "0.jsonl, line 2: not a shard"),
         (vec![vec![one.clone(), with("digest", Value::Null)]], "has `traces` and `digest`"),
         (vec![vec![one.clone(), with("found", json!("refuted"))]], "contradict each other"),
+        (vec![vec![one.clone(), with("executions", json!(u64::MAX))]], "that a search has"),
+        (vec![vec![one.clone(), with("seconds", json!(-5))]], "that a search has"),
         (vec![vec![]], "0.jsonl has no shard in it"),
     ] {
         let error = Files::new(&files).refused();

@@ -1,5 +1,7 @@
 //! The model functions do what the tables of the kernel's lines say, in that order.
 
+#[path = "../common/each.rs"]
+mod each;
 mod grammar;
 mod observed;
 

@@ -9,6 +9,8 @@ use selvedge_models::sources::{
     ELSEWHERE, NO_FUNCTION, NO_LINES, POSTED, SMALLER, Source, WITHOUT_ENTRY, word,
 };
 
+use crate::each::each;
+
 /// The calls of a model function in a version of the kernel.
 pub(crate) struct Calls {
     pub(crate) function: &'static str,
@@ -54,12 +56,11 @@ impl Observed {
         let mut found: BTreeMap<_, BTreeMap<_, String>> = BTreeMap::new();
         let mut names = BTreeSet::new();
         let mut lines: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-        for scenario in selvedge_models::catalogue() {
+        let mut scenarios = selvedge_models::catalogue();
+        scenarios.retain(|scenario| !elsewhere.matches(scenario.name(), ""));
+        let reports = each(&scenarios, |scenario| Checker::native().run(scenario));
+        for (scenario, report) in scenarios.iter().zip(reports) {
             let name = scenario.name();
-            if elsewhere.matches(name, "") {
-                continue;
-            }
-            let report = Checker::native().run(&scenario);
             for site in report.coverage {
                 let within = site.file.split_once("models/src/").map(|(_, file)| file);
                 let Some(file) = within.filter(|file| !no_lines.matches(file, "")) else {

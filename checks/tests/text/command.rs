@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use selvedge_checks::text;
+use selvedge_core::Engine;
+
 use super::{selvedge, stdout};
 
 /// Runs `check` on a text, and returns the exit code, and what is on both outputs.
@@ -25,6 +28,11 @@ fn a_function_that_does_nothing_is_not_noted() {
     ] {
         let (code, out, errors) = check("t.selvedge", text);
         assert_eq!(code, Some(0), "{errors}");
+        // Nor in a report of the library, which names no line of the interpreter.
+        let scenarios = text::parse("t.selvedge", text).expect("it is a text");
+        let reports = scenarios.iter().map(|scenario| scenario.verify(Engine::Native));
+        let remarks: Vec<String> = reports.flat_map(|report| report.remarks).collect();
+        assert!(remarks.is_empty(), "{remarks:?}");
         assert!(!out.contains("Note") && !out.contains(".rs"), "{text}:\n{out}");
     }
 }

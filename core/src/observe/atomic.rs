@@ -7,8 +7,7 @@
 //! therefore happens where the thread announces an operation that may sleep, whether it will have
 //! to wait there or not, and has the same result in every interleaving that leads to it.
 
-use crate::op::{ObjectId, Place, ThreadId};
-use crate::operations::OpKind;
+use crate::op::{ObjectId, Op, Place, ThreadId};
 use crate::violation::{Violation, ViolationKind};
 
 use super::Observers;
@@ -19,6 +18,15 @@ pub(super) struct Atomic {
     pub(super) object: ObjectId,
     /// Whether it also forbids to take a spinlock that sleeps, as on PREEMPT_RT.
     pub(super) raw: bool,
+}
+
+/// What may sleep.
+struct Sleeps<'a> {
+    /// The class of the object, or the name that the model declares.
+    class: &'a str,
+    /// The call.
+    call: String,
+    at: Place,
 }
 
 /// Notes that the thread has released `object`, if that was among what forbids it to sleep.
@@ -34,15 +42,18 @@ impl Observers {
         &self,
         me: ThreadId,
         object: ObjectId,
-        kind: OpKind,
+        op: Op,
         at: Place,
     ) -> Option<Violation> {
-        let what = self.objects[object.index()].name;
-        match kind.row() {
-            row if row.sleeps => self.may_not_sleep(me, what, at),
-            row if row.sleeps_on_rt && self.preempt_rt => self.forbidden(me, what, at, true),
-            _ => None,
+        let row = op.kind.row();
+        let spinlock = !row.sleeps;
+        if spinlock && !(row.sleeps_on_rt && self.preempt_rt) {
+            return None;
         }
+        let holds = self.forbids_sleep(me, spinlock)?;
+        let call = format!("{}({})", op.kind, self.object_name(op.about().unwrap_or(object)));
+        let sleeps = Sleeps { class: self.objects[object.index()].name, call, at };
+        Some(self.sleeps(me, sleeps, holds))
     }
 
     /// Notes that the kernel is PREEMPT_RT.
@@ -51,20 +62,35 @@ impl Observers {
         self.seen.used.preempt_rt();
     }
 
-    /// Returns the violation of thread `me` if it may not sleep, as `what` may.
-    pub(crate) fn may_not_sleep(&self, me: ThreadId, what: &str, at: Place) -> Option<Violation> {
-        self.forbidden(me, what, at, false)
+    /// Returns the violation of thread `me` if it may not sleep, as `what` may, or this function on
+    /// it.
+    pub(crate) fn may_not_sleep(
+        &self,
+        me: ThreadId,
+        what: &str,
+        function: Option<&str>,
+        at: Place,
+    ) -> Option<Violation> {
+        let holds = self.forbids_sleep(me, false)?;
+        let call = function.map_or(what.to_owned(), |function| format!("{function}({what})"));
+        Some(self.sleeps(me, Sleeps { class: what, call, at }, holds))
     }
 
-    /// The same, or for a spinlock that sleeps, as on PREEMPT_RT. Sections of RCU and softirqs are
-    /// preemptible there (`Documentation/locking/locktypes.rst`).
-    fn forbidden(&self, me: ThreadId, what: &str, at: Place, spinlock: bool) -> Option<Violation> {
+    /// Returns what forbids thread `me` to sleep, or to take a spinlock that sleeps, as on
+    /// PREEMPT_RT. Sections of RCU and softirqs are preemptible there
+    /// (`Documentation/locking/locktypes.rst`).
+    fn forbids_sleep(&self, me: ThreadId, spinlock: bool) -> Option<&'static str> {
         let thread = self.threads.get(me.index())?;
         let held = thread.atomic.iter().rfind(|held| held.raw || !spinlock);
         let holds = held.map(|held| self.objects[held.object.index()].name);
-        let holds = holds.or(thread.task.forbids_sleep(spinlock))?;
+        holds.or(thread.task.forbids_sleep(spinlock))
+    }
+
+    fn sleeps(&self, me: ThreadId, sleeps: Sleeps<'_>, holds: &str) -> Violation {
+        let thread = &self.threads[me.index()];
+        let Sleeps { class, call, at } = sleeps;
         let taken = thread.taken(at);
-        let reason = format!("{}: {what} may sleep, with {holds} held: {taken}", thread.name);
-        Some(Violation::new(ViolationKind::sleep_in_atomic(what, holds), reason))
+        let reason = format!("{}: {call} may sleep, with {holds} held: {taken}", thread.name);
+        Violation::new(ViolationKind::sleep_in_atomic(class, holds), reason)
     }
 }

@@ -297,7 +297,8 @@ impl Observers {
             round: CameRound::default(),
         };
         let succeeded = event.succeeded();
-        if op.kind.row().releases {
+        // A line of a text releases by a call of its own.
+        if op.kind.row().releases && taken.line.is_none() {
             let before = self.events.iter().rev().find(|before| before.thread == me);
             let took = |before: &Event| {
                 before.object == object

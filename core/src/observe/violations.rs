@@ -168,14 +168,38 @@ impl Observers {
 
     /// Returns the leaks of the finished world.
     pub(crate) fn leaks(&self) -> Vec<Violation> {
-        let leak = |(place, object): (usize, &Watched)| {
-            let name = self.object_name(ObjectId::new(place));
-            let kind = ViolationKind::Leak(object.name.to_owned());
-            let reason = format!("{name} is leaked at the end: held, referenced or unreleased");
-            Violation::new(kind, reason)
-        };
         let leaked =
             self.objects.iter().enumerate().filter(|(_, object)| object.leaked && !object.freed);
+        let leak = |(place, object): (usize, &Watched)| {
+            let kind = ViolationKind::Leak(object.name.to_owned());
+            Violation::new(kind, self.leaked(ObjectId::new(place)))
+        };
         leaked.map(leak).collect()
+    }
+
+    /// Returns why an object is leaked: which thread holds it, or what happened to it last.
+    fn leaked(&self, object: ObjectId) -> String {
+        let name = self.object_name(object);
+        let on = |event: &&Event| event.objects().any(|other| other == object);
+        let by = |event: &Event| {
+            let who = &self.threads[event.thread.index()].name;
+            format!("{who}, {} at {}", event.op.kind, event.taken)
+        };
+        let holder = self.threads.iter().position(|thread| thread.holds.contains(&object));
+        if let Some(holder) = holder.map(ThreadId::new) {
+            let took = |event: &&Event| {
+                let takes = event.op.kind.row().takes.is_some() && event.succeeded();
+                on(event) && event.thread == holder && takes
+            };
+            let took = self.events.iter().rev().find(took);
+            let by = took.map_or_else(|| self.name(holder), by);
+            return format!("{name} is still held at the end: taken by {by}");
+        }
+        match self.events.iter().rev().find(on) {
+            Some(last) => {
+                format!("{name} is not released at the end: last used by {}", by(last))
+            }
+            None => format!("{name} is not released at the end: no thread has used it"),
+        }
     }
 }

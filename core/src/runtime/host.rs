@@ -230,7 +230,7 @@ impl Host {
     }
 
     pub(crate) fn announce(&self, me: ThreadId, object: ObjectId, op: Op, at: Place) {
-        self.stop_if(me, |observers| observers.sleep_in_atomic(me, object, op.kind, at));
+        self.stop_if(me, |observers| observers.sleep_in_atomic(me, object, op, at));
         self.inner().observers.announce(me, object, op, at);
     }
 
@@ -318,9 +318,9 @@ impl Host {
         self.stop_if(me, |observers| Some(observers.broken(me, id, message, at)));
     }
 
-    /// Checks that thread `me` may sleep, as `what` may.
-    pub(crate) fn might_sleep(&self, me: ThreadId, what: &str, at: Place) {
-        self.stop_if(me, |observers| observers.may_not_sleep(me, what, at));
+    /// Checks that thread `me` may sleep, as `what` may, or this function on it.
+    pub(crate) fn might_sleep(&self, me: ThreadId, what: &str, function: Option<&str>, at: Place) {
+        self.stop_if(me, |observers| observers.may_not_sleep(me, what, function, at));
     }
 
     /// Ends the execution if thread `me` violates something.

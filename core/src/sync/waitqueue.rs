@@ -203,7 +203,7 @@ impl WaitQueue {
     fn wait_until(&self, manner: Manner, condition: impl Fn() -> bool, at: Place) -> bool {
         // `wait_event` and its variants begin with `might_sleep()`, in include/linux/wait.h, except
         // for `wait_event_cmd`.
-        declare::might_sleep_at(self.class.as_str(), at);
+        declare::might_sleep_at(self.class.as_str(), Some("wait_event"), at);
         if self.looks_first(manner) {
             let before = runtime::round();
             if condition() {

@@ -67,6 +67,12 @@ fn check(scenario: &Scenario) {
     }
 }
 
+/// Returns the text of the first violation.
+fn reason_of(scenario: &Scenario) -> String {
+    let report = scenario.verify(Engine::Native);
+    report.verdict.counterexamples()[0].violation.reason.clone()
+}
+
 /// Returns the number of traces that the native engine finds, and their digest.
 fn traces(scenario: &Scenario) -> Fingerprint {
     Checker::native().search(Search::Dpor).run(scenario).fingerprint

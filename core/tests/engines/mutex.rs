@@ -3,7 +3,7 @@
 use selvedge_core::sync::{Ghost, Mutex};
 use selvedge_core::{Classification, Engine, Scenario, Verdict, ViolationKind};
 
-use super::{check, deadlock};
+use super::{check, deadlock, reason_of};
 
 #[test]
 fn abba() {
@@ -147,6 +147,8 @@ fn a_lock_that_is_kept_is_leaked() {
         .thread("T", |m| m.raw_lock())
         .expect_violations([ViolationKind::Leak("M".into())]);
     check(&scenario);
+    let reason = "M is still held at the end: taken by T, mutex_lock at [";
+    assert!(reason_of(&scenario).starts_with(reason), "{}", reason_of(&scenario));
 }
 
 #[test]

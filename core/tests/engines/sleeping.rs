@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use selvedge_core::sync::{Mutex, Rcu, RwSem, SpinLock, Srcu, Timer, WaitQueue, Work};
 use selvedge_core::{Scenario, ViolationKind, might_sleep};
 
-use super::{check, check_with_traces, within};
+use super::{check, check_with_traces, reason_of, within};
 
 /// Operations that may sleep, each in a world of its own.
 struct Sleepers {
@@ -77,6 +77,27 @@ fn sleeping_is_a_violation_where_it_is_not_allowed() {
                 .expect_violations([ViolationKind::sleep_in_atomic(what, holds)]);
             check(&scenario);
         }
+    }
+}
+
+#[test]
+fn the_call_that_sleeps_is_named() {
+    let calls: [(&str, Sleep); 5] = [
+        ("mutex_lock_interruptible(mutex)", |w| drop(w.mutex.lock_interruptible())),
+        ("down_read(sem)", |w| drop(w.sem.down_read())),
+        ("wait_event(queue)", |w| w.queue.wait_event(|| false)),
+        ("flush_work(work)", |w| w.work.flush_work()),
+        ("vfree", |_| might_sleep("vfree")),
+    ];
+    for (call, sleep) in calls {
+        let scenario = Scenario::builder(call, move || sleepers(sleep))
+            .thread("T", move |w| {
+                let _held = w.spin.lock();
+                sleep(w);
+            })
+            .build();
+        let reason = reason_of(&scenario);
+        assert!(reason.starts_with(&format!("T: {call} may sleep, with spin held: [")), "{reason}");
     }
 }
 

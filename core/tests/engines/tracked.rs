@@ -3,7 +3,7 @@
 use selvedge_core::sync::Tracked;
 use selvedge_core::{Scenario, ViolationKind};
 
-use super::check;
+use super::{check, reason_of};
 
 #[test]
 fn an_access_after_the_release_is_named() {
@@ -33,4 +33,6 @@ fn an_object_that_is_never_released_is_leaked() {
         })
         .expect_violations([ViolationKind::Leak("mdev".into())]);
     check(&scenario);
+    let reason = "mdev is not released at the end: last used by T, use at [";
+    assert!(reason_of(&scenario).starts_with(reason), "{}", reason_of(&scenario));
 }

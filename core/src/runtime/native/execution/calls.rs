@@ -156,7 +156,7 @@ impl Execution {
 
     fn perform(&self, object: ObjectId, op: Op, at: Place) -> u64 {
         if self.watched() {
-            self.stop_if(|observers, me| observers.sleep_in_atomic(me, object, op.kind, at));
+            self.stop_if(|observers, me| observers.sleep_in_atomic(me, object, op, at));
         }
         let me = {
             let mut inner = self.inner.borrow_mut();
@@ -198,10 +198,10 @@ impl Execution {
         self.stop_if(|observers, me| Some(observers.broken(me, id, message, at)));
     }
 
-    /// Checks that the running thread may sleep, as `what` may.
-    pub(crate) fn might_sleep(&self, what: &str, at: Place) {
+    /// Checks that the running thread may sleep, as `what` may, or this function on it.
+    pub(crate) fn might_sleep(&self, what: &str, function: Option<&str>, at: Place) {
         if self.watched() {
-            self.stop_if(|observers, me| observers.may_not_sleep(me, what, at));
+            self.stop_if(|observers, me| observers.may_not_sleep(me, what, function, at));
         }
     }
 

@@ -1,5 +1,7 @@
 //! Reports on the whole catalogue, read back by parsers that are not ours.
 
+mod browser;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -136,41 +138,4 @@ fn a_trace_for_perfetto_has_the_operations_in_order() {
         let times: Vec<u64> = operations.map(|event| event["ts"].as_u64().unwrap()).collect();
         assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
     }
-}
-
-/// Runs the page in Chromium, where that is installed, as it is in CI.
-#[test]
-fn the_page_works_in_a_browser() {
-    let Ok(found) = Command::new("chromium").arg("--version").output() else {
-        eprintln!("there is no chromium");
-        return;
-    };
-    assert!(found.status.success());
-    let dom = |fragment: &str| {
-        let profile = TempDir::new().unwrap();
-        let page = format!("file://{}#{fragment}", reports().join("page.html").display());
-        let mut command = Command::new("chromium");
-        command.args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]);
-        command.args(["--disable-background-networking", "--disable-component-update"]);
-        command.arg(format!("--user-data-dir={}", profile.path().display()));
-        let output = command.args(["--dump-dom", &page]).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let start = dom("");
-    assert!(
-        start.contains("all as expected") && start.contains("class=\"matrix\""),
-        "{start:.500}"
-    );
-    let one = dom("vfio-ap/ap-perms/p11/apmask-assign");
-    let body = &one[one.find("<main").unwrap()..one.find("<script id=").unwrap()];
-    for part in [
-        "mutex_lock_interruptible(ap_perms_mutex)",
-        "is preempted",
-        "class=\"bar\" title=\"matrix_dev-&gt;lock\"",
-        "<svg viewBox",
-        "aria-current=\"step\"",
-    ] {
-        assert!(body.contains(part), "no {part} in {body}");
-    }
-    assert!(!body.contains(">null<") && !body.contains("undefined"), "{body}");
 }
