@@ -6,46 +6,48 @@ use serde::{Deserialize, Serialize};
 use crate::op::ThreadId;
 
 /// The number of threads that a renaming can tell apart.
-pub(crate) const THREADS_MAX: usize = 16;
+pub(crate) const THREADS_MAX: usize = 32;
 
-/// The new number of each of the first [`THREADS_MAX`] threads, in a byte each. Other threads keep
-/// theirs.
+/// The new number of each of the first [`THREADS_MAX`] threads. Other threads keep theirs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-pub(crate) struct Renaming(u128);
+pub(crate) struct Renaming([u8; THREADS_MAX]);
 
-/// The byte that stands for [`ThreadId::HIDDEN`].
-const HIDDEN: u128 = 0xFF;
+/// The number that stands for [`ThreadId::HIDDEN`].
+const HIDDEN: u8 = u8::MAX;
 
 impl Renaming {
     /// Each thread keeps its name.
-    pub(crate) const NONE: Self = Self(0x0F0E_0D0C_0B0A_0908_0706_0504_0302_0100);
+    pub(crate) const NONE: Self = {
+        let mut numbers = [0; THREADS_MAX];
+        let mut thread = 0;
+        while thread < THREADS_MAX {
+            numbers[thread] = thread as u8;
+            thread += 1;
+        }
+        Self(numbers)
+    };
 
     /// Gives thread `from` the name of thread `to`.
     #[must_use]
-    pub(crate) fn with(self, from: usize, to: usize) -> Self {
+    pub(crate) fn with(mut self, from: usize, to: usize) -> Self {
         debug_assert!(to < THREADS_MAX, "a renaming has room for {THREADS_MAX} threads");
-        self.with_byte(from, to as u128)
+        self.0[from] = to as u8;
+        self
     }
 
     /// Hides thread `from`.
     #[must_use]
-    pub(crate) fn hide(self, from: usize) -> Self {
-        self.with_byte(from, HIDDEN)
-    }
-
-    fn with_byte(self, from: usize, byte: u128) -> Self {
-        debug_assert!(from < THREADS_MAX, "a renaming has room for {THREADS_MAX} threads");
-        Self(self.0 & !(0xFF << (8 * from)) | byte << (8 * from))
+    pub(crate) fn hide(mut self, from: usize) -> Self {
+        self.0[from] = HIDDEN;
+        self
     }
 
     /// Returns the new name of a thread. The creator of the world and hidden threads keep theirs.
     pub(crate) fn of(self, thread: ThreadId) -> ThreadId {
-        if thread.index() >= THREADS_MAX {
-            return thread;
-        }
-        match self.0 >> (8 * thread.index()) & 0xFF {
-            HIDDEN => ThreadId::HIDDEN,
-            number => ThreadId::new(number as usize),
+        match self.0.get(thread.index()) {
+            None => thread,
+            Some(&HIDDEN) => ThreadId::HIDDEN,
+            Some(number) => ThreadId::new(usize::from(*number)),
         }
     }
 

@@ -144,6 +144,7 @@ pub struct Report {
     pub shard: Option<ShardResult>,
     claim: Claim,
     thorough: bool,
+    instance: Option<Box<Scenario>>,
 }
 
 /// Returns the reason if an engine has no memory as weak as the program asks for.
@@ -207,6 +208,7 @@ impl Report {
             preconditions: seen.given(engine),
             claim: scenario.claim_on(engine),
             thorough: explored.thorough,
+            instance: None,
         }
     }
 
@@ -221,6 +223,19 @@ impl Report {
             thorough: false,
         };
         Self::new(scenario, engine, Findings::default(), explored, &Seen::default())
+    }
+
+    /// Returns the ordinary scenario of the counterexamples, if any number of threads run a function
+    /// of the scenario: it has the smallest number of threads that violates something.
+    pub fn instance(&self) -> Option<&Scenario> {
+        self.instance.as_deref()
+    }
+
+    /// Returns the report of a scenario in which any number of threads run a function, of which
+    /// this is for an `instance` that is not proved.
+    pub(crate) fn of_instance(mut self, instance: Scenario) -> Self {
+        self.instance = Some(Box::new(instance));
+        self
     }
 
     /// Returns the report of a scenario in which any number of threads run a function, of which

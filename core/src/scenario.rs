@@ -136,6 +136,31 @@ impl Scenario {
         (self.generalised)()
     }
 
+    /// Returns the ordinary scenario in which so many threads run each function of
+    /// [`any_number_of`](ScenarioBuilder::any_number_of), in order. Its name ends with `@` and the
+    /// numbers. `None` if there are not as many such functions, or none.
+    ///
+    /// ```
+    /// use selvedge_core::sync::Mutex;
+    /// use selvedge_core::{Checker, Scenario};
+    ///
+    /// let scenario = Scenario::builder("example/twice", || Mutex::new("A", ()))
+    ///     .any_number_of("T", |a: &Mutex| {
+    ///         let _a = a.lock();
+    ///         a.lock().unlock();
+    ///     })
+    ///     .build();
+    /// let report = Checker::native().run(&scenario);
+    /// let instance = report.instance().expect("one thread deadlocks");
+    /// assert_eq!(instance.name(), "example/twice@1");
+    /// let found = &report.verdict.counterexamples()[0];
+    /// assert!(scenario.with_numbers(&[1]).unwrap().replay(&found.schedule).is_ok());
+    /// ```
+    pub fn with_numbers(&self, numbers: &[usize]) -> Option<Self> {
+        let clients = self.clients.as_ref()?;
+        (clients.names.len() == numbers.len()).then(|| clients.instance(numbers))
+    }
+
     /// Returns the functions that any number of threads run, if there are any.
     pub(crate) fn clients(&self) -> Option<&Clients> {
         self.clients.as_ref()

@@ -405,7 +405,9 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
                 threads.push(BuilderThread { name, ..client.clone() });
             }
         }
-        Self { threads, clients: Vec::new(), ..self.clone() }
+        let numbers: Vec<String> = counts.iter().map(usize::to_string).collect();
+        let name = format!("{}@{}", self.name, numbers.join(","));
+        Self { name, threads, clients: Vec::new(), ..self.clone() }
     }
 
     /// Returns the scenario in which any number of threads do what each thread does.
@@ -423,6 +425,7 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
         if self.clients.is_empty() {
             return self.into_scenario(expected);
         }
+        let name = self.name.clone();
         // What an engine without an answer would run, and what names the threads.
         let one_of_each = self.instance(&vec![1; self.clients.len()]);
         let names = self.clients.iter().map(|client| Arc::clone(&client.name)).collect();
@@ -431,7 +434,7 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
             move |counts: &[usize]| self.instance(counts).into_scenario(expected.clone())
         };
         let clients = Some(Clients { names, instance: Arc::new(instance) });
-        Scenario { clients, ..one_of_each.into_scenario(expected) }
+        Scenario { name, clients, ..one_of_each.into_scenario(expected) }
     }
 
     fn into_scenario(self, expected: Expectation) -> Scenario {

@@ -2,6 +2,7 @@
 
 mod alternatives;
 mod bugs;
+mod client;
 pub(crate) mod fixtures;
 mod hotplug;
 mod kvm_lock;
@@ -26,6 +27,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         postconditions::scenarios(),
         questions::scenarios(),
         kvm_lock::scenarios(),
+        client::scenarios(),
     ];
     families.into_iter().flatten().collect()
 }

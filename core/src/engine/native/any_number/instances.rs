@@ -118,16 +118,28 @@ impl<'i, 'e> Instances<'i, 'e> {
     /// instance has shown cannot be.
     pub(super) fn know<T>(
         &mut self,
+        state: &[u32],
         ask: impl Fn(&Automaton) -> Result<T, Unknown>,
     ) -> Result<T, Open> {
         loop {
             let missing = match ask(self.learner.automaton()) {
                 Ok(answer) => return Ok(answer),
-                Err(Unknown::Step(..)) => return Err(Open::Unseen),
+                Err(Unknown::Step(thread, _)) => return Err(self.unseen(state, thread)),
                 Err(missing) => missing,
             };
             self.learn_missing(missing, &[], |_| unreachable!("no step is missing"))?;
         }
+    }
+
+    /// Returns the reason why the step of a thread in `state` is not known.
+    fn unseen(&self, state: &[u32], thread: ThreadId) -> Open {
+        let local = self.automaton().local(state, thread);
+        let (object, op) = self.automaton().pending(local).expect("it has taken a step");
+        Open::Unseen(format!(
+            "what `{}` of `{}` returns is not shown by so few threads",
+            op.kind,
+            self.name(object)
+        ))
     }
 
     fn learn_missing(

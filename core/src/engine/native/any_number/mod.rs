@@ -33,12 +33,12 @@ const INSTANCE_MAX: usize = 4;
 const SHOWN_MAX: usize = 2;
 
 /// The limit of views of so many threads.
-const VIEWS_MAX: usize = 100_000;
+const VIEWS_MAX: usize = 200_000;
 
 /// Why views do not tell.
 pub(super) enum Open {
-    /// A step that no instance has shown.
-    Unseen,
+    /// A step that no instance has shown: this.
+    Unseen(String),
     /// A step of a view violates something: this, at this place.
     Violated(String),
     /// Something else, in words.
@@ -50,9 +50,8 @@ pub(super) enum Open {
 impl fmt::Display for Open {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unseen => f.write_str("a thread may observe what no small number shows"),
             Self::Violated(what) => write!(f, "{what} in a view, and in no small number"),
-            Self::Cannot(why) => f.write_str(why),
+            Self::Unseen(why) | Self::Cannot(why) => f.write_str(why),
             Self::Stopped(reason) => write!(f, "{reason}"),
         }
     }
@@ -70,13 +69,14 @@ pub(super) fn verify(
     limits: &Limits,
     listener: &mut Listener<'_>,
 ) -> Report {
-    let mut open = Open::Unseen;
+    let mut open = String::new();
     let mut last = None;
     for threads in 1..=INSTANCE_MAX {
         for counts in counts(threads, clients.names.len()) {
-            let report = super::verify(&clients.instance(&counts), limits, listener);
+            let instance = clients.instance(&counts);
+            let report = super::verify(&instance, limits, listener);
             if !matches!(report.verdict, Verdict::Proved(_)) {
-                return report;
+                return report.of_instance(instance);
             }
             last = Some(report);
         }
@@ -84,7 +84,12 @@ pub(super) fn verify(
             match prove(clients, shown, threads, limits, listener) {
                 Ok(views) => return proved(last.expect("an instance"), views),
                 Err(Open::Stopped(reason)) => return inconclusive(scenario, last, reason),
-                Err(reason) => open = reason,
+                Err(Open::Unseen(reason)) => {
+                    // More threads may show it.
+                    open = reason;
+                    break;
+                }
+                Err(reason) => open = reason.to_string(),
             }
         }
     }

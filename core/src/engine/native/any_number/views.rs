@@ -139,7 +139,7 @@ impl<'g> Views<'g> {
 
     /// Adds the views of every successor of a state of one thread more.
     fn expand(&mut self, state: &[u32], instances: &mut Instances<'_, '_>) -> Result<(), Open> {
-        let Steps { next, violated } = instances.know(|automaton| steps(automaton, state))?;
+        let Steps { next, violated } = instances.know(state, |automaton| steps(automaton, state))?;
         if let Some(what) = violated {
             return Err(Open::Violated(what));
         }
@@ -171,7 +171,7 @@ fn steps(automaton: &Automaton, state: &[u32]) -> Result<Steps, Unknown> {
 }
 
 fn sorted(mut state: Vec<u32>, instances: &mut Instances<'_, '_>) -> Result<View, Open> {
-    let sorted = instances.know(|automaton| {
+    let sorted = instances.know(&state, |automaton| {
         let mut state = state.clone();
         automaton.sort(&mut state).map(|_| state)
     })?;
@@ -192,7 +192,7 @@ fn hide(
     let objects = instances.objects(state);
     let first = state.len() - objects.len();
     for (at, object) in objects.into_iter().enumerate() {
-        view[first + at] = instances.know(|automaton| automaton.hidden(object, threads))?;
+        view[first + at] = instances.know(state, |automaton| automaton.hidden(object, threads))?;
     }
     Ok(view.into())
 }
@@ -214,7 +214,7 @@ fn with_thread(
     for (at, (object, role)) in objects.into_iter().zip(roles).enumerate() {
         let Some(role) = *role else { continue };
         let exposed = instances
-            .know(|automaton| automaton.exposed(object, thread, role).map(<[u32]>::to_vec))?;
+            .know(view, |automaton| automaton.exposed(object, thread, role).map(<[u32]>::to_vec))?;
         let with = |state: Vec<u32>| {
             exposed.iter().map(move |object| {
                 let mut state = state.clone();

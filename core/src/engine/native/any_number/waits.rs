@@ -26,7 +26,7 @@ impl Waits {
         state: &[u32],
         instances: &mut Instances<'_, '_>,
     ) -> Result<(), Open> {
-        let waiting = instances.know(|automaton| automaton.waits(state))?;
+        let waiting = instances.know(state, |automaton| automaton.waits(state))?;
         for wait in &waiting {
             let holders = match &wait.waits_for {
                 WaitsFor::Another => continue,
@@ -72,8 +72,8 @@ impl Waits {
         }
         let mut wanted: Vec<String> = left
             .keys()
-            .filter_map(|local| instances.automaton().wants(*local))
-            .map(|object| instances.name(object))
+            .filter_map(|local| instances.automaton().pending(*local))
+            .map(|(object, _)| instances.name(object))
             .collect();
         wanted.sort();
         wanted.dedup();

@@ -128,9 +128,9 @@ impl Automaton {
         Ok(waiting)
     }
 
-    /// Returns the object at which a thread in this local state is.
-    pub(in crate::engine::native) fn wants(&self, local: u32) -> Option<ObjectId> {
-        self.threads[local as usize].next.pending.map(|(object, _)| object)
+    /// Returns the next operation of a thread in this local state, if it has not ended.
+    pub(in crate::engine::native) fn pending(&self, local: u32) -> Option<(ObjectId, Op)> {
+        self.threads[local as usize].next.pending
     }
 
     /// Returns whether `thread` has ended.
