@@ -92,7 +92,7 @@ impl Known {
 
     /// Returns the scenario of this name.
     fn named(&self, name: &str) -> Result<Scenario, Failure> {
-        select::named(&self.all(), name).cloned().map_err(Failure::Usage)
+        select::named(&self.all(), name).map_err(Failure::Usage)
     }
 
     pub(crate) fn all(&self) -> Vec<Scenario> {

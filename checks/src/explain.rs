@@ -29,6 +29,7 @@ pub(crate) fn explain(
         return Ok(report.as_expected());
     }
     show::heading(scenario, out)?;
+    let scenario = report.instance().unwrap_or(scenario);
     let replay = |found: &Counterexample| show::replay(scenario, found);
     let layout = Layout::of_stdout(options.all_steps);
     explained::findings(scenario, &report, &found, layout, &replay, out)?;
@@ -48,7 +49,7 @@ pub(crate) fn explain(
 /// can show.
 fn decisive(scenario: &Scenario) -> Engine {
     match scenario.expected(Engine::Native) {
-        Expectation::Inconclusive => Engine::Loom,
+        Expectation::Inconclusive if scenario.any_number_names().next().is_none() => Engine::Loom,
         _ => Engine::Native,
     }
 }

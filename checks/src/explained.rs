@@ -22,11 +22,15 @@ pub(crate) fn findings(
     let engine = report.engine;
     match &report.verdict {
         Verdict::Refuted(_) => {}
-        Verdict::Proved(fingerprint) => match fingerprint.states {
-            Some(states) => {
+        Verdict::Proved(fingerprint) => match (fingerprint.states, fingerprint.views) {
+            (_, Some(views)) => {
+                let text = "and so does no number of threads";
+                writeln!(out, "Proved: none of {views} views violates anything, {text}.")?;
+            }
+            (Some(states), None) => {
                 writeln!(out, "Proved: none of its {states} states violates anything.")?;
             }
-            None => {
+            (None, None) => {
                 writeln!(out, "Proved on {engine}: none of its interleavings violates anything.")?
             }
         },

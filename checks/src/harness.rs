@@ -4,13 +4,14 @@ use std::env;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
+use std::slice;
 
 use anstream::adapter::strip_str;
 use libtest_mimic::{Arguments, Failed, Trial};
 use selvedge_core::{Engine, Report, Scenario, Schedule};
 
 use crate::lanes::Layout;
-use crate::show;
+use crate::{select, show};
 
 /// The variable with the schedule to replay.
 const REPLAY: &str = "SELVEDGE_REPLAY";
@@ -61,15 +62,23 @@ fn explained(scenario: &Scenario, report: &Report) -> io::Result<String> {
     show::heading(scenario, &mut text)?;
     show::difference(report, &mut text)?;
     let replay = format!("cargo test --test {} -- --exact '{}'", target(), scenario.name());
+    let numbers = report.instance().and_then(|instance| instance.name().split_once('@'));
+    let numbers = numbers.map_or(String::new(), |(_, numbers)| format!("{numbers}@"));
     for found in report.verdict.counterexamples() {
         show::counterexample(found, Layout::default(), &mut text)?;
-        let line = format!("\nReplay: {REPLAY}={} {replay}\n", found.schedule);
+        let line = format!("\nReplay: {REPLAY}={numbers}{} {replay}\n", found.schedule);
         text.extend_from_slice(line.as_bytes());
     }
     Ok(plain(&text))
 }
 
+/// Replays a schedule. Before `@` are numbers of threads, for a scenario with any number of them.
 fn replayed(scenario: &Scenario, schedule: &str) -> io::Result<String> {
+    if let Some((numbers, schedule)) = schedule.split_once('@') {
+        let name = format!("{}@{numbers}", scenario.name());
+        let instance = select::named(slice::from_ref(scenario), &name).map_err(io::Error::other)?;
+        return replayed(&instance, schedule);
+    }
     let mut text = Vec::new();
     show::heading(scenario, &mut text)?;
     let found = schedule.parse::<Schedule>().map_err(io::Error::other)?;

@@ -30,6 +30,8 @@ pub(crate) struct VerdictRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unreduced_states: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) views: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) traces: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) digest: Option<String>,
@@ -39,6 +41,9 @@ pub(crate) struct VerdictRecord {
     pub(crate) refuted: Option<Violation>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
+    /// The scenario of the schedules, where any number of threads run a function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) instance: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) also: Vec<Violation>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -99,6 +104,7 @@ impl VerdictRecord {
             seconds: elapsed.as_secs_f64(),
             states: report.fingerprint.states,
             unreduced_states: report.fingerprint.unreduced_states,
+            views: report.fingerprint.views,
             traces: report.fingerprint.traces,
             digest: report.fingerprint.digest.map(hex),
             shard: report.shard.map(|part| ShardRecord {
@@ -110,6 +116,7 @@ impl VerdictRecord {
             }),
             refuted: violations.next(),
             reason: report.stopped.as_ref().map(Incomplete::to_string),
+            instance: report.instance().map(|instance| instance.name().to_owned()),
             also: violations.collect(),
             lockdep,
             preconditions: report.preconditions.iter().map(|text| (*text).to_owned()).collect(),

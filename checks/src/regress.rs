@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 use crate::json::FORMAT;
+use crate::select;
 
 /// A violation with a schedule that shows it.
 #[derive(Clone, Serialize, Deserialize)]
@@ -42,7 +43,7 @@ fn explored(scenario: &Scenario) -> Vec<Entry> {
     let report = Checker::new(Engine::Native).run(scenario);
     let entry = |found: &selvedge_core::Counterexample| Entry {
         format: FORMAT,
-        scenario: scenario.name().to_owned(),
+        scenario: report.instance().unwrap_or(scenario).name().to_owned(),
         violation: found.violation.kind.to_string(),
         schedule: found.schedule.to_string(),
     };
@@ -91,7 +92,7 @@ enum Replayed {
 }
 
 fn replayed(known: &[Scenario], entry: &Entry) -> Replayed {
-    let Some(scenario) = known.iter().find(|scenario| scenario.name() == entry.scenario) else {
+    let Ok(scenario) = select::named(known, &entry.scenario) else {
         return Replayed::Gone("there is no such scenario any more");
     };
     let schedule = entry.schedule.parse::<Schedule>().ok();
@@ -99,7 +100,7 @@ fn replayed(known: &[Scenario], entry: &Entry) -> Replayed {
     if found.iter().any(|found| found.violation.kind.to_string() == entry.violation) {
         return Replayed::Same;
     }
-    let again = explored(scenario).into_iter().find(|again| again.violation == entry.violation);
+    let again = explored(&scenario).into_iter().find(|again| again.violation == entry.violation);
     again.map_or(Replayed::Gone("not violated any more"), |again| Replayed::Other(again.schedule))
 }
 

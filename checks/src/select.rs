@@ -32,15 +32,32 @@ pub(crate) fn select<'a>(
     Ok(catalogue.iter().zip(selected).filter(|(_, s)| *s).map(|(scenario, _)| scenario).collect())
 }
 
-/// Returns the scenario of exactly this name.
-pub(crate) fn named<'a>(catalogue: &'a [Scenario], name: &str) -> Result<&'a Scenario, String> {
-    if let Some(found) = catalogue.iter().find(|scenario| scenario.name() == name) {
-        return Ok(found);
+/// Returns the scenario of exactly this name. After `@` come numbers of threads, for a scenario
+/// with any number of them.
+pub(crate) fn named(catalogue: &[Scenario], name: &str) -> Result<Scenario, String> {
+    let (of_all, numbers) = name.split_once('@').unzip();
+    let of_all = of_all.unwrap_or(name);
+    if let Some(found) = catalogue.iter().find(|scenario| scenario.name() == of_all) {
+        return numbers.map_or(Ok(found.clone()), |numbers| with_numbers(found, numbers));
     }
     let several = select(catalogue, &[name.to_owned()])?;
     let names: Vec<&str> = several.iter().take(OFFERED).map(|scenario| scenario.name()).collect();
     let (count, names) = (several.len(), names.join("\n    "));
     Err(format!("`{name}` matches {count} scenarios; name one of them, such as\n    {names}"))
+}
+
+/// Returns the scenario with so many threads for each function that any number of threads run.
+fn with_numbers(scenario: &Scenario, numbers: &str) -> Result<Scenario, String> {
+    let counts: Result<Vec<usize>, _> = numbers.split(',').map(str::parse).collect();
+    let instance = counts.ok().and_then(|counts| scenario.with_numbers(&counts));
+    let functions: Vec<&str> = scenario.any_number_names().collect();
+    instance.ok_or_else(|| match functions.len() {
+        0 => format!("`{}` has a fixed number of threads", scenario.name()),
+        count => format!(
+            "`@{numbers}`: {count} numbers are expected, of the threads that run {}",
+            functions.join("; ")
+        ),
+    })
 }
 
 /// Returns a name and the paths above it: `a/b/c`, `a/b`, `a`.
@@ -105,12 +122,27 @@ mod tests {
     #[test]
     fn one_scenario_is_selected_by_its_name() {
         let catalogue = catalogue();
-        let name = |name| named(&catalogue, name).map(Scenario::name);
+        let name = |name| named(&catalogue, name).map(|scenario| scenario.name().to_owned());
         assert_eq!(name("a/x/v5").unwrap(), "a/x/v5");
         assert_eq!(
             name("a/x").unwrap_err(),
             "`a/x` matches 2 scenarios; name one of them, such as\n    a/x/v5\n    a/x/v6.0"
         );
         assert!(name("c").unwrap_err().starts_with("no scenario matches `c`"));
+    }
+
+    #[test]
+    fn numbers_of_threads_select_an_instance() {
+        let any = Scenario::builder("any", || ()).any_number_of("f", |()| {});
+        let known = [any.any_number_of("g", |()| {}).build(), catalogue().remove(0)];
+        assert_eq!(named(&known, "any@2,0").unwrap().name(), "any@2,0");
+        assert_eq!(
+            named(&known, "any@2").unwrap_err(),
+            "`@2`: 2 numbers are expected, of the threads that run f; g"
+        );
+        assert_eq!(
+            named(&known, "a/x/v5@1").unwrap_err(),
+            "`a/x/v5` has a fixed number of threads"
+        );
     }
 }

@@ -225,10 +225,29 @@ impl Report {
         Self::new(scenario, engine, Findings::default(), explored, &Seen::default())
     }
 
-    /// Returns the ordinary scenario of the counterexamples, if any number of threads run a function
-    /// of the scenario: it has the smallest number of threads that violates something.
+    /// Returns the ordinary scenario of the counterexamples, if any number of threads run a
+    /// function of the scenario: it has the smallest number of threads that violates something.
+    /// Without a counterexample it is the last one that was explored.
     pub fn instance(&self) -> Option<&Scenario> {
         self.instance.as_deref()
+    }
+
+    /// Adds what the proof of another instance has shown.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        fn add<T: PartialEq>(all: &mut Vec<T>, more: Vec<T>) {
+            for item in more {
+                if !all.contains(&item) {
+                    all.push(item);
+                }
+            }
+        }
+        self.executions += other.executions;
+        add(&mut self.predictions, other.predictions);
+        add(&mut self.dependencies, other.dependencies);
+        add(&mut self.coverage, other.coverage);
+        add(&mut self.calls, other.calls);
+        add(&mut self.preconditions, other.preconditions);
+        add(&mut self.remarks, other.remarks);
     }
 
     /// Returns the report of a scenario in which any number of threads run a function, of which
@@ -241,6 +260,13 @@ impl Report {
     /// Returns the report of a scenario in which any number of threads run a function, of which
     /// this is the largest number that was explored: it is proved, or not for every number.
     pub(crate) fn for_any_number(mut self, proof: Result<Fingerprint, Incomplete>) -> Self {
+        if proof.is_err() {
+            for prediction in &mut self.predictions {
+                if prediction.classification == Classification::Infeasible {
+                    prediction.classification = Classification::Open;
+                }
+            }
+        }
         self.fingerprint = proof.as_ref().copied().unwrap_or_default();
         self.stopped = proof.as_ref().err().cloned();
         self.complete = proof.is_ok();

@@ -1,6 +1,7 @@
 //! A scenario: a closed concurrent program, its source, and what is expected of it.
 
 mod builder;
+mod does;
 
 use std::fmt;
 use std::sync::Arc;
@@ -134,6 +135,11 @@ impl Scenario {
     #[must_use]
     pub fn any_number_of_each(&self) -> Self {
         (self.generalised)()
+    }
+
+    /// Returns the names of the functions that any number of threads run.
+    pub fn any_number_names(&self) -> impl Iterator<Item = &str> {
+        self.clients.iter().flat_map(|clients| clients.names.iter().map(|name| &**name))
     }
 
     /// Returns the ordinary scenario in which so many threads run each function of

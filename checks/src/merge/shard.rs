@@ -92,7 +92,7 @@ impl ShardResult {
             program: (part.subtrees > 0).then(|| part.program.clone()),
             done: part.done,
             digest,
-            counterexamples: counterexamples(&record, scenario)?,
+            counterexamples: counterexamples(&record, &scenario)?,
             place,
             record,
         })

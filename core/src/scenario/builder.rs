@@ -11,6 +11,7 @@ use crate::program::{Body, Instance};
 use crate::runtime;
 use crate::violation::ViolationKind;
 
+use super::does::Does;
 use super::{Clients, Scenario};
 
 type Action<W> = Arc<dyn Fn(&W) + Send + Sync>;
@@ -43,26 +44,6 @@ impl<W> Clone for BuilderThread<W> {
     fn clone(&self) -> Self {
         let Self { name, body, does } = self;
         Self { name: Arc::clone(name), body: Arc::clone(body), does: does.clone() }
-    }
-}
-
-/// What a thread does, as far as two threads can be compared.
-#[derive(Clone, PartialEq, Eq)]
-enum Does {
-    /// It runs this function, which has captured nothing.
-    Function(TypeId),
-    /// It makes these calls, which have captured nothing.
-    Calls(Vec<TypeId>),
-    /// The same as the other threads of the group with this number.
-    SameAs(usize),
-    /// The function with this number that any number of threads run.
-    Client(usize),
-}
-
-impl Does {
-    /// Returns the function, if it has captured nothing.
-    fn function<F: 'static>() -> Option<TypeId> {
-        (size_of::<F>() == 0).then(TypeId::of::<F>)
     }
 }
 

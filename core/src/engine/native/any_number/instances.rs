@@ -47,7 +47,7 @@ struct Reached {
 
 /// Returns every way in which `threads` threads can run so many functions, as the number for each.
 pub(super) fn counts(threads: usize, functions: usize) -> Vec<Vec<usize>> {
-    if functions == 1 {
+    if functions <= 1 {
         return vec![vec![threads]];
     }
     let rest = |first: usize| {

@@ -20,6 +20,7 @@ use crate::renaming::THREADS_MAX;
 use crate::report::{Report, Verdict};
 use crate::scenario::{Clients, Scenario};
 use crate::search::Engine;
+use crate::shard::Shard;
 
 use super::exploration::Exploration;
 use super::learner::Learner;
@@ -69,18 +70,23 @@ pub(super) fn verify(
     limits: &Limits,
     listener: &mut Listener<'_>,
 ) -> Report {
+    if let Some(reason) = refused(scenario, limits) {
+        return Report::untried(scenario, Engine::Native, reason);
+    }
+    let named = clients.instance(&vec![0; clients.names.len()]).threads().count();
     let mut open = String::new();
-    let mut last = None;
-    for threads in 1..=INSTANCE_MAX {
+    let mut last: Option<Report> = None;
+    for threads in usize::from(named == 0)..=INSTANCE_MAX {
         for counts in counts(threads, clients.names.len()) {
             let instance = clients.instance(&counts);
-            let report = super::verify(&instance, limits, listener);
+            let mut report = super::verify(&instance, limits, listener);
             if !matches!(report.verdict, Verdict::Proved(_)) {
                 return report.of_instance(instance);
             }
-            last = Some(report);
+            last.into_iter().for_each(|earlier| report.absorb(earlier));
+            last = Some(report.of_instance(instance));
         }
-        for shown in 1..=SHOWN_MAX.min(threads - 1) {
+        for shown in 1..=SHOWN_MAX.min(threads.saturating_sub(1)) {
             match prove(clients, shown, threads, limits, listener) {
                 Ok(views) => return proved(last.expect("an instance"), views),
                 Err(Open::Stopped(reason)) => return inconclusive(scenario, last, reason),
@@ -93,11 +99,18 @@ pub(super) fn verify(
             }
         }
     }
-    inconclusive(
-        scenario,
-        last,
-        Incomplete::AnyNumber(format!("{INSTANCE_MAX} threads at most: {open}")),
-    )
+    let reason = format!("no number of threads up to {INSTANCE_MAX} violates anything; {open}");
+    inconclusive(scenario, last, Incomplete::AnyNumber(reason))
+}
+
+/// Returns why a question is not asked of any number of threads, if it is not.
+fn refused(scenario: &Scenario, limits: &Limits) -> Option<Incomplete> {
+    if scenario.starvation_free() {
+        let reason = "starvation is not asked of any number of threads".to_owned();
+        return Some(Incomplete::AnyNumber(reason));
+    }
+    let search = limits.search;
+    (limits.shard != Shard::WHOLE).then_some(Incomplete::NoShards { search })
 }
 
 /// Proves that nothing is violated by any number of threads, from the views of so many `shown`,
@@ -129,6 +142,8 @@ fn prove(
     }
     let mut views = Views::new(shown, &groups);
     views.close(&mut instances, listener)?;
+    // Equal identities must have meant equal values.
+    exploration.check_comparable()?;
     Ok(views.len())
 }
 

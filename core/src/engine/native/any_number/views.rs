@@ -139,7 +139,8 @@ impl<'g> Views<'g> {
 
     /// Adds the views of every successor of a state of one thread more.
     fn expand(&mut self, state: &[u32], instances: &mut Instances<'_, '_>) -> Result<(), Open> {
-        let Steps { next, violated } = instances.know(state, |automaton| steps(automaton, state))?;
+        let Steps { next, violated } =
+            instances.know(state, |automaton| steps(automaton, state))?;
         if let Some(what) = violated {
             return Err(Open::Violated(what));
         }
