@@ -15,8 +15,8 @@ use each::each;
 /// More executions than the tests run on loom.
 const EXECUTIONS: u64 = 20_000;
 
-/// The scenarios with more executions on loom, and their number. They take a minute at most,
-/// so the tests run the first only, and an explicit command runs all. Each family has scenarios with
+/// The scenarios with more executions on loom, and their number. They take a minute at most, so
+/// the tests run the first only, and an explicit command runs all. Each family has scenarios with
 /// fewer.
 const LONG_ON_LOOM: [(&str, u64); 17] = [
     ("iommu/v6.13/life-cycle", 20_803),

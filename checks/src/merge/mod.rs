@@ -148,6 +148,7 @@ fn merged(
         executions: shards.iter().map(|shard| shard.record.executions).sum(),
         seconds: shards.iter().map(|shard| shard.record.seconds).sum(),
         states: None,
+        unreduced_states: None,
         traces: shards.iter().map(|shard| shard.record.traces).sum(),
         digest: digest(shards).map(json::hex),
         shard: None,

@@ -10,7 +10,7 @@ use selvedge_core::{Checker, Scenario, ScenarioBuilder, Verdict, invariant_broke
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Step {
     Lock(usize),
-    /// Takes the mutex if it is free, and goes on to the next step only if it was.
+    /// Takes the mutex if it is free, and takes the next step only if it was.
     TryLock(usize),
     Read(usize),
     Write(usize),
