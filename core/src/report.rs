@@ -252,7 +252,8 @@ impl Report {
 
     /// Returns the report of a scenario in which any number of threads run a function, of which
     /// this is for an `instance` that is not proved.
-    pub(crate) fn of_instance(mut self, instance: Scenario) -> Self {
+    pub(crate) fn of_instance(mut self, scenario: &Scenario, instance: Scenario) -> Self {
+        self.claim = scenario.claim_on(self.engine);
         self.instance = Some(Box::new(instance));
         self
     }

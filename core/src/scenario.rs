@@ -1,7 +1,7 @@
 //! A scenario: a closed concurrent program, its source, and what is expected of it.
 
 mod builder;
-mod does;
+mod threads;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use crate::program::Program;
 use crate::search::Engine;
 use crate::violation::sorted_classes;
 
-pub use builder::{Calls, ScenarioBuilder};
+pub use builder::ScenarioBuilder;
+pub use threads::Calls;
 
 /// A closed concurrent program with an expectation.
 ///

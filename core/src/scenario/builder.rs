@@ -11,10 +11,8 @@ use crate::program::{Body, Instance};
 use crate::runtime;
 use crate::violation::ViolationKind;
 
-use super::does::Does;
+use super::threads::{Action, BuilderThread, Calls, Does};
 use super::{Clients, Scenario};
-
-type Action<W> = Arc<dyn Fn(&W) + Send + Sync>;
 
 /// A scenario in the making. It ends with what is expected: [`expect_proof`](Self::expect_proof),
 /// [`expect_violations`](Self::expect_violations), [`expect_at_least`](Self::expect_at_least), or
@@ -31,38 +29,6 @@ pub struct ScenarioBuilder<W> {
     preempt_rt: bool,
     /// The functions that any number of threads run.
     clients: Vec<BuilderThread<W>>,
-}
-
-/// A thread of a scenario in the making, or a function that any number of threads run.
-struct BuilderThread<W> {
-    name: Arc<str>,
-    body: Action<W>,
-    does: Does,
-}
-
-impl<W> Clone for BuilderThread<W> {
-    fn clone(&self) -> Self {
-        let Self { name, body, does } = self;
-        Self { name: Arc::clone(name), body: Arc::clone(body), does: does.clone() }
-    }
-}
-
-/// The calls of a thread, in order: see [`ScenarioBuilder::calls`].
-#[must_use = "the calls are those of a thread: `.calls(name, |calls| calls.then(..))`"]
-pub struct Calls<W>(Vec<(Action<W>, Option<TypeId>)>);
-
-impl<W> Calls<W> {
-    /// Adds a call, which begins when the one before it has returned.
-    pub fn then<F: Fn(&W) + Send + Sync + 'static>(mut self, call: F) -> Self {
-        self.0.push((Arc::new(call), Does::function::<F>()));
-        self
-    }
-}
-
-impl<W> fmt::Debug for Calls<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Calls").field(&self.0.len()).finish()
-    }
 }
 
 impl<W: Send + Sync + 'static> ScenarioBuilder<W> {

@@ -81,10 +81,10 @@ pub(super) fn verify(
             let instance = clients.instance(&counts);
             let mut report = super::verify(&instance, limits, listener);
             if !matches!(report.verdict, Verdict::Proved(_)) {
-                return report.of_instance(instance);
+                return report.of_instance(scenario, instance);
             }
             last.into_iter().for_each(|earlier| report.absorb(earlier));
-            last = Some(report.of_instance(instance));
+            last = Some(report.of_instance(scenario, instance));
         }
         for shown in 1..=SHOWN_MAX.min(threads.saturating_sub(1)) {
             match prove(clients, shown, threads, limits, listener) {
