@@ -19,7 +19,7 @@ pub(super) struct Driver {
 pub(super) const DRIVERS: &[Driver] = &[
     Driver {
         readme: "models/src/vfio_ap/README.md",
-        prefixes: &["vfio-ap/"],
+        prefixes: &["vfio-ap/", "driver/vfio-ap/"],
         rules: vfio_ap::RULES,
         tables: &[
             ("bugs", "vfio-ap/bugs/{row}/{version}"),
