@@ -211,10 +211,6 @@ impl Machine for Resident {
         self.machine.encode(key);
     }
 
-    fn names_threads(&self) -> bool {
-        self.machine.names_threads()
-    }
-
     fn rename(&mut self, renaming: &Renaming) -> bool {
         self.machine.rename(renaming)
     }

@@ -305,10 +305,9 @@ impl Machine for Readers {
         self.barriers.sort_unstable();
         renaming.apply(self.on_top.iter_mut().map(|(_, thread)| thread));
         self.on_top.sort_unstable();
-        let mut beside = self.barriers.iter().map(|(waiter, _)| *waiter);
-        let mut below = self.on_top.iter().map(|(_, thread)| *thread);
-        !beside.any(|thread| thread == ThreadId::HIDDEN)
-            && !below.any(|thread| thread == ThreadId::HIDDEN)
+        let barred = self.barriers.iter().map(|(waiter, _)| *waiter);
+        let mut named = barred.chain(self.on_top.iter().map(|(_, thread)| *thread));
+        named.all(|thread| thread != ThreadId::HIDDEN)
     }
 
     fn role(&self, thread: ThreadId) -> Role {

@@ -86,17 +86,14 @@ pub(super) fn verify(
             last.into_iter().for_each(|earlier| report.absorb(earlier));
             last = Some(report.of_instance(scenario, instance));
         }
-        for shown in 1..=SHOWN_MAX.min(threads.saturating_sub(1)) {
-            match prove(clients, shown, threads, limits, listener) {
-                Ok(views) => return proved(last.expect("an instance"), views),
-                Err(Open::Stopped(reason)) => return inconclusive(scenario, last, reason),
-                Err(Open::Unseen(reason)) => {
-                    // More threads may show it.
-                    open = reason;
-                    break;
-                }
-                Err(reason) => open = reason.to_string(),
-            }
+        if threads < 2 {
+            // A view leaves a thread out.
+            continue;
+        }
+        match prove(clients, threads, limits, listener) {
+            Ok(views) => return proved(last.expect("an instance"), views),
+            Err(Open::Stopped(reason)) => return inconclusive(scenario, last, reason),
+            Err(reason) => open = reason.to_string(),
         }
     }
     let reason = format!("no number of threads up to {INSTANCE_MAX} violates anything; {open}");
@@ -113,19 +110,18 @@ fn refused(scenario: &Scenario, limits: &Limits) -> Option<Incomplete> {
     (limits.shard != Shard::WHOLE).then_some(Incomplete::NoShards { search })
 }
 
-/// Proves that nothing is violated by any number of threads, from the views of so many `shown`,
-/// after instances of so many `threads` have shown what they do. Returns the number of views.
+/// Proves that nothing is violated by any number of threads, from views of a few, after instances of
+/// so many `threads` have shown what they do. Returns the number of views.
 fn prove(
     clients: &Clients,
-    shown: usize,
     threads: usize,
     limits: &Limits,
     listener: &mut Listener<'_>,
 ) -> Result<u64, Open> {
-    let slots = threads.max(shown + 1);
-    let instance = clients.instance(&vec![slots; clients.names.len()]);
-    let named = instance.threads().count() - slots * clients.names.len();
-    if instance.threads().count() > THREADS_MAX {
+    let functions = clients.names.len();
+    let instance = clients.instance(&vec![threads; functions]);
+    let all = instance.threads().count();
+    if all > THREADS_MAX {
         return Err(Open::Cannot(format!(
             "there are more than {THREADS_MAX} threads to tell apart"
         )));
@@ -133,18 +129,37 @@ fn prove(
     let mut exploration = Exploration::new(&instance, limits);
     exploration.treat_alike(true);
     let mut learner = Learner::new(&mut exploration)?;
-    let groups: Vec<Vec<ThreadId>> = (0..clients.names.len())
-        .map(|client| (0..slots).map(|slot| ThreadId::new(named + client * slots + slot)).collect())
-        .collect();
+    let numbers: Vec<ThreadId> = (all - threads * functions..all).map(ThreadId::new).collect();
+    let groups: Vec<Vec<ThreadId>> = numbers.chunks(threads).map(<[_]>::to_vec).collect();
     let mut instances = Instances::new(&mut learner, &mut exploration, &groups)?;
-    for counts in counts(threads, groups.len()) {
+    for counts in counts(threads, functions) {
         instances.learn(&counts, listener)?;
     }
-    let mut views = Views::new(shown, &groups);
-    views.close(&mut instances, listener)?;
+    let views = close(&mut instances, &groups, SHOWN_MAX.min(threads - 1), listener)?;
     // Equal identities must have meant equal values.
     exploration.check_comparable()?;
-    Ok(views.len())
+    Ok(views)
+}
+
+/// Closes a set of views of one thread, or of more where that does not tell. Returns the number of
+/// views.
+fn close(
+    instances: &mut Instances<'_, '_>,
+    groups: &[Vec<ThreadId>],
+    shown_max: usize,
+    listener: &mut Listener<'_>,
+) -> Result<u64, Open> {
+    let mut shown = 1;
+    loop {
+        let mut views = Views::new(shown, groups);
+        match views.close(instances, listener) {
+            Ok(()) => return Ok(views.len()),
+            // Only more threads may show it.
+            Err(open @ (Open::Stopped(_) | Open::Unseen(_))) => return Err(open),
+            Err(open) if shown == shown_max => return Err(open),
+            Err(_) => shown += 1,
+        }
+    }
 }
 
 fn proved(last: Report, views: u64) -> Report {

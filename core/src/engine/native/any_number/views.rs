@@ -72,7 +72,7 @@ impl<'g> Views<'g> {
     ) -> Result<(), Open> {
         for counts in counts(self.shown, self.groups.len()) {
             let beginning = instances.beginning(&counts);
-            self.add(beginning, instances)?;
+            self.add(&beginning, instances)?;
         }
         while let Some(view) = self.to_do.pop() {
             self.extend(&view, instances)?;
@@ -88,7 +88,7 @@ impl<'g> Views<'g> {
     }
 
     /// Adds a view, which is not sorted yet.
-    fn add(&mut self, view: Vec<u32>, instances: &mut Instances<'_, '_>) -> Result<(), Open> {
+    fn add(&mut self, view: &[u32], instances: &mut Instances<'_, '_>) -> Result<(), Open> {
         let view = sorted(view, instances)?;
         if self.known.contains(&view) {
             return Ok(());
@@ -116,7 +116,7 @@ impl<'g> Views<'g> {
             let mut slots = self.groups[group].iter();
             let slot = slots.find(|thread| !threads.contains(thread)).expect("one slot more");
             for state in with_thread(view, *slot, local, &roles, instances)? {
-                let state = sorted(state, instances)?;
+                let state = sorted(&state, instances)?;
                 if !self.expanded.contains(&state) && self.has_views_of(&state, instances)? {
                     self.expand(&state, instances)?;
                     self.expanded.insert(state);
@@ -129,7 +129,7 @@ impl<'g> Views<'g> {
     /// Returns whether the set has every view of a state of one thread more.
     fn has_views_of(&self, state: &[u32], instances: &mut Instances<'_, '_>) -> Result<bool, Open> {
         for Shown { thread, .. } in instances.shown(state) {
-            let view = sorted(hide(state, &[thread], instances)?.into_vec(), instances)?;
+            let view = sorted(&hide(state, &[thread], instances)?, instances)?;
             if !self.known.contains(&view) {
                 return Ok(false);
             }
@@ -151,7 +151,7 @@ impl<'g> Views<'g> {
             }
             for Shown { thread, .. } in instances.shown(&next) {
                 let view = hide(&next, &[thread], instances)?;
-                self.add(view.into_vec(), instances)?;
+                self.add(&view, instances)?;
             }
         }
         Ok(())
@@ -171,13 +171,11 @@ fn steps(automaton: &Automaton, state: &[u32]) -> Result<Steps, Unknown> {
     Ok(steps)
 }
 
-fn sorted(mut state: Vec<u32>, instances: &mut Instances<'_, '_>) -> Result<View, Open> {
-    let sorted = instances.know(&state, |automaton| {
-        let mut state = state.clone();
+fn sorted(state: &[u32], instances: &mut Instances<'_, '_>) -> Result<View, Open> {
+    instances.know(state, |automaton| {
+        let mut state: View = state.into();
         automaton.sort(&mut state).map(|_| state)
-    })?;
-    state.clone_from(&sorted);
-    Ok(state.into())
+    })
 }
 
 /// Returns the state without `threads`, not sorted.
