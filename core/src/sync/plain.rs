@@ -6,7 +6,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use smallvec::SmallVec;
 
-use super::hidden::{expose_set, rename_set, variants};
 use crate::machine::{Fault, Machine, Ready, Role};
 use crate::name::Name;
 use crate::op::{Op, ThreadId};
@@ -15,6 +14,8 @@ use crate::renaming::Renaming;
 use crate::runtime;
 use crate::runtime::object::Object;
 use crate::sync::data::Value;
+
+use super::hidden::{expose_set, rename_set, variants};
 
 /// A variable of the driver that is accessed without `READ_ONCE` and `WRITE_ONCE`.
 ///

@@ -8,7 +8,6 @@ use std::sync::RwLockWriteGuard;
 
 use smallvec::SmallVec;
 
-use super::hidden::{expose_in_queue, rename_queue, variants};
 use crate::machine::{Fault, KEEP, Machine, QUEUED, REFUSED, Ready, Role, WaitsFor};
 use crate::name::Name;
 use crate::op::{Op, Place, ThreadId};
@@ -18,6 +17,7 @@ use crate::runtime::object::{Object, unwinding};
 use crate::sync::data::{ReadData, SharedData, Value, WriteData};
 
 use super::Interrupted;
+use super::hidden::{expose_in_queue, rename_queue, variants};
 use super::holders::Holders;
 
 /// The kernel's `struct rw_semaphore`, with the data it protects, as in `kernel/locking/rwsem.c`.

@@ -5,7 +5,6 @@ use std::panic::Location;
 
 use smallvec::SmallVec;
 
-use super::hidden::{Named, expose_in_queue, rename_queue, variants};
 use crate::declare;
 use crate::machine::{Fault, Machine, Ready, Role};
 use crate::name::Name;
@@ -16,6 +15,8 @@ use crate::runtime;
 use crate::runtime::object::Object;
 use crate::sync::data::Value;
 use crate::sync::{Interrupted, Mutex, MutexGuard};
+
+use super::hidden::{Named, expose_in_queue, rename_queue, variants};
 
 /// The observation of a thread that has slept and carries over nothing else from its wait.
 const SLEPT: u64 = u64::MAX;

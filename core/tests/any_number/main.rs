@@ -83,33 +83,48 @@ fn a_fair_rwsem_alone_never_deadlocks() {
     proved(&scenario);
 }
 
+/// Threads that take a semaphore for reading and a mutex in either order, and writers.
+fn readers_with_a_mutex<S: Send + Sync + 'static>(
+    name: &str,
+    sem: fn() -> S,
+    read: fn(&S, &dyn Fn()),
+    write: fn(&S),
+) -> Scenario {
+    Scenario::builder(name, move || (sem(), Mutex::new("m", ())))
+        .any_number_of("sem, m", move |(sem, m): &(S, Mutex)| {
+            read(sem, &|| m.lock().unlock());
+        })
+        .any_number_of("m, sem", move |(sem, m)| {
+            let _m = m.lock();
+            read(sem, &|| ());
+        })
+        .any_number_of("writer", move |(sem, _)| write(sem))
+        .build()
+}
+
 #[test]
 fn a_waiting_writer_closes_a_circle() {
-    let world = || (RwSem::new("sem", ()), Mutex::new("m", ()));
-    let scenario = Scenario::builder("rwsem and mutex", world)
-        .any_number_of("sem, m", |(sem, m): &(RwSem, Mutex)| {
-            let _read = sem.down_read();
-            m.lock().unlock();
-        })
-        .any_number_of("m, sem", |(sem, m)| {
-            let _m = m.lock();
-            sem.down_read().up_read();
-        })
-        .any_number_of("writer", |(sem, _)| sem.down_write().up_write())
-        .build();
-    assert_eq!(refuted(&scenario, &ViolationKind::deadlock(["m", "sem"])), 3);
-    let world = || (UnfairRwSem::new("sem", ()), Mutex::new("m", ()));
-    let unfair = Scenario::builder("unfair rwsem and mutex", world)
-        .any_number_of("sem, m", |(sem, m): &(UnfairRwSem, Mutex)| {
-            let _read = sem.down_read();
-            m.lock().unlock();
-        })
-        .any_number_of("m, sem", |(sem, m)| {
-            let _m = m.lock();
-            sem.down_read().up_read();
-        })
-        .any_number_of("writer", |(sem, _)| sem.down_write().up_write())
-        .build();
+    let read = |sem: &RwSem, inside: &dyn Fn()| {
+        let _read = sem.down_read();
+        inside();
+    };
+    let fair = readers_with_a_mutex(
+        "rwsem and mutex",
+        || RwSem::new("sem", ()),
+        read,
+        |sem| sem.down_write().up_write(),
+    );
+    assert_eq!(refuted(&fair, &ViolationKind::deadlock(["m", "sem"])), 3);
+    let read = |sem: &UnfairRwSem, inside: &dyn Fn()| {
+        let _read = sem.down_read();
+        inside();
+    };
+    let unfair = readers_with_a_mutex(
+        "unfair rwsem and mutex",
+        || UnfairRwSem::new("sem", ()),
+        read,
+        |sem| sem.down_write().up_write(),
+    );
     proved(&unfair);
 }
 

@@ -36,8 +36,6 @@ pub(super) struct Exploration<'a> {
     pub(super) executions: u64,
     /// How many there may be.
     pub(super) executions_max: u64,
-    /// For each thread, the number of the first that is treated as the same.
-    alike: Arc<[usize]>,
 }
 
 impl<'a> Exploration<'a> {
@@ -49,20 +47,18 @@ impl<'a> Exploration<'a> {
             findings: Findings::default(),
             executions: 0,
             executions_max: limits.native_executions(),
-            alike: Arc::default(),
         }
     }
 
     /// Treats threads that do the same as the same from now on, or no longer.
-    pub(super) fn treat_alike(&mut self, alike: bool) {
+    pub(super) fn treat_alike(&self, alike: bool) {
         let threads = if alike { interchangeable(self.scenario.alike()) } else { &[] };
-        self.alike = threads.into();
-        self.execution.treat_alike(Arc::clone(&self.alike));
+        self.execution.treat_alike(threads.into());
     }
 
     /// Returns, for each thread, the number of the first that is treated as the same.
-    pub(super) fn alike(&self) -> &[usize] {
-        &self.alike
+    pub(super) fn alike(&self) -> Arc<[usize]> {
+        self.execution.alike()
     }
 
     pub(super) fn report(self, explored: Explored) -> Report {

@@ -45,7 +45,7 @@ impl Learner {
     /// Learns how the program begins.
     pub(super) fn new(exploration: &mut Exploration<'_>) -> Result<Self, Incomplete> {
         let recording = exploration.learn(&Schedule::default())?;
-        let mut automaton = Automaton::new(exploration.alike());
+        let mut automaton = Automaton::new(&exploration.alike());
         let mut beginning = Vec::new();
         if !recording.threads.is_empty() {
             beginning = automaton.begin(&recording);

@@ -110,8 +110,8 @@ fn refused(scenario: &Scenario, limits: &Limits) -> Option<Incomplete> {
     (limits.shard != Shard::WHOLE).then_some(Incomplete::NoShards { search })
 }
 
-/// Proves that nothing is violated by any number of threads, from views of a few, after instances of
-/// so many `threads` have shown what they do. Returns the number of views.
+/// Proves that nothing is violated by any number of threads, from views of a few, after instances
+/// of so many `threads` have shown what they do. Returns the number of views.
 fn prove(
     clients: &Clients,
     threads: usize,

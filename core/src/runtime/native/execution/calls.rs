@@ -79,6 +79,12 @@ impl Execution {
         self.inner.borrow_mut().alike = alike;
     }
 
+    /// Returns, for each thread, the number of the first that is treated as the same; none if all
+    /// differ.
+    pub(crate) fn alike(&self) -> Arc<[usize]> {
+        Arc::clone(&self.inner.borrow().alike)
+    }
+
     /// Adds a thread. It runs up to its first operation before the next choice.
     pub(crate) fn spawn(&self, name: Arc<str>, body: Body) -> ThreadId {
         let mut inner = self.inner.borrow_mut();
