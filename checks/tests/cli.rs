@@ -371,6 +371,26 @@ fn families_are_written_as_they_are_verified() {
     assert!(lines.all(|line| !line.expect("it is UTF-8").contains("all as expected")));
 }
 
+/// On a terminal, what is written is about as much as without one, in lines that fit.
+#[cfg(target_os = "linux")]
+#[test]
+fn progress_neither_floods_nor_wraps() {
+    const COLUMNS: usize = 80;
+    let verify = format!("{} verify --jobs 1 vfio-ap/matrix", env!("CARGO_BIN_EXE_selvedge"));
+    let run = format!("stty cols {COLUMNS}; {verify}");
+    let output = Command::new("script").args(["-qec", &run, "/dev/null"]).output();
+    let output = output.expect("there is `script`, of bsdutils");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("all as expected"), "{text}");
+    assert!(text.len() < 50_000, "{} bytes for a screen of text", text.len());
+    let escapes = regex_automata::meta::Regex::new(r"\x1b\[[0-9;?]*[A-Za-z]").unwrap();
+    for line in text.split(['\r', '\n']) {
+        let escaped: usize = escapes.find_iter(line).map(|found| found.len()).sum();
+        let width = line.chars().count() - escaped;
+        assert!(width <= COLUMNS, "{width} columns: {line}");
+    }
+}
+
 /// Checkpoints and shards are of sources, so the version has their number.
 #[test]
 fn the_version_has_the_sources() {

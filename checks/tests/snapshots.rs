@@ -8,8 +8,9 @@ use std::process::{Command, Stdio};
 
 /// What differs between two runs, or with each edit of a model, and what stands for it. The width
 /// of a column follows its contents, so the spaces and rules of tables are shortened too.
-const FILTERS: [(&str, &str); 10] = [
+const FILTERS: [(&str, &str); 11] = [
     (r" +\d+(\.\d+)? (us|ms|s|min)\b", " [time]"),
+    (r" +\d+(\.\d+)?(µs|ms|s|x) ", " [time] "),
     (r"\.rs:\d+", ".rs:[line]"),
     (r" +\|", " |"),
     (r"-{3,}", "---"),
@@ -103,6 +104,38 @@ fn verify_with_every_row() {
 #[test]
 fn replay_of_a_schedule() {
     check("replay", &["replay", "--all-steps", SMALL, "--schedule", "1.0"]);
+}
+
+#[test]
+fn compare_of_a_scenario() {
+    check("compare", &["compare", SMALL]);
+}
+
+#[test]
+fn merge_of_two_shards() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = ["1/2", "2/2"].map(|shard| {
+        let args = ["verify", "--json", "--search", "dpor", "--shard", shard, SMALL];
+        let file = folder.path().join(shard.replace('/', "-of-"));
+        fs::write(&file, selvedge(&args)).expect("it is written");
+        file.to_str().expect("a path").to_owned()
+    });
+    let [first, second] = &files;
+    compare("merge", &["merge", "1-of-2", "2-of-2"], &selvedge(&["merge", first, second]));
+}
+
+#[test]
+fn record_and_regress_of_a_scenario() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("found.jsonl");
+    let path = file.to_str().expect("a path");
+    let recorded = selvedge(&["record", "--file", path, SMALL]);
+    let text = fs::read_to_string(&file).expect("it is written");
+    let shown = |text: &str| text.replace(path, "found.jsonl");
+    let args = ["record", "--file", "found.jsonl", SMALL];
+    compare("record", &args, &(shown(&recorded) + &text));
+    let regressed = selvedge(&["regress", "--file", path]);
+    compare("regress", &["regress", "--file", "found.jsonl"], &shown(&regressed));
 }
 
 #[test]

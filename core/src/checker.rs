@@ -102,7 +102,8 @@ impl<'a> Checker<'a> {
     }
 
     /// Sets the limit of memory for the states of the native engine, in bytes; 4 GiB if this is not
-    /// called.
+    /// called, whatever the machine has, so that the tests of a crate give the same verdicts on
+    /// every machine.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.limits.memory = bytes;
         self

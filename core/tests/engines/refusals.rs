@@ -97,3 +97,9 @@ fn a_limit_makes_a_refutation_incomplete() {
     let report = Checker::native().executions(1).run(&scenario);
     assert!(!report.complete && !report.as_expected(), "{report}");
 }
+
+#[test]
+#[should_panic(expected = "a scenario without violations expects a proof: `.expect_proof()`")]
+fn an_empty_list_of_violations_is_no_expectation() {
+    Scenario::builder("refusals", || ()).thread("T", |()| ()).expect_violations([]);
+}
