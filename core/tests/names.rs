@@ -38,7 +38,7 @@ fn bug() -> ViolationKind {
     ViolationKind::invariant("END")
 }
 
-/// Nothing runs that nobody has started, and what was started once begins once.
+/// What was queued once begins once.
 #[test]
 fn a_work_begins_as_often_as_it_was_queued() {
     let scenario = Scenario::builder("names/begins", device)
@@ -72,7 +72,7 @@ fn each_work_and_each_timer_runs_under_its_own_name() {
 }
 
 #[test]
-fn spawned_threads_of_one_name_are_told_apart() {
+fn spawned_threads_of_one_name_are_distinct() {
     let scenario = Scenario::builder("names/spawned", device)
         .thread("open", |_| {
             let threads = [0, 1].map(|_| thread::spawn("t", || ()));
