@@ -245,6 +245,10 @@ pub(crate) struct Verify {
     /// sleep-sets [default: auto]
     #[arg(long)]
     pub(crate) search: Option<Search>,
+    /// Verify each scenario for any number of each of its threads, not for one of each. What is
+    /// expected of the scenario is not expected of that
+    #[arg(long, conflicts_with_all = ["shard", "checkpoint", "resume", "search"])]
+    pub(crate) any_number: bool,
     /// Threads that the native engine explores with [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = jobs, allow_negative_numbers = true)]
     pub(crate) jobs: Option<NonZero<usize>>,

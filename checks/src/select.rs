@@ -32,8 +32,8 @@ pub(crate) fn select<'a>(
     Ok(catalogue.iter().zip(selected).filter(|(_, s)| *s).map(|(scenario, _)| scenario).collect())
 }
 
-/// Returns the scenario of exactly this name. After `@` come numbers of threads, for a scenario
-/// with any number of them.
+/// Returns the scenario of exactly this name. After `@` come numbers of threads: for each function
+/// that any number of threads run, or else for each of the scenario's own threads.
 pub(crate) fn named(catalogue: &[Scenario], name: &str) -> Result<Scenario, String> {
     let (of_all, numbers) = name.split_once('@').unzip();
     let of_all = of_all.unwrap_or(name);
@@ -49,15 +49,25 @@ pub(crate) fn named(catalogue: &[Scenario], name: &str) -> Result<Scenario, Stri
 /// Returns the scenario with so many threads for each function that any number of threads run.
 fn with_numbers(scenario: &Scenario, numbers: &str) -> Result<Scenario, String> {
     let counts: Result<Vec<usize>, _> = numbers.split(',').map(str::parse).collect();
+    let scenario = of_any_number(scenario);
     let instance = counts.ok().and_then(|counts| scenario.with_numbers(&counts));
     let functions: Vec<&str> = scenario.any_number_names().collect();
     instance.ok_or_else(|| match functions.len() {
-        0 => format!("`{}` has a fixed number of threads", scenario.name()),
+        0 => format!("`{}` has no threads", scenario.name()),
         count => format!(
             "`@{numbers}`: {count} numbers are expected, of the threads that run {}",
             functions.join("; ")
         ),
     })
+}
+
+/// Returns the scenario in which any number of threads run some functions: itself, or that of its
+/// own threads.
+pub(crate) fn of_any_number(scenario: &Scenario) -> Scenario {
+    match scenario.any_number_names().next() {
+        Some(_) => scenario.clone(),
+        None => scenario.any_number_of_each(),
+    }
 }
 
 /// Returns a name and the paths above it: `a/b/c`, `a/b`, `a`.
@@ -140,9 +150,8 @@ mod tests {
             named(&known, "any@2").unwrap_err(),
             "`@2`: 2 numbers are expected, of the threads that run f; g"
         );
-        assert_eq!(
-            named(&known, "a/x/v5@1").unwrap_err(),
-            "`a/x/v5` has a fixed number of threads"
-        );
+        assert_eq!(named(&known, "a/x/v5@1").unwrap_err(), "`a/x/v5` has no threads");
+        let own = Scenario::builder("own", || ()).thread("T", |()| {}).build();
+        assert_eq!(named(&[own], "own@3").unwrap().name(), "own@3");
     }
 }

@@ -34,7 +34,11 @@ pub(crate) fn verify(
         _ => options.patterns.clone(),
     };
     let known = known.selectable(&patterns);
-    let scenarios = select::select(&known, &patterns).map_err(Failure::Usage)?;
+    let selected = select::select(&known, &patterns).map_err(Failure::Usage)?;
+    let general = |scenario: &&Scenario| select::of_any_number(scenario);
+    let general: Option<Vec<Scenario>> =
+        options.any_number.then(|| selected.iter().map(general).collect());
+    let scenarios = general.as_ref().map_or(selected, |all| all.iter().collect());
     let mut file = None;
     if resumed.is_some() || options.checkpoint.is_some() {
         check_single(&scenarios, options).map_err(Failure::Usage)?;
@@ -123,6 +127,7 @@ fn check_options(options: &Verify) -> Result<(), String> {
         ("--search", options.search.is_some()),
         ("--jobs", options.jobs.is_some()),
         ("--memory-max", options.memory_max.is_some()),
+        ("--any-number", options.any_number),
     ] {
         if given && !native {
             return Err(format!("{flag} needs the native engine, which --engine excludes"));

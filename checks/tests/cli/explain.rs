@@ -27,6 +27,26 @@ fn a_proved_scenario_is_explained_too() {
     assert!(stdout(&output).contains("Infeasible in this scenario"));
 }
 
+/// Two of the threads of which the scenario has one violate something. They are replayed by name.
+#[test]
+fn a_scenario_is_verified_for_any_number_of_its_threads() {
+    let verify = |name| {
+        let output = selvedge(&["verify", "--any-number", "--json", name]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        serde_json::from_str::<serde_json::Value>(stdout(&output)).expect("it is one object")
+    };
+    let proved = verify("vfio-ap/ap-perms/v6.0/contention");
+    assert_eq!(proved["found"], "proved", "{proved}");
+    let refuted = verify("vfio-ap/matrix/v6.0-set/upd-pv");
+    assert_eq!(refuted["violation"], "leak(kvm)", "{refuted}");
+    let instance = refuted["instance"].as_str().expect("a name");
+    assert_eq!(instance, "vfio-ap/matrix/v6.0-set/upd-pv@2,0");
+    let schedule = refuted["schedule"].as_str().expect("a schedule");
+    let replayed = selvedge(&["replay", instance, "--schedule", schedule]);
+    assert_eq!(replayed.status.code(), Some(0), "{}", stderr(&replayed));
+    assert!(stdout(&replayed).contains("leak(kvm)"), "{}", stdout(&replayed));
+}
+
 #[test]
 fn a_schedule_without_a_violation_is_shown() {
     let output = selvedge(&["replay", "programs/abba", "--schedule", "0.0.0.0"]);

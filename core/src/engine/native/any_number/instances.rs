@@ -135,7 +135,7 @@ impl<'i, 'e> Instances<'i, 'e> {
     fn unseen(&self, state: &[u32], thread: ThreadId) -> Open {
         let local = self.automaton().local(state, thread);
         let (object, op) = self.automaton().pending(local).expect("it has taken a step");
-        Open::Unseen(format!(
+        Open::Cannot(format!(
             "what `{}` of `{}` returns is not shown by so few threads",
             op.kind,
             self.name(object)

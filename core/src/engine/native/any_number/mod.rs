@@ -38,8 +38,6 @@ const VIEWS_MAX: usize = 200_000;
 
 /// Why views do not tell.
 pub(super) enum Open {
-    /// A step that no instance has shown: this.
-    Unseen(String),
     /// A step of a view violates something: this, at this place.
     Violated(String),
     /// Something else, in words.
@@ -52,7 +50,7 @@ impl fmt::Display for Open {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Violated(what) => write!(f, "{what} in a view, and in no small number"),
-            Self::Unseen(why) | Self::Cannot(why) => f.write_str(why),
+            Self::Cannot(why) => f.write_str(why),
             Self::Stopped(reason) => write!(f, "{reason}"),
         }
     }
@@ -154,8 +152,8 @@ fn close(
         let mut views = Views::new(shown, groups);
         match views.close(instances, listener) {
             Ok(()) => return Ok(views.len()),
-            // Only more threads may show it.
-            Err(open @ (Open::Stopped(_) | Open::Unseen(_))) => return Err(open),
+            Err(Open::Stopped(reason)) => return Err(Open::Stopped(reason)),
+            // A step that no instance has shown may be possible in these views alone.
             Err(open) if shown == shown_max => return Err(open),
             Err(_) => shown += 1,
         }
