@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use selvedge_core::sync::{Atomic, Mutex, Plain, RwSem, UnfairRwSem};
+use selvedge_core::sync::{Atomic, Completion, Mutex, Plain, RwSem, UnfairRwSem, WaitQueue};
 use selvedge_core::{Checker, Scenario, ScenarioBuilder, Verdict, invariant_broken};
 
 /// A step of a function.
@@ -27,6 +27,11 @@ enum Step {
     Never(usize, u8),
     PlainWrite,
     PlainRead,
+    /// Sleeps until the word has this value.
+    Wait(usize, u8),
+    WakeAll,
+    WaitForCompletion,
+    CompleteAll,
 }
 
 /// What the threads share.
@@ -36,6 +41,8 @@ struct World {
     unfair: UnfairRwSem,
     words: [Atomic<u8>; 2],
     plain: Plain<u8>,
+    queue: WaitQueue,
+    done: Completion,
 }
 
 fn world() -> World {
@@ -45,13 +52,15 @@ fn world() -> World {
         unfair: UnfairRwSem::new("u", ()),
         words: ["w0", "w1"].map(|name| Atomic::new(name, 0)),
         plain: Plain::new("p", 0),
+        queue: WaitQueue::new("q"),
+        done: Completion::new("c"),
     }
 }
 
 fn function(rng: &mut fastrand::Rng) -> Vec<Step> {
     let step = |rng: &mut fastrand::Rng| {
         let (word, value) = (rng.usize(..2), rng.u8(..2));
-        match rng.u8(..20) {
+        match rng.u8(..26) {
             0..=4 => Step::Lock(rng.usize(..2)),
             5 => Step::TryLock(rng.usize(..2)),
             6 | 7 => Step::Read(0),
@@ -64,7 +73,11 @@ fn function(rng: &mut fastrand::Rng) -> Vec<Step> {
             16 => Step::Flip(word),
             17 => Step::Never(word, value.max(1)),
             18 => Step::PlainRead,
-            _ => Step::PlainWrite,
+            19 => Step::PlainWrite,
+            20 | 21 => Step::Wait(word, value),
+            22 | 23 => Step::WakeAll,
+            24 => Step::WaitForCompletion,
+            _ => Step::CompleteAll,
         }
     };
     let length = rng.usize(2..=5);
@@ -96,6 +109,10 @@ fn run(world: &World, steps: &[Step]) {
             }
             Step::PlainWrite => world.plain.write(1),
             Step::PlainRead => drop(world.plain.read()),
+            Step::Wait(word, value) => world.queue.wait_event(|| world.words[word].load() == value),
+            Step::WakeAll => world.queue.wake_up_all(),
+            Step::WaitForCompletion => world.done.wait_for_completion(),
+            Step::CompleteAll => world.done.complete_all(),
         }
         let takes = match step {
             Step::TryLock(_) => !skips,

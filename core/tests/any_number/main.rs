@@ -1,8 +1,9 @@
 //! Programs with a published or plain verdict for any number of threads.
 
 mod families;
+mod wakers;
 
-use selvedge_core::sync::{Atomic, Completion, Kref, Mutex, RwSem, UnfairRwSem};
+use selvedge_core::sync::{Atomic, Kref, Mutex, RwSem, UnfairRwSem};
 use selvedge_core::{Checker, Report, Scenario, Verdict, ViolationKind, invariant_broken};
 
 fn run(scenario: &Scenario) -> Report {
@@ -168,15 +169,4 @@ fn a_count_without_a_bound_is_not_decided() {
         .build();
     let report = run(&scenario);
     assert!(matches!(report.verdict, Verdict::Inconclusive { .. }));
-}
-
-#[test]
-fn who_completes_is_not_known() {
-    let scenario = Scenario::builder("completion", || Completion::new("done"))
-        .thread("T", Completion::complete_all)
-        .any_number_of("W", Completion::wait_for_completion)
-        .expect_proof();
-    let report = run(&scenario);
-    assert!(matches!(report.verdict, Verdict::Inconclusive { .. }), "{report}");
-    assert!(!report.as_expected());
 }

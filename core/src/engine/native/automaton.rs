@@ -12,6 +12,7 @@ mod endless;
 mod state;
 mod stepping;
 mod views;
+mod wakers;
 
 use std::hash::Hasher;
 
@@ -33,6 +34,7 @@ pub(super) use alike::interchangeable;
 use alike::{Alike, Colours};
 pub(super) use state::State;
 use state::{NextOp, numbers, pair, parts};
+pub(super) use wakers::{Kinds, Wakers};
 
 /// Everything that has been learned of a program.
 #[derive(Default)]

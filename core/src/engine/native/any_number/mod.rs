@@ -149,7 +149,7 @@ fn close(
 ) -> Result<u64, Open> {
     let mut shown = 1;
     loop {
-        let mut views = Views::new(shown, groups);
+        let mut views = Views::new(shown, groups, instances);
         match views.close(instances, listener) {
             Ok(()) => return Ok(views.len()),
             Err(Open::Stopped(reason)) => return Err(Open::Stopped(reason)),

@@ -10,7 +10,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::engine::native::automaton::{Automaton, Leads, Unknown};
+use crate::engine::native::automaton::{Automaton, Kinds, Leads, Unknown, Wakers};
 use crate::limits::Listener;
 use crate::op::ThreadId;
 
@@ -18,7 +18,13 @@ use super::instances::{Instances, Shown, counts};
 use super::waits::Waits;
 use super::{Open, VIEWS_MAX};
 
-type View = Box<[u32]>;
+/// A state in which a few threads are shown.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct View {
+    state: Box<[u32]>,
+    /// The kinds of the hidden threads that are about to [wake up](Wakers) others.
+    wakes: Kinds,
+}
 
 /// The role of a thread in each object, if the object names it.
 type Roles = Vec<Option<u32>>;
@@ -35,6 +41,7 @@ pub(super) struct Views<'g> {
     /// The states of one thread more whose successors are known.
     expanded: FxHashSet<View>,
     to_do: Vec<View>,
+    wakers: Wakers,
     waits: Waits,
 }
 
@@ -46,7 +53,11 @@ struct Steps {
 }
 
 impl<'g> Views<'g> {
-    pub(super) fn new(shown: usize, groups: &'g [Vec<ThreadId>]) -> Self {
+    pub(super) fn new(
+        shown: usize,
+        groups: &'g [Vec<ThreadId>],
+        instances: &Instances<'_, '_>,
+    ) -> Self {
         Self {
             shown,
             groups,
@@ -54,6 +65,7 @@ impl<'g> Views<'g> {
             together: FxHashMap::default(),
             expanded: FxHashSet::default(),
             to_do: Vec::new(),
+            wakers: instances.automaton().wakers(),
             waits: Waits::default(),
         }
     }
@@ -70,9 +82,14 @@ impl<'g> Views<'g> {
         instances: &mut Instances<'_, '_>,
         listener: &mut Listener<'_>,
     ) -> Result<(), Open> {
+        let one_of_each = instances.beginning(&vec![1; self.groups.len()]);
+        let all = self.wakes(&one_of_each, instances);
         for counts in counts(self.shown, self.groups.len()) {
-            let beginning = instances.beginning(&counts);
-            self.add(&beginning, instances)?;
+            let state: Box<[u32]> = instances.beginning(&counts).into();
+            // Any of the functions may be those of hidden threads.
+            for wakes in subsets(all) {
+                self.add(View { state: state.clone(), wakes }, instances)?;
+            }
         }
         while let Some(view) = self.to_do.pop() {
             self.extend(&view, instances)?;
@@ -88,16 +105,16 @@ impl<'g> Views<'g> {
     }
 
     /// Adds a view, which is not sorted yet.
-    fn add(&mut self, view: &[u32], instances: &mut Instances<'_, '_>) -> Result<(), Open> {
+    fn add(&mut self, view: View, instances: &mut Instances<'_, '_>) -> Result<(), Open> {
         let view = sorted(view, instances)?;
         if self.known.contains(&view) {
             return Ok(());
         }
-        let shown = instances.shown(&view);
+        let shown = instances.shown(&view.state);
         let threads: Vec<ThreadId> = shown.iter().map(|shown| shown.thread).collect();
-        let rest = hide(&view, &threads, instances)?;
+        let rest = self.hide(&view, &threads, instances)?;
         for Shown { thread, group, local } in shown {
-            let objects = instances.objects(&view).into_iter();
+            let objects = instances.objects(&view.state).into_iter();
             let roles = objects.map(|object| instances.role(object, thread)).collect();
             self.together.entry(rest.clone()).or_default().insert((group, local, roles));
         }
@@ -109,17 +126,17 @@ impl<'g> Views<'g> {
     /// Takes every step out of the states that have `view` and one thread more.
     fn extend(&mut self, view: &View, instances: &mut Instances<'_, '_>) -> Result<(), Open> {
         let threads: Vec<ThreadId> =
-            instances.shown(view).iter().map(|shown| shown.thread).collect();
-        let rest = hide(view, &threads, instances)?;
+            instances.shown(&view.state).iter().map(|shown| shown.thread).collect();
+        let rest = self.hide(view, &threads, instances)?;
         let others: Vec<(usize, u32, Roles)> = self.together[&rest].iter().cloned().collect();
         for (group, local, roles) in others {
             let mut slots = self.groups[group].iter();
             let slot = slots.find(|thread| !threads.contains(thread)).expect("one slot more");
-            for state in with_thread(view, *slot, local, &roles, instances)? {
-                let state = sorted(&state, instances)?;
-                if !self.expanded.contains(&state) && self.has_views_of(&state, instances)? {
-                    self.expand(&state, instances)?;
-                    self.expanded.insert(state);
+            for view in self.with_thread(view, *slot, local, &roles, instances)? {
+                let view = sorted(view, instances)?;
+                if !self.expanded.contains(&view) && self.has_views_of(&view, instances)? {
+                    self.expand(&view, instances)?;
+                    self.expanded.insert(view);
                 }
             }
         }
@@ -127,9 +144,9 @@ impl<'g> Views<'g> {
     }
 
     /// Returns whether the set has every view of a state of one thread more.
-    fn has_views_of(&self, state: &[u32], instances: &mut Instances<'_, '_>) -> Result<bool, Open> {
-        for Shown { thread, .. } in instances.shown(state) {
-            let view = sorted(&hide(state, &[thread], instances)?, instances)?;
+    fn has_views_of(&self, state: &View, instances: &mut Instances<'_, '_>) -> Result<bool, Open> {
+        for Shown { thread, .. } in instances.shown(&state.state) {
+            let view = sorted(self.hide(state, &[thread], instances)?, instances)?;
             if !self.known.contains(&view) {
                 return Ok(false);
             }
@@ -138,24 +155,103 @@ impl<'g> Views<'g> {
     }
 
     /// Adds the views of every successor of a state of one thread more.
-    fn expand(&mut self, state: &[u32], instances: &mut Instances<'_, '_>) -> Result<(), Open> {
+    fn expand(&mut self, view: &View, instances: &mut Instances<'_, '_>) -> Result<(), Open> {
+        let View { state, wakes } = view;
         let Steps { next, violated } =
             instances.know(state, |automaton| steps(automaton, state))?;
         if let Some(what) = violated {
             return Err(Open::Violated(what));
         }
-        self.waits.add(state, instances)?;
+        self.waits.add(state, *wakes, &self.wakers, instances)?;
         for next in next {
             if next[0] != state[0] {
                 return Err(Open::Cannot("a thread creates threads or objects".to_owned()));
             }
-            for Shown { thread, .. } in instances.shown(&next) {
-                let view = hide(&next, &[thread], instances)?;
-                self.add(&view, instances)?;
+            let next = View { state: next.into(), wakes: *wakes };
+            for Shown { thread, .. } in instances.shown(&next.state) {
+                let view = self.hide(&next, &[thread], instances)?;
+                self.add(view, instances)?;
             }
         }
         Ok(())
     }
+
+    /// Returns the kinds of the threads that `state` shows.
+    fn wakes(&self, state: &[u32], instances: &Instances<'_, '_>) -> Kinds {
+        let shown = instances.shown(state).into_iter();
+        shown.fold(0, |all, shown| all | self.wakers.kind(shown.local))
+    }
+
+    /// Returns the view without `threads`, not sorted.
+    fn hide(
+        &self,
+        view: &View,
+        threads: &[ThreadId],
+        instances: &mut Instances<'_, '_>,
+    ) -> Result<View, Open> {
+        let mut state = view.state.clone();
+        let mut wakes = view.wakes;
+        for thread in threads {
+            wakes |= self.wakers.kind(instances.automaton().local(&state, *thread));
+            instances.hide(&mut state, *thread);
+        }
+        let objects = instances.objects(&view.state);
+        let first = state.len() - objects.len();
+        for (at, object) in objects.into_iter().enumerate() {
+            let hidden =
+                instances.know(&view.state, |automaton| automaton.hidden(object, threads))?;
+            state[first + at] = hidden;
+        }
+        Ok(View { state, wakes })
+    }
+
+    /// Returns the states that become `view` when `thread`, which has this local state and these
+    /// roles, is hidden.
+    fn with_thread(
+        &self,
+        view: &View,
+        thread: ThreadId,
+        local: u32,
+        roles: &Roles,
+        instances: &mut Instances<'_, '_>,
+    ) -> Result<Vec<View>, Open> {
+        let own = self.wakers.kind(local);
+        if own & !view.wakes != 0 {
+            return Ok(Vec::new());
+        }
+        let mut state = view.state.to_vec();
+        instances.automaton().set_local(&mut state, thread, local);
+        let objects = instances.objects(&view.state);
+        let first = state.len() - objects.len();
+        let mut states = vec![state];
+        for (at, (object, role)) in objects.into_iter().zip(roles).enumerate() {
+            let Some(role) = *role else { continue };
+            let exposed = instances.know(&view.state, |automaton| {
+                automaton.exposed(object, thread, role).map(<[u32]>::to_vec)
+            })?;
+            let with = |state: Vec<u32>| {
+                exposed.iter().map(move |object| {
+                    let mut state = state.clone();
+                    state[first + at] = *object;
+                    state
+                })
+            };
+            states = states.into_iter().flat_map(with).collect();
+        }
+        // What the thread does others may do as well, or not.
+        let with = |state: Vec<u32>| {
+            let state: Box<[u32]> = state.into();
+            let others = subsets(own).map(move |others| view.wakes & !own | others);
+            others.map(move |wakes| View { state: state.clone(), wakes })
+        };
+        Ok(states.into_iter().flat_map(with).collect())
+    }
+}
+
+/// Returns every set of these bits.
+fn subsets(bits: Kinds) -> impl Iterator<Item = Kinds> {
+    let next = move |set: &Kinds| (*set != 0).then(|| (*set - 1) & bits);
+    std::iter::successors(Some(bits), next)
 }
 
 fn steps(automaton: &Automaton, state: &[u32]) -> Result<Steps, Unknown> {
@@ -171,57 +267,11 @@ fn steps(automaton: &Automaton, state: &[u32]) -> Result<Steps, Unknown> {
     Ok(steps)
 }
 
-fn sorted(state: &[u32], instances: &mut Instances<'_, '_>) -> Result<View, Open> {
-    instances.know(state, |automaton| {
-        let mut state: View = state.into();
-        automaton.sort(&mut state).map(|_| state)
-    })
-}
-
-/// Returns the state without `threads`, not sorted.
-fn hide(
-    state: &[u32],
-    threads: &[ThreadId],
-    instances: &mut Instances<'_, '_>,
-) -> Result<View, Open> {
-    let mut view = state.to_vec();
-    for thread in threads {
-        instances.hide(&mut view, *thread);
-    }
-    let objects = instances.objects(state);
-    let first = state.len() - objects.len();
-    for (at, object) in objects.into_iter().enumerate() {
-        view[first + at] = instances.know(state, |automaton| automaton.hidden(object, threads))?;
-    }
-    Ok(view.into())
-}
-
-/// Returns the states that become `view` when `thread`, which has this local state and these roles,
-/// is hidden.
-fn with_thread(
-    view: &[u32],
-    thread: ThreadId,
-    local: u32,
-    roles: &Roles,
-    instances: &mut Instances<'_, '_>,
-) -> Result<Vec<Vec<u32>>, Open> {
-    let mut state = view.to_vec();
-    instances.automaton().set_local(&mut state, thread, local);
-    let objects = instances.objects(view);
-    let first = view.len() - objects.len();
-    let mut states = vec![state];
-    for (at, (object, role)) in objects.into_iter().zip(roles).enumerate() {
-        let Some(role) = *role else { continue };
-        let exposed = instances
-            .know(view, |automaton| automaton.exposed(object, thread, role).map(<[u32]>::to_vec))?;
-        let with = |state: Vec<u32>| {
-            exposed.iter().map(move |object| {
-                let mut state = state.clone();
-                state[first + at] = *object;
-                state
-            })
-        };
-        states = states.into_iter().flat_map(with).collect();
-    }
-    Ok(states)
+fn sorted(view: View, instances: &mut Instances<'_, '_>) -> Result<View, Open> {
+    let View { state, wakes } = view;
+    let state = instances.know(&state, |automaton| {
+        let mut sorted = state.clone();
+        automaton.sort(&mut sorted).map(|_| sorted)
+    })?;
+    Ok(View { state, wakes })
 }

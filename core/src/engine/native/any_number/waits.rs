@@ -8,6 +8,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::engine::native::automaton::{Kinds, Wakers};
 use crate::machine::WaitsFor;
 use crate::op::ThreadId;
 
@@ -20,23 +21,37 @@ use super::instances::Instances;
 pub(super) struct Waits(FxHashMap<u32, FxHashSet<u32>>);
 
 impl Waits {
-    /// Adds the waits in a state.
+    /// Adds the waits in a state, in which hidden threads of these kinds are about to wake up others.
     pub(super) fn add(
         &mut self,
         state: &[u32],
+        wakes: Kinds,
+        wakers: &Wakers,
         instances: &mut Instances<'_, '_>,
     ) -> Result<(), Open> {
         let waiting = instances.know(state, |automaton| automaton.waits(state))?;
         for wait in &waiting {
-            let holders = match &wait.waits_for {
+            let holders: Vec<ThreadId> = match &wait.waits_for {
                 WaitsFor::Another => continue,
-                WaitsFor::Holders(holders) => holders,
+                WaitsFor::Holders(holders) => holders.to_vec(),
                 WaitsFor::Unknown => {
-                    let (op, object) = (wait.op.kind, instances.name(wait.object));
-                    return Err(Open::Cannot(format!("who ends `{op}` of `{object}` is unknown")));
+                    let kinds = wakers.at(wait.object);
+                    let automaton = instances.automaton();
+                    let wakes_up = |thread: &ThreadId| {
+                        wakers.kind(automaton.local(state, *thread)) & kinds != 0
+                    };
+                    let mut all: Vec<ThreadId> =
+                        automaton.threads_of(state).filter(wakes_up).collect();
+                    all.extend((wakes & kinds != 0).then_some(ThreadId::HIDDEN));
+                    if all.is_empty() {
+                        let (op, object) = (wait.op.kind, instances.name(wait.object));
+                        let what = format!("who ends `{op}` of `{object}` is unknown");
+                        return Err(Open::Cannot(what));
+                    }
+                    all
                 }
             };
-            for holder in holders {
+            for holder in &holders {
                 if *holder == ThreadId::HIDDEN {
                     // Another state shows both.
                     continue;

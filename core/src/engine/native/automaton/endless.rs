@@ -1,6 +1,6 @@
 //! Whether executions may have no end: the local states to which a thread returns.
 
-use crate::op::{ObjectId, Op, RECHECKS};
+use crate::op::{ObjectId, Op, RECHECKS, RECHECKS_LOCKED};
 use crate::operations::OpKind;
 
 use super::{Automaton, Continuation, Known};
@@ -11,7 +11,9 @@ impl Automaton {
     /// wait, needs one that wakes it and returns as well.
     pub(in crate::engine::native) fn may_be_endless(&self) -> bool {
         let pending = |thread: usize| self.threads[thread].next.pending;
-        let rechecks = |(_, op): &(ObjectId, Op)| op.kind == OpKind::Sleep && op.b == RECHECKS;
+        let rechecks = |(_, op): &(ObjectId, Op)| {
+            op.kind == OpKind::Sleep && [RECHECKS, RECHECKS_LOCKED].contains(&op.b)
+        };
         let on_cycles = self.on_cycles(|_| true);
         let pending_on_cycles = || on_cycles.iter().filter_map(|thread| pending(*thread));
         let queues: Vec<ObjectId> =
@@ -29,12 +31,26 @@ impl Automaton {
     fn on_cycles(&self, count: impl Fn(usize) -> bool) -> Vec<usize> {
         let mut after = vec![Vec::new(); self.threads.len()];
         let mut before = vec![Vec::new(); self.threads.len()];
-        let mut lead_to = |from: usize, continuation: &u32| {
+        self.each_step(|from, next| {
+            if count(from) {
+                after[from].push(next);
+                before[next].push(from);
+            }
+        });
+        let mut on_cycles = vec![true; self.threads.len()];
+        peel(&mut on_cycles, &before, &after);
+        peel(&mut on_cycles, &after, &before);
+        (0..on_cycles.len()).filter(|thread| on_cycles[*thread]).collect()
+    }
+
+    /// Calls `each` with every local state and one to which a step leads from there, of each step
+    /// that is known and violates nothing.
+    pub(super) fn each_step(&self, mut each: impl FnMut(usize, usize)) {
+        let mut leads_to = |from: usize, continuation: &u32| {
             if let Continuation { violated: None, next, .. } =
                 &self.continuations[*continuation as usize]
             {
-                after[from].push(*next as usize);
-                before[*next as usize].push(from);
+                each(from, *next as usize);
             }
         };
         for ((history, _), known) in &self.replies {
@@ -42,18 +58,13 @@ impl Automaton {
                 continue;
             };
             match known {
-                _ if !count(from) => {}
-                Known::Always(continuation) => lead_to(from, continuation),
+                Known::Always(continuation) => leads_to(from, continuation),
                 Known::ByDimensions(creator) => {
                     let continuations = self.creators[*creator as usize].values();
-                    continuations.for_each(|continuation| lead_to(from, continuation));
+                    continuations.for_each(|continuation| leads_to(from, continuation));
                 }
             }
         }
-        let mut on_cycles = vec![true; self.threads.len()];
-        peel(&mut on_cycles, &before, &after);
-        peel(&mut on_cycles, &after, &before);
-        (0..on_cycles.len()).filter(|thread| on_cycles[*thread]).collect()
     }
 }
 

@@ -45,6 +45,14 @@ impl Automaton {
         state[1 + thread.index()] = local + self.alike.place(thread);
     }
 
+    /// Returns the threads, whether they are shown or not.
+    pub(in crate::engine::native) fn threads_of(
+        &self,
+        state: &State,
+    ) -> impl Iterator<Item = ThreadId> {
+        (0..parts(state).1.len()).map(ThreadId::new)
+    }
+
     /// Returns the states of the objects.
     pub(in crate::engine::native) fn objects<'s>(&self, state: &'s State) -> &'s [u32] {
         parts(state).2
