@@ -384,3 +384,34 @@ fn never_busy(who: &str, result: Result<(), Errno>) {
         selvedge_core::invariant_broken("INV-24", message);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use selvedge_core::{Checker, Search, Verdict};
+
+    /// Five administrators that do the same have at most 120 orders, and nearly all states have as
+    /// many.
+    #[test]
+    fn identical_administrators_are_interchanged() {
+        let world = || World::<V6_0>::new(false, &[QUEUE_1_4, QUEUE_2_4], matrix(&[]));
+        let instance = scenario("v6.0", "identical", MERGED, world)
+            .identical_threads(
+                5,
+                |me| format!("administrator {me}"),
+                |w| {
+                    _ = w.assign_adapter_store(1);
+                    _ = w.unassign_adapter_store(1);
+                },
+            )
+            .expect_proof();
+        let proof = |search| match Checker::native().search(search).run(&instance).verdict {
+            Verdict::Proved(fingerprint) => fingerprint,
+            other => panic!("{other:?}"),
+        };
+        let (every, one_of_each) = (proof(Search::Full), proof(Search::Symmetric));
+        assert_eq!(one_of_each.unreduced_states, every.states);
+        let (every, one) = (every.states.unwrap(), one_of_each.states.unwrap());
+        assert!(every >= 50 * one, "{every} states, {one} of them different");
+    }
+}
