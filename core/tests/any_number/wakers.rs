@@ -78,6 +78,12 @@ fn a_completion_is_waited_for_by_any_number() {
             .build()
     };
     proved(&scenario(Completion::complete_all));
+    // No two of those that wait are enough for this.
+    let two = scenario(|done| {
+        done.complete();
+        done.complete();
+    });
+    assert_eq!(refuted(&two, &ViolationKind::deadlock(["done"])), 3);
     let one = scenario(Completion::complete);
     assert_eq!(refuted(&one, &ViolationKind::deadlock(["done"])), 2);
 }
