@@ -1,10 +1,10 @@
 //! Threads that may wait for each other, among any number of threads.
 //!
-//! If no thread could continue, each would wait for one that holds an object, which waits as well.
-//! So there would be a cycle of threads, each of which waits for the next. Two neighbours on it are
-//! in one state of one thread more than a view shows. If the local states of such neighbours form
-//! no cycle, some thread can always continue. As every thread ends after finitely many steps, all
-//! end, and none waits for good.
+//! If no thread could continue, each would wait for one that holds an object, or that is about to
+//! [wake](Wakers) it up, and that one waits as well. So there would be a cycle of threads, each of
+//! which waits for the next. Two neighbours on it are in one state of one thread more than a view
+//! shows. If the local states of such neighbours form no cycle, some thread can always continue. As
+//! every thread ends after finitely many steps, all end, and none waits for good.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
