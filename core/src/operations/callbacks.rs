@@ -1,4 +1,4 @@
-//! The operations of the callbacks of RCU, those of `ww_mutex`, and `timer_shutdown`.
+//! The operations of the callbacks of RCU, those of `ww_mutex`, and some later ones.
 
 /// Adds these operations to those before.
 macro_rules! rows_of_callbacks {
@@ -112,6 +112,14 @@ macro_rules! rows_of_callbacks {
             AwaitRcuCallback => op("interrupted (waiting)")
                 .granted()
                 .enabled_by(&[CallbackReturns]),
+            /// `wake_up_process`: accesses the thread before it wakes it.
+            WakeUpProcess => op("wake_up_process").can_be_disabled().reads(Reads::Always),
+            /// The rest of `tasklet_kill`: waits until the tasklet does not run.
+            AwaitTaskletKill => op("tasklet_kill (waiting)")
+                .waits(Exclusive)
+                .sleeps()
+                .can_be_disabled()
+                .enabled_by(&[TaskletReturns]),
         }
     };
 }

@@ -200,24 +200,34 @@ fn event(program: &Program, before: &State, after: &State, me: usize, way: Way) 
         (Instr::Lock(m) | Instr::RawLock(m) | Instr::LockInterruptible(m), _) => {
             (Object::Mutex(m), Writes)
         }
-        (Instr::TryLock(m), _) => (Object::Mutex(m), last_entry),
+        (Instr::LockNested(m), _) => (Object::Mutex(m), Writes),
+        (Instr::TryLock(m) | Instr::RawTryLock(m), _) => (Object::Mutex(m), last_entry),
         (Instr::Spin(p), _) => (Object::Spin(p), Writes),
         (Instr::TrySpin(p), _) => (Object::Spin(p), last_entry),
         (Instr::DownRead(s) | Instr::DownWrite(s), _) => (Object::Sem(s), down),
+        (Instr::RawDownRead(s) | Instr::RawDownWrite(s), _) => (Object::Sem(s), down),
         (Instr::TryDownRead(s) | Instr::TryDownWrite(s), _) => (Object::Sem(s), last_entry),
+        (Instr::RawTryDownRead(s) | Instr::RawTryDownWrite(s), _) => (Object::Sem(s), last_entry),
+        (Instr::RawUpRead(s) | Instr::RawUpWrite(s), _) => (Object::Sem(s), Writes),
+        (Instr::RawUnlock(m), _) => (Object::Mutex(m), Writes),
         (Instr::Release(n), _) => match thread.held[n % thread.held.len()] {
             Held::Mutex(m) | Held::Raw(m) => (Object::Mutex(m), Writes),
             Held::Read(s) | Held::Write(s) => (Object::Sem(s), Writes),
+            Held::RawRead(s) | Held::RawWrite(s) => (Object::Sem(s), Writes),
             Held::Spin(p) => (Object::Spin(p), Writes),
             other => unreachable!("{other:?} is not counted"),
         },
         (Instr::Load(a), _) => (Object::Atomic(a), Reads),
-        (Instr::FetchAdd(a, _), _) => (Object::Atomic(a), Writes),
+        (Instr::FetchAdd(a, _) | Instr::Swap(a, _), _) => (Object::Atomic(a), Writes),
         (Instr::CompareExchange(a, current, _), _) => {
             (Object::Atomic(a), if_got(before.atomics[a] == current))
         }
         (Instr::Store(a, _) | Instr::StoreLast(a), _) => (Object::Atomic(a), Writes),
         (Instr::Schedule(q), _) => (Object::Queue(q), Reads),
+        // Only one that times out may have slept until then.
+        (Instr::ScheduleTimeout(q), _) => {
+            (Object::Queue(q), if last_entry == Writes { Reads } else { Writes })
+        }
         (Instr::Prepare(q) | Instr::PrepareExclusive(q), _) => (Object::Queue(q), Writes),
         (Instr::Finish(q) | Instr::WakeUp(q), _) => (Object::Queue(q), Writes),
         (Instr::WakeUpNr(q, _) | Instr::WakeUpAll(q), _) => (Object::Queue(q), Writes),
@@ -284,22 +294,33 @@ fn is_event(instr: Instr) -> bool {
             | RawLock(_)
             | LockInterruptible(_)
             | TryLock(_)
+            | RawTryLock(_)
+            | LockNested(_)
             | Spin(_)
             | TrySpin(_)
             | DownRead(_)
             | DownWrite(_)
             | TryDownRead(_)
             | TryDownWrite(_)
+            | RawDownRead(_)
+            | RawDownWrite(_)
+            | RawTryDownRead(_)
+            | RawTryDownWrite(_)
+            | RawUpRead(_)
+            | RawUpWrite(_)
+            | RawUnlock(_)
             | Release(_)
             | Look
             | Add(_)
             | Load(_)
             | FetchAdd(..)
+            | Swap(..)
             | CompareExchange(..)
             | Store(..)
             | StoreLast(_)
             | Prepare(_)
             | Schedule(_)
+            | ScheduleTimeout(_)
             | Finish(_)
             | PrepareExclusive(_)
             | WakeUp(_)
