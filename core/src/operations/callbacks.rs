@@ -5,13 +5,13 @@ macro_rules! rows_of_callbacks {
     ($($before:tt)*) => {
         op_kinds! {
             $($before)*
-            /// `call_rcu`: the thread `a` will run the callback.
+            /// `call_rcu` of the head `b`: the thread `a` will run its function. Refused if the
+            /// head is queued.
             CallRcu => op("call_rcu").commutes_with(&[
                 RcuReadLock,
                 RcuReadUnlock,
                 SynchronizeRcu,
                 GracePeriodBegins,
-                CallRcu,
                 CallbackReturns,
             ]),
             /// `call_srcu`, likewise.
@@ -20,7 +20,6 @@ macro_rules! rows_of_callbacks {
                 SrcuReadUnlock,
                 SynchronizeSrcu,
                 GracePeriodBegins,
-                CallSrcu,
                 CallbackReturns,
             ]),
             /// The grace period of a callback begins, at its call or later.
@@ -103,7 +102,6 @@ macro_rules! rows_of_callbacks {
                     RcuReadLock,
                     SynchronizeRcu,
                     GracePeriodBegins,
-                    CallRcu,
                     CallbackReturns,
                     RcuBarrier,
                 ])

@@ -63,9 +63,7 @@ impl Machine for Handler {
         match op.kind {
             kind if kind.row().arrives => Ready { guaranteed: 1 + u8::from(free), optional: 0 },
             kind if begins(kind) => Ready::when(free),
-            SynchronizeIrq | AwaitTasklet | AwaitTaskletKill => {
-                Ready::when(self.running.is_none())
-            }
+            SynchronizeIrq | AwaitTasklet | AwaitTaskletKill => Ready::when(self.running.is_none()),
             TaskletKill => Ready::when(!self.pending && !self.killed),
             _ => Ready::YES,
         }

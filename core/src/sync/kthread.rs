@@ -182,7 +182,8 @@ impl Kthread {
         self.inner.task.wait_event(condition);
     }
 
-    /// `get_task_struct`: keeps the thread after its end, so that it can still be stopped.
+    /// `get_task_struct`: keeps the thread after its end, so that it can still be stopped. A caller
+    /// that does not know whether the thread has ended calls it before it starts the thread.
     ///
     /// # Violations
     ///

@@ -93,8 +93,8 @@ impl Tasklet {
     }
 
     /// `tasklet_kill`: waits until the tasklet is not scheduled and does not run. It waits for good
-    /// if the tasklet is scheduled and disabled. While it waits for the end of a run, scheduling the
-    /// tasklet has no effect: it has taken `TASKLET_STATE_SCHED` (`kernel/softirq.c`, v6.6).
+    /// if the tasklet is scheduled and disabled. While it waits for the end of a run, scheduling
+    /// the tasklet has no effect: it has taken `TASKLET_STATE_SCHED` (`kernel/softirq.c`, v6.6).
     #[track_caller]
     pub fn tasklet_kill(&self) {
         let at = Location::caller();

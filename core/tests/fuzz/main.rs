@@ -3,6 +3,7 @@
 mod callbacks;
 mod chains;
 mod directed;
+mod emitted;
 mod freezing;
 mod generator;
 mod kinds;

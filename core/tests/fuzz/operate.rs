@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use selvedge_core::might_sleep;
-use selvedge_core::sync::{Atomic, Workqueue};
+use selvedge_core::sync::{Atomic, ModuleRef, WaitQueue, Workqueue};
 
 use super::program::Instr;
 use super::world::World;
@@ -15,14 +15,14 @@ pub(super) fn operate(world: &World, instr: Instr, before: u64) -> Option<u64> {
     }
     match instr {
         Instr::MightSleep => might_sleep("vfree"),
-        Instr::Load(a) => return Some(world.atomics[a].load()),
+        Instr::Load(a) => return Some(Atomic::load(&world.atomics[a])),
         Instr::FetchAdd(a, more) => return Some(world.atomics[a].fetch_add(more)),
         Instr::Swap(a, value) => return Some(Atomic::swap(&world.atomics[a], value)),
         Instr::CompareExchange(a, current, new) => {
             let found = world.atomics[a].compare_exchange(current, new);
             return Some(found.unwrap_or_else(|found| found));
         }
-        Instr::Store(a, value) => world.atomics[a].store(value),
+        Instr::Store(a, value) => Atomic::store(&world.atomics[a], value),
         Instr::StoreLast(a) => world.atomics[a].store(before + 1),
         Instr::KrefGet(k) => world.krefs[k].get(),
         Instr::KrefGetUnlessZero(k) => return Some(u64::from(world.krefs[k].get_unless_zero())),
@@ -33,7 +33,7 @@ pub(super) fn operate(world: &World, instr: Instr, before: u64) -> Option<u64> {
             world.gone.store(world.program.in_memory, Ordering::Relaxed);
         }
         Instr::ModuleGet(m) => return Some(u64::from(world.modules[m].try_get())),
-        Instr::ModulePut(m) => world.modules[m].put(),
+        Instr::ModulePut(m) => ModuleRef::put(&world.modules[m]),
         Instr::ModuleDelete(m) => return Some(u64::from(world.modules[m].delete().is_ok())),
         Instr::ModuleFree(m) => world.modules[m].free(),
         Instr::ModuleCall(m) => world.modules[m].call(),
@@ -71,7 +71,7 @@ fn wait(world: &World, instr: Instr) -> Option<Option<u64>> {
     let not_zero = |a: usize| move || world.atomics[a].load() != 0;
     let last_entry = |last_entry: bool| Some(Some(u64::from(last_entry)));
     match instr {
-        Instr::WaitForAtomic(q, a) => world.queues[q].wait_event(not_zero(a)),
+        Instr::WaitForAtomic(q, a) => WaitQueue::wait_event(&world.queues[q], not_zero(a)),
         Instr::WaitForData(q, m) => world.queues[q].wait_event(|| *world.mutexes[m].lock() != 0),
         Instr::WaitExclusive(q, a) => world.queues[q].wait_event_exclusive(not_zero(a)),
         Instr::WaitTimeout(q, a) => {

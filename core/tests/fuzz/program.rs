@@ -302,8 +302,7 @@ impl Instr {
                 | Self::Up(_)
         );
         // Locks from before the first round are inaccessible.
-        let reaches =
-            matches!(self, Self::RawUnlock(_) | Self::RawUpRead(_) | Self::RawUpWrite(_));
+        let reaches = matches!(self, Self::RawUnlock(_) | Self::RawUpRead(_) | Self::RawUpWrite(_));
         !grows && !reaches && (self.in_functions() || matches!(self, Self::ModTimer(_)))
     }
 

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, Weak};
 
 use selvedge_core::sync::{
-    Atomic, Choice, Completion, Condvar, Kref, ModuleRef, Mutex, MutexGuard, PerCpu, Rcu,
+    Atomic, Choice, Completion, Condvar, Kref, ModuleRef, Mutex, MutexGuard, PerCpu, Rcu, RcuHead,
     RcuReader, ReadGuard, RwSem, Semaphore, SpinGuard, SpinLock, Srcu, SrcuReader, Timer, Tracked,
     UnfairRwSem, WaitQueue, Work, Workqueue, WriteGuard,
 };
 use selvedge_core::thread::{JoinHandle, spawn};
-use selvedge_core::{forever, poll};
+use selvedge_core::{forever, in_world, poll};
 
 use super::operate::operate;
 use super::program::{
@@ -259,8 +259,8 @@ impl<'w> Mine<'w> {
                 }
             }
             Instr::CallRcu(child) => {
-                let shared = shared();
-                world.rcu.call(move || run(&shared, child));
+                let function = in_world(move |world: &Arc<World>| run(world, child));
+                Rcu::call(&world.rcu, &RcuHead::new(function));
             }
             Instr::Poll(a) => {
                 poll(ATOMICS[a], || (world.atomics[a].load() != 0).then_some(()));

@@ -165,7 +165,8 @@ impl State {
         self.threads[me].to_do.extend(steps.iter().rev());
     }
 
-    /// Performs what is no step of its own, and looks whether the thread may sleep where it gets to.
+    /// Performs what is no step of its own, and looks whether the thread may sleep where it gets
+    /// to.
     fn settle(&mut self, program: &Program, me: usize) {
         loop {
             let Some(step) = self.threads[me].to_do.last().copied() else { return };
@@ -283,7 +284,8 @@ impl State {
 
     fn link(&mut self, program: &Program, block: Number) {
         let priority = |number: &Number| program.priorities[*number];
-        let before = self.list().into_iter().take_while(|other| priority(other) >= priority(&block));
+        let before =
+            self.list().into_iter().take_while(|other| priority(other) >= priority(&block));
         match before.last() {
             Some(last) => {
                 self.next[block] = self.next[last];

@@ -59,10 +59,8 @@ fn run(world: &World, steps: &[Instr]) -> Vec<u64> {
     let World { chain, blocks, mutex, word, .. } = world;
     let mut log = Vec::new();
     for step in steps {
-        let locks = matches!(
-            step,
-            Instr::UnregisterLocked(_) | Instr::CallLocked | Instr::NoteLocked(_)
-        );
+        let locks =
+            matches!(step, Instr::UnregisterLocked(_) | Instr::CallLocked | Instr::NoteLocked(_));
         let _held = locks.then(|| Mutex::lock(mutex));
         match *step {
             Instr::Register(b) => log.push(u64::from(chain.register(&blocks[b]))),

@@ -1,8 +1,8 @@
 //! Brute force: the same programs on plain data, every interleaving.
 //!
-//! kernel/workqueue.c, v6.6. __queue_work makes a work active while fewer than `max_active` are, and
-//! appends it to `inactive_works` otherwise; an active one is on the worklist or runs. When one has
-//! returned, or was taken off, the first inactive one becomes active (pwq_dec_nr_in_flight).
+//! kernel/workqueue.c, v6.6. __queue_work makes a work active while fewer than `max_active` are,
+//! and appends it to `inactive_works` otherwise; an active one is on the worklist or runs. When one
+//! has returned, or was taken off, the first inactive one becomes active (pwq_dec_nr_in_flight).
 //! freeze_workqueues_begin sets `max_active` of a freezable queue to 0 (pwq_adjust_max_active):
 //! "all freezable workqueues will queue new works to their inactive_works list instead of
 //! pool->worklist". thaw_workqueues: "Normal queueing is restored and all collected works are
@@ -224,11 +224,8 @@ impl State {
             let queued = self.worklist.contains(work) || self.inactive.contains(work);
             u8::from(queued) + u8::from(self.running.contains(work))
         };
-        let returns: BTreeMap<Number, u8> = works
-            .iter()
-            .map(|work| (*work, times(work)))
-            .filter(|(_, times)| *times > 0)
-            .collect();
+        let returns: BTreeMap<Number, u8> =
+            works.iter().map(|work| (*work, times(work))).filter(|(_, times)| *times > 0).collect();
         self.threads[me].awaits = (!returns.is_empty()).then_some((returns, cancels));
     }
 
@@ -256,7 +253,8 @@ impl State {
     }
 
     fn deadlocks(&self, program: &Program, stuck: bool) -> Vec<Vec<String>> {
-        let waits: Vec<_> = (0..self.threads.len()).map(|me| self.waits(program, me, stuck)).collect();
+        let waits: Vec<_> =
+            (0..self.threads.len()).map(|me| self.waits(program, me, stuck)).collect();
         let mut cycles = waiting::cycles(&waits, &waiting::closed(&waits));
         if stuck && cycles.is_empty() {
             let waiting: Vec<usize> = (0..waits.len()).filter(|me| waits[*me].is_some()).collect();

@@ -188,7 +188,11 @@ impl State {
             self.violate(format!("unlock-by-non-owner({})", SEMS[s]));
             return Done::Next;
         }
-        if writes { sem.writer = None } else { sem.up_read(me) }
+        if writes {
+            sem.writer = None
+        } else {
+            sem.up_read(me)
+        }
         let place = self.threads[me].held.iter().position(|held| *held == side);
         self.threads[me].held.remove(place.expect("it has a guard, or holds it without"));
         self.unlocked(After::Return(true))

@@ -400,7 +400,8 @@ impl State {
                 self.forbids(me, "vfree", steps);
                 return true;
             }
-            // kernel/locking/lockdep.c, print_lock_nested_lock_not_held: "Nested lock was not taken".
+            // kernel/locking/lockdep.c, print_lock_nested_lock_not_held: "Nested lock was not
+            // taken".
             Instr::LockNestLock(_, outer) if self.mutexes[outer].owner != Some(me) => {
                 self.violate("invariant(mutex_lock_nest_lock)".to_owned());
                 return true;

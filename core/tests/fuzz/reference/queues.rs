@@ -237,8 +237,8 @@ impl State {
         if instr.unlocks_mutex() { Phase::Relock } else { self.again(instr) }
     }
 
-    /// kernel/time/timer.c, schedule_timeout: it arms a timer, so that the sleep ends by itself, and
-    /// returns "0 when the timer has expired otherwise the remaining time in jiffies". That is
+    /// kernel/time/timer.c, schedule_timeout: it arms a timer, so that the sleep ends by itself,
+    /// and returns "0 when the timer has expired otherwise the remaining time in jiffies". That is
     /// computed when the thread runs again ("timeout = expire - jiffies"), so of a thread that was
     /// woken, or did not sleep, it may be 0 too.
     pub(super) fn schedule_timeout(&mut self, me: usize, q: usize, way: Way) -> Option<Done> {

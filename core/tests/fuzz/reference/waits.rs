@@ -140,7 +140,9 @@ fn wait_of(state: &State, program: &Program, me: usize, instr: Instr) -> Wait {
         Instr::RcuSync | Instr::GraceEnds => Wait::new(RCU, state.rcu.readers(me)),
         Instr::GraceBegins => Wait::new(RCU, None),
         Instr::RcuBarrier => Wait::new(RCU, state.rcu.callbacks(me)),
-        Instr::DelTimerSync(t) | Instr::TimerShutdownSync(t) => Wait::new(TIMERS[t], [program.timers[t]]),
+        Instr::DelTimerSync(t) | Instr::TimerShutdownSync(t) => {
+            Wait::new(TIMERS[t], [program.timers[t]])
+        }
         Instr::FlushWork(w) | Instr::CancelWork(w) => work(state, program, w),
         Instr::FlushWorkqueue => Wait::new(WORKQUEUE, state.works.awaited(me).map(function)),
         Instr::DrainWorkqueue | Instr::DestroyWorkqueue => {

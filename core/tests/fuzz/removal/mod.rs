@@ -1,4 +1,5 @@
-//! What a driver removes: files, works and kernel threads; and variables. Random programs against brute force.
+//! What a driver removes: files, works and kernel threads; and variables. Random programs against
+//! brute force.
 
 mod reference;
 mod world;
@@ -62,7 +63,8 @@ enum Instr {
     Unpark,
     WakeUp,
     GetTask,
-    /// In the function of the kernel thread only, with all that follows. Logs whether it is to stop.
+    /// In the function of the kernel thread only, with all that follows. Logs whether it is to
+    /// stop.
     ShouldStop,
     /// Logs whether it is to park.
     ShouldPark,
@@ -141,9 +143,10 @@ fn instr(rng: &mut fastrand::Rng, theme: Theme) -> Instr {
         return of(&[Lock, Lock, Unlock], rng);
     }
     match theme {
-        Theme::Files => {
-            of(&[GetActive, GetActive, GetActive, PutActive, Break, Unbreak, RemoveSelf, Remove], rng)
-        }
+        Theme::Files => of(
+            &[GetActive, GetActive, GetActive, PutActive, Break, Unbreak, RemoveSelf, Remove],
+            rng,
+        ),
         Theme::Variables if rng.bool() => {
             of(&[Load, Load, Store(1), Store(2), Swap(3), FetchAdd, Barrier], rng)
         }

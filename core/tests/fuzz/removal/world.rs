@@ -74,7 +74,7 @@ fn run(world: &World, steps: &[Instr]) -> Vec<u64> {
     let mut lock: Option<MutexGuard<'_, ()>> = None;
     let mut active: Option<ActiveReference<'_>> = None;
     let mut side: Option<Side<'_>> = None;
-    let World { sem, mutex, file, variable, work, kthread, word, .. } = world;
+    let World { sem, mutex, file, .. } = world;
     for step in steps {
         let mut note = |entry: bool| log.push(u64::from(entry));
         match *step {
@@ -93,25 +93,6 @@ fn run(world: &World, steps: &[Instr]) -> Vec<u64> {
             }
             Instr::RemoveSelf => active.iter_mut().for_each(|own| note(own.remove_self())),
             Instr::Remove => file.kernfs_remove(),
-            Instr::Read => log.push(variable.read()),
-            Instr::Write(value) => variable.write(value),
-            Instr::MarkedRead => log.push(variable.read_once()),
-            Instr::MarkedWrite(value) => variable.write_once(value),
-            Instr::Load => log.push(WeakAtomic::load(word, SeqCst)),
-            Instr::Store(value) => WeakAtomic::store(word, value, SeqCst),
-            Instr::Swap(value) => log.push(WeakAtomic::swap(word, value, SeqCst)),
-            Instr::FetchAdd => log.push(WeakAtomic::fetch_add(word, 1, SeqCst)),
-            Instr::Barrier => smp_mb(),
-            Instr::QueueWork => note(Work::queue_work(work)),
-            Instr::QueueDelayed => note(work.queue_delayed_work()),
-            Instr::ModDelayed => note(work.mod_delayed_work()),
-            Instr::Cancel => note(work.cancel_work()),
-            Instr::CancelSync => note(work.cancel_work_sync()),
-            Instr::Disable => note(work.disable_work()),
-            Instr::DisableSync => note(work.disable_work_sync()),
-            Instr::Enable => note(work.enable_work()),
-            Instr::Flush => work.flush_work(),
-            Instr::FlushDelayed => work.flush_delayed_work(),
             Instr::Up => drop(side.take()),
             Instr::Downgrade => {
                 side = match side.take() {
@@ -131,24 +112,69 @@ fn run(world: &World, steps: &[Instr]) -> Vec<u64> {
                 side = sem.down_write_killable().ok().map(Side::Write);
                 note(side.is_some());
             }
-            Instr::Stop => kthread.kthread_stop(),
-            Instr::Park => kthread.kthread_park(),
-            Instr::Unpark => kthread.kthread_unpark(),
-            Instr::WakeUp => kthread.wake_up_process(),
-            Instr::GetTask => kthread.get_task_struct(),
-            Instr::ShouldStop => note(kthread.kthread_should_stop()),
-            Instr::ShouldPark => note(kthread.kthread_should_park()),
-            Instr::Parkme => kthread.kthread_parkme(),
-            Instr::WaitForStop => Kthread::wait_event(kthread, || kthread.kthread_should_stop()),
-            Instr::WaitForWord => Kthread::wait_event(kthread, || {
-                WeakAtomic::load(word, SeqCst) != 0 || kthread.kthread_should_stop()
-            }),
+            instr => log.extend(access(world, instr).or_else(|| later(world, instr))),
         }
     }
     drop(side);
     active.into_iter().for_each(end_operation);
     drop(lock);
     log
+}
+
+/// Accesses the variable or the word. Returns the entry for the log.
+fn access(world: &World, instr: Instr) -> Option<u64> {
+    let World { variable, word, .. } = world;
+    match instr {
+        Instr::Read => return Some(variable.read()),
+        Instr::Write(value) => variable.write(value),
+        Instr::MarkedRead => return Some(variable.read_once()),
+        Instr::MarkedWrite(value) => variable.write_once(value),
+        Instr::Load => return Some(WeakAtomic::load(word, SeqCst)),
+        Instr::Store(value) => WeakAtomic::store(word, value, SeqCst),
+        Instr::Swap(value) => return Some(WeakAtomic::swap(word, value, SeqCst)),
+        Instr::FetchAdd => return Some(WeakAtomic::fetch_add(word, 1, SeqCst)),
+        Instr::Barrier => smp_mb(),
+        _ => {}
+    }
+    None
+}
+
+/// Operates on the work or the kernel thread. Returns the entry for the log.
+fn later(world: &World, instr: Instr) -> Option<u64> {
+    let World { work, kthread, word, .. } = world;
+    let entry = match instr {
+        Instr::QueueWork => Work::queue_work(work),
+        Instr::QueueDelayed => work.queue_delayed_work(),
+        Instr::ModDelayed => work.mod_delayed_work(),
+        Instr::Cancel => work.cancel_work(),
+        Instr::CancelSync => work.cancel_work_sync(),
+        Instr::Disable => work.disable_work(),
+        Instr::DisableSync => work.disable_work_sync(),
+        Instr::Enable => work.enable_work(),
+        Instr::ShouldStop => kthread.kthread_should_stop(),
+        Instr::ShouldPark => kthread.kthread_should_park(),
+        instr => {
+            match instr {
+                Instr::Flush => work.flush_work(),
+                Instr::FlushDelayed => work.flush_delayed_work(),
+                Instr::Stop => kthread.kthread_stop(),
+                Instr::Park => kthread.kthread_park(),
+                Instr::Unpark => kthread.kthread_unpark(),
+                Instr::WakeUp => kthread.wake_up_process(),
+                Instr::GetTask => kthread.get_task_struct(),
+                Instr::Parkme => kthread.kthread_parkme(),
+                Instr::WaitForStop => {
+                    Kthread::wait_event(kthread, || kthread.kthread_should_stop());
+                }
+                Instr::WaitForWord => Kthread::wait_event(kthread, || {
+                    WeakAtomic::load(word, SeqCst) != 0 || kthread.kthread_should_stop()
+                }),
+                _ => {}
+            }
+            return None;
+        }
+    };
+    Some(u64::from(entry))
 }
 
 /// Ends the operation on the file, for which a broken reference is restored.

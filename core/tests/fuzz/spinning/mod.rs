@@ -39,11 +39,11 @@ enum Instr {
     /// `spin_lock_irqsave` without a guard, and the same if it is free now.
     RawSpin(usize),
     TryRawSpin(usize),
-    /// Reads the word in one section of the sequence counter, and logs it, and then whether it is to
-    /// be read again.
+    /// Reads the word in one section of the sequence counter, and logs it, and then whether it is
+    /// to be read again.
     SeqTry,
-    /// The same three of the sequence lock, whose writer takes its spinlock first, and a reader that
-    /// takes only that.
+    /// The same three of the sequence lock, whose writer takes its spinlock first, and a reader
+    /// that takes only that.
     LockedWrite(Keeps),
     /// The second step of the former.
     LockedBegin,
@@ -266,7 +266,8 @@ fn agree_on(seeds: std::ops::Range<u64>) {
         several += has(&|name| name.starts_with("deadlock") && name.contains(','));
         atomic += has(&|name| name.starts_with("sleep-in-atomic"));
         freed += has(&|name| name.starts_with("use-after-release"));
-        threaded += u64::from(program.hard == Hard::Threaded) * has(&|name| name.starts_with("deadlock"));
+        threaded +=
+            u64::from(program.hard == Hard::Threaded) * has(&|name| name.starts_with("deadlock"));
         traces += u64::from(by_traces);
     }
     for (name, count, least) in [

@@ -284,7 +284,8 @@ impl State {
         }
         // Whether it may sleep is looked at when it gets there.
         if let Some(top) = self.cpus[at].stack.last()
-            && let Some(Instr::MightSleep | Instr::Synchronize(_) | Instr::Kill) = top.next(program, at)
+            && let Some(Instr::MightSleep | Instr::Synchronize(_) | Instr::Kill) =
+                top.next(program, at)
             && (top.next(program, at) == Some(Instr::MightSleep) || self.forbids(at).is_some())
             && steps
             && self.violation.is_none()
@@ -298,8 +299,8 @@ impl State {
     /// the thread may sleep where it gets to.
     fn settle(&mut self, program: &Program, at: usize) {
         use Instr::{
-            BhOff, BhOn, InInterrupt, IrqOff, IrqOn, Kill, MightSleep, PreemptOff, PreemptOn, PutLock,
-            RawSpin, Read, RestoreIrqs, SaveIrqs, Spin, Synchronize, Write,
+            BhOff, BhOn, InInterrupt, IrqOff, IrqOn, Kill, MightSleep, PreemptOff, PreemptOn,
+            PutLock, RawSpin, Read, RestoreIrqs, SaveIrqs, Spin, Synchronize, Write,
         };
         while self.rt && self.violation.is_none() {
             let Some(top) = self.cpus[at].stack.last() else { return };

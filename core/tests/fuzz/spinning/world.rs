@@ -3,10 +3,10 @@
 use std::sync::Mutex as StdMutex;
 
 use selvedge_core::sync::{
-    Atomic, Irq, IrqFlags, Kref, ReadLockGuard, RwLock, SeqCount, SeqLock, SeqLockWriter, SeqWriter, SpinGuard,
-    SpinLock, Tasklet, Timer, WriteLockGuard, in_interrupt, local_bh_disable, local_bh_enable,
-    local_irq_disable, local_irq_enable, local_irq_restore, local_irq_save, preempt_disable,
-    preempt_enable,
+    Atomic, Irq, IrqFlags, Kref, ReadLockGuard, RwLock, SeqCount, SeqLock, SeqLockWriter,
+    SeqWriter, SpinGuard, SpinLock, Tasklet, Timer, WriteLockGuard, in_interrupt, local_bh_disable,
+    local_bh_enable, local_irq_disable, local_irq_enable, local_irq_restore, local_irq_save,
+    preempt_disable, preempt_enable,
 };
 use selvedge_core::{Checker, Scenario, in_world, might_sleep};
 

@@ -1,8 +1,6 @@
 //! How a CPU takes and releases the locks, and puts a reference under one.
 
-use super::{
-    Held, KREF, Keeps, LOCKED_COUNT, Lock, Put, RW_LOCK, SEQ_COUNT, State,
-};
+use super::{Held, KREF, Keeps, LOCKED_COUNT, Lock, Put, RW_LOCK, SEQ_COUNT, State};
 
 impl State {
     pub(super) fn use_after_release(&mut self) {
