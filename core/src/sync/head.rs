@@ -53,7 +53,7 @@ struct Inner {
 
 impl RcuHead {
     /// Creates a head whose function is `function`, which receives the head, to be called again.
-    #[doc(alias = "rcu_head_init")]
+    #[doc(alias = "init_rcu_head")]
     pub fn new(function: impl Fn(&Self) + Send + Sync + 'static) -> Self {
         let object = Object::new("rcu_head", Box::new(Outside { value: 0 }));
         Self { inner: Arc::new(Inner { object, function: Box::new(function) }) }
