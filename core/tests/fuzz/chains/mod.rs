@@ -76,7 +76,7 @@ impl Program {
             .collect();
         threads.insert(0, first);
         let stops = [(); BLOCKS].map(|()| rng.u8(..4) == 0);
-        Self { kind, priorities: [(); BLOCKS].map(|()| rng.i32(..2)), functions, stops, threads }
+        Self { kind, priorities: [(); BLOCKS].map(|()| rng.i32(0..2)), functions, stops, threads }
     }
 }
 
