@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use selvedge_core::observe::lockdep::{Context, Lockdep, Mode, Task};
 use selvedge_core::sync::{
-    Irq, Mutex, Rcu, RwLock, RwSem, SpinLock, Tasklet, Tracked, local_bh_disable, local_bh_enable,
-    preempt_disable, preempt_enable,
+    Irq, Mutex, Rcu, RcuHead, RwLock, RwSem, SpinLock, Tasklet, Tracked, local_bh_disable,
+    local_bh_enable, preempt_disable, preempt_enable,
 };
 use selvedge_core::{Engine, Scenario, ScenarioBuilder, Verdict, ViolationKind, in_world};
 
@@ -87,8 +87,7 @@ fn in_rcu_bh(w: &Arc<World>) {
 }
 
 fn in_rcu_callback(w: &Arc<World>) {
-    let world = Arc::clone(w);
-    w.rcu.call(move || (world.inner)(&world));
+    w.rcu.call(&RcuHead::new(in_world(|w: &Arc<World>| (w.inner)(w))));
 }
 
 fn in_rcu_sched(w: &Arc<World>) {

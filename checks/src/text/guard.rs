@@ -1,7 +1,7 @@
 //! What a run of a body holds, and the calls.
 
 use selvedge_core::sync::{
-    MutexGuard, RcuReader, ReadGuard, ReadLockGuard, SpinGuard, SrcuReader, WriteGuard,
+    MutexGuard, RcuHead, RcuReader, ReadGuard, ReadLockGuard, SpinGuard, SrcuReader, WriteGuard,
     WriteLockGuard, local_irq_restore, local_irq_save,
 };
 use selvedge_core::{in_world, invariant_broken, might_sleep};
@@ -149,14 +149,14 @@ impl<'w> Frame<'w> {
             Special::CallRcu => {
                 let body = call.later.expect("the call has a function");
                 let callback = in_world(move |world: &World| run::body(world, body, 0));
-                self.object(target(call)).rcu().call(move || callback(&()));
+                self.object(target(call)).rcu().call(&RcuHead::new(callback));
                 0
             }
             Special::KfreeRcu => {
                 let memory = self.number(target(call));
                 let callback =
                     in_world(move |world: &World| world.object(memory).memory().release());
-                self.world.object(0).rcu().call(move || callback(&()));
+                self.world.object(0).rcu().call(&RcuHead::new(callback));
                 0
             }
             Special::RcuDereference => {

@@ -1,17 +1,17 @@
-//! The operations of the callbacks of RCU, those of `ww_mutex`, and `timer_shutdown`.
+//! The operations of the callbacks of RCU, those of `ww_mutex`, and some later ones.
 
 /// Adds these operations to those before.
 macro_rules! rows_of_callbacks {
     ($($before:tt)*) => {
         op_kinds! {
             $($before)*
-            /// `call_rcu`: the thread `a` will run the callback.
+            /// `call_rcu` of the head `b`: the thread `a` will run its function. Refused if the
+            /// head is queued.
             CallRcu => op("call_rcu").commutes_with(&[
                 RcuReadLock,
                 RcuReadUnlock,
                 SynchronizeRcu,
                 GracePeriodBegins,
-                CallRcu,
                 CallbackReturns,
             ]),
             /// `call_srcu`, likewise.
@@ -20,7 +20,6 @@ macro_rules! rows_of_callbacks {
                 SrcuReadUnlock,
                 SynchronizeSrcu,
                 GracePeriodBegins,
-                CallSrcu,
                 CallbackReturns,
             ]),
             /// The grace period of a callback begins, at its call or later.
@@ -103,7 +102,6 @@ macro_rules! rows_of_callbacks {
                     RcuReadLock,
                     SynchronizeRcu,
                     GracePeriodBegins,
-                    CallRcu,
                     CallbackReturns,
                     RcuBarrier,
                 ])
@@ -112,6 +110,14 @@ macro_rules! rows_of_callbacks {
             AwaitRcuCallback => op("interrupted (waiting)")
                 .granted()
                 .enabled_by(&[CallbackReturns]),
+            /// `wake_up_process`: accesses the thread before it wakes it.
+            WakeUpProcess => op("wake_up_process").can_be_disabled().reads(Reads::Always),
+            /// The rest of `tasklet_kill`: waits until the tasklet does not run.
+            AwaitTaskletKill => op("tasklet_kill (waiting)")
+                .waits(Exclusive)
+                .sleeps()
+                .can_be_disabled()
+                .enabled_by(&[TaskletReturns]),
         }
     };
 }

@@ -52,13 +52,12 @@ macro_rules! rows_of_interrupts {
                 .can_be_disabled()
                 .reads(Reads::Always)
                 .enabled_by(&[TaskletReturns]),
-            /// `tasklet_kill`: waits until the tasklet is not scheduled and does not run.
+            /// `tasklet_kill`: waits until the tasklet is not scheduled, and keeps it from being.
             TaskletKill => op("tasklet_kill")
                 .waits(Exclusive)
                 .sleeps()
                 .can_be_disabled()
-                .reads(Reads::Always)
-                .enabled_by(&[TaskletReturns]),
+                .enabled_by(&[TaskletArrives, TaskletBegins, AwaitTaskletKill]),
             /// The tasklet runs in the thread that it interrupts, or not.
             TaskletArrives => op("tasklet").arrives(Softirq).assumes(&[NotPreemptRt]),
             /// The tasklet runs on an idle CPU.

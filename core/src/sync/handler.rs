@@ -26,6 +26,8 @@ pub(super) struct Handler {
     disabled: u32,
     /// Whether it is to run.
     pending: bool,
+    /// Whether a thread kills it, so that it cannot be scheduled.
+    killed: bool,
     /// The thread that runs it.
     running: Option<ThreadId>,
     /// Whether there is a thread that runs it on an idle CPU.
@@ -34,7 +36,8 @@ pub(super) struct Handler {
 
 impl Handler {
     pub(super) fn new(requested: bool) -> Self {
-        Self { requested, disabled: 0, pending: false, running: None, awaited: false }
+        let (pending, killed) = (false, false);
+        Self { requested, disabled: 0, pending, killed, running: None, awaited: false }
     }
 
     /// Returns whether the handler is to run on some CPU. It runs on one at a time.
@@ -48,20 +51,20 @@ impl Handler {
     }
 
     fn raise(&mut self) -> u64 {
-        self.pending = self.requested;
+        self.pending |= self.requested && !self.killed;
         if !self.pending || std::mem::replace(&mut self.awaited, true) { 0 } else { NEEDS_THREAD }
     }
 }
 
 impl Machine for Handler {
     fn ready(&self, _me: ThreadId, op: Op) -> Ready {
-        use OpKind::{AwaitTasklet, SynchronizeIrq, TaskletKill};
+        use OpKind::{AwaitTasklet, AwaitTaskletKill, SynchronizeIrq, TaskletKill};
         let free = self.is_due() && self.running.is_none();
         match op.kind {
             kind if kind.row().arrives => Ready { guaranteed: 1 + u8::from(free), optional: 0 },
             kind if begins(kind) => Ready::when(free),
-            SynchronizeIrq | AwaitTasklet => Ready::when(self.running.is_none()),
-            TaskletKill => Ready::when(self.running.is_none() && !self.pending),
+            SynchronizeIrq | AwaitTasklet | AwaitTaskletKill => Ready::when(self.running.is_none()),
+            TaskletKill => Ready::when(!self.pending && !self.killed),
             _ => Ready::YES,
         }
     }
@@ -72,8 +75,8 @@ impl Machine for Handler {
 
     fn apply(&mut self, me: ThreadId, op: Op, outcome: u8) -> Result<u64, Fault> {
         use OpKind::{
-            AwaitTasklet, DisableIrq, EnableIrq, FreeIrq, IrqReturns, RaiseIrq, RequestIrq,
-            SynchronizeIrq, TaskletDisable, TaskletEnable, TaskletKill, TaskletReturns,
+            AwaitTasklet, AwaitTaskletKill, DisableIrq, EnableIrq, FreeIrq, IrqReturns, RaiseIrq,
+            RequestIrq, SynchronizeIrq, TaskletDisable, TaskletEnable, TaskletKill, TaskletReturns,
             TaskletSchedule,
         };
         match op.kind {
@@ -91,7 +94,9 @@ impl Machine for Handler {
                 return Ok(REFUSED);
             }
             IrqReturns | TaskletReturns => self.running = None,
-            SynchronizeIrq | AwaitTasklet | TaskletKill => {}
+            TaskletKill => self.killed = true,
+            AwaitTaskletKill => self.killed = false,
+            SynchronizeIrq | AwaitTasklet => {}
             other => unreachable!("{other} is not an operation of an interrupt"),
         }
         Ok(0)
@@ -103,7 +108,7 @@ impl Machine for Handler {
     }
 
     fn encode(&self, key: &mut Vec<u64>) {
-        key.extend([self.requested, self.pending, self.awaited].map(u64::from));
+        key.extend([self.requested, self.pending, self.killed, self.awaited].map(u64::from));
         key.push(u64::from(self.disabled));
         key.push(self.running.map_or(0, |thread| thread.index() as u64 + 1));
     }

@@ -164,8 +164,13 @@ impl Kthread {
     }
 
     /// `wake_up_process`: wakes the thread from [`wait_event`](Self::wait_event).
+    ///
+    /// # Violations
+    ///
+    /// As for [`kthread_stop`](Self::kthread_stop).
     #[track_caller]
     pub fn wake_up_process(&self) {
+        self.perform(OpKind::WakeUpProcess, Location::caller());
         self.inner.task.wake_up_all();
     }
 
@@ -177,7 +182,12 @@ impl Kthread {
         self.inner.task.wait_event(condition);
     }
 
-    /// `get_task_struct`: keeps the thread after its end, so that it can still be stopped.
+    /// `get_task_struct`: keeps the thread after its end, so that it can still be stopped. A caller
+    /// that does not know whether the thread has ended calls it before it starts the thread.
+    ///
+    /// # Violations
+    ///
+    /// As for [`kthread_stop`](Self::kthread_stop).
     #[track_caller]
     pub fn get_task_struct(&self) {
         self.perform(OpKind::GetTaskStruct, Location::caller());
@@ -227,7 +237,13 @@ impl Machine for State {
     fn apply(&mut self, me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
         let gone = self.freed();
         match op.kind {
-            OpKind::KthreadStop | OpKind::KthreadPark | OpKind::KthreadUnpark if gone => {
+            OpKind::KthreadStop
+            | OpKind::KthreadPark
+            | OpKind::KthreadUnpark
+            | OpKind::WakeUpProcess
+            | OpKind::GetTaskStruct
+                if gone =>
+            {
                 return Err(Fault::UseAfterRelease);
             }
             OpKind::KthreadRun => {
@@ -253,7 +269,7 @@ impl Machine for State {
             }
             OpKind::AwaitUnpark => self.parked = false,
             OpKind::GetTaskStruct => self.kept = true,
-            OpKind::AwaitKthread | OpKind::AwaitParked => {}
+            OpKind::AwaitKthread | OpKind::AwaitParked | OpKind::WakeUpProcess => {}
             other => unreachable!("{other} is not an operation of a kernel thread"),
         }
         Ok(0)

@@ -14,7 +14,7 @@ use crate::runtime::object::{Object, unwinding};
 use crate::runtime::setting::preempt_rt;
 
 use super::readers::{Calls, Readers};
-use super::{Tracked, local_bh_disable, local_bh_enable};
+use super::{RcuHead, Tracked, local_bh_disable, local_bh_enable};
 
 /// The kernel's RCU. The kernel has one domain; a scenario makes its own.
 ///
@@ -43,14 +43,13 @@ use super::{Tracked, local_bh_disable, local_bh_enable};
 /// ```
 /// # selvedge_core::check(|| {
 /// use selvedge_core::sync::{Rcu, Tracked};
-/// use std::sync::Arc;
 /// let rcu = Rcu::new();
-/// let domain = Arc::new(Tracked::new("s390_domain", ()));
+/// let domain = Tracked::new("s390_domain", ());
 /// let reader = rcu.read_lock();
 /// domain.get();
 /// reader.unlock();
-/// rcu.call(move || domain.release());
 /// rcu.synchronize();
+/// domain.release();
 /// # });
 /// ```
 pub struct Rcu {
@@ -114,35 +113,50 @@ impl Rcu {
         object.get()
     }
 
-    /// `call_rcu`: runs `callback` after a grace period that begins now or later.
+    /// `call_rcu`: runs the function of `head` after a grace period that begins now or later.
     ///
-    /// The callback runs in softirq and may not sleep: in a thread of its own, on an idle CPU or on
+    /// The function runs in softirq and may not sleep: in a thread of its own, on an idle CPU or on
     /// top of a thread that holds a spinlock with bottom halves enabled (see [`Irq`](super::Irq)).
     /// So it deadlocks if it takes that spinlock. It may call `call_rcu` again. `synchronize_rcu`
     /// does not wait for it, and [`barrier`](Self::barrier) does.
     ///
     /// ```
-    /// use selvedge_core::sync::{Rcu, SpinLock};
-    /// use selvedge_core::{Engine, Scenario, ViolationKind};
-    /// use std::sync::Arc;
+    /// use selvedge_core::sync::{Rcu, RcuHead, SpinLock};
+    /// use selvedge_core::{Engine, Scenario, ViolationKind, in_world};
     ///
-    /// let world = || Arc::new((Rcu::new(), SpinLock::new("lock", ())));
-    /// let thread = |w: &Arc<(Rcu, SpinLock)>| {
-    ///     let world = Arc::clone(w);
-    ///     w.0.call(move || drop(world.1.spin_lock()));
-    ///     drop(w.1.spin_lock()); // spin_lock_bh keeps the callback off
+    /// struct World {
+    ///     rcu: Rcu,
+    ///     lock: SpinLock,
+    ///     head: RcuHead,
+    /// }
+    /// fn called(w: &World) {
+    ///     drop(w.lock.spin_lock());
+    /// }
+    /// let world = || World {
+    ///     rcu: Rcu::new(),
+    ///     lock: SpinLock::new("lock", ()),
+    ///     head: RcuHead::new(in_world(called)),
+    /// };
+    /// let thread = |w: &World| {
+    ///     w.rcu.call(&w.head);
+    ///     drop(w.lock.spin_lock()); // spin_lock_bh keeps the callback off
     /// };
     /// Scenario::builder("example/call_rcu", world)
     ///     .thread("T", thread)
     ///     .expect_violations([ViolationKind::deadlock(["lock"])])
     ///     .assert_as_expected(Engine::Native);
     /// ```
+    ///
+    /// # Violations
+    ///
+    /// The invariant `call_rcu` if the head is queued already ("Probable double call_rcu()",
+    /// `kernel/rcu/tree.c`, v6.6).
     #[doc(alias("call_rcu", "kfree_rcu"))]
     #[track_caller]
-    pub fn call(&self, callback: impl FnOnce() + Send + 'static) {
+    pub fn call(&self, head: &RcuHead) {
         let idle_before = !self.domain.interrupts;
-        let callback = move || in_softirq(idle_before, callback);
-        CALLS.call(&self.domain.object, Location::caller(), callback);
+        let runs = move |head: &RcuHead| in_softirq(idle_before, || head.run());
+        CALLS.call(&self.domain.object, head, Location::caller(), runs);
     }
 
     /// `rcu_barrier`: waits until every callback has returned that was called before.
@@ -225,6 +239,7 @@ fn in_softirq(idle_before: bool, callback: impl FnOnce()) {
 
 static CALLS: Calls = Calls {
     thread: "rcu callback",
+    name: "call_rcu",
     call: OpKind::CallRcu,
     begins: OpKind::RcuCallback,
     barrier: OpKind::RcuBarrier,

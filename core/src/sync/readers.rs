@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::declare;
 use crate::machine::{Fault, Machine, REFUSED, Ready, Role, WaitsFor};
 use crate::op::{Op, Place, ThreadId};
 use crate::operations::OpKind;
@@ -12,33 +13,42 @@ use crate::renaming::Renaming;
 use crate::runtime::object::Object;
 use crate::thread::spawn;
 
+use super::RcuHead;
 use super::hidden::{expose_set, rename_set, variants};
 
 /// The operations of the callbacks of RCU, or of SRCU.
 pub(super) struct Calls {
     pub(super) thread: &'static str,
+    pub(super) name: &'static str,
     pub(super) call: OpKind,
     pub(super) begins: OpKind,
     pub(super) barrier: OpKind,
 }
 
 impl Calls {
-    /// Runs `callback` in a thread of its own, after a grace period of `readers`.
+    /// Runs the function of `head`, as `runs` does, in a thread of its own, after a grace period of
+    /// `readers`. "Probable double call_rcu()" (`__call_rcu_common`, `kernel/rcu/tree.c`, v6.6) if
+    /// it is queued: it is until its function begins.
     pub(super) fn call(
         &'static self,
         readers: &Arc<Object>,
+        head: &RcuHead,
         at: Place,
-        callback: impl FnOnce() + Send + 'static,
+        runs: impl FnOnce(&RcuHead) + Send + 'static,
     ) {
+        let (number, head) = (head.number() + 1, head.handle());
         let object = Arc::clone(readers);
         let thread = spawn(self.thread, move || {
             object.perform(Op::new(OpKind::GracePeriodBegins), at);
             object.perform(Op::new(self.begins), at);
-            callback();
+            runs(&head);
             object.perform(Op::new(OpKind::CallbackReturns), at);
         });
         // The thread waits until it is called: the call is a step, which a barrier sees.
-        readers.perform(Op::with(self.call, thread.id().index() as u64), at);
+        let op = Op { kind: self.call, a: thread.id().index() as u64, b: number };
+        if readers.perform(op, at) == REFUSED {
+            declare::broken_at(self.name, "the head is queued already".to_owned(), at);
+        }
     }
 
     /// Waits until the callbacks have returned that were called before.
@@ -70,6 +80,8 @@ pub(crate) struct Readers {
     waiting: Waiting,
     /// The threads of the callbacks that were called and have not returned. Sorted.
     callbacks: Threads,
+    /// The heads of those that have not begun, each with the thread of its callback. Sorted.
+    heads: SmallVec<[(u64, ThreadId); 2]>,
     /// The threads that wait for callbacks, each with those that have not returned yet. Sorted.
     barriers: SmallVec<[(ThreadId, Threads); 1]>,
     /// The callbacks that run on top of a thread, or are about to, each with that thread. Sorted.
@@ -136,9 +148,27 @@ impl Readers {
     fn arrive(&mut self, me: ThreadId, due: u64, outcome: u8) -> u64 {
         let Some(number) = outcome.checked_sub(1) else { return REFUSED };
         let callback = self.arriving(due).nth(number.into()).expect("the outcome is possible");
+        self.begin(callback);
         self.on_top.push((callback, me));
         self.on_top.sort_unstable();
         callback.index() as u64
+    }
+
+    /// Queues the callback of a head, unless it is queued.
+    fn call(&mut self, callback: ThreadId, head: u64) -> u64 {
+        if self.heads.iter().any(|(queued, _)| *queued == head) {
+            return REFUSED;
+        }
+        self.heads.push((head, callback));
+        self.heads.sort_unstable();
+        self.callbacks.push(callback);
+        self.callbacks.sort_unstable();
+        0
+    }
+
+    /// Takes the head off, before its function is called (`rcu_do_batch`).
+    fn begin(&mut self, callback: ThreadId) {
+        self.heads.retain(|(_, queued)| *queued != callback);
     }
 
     /// Ends the callback that `me` runs, and returns the threads that were waiting for it.
@@ -259,8 +289,7 @@ impl Machine for Readers {
                 self.wait(me);
             }
             OpKind::CallRcu | OpKind::CallSrcu => {
-                self.callbacks.push(ThreadId::new(op.a as usize));
-                self.callbacks.sort_unstable();
+                return Ok(self.call(ThreadId::new(op.a as usize), op.b));
             }
             OpKind::CallbackReturns => return Ok(self.returns(me)),
             OpKind::RcuBarrier | OpKind::SrcuBarrier => self.bar(me),
@@ -271,7 +300,10 @@ impl Machine for Readers {
             }
             OpKind::RcuArrives => return Ok(self.arrive(me, op.a, outcome)),
             OpKind::AwaitRcuCallback => {}
-            kind if ends_wait(kind) => self.waiting.retain(|(waiter, _)| *waiter != me),
+            kind if ends_wait(kind) => {
+                self.begin(me);
+                self.waiting.retain(|(waiter, _)| *waiter != me);
+            }
             other => unreachable!("{other} is not an operation of RCU"),
         }
         Ok(0)
@@ -297,6 +329,8 @@ impl Machine for Readers {
         self.waiting.dedup_by(|one, other| one == other && one.0 == ThreadId::HIDDEN);
         renaming.apply(&mut self.callbacks);
         self.callbacks.sort_unstable();
+        renaming.apply(self.heads.iter_mut().map(|(_, callback)| callback));
+        self.heads.sort_unstable();
         for (waiter, awaited) in &mut self.barriers {
             *waiter = renaming.of(*waiter);
             renaming.apply(awaited.iter_mut());
@@ -354,6 +388,8 @@ impl Machine for Readers {
             key.extend([waiter.index() as u64, awaited.len() as u64]);
             key.extend(awaited.iter().map(|callback| callback.index() as u64));
         }
+        key.push(self.heads.len() as u64);
+        key.extend(self.heads.iter().flat_map(|(head, c)| [*head, c.index() as u64]));
         key.push(self.on_top.len() as u64);
         let indices = |(callback, thread): &(ThreadId, ThreadId)| {
             [callback.index() as u64, thread.index() as u64]

@@ -10,6 +10,7 @@ use crate::op::Op;
 use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
 
+use super::RcuHead;
 use super::readers::{Calls, Readers};
 use super::{local_bh_disable, local_bh_enable};
 
@@ -63,17 +64,21 @@ impl Srcu {
         self.object.perform(Op::new(OpKind::AwaitReaders), at);
     }
 
-    /// `call_srcu`: runs `callback` after a grace period that begins now or later.
+    /// `call_srcu`: runs the function of `head` after a grace period that begins now or later.
     ///
-    /// The callback is a thread of its own, with bottom halves disabled, so it may not sleep
+    /// The function runs in a thread of its own, with bottom halves disabled, so it may not sleep
     /// (`srcu_invoke_callbacks`, `kernel/rcu/srcutree.c`). `synchronize_srcu` does not wait for it,
     /// and [`barrier`](Self::barrier) does.
+    ///
+    /// # Violations
+    ///
+    /// The invariant `call_srcu` if the head is queued already.
     #[doc(alias = "call_srcu")]
     #[track_caller]
-    pub fn call(&self, callback: impl FnOnce() + Send + 'static) {
-        CALLS.call(&self.object, Location::caller(), || {
+    pub fn call(&self, head: &RcuHead) {
+        CALLS.call(&self.object, head, Location::caller(), |head| {
             local_bh_disable();
-            callback();
+            head.run();
             local_bh_enable();
         });
     }
@@ -89,6 +94,7 @@ impl Srcu {
 
 static CALLS: Calls = Calls {
     thread: "srcu callback",
+    name: "call_srcu",
     call: OpKind::CallSrcu,
     begins: OpKind::SrcuCallback,
     barrier: OpKind::SrcuBarrier,

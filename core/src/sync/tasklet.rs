@@ -93,10 +93,13 @@ impl Tasklet {
     }
 
     /// `tasklet_kill`: waits until the tasklet is not scheduled and does not run. It waits for good
-    /// if the tasklet is scheduled and disabled.
+    /// if the tasklet is scheduled and disabled. While it waits for the end of a run, scheduling
+    /// the tasklet has no effect: it has taken `TASKLET_STATE_SCHED` (`kernel/softirq.c`, v6.6).
     #[track_caller]
     pub fn tasklet_kill(&self) {
-        self.line.perform(OpKind::TaskletKill, Location::caller());
+        let at = Location::caller();
+        self.line.perform(OpKind::TaskletKill, at);
+        self.line.perform(OpKind::AwaitTaskletKill, at);
     }
 }
 

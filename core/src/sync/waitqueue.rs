@@ -24,6 +24,9 @@ const SLEPT: u64 = u64::MAX;
 /// The reply of a sleep that a signal or a timeout has ended.
 const CUT_SHORT: u64 = 1;
 
+/// The argument of a sleep with a timeout whose caller asks for the time that was left.
+const REPLIES_TIME: u64 = 1;
+
 /// The kernel's `wait_queue_head_t`.
 ///
 /// A sleeper may wake spuriously, without a wake-up. No thread may rely on that, so a state from
@@ -289,7 +292,9 @@ impl WaitQueue {
     }
 
     /// `schedule_timeout`: as [`schedule`](Self::schedule), and the sleep may end by itself at any
-    /// moment. Returns whether there was time left; the kernel returns how much.
+    /// moment. Returns whether there was time left; the kernel returns how much. Of a thread that
+    /// was woken there may be none either: it is computed when the thread runs again
+    /// (`kernel/time/timer.c`, v6.6).
     ///
     /// ```
     /// # selvedge_core::check(|| {
@@ -305,7 +310,8 @@ impl WaitQueue {
     #[doc(alias("schedule_timeout_interruptible", "schedule_timeout_uninterruptible"))]
     #[track_caller]
     pub fn schedule_timeout(&self) -> bool {
-        self.object.perform(Op::new(OpKind::SleepTimeout), Location::caller()) != CUT_SHORT
+        let sleep = Op::with(OpKind::SleepTimeout, REPLIES_TIME);
+        self.object.perform(sleep, Location::caller()) != CUT_SHORT
     }
 
     /// `finish_wait`: leaves the queue.
@@ -423,6 +429,9 @@ impl State {
 impl Machine for State {
     fn ready(&self, me: ThreadId, op: Op) -> Ready {
         match op.kind {
+            OpKind::SleepTimeout if !self.sleeps(me) => {
+                Ready { guaranteed: 1 + u8::from(op.a == REPLIES_TIME), optional: 0 }
+            }
             kind if !kind.row().wakes_spuriously || !self.sleeps(me) => Ready::YES,
             OpKind::Sleep => Ready::NO.or_optional(),
             // The timeout may expire in every state.
@@ -441,7 +450,10 @@ impl Machine for State {
             OpKind::WakeAll | OpKind::WakeNr => self.wake(u64::MAX),
             OpKind::WaitqueueActive => return Ok(u64::from(!self.waiting.is_empty())),
             kind if kind.row().wakes_spuriously => {
-                let cut_short = kind != OpKind::Sleep && self.sleeps(me) && outcome == 0;
+                let cut_short = match self.sleeps(me) {
+                    true => kind != OpKind::Sleep && outcome == 0,
+                    false => outcome == 1,
+                };
                 self.wake_spuriously(me);
                 return Ok(if cut_short { CUT_SHORT } else { 0 });
             }

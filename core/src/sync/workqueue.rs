@@ -145,8 +145,9 @@ impl Workqueue {
         self.queue.perform(Op::new(OpKind::FreezeWorkqueues), Location::caller());
     }
 
-    /// `freeze_workqueues_busy`, restricted to this queue: returns whether the queue is frozen and
-    /// works that were active by then have not returned.
+    /// `freeze_workqueues_busy`, restricted to this queue: returns whether works of a freezable
+    /// queue are still active; after the freeze, whether those that were active by then have not
+    /// returned.
     #[track_caller]
     pub fn freeze_workqueues_busy(&self) -> bool {
         self.queue.perform(Op::new(OpKind::FreezeWorkqueuesBusy), Location::caller()) == 1

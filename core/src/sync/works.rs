@@ -339,9 +339,8 @@ impl Machine for Works {
             OpKind::FreezeWorkqueues if self.freezable => self.frozen = Some(self.active()),
             OpKind::FreezeWorkqueues => {}
             OpKind::FreezeWorkqueuesBusy => {
-                return Ok(u64::from(
-                    self.frozen.is_some() && self.active() + self.running.len() > 0,
-                ));
+                let active = self.active() + self.running.len();
+                return Ok(u64::from(self.freezable && active > 0));
             }
             OpKind::ThawWorkqueues => self.frozen = None,
             OpKind::DestroyWorkqueue if self.dying => return Err(Fault::DoubleRelease),

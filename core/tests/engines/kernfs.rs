@@ -1,9 +1,7 @@
 //! Active references of kernfs, pointers of RCU, and reference counts with a lock.
 
-use std::sync::Arc;
-
-use selvedge_core::sync::{Kernfs, Kref, Mutex, Rcu, SpinLock, Srcu, Tracked};
-use selvedge_core::{Engine, Scenario, ScenarioBuilder, ViolationKind, might_sleep};
+use selvedge_core::sync::{Kernfs, Kref, Mutex, Rcu, RcuHead, SpinLock, Srcu, Tracked};
+use selvedge_core::{Engine, Scenario, ScenarioBuilder, ViolationKind, in_world, might_sleep};
 
 use super::{check, check_with_traces, deadlock};
 
@@ -183,7 +181,7 @@ fn the_last_put_is_under_the_lock() {
 
 #[test]
 fn a_callback_of_srcu_comes_after_the_readers_and_does_not_sleep() {
-    let world = || Arc::new((Srcu::new("srcu"), Tracked::new("object", ())));
+    let world = || (Srcu::new("srcu"), Tracked::new("object", ()));
     let scenario = |callback: fn(&(Srcu, Tracked))| {
         Scenario::builder("srcu", world)
             .thread("reader", |w| {
@@ -192,8 +190,7 @@ fn a_callback_of_srcu_comes_after_the_readers_and_does_not_sleep() {
                 section.unlock();
             })
             .thread("remover", move |w| {
-                let world = Arc::clone(w);
-                w.0.call(move || callback(&world));
+                w.0.call(&RcuHead::new(in_world(callback)));
             })
     };
     // A reader that begins after the grace period is not waited for.
@@ -205,8 +202,7 @@ fn a_callback_of_srcu_comes_after_the_readers_and_does_not_sleep() {
     let after = Scenario::builder("after", world)
         .thread("both", |w| {
             let section = w.0.read_lock();
-            let world = Arc::clone(w);
-            w.0.call(move || world.1.release());
+            w.0.call(&RcuHead::new(in_world(|w: &(Srcu, Tracked)| w.1.release())));
             w.1.get();
             section.unlock();
         })

@@ -30,18 +30,31 @@ fn uses(w: &World) {
 fn kthread_stop_waits_for_the_end() {
     let scenario = |remove: fn(&World)| {
         world(uses).finally(|_| ()).thread("T", move |w| {
+            // Later it may be gone.
+            w.thread.get_task_struct();
             w.thread.kthread_run();
             remove(w);
         })
     };
     let stops = scenario(|w| {
-        w.thread.get_task_struct();
         w.thread.kthread_stop();
         w.buffer.release();
     });
     check_with_traces(&stops.expect_proof());
     let too_early = scenario(|w| w.buffer.release());
     check(&too_early.expect_violations([ViolationKind::use_after_release("buffer")]));
+}
+
+/// "the caller must ensure task_struct can't go away" (`kthread_stop`, `kernel/kthread.c`, v6.6).
+#[test]
+fn a_thread_that_has_ended_is_neither_kept_nor_woken() {
+    for touch in [Kthread::get_task_struct, Kthread::wake_up_process] {
+        let scenario = world(uses).thread("T", move |w| {
+            w.thread.kthread_run();
+            touch(&w.thread);
+        });
+        check(&scenario.expect_violations([ViolationKind::use_after_release("server")]));
+    }
 }
 
 #[test]

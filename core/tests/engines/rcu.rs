@@ -1,19 +1,17 @@
 //! RCU: the objects that a grace period keeps.
 
-use std::sync::Arc;
-
-use selvedge_core::sync::{Atomic, Irq, ModuleRef, Rcu, SpinLock, Tracked};
+use selvedge_core::sync::{Atomic, Irq, ModuleRef, Rcu, RcuHead, SpinLock, Tracked};
 use selvedge_core::{Classification, Engine, Scenario, ScenarioBuilder, ViolationKind, in_world};
 
 use super::{check, check_with_traces, deadlock, slow_on_loom};
 
 /// A reader of a node that is about to be freed, and the thread that frees it.
-fn freed_by(free: fn(&Arc<Domain>)) -> ScenarioBuilder<Arc<Domain>> {
+fn freed_by(free: fn(&Domain)) -> ScenarioBuilder<Domain> {
     let world = || {
         let (rcu, listed) = (Rcu::new(), Atomic::new("listed", 1));
-        Arc::new(Domain { rcu, listed, node: Tracked::new("node", ()) })
+        Domain { rcu, listed, node: Tracked::new("node", ()) }
     };
-    let read = |w: &Arc<Domain>| {
+    let read = |w: &Domain| {
         let _reader = w.rcu.read_lock();
         if w.listed.load() == 1 {
             w.node.get();
@@ -40,10 +38,7 @@ fn rcu_keeps_an_object_that_a_reader_has_found() {
         })
         .expect_proof(),
     );
-    let callback = freed_by(|w| {
-        let world = Arc::clone(w);
-        w.rcu.call(move || world.node.release());
-    });
+    let callback = freed_by(|w| w.rcu.call(&RcuHead::new(in_world(|w: &Domain| w.node.release()))));
     check_with_traces(&callback.expect_proof());
     check(
         &freed_by(|w| w.node.release())
@@ -87,17 +82,16 @@ struct Module {
 }
 
 /// A module that frees its node with `call_rcu`, and is then unloaded.
-fn unloaded(before: fn(&Rcu)) -> ScenarioBuilder<Arc<Module>> {
+fn unloaded(before: fn(&Rcu)) -> ScenarioBuilder<Module> {
     let world = || {
         let (rcu, module) = (Rcu::new(), ModuleRef::new("module"));
-        Arc::new(Module { rcu, module, node: Tracked::new("node", ()) })
+        Module { rcu, module, node: Tracked::new("node", ()) }
     };
     Scenario::builder("unloaded", world).thread("rmmod", move |w| {
-        let world = Arc::clone(w);
-        w.rcu.call(move || {
-            world.module.call();
-            world.node.release();
-        });
+        w.rcu.call(&RcuHead::new(in_world(|w: &Module| {
+            w.module.call();
+            w.node.release();
+        })));
         w.module.delete().expect("no reference is taken");
         before(&w.rcu);
         w.module.free();
@@ -115,14 +109,13 @@ fn rcu_barrier_keeps_the_text_of_a_module_until_its_callbacks_have_run() {
 
 #[test]
 fn rcu_barrier_does_not_wait_for_what_a_callback_calls() {
-    let world = || Arc::new((Rcu::new(), ModuleRef::new("module")));
+    let world = || (Rcu::new(), ModuleRef::new("module"));
     let scenario = move |barriers: usize| {
         Scenario::builder("again", world).thread("rmmod", move |w| {
-            let world = Arc::clone(w);
-            w.0.call(move || {
-                let again = Arc::clone(&world);
-                world.0.call(move || again.1.call());
-            });
+            let again = |w: &(Rcu, ModuleRef)| w.1.call();
+            w.0.call(&RcuHead::new(in_world(move |w: &(Rcu, ModuleRef)| {
+                w.0.call(&RcuHead::new(in_world(again)));
+            })));
             (0..barriers).for_each(|_| w.0.barrier());
             w.1.free();
         })
@@ -160,13 +153,11 @@ fn rcu_barrier_sleeps() {
 }
 
 /// A thread that calls back and takes the lock of the callback, in either order.
-fn softirq(thread: fn(&dyn Fn(), &SpinLock)) -> ScenarioBuilder<Arc<(Rcu, SpinLock)>> {
-    let world = || Arc::new((Rcu::new(), SpinLock::new("A", ())));
+fn softirq(thread: fn(&dyn Fn(), &SpinLock)) -> ScenarioBuilder<(Rcu, SpinLock)> {
+    let world = || (Rcu::new(), SpinLock::new("A", ()));
     Scenario::builder("softirq", world).thread("T", move |w| {
-        let call = || {
-            let world = Arc::clone(w);
-            w.0.call(move || drop(world.1.spin_lock()));
-        };
+        let called = |w: &(Rcu, SpinLock)| drop(w.1.spin_lock());
+        let call = || w.0.call(&RcuHead::new(in_world(called)));
         thread(&call, &w.1);
         w.0.barrier();
     })
@@ -212,12 +203,12 @@ fn a_callback_that_is_called_under_a_spinlock_comes_after_it() {
     let report = under.verify(Engine::Native);
     assert_eq!(report.predictions[0].classification, Classification::Infeasible);
     // Nor does one that is called because the spinlock is held.
-    let called = Scenario::builder("called", || Arc::new((Rcu::new(), SpinLock::new("A", 0))))
+    let called = Scenario::builder("called", || (Rcu::new(), SpinLock::new("A", 0)))
         .thread("holder", |w| *w.1.spin_lock() += 1)
         .thread("caller", |w| {
-            let world = Arc::clone(w);
+            let called = |w: &(Rcu, SpinLock<i32>)| drop(w.1.spin_lock());
             if w.1.spin_trylock().is_none() {
-                w.0.call(move || drop(world.1.spin_lock()));
+                w.0.call(&RcuHead::new(in_world(called)));
             }
         });
     check_with_traces(&slow_on_loom(called.expect_proof().expect_inversion(["A"])));
@@ -234,18 +225,17 @@ fn a_callback_that_is_called_under_a_spinlock_comes_after_it() {
 /// What the callback takes is in the order of the interrupted thread.
 #[test]
 fn a_callback_that_takes_another_lock_delays_the_thread() {
-    type World = Arc<(Rcu, SpinLock, SpinLock, Atomic)>;
+    type World = (Rcu, SpinLock, SpinLock, Atomic);
     let world = || {
         let [a, b] = ["A", "B"].map(|name| SpinLock::new(name, ()));
-        Arc::new((Rcu::new(), a, b, Atomic::new("ran", 0)))
+        (Rcu::new(), a, b, Atomic::new("ran", 0))
     };
     let scenario = |second: fn(&World)| {
         let first = |w: &World| {
-            let world = Arc::clone(w);
-            w.0.call(move || {
-                let _b = world.2.spin_lock();
-                world.3.store(1);
-            });
+            w.0.call(&RcuHead::new(in_world(|w: &World| {
+                let _b = w.2.spin_lock();
+                w.3.store(1);
+            })));
             drop(w.1.spin_lock());
             w.0.barrier();
             assert_eq!(w.3.load(), 1);
@@ -270,19 +260,16 @@ fn an_interrupt_arrives_on_top_of_a_callback() {
         lock: SpinLock,
         irq: Irq,
     }
-    let world = || {
-        Arc::new(World {
-            rcu: Rcu::new(),
-            lock: SpinLock::new("A", ()),
-            irq: Irq::request_irq("irq", in_world(|w: &Arc<World>| drop(w.lock.spin_lock()))),
-        })
+    let world = || World {
+        rcu: Rcu::new(),
+        lock: SpinLock::new("A", ()),
+        irq: Irq::request_irq("irq", in_world(|w: &World| drop(w.lock.spin_lock()))),
     };
-    let thread = |w: &Arc<World>| {
-        let world = Arc::clone(w);
-        w.rcu.call(move || {
-            world.irq.raise();
-            world.irq.disable_irq_nosync();
-        });
+    let thread = |w: &World| {
+        w.rcu.call(&RcuHead::new(in_world(|w: &World| {
+            w.irq.raise();
+            w.irq.disable_irq_nosync();
+        })));
         drop(w.lock.spin_lock());
         w.rcu.barrier();
         w.irq.enable_irq();
@@ -294,11 +281,10 @@ fn an_interrupt_arrives_on_top_of_a_callback() {
 /// The callbacks of a domain that a thread makes run on an idle CPU only.
 #[test]
 fn a_domain_of_a_thread_interrupts_nothing() {
-    let world = || Arc::new(SpinLock::new("A", ()));
+    let world = || SpinLock::new("A", ());
     let scenario = Scenario::builder("own", world).thread("T", |lock| {
         let rcu = Rcu::new();
-        let called = Arc::clone(lock);
-        rcu.call(move || drop(called.spin_lock()));
+        rcu.call(&RcuHead::new(in_world(|lock: &SpinLock| drop(lock.spin_lock()))));
         drop(lock.spin_lock());
         rcu.barrier();
     });
@@ -310,10 +296,10 @@ fn a_domain_of_a_thread_interrupts_nothing() {
 
 #[test]
 fn two_barriers_wait_for_two_callbacks() {
-    let world = || Arc::new((Rcu::new(), ModuleRef::new("module"), Atomic::new("ended", 0)));
-    let thread = |w: &Arc<(Rcu, ModuleRef, Atomic)>| {
-        let world = Arc::clone(w);
-        w.0.call(move || world.1.call());
+    type World = (Rcu, ModuleRef, Atomic);
+    let world = || (Rcu::new(), ModuleRef::new("module"), Atomic::new("ended", 0));
+    let thread = |w: &World| {
+        w.0.call(&RcuHead::new(in_world(|w: &World| w.1.call())));
         w.0.barrier();
         if w.2.fetch_add(1) == 1 {
             w.1.free();
@@ -321,4 +307,31 @@ fn two_barriers_wait_for_two_callbacks() {
     };
     let scenario = Scenario::builder("two", world).thread("A", thread).thread("B", thread);
     check(&slow_on_loom(scenario.expect_proof()));
+}
+
+/// A head is queued until its function begins, which may queue it again.
+#[test]
+fn a_head_that_is_queued_is_not_queued_again() {
+    struct World {
+        rcu: Rcu,
+        calls: Atomic,
+        head: RcuHead,
+    }
+    fn again(w: &World) {
+        if w.calls.fetch_add(1) == 0 {
+            w.rcu.call(&w.head);
+        }
+    }
+    let world = || World {
+        rcu: Rcu::new(),
+        calls: Atomic::new("calls", 0),
+        head: RcuHead::new(in_world(again)),
+    };
+    let scenario = |calls: usize| {
+        Scenario::builder("head", world)
+            .thread("T", move |w| (0..calls).for_each(|_| w.rcu.call(&w.head)))
+            .finally(|w| assert!(w.calls.load() >= 2))
+    };
+    check_with_traces(&slow_on_loom(scenario(1).expect_proof()));
+    check(&scenario(2).expect_violations([ViolationKind::invariant("call_rcu")]));
 }

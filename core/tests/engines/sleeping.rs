@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Weak};
 
-use selvedge_core::sync::{Mutex, Rcu, RwSem, SpinLock, Srcu, Timer, WaitQueue, Work};
-use selvedge_core::{Scenario, ViolationKind, might_sleep};
+use selvedge_core::sync::{Mutex, Rcu, RcuHead, RwSem, SpinLock, Srcu, Timer, WaitQueue, Work};
+use selvedge_core::{Scenario, ViolationKind, in_world, might_sleep};
 
 use super::{check, check_with_traces, reason_of, within};
 
@@ -62,8 +62,7 @@ fn sleeping_is_a_violation_where_it_is_not_allowed() {
             sleep(w);
         }),
         ("rcu", |w, sleep| {
-            let world = Arc::clone(w);
-            w.rcu.call(move || sleep(&world));
+            w.rcu.call(&RcuHead::new(in_world(move |w: &Arc<Sleepers>| sleep(w))));
         }),
         ("timer", |w, _| {
             w.timer.mod_timer();

@@ -1,9 +1,7 @@
 //! `struct srcu_struct`: the readers for which a grace period waits.
 
-use std::sync::Arc;
-
-use selvedge_core::sync::{Atomic, ModuleRef, Mutex, Srcu, Tracked};
-use selvedge_core::{Scenario, ViolationKind};
+use selvedge_core::sync::{Atomic, ModuleRef, Mutex, RcuHead, Srcu, Tracked};
+use selvedge_core::{Scenario, ViolationKind, in_world};
 
 use super::{check, check_with_traces, deadlock, same_traces};
 
@@ -77,11 +75,9 @@ fn synchronize_srcu_deadlocks_with_a_reader_that_wants_its_lock() {
 
 #[test]
 fn srcu_barrier_waits_for_the_callbacks_and_deadlocks_in_a_reader_that_they_wait_for() {
-    let world = || Arc::new((Srcu::new("srcu"), ModuleRef::new("module")));
-    let call = |w: &Arc<(Srcu, ModuleRef)>| {
-        let world = Arc::clone(w);
-        w.0.call(move || world.1.call());
-    };
+    type World = (Srcu, ModuleRef);
+    let world = || (Srcu::new("srcu"), ModuleRef::new("module"));
+    let call = |w: &World| w.0.call(&RcuHead::new(in_world(|w: &World| w.1.call())));
     let unloaded = |before: fn(&Srcu)| {
         Scenario::builder("unloaded", world).thread("rmmod", move |w| {
             call(w);

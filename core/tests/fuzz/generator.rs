@@ -228,6 +228,10 @@ impl Program {
             steps.extend(Self::sequel(rng, when, instr));
             budget = budget.saturating_sub(instr.cost());
         }
+        // What is violated before a first operation is so before other threads exist, on loom.
+        if steps.iter().any(|step| matches!(step.instr, Instr::LockNestLock(..))) {
+            steps.insert(0, Step::always(Instr::Load(0)));
+        }
         steps
     }
 
@@ -238,7 +242,11 @@ impl Program {
         let if_so = |instr| Step { when: When::LastOther, instr };
         match (instr, rng.u8(..4)) {
             (Instr::Prepare(queue) | Instr::PrepareExclusive(queue), 1..) => {
-                all(&[Instr::Schedule(queue), Instr::Finish(queue)])
+                let sleep = match rng.u8(..3) {
+                    0 => Instr::ScheduleTimeout(queue),
+                    _ => Instr::Schedule(queue),
+                };
+                all(&[sleep, Instr::Finish(queue)])
             }
             (Instr::Store(..), 0) => all(&[Instr::WakeUp(0)]),
             (Instr::Store(..), 1) => all(&[Instr::WakeUpAll(0)]),

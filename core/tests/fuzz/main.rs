@@ -1,9 +1,14 @@
 //! The native engine, shuttle and loom against brute force, on random programs.
 
 mod callbacks;
+mod chains;
 mod directed;
+mod emitted;
+mod freezing;
 mod generator;
+mod kinds;
 mod native;
+mod operate;
 mod order;
 mod program;
 mod reference;

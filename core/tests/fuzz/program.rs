@@ -99,12 +99,25 @@ pub(crate) enum Instr {
     LockInterruptible(usize),
     /// Logs 1 for the lock and 0 for none; so do the other trylocks.
     TryLock(usize),
+    /// The same, without a guard.
+    RawTryLock(usize),
+    /// With a subclass for lockdep.
+    LockNested(usize),
+    /// The first, while the second is held, in whatever order others are taken.
+    LockNestLock(usize, usize),
     Spin(usize),
     TrySpin(usize),
     DownRead(usize),
     DownWrite(usize),
     TryDownRead(usize),
     TryDownWrite(usize),
+    /// Without a guard; see `RawLock` and `RawUnlock`.
+    RawDownRead(usize),
+    RawDownWrite(usize),
+    RawTryDownRead(usize),
+    RawTryDownWrite(usize),
+    RawUpRead(usize),
+    RawUpWrite(usize),
     UnfairRead(usize),
     UnfairWrite(usize),
     TryUnfairRead(usize),
@@ -120,9 +133,10 @@ pub(crate) enum Instr {
     Add(u64),
     /// Declares that it may sleep.
     MightSleep,
-    /// Logs the value; so do the next two, with the previous value.
+    /// Logs the value; so do the next three, with the previous value.
     Load(usize),
     FetchAdd(usize, u64),
+    Swap(usize, u64),
     CompareExchange(usize, u64, u64),
     Store(usize, u64),
     /// Stores one more than the last entry of the log.
@@ -143,6 +157,8 @@ pub(crate) enum Instr {
     Prepare(usize),
     PrepareExclusive(usize),
     Schedule(usize),
+    /// Logs whether there was time left.
+    ScheduleTimeout(usize),
     Finish(usize),
     WakeUp(usize),
     WakeUpNr(usize, u32),
@@ -198,9 +214,11 @@ pub(crate) enum Instr {
     CallRcu(usize),
     RcuBarrier,
     ModTimer(usize),
-    /// Logs whether the timer was armed.
+    /// Logs whether the timer was armed; so do the next three.
     DelTimer(usize),
     DelTimerSync(usize),
+    TimerShutdown(usize),
+    TimerShutdownSync(usize),
     /// Logs whether the work was queued.
     QueueWork(usize),
     FlushWork(usize),
@@ -249,114 +267,20 @@ impl fmt::Display for Program {
 }
 
 impl Instr {
-    /// The names of the variants, each of which must occur in programs. `Poll` and so on are those
-    /// of endless programs.
-    pub(crate) const ALL_KINDS: [&'static str; 94] = [
-        "Complete",
-        "TryWaitForCompletion",
-        "Lock",
-        "RawLock",
-        "RawUnlock",
-        "LockInterruptible",
-        "TryLock",
-        "Spin",
-        "TrySpin",
-        "DownRead",
-        "DownWrite",
-        "TryDownRead",
-        "TryDownWrite",
-        "UnfairRead",
-        "UnfairWrite",
-        "TryUnfairRead",
-        "TryUnfairWrite",
-        "SrcuRead",
-        "RcuRead",
-        "Release",
-        "Look",
-        "Add",
-        "MightSleep",
-        "Load",
-        "FetchAdd",
-        "CompareExchange",
-        "Store",
-        "StoreLast",
-        "WaitForAtomic",
-        "WaitForData",
-        "Prepare",
-        "Schedule",
-        "Finish",
-        "WakeUp",
-        "WakeUpAll",
-        "CompleteAll",
-        "WaitForCompletion",
-        "KrefGet",
-        "KrefGetUnlessZero",
-        "KrefPut",
-        "Use",
-        "Free",
-        "ModuleGet",
-        "ModulePut",
-        "ModuleDelete",
-        "ModuleFree",
-        "ModuleCall",
-        "SrcuSync",
-        "RcuSync",
-        "CallRcu",
-        "ModTimer",
-        "DelTimer",
-        "DelTimerSync",
-        "QueueWork",
-        "FlushWork",
-        "CancelWork",
-        "ThisCpu",
-        "Spawn",
-        "Join",
-        "GraceBegins",
-        "GraceEnds",
-        "GraceReturns",
-        "RcuBarrier",
-        "KrefPutMutex",
-        "Expires",
-        "TimerReturns",
-        "WorkBegins",
-        "WorkReturns",
-        "WaitExclusive",
-        "WaitTimeout",
-        "WaitInterruptible",
-        "WaitKillable",
-        "WaitCmd",
-        "PrepareExclusive",
-        "WakeUpNr",
-        "Active",
-        "Reinit",
-        "WaitForCompletionTimeout",
-        "WaitForCompletionInterruptible",
-        "CompletionDone",
-        "CondvarWait",
-        "CondvarWaitWhile",
-        "CondvarWaitTimeout",
-        "NotifyOne",
-        "NotifyAll",
-        "FlushWorkqueue",
-        "DrainWorkqueue",
-        "DestroyWorkqueue",
-        "Down",
-        "DownInterruptible",
-        "DownTimeout",
-        "DownTrylock",
-        "Up",
-        "Choose",
-    ];
-
     /// Returns the class of the lock that it takes, if it takes one.
     pub(super) fn takes(self) -> Option<&'static str> {
         match self {
             Self::Lock(m) | Self::RawLock(m) | Self::LockInterruptible(m) | Self::TryLock(m) => {
                 Some(MUTEXES[m])
             }
+            Self::RawTryLock(m) | Self::LockNested(m) | Self::LockNestLock(m, _) => {
+                Some(MUTEXES[m])
+            }
             Self::Spin(p) | Self::TrySpin(p) => Some(SPINS[p]),
             Self::DownRead(s) | Self::DownWrite(s) => Some(SEMS[s]),
             Self::TryDownRead(s) | Self::TryDownWrite(s) => Some(SEMS[s]),
+            Self::RawDownRead(s) | Self::RawDownWrite(s) => Some(SEMS[s]),
+            Self::RawTryDownRead(s) | Self::RawTryDownWrite(s) => Some(SEMS[s]),
             Self::UnfairRead(u) | Self::UnfairWrite(u) => Some(UNFAIR[u]),
             Self::TryUnfairRead(u) | Self::TryUnfairWrite(u) => Some(UNFAIR[u]),
             Self::SrcuRead(s) => Some(SRCUS[s]),
@@ -378,7 +302,7 @@ impl Instr {
                 | Self::Up(_)
         );
         // Locks from before the first round are inaccessible.
-        let reaches = matches!(self, Self::RawUnlock(_));
+        let reaches = matches!(self, Self::RawUnlock(_) | Self::RawUpRead(_) | Self::RawUpWrite(_));
         !grows && !reaches && (self.in_functions() || matches!(self, Self::ModTimer(_)))
     }
 

@@ -86,10 +86,13 @@ impl Program {
         let release = Instr::Release(rng.usize(..3));
         match theme {
             Theme::Mutexes => match rng.u8(..16) {
-                0..6 => Instr::Lock(mutex),
+                0..4 => Instr::Lock(mutex),
+                4 => Instr::LockNested(mutex),
+                5 => Instr::LockNestLock(mutex, rng.usize(..self.mutexes)),
                 6 => Instr::RawLock(mutex),
                 7 => Instr::LockInterruptible(mutex),
-                8..12 => Instr::TryLock(mutex),
+                8..11 => Instr::TryLock(mutex),
+                11 => Instr::RawTryLock(mutex),
                 12 if rng.bool() => Instr::RawUnlock(mutex),
                 _ => release,
             },
@@ -99,11 +102,17 @@ impl Program {
                 (8, _) => Instr::MightSleep,
                 _ => release,
             },
-            Theme::Sems => match rng.u8(..12) {
-                0..4 => Instr::DownRead(sem),
-                4..7 => Instr::DownWrite(sem),
-                7 => Instr::TryDownRead(sem),
-                8 => Instr::TryDownWrite(sem),
+            Theme::Sems => match rng.u8(..24) {
+                0..6 => Instr::DownRead(sem),
+                6..11 => Instr::DownWrite(sem),
+                11 => Instr::TryDownRead(sem),
+                12 => Instr::TryDownWrite(sem),
+                13 => Instr::RawDownRead(sem),
+                14 => Instr::RawDownWrite(sem),
+                15 => Instr::RawTryDownRead(sem),
+                16 => Instr::RawTryDownWrite(sem),
+                17 if rng.bool() => Instr::RawUpRead(sem),
+                18 if rng.bool() => Instr::RawUpWrite(sem),
                 _ => release,
             },
             Theme::Unfair => match (rng.u8(..12), rng.usize(..self.unfair)) {
@@ -113,7 +122,8 @@ impl Program {
                 (8, sem) => Instr::TryUnfairWrite(sem),
                 _ => release,
             },
-            Theme::Atomics => match rng.u8(..6) {
+            Theme::Atomics => match rng.u8(..7) {
+                6 => Instr::Swap(atomic, rng.u64(1..=2)),
                 0 | 1 => Instr::Load(atomic),
                 2 => Instr::Store(atomic, rng.u64(1..=2)),
                 3 => Instr::StoreLast(atomic),
@@ -144,7 +154,8 @@ impl Program {
             },
             Theme::Timed => match rng.u8(..16) {
                 0..3 => Instr::WaitTimeout(queue, atomic),
-                3..6 => Instr::WaitInterruptible(queue, atomic),
+                3..5 => Instr::WaitInterruptible(queue, atomic),
+                5 => Instr::ScheduleTimeout(queue),
                 6..8 => Instr::WaitKillable(queue, atomic),
                 8..11 => Instr::WaitCmd(queue),
                 11..13 => Instr::Store(atomic, rng.u64(0..=1)),
@@ -210,9 +221,11 @@ impl Program {
                 10 => Instr::RcuBarrier,
                 _ => release,
             },
-            Theme::Timers => match rng.u8(..8) {
-                0..4 => Instr::ModTimer(0),
-                4 => Instr::DelTimer(0),
+            Theme::Timers => match rng.u8(..12) {
+                0..6 => Instr::ModTimer(0),
+                6 => Instr::DelTimer(0),
+                7 => Instr::TimerShutdown(0),
+                8 => Instr::TimerShutdownSync(0),
                 _ => Instr::DelTimerSync(0),
             },
             Theme::Works => match (rng.u8(..8), rng.usize(..self.works.len())) {

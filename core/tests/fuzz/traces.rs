@@ -196,32 +196,40 @@ fn event(program: &Program, before: &State, after: &State, me: usize, way: Way) 
         let takes = before.completions[c].is_some_and(|times| times > 0);
         (Object::Completion(c), if_got(takes))
     };
+    let whatever_the_state = accesses(instr);
     let (object, access) = match (instr, thread.phase) {
+        _ if whatever_the_state.is_some() => whatever_the_state.expect("it is one"),
         (Instr::Lock(m) | Instr::RawLock(m) | Instr::LockInterruptible(m), _) => {
             (Object::Mutex(m), Writes)
         }
-        (Instr::TryLock(m), _) => (Object::Mutex(m), last_entry),
+        (Instr::LockNested(m) | Instr::RawUnlock(m), _) => (Object::Mutex(m), Writes),
+        (Instr::TryLock(m) | Instr::RawTryLock(m), _) => (Object::Mutex(m), last_entry),
         (Instr::Spin(p), _) => (Object::Spin(p), Writes),
         (Instr::TrySpin(p), _) => (Object::Spin(p), last_entry),
-        (Instr::DownRead(s) | Instr::DownWrite(s), _) => (Object::Sem(s), down),
-        (Instr::TryDownRead(s) | Instr::TryDownWrite(s), _) => (Object::Sem(s), last_entry),
         (Instr::Release(n), _) => match thread.held[n % thread.held.len()] {
             Held::Mutex(m) | Held::Raw(m) => (Object::Mutex(m), Writes),
             Held::Read(s) | Held::Write(s) => (Object::Sem(s), Writes),
+            Held::RawRead(s) | Held::RawWrite(s) => (Object::Sem(s), Writes),
             Held::Spin(p) => (Object::Spin(p), Writes),
             other => unreachable!("{other:?} is not counted"),
         },
+        (Instr::DownRead(s) | Instr::DownWrite(s), _) => (Object::Sem(s), down),
+        (Instr::RawDownRead(s) | Instr::RawDownWrite(s), _) => (Object::Sem(s), down),
+        (instr, _) if changes_sem(instr).is_some() => {
+            let (s, tries) = changes_sem(instr).expect("it is one");
+            (Object::Sem(s), if tries { last_entry } else { Writes })
+        }
         (Instr::Load(a), _) => (Object::Atomic(a), Reads),
-        (Instr::FetchAdd(a, _), _) => (Object::Atomic(a), Writes),
+        (Instr::FetchAdd(a, _) | Instr::Swap(a, _), _) => (Object::Atomic(a), Writes),
         (Instr::CompareExchange(a, current, _), _) => {
             (Object::Atomic(a), if_got(before.atomics[a] == current))
         }
         (Instr::Store(a, _) | Instr::StoreLast(a), _) => (Object::Atomic(a), Writes),
         (Instr::Schedule(q), _) => (Object::Queue(q), Reads),
-        (Instr::Prepare(q) | Instr::PrepareExclusive(q), _) => (Object::Queue(q), Writes),
-        (Instr::Finish(q) | Instr::WakeUp(q), _) => (Object::Queue(q), Writes),
-        (Instr::WakeUpNr(q, _) | Instr::WakeUpAll(q), _) => (Object::Queue(q), Writes),
-        (Instr::Active(q), _) => (Object::Queue(q), Reads),
+        // Only one that times out may have slept until then.
+        (Instr::ScheduleTimeout(q), _) => {
+            (Object::Queue(q), if last_entry == Writes { Reads } else { Writes })
+        }
         (Instr::Join(child), _) => (Object::Thread(child), Follows),
         (Instr::Complete(c) | Instr::CompleteAll(c) | Instr::Reinit(c), _) => {
             (Object::Completion(c), Writes)
@@ -241,19 +249,46 @@ fn event(program: &Program, before: &State, after: &State, me: usize, way: Way) 
         (Instr::Choose(_), _) => (Object::Choice, Reads),
         (Instr::CondvarWait(v) | Instr::CondvarWaitTimeout(v), _) => condvar_wait(before, me, v),
         (Instr::NotifyOne(v) | Instr::NotifyAll(v), _) => (Object::Condvar(v), Writes),
-        (Instr::KrefGet(k) | Instr::KrefGetUnlessZero(k) | Instr::KrefPut(k), _) => {
-            (Object::Kref(k), Writes)
-        }
-        (Instr::Use(x), _) => (Object::Tracked(x), Reads),
-        (Instr::Free(x), _) => (Object::Tracked(x), Writes),
-        (Instr::ModuleCall(m), _) => (Object::Module(m), Reads),
-        (Instr::ModuleGet(m) | Instr::ModulePut(m), _) => (Object::Module(m), Writes),
-        (Instr::ModuleDelete(m) | Instr::ModuleFree(m), _) => (Object::Module(m), Writes),
         (Instr::ThisCpu, _) => (Object::Cpus, Writes),
         (instr, _) => unreachable!("{instr:?} is not an event"),
     };
     let starts = after.started.len() > before.started.len();
     Event { thread: me, object, access, way, starts, before: Vec::new() }
+}
+
+/// Returns what an instruction accesses, if that does not depend on the state.
+fn accesses(instr: Instr) -> Option<(Object, Access)> {
+    use Access::{Reads, Writes};
+    Some(match instr {
+        Instr::Prepare(q) | Instr::PrepareExclusive(q) => (Object::Queue(q), Writes),
+        Instr::Finish(q) | Instr::WakeUp(q) => (Object::Queue(q), Writes),
+        Instr::WakeUpNr(q, _) | Instr::WakeUpAll(q) => (Object::Queue(q), Writes),
+        Instr::Active(q) => (Object::Queue(q), Reads),
+        Instr::KrefGet(k) | Instr::KrefGetUnlessZero(k) | Instr::KrefPut(k) => {
+            (Object::Kref(k), Writes)
+        }
+        Instr::Use(x) => (Object::Tracked(x), Reads),
+        Instr::Free(x) => (Object::Tracked(x), Writes),
+        Instr::ModuleCall(m) => (Object::Module(m), Reads),
+        Instr::ModuleGet(m) | Instr::ModulePut(m) => (Object::Module(m), Writes),
+        Instr::ModuleDelete(m) | Instr::ModuleFree(m) => (Object::Module(m), Writes),
+        _ => return None,
+    })
+}
+
+/// Returns the semaphore that an instruction takes or releases without a wait, and whether it
+/// tries.
+fn changes_sem(instr: Instr) -> Option<(usize, bool)> {
+    use Instr::{
+        RawTryDownRead, RawTryDownWrite, RawUpRead, RawUpWrite, TryDownRead, TryDownWrite,
+    };
+    match instr {
+        TryDownRead(s) | TryDownWrite(s) | RawTryDownRead(s) | RawTryDownWrite(s) => {
+            Some((s, true))
+        }
+        RawUpRead(s) | RawUpWrite(s) => Some((s, false)),
+        _ => None,
+    }
 }
 
 /// Returns what the next step of a wait of thread `me` on condvar `v` accesses.
@@ -278,28 +313,33 @@ fn condvar_wait(before: &State, me: usize, v: usize) -> (Object, Access) {
 /// again wakes spuriously here whenever it can, but in the library only where that has an effect.
 fn is_event(instr: Instr) -> bool {
     use Instr::*;
-    matches!(
+    let is = matches!(
         instr,
         Lock(_)
             | RawLock(_)
             | LockInterruptible(_)
             | TryLock(_)
+            | RawTryLock(_)
+            | LockNested(_)
             | Spin(_)
             | TrySpin(_)
             | DownRead(_)
             | DownWrite(_)
-            | TryDownRead(_)
-            | TryDownWrite(_)
+            | RawDownRead(_)
+            | RawDownWrite(_)
+            | RawUnlock(_)
             | Release(_)
             | Look
             | Add(_)
             | Load(_)
             | FetchAdd(..)
+            | Swap(..)
             | CompareExchange(..)
             | Store(..)
             | StoreLast(_)
             | Prepare(_)
             | Schedule(_)
+            | ScheduleTimeout(_)
             | Finish(_)
             | PrepareExclusive(_)
             | WakeUp(_)
@@ -338,5 +378,6 @@ fn is_event(instr: Instr) -> bool {
             | MightSleep
             | Spawn(_)
             | Join(_)
-    )
+    );
+    is || changes_sem(instr).is_some()
 }

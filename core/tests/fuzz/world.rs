@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, Weak};
 
 use selvedge_core::sync::{
-    Atomic, Choice, Completion, Condvar, Kref, ModuleRef, Mutex, MutexGuard, PerCpu, Rcu,
+    Atomic, Choice, Completion, Condvar, Kref, ModuleRef, Mutex, MutexGuard, PerCpu, Rcu, RcuHead,
     RcuReader, ReadGuard, RwSem, Semaphore, SpinGuard, SpinLock, Srcu, SrcuReader, Timer, Tracked,
     UnfairRwSem, WaitQueue, Work, Workqueue, WriteGuard,
 };
 use selvedge_core::thread::{JoinHandle, spawn};
-use selvedge_core::{forever, might_sleep, poll};
+use selvedge_core::{forever, in_world, poll};
 
+use super::operate::operate;
 use super::program::{
     ATOMICS, CHILDREN, COMPLETIONS, CONDVARS, Final, Instr, KREFS, MODULES, MUTEXES, Program,
     QUEUES, SEMS, SLOTS, SPINS, SRCUS, Step, TIMERS, TRACKED, UNFAIR, WORKQUEUE, WORKS, last_entry,
@@ -19,15 +20,15 @@ use super::program::{
 
 /// Objects that may live in memory that can be freed.
 pub(super) struct Objects {
-    mutexes: Vec<Mutex<u64>>,
-    spins: Vec<SpinLock<u64>>,
-    sems: Vec<RwSem<u64>>,
-    unfair: Vec<UnfairRwSem<u64>>,
-    atomics: Vec<Atomic>,
-    queues: Vec<WaitQueue>,
-    completions: Vec<Completion>,
-    condvars: Vec<Condvar>,
-    slots: Vec<Semaphore>,
+    pub(super) mutexes: Vec<Mutex<u64>>,
+    pub(super) spins: Vec<SpinLock<u64>>,
+    pub(super) sems: Vec<RwSem<u64>>,
+    pub(super) unfair: Vec<UnfairRwSem<u64>>,
+    pub(super) atomics: Vec<Atomic>,
+    pub(super) queues: Vec<WaitQueue>,
+    pub(super) completions: Vec<Completion>,
+    pub(super) condvars: Vec<Condvar>,
+    pub(super) slots: Vec<Semaphore>,
 }
 
 impl Objects {
@@ -65,21 +66,21 @@ fn all<T>(names: &[&'static str], count: usize, new: impl Fn(&'static str) -> T)
 
 pub(super) struct World {
     objects: Objects,
-    krefs: Vec<Kref>,
-    tracked: Vec<Tracked>,
-    modules: Vec<ModuleRef>,
-    srcus: Vec<Srcu>,
-    rcu: Rcu,
-    cpus: PerCpu<u64>,
-    choice: Choice,
-    timers: Vec<Timer>,
-    workqueue: Option<Workqueue>,
-    works: Vec<Work>,
-    program: Program,
+    pub(super) krefs: Vec<Kref>,
+    pub(super) tracked: Vec<Tracked>,
+    pub(super) modules: Vec<ModuleRef>,
+    pub(super) srcus: Vec<Srcu>,
+    pub(super) rcu: Rcu,
+    pub(super) cpus: PerCpu<u64>,
+    pub(super) choice: Choice,
+    pub(super) timers: Vec<Timer>,
+    pub(super) workqueue: Option<Workqueue>,
+    pub(super) works: Vec<Work>,
+    pub(super) program: Program,
     /// The logs of the threads that have ended. No thread reads them while threads run.
     logs: StdMutex<Vec<Vec<u64>>>,
     /// Whether the objects are freed. It is read when all the threads have ended.
-    gone: AtomicBool,
+    pub(super) gone: AtomicBool,
 }
 
 impl Deref for World {
@@ -153,9 +154,13 @@ pub(super) fn last(world: &World) -> Final {
 enum Held<'w> {
     Mutex(usize, MutexGuard<'w, u64>),
     Raw(usize, &'w Mutex<u64>),
+    RawRead(usize, &'w RwSem<u64>),
+    RawWrite(usize, &'w RwSem<u64>),
     Spin(SpinGuard<'w, u64>),
-    Read(ReadGuard<'w, u64>),
-    Write(WriteGuard<'w, u64>),
+    Read(usize, ReadGuard<'w, u64>),
+    Write(usize, WriteGuard<'w, u64>),
+    UnfairRead(ReadGuard<'w, u64>),
+    UnfairWrite(WriteGuard<'w, u64>),
     Srcu(SrcuReader<'w>),
     Rcu(RcuReader<'w>),
 }
@@ -165,9 +170,11 @@ impl Held<'_> {
         match self {
             Self::Mutex(_, guard) => guard.unlock(),
             Self::Raw(_, mutex) => mutex.raw_unlock(),
+            Self::RawRead(_, sem) => sem.raw_up_read(),
+            Self::RawWrite(_, sem) => sem.raw_up_write(),
             Self::Spin(guard) => guard.unlock(),
-            Self::Read(guard) => guard.up_read(),
-            Self::Write(guard) => guard.up_write(),
+            Self::Read(_, guard) | Self::UnfairRead(guard) => guard.up_read(),
+            Self::Write(_, guard) | Self::UnfairWrite(guard) => guard.up_write(),
             Self::Srcu(section) => section.unlock(),
             Self::Rcu(section) => section.unlock(),
         }
@@ -177,9 +184,9 @@ impl Held<'_> {
         match self {
             Self::Mutex(_, guard) => Some(**guard),
             Self::Spin(guard) => Some(**guard),
-            Self::Read(guard) => Some(**guard),
-            Self::Write(guard) => Some(**guard),
-            Self::Raw(..) | Self::Srcu(_) | Self::Rcu(_) => None,
+            Self::Read(_, guard) | Self::UnfairRead(guard) => Some(**guard),
+            Self::Write(_, guard) | Self::UnfairWrite(guard) => Some(**guard),
+            _ => None,
         }
     }
 
@@ -187,8 +194,8 @@ impl Held<'_> {
         match self {
             Self::Mutex(_, guard) => **guard += more,
             Self::Spin(guard) => **guard += more,
-            Self::Write(guard) => **guard += more,
-            Self::Raw(..) | Self::Read(_) | Self::Srcu(_) | Self::Rcu(_) => {}
+            Self::Write(_, guard) | Self::UnfairWrite(guard) => **guard += more,
+            _ => {}
         }
     }
 }
@@ -252,13 +259,16 @@ impl<'w> Mine<'w> {
                 }
             }
             Instr::CallRcu(child) => {
-                let shared = shared();
-                world.rcu.call(move || run(&shared, child));
+                let function = in_world(move |world: &Arc<World>| run(world, child));
+                Rcu::call(&world.rcu, &RcuHead::new(function));
             }
             Instr::Poll(a) => {
                 poll(ATOMICS[a], || (world.atomics[a].load() != 0).then_some(()));
             }
-            Instr::Release(_) | Instr::RawUnlock(_) => self.release(world, instr),
+            Instr::Release(_) => self.release(instr),
+            Instr::RawUnlock(_) | Instr::RawUpRead(_) | Instr::RawUpWrite(_) => {
+                self.release_raw(world, instr);
+            }
             Instr::Look => self.log.extend(self.held.last().and_then(Held::value)),
             Instr::Add(more) => self.held.last_mut().into_iter().for_each(|last| last.add(more)),
             instr if instr.frames() => {}
@@ -303,28 +313,45 @@ impl<'w> Mine<'w> {
         self.held.push(Held::Mutex(m, guard));
     }
 
-    fn release(&mut self, world: &World, instr: Instr) {
+    fn release(&mut self, instr: Instr) {
+        let Instr::Release(n) = instr else { unreachable!("{instr:?} releases nothing") };
+        if self.held.is_empty() {
+            return;
+        }
+        let mut place = n % self.held.len();
+        if let Held::Rcu(_) = self.held[place] {
+            // The section that it ends is not identified: the innermost.
+            let innermost = self.held.iter().rposition(|h| matches!(h, Held::Rcu(_)));
+            place = innermost.expect("this one at least");
+        }
+        self.held.remove(place).release();
+    }
+
+    /// Releases a lock without a guard, unless there is one.
+    fn release_raw(&mut self, world: &World, instr: Instr) {
+        let guard = |held: &Held<'_>| match (instr, held) {
+            (Instr::RawUnlock(m), Held::Mutex(n, _)) => *n == m,
+            (Instr::RawUpRead(s), Held::Read(n, _)) | (Instr::RawUpWrite(s), Held::Write(n, _)) => {
+                *n == s
+            }
+            _ => false,
+        };
+        let raw = |held: &Held<'_>| match (instr, held) {
+            (Instr::RawUnlock(m), Held::Raw(n, _)) => *n == m,
+            (Instr::RawUpRead(s), Held::RawRead(n, _)) => *n == s,
+            (Instr::RawUpWrite(s), Held::RawWrite(n, _)) => *n == s,
+            _ => false,
+        };
+        if self.held.iter().any(guard) {
+            return;
+        }
+        if let Some(place) = self.held.iter().position(raw) {
+            self.held.remove(place);
+        }
         match instr {
-            Instr::Release(_) if self.held.is_empty() => {}
-            Instr::Release(n) => {
-                let mut place = n % self.held.len();
-                if let Held::Rcu(_) = self.held[place] {
-                    // The section that it ends is not identified: the innermost.
-                    let innermost = self.held.iter().rposition(|h| matches!(h, Held::Rcu(_)));
-                    place = innermost.expect("this one at least");
-                }
-                self.held.remove(place).release();
-            }
-            Instr::RawUnlock(m) => {
-                let guard = |held: &Held<'_>| matches!(held, Held::Mutex(n, _) if *n == m);
-                let raw = |held: &Held<'_>| matches!(held, Held::Raw(n, _) if *n == m);
-                if !self.held.iter().any(guard) {
-                    if let Some(place) = self.held.iter().position(raw) {
-                        self.held.remove(place);
-                    }
-                    world.mutexes[m].raw_unlock();
-                }
-            }
+            Instr::RawUnlock(m) => Mutex::raw_unlock(&world.mutexes[m]),
+            Instr::RawUpRead(s) => world.sems[s].raw_up_read(),
+            Instr::RawUpWrite(s) => world.sems[s].raw_up_write(),
             other => unreachable!("{other:?} releases nothing"),
         }
     }
@@ -339,15 +366,25 @@ enum Took<'w> {
 fn take(world: &World, instr: Instr) -> Took<'_> {
     use Took::{Got, Nothing, Tried};
     match instr {
-        Instr::Lock(m) => Got(Held::Mutex(m, world.mutexes[m].lock())),
+        Instr::Lock(m) => Got(Held::Mutex(m, Mutex::lock(&world.mutexes[m]))),
+        Instr::LockNested(m) => Got(Held::Mutex(m, world.mutexes[m].mutex_lock_nested(1))),
+        Instr::LockNestLock(m, outer) => {
+            Got(Held::Mutex(m, world.mutexes[m].mutex_lock_nest_lock(&world.mutexes[outer])))
+        }
         Instr::RawLock(m) => {
-            world.mutexes[m].raw_lock();
+            Mutex::raw_lock(&world.mutexes[m]);
             Got(Held::Raw(m, &world.mutexes[m]))
         }
         Instr::LockInterruptible(m) => {
             Tried(world.mutexes[m].lock_interruptible().ok().map(|guard| Held::Mutex(m, guard)))
         }
-        Instr::TryLock(m) => Tried(world.mutexes[m].try_lock().map(|guard| Held::Mutex(m, guard))),
+        Instr::TryLock(m) => {
+            Tried(Mutex::try_lock(&world.mutexes[m]).map(|guard| Held::Mutex(m, guard)))
+        }
+        Instr::RawTryLock(m) => {
+            let mutex = &world.mutexes[m];
+            Tried(Mutex::raw_try_lock(mutex).then_some(Held::Raw(m, mutex)))
+        }
         Instr::KrefPutMutex(k, m) => {
             let held = world.krefs[k].put_mutex(&world.mutexes[m]);
             Tried(held.map(|guard| Held::Mutex(m, guard)))
@@ -356,122 +393,39 @@ fn take(world: &World, instr: Instr) -> Took<'_> {
         // and `callbacks/` are about that.
         Instr::Spin(p) => Got(Held::Spin(world.spins[p].spin_lock_bh())),
         Instr::TrySpin(p) => Tried(world.spins[p].spin_trylock_bh().map(Held::Spin)),
-        Instr::DownRead(s) => Got(Held::Read(world.sems[s].down_read())),
-        Instr::DownWrite(s) => Got(Held::Write(world.sems[s].down_write())),
-        Instr::TryDownRead(s) => Tried(world.sems[s].try_down_read().map(Held::Read)),
-        Instr::TryDownWrite(s) => Tried(world.sems[s].try_down_write().map(Held::Write)),
-        Instr::UnfairRead(u) => Got(Held::Read(world.unfair[u].down_read())),
-        Instr::UnfairWrite(u) => Got(Held::Write(world.unfair[u].down_write())),
-        Instr::TryUnfairRead(u) => Tried(world.unfair[u].try_down_read().map(Held::Read)),
-        Instr::TryUnfairWrite(u) => Tried(world.unfair[u].try_down_write().map(Held::Write)),
-        Instr::SrcuRead(s) => Got(Held::Srcu(world.srcus[s].read_lock())),
-        Instr::RcuRead => Got(Held::Rcu(world.rcu.read_lock())),
-        _ => Nothing,
+        Instr::UnfairRead(u) => Got(Held::UnfairRead(world.unfair[u].down_read())),
+        Instr::UnfairWrite(u) => Got(Held::UnfairWrite(world.unfair[u].down_write())),
+        Instr::TryUnfairRead(u) => Tried(world.unfair[u].try_down_read().map(Held::UnfairRead)),
+        Instr::TryUnfairWrite(u) => Tried(world.unfair[u].try_down_write().map(Held::UnfairWrite)),
+        Instr::SrcuRead(s) => Got(Held::Srcu(Srcu::read_lock(&world.srcus[s]))),
+        Instr::RcuRead => Got(Held::Rcu(Rcu::read_lock(&world.rcu))),
+        instr => take_sem(world, instr).unwrap_or(Nothing),
     }
 }
 
-/// Performs an instruction that takes no lock. Returns the entry for the log.
-fn operate(world: &World, instr: Instr, before: u64) -> Option<u64> {
-    if let Some(last_entry) = wait(world, instr) {
-        return last_entry;
-    }
-    match instr {
-        Instr::MightSleep => might_sleep("vfree"),
-        Instr::Load(a) => return Some(world.atomics[a].load()),
-        Instr::FetchAdd(a, more) => return Some(world.atomics[a].fetch_add(more)),
-        Instr::CompareExchange(a, current, new) => {
-            let found = world.atomics[a].compare_exchange(current, new);
-            return Some(found.unwrap_or_else(|found| found));
+/// Takes a semaphore, if it is such an instruction.
+fn take_sem(world: &World, instr: Instr) -> Option<Took<'_>> {
+    use Took::{Got, Tried};
+    let of = |s: usize| &world.sems[s];
+    Some(match instr {
+        Instr::DownRead(s) => Got(Held::Read(s, RwSem::down_read(of(s)))),
+        Instr::DownWrite(s) => Got(Held::Write(s, RwSem::down_write(of(s)))),
+        Instr::TryDownRead(s) => Tried(of(s).try_down_read().map(|side| Held::Read(s, side))),
+        Instr::TryDownWrite(s) => Tried(of(s).try_down_write().map(|side| Held::Write(s, side))),
+        Instr::RawDownRead(s) => {
+            of(s).raw_down_read();
+            Got(Held::RawRead(s, of(s)))
         }
-        Instr::Store(a, value) => world.atomics[a].store(value),
-        Instr::StoreLast(a) => world.atomics[a].store(before + 1),
-        Instr::KrefGet(k) => world.krefs[k].get(),
-        Instr::KrefGetUnlessZero(k) => return Some(u64::from(world.krefs[k].get_unless_zero())),
-        Instr::KrefPut(k) => return Some(u64::from(world.krefs[k].put())),
-        Instr::Use(x) => _ = world.tracked[x].get(),
-        Instr::Free(x) => {
-            world.tracked[x].release();
-            world.gone.store(world.program.in_memory, Ordering::Relaxed);
+        Instr::RawDownWrite(s) => {
+            of(s).raw_down_write();
+            Got(Held::RawWrite(s, of(s)))
         }
-        Instr::ModuleGet(m) => return Some(u64::from(world.modules[m].try_get())),
-        Instr::ModulePut(m) => world.modules[m].put(),
-        Instr::ModuleDelete(m) => return Some(u64::from(world.modules[m].delete().is_ok())),
-        Instr::ModuleFree(m) => world.modules[m].free(),
-        Instr::ModuleCall(m) => world.modules[m].call(),
-        Instr::SrcuSync(s) => world.srcus[s].synchronize(),
-        Instr::RcuSync => world.rcu.synchronize(),
-        Instr::RcuBarrier => world.rcu.barrier(),
-        Instr::ModTimer(t) => world.timers[t].mod_timer(),
-        Instr::DelTimer(t) => return Some(u64::from(world.timers[t].del_timer())),
-        Instr::DelTimerSync(t) => return Some(u64::from(world.timers[t].del_timer_sync())),
-        Instr::QueueWork(w) => return Some(u64::from(world.works[w].queue_work())),
-        Instr::FlushWork(w) => world.works[w].flush_work(),
-        Instr::CancelWork(w) => return Some(u64::from(world.works[w].cancel_work_sync())),
-        Instr::FlushWorkqueue => world.workqueue().flush_workqueue(),
-        Instr::DrainWorkqueue => world.workqueue().drain_workqueue(),
-        Instr::DestroyWorkqueue => world.workqueue().destroy_workqueue(),
-        Instr::ThisCpu => return Some(*world.cpus.this_cpu()),
-        Instr::Choose(among) => return Some(u64::from(world.choice.choose(among))),
-        other => unreachable!("{other:?} is done elsewhere"),
-    }
-    None
-}
-
-impl World {
-    fn workqueue(&self) -> &Workqueue {
-        self.workqueue.as_ref().expect("what is done with it is done where there is one")
-    }
-}
-
-/// Waits, or wakes. Returns the entry for the log, if it is such an instruction.
-fn wait(world: &World, instr: Instr) -> Option<Option<u64>> {
-    let not_zero = |a: usize| move || world.atomics[a].load() != 0;
-    let last_entry = |last_entry: bool| Some(Some(u64::from(last_entry)));
-    match instr {
-        Instr::WaitForAtomic(q, a) => world.queues[q].wait_event(not_zero(a)),
-        Instr::WaitForData(q, m) => world.queues[q].wait_event(|| *world.mutexes[m].lock() != 0),
-        Instr::WaitExclusive(q, a) => world.queues[q].wait_event_exclusive(not_zero(a)),
-        Instr::WaitTimeout(q, a) => {
-            return last_entry(world.queues[q].wait_event_timeout(not_zero(a)));
+        Instr::RawTryDownRead(s) => {
+            Tried(of(s).raw_try_down_read().then_some(Held::RawRead(s, of(s))))
         }
-        Instr::WaitInterruptible(q, a) => {
-            return last_entry(world.queues[q].wait_event_interruptible(not_zero(a)).is_ok());
+        Instr::RawTryDownWrite(s) => {
+            Tried(of(s).raw_try_down_write().then_some(Held::RawWrite(s, of(s))))
         }
-        Instr::WaitKillable(q, a) => {
-            return last_entry(world.queues[q].wait_event_killable(not_zero(a)).is_ok());
-        }
-        Instr::Prepare(q) => world.queues[q].prepare_to_wait(),
-        Instr::PrepareExclusive(q) => world.queues[q].prepare_to_wait_exclusive(),
-        Instr::Schedule(q) => world.queues[q].schedule(),
-        Instr::Finish(q) => world.queues[q].finish_wait(),
-        Instr::WakeUp(q) => world.queues[q].wake_up(),
-        Instr::WakeUpNr(q, nr) => world.queues[q].wake_up_nr(nr),
-        Instr::WakeUpAll(q) => world.queues[q].wake_up_all(),
-        Instr::Active(q) => return last_entry(world.queues[q].waitqueue_active()),
-        Instr::Complete(c) => world.completions[c].complete(),
-        Instr::CompleteAll(c) => world.completions[c].complete_all(),
-        Instr::Reinit(c) => world.completions[c].reinit_completion(),
-        Instr::CompletionDone(c) => return last_entry(world.completions[c].completion_done()),
-        Instr::WaitForCompletion(c) => world.completions[c].wait_for_completion(),
-        Instr::TryWaitForCompletion(c) => {
-            return last_entry(world.completions[c].try_wait_for_completion());
-        }
-        Instr::WaitForCompletionTimeout(c) => {
-            return last_entry(world.completions[c].wait_for_completion_timeout());
-        }
-        Instr::WaitForCompletionInterruptible(c) => {
-            return last_entry(world.completions[c].wait_for_completion_interruptible().is_ok());
-        }
-        Instr::Down(n) => world.slots[n].down(),
-        Instr::DownInterruptible(n) => {
-            return last_entry(world.slots[n].down_interruptible().is_ok());
-        }
-        Instr::DownTimeout(n) => return last_entry(world.slots[n].down_timeout()),
-        Instr::DownTrylock(n) => return last_entry(world.slots[n].down_trylock()),
-        Instr::Up(n) => world.slots[n].up(),
-        Instr::NotifyOne(v) => world.condvars[v].notify_one(),
-        Instr::NotifyAll(v) => world.condvars[v].notify_all(),
         _ => return None,
-    }
-    Some(None)
+    })
 }

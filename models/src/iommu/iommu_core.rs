@@ -8,8 +8,6 @@
 //!
 //! Source: `drivers/iommu/iommu.c`, v5.18 to v7.0; commits 1ea2a07a532b and 0286300e6045, v5.19.
 
-use std::sync::Arc;
-
 use selvedge_core::function;
 
 use super::domain::Dom;
@@ -35,7 +33,7 @@ enum Flags {
 ///
 /// [`Errno::Ebusy`] if the function is being reset, or the error of the driver.
 fn set_domain(
-    w: &Arc<World>,
+    w: &World,
     zdev: usize,
     members: &Members,
     new: Option<Dom>,
@@ -67,7 +65,7 @@ fn set_domain(
 /// # Violations
 ///
 /// WARN if the driver refuses the old domain too.
-fn attach_device(w: &Arc<World>, zdev: usize, new: Dom, flags: Flags) -> Result<(), Errno> {
+fn attach_device(w: &World, zdev: usize, new: Dom, flags: Flags) -> Result<(), Errno> {
     let attached = w.kernel.attach_dev(w, new, zdev);
     if attached.is_err() && flags == Flags::MayFail && w.kernel.goes_back() {
         let old = w.held(zdev).group.domain.read();
@@ -83,7 +81,7 @@ fn attach_device(w: &Arc<World>, zdev: usize, new: Dom, flags: Flags) -> Result<
 /// # Violations
 ///
 /// WARN if it fails.
-fn set_core_domain(w: &Arc<World>, zdev: usize, members: &Members) {
+fn set_core_domain(w: &World, zdev: usize, members: &Members) {
     let new = match members.owned {
         true => Some(w.kernel.blocking_domain(zdev)),
         false => w.kernel.default_domain(zdev),
@@ -117,7 +115,7 @@ fn check_domain(w: &World, zdev: usize, members: &Members) {
 ///
 /// [`Errno::Ebusy`] if the group has a domain other than those of the core, or the error of the
 /// driver.
-pub fn iommu_attach_group(w: &Arc<World>, domain: Dom, zdev: usize) -> Result<(), Errno> {
+pub fn iommu_attach_group(w: &World, domain: Dom, zdev: usize) -> Result<(), Errno> {
     let _function = function("iommu_attach_group");
     let group = &w.held(zdev).group;
     let members = group.mutex.lock();
@@ -130,7 +128,7 @@ pub fn iommu_attach_group(w: &Arc<World>, domain: Dom, zdev: usize) -> Result<()
 }
 
 /// Models `iommu_detach_group`. Locks: `group->mutex`.
-pub fn iommu_detach_group(w: &Arc<World>, zdev: usize) {
+pub fn iommu_detach_group(w: &World, zdev: usize) {
     let _function = function("iommu_detach_group");
     let members = w.held(zdev).group.mutex.lock();
     set_core_domain(w, zdev, &members);
@@ -141,7 +139,7 @@ pub fn iommu_detach_group(w: &Arc<World>, zdev: usize) {
 /// # Errors
 ///
 /// [`Errno::Eperm`] if the group has an owner, or the error of the driver.
-pub fn iommu_group_claim_dma_owner(w: &Arc<World>, zdev: usize) -> Result<(), Errno> {
+pub fn iommu_group_claim_dma_owner(w: &World, zdev: usize) -> Result<(), Errno> {
     if !w.kernel.has_owners() {
         return Ok(());
     }
@@ -156,7 +154,7 @@ pub fn iommu_group_claim_dma_owner(w: &Arc<World>, zdev: usize) -> Result<(), Er
 }
 
 /// Models `iommu_group_release_dma_owner`. Locks: `group->mutex`.
-pub fn iommu_group_release_dma_owner(w: &Arc<World>, zdev: usize) {
+pub fn iommu_group_release_dma_owner(w: &World, zdev: usize) {
     if !w.kernel.has_owners() {
         return;
     }
@@ -168,7 +166,7 @@ pub fn iommu_group_release_dma_owner(w: &Arc<World>, zdev: usize) {
 
 /// Models `iommu_release_device`. Locks: none, and then `group->mutex`; since v6.5 all of it under
 /// `group->mutex`.
-pub fn iommu_release_device(w: &Arc<World>, zdev: usize) {
+pub fn iommu_release_device(w: &World, zdev: usize) {
     let _function = function("iommu_release_device");
     let group = &w.held(zdev).group;
     w.hardware.release_begins(zdev);

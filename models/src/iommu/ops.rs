@@ -1,7 +1,5 @@
 //! The operations of the driver that the core calls, by version.
 
-use std::sync::Arc;
-
 use super::dma_api;
 use super::domain::{A, Dom};
 use super::hardware::{Rules, Table};
@@ -13,7 +11,7 @@ use crate::Errno;
 impl World {
     /// Creates hardware with a function for each of these apertures, all of them probed. They are
     /// in the mode of the DMA API up to v6.6, and attached to the default domain since v6.7.
-    pub fn new(kernel: Kernel, apertures: &[u8], rules: Rules) -> Arc<Self> {
+    pub fn new(kernel: Kernel, apertures: &[u8], rules: Rules) -> Self {
         let world = Self::unprobed(kernel, apertures, rules);
         (0..apertures.len()).for_each(|zdev| kernel.probe(&world, zdev));
         world
@@ -22,7 +20,7 @@ impl World {
 
 impl Kernel {
     /// Adds a function: `zpci_bus_prepare_device`, `probe_device`, and the default domain.
-    pub fn probe(&self, w: &Arc<World>, zdev: usize) {
+    pub fn probe(&self, w: &World, zdev: usize) {
         if self.has_dma_api() {
             dma_api::zpci_dma_init_device(w, zdev).expect("new hardware accepts a table");
         }
@@ -47,7 +45,7 @@ impl Kernel {
     /// # Errors
     ///
     /// The error of the driver.
-    pub fn attach_dev(&self, w: &Arc<World>, domain: Dom, zdev: usize) -> Result<(), Errno> {
+    pub fn attach_dev(&self, w: &World, domain: Dom, zdev: usize) -> Result<(), Errno> {
         let Dom::Paging(number) = domain else {
             match domain {
                 Dom::Identity => return k4::identity_attach_dev(w, zdev),
@@ -67,7 +65,7 @@ impl Kernel {
     }
 
     /// Models `ops->detach_dev`, for a core that has no domain to attach instead.
-    pub fn detach_dev(&self, w: &Arc<World>, domain: Dom, zdev: usize) {
+    pub fn detach_dev(&self, w: &World, domain: Dom, zdev: usize) {
         let Dom::Paging(number) = domain else { return };
         match self.driver {
             Driver::K0 => k0::detach_dev(w, number, zdev),
@@ -78,7 +76,7 @@ impl Kernel {
     }
 
     /// Models `ops->release_device`. From v6.13 on the core attaches the blocking domain instead.
-    pub fn release_device(&self, w: &Arc<World>, zdev: usize) {
+    pub fn release_device(&self, w: &World, zdev: usize) {
         match self.driver {
             Driver::K0 | Driver::K1 => k0::release_device(w, zdev),
             Driver::K1p(revision) => k1p::release_device(w, revision, zdev),
@@ -98,7 +96,7 @@ impl Kernel {
     }
 
     /// Models `ops->free`, which `iommu_domain_free` calls.
-    pub fn domain_free(&self, w: &Arc<World>, domain: Dom) {
+    pub fn domain_free(&self, w: &World, domain: Dom) {
         let Dom::Paging(number) = domain else { return };
         match self.driver {
             Driver::K0 | Driver::K1 => k0::domain_free(w, number),

@@ -18,8 +18,6 @@
 //! Source: `arch/s390/pci/pci.c` and `drivers/pci/hotplug/s390_pci_hpc.c`, v6.1, v6.7 and v6.15;
 //! `drivers/iommu/iommu.c`, v7.0; commit da995d538d3a, v5.16.
 
-use std::sync::Arc;
-
 use selvedge_core::function;
 
 use super::dma_api::zpci_dma_init_device;
@@ -33,7 +31,7 @@ use crate::Errno;
 /// protects the domain of a function with ATS, and returns early for any other.
 ///
 /// Locks: `group->mutex`; those of `reset_slot`; `group->mutex`.
-pub fn pci_reset_bus_function(w: &Arc<World>, zdev: usize, ats: bool) {
+pub fn pci_reset_bus_function(w: &World, zdev: usize, ats: bool) {
     let _function = function("pci_reset_bus_function");
     let fenced = ats && w.kernel.fence > Fence::None;
     if fenced && pci_dev_reset_iommu_prepare(w, zdev).is_err() {
@@ -47,7 +45,7 @@ pub fn pci_reset_bus_function(w: &Arc<World>, zdev: usize, ats: bool) {
 
 /// Models `pci_dev_reset_iommu_prepare`, which attaches the blocking domain to the function and
 /// leaves `group->domain` as it is. Locks: `group->mutex`.
-fn pci_dev_reset_iommu_prepare(w: &Arc<World>, zdev: usize) -> Result<(), Errno> {
+fn pci_dev_reset_iommu_prepare(w: &World, zdev: usize) -> Result<(), Errno> {
     let _function = function("pci_dev_reset_iommu_prepare");
     let group = &w.held(zdev).group;
     let mut members = group.mutex.lock();
@@ -64,7 +62,7 @@ fn pci_dev_reset_iommu_prepare(w: &Arc<World>, zdev: usize) -> Result<(), Errno>
 /// # Violations
 ///
 /// WARN if that fails. A use after release if the domain has been freed.
-fn pci_dev_reset_iommu_done(w: &Arc<World>, zdev: usize) {
+fn pci_dev_reset_iommu_done(w: &World, zdev: usize) {
     let _function = function("pci_dev_reset_iommu_done");
     let group = &w.held(zdev).group;
     let mut members = group.mutex.lock();

@@ -7,8 +7,6 @@
 //!
 //! Source: `drivers/vfio/vfio.c` and `vfio_iommu_type1.c`, v5.19 and v6.1.
 
-use std::sync::Arc;
-
 use selvedge_core::function;
 
 use super::domain::A;
@@ -58,7 +56,7 @@ pub fn vfio_device_remove_group(w: &World, zdev: usize) {
 /// # Errors
 ///
 /// The error of the driver. The group then has no owner.
-pub fn vfio_group_set_container(w: &Arc<World>, zdev: usize) -> Result<(), Errno> {
+pub fn vfio_group_set_container(w: &World, zdev: usize) -> Result<(), Errno> {
     let _function = function("vfio_ioctl_set_iommu");
     iommu_group_claim_dma_owner(w, zdev)?;
     if let Err(error) = iommu_attach_group(w, A, zdev) {
@@ -70,7 +68,7 @@ pub fn vfio_group_set_container(w: &Arc<World>, zdev: usize) -> Result<(), Errno
 
 /// Models the part of `VFIO_GROUP_UNSET_CONTAINER` that detaches the domain from the group. If
 /// `last` is set, no other group is in the container, and the domain is freed.
-pub fn vfio_iommu_type1_detach_group(w: &Arc<World>, zdev: usize, last: bool) {
+pub fn vfio_iommu_type1_detach_group(w: &World, zdev: usize, last: bool) {
     let _function = function("vfio_iommu_type1_detach_group");
     iommu_detach_group(w, zdev);
     if last {
@@ -79,7 +77,7 @@ pub fn vfio_iommu_type1_detach_group(w: &Arc<World>, zdev: usize, last: bool) {
 }
 
 /// Models `VFIO_GROUP_UNSET_CONTAINER` as a whole. The group then has no owner.
-pub fn vfio_group_unset_container(w: &Arc<World>, zdev: usize, last: bool) {
+pub fn vfio_group_unset_container(w: &World, zdev: usize, last: bool) {
     let _function = function("__vfio_group_unset_container");
     vfio_iommu_type1_detach_group(w, zdev, last);
     iommu_group_release_dma_owner(w, zdev);

@@ -1,20 +1,22 @@
 //! The state that the threads of a scenario share.
 
-use std::sync::Arc;
-
-use selvedge_core::sync::{Atomic, Mutex, MutexGuard, Rcu, SpinGuard, SpinLock, Tracked};
+use selvedge_core::in_world;
+use selvedge_core::sync::{Atomic, Mutex, MutexGuard, Rcu, RcuHead, SpinGuard, SpinLock, Tracked};
 
 use super::domain::{DOMAINS, Dom, DomainField};
 use super::group::Group;
 use super::hardware::{Hardware, Rules, Table, rule_broken};
 use super::kernel::Kernel;
 use super::lists::Lists;
+use super::versions::k2;
 
 /// `struct s390_domain`.
 #[derive(Debug)]
 pub struct Domain {
     number: u8,
     memory: Tracked,
+    /// `rcu`.
+    rcu: RcuHead,
     /// `list_lock`, with the data that it protects up to v6.1.
     pub list_lock: SpinLock<Devices>,
     /// `dma_table_lock`, up to v6.1.
@@ -35,6 +37,7 @@ impl Domain {
         Self {
             number,
             memory: Tracked::new("s390_domain", ()),
+            rcu: RcuHead::new(in_world(move |w: &World| k2::rcu_free_domain(w, number))),
             list_lock: SpinLock::new("list_lock", Devices::default()),
             dma_table_lock: SpinLock::new("dma_table_lock", ()),
         }
@@ -55,6 +58,8 @@ impl Domain {
 #[derive(Debug)]
 pub struct Zdev {
     memory: Tracked,
+    /// `rcu`.
+    pub rcu: RcuHead,
     /// The group, of which the device is the only member.
     pub group: Group,
     /// `s390_domain`.
@@ -122,9 +127,10 @@ impl DeviceGuard<'_> {
 }
 
 impl Zdev {
-    fn new(aperture: u8, kernel: &Kernel) -> Self {
+    fn new(number: usize, aperture: u8, kernel: &Kernel) -> Self {
         Self {
             memory: Tracked::new("zpci_dev", ()),
+            rcu: RcuHead::new(in_world(move |w: &World| w.kfree_zdev(number))),
             group: Group::new(),
             s390_domain: DomainField::new("s390_domain of zdev"),
             dma_table: Atomic::new("dma_table", 0),
@@ -182,15 +188,18 @@ pub struct World {
 
 impl World {
     /// Creates a world as [`new`](Self::new) does, but does not probe the functions.
-    pub fn unprobed(kernel: Kernel, apertures: &[u8], rules: Rules) -> Arc<Self> {
-        Arc::new(Self {
+    pub fn unprobed(kernel: Kernel, apertures: &[u8], rules: Rules) -> Self {
+        Self {
             kernel,
             hardware: Hardware::new(apertures.len(), DOMAINS, rules),
-            zdevs: apertures.iter().map(|aperture| Zdev::new(*aperture, &kernel)).collect(),
+            zdevs: (0..)
+                .zip(apertures)
+                .map(|(n, aperture)| Zdev::new(n, *aperture, &kernel))
+                .collect(),
             domains: (0..DOMAINS).map(Domain::new).collect(),
             lists: Lists::new(DOMAINS),
             rcu: Rcu::new(),
-        })
+        }
     }
 
     /// Follows a pointer to device `zdev`.
@@ -210,6 +219,11 @@ impl World {
     pub fn domain(&self, number: u8) -> &Domain {
         self.domains[usize::from(number)].memory.get();
         &self.domains[usize::from(number)]
+    }
+
+    /// Returns the `rcu_head` of a domain.
+    pub fn domain_head(&self, number: u8) -> &RcuHead {
+        &self.domains[usize::from(number)].rcu
     }
 
     /// Frees the structure of a domain.

@@ -72,6 +72,7 @@ const TYPES: &[&str] = &[
     "Mutex",
     "Plain",
     "Rcu",
+    "RcuHead",
     "RwLock",
     "RwSem",
     "Semaphore",

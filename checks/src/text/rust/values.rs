@@ -269,12 +269,12 @@ impl<'a> Scope<'_, 'a> {
             Special::CallRcu => {
                 let body = call.later.expect("the call has a function");
                 let function = self.printer.function_name(body);
-                let later = format!("let later = in_world({function});");
-                (format!("{{ {later} {object}.call(move || later(&())) }}"), Returns::Nothing)
+                let head = format!("&RcuHead::new(in_world({function}))");
+                (format!("{object}.call({head})"), Returns::Nothing)
             }
             Special::KfreeRcu => {
-                let later = format!("let later = in_world(|w: &World| {object}.release());");
-                (format!("{{ {later} w.rcu.call(move || later(&())) }}"), Returns::Nothing)
+                let head = format!("&RcuHead::new(in_world(|w: &World| {object}.release()))");
+                (format!("w.rcu.call({head})"), Returns::Nothing)
             }
             Special::RcuDereference => (format!("w.rcu.dereference(&{object})"), Returns::Nothing),
             Special::KrefPut => match &call.function {

@@ -1,6 +1,6 @@
 // The reader may still use what is freed without a grace period
 
-use selvedge_core::sync::{Atomic, Rcu, Tracked};
+use selvedge_core::sync::{Atomic, Rcu, RcuHead, Tracked};
 use selvedge_core::{Engine, Scenario, ViolationKind, function, in_world};
 
 mod kfree {
@@ -116,7 +116,7 @@ mod call_rcu {
 
     fn remove(w: &World) {
         w.gone.store(1);
-        { let later = in_world(free_dev); w.rcu.call(move || later(&())) };
+        w.rcu.call(&RcuHead::new(in_world(free_dev)));
     }
 
     pub(super) fn scenario() -> Scenario {

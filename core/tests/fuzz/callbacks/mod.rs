@@ -23,10 +23,15 @@ enum Instr {
     /// Leaves it, if it is in one.
     Leave(Domain),
     Synchronize(Domain),
-    /// Calls back: the callback adds `BY_CALLBACK` to the word.
-    Call(Domain),
-    /// The same, and the callback holds the spinlock meanwhile.
-    CallLocking(Domain),
+    /// Calls back, with one of the heads of the domain: the callback adds `BY_CALLBACK` to the
+    /// word.
+    Call(Domain, usize),
+    /// The same with a head whose callback holds the spinlock meanwhile.
+    CallLocking(Domain, usize),
+    /// `rcu_dereference` of a pointer to an object that no thread frees.
+    Dereference,
+    /// `rcu_dereference_protected`, if the thread holds the spinlock.
+    DereferenceProtected,
     /// Takes the spinlock, if the thread does not hold it.
     Spin,
     /// The same, with bottom halves disabled.
@@ -41,6 +46,9 @@ enum Instr {
     /// Adds one to the word, and logs what it was.
     Count,
 }
+
+/// The number of heads of each kind in each domain.
+const HEADS: usize = 3;
 
 const BY_CALLBACK: u64 = 16;
 
@@ -66,17 +74,24 @@ fn steps(rng: &mut fastrand::Rng, length: usize, domain: Domain, spins: bool) ->
     let (mut steps, mut calls, mut in_rcu, mut locked) = (Vec::new(), 0, false, false);
     while steps.len() < length {
         let domain = if rng.u8(..8) == 0 { 1 - domain } else { domain };
-        let all = [Enter(domain), Leave(domain), Call(domain), Barrier(domain), Look, Count];
-        let locks = [Spin, Spin, SpinBh, TrySpin, Unspin, CallLocking(domain), CallLocking(domain)];
+        let head = rng.usize(..HEADS);
+        let call = Call(domain, head);
+        let calls_locking = CallLocking(domain, head);
+        let all = [Enter(domain), Leave(domain), call, Barrier(domain), Look, Count];
+        let locks = [Spin, Spin, SpinBh, TrySpin, Unspin, calls_locking, calls_locking];
         let instr = match rng.u8(..10) {
             3..8 if spins => locks[rng.usize(..locks.len())],
             0 => Synchronize(domain),
-            1 => Call(domain),
+            1 => call,
             2 => Barrier(domain),
+            8 if rng.u8(..3) == 0 => match spins {
+                true => [Dereference, DereferenceProtected][rng.usize(..2)],
+                false => Dereference,
+            },
             _ => all[rng.usize(..all.len())],
         };
         // More have too many states.
-        calls += usize::from(matches!(instr, Call(_) | CallLocking(_)));
+        calls += usize::from(matches!(instr, Call(..) | CallLocking(..)));
         if calls > 2 {
             break;
         }
@@ -114,10 +129,14 @@ fn agree(program: &Program, seed: u64) -> (Outcome, bool) {
 fn agree_on(seeds: std::ops::Range<u64>) {
     let total = seeds.end - seeds.start;
     let (mut deadlock, mut traces, mut several, mut own) = (0, 0, 0, 0);
+    let (mut doubled, mut suspicious) = (0, 0);
     for seed in seeds {
         let program = Program::random(seed);
         let (outcome, by_traces) = agree(&program, seed);
         deadlock += u64::from(!outcome.violations.is_empty());
+        let has = |name: &str| u64::from(outcome.violations.contains(name));
+        doubled += has("invariant(call_rcu)") + has("invariant(call_srcu)");
+        suspicious += has("invariant(rcu_dereference)");
         own += u64::from(outcome.violations.contains("deadlock(P)"));
         several += u64::from(outcome.finals.len() > 1);
         traces += u64::from(by_traces);
@@ -125,6 +144,8 @@ fn agree_on(seeds: std::ops::Range<u64>) {
     for (name, count, least) in [
         ("deadlock", deadlock, 20),
         ("on the lock", own, 50),
+        ("called twice", doubled, 10),
+        ("suspicious use", suspicious, 20),
         ("several ends", several, 300),
         ("by traces", traces, 300),
     ] {

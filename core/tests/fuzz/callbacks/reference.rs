@@ -13,6 +13,13 @@
 //! softirqs have been disabled also serve as RCU read-side critical sections"). So the CPU of such
 //! a thread runs no callback whose grace period has begun since.
 
+//! A head is queued until its function is called (kernel/rcu/tree.c, v6.6, rcu_do_batch:
+//! debug_rcu_head_unqueue), and not queued twice (__call_rcu_common: "Probable double call_rcu()").
+//!
+//! include/linux/rcupdate.h, v6.6: rcu_dereference outside of a section is "suspicious
+//! rcu_dereference_check() usage", whatever else is held. rcu_dereference_protected is for where
+//! "a lock prevents updates".
+
 use std::collections::{BTreeSet, HashSet};
 
 use super::super::small::{Explored, Outcome};
@@ -57,6 +64,7 @@ enum Part {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Callback {
     domain: Domain,
+    head: usize,
     locks: bool,
     stage: Stage,
 }
@@ -69,16 +77,24 @@ struct State {
     callbacks: Vec<Callback>,
     /// The thread that holds the lock, or the callback, counted behind the threads.
     owner: Option<usize>,
+    violation: Option<String>,
 }
 
 pub(super) fn explore(program: &Program) -> Explored {
     let mut outcome = Outcome::default();
     let mut possible = BTreeSet::new();
     let threads = vec![Thread::default(); program.threads.len()];
-    let first = State { word: 0, threads, callbacks: Vec::new(), owner: None };
+    let (callbacks, owner) = (Vec::new(), None);
+    let mut first = State { word: 0, threads, callbacks, owner, violation: None };
+    (0..program.threads.len()).for_each(|me| first.look(program, me));
     let mut seen = HashSet::from([first.clone()]);
     let mut to_do = vec![first];
     while let Some(state) = to_do.pop() {
+        if let Some(violation) = state.violation {
+            possible.insert(violation.clone());
+            outcome.violations.insert(violation);
+            continue;
+        }
         let next = state.successors(program);
         let names = state.deadlocks(program);
         for names in names {
@@ -115,6 +131,14 @@ impl State {
         (0..self.threads.len()).all(ended) && returned
     }
 
+    /// Looks whether a thread follows a pointer outside of a section, where it gets to.
+    fn look(&mut self, program: &Program, me: usize) {
+        let follows = self.next(program, me) == Some(Instr::Dereference);
+        if follows && !self.threads[me].inside[RCU] {
+            self.violation = Some("invariant(rcu_dereference)".to_owned());
+        }
+    }
+
     fn successors(&self, program: &Program) -> Vec<Self> {
         let threads = (0..self.threads.len()).filter_map(|me| self.step(program, me));
         let callbacks = (0..self.callbacks.len()).flat_map(|c| self.call_back(program, c));
@@ -145,7 +169,7 @@ impl State {
 
     /// Returns what a callback may do next.
     fn call_back(&self, program: &Program, c: usize) -> Vec<Self> {
-        let Callback { domain, locks, ref stage } = self.callbacks[c];
+        let Callback { domain, locks, ref stage, .. } = self.callbacks[c];
         let number = self.threads.len() + c;
         let with = |stage: Stage| {
             let mut state = self.clone();
@@ -197,7 +221,17 @@ impl State {
             let callbacks = self.callbacks.iter().enumerate().filter(mine);
             callbacks.map(|(c, _)| self.threads.len() + c).collect()
         };
-        let call = |domain, locks| Callback { domain, locks, stage: Stage::Called };
+        let call = |state: &mut Self, domain, head, locks| {
+            let queued = |other: &Callback| {
+                let same = (other.domain, other.head, other.locks) == (domain, head, locks);
+                same && matches!(other.stage, Stage::Called | Stage::Grace(..))
+            };
+            if state.callbacks.iter().any(queued) {
+                let what = ["call_rcu", "call_srcu"][domain];
+                state.violation = Some(format!("invariant({what})"));
+            }
+            state.callbacks.push(Callback { domain, head, locks, stage: Stage::Called });
+        };
         let thread = &mut state.threads[me];
         match (instr, thread.awaits.take()) {
             (_, Some(awaited)) if !awaited.is_empty() => return None,
@@ -217,8 +251,9 @@ impl State {
                     state.left(me, domain);
                 }
             }
-            (Instr::Call(domain), None) => state.callbacks.push(call(domain, false)),
-            (Instr::CallLocking(domain), None) => state.callbacks.push(call(domain, true)),
+            (Instr::Call(domain, head), None) => call(&mut state, domain, head, false),
+            (Instr::CallLocking(domain, head), None) => call(&mut state, domain, head, true),
+            (Instr::Dereference | Instr::DereferenceProtected, None) => {}
             (Instr::Spin | Instr::SpinBh, None) if self.owner == Some(me) => {}
             (Instr::Spin | Instr::SpinBh, None) if !thread.spins => {
                 (thread.spins, thread.bh_off) = (true, instr == Instr::SpinBh);
@@ -243,6 +278,9 @@ impl State {
         }
         // What a thread does at its end is no step of the program.
         state.threads[me].at = (self.threads[me].at + 1).min(program.threads[me].len());
+        if state.violation.is_none() {
+            state.look(program, me);
+        }
         Some(state)
     }
 

@@ -1,68 +1,94 @@
 //! A program on selvedge's primitives.
 
-use std::sync::{Arc, Mutex as StdMutex};
+use std::sync::Mutex as StdMutex;
 
-use selvedge_core::sync::{Atomic, Rcu, RcuReader, SpinGuard, SpinLock, Srcu, SrcuReader};
-use selvedge_core::{Checker, Scenario};
+use selvedge_core::sync::{
+    Atomic, Rcu, RcuHead, RcuReader, SpinGuard, SpinLock, Srcu, SrcuReader, Tracked,
+};
+use selvedge_core::{Checker, Scenario, in_world};
 
 use super::super::small::{self, Found};
-use super::{BY_CALLBACK, CLASSES, Instr, Program, RCU, SPIN, SRCU};
+use super::{BY_CALLBACK, CLASSES, HEADS, Instr, Program, RCU, SPIN, SRCU};
 
 struct World {
-    word: Arc<Atomic>,
-    lock: Arc<SpinLock>,
+    word: Atomic,
+    lock: SpinLock,
     rcu: Rcu,
     srcu: Srcu,
+    /// The heads of each domain, and those whose callbacks lock.
+    heads: [[RcuHead; HEADS]; 2],
+    locking: [[RcuHead; HEADS]; 2],
+    object: Tracked,
     program: Program,
     logs: StdMutex<Vec<Vec<u64>>>,
+}
+
+fn called(world: &World) {
+    world.word.fetch_add(BY_CALLBACK);
+}
+
+fn called_locking(world: &World) {
+    let _held = world.lock.spin_lock();
+    called(world);
+}
+
+fn world(program: &Program) -> World {
+    let heads = |function: fn(&World)| {
+        [(); 2].map(|()| [(); HEADS].map(|()| RcuHead::new(in_world(function))))
+    };
+    World {
+        word: Atomic::new("word", 0),
+        lock: SpinLock::new(SPIN, ()),
+        rcu: Rcu::new(),
+        srcu: Srcu::new(CLASSES[SRCU]),
+        heads: heads(called),
+        locking: heads(called_locking),
+        object: Tracked::new("object", ()),
+        program: program.clone(),
+        logs: StdMutex::new(vec![Vec::new(); program.threads.len()]),
+    }
 }
 
 /// Returns what an engine finds.
 pub(super) fn explore(program: &Program, checker: Checker<'_>) -> Found {
     let made = program.clone();
-    let world = move || World {
-        word: Arc::new(Atomic::new("word", 0)),
-        lock: Arc::new(SpinLock::new(SPIN, ())),
-        rcu: Rcu::new(),
-        srcu: Srcu::new(CLASSES[SRCU]),
-        program: made.clone(),
-        logs: StdMutex::new(vec![Vec::new(); made.threads.len()]),
-    };
-    let mut builder = Scenario::builder("callbacks", world);
+    let mut builder = Scenario::builder("callbacks", move || world(&made));
     for me in 0..program.threads.len() {
         builder = builder.thread(format!("T{me}"), move |world| {
             let log = run(world, &world.program.threads[me]);
             world.logs.lock().unwrap()[me] = log;
         });
     }
-    let end = |world: &World| (world.word.load(), world.logs.lock().unwrap().clone());
+    let end = |world: &World| {
+        world.object.release();
+        (world.word.load(), world.logs.lock().unwrap().clone())
+    };
     small::explore(builder, end, checker)
 }
 
 fn run(world: &World, steps: &[Instr]) -> Vec<u64> {
-    let World { word, lock, rcu, srcu, .. } = world;
+    let World { word, lock, rcu, srcu, heads, locking, object, .. } = world;
     let mut log = Vec::new();
     let mut of_rcu: Option<RcuReader<'_>> = None;
     let mut of_srcu: Option<SrcuReader<'_>> = None;
     let mut held: Option<SpinGuard<'_, ()>> = None;
     for step in steps {
-        let (added, locked) = (Arc::clone(word), Arc::clone(lock));
-        let callback = move |locks: bool| {
-            let _held = locks.then(|| locked.spin_lock());
-            added.fetch_add(BY_CALLBACK);
-        };
         match *step {
-            Instr::Enter(RCU) if of_rcu.is_none() => of_rcu = Some(rcu.read_lock()),
-            Instr::Enter(SRCU) if of_srcu.is_none() => of_srcu = Some(srcu.read_lock()),
+            Instr::Enter(RCU) if of_rcu.is_none() => of_rcu = Some(Rcu::read_lock(rcu)),
+            Instr::Enter(SRCU) if of_srcu.is_none() => of_srcu = Some(Srcu::read_lock(srcu)),
             Instr::Enter(_) => {}
-            Instr::Leave(RCU) => drop(of_rcu.take()),
-            Instr::Leave(_) => drop(of_srcu.take()),
-            Instr::Synchronize(RCU) => rcu.synchronize(),
-            Instr::Synchronize(_) => srcu.synchronize(),
-            Instr::Call(RCU) => rcu.call(move || callback(false)),
-            Instr::Call(_) => srcu.call(move || callback(false)),
-            Instr::CallLocking(RCU) => rcu.call(move || callback(true)),
-            Instr::CallLocking(_) => srcu.call(move || callback(true)),
+            Instr::Leave(RCU) => of_rcu.take().into_iter().for_each(RcuReader::unlock),
+            Instr::Leave(_) => of_srcu.take().into_iter().for_each(SrcuReader::unlock),
+            Instr::Synchronize(RCU) => Rcu::synchronize(rcu),
+            Instr::Synchronize(_) => Srcu::synchronize(srcu),
+            Instr::Call(RCU, head) => Rcu::call(rcu, &heads[RCU][head]),
+            Instr::Call(_, head) => Srcu::call(srcu, &heads[SRCU][head]),
+            Instr::CallLocking(RCU, head) => Rcu::call(rcu, &locking[RCU][head]),
+            Instr::CallLocking(_, head) => Srcu::call(srcu, &locking[SRCU][head]),
+            Instr::Dereference => _ = rcu.dereference(object),
+            Instr::DereferenceProtected => {
+                held.iter().for_each(|guard| _ = rcu.dereference_protected(object, guard));
+            }
             Instr::Spin if held.is_none() => held = Some(lock.spin_lock()),
             Instr::SpinBh if held.is_none() => held = Some(lock.spin_lock_bh()),
             Instr::TrySpin => {
@@ -70,9 +96,9 @@ fn run(world: &World, steps: &[Instr]) -> Vec<u64> {
                 log.push(u64::from(held.is_some()));
             }
             Instr::Spin | Instr::SpinBh => {}
-            Instr::Unspin => drop(held.take()),
-            Instr::Barrier(RCU) => rcu.barrier(),
-            Instr::Barrier(_) => srcu.barrier(),
+            Instr::Unspin => held.take().into_iter().for_each(SpinGuard::unlock),
+            Instr::Barrier(RCU) => Rcu::barrier(rcu),
+            Instr::Barrier(_) => Srcu::barrier(srcu),
             Instr::Look => log.push(word.load()),
             Instr::Count => log.push(word.fetch_add(1)),
         }

@@ -21,8 +21,10 @@ impl State {
             // mutex_lock, down_read, down_write, wait_for_completion, synchronize_rcu, flush_work
             // and so on begin with might_sleep().
             Some(Instr::Lock(m) | Instr::RawLock(m) | Instr::LockInterruptible(m)) => MUTEXES[m],
+            Some(Instr::LockNested(m) | Instr::LockNestLock(m, _)) => MUTEXES[m],
             Some(Instr::KrefPutMutex(_, m)) if phase == Phase::Under => MUTEXES[m],
             Some(Instr::DownRead(s) | Instr::DownWrite(s)) => SEMS[s],
+            Some(Instr::RawDownRead(s) | Instr::RawDownWrite(s)) => SEMS[s],
             Some(Instr::UnfairRead(u) | Instr::UnfairWrite(u)) => UNFAIR[u],
             Some(
                 Instr::WaitForCompletion(c)
@@ -44,7 +46,7 @@ impl State {
             Some(Instr::Join(child)) => CHILDREN[child - program.started],
             Some(Instr::WaitForData(_, m)) if matches!(phase, Phase::Check(_)) => MUTEXES[m],
             // "scheduling while atomic".
-            Some(Instr::Schedule(q)) => QUEUES[q],
+            Some(Instr::Schedule(q) | Instr::ScheduleTimeout(q)) => QUEUES[q],
             Some(instr) => match (phase, queues::waits_on(instr), condvars::waits_on(instr)) {
                 // include/linux/wait.h, wait_event and its variants: "might_sleep(); if (condition)
                 // break;". wait_event_cmd has no might_sleep().

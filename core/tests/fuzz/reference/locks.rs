@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::program::{Instr, MUTEXES};
+use super::super::program::{Instr, MUTEXES, SEMS};
 use super::{After, Done, Phase, State};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -12,6 +12,8 @@ pub(in super::super) enum Held {
     Spin(usize),
     Read(usize),
     Write(usize),
+    RawRead(usize),
+    RawWrite(usize),
     UnfairRead(usize),
     UnfairWrite(usize),
     /// A section of `srcu`, by the domain and a number of its own.
@@ -72,12 +74,24 @@ impl Sem {
     }
 }
 
+/// Returns the semaphore, and whether this is its write side.
+fn side_of(held: Held) -> (usize, bool) {
+    match held {
+        Held::Read(s) | Held::RawRead(s) => (s, false),
+        Held::Write(s) | Held::RawWrite(s) => (s, true),
+        other => unreachable!("{other:?} is no side of a semaphore"),
+    }
+}
+
 impl State {
     /// Performs an operation on a lock, if it is one: `Some(None)` is a wait.
     pub(super) fn locks(&mut self, me: usize, instr: Instr) -> Option<Option<Done>> {
         let log = |state: &mut Self, got| state.threads[me].log.push(u64::from(got));
         let got = match instr {
             Instr::Lock(m) => self.lock(me, Held::Mutex(m)),
+            // Documentation/locking/lockdep-design.rst, "nested locks": a subclass is one of
+            // lockdep alone. mutex_lock_nest_lock is a mutex_lock too.
+            Instr::LockNested(m) | Instr::LockNestLock(m, _) => self.lock(me, Held::Mutex(m)),
             Instr::RawLock(m) => self.lock(me, Held::Raw(m)),
             Instr::Spin(p) => self.lock(me, Held::Spin(p)),
             Instr::LockInterruptible(m) => {
@@ -92,22 +106,27 @@ impl State {
                 log(self, got);
                 Some(())
             }
+            Instr::RawTryLock(m) => {
+                let got = self.lock(me, Held::Raw(m)).is_some();
+                log(self, got);
+                Some(())
+            }
             Instr::TrySpin(p) => {
                 let got = self.lock(me, Held::Spin(p)).is_some();
                 log(self, got);
                 Some(())
             }
             Instr::RawUnlock(m) => return Some(Some(self.raw_unlock(me, m))),
-            Instr::DownRead(s) => return Some(self.down(me, s, false)),
-            Instr::DownWrite(s) => return Some(self.down(me, s, true)),
-            Instr::TryDownRead(s) => {
-                self.try_down(me, s, false);
-                Some(())
-            }
-            Instr::TryDownWrite(s) => {
-                self.try_down(me, s, true);
-                Some(())
-            }
+            Instr::RawUpRead(s) => return Some(Some(self.raw_up(me, Held::RawRead(s)))),
+            Instr::RawUpWrite(s) => return Some(Some(self.raw_up(me, Held::RawWrite(s)))),
+            Instr::DownRead(s) => return Some(self.down(me, Held::Read(s))),
+            Instr::DownWrite(s) => return Some(self.down(me, Held::Write(s))),
+            Instr::RawDownRead(s) => return Some(self.down(me, Held::RawRead(s))),
+            Instr::RawDownWrite(s) => return Some(self.down(me, Held::RawWrite(s))),
+            Instr::TryDownRead(s) => return Some(Some(self.try_down(me, Held::Read(s)))),
+            Instr::TryDownWrite(s) => return Some(Some(self.try_down(me, Held::Write(s)))),
+            Instr::RawTryDownRead(s) => return Some(Some(self.try_down(me, Held::RawRead(s)))),
+            Instr::RawTryDownWrite(s) => return Some(Some(self.try_down(me, Held::RawWrite(s)))),
             Instr::UnfairRead(u) => self.unfair_down(me, u, false),
             Instr::UnfairWrite(u) => self.unfair_down(me, u, true),
             Instr::TryUnfairRead(u) => {
@@ -155,7 +174,32 @@ impl State {
         self.unlocked(After::Return(true))
     }
 
-    fn down(&mut self, me: usize, s: usize, writes: bool) -> Option<Done> {
+    /// kernel/locking/rwsem.c, up_write and up_read: a semaphore is released by the task that holds
+    /// it ("DEBUG_RWSEMS_WARN_ON((rwsem_owner(sem) != current) && ..."); up_read_non_owner is for
+    /// others.
+    fn raw_up(&mut self, me: usize, side: Held) -> Done {
+        if let Phase::Touch(after) = self.threads[me].phase {
+            return after.done();
+        }
+        let (s, writes) = side_of(side);
+        let sem = &mut self.sems[s];
+        let holds = if writes { sem.writer == Some(me) } else { sem.readers.contains_key(&me) };
+        if !holds {
+            self.violate(format!("unlock-by-non-owner({})", SEMS[s]));
+            return Done::Next;
+        }
+        if writes {
+            sem.writer = None
+        } else {
+            sem.up_read(me)
+        }
+        let place = self.threads[me].held.iter().position(|held| *held == side);
+        self.threads[me].held.remove(place.expect("it has a guard, or holds it without"));
+        self.unlocked(After::Return(true))
+    }
+
+    fn down(&mut self, me: usize, side: Held) -> Option<Done> {
+        let (s, writes) = side_of(side);
         let sem = &mut self.sems[s];
         let queued = self.threads[me].phase == Phase::Queued;
         let ahead = if queued {
@@ -173,18 +217,20 @@ impl State {
             (true, false) => {}
         }
         sem.grant(me, writes);
-        self.threads[me].held.push(if writes { Held::Write(s) } else { Held::Read(s) });
+        self.threads[me].held.push(side);
         Some(Done::Next)
     }
 
-    fn try_down(&mut self, me: usize, s: usize, writes: bool) {
+    fn try_down(&mut self, me: usize, side: Held) -> Done {
+        let (s, writes) = side_of(side);
         let sem = &mut self.sems[s];
         let free = sem.free(writes, sem.queue.len());
         if free {
             sem.grant(me, writes);
-            self.threads[me].held.push(if writes { Held::Write(s) } else { Held::Read(s) });
+            self.threads[me].held.push(side);
         }
         self.threads[me].log.push(u64::from(free));
+        Done::Next
     }
 
     /// The kernel has no such semaphore; a textbook's readers-writers lock with readers'
@@ -223,8 +269,8 @@ impl State {
         let place = self.place_to_release(me, n);
         match self.threads[me].held.remove(place) {
             Held::Mutex(m) | Held::Raw(m) => self.mutexes[m].owner = None,
-            Held::Read(s) => self.sems[s].up_read(me),
-            Held::Write(s) => self.sems[s].writer = None,
+            Held::Read(s) | Held::RawRead(s) => self.sems[s].up_read(me),
+            Held::Write(s) | Held::RawWrite(s) => self.sems[s].writer = None,
             Held::UnfairRead(u) => self.unfair[u].up_read(me),
             Held::UnfairWrite(u) => self.unfair[u].writer = None,
             // kernel/locking/mutex.c, mutex_unlock: "Mutexes are different from spinlocks &

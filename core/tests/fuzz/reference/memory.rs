@@ -37,6 +37,7 @@ impl State {
             Instr::SrcuRead(_) | Instr::SrcuSync(_) | Instr::RcuRead | Instr::RcuSync => false,
             Instr::CallRcu(_) | Instr::RcuBarrier => false,
             Instr::ModTimer(_) | Instr::DelTimer(_) | Instr::DelTimerSync(_) => false,
+            Instr::TimerShutdown(_) | Instr::TimerShutdownSync(_) => false,
             Instr::QueueWork(_) | Instr::FlushWork(_) | Instr::CancelWork(_) => false,
             Instr::FlushWorkqueue | Instr::DrainWorkqueue | Instr::DestroyWorkqueue => false,
             other => !other.frames(),

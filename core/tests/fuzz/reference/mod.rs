@@ -203,7 +203,7 @@ impl Way {
 
 /// Returns whether an operation has several guaranteed outcomes.
 fn varies(instr: Instr) -> bool {
-    matches!(instr, Instr::NotifyOne(_) | Instr::Choose(_))
+    matches!(instr, Instr::NotifyOne(_) | Instr::Choose(_) | Instr::ScheduleTimeout(_))
 }
 
 /// The result of an operation.
@@ -400,9 +400,17 @@ impl State {
                 self.forbids(me, "vfree", steps);
                 return true;
             }
+            // kernel/locking/lockdep.c, print_lock_nested_lock_not_held: "Nested lock was not
+            // taken".
+            Instr::LockNestLock(_, outer) if self.mutexes[outer].owner != Some(me) => {
+                self.violate("invariant(mutex_lock_nest_lock)".to_owned());
+                return true;
+            }
             Instr::Release(_) => return held.is_empty(),
             // A thread with a guard does not unlock without it.
             Instr::RawUnlock(m) => return thread.held.contains(&Held::Mutex(m)),
+            Instr::RawUpRead(s) => return thread.held.contains(&Held::Read(s)),
+            Instr::RawUpWrite(s) => return thread.held.contains(&Held::Write(s)),
             // A look at a condition on data that the thread has locked is not a step.
             Instr::WaitCmd(_) | Instr::CondvarWaitWhile(_) => {
                 return self.last_mutex(me).is_none_or(|m| self.mutexes[m].value != 0);
@@ -432,7 +440,8 @@ impl State {
             Some(Held::Spin(p)) => Some(&mut self.spins[p].value),
             Some(Held::Read(s) | Held::Write(s)) => Some(&mut self.sems[s].value),
             Some(Held::UnfairRead(u) | Held::UnfairWrite(u)) => Some(&mut self.unfair[u].value),
-            Some(Held::Raw(_) | Held::Srcu(..) | Held::Rcu) | None => None,
+            Some(Held::Raw(_) | Held::RawRead(_) | Held::RawWrite(_)) => None,
+            Some(Held::Srcu(..) | Held::Rcu) | None => None,
         };
         let writable = !matches!(last, Some(Held::Read(_) | Held::UnfairRead(_)));
         match (instr, value) {
@@ -483,6 +492,9 @@ impl State {
                 learns(self.atomics[a]);
                 self.atomics[a] += more;
             }
+            // Documentation/atomic_t.txt: atomic_xchg is "a Read-Modify-Write", which returns
+            // the value before.
+            Instr::Swap(a, value) => learns(std::mem::replace(&mut self.atomics[a], value)),
             Instr::CompareExchange(a, current, new) => {
                 learns(self.atomics[a]);
                 if self.atomics[a] == current {
@@ -499,6 +511,7 @@ impl State {
                 _ => return None,
             },
             Instr::Join(child) => self.threads[me].children.retain(|started| *started != child),
+            Instr::ScheduleTimeout(q) => return self.schedule_timeout(me, q, way),
             Instr::Release(n) => return Some(self.release(me, n)),
             _ => return self.perform_on_an_object(program, me, instr, way),
         }

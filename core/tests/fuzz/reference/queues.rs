@@ -237,11 +237,30 @@ impl State {
         if instr.unlocks_mutex() { Phase::Relock } else { self.again(instr) }
     }
 
+    /// kernel/time/timer.c, schedule_timeout: it arms a timer, so that the sleep ends by itself,
+    /// and returns "0 when the timer has expired otherwise the remaining time in jiffies". That is
+    /// computed when the thread runs again ("timeout = expire - jiffies"), so of a thread that was
+    /// woken, or did not sleep, it may be 0 too.
+    pub(super) fn schedule_timeout(&mut self, me: usize, q: usize, way: Way) -> Option<Done> {
+        let slept = self.queues[q].wake_spuriously(me).is_some();
+        let left = match (way, slept) {
+            (Way::Guaranteed(0), _) => !slept,
+            (Way::Guaranteed(1), false) => false,
+            (Way::Optional(0), true) => true,
+            _ => return None,
+        };
+        self.threads[me].log.push(u64::from(left));
+        Some(Done::Next)
+    }
+
     /// Applies a signal or a spurious wake-up to a thread that sleeps on a wait queue.
     pub(super) fn wakes_spuriously(&mut self, me: usize, instr: Instr, way: Way) -> Option<Done> {
         if let Instr::Schedule(q) = instr {
             (way == Way::Optional(0)).then(|| self.queues[q].wake_spuriously(me))??;
             return Some(Done::Next);
+        }
+        if let Instr::ScheduleTimeout(q) = instr {
+            return self.schedule_timeout(me, q, way);
         }
         let q = waits_on(instr).filter(|_| self.threads[me].phase == Phase::Sleep)?;
         let signals = matches!(instr, Instr::WaitInterruptible(..) | Instr::WaitKillable(..));

@@ -122,10 +122,11 @@ fn wait_of(state: &State, program: &Program, me: usize, instr: Instr) -> Wait {
         }
         Instr::WaitForData(_, m) if state.is_about_to_look(me, instr) => mutex(state, m),
         Instr::Lock(m) | Instr::RawLock(m) | Instr::LockInterruptible(m) => mutex(state, m),
+        Instr::LockNested(m) | Instr::LockNestLock(m, _) => mutex(state, m),
         Instr::KrefPutMutex(_, m) => mutex(state, m),
         Instr::Spin(p) => Wait::new(SPINS[p], state.spins[p].owner),
-        Instr::DownRead(s) => sem(SEMS[s], &state.sems[s], me, false),
-        Instr::DownWrite(s) => sem(SEMS[s], &state.sems[s], me, true),
+        Instr::DownRead(s) | Instr::RawDownRead(s) => sem(SEMS[s], &state.sems[s], me, false),
+        Instr::DownWrite(s) | Instr::RawDownWrite(s) => sem(SEMS[s], &state.sems[s], me, true),
         Instr::UnfairRead(u) => sem(UNFAIR[u], &state.unfair[u], me, false),
         Instr::UnfairWrite(u) => sem(UNFAIR[u], &state.unfair[u], me, true),
         Instr::Schedule(q) => Wait::new(QUEUES[q], None),
@@ -139,7 +140,9 @@ fn wait_of(state: &State, program: &Program, me: usize, instr: Instr) -> Wait {
         Instr::RcuSync | Instr::GraceEnds => Wait::new(RCU, state.rcu.readers(me)),
         Instr::GraceBegins => Wait::new(RCU, None),
         Instr::RcuBarrier => Wait::new(RCU, state.rcu.callbacks(me)),
-        Instr::DelTimerSync(t) => Wait::new(TIMERS[t], [program.timers[t]]),
+        Instr::DelTimerSync(t) | Instr::TimerShutdownSync(t) => {
+            Wait::new(TIMERS[t], [program.timers[t]])
+        }
         Instr::FlushWork(w) | Instr::CancelWork(w) => work(state, program, w),
         Instr::FlushWorkqueue => Wait::new(WORKQUEUE, state.works.awaited(me).map(function)),
         Instr::DrainWorkqueue | Instr::DestroyWorkqueue => {

@@ -1,4 +1,5 @@
-//! What a driver removes: files, works and kernel threads. Random programs against brute force.
+//! What a driver removes: files, works and kernel threads; and variables. Random programs against
+//! brute force.
 
 mod reference;
 mod world;
@@ -16,6 +17,10 @@ enum Instr {
     GetActive,
     /// Does nothing without a reference; neither does the next.
     PutActive,
+    /// Does nothing without a reference, or while that is broken.
+    Break,
+    /// Does nothing if no reference is broken.
+    Unbreak,
     /// Logs whether it was the first.
     RemoveSelf,
     Remove,
@@ -24,6 +29,13 @@ enum Instr {
     Write(u64),
     MarkedRead,
     MarkedWrite(u64),
+    /// Of the word. Logs the value; so do the last two, with the previous one.
+    Load,
+    Store(u64),
+    Swap(u64),
+    FetchAdd,
+    /// `smp_mb`.
+    Barrier,
     /// Logs whether the work was queued; so does the next.
     QueueWork,
     QueueDelayed,
@@ -49,19 +61,30 @@ enum Instr {
     Stop,
     Park,
     Unpark,
-    /// In the function of the kernel thread only. Logs whether it is to stop.
+    WakeUp,
+    GetTask,
+    /// In the function of the kernel thread only, with all that follows. Logs whether it is to
+    /// stop.
     ShouldStop,
+    /// Logs whether it is to park.
+    ShouldPark,
     Parkme,
     WaitForStop,
+    /// Sleeps until the word is not 0, or the thread is to stop.
+    WaitForWord,
 }
 
 const MUTEX: &str = "M";
 const SEM: &str = "S";
 const FILE: &str = "F";
 const VARIABLE: &str = "X";
+const WORD: &str = "A";
 const WORK: &str = "W";
 const KTHREAD: &str = "K";
 const ASLEEP: &str = "K (asleep)";
+
+/// What the word counts in the number at the end, beside the variable.
+const WORD_UNIT: u64 = 100;
 
 #[derive(Clone, Debug)]
 struct Program {
@@ -100,8 +123,9 @@ impl Program {
         let mut work = stretch(&mut rng, 2);
         work.retain(|instr| !queues(*instr));
         let mut kthread = stretch(&mut rng, 1);
-        let own = [Instr::ShouldStop, Instr::Parkme, Instr::WaitForStop];
-        kthread.extend((0..2).map(|_| own[rng.usize(..3)]));
+        use Instr::{Parkme, ShouldPark, ShouldStop, WaitForStop, WaitForWord};
+        let own = [ShouldStop, ShouldPark, Parkme, WaitForStop, WaitForWord];
+        kthread.extend((0..2).map(|_| own[rng.usize(..5)]));
         rng.shuffle(&mut kthread);
         Self { threads, work, kthread: themes.contains(&Theme::Kthreads).then_some(kthread) }
     }
@@ -119,7 +143,13 @@ fn instr(rng: &mut fastrand::Rng, theme: Theme) -> Instr {
         return of(&[Lock, Lock, Unlock], rng);
     }
     match theme {
-        Theme::Files => of(&[GetActive, GetActive, PutActive, RemoveSelf, Remove], rng),
+        Theme::Files => of(
+            &[GetActive, GetActive, GetActive, PutActive, Break, Unbreak, RemoveSelf, Remove],
+            rng,
+        ),
+        Theme::Variables if rng.bool() => {
+            of(&[Load, Load, Store(1), Store(2), Swap(3), FetchAdd, Barrier], rng)
+        }
         Theme::Variables => of(&[Read, Write(1), Write(2), MarkedRead, MarkedWrite(3)], rng),
         Theme::Works => of(
             &[
@@ -141,7 +171,7 @@ fn instr(rng: &mut fastrand::Rng, theme: Theme) -> Instr {
         Theme::Semaphores => {
             of(&[DownRead, DownWrite, DownReadKillable, DownWriteKillable, Downgrade, Up], rng)
         }
-        Theme::Kthreads => of(&[Stop, Park, Unpark], rng),
+        Theme::Kthreads => of(&[Stop, Stop, Park, Unpark, WakeUp, WakeUp, GetTask, Store(1)], rng),
     }
 }
 
@@ -155,7 +185,7 @@ fn agree(program: &Program, seed: u64) -> (Outcome, bool) {
 
 fn agree_on(seeds: std::ops::Range<u64>) {
     let total = seeds.end - seeds.start;
-    let (mut clean, mut deadlock, mut race, mut traces) = (0, 0, 0, 0);
+    let (mut clean, mut deadlock, mut race, mut gone, mut traces) = (0, 0, 0, 0, 0);
     for seed in seeds {
         let (outcome, by_traces) = agree(&Program::random(seed), seed);
         let has = |what: &str| {
@@ -164,12 +194,14 @@ fn agree_on(seeds: std::ops::Range<u64>) {
         clean += u64::from(outcome.violations.is_empty());
         deadlock += has("deadlock");
         race += has("data-race");
+        gone += has("use-after-release");
         traces += u64::from(by_traces);
     }
     for (name, count, least) in [
         ("clean", clean, 100),
         ("deadlock", deadlock, 100),
-        ("race", race, 50),
+        ("race", race, 25),
+        ("of a thread that has ended", gone, 10),
         ("by traces", traces, 200),
     ] {
         assert!(count * 1_000 >= least * total, "{name}: {count} of {total}");

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::super::small::{Explored, Outcome};
 use super::super::waiting::{self, Wait};
-use super::{ASLEEP, FILE, Instr, KTHREAD, MUTEX, Program, SEM, VARIABLE, WORK};
+use super::{ASLEEP, FILE, Instr, KTHREAD, MUTEX, Program, SEM, VARIABLE, WORD_UNIT, WORK};
 
 /// The position of a thread within its instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
@@ -16,6 +16,13 @@ enum Phase {
     Begin,
     /// It waits for the end of what it has asked for.
     Waits,
+    /// It wakes the kernel thread.
+    Wakes,
+    /// The kernel thread is about to look at the word, or whether it is to stop.
+    LooksAtWord,
+    LooksWhetherToStop,
+    /// It is about to leave the loop in which it sleeps.
+    Leaves,
     /// It accesses the variable.
     Accesses,
     /// A removal from within: the reference is dropped, and whether it is the first.
@@ -30,6 +37,8 @@ struct Thread {
     /// Whether it has a side of the semaphore, and whether that is the write side.
     side: Option<bool>,
     active: bool,
+    /// Whether the active reference is broken.
+    broken: bool,
     log: Vec<u64>,
 }
 
@@ -53,6 +62,8 @@ struct Kthread {
     parked: bool,
     exited: bool,
     kept: bool,
+    /// Whether it sleeps until it is woken.
+    asleep: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -65,6 +76,7 @@ struct State {
     removed: bool,
     active: Vec<usize>,
     value: u64,
+    word: u64,
     accesses: Vec<(usize, bool)>,
     work: Work,
     kthread: Kthread,
@@ -81,6 +93,7 @@ pub(super) fn explore(program: &Program) -> Explored {
         removed: false,
         active: Vec::new(),
         value: 0,
+        word: 0,
         accesses: Vec::new(),
         work: Work::default(),
         kthread: Kthread::default(),
@@ -98,7 +111,7 @@ pub(super) fn explore(program: &Program) -> Explored {
         // No thread may rely on a signal.
         let stuck = state.is_stuck(program);
         if stuck && state.is_over(program) {
-            outcome.finals.insert((state.value, state.logs(program)));
+            outcome.finals.insert((state.value + WORD_UNIT * state.word, state.logs(program)));
         } else {
             for names in state.deadlocks(program, stuck) {
                 if let [name] = names.as_slice() {
@@ -131,7 +144,9 @@ impl State {
         (0..program.threads.len()).chain([kthread]).map(log).collect()
     }
 
-    /// Returns the next instruction; at its end a thread drops the reference, then the mutex.
+    /// Returns the next instruction; at its end a thread drops what it has. Before it drops a
+    /// broken reference, it takes that again: "this function must be invoked before finishing the
+    /// kernfs operation" (kernfs_unbreak_active_protection, fs/kernfs/dir.c, v6.6).
     fn next(&self, program: &Program, me: usize) -> Option<Instr> {
         let thread = &self.threads[me];
         let steps = match me {
@@ -141,6 +156,7 @@ impl State {
         };
         let last = match (thread.side, thread.active, thread.locked) {
             (Some(_), ..) => Some(Instr::Up),
+            (None, true, _) if thread.broken => Some(Instr::Unbreak),
             (None, true, _) => Some(Instr::PutActive),
             (None, false, true) => Some(Instr::Unlock),
             (None, false, false) => None,
@@ -169,6 +185,7 @@ impl State {
             }
         }
         all.extend((0..self.threads.len()).filter_map(|me| self.killed(program, me)));
+        all.extend(self.woken_spuriously(program));
         // delayed_work_timer_fn
         if self.work.delayed {
             let mut state = self.clone();
@@ -216,8 +233,14 @@ impl State {
         let phase = self.threads[me].phase;
         let next = match instr {
             Instr::Lock | Instr::Unlock => self.locks(me, instr),
-            Instr::GetActive | Instr::PutActive | Instr::Remove | Instr::RemoveSelf => {
-                self.files(me, instr, phase)
+            Instr::GetActive
+            | Instr::PutActive
+            | Instr::Break
+            | Instr::Unbreak
+            | Instr::Remove
+            | Instr::RemoveSelf => self.files(me, instr, phase),
+            Instr::Load | Instr::Store(_) | Instr::Swap(_) | Instr::FetchAdd | Instr::Barrier => {
+                self.word(me, instr)
             }
             Instr::Read | Instr::Write(_) | Instr::MarkedRead | Instr::MarkedWrite(_) => {
                 self.accesses(me, instr, phase)
@@ -225,9 +248,13 @@ impl State {
             Instr::Stop
             | Instr::Park
             | Instr::Unpark
+            | Instr::WakeUp
+            | Instr::GetTask
             | Instr::ShouldStop
+            | Instr::ShouldPark
             | Instr::Parkme
-            | Instr::WaitForStop => self.kthreads(program, me, instr, phase),
+            | Instr::WaitForStop
+            | Instr::WaitForWord => self.kthreads(program, me, instr, phase),
             Instr::DownRead
             | Instr::DownWrite
             | Instr::DownReadKillable
@@ -269,9 +296,27 @@ impl State {
                 self.active.extend(got.then_some(me));
                 self.threads[me].log.push(u64::from(got));
             }
+            // The end of the operation restores a broken reference first.
+            (Instr::PutActive, _) if holds && self.threads[me].broken => {
+                self.threads[me].broken = false;
+                self.active.push(me);
+                return Some(Phase::Waits);
+            }
             (Instr::PutActive, _) if holds => {
                 self.threads[me].active = false;
                 self.active.retain(|holder| *holder != me);
+            }
+            // kernfs_break_active_protection: "releases the active reference [..] the caller is
+            // holding", so that the file "may be removed at any point".
+            (Instr::Break, _) if holds => {
+                self.threads[me].broken = true;
+                self.active.retain(|holder| *holder != me);
+            }
+            // kernfs_unbreak_active_protection: "restores the active reference", and not the
+            // protection: the file "may already or be in the process of being drained and removed".
+            (Instr::Unbreak, _) if holds && self.threads[me].broken => {
+                self.threads[me].broken = false;
+                self.active.push(me);
             }
             (Instr::Remove, Phase::Begin) => {
                 self.removed = true;
@@ -290,6 +335,7 @@ impl State {
                 return None;
             }
             (Instr::RemoveSelf, Phase::Removes(first)) => {
+                self.threads[me].broken = false;
                 self.active.push(me);
                 self.threads[me].log.push(u64::from(first));
             }
@@ -320,6 +366,22 @@ impl State {
             self.value = value;
         }
         self.accesses.retain(|(thread, _)| *thread != me);
+        Some(Phase::Begin)
+    }
+
+    /// Documentation/atomic_t.txt; Documentation/memory-barriers.txt: a barrier orders accesses,
+    /// which are in order here.
+    fn word(&mut self, me: usize, instr: Instr) -> Option<Phase> {
+        let before = self.word;
+        let (after, logs) = match instr {
+            Instr::Load => (before, true),
+            Instr::Store(value) => (value, false),
+            Instr::Swap(value) => (value, true),
+            Instr::FetchAdd => (before + 1, true),
+            _ => (before, false),
+        };
+        self.word = after;
+        self.threads[me].log.extend(logs.then_some(before));
         Some(Phase::Begin)
     }
 
@@ -402,7 +464,7 @@ impl State {
             Instr::Remove | Instr::RemoveSelf => (FILE, self.active.clone()),
             Instr::Stop | Instr::Park => (KTHREAD, stops.into_iter().collect()),
             Instr::Parkme => (KTHREAD, Vec::new()),
-            Instr::WaitForStop => (ASLEEP, Vec::new()),
+            Instr::WaitForStop | Instr::WaitForWord => (ASLEEP, Vec::new()),
             _ => (WORK, worker.into_iter().collect()),
         })
     }

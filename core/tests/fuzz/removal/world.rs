@@ -1,20 +1,23 @@
 //! A program on selvedge's primitives.
 
 use std::sync::Mutex as StdMutex;
+use std::sync::atomic::Ordering::SeqCst;
 
 use selvedge_core::sync::{
-    ActiveReference, Kernfs, Kthread, Mutex, MutexGuard, Plain, ReadGuard, RwSem, Work, WriteGuard,
+    ActiveReference, Kernfs, Kthread, Mutex, MutexGuard, Plain, ReadGuard, RwSem, WeakAtomic, Work,
+    WriteGuard, smp_mb,
 };
 use selvedge_core::{Checker, Scenario, in_world};
 
 use super::super::small::{self, Found};
-use super::{FILE, Instr, KTHREAD, MUTEX, Program, SEM, VARIABLE, WORK};
+use super::{FILE, Instr, KTHREAD, MUTEX, Program, SEM, VARIABLE, WORD, WORD_UNIT, WORK};
 
 struct World {
     mutex: Mutex,
     sem: RwSem,
     file: Kernfs,
     variable: Plain<u64>,
+    word: WeakAtomic,
     work: Work,
     kthread: Kthread,
     program: Program,
@@ -31,6 +34,7 @@ fn world(program: &Program) -> World {
         sem: RwSem::new(SEM, ()),
         file: Kernfs::new(FILE),
         variable: Plain::new(VARIABLE, 0),
+        word: WeakAtomic::new(WORD, 0),
         work: Work::new(WORK, in_world(|w: &World| _ = run(w, &w.program.work))),
         kthread: Kthread::new(KTHREAD, in_world(kthread)),
         program: program.clone(),
@@ -52,7 +56,10 @@ pub(super) fn explore(program: &Program, checker: Checker<'_>) -> Found {
             world.logs.lock().unwrap()[me] = log;
         });
     }
-    let end = |world: &World| (world.variable.read_once(), world.logs.lock().unwrap().clone());
+    let end = |world: &World| {
+        let value = world.variable.read_once() + WORD_UNIT * WeakAtomic::load(&world.word, SeqCst);
+        (value, world.logs.lock().unwrap().clone())
+    };
     small::explore(builder, end, checker)
 }
 
@@ -67,35 +74,25 @@ fn run(world: &World, steps: &[Instr]) -> Vec<u64> {
     let mut lock: Option<MutexGuard<'_, ()>> = None;
     let mut active: Option<ActiveReference<'_>> = None;
     let mut side: Option<Side<'_>> = None;
-    let World { sem, mutex, file, variable, work, kthread, .. } = world;
+    let World { sem, mutex, file, .. } = world;
     for step in steps {
         let mut note = |entry: bool| log.push(u64::from(entry));
         match *step {
             Instr::Lock if lock.is_some() => {}
-            Instr::Lock => lock = Some(mutex.lock()),
-            Instr::Unlock => drop(lock.take()),
+            Instr::Lock => lock = Some(Mutex::lock(mutex)),
+            Instr::Unlock => lock.take().into_iter().for_each(MutexGuard::unlock),
             Instr::GetActive if active.is_some() => {}
             Instr::GetActive => {
                 active = file.kernfs_get_active();
                 note(active.is_some());
             }
-            Instr::PutActive => drop(active.take()),
+            Instr::PutActive => active.take().into_iter().for_each(end_operation),
+            Instr::Break => active.iter_mut().for_each(ActiveReference::break_active_protection),
+            Instr::Unbreak => {
+                active.iter_mut().for_each(ActiveReference::unbreak_active_protection);
+            }
             Instr::RemoveSelf => active.iter_mut().for_each(|own| note(own.remove_self())),
             Instr::Remove => file.kernfs_remove(),
-            Instr::Read => log.push(variable.read()),
-            Instr::Write(value) => variable.write(value),
-            Instr::MarkedRead => log.push(variable.read_once()),
-            Instr::MarkedWrite(value) => variable.write_once(value),
-            Instr::QueueWork => note(work.queue_work()),
-            Instr::QueueDelayed => note(work.queue_delayed_work()),
-            Instr::ModDelayed => note(work.mod_delayed_work()),
-            Instr::Cancel => note(work.cancel_work()),
-            Instr::CancelSync => note(work.cancel_work_sync()),
-            Instr::Disable => note(work.disable_work()),
-            Instr::DisableSync => note(work.disable_work_sync()),
-            Instr::Enable => note(work.enable_work()),
-            Instr::Flush => work.flush_work(),
-            Instr::FlushDelayed => work.flush_delayed_work(),
             Instr::Up => drop(side.take()),
             Instr::Downgrade => {
                 side = match side.take() {
@@ -115,16 +112,73 @@ fn run(world: &World, steps: &[Instr]) -> Vec<u64> {
                 side = sem.down_write_killable().ok().map(Side::Write);
                 note(side.is_some());
             }
-            Instr::Stop => kthread.kthread_stop(),
-            Instr::Park => kthread.kthread_park(),
-            Instr::Unpark => kthread.kthread_unpark(),
-            Instr::ShouldStop => note(kthread.kthread_should_stop()),
-            Instr::Parkme => kthread.kthread_parkme(),
-            Instr::WaitForStop => kthread.wait_event(|| kthread.kthread_should_stop()),
+            instr => log.extend(access(world, instr).or_else(|| later(world, instr))),
         }
     }
     drop(side);
-    drop(active);
+    active.into_iter().for_each(end_operation);
     drop(lock);
     log
+}
+
+/// Accesses the variable or the word. Returns the entry for the log.
+fn access(world: &World, instr: Instr) -> Option<u64> {
+    let World { variable, word, .. } = world;
+    match instr {
+        Instr::Read => return Some(variable.read()),
+        Instr::Write(value) => variable.write(value),
+        Instr::MarkedRead => return Some(variable.read_once()),
+        Instr::MarkedWrite(value) => variable.write_once(value),
+        Instr::Load => return Some(WeakAtomic::load(word, SeqCst)),
+        Instr::Store(value) => WeakAtomic::store(word, value, SeqCst),
+        Instr::Swap(value) => return Some(WeakAtomic::swap(word, value, SeqCst)),
+        Instr::FetchAdd => return Some(WeakAtomic::fetch_add(word, 1, SeqCst)),
+        Instr::Barrier => smp_mb(),
+        _ => {}
+    }
+    None
+}
+
+/// Operates on the work or the kernel thread. Returns the entry for the log.
+fn later(world: &World, instr: Instr) -> Option<u64> {
+    let World { work, kthread, word, .. } = world;
+    let entry = match instr {
+        Instr::QueueWork => Work::queue_work(work),
+        Instr::QueueDelayed => work.queue_delayed_work(),
+        Instr::ModDelayed => work.mod_delayed_work(),
+        Instr::Cancel => work.cancel_work(),
+        Instr::CancelSync => work.cancel_work_sync(),
+        Instr::Disable => work.disable_work(),
+        Instr::DisableSync => work.disable_work_sync(),
+        Instr::Enable => work.enable_work(),
+        Instr::ShouldStop => kthread.kthread_should_stop(),
+        Instr::ShouldPark => kthread.kthread_should_park(),
+        instr => {
+            match instr {
+                Instr::Flush => work.flush_work(),
+                Instr::FlushDelayed => work.flush_delayed_work(),
+                Instr::Stop => kthread.kthread_stop(),
+                Instr::Park => kthread.kthread_park(),
+                Instr::Unpark => kthread.kthread_unpark(),
+                Instr::WakeUp => kthread.wake_up_process(),
+                Instr::GetTask => kthread.get_task_struct(),
+                Instr::Parkme => kthread.kthread_parkme(),
+                Instr::WaitForStop => {
+                    Kthread::wait_event(kthread, || kthread.kthread_should_stop());
+                }
+                Instr::WaitForWord => Kthread::wait_event(kthread, || {
+                    WeakAtomic::load(word, SeqCst) != 0 || kthread.kthread_should_stop()
+                }),
+                _ => {}
+            }
+            return None;
+        }
+    };
+    Some(u64::from(entry))
+}
+
+/// Ends the operation on the file, for which a broken reference is restored.
+fn end_operation(mut active: ActiveReference<'_>) {
+    active.unbreak_active_protection();
+    active.kernfs_put_active();
 }

@@ -11,6 +11,12 @@
 //! thread, on any kernel, which may sleep. The line is masked until it returns (IRQF_ONESHOT), and
 //! synchronize_irq waits for it.
 //!
+//! raw_spinlock_t spins there too (locktypes.rst), so "code which is protected by it" may not take
+//! a lock that sleeps. IRQF_NO_THREAD: "Interrupt cannot be threaded" (include/linux/interrupt.h),
+//! so its handler is a hard interrupt on PREEMPT_RT too. Documentation/timers/hrtimers.rst: the
+//! function of a high-resolution timer runs in a hard interrupt; on PREEMPT_RT in a softirq, but
+//! with HRTIMER_MODE_HARD (include/linux/hrtimer.h).
+//!
 //! lib/refcount.c, refcount_dec_and_lock: "return true and hold spinlock if able to decrement
 //! refcount to 0". The lock is not taken where the count cannot reach 0.
 
@@ -20,13 +26,23 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::super::small::{Explored, Outcome};
 use super::super::waiting;
-use super::{HARD, Instr, KREF, Keeps, LINES, Program, REFERENCES, RW, SEQ, SOFT, SPINS};
+use super::{
+    HARD, Hard, Instr, KREF, Keeps, LINES, Program, REFERENCES, RW, SEQ, SEQLOCK, SEQLOCK_COUNT,
+    SOFT, SPINS,
+};
 
 /// The number of the reader-writer lock among the locks.
 const RW_LOCK: usize = 2;
 
 /// The number of the sequence counter, which a writer holds like a lock.
 const SEQ_COUNT: usize = 3;
+
+/// The sequence lock: its spinlock, and its counter.
+const SEQ_LOCK: usize = 4;
+const LOCKED_COUNT: usize = 5;
+
+/// The number of the spinlock that may be a raw one.
+const RAW: usize = 1;
 
 #[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
 struct Lock {
@@ -92,21 +108,24 @@ struct Line {
     masked: u32,
     /// Whether there is no handler.
     freed: bool,
+    /// The number of CPUs that have the bit TASKLET_STATE_SCHED in tasklet_kill.
+    killed: u32,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct State {
     /// One for each thread, and an idle one for each line.
     cpus: Vec<Cpu>,
-    locks: [Lock; 4],
-    /// Odd while a thread writes (include/linux/seqlock.h).
-    count: u64,
+    locks: [Lock; 6],
+    /// Odd while a thread writes (include/linux/seqlock.h): that of the counter, and of the lock.
+    counts: [u64; 2],
     lines: [Line; 2],
     word: u64,
     references: u64,
     violation: Option<String>,
     rt: bool,
-    threaded: bool,
+    raw: bool,
+    hard: Hard,
 }
 
 impl Frame {
@@ -122,6 +141,8 @@ fn in_steps(program: &Program) -> Program {
     let split = |instr: &Instr| match *instr {
         Instr::Disable(line) => vec![Instr::Mask(line), Instr::Synchronize(line)],
         Instr::Free => vec![Instr::Free, Instr::Synchronize(HARD)],
+        Instr::Kill => vec![Instr::Kill, Instr::AwaitKilled],
+        Instr::LockedWrite(_) => vec![instr.to_owned(), Instr::LockedBegin],
         other => vec![other],
     };
     let split = |steps: &Vec<Instr>| steps.iter().flat_map(split).collect();
@@ -142,13 +163,14 @@ pub(super) fn explore(program: &Program) -> Explored {
     let first = State {
         cpus: busy.chain([cpu(Vec::new()), cpu(Vec::new())]).collect(),
         locks: Default::default(),
-        count: 0,
+        counts: [0; 2],
         lines: Default::default(),
         word: 0,
         references: REFERENCES,
         violation: None,
         rt: program.rt,
-        threaded: program.threaded,
+        raw: program.raw,
+        hard: program.hard,
     };
     let mut first = first;
     (0..threads).for_each(|at| first.settle(program, at));
@@ -160,14 +182,15 @@ pub(super) fn explore(program: &Program) -> Explored {
             outcome.violations.insert(violation);
             continue;
         }
-        for names in state.deadlocks(program) {
+        let next = state.successors(program);
+        let over = state.is_over(program);
+        for names in state.deadlocks(program, next.is_empty() && !over) {
             if let [name] = names.as_slice() {
                 outcome.violations.insert(name.clone());
             }
             possible.extend(names);
         }
-        let next = state.successors(program);
-        if next.is_empty() && state.is_over(program) {
+        if next.is_empty() && over {
             let logs = state.cpus[..threads].iter().map(|cpu| cpu.stack[0].log.clone()).collect();
             outcome.finals.insert((state.word, logs));
         }
@@ -241,7 +264,11 @@ impl State {
 
     /// Returns whether the handler of a line interrupts threads, and is none itself.
     fn interrupts(&self, line: usize) -> bool {
-        !(self.rt || (line == HARD && self.threaded))
+        match (line, self.hard) {
+            (HARD, Hard::Threaded) => false,
+            (HARD, Hard::NoThread | Hard::HrtimerHard) => true,
+            _ => !self.rt,
+        }
     }
 
     fn is_interrupt(&self, frame: &Frame) -> bool {
@@ -257,7 +284,8 @@ impl State {
         }
         // Whether it may sleep is looked at when it gets there.
         if let Some(top) = self.cpus[at].stack.last()
-            && let Some(Instr::MightSleep | Instr::Synchronize(_)) = top.next(program, at)
+            && let Some(Instr::MightSleep | Instr::Synchronize(_) | Instr::Kill) =
+                top.next(program, at)
             && (top.next(program, at) == Some(Instr::MightSleep) || self.forbids(at).is_some())
             && steps
             && self.violation.is_none()
@@ -271,15 +299,15 @@ impl State {
     /// the thread may sleep where it gets to.
     fn settle(&mut self, program: &Program, at: usize) {
         use Instr::{
-            BhOff, BhOn, IrqOff, IrqOn, MightSleep, PreemptOff, PreemptOn, PutLock, Read,
-            RestoreIrqs, SaveIrqs, Spin, Synchronize, Write,
+            BhOff, BhOn, InInterrupt, IrqOff, IrqOn, Kill, MightSleep, PreemptOff, PreemptOn,
+            PutLock, RawSpin, Read, RestoreIrqs, SaveIrqs, Spin, Synchronize, Write,
         };
         while self.rt && self.violation.is_none() {
             let Some(top) = self.cpus[at].stack.last() else { return };
             match top.next(program, at) {
                 Some(
                     instr @ (IrqOff | IrqOn | BhOff | BhOn | SaveIrqs | RestoreIrqs | PreemptOff
-                    | PreemptOn | MightSleep),
+                    | PreemptOn | MightSleep | InInterrupt),
                 ) => {
                     self.perform(program, at, instr);
                 }
@@ -287,13 +315,13 @@ impl State {
                     self.perform(program, at, Instr::Release);
                 }
                 Some(Synchronize(line)) => return self.sleeps(at, LINES[line]),
-                Some(instr @ (Spin(..) | Read(_) | Write(_) | PutLock(_))) => {
+                Some(Kill) => return self.sleeps(at, LINES[SOFT]),
+                Some(instr @ (Spin(..) | RawSpin(_) | Read(_) | Write(_) | PutLock(_))) => {
                     let Some((lock, ..)) = top.wants(instr) else { return };
-                    let holds = match (self.cpus[at].irqs, self.cpus[at].preempt) {
-                        (true, 0) => return,
-                        (true, _) => "preempt_disable",
-                        (false, _) => "local_irq_disable",
-                    };
+                    if !self.sleeps_on_rt(lock) {
+                        return;
+                    }
+                    let Some(holds) = self.forbids_lock(at) else { return };
                     let what = name(lock);
                     self.violation = Some(format!("sleep-in-atomic({what}, {holds})"));
                     return;
@@ -321,27 +349,52 @@ impl State {
 
     fn perform(&mut self, program: &Program, at: usize, instr: Instr) -> bool {
         if let Some((lock, writes, keeps)) = wanted(instr) {
-            let keeps = if self.rt { Keeps::Nothing } else { keeps };
+            let keeps = if self.sleeps_on_rt(lock) { Keeps::Nothing } else { keeps };
             return self.take(at, lock, writes, keeps);
         }
-        if instr == Instr::SeqRead {
-            return self.read_section(at);
+        if let Some((count, again)) = reads(instr) {
+            return self.read_section(at, count, again);
         }
         match instr {
-            Instr::SeqWrite if self.count % 2 == 1 => {
+            Instr::SeqWrite if self.counts[0] % 2 == 1 => {
                 self.violation = Some("invariant(write_seqcount_begin)".to_owned());
             }
-            Instr::SeqWrite => {
-                self.count += 1;
-                self.grant(at, SEQ_COUNT, true);
-                let before = self.cpus[at].irqs;
-                let (lock, keeps) = (SEQ_COUNT, Keeps::Nothing);
-                self.top(at).held.push(Held { lock, writes: true, keeps, before });
+            Instr::SeqWrite => self.begin_to_write(at, SEQ_COUNT),
+            Instr::LockedBegin => self.begin_to_write(at, LOCKED_COUNT),
+            Instr::TryRawSpin(lock) => self.try_take(at, lock, true, Keeps::Save),
+            // include/linux/preempt.h, in_interrupt: in a hard or a soft interrupt, or with bottom
+            // halves disabled.
+            Instr::InInterrupt => {
+                let top = self.cpus[at].stack.last().expect("it runs");
+                let is = self.cpus[at].bh > 0 || self.is_interrupt(top);
+                self.top(at).log.push(u64::from(is));
+            }
+            // kernel/softirq.c, tasklet_kill: "wait_on_bit_lock(&t->state, TASKLET_STATE_SCHED,
+            // ..)" waits until it is not scheduled and keeps it so, "tasklet_unlock_wait(t)" until
+            // it does not run; then "tasklet_clear_sched(t)".
+            Instr::Kill if self.forbids(at).is_some() => self.sleeps(at, LINES[SOFT]),
+            Instr::Kill if self.lines[SOFT].pending || self.lines[SOFT].killed > 0 => return false,
+            Instr::Kill => self.lines[SOFT].killed += 1,
+            Instr::AwaitKilled if self.lines[SOFT].running.is_some() => return false,
+            Instr::AwaitKilled => self.lines[SOFT].killed -= 1,
+            // kernel/time/hrtimer.c, hrtimer_cancel: "cancel a timer and wait for the handler to
+            // finish".
+            Instr::CancelTimer if self.lines[HARD].running.is_some() => return false,
+            Instr::CancelTimer => {
+                let armed = std::mem::take(&mut self.lines[HARD].pending);
+                self.top(at).log.push(u64::from(armed));
             }
             Instr::TrySpin(lock, keeps) => self.try_take(at, lock, true, keeps),
             Instr::TryRead => self.try_take(at, RW_LOCK, false, Keeps::Nothing),
             Instr::TryWrite => self.try_take(at, RW_LOCK, true, Keeps::Nothing),
-            Instr::Release => self.release(at),
+            // write_sequnlock: the counter, and then the spinlock.
+            Instr::Release => {
+                let counts = self.top(at).held.last().is_some_and(|h| h.lock == LOCKED_COUNT);
+                self.release(at);
+                if counts {
+                    return true;
+                }
+            }
             Instr::IrqOff => self.cpus[at].irqs = false,
             Instr::IrqOn => self.cpus[at].irqs = true,
             Instr::BhOff => self.cpus[at].bh += 1,
@@ -359,7 +412,10 @@ impl State {
                 self.cpus[at].preempt = self.cpus[at].preempt.saturating_sub(1);
             }
             // kernel/irq/chip.c, handle_edge_irq; tasklet_schedule: pending once.
-            Instr::Raise(line) => self.lines[line].pending = !self.lines[line].freed,
+            Instr::Raise(line) => {
+                let is = &mut self.lines[line];
+                is.pending |= !is.freed && is.killed == 0;
+            }
             // kernel/softirq.c, tasklet_action_common: one that is disabled stays scheduled.
             Instr::Mask(line) => self.lines[line].masked += 1,
             // kernel/irq/manage.c, __enable_irq: "Unbalanced enable for IRQ".
@@ -390,10 +446,8 @@ impl State {
                 self.top(at).log.push(word);
                 self.word += 1;
             }
-            Instr::Spin(..) | Instr::Read(_) | Instr::Write(_) | Instr::SeqRead => {
-                unreachable!("it waits")
-            }
             Instr::Disable(_) => unreachable!("it is two instructions"),
+            other => unreachable!("{other:?} waits"),
         }
         // The release at an end is no step of the program.
         if self.top(at).at < length(program, at, self.top(at).line) {
@@ -402,10 +456,18 @@ impl State {
         true
     }
 
+    /// include/linux/seqlock.h, do_write_seqcount_begin.
+    fn begin_to_write(&mut self, at: usize, lock: usize) {
+        self.counts[usize::from(lock == LOCKED_COUNT)] += 1;
+        self.grant(at, lock, true);
+        let (keeps, before) = (Keeps::Nothing, self.cpus[at].irqs);
+        self.top(at).held.push(Held { lock, writes: true, keeps, before });
+    }
+
     /// Documentation/locking/seqlock.rst: read_seqcount_begin waits for an even count, and
     /// read_seqcount_retry compares it.
-    fn read_section(&mut self, at: usize) -> bool {
-        let (count, word) = (self.count, self.word);
+    fn read_section(&mut self, at: usize, which: usize, again: bool) -> bool {
+        let (count, word) = (self.counts[which], self.word);
         let frame = self.top(at);
         match frame.section {
             None if count % 2 == 1 => return false,
@@ -413,7 +475,10 @@ impl State {
             Some((begin, None)) => frame.section = Some((begin, Some(word))),
             Some((begin, Some(word))) => {
                 frame.section = None;
-                if begin == count {
+                if !again {
+                    frame.log.extend([word, u64::from(begin != count)]);
+                    frame.at += 1;
+                } else if begin == count {
                     frame.log.push(word);
                     frame.at += 1;
                 }
@@ -432,7 +497,8 @@ impl State {
         for frame in cpu.stack.iter().rev() {
             let held = frame.held.last().map(|held| name(held.lock));
             // A softirq may not sleep on PREEMPT_RT either, but for its locks.
-            let atomic = frame.line.filter(|line| self.interrupts(*line) || *line == SOFT);
+            let softirq = |line: usize| line == SOFT || self.hard == Hard::Hrtimer;
+            let atomic = frame.line.filter(|line| self.interrupts(*line) || softirq(*line));
             if let Some(name) = held.or(atomic.map(|line| LINES[line])) {
                 return Some(name);
             }
@@ -442,6 +508,28 @@ impl State {
             (true, 1.., _) => Some("preempt_disable"),
             (true, 0, 1..) => Some("local_bh_disable"),
             (true, 0, 0) => None,
+        }
+    }
+
+    /// Returns whether a lock sleeps: on PREEMPT_RT all but raw ones do.
+    fn sleeps_on_rt(&self, lock: usize) -> bool {
+        self.rt && !(self.raw && lock == RAW)
+    }
+
+    /// Returns what forbids the CPU to take a lock that sleeps: a raw one, or a hard interrupt.
+    fn forbids_lock(&self, at: usize) -> Option<&'static str> {
+        let cpu = &self.cpus[at];
+        for frame in cpu.stack.iter().rev() {
+            let held = frame.held.iter().rfind(|held| !self.sleeps_on_rt(held.lock));
+            let hard = frame.line.filter(|line| *line == HARD && self.interrupts(HARD));
+            if let Some(name) = held.map(|held| name(held.lock)).or(hard.map(|line| LINES[line])) {
+                return Some(name);
+            }
+        }
+        match (cpu.irqs, cpu.preempt) {
+            (true, 0) => None,
+            (true, _) => Some("preempt_disable"),
+            (false, _) => Some("local_irq_disable"),
         }
     }
 
@@ -460,8 +548,24 @@ impl State {
         {
             return Some((LINES[line], self.lines[line].running.into_iter().collect()));
         }
-        if instr == Instr::SeqRead && top.section.is_none() {
-            return Some((SEQ, self.locks[SEQ_COUNT].writer.into_iter().collect()));
+        if let Some((count, _)) = reads(instr)
+            && top.section.is_none()
+        {
+            let lock = [SEQ_COUNT, LOCKED_COUNT][count];
+            return Some((name(lock), self.locks[lock].writer.into_iter().collect()));
+        }
+        match instr {
+            // Another CPU that kills it has to return too.
+            Instr::Kill if self.forbids(at).is_none() => {
+                return Some((LINES[SOFT], self.lines[SOFT].running.into_iter().collect()));
+            }
+            Instr::AwaitKilled => {
+                return Some((LINES[SOFT], self.lines[SOFT].running.into_iter().collect()));
+            }
+            Instr::CancelTimer => {
+                return Some((LINES[HARD], self.lines[HARD].running.into_iter().collect()));
+            }
+            _ => {}
         }
         let (lock, writes, _) = top.wants(instr)?;
         // One that has not begun to wait, or is about to be queued, takes a step.
@@ -470,10 +574,20 @@ impl State {
         (!steps).then(|| (name(lock), self.blockers(at, lock, writes)))
     }
 
-    /// Returns the names of the shortest cycles through each CPU that waits for good.
-    fn deadlocks(&self, program: &Program) -> Vec<Vec<String>> {
+    /// Returns the names of the shortest cycles through each CPU that waits for good; without one,
+    /// of a state that is stuck, that of those that wait for no other.
+    fn deadlocks(&self, program: &Program, stuck: bool) -> Vec<Vec<String>> {
         let waits: Vec<_> = (0..self.cpus.len()).map(|at| self.wait(program, at)).collect();
-        waiting::cycles(&waits, &waiting::closed(&waits))
+        let mut cycles = waiting::cycles(&waits, &waiting::closed(&waits));
+        if stuck && cycles.is_empty() {
+            let waits_for_none = |at: &usize| match &waits[*at] {
+                Some((_, by)) => !by.iter().any(|by| waits[*by].is_some()),
+                None => false,
+            };
+            let alone: Vec<usize> = (0..waits.len()).filter(waits_for_none).collect();
+            cycles.push(vec![waiting::name(&waits, &alone)]);
+        }
+        cycles
     }
 }
 
@@ -515,8 +629,22 @@ fn length(program: &Program, at: usize, line: Option<usize>) -> usize {
 fn wanted(instr: Instr) -> Option<(usize, bool, Keeps)> {
     match instr {
         Instr::Spin(lock, keeps) => Some((lock, true, keeps)),
+        Instr::RawSpin(lock) => Some((lock, true, Keeps::Save)),
+        Instr::Exclusive => Some((SEQ_LOCK, true, Keeps::Nothing)),
+        Instr::LockedWrite(keeps) => Some((SEQ_LOCK, true, keeps)),
         Instr::Read(keeps) => Some((RW_LOCK, false, keeps)),
         Instr::Write(keeps) => Some((RW_LOCK, true, keeps)),
+        _ => None,
+    }
+}
+
+/// Returns which counter a reader looks at, and whether it reads until no thread has written.
+fn reads(instr: Instr) -> Option<(usize, bool)> {
+    match instr {
+        Instr::SeqRead => Some((0, true)),
+        Instr::SeqTry => Some((0, false)),
+        Instr::LockedRead => Some((1, true)),
+        Instr::LockedTry => Some((1, false)),
         _ => None,
     }
 }
@@ -525,6 +653,8 @@ fn name(lock: usize) -> &'static str {
     match lock {
         RW_LOCK => RW,
         SEQ_COUNT => SEQ,
+        SEQ_LOCK => SEQLOCK,
+        LOCKED_COUNT => SEQLOCK_COUNT,
         spin => SPINS[spin],
     }
 }

@@ -20,6 +20,8 @@ enum Instr {
     Try(usize),
     /// Unlocks one of the mutexes held in this block, counted cyclically from the first.
     Unlock(usize),
+    /// `ww_acquire_done`, in a context only.
+    Done,
     /// Adds one to the word, and logs what it was.
     Count,
 }
@@ -65,6 +67,7 @@ fn instr(rng: &mut fastrand::Rng, mutexes: usize, in_context: bool) -> Instr {
         9..11 if in_context => Instr::GiveUp(mutex),
         9..12 => Instr::Try(mutex),
         12..14 => Instr::Unlock(rng.usize(..2)),
+        14 if in_context && rng.u8(..3) == 0 => Instr::Done,
         _ => Instr::Count,
     }
 }
@@ -80,6 +83,7 @@ fn agree(program: &Program, seed: u64) -> (Outcome, bool) {
 fn agree_on(seeds: std::ops::Range<u64>) {
     let total = seeds.end - seeds.start;
     let (mut clean, mut deadlock, mut broken, mut traces, mut backs_off) = (0, 0, 0, 0, 0);
+    let mut done = 0;
     for seed in seeds {
         let (outcome, by_traces) = agree(&Program::random(seed), seed);
         let has = |what: &str| {
@@ -87,7 +91,8 @@ fn agree_on(seeds: std::ops::Range<u64>) {
         };
         clean += u64::from(outcome.violations.is_empty());
         deadlock += has("deadlock");
-        broken += has("invariant");
+        broken += has("invariant(ww_mutex_lock)");
+        done += has("invariant(ww_acquire_done)");
         traces += u64::from(by_traces);
         backs_off += u64::from(outcome.finals.len() > 1 && outcome.violations.is_empty());
     }
@@ -95,6 +100,7 @@ fn agree_on(seeds: std::ops::Range<u64>) {
         ("clean", clean, 200),
         ("deadlock", deadlock, 50),
         ("broken", broken, 20),
+        ("taken when all are", done, 10),
         ("several ends", backs_off, 50),
         ("by traces", traces, 200),
     ] {

@@ -2,6 +2,10 @@
 //!
 //! The rules are those of Documentation/locking/ww-mutex-design.rst and, where that is silent, of
 //! the comments in kernel/locking/ww_mutex.h.
+//!
+//! include/linux/ww_mutex.h, v6.6, ww_acquire_done: "Marks the end of the acquire phase, any
+//! further w/w mutex lock calls using this context are forbidden", for which and for a second one
+//! CONFIG_DEBUG_MUTEXES warns. "Calling this function is optional".
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -33,6 +37,8 @@ struct Thread {
     begun: bool,
     held: Vec<usize>,
     contending: Option<usize>,
+    /// Whether it has all of its context.
+    done: bool,
     log: Vec<u64>,
 }
 
@@ -139,7 +145,9 @@ impl State {
         thread.phase = Phase::Begin;
         if self.stamps.contains(&me) {
             // ww_mutex_lock_acquired, with CONFIG_DEBUG_MUTEXES.
-            if let Some(contending) = thread.contending.take() {
+            if thread.done {
+                self.violation = Some("ww_acquire_done");
+            } else if let Some(contending) = thread.contending.take() {
                 if contending != mutex || !thread.held.is_empty() {
                     self.violation = Some("ww_mutex_lock");
                 }
@@ -217,7 +225,24 @@ impl State {
                 state.done(me, None);
             }
         }
+        state.settle(program, me);
         Some(state)
+    }
+
+    /// Performs what is no step, where it gets to.
+    fn settle(&mut self, program: &Program, me: usize) {
+        while self.violation.is_none() && self.threads[me].phase == Phase::Begin {
+            let Some(block) = self.block(program, me) else { return };
+            let thread = &mut self.threads[me];
+            let begun = thread.begun || !block.in_context;
+            if !begun || block.steps.get(thread.at) != Some(&Instr::Done) {
+                return;
+            }
+            if std::mem::replace(&mut thread.done, true) {
+                self.violation = Some("ww_acquire_done");
+            }
+            thread.at += 1;
+        }
     }
 
     /// Ends an instruction.
@@ -262,7 +287,7 @@ impl State {
             self.stamps.retain(|thread| *thread != me);
             self.wounded.remove(&me);
             let thread = &mut self.threads[me];
-            thread.contending = None;
+            (thread.contending, thread.done) = (None, false);
             (thread.block, thread.at, thread.begun) = (thread.block + 1, 0, false);
             return;
         };
@@ -272,6 +297,7 @@ impl State {
                 self.word += 1;
                 self.done(me, Some(before));
             }
+            Instr::Done => unreachable!("it is no step"),
             Instr::Unlock(_) if thread.held.is_empty() => self.done(me, None),
             Instr::Unlock(n) => {
                 let held = thread.held.len();

@@ -50,6 +50,7 @@ fn run(world: &World, block: &Block, log: &mut Vec<u64>) {
     }
     let ctx = world.class.ww_acquire_init();
     steps(world, block, Some(&ctx), log);
+    ctx.ww_acquire_fini();
 }
 
 fn steps(world: &World, block: &Block, ctx: Option<&WwAcquireCtx<'_>>, log: &mut Vec<u64>) {
@@ -57,8 +58,9 @@ fn steps(world: &World, block: &Block, ctx: Option<&WwAcquireCtx<'_>>, log: &mut
     for step in &block.steps {
         match (*step, ctx) {
             (Instr::Count, _) => log.push(world.word.fetch_add(1)),
+            (Instr::Done, ctx) => ctx.into_iter().for_each(WwAcquireCtx::ww_acquire_done),
             (Instr::Unlock(_), _) if held.is_empty() => {}
-            (Instr::Unlock(n), _) => drop(held.remove(n % held.len())),
+            (Instr::Unlock(n), _) => held.remove(n % held.len()).ww_mutex_unlock(),
             (Instr::Try(m), ctx) => {
                 let got = world.mutexes[m].ww_mutex_trylock(ctx);
                 log.push(u64::from(got.is_some()));

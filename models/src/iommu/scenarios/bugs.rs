@@ -1,8 +1,6 @@
 //! `iommu/bugs`: bugs of attaching, listing and flushing, each in a kernel that has it and in one
 //! that does not. The races that every kernel runs are in the matrix.
 
-use std::sync::Arc;
-
 use selvedge_core::sync::Mutex;
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
@@ -289,13 +287,7 @@ fn grace_periods() -> Vec<Scenario> {
         claim(domain("at-once", |w| k0::domain_free(w, 0)), &[Wrong::Freed("s390_domain")]),
         claim(domain("call-rcu", |w| w.kernel.domain_free(w, A)), &[]),
         claim(device("at-once", |w| w.kfree_zdev(0)), &[Wrong::Freed("zpci_dev")]),
-        claim(
-            device("call-rcu", |w| {
-                let world = Arc::clone(w);
-                w.rcu.call(move || world.kfree_zdev(0));
-            }),
-            &[],
-        ),
+        claim(device("call-rcu", |w| w.rcu.call(&w.held(0).rcu)), &[]),
     ]
 }
 

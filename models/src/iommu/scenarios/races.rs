@@ -4,10 +4,8 @@
 //! other threads map, unmap and flush. `selvedge verify 'iommu/**'` ends with the matrix of the
 //! results. [`Kernel`](crate::iommu::kernel::Kernel) describes the rows.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
+use std::collections::BTreeSet;
 
 use crate::iommu::domain::A;
 use crate::iommu::hardware::Rules;
@@ -163,7 +161,7 @@ const KERNELS: [&Kernel; 22] = [
     &V6_17_ALONE,
 ];
 
-pub(super) type Shared = Arc<World>;
+pub(super) type Shared = World;
 pub(super) type Builder = ScenarioBuilder<Shared>;
 
 /// A violation.

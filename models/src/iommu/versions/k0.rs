@@ -8,10 +8,8 @@
 //!
 //! Source: `drivers/iommu/s390-iommu.c`, commit 320424c7d44f.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
 use selvedge_core::function;
+use std::collections::BTreeSet;
 
 use crate::Errno;
 use crate::iommu::dma_api::{zpci_dma_exit_device, zpci_dma_init_device};
@@ -90,7 +88,7 @@ pub(crate) fn detach_dev(w: &World, domain: u8, zdev: usize) {
 
 /// Models `s390_iommu_release_device`. sysfs may remove a device that is attached, and the core
 /// does not detach it. v5.19 has the same function.
-pub(crate) fn release_device(w: &Arc<World>, zdev: usize) {
+pub(crate) fn release_device(w: &World, zdev: usize) {
     let _function = function("s390_iommu_release_device");
     let device = w.held(zdev);
     if device.s390_domain.read().is_some() {

@@ -11,10 +11,8 @@
 //! Source: commits bf8d2dd2ed08, 1a3a7d64bbce, 59bbf596791b, c228f5a04337, 2ba8336dab5f and
 //! 21c1f9021f0e.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
 use selvedge_core::function;
+use std::collections::BTreeSet;
 
 use crate::Errno;
 use crate::iommu::dma_api::{zpci_dma_exit_device, zpci_dma_init_device};
@@ -86,19 +84,21 @@ pub(crate) fn release_device(w: &World, zdev: usize) {
 /// # Violations
 ///
 /// B3 if a device is on the list.
-pub(crate) fn domain_free(w: &Arc<World>, domain: u8) {
+pub(crate) fn domain_free(w: &World, domain: u8) {
     let _function = function("s390_domain_free");
     let reader = w.rcu.read_lock();
     if !w.lists.is_empty(domain) {
         rule_broken(&w.hardware, "B3", "a domain with a device is freed");
     }
     reader.unlock();
-    let world = Arc::clone(w);
-    w.rcu.call(move || {
-        let _function = function("s390_iommu_rcu_free_domain");
-        world.hardware.dma_cleanup_tables(Table::Domain(domain), true);
-        world.kfree_domain(domain);
-    });
+    w.rcu.call(w.domain_head(domain));
+}
+
+/// Models `s390_iommu_rcu_free_domain`, which `call_rcu` calls.
+pub(crate) fn rcu_free_domain(w: &World, domain: u8) {
+    let _function = function("s390_iommu_rcu_free_domain");
+    w.hardware.dma_cleanup_tables(Table::Domain(domain), true);
+    w.kfree_domain(domain);
 }
 
 /// The effect of an error of one function on the flush of the others.

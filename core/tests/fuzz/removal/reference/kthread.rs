@@ -15,24 +15,41 @@ impl State {
         let there = program.kthread.is_some();
         let gone = kthread.exited && !kthread.kept;
         match (instr, phase) {
-            (Instr::Stop | Instr::Park | Instr::Unpark, Phase::Begin) if gone => {
+            // get_task_struct and wake_up_process access the task too. "the caller must ensure
+            // task_struct can't go away" (kthread_stop).
+            (
+                Instr::Stop | Instr::Park | Instr::Unpark | Instr::WakeUp | Instr::GetTask,
+                Phase::Begin,
+            ) if gone => {
                 self.violation = Some(format!("use-after-release({KTHREAD})"));
             }
             // "Sets kthread_should_stop() for @k to return true, wakes it, and waits for it to
             // exit"; it takes a reference, and unparks.
             (Instr::Stop, Phase::Begin) => {
                 (kthread.should_stop, kthread.should_park, kthread.kept) = (true, false, true);
-                return Some(Phase::Waits);
+                return Some(Phase::Wakes);
             }
+            // kernel/sched/core.c, wake_up_process: it runs, if it sleeps.
+            (Instr::WakeUp, Phase::Begin) => return Some(Phase::Wakes),
+            (Instr::WakeUp | Instr::Stop | Instr::Park, Phase::Wakes) => {
+                kthread.asleep = false;
+                return Some(if instr == Instr::WakeUp { Phase::Begin } else { Phase::Waits });
+            }
+            // include/linux/sched/task.h, get_task_struct: a reference, with which it is kept.
+            (Instr::GetTask, _) => kthread.kept = true,
             (Instr::Stop, _) if there && !kthread.exited => return None,
             (Instr::Park, Phase::Begin) => {
                 kthread.should_park = true;
-                return Some(Phase::Waits);
+                return Some(Phase::Wakes);
             }
             (Instr::Park, _) if !kthread.parked && !kthread.exited => return None,
             (Instr::Unpark, _) => kthread.should_park = false,
             (Instr::ShouldStop, _) => {
                 let entry = u64::from(kthread.should_stop);
+                self.threads[me].log.push(entry);
+            }
+            (Instr::ShouldPark, _) => {
+                let entry = u64::from(kthread.should_park);
                 self.threads[me].log.push(entry);
             }
             (Instr::Parkme, Phase::Begin) => {
@@ -43,9 +60,46 @@ impl State {
             }
             (Instr::Parkme, _) if kthread.should_park => return None,
             (Instr::Parkme, _) => kthread.parked = false,
-            (Instr::WaitForStop, _) if !kthread.should_stop => return None,
+            (Instr::WaitForStop | Instr::WaitForWord, _) => return self.sleep(instr, phase),
             _ => {}
         }
         Some(Phase::Begin)
+    }
+
+    /// The loop of a kernel thread, include/linux/sched.h, set_current_state: it declares that it
+    /// sleeps, looks at the condition, and calls schedule() unless that holds; then again.
+    fn sleep(&mut self, instr: Instr, phase: Phase) -> Option<Phase> {
+        let kthread = &mut self.kthread;
+        Some(match phase {
+            Phase::LooksAtWord if self.word != 0 => Phase::Leaves,
+            Phase::LooksAtWord => Phase::LooksWhetherToStop,
+            Phase::LooksWhetherToStop if kthread.should_stop => Phase::Leaves,
+            Phase::LooksWhetherToStop => Phase::Waits,
+            Phase::Waits if kthread.asleep => return None,
+            Phase::Leaves => {
+                kthread.asleep = false;
+                Phase::Begin
+            }
+            _ => {
+                kthread.asleep = true;
+                match instr {
+                    Instr::WaitForWord => Phase::LooksAtWord,
+                    _ => Phase::LooksWhetherToStop,
+                }
+            }
+        })
+    }
+
+    /// Returns the state after a spurious wake-up, which a loop around schedule() expects
+    /// (Documentation/kernel-hacking/hacking.rst, "Wait Queues").
+    pub(super) fn woken_spuriously(&self, program: &Program) -> Option<Self> {
+        let me = Self::kernel_thread(program);
+        let sleeps = matches!(self.next(program, me)?, Instr::WaitForStop | Instr::WaitForWord);
+        let asleep = self.threads[me].phase == Phase::Waits && self.kthread.asleep;
+        (sleeps && asleep).then(|| {
+            let mut state = self.clone();
+            state.kthread.asleep = false;
+            state
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! How a CPU takes and releases the locks, and puts a reference under one.
 
-use super::{Held, KREF, Keeps, Lock, Put, RW_LOCK, SEQ_COUNT, State};
+use super::{Held, KREF, Keeps, LOCKED_COUNT, Lock, Put, RW_LOCK, SEQ_COUNT, State};
 
 impl State {
     pub(super) fn use_after_release(&mut self) {
@@ -82,10 +82,10 @@ impl State {
         if free {
             self.grant(at, lock, writes);
             let before = self.cpus[at].irqs;
-            let keeps = if self.rt { Keeps::Nothing } else { keeps };
+            let keeps = if self.sleeps_on_rt(lock) { Keeps::Nothing } else { keeps };
             self.keep_off(at, keeps);
             self.top(at).held.push(Held { lock, writes, keeps, before });
-        } else if keeps == Keeps::Irq && !self.rt {
+        } else if keeps == Keeps::Irq && !self.sleeps_on_rt(lock) {
             // include/linux/spinlock.h, raw_spin_trylock_irq: local_irq_enable() if it fails.
             self.cpus[at].irqs = true;
         }
@@ -111,7 +111,8 @@ impl State {
 
     pub(super) fn release(&mut self, at: usize) {
         let Some(Held { lock, writes, keeps, before }) = self.top(at).held.pop() else { return };
-        self.count += u64::from(lock == SEQ_COUNT);
+        self.counts[0] += u64::from(lock == SEQ_COUNT);
+        self.counts[1] += u64::from(lock == LOCKED_COUNT);
         let lock = &mut self.locks[lock];
         if writes {
             lock.writer = None;
