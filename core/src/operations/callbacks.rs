@@ -3,7 +3,7 @@
 /// Adds these operations to those before.
 macro_rules! rows_of_callbacks {
     ($($before:tt)*) => {
-        op_kinds! {
+        rows_of_memory! {
             $($before)*
             /// `call_rcu`: the thread `a` will run the callback.
             CallRcu => op("call_rcu").commutes_with(&[
