@@ -4,7 +4,7 @@
 //! engine finds all of it. loom and shuttle run every ordering from its beginning, so some
 //! scenarios are beyond them. On loom a thread wakes spuriously at most once, so where threads
 //! sleep it refutes but does not prove; shuttle proves that too, unless the thread asks the
-//! machine, which may change what it answers, before it sleeps again. Only loom has memory that is
+//! machine, which may change what it answers, before it sleeps again. shuttle has no memory that is
 //! weaker than sequentially consistent. Which scenarios these are is written down here, as
 //! `selvedge verify --engine loom` and `--engine shuttle` found it.
 
@@ -105,9 +105,6 @@ pub fn catalogue() -> Vec<Scenario> {
         let asks = asks.is_match(scenario.name());
         if asks || weak || beyond_shuttle.is_match(scenario.name()) {
             scenario = scenario.on(Engine::Shuttle, Expectation::Inconclusive);
-        }
-        if weak {
-            scenario = scenario.on(Engine::Native, Expectation::Inconclusive);
         }
         scenario
     };

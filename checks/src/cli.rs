@@ -126,7 +126,7 @@ pub(crate) enum Command {
 pub(crate) struct Explain {
     /// The scenario's name
     pub(crate) name: String,
-    /// The engine: native, loom or shuttle [default: native, or loom for weak memory]
+    /// The engine: native, loom or shuttle [default: native]
     #[arg(long)]
     pub(crate) engine: Option<Engine>,
     /// How the native engine searches, as for `verify`

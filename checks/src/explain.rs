@@ -3,9 +3,7 @@
 use std::io::Write;
 use std::time::Instant;
 
-use selvedge_core::{
-    Checker, Counterexample, Engine, Expectation, ReplayError, Report, Scenario, Verdict,
-};
+use selvedge_core::{Checker, Counterexample, Engine, ReplayError, Report, Scenario, Verdict};
 
 use crate::Failure;
 use crate::cli::{Explain, Replay};
@@ -19,7 +17,7 @@ pub(crate) fn explain(
     options: &Explain,
     out: &mut impl Write,
 ) -> Result<bool, Failure> {
-    let engine = options.engine.unwrap_or_else(|| decisive(scenario));
+    let engine = options.engine.unwrap_or(Engine::Native);
     let started = Instant::now();
     let checker = Checker::new(engine).search(options.search.unwrap_or_default());
     let report = progress::explore(scenario, checker);
@@ -43,15 +41,6 @@ pub(crate) fn explain(
         writeln!(out, "Note: {remark}")?;
     }
     Ok(report.as_expected())
-}
-
-/// Returns the engine that decides the scenario. A violation that only weak memory has, only loom
-/// can show.
-fn decisive(scenario: &Scenario) -> Engine {
-    match scenario.expected(Engine::Native) {
-        Expectation::Inconclusive if scenario.any_number_names().next().is_none() => Engine::Loom,
-        _ => Engine::Native,
-    }
 }
 
 /// Returns the counterexamples whose violation has `part` in its name.

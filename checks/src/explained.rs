@@ -40,10 +40,7 @@ pub(crate) fn findings(
         show::counterexample(counterexample, layout, out)?;
         match scenario.replay(&counterexample.schedule).is_ok() {
             true => writeln!(out, "\nReplay: {}", replay(counterexample))?,
-            false => writeln!(
-                out,
-                "\nFound on {engine}, the only engine with weak memory. It has no replay."
-            )?,
+            false => writeln!(out, "\nFound on {engine}, in weak memory. It has no replay.")?,
         }
     }
     for prediction in &report.predictions {

@@ -121,8 +121,8 @@
 //!   part of the state. The determinism check finds much of that, and not all.
 //! - Threads are deterministic, apart from what the primitives return.
 //! - Values behind a lock differ where their `Hash` does ([`Value`]).
-//! - Memory is sequentially consistent, apart from [`sync::WeakAtomic`], of which only loom proves
-//!   anything.
+//! - Memory is sequentially consistent, apart from [`sync::WeakAtomic`], whose memory is that of
+//!   RC11.
 //!
 //! And it is about the scenario: these threads with these calls, not any number of threads with any
 //! calls. [`Report::preconditions`] lists what else a verdict takes for granted.
@@ -135,7 +135,7 @@
 //! - No interrupt arrives but those of the scenario ([`sync::Irq`], [`sync::Tasklet`],
 //!   [`sync::Timer`], and the callbacks of [`sync::Rcu`]).
 //! - Outside of an engine no wait is interrupted and no thread wakes spuriously.
-//! - Weak memory is modelled by [`sync::WeakAtomic`] alone, and explored by loom alone.
+//! - Weak memory is modelled by [`sync::WeakAtomic`] alone, and not explored by shuttle.
 //!
 //! # Features
 //!
@@ -165,6 +165,7 @@ mod fingerprint;
 mod incomplete;
 mod limits;
 mod machine;
+mod memory;
 mod mix;
 mod name;
 pub mod observe;

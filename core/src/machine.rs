@@ -158,7 +158,9 @@ pub(crate) trait Machine: DynClone + Send + Sync {
     }
 
     /// Sets the value without an operation: at a thread's end, or when a ghost changes.
-    fn set(&mut self, _value: u64) {}
+    fn set(&mut self, _value: u64) -> Result<(), Fault> {
+        Ok(())
+    }
 
     /// Notes that the memory in which the object lives is released.
     fn memory_freed(&mut self) -> Result<(), Fault> {
@@ -241,8 +243,8 @@ impl Machine for Resident {
         true
     }
 
-    fn set(&mut self, value: u64) {
-        self.machine.set(value);
+    fn set(&mut self, value: u64) -> Result<(), Fault> {
+        self.machine.set(value)
     }
 
     fn memory_freed(&mut self) -> Result<(), Fault> {

@@ -4,6 +4,7 @@
 //! invisible to the other threads and happens together with the operation before it.
 
 use std::panic::Location;
+use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 
@@ -64,21 +65,96 @@ pub(crate) struct Op {
     pub(crate) a: u64,
     /// The second argument, whose meaning depends on the primitive.
     pub(crate) b: u64,
+    /// The word that it accesses, and the ordering, if it is an operation of the memory.
+    pub(crate) weak: Weak,
+}
+
+/// What an operation of the memory has beyond its arguments, in one word: no others have it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Weak(u32);
+
+/// The orderings, by their number in an operation of the memory.
+const ORDERINGS: [Ordering; 5] =
+    [Ordering::Relaxed, Ordering::Acquire, Ordering::Release, Ordering::AcqRel, Ordering::SeqCst];
+
+impl Weak {
+    /// The bit of an operation that may depend on those of other words.
+    const COARSE: u32 = 1 << 31;
+
+    /// Returns the access of the word that `object` names, with the ordering of an access that
+    /// changes it and that of one that does not. Without an object it is a fence.
+    pub(crate) fn new(object: Option<ObjectId>, changes: Ordering, reads: Ordering) -> Self {
+        let number = |ordering| {
+            let place = ORDERINGS.iter().position(|other| *other == ordering);
+            place.expect("all are there") as u32 + 1
+        };
+        let object = object.map_or(0, |object| object.index() as u32 + 1);
+        Self(object | number(changes) << 16 | number(reads) << 20)
+    }
+
+    #[must_use]
+    pub(crate) fn coarse(self, coarse: bool) -> Self {
+        if coarse { Self(self.0 | Self::COARSE) } else { self }
+    }
+
+    /// Returns whether it may depend on operations of other words.
+    pub(crate) fn is_coarse(self) -> bool {
+        self.0 & Self::COARSE != 0
+    }
+
+    /// Returns whether the operation is one of the memory.
+    pub(crate) fn is_some(self) -> bool {
+        self.0 != 0
+    }
+
+    /// Returns the number of the object that names the word.
+    pub(crate) fn object(self) -> Option<u32> {
+        (self.0 & 0xFFFF).checked_sub(1)
+    }
+
+    pub(crate) fn ordering(self, changes: bool) -> Ordering {
+        let number = self.0 >> if changes { 16 } else { 20 } & 0xF;
+        ORDERINGS[number as usize - 1]
+    }
+
+    /// Returns a number for the fingerprint of a trace.
+    pub(crate) fn traced(self) -> u64 {
+        u64::from(self.0 & !Self::COARSE)
+    }
 }
 
 impl Op {
     pub(crate) fn new(kind: OpKind) -> Self {
-        Self { kind, a: 0, b: 0 }
+        Self::with(kind, 0)
     }
 
     pub(crate) fn with(kind: OpKind, a: u64) -> Self {
-        Self { kind, a, b: 0 }
+        Self::with_two(kind, a, 0)
+    }
+
+    pub(crate) fn with_two(kind: OpKind, a: u64, b: u64) -> Self {
+        Self { kind, a, b, weak: Weak::default() }
+    }
+
+    /// Returns what a word that holds `before` holds after an operation that changes it.
+    pub(crate) fn updates(self, before: u64) -> u64 {
+        let Self { kind, a, b, .. } = self;
+        match kind {
+            OpKind::Store | OpKind::Swap => a,
+            OpKind::FetchAdd => before.wrapping_add(a) << b >> b,
+            OpKind::CompareExchange => b,
+            OpKind::FetchModify => Modify::ALL[b as usize].of(before, a),
+            other => unreachable!("{other} does not change a word"),
+        }
     }
 
     /// Returns the object that the operation concerns, if that is not the object that it is on.
     /// Such an object is a work of a workqueue or a lock of a class, whose number is one less than
     /// `b`.
     pub(crate) fn about(self) -> Option<ObjectId> {
+        if let Some(word) = self.weak.object() {
+            return Some(ObjectId::new(word as usize));
+        }
         let row = self.kind.row();
         let number = self.b.checked_sub(1).filter(|_| row.about_work || row.about_lock)?;
         Some(ObjectId::new(number as usize))
@@ -94,6 +170,44 @@ impl Op {
         }
         let number = self.b.checked_sub(1).filter(|_| self.kind == OpKind::LockNested)?;
         Some(ObjectId::new(number as usize))
+    }
+}
+
+/// What a `FetchModify` does; its second argument is the number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Modify {
+    Sub,
+    And,
+    Or,
+    Xor,
+    Max,
+    Min,
+}
+
+impl Modify {
+    const ALL: [Self; 6] = [Self::Sub, Self::And, Self::Or, Self::Xor, Self::Max, Self::Min];
+
+    /// Returns the name of the operation, in a trace.
+    pub(crate) fn text(number: u64) -> &'static str {
+        match Self::ALL[number as usize] {
+            Self::Sub => "atomic_fetch_sub",
+            Self::And => "atomic_fetch_and",
+            Self::Or => "atomic_fetch_or",
+            Self::Xor => "atomic_fetch_xor",
+            Self::Max => "atomic_fetch_max",
+            Self::Min => "atomic_fetch_min",
+        }
+    }
+
+    fn of(self, before: u64, a: u64) -> u64 {
+        match self {
+            Self::Sub => before.wrapping_sub(a),
+            Self::And => before & a,
+            Self::Or => before | a,
+            Self::Xor => before ^ a,
+            Self::Max => before.max(a),
+            Self::Min => before.min(a),
+        }
     }
 }
 

@@ -36,7 +36,7 @@ impl Engine {
 
     /// Whether accesses that ask for less than sequential consistency can get less.
     pub(crate) fn has_weak_memory(self) -> bool {
-        self == Self::Loom
+        matches!(self, Self::Native | Self::Loom)
     }
 }
 

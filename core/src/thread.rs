@@ -103,7 +103,8 @@ impl Machine for Exit {
         key.extend([u64::from(self.ended.is_some()), self.ended.unwrap_or(0)]);
     }
 
-    fn set(&mut self, value: u64) {
+    fn set(&mut self, value: u64) -> Result<(), Fault> {
         self.ended = Some(value);
+        Ok(())
     }
 }

@@ -20,7 +20,7 @@
 //! - Entering and leaving a section of `srcu` or RCU commutes with the sections of other threads.
 //!   The end of `synchronize_srcu` commutes with everything that can happen while it is possible.
 //!
-//! It is coarser in four places:
+//! It is coarser in five places:
 //!
 //! - An *optional outcome* depends on everything. A state from which only optional outcomes lead on
 //!   is a deadlock. If they commuted with the operations of other threads, they might come early in
@@ -30,6 +30,8 @@
 //! - A release of memory does not commute with an operation on an object that lives in it.
 //! - Threads and objects are numbered in the order of their creation, so two operations that lead
 //!   to a creation do not commute.
+//! - Where a memory of words observes the order of operations on an object, only operations that
+//!   leave it as it was commute.
 //!
 //! Some operations that do not commute cannot be exchanged either, because one *enables* the other:
 //! no thread locks a mutex before it has been unlocked.
@@ -57,6 +59,8 @@ pub(super) struct Event {
     pub(super) frees: Box<[ObjectId]>,
     /// Whether the thread has returned to an earlier local state.
     pub(super) round: CameRound,
+    /// Whether a memory observes in which order operations on an object happen.
+    pub(super) ordered: bool,
     /// The objects of which one has to change before the thread begins its round again, if it does
     /// so here.
     pub(super) watches: Box<[Watch]>,
@@ -72,8 +76,8 @@ pub(super) struct Watch {
 
 impl Event {
     pub(super) fn new(what: Enabled, happened: Happened) -> Self {
-        let Happened { reply, spawned, creates, frees, round, .. } = happened;
-        Self { what, reply, spawned, creates, frees, round, watches: Box::default() }
+        let Happened { reply, spawned, creates, frees, round, ordered, .. } = happened;
+        Self { what, reply, spawned, creates, frees, round, ordered, watches: Box::default() }
     }
 
     pub(super) fn thread(&self) -> ThreadId {
@@ -86,6 +90,11 @@ impl Event {
 
     /// Returns whether the object is as it was before.
     pub(super) fn reads(&self) -> bool {
+        // A load of the memory changes what the thread may read.
+        !self.what.op.weak.is_some() && self.leaves_as_it_was()
+    }
+
+    fn leaves_as_it_was(&self) -> bool {
         match self.kind().row().reads {
             Reads::Never => false,
             Reads::Always => true,
@@ -126,11 +135,29 @@ pub(super) fn dependent(one: &Event, other: &Event) -> bool {
 
 fn commute_on_an_object(one: &Event, other: &Event) -> bool {
     let (row, kind) = (one.kind().row(), other.kind());
+    if one.what.op.weak.is_some() {
+        return commute_in_memory(one, other);
+    }
+    if one.ordered || other.ordered {
+        return one.reads() && other.reads();
+    }
     (one.reads() && other.reads())
         || row.granted
         || kind.row().granted
         || row.commutes_with.contains(&kind)
         || kind.row().commutes_with.contains(&one.kind())
+}
+
+/// Returns whether two operations of the memory commute: those of different words do, and loads of
+/// one word, since each only changes the views of its thread. A fence only changes those too. But
+/// sequentially consistent fences relate what happens at different words.
+fn commute_in_memory(one: &Event, other: &Event) -> bool {
+    let (weak, with) = (one.what.op.weak, other.what.op.weak);
+    if weak.is_coarse() || with.is_coarse() {
+        return false;
+    }
+    let same = weak.object().is_some() && weak.object() == with.object();
+    !same || (one.kind() == OpKind::Load && other.kind() == OpKind::Load)
 }
 
 /// Returns whether `later` could not happen before `earlier` did.

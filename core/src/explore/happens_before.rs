@@ -216,7 +216,7 @@ fn set(of: &mut Vec<Option<usize>>, index: usize, to: Option<usize>) {
 }
 
 fn fingerprint(event: &Event, clock: &Clock) -> u64 {
-    let Op { kind, a, b } = event.what.op;
+    let Op { kind, a, b, weak } = event.what.op;
     // The number of a value, or of a thread's observations at its end, depends on what was explored
     // before and on the search. It follows from what happened before.
     let (a, reply) = match kind.row().traced {
@@ -227,7 +227,8 @@ fn fingerprint(event: &Event, clock: &Clock) -> u64 {
         Traced::Nothing => (a, 0),
     };
     let who = [event.thread().index(), event.what.object.index(), kind as usize];
-    let words = who.into_iter().map(|word| word as u64).chain([a, b, reply]);
+    let weak = weak.is_some().then(|| weak.traced());
+    let words = who.into_iter().map(|word| word as u64).chain([a, b, reply]).chain(weak);
     let mut hasher = FxHasher::default();
     words.for_each(|word| hasher.write_u64(word));
     // A thread without events may be missing at the end of a clock.

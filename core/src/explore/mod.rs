@@ -85,6 +85,8 @@ pub(crate) struct Happened {
     pub(crate) frees: Box<[ObjectId]>,
     /// Whether the thread has returned to an earlier local state.
     pub(crate) round: CameRound,
+    /// Whether a memory observes in which order operations on an object happen.
+    pub(crate) ordered: bool,
     /// Whether it ended the execution with a violation.
     pub(crate) violated: bool,
 }

@@ -36,7 +36,7 @@ pub use calls::{Action, Call};
 pub use coverage::Site;
 use lockdep::{ClassId, Mode, Task, WaitType};
 use place::{Line, Taken};
-pub(crate) use seen::Seen;
+pub(crate) use seen::{MemoryUse, Seen};
 pub(crate) use threads::Position;
 pub use trace::{Step, Switch, Trace};
 

@@ -55,8 +55,8 @@ impl Used {
         let weak = weak && engine.has_weak_memory();
         let memory = match weak {
             true => {
-                "memory is as C11 has it, without load buffering, where a `WeakAtomic` is used, \
-                 and sequentially consistent elsewhere"
+                "memory is as RC11 has it, which is C11 without load buffering, where a \
+                 `WeakAtomic` is used, and sequentially consistent elsewhere"
             }
             false => "memory is sequentially consistent",
         };

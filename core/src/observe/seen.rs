@@ -18,6 +18,20 @@ pub(crate) struct Seen {
     pub(super) used: Used,
     /// Whether a thread relied on less than sequential consistency.
     weak: bool,
+    memory: MemoryUse,
+}
+
+/// The use that a program makes of the memory of words. Of a program of which nothing is known none
+/// is assumed: what is sequentially consistent is possible in any memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct MemoryUse {
+    /// Some access of a word asks for less than sequential consistency. Otherwise the words need no
+    /// memory: RC11 without such accesses is sequential consistency.
+    pub(crate) words: bool,
+    /// It has sequentially consistent fences or accesses, which relate all words.
+    pub(crate) total: bool,
+    /// It has such accesses.
+    pub(crate) accesses: bool,
 }
 
 impl Seen {
@@ -29,6 +43,9 @@ impl Seen {
         self.empty.absorb(&other.empty);
         self.used.absorb(&other.used);
         self.weak |= other.weak;
+        self.memory.words |= other.memory.words;
+        self.memory.total |= other.memory.total;
+        self.memory.accesses |= other.memory.accesses;
     }
 
     /// Notes that an access asked for less than sequential consistency.
@@ -39,6 +56,15 @@ impl Seen {
     /// Returns whether an access asked for less than sequential consistency.
     pub(crate) fn weak(&self) -> bool {
         self.weak
+    }
+
+    /// Returns the use of the memory of words.
+    pub(crate) fn memory(&self) -> MemoryUse {
+        self.memory
+    }
+
+    pub(crate) fn memory_mut(&mut self) -> &mut MemoryUse {
+        &mut self.memory
     }
 
     /// Returns the inversions of the lock order.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::op::Modify;
 use crate::operations::OpKind;
 
 use super::{Event, Observers};
@@ -157,6 +158,8 @@ impl Observers {
             outcome: event.outcome,
             what: match (event.op.kind, event.instruction) {
                 (_, Some(name)) => name.to_owned(),
+                (OpKind::Fence, _) => format!("fence({:?})", event.op.weak.ordering(true)),
+                (OpKind::FetchModify, _) => format!("{}({object})", Modify::text(event.op.b)),
                 (OpKind::Store | OpKind::Swap, _) => {
                     format!("{}({object}, {})", event.op.kind, event.op.a)
                 }

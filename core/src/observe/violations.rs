@@ -64,6 +64,33 @@ impl Observers {
         violation
     }
 
+    /// Returns the violation of thread `me`, whose last operation races with one of another thread
+    /// that does not happen before it.
+    pub(crate) fn unordered(&self, me: ThreadId) -> Violation {
+        let (mine, before) = self.events.split_last().expect("it has just happened");
+        let writes = |kind| matches!(kind, OpKind::PlainWrite | OpKind::MarkedWrite);
+        let plain = |kind| matches!(kind, OpKind::PlainWrite | OpKind::PlainRead);
+        let conflicts = |event: &&Event| {
+            let (one, other) = (event.op.kind, mine.op.kind);
+            let accesses = plain(one) || matches!(one, OpKind::MarkedRead | OpKind::MarkedWrite);
+            event.object == mine.object
+                && event.thread != me
+                && accesses
+                && (writes(one) || writes(other))
+                && (plain(one) || plain(other))
+        };
+        let other = before.iter().rev().find(conflicts);
+        let object = self.object_name(mine.object);
+        let access = |event: &Event| {
+            let name = &self.threads[event.thread.index()].name;
+            format!("{name}: {}({object}) at {}", event.op.kind, event.taken)
+        };
+        let theirs = other.map(access).unwrap_or_default();
+        let reason = format!("data race: {}; nothing orders it after {theirs}", access(mine));
+        let class = self.objects[mine.object.index()].name;
+        Violation::new(ViolationKind::data_race(class), reason)
+    }
+
     /// Returns the violation of thread `me`, whose access races with one that has not ended.
     fn race(&self, me: ThreadId, pending: Pending) -> Violation {
         let object = self.object_name(pending.object);

@@ -3,7 +3,7 @@
 /// Adds these operations to those before.
 macro_rules! rows_of_callbacks {
     ($($before:tt)*) => {
-        op_kinds! {
+        rows_of_memory! {
             $($before)*
             /// `call_rcu` of the head `b`: the thread `a` will run its function. Refused if the
             /// head is queued.

@@ -19,6 +19,8 @@ mod data;
 mod interrupts;
 #[macro_use]
 mod later;
+#[macro_use]
+mod memory;
 mod row;
 #[macro_use]
 mod sequences;

@@ -25,6 +25,15 @@ const NOT_ONE_STEP: &str = "there an exchange or an addition beside another thre
 const HIDDEN_LOAD: &str = "the orderings of a load with the write of another thread that has \
                            loaded the word before (tokio-rs/loom#166)";
 
+/// Returns the ordering of the load of a change with this ordering.
+fn at_most_acquire(ordering: Ordering) -> Ordering {
+    match ordering {
+        Ordering::Release => Ordering::Relaxed,
+        Ordering::AcqRel => Ordering::Acquire,
+        ordering => ordering,
+    }
+}
+
 /// A word, with the observers that are notified of its operations.
 pub(crate) struct Word {
     id: ObjectId,
@@ -47,7 +56,11 @@ struct Writers {
 
 impl Writers {
     fn note(&mut self, me: ThreadId, kind: OpKind) {
-        let writes = matches!(kind, OpKind::Store | OpKind::Swap | OpKind::FetchAdd);
+        let exchanges = matches!(
+            kind,
+            OpKind::Swap | OpKind::FetchAdd | OpKind::FetchModify | OpKind::CompareExchange
+        );
+        let writes = kind == OpKind::Store || exchanges;
         if writes && me != ThreadId::SETUP && self.loads.contains(&me) {
             self.writes_after_load.push(me);
         }
@@ -56,7 +69,7 @@ impl Writers {
             _ if me == ThreadId::SETUP => {}
             OpKind::Load => self.loads.push(me),
             OpKind::Store => self.stores.push(me),
-            OpKind::Swap | OpKind::FetchAdd => self.exchanges.push(me),
+            _ if exchanges => self.exchanges.push(me),
             _ => {}
         }
     }
@@ -89,7 +102,9 @@ impl Word {
         Self { id, word: AtomicU64::new(value), machine, host, writers: Mutex::default() }
     }
 
-    pub(crate) fn perform(&self, op: Op, ordering: Ordering, at: Place) -> u64 {
+    /// Performs an operation with the ordering of one that changes the word, and that of one that
+    /// does not.
+    pub(crate) fn perform(&self, op: Op, ordering: Ordering, reads: Ordering, at: Place) -> u64 {
         if unwinding() {
             return 0;
         }
@@ -105,6 +120,14 @@ impl Word {
             }
             OpKind::Swap => self.word.swap(op.a, ordering),
             OpKind::FetchAdd => self.word.fetch_add(op.a, ordering),
+            OpKind::CompareExchange => {
+                let exchanged = self.word.compare_exchange(op.a, op.b, ordering, reads);
+                exchanged.unwrap_or_else(|found| found)
+            }
+            OpKind::FetchModify => {
+                let modify = |before| Some(op.updates(before));
+                self.word.fetch_update(ordering, at_most_acquire(ordering), modify).expect("always")
+            }
             other => unreachable!("{other} is not an operation of a word"),
         };
         if let Some(host) = &self.host {

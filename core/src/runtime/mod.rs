@@ -33,8 +33,9 @@ use std::cell::RefCell;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use crate::op::ThreadId;
+use crate::op::{Place, ThreadId};
 use crate::program::Body;
 use crate::runtime::native::History;
 use crate::runtime::object::Object;
@@ -162,11 +163,28 @@ pub(crate) fn value_id<T: Hash>(value: &T) -> u64 {
     }
 }
 
-/// Declares that an access asks for less than sequential consistency.
-pub(crate) fn note_weak() {
+/// Declares the ordering that an access of a word asks for.
+pub(crate) fn note_ordering(ordering: Ordering) {
+    let weak = ordering != Ordering::SeqCst;
     match current() {
-        Runtime::Native(execution) => execution.note_weak(),
-        _ => host().into_iter().for_each(|host| host.note_weak()),
+        Runtime::Native(execution) => {
+            execution.note_ordering(ordering, true);
+            if weak {
+                execution.note_weak();
+            }
+        }
+        _ if weak => host().into_iter().for_each(|host| host.note_weak()),
+        _ => {}
+    }
+}
+
+/// Performs a fence of the running thread.
+pub(crate) fn fence(ordering: Ordering, at: Place) {
+    match current() {
+        Runtime::Native(execution) if !std::thread::panicking() => execution.fence(ordering, at),
+        #[cfg(any(loom, feature = "loom"))]
+        Runtime::Loom(_) => ::loom::sync::atomic::fence(ordering),
+        _ => {}
     }
 }
 

@@ -229,7 +229,8 @@ macro_rules! monitor {
 
                 pub(crate) fn set(&self, value: u64) {
                     let mut state = self.state.lock().unwrap();
-                    state.machine.set(value);
+                    let set = state.machine.set(value);
+                    set.expect("only a memory of the native engine refuses a value");
                     if let Some(host) = &self.host {
                         host.changed(self.id, &*state.machine);
                     }

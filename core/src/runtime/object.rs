@@ -144,6 +144,23 @@ impl Object {
         }
     }
 
+    /// Accesses the memory that it lives in, if that can be released.
+    pub(crate) fn touch_memory(&self, at: Place) {
+        if let Some(memory) = &self.memory {
+            memory.perform(Op::new(OpKind::Use), at);
+        }
+    }
+
+    /// Performs one operation of the calling thread that is about this object and on another of the
+    /// native engine.
+    pub(crate) fn perform_in(&self, other: &native::Handle, op: Op, at: Place) -> u64 {
+        if unwinding() {
+            return 0;
+        }
+        interrupts::arrive();
+        other.perform_then(op, at, || ()).0
+    }
+
     /// Returns a number that distinguishes this object from the others of its world.
     pub(crate) fn number(&self) -> u64 {
         self.id().index() as u64

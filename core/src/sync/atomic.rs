@@ -150,7 +150,7 @@ impl<T: AtomicValue> Atomic<T> {
     #[track_caller]
     pub fn compare_exchange(&self, current: T, new: T) -> Result<T, T> {
         let current = current.to_word();
-        let op = Op { kind: OpKind::CompareExchange, a: current, b: new.to_word() };
+        let op = Op::with_two(OpKind::CompareExchange, current, new.to_word());
         let found = self.object.perform(op, Location::caller());
         let value = T::from_word(found);
         if found == current { Ok(value) } else { Err(value) }
@@ -167,7 +167,7 @@ impl<T: AtomicInteger> Atomic<T> {
     #[track_caller]
     pub fn fetch_add(&self, value: T) -> T {
         let unused = u64::from(u64::BITS - T::BITS);
-        let op = Op { kind: OpKind::FetchAdd, a: value.to_word(), b: unused };
+        let op = Op::with_two(OpKind::FetchAdd, value.to_word(), unused);
         self.perform(op, Location::caller())
     }
 }
@@ -197,17 +197,10 @@ impl Machine for State {
         let before = self.value;
         match op.kind {
             OpKind::Load => {}
-            OpKind::Store => {
-                self.value = op.a;
-                return Ok(0);
-            }
-            OpKind::Swap => self.value = op.a,
-            OpKind::FetchAdd => self.value = before.wrapping_add(op.a) << op.b >> op.b,
-            OpKind::CompareExchange if before == op.a => self.value = op.b,
-            OpKind::CompareExchange => {}
-            other => unreachable!("{other} is not an operation of an atomic"),
+            OpKind::CompareExchange if before != op.a => {}
+            _ => self.value = op.updates(before),
         }
-        Ok(before)
+        Ok(if op.kind == OpKind::Store { 0 } else { before })
     }
 
     fn names_threads(&self) -> bool {

@@ -96,7 +96,7 @@ impl<T: Value> Mutex<T> {
     }
 
     fn lock_nested(&self, subclass: u64, outer: u64, at: Place) -> MutexGuard<'_, T> {
-        self.object.perform(Op { kind: OpKind::LockNested, a: subclass, b: outer }, at);
+        self.object.perform(Op::with_two(OpKind::LockNested, subclass, outer), at);
         self.guard(at)
     }
 

@@ -28,7 +28,8 @@ impl Machine for Outside {
         key.push(self.value);
     }
 
-    fn set(&mut self, value: u64) {
+    fn set(&mut self, value: u64) -> Result<(), Fault> {
         self.value = value;
+        Ok(())
     }
 }

@@ -228,8 +228,7 @@ impl WaitQueue {
             // While an exclusive waiter is awake, a wake-up goes to another, so a spurious wake-up
             // has an effect.
             let b = if manner.prepare == OpKind::PrepareToWait { RECHECKS } else { 0 };
-            let cut_short =
-                self.object.perform(Op { kind: manner.sleep, a: 0, b }, at) == CUT_SHORT;
+            let cut_short = self.object.perform(Op::with_two(manner.sleep, 0, b), at) == CUT_SHORT;
             runtime::come_round(start);
             if cut_short {
                 runtime::observed(SLEPT);
@@ -261,7 +260,7 @@ impl WaitQueue {
                 break;
             }
             guard.unlock();
-            self.object.perform(Op { kind: OpKind::Sleep, a: 0, b: RECHECKS_LOCKED }, at);
+            self.object.perform(Op::with_two(OpKind::Sleep, 0, RECHECKS_LOCKED), at);
             // As in `wait_event`, but a thread that has slept continues with the lock.
             runtime::come_round(start);
             runtime::observed(SLEPT);

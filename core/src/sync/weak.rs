@@ -5,51 +5,55 @@ use std::panic::Location;
 use std::sync::atomic::Ordering;
 
 use crate::name::Name;
-use crate::op::{Op, Place};
+use crate::op::{Modify, Op, Place};
 use crate::operations::OpKind;
 #[cfg(any(loom, feature = "loom"))]
 use crate::runtime::loom_word::Word;
+use crate::runtime::native;
 use crate::runtime::object::Object;
 use crate::runtime::{self, Runtime};
 
 use super::atomic;
+use super::named::Named;
 
 /// A word whose accesses have only the order that the caller requests: `READ_ONCE` and `WRITE_ONCE`
-/// are [`Relaxed`](Ordering::Relaxed), `smp_load_acquire` and `smp_store_release` are
-/// [`Acquire`](Ordering::Acquire) and [`Release`](Ordering::Release), and [`smp_mb`] is a fence.
+/// are [`Relaxed`](Ordering::Relaxed), [`smp_load_acquire`] and [`smp_store_release`] are
+/// [`Acquire`](Ordering::Acquire) and [`Release`](Ordering::Release), and [`smp_mb`], [`smp_rmb`]
+/// and [`smp_wmb`] are fences.
 ///
-/// Only loom has such a memory: that of C11 without loads that are satisfied by a later store. The
-/// other engines execute the accesses in one total order. Their violations are real, but where they
-/// find none they report that they do not cover weaker orderings. The final check happens after
-/// everything that the threads have done.
+/// The native engine has the memory of RC11, which is that of C11 without loads that are satisfied
+/// by a later store. `docs/memory.md` describes it, and where the kernel's own model differs. Where
+/// every access of a program is [`SeqCst`](Ordering::SeqCst), that is one total order. shuttle
+/// always executes the accesses in one: its violations are real, but where it finds none it reports
+/// that it does not cover weaker orderings. The final check happens after everything that the
+/// threads have done.
 ///
-/// loom 0.7.2 overlooks outcomes if two threads each load a word and later store it. It treats
-/// sequentially consistent accesses as acquire and release: where that difference is relevant, use
-/// [`smp_mb`] or an [`Atomic`](super::Atomic). An exchange or an addition beside another thread's
-/// plain store is not one step there, so a violation found after such a pair decides nothing
-/// ([`Inconclusive`](crate::Verdict::Inconclusive)). The order in which loom executes accesses is
-/// not that in which they take effect, so no schedule replays them.
+/// loom has that memory too, with gaps. loom 0.7.2 overlooks outcomes if two threads each load a
+/// word and later store it. It treats sequentially consistent accesses as acquire and release:
+/// where that difference is relevant, use [`smp_mb`] or an [`Atomic`](super::Atomic). An exchange
+/// or an addition beside another thread's plain store is not one step there, so a violation found
+/// after such a pair decides nothing. The order in which loom executes accesses is not that in
+/// which they take effect, so no schedule replays them.
 ///
 /// ```
-/// # #[cfg(any(loom, feature = "loom"))] {
 /// use selvedge_core::sync::WeakAtomic;
-/// use selvedge_core::{Engine, Scenario};
-/// use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-/// let world = || (WeakAtomic::new("ring", 0), WeakAtomic::new("fq_domain", 0));
-/// let scenario = Scenario::builder("publish", world)
-///     .thread("init", |(ring, fq_domain)| {
-///         ring.store(1, Relaxed);
-///         fq_domain.store(1, Release);
-///     })
-///     .thread("queue", |(ring, fq_domain)| {
-///         if fq_domain.load(Acquire) == 1 {
-///             assert_eq!(ring.load(Relaxed), 1);
-///         }
-///     })
-///     .expect_proof();
-/// assert!(scenario.verify(Engine::Loom).as_expected());
-/// assert!(!scenario.verify(Engine::Native).as_expected());
-/// # }
+/// use selvedge_core::{Engine, Scenario, ViolationKind};
+/// use std::sync::atomic::Ordering::{self, Acquire, Relaxed, Release};
+/// let scenario = |order: Ordering| {
+///     let world = || (WeakAtomic::new("ring", 0), WeakAtomic::new("fq_domain", 0));
+///     Scenario::builder("publish", world)
+///         .thread("init", move |(ring, fq_domain)| {
+///             ring.store(1, Relaxed);
+///             fq_domain.store(1, order);
+///         })
+///         .thread("queue", |(ring, fq_domain)| {
+///             if fq_domain.load(Acquire) == 1 {
+///                 assert_eq!(ring.load(Relaxed), 1, "the ring is there");
+///             }
+///         })
+/// };
+/// scenario(Release).expect_proof().assert_as_expected(Engine::Native);
+/// assert!(!scenario(Relaxed).expect_proof().verify(Engine::Native).as_expected());
 /// ```
 pub struct WeakAtomic {
     home: Home,
@@ -58,6 +62,8 @@ pub struct WeakAtomic {
 enum Home {
     /// Every access is one step in one total order.
     Ordered(Object),
+    /// The word is one of the memory of the execution. The object has its name.
+    Native(Object, native::Handle),
     #[cfg(any(loom, feature = "loom"))]
     Loom(Box<Word>),
 }
@@ -72,6 +78,11 @@ impl WeakAtomic {
             Runtime::Loom(host) => {
                 Home::Loom(Box::new(Word::new(class.as_str(), value, machine, host)))
             }
+            Runtime::Native(execution) if execution.assumed_memory().words => {
+                let name = Object::new(class, Box::new(Named));
+                let id = name.native().expect("it is an object of the execution");
+                Home::Native(name, execution.word(id, value))
+            }
             Runtime::Native(_) | Runtime::Std => Home::Ordered(Object::new(class, machine)),
             #[cfg(feature = "shuttle")]
             Runtime::Shuttle(_) => Home::Ordered(Object::new(class, machine)),
@@ -83,55 +94,140 @@ impl WeakAtomic {
     ///
     /// # Panics
     ///
-    /// On loom, if `ordering` is a release ordering.
+    /// If `ordering` is a release ordering.
     #[doc(alias("READ_ONCE", "smp_load_acquire"))]
     #[track_caller]
     pub fn load(&self, ordering: Ordering) -> u64 {
-        self.perform(Op::new(OpKind::Load), ordering, Location::caller())
+        assert!(!releases(ordering), "there is no such thing as a load that is a release");
+        self.perform(Op::new(OpKind::Load), ordering, ordering, Location::caller())
     }
 
     /// Sets the value.
     ///
     /// # Panics
     ///
-    /// On loom, if `ordering` is an acquire ordering.
+    /// If `ordering` is an acquire ordering.
     #[doc(alias("WRITE_ONCE", "smp_store_release"))]
     #[track_caller]
     pub fn store(&self, value: u64, ordering: Ordering) {
-        self.perform(Op::with(OpKind::Store, value), ordering, Location::caller());
+        assert!(!acquires(ordering), "there is no such thing as a store that is an acquire");
+        self.perform(Op::with(OpKind::Store, value), ordering, ordering, Location::caller());
     }
 
     /// `atomic_xchg`: sets the value and returns the previous one.
     #[doc(alias = "atomic_xchg")]
     #[track_caller]
     pub fn swap(&self, value: u64, ordering: Ordering) -> u64 {
-        self.perform(Op::with(OpKind::Swap, value), ordering, Location::caller())
+        self.perform(Op::with(OpKind::Swap, value), ordering, ordering, Location::caller())
     }
 
     /// `atomic_fetch_add`: adds `value`, wrapping, and returns the previous value.
     #[doc(alias = "atomic_fetch_add")]
     #[track_caller]
     pub fn fetch_add(&self, value: u64, ordering: Ordering) -> u64 {
-        self.perform(Op::with(OpKind::FetchAdd, value), ordering, Location::caller())
+        self.perform(Op::with(OpKind::FetchAdd, value), ordering, ordering, Location::caller())
     }
 
-    fn perform(&self, op: Op, ordering: Ordering, at: Place) -> u64 {
-        if ordering != Ordering::SeqCst {
-            runtime::note_weak();
-        }
+    /// `atomic_fetch_sub`: subtracts `value`, wrapping, and returns the previous value.
+    #[doc(alias = "atomic_fetch_sub")]
+    #[track_caller]
+    pub fn fetch_sub(&self, value: u64, ordering: Ordering) -> u64 {
+        self.modify(Modify::Sub, value, ordering, Location::caller())
+    }
+
+    /// `atomic_fetch_and`: clears the bits that `value` does not have, and returns the previous
+    /// value.
+    #[doc(alias = "atomic_fetch_and")]
+    #[track_caller]
+    pub fn fetch_and(&self, value: u64, ordering: Ordering) -> u64 {
+        self.modify(Modify::And, value, ordering, Location::caller())
+    }
+
+    /// `atomic_fetch_or`: sets the bits of `value`, and returns the previous value.
+    #[doc(alias = "atomic_fetch_or")]
+    #[track_caller]
+    pub fn fetch_or(&self, value: u64, ordering: Ordering) -> u64 {
+        self.modify(Modify::Or, value, ordering, Location::caller())
+    }
+
+    /// `atomic_fetch_xor`: flips the bits of `value`, and returns the previous value.
+    #[doc(alias = "atomic_fetch_xor")]
+    #[track_caller]
+    pub fn fetch_xor(&self, value: u64, ordering: Ordering) -> u64 {
+        self.modify(Modify::Xor, value, ordering, Location::caller())
+    }
+
+    /// Sets the greater of the value and `value`, and returns the previous value.
+    #[track_caller]
+    pub fn fetch_max(&self, value: u64, ordering: Ordering) -> u64 {
+        self.modify(Modify::Max, value, ordering, Location::caller())
+    }
+
+    /// Sets the smaller of the value and `value`, and returns the previous value.
+    #[track_caller]
+    pub fn fetch_min(&self, value: u64, ordering: Ordering) -> u64 {
+        self.modify(Modify::Min, value, ordering, Location::caller())
+    }
+
+    /// `atomic_cmpxchg`: stores `new` with the ordering `success` if the word holds `current`, and
+    /// otherwise only loads, with the ordering `failure`. It never fails spuriously.
+    ///
+    /// # Errors
+    ///
+    /// The value found, if it is not `current`.
+    ///
+    /// # Panics
+    ///
+    /// If `failure` is a release ordering.
+    #[doc(alias("atomic_cmpxchg", "cmpxchg"))]
+    #[track_caller]
+    pub fn compare_exchange(
+        &self,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64> {
+        assert!(!releases(failure), "there is no such thing as a load that is a release");
+        let op = Op::with_two(OpKind::CompareExchange, current, new);
+        let found = self.perform(op, success, failure, Location::caller());
+        if found == current { Ok(found) } else { Err(found) }
+    }
+
+    fn modify(&self, modify: Modify, value: u64, ordering: Ordering, at: Place) -> u64 {
+        let op = Op::with_two(OpKind::FetchModify, value, modify as u64);
+        self.perform(op, ordering, ordering, at)
+    }
+
+    fn perform(&self, op: Op, changes: Ordering, reads: Ordering, at: Place) -> u64 {
+        runtime::note_ordering(changes);
+        runtime::note_ordering(reads);
         match &self.home {
             Home::Ordered(object) => object.perform(op, at),
+            Home::Native(name, memory) => {
+                name.touch_memory(at);
+                let weak = runtime::native().weak(name.native(), changes, reads);
+                name.perform_in(memory, Op { weak, ..op }, at)
+            }
             #[cfg(any(loom, feature = "loom"))]
-            Home::Loom(word) => word.perform(op, ordering, at),
+            Home::Loom(word) => word.perform(op, changes, reads, at),
         }
     }
+}
+
+fn acquires(ordering: Ordering) -> bool {
+    matches!(ordering, Ordering::Acquire | Ordering::AcqRel)
+}
+
+fn releases(ordering: Ordering) -> bool {
+    matches!(ordering, Ordering::Release | Ordering::AcqRel)
 }
 
 impl fmt::Debug for WeakAtomic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("WeakAtomic");
         match &self.home {
-            Home::Ordered(object) => debug.field("object", object),
+            Home::Ordered(object) | Home::Native(object, _) => debug.field("object", object),
             #[cfg(any(loom, feature = "loom"))]
             Home::Loom(word) => debug.field("object", word),
         };
@@ -139,16 +235,54 @@ impl fmt::Debug for WeakAtomic {
     }
 }
 
+/// `smp_load_acquire`: returns the value of `word`. What comes after it in the caller's program
+/// order happens after what came before the release that it has read.
+#[track_caller]
+pub fn smp_load_acquire(word: &WeakAtomic) -> u64 {
+    word.load(Ordering::Acquire)
+}
+
+/// `smp_store_release`: sets the value of `word`. What came before it in the caller's program order
+/// happens before what comes after an acquire that reads it.
+#[track_caller]
+pub fn smp_store_release(word: &WeakAtomic, value: u64) {
+    word.store(value, Ordering::Release);
+}
+
 /// `smp_mb`: orders the caller's earlier accesses before its later ones.
 ///
-/// It is not a step of its own. It does nothing under the engines that execute accesses in one
-/// total order.
+/// It is not a step of its own where the world has no [`WeakAtomic`], nor on loom. It does nothing
+/// on shuttle, which executes accesses in one total order.
+#[track_caller]
 pub fn smp_mb() {
-    match runtime::current() {
-        #[cfg(any(loom, feature = "loom"))]
-        Runtime::Loom(_) => ::loom::sync::atomic::fence(Ordering::SeqCst),
-        Runtime::Native(_) | Runtime::Std => {}
-        #[cfg(feature = "shuttle")]
-        Runtime::Shuttle(_) => {}
-    }
+    runtime::fence(Ordering::SeqCst, Location::caller());
+}
+
+/// `smp_rmb`: orders the caller's earlier loads before its later ones.
+///
+/// It is an acquire fence, which also orders earlier loads before later stores. The kernel's does
+/// not.
+#[track_caller]
+pub fn smp_rmb() {
+    runtime::fence(Ordering::Acquire, Location::caller());
+}
+
+/// `smp_wmb`: orders the caller's earlier stores before its later ones.
+///
+/// It is a release fence, which also orders earlier loads before later stores. The kernel's does
+/// not.
+#[track_caller]
+pub fn smp_wmb() {
+    runtime::fence(Ordering::Release, Location::caller());
+}
+
+/// A fence of C11, as [`std::sync::atomic::fence`].
+///
+/// # Panics
+///
+/// If `ordering` is relaxed.
+#[track_caller]
+pub fn fence(ordering: Ordering) {
+    assert!(ordering != Ordering::Relaxed, "there is no such thing as a relaxed fence");
+    runtime::fence(ordering, Location::caller());
 }

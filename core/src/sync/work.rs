@@ -285,7 +285,7 @@ impl Work {
     fn perform(&self, kind: OpKind, at: Place) -> u64 {
         let a = u64::from(kind == OpKind::FlushWork && self.inner.ordered);
         let b = self.inner.own.as_ref().map_or(0, |own| own.number() + 1);
-        self.inner.queue.perform(Op { kind, a, b }, at)
+        self.inner.queue.perform(Op::with_two(kind, a, b), at)
     }
 }
 

@@ -316,7 +316,7 @@ impl WwMutex {
     }
 
     fn perform(&self, kind: OpKind, how: u64, at: Place) -> u64 {
-        self.class.perform(Op { kind, a: how, b: self.number() }, at)
+        self.class.perform(Op::with_two(kind, how, self.number()), at)
     }
 }
 

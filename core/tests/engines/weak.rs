@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 use selvedge_core::sync::{Ghost, Mutex, WeakAtomic, smp_mb};
-use selvedge_core::{Engine, Expectation, Scenario, ScenarioBuilder, Verdict, ViolationKind};
+use selvedge_core::{
+    Checker, Engine, Expectation, Scenario, ScenarioBuilder, Search, Verdict, ViolationKind,
+};
 
 use super::check;
 
@@ -70,12 +72,21 @@ fn half_a_barrier() -> ScenarioBuilder<Words> {
         })
 }
 
-/// Checks that loom reaches the claim, and that the other engines report that it is beyond them.
-fn only_on_loom(scenario: Scenario) {
-    let open = |scenario: Scenario, engine| scenario.on(engine, Expectation::Inconclusive);
-    let scenario = open(open(scenario, Engine::Native), Engine::Shuttle);
-    for engine in Engine::ALL {
-        let report = scenario.verify(*engine);
+/// Checks that the native engine and loom reach the claim, that a counterexample of the former
+/// replays to itself, and that shuttle reports that it is beyond it.
+fn beyond_shuttle(scenario: Scenario) {
+    for search in [Search::Auto, Search::Full, Search::Dpor] {
+        let report = Checker::new(Engine::Native).search(search).run(&scenario);
+        assert!(report.as_expected(), "{search:?}: {report}");
+        for found in report.verdict.counterexamples() {
+            let again = scenario.replay(&found.schedule);
+            let again = again.unwrap_or_else(|e| panic!("{}: {e}\n{report}", found.schedule));
+            assert!(again.contains(found), "{again:#?} without {found:#?}");
+        }
+    }
+    let scenario = scenario.on(Engine::Shuttle, Expectation::Inconclusive);
+    for engine in [Engine::Loom, Engine::Shuttle] {
+        let report = scenario.verify(engine);
         assert!(report.as_expected(), "{engine}: {:#?}", report.verdict);
         if let Verdict::Inconclusive { reason } = report.verdict {
             assert!(reason.to_string().contains("weaker than sequential consistency"), "{reason}");
@@ -85,15 +96,15 @@ fn only_on_loom(scenario: Scenario) {
 
 #[test]
 fn store_buffering_needs_fences() {
-    only_on_loom(store_buffering(true).expect_proof());
-    only_on_loom(store_buffering(false).expect_violations([ViolationKind::invariant("SB")]));
+    beyond_shuttle(store_buffering(true).expect_proof());
+    beyond_shuttle(store_buffering(false).expect_violations([ViolationKind::invariant("SB")]));
 }
 
 #[test]
 fn a_message_needs_a_release() {
-    only_on_loom(message_passing(true).expect_proof());
-    only_on_loom(message_passing(false).expect_violations([ViolationKind::invariant("MP")]));
-    only_on_loom(half_a_barrier().expect_violations([ViolationKind::invariant("MP")]));
+    beyond_shuttle(message_passing(true).expect_proof());
+    beyond_shuttle(message_passing(false).expect_violations([ViolationKind::invariant("MP")]));
+    beyond_shuttle(half_a_barrier().expect_violations([ViolationKind::invariant("MP")]));
 }
 
 #[test]
@@ -119,8 +130,10 @@ fn the_final_check_comes_after_every_thread() {
             .thread("T2", |_| ())
             .finally(move |x| assert_eq!(x.load(ordering), 1))
             .expect_proof();
-        let report = scenario.verify(Engine::Loom);
-        assert!(report.as_expected(), "{report}");
+        for engine in [Engine::Native, Engine::Loom] {
+            let report = scenario.verify(engine);
+            assert!(report.as_expected(), "{report}");
+        }
     }
     let unused = Scenario::builder("no thread", || WeakAtomic::new("x", 1))
         .finally(|x| assert_eq!(x.load(Relaxed), 1))
@@ -178,10 +191,10 @@ fn writer_and_reader(fences: bool) -> ScenarioBuilder<Words> {
 
 #[test]
 fn stores_that_are_checked_at_the_end_need_fences() {
-    only_on_loom(two_writers(true).expect_proof());
-    only_on_loom(two_writers(false).expect_violations([ViolationKind::invariant("2+2W")]));
-    only_on_loom(writer_and_reader(true).expect_proof());
-    only_on_loom(writer_and_reader(false).expect_violations([ViolationKind::invariant("R")]));
+    beyond_shuttle(two_writers(true).expect_proof());
+    beyond_shuttle(two_writers(false).expect_violations([ViolationKind::invariant("2+2W")]));
+    beyond_shuttle(writer_and_reader(true).expect_proof());
+    beyond_shuttle(writer_and_reader(false).expect_violations([ViolationKind::invariant("R")]));
 }
 
 /// The checker of weak words, which waits for the end of every thread, never counts as a thread
@@ -216,8 +229,10 @@ fn a_word_that_is_created_late_is_checked_too() {
         })
         .finally(|(_, word)| assert_eq!(word.get().unwrap().load(Relaxed), 1))
         .expect_proof();
-    let report = scenario.verify(Engine::Loom);
-    assert!(report.as_expected(), "{report}");
+    for engine in [Engine::Native, Engine::Loom] {
+        let report = scenario.verify(engine);
+        assert!(report.as_expected(), "{report}");
+    }
 }
 
 /// A finding of loom that depends on an exchange being two steps is neither a proof nor a
@@ -282,6 +297,7 @@ fn a_load_that_hides_another_is_not_a_proof_on_loom() {
     let report = scenario.verify(Engine::Loom);
     let Verdict::Inconclusive { reason } = &report.verdict else { panic!("{report}") };
     assert!(reason.to_string().contains("loom#166"), "{reason}");
+    assert!(scenario.verify(Engine::Native).as_expected());
     // One of them alone is seen whole.
     let one = Scenario::builder("load, store, store", || WeakAtomic::new("x", 0))
         .thread("T1", |x| {

@@ -1,7 +1,7 @@
 //! A stall by a missing barrier before `waitqueue_active`.
 //!
-//! Only loom explores such memory, so the wait queue is two words here: whether a thread is queued,
-//! and whether it was woken.
+//! A `WaitQueue` is seen by all threads at once, so the wait queue is a word here: whether a thread
+//! is queued.
 //!
 //! Source: tty/n_tty: a stall by a missing barrier at `waitqueue_active`, October 2015.
 

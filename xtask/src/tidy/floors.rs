@@ -15,6 +15,7 @@ const FLOORS: &[&[&str]] = &[
         "fingerprint",
         "incomplete",
         "machine",
+        "memory",
         "mix",
         "name",
         "op",

@@ -340,11 +340,10 @@ impl Automaton {
     pub(super) fn set(&mut self, object: u32, value: u64) -> Result<(), Diverged> {
         let known = self.objects.get(object as usize).ok_or(Diverged)?;
         let (id, mut machine) = (known.object, known.machine.clone());
-        let mut observed = Ok(());
-        match value {
-            FREED => observed = machine.memory_freed(),
+        let observed = match value {
+            FREED => machine.memory_freed(),
             value => machine.set(value),
-        }
+        };
         let becomes = observed.map(|()| self.object(id, machine));
         self.assignments.insert((object, value), becomes);
         Ok(())

@@ -52,6 +52,8 @@ impl<'a> Exploration<'a> {
 
     /// Treats threads that do the same as the same from now on, or no longer.
     pub(super) fn treat_alike(&self, alike: bool) {
+        // Its views name threads.
+        let alike = alike && !self.execution.assumed_memory().words;
         let threads = if alike { interchangeable(self.scenario.alike()) } else { &[] };
         self.execution.treat_alike(threads.into());
     }

@@ -155,8 +155,10 @@ impl Orderings {
         let left = exploration.executions_left()?;
         let most = ROUND.1.min(left.div_ceil(active.len() as u64));
         let (scenario, limits) = (exploration.scenario, exploration.limits);
+        let memory = exploration.execution.assumed_memory();
         let walk = |walker: &mut Walker| {
             let mut exploration = Exploration::new(scenario, limits);
+            exploration.execution.assume_memory(memory);
             let ended = walker.walk(&mut exploration, opaque, most);
             exploration.into_round(ended)
         };

@@ -33,6 +33,7 @@ use crate::scenario::Scenario;
 use crate::shard::Shard;
 
 use crate::limits::{Limits, Listener, Progress};
+use crate::observe::findings::Findings;
 use crate::runtime::native::End;
 use crate::search::Search;
 use exploration::Exploration;
@@ -73,6 +74,8 @@ pub(crate) fn resume(
         return Err(CheckpointError::OtherScenario { scenario });
     }
     let mut exploration = Exploration::new(scenario, limits);
+    // A program that has become nondeterministic is found below.
+    let _ = exploration.check_determinism();
     // What was executed before the checkpoint was made has been counted.
     exploration.executions_max = u64::MAX;
     let jobs = limits.jobs.get();
@@ -148,6 +151,12 @@ impl<'a> Exploration<'a> {
             }
         }
         self.executions = 0;
+        let used = self.execution.memory_use();
+        self.execution.assume_memory(used);
+        if used.words {
+            // The steps of the search are others.
+            self.findings = Findings::default();
+        }
         if check.diverged { Err(Incomplete::Nondeterministic) } else { Ok(()) }
     }
 
@@ -184,6 +193,7 @@ impl<'a> Exploration<'a> {
     /// be few of them and any number of states. Nothing, if they do not come to a proof by then.
     fn try_orderings(&self) -> Option<Explored> {
         let mut moment = Exploration::new(self.scenario, self.limits);
+        moment.execution.assume_memory(self.execution.assumed_memory());
         moment.executions_max = FEW_EXECUTIONS;
         let mut search = Orderings::new(self.limits.jobs.get(), Shard::WHOLE);
         let ended = search.run(&mut moment, &mut |_| ControlFlow::Continue(()));
@@ -191,7 +201,8 @@ impl<'a> Exploration<'a> {
             && moment.findings.is_empty()
             && search.unexplored().is_none()
             && !search.stopped_by_a_violation()
-            && !moment.execution.opaque();
+            && !moment.execution.opaque()
+            && moment.execution.memory_use() == self.execution.assumed_memory();
         proved.then(|| {
             self.execution.absorb(&moment.execution.take_seen());
             Explored {
@@ -210,6 +221,16 @@ impl<'a> Exploration<'a> {
         self.run_orderings(Orderings::new(jobs, shard), listener)
     }
 
+    /// Begins anew if the memory has been used otherwise than the search has assumed.
+    fn search_again(&mut self, listener: &mut Listener<'_>) -> Option<Explored> {
+        let used = self.execution.memory_use();
+        (used != self.execution.assumed_memory()).then(|| {
+            self.execution.assume_memory(used);
+            self.findings = Findings::default();
+            self.search(listener)
+        })
+    }
+
     fn run_stateful(&mut self, mut search: Stateful, listener: &mut Listener<'_>) -> Explored {
         let mut ended = search.run(self, listener);
         if matches!(ended, Ok(Ended::Paused)) {
@@ -221,6 +242,9 @@ impl<'a> Exploration<'a> {
         if self.execution.opaque() {
             // A value has turned up that may have been taken for another.
             return self.search(listener);
+        }
+        if let Some(explored) = self.search_again(listener) {
+            return explored;
         }
         let stopped = ended.err();
         let mut fingerprint = search.fingerprint();
@@ -242,6 +266,9 @@ impl<'a> Exploration<'a> {
         if search.confuses_values(self) {
             // As above; from here on it walks on executions of the program.
             return self.by_orderings(listener);
+        }
+        if let Some(explored) = self.search_again(listener) {
+            return explored;
         }
         if ended.is_ok() && search.stopped_by_a_violation() && !search.is_share() {
             // What else is violated only a search can tell that a violation does not stop.
@@ -272,6 +299,9 @@ impl<'a> Exploration<'a> {
     fn by_sleep_sets(&mut self, listener: &mut Listener<'_>) -> Explored {
         let mut search = SleepSets::default();
         let ended = self.exhaust(&mut search, listener);
+        if let Some(explored) = self.search_again(listener) {
+            return explored;
+        }
         let mut fingerprint = search.fingerprint();
         if ended.is_ok() {
             fingerprint.digest = search.digest();

@@ -12,13 +12,13 @@ use crate::observe::Position;
 use crate::observe::findings::Findings;
 use crate::observe::lockdep::{Inversion, Link};
 use crate::op::ThreadId;
-use crate::runtime::native::Execution;
 use crate::scenario::Scenario;
 use crate::schedule::Schedule;
 use crate::wait::Obstacle;
 
 use super::automaton::Automaton;
 use super::exploration::Exploration;
+use super::replay::execution_of;
 use super::stateful::{Aim, Stateful};
 
 /// Explores every state of a scenario, and returns an obstacle for each two neighbours on the
@@ -58,7 +58,7 @@ impl Positions {
                 first.entry(*local).or_insert_with(|| (ThreadId::new(thread), path()));
             }
         });
-        let execution = Execution::new(usize::MAX);
+        let execution = execution_of(scenario);
         let position = |(local, (thread, path)): (u32, (ThreadId, Schedule))| {
             let mut replay = Replay::new(&path);
             execution.run(scenario.program(), &mut replay, &mut Findings::default());

@@ -13,6 +13,8 @@ use crate::scenario::Scenario;
 use crate::schedule::Schedule;
 use crate::violation::Wait;
 
+use super::replay::execution_of;
+
 /// Replaces each counterexample by an equivalent one with the fewest context switches. One that the
 /// native engine cannot run, since only weak memory has it, stays as it is.
 pub(crate) fn rearrange(scenario: &Scenario, findings: &mut Findings) {
@@ -58,7 +60,7 @@ pub(super) fn annotate(scenario: &Scenario, found: &mut Counterexample) {
 
 /// Returns the operations along a schedule that is possible, with the reasons of context switches.
 pub(super) fn follow(scenario: &Scenario, schedule: &Schedule) -> Trace {
-    let execution = Execution::new(usize::MAX);
+    let execution = execution_of(scenario);
     let mut watcher = Watcher::new(Replay::new(schedule), &execution);
     execution.run(scenario.program(), &mut watcher, &mut Findings::default());
     let mut trace = execution.observers(Observers::trace);
@@ -75,7 +77,7 @@ fn run(scenario: &Scenario, found: &Counterexample, schedule: &Schedule) -> Opti
         waits.fold(0, |threads, wait| threads | named(found, &wait.thread))
     };
     let waiting = threads(|_| true);
-    let execution = Execution::new(usize::MAX);
+    let execution = execution_of(scenario);
     let replay = Replay::new(schedule).at_whose_end_wait(waiting);
     let mut watcher = Watcher::new(replay, &execution);
     let mut findings = Findings::default();

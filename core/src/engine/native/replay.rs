@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::limits::Limits;
 use std::fmt;
 
-use crate::explore::Replay;
+use crate::explore::{DeterminismCheck, Replay, Strategy};
 use crate::observe::Trace;
 use crate::observe::findings::{Counterexample, Findings};
 use crate::scenario::Scenario;
@@ -16,6 +16,17 @@ use super::lasso::Lasso;
 use super::readable;
 use super::stateful::{Aim, Stateful};
 use crate::runtime::native::{End, Execution};
+
+/// Returns an execution in which the steps of the scenario are those of a search: of its words it
+/// assumes what the first execution of a search shows.
+pub(super) fn execution_of(scenario: &Scenario) -> Rc<Execution> {
+    let execution = Execution::new(usize::MAX);
+    let mut first = DeterminismCheck::default();
+    first.begin();
+    execution.run(scenario.program(), &mut first, &mut Findings::default());
+    execution.assume_memory(execution.memory_use());
+    execution
+}
 
 /// Runs a scenario along a schedule, and records its violations.
 pub(super) fn run_along<'a>(
@@ -58,7 +69,7 @@ pub(crate) fn replay(
     schedule: &Schedule,
 ) -> Result<Vec<Counterexample>, ReplayError> {
     let mut findings = Findings::default();
-    let execution = Execution::new(usize::MAX);
+    let execution = execution_of(scenario);
     let end = run_along_checked(schedule, scenario, &execution, &mut findings)?;
     let mut found: Vec<Counterexample> = findings.0.into_values().collect();
     found.retain(|found| found.schedule.len() == schedule.len());
@@ -90,7 +101,7 @@ fn waiting_for_good(
 }
 
 pub(crate) fn follow(scenario: &Scenario, schedule: &Schedule) -> Result<Trace, ReplayError> {
-    let execution = Execution::new(usize::MAX);
+    let execution = execution_of(scenario);
     run_along_checked(schedule, scenario, &execution, &mut Findings::default())?;
     Ok(readable::follow(scenario, schedule))
 }

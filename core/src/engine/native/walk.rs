@@ -169,6 +169,7 @@ impl Walk {
                         creates: before != after,
                         frees,
                         round,
+                        ordered: exploration.execution.assumed_memory().words,
                         violated: false,
                     };
                     self.steps.push(choice);
@@ -202,7 +203,8 @@ impl Walk {
         let threads = Dimensions(self.here()[0]).threads();
         let (frees, round) = self.learner.automaton().aside(self.here(), choice);
         let spawned = threads..threads;
-        Ok(Happened { reply, spawned, creates: false, frees, round, violated: true })
+        let ordered = exploration.execution.assumed_memory().words;
+        Ok(Happened { reply, spawned, creates: false, frees, round, ordered, violated: true })
     }
 
     /// Runs the program to the present state, and records its violations.

@@ -164,6 +164,7 @@ impl<S: Strategy> Search<S> {
             creates: before != after,
             frees: self.host.observers(|seen| seen.last_frees()),
             round: self.host.observers(|seen| seen.last_round()),
+            ordered: false,
             violated: false,
         });
     }

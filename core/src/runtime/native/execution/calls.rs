@@ -5,6 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use crate::machine::Machine;
+use crate::memory::Note;
 use crate::observe::Observers;
 use crate::observe::lockdep::Line;
 use crate::op::{ObjectId, Op, Place, ThreadId};
@@ -22,9 +23,9 @@ use super::{Execution, Inner, Rounds, Thread};
 /// An object of a native execution.
 #[derive(Clone)]
 pub(crate) struct Handle {
-    id: ObjectId,
+    pub(super) id: ObjectId,
     /// The number of the execution.
-    execution: u64,
+    pub(super) execution: u64,
 }
 
 impl Handle {
@@ -111,6 +112,7 @@ impl Execution {
             end: None,
         });
         inner.affects(|| Effect::Spawned(me, Next { history, pending: None, polls: false }));
+        inner.note_surely(Note::Begins(me, inner.running));
         me
     }
 

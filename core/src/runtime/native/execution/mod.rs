@@ -1,6 +1,7 @@
 //! One execution of a scenario on coroutines, choice by choice.
 
 mod calls;
+mod memory;
 mod rounds;
 mod steps;
 
@@ -15,7 +16,7 @@ use crate::cycles::{Threads, Waits};
 use crate::explore::{Decision, Enabled, Point, Strategy};
 use crate::machine::{Machine, Ready};
 use crate::observe::findings::Findings;
-use crate::observe::{Observers, Seen};
+use crate::observe::{MemoryUse, Observers, Seen};
 use crate::op::{ObjectId, Op, ThreadId};
 use crate::panics;
 use crate::program::{Body, Instance, Program};
@@ -49,6 +50,8 @@ pub(crate) struct Execution {
     operations_max: usize,
     /// Whether there was a value without an identity.
     opaque: Cell<bool>,
+    /// The use of the memory that the search assumes.
+    assumed: Cell<MemoryUse>,
     /// The loop that a thread does not seem to leave, if there was one.
     spins: RefCell<Option<String>>,
     /// Whether an execution had more threads or objects than fit into a state.
@@ -72,9 +75,12 @@ struct Inner {
     interner: Interner,
     stacks: Stacks,
     violation: Option<Violation>,
-    /// The violation that a lock was held when its memory was released, and the number of threads
-    /// then.
-    freed_while_held: Option<(Violation, usize)>,
+    /// A violation that does not follow from the observations of the thread, and the number of
+    /// threads then: a lock was held when its memory was released, or an access races with one
+    /// before.
+    apart: Option<(Violation, usize)>,
+    /// The memory of the words, if there are any that need one.
+    memory: Option<ObjectId>,
     /// The number of threads that have run up to their first operation.
     started: usize,
     /// Whether the execution is observed; not if it is only run out.
@@ -85,7 +91,8 @@ struct Inner {
 
 impl Inner {
     fn set(&mut self, object: ObjectId, value: u64) {
-        self.machines[object.index()].set(value);
+        let set = self.machines[object.index()].set(value);
+        set.expect("only the memory refuses a value");
         self.affects(|| Effect::Set(object, value));
     }
 
@@ -99,7 +106,7 @@ impl Inner {
             self.observers.freed(object);
             if freed.is_err() {
                 let violation = self.observers.freed_while_held(self.running, object);
-                self.freed_while_held.get_or_insert((violation, self.threads.len()));
+                self.apart.get_or_insert((violation, self.threads.len()));
             }
         }
     }
@@ -197,7 +204,8 @@ impl Execution {
             interner: Interner::default(),
             stacks: Stacks::default(),
             violation: None,
-            freed_while_held: None,
+            apart: None,
+            memory: None,
             started: 0,
             watched: true,
             recording: None,
@@ -205,6 +213,7 @@ impl Execution {
         Rc::new(Self {
             operations_max,
             opaque: Cell::new(false),
+            assumed: Cell::default(),
             spins: RefCell::default(),
             crowded: Cell::new(false),
             inner: RefCell::new(inner),
@@ -266,7 +275,8 @@ impl Execution {
         inner.observers.start();
         inner.setting = Setting::default();
         inner.violation = None;
-        inner.freed_while_held = None;
+        inner.apart = None;
+        inner.memory = None;
         inner.started = 0;
         inner.watched = true;
     }
@@ -395,7 +405,7 @@ impl Execution {
         } else if inner.started < inner.threads.len() {
             inner.started += 1;
             Standing::NewThread(ThreadId::new(inner.started - 1))
-        } else if inner.freed_while_held.is_some() {
+        } else if inner.apart.is_some() {
             Standing::Violated
         } else if inner.threads.iter().all(|thread| inner.is_done(thread)) {
             Standing::AllDone
@@ -416,11 +426,6 @@ impl Execution {
         }
         let leaks = self.inner.borrow().observers.leaks();
         leaks.into_iter().for_each(|leak| self.note(findings, leak));
-    }
-
-    /// Returns the loop that a thread does not seem to leave, if an execution has shown one.
-    pub(crate) fn spins(&self) -> Option<String> {
-        self.spins.borrow().clone()
     }
 
     /// Returns whether the last execution that was too long had too many threads or objects.

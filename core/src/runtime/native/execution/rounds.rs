@@ -8,6 +8,8 @@ use rustc_hash::FxHashSet;
 
 use crate::op::{ObjectId, Op};
 
+use super::Execution;
+
 /// The first operations of a thread, which are not examined: most threads have no more.
 const FIRST: usize = 64;
 
@@ -32,5 +34,12 @@ impl Rounds {
         }
         self.idle = if self.seen.insert((object, op, reply)) { 0 } else { self.idle + 1 };
         self.idle > IDLE
+    }
+}
+
+impl Execution {
+    /// Returns the loop that a thread does not seem to leave, if an execution has shown one.
+    pub(crate) fn spins(&self) -> Option<String> {
+        self.spins.borrow().clone()
     }
 }

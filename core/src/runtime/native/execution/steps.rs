@@ -91,7 +91,8 @@ impl Execution {
             creates: before != after,
             frees: inner.observers.last_frees(),
             round: inner.observers.last_round(),
-            violated: inner.violation.is_some() || inner.freed_while_held.is_some(),
+            ordered: inner.memory.is_some(),
+            violated: inner.violation.is_some() || inner.apart.is_some(),
         }
     }
 
@@ -120,6 +121,7 @@ impl Execution {
                             let reply = op.kind.continues_by(reply);
                             recording.open = Some(StepRecord::begin(me, from, reply, dimensions));
                         }
+                        inner.note_order(me, object, op, reply);
                     }
                 }
                 Err(fault) => {
@@ -152,6 +154,7 @@ impl Execution {
                 if let Some(end) = end {
                     inner.set(end, history);
                 }
+                inner.note_end(me, end);
             }
             Stop::Panicked(payload) => {
                 fiber.recycle(&mut inner.stacks);
@@ -173,7 +176,7 @@ impl Execution {
         let violation = {
             let mut inner = self.inner.borrow_mut();
             // The effects of the step come before what its thread did next.
-            match inner.freed_while_held.take() {
+            match inner.apart.take() {
                 Some((violation, threads)) => {
                     inner.observers.forget_threads_from(threads);
                     Some(violation)
