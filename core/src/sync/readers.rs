@@ -45,7 +45,7 @@ impl Calls {
             object.perform(Op::new(OpKind::CallbackReturns), at);
         });
         // The thread waits until it is called: the call is a step, which a barrier sees.
-        let op = Op { kind: self.call, a: thread.id().index() as u64, b: number };
+        let op = Op::with_two(self.call, thread.id().index() as u64, number);
         if readers.perform(op, at) == REFUSED {
             declare::broken_at(self.name, "the head is queued already".to_owned(), at);
         }
