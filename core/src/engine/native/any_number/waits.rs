@@ -21,7 +21,8 @@ use super::instances::Instances;
 pub(super) struct Waits(FxHashMap<u32, FxHashSet<u32>>);
 
 impl Waits {
-    /// Adds the waits in a state, in which hidden threads of these kinds are about to wake up others.
+    /// Adds the waits in a state, in which hidden threads of these kinds are about to wake up
+    /// others.
     pub(super) fn add(
         &mut self,
         state: &[u32],
