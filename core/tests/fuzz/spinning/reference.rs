@@ -266,7 +266,7 @@ impl State {
     fn interrupts(&self, line: usize) -> bool {
         match (line, self.hard) {
             (HARD, Hard::Threaded) => false,
-            (HARD, Hard::NoThread | Hard::HrtimerHard) => true,
+            (HARD, Hard::NoThread | Hard::Unforced) => true,
             _ => !self.rt,
         }
     }
