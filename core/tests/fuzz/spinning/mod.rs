@@ -127,12 +127,12 @@ enum Hard {
     /// A high-resolution timer: `Raise` arms it.
     Hrtimer,
     /// The same, with `HRTIMER_MODE_HARD`.
-    HrtimerHard,
+    Unforced,
 }
 
 impl Hard {
     fn is_timer(self) -> bool {
-        matches!(self, Self::Hrtimer | Self::HrtimerHard)
+        matches!(self, Self::Hrtimer | Self::Unforced)
     }
 }
 
@@ -144,7 +144,7 @@ impl Program {
             0 | 1 => Hard::Threaded,
             2 => Hard::NoThread,
             3 => Hard::Hrtimer,
-            4 => Hard::HrtimerHard,
+            4 => Hard::Unforced,
             _ => Hard::Irq,
         };
         // A section is read again only where a thread writes meanwhile.

@@ -266,7 +266,7 @@ impl State {
     fn interrupts(&self, line: usize) -> bool {
         match (line, self.hard) {
             (HARD, Hard::Threaded) => false,
-            (HARD, Hard::NoThread | Hard::HrtimerHard) => true,
+            (HARD, Hard::NoThread | Hard::Unforced) => true,
             _ => !self.rt,
         }
     }
@@ -295,6 +295,24 @@ impl State {
         steps
     }
 
+    /// Returns whether a hard interrupt may arrive on PREEMPT_RT where that matters: on top of a
+    /// thread that holds a raw lock.
+    fn may_be_interrupted(&self, at: usize) -> bool {
+        let cpu = &self.cpus[at];
+        let spins = |frame: &Frame| frame.held.iter().any(|held| !self.sleeps_on_rt(held.lock));
+        let handles = cpu.stack.last().is_some_and(|top| top.line == Some(HARD));
+        self.interrupts(HARD) && cpu.irqs && !handles && cpu.stack.iter().any(spins)
+    }
+
+    /// Ends everything if a CPU begins to take a lock that sleeps and may not, which has not been
+    /// looked at where a hard interrupt may have come before.
+    fn may_not_take(&mut self, at: usize, lock: usize) -> bool {
+        let begins = self.top(at).waits.is_none() && self.sleeps_on_rt(lock);
+        let Some(holds) = self.forbids_lock(at).filter(|_| begins) else { return false };
+        self.violation = Some(format!("sleep-in-atomic({}, {holds})", name(lock)));
+        true
+    }
+
     /// Performs what is no step on PREEMPT_RT, where nothing interrupts a thread, and looks whether
     /// the thread may sleep where it gets to.
     fn settle(&mut self, program: &Program, at: usize) {
@@ -304,7 +322,12 @@ impl State {
         };
         while self.rt && self.violation.is_none() {
             let Some(top) = self.cpus[at].stack.last() else { return };
-            match top.next(program, at) {
+            let next = top.next(program, at);
+            let sleeps = matches!(next, Some(MightSleep | Synchronize(_) | Kill));
+            if self.may_be_interrupted(at) && !sleeps {
+                return;
+            }
+            match next {
                 Some(
                     instr @ (IrqOff | IrqOn | BhOff | BhOn | SaveIrqs | RestoreIrqs | PreemptOff
                     | PreemptOn | MightSleep | InInterrupt),
@@ -350,6 +373,9 @@ impl State {
     fn perform(&mut self, program: &Program, at: usize, instr: Instr) -> bool {
         if let Some((lock, writes, keeps)) = wanted(instr) {
             let keeps = if self.sleeps_on_rt(lock) { Keeps::Nothing } else { keeps };
+            if self.may_not_take(at, lock) {
+                return true;
+            }
             return self.take(at, lock, writes, keeps);
         }
         if let Some((count, again)) = reads(instr) {

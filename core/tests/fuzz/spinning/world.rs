@@ -60,7 +60,7 @@ fn world(program: &Program) -> World {
         Hard::Threaded => Line::Irq(Irq::request_threaded_irq(name, in_world(handle))),
         Hard::NoThread => Line::Irq(Irq::request_irq_no_thread(name, in_world(handle))),
         Hard::Hrtimer => Line::Timer(Timer::hrtimer(name, in_world(handle))),
-        Hard::HrtimerHard => Line::Timer(Timer::hrtimer_hard(name, in_world(handle))),
+        Hard::Unforced => Line::Timer(Timer::hrtimer_hard(name, in_world(handle))),
     };
     let second = match program.raw {
         true => SpinLock::raw(SPINS[1], ()),

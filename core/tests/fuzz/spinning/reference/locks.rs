@@ -13,6 +13,7 @@ impl State {
         match put {
             Put::Begins | Put::Puts if references == 0 => self.use_after_release(),
             Put::Begins if references == 1 => self.top(at).put = Put::Locks,
+            Put::Locks if self.may_not_take(at, lock) => {}
             Put::Locks => {
                 let before = self.top(at).at;
                 if !self.take(at, lock, true, Keeps::Nothing) {
