@@ -17,25 +17,51 @@ pub(crate) enum Accesses {
 
 const EVENTS_MAX: usize = 10;
 
+/// The events that a program has most of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Often {
+    Any,
+    /// Loads and stores with sequentially consistent fences, or such accesses.
+    Ordered,
+}
+
 /// Returns the program with this number.
 pub(crate) fn program(seed: u64, accesses: Accesses) -> Program {
     let mut rng = Rng::with_seed(seed);
-    let threads = if rng.u8(..3) == 0 { 2 } else { 3 };
-    let words = if rng.u8(..4) == 0 { 3 } else { 2 };
+    // Every other program has mostly what `psc` orders, or it hardly ever matters.
+    let often = if seed % 2 == 0 { Often::Ordered } else { Often::Any };
+    let few = if often == Often::Ordered { 4 } else { 1 };
+    let threads = if rng.u8(..3 * few) < 2 { 3 } else { 2 };
+    let words = if rng.u8(..4 * few) == 0 { 3 } else { 2 };
     let (most, mut left) = (rng.usize(4..=EVENTS_MAX), 0);
     let mut program = vec![Vec::new(); threads];
+    let mut value = 0;
     // A thread without events is of no use.
-    for thread in (0..threads).chain(std::iter::repeat_with(|| rng.usize(..threads)).take(most)) {
+    let drawn: Vec<usize> = (0..most).map(|_| rng.usize(..threads)).collect();
+    for thread in (0..threads).chain(drawn) {
         if left < most && program[thread].len() < 5 {
-            program[thread].push(());
+            let odd = program[thread].len() % 2 == 1;
+            let event = match often {
+                Often::Any => event(&mut rng, words, &mut value, accesses),
+                Often::Ordered => ordered(&mut rng, words, &mut value, accesses, odd),
+            };
+            program[thread].push(event);
             left += 1;
         }
     }
-    let mut value = 0;
-    let mut event = |()| event(&mut rng, words, &mut value, accesses);
-    Program(
-        program.into_iter().map(|events| events.into_iter().map(&mut event).collect()).collect(),
-    )
+    Program(program)
+}
+
+/// Returns a load, a store, or a fence at every second place of a thread.
+fn ordered(rng: &mut Rng, words: usize, value: &mut u64, accesses: Accesses, odd: bool) -> Event {
+    *value += 1;
+    if accesses == Accesses::NotTotal && odd && rng.u8(..6) > 0 {
+        return Event { act: Act::Fence, word: 0, order: SeqCst };
+    }
+    let total = accesses == Accesses::Total && rng.u8(..6) > 0;
+    let order = if total { SeqCst } else { Relaxed };
+    let act = if rng.bool() { Act::Load } else { Act::Store(*value) };
+    Event { act, word: rng.usize(..words), order }
 }
 
 fn event(rng: &mut Rng, words: usize, value: &mut u64, accesses: Accesses) -> Event {
