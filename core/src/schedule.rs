@@ -19,9 +19,13 @@ pub(crate) struct Choice {
 ///
 /// Its text is the thread numbers joined by dots, with a letter where an operation has another
 /// outcome than its first. In `0.0.1.1b` thread 0 moves twice, then thread 1 once, and then thread
-/// 1 with the second outcome (a signal instead of the lock, say).
+/// 1 with the second outcome (a signal instead of the lock, say). After `z` come `ba`, `bb` and so
+/// on.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Schedule(pub(crate) Vec<Choice>);
+
+/// The number of letters that stand for outcomes.
+const LETTERS: u8 = 26;
 
 impl Schedule {
     /// Returns the number of operations.
@@ -51,8 +55,11 @@ impl fmt::Display for Schedule {
         for (step, choice) in self.0.iter().enumerate() {
             let dot = if step == 0 { "" } else { "." };
             write!(f, "{dot}{}", choice.thread.index())?;
-            if choice.outcome > 0 {
-                write!(f, "{}", char::from(b'a' + choice.outcome))?;
+            let letter = |number| char::from(b'a' + number);
+            match (choice.outcome / LETTERS, choice.outcome % LETTERS) {
+                (0, 0) => {}
+                (0, low) => write!(f, "{}", letter(low))?,
+                (high, low) => write!(f, "{}{}", letter(high), letter(low))?,
             }
         }
         Ok(())
@@ -76,6 +83,8 @@ fn parse_step(step: &str) -> Option<Choice> {
     let outcome = match &step.as_bytes()[digits.len()..] {
         [] => 0,
         [letter] => letter - b'a',
+        [b'a', _] => return None,
+        [high, low] => (high - b'a').checked_mul(LETTERS)?.checked_add(low - b'a')?,
         _ => return None,
     };
     // "0a" would be a second way to write "0".
@@ -94,7 +103,7 @@ pub struct ScheduleError(String);
 impl fmt::Display for ScheduleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` is not a step of a schedule: a step is a thread number and ", self.0)?;
-        f.write_str("at most one letter from `b` on, and dots join the steps, as in `0.1.1b`")
+        f.write_str("at most two letters from `b` on, and dots join the steps, as in `0.1.1b`")
     }
 }
 
@@ -106,16 +115,22 @@ mod tests {
 
     #[test]
     fn a_schedule_round_trips_through_text() {
-        for text in ["", "0", "0.1.1b.12.300.3c"] {
+        for text in ["", "0", "0.1.1b.12.300.3c", "0z.1ba.2jv"] {
             assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
         }
     }
 
     #[test]
     fn an_error_names_the_invalid_step() {
-        for (text, step) in
-            [("0..1", ""), ("0.x", "x"), ("0a", "0a"), ("1bb", "1bb"), ("-1", "-1"), ("+1", "+1")]
-        {
+        for (text, step) in [
+            ("0..1", ""),
+            ("0.x", "x"),
+            ("0a", "0a"),
+            ("1ab", "1ab"),
+            ("1jw", "1jw"),
+            ("-1", "-1"),
+            ("+1", "+1"),
+        ] {
             assert_eq!(text.parse::<Schedule>().unwrap_err(), ScheduleError(step.to_owned()));
         }
     }
