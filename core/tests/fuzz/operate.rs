@@ -19,7 +19,7 @@ pub(super) fn operate(world: &World, instr: Instr, before: u64) -> Option<u64> {
         Instr::FetchAdd(a, more) => return Some(world.atomics[a].fetch_add(more)),
         Instr::Swap(a, value) => return Some(Atomic::swap(&world.atomics[a], value)),
         Instr::CompareExchange(a, current, new) => {
-            let found = world.atomics[a].compare_exchange(current, new);
+            let found = Atomic::compare_exchange(&world.atomics[a], current, new);
             return Some(found.unwrap_or_else(|found| found));
         }
         Instr::Store(a, value) => Atomic::store(&world.atomics[a], value),

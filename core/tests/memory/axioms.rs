@@ -15,7 +15,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 
-use super::program::{Act, Event, Outcome, Outcomes, Program};
+use super::program::{Act, Event, Modify, Outcome, Outcomes, Program};
 
 /// A relation of at most 32 events: by event, the set of those that it relates to.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -222,7 +222,7 @@ impl Execution<'_> {
             let (writes, wrote, order) = match act {
                 Act::Load | Act::Fence => (false, 0, order),
                 Act::Store(value) | Act::Swap(value) => (true, value, order),
-                Act::Add(value) => (true, read.wrapping_add(value), order),
+                Act::Modify(modify, value) => (true, modified(modify, read, value), order),
                 Act::Cas(current, new, _) if read == current => (true, new, order),
                 Act::Cas(_, _, failure) => (false, 0, failure),
             };
@@ -357,5 +357,17 @@ impl Execution<'_> {
             }
         }
         (read, last.to_vec())
+    }
+}
+
+fn modified(modify: Modify, before: u64, value: u64) -> u64 {
+    match modify {
+        Modify::Add => before.wrapping_add(value),
+        Modify::Sub => before.wrapping_sub(value),
+        Modify::And => before & value,
+        Modify::Or => before | value,
+        Modify::Xor => before ^ value,
+        Modify::Max => before.max(value),
+        Modify::Min => before.min(value),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release, SeqCs
 
 use fastrand::Rng;
 
-use super::program::{Act, Event, Program};
+use super::program::{Act, Event, Modify, Program};
 
 /// Whether accesses may be sequentially consistent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,7 +74,12 @@ fn event(rng: &mut Rng, words: usize, value: &mut u64, accesses: Accesses) -> Ev
         0..=6 => (Act::Load, total(rng, &[Relaxed, Relaxed, Acquire])),
         7..=12 => (Act::Store(*value), total(rng, &[Relaxed, Relaxed, Release])),
         13 => (Act::Swap(*value), total(rng, &[Relaxed, Acquire, Release, AcqRel])),
-        14 => (Act::Add(10), total(rng, &[Relaxed, Acquire, Release, AcqRel])),
+        14 => {
+            use Modify::{Add, And, Max, Min, Or, Sub, Xor};
+            let modify = [Add, Add, Add, Sub, And, Or, Xor, Max, Min][rng.usize(..9)];
+            let act = Act::Modify(modify, 10);
+            (act, total(rng, &[Relaxed, Acquire, Release, AcqRel]))
+        }
         15 => {
             let failure = total(rng, &[Relaxed, Acquire]);
             let order = total(rng, &[Relaxed, Acquire, Release, AcqRel]);

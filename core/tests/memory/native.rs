@@ -1,11 +1,14 @@
 //! Runs a program on the native engine.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use selvedge_core::sync::{Ghost, WeakAtomic, fence};
+use selvedge_core::sync::{
+    Ghost, WeakAtomic, fence, smp_load_acquire, smp_mb, smp_rmb, smp_store_release, smp_wmb,
+};
 use selvedge_core::{Checker, Engine, Scenario, Search, Verdict};
 
-use super::program::{Act, Event, Outcomes, Program};
+use super::program::{Act, Event, Modify, Outcomes, Program};
 
 struct World {
     words: Vec<WeakAtomic>,
@@ -17,18 +20,37 @@ fn run(events: &[Event], words: &[WeakAtomic]) -> Vec<u64> {
     for Event { act, word, order } in events {
         let word = &words[*word];
         match *act {
+            Act::Load if *order == Ordering::Acquire => read.push(smp_load_acquire(word)),
             Act::Load => read.push(word.load(*order)),
+            Act::Store(value) if *order == Ordering::Release => smp_store_release(word, value),
             Act::Store(value) => word.store(value, *order),
             Act::Swap(value) => read.push(word.swap(value, *order)),
-            Act::Add(value) => read.push(word.fetch_add(value, *order)),
+            Act::Modify(modify, value) => read.push(modified(word, modify, value, *order)),
             Act::Cas(current, new, failure) => {
-                let found = word.compare_exchange(current, new, *order, failure);
+                let found = WeakAtomic::compare_exchange(word, current, new, *order, failure);
                 read.push(found.unwrap_or_else(|found| found));
             }
-            Act::Fence => fence(*order),
+            Act::Fence => match order {
+                Ordering::Acquire => smp_rmb(),
+                Ordering::Release => smp_wmb(),
+                Ordering::SeqCst => smp_mb(),
+                order => fence(*order),
+            },
         }
     }
     read
+}
+
+fn modified(word: &WeakAtomic, modify: Modify, value: u64, order: Ordering) -> u64 {
+    match modify {
+        Modify::Add => WeakAtomic::fetch_add(word, value, order),
+        Modify::Sub => WeakAtomic::fetch_sub(word, value, order),
+        Modify::And => WeakAtomic::fetch_and(word, value, order),
+        Modify::Or => WeakAtomic::fetch_or(word, value, order),
+        Modify::Xor => WeakAtomic::fetch_xor(word, value, order),
+        Modify::Max => word.fetch_max(value, order),
+        Modify::Min => word.fetch_min(value, order),
+    }
 }
 
 /// Returns what the program has ended with, over all that the engine has explored.
@@ -57,8 +79,7 @@ fn scenario(program: &Program) -> (Scenario, Arc<Mutex<Outcomes>>) {
     let record = Arc::clone(&found);
     let scenario = builder
         .finally(move |world| {
-            let last =
-                world.words.iter().map(|word| word.load(std::sync::atomic::Ordering::Relaxed));
+            let last = world.words.iter().map(|word| word.load(Ordering::Relaxed));
             let mut read = Vec::new();
             for ghost in &world.read {
                 ghost.check("read", |all| {

@@ -10,10 +10,23 @@ pub(crate) enum Act {
     Load,
     Store(u64),
     Swap(u64),
-    Add(u64),
+    /// Replaces the value by that of an operation with this one.
+    Modify(Modify, u64),
     /// From, to, and the ordering where it finds something else.
     Cas(u64, u64, Ordering),
     Fence,
+}
+
+/// What a read-modify-write makes of a value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Modify {
+    Add,
+    Sub,
+    And,
+    Or,
+    Xor,
+    Max,
+    Min,
 }
 
 /// An event of a thread.
