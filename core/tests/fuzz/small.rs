@@ -1,6 +1,7 @@
 //! What the small languages share: random programs of a language against its brute force.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use selvedge_core::{Checker, Engine, Fingerprint, ScenarioBuilder, Search, Verdict};
@@ -101,4 +102,23 @@ pub(crate) fn agree(
     assert!(shuttle.outcome.finals.is_subset(&full.outcome.finals), "shuttle; {}", name());
     assert!(shuttle.outcome.violations.is_subset(&expected.possible), "shuttle; {}", name());
     (full.outcome, by_traces)
+}
+
+/// Asserts that at least so many of a thousand programs are of each kind. Of what hardly any
+/// program does, nothing is checked.
+pub(crate) fn population<const N: usize>(
+    seeds: Range<u64>,
+    least: [(&str, u64); N],
+    kinds: impl Fn(u64) -> [bool; N],
+) {
+    let total = seeds.end - seeds.start;
+    let mut counts = [0; N];
+    for seed in seeds {
+        for (count, is_one) in counts.iter_mut().zip(kinds(seed)) {
+            *count += u64::from(is_one);
+        }
+    }
+    for ((name, least), count) in least.into_iter().zip(counts) {
+        assert!(count * 1_000 >= least * total, "{name}: {count} of {total}");
+    }
 }

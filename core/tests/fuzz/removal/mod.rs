@@ -184,28 +184,19 @@ fn agree(program: &Program, seed: u64) -> (Outcome, bool) {
 }
 
 fn agree_on(seeds: std::ops::Range<u64>) {
-    let total = seeds.end - seeds.start;
-    let (mut clean, mut deadlock, mut race, mut gone, mut traces) = (0, 0, 0, 0, 0);
-    for seed in seeds {
+    let least = [
+        ("clean", 100),
+        ("deadlock", 100),
+        ("race", 25),
+        ("of a thread that has ended", 10),
+        ("by traces", 200),
+    ];
+    small::population(seeds, least, |seed| {
         let (outcome, by_traces) = agree(&Program::random(seed), seed);
-        let has = |what: &str| {
-            u64::from(outcome.violations.iter().any(|violation| violation.starts_with(what)))
-        };
-        clean += u64::from(outcome.violations.is_empty());
-        deadlock += has("deadlock");
-        race += has("data-race");
-        gone += has("use-after-release");
-        traces += u64::from(by_traces);
-    }
-    for (name, count, least) in [
-        ("clean", clean, 100),
-        ("deadlock", deadlock, 100),
-        ("race", race, 25),
-        ("of a thread that has ended", gone, 10),
-        ("by traces", traces, 200),
-    ] {
-        assert!(count * 1_000 >= least * total, "{name}: {count} of {total}");
-    }
+        let has = |what: &str| outcome.violations.iter().any(|found| found.starts_with(what));
+        let clean = outcome.violations.is_empty();
+        [clean, has("deadlock"), has("data-race"), has("use-after-release"), by_traces]
+    });
 }
 
 #[test]
