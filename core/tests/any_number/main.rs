@@ -129,6 +129,27 @@ fn a_waiting_writer_closes_a_circle() {
     proved(&unfair);
 }
 
+/// Two threads read. The one that has ended says so, and a third relies on the other to have. No
+/// two writers meet.
+#[test]
+fn a_reader_that_remains_is_refuted_by_three() {
+    type World = (RwSem, Atomic<bool>, Mutex);
+    let world = || (RwSem::new("sem", ()), Atomic::new("ended", false), Mutex::new("m", ()));
+    let scenario = Scenario::builder("remains", world)
+        .any_number_of("reader", |(sem, ended, _): &World| {
+            sem.down_read().up_read();
+            ended.store(true);
+        })
+        .any_number_of("writer", |(sem, ended, m)| {
+            let _m = m.lock();
+            if ended.load() && sem.try_down_write().is_none() {
+                invariant_broken("READS", "a reader remains");
+            }
+        })
+        .build();
+    assert_eq!(refuted(&scenario, &ViolationKind::invariant("READS")), 3);
+}
+
 #[test]
 fn a_check_and_an_act_apart_are_refuted_by_two() {
     let world = || (Mutex::new("m", ()), Atomic::new("busy", false));
