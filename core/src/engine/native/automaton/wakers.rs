@@ -1,5 +1,7 @@
 //! The threads on which others rely that sleep.
 
+use rustc_hash::FxHashMap;
+
 use crate::op::ObjectId;
 use crate::operations::OpKind;
 
@@ -36,27 +38,17 @@ impl Automaton {
     /// Returns which threads are about to wake up others, as far as steps are known.
     pub(in crate::engine::native) fn wakers(&self) -> Wakers {
         let wakes = self.wakes();
-        let mut locals: Vec<usize> = wakes.iter().flat_map(|(_, locals)| locals).copied().collect();
-        locals.sort_unstable();
-        locals.dedup();
-        let wakes_at = |local: usize| -> Vec<bool> {
-            wakes.iter().map(|(_, locals)| locals.contains(&local)).collect()
-        };
-        let mut distinct: Vec<Vec<bool>> = Vec::new();
-        let mut kinds = vec![0; self.threads.len()];
-        let each = locals.len() <= Kinds::BITS as usize;
-        for (number, local) in locals.into_iter().enumerate() {
-            let wakes_at = wakes_at(local);
-            let number = if each {
-                number
-            } else if let Some(known) = distinct.iter().position(|known| *known == wakes_at) {
-                known
-            } else {
-                distinct.push(wakes_at);
-                distinct.len() - 1
-            };
+        let mut objects: FxHashMap<usize, Vec<ObjectId>> = FxHashMap::default();
+        for (object, locals) in &wakes {
+            locals.iter().for_each(|local| objects.entry(*local).or_default().push(*object));
+        }
+        let each = objects.len() <= Kinds::BITS as usize;
+        let (mut kinds, mut numbers) = (vec![0; self.threads.len()], FxHashMap::default());
+        for (local, objects) in objects {
+            let next = numbers.len() as u32;
+            let number = *numbers.entry((each.then_some(local), objects)).or_insert(next);
             // A kind that has no number relies on no thread.
-            kinds[local] = 1_u128.checked_shl(number as u32).unwrap_or(0);
+            kinds[local] = Kinds::checked_shl(1, number).unwrap_or(0);
         }
         let all = |locals: &[usize]| locals.iter().fold(0, |all, local| all | kinds[*local]);
         let at = wakes.iter().map(|(object, locals)| (*object, all(locals))).collect();
