@@ -17,10 +17,25 @@ pub(crate) struct Outcome {
 }
 
 /// The results of brute force. Where several cycles are shortest, any of them names a deadlock.
+#[derive(Default)]
 pub(crate) struct Explored {
     pub(crate) outcome: Outcome,
     /// The names that violations may have.
     pub(crate) possible: BTreeSet<String>,
+}
+
+impl Explored {
+    pub(crate) fn violation(&mut self, name: String) {
+        self.deadlock(vec![name]);
+    }
+
+    /// Adds a deadlock that has any of these names.
+    pub(crate) fn deadlock(&mut self, names: Vec<String>) {
+        if let [name] = names.as_slice() {
+            self.outcome.violations.insert(name.clone());
+        }
+        self.possible.extend(names);
+    }
 }
 
 /// What an engine finds.
@@ -30,6 +45,21 @@ pub(crate) struct Found {
     /// Why it is not.
     stopped: Option<String>,
     fingerprint: Fingerprint,
+}
+
+/// Adds so many threads, each of which keeps the `log` of its steps in the world.
+pub(crate) fn threads<W: Send + Sync + 'static>(
+    builder: ScenarioBuilder<W>,
+    count: usize,
+    log: fn(&W, usize) -> Vec<u64>,
+    logs: fn(&W) -> &Mutex<Vec<Vec<u64>>>,
+) -> ScenarioBuilder<W> {
+    (0..count).fold(builder, |builder, me| {
+        builder.thread(format!("T{me}"), move |world: &W| {
+            let log = log(world, me);
+            logs(world).lock().unwrap()[me] = log;
+        })
+    })
 }
 
 /// Returns what an engine finds in a program on selvedge's primitives, whose world is at its `end`.

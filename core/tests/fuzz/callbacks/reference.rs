@@ -22,7 +22,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::super::small::{Explored, Outcome};
+use super::super::small::Explored;
 use super::super::waiting::{self, Wait};
 use super::{BY_CALLBACK, CLASSES, Domain, Instr, Program, RCU, SPIN};
 
@@ -81,8 +81,7 @@ struct State {
 }
 
 pub(super) fn explore(program: &Program) -> Explored {
-    let mut outcome = Outcome::default();
-    let mut possible = BTreeSet::new();
+    let mut explored = Explored::default();
     let threads = vec![Thread::default(); program.threads.len()];
     let (callbacks, owner) = (Vec::new(), None);
     let mut first = State { word: 0, threads, callbacks, owner, violation: None };
@@ -91,21 +90,17 @@ pub(super) fn explore(program: &Program) -> Explored {
     let mut to_do = vec![first];
     while let Some(state) = to_do.pop() {
         if let Some(violation) = state.violation {
-            possible.insert(violation.clone());
-            outcome.violations.insert(violation);
+            explored.violation(violation);
             continue;
         }
         let next = state.successors(program);
         let names = state.deadlocks(program);
         for names in names {
-            if let [name] = names.as_slice() {
-                outcome.violations.insert(name.clone());
-            }
-            possible.extend(names);
+            explored.deadlock(names);
         }
         if next.is_empty() && state.is_over(program) {
             let logs = state.threads.iter().map(|thread| thread.log.clone()).collect();
-            outcome.finals.insert((state.word, logs));
+            explored.outcome.finals.insert((state.word, logs));
         }
         for next in next {
             if seen.insert(next.clone()) {
@@ -113,7 +108,7 @@ pub(super) fn explore(program: &Program) -> Explored {
             }
         }
     }
-    Explored { outcome, possible }
+    explored
 }
 
 impl State {

@@ -52,13 +52,14 @@ fn world(program: &Program) -> World {
 /// Returns what an engine finds.
 pub(super) fn explore(program: &Program, checker: Checker<'_>) -> Found {
     let made = program.clone();
-    let mut builder = Scenario::builder("callbacks", move || world(&made));
-    for me in 0..program.threads.len() {
-        builder = builder.thread(format!("T{me}"), move |world| {
-            let log = run(world, &world.program.threads[me]);
-            world.logs.lock().unwrap()[me] = log;
-        });
-    }
+    let builder = Scenario::builder("callbacks", move || world(&made));
+    let count = program.threads.len();
+    let builder = small::threads(
+        builder,
+        count,
+        |world, me| run(world, &world.program.threads[me]),
+        |world| &world.logs,
+    );
     let end = |world: &World| {
         world.object.release();
         (world.word.load(), world.logs.lock().unwrap().clone())

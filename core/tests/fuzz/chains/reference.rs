@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::super::small::{Explored, Outcome};
+use super::super::small::Explored;
 use super::super::waiting::{self, Wait};
 use super::{BASE, BLOCKS, CHAIN, Instr, Kind, MUTEX, Number, Program};
 
@@ -77,8 +77,7 @@ struct State {
 }
 
 pub(super) fn explore(program: &Program) -> Explored {
-    let mut outcome = Outcome::default();
-    let mut possible = BTreeSet::new();
+    let mut explored = Explored::default();
     let thread = |steps: &Vec<Instr>| Thread {
         to_do: steps.iter().rev().map(|instr| Step::Do(*instr)).collect(),
         ..Thread::default()
@@ -100,19 +99,15 @@ pub(super) fn explore(program: &Program) -> Explored {
     let mut to_do = vec![first];
     while let Some(state) = to_do.pop() {
         if let Some(violation) = state.violation {
-            possible.insert(violation.clone());
-            outcome.violations.insert(violation);
+            explored.violation(violation);
             continue;
         }
         for names in state.deadlocks(program) {
-            if let [name] = names.as_slice() {
-                outcome.violations.insert(name.clone());
-            }
-            possible.extend(names);
+            explored.deadlock(names);
         }
         if state.threads.iter().all(|thread| thread.to_do.is_empty()) {
             let logs = state.threads.iter().map(|thread| thread.log.clone()).collect();
-            outcome.finals.insert((state.word, logs));
+            explored.outcome.finals.insert((state.word, logs));
         }
         for me in 0..state.threads.len() {
             let mut next = state.clone();
@@ -124,7 +119,7 @@ pub(super) fn explore(program: &Program) -> Explored {
             }
         }
     }
-    Explored { outcome, possible }
+    explored
 }
 
 /// Returns the steps around those that change the chain.

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::super::small::{Explored, Outcome};
+use super::super::small::Explored;
 use super::super::waiting::{self, Wait};
 use super::{Instr, MUTEX, Number, Program, QUEUE, WORKS};
 
@@ -36,8 +36,7 @@ struct State {
 }
 
 pub(super) fn explore(program: &Program) -> Explored {
-    let mut outcome = Outcome::default();
-    let mut possible = BTreeSet::new();
+    let mut explored = Explored::default();
     let first = State {
         threads: vec![Thread::default(); program.threads.len() + WORKS.len()],
         owner: None,
@@ -53,13 +52,13 @@ pub(super) fn explore(program: &Program) -> Explored {
         let next = state.successors(program);
         if next.is_empty() && state.is_over(program) {
             let logs = state.threads[..program.threads.len()].iter();
-            outcome.finals.insert((state.word, logs.map(|thread| thread.log.clone()).collect()));
+            explored
+                .outcome
+                .finals
+                .insert((state.word, logs.map(|thread| thread.log.clone()).collect()));
         } else {
             for names in state.deadlocks(program, next.is_empty()) {
-                if let [name] = names.as_slice() {
-                    outcome.violations.insert(name.clone());
-                }
-                possible.extend(names);
+                explored.deadlock(names);
             }
         }
         for next in next {
@@ -68,7 +67,7 @@ pub(super) fn explore(program: &Program) -> Explored {
             }
         }
     }
-    Explored { outcome, possible }
+    explored
 }
 
 impl State {

@@ -3,9 +3,9 @@
 mod kthread;
 mod semaphore;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
-use super::super::small::{Explored, Outcome};
+use super::super::small::Explored;
 use super::super::waiting::{self, Wait};
 use super::{ASLEEP, FILE, Instr, KTHREAD, MUTEX, Program, SEM, VARIABLE, WORD_UNIT, WORK};
 
@@ -84,8 +84,7 @@ struct State {
 }
 
 pub(super) fn explore(program: &Program) -> Explored {
-    let mut outcome = Outcome::default();
-    let mut possible = BTreeSet::new();
+    let mut explored = Explored::default();
     let first = State {
         threads: vec![Thread::default(); program.threads.len() + 2],
         owner: None,
@@ -103,21 +102,20 @@ pub(super) fn explore(program: &Program) -> Explored {
     let mut to_do = vec![first];
     while let Some(state) = to_do.pop() {
         if let Some(violation) = state.violation {
-            possible.insert(violation.clone());
-            outcome.violations.insert(violation);
+            explored.violation(violation);
             continue;
         }
         let next = state.successors(program);
         // No thread may rely on a signal.
         let stuck = state.is_stuck(program);
         if stuck && state.is_over(program) {
-            outcome.finals.insert((state.value + WORD_UNIT * state.word, state.logs(program)));
+            explored
+                .outcome
+                .finals
+                .insert((state.value + WORD_UNIT * state.word, state.logs(program)));
         } else {
             for names in state.deadlocks(program, stuck) {
-                if let [name] = names.as_slice() {
-                    outcome.violations.insert(name.clone());
-                }
-                possible.extend(names);
+                explored.deadlock(names);
             }
         }
         for next in next {
@@ -126,7 +124,7 @@ pub(super) fn explore(program: &Program) -> Explored {
             }
         }
     }
-    Explored { outcome, possible }
+    explored
 }
 
 impl State {

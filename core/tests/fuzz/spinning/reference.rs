@@ -22,9 +22,9 @@
 
 mod locks;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
-use super::super::small::{Explored, Outcome};
+use super::super::small::Explored;
 use super::super::waiting;
 use super::{
     HARD, Hard, Instr, KREF, Keeps, LINES, Program, REFERENCES, RW, SEQ, SEQLOCK, SEQLOCK_COUNT,
@@ -155,8 +155,7 @@ fn in_steps(program: &Program) -> Program {
 
 pub(super) fn explore(program: &Program) -> Explored {
     let program = &in_steps(program);
-    let mut outcome = Outcome::default();
-    let mut possible = BTreeSet::new();
+    let mut explored = Explored::default();
     let threads = program.threads.len();
     let cpu = |stack| Cpu { stack, irqs: true, bh: 0, preempt: 0 };
     let busy = (0..threads).map(|_| cpu(vec![Frame::new(None, (true, 0, 0))]));
@@ -178,21 +177,17 @@ pub(super) fn explore(program: &Program) -> Explored {
     let mut to_do = vec![first];
     while let Some(state) = to_do.pop() {
         if let Some(violation) = state.violation {
-            possible.insert(violation.clone());
-            outcome.violations.insert(violation);
+            explored.violation(violation);
             continue;
         }
         let next = state.successors(program);
         let over = state.is_over(program);
         for names in state.deadlocks(program, next.is_empty() && !over) {
-            if let [name] = names.as_slice() {
-                outcome.violations.insert(name.clone());
-            }
-            possible.extend(names);
+            explored.deadlock(names);
         }
         if next.is_empty() && over {
             let logs = state.cpus[..threads].iter().map(|cpu| cpu.stack[0].log.clone()).collect();
-            outcome.finals.insert((state.word, logs));
+            explored.outcome.finals.insert((state.word, logs));
         }
         for next in next {
             if seen.insert(next.clone()) {
@@ -200,7 +195,7 @@ pub(super) fn explore(program: &Program) -> Explored {
             }
         }
     }
-    Explored { outcome, possible }
+    explored
 }
 
 impl State {

@@ -92,12 +92,13 @@ pub(super) fn explore(program: &Program, checker: Checker<'_>) -> Found {
     if program.rt {
         builder = builder.preempt_rt();
     }
-    for me in 0..program.threads.len() {
-        builder = builder.thread(format!("T{me}"), move |world| {
-            let log = run(world, &world.program.threads[me]);
-            world.logs.lock().unwrap()[me] = log;
-        });
-    }
+    let count = program.threads.len();
+    let builder = small::threads(
+        builder,
+        count,
+        |world, me| run(world, &world.program.threads[me]),
+        |world| &world.logs,
+    );
     let end = |world: &World| {
         // What is left of the references is no leak.
         if world.kref.get_unless_zero() {

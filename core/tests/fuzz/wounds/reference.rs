@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::super::small::{Explored, Outcome};
+use super::super::small::Explored;
 use super::super::waiting::{self, Wait};
 use super::{Block, CLASS, Instr, Program};
 
@@ -55,8 +55,7 @@ struct State {
 }
 
 pub(super) fn explore(program: &Program) -> Explored {
-    let mut outcome = Outcome::default();
-    let mut possible = BTreeSet::new();
+    let mut explored = Explored::default();
     let first = State {
         threads: vec![Thread::default(); program.threads.len()],
         stamps: Vec::new(),
@@ -70,21 +69,17 @@ pub(super) fn explore(program: &Program) -> Explored {
     while let Some(state) = to_do.pop() {
         if let Some(rule) = state.violation {
             let name = format!("invariant({rule})");
-            possible.insert(name.clone());
-            outcome.violations.insert(name);
+            explored.violation(name);
             continue;
         }
         let threads = 0..state.threads.len();
         let next: Vec<State> = threads.filter_map(|me| state.step(program, me)).collect();
         if next.is_empty() && state.is_over(program) {
             let logs = state.threads.iter().map(|thread| thread.log.clone()).collect();
-            outcome.finals.insert((state.word, logs));
+            explored.outcome.finals.insert((state.word, logs));
         } else {
             for names in state.deadlocks(program, next.is_empty()) {
-                if let [name] = names.as_slice() {
-                    outcome.violations.insert(name.clone());
-                }
-                possible.extend(names);
+                explored.deadlock(names);
             }
         }
         for next in next {
@@ -93,7 +88,7 @@ pub(super) fn explore(program: &Program) -> Explored {
             }
         }
     }
-    Explored { outcome, possible }
+    explored
 }
 
 impl State {

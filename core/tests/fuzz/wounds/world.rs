@@ -30,16 +30,14 @@ fn world(program: &Program) -> World {
 /// Returns what an engine finds.
 pub(super) fn explore(program: &Program, checker: Checker<'_>) -> Found {
     let made = program.clone();
-    let mut builder = Scenario::builder("wounds", move || world(&made));
-    for me in 0..program.threads.len() {
-        builder = builder.thread(format!("T{me}"), move |world| {
-            let mut log = Vec::new();
-            for block in &world.program.threads[me] {
-                run(world, block, &mut log);
-            }
-            world.logs.lock().unwrap()[me] = log;
-        });
-    }
+    let builder = Scenario::builder("wounds", move || world(&made));
+    let log = |world: &World, me: usize| {
+        let mut log = Vec::new();
+        world.program.threads[me].iter().for_each(|block| run(world, block, &mut log));
+        log
+    };
+    let count = program.threads.len();
+    let builder = small::threads(builder, count, log, |world| &world.logs);
     let end = |world: &World| (world.word.load(), world.logs.lock().unwrap().clone());
     small::explore(builder, end, checker)
 }
