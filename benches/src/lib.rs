@@ -15,6 +15,8 @@ mod proofs;
 pub mod results;
 #[cfg(feature = "programs")]
 pub mod simulate;
+#[cfg(feature = "checker")]
+pub mod std_names;
 
 #[cfg(feature = "checker")]
 pub use proofs::{prove, proved_by_loom};

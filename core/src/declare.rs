@@ -5,6 +5,7 @@ use std::any::type_name;
 use std::panic::Location;
 
 use crate::name::Name;
+use crate::observe::Seen;
 use crate::observe::lockdep::Line;
 use crate::op::Place;
 use crate::runtime::object::unwinding;
@@ -12,10 +13,7 @@ use crate::runtime::{self, Runtime};
 
 /// Notes that one of several calls of the running thread has returned; the next one begins anew.
 pub(crate) fn call_returns() {
-    match runtime::current() {
-        Runtime::Native(execution) => execution.note_calls(),
-        _ => runtime::host().into_iter().for_each(|host| host.note_calls()),
-    }
+    runtime::note_seen(Seen::note_calls);
     begin_anew();
 }
 

@@ -181,11 +181,13 @@ mod schedule;
 mod script;
 mod search;
 mod shard;
+pub mod std;
 pub mod sync;
 pub mod thread;
 mod violation;
 mod wait;
 
+pub use self::std::model;
 pub use checker::{Checker, check};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use declare::{

@@ -37,8 +37,12 @@ impl Name {
     /// class then, as all locks that the kernel initialises at one place are.
     #[track_caller]
     pub fn here() -> Self {
-        let at = Location::caller();
-        format!("{}:{}", at.file(), at.line()).into()
+        Self::at(Location::caller())
+    }
+
+    /// Returns a file and a line as a name.
+    pub(crate) fn at(place: &Location<'_>) -> Self {
+        format!("{}:{}", place.file(), place.line()).into()
     }
 
     /// Returns the text.

@@ -143,7 +143,7 @@ impl Op {
             OpKind::Store | OpKind::Swap => a,
             OpKind::FetchAdd => before.wrapping_add(a) << b >> b,
             OpKind::CompareExchange => b,
-            OpKind::FetchModify => Modify::ALL[b as usize].of(before, a),
+            OpKind::FetchModify => Modify::from_word(b).of(before, a),
             other => unreachable!("{other} does not change a word"),
         }
     }
@@ -173,11 +173,22 @@ impl Op {
     }
 }
 
-/// What a `FetchModify` does; its second argument is the number.
+/// What a `FetchModify` does, as its second argument has it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Modify {
+pub(crate) struct Modify {
+    pub(crate) how: How,
+    /// The number of bits of the integer.
+    pub(crate) bits: u32,
+    /// Whether its highest bit is a sign.
+    pub(crate) signed: bool,
+}
+
+/// An operation on an integer. An addition has an operation of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum How {
     Sub,
     And,
+    Nand,
     Or,
     Xor,
     Max,
@@ -185,28 +196,61 @@ pub(crate) enum Modify {
 }
 
 impl Modify {
-    const ALL: [Self; 6] = [Self::Sub, Self::And, Self::Or, Self::Xor, Self::Max, Self::Min];
+    pub(crate) fn to_word(self) -> u64 {
+        self.how as u64 | u64::from(self.bits) << 8 | u64::from(self.signed) << 16
+    }
+
+    pub(crate) fn from_word(word: u64) -> Self {
+        let how = How::ALL[(word & 0xFF) as usize];
+        Self { how, bits: (word >> 8 & 0xFF) as u32, signed: word >> 16 > 0 }
+    }
+
+    fn of(self, before: u64, a: u64) -> u64 {
+        let unused = u64::BITS - self.bits;
+        // In the order of the integers, which for signed ones is not that of their words.
+        let rank = |word: u64| match self.signed {
+            true => (word << unused) ^ 1 << 63,
+            false => word,
+        };
+        let after = match self.how {
+            How::Sub => before.wrapping_sub(a),
+            How::And => before & a,
+            How::Nand => !(before & a),
+            How::Or => before | a,
+            How::Xor => before ^ a,
+            How::Max => {
+                if rank(a) > rank(before) {
+                    a
+                } else {
+                    before
+                }
+            }
+            How::Min => {
+                if rank(a) < rank(before) {
+                    a
+                } else {
+                    before
+                }
+            }
+        };
+        after << unused >> unused
+    }
+}
+
+impl How {
+    const ALL: [Self; 7] =
+        [Self::Sub, Self::And, Self::Nand, Self::Or, Self::Xor, Self::Max, Self::Min];
 
     /// Returns the name of the operation, in a trace.
-    pub(crate) fn text(number: u64) -> &'static str {
-        match Self::ALL[number as usize] {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
             Self::Sub => "atomic_fetch_sub",
             Self::And => "atomic_fetch_and",
+            Self::Nand => "atomic_fetch_nand",
             Self::Or => "atomic_fetch_or",
             Self::Xor => "atomic_fetch_xor",
             Self::Max => "atomic_fetch_max",
             Self::Min => "atomic_fetch_min",
-        }
-    }
-
-    fn of(self, before: u64, a: u64) -> u64 {
-        match self {
-            Self::Sub => before.wrapping_sub(a),
-            Self::And => before & a,
-            Self::Or => before | a,
-            Self::Xor => before ^ a,
-            Self::Max => before.max(a),
-            Self::Min => before.min(a),
         }
     }
 }

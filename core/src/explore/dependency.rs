@@ -72,6 +72,8 @@ pub(super) struct Watch {
     pub(super) object: ObjectId,
     /// Whether the thread has seen that the lock has an owner, and not only the data behind it.
     pub(super) owner: bool,
+    /// The word, if the object is the memory.
+    pub(super) word: Option<u32>,
 }
 
 impl Event {
@@ -94,7 +96,9 @@ impl Event {
         !self.what.op.weak.is_some() && self.leaves_as_it_was()
     }
 
-    fn leaves_as_it_was(&self) -> bool {
+    /// As [`reads`](Self::reads), but a load of the memory counts, since no other thread can see
+    /// later that it has happened.
+    pub(super) fn leaves_as_it_was(&self) -> bool {
         match self.kind().row().reads {
             Reads::Never => false,
             Reads::Always => true,

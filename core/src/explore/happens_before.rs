@@ -132,6 +132,11 @@ impl HappensBefore {
         std::iter::successors(self.last_of(thread), |at| self.events[*at].before.of_thread)
     }
 
+    /// Returns the event of the same thread before the event `at`.
+    pub(super) fn before(&self, at: usize) -> Option<usize> {
+        self.events[at].before.of_thread
+    }
+
     /// Returns the events on `object`, the last first.
     pub(super) fn on(&self, object: ObjectId) -> impl Iterator<Item = usize> {
         let last = last(&self.on_object, object.index());

@@ -18,10 +18,16 @@
 //! mutex, and is refused, looks at its owner.
 //!
 //! An exclusive waiter is not such a case: while it is awake, a wake-up goes to another.
+//!
+//! A load of a word of the memory is a look, though it changes what its thread may read later: an
+//! execution of RC11 from which a load is removed is one too. It may have read a store that is not
+//! the last. Such a round is not repeated either, for the execution in which the load reads the
+//! last store is explored beside this one. But nothing follows from it about a thread that polls
+//! for good.
 
 use smallvec::SmallVec;
 
-use crate::machine::KEEP;
+use crate::machine::{KEEP, TIMED_OUT};
 use crate::op::{ObjectId, RECHECKS, RECHECKS_LOCKED, ThreadId};
 use crate::operations::OpKind;
 
@@ -39,6 +45,9 @@ enum Leaves {
     All,
     /// It also has released one before that it takes again at the end of the round.
     ButOne,
+    /// It releases each mutex that it takes, and begins with a sleep on a condition variable, on
+    /// which it waits again at its end.
+    AllAndSleeps,
 }
 
 /// Adds an operation to the happens-before relation, with what it has to come after because its
@@ -64,27 +73,8 @@ impl Looks {
     pub(super) fn before(what: &Enabled, order: &HappensBefore) -> Option<Self> {
         let thread = what.choice.thread;
         let last = order.last_of(thread)?;
-        let rounds = order.events[last].event.round.operations as usize;
-        if rounds > 0 {
-            // Of the rounds in vain within this one only the last counts.
-            let mut left = rounds;
-            let mut first = last;
-            let in_round = order.of(thread).take_while(|at| {
-                let in_round = left > 0;
-                if *at != last {
-                    left += order.events[*at].event.round.operations as usize;
-                }
-                left = left.saturating_sub(1);
-                if in_round {
-                    first = *at;
-                }
-                in_round
-            });
-            let looks = Self::collect(in_round, Leaves::All, order);
-            // A thread may continue elsewhere with the same observations.
-            let first = &order.events[first].event.what;
-            let again = (first.object, first.op) == (what.object, what.op);
-            return looks.filter(|_| again);
+        if order.events[last].event.round.operations > 0 {
+            return Self::of_rounds(what, last, order);
         }
         let leaves = match what.op.b {
             RECHECKS => Leaves::All,
@@ -97,6 +87,47 @@ impl Looks {
         })?
     }
 
+    /// Returns what the thread has looked at in the round that ends with the event `last`, which
+    /// the operation begins again. A wait with a timeout may end in two ways in vain. A round that
+    /// has ended in the other may do something else, so those before it count too, up to one that
+    /// has ended in the same.
+    fn of_rounds(what: &Enabled, last: usize, order: &HappensBefore) -> Option<Self> {
+        let mut events: SmallVec<[usize; 8]> = SmallVec::new();
+        let mut next = Some(last);
+        while let Some(end) = next {
+            // Of the rounds in vain within this one only the last counts.
+            let mut left = order.events[end].event.round.operations as usize;
+            let mut first = end;
+            for at in std::iter::successors(next, |at| order.before(*at)) {
+                if left == 0 {
+                    break;
+                }
+                if at != end {
+                    left += order.events[at].event.round.operations as usize;
+                }
+                left = left.saturating_sub(1);
+                events.push(at);
+                first = at;
+            }
+            // A thread may continue elsewhere with the same observations.
+            let begins = &order.events[first].event.what;
+            let again = (begins.object, begins.op) == (what.object, what.op);
+            if !again || order.events[end].event.round.operations == 0 {
+                return None;
+            }
+            let times_out = what.op.kind == OpKind::CondvarSleepTimeout;
+            if !times_out || begins.choice.outcome == what.choice.outcome {
+                let leaves = match what.op.kind.is_of_a_condvar_wait() {
+                    true => Leaves::AllAndSleeps,
+                    false => Leaves::All,
+                };
+                return Self::collect(events.into_iter(), leaves, order);
+            }
+            next = order.before(first);
+        }
+        None
+    }
+
     /// `events` are in order from the last to the first.
     fn collect(
         events: impl Iterator<Item = usize>,
@@ -107,10 +138,14 @@ impl Looks {
         let mut released: SmallVec<[ObjectId; 2]> = SmallVec::new();
         for at in events {
             let event = &order.events[at].event;
-            if !event.only_looks() {
+            let looks_on = match event.kind().is_of_a_condvar_wait() {
+                true => leaves == Leaves::AllAndSleeps && event.waits_in_vain(),
+                false => event.only_looks(),
+            };
+            if !looks_on {
                 return None;
             }
-            let object = event.what.object;
+            let (object, word) = (event.what.object, event.what.op.weak.object());
             if event.kind().row().unlocks {
                 released.push(object);
             } else if event.kind().row().locks {
@@ -120,11 +155,11 @@ impl Looks {
             }
             let mut owner = event.kind().row().tries_lock;
             looks.retain(|(watch, _)| {
-                let same = watch.object == object;
+                let same = (watch.object, watch.word) == (object, word);
                 owner |= same && watch.owner;
                 !same
             });
-            looks.push((Watch { object, owner }, at));
+            looks.push((Watch { object, owner, word }, at));
         }
         let left = released.len() <= usize::from(leaves == Leaves::ButOne);
         left.then_some(Self(looks))
@@ -136,8 +171,10 @@ impl Looks {
     }
 
     /// Returns whether only a change makes `what` possible; a signal and a wake-up end a sleep too.
+    /// A notification is a change.
     pub(super) fn waits_for_change(&self, what: &Enabled) -> bool {
-        !what.op.kind.row().wakes_spuriously || what.wakes_spuriously()
+        let times_out = what.op.kind == OpKind::CondvarSleepTimeout;
+        !what.op.kind.row().wakes_spuriously || what.wakes_spuriously() || times_out
     }
 
     /// Returns the events of other threads that have changed something after the look at it.
@@ -154,6 +191,15 @@ impl Looks {
             changes.extend((look + 1..order.events.len()).filter(freed));
         }
         changes
+    }
+
+    /// Returns whether it has read a store of the memory though there was a later one, which it
+    /// reads at some time if it looks again.
+    pub(super) fn are_stale(&self, order: &HappensBefore) -> bool {
+        self.0.iter().any(|(watch, at)| {
+            let outcome = order.events[*at].event.what.choice.outcome;
+            watch.word.is_some() && outcome > 0
+        })
     }
 
     /// Returns the mutexes whose data it has looked at.
@@ -178,13 +224,30 @@ impl Event {
         self.what.guaranteed
             && !self.creates
             && self.frees.is_empty()
-            && (self.reads() || kind.row().locks || releases)
+            && (self.leaves_as_it_was() || kind.row().locks || releases)
+    }
+
+    /// Returns whether it is a part of a wait for a condition variable that ends with a spurious
+    /// wake-up or a timeout. If the thread waits again, the waiters are as they were. Whether a
+    /// notification came in between shows in [`Looks::changes`].
+    fn waits_in_vain(&self) -> bool {
+        match self.kind() {
+            OpKind::CondvarSleepTimeout => !self.what.guaranteed || self.reply == TIMED_OUT,
+            OpKind::CondvarSleep => !self.what.guaranteed,
+            _ => !self.creates,
+        }
     }
 
     /// Returns whether it may change what a thread sees that has looked at `watch`.
     pub(super) fn changes(&self, watch: Watch) -> bool {
         let releases = self.kind().row().unlocks && self.what.op.a == KEEP && !watch.owner;
-        self.what.object == watch.object && !self.reads() && !self.acquires() && !releases
+        // Only a notification changes what another waiter can expect.
+        let waits = self.kind().is_of_a_condvar_wait();
+        (self.what.object, self.what.op.weak.object()) == (watch.object, watch.word)
+            && !self.leaves_as_it_was()
+            && !self.acquires()
+            && !releases
+            && !waits
     }
 }
 

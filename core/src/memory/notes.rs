@@ -197,7 +197,7 @@ pub(crate) fn orders(me: ThreadId, object: ObjectId, op: Op, reply: u64) -> Opti
             | OpKind::WaitqueueActive
             | OpKind::KrefGet
             | OpKind::KrefGetUnlessZero
-    );
+    ) || (op.kind == OpKind::KrefRead && op.a == 0);
     // `REFUSED` and `QUEUED` are replies of locks, and values of words.
     let in_vain = (row.takes.is_some() && (reply == REFUSED || reply == QUEUED))
         || (row.takes_completion && reply == 0);

@@ -101,6 +101,8 @@ struct Thread {
     pending: Option<Pending>,
     /// The name of what the thread polls for, if it does.
     polls: Option<&'static str>,
+    /// Whether it polls only until its next operation.
+    spins: bool,
     /// The number of its operations, without those of rounds that have led back to an earlier local
     /// state.
     operations: usize,
@@ -240,6 +242,13 @@ impl Observers {
         std::mem::replace(&mut thread.polls, what)
     }
 
+    /// Notes that thread `me` spins: it polls for `what` until its next operation.
+    pub(crate) fn set_spins(&mut self, me: ThreadId, what: &'static str) {
+        if let Some(thread) = self.threads.get_mut(me.index()) {
+            (thread.polls, thread.spins) = (Some(what), true);
+        }
+    }
+
     /// Notes that thread `me` is about to do `op`, now or when it can.
     pub(crate) fn announce(&mut self, me: ThreadId, object: ObjectId, op: Op, at: Place) {
         if me == ThreadId::SETUP {
@@ -281,6 +290,9 @@ impl Observers {
         let thread = &mut self.threads[me.index()];
         let pending = thread.pending.take().expect("announced before");
         thread.operations += 1;
+        if std::mem::take(&mut thread.spins) {
+            thread.polls = None;
+        }
         let Pending { object, about, op, taken, instruction, .. } = pending;
         let watched = &mut self.objects[object.index()];
         watched.leaked = leaked;
@@ -439,7 +451,9 @@ impl Observers {
         let Some(thread) = self.threads.get_mut(me.index()) else { return };
         let done = std::mem::replace(&mut thread.operations, operations);
         let operations = u32::try_from(done - operations).unwrap_or(u32::MAX);
-        self.seen.used.round();
+        if !thread.spins {
+            self.seen.used.round();
+        }
         let round = CameRound { operations, polls: thread.polls.is_some() };
         if let Some(event) = self.events.iter_mut().rev().find(|event| event.thread == me) {
             event.round = round;

@@ -20,13 +20,18 @@ pub(super) struct Used {
 impl Used {
     pub(super) fn operation(&mut self, kind: OpKind) {
         let row = kind.row();
-        row.assumes.iter().for_each(|assumption| self.assumptions[*assumption as usize] = true);
+        row.assumes.iter().for_each(|assumption| self.assume(*assumption));
         self.sleeps |= row.wakes_spuriously;
     }
 
     /// Notes that a thread has returned to an earlier local state.
     pub(super) fn round(&mut self) {
         self.rounds = true;
+    }
+
+    /// Notes something that a verdict takes for granted.
+    pub(super) fn assume(&mut self, assumption: Assumption) {
+        self.assumptions[assumption as usize] = true;
     }
 
     /// Notes that a thread makes several calls that carry nothing over.

@@ -1,5 +1,6 @@
 //! What is observed over all executions of a program.
 
+use crate::operations::Assumption;
 use crate::search::Engine;
 
 use super::calls::{Call, Calls};
@@ -46,6 +47,11 @@ impl Seen {
         self.memory.words |= other.memory.words;
         self.memory.total |= other.memory.total;
         self.memory.accesses |= other.memory.accesses;
+    }
+
+    /// Notes something that a verdict takes for granted.
+    pub(crate) fn assume(&mut self, assumption: Assumption) {
+        self.used.assume(assumption);
     }
 
     /// Notes that an access asked for less than sequential consistency.

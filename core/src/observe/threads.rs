@@ -40,6 +40,7 @@ impl Observers {
             atomic: Vec::new(),
             pending: None,
             polls: None,
+            spins: false,
             operations: 0,
         });
         id

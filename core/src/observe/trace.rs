@@ -159,7 +159,9 @@ impl Observers {
             what: match (event.op.kind, event.instruction) {
                 (_, Some(name)) => name.to_owned(),
                 (OpKind::Fence, _) => format!("fence({:?})", event.op.weak.ordering(true)),
-                (OpKind::FetchModify, _) => format!("{}({object})", Modify::text(event.op.b)),
+                (OpKind::FetchModify, _) => {
+                    format!("{}({object})", Modify::from_word(event.op.b).how.text())
+                }
                 (OpKind::Store | OpKind::Swap, _) => {
                     format!("{}({object}, {})", event.op.kind, event.op.a)
                 }

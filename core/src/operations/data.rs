@@ -43,6 +43,8 @@ macro_rules! rows_of_data {
                 .enabled_by(&[KernfsPutActive]),
             /// `refcount_dec_not_one`: drops a reference unless it is the last; replies whether.
             KrefDecNotOne => op("refcount_dec_not_one").shows(Shows::YesNo),
+            /// `kref_read`; it acquires if `a` is 1.
+            KrefRead => op("kref_read").reads(Reads::Always).shows(Shows::Value),
         }
     };
 }

@@ -3,7 +3,7 @@
 /// Adds these operations to those before.
 macro_rules! rows_of_memory {
     ($($before:tt)*) => {
-        op_kinds! {
+        rows_of_user_space! {
             $($before)*
             /// An atomic change by `a`, the one with the number `b`; replies with the previous
             /// value.

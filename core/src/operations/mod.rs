@@ -26,13 +26,15 @@ mod row;
 mod sequences;
 #[macro_use]
 mod spinning;
+#[macro_use]
+mod user_space;
 
 pub use row::Mode;
 pub(crate) use row::{Assumption, Observes, Reads, Row, Shows, Traced};
 
 use crate::cpu::Context::{Hardirq, Softirq};
 
-use Assumption::{FairQueues, GracePeriods, Hashes, NotPreemptRt, Workers};
+use Assumption::{FairQueues, GracePeriods, Hashes, NotPreemptRt, Parks, Workers};
 use Mode::{Exclusive, Shared, SharedRecursive};
 use OpKind::*;
 use row::op;
@@ -50,6 +52,11 @@ impl OpKind {
             Observes::WhetherAny => reply.min(1),
             Observes::Nothing | Observes::NoName => 0,
         }
+    }
+
+    /// Returns whether it is a part of a wait for a condition variable, apart from the mutex.
+    pub(crate) fn is_of_a_condvar_wait(self) -> bool {
+        matches!(self, CondvarWait | CondvarSleep | CondvarSleepTimeout)
     }
 
     /// Returns the part of a reply that decides how the thread continues: all of it, unless it only

@@ -97,11 +97,25 @@ pub(crate) enum Assumption {
     Workers,
     /// Values behind locks differ where their hashes do.
     Hashes,
+    /// A loop that has only looked would look again until something changes.
+    Loops,
+    /// A thread that is parked wakes by an `unpark`.
+    Parks,
+    /// `compare_exchange_weak` compares as `compare_exchange` does.
+    Exchanges,
 }
 
 impl Assumption {
-    pub(crate) const ALL: &[Self] =
-        &[Self::NotPreemptRt, Self::FairQueues, Self::GracePeriods, Self::Workers, Self::Hashes];
+    pub(crate) const ALL: &[Self] = &[
+        Self::NotPreemptRt,
+        Self::FairQueues,
+        Self::GracePeriods,
+        Self::Workers,
+        Self::Hashes,
+        Self::Loops,
+        Self::Parks,
+        Self::Exchanges,
+    ];
 
     /// Returns the assumption, as a verdict prints it.
     pub(crate) fn text(self) -> &'static str {
@@ -113,6 +127,12 @@ impl Assumption {
             Self::GracePeriods => "a grace period waits for readers alone",
             Self::Workers => "there is a worker for each work that may run",
             Self::Hashes => "values behind locks differ where their `Hash` does",
+            Self::Loops => {
+                "a loop that yields or waits, and has only looked since the last time, does the \
+                 same again until something changes that it has looked at"
+            }
+            Self::Parks => "`thread::park` returns after an `unpark`, and never spuriously",
+            Self::Exchanges => "`compare_exchange_weak` does not fail spuriously",
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[cfg(feature = "shuttle")]
 use crate::cycles::{self, Waits};
 use crate::machine::{Fault, Machine, Ready};
-use crate::observe::Observers;
+use crate::observe::{Observers, Seen};
 use crate::op::{ObjectId, Op, Place, ThreadId};
 use crate::panics::{self, Panic};
 use crate::program::{Body, Instance};
@@ -257,14 +257,9 @@ impl Host {
         inner.observers.complete(me, outcome, reply, leaked);
     }
 
-    /// Notes that an access asks for less than sequential consistency.
-    pub(crate) fn note_weak(&self) {
-        self.inner().observers.seen_mut().note_weak();
-    }
-
-    /// Notes that a thread makes several calls that carry nothing over.
-    pub(crate) fn note_calls(&self) {
-        self.inner().observers.seen_mut().note_calls();
+    /// Notes what is to be known of all executions together.
+    pub(crate) fn note_seen(&self, note: impl FnOnce(&mut Seen)) {
+        note(self.inner().observers.seen_mut());
     }
 
     /// Notes that `object` has changed without an operation of its own.
@@ -407,6 +402,11 @@ impl Host {
     /// Sets what thread `me` polls for from now on, and returns what it polled for before.
     pub(crate) fn polls(&self, me: ThreadId, what: Option<&'static str>) -> Option<&'static str> {
         self.inner().observers.set_polls(me, what)
+    }
+
+    /// Declares that thread `me` spins until its next operation.
+    pub(crate) fn spins_for(&self, me: ThreadId, what: &'static str) {
+        self.inner().observers.set_spins(me, what);
     }
 
     /// Returns the number of operations of thread `me`.

@@ -119,12 +119,12 @@ impl Word {
                 0
             }
             OpKind::Swap => self.word.swap(op.a, ordering),
-            OpKind::FetchAdd => self.word.fetch_add(op.a, ordering),
+            OpKind::FetchAdd if op.b == 0 => self.word.fetch_add(op.a, ordering),
             OpKind::CompareExchange => {
                 let exchanged = self.word.compare_exchange(op.a, op.b, ordering, reads);
                 exchanged.unwrap_or_else(|found| found)
             }
-            OpKind::FetchModify => {
+            OpKind::FetchAdd | OpKind::FetchModify => {
                 let modify = |before| Some(op.updates(before));
                 self.word.fetch_update(ordering, at_most_acquire(ordering), modify).expect("always")
             }

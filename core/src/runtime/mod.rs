@@ -35,7 +35,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::observe::Seen;
 use crate::op::{Place, ThreadId};
+use crate::operations::Assumption;
 use crate::program::Body;
 use crate::runtime::native::History;
 use crate::runtime::object::Object;
@@ -165,16 +167,11 @@ pub(crate) fn value_id<T: Hash>(value: &T) -> u64 {
 
 /// Declares the ordering that an access of a word asks for.
 pub(crate) fn note_ordering(ordering: Ordering) {
-    let weak = ordering != Ordering::SeqCst;
-    match current() {
-        Runtime::Native(execution) => {
-            execution.note_ordering(ordering, true);
-            if weak {
-                execution.note_weak();
-            }
-        }
-        _ if weak => host().into_iter().for_each(|host| host.note_weak()),
-        _ => {}
+    if let Runtime::Native(execution) = current() {
+        execution.note_ordering(ordering, true);
+    }
+    if ordering != Ordering::SeqCst {
+        note_seen(Seen::note_weak);
     }
 }
 
@@ -192,6 +189,18 @@ pub(crate) fn fence(ordering: Ordering, at: Place) {
 pub(crate) fn note_opaque() {
     if let Runtime::Native(execution) = current() {
         execution.note_opaque();
+    }
+}
+
+/// Notes what is to be known of all executions together.
+pub(crate) fn note_seen(note: impl FnOnce(&mut Seen)) {
+    match current() {
+        Runtime::Native(execution) => execution.note_seen(note),
+        _ => {
+            if let Some(host) = host() {
+                host.note_seen(note);
+            }
+        }
     }
 }
 
@@ -247,6 +256,42 @@ pub(crate) fn come_round(round: Round) {
                 host.come_round(me, round.operations);
             }
         }
+    }
+}
+
+/// Declares that the running thread has come back to where it was at `since`, in a loop that
+/// yields or waits. If it `polls`, it does not progress unless it sees something else than the last
+/// time. The engine compares no states then, since the loop may carry something over.
+pub(crate) fn loops(since: Round, polls: Option<&'static str>) {
+    note_opaque();
+    note_seen(|seen| seen.assume(Assumption::Loops));
+    if round().operations <= since.operations {
+        return;
+    }
+    let me = me(&current());
+    match (current(), host()) {
+        // Its observations stay: it is not where it was for a search that compares states.
+        (Runtime::Native(execution), _) => {
+            polls.into_iter().for_each(|what| execution.spins_for(what));
+            execution.come_round(since.operations);
+        }
+        (_, Some(host)) => {
+            polls.into_iter().for_each(|what| host.spins_for(me, what));
+            host.come_round(me, since.operations);
+        }
+        _ => {}
+    }
+}
+
+/// Lets other threads run, where the engine does not choose among all that can.
+pub(crate) fn yield_now() {
+    match current() {
+        Runtime::Native(_) => {}
+        Runtime::Std => std::thread::yield_now(),
+        #[cfg(any(loom, feature = "loom"))]
+        Runtime::Loom(_) => ::loom::thread::yield_now(),
+        #[cfg(feature = "shuttle")]
+        Runtime::Shuttle(_) => ::shuttle::thread::yield_now(),
     }
 }
 

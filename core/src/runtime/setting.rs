@@ -2,6 +2,7 @@
 //! kind of kernel.
 
 use std::any::Any;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use crate::observe::Observers;
@@ -13,12 +14,30 @@ use super::{Runtime, current, host, me};
 type World = dyn Any + Send + Sync;
 
 /// What the threads of one execution run in.
-#[derive(Default)]
 pub(crate) struct Setting {
+    /// Its number among all executions.
+    number: u64,
     pub(super) interrupts: Interrupts,
     /// What the threads share, once it is made.
     world: Option<Weak<World>>,
     preempt_rt: bool,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        static EXECUTIONS: AtomicU64 = AtomicU64::new(1);
+        let number = EXECUTIONS.fetch_add(1, Ordering::Relaxed);
+        let (interrupts, world, preempt_rt) = (Interrupts::default(), None, false);
+        Self { number, interrupts, world, preempt_rt }
+    }
+}
+
+/// Returns the number of the execution, if an engine is in charge, and the running thread.
+pub(crate) fn here() -> (Option<u64>, ThreadId) {
+    match setting(|setting, _, me| (setting.number, me)) {
+        Some((number, me)) => (Some(number), me),
+        None => (None, me(&current())),
+    }
 }
 
 /// Calls `with` with the setting of the execution, its observers and the running thread, if an

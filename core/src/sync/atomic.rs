@@ -52,6 +52,9 @@ pub trait AtomicValue: Copy {
 pub trait AtomicInteger: AtomicValue {
     /// The number of its bits. A sum wraps there.
     const BITS: u32;
+
+    /// Whether its highest bit is a sign.
+    const SIGNED: bool = false;
 }
 
 macro_rules! atomic_integers {
@@ -68,6 +71,7 @@ macro_rules! atomic_integers {
 
         impl AtomicInteger for $integer {
             const BITS: u32 = $integer::BITS;
+            const SIGNED: bool = $integer::MIN != 0;
         }
     )*};
 }

@@ -5,7 +5,7 @@ use std::panic::Location;
 
 use smallvec::SmallVec;
 
-use crate::machine::{Fault, Machine, Ready};
+use crate::machine::{Fault, Machine, Ready, TIMED_OUT};
 use crate::name::Name;
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
@@ -18,9 +18,6 @@ use super::MutexGuard;
 
 /// The observation of a thread that has slept and carries over nothing else from its wait.
 const SLEPT: u64 = u64::MAX;
-
-/// The reply of a sleep that a timeout has ended.
-const TIMED_OUT: u64 = 1;
 
 /// `std`'s `Condvar`, POSIX's `pthread_cond_t`.
 ///
@@ -68,9 +65,7 @@ impl Condvar {
     #[doc(alias = "pthread_cond_wait")]
     #[track_caller]
     pub fn wait<'a, T: Value>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-        let mutex = guard.mutex();
-        self.sleep(guard, OpKind::CondvarSleep);
-        mutex.lock()
+        self.wait_after(guard, false, || ()).0
     }
 
     /// Calls [`wait`](Self::wait) repeatedly for as long as `condition` holds. The condition must
@@ -84,9 +79,9 @@ impl Condvar {
         // As in `WaitQueue::wait_event_cmd`: each round starts from what the thread had observed
         // before the first, with the lock.
         let start = runtime::round();
-        while condition(&mut guard) {
+        while condition(guard.look()) {
             let mutex = guard.mutex();
-            self.sleep(guard, OpKind::CondvarSleep);
+            self.sleep(guard, OpKind::CondvarSleep, || ());
             runtime::come_round(start);
             runtime::observed(SLEPT);
             guard = mutex.lock();
@@ -101,9 +96,22 @@ impl Condvar {
         &self,
         guard: MutexGuard<'a, T>,
     ) -> (MutexGuard<'a, T>, bool) {
+        self.wait_after(guard, true, || ())
+    }
+
+    /// As [`wait`](Self::wait), or [`wait_timeout`](Self::wait_timeout) if it `times_out`, with
+    /// `before` between the unlock and the sleep. Returns whether the timeout expired.
+    #[track_caller]
+    pub(crate) fn wait_after<'a, T: Value>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        times_out: bool,
+        before: impl FnOnce(),
+    ) -> (MutexGuard<'a, T>, bool) {
         let mutex = guard.mutex();
-        let timed_out = self.sleep(guard, OpKind::CondvarSleepTimeout) == TIMED_OUT;
-        (mutex.lock(), timed_out)
+        let kind = if times_out { OpKind::CondvarSleepTimeout } else { OpKind::CondvarSleep };
+        let reply = self.sleep(guard, kind, before);
+        (mutex.lock(), times_out && reply == TIMED_OUT)
     }
 
     /// Wakes any one of the waiters.
@@ -125,10 +133,16 @@ impl Condvar {
     /// unlocks. A thread that notifies in between has not taken the mutex since, so its
     /// notification could equally have come after both. glibc and `std` have this order too.
     #[track_caller]
-    fn sleep<T: Value>(&self, guard: MutexGuard<'_, T>, kind: OpKind) -> u64 {
+    fn sleep<T: Value>(
+        &self,
+        guard: MutexGuard<'_, T>,
+        kind: OpKind,
+        before: impl FnOnce(),
+    ) -> u64 {
         let at = Location::caller();
         self.object.perform(Op::new(OpKind::CondvarWait), at);
         guard.unlock();
+        before();
         self.object.perform(Op::new(kind), at)
     }
 }

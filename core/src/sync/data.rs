@@ -77,6 +77,16 @@ impl<T: Value> Data<T> {
     pub(crate) fn write(&self) -> OwnedData<'_, T> {
         WriteData::new(granted(self.cell.try_lock()))
     }
+
+    /// Returns the data, whose identity is not known any more.
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        runtime::note_opaque();
+        self.cell.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.cell.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Data of which the lock admits one writer or several readers.
@@ -93,6 +103,16 @@ impl<T: Value> SharedData<T> {
 
     pub(crate) fn write(&self) -> WriteData<RwLockWriteGuard<'_, T>> {
         WriteData::new(granted(self.cell.try_write()))
+    }
+
+    /// Returns the data, whose identity is not known any more.
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        runtime::note_opaque();
+        self.cell.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.cell.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn read(&self) -> ReadData<'_, T> {
@@ -133,6 +153,12 @@ impl<G: DerefMut<Target: Value + Sized>> WriteData<G> {
 
     pub(crate) fn get_mut(&mut self) -> &mut G::Target {
         self.touched = true;
+        self.looked.set(true);
+        self.cell.as_deref_mut().expect("open until the lock's guard is dropped")
+    }
+
+    /// Returns the data, to a caller that only looks at it.
+    pub(crate) fn look(&mut self) -> &mut G::Target {
         self.looked.set(true);
         self.cell.as_deref_mut().expect("open until the lock's guard is dropped")
     }

@@ -54,6 +54,20 @@ impl Kref {
         self.object.perform(Op::new(OpKind::KrefGet), Location::caller());
     }
 
+    /// `kref_read`: returns the number of references.
+    #[doc(alias("kref_read", "refcount_read"))]
+    #[track_caller]
+    pub fn read(&self) -> u64 {
+        self.object.perform(Op::new(OpKind::KrefRead), Location::caller())
+    }
+
+    /// Returns whether there is one reference, whose holder then comes after everything that the
+    /// others have done: [`std::sync::Arc::get_mut`] looks like that.
+    #[track_caller]
+    pub(crate) fn is_last(&self) -> bool {
+        self.object.perform(Op::with(OpKind::KrefRead, 1), Location::caller()) == 1
+    }
+
     /// `kref_get_unless_zero`: takes a reference unless the count is zero, and returns whether it
     /// did.
     #[doc(alias("kref_get_unless_zero", "refcount_inc_not_zero"))]
@@ -119,6 +133,7 @@ impl Machine for State {
     fn apply(&mut self, _me: ThreadId, op: Op, _outcome: u8) -> Result<u64, Fault> {
         match op.kind {
             OpKind::KrefGetUnlessZero if self.count == 0 => Ok(0),
+            OpKind::KrefRead => Ok(self.count),
             _ if self.count == 0 => Err(Fault::UseAfterRelease),
             OpKind::KrefDecNotOne if self.count == 1 => Ok(0),
             OpKind::KrefDecNotOne => {

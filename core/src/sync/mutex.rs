@@ -50,7 +50,7 @@ use super::owned::Owned;
 /// ```
 pub struct Mutex<T = ()> {
     object: Object,
-    data: Data<T>,
+    pub(crate) data: Data<T>,
 }
 
 impl<T: Value> Mutex<T> {
@@ -205,6 +205,11 @@ impl<'a, T: Value> MutexGuard<'a, T> {
     #[track_caller]
     pub fn unlock(mut self) {
         self.at = Location::caller();
+    }
+
+    /// Returns the data, to a caller that only looks at it.
+    pub(crate) fn look(&mut self) -> &mut T {
+        self.data.look()
     }
 
     /// The mutex that is held.

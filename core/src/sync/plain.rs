@@ -55,8 +55,8 @@ pub struct Plain<T> {
 impl<T: Value + Clone> Plain<T> {
     /// Creates a variable that holds `value`, named `class`.
     pub fn new(class: impl Into<Name>, value: T) -> Self {
-        let state = State { value: runtime::value_id(&value), accesses: SmallVec::new() };
-        Self { object: Object::new(class, Box::new(state)), value: Mutex::new(value) }
+        let machine = machine(runtime::value_id(&value));
+        Self { object: Object::new(class, machine), value: Mutex::new(value) }
     }
 
     /// Reads the variable.
@@ -106,6 +106,11 @@ impl<T> fmt::Debug for Plain<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Plain").field("object", &self.object).finish_non_exhaustive()
     }
+}
+
+/// Creates the machine of a variable whose value has this identity.
+pub(crate) fn machine(value: u64) -> Box<dyn Machine> {
+    Box::new(State { value, accesses: SmallVec::new() })
 }
 
 /// The state of a variable.

@@ -51,7 +51,7 @@ use super::holders::Holders;
 #[doc(alias("percpu_up_read", "percpu_up_write", "cpus_read_lock", "cpus_write_lock"))]
 pub struct RwSem<T = ()> {
     object: Object,
-    data: SharedData<T>,
+    pub(crate) data: SharedData<T>,
 }
 
 impl<T: Value> RwSem<T> {

@@ -110,7 +110,7 @@ impl<T> fmt::Debug for Tracked<T> {
     }
 }
 
-fn memory(class: impl Into<Name>) -> Object {
+pub(crate) fn memory(class: impl Into<Name>) -> Object {
     Object::outside(class, Box::new(State { released: false }))
 }
 

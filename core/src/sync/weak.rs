@@ -1,11 +1,12 @@
 //! Atomic words whose accesses are ordered as the caller requests, and fences.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::atomic::Ordering;
 
 use crate::name::Name;
-use crate::op::{Modify, Op, Place};
+use crate::op::{How, Modify, Op, Place};
 use crate::operations::OpKind;
 #[cfg(any(loom, feature = "loom"))]
 use crate::runtime::loom_word::Word;
@@ -14,6 +15,7 @@ use crate::runtime::object::Object;
 use crate::runtime::{self, Runtime};
 
 use super::atomic;
+use super::atomic::{AtomicInteger, AtomicValue};
 use super::named::Named;
 
 /// A word whose accesses have only the order that the caller requests: `READ_ONCE` and `WRITE_ONCE`
@@ -55,8 +57,9 @@ use super::named::Named;
 /// scenario(Release).expect_proof().assert_as_expected(Engine::Native);
 /// assert!(!scenario(Relaxed).expect_proof().verify(Engine::Native).as_expected());
 /// ```
-pub struct WeakAtomic {
+pub struct WeakAtomic<T = u64> {
     home: Home,
+    value: PhantomData<fn(T) -> T>,
 }
 
 enum Home {
@@ -68,10 +71,10 @@ enum Home {
     Loom(Box<Word>),
 }
 
-impl WeakAtomic {
+impl<T: AtomicValue> WeakAtomic<T> {
     /// Creates a word that holds `value`, named `class`.
-    pub fn new(class: impl Into<Name>, value: u64) -> Self {
-        let class = class.into();
+    pub fn new(class: impl Into<Name>, value: T) -> Self {
+        let (class, value) = (class.into(), value.to_word());
         let machine = atomic::machine(value);
         let home = match runtime::current() {
             #[cfg(any(loom, feature = "loom"))]
@@ -87,7 +90,7 @@ impl WeakAtomic {
             #[cfg(feature = "shuttle")]
             Runtime::Shuttle(_) => Home::Ordered(Object::new(class, machine)),
         };
-        Self { home }
+        Self { home, value: PhantomData }
     }
 
     /// Returns the value.
@@ -97,9 +100,9 @@ impl WeakAtomic {
     /// If `ordering` is a release ordering.
     #[doc(alias("READ_ONCE", "smp_load_acquire"))]
     #[track_caller]
-    pub fn load(&self, ordering: Ordering) -> u64 {
+    pub fn load(&self, ordering: Ordering) -> T {
         assert!(!releases(ordering), "there is no such thing as a load that is a release");
-        self.perform(Op::new(OpKind::Load), ordering, ordering, Location::caller())
+        self.access(Op::new(OpKind::Load), ordering, Location::caller())
     }
 
     /// Sets the value.
@@ -109,64 +112,17 @@ impl WeakAtomic {
     /// If `ordering` is an acquire ordering.
     #[doc(alias("WRITE_ONCE", "smp_store_release"))]
     #[track_caller]
-    pub fn store(&self, value: u64, ordering: Ordering) {
+    pub fn store(&self, value: T, ordering: Ordering) {
         assert!(!acquires(ordering), "there is no such thing as a store that is an acquire");
-        self.perform(Op::with(OpKind::Store, value), ordering, ordering, Location::caller());
+        let op = Op::with(OpKind::Store, value.to_word());
+        self.perform(op, ordering, ordering, Location::caller());
     }
 
     /// `atomic_xchg`: sets the value and returns the previous one.
     #[doc(alias = "atomic_xchg")]
     #[track_caller]
-    pub fn swap(&self, value: u64, ordering: Ordering) -> u64 {
-        self.perform(Op::with(OpKind::Swap, value), ordering, ordering, Location::caller())
-    }
-
-    /// `atomic_fetch_add`: adds `value`, wrapping, and returns the previous value.
-    #[doc(alias = "atomic_fetch_add")]
-    #[track_caller]
-    pub fn fetch_add(&self, value: u64, ordering: Ordering) -> u64 {
-        self.perform(Op::with(OpKind::FetchAdd, value), ordering, ordering, Location::caller())
-    }
-
-    /// `atomic_fetch_sub`: subtracts `value`, wrapping, and returns the previous value.
-    #[doc(alias = "atomic_fetch_sub")]
-    #[track_caller]
-    pub fn fetch_sub(&self, value: u64, ordering: Ordering) -> u64 {
-        self.modify(Modify::Sub, value, ordering, Location::caller())
-    }
-
-    /// `atomic_fetch_and`: clears the bits that `value` does not have, and returns the previous
-    /// value.
-    #[doc(alias = "atomic_fetch_and")]
-    #[track_caller]
-    pub fn fetch_and(&self, value: u64, ordering: Ordering) -> u64 {
-        self.modify(Modify::And, value, ordering, Location::caller())
-    }
-
-    /// `atomic_fetch_or`: sets the bits of `value`, and returns the previous value.
-    #[doc(alias = "atomic_fetch_or")]
-    #[track_caller]
-    pub fn fetch_or(&self, value: u64, ordering: Ordering) -> u64 {
-        self.modify(Modify::Or, value, ordering, Location::caller())
-    }
-
-    /// `atomic_fetch_xor`: flips the bits of `value`, and returns the previous value.
-    #[doc(alias = "atomic_fetch_xor")]
-    #[track_caller]
-    pub fn fetch_xor(&self, value: u64, ordering: Ordering) -> u64 {
-        self.modify(Modify::Xor, value, ordering, Location::caller())
-    }
-
-    /// Sets the greater of the value and `value`, and returns the previous value.
-    #[track_caller]
-    pub fn fetch_max(&self, value: u64, ordering: Ordering) -> u64 {
-        self.modify(Modify::Max, value, ordering, Location::caller())
-    }
-
-    /// Sets the smaller of the value and `value`, and returns the previous value.
-    #[track_caller]
-    pub fn fetch_min(&self, value: u64, ordering: Ordering) -> u64 {
-        self.modify(Modify::Min, value, ordering, Location::caller())
+    pub fn swap(&self, value: T, ordering: Ordering) -> T {
+        self.access(Op::with(OpKind::Swap, value.to_word()), ordering, Location::caller())
     }
 
     /// `atomic_cmpxchg`: stores `new` with the ordering `success` if the word holds `current`, and
@@ -183,20 +139,21 @@ impl WeakAtomic {
     #[track_caller]
     pub fn compare_exchange(
         &self,
-        current: u64,
-        new: u64,
+        current: T,
+        new: T,
         success: Ordering,
         failure: Ordering,
-    ) -> Result<u64, u64> {
+    ) -> Result<T, T> {
         assert!(!releases(failure), "there is no such thing as a load that is a release");
-        let op = Op::with_two(OpKind::CompareExchange, current, new);
+        let current = current.to_word();
+        let op = Op::with_two(OpKind::CompareExchange, current, new.to_word());
         let found = self.perform(op, success, failure, Location::caller());
-        if found == current { Ok(found) } else { Err(found) }
+        let value = T::from_word(found);
+        if found == current { Ok(value) } else { Err(value) }
     }
 
-    fn modify(&self, modify: Modify, value: u64, ordering: Ordering, at: Place) -> u64 {
-        let op = Op::with_two(OpKind::FetchModify, value, modify as u64);
-        self.perform(op, ordering, ordering, at)
+    fn access(&self, op: Op, ordering: Ordering, at: Place) -> T {
+        T::from_word(self.perform(op, ordering, ordering, at))
     }
 
     fn perform(&self, op: Op, changes: Ordering, reads: Ordering, at: Place) -> u64 {
@@ -215,6 +172,80 @@ impl WeakAtomic {
     }
 }
 
+impl<T: AtomicInteger> WeakAtomic<T> {
+    /// `atomic_fetch_add`: adds `value`, wrapping, and returns the previous value.
+    #[doc(alias = "atomic_fetch_add")]
+    #[track_caller]
+    pub fn fetch_add(&self, value: T, ordering: Ordering) -> T {
+        let unused = u64::from(u64::BITS - T::BITS);
+        let op = Op::with_two(OpKind::FetchAdd, value.to_word(), unused);
+        self.access(op, ordering, Location::caller())
+    }
+
+    /// `atomic_fetch_sub`: subtracts `value`, wrapping, and returns the previous value.
+    #[doc(alias = "atomic_fetch_sub")]
+    #[track_caller]
+    pub fn fetch_sub(&self, value: T, ordering: Ordering) -> T {
+        self.modify(How::Sub, value, ordering, Location::caller())
+    }
+
+    /// `atomic_fetch_and`: clears the bits that `value` does not have, and returns the previous
+    /// value.
+    #[doc(alias = "atomic_fetch_and")]
+    #[track_caller]
+    pub fn fetch_and(&self, value: T, ordering: Ordering) -> T {
+        self.modify(How::And, value, ordering, Location::caller())
+    }
+
+    /// Flips the bits of what [`fetch_and`](Self::fetch_and) would leave, and returns the previous
+    /// value.
+    #[track_caller]
+    pub fn fetch_nand(&self, value: T, ordering: Ordering) -> T {
+        self.modify(How::Nand, value, ordering, Location::caller())
+    }
+
+    /// `atomic_fetch_or`: sets the bits of `value`, and returns the previous value.
+    #[doc(alias = "atomic_fetch_or")]
+    #[track_caller]
+    pub fn fetch_or(&self, value: T, ordering: Ordering) -> T {
+        self.modify(How::Or, value, ordering, Location::caller())
+    }
+
+    /// `atomic_fetch_xor`: flips the bits of `value`, and returns the previous value.
+    #[doc(alias = "atomic_fetch_xor")]
+    #[track_caller]
+    pub fn fetch_xor(&self, value: T, ordering: Ordering) -> T {
+        self.modify(How::Xor, value, ordering, Location::caller())
+    }
+
+    /// Sets the greater of the value and `value`, and returns the previous value.
+    #[track_caller]
+    pub fn fetch_max(&self, value: T, ordering: Ordering) -> T {
+        self.modify(How::Max, value, ordering, Location::caller())
+    }
+
+    /// Sets the smaller of the value and `value`, and returns the previous value.
+    #[track_caller]
+    pub fn fetch_min(&self, value: T, ordering: Ordering) -> T {
+        self.modify(How::Min, value, ordering, Location::caller())
+    }
+
+    fn modify(&self, how: How, value: T, ordering: Ordering, at: Place) -> T {
+        let modify = Modify { how, bits: T::BITS, signed: T::SIGNED };
+        let op = Op::with_two(OpKind::FetchModify, value.to_word(), modify.to_word());
+        self.access(op, ordering, at)
+    }
+}
+
+impl WeakAtomic<bool> {
+    /// Changes the value as that of an integer of one bit, and returns the previous value.
+    pub(crate) fn change(&self, how: How, value: bool, ordering: Ordering, at: Place) -> bool {
+        let modify = Modify { how, bits: 1, signed: false };
+        let op = Op::with_two(OpKind::FetchModify, value.to_word(), modify.to_word());
+        self.access(op, ordering, at)
+    }
+}
+
 fn acquires(ordering: Ordering) -> bool {
     matches!(ordering, Ordering::Acquire | Ordering::AcqRel)
 }
@@ -223,7 +254,7 @@ fn releases(ordering: Ordering) -> bool {
     matches!(ordering, Ordering::Release | Ordering::AcqRel)
 }
 
-impl fmt::Debug for WeakAtomic {
+impl<T> fmt::Debug for WeakAtomic<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("WeakAtomic");
         match &self.home {
@@ -238,14 +269,14 @@ impl fmt::Debug for WeakAtomic {
 /// `smp_load_acquire`: returns the value of `word`. What comes after it in the caller's program
 /// order happens after what came before the release that it has read.
 #[track_caller]
-pub fn smp_load_acquire(word: &WeakAtomic) -> u64 {
+pub fn smp_load_acquire<T: AtomicValue>(word: &WeakAtomic<T>) -> T {
     word.load(Ordering::Acquire)
 }
 
 /// `smp_store_release`: sets the value of `word`. What came before it in the caller's program order
 /// happens before what comes after an acquire that reads it.
 #[track_caller]
-pub fn smp_store_release(word: &WeakAtomic, value: u64) {
+pub fn smp_store_release<T: AtomicValue>(word: &WeakAtomic<T>, value: T) {
     word.store(value, Ordering::Release);
 }
 

@@ -5,7 +5,7 @@ use super::program::Instr;
 impl Instr {
     /// The names of the variants, each of which must occur in programs. `Poll` and so on are those
     /// of endless programs.
-    pub(crate) const ALL_KINDS: [&'static str; 107] = [
+    pub(crate) const ALL_KINDS: [&'static str; 108] = [
         "Complete",
         "TryWaitForCompletion",
         "Lock",
@@ -45,6 +45,7 @@ impl Instr {
         "WaitForCompletion",
         "KrefGet",
         "KrefGetUnlessZero",
+        "KrefRead",
         "KrefPut",
         "Use",
         "Free",

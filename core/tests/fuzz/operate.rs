@@ -26,6 +26,7 @@ pub(super) fn operate(world: &World, instr: Instr, before: u64) -> Option<u64> {
         Instr::StoreLast(a) => world.atomics[a].store(before + 1),
         Instr::KrefGet(k) => world.krefs[k].get(),
         Instr::KrefGetUnlessZero(k) => return Some(u64::from(world.krefs[k].get_unless_zero())),
+        Instr::KrefRead(k) => return Some(u64::from(world.krefs[k].read() == 1)),
         Instr::KrefPut(k) => return Some(u64::from(world.krefs[k].put())),
         Instr::Use(x) => _ = world.tracked[x].get(),
         Instr::Free(x) => {

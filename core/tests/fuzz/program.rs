@@ -194,6 +194,8 @@ pub(crate) enum Instr {
     KrefGet(usize),
     /// Logs 1 for a reference and 0 for none.
     KrefGetUnlessZero(usize),
+    /// Logs whether there is one reference.
+    KrefRead(usize),
     /// Logs 1 for the last put.
     KrefPut(usize),
     /// The same, which leaves the mutex held.

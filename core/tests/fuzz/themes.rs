@@ -191,9 +191,10 @@ impl Program {
                 10..14 => Instr::Up(0),
                 _ => Instr::Choose(rng.u8(2..=3)),
             },
-            Theme::Counts => match rng.u8(..9) {
+            Theme::Counts => match rng.u8(..10) {
                 0..2 => Instr::KrefPut(0),
                 8 => Instr::KrefPutMutex(0, mutex),
+                9 => Instr::KrefRead(0),
                 2 => Instr::KrefGet(0),
                 3..6 => Instr::KrefGetUnlessZero(0),
                 6 => Instr::Use(0),

@@ -267,6 +267,7 @@ fn accesses(instr: Instr) -> Option<(Object, Access)> {
         Instr::KrefGet(k) | Instr::KrefGetUnlessZero(k) | Instr::KrefPut(k) => {
             (Object::Kref(k), Writes)
         }
+        Instr::KrefRead(k) => (Object::Kref(k), Reads),
         Instr::Use(x) => (Object::Tracked(x), Reads),
         Instr::Free(x) => (Object::Tracked(x), Writes),
         Instr::ModuleCall(m) => (Object::Module(m), Reads),
@@ -367,6 +368,7 @@ fn is_event(instr: Instr) -> bool {
             | KrefGet(_)
             | KrefGetUnlessZero(_)
             | KrefPut(_)
+            | KrefRead(_)
             | Use(_)
             | Free(_)
             | ModuleGet(_)
@@ -374,10 +376,9 @@ fn is_event(instr: Instr) -> bool {
             | ModuleDelete(_)
             | ModuleFree(_)
             | ModuleCall(_)
-            | ThisCpu
             | MightSleep
             | Spawn(_)
             | Join(_)
     );
-    is || changes_sem(instr).is_some()
+    is || instr == ThisCpu || changes_sem(instr).is_some()
 }

@@ -128,6 +128,36 @@ struct Execution<'a> {
     rf: Relation,
 }
 
+/// Returns whether a thread can wait for a value for good: each of the others has ended, or waits
+/// too, and the last store of the word is another. A thread that looks for ever reads the last
+/// store at some time.
+pub(crate) fn gets_stuck(program: &Program) -> bool {
+    let ends = |events: &Vec<Event>| {
+        let waits = |at: &usize| matches!(events[*at].act, Act::Await(_));
+        (0..events.len()).filter(waits).map(Some).chain([None]).collect::<Vec<_>>()
+    };
+    let choices: Vec<Vec<Option<usize>>> = program.0.iter().map(ends).collect();
+    let mut ways = vec![Vec::new()];
+    for choice in &choices {
+        let extended = |way: &Vec<Option<usize>>| {
+            let with = |end: &Option<usize>| way.iter().copied().chain([*end]).collect();
+            choice.iter().map(with).collect::<Vec<Vec<_>>>()
+        };
+        ways = ways.iter().flat_map(extended).collect();
+    }
+    ways.iter().filter(|way| way.iter().any(Option::is_some)).any(|way| {
+        let cut = |(events, end): (&Vec<Event>, &Option<usize>)| {
+            let mut events = events[..end.map_or(events.len(), |end| end + 1)].to_vec();
+            if let (Some(_), Some(Event { act, .. })) = (end, events.last_mut()) {
+                let Act::Await(value) = *act else { unreachable!("it ends where it waits") };
+                *act = Act::Stuck(value);
+            }
+            events
+        };
+        !outcomes(&Program(program.0.iter().zip(way).map(cut).collect())).is_empty()
+    })
+}
+
 /// Returns everything that a program can end with.
 pub(crate) fn outcomes(program: &Program) -> Outcomes {
     let words = program.words();
@@ -155,7 +185,7 @@ fn reads(act: Act) -> bool {
 }
 
 fn may_write(act: Act) -> bool {
-    !matches!(act, Act::Load | Act::Fence)
+    !matches!(act, Act::Load | Act::Await(_) | Act::Stuck(_) | Act::Fence)
 }
 
 impl Execution<'_> {
@@ -219,8 +249,13 @@ impl Execution<'_> {
                 Some(source) => self.nodes[source].wrote,
                 None => 0,
             };
+            match act {
+                Act::Await(value) if read != value => return false,
+                Act::Stuck(value) if read == value => return false,
+                _ => {}
+            }
             let (writes, wrote, order) = match act {
-                Act::Load | Act::Fence => (false, 0, order),
+                Act::Load | Act::Await(_) | Act::Stuck(_) | Act::Fence => (false, 0, order),
                 Act::Store(value) | Act::Swap(value) => (true, value, order),
                 Act::Modify(modify, value) => (true, modified(modify, read, value), order),
                 Act::Cas(current, new, _) if read == current => (true, new, order),
@@ -292,6 +327,12 @@ impl Execution<'_> {
         let all: Vec<usize> = (0..self.nodes.len()).collect();
         let stores: Vec<usize> = all.iter().filter(on_word).copied().collect();
         if placed.len() == stores.len() {
+            let stuck = |event: &Event| matches!(event.act, Act::Stuck(_)) && event.word == word;
+            let newest = |at: usize| placed.last().is_some_and(|end| self.rf.has(*end, at));
+            let mut events = self.events.iter().enumerate();
+            if events.any(|(at, (_, event))| stuck(event) && !newest(self.words + at)) {
+                return;
+            }
             let end = placed.last().map_or(0, |store| self.nodes[*store].wrote);
             last.push(end);
             self.order_word(word + 1, hb, &mut Vec::new(), mo, last, found);

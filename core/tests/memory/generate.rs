@@ -52,6 +52,31 @@ pub(crate) fn program(seed: u64, accesses: Accesses) -> Program {
     Program(program)
 }
 
+/// Returns the program with this number in which some loads wait for a value that another thread
+/// stores.
+pub(crate) fn waiting(seed: u64, accesses: Accesses) -> Program {
+    let mut program = program(seed, accesses);
+    let mut rng = Rng::with_seed(seed);
+    let stored = |(thread, events): (usize, &Vec<Event>)| {
+        let value = |event: &Event| match event.act {
+            Act::Store(value) | Act::Swap(value) => Some((thread, event.word, value)),
+            _ => None,
+        };
+        events.iter().filter_map(value).collect::<Vec<_>>()
+    };
+    let stored: Vec<_> = program.0.iter().enumerate().flat_map(stored).collect();
+    for (thread, events) in program.0.iter_mut().enumerate() {
+        for event in events.iter_mut().filter(|event| event.act == Act::Load) {
+            let others = stored.iter().filter(|(by, word, _)| *by != thread && *word == event.word);
+            let values: Vec<u64> = others.map(|(.., value)| *value).collect();
+            if !values.is_empty() && rng.u8(..3) > 0 {
+                event.act = Act::Await(values[rng.usize(..values.len())]);
+            }
+        }
+    }
+    program
+}
+
 /// Returns a load, a store, or a fence at every second place of a thread.
 fn ordered(rng: &mut Rng, words: usize, value: &mut u64, accesses: Accesses, odd: bool) -> Event {
     *value += 1;

@@ -3,25 +3,51 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use selvedge_core::std::thread;
 use selvedge_core::sync::{
     Ghost, WeakAtomic, fence, smp_load_acquire, smp_mb, smp_rmb, smp_store_release, smp_wmb,
 };
-use selvedge_core::{Checker, Engine, Scenario, Search, Verdict};
+use selvedge_core::{
+    Checker, Counterexample, Engine, Scenario, Search, Verdict, ViolationKind, poll,
+};
 
 use super::program::{Act, Event, Modify, Outcomes, Program};
+
+/// How a thread waits for a value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Waits {
+    /// It polls.
+    Polls,
+    /// It spins, and yields.
+    Yields,
+}
 
 struct World {
     words: Vec<WeakAtomic>,
     read: Vec<Ghost<Vec<u64>>>,
 }
 
-fn run(events: &[Event], words: &[WeakAtomic]) -> Vec<u64> {
+fn run(events: &[Event], words: &[WeakAtomic], waits: Waits) -> Vec<u64> {
     let mut read = Vec::new();
     for Event { act, word, order } in events {
         let word = &words[*word];
         match *act {
             Act::Load if *order == Ordering::Acquire => read.push(smp_load_acquire(word)),
             Act::Load => read.push(word.load(*order)),
+            Act::Await(value) => {
+                match waits {
+                    Waits::Polls => {
+                        poll("value", || (word.load(*order) == value).then_some(()));
+                    }
+                    Waits::Yields => {
+                        while word.load(*order) != value {
+                            thread::yield_now();
+                        }
+                    }
+                }
+                read.push(value);
+            }
+            Act::Stuck(_) => unreachable!("it is of an execution, and not of a program"),
             Act::Store(value) if *order == Ordering::Release => smp_store_release(word, value),
             Act::Store(value) => word.store(value, *order),
             Act::Swap(value) => read.push(word.swap(value, *order)),
@@ -53,16 +79,24 @@ fn modified(word: &WeakAtomic, modify: Modify, value: u64, order: Ordering) -> u
     }
 }
 
-/// Returns what the program has ended with, over all that the engine has explored.
-pub(crate) fn outcomes(program: &Program, search: Search) -> Outcomes {
-    let (scenario, found) = scenario(program);
+/// Returns what the program has ended with, over all that the engine has explored, or that a thread
+/// waits for good.
+pub(crate) fn outcomes(program: &Program, search: Search, waits: Waits) -> Option<Outcomes> {
+    let (scenario, found) = scenario(program, waits);
     let report = Checker::new(Engine::Native).search(search).run(&scenario);
-    assert!(matches!(report.verdict, Verdict::Proved(_)), "{program:?}{report}");
     drop(scenario);
-    std::mem::take(&mut found.lock().unwrap())
+    match &report.verdict {
+        Verdict::Proved(_) => Some(std::mem::take(&mut *found.lock().unwrap())),
+        Verdict::Refuted(all) if all.iter().all(waits_for_good) => None,
+        _ => panic!("{program:?}{report}"),
+    }
 }
 
-fn scenario(program: &Program) -> (Scenario, Arc<Mutex<Outcomes>>) {
+fn waits_for_good(found: &Counterexample) -> bool {
+    matches!(found.violation.kind, ViolationKind::Deadlock(_))
+}
+
+fn scenario(program: &Program, waits: Waits) -> (Scenario, Arc<Mutex<Outcomes>>) {
     let found = Arc::new(Mutex::new(Outcomes::new()));
     let (words, threads) = (program.words().max(1), program.0.len());
     let world = move || World {
@@ -72,7 +106,7 @@ fn scenario(program: &Program) -> (Scenario, Arc<Mutex<Outcomes>>) {
     let mut builder = Scenario::builder("program", world);
     for (thread, events) in program.0.iter().cloned().enumerate() {
         builder = builder.thread(["T0", "T1", "T2", "T3"][thread], move |world: &World| {
-            let read = run(&events, &world.words);
+            let read = run(&events, &world.words, waits);
             world.read[thread].update(|all| *all = read);
         });
     }

@@ -8,6 +8,10 @@ use std::sync::atomic::Ordering;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Act {
     Load,
+    /// Loads until it finds this value.
+    Await(u64),
+    /// Of an execution that does not continue: the last load of one that waits for this value.
+    Stuck(u64),
     Store(u64),
     Swap(u64),
     /// Replaces the value by that of an operation with this one.

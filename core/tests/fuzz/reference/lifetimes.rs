@@ -71,6 +71,9 @@ impl State {
                 self.krefs[k] += u64::from(alive);
                 Some(alive)
             }
+            // include/linux/kref.h, kref_read, returns refcount_read, which in
+            // include/linux/refcount.h is to "get a refcount's value".
+            Instr::KrefRead(k) => Some(self.krefs[k] == 1),
             // include/linux/kref.h, kref_put: "Return 1 if the object was removed".
             Instr::KrefPut(k) => {
                 self.krefs[k] -= 1;

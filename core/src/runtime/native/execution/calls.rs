@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::machine::Machine;
 use crate::memory::Note;
-use crate::observe::Observers;
 use crate::observe::lockdep::Line;
+use crate::observe::{Observers, Seen};
 use crate::op::{ObjectId, Op, Place, ThreadId};
 use crate::program::Body;
 use crate::runtime;
@@ -237,8 +237,9 @@ impl Execution {
         self.inner.borrow_mut().interner.value(value)
     }
 
-    pub(crate) fn note_weak(&self) {
-        self.inner.borrow_mut().observers.seen_mut().note_weak();
+    /// Notes what is to be known of all executions together.
+    pub(crate) fn note_seen(&self, note: impl FnOnce(&mut Seen)) {
+        note(self.inner.borrow_mut().observers.seen_mut());
     }
 
     pub(crate) fn note_opaque(&self) {
@@ -271,6 +272,15 @@ impl Execution {
         }
     }
 
+    /// Declares that the running thread spins until its next operation.
+    pub(crate) fn spins_for(&self, what: &'static str) {
+        let mut inner = self.inner.borrow_mut();
+        let me = inner.running;
+        if inner.watched {
+            inner.observers.set_spins(me, what);
+        }
+    }
+
     pub(crate) fn rewind(&self, history: History) {
         let mut inner = self.inner.borrow_mut();
         let me = inner.running.index();
@@ -299,10 +309,6 @@ impl Execution {
             thread.history = inner.interner.extend(before, reply);
             inner.observers.set_operations(me, operations + 1);
         }
-    }
-
-    pub(crate) fn note_calls(&self) {
-        self.inner.borrow_mut().observers.seen_mut().note_calls();
     }
 
     /// Reduces the observations of the running thread to how often it has begun anew.
