@@ -3,13 +3,15 @@
 use std::io::Write;
 use std::time::Instant;
 
-use selvedge_core::{Checker, Counterexample, Engine, ReplayError, Report, Scenario, Verdict};
+use selvedge_core::{
+    Checker, Counterexample, Engine, ReplayError, Report, Scenario, Schedule, Verdict,
+};
 
 use crate::Failure;
 use crate::cli::{Explain, Replay};
 use crate::json::ExplanationRecord;
 use crate::lanes::{self, Layout};
-use crate::{explained, progress, show};
+use crate::{explained, interrupt, progress, show};
 
 /// Explores a scenario and prints its counterexamples. Returns whether the verdict is as expected.
 pub(crate) fn explain(
@@ -20,6 +22,7 @@ pub(crate) fn explain(
     let engine = options.engine.unwrap_or(Engine::Native);
     let started = Instant::now();
     let checker = Checker::new(engine).search(options.search.unwrap_or_default());
+    interrupt::listen();
     let report = progress::explore(scenario, checker);
     let found = selected(&report, options.violation.as_deref()).map_err(Failure::Usage)?;
     if options.json {
@@ -40,6 +43,7 @@ pub(crate) fn explain(
     for remark in &report.remarks {
         writeln!(out, "Note: {remark}")?;
     }
+    show::contradiction(&report, out)?;
     Ok(report.as_expected())
 }
 
@@ -66,17 +70,30 @@ pub(crate) fn replay(
     out: &mut impl Write,
 ) -> Result<bool, Failure> {
     let layout = Layout::of_stdout(options.all_steps);
-    match scenario.replay(&options.schedule) {
+    let again = |found: &Counterexample| show::replay(scenario, found);
+    replayed(scenario, &options.schedule, layout, &again, out)
+}
+
+/// Runs a schedule and prints it, with what it violates and the command that shows it again.
+/// Returns whether it violates anything.
+pub(crate) fn replayed(
+    scenario: &Scenario,
+    schedule: &Schedule,
+    layout: Layout,
+    again: &dyn Fn(&Counterexample) -> String,
+    out: &mut impl Write,
+) -> Result<bool, Failure> {
+    match scenario.replay(schedule) {
         Ok(found) => {
             show::heading(scenario, out)?;
             for counterexample in &found {
                 show::counterexample(counterexample, layout, out)?;
-                writeln!(out, "\nReplay: {}", show::replay(scenario, counterexample))?;
+                writeln!(out, "\nReplay: {}", again(counterexample))?;
             }
             Ok(true)
         }
         Err(error @ (ReplayError::NoViolation | ReplayError::TooShort)) => {
-            let trace = scenario.follow(&options.schedule);
+            let trace = scenario.follow(schedule);
             show::heading(scenario, out)?;
             writeln!(out)?;
             if let Ok(trace) = trace {

@@ -32,6 +32,9 @@ fn remarks(record: &VerdictRecord, reasons: Vec<String>) -> Vec<String> {
     if remarks.is_empty() {
         remarks.extend(record.reason.clone());
     }
+    if let Some(instance) = &record.instance {
+        remarks.push(format!("found in {instance}, which `explain` and `replay` take"));
+    }
     for inversion in &record.lockdep {
         let classes = inversion.classes.join(", ");
         match inversion.classification.as_str() {
@@ -139,10 +142,26 @@ pub(crate) fn write_summary<'a>(
         1 => "1 verdict".to_owned(),
         count => format!("{count} verdicts"),
     };
-    match records.clone().filter(|record| !record.as_expected).count() {
-        0 => writeln!(out, "{}", good(format!("{verdicts}, all as expected."))),
-        not => writeln!(out, "{}", bad(format!("{verdicts}, {not} NOT as expected."))),
-    }?;
+    let count =
+        |is: fn(&VerdictRecord) -> bool| records.clone().filter(|record| is(record)).count();
+    let (wrong, missing) = (count(VerdictRecord::is_wrong), count(VerdictRecord::is_missing));
+    let unstated = count(|record| record.expected == "unstated");
+    let mut parts = Vec::new();
+    if wrong > 0 {
+        parts.push(format!("{wrong} NOT as expected"));
+    }
+    if missing > 0 {
+        parts.push(format!("{missing} inconclusive"));
+    }
+    if unstated > 0 {
+        parts.push(format!("{unstated} of which nothing is expected"));
+    }
+    let line = match parts.as_slice() {
+        [] => format!("{verdicts}, all as expected."),
+        parts => format!("{verdicts}, {}.", parts.join(", ")),
+    };
+    let is_good = wrong + missing == 0;
+    writeln!(out, "{}", if is_good { good(line) } else { bad(line) })?;
     match records.filter(|record| record.same_as.is_some()).count() {
         0 => Ok(()),
         1 => writeln!(out, "1 behaves exactly as an earlier one."),
@@ -152,7 +171,7 @@ pub(crate) fn write_summary<'a>(
 
 /// Returns what the last column says: a wrong verdict, or the row that this one equals.
 fn note(record: &VerdictRecord) -> String {
-    if !record.as_expected {
+    if record.is_wrong() {
         return "NOT AS EXPECTED".to_owned();
     }
     let same = record.same_as.as_deref();
