@@ -148,7 +148,7 @@ fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Fail
             Ok(code(compare::compare(&scenarios, &compare, out)?))
         }
         Command::Explain(options) => {
-            Ok(code(explain::explain(&known.named(&options.name)?, &options, out)?))
+            Ok(explain::explain(&known.named(&options.name)?, &options, out)?.code())
         }
         Command::Check(options) => Ok(check::check(&options, out)?.code()),
         Command::Splat(options) => {

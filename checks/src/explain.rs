@@ -8,6 +8,7 @@ use selvedge_core::{
 };
 
 use crate::Failure;
+use crate::app::Outcome;
 use crate::cli::{Explain, Replay};
 use crate::json::ExplanationRecord;
 use crate::lanes::{self, Layout};
@@ -18,16 +19,19 @@ pub(crate) fn explain(
     scenario: &Scenario,
     options: &Explain,
     out: &mut impl Write,
-) -> Result<bool, Failure> {
+) -> Result<Outcome, Failure> {
     let engine = options.engine.unwrap_or(Engine::Native);
     let started = Instant::now();
     let checker = Checker::new(engine).search(options.search.unwrap_or_default());
     interrupt::listen();
     let report = progress::explore(scenario, checker);
     let found = selected(&report, options.violation.as_deref()).map_err(Failure::Usage)?;
+    let mut outcome = Outcome::default();
+    let inconclusive = matches!(report.verdict, Verdict::Inconclusive { .. });
+    outcome.note(report.as_expected(), inconclusive);
     if options.json {
         ExplanationRecord::new(scenario, &report, started.elapsed(), &found).write(out)?;
-        return Ok(report.as_expected());
+        return Ok(outcome);
     }
     show::heading(scenario, out)?;
     let scenario = report.instance().unwrap_or(scenario);
@@ -44,7 +48,7 @@ pub(crate) fn explain(
         writeln!(out, "Note: {remark}")?;
     }
     show::contradiction(&report, out)?;
-    Ok(report.as_expected())
+    Ok(outcome)
 }
 
 /// Returns the counterexamples whose violation has `part` in its name.

@@ -106,3 +106,41 @@ pub(crate) fn prediction(prediction: &Prediction, out: &mut impl Write) -> io::R
         Classification::Open => writeln!(out, "Open: not every interleaving was explored."),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use selvedge_core::sync::Mutex;
+    use selvedge_core::{Engine, Scenario, ViolationKind};
+
+    use super::*;
+
+    fn twice(finishes: bool) -> String {
+        let builder = Scenario::builder("mine/twice", || Mutex::new("A", ())).thread("T", |a| {
+            let _a = a.lock();
+            let _again = a.lock();
+        });
+        let scenario = match finishes {
+            true => builder.expect_proof(),
+            false => builder.expect_violations([ViolationKind::deadlock(["A"])]),
+        };
+        let mut text = Vec::new();
+        contradiction(&scenario.verify(Engine::Native), &mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn what_was_expected_is_said_if_it_was_not_found() {
+        assert_eq!(
+            twice(true),
+            "NOT as expected: the scenario expects proved.\n\
+             This expectation would hold: \
+             .expect_violations([ViolationKind::deadlock([\"A\"])])\n"
+        );
+        assert_eq!(twice(false), "");
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([count(0, "step"), count(1, "step")], ["0 steps", "1 step"]);
+    }
+}

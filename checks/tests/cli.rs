@@ -454,7 +454,7 @@ fn a_kernel_tree_is_compared_with_the_entries() {
     let unpin = "void vfio_iommu_type1_unpin_pages(void) { mutex_lock(&x->lock); }\n";
     write(unpin);
     let output = compare();
-    let missing = "no function vfio_iommu_type1_pin_pages\n2 functions, 1 differences.\n";
+    let missing = "no function vfio_iommu_type1_pin_pages\n2 functions, 1 difference.\n";
     assert!(stdout(&output).ends_with(missing), "{}", stdout(&output));
 
     let pin = "int vfio_iommu_type1_pin_pages(struct a *a)\n{\n\tmutex_lock(&a->lock); /* ok */\n";
