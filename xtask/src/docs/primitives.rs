@@ -68,7 +68,7 @@ impl Section {
         if !self.constructors.is_empty() {
             let lines: Vec<&str> =
                 self.constructors.iter().chain(&self.example).map(String::as_str).collect();
-            text += &format!("\n```text\n{}\n```\n\n", lines.join("\n"));
+            text += &format!("```text\n{}\n```\n\n", lines.join("\n"));
         }
         let rows = self.rows.iter().cloned();
         text += &markdown(["kernel", "Selvedge", "what it does"], rows);
