@@ -87,7 +87,8 @@ fn verify(
     for (at, program) in wanted.iter().enumerate() {
         if interrupt::is_requested() {
             let count = wanted.len();
-            complain(&format!("interrupted: {at} of {count} scenarios were checked"));
+            complain(&format!("{file}: {at} of {count} scenarios were checked"));
+            outcome.note(false, true);
             break;
         }
         if at > 0 {

@@ -63,11 +63,12 @@ impl Families {
         Ok(())
     }
 
-    /// Writes the last family, the preconditions and the summary.
-    pub(crate) fn end(mut self, out: &mut impl Write) -> io::Result<()> {
+    /// Writes the last family, the preconditions and the summary. So many scenarios have not been
+    /// verified.
+    pub(crate) fn end(mut self, not_verified: usize, out: &mut impl Write) -> io::Result<()> {
         self.end_family(out)?;
         write_preconditions(self.records.iter(), out)?;
-        write_summary(self.records.iter(), out)?;
+        write_summary(self.records.iter(), not_verified, out)?;
         writeln!(out, "--verbose prints every row; `selvedge explain NAME` an interleaving.")
     }
 

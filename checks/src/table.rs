@@ -7,6 +7,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, presets};
 use crate::json::VerdictRecord;
 use crate::matrix;
 use crate::same::difference;
+use crate::show;
 use crate::style::{bad, good};
 
 /// One scenario on one engine.
@@ -61,8 +62,9 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// Writes the table, families as headings and remarks under their rows, and a summary.
-    pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+    /// Writes the table, families as headings and remarks under their rows, and a summary. So many
+    /// scenarios have not been verified.
+    pub(crate) fn write(&self, not_verified: usize, out: &mut impl Write) -> io::Result<()> {
         let mut table = comfy_table::Table::new();
         table.load_style(presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Disabled);
@@ -97,7 +99,7 @@ impl Table {
         }
         matrix::write(self.records(), out)?;
         write_preconditions(self.records(), out)?;
-        write_summary(self.records(), out)
+        write_summary(self.records(), not_verified, out)
     }
 
     fn records(&self) -> impl Iterator<Item = &VerdictRecord> + Clone {
@@ -135,13 +137,11 @@ pub(crate) fn write_preconditions<'a>(
 /// Writes how many verdicts there are, and whether they are as expected.
 pub(crate) fn write_summary<'a>(
     records: impl Iterator<Item = &'a VerdictRecord> + Clone,
+    not_verified: usize,
     out: &mut impl Write,
 ) -> io::Result<()> {
     writeln!(out)?;
-    let verdicts = match records.clone().count() {
-        1 => "1 verdict".to_owned(),
-        count => format!("{count} verdicts"),
-    };
+    let verdicts = show::count(records.clone().count(), "verdict");
     let count =
         |is: fn(&VerdictRecord) -> bool| records.clone().filter(|record| is(record)).count();
     let (wrong, missing) = (count(VerdictRecord::is_wrong), count(VerdictRecord::is_missing));
@@ -156,11 +156,14 @@ pub(crate) fn write_summary<'a>(
     if unstated > 0 {
         parts.push(format!("{unstated} of which nothing is expected"));
     }
+    if not_verified > 0 {
+        parts.push(format!("{} not verified", show::count(not_verified, "scenario")));
+    }
     let line = match parts.as_slice() {
         [] => format!("{verdicts}, all as expected."),
         parts => format!("{verdicts}, {}.", parts.join(", ")),
     };
-    let is_good = wrong + missing == 0;
+    let is_good = wrong + missing + not_verified == 0;
     writeln!(out, "{}", if is_good { good(line) } else { bad(line) })?;
     match records.filter(|record| record.same_as.is_some()).count() {
         0 => Ok(()),

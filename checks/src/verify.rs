@@ -49,11 +49,11 @@ pub(crate) fn verify(
     let rows = options.verbose || scenarios.len() <= ROWS_MAX;
     let (mut table, mut families) = (Table::default(), Families::default());
     let mut seen = Seen::default();
-    let count = scenarios.len();
+    let (count, mut not_verified) = (scenarios.len(), 0);
     interrupt::listen();
     for (at, scenario) in scenarios.into_iter().enumerate() {
         if interrupt::is_requested() {
-            complain(&format!("interrupted: {at} of {count} scenarios were verified"));
+            not_verified = count - at;
             outcome.note(false, true);
             break;
         }
@@ -74,9 +74,10 @@ pub(crate) fn verify(
         }
     }
     match (options.json, rows) {
+        (true, _) if not_verified > 0 => complain(&format!("{not_verified} not verified")),
         (true, _) => {}
-        (false, true) => table.write(out)?,
-        (false, false) => families.end(out)?,
+        (false, true) => table.write(not_verified, out)?,
+        (false, false) => families.end(not_verified, out)?,
     }
     Ok(outcome)
 }

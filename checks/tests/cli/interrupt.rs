@@ -26,9 +26,10 @@ fn interrupted(args: &str) -> (Option<i32>, String) {
 
 #[test]
 fn what_there_is_is_printed() {
-    let (code, text) = interrupted("verify --jobs 1 --search dpor programs/abba programs/big6");
+    let (code, text) =
+        interrupted("verify --jobs 1 --search dpor programs/abba programs/big6 programs/vfio4");
     assert_eq!(code, Some(3), "{text}");
     assert!(text.contains("deadlock: "), "{text}");
     assert!(text.contains("interrupted"), "{text}");
-    assert!(text.contains("2 verdicts, 1 inconclusive."), "{text}");
+    assert!(text.contains("2 verdicts, 1 inconclusive, 1 scenario not verified."), "{text}");
 }
