@@ -51,10 +51,45 @@ fn an_object_too_many_is_refused() {
     );
 }
 
+/// A work runs on the queue of its declaration.
+#[test]
+fn another_queue_is_refused() {
+    let text = |on: &str, call: &str| {
+        format!("work w{on}: pass\nworkqueue wq, other\nmutex m\nthread t:\n    {call}\n")
+    };
+    refused(
+        &text("", "queue_work(wq, &w)"),
+        (5, 16),
+        "`w` does not run on `wq`",
+        "declare it: work w on wq: ..",
+    );
+    refused(
+        &text(" on wq", "mod_delayed_work(other, &w, HZ)"),
+        (5, 22),
+        "`w` does not run on `other`",
+        "declare it: work w on other: ..",
+    );
+    refused(
+        &text(" on wq", "queue_work(m, &w)"),
+        (5, 16),
+        "`queue_work` takes a workqueue here, and `m` is a mutex",
+        "write queue_work(w)",
+    );
+    refused(
+        &text("", "flush_work(&w, m)"),
+        (5, 20),
+        "`flush_work` takes 1 argument, not 2",
+        "write flush_work(w)",
+    );
+    // A function may queue a work that is declared below it.
+    let text = "work v: queue_work(wq, w)\nwork w on wq: pass\nworkqueue wq\n\
+                thread t: queue_work(v)\n";
+    assert_eq!(verdict(text), "proved");
+}
+
 #[test]
 fn what_the_kernel_passes_is_accepted() {
     for body in [
-        "unsigned(0)",
         "spin_lock_irqsave(&s, flags); spin_unlock_irqrestore(&s, flags)",
         "local_irq_save(flags); local_irq_restore(flags)",
         "queue_delayed_work(system_wq, &w, HZ); mod_delayed_work(wq, &w, 2 * HZ)",
@@ -74,10 +109,10 @@ fn what_the_kernel_passes_is_accepted() {
         "if test_and_set_bit(0, &n): return",
         "set_bit(FROB_BUSY, &n); clear_bit(FROB_BUSY, &n)",
     ] {
-        let body = if body == "unsigned(0)" { "pass" } else { body };
         let text = format!(
-            "spinlock s\nmemory m\nflag n\npointer p\nwork w: pass\nworkqueue wq\ntimer tm: pass\n\
-             hrtimer hr: pass\nirq rx: pass\ncompletion done\nwaitqueue q\nsrcu sr\nsemaphore sem\n\
+            "spinlock s\nmemory m\nflag n\npointer p\nworkqueue wq\nwork w on wq: pass\n\
+             timer tm: pass\nhrtimer hr: pass\nirq rx: pass\n\
+             completion done\nwaitqueue q\nsrcu sr\nsemaphore sem\n\
              fn done_now: pass\nthread t:\n    {body}\n"
         );
         text::parse("t.selvedge", &text).unwrap_or_else(|error| panic!("{error}"));

@@ -4,7 +4,7 @@
 use super::super::calls::{Does as Calls, Row, Special};
 use super::super::error::{Wrong, article};
 use super::super::kind::Kind;
-use super::super::program::{Call, Target};
+use super::super::program::{Call, Class, Target};
 use super::super::tree::{Expression, Place, Span};
 use super::{Resolver, Scope};
 
@@ -135,6 +135,37 @@ impl<'a> Resolver<'a> {
         declared.then_some((place, class))
     }
 
+    /// Refuses another queue than that of the work, before which it stands in a call. The queues of
+    /// the system need no declaration.
+    pub(super) fn check_queue(
+        &self,
+        row: &Row,
+        work: &Target,
+        queue: &Expression,
+        scope: &Scope<'a>,
+    ) -> Result<(), Wrong> {
+        let Some((place, class)) = self.object_named(queue, scope) else { return Ok(()) };
+        let Class { kind, word, .. } = &self.program.classes[class];
+        let (span, queue, work_name) = (&place.name.span, &place.name.text, &work.text);
+        match kind {
+            Kind::Work => Ok(()),
+            Kind::Workqueue | Kind::OrderedWorkqueue => {
+                if self.program.classes[work.class].on == Some(class) {
+                    return Ok(());
+                }
+                let what = format!("`{work_name}` does not run on `{queue}`");
+                Err(Wrong::new(span, what)
+                    .help(format!("declare it: work {work_name} on {queue}: ..")))
+            }
+            _ => {
+                let word = article(word);
+                let what =
+                    format!("`{}` takes a workqueue here, and `{queue}` is {word}", row.name);
+                Err(Wrong::new(span, what).help(format!("write {}({work_name})", row.name)))
+            }
+        }
+    }
+
     /// Notes which bit of a word the flag stands for. One flag is one bit.
     pub(super) fn note_bit(
         &mut self,
@@ -154,6 +185,11 @@ impl<'a> Resolver<'a> {
         let what = format!("`{}` stands for bit {known}, and this is bit {text}", target.text);
         Err(Wrong::new(span, what).help("declare a flag for each bit"))
     }
+}
+
+/// Returns whether the function takes a queue before its work.
+pub(super) fn names_queue(row: &Row) -> bool {
+    matches!(row.name, "queue_work" | "queue_delayed_work" | "mod_delayed_work")
 }
 
 /// Returns whether the function takes the number of a bit before its word.

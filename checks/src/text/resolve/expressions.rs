@@ -6,7 +6,7 @@ use super::super::kind::Kind;
 use super::super::pasted;
 use super::super::program::{Call, Class, Target, Value};
 use super::super::tree::{self, Expression, Place, Span, Word};
-use super::arguments::takes_bit;
+use super::arguments::{names_queue, takes_bit};
 use super::{Bound, Resolver, Scope};
 
 impl Call {
@@ -248,7 +248,7 @@ impl<'a> Resolver<'a> {
             return Ok((None, arguments));
         }
         // `queue_work(wq, work)` names the queue first.
-        let skips = row.on == [Kind::Work] && arguments.len() > 1 && row.name != "schedule_work";
+        let skips = arguments.len() > 1 && names_queue(row);
         let bit = takes_bit(row) && arguments.len() > 1;
         let (first, rest) = match arguments {
             [queue, rest @ ..] if skips && !self.is_kind(queue, Kind::Work, scope) => {
@@ -273,6 +273,9 @@ impl<'a> Resolver<'a> {
         if row.on.contains(&kind) {
             if bit {
                 self.note_bit(&target, &arguments[0], span)?;
+            }
+            if skips {
+                self.check_queue(row, &target, &arguments[0], scope)?;
             }
             return Ok((Some(target), rest));
         }

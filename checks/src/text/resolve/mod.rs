@@ -83,11 +83,14 @@ impl<'a> Resolver<'a> {
             self.declare(declaration)?;
         }
         self.find_duplicates(sections)?;
-        for declaration in &declarations {
+        let with_residents =
+            || declarations.iter().flat_map(|d| [*d].into_iter().chain(&d.residents));
+        // The queues are known before any function queues a work.
+        for declaration in with_residents() {
+            self.bind_queue(declaration)?;
+        }
+        for declaration in with_residents() {
             self.bind(declaration)?;
-            for resident in &declaration.residents {
-                self.bind(resident)?;
-            }
         }
         for thread in sections.iter().flat_map(|section| &section.threads) {
             let body = self.body(&thread.name.text, &thread.body, None)?;
@@ -162,8 +165,8 @@ impl<'a> Resolver<'a> {
         Ok(class)
     }
 
-    /// Resolves what a declaration refers to.
-    fn bind(&mut self, declaration: &'a Declaration) -> Result<(), Wrong> {
+    /// Resolves the queue that a declaration names.
+    fn bind_queue(&mut self, declaration: &Declaration) -> Result<(), Wrong> {
         let class = self.class(&declaration.name.text).expect("declared before");
         if let Some(queue) = &declaration.on {
             let found = self.class(&queue.text).filter(|class| {
@@ -177,6 +180,12 @@ impl<'a> Resolver<'a> {
             self.program.classes[class].on = Some(found);
             self.program.classes[found].is_used = true;
         }
+        Ok(())
+    }
+
+    /// Resolves the function of a declaration.
+    fn bind(&mut self, declaration: &'a Declaration) -> Result<(), Wrong> {
+        let class = self.class(&declaration.name.text).expect("declared before");
         if let Some(block) = &declaration.body {
             let of = (self.program.classes[class].kind == Kind::Kthread).then_some(class);
             let body = self.body(&declaration.name.text, block, of)?;
