@@ -19,7 +19,7 @@ const AS_EXPECTED: u8 = 0;
 /// Some verdict is not.
 const NOT_AS_EXPECTED: u8 = 1;
 /// The command line was wrong, or a file that it names.
-const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 /// No verdict contradicts what is expected, but some verdict is missing: a limit was reached.
 const INCONCLUSIVE: u8 = 3;
 /// The output could not be written, or was not read to its end.
@@ -35,7 +35,7 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// Takes another verdict into account.
     pub(crate) fn add(&mut self, record: &VerdictRecord) {
-        self.note(record.as_expected, record.found == "inconclusive");
+        self.note(record.as_expected, record.is_missing());
     }
 
     /// Takes another verdict into account: whether it is as expected, and whether it is none.
@@ -106,7 +106,10 @@ pub(crate) fn main(known: &Known) -> ExitCode {
     let command = cli.command.unwrap_or_default();
     let lists = matches!(command, Command::List { .. });
     let mut out = BufWriter::new(AutoStream::auto(io::stdout().lock()));
-    let result = run(known, command, &mut out).and_then(|code| Ok(out.flush().map(|()| code)?));
+    let checked = select::check_names(&known.all()).map_err(Failure::Usage);
+    let result = checked
+        .and_then(|()| run(known, command, &mut out))
+        .and_then(|code| Ok(out.flush().map(|()| code)?));
     match result {
         Ok(code) => ExitCode::from(code),
         // The reader of the pipe has read enough. What it has not read may be a wrong verdict.
@@ -145,7 +148,7 @@ fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Fail
             Ok(code(compare::compare(&scenarios, &compare, out)?))
         }
         Command::Explain(options) => {
-            Ok(code(explain::explain(&known.named(&options.name)?, &options, out)?))
+            Ok(explain::explain(&known.named(&options.name)?, &options, out)?.code())
         }
         Command::Check(options) => Ok(check::check(&options, out)?.code()),
         Command::Splat(options) => {
@@ -154,13 +157,12 @@ fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Fail
         }
         Command::Report(options) => {
             report::check_options(&options).map_err(Failure::Usage)?;
-            let scenarios = match options.text.as_slice() {
-                [] => known.select(&options.patterns)?,
-                texts => check::scenarios(texts)?,
+            let reports = match options.text.as_slice() {
+                [] => Reports::of(&known.select(&options.patterns)?, options.engine),
+                texts => Reports::of_text(&check::scenarios(texts)?, options.engine),
             };
-            let reports = Reports::of(&scenarios, options.engine);
             report::write(&reports, &options, out).map_err(Failure::Usage)?;
-            Ok(code(reports.as_expected()))
+            Ok(reports.outcome().code())
         }
         Command::Record { file, patterns } => {
             regress::record(&known.select(&patterns)?, &file, out)?;

@@ -5,14 +5,14 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use selvedge_core::{
-    Checker, Counterexample, Expectation, Report, Scenario, Schedule, Verdict, ViolationKind,
+    Checker, Counterexample, Expectation, Report, Scenario, Verdict, ViolationKind,
 };
 
 use crate::app::{Failure, Outcome, complain};
 use crate::cli::Check;
 use crate::lanes::Layout;
 use crate::text::{self, Text};
-use crate::{explained, progress, show, splat};
+use crate::{explain, explained, interrupt, progress, show, splat};
 
 /// Checks each text, and returns whether the verdicts are as expected. Where a text expects
 /// nothing, a proof is.
@@ -83,7 +83,14 @@ fn verify(
 ) -> Result<(), Failure> {
     let wanted = text.select(options.scenario.as_deref()).map_err(Failure::Usage)?;
     let several = text.count() > 1;
+    interrupt::listen();
     for (at, program) in wanted.iter().enumerate() {
+        if interrupt::is_requested() {
+            let count = wanted.len();
+            complain(&format!("{file}: {at} of {count} scenarios were checked"));
+            outcome.note(false, true);
+            break;
+        }
         if at > 0 {
             writeln!(out)?;
         }
@@ -91,11 +98,12 @@ fn verify(
         let again = |found: &Counterexample| {
             let of =
                 if several { format!(" --scenario '{}'", program.short()) } else { String::new() };
-            format!("selvedge check {file}{of} --schedule {}", found.schedule)
+            format!("selvedge check {file}{of} --schedule {}", show::argument(&found.schedule))
         };
         if let Some(schedule) = &options.schedule {
             let layout = Layout::of_stdout(options.all_steps);
-            replay(&scenario, schedule, layout, &again, outcome, out)?;
+            let violated = explain::replayed(&scenario, schedule, layout, &again, out)?;
+            outcome.note(violated, false);
             continue;
         }
         for engine in &options.engine.0 {
@@ -104,22 +112,35 @@ fn verify(
                 writeln!(out, "On {engine}:")?;
             }
             show::heading(&scenario, out)?;
+            if let Verdict::Refuted(all) = &report.verdict {
+                let kinds: Vec<String> =
+                    all.iter().map(|found| found.violation.kind.to_string()).collect();
+                let count = show::count(all.len(), "violation");
+                writeln!(out, "Refuted: {count}: {}.", kinds.join(", "))?;
+            }
             let found: Vec<&Counterexample> = report.verdict.counterexamples().iter().collect();
             let layout = Layout::of_stdout(options.all_steps);
             explained::findings(&scenario, &report, &found, layout, &again, out)?;
-            expected(&report, outcome, out)?;
+            // What goes wrong ends an execution, so that no proof depends on the rest.
+            let proved = matches!(report.verdict, Verdict::Proved(_));
+            let unreached = proved.then(|| program.unreached()).flatten();
+            expected(&report, (unreached, program.has_loops()), outcome, out)?;
         }
     }
     Ok(())
 }
 
 /// Writes what the verdict takes for granted, and whether it is as the text expects.
-fn expected(report: &Report, outcome: &mut Outcome, out: &mut impl Write) -> Result<(), Failure> {
-    // The locks of a text hold no values.
-    for given in report.preconditions.iter().filter(|given| !given.contains("`Hash`")) {
+fn expected(
+    report: &Report,
+    (unreached, has_loops): (Option<String>, bool),
+    outcome: &mut Outcome,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    for given in report.preconditions.iter().filter(|given| applies(given, has_loops)) {
         writeln!(out, "Given that {given}.")?;
     }
-    for remark in &report.remarks {
+    for remark in report.remarks.iter().chain(&unreached) {
         writeln!(out, "Note: {remark}.")?;
     }
     let unstated = *report.expected() == Expectation::Unstated;
@@ -136,6 +157,10 @@ fn expected(report: &Report, outcome: &mut Outcome, out: &mut impl Write) -> Res
         writeln!(out, "As expected.")?;
         return Ok(());
     }
+    if inconclusive {
+        writeln!(out, "The text expects {}.", report.expected())?;
+        return Ok(());
+    }
     writeln!(out, "NOT as expected: the text expects {}.", report.expected())?;
     if report.complete {
         writeln!(out, "These claims would hold:")?;
@@ -144,6 +169,12 @@ fn expected(report: &Report, outcome: &mut Outcome, out: &mut impl Write) -> Res
         }
     }
     Ok(())
+}
+
+/// Returns whether a text takes this for granted. Its locks hold no values, and without a loop
+/// there are no rounds that could carry something over.
+fn applies(given: &str, has_loops: bool) -> bool {
+    !given.contains("`Hash`") && (has_loops || !given.starts_with("rounds of `poll`"))
 }
 
 /// Returns the claims that the report matches, as a text has them.
@@ -177,24 +208,4 @@ fn claim(kind: &ViolationKind) -> String {
 fn quoted(names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|name| text::quoted(name)).collect();
     names.join(", ")
-}
-
-fn replay(
-    scenario: &Scenario,
-    schedule: &Schedule,
-    layout: Layout,
-    again: &dyn Fn(&Counterexample) -> String,
-    outcome: &mut Outcome,
-    out: &mut impl Write,
-) -> Result<(), Failure> {
-    let found = scenario
-        .replay(schedule)
-        .map_err(|error| Failure::Usage(format!("{}: {error}", scenario.name())))?;
-    show::heading(scenario, out)?;
-    for counterexample in &found {
-        show::counterexample(counterexample, layout, out)?;
-        writeln!(out, "\nReplay: {}", again(counterexample))?;
-    }
-    outcome.note(true, false);
-    Ok(())
 }

@@ -7,8 +7,6 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use selvedge_core::{Checkpoint, Progress};
@@ -24,11 +22,10 @@ const EVERY: Duration = Duration::from_secs(60);
 pub(crate) struct CheckpointFile {
     file: PathBuf,
     last: Instant,
-    interrupted: Arc<AtomicBool>,
 }
 
 impl CheckpointFile {
-    /// Creates a writer to `file`. From now on Ctrl-C ends the search and not the process.
+    /// Creates a writer to `file`.
     ///
     /// # Errors
     ///
@@ -42,15 +39,11 @@ impl CheckpointFile {
             ));
         }
         drop(beside(file).map_err(|error| format!("cannot write {}: {error}", file.display()))?);
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&interrupted);
-        ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
-            .map_err(|error| format!("cannot listen for Ctrl-C: {error}"))?;
-        Ok(Self { file: file.to_owned(), last: Instant::now(), interrupted })
+        Ok(Self { file: file.to_owned(), last: Instant::now() })
     }
 
-    /// Writes the file if it is time to, and returns a reason to stop if the user has asked to.
-    pub(crate) fn update(&mut self, progress: &Progress<'_>) -> Option<String> {
+    /// Writes the file if it is time to.
+    pub(crate) fn update(&mut self, progress: &Progress<'_>) {
         if (progress.stopping.is_some() || self.last.elapsed() >= EVERY)
             && let Some(checkpoint) = progress.checkpoint()
         {
@@ -64,7 +57,6 @@ impl CheckpointFile {
                 Err(error) => complain(&format!("cannot write {file}: {error}")),
             }
         }
-        self.interrupted.load(Ordering::Relaxed).then(|| "interrupted".to_owned())
     }
 }
 

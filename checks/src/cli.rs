@@ -15,7 +15,8 @@ const VERSION: &str =
 ///
 /// Without a command, verifies the whole catalogue on the native engine. Exit code 0: every
 /// verdict is as expected; 1: some verdict is not; 2: the command line was wrong; 3: a limit was
-/// reached, and no verdict is wrong; 4: the output could not be written.
+/// reached, and no verdict is wrong; 4: the output could not be written, or was not read to its
+/// end, which only `list` allows.
 #[derive(Debug, Parser)]
 #[command(name = "selvedge", version, long_version = VERSION, about)]
 pub(crate) struct Cli {
@@ -127,7 +128,7 @@ pub(crate) struct Explain {
     /// The scenario's name
     pub(crate) name: String,
     /// The engine: native, loom or shuttle [default: native]
-    #[arg(long)]
+    #[arg(long, value_parser = engine)]
     pub(crate) engine: Option<Engine>,
     /// How the native engine searches, as for `verify`
     #[arg(long)]
@@ -163,7 +164,7 @@ pub(crate) struct Reports {
     #[arg(long, value_name = "FILE", conflicts_with = "patterns")]
     pub(crate) text: Vec<PathBuf>,
     /// The engine: native, loom or shuttle
-    #[arg(long, default_value = "native")]
+    #[arg(long, default_value = "native", value_parser = engine)]
     pub(crate) engine: Engine,
     /// One page of HTML, with the counterexamples step by step
     #[arg(long, value_name = "FILE")]
@@ -211,6 +212,9 @@ pub(crate) struct Splat {
     /// Write the text to this file, and print the questions and verdicts
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Replace the file of --output if there is one
+    #[arg(long, requires = "output")]
+    pub(crate) force: bool,
     /// Which report of the log
     #[arg(long, value_name = "N", default_value = "1", value_parser = position)]
     pub(crate) report: usize,
@@ -256,7 +260,8 @@ pub(crate) struct Verify {
     /// Needs --search dpor
     #[arg(long, value_name = "I/N", conflicts_with = "resume")]
     pub(crate) shard: Option<Shard>,
-    /// Stop after this many executions of a scenario on an engine
+    /// Stop after this many executions of a scenario on an engine [default: 50,000,000 on native,
+    /// 100,000 on loom, 20,000 on shuttle]
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     pub(crate) executions_max: Option<u64>,
     /// Stop after this many seconds for a scenario on an engine
@@ -348,6 +353,35 @@ fn engines(name: &str) -> Result<Engines, String> {
     if name == "all" {
         return Ok(Engines(Engine::ALL.to_vec()));
     }
-    let engine = name.parse::<Engine>().map_err(|error| format!("{error}; or `all` of them"))?;
-    Ok(Engines(vec![engine]))
+    let or_all = |error| format!("{error}; or `all` of them");
+    Ok(Engines(vec![engine(name).map_err(or_all)?]))
+}
+
+fn engine(name: &str) -> Result<Engine, String> {
+    name.parse::<Engine>().map_err(|error| not_built_in(name).unwrap_or(error.to_string()))
+}
+
+/// Returns how to get an engine that this command was built without.
+fn not_built_in(name: &str) -> Option<String> {
+    matches!(name, "loom" | "shuttle").then(|| {
+        format!(
+            "this command is built without the engine `{name}`; `features = [\"{name}\"]` of the \
+             dependency selvedge-checks builds it in"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_is_not_built_in_is_no_unknown_name() {
+        assert!(not_built_in("loom").unwrap().contains("`features = [\"loom\"]`"));
+        assert_eq!(not_built_in("lom"), None);
+        assert_eq!(
+            engine("lom").unwrap_err(),
+            "unknown engine `lom`; available: native, loom, shuttle"
+        );
+    }
 }

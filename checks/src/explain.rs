@@ -3,28 +3,35 @@
 use std::io::Write;
 use std::time::Instant;
 
-use selvedge_core::{Checker, Counterexample, Engine, ReplayError, Report, Scenario, Verdict};
+use selvedge_core::{
+    Checker, Counterexample, Engine, ReplayError, Report, Scenario, Schedule, Verdict,
+};
 
 use crate::Failure;
+use crate::app::Outcome;
 use crate::cli::{Explain, Replay};
 use crate::json::ExplanationRecord;
 use crate::lanes::{self, Layout};
-use crate::{explained, progress, show};
+use crate::{explained, interrupt, progress, show};
 
 /// Explores a scenario and prints its counterexamples. Returns whether the verdict is as expected.
 pub(crate) fn explain(
     scenario: &Scenario,
     options: &Explain,
     out: &mut impl Write,
-) -> Result<bool, Failure> {
+) -> Result<Outcome, Failure> {
     let engine = options.engine.unwrap_or(Engine::Native);
     let started = Instant::now();
     let checker = Checker::new(engine).search(options.search.unwrap_or_default());
+    interrupt::listen();
     let report = progress::explore(scenario, checker);
     let found = selected(&report, options.violation.as_deref()).map_err(Failure::Usage)?;
+    let mut outcome = Outcome::default();
+    let inconclusive = matches!(report.verdict, Verdict::Inconclusive { .. });
+    outcome.note(report.as_expected(), inconclusive);
     if options.json {
         ExplanationRecord::new(scenario, &report, started.elapsed(), &found).write(out)?;
-        return Ok(report.as_expected());
+        return Ok(outcome);
     }
     show::heading(scenario, out)?;
     let scenario = report.instance().unwrap_or(scenario);
@@ -40,7 +47,8 @@ pub(crate) fn explain(
     for remark in &report.remarks {
         writeln!(out, "Note: {remark}")?;
     }
-    Ok(report.as_expected())
+    show::contradiction(&report, out)?;
+    Ok(outcome)
 }
 
 /// Returns the counterexamples whose violation has `part` in its name.
@@ -66,17 +74,30 @@ pub(crate) fn replay(
     out: &mut impl Write,
 ) -> Result<bool, Failure> {
     let layout = Layout::of_stdout(options.all_steps);
-    match scenario.replay(&options.schedule) {
+    let again = |found: &Counterexample| show::replay(scenario, found);
+    replayed(scenario, &options.schedule, layout, &again, out)
+}
+
+/// Runs a schedule and prints it, with what it violates and the command that shows it again.
+/// Returns whether it violates anything.
+pub(crate) fn replayed(
+    scenario: &Scenario,
+    schedule: &Schedule,
+    layout: Layout,
+    again: &dyn Fn(&Counterexample) -> String,
+    out: &mut impl Write,
+) -> Result<bool, Failure> {
+    match scenario.replay(schedule) {
         Ok(found) => {
             show::heading(scenario, out)?;
             for counterexample in &found {
                 show::counterexample(counterexample, layout, out)?;
-                writeln!(out, "\nReplay: {}", show::replay(scenario, counterexample))?;
+                writeln!(out, "\nReplay: {}", again(counterexample))?;
             }
             Ok(true)
         }
         Err(error @ (ReplayError::NoViolation | ReplayError::TooShort)) => {
-            let trace = scenario.follow(&options.schedule);
+            let trace = scenario.follow(schedule);
             show::heading(scenario, out)?;
             writeln!(out)?;
             if let Ok(trace) = trace {

@@ -51,7 +51,7 @@ impl Families {
         }
         if !record.as_expected {
             writeln!(out, "{} on {}: {report}", record.scenario, record.engine)?;
-            self.family.not_as_expected += 1;
+            self.family.not_as_expected += usize::from(record.is_wrong());
         }
         self.family.seconds += record.seconds;
         *match record.found.as_str() {
@@ -63,11 +63,12 @@ impl Families {
         Ok(())
     }
 
-    /// Writes the last family, the preconditions and the summary.
-    pub(crate) fn end(mut self, out: &mut impl Write) -> io::Result<()> {
+    /// Writes the last family, the preconditions and the summary. So many scenarios have not been
+    /// verified.
+    pub(crate) fn end(mut self, not_verified: usize, out: &mut impl Write) -> io::Result<()> {
         self.end_family(out)?;
         write_preconditions(self.records.iter(), out)?;
-        write_summary(self.records.iter(), out)?;
+        write_summary(self.records.iter(), not_verified, out)?;
         writeln!(out, "--verbose prints every row; `selvedge explain NAME` an interleaving.")
     }
 

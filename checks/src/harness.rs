@@ -10,6 +10,7 @@ use anstream::adapter::strip_str;
 use libtest_mimic::{Arguments, Failed, Trial};
 use selvedge_core::{Engine, Report, Scenario, Schedule};
 
+use crate::app::{USAGE, complain};
 use crate::lanes::Layout;
 use crate::{select, show};
 
@@ -32,6 +33,10 @@ const REPLAY: &str = "SELVEDGE_REPLAY";
 /// }
 /// ```
 pub fn test_main(scenarios: Vec<Scenario>) -> ExitCode {
+    if let Err(message) = select::check_names(&scenarios) {
+        complain(&message);
+        return ExitCode::from(USAGE);
+    }
     let trial = |scenario: Scenario| {
         Trial::test(scenario.name().to_owned(), move || test(&scenario).map_err(Failed::from))
     };
@@ -142,7 +147,7 @@ mod tests {
         let error = replayed(&scenario(), "0.2").unwrap_err().to_string();
         assert_eq!(
             error,
-            "step 1 of the schedule is not possible there; possible would be 0 (one) or 1 (other)"
+            "step 2 of the schedule is not possible there; possible would be 0 (one) or 1 (other)"
         );
     }
 }

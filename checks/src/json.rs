@@ -125,6 +125,25 @@ impl VerdictRecord {
         }
     }
 
+    /// Whether the verdict contradicts the expectation.
+    pub(crate) fn is_wrong(&self) -> bool {
+        !self.as_expected && self.found != "inconclusive"
+    }
+
+    /// Whether there is no verdict, and one was expected.
+    pub(crate) fn is_missing(&self) -> bool {
+        !self.as_expected && self.found == "inconclusive"
+    }
+
+    /// Expects a proof of a scenario that states nothing. Lock orders that cannot deadlock in it
+    /// are none of its claims.
+    pub(crate) fn expect_proof_if_unstated(&mut self) {
+        if self.expected == Expectation::Unstated.as_str() {
+            self.as_expected = matches!(self.found.as_str(), "proved" | LOCKDEP_ONLY);
+            self.expected = if self.as_expected { self.found.clone() } else { "proved".to_owned() };
+        }
+    }
+
     pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
         write_line(self, out)
     }

@@ -41,6 +41,7 @@ mod explain;
 mod explained;
 mod families;
 mod harness;
+mod interrupt;
 mod json;
 mod lanes;
 mod matrix;

@@ -27,7 +27,12 @@ pub(crate) fn create(name: &str, selvedge: Option<&Path>) -> Result<(), String> 
                 folder.display()
             ));
         }
-        None => around_this_program().ok_or("name a checkout of Selvedge with --selvedge DIR")?,
+        None => around_this_program().ok_or_else(|| {
+            format!(
+                "this program is in no checkout of Selvedge; name one: selvedge new {name} \
+                 --selvedge DIR"
+            )
+        })?,
     };
     write(Path::new(name), name, &selvedge).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => format!("{name} exists; choose another name"),

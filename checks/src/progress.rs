@@ -8,6 +8,8 @@ use bytesize::ByteSize;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use selvedge_core::{Checker, Progress, Report, Scenario};
 
+use crate::interrupt;
+
 /// How long a search is silent. Most end before.
 const SILENT: Duration = Duration::from_millis(300);
 
@@ -37,7 +39,7 @@ pub(crate) fn explore(scenario: &Scenario, checker: Checker<'static>) -> Report 
     let bar = Bar::new(scenario);
     let listener = |progress: &Progress<'_>| {
         bar.update(progress);
-        ControlFlow::Continue(())
+        interrupt::reason().map_or(ControlFlow::Continue(()), ControlFlow::Break)
     };
     checker.on_progress(listener).run(scenario)
 }

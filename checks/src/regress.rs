@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 use crate::json::FORMAT;
-use crate::select;
+use crate::{select, show};
 
 /// A violation with a schedule that shows it.
 #[derive(Clone, Serialize, Deserialize)]
@@ -33,8 +33,9 @@ pub(crate) fn record(
 ) -> Result<(), Failure> {
     let entries: Vec<Entry> = scenarios.iter().flat_map(explored).collect();
     write(file, &entries).map_err(Failure::Usage)?;
-    let scenarios = scenarios.len();
-    writeln!(out, "{} violations of {scenarios} scenarios: {}", entries.len(), file.display())?;
+    let violations = show::count(entries.len(), "violation");
+    let scenarios = show::count(scenarios.len(), "scenario");
+    writeln!(out, "{violations} of {scenarios}: {}", file.display())?;
     Ok(())
 }
 

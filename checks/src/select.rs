@@ -6,6 +6,16 @@ use selvedge_core::Scenario;
 /// The number of names to offer for one that is unknown.
 const OFFERED: usize = 3;
 
+/// Checks that no two scenarios have one name. A pattern or a schedule would mean either.
+pub(crate) fn check_names(scenarios: &[Scenario]) -> Result<(), String> {
+    let mut names: Vec<&str> = scenarios.iter().map(Scenario::name).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(format!("two scenarios are called `{}`; rename one of them", pair[0])),
+        None => Ok(()),
+    }
+}
+
 /// Returns the scenarios that match one of the patterns, in the order of the catalogue; all of them
 /// if there is no pattern. A pattern that matches a path selects everything below it.
 pub(crate) fn select<'a>(
@@ -41,6 +51,9 @@ pub(crate) fn named(catalogue: &[Scenario], name: &str) -> Result<Scenario, Stri
         return numbers.map_or(Ok(found.clone()), |numbers| with_numbers(found, numbers));
     }
     let several = select(catalogue, &[name.to_owned()])?;
+    if let ([only], None) = (several.as_slice(), numbers) {
+        return Ok((*only).clone());
+    }
     let names: Vec<&str> = several.iter().take(OFFERED).map(|scenario| scenario.name()).collect();
     let (count, names) = (several.len(), names.join("\n    "));
     Err(format!("`{name}` matches {count} scenarios; name one of them, such as\n    {names}"))
@@ -76,6 +89,9 @@ fn paths(name: &str) -> impl Iterator<Item = &str> {
 }
 
 fn unknown(catalogue: &[Scenario], name: &str) -> String {
+    if name.ends_with(".selvedge") {
+        return format!("`{name}` is a text: `selvedge check {name}`");
+    }
     // A name that has more of the given parts is nearer, whatever its number of equal letters.
     let wanted = name.to_lowercase();
     let words: Vec<&str> = wanted.split(['/', '*']).filter(|word| !word.is_empty()).collect();
@@ -139,6 +155,21 @@ mod tests {
             "`a/x` matches 2 scenarios; name one of them, such as\n    a/x/v5\n    a/x/v6.0"
         );
         assert!(name("c").unwrap_err().starts_with("no scenario matches `c`"));
+        // What one scenario alone begins with is enough.
+        assert_eq!(name("a/y").unwrap(), "a/y/v6.0/two");
+        assert_eq!(
+            name("frob.selvedge").unwrap_err(),
+            "`frob.selvedge` is a text: `selvedge check frob.selvedge`"
+        );
+    }
+
+    #[test]
+    fn two_scenarios_with_one_name_are_refused() {
+        let mut scenarios = catalogue();
+        assert_eq!(check_names(&scenarios), Ok(()));
+        scenarios.push(scenarios[1].clone());
+        let error = check_names(&scenarios).unwrap_err();
+        assert_eq!(error, "two scenarios are called `a/x/v6.0`; rename one of them");
     }
 
     #[test]

@@ -4,14 +4,21 @@ use std::env;
 use std::io::{self, Write};
 
 use selvedge_core::observe::lockdep::splat;
-use selvedge_core::{Classification, Counterexample, Prediction, Report, Scenario};
+use selvedge_core::{
+    Classification, Counterexample, Prediction, Report, Scenario, Schedule, Verdict,
+};
 
 use crate::lanes::{self, Layout};
 use crate::style::bad;
 
 /// Writes what the scenario is and where it comes from.
 pub(crate) fn heading(scenario: &Scenario, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "{}: {}", scenario.name(), scenario.about())?;
+    // A text may say its name itself, and a scenario nothing.
+    match (scenario.name(), scenario.about()) {
+        (name, "") => writeln!(out, "{name}")?,
+        (name, about) if about.starts_with(&format!("{name}: ")) => writeln!(out, "{about}")?,
+        (name, about) => writeln!(out, "{name}: {about}")?,
+    }
     match scenario.source() {
         "" => Ok(()),
         source => writeln!(out, "Source: {source}"),
@@ -25,6 +32,32 @@ pub(crate) fn difference(report: &Report, out: &mut impl Write) -> io::Result<()
         Some(reason) => writeln!(out, "{reason}"),
         None => writeln!(out, "this expectation would hold: {}", report.matching_expectation()),
     }
+}
+
+/// Writes what was expected, if the verdict is not that.
+pub(crate) fn contradiction(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let expected = report.expected();
+    match (report.as_expected(), &report.verdict) {
+        (true, _) => return Ok(()),
+        (false, Verdict::Inconclusive { .. }) => {
+            return writeln!(out, "The scenario expects {expected}.");
+        }
+        (false, _) => writeln!(out, "NOT as expected: the scenario expects {expected}.")?,
+    }
+    match report.complete {
+        true => writeln!(out, "This expectation would hold: {}", report.matching_expectation()),
+        false => Ok(()),
+    }
+}
+
+/// Returns a number of things: `1 step`, `2 steps`.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Returns a schedule as an argument: the empty one too.
+pub(crate) fn argument(schedule: &Schedule) -> String {
+    if schedule.is_empty() { "''".to_owned() } else { schedule.to_string() }
 }
 
 /// Writes the operations in order, and the violation.
@@ -48,7 +81,8 @@ pub(crate) fn counterexample(
 
 /// Returns the command that replays the counterexample.
 pub(crate) fn replay(scenario: &Scenario, found: &Counterexample) -> String {
-    format!("{} replay {} --schedule {}", program(), scenario.name(), found.schedule)
+    let schedule = argument(&found.schedule);
+    format!("{} replay {} --schedule {schedule}", program(), scenario.name())
 }
 
 /// Returns how this program is called: in another crate, by cargo.
@@ -70,5 +104,43 @@ pub(crate) fn prediction(prediction: &Prediction, out: &mut impl Write) -> io::R
             writeln!(out, "Infeasible in this scenario: no interleaving deadlocks on these locks.")
         }
         Classification::Open => writeln!(out, "Open: not every interleaving was explored."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use selvedge_core::sync::Mutex;
+    use selvedge_core::{Engine, Scenario, ViolationKind};
+
+    use super::*;
+
+    fn twice(finishes: bool) -> String {
+        let builder = Scenario::builder("mine/twice", || Mutex::new("A", ())).thread("T", |a| {
+            let _a = a.lock();
+            let _again = a.lock();
+        });
+        let scenario = match finishes {
+            true => builder.expect_proof(),
+            false => builder.expect_violations([ViolationKind::deadlock(["A"])]),
+        };
+        let mut text = Vec::new();
+        contradiction(&scenario.verify(Engine::Native), &mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn what_was_expected_is_said_if_it_was_not_found() {
+        assert_eq!(
+            twice(true),
+            "NOT as expected: the scenario expects proved.\n\
+             This expectation would hold: \
+             .expect_violations([ViolationKind::deadlock([\"A\"])])\n"
+        );
+        assert_eq!(twice(false), "");
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([count(0, "step"), count(1, "step")], ["0 steps", "1 step"]);
     }
 }

@@ -7,6 +7,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, presets};
 use crate::json::VerdictRecord;
 use crate::matrix;
 use crate::same::difference;
+use crate::show;
 use crate::style::{bad, good};
 
 /// One scenario on one engine.
@@ -31,6 +32,9 @@ fn remarks(record: &VerdictRecord, reasons: Vec<String>) -> Vec<String> {
     let mut remarks = reasons;
     if remarks.is_empty() {
         remarks.extend(record.reason.clone());
+    }
+    if let Some(instance) = &record.instance {
+        remarks.push(format!("found in {instance}, which `explain` and `replay` take"));
     }
     for inversion in &record.lockdep {
         let classes = inversion.classes.join(", ");
@@ -58,8 +62,9 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// Writes the table, families as headings and remarks under their rows, and a summary.
-    pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+    /// Writes the table, families as headings and remarks under their rows, and a summary. So many
+    /// scenarios have not been verified.
+    pub(crate) fn write(&self, not_verified: usize, out: &mut impl Write) -> io::Result<()> {
         let mut table = comfy_table::Table::new();
         table.load_style(presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Disabled);
@@ -94,7 +99,7 @@ impl Table {
         }
         matrix::write(self.records(), out)?;
         write_preconditions(self.records(), out)?;
-        write_summary(self.records(), out)
+        write_summary(self.records(), not_verified, out)
     }
 
     fn records(&self) -> impl Iterator<Item = &VerdictRecord> + Clone {
@@ -132,17 +137,34 @@ pub(crate) fn write_preconditions<'a>(
 /// Writes how many verdicts there are, and whether they are as expected.
 pub(crate) fn write_summary<'a>(
     records: impl Iterator<Item = &'a VerdictRecord> + Clone,
+    not_verified: usize,
     out: &mut impl Write,
 ) -> io::Result<()> {
     writeln!(out)?;
-    let verdicts = match records.clone().count() {
-        1 => "1 verdict".to_owned(),
-        count => format!("{count} verdicts"),
+    let verdicts = show::count(records.clone().count(), "verdict");
+    let count =
+        |is: fn(&VerdictRecord) -> bool| records.clone().filter(|record| is(record)).count();
+    let (wrong, missing) = (count(VerdictRecord::is_wrong), count(VerdictRecord::is_missing));
+    let unstated = count(|record| record.expected == "unstated");
+    let mut parts = Vec::new();
+    if wrong > 0 {
+        parts.push(format!("{wrong} NOT as expected"));
+    }
+    if missing > 0 {
+        parts.push(format!("{missing} inconclusive"));
+    }
+    if unstated > 0 {
+        parts.push(format!("{unstated} of which nothing is expected"));
+    }
+    if not_verified > 0 {
+        parts.push(format!("{} not verified", show::count(not_verified, "scenario")));
+    }
+    let line = match parts.as_slice() {
+        [] => format!("{verdicts}, all as expected."),
+        parts => format!("{verdicts}, {}.", parts.join(", ")),
     };
-    match records.clone().filter(|record| !record.as_expected).count() {
-        0 => writeln!(out, "{}", good(format!("{verdicts}, all as expected."))),
-        not => writeln!(out, "{}", bad(format!("{verdicts}, {not} NOT as expected."))),
-    }?;
+    let is_good = wrong + missing + not_verified == 0;
+    writeln!(out, "{}", if is_good { good(line) } else { bad(line) })?;
     match records.filter(|record| record.same_as.is_some()).count() {
         0 => Ok(()),
         1 => writeln!(out, "1 behaves exactly as an earlier one."),
@@ -152,7 +174,7 @@ pub(crate) fn write_summary<'a>(
 
 /// Returns what the last column says: a wrong verdict, or the row that this one equals.
 fn note(record: &VerdictRecord) -> String {
-    if !record.as_expected {
+    if record.is_wrong() {
         return "NOT AS EXPECTED".to_owned();
     }
     let same = record.same_as.as_deref();

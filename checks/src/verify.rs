@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use selvedge_core::{Checker, Checkpoint, Engine, Progress, Report, Scenario, Search};
 
-use crate::app::Outcome;
+use crate::app::{Outcome, complain};
 use crate::checkpoint_file::{self, CheckpointFile};
 use crate::cli::Verify;
 use crate::families::Families;
@@ -15,7 +15,7 @@ use crate::json::VerdictRecord;
 use crate::progress::Bar;
 use crate::same::Seen;
 use crate::table::{Row, Table};
-use crate::{Failure, Known, half_of_free_memory, select};
+use crate::{Failure, Known, half_of_free_memory, interrupt, select};
 
 /// The number of scenarios up to which each has a row without `--verbose`. More are summarised.
 const ROWS_MAX: usize = 40;
@@ -49,7 +49,14 @@ pub(crate) fn verify(
     let rows = options.verbose || scenarios.len() <= ROWS_MAX;
     let (mut table, mut families) = (Table::default(), Families::default());
     let mut seen = Seen::default();
-    for scenario in scenarios {
+    let (count, mut not_verified) = (scenarios.len(), 0);
+    interrupt::listen();
+    for (at, scenario) in scenarios.into_iter().enumerate() {
+        if interrupt::is_requested() {
+            not_verified = count - at;
+            outcome.note(false, true);
+            break;
+        }
         for engine in &options.engine.0 {
             let started = Instant::now();
             let report = explore(scenario, *engine, options, resumed.as_ref(), file.as_mut())?;
@@ -67,9 +74,10 @@ pub(crate) fn verify(
         }
     }
     match (options.json, rows) {
+        (true, _) if not_verified > 0 => complain(&format!("{not_verified} not verified")),
         (true, _) => {}
-        (false, true) => table.write(out)?,
-        (false, false) => families.end(out)?,
+        (false, true) => table.write(not_verified, out)?,
+        (false, false) => families.end(not_verified, out)?,
     }
     Ok(outcome)
 }
@@ -84,10 +92,8 @@ fn explore(
     let bar = Bar::new(scenario);
     let listener = |progress: &Progress<'_>| {
         bar.update(progress);
-        match file.as_mut().and_then(|file| file.update(progress)) {
-            None => ControlFlow::Continue(()),
-            Some(reason) => ControlFlow::Break(reason),
-        }
+        file.iter_mut().for_each(|file| file.update(progress));
+        interrupt::reason().map_or(ControlFlow::Continue(()), ControlFlow::Break)
     };
     let checker = checker(engine, options).on_progress(listener);
     match resumed {
@@ -102,6 +108,10 @@ fn reasons(report: &Report) -> Vec<String> {
     let found = report.verdict.counterexamples();
     let mut reasons: Vec<String> =
         found.iter().map(|found| found.violation.reason.clone()).collect();
+    if !report.as_expected() {
+        reasons.extend(report.stopped.iter().map(ToString::to_string));
+        reasons.push(format!("expected: {}", report.expected()));
+    }
     if !report.as_expected() && report.complete {
         reasons.push(format!("this expectation would hold: {}", report.matching_expectation()));
     }

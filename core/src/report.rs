@@ -333,8 +333,12 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.verdict.as_str())?;
-        if !self.as_expected() {
-            write!(f, ", NOT as expected ({})", self.expected())?;
+        let no_verdict = matches!(self.verdict, Verdict::Inconclusive { .. });
+        match self.as_expected() {
+            true => {}
+            // What is missing contradicts nothing.
+            false if no_verdict => write!(f, " (expected: {})", self.expected())?,
+            false => write!(f, ", NOT as expected ({})", self.expected())?,
         }
         match &self.verdict {
             Verdict::Proved(_) if !self.preconditions.is_empty() => {

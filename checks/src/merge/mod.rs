@@ -42,7 +42,7 @@ pub(crate) fn merge(
         for (record, reasons) in verdicts {
             table.push(Row::new(record, reasons));
         }
-        table.write(out)?;
+        table.write(0, out)?;
     }
     Ok(outcome)
 }

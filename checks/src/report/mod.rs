@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use selvedge_core::{Checker, Engine, Scenario};
 
+use crate::app::Outcome;
 use crate::json::{ExecutionRecord, ExplanationRecord};
 use crate::progress;
 
@@ -44,6 +45,21 @@ impl Reports {
     /// Explores the scenarios on an engine.
     pub fn of(scenarios: &[Scenario], engine: Engine) -> Self {
         Self { verdicts: scenarios.iter().map(|scenario| explored(scenario, engine)).collect() }
+    }
+
+    /// Explores the scenarios of a text. Where it claims nothing, a proof is expected, as by
+    /// `check`.
+    pub(crate) fn of_text(scenarios: &[Scenario], engine: Engine) -> Self {
+        let mut reports = Self::of(scenarios, engine);
+        reports.verdicts.iter_mut().for_each(|record| record.verdict.expect_proof_if_unstated());
+        reports
+    }
+
+    /// Returns whether the verdicts are as expected, or missing.
+    pub(crate) fn outcome(&self) -> Outcome {
+        let mut outcome = Outcome::default();
+        self.verdicts.iter().for_each(|record| outcome.add(&record.verdict));
+        outcome
     }
 
     /// Returns whether every verdict is as expected.

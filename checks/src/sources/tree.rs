@@ -8,7 +8,7 @@ use std::path::Path;
 use selvedge_models::sources::Source;
 
 use super::c;
-use crate::Failure;
+use crate::{Failure, show};
 
 /// The version of the entries that stand for what follows the last release that they know.
 const NEXT: &str = "2026";
@@ -53,7 +53,9 @@ pub(super) fn compare(
             writeln!(out, "{file}: {function} has {call}, and its entry has not")?;
         }
     }
-    writeln!(out, "{count} functions, {differences} differences.")?;
+    let (functions, lists) =
+        (show::count(count, "function"), show::count(differences, "difference"));
+    writeln!(out, "{functions}, {lists}.")?;
     Ok(differences == 0)
 }
 

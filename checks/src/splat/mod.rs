@@ -16,6 +16,7 @@ use selvedge_core::{Checker, Verdict};
 use crate::app::Failure;
 use crate::check;
 use crate::cli::Splat;
+use crate::show;
 use crate::text::Text;
 use kinds::Read;
 use lines::Line;
@@ -32,8 +33,22 @@ pub(crate) fn splat(options: &Splat, out: &mut impl Write) -> Result<(), Failure
     );
     match &options.output {
         Some(path) => {
-            let failed = |error: io::Error| Failure::Usage(format!("{}: {error}", path.display()));
-            fs::write(path, &written.text).map_err(failed)?;
+            let failed = |error: io::Error| {
+                Failure::Usage(match error.kind() {
+                    io::ErrorKind::AlreadyExists => {
+                        format!("{} exists; --force replaces it", path.display())
+                    }
+                    _ => format!("{}: {error}", path.display()),
+                })
+            };
+            // The text that is there may have been corrected by hand.
+            let mut open = fs::File::options();
+            match options.force {
+                true => open.write(true).create(true).truncate(true),
+                false => open.write(true).create_new(true),
+            };
+            let mut file = open.open(path).map_err(failed)?;
+            file.write_all(written.text.as_bytes()).map_err(failed)?;
             answers(&name, &written, out)?;
         }
         None => {
@@ -101,7 +116,8 @@ fn text_of(file: &str, log: &str, number: usize) -> Result<Written, String> {
 
 fn refused(file: &str, reports: &[Report], number: usize) -> String {
     if !reports.is_empty() {
-        return format!("{file} has {} reports, and no report {number}", reports.len());
+        let has = show::count(reports.len(), "report");
+        return format!("{file} has {has}, and no report {number}");
     }
     let looked: Vec<String> = BEGINNINGS.iter().map(|(text, _)| format!("`{text}`")).collect();
     format!(

@@ -3,7 +3,8 @@
 use selvedge_core::{Scenario, ScenarioBuilder, ViolationKind};
 
 use super::error::{Wrong, listed, nearest};
-use super::tree::Claim;
+use super::program::Program;
+use super::tree::Word;
 use super::world::World;
 
 /// What all claims of a scenario expect together.
@@ -35,10 +36,10 @@ const KINDS: &[(&str, std::ops::RangeInclusive<usize>)] = &[
     ("panic", 1..=1),
 ];
 
-/// Returns what the claims expect.
-pub(super) fn expected(claims: &[Claim]) -> Result<Expected, Wrong> {
+/// Returns what the claims of a scenario expect.
+pub(super) fn expected(program: &Program) -> Result<Expected, Wrong> {
     let mut expected = Expected::default();
-    for claim in claims {
+    for claim in &program.claims {
         let names: Vec<&str> =
             claim.names.iter().map(|word| word.text.trim_start_matches('&')).collect();
         let kind = claim.kind.text.as_str();
@@ -58,6 +59,7 @@ pub(super) fn expected(claims: &[Claim]) -> Result<Expected, Wrong> {
             let what = format!("`{kind}` takes {takes} name{plural}, not {has}");
             return Err(Wrong::new(&claim.kind.span, what));
         }
+        check_names(kind, &claim.names, program)?;
         expected.at_least |= claim.at_least;
         match kind {
             "proof" => expected.proof = true,
@@ -72,6 +74,45 @@ pub(super) fn expected(claims: &[Claim]) -> Result<Expected, Wrong> {
         }
     }
     Ok(expected)
+}
+
+/// Refuses names of threads that there are not, and names that are near one of an object. Others
+/// may be right: a loop that ends never has a name in a deadlock too.
+fn check_names(kind: &str, names: &[Word], program: &Program) -> Result<(), Wrong> {
+    let classes = || program.classes.iter().map(|class| class.name.as_str());
+    let objects = match (kind, names) {
+        ("starvation", [thread, objects @ ..]) => {
+            let own = program.threads.iter().map(|thread| thread.name.as_str());
+            // What an object runs is a thread with its name.
+            let run = program.classes.iter().filter(|class| class.body.is_some());
+            let threads: Vec<&str> = own.chain(run.map(|class| class.name.as_str())).collect();
+            if !threads.contains(&thread.text.as_str()) {
+                let what = format!("no thread is called `{}`", thread.text);
+                let help = format!("threads: {}", threads.join(", "));
+                return Err(Wrong::new(&thread.span, what).help(help));
+            }
+            objects
+        }
+        ("assert" | "invariant" | "panic" | "sleep-in-atomic", _) => return Ok(()),
+        (_, objects) => objects,
+    };
+    for word in objects {
+        let name = word.text.trim_start_matches('&').split('/').next().unwrap_or_default();
+        if classes().any(|known| known == name) {
+            continue;
+        }
+        let declared: Vec<&str> = classes().skip(1).collect();
+        let near = nearest(name, declared.iter().copied());
+        let wrong = Wrong::new(&word.span, format!("`{}` is not declared", word.text));
+        match near.as_slice() {
+            [] if kind == "starvation" && !name.contains(' ') => {
+                return Err(wrong.help(format!("declared: {}", declared.join(", "))));
+            }
+            [] => {}
+            near => return Err(wrong.label(format!("meant: {}?", listed(near)))),
+        }
+    }
+    Ok(())
 }
 
 fn violation(kind: &str, names: &[&str]) -> ViolationKind {

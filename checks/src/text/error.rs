@@ -97,6 +97,13 @@ impl Wrong {
         self
     }
 
+    /// Adds to what is written instead.
+    pub(crate) fn also(mut self, help: &str) -> Self {
+        let before = self.help.take().map_or(String::new(), |before| format!("{before}; "));
+        self.help = Some(before + help);
+        self
+    }
+
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
@@ -114,6 +121,12 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> V
     near.sort();
     near.dedup();
     near.into_iter().take(3).map(|(_, known)| known).collect()
+}
+
+/// Returns the word with its article: `a mutex`, `an int`.
+pub(crate) fn article(word: &str) -> String {
+    let vowel = word.starts_with(['a', 'e', 'i', 'o']);
+    format!("{} {word}", if vowel { "an" } else { "a" })
 }
 
 /// Returns names as a list in a sentence: `a`, `b` or `c`.

@@ -28,6 +28,14 @@ struct Held {
     by: &'static str,
     /// Whether it is held on each path to here.
     surely: bool,
+    /// Where it was released, so that it is not held any more.
+    released: Option<Span>,
+}
+
+impl Held {
+    fn is(&self, lock: &str) -> bool {
+        self.lock == lock && self.released.is_none()
+    }
 }
 
 /// What a thread holds at a place that it can reach.
@@ -51,7 +59,10 @@ impl State {
         let (Some(mine), Some(theirs)) = (self.0.clone(), other.0.clone()) else {
             return Self(self.0.or(other.0));
         };
-        let same = |a: &Held, b: &Held| a.lock == b.lock && a.release == b.release;
+        let same = |a: &Held, b: &Held| {
+            let still = a.released.is_none() == b.released.is_none();
+            a.lock == b.lock && a.release == b.release && still
+        };
         let mut all = mine.clone();
         for held in &mut all {
             held.surely &= theirs.iter().any(|other| same(held, other) && other.surely);
@@ -89,7 +100,8 @@ impl Checker {
                 let after = self.steps(steps, state);
                 let lock = call.target.as_ref().map(|target| target.text.clone());
                 State(after.0.map(|mut locks| {
-                    let at = locks.iter().rposition(|held| Some(&held.lock) == lock.as_ref());
+                    let is = |held: &Held| lock.as_ref().is_some_and(|lock| held.is(lock));
+                    let at = locks.iter().rposition(is);
                     at.map(|at| locks.remove(at));
                     locks
                 }))
@@ -235,6 +247,7 @@ impl Checker {
     fn take(&mut self, call: &Call, lock: Lock, state: State) -> State {
         let Some(target) = &call.target else { return state };
         State(state.0.map(|mut locks| {
+            locks.retain(|held| held.released.is_none() || held.lock != target.text);
             locks.push(Held {
                 lock: target.text.clone(),
                 class: target.class,
@@ -242,6 +255,7 @@ impl Checker {
                 taken: call.span.clone(),
                 by: call.row.name,
                 surely: true,
+                released: None,
             });
             locks
         }))
@@ -249,8 +263,8 @@ impl Checker {
 
     fn downgrade(&mut self, call: &Call, state: State) -> State {
         State(state.0.map(|mut locks| {
-            let lock = call.target.as_ref().map(|target| &target.text);
-            for held in locks.iter_mut().filter(|held| Some(&held.lock) == lock) {
+            let lock = call.target.as_ref().map_or("", |target| &target.text);
+            for held in locks.iter_mut().filter(|held| held.is(lock)) {
                 held.release = "up_read";
             }
             locks
@@ -261,9 +275,9 @@ impl Checker {
         let (Some(mut locks), Some(target)) = (state.0, &call.target) else {
             return State::NOWHERE;
         };
-        let fits = |held: &Held| held.lock == target.text && held.release == call.row.name;
+        let fits = |held: &Held| held.is(&target.text) && held.release == call.row.name;
         if let Some(at) = locks.iter().rposition(fits) {
-            locks.remove(at);
+            locks[at].released = Some(call.span.clone());
             return State(Some(locks));
         }
         // Any thread may release a semaphore.
@@ -272,7 +286,9 @@ impl Checker {
         }
         // Another name of an element of an array may stand for the same lock.
         let is_array = target.index.is_some();
-        let maybe = |held: &Held| held.class == target.class && held.release == call.row.name;
+        let maybe = |held: &Held| {
+            held.class == target.class && held.release == call.row.name && held.released.is_none()
+        };
         if let Some(at) = locks.iter().rposition(maybe).filter(|_| is_array) {
             locks.remove(at);
             return State(Some(locks));
@@ -283,15 +299,19 @@ impl Checker {
 }
 
 fn not_held(call: &Call, lock: &str, locks: &[Held]) -> Wrong {
-    if let Some(held) = locks.iter().rfind(|held| held.lock == lock) {
+    if let Some(held) = locks.iter().rfind(|held| held.is(lock)) {
         let what = format!("`{}` does not release what `{}` takes", call.row.name, held.by);
         return Wrong::new(&call.span, what)
             .label(format!("write {}({lock})", held.release))
             .note(&held.taken, format!("`{lock}` is taken here"));
     }
-    let wrong = Wrong::new(&call.span, format!("`{lock}` is not held here"));
-    let names: Vec<String> =
-        locks.iter().map(|held| format!("{}({})", held.release, held.lock)).collect();
+    let mut wrong = Wrong::new(&call.span, format!("`{lock}` is not held here"));
+    let before = locks.iter().rfind(|held| held.lock == lock);
+    if let Some(released) = before.and_then(|held| held.released.as_ref()) {
+        wrong = wrong.note(released, format!("`{lock}` is released here"));
+    }
+    let held = locks.iter().filter(|held| held.released.is_none());
+    let names: Vec<String> = held.map(|held| format!("{}({})", held.release, held.lock)).collect();
     match names.as_slice() {
         [] => wrong.label("the thread holds nothing here"),
         names => wrong.label(format!("held here, so possible: {}", names.join(", "))),

@@ -38,8 +38,10 @@ mod run;
 mod rust;
 mod token;
 mod tree;
+mod unreached;
 mod world;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -50,7 +52,7 @@ pub use error::Error;
 use error::Wrong;
 use program::Program;
 pub(crate) use rust::rust;
-use tree::Section;
+use tree::{Section, Span};
 use world::World;
 
 /// Returns the scenarios of a text.
@@ -72,6 +74,8 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Scenario>, Error> {
 pub(crate) struct Text {
     file: String,
     text: String,
+    /// Where the first scenario begins that the text names. What is before belongs to all.
+    own_from: usize,
     scenarios: Vec<Resolved>,
 }
 
@@ -84,8 +88,9 @@ pub(crate) struct Resolved {
 
 impl Text {
     pub(crate) fn new(file: &str, text: &str) -> Result<Self, Error> {
-        let scenarios = resolved(file, text).map_err(|wrong| Error::new(file, text, &wrong))?;
-        Ok(Self { file: file.to_owned(), text: text.to_owned(), scenarios })
+        let resolved = resolved(file, text).map_err(|wrong| Error::new(file, text, &wrong))?;
+        let (own_from, scenarios) = resolved;
+        Ok(Self { file: file.to_owned(), text: text.to_owned(), own_from, scenarios })
     }
 
     /// Returns the number of its scenarios.
@@ -112,12 +117,19 @@ impl Text {
 
     /// Returns what is no error, but hardly meant, a line each.
     pub(crate) fn remarks(&self) -> Vec<String> {
-        let remarks = self.scenarios.iter().flat_map(|scenario| &scenario.program.remarks);
+        let all = || self.scenarios.iter().map(|scenario| &scenario.program.remarks);
         let line = |at: usize| self.text[..at].matches('\n').count() + 1;
-        let mut remarks: Vec<String> = remarks
+        // What all scenarios share is noted if none uses it.
+        let none_uses = |remark: &&(Span, String)| {
+            remark.0.start >= self.own_from || all().all(|remarks| remarks.contains(remark))
+        };
+        let mut remarks: Vec<String> = all()
+            .flatten()
+            .filter(none_uses)
             .map(|(span, remark)| format!("{}:{}: note: {remark}", self.file, line(span.start)))
             .collect();
-        remarks.dedup();
+        let mut seen = BTreeSet::new();
+        remarks.retain(|remark| seen.insert(remark.clone()));
         remarks
     }
 }
@@ -138,6 +150,16 @@ impl Resolved {
             }
             about => about.to_owned(),
         }
+    }
+
+    /// Returns a note on the lines that no execution so far has reached, if there are any.
+    pub(crate) fn unreached(&self) -> Option<String> {
+        unreached::remark(&self.program)
+    }
+
+    /// Returns whether a thread or a function of an object has a loop, or waits for a condition.
+    pub(crate) fn has_loops(&self) -> bool {
+        self.program.bodies.iter().any(|body| unreached::has_loops(&body.steps))
     }
 
     /// Builds the scenario.
@@ -163,7 +185,7 @@ impl Resolved {
     }
 }
 
-fn resolved(file: &str, text: &str) -> Result<Vec<Resolved>, Wrong> {
+fn resolved(file: &str, text: &str) -> Result<(usize, Vec<Resolved>), Wrong> {
     let tree = parse::parse(text)?;
     let stem = Path::new(file).file_stem().map_or(file.into(), |stem| stem.to_string_lossy());
     let about = tree.shared.about.clone().unwrap_or_else(|| first_comment(text));
@@ -179,10 +201,11 @@ fn resolved(file: &str, text: &str) -> Result<Vec<Resolved>, Wrong> {
     for (name, sections) in sections {
         let program = resolve::resolve((file, text), &name, &sections)?;
         held::check(&program)?;
-        let expected = Arc::new(claim::expected(&program.claims)?);
+        let expected = Arc::new(claim::expected(&program)?);
         scenarios.push(Resolved { program: Arc::new(program), expected });
     }
-    Ok(scenarios)
+    let own_from = tree.scenarios.first().map_or(0, |(name, _)| name.span.start);
+    Ok((own_from, scenarios))
 }
 
 /// Returns the first line of the comment that a text begins with.

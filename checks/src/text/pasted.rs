@@ -26,6 +26,17 @@ pub(super) fn statement(word: &str, span: &Span) -> Option<Wrong> {
     ))
 }
 
+/// Returns why a statement of C with a block has no meaning.
+pub(super) fn control(word: &str, span: &Span) -> Option<Wrong> {
+    let help = match word {
+        "for" => "write `repeat 3:`, or `while ..:`",
+        "do" => "write `loop:`, which `break` leaves, or `while ..:`",
+        "switch" => "write `if i == 1:`, `else if i == 2:` and `else:`",
+        _ => return None,
+    };
+    Some(Wrong::new(span, format!("`{word}` has no meaning here")).help(help))
+}
+
 /// Returns why a label has no meaning.
 pub(super) fn label(name: &str, span: &Span) -> Wrong {
     Wrong::new(span, format!("`{name}:` is a label, which has no meaning here"))
@@ -71,10 +82,54 @@ const INITIALISES: &[&str] = &[
     "kthread_create",
 ];
 
+/// Functions that a text does without, and what to do instead. `*` stands for any end.
+const DELETED: &[(&[&str], &str)] = &[
+    (
+        &["lockdep_assert_*", "lockdep_is_held*", "assert_spin_locked", "might_lock*"],
+        "delete the line: the search finds what it looks for",
+    ),
+    (
+        &["list_*", "hlist_*", "llist_*", "rb_*", "xa_*", "idr_*", "ida_*"],
+        "delete the line, or write use(..) where it accesses memory",
+    ),
+    (
+        &["cond_resched", "udelay", "ndelay", "mdelay", "cpu_relax", "trace_*"],
+        "delete the line: it takes no part in the locking",
+    ),
+    (
+        &["smp_load_acquire", "smp_store_release", "rcu_assign_pointer"],
+        "write READ_ONCE(..) or WRITE_ONCE(..): memory is sequentially consistent here",
+    ),
+    (
+        &["smp_*", "mb", "rmb", "wmb", "barrier"],
+        "delete the line: memory is sequentially consistent here",
+    ),
+    (&["WARN_ON_ONCE", "WARN", "WARN_ONCE"], "write WARN_ON(..), or delete the line"),
+    (
+        &["refcount_dec", "refcount_sub*", "kref_sub"],
+        "write refcount_dec_and_test(..) or kref_put(..), which say whether it was the last",
+    ),
+    (
+        &["refcount_read", "kref_read"],
+        "the value of a count is not modelled: write `if maybe(shared):` for both cases",
+    ),
+];
+
+fn is_like(name: &str, known: &str) -> bool {
+    match known.strip_suffix('*') {
+        Some(begin) => name.starts_with(begin),
+        None => name == known,
+    }
+}
+
 /// Returns what to do with the call of a function that a text does without.
 pub(super) fn call(name: &str) -> Option<&'static str> {
     if prints(name) {
         return Some("delete the line: messages have no meaning here");
+    }
+    let known = |(names, _): &&(&[&str], &str)| names.iter().any(|known| is_like(name, known));
+    if let Some((_, help)) = DELETED.iter().find(known) {
+        return Some(help);
     }
     let begins = ["INIT_", "init_", "DEFINE_", "DECLARE_"];
     let initialises =

@@ -1,5 +1,7 @@
 //! A scenario of a text with its names resolved, as the interpreter runs it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::calls::Row;
 use super::kind::Kind;
 use super::tree::{Operator, Span};
@@ -29,6 +31,8 @@ pub(crate) struct Program {
 pub(crate) struct Class {
     pub(crate) kind: Kind,
     pub(crate) name: String,
+    /// The word that declares it.
+    pub(crate) word: String,
     /// The line of the declaration.
     pub(crate) line: u32,
     /// The number of its first object, and how many there are.
@@ -46,6 +50,13 @@ pub(crate) struct Class {
     pub(crate) is_released: bool,
     /// Whether some call lets its function run.
     pub(crate) is_started: bool,
+    /// Whether anything names it.
+    pub(crate) is_used: bool,
+    /// Whether something reads its value, and whether something sets it.
+    pub(crate) is_read: bool,
+    pub(crate) is_set: bool,
+    /// The number of the bit that it stands for, if a call names one.
+    pub(crate) bit: Option<String>,
 }
 
 /// A thread of the scenario.
@@ -72,7 +83,25 @@ pub(crate) type Steps = Vec<Step>;
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) line: u32,
+    /// Where the statement begins in the text. Each call of a function has steps of its own.
+    pub(crate) at: usize,
     pub(crate) does: Does,
+    /// Whether some execution got here.
+    reached: AtomicBool,
+}
+
+impl Step {
+    pub(crate) fn new(line: u32, at: usize, does: Does) -> Self {
+        Self { line, at, does, reached: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn reach(&self) {
+        self.reached.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_reached(&self) -> bool {
+        self.reached.load(Ordering::Relaxed)
+    }
 }
 
 /// What a step does.
@@ -102,6 +131,35 @@ pub(crate) enum Does {
     Return(Option<Value>),
     Break,
     Continue,
+}
+
+impl Does {
+    /// Returns the steps that are part of it.
+    pub(crate) fn blocks(&self) -> Vec<&Steps> {
+        match self {
+            Self::Scoped(_, steps) | Self::Repeat(_, steps) => vec![steps],
+            Self::While { body, .. } | Self::Loop { body, .. } => vec![body],
+            Self::If(branches, otherwise) => {
+                branches.iter().map(|(_, steps)| steps).chain([otherwise]).collect()
+            }
+            Self::Either(_, branches) => branches.iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns the values that it evaluates itself.
+    pub(crate) fn values(&self) -> Vec<&Value> {
+        match self {
+            Self::Evaluate(value)
+            | Self::Set(_, value)
+            | Self::Store(_, value)
+            | Self::Assert(value, _)
+            | Self::Return(Some(value))
+            | Self::While { condition: value, .. } => vec![value],
+            Self::If(branches, _) => branches.iter().map(|(condition, _)| condition).collect(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// What the rounds of a loop have to do with each other.

@@ -72,6 +72,7 @@ impl<'w> Frame<'w> {
 
     fn step(&self, step: &'w Step) -> Flow {
         let _line = source_line(self.program.file, step.line);
+        step.reach();
         match &step.does {
             Does::Evaluate(value) => _ = self.value(value),
             Does::Set(slot, value) => {

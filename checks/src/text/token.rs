@@ -1,6 +1,7 @@
 //! The tokens of a text. Indentation opens and closes blocks, as a mail shows them.
 
 use super::error::Wrong;
+use super::pasted;
 use super::tree::Span;
 
 /// A token.
@@ -47,6 +48,26 @@ pub(crate) fn tokens(text: &str) -> Result<Vec<Located>, Wrong> {
         lexer.push(Token::Dedent, text.len());
     }
     Ok(lexer.found)
+}
+
+/// What is wrong where one line is indented with tabs and the next with spaces.
+pub(super) const TABS: &str =
+    "a tab is as wide as 8 spaces, and the line before is indented otherwise";
+
+/// Returns whether of the line at `start` and the one before it, one is indented with tabs and the
+/// other with spaces.
+pub(super) fn mixes_tabs(text: &str, start: usize) -> bool {
+    let blanks = |line: &str| {
+        let blanks = line.len() - line.trim_start_matches([' ', '\t']).len();
+        (line[..blanks].contains('\t'), line[..blanks].contains(' '))
+    };
+    let before = text[..start].lines().rev().find(|line| !line.trim().is_empty());
+    let here = text[start..].lines().next();
+    match (before.map(blanks), here.map(blanks)) {
+        (Some((tab, _)), Some((_, space))) if tab && space => true,
+        (Some((_, space)), Some((tab, _))) => tab && space,
+        _ => false,
+    }
 }
 
 struct Lexer<'a> {
@@ -132,9 +153,22 @@ impl Lexer<'_> {
         }
         if column != *self.indents.last().unwrap_or(&0) {
             let wrong = Wrong::new(&(start..self.at), "the line is indented as no line before it");
-            return Err(wrong.label("as deep as the block that it belongs to"));
+            let wrong = wrong.label("as deep as the block that it belongs to");
+            return Err(match mixes_tabs(self.text, start) {
+                true => wrong.help(TABS),
+                false => wrong,
+            });
         }
         Ok(())
+    }
+
+    /// Returns why the line has no meaning, if it begins with a statement of C that has a block.
+    fn control(&self, at: usize) -> Option<Wrong> {
+        let line = self.text[..at].rfind('\n').map_or(0, |end| end + 1);
+        let blanks = self.text[line..at].len() - self.text[line..at].trim_start().len();
+        let begin = line + blanks;
+        let word = self.text[begin..at].split(|c: char| !c.is_ascii_alphanumeric()).next()?;
+        pasted::control(word, &(begin..begin + word.len()))
     }
 
     fn comment(&mut self) {
@@ -206,6 +240,9 @@ impl Lexer<'_> {
         let Some(sign) = SIGNS.iter().copied().find(|sign| self.rest().starts_with(sign)) else {
             let length = self.rest().chars().next().map_or(0, char::len_utf8);
             let what = &self.text[start..start + length];
+            if let Some(wrong) = self.control(start).filter(|_| what == "{") {
+                return Err(wrong);
+            }
             let wrong = Wrong::new(&(start..start + length), format!("`{what}` has no meaning"));
             return Err(wrong.help(match what {
                 "{" | "}" => "a block is indented below a line that ends with `:`, without braces",

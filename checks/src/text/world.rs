@@ -27,7 +27,8 @@ impl World {
         // A work is made by its queue.
         let queues = |class: &Class| matches!(class.kind, Kind::Workqueue | Kind::OrderedWorkqueue);
         for first in [true, false] {
-            for class in program.classes.iter().filter(|class| queues(class) == first) {
+            let made = |class: &&Class| queues(class) == first && is_made(class);
+            for class in program.classes.iter().filter(made) {
                 world.make(class);
             }
         }
@@ -127,7 +128,7 @@ impl World {
 
     /// Releases what no call of the text releases, so that it is no leak.
     pub(crate) fn release_rest(&self) {
-        for class in &self.program.classes {
+        for class in self.program.classes.iter().filter(|class| is_made(class)) {
             for number in class.first..class.first + class.count {
                 match self.object(number) {
                     Object::Memory(memory) if !class.is_released => memory.release(),
@@ -138,4 +139,10 @@ impl World {
             }
         }
     }
+}
+
+/// Returns whether the world has the objects of a class. Without functions of RCU, there is no
+/// domain: its callbacks would be steps of each execution.
+fn is_made(class: &Class) -> bool {
+    class.kind != Kind::Rcu || class.is_used
 }

@@ -363,3 +363,19 @@ fn the_text_goes_to_a_file() {
     let text = std::fs::read_to_string(&file).expect("the file");
     assert_eq!(text, splat("timer").text);
 }
+
+/// The text of a report may have been corrected by hand.
+#[test]
+fn a_file_is_replaced_on_demand_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("frob.selvedge");
+    std::fs::write(&file, "mine").expect("written");
+    let (log, file) = (log("circular"), file.to_str().expect("a path"));
+    let args = [log.to_str().expect("a path"), "-o", file];
+    let refused = run(&args);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.answers.contains("exists; --force replaces it"), "{}", refused.answers);
+    assert_eq!(std::fs::read_to_string(file).expect("it is there"), "mine");
+    assert_eq!(run(&[&args[..], &["--force"]].concat()).code, Some(0));
+    assert!(std::fs::read_to_string(file).expect("it is there").contains("thread "));
+}

@@ -8,7 +8,7 @@ use selvedge_core::Engine;
 use super::{selvedge, stdout};
 
 /// Runs `check` on a text, and returns the exit code, and what is on both outputs.
-fn check(name: &str, text: &str) -> (Option<i32>, String, String) {
+pub(super) fn check(name: &str, text: &str) -> (Option<i32>, String, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join(name);
     fs::write(&file, text).expect("written");
@@ -79,4 +79,104 @@ fn a_kernel_log_is_for_splat() {
     }
     let (_, _, errors) = check("t.selvedge", &format!("# {report}mutx a\n"));
     assert!(errors.contains("`mutx` begins neither"), "{errors}");
+}
+
+/// A text that claims nothing is expected to be proved, by `report` as by `check`.
+#[test]
+fn a_report_of_a_text_without_claims_expects_proofs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
+    let report = |text: &str| {
+        fs::write(at("t.selvedge"), text).expect("written");
+        let (junit, sarif) = (at("j.xml"), at("s.sarif"));
+        let text = at("t.selvedge");
+        let output = selvedge(&["report", "--text", &text, "--junit", &junit, "--sarif", &sarif]);
+        let read = |file: &str| fs::read_to_string(file).expect("written");
+        (output.status.code(), read(&junit), read(&sarif))
+    };
+    let text = "mutex a, b\nthread t: a(b)\nthread u: b(a)\n";
+    let (code, junit, sarif) = report(text);
+    assert_eq!(code, Some(1));
+    assert!(junit.contains("failures=\"1\""), "{junit}");
+    assert!(junit.contains("expected proved, found refuted"), "{junit}");
+    assert!(sarif.contains("\"level\":\"error\"") && !sarif.contains("suppressions"), "{sarif}");
+    let (code, junit, _) = report(&format!("{text}expect deadlock(a, b)\n"));
+    assert_eq!(code, Some(0), "{junit}");
+    // A lock order that cannot deadlock here is no violation.
+    let (code, junit, _) = report("mutex g, a, b\nthread t: g(a(b))\nthread u: g(b(a))\n");
+    assert_eq!(code, Some(0), "{junit}");
+    assert!(junit.contains("failures=\"0\""), "{junit}");
+}
+
+/// The step of a domain of RCU is in no table of a text without RCU.
+#[test]
+fn there_is_no_rcu_without_its_functions() {
+    let text = "spinlock s, r\nthread t: s(r)\nthread u: r(s)\n";
+    let steps = |text: &str| {
+        let report = text::parse("t.selvedge", text).expect("a text")[0].verify(Engine::Native);
+        let found = report.verdict.counterexamples().iter();
+        found.map(|found| found.trace.to_string()).collect::<String>()
+    };
+    assert!(
+        steps(text).contains("spin_lock(s)") && !steps(text).contains("rcu"),
+        "{}",
+        steps(text)
+    );
+    let with = format!("{text}fn cb: pass\nthread v: call_rcu(cb)\n");
+    assert!(steps(&with).contains("rcu"), "{}", steps(&with));
+}
+
+/// `check` and `replay` show a schedule alike.
+#[test]
+fn a_schedule_without_a_violation_is_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("t.selvedge");
+    fs::write(&file, "mutex a, b\nthread t: a(b)\nthread u: b(a)\n").expect("written");
+    let run = |schedule: &str| {
+        let args = ["check", file.to_str().expect("a path"), "--schedule", schedule];
+        let output = selvedge(&args);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), stdout(&output).to_owned(), errors)
+    };
+    let (code, out, _) = run("0.0.0.0");
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("| 4 | mutex_unlock(a) |"), "{out}");
+    assert!(out.contains("\nNo violation: "), "{out}");
+    let (code, out, _) = run("0.1");
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.contains("Violation: deadlock(a, b)"), "{out}");
+    // Steps are counted from 1, as in the tables.
+    let (code, _, errors) = run("0.7");
+    assert_eq!(code, Some(2), "{errors}");
+    let says = "step 2 of the schedule is not possible there; possible would be 0 (t) or 1 (u)";
+    assert!(errors.contains(says), "{errors}");
+}
+
+#[test]
+fn the_verdict_comes_first() {
+    let (_, out, _) = check("t.selvedge", "mutex a, b\nthread t: a(b)\nthread u: b(a)\n");
+    assert!(out.starts_with("t: t, u\nRefuted: 1 violation: deadlock(a, b).\n"), "{out}");
+    let text = "# t: takes it twice\nmutex a\nthread t: a(a)\n";
+    let (_, out, _) = check("t.selvedge", text);
+    assert!(out.starts_with("t: takes it twice\nRefuted: "), "{out}");
+    let again = "--schedule 0\n";
+    assert!(out.contains(again), "{out}");
+}
+
+/// What is violated before the first step has a schedule without steps.
+#[test]
+fn an_empty_schedule_is_an_argument() {
+    let (_, out, _) = check("t.selvedge", "fn f: BUG_ON(1 == 1)\nthread t: f()\n");
+    assert!(out.contains(" --schedule ''\n") || out.contains(" --schedule 0\n"), "{out}");
+}
+
+#[test]
+fn rounds_are_for_loops() {
+    let rounds = "Given that rounds of `poll`";
+    let text = "timer tm: if n < 2: mod_timer(tm)\nint n\nthread t: mod_timer(tm); n = 2\n";
+    let (_, out, _) = check("t.selvedge", text);
+    assert!(!out.contains(rounds), "{out}");
+    let text = "flag go\nthread t: while !go: pass\nthread u: go = 1\n";
+    let (_, out, _) = check("t.selvedge", text);
+    assert!(out.contains(rounds), "{out}");
 }

@@ -105,6 +105,21 @@ fn of_names() {
         "meant: `frob_work`?",
     );
     refused("mutex a\nthread t: b = 1\n", (2, 11), "`b` is not declared", "declared: a");
+    for value in ["mutex_lock_interruptible(&a)", "0"] {
+        refused(
+            &format!("mutex a\nthread t: ret = {value}\n"),
+            (2, 11),
+            "`ret` is not declared",
+            "`let ret = ..` makes a variable of the thread, and `flag ret` at the left margin one \
+             that threads share",
+        );
+    }
+    refused(
+        "flag ready\nthread t: redy = 1\n",
+        (2, 11),
+        "`redy` is not declared",
+        "meant: `ready`?",
+    );
 }
 
 #[test]
@@ -119,13 +134,68 @@ fn of_kinds() {
     refused(
         "int p\nthread t: p = kzalloc()\n",
         (2, 11),
-        "`p` is a int, not a pointer",
+        "`p` is an int, not a pointer",
         "pointer p",
     );
 }
 
+/// Messages have the word of the declaration.
+#[test]
+fn of_words() {
+    refused(
+        "flag f\nthread t: use(f)\n",
+        (2, 15),
+        "`use` takes a memory or a pointer, and `f` is a flag",
+        "for a flag: atomic_read",
+    );
+    refused(
+        "atomic n\nthread t: mutex_lock(n)\n",
+        (2, 22),
+        "`mutex_lock` takes a mutex, and `n` is an atomic",
+        "for an atomic: ",
+    );
+    refused("refcount r\nthread t: r = 1\n", (2, 11), "`r` is a refcount, which has no value", "");
+}
+
+/// A tab is as wide as in the kernel's sources.
+#[test]
+fn of_tabs() {
+    let help = "a tab is as wide as 8 spaces, and the line before is indented otherwise";
+    refused(
+        "mutex a\nthread t:\n    mutex_lock(a)\n\tmutex_unlock(a)\n",
+        (4, 1),
+        "a line that is deeper than its block",
+        help,
+    );
+    refused(
+        "mutex a\nthread t:\n\tmutex_lock(a)\n    mutex_unlock(a)\n",
+        (4, 1),
+        "the line is indented as no line before it",
+        help,
+    );
+    refused(
+        "mutex a\nthread t:\n\tmutex_lock(a)\n\t\tmutex_unlock(a)\n",
+        (4, 1),
+        "a line that is deeper than its block",
+        "a block begins below a line that ends with `:`",
+    );
+    let eight = "mutex a\nthread t:\n        mutex_lock(a)\n\tmutex_unlock(a)\n";
+    text::parse("t.selvedge", eight).unwrap_or_else(|error| panic!("{error}"));
+}
+
 #[test]
 fn of_locks_that_are_not_held() {
+    refused(
+        "mutex a\nthread t:\n    mutex_lock(a)\n    mutex_unlock(a)\n    mutex_unlock(a)\n",
+        (5, 5),
+        "`a` is not held here",
+        "`a` is released here",
+    );
+    // On this path, nothing has released it.
+    let text = "mutex a\nthread t:\n    if maybe(x):\n        a\n    else:\n        \
+                mutex_unlock(a)\n";
+    let error = text::parse("t.selvedge", text).expect_err("no path takes it").to_string();
+    assert!(!error.contains("released here"), "{error}");
     refused(
         "mutex a, b\nthread t:\n    mutex_lock(a)\n    mutex_unlock(b)\n",
         (4, 5),
@@ -195,5 +265,23 @@ fn of_claims() {
         (3, 8),
         "a scenario is proved or has a violation, not both",
         "",
+    );
+    refused(
+        "mutex a\nthread one: a\nexpect starvation(three, a)\n",
+        (3, 19),
+        "no thread is called `three`",
+        "threads: one",
+    );
+    refused(
+        "mutex a\nthread one instances 2: a\nexpect starvation(one 1, b)\n",
+        (3, 26),
+        "`b` is not declared",
+        "declared: a",
+    );
+    refused(
+        "mutex a, ring_lock\nthread one: a; ring_lock\nexpect deadlock(a, ring_lok)\n",
+        (3, 20),
+        "`ring_lok` is not declared",
+        "meant: `ring_lock`?",
     );
 }

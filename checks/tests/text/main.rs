@@ -1,9 +1,11 @@
 //! The language of `selvedge check`.
 
+mod arguments;
 mod command;
 mod errors;
 mod examples;
 mod grammar;
+mod notes;
 mod pasted;
 mod rust;
 

@@ -77,3 +77,77 @@ fn a_callback_names_the_object_that_it_is_passed() {
     );
     assert_eq!(verdict(&text("release(dev)")), "proved");
 }
+
+/// What C has for a loop, a choice or a value, and what it is here.
+#[test]
+fn statements_of_c() {
+    let help = "write `repeat 3:`, or `while ..:`";
+    let what = "`for` has no meaning here";
+    refused("int i\nthread t:\n    for (i = 0; i < 3; i++)\n        pass\n", (3, 5), what, help);
+    refused("int i\nthread t:\n    for (i = 0; i < 3; i++) {\n", (3, 5), what, help);
+    refused(
+        "mutex a\nthread t:\n    list_for_each_entry(x, l, n) {\n",
+        (3, 34),
+        "`{` has no meaning",
+        "",
+    );
+    refused(
+        "int i\nthread t:\n    switch (i) {\n",
+        (3, 5),
+        "`switch` has no meaning here",
+        "write `if i == 1:`, `else if i == 2:` and `else:`",
+    );
+    refused("int i\nthread t:\n    do {\n", (3, 5), "`do` has no meaning here", "write `loop:`");
+    refused(
+        "flag f\nthread t:\n    while f = 1:\n        pass\n",
+        (3, 13),
+        "expected `:` before what the loop does, found `=`",
+        "`==` compares, and `=` sets",
+    );
+    refused(
+        "flag f\nthread t: if f = 1: pass\n",
+        (2, 16),
+        "expected `:` before what the thread then does, found `=`",
+        "`==` compares, and `=` sets",
+    );
+}
+
+#[test]
+fn what_takes_no_part_is_deleted() {
+    for (call, hint) in [
+        ("lockdep_assert_held(&a)", "the search finds what it looks for"),
+        ("list_add(&x, &y)", "write use(..) where it accesses memory"),
+        ("list_del_init(&x)", "write use(..) where it accesses memory"),
+        ("cond_resched()", "delete the line"),
+        ("udelay(10)", "delete the line"),
+        ("smp_mb()", "memory is sequentially consistent here"),
+        ("smp_wmb()", "memory is sequentially consistent here"),
+        ("WARN_ON_ONCE(1)", "write WARN_ON(..), or delete the line"),
+        ("WARN_ONCE(1, \"no\")", "write WARN_ON(..), or delete the line"),
+    ] {
+        let message = format!("`{}` has no meaning here", call.split('(').next().expect("a name"));
+        refused(&format!("mutex a\nthread t:\n    {call}\n"), (3, 5), &message, hint);
+    }
+}
+
+/// The nearest name is not always what was meant.
+#[test]
+fn counts_have_no_value() {
+    let text = |call: &str| format!("refcount r\nthread t:\n    {call}\n");
+    refused(
+        &text("refcount_dec(&r)"),
+        (3, 5),
+        "`refcount_dec` has no meaning here",
+        "write refcount_dec_and_test(..)",
+    );
+    for call in ["kref_read(&r)", "refcount_read(&r)"] {
+        let message = format!("`{}` has no meaning here", call.split('(').next().expect("a name"));
+        refused(&text(call), (3, 5), &message, "the value of a count is not modelled");
+    }
+    refused(
+        "kref r\nthread t: kref_put(&r, rel)\n",
+        (2, 24),
+        "no function is called `rel`",
+        "declare `fn rel: ..`",
+    );
+}

@@ -189,5 +189,18 @@ fn a_count_without_a_bound_is_not_decided() {
         .finally(|kref| assert!(kref.put()))
         .build();
     let report = run(&scenario);
-    assert!(matches!(report.verdict, Verdict::Inconclusive { .. }));
+    let Verdict::Inconclusive { reason } = report.verdict else { panic!("{report}") };
+    let says = "what `kref` holds depends on how many threads there are";
+    assert!(reason.to_string().contains(says), "{reason}");
+}
+
+/// One thread beside any number of others: the program of `docs/any-number.md`.
+#[test]
+fn one_thread_removes_beside_any_number_of_calls() {
+    let scenario = Scenario::builder("driver/ioctl-remove", || RwSem::new("gone", false))
+        .any_number_of("ioctl", |gone: &RwSem<bool>| gone.down_read().up_read())
+        .thread("remove", |gone| *gone.down_write() = true)
+        .expect_proof();
+    assert!(run(&scenario).as_expected());
+    proved(&scenario);
 }

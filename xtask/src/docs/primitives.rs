@@ -7,7 +7,10 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use syn::{Attribute, Expr, ImplItem, Item, Lit, Meta, Type, Visibility};
+use syn::spanned::Spanned;
+use syn::{
+    Attribute, Expr, FnArg, ImplItem, Item, Lit, Meta, ReturnType, Signature, Type, Visibility,
+};
 
 use super::markdown;
 use crate::files;
@@ -20,6 +23,7 @@ const HEADING: &str = "\
 Each kernel function and type that has a counterpart in `selvedge_core::sync`, what of it is
 modelled, and what lockdep sees. `cargo xtask docs` generates this page from the documentation of
 the library; `cargo doc -p selvedge-core --open` has the whole of it, with examples and sources.
+Under a type stand the functions that make one, and indented, a call from an example.
 ";
 
 const WIDTH: usize = 100;
@@ -47,6 +51,10 @@ struct Section {
     title: String,
     doc: Vec<String>,
     kernel: Vec<String>,
+    /// The functions that make one, with their parameters.
+    constructors: Vec<String>,
+    /// A line of an example that makes one.
+    example: Option<String>,
     rows: Vec<[String; 3]>,
 }
 
@@ -56,6 +64,11 @@ impl Section {
         if let Some(summary) = self.doc.first().filter(|summary| !summary.is_empty()) {
             text += &wrap(summary)[1..];
             text.push('\n');
+        }
+        if !self.constructors.is_empty() {
+            let lines: Vec<&str> =
+                self.constructors.iter().chain(&self.example).map(String::as_str).collect();
+            text += &format!("```text\n{}\n```\n\n", lines.join("\n"));
         }
         let rows = self.rows.iter().cloned();
         text += &markdown(["kernel", "Selvedge", "what it does"], rows);
@@ -77,16 +90,20 @@ impl Section {
 
 fn sections_of(module: &str, file: &syn::File) -> Vec<Section> {
     let mut sections: Vec<Section> = Vec::new();
-    let mut free =
-        Section { title: String::new(), doc: Vec::new(), kernel: Vec::new(), rows: Vec::new() };
+    let section = |title: String, attrs: &[Attribute]| Section {
+        doc: if attrs.is_empty() { Vec::new() } else { paragraphs(attrs) },
+        kernel: aliases(attrs),
+        constructors: Vec::new(),
+        example: example(attrs, &title),
+        title,
+        rows: Vec::new(),
+    };
+    let mut free = section(String::new(), &[]);
     for item in &file.items {
         match item {
-            Item::Struct(item) if is_public(&item.vis) => sections.push(Section {
-                title: item.ident.to_string(),
-                doc: paragraphs(&item.attrs),
-                kernel: aliases(&item.attrs),
-                rows: Vec::new(),
-            }),
+            Item::Struct(item) if is_public(&item.vis) => {
+                sections.push(section(item.ident.to_string(), &item.attrs));
+            }
             Item::Fn(item) if is_public(&item.vis) => {
                 let name = item.sig.ident.to_string();
                 free.rows.extend(row(&item.attrs, &name, name.clone(), &[]));
@@ -108,6 +125,11 @@ fn sections_of(module: &str, file: &syn::File) -> Vec<Section> {
                 let kernel =
                     if method == "new" { std::mem::take(&mut section.kernel) } else { Vec::new() };
                 let call = format!("{name}::{method}");
+                if let Some(parameters) = constructs(&function.sig) {
+                    section.constructors.push(format!("{call}({parameters})"));
+                    let own = example(&function.attrs, &name);
+                    section.example = section.example.take().or(own);
+                }
                 section.rows.extend(row(&function.attrs, &method, call, &kernel));
             }
         }
@@ -117,6 +139,44 @@ fn sections_of(module: &str, file: &syn::File) -> Vec<Section> {
         sections.push(free);
     }
     sections
+}
+
+/// Returns the parameters of a function that makes an object of its type, if it does.
+fn constructs(signature: &Signature) -> Option<String> {
+    let ReturnType::Type(_, returns) = &signature.output else { return None };
+    if returns.span().source_text()? != "Self" {
+        return None;
+    }
+    let parameters: Option<Vec<String>> = signature
+        .inputs
+        .iter()
+        .map(|input| match input {
+            FnArg::Typed(typed) => typed.span().source_text(),
+            FnArg::Receiver(_) => None,
+        })
+        .collect();
+    // A function is that of a thread, which every closure of a scenario is.
+    Some(parameters?.join(", ").replace(" + Send + Sync + 'static", ""))
+}
+
+/// Returns the first call in an example that makes an object of the type, if it is in one line.
+fn example(attrs: &[Attribute], of: &str) -> Option<String> {
+    let lines = attrs.iter().filter_map(doc_line);
+    let mut code = lines.skip_while(|line| !line.trim().starts_with("```"));
+    code.find_map(|line| {
+        let call = &line[line.find(&format!("{of}::"))?..];
+        let mut open = 0;
+        for (at, c) in call.char_indices() {
+            open += i32::from(c == '(') - i32::from(c == ')');
+            match (c, open) {
+                (')', 0) => return Some(format!("    {}", &call[..=at])),
+                ('(' | ')', _) | (_, 1..) => {}
+                (c, _) if c.is_alphanumeric() || "_:".contains(c) => {}
+                _ => return None,
+            }
+        }
+        None
+    })
 }
 
 /// Returns the row of a function that stands for one of the kernel.
@@ -252,8 +312,14 @@ mod tests {
             ///
             /// Spinning.
             #[doc(alias = \"struct lock\")]
+            ///
+            /// ```
+            /// let a = Lock::new(\"a\", 1);
+            /// ```
             pub struct Lock;
             impl Lock {
+                /// Makes one.
+                pub fn new(name: &str, value: T) -> Self {}
                 /// `down`: takes it. Waits.
                 #[doc(alias(\"down_killable\", \"down_io\"))]
                 pub fn take(&self) {}
@@ -266,5 +332,7 @@ mod tests {
         assert!(page.contains("lockdep: As `Lock::take` and lockdep have it.\n"), "{page}");
         assert!(page.contains("Left out: Spinning.\n"), "{page}");
         assert!(!page.contains("other"), "{page}");
+        let made = "\n```text\nLock::new(name: &str, value: T)\n    Lock::new(\"a\", 1)\n```\n";
+        assert!(page.contains(made), "{page}");
     }
 }

@@ -49,7 +49,11 @@ impl Parser<'_> {
 
     fn place_or_call(&mut self) -> Result<Expression, Wrong> {
         let next = self.tokens.get(self.at + 1).map(|located| &located.token);
-        if next == Some(&Token::Sign("(")) {
+        let is_call = next == Some(&Token::Sign("("));
+        if is_call && self.word_if("sizeof").is_some() {
+            return self.size();
+        }
+        if is_call {
             return Ok(Expression::Call(self.call()?));
         }
         let name = self.name("a name")?;
@@ -67,6 +71,23 @@ impl Parser<'_> {
             false => None,
         };
         Ok(Expression::Place(Place { name, index }))
+    }
+
+    /// Skips what stands in the parentheses of `sizeof`, which has no meaning here.
+    fn size(&mut self) -> Result<Expression, Wrong> {
+        let mut open = 0;
+        loop {
+            match self.peek() {
+                None | Some(Token::End) => return Err(self.expected("`)`")),
+                Some(Token::Sign("(")) => open += 1,
+                Some(Token::Sign(")")) => open -= 1,
+                _ => {}
+            }
+            self.at += 1;
+            if open == 0 {
+                return Ok(Expression::Number(0));
+            }
+        }
     }
 
     /// Parses a call. Between arguments `,` may be left out, as in `a(b c)`.

@@ -2,14 +2,19 @@
 
 use super::super::error::Wrong;
 use super::super::pasted;
-use super::super::token::Token;
+use super::super::token::{TABS, Token, mixes_tabs};
 use super::super::tree::{Block, Does, Expression, Operator, Place, Span, Statement};
 use super::Parser;
 
 impl Parser<'_> {
     /// Parses `:` and a block: the indented lines below, or the rest of the line.
     pub(super) fn block(&mut self, of: &str) -> Result<Block, Wrong> {
-        self.sign(":", &format!("before what {of} does"))?;
+        if let Err(wrong) = self.sign(":", &format!("before what {of} does")) {
+            return Err(match self.peek() {
+                Some(Token::Sign("=")) => wrong.help("`==` compares, and `=` sets"),
+                _ => wrong,
+            });
+        }
         let mut block = Vec::new();
         if self.peek() != Some(&Token::End) {
             self.inline(&mut block)?;
@@ -47,8 +52,11 @@ impl Parser<'_> {
             Some(Token::Name(word)) => word.clone(),
             Some(Token::Quoted(_)) => String::new(),
             Some(Token::Indent) => {
-                return Err(Wrong::new(&start, "a line that is deeper than its block")
-                    .help("a block begins below a line that ends with `:`"));
+                let wrong = Wrong::new(&start, "a line that is deeper than its block");
+                return Err(match mixes_tabs(self.text, start.start) {
+                    true => wrong.help(TABS),
+                    false => wrong.help("a block begins below a line that ends with `:`"),
+                });
             }
             _ => return Err(self.expected("a call or another statement")),
         };
@@ -111,7 +119,7 @@ impl Parser<'_> {
             }
             _ => None,
         };
-        wrong.map_or(Ok(()), Err)
+        pasted::control(word, span).or(wrong).map_or(Ok(()), Err)
     }
 
     fn either(&mut self) -> Result<Does, Wrong> {

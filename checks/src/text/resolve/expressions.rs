@@ -1,13 +1,12 @@
 //! Expressions and calls.
 
-use selvedge_core::Name;
-
 use super::super::calls::{self, Does as Calls, Row, Special};
-use super::super::error::{Wrong, listed, nearest};
+use super::super::error::{Wrong, article, listed, nearest};
 use super::super::kind::Kind;
 use super::super::pasted;
-use super::super::program::{Body, Call, Does, Inline, Step, Target, Value};
-use super::super::tree::{self, Expression, Function, Place, Span, Word};
+use super::super::program::{Call, Class, Target, Value};
+use super::super::tree::{self, Expression, Place, Span, Word};
+use super::arguments::{names_queue, takes_bit};
 use super::{Bound, Resolver, Scope};
 
 impl Call {
@@ -58,12 +57,17 @@ impl<'a> Resolver<'a> {
         let target = self.target(&place.name, place.index.as_deref(), scope)?;
         let kind = self.program.classes[target.class].kind;
         match kind {
-            Kind::Int | Kind::Plain | Kind::Pointer => Ok(Value::Load(target)),
-            _ => {
-                let what = format!("`{}` is a {}, which has no value", target.text, kind.word());
-                Err(Wrong::new(&place.name.span, what))
+            Kind::Int | Kind::Plain | Kind::Pointer => {
+                self.program.classes[target.class].is_read = true;
+                Ok(Value::Load(target))
             }
+            _ => Err(self.no_value(&target, &place.name.span)),
         }
+    }
+
+    pub(super) fn no_value(&self, target: &Target, span: &Span) -> Wrong {
+        let word = article(&self.program.classes[target.class].word);
+        Wrong::new(span, format!("`{}` is {word}, which has no value", target.text))
     }
 
     /// Returns the variable that the name stands for, if it does.
@@ -93,6 +97,7 @@ impl<'a> Resolver<'a> {
         let Some(class) = self.class(&name.text) else {
             return Err(self.unknown(name, scope, &[]));
         };
+        self.program.classes[class].is_used = true;
         let (is_array, count) =
             (self.program.classes[class].is_array, self.program.classes[class].count);
         let Some(index) = index else {
@@ -131,7 +136,7 @@ impl<'a> Resolver<'a> {
         Ok(Value::Call(Box::new(self.call_of(row, &call.arguments, &call.span, scope)?)))
     }
 
-    fn unknown_call(&self, word: &Word, arguments: &[Expression]) -> Wrong {
+    pub(super) fn unknown_call(&self, word: &Word, arguments: &[Expression]) -> Wrong {
         let name = word.text.as_str();
         if let Some(help) = pasted::call(name) {
             return Wrong::new(&word.span, format!("`{name}` has no meaning here")).help(help);
@@ -146,10 +151,9 @@ impl<'a> Resolver<'a> {
         });
         match (near.as_slice(), object) {
             ([], Some(class)) => {
-                let kind = self.program.classes[class].kind;
-                let object = &self.program.classes[class].name;
-                let help = format!("`{object}` is a {}: {}", kind.word(), functions_of(kind));
-                wrong.help(help)
+                let Class { kind, name, word, .. } = &self.program.classes[class];
+                let functions = functions_of(*kind);
+                wrong.help(format!("`{name}` is {}: {functions}", article(word)))
             }
             ([], None) => wrong.help(format!(
                 "a function of the text is declared: fn {name}: ..; what takes no part in the \
@@ -169,10 +173,17 @@ impl<'a> Resolver<'a> {
     ) -> Result<Call, Wrong> {
         let (target, rest) = self.object_of(row, arguments, span, scope)?;
         if let Some(target) = &target {
-            self.program.classes[target.class].is_started |= STARTS.contains(&row.name);
-            let releases =
-                ["free", "kfree", "kref_put", "refcount_dec_and_test", "kfree_rcu", "module_put"];
-            self.program.classes[target.class].is_released |= releases.contains(&row.name);
+            let class = &mut self.program.classes[target.class];
+            class.is_used = true;
+            class.is_started |= STARTS.contains(&row.name);
+            class.is_released |= RELEASES.contains(&row.name);
+            let reads = READS.contains(&row.name);
+            class.is_read |= reads;
+            class.is_set |= !reads;
+        }
+        // The grace periods of these are those of the domain that needs no declaration.
+        if matches!(row.does, Calls::Special(Special::KfreeRcu | Special::RcuDereference)) {
+            self.program.classes[0].is_used = true;
         }
         let mut call = Call {
             row,
@@ -183,6 +194,7 @@ impl<'a> Resolver<'a> {
             later: None,
             span: span.clone(),
         };
+        self.refuse_surplus(&call, arguments, rest, scope)?;
         match row.does {
             Calls::Special(special) => self.special(special, &mut call, rest, scope)?,
             Calls::Nested(_) => call.arguments = self.values(rest, 1, span, row, scope)?,
@@ -236,17 +248,20 @@ impl<'a> Resolver<'a> {
             return Ok((None, arguments));
         }
         // `queue_work(wq, work)` names the queue first.
-        let skips = row.on == [Kind::Work] && arguments.len() > 1 && row.name.contains("queue");
+        let skips = arguments.len() > 1 && names_queue(row);
+        let bit = takes_bit(row) && arguments.len() > 1;
         let (first, rest) = match arguments {
             [queue, rest @ ..] if skips && !self.is_kind(queue, Kind::Work, scope) => {
                 (rest.first(), &rest[1.min(rest.len())..])
             }
+            // `set_bit(nr, addr)` names the bit first.
+            [_, word, rest @ ..] if bit => (Some(word), rest),
             [first, rest @ ..] => (Some(first), rest),
             [] => (None, arguments),
         };
-        let kinds: Vec<&str> = row.on.iter().map(|kind| kind.word()).collect();
+        let kinds: Vec<String> = row.on.iter().map(|kind| article(kind.word())).collect();
         let Some(Expression::Place(place)) = first else {
-            let what = format!("`{}` takes a {}", row.name, listed(&kinds).replace('`', ""));
+            let what = format!("`{}` takes {}", row.name, kinds.join(" or "));
             return Err(Wrong::new(span, what).help(format!("{}(x)", row.name)));
         };
         let name = place.name.text.as_str();
@@ -256,27 +271,34 @@ impl<'a> Resolver<'a> {
         let target = self.target(&place.name, place.index.as_deref(), scope)?;
         let kind = self.program.classes[target.class].kind;
         if row.on.contains(&kind) {
+            if bit {
+                self.note_bit(&target, &arguments[0], span)?;
+            }
+            if skips {
+                self.check_queue(row, &target, &arguments[0], scope)?;
+            }
             return Ok((Some(target), rest));
         }
-        let what = format!(
-            "`{}` takes a {}, and `{}` is a {}",
-            row.name,
-            kinds.join(" or a "),
-            target.text,
-            kind.word()
-        );
-        let help = format!("for a {}: {}", kind.word(), functions_of(kind));
+        let word = article(&self.program.classes[target.class].word);
+        let kinds = kinds.join(" or ");
+        let what = format!("`{}` takes {kinds}, and `{}` is {word}", row.name, target.text);
+        let help = format!("for {word}: {}", functions_of(kind));
         Err(Wrong::new(&place.name.span, what).help(help))
     }
 
     fn is_kind(&self, argument: &Expression, kind: Kind, scope: &Scope<'_>) -> bool {
         let Expression::Place(place) = argument else { return false };
-        let bound = scope.bound.iter().rfind(|(name, _)| *name == place.name.text);
-        let name = match bound {
-            Some((_, Bound::Object(argument, ..))) => &argument.text,
-            _ => &place.name.text,
-        };
-        self.class(name).is_some_and(|class| self.program.classes[class].kind == kind)
+        let class = self.class_of(&place.name.text, scope);
+        class.is_some_and(|class| self.program.classes[class].kind == kind)
+    }
+
+    /// Returns the class of the object that a name stands for here.
+    pub(super) fn class_of(&self, name: &str, scope: &Scope<'_>) -> Option<usize> {
+        match scope.bound.iter().rfind(|(bound, _)| *bound == name) {
+            Some((_, Bound::Object(argument, ..))) => self.class(&argument.text),
+            Some((_, Bound::Variable(_))) => None,
+            None => self.class(name),
+        }
     }
 
     fn special(
@@ -329,118 +351,14 @@ impl<'a> Resolver<'a> {
         }
         Ok(())
     }
-
-    /// Makes a body of the function that runs after a grace period.
-    fn callback(
-        &mut self,
-        function: Inline,
-        span: &Span,
-        scope: &Scope<'_>,
-    ) -> Result<usize, Wrong> {
-        if !function.arguments.is_empty() {
-            return Err(Wrong::new(span, "a callback takes objects, and no values"));
-        }
-        let name = function.name.to_owned();
-        let does = Does::Evaluate(Value::Inline(Box::new(function)));
-        let steps = vec![Step { line: self.line_of(span), does }];
-        self.program.bodies.push(Body { name, steps, variables: scope.variables.clone() });
-        Ok(self.program.bodies.len() - 1)
-    }
-
-    /// Resolves a function of the text that another one calls.
-    fn function_argument(
-        &mut self,
-        argument: &'a Expression,
-        span: &Span,
-        scope: &mut Scope<'a>,
-    ) -> Result<Inline, Wrong> {
-        match argument {
-            Expression::Call(call) => self.inline(&call.name, &call.arguments, &call.span, scope),
-            Expression::Place(place) => self.inline(&place.name, &[], &place.name.span, scope),
-            _ => Err(Wrong::new(span, "the last argument is a function of the text")),
-        }
-    }
-
-    /// Resolves the call of a function of the text.
-    fn inline(
-        &mut self,
-        word: &'a Word,
-        given: &'a [Expression],
-        span: &Span,
-        scope: &mut Scope<'a>,
-    ) -> Result<Inline, Wrong> {
-        let name = word.text.as_str();
-        let found = self.functions.iter().position(|function| function.name.text == name);
-        let Some(number) = found else { return Err(self.unknown_call(word, given)) };
-        let function = self.functions[number];
-        self.called[number] = true;
-        if scope.calls.contains(&name) {
-            let what = format!("`{name}` calls itself, which has no end here");
-            return Err(Wrong::new(&word.span, what));
-        }
-        if function.parameters.len() != given.len() {
-            return Err(argument_count(function, given.len(), span));
-        }
-        let mut bound = Vec::new();
-        let mut arguments = Vec::new();
-        for (parameter, argument) in function.parameters.iter().zip(given) {
-            let object = match argument {
-                Expression::Place(place) => self.object_argument(place, scope),
-                _ => None,
-            };
-            match object {
-                Some(object) => bound.push((parameter.text.as_str(), object)),
-                None => {
-                    let value = self.value(argument, scope)?;
-                    let slot = scope.variables.len();
-                    scope.variables.push(parameter.text.clone());
-                    arguments.push((slot, value));
-                    bound.push((parameter.text.as_str(), Bound::Variable(slot)));
-                }
-            }
-        }
-        let outer = std::mem::replace(&mut scope.bound, bound);
-        let loops = std::mem::replace(&mut scope.loops, 0);
-        scope.calls.push(name);
-        let steps = self.block(&function.body, scope);
-        scope.calls.pop();
-        (scope.bound, scope.loops) = (outer, loops);
-        Ok(Inline { name: Name::from(name.to_owned()).as_str(), arguments, steps: steps? })
-    }
-
-    /// Returns the argument as an object, if it is one: a lock is passed by its address, and a
-    /// variable by its value.
-    fn object_argument(&self, place: &'a Place, scope: &Scope<'a>) -> Option<Bound<'a>> {
-        let visible = &scope.bound;
-        match visible.iter().rfind(|(name, _)| *name == place.name.text) {
-            Some((_, Bound::Variable(_))) => None,
-            Some((_, object)) => Some(object.clone()),
-            None => {
-                self.class(&place.name.text)?;
-                Some(Bound::Object(&place.name, place.index.as_deref(), visible.clone()))
-            }
-        }
-    }
 }
 
-/// Returns why a function does not take this many arguments.
-fn argument_count(function: &Function, has: usize, span: &Span) -> Wrong {
-    let (name, takes) = (&function.name.text, function.parameters.len());
-    let plural = if takes == 1 { "" } else { "s" };
-    let what = format!("`{name}` takes {takes} argument{plural}, not {has}");
-    let wrong = Wrong::new(span, what).note(&function.name.span, "declared here");
-    // The name alone is a callback, to which the kernel passes what a text has to name.
-    if has > 0 {
-        return wrong;
-    }
-    let parameters: Vec<&str> =
-        function.parameters.iter().map(|parameter| parameter.text.as_str()).collect();
-    let parameters = parameters.join(", ");
-    wrong.help(format!(
-        "write {name}(..) with the object that `{parameters}` stands for, or declare `fn {name}:` \
-         without parameters"
-    ))
-}
+/// The functions that release what they are called on.
+const RELEASES: &[&str] =
+    &["free", "kfree", "kref_put", "refcount_dec_and_test", "kfree_rcu", "module_put"];
+
+/// The functions that read a value and do not set it.
+const READS: &[&str] = &["atomic_read", "READ_ONCE", "test_bit"];
 
 /// The functions that let another function run.
 const STARTS: &[&str] = &[

@@ -1,6 +1,9 @@
 //! Names become objects, variables and functions.
 
+mod arguments;
 mod expressions;
+mod functions;
+mod remarks;
 mod statements;
 
 use selvedge_core::Name;
@@ -31,7 +34,7 @@ pub(crate) fn resolve(
     let called = vec![false; functions.len()];
     let mut resolver = Resolver { text, program, functions, called, objects: 0 };
     resolver.section(sections)?;
-    resolver.remark();
+    resolver.remark(sections);
     Ok(resolver.program)
 }
 
@@ -80,11 +83,14 @@ impl<'a> Resolver<'a> {
             self.declare(declaration)?;
         }
         self.find_duplicates(sections)?;
-        for declaration in &declarations {
+        let with_residents =
+            || declarations.iter().flat_map(|d| [*d].into_iter().chain(&d.residents));
+        // The queues are known before any function queues a work.
+        for declaration in with_residents() {
+            self.bind_queue(declaration)?;
+        }
+        for declaration in with_residents() {
             self.bind(declaration)?;
-            for resident in &declaration.residents {
-                self.bind(resident)?;
-            }
         }
         for thread in sections.iter().flat_map(|section| &section.threads) {
             let body = self.body(&thread.name.text, &thread.body, None)?;
@@ -99,7 +105,6 @@ impl<'a> Resolver<'a> {
                 self.program.threads.push(ThreadOf { name, instance, body: number });
             }
         }
-        self.remark_on(&declarations);
         for block in sections.iter().flat_map(|section| &section.finally) {
             let body = self.body("finally", block, None)?;
             self.program.finally.push(body);
@@ -124,6 +129,7 @@ impl<'a> Resolver<'a> {
         self.program.classes.push(Class {
             kind,
             name: name.to_owned(),
+            word: kind.word().to_owned(),
             line,
             first,
             count,
@@ -134,6 +140,10 @@ impl<'a> Resolver<'a> {
             residents: Vec::new(),
             is_released: false,
             is_started: false,
+            is_used: false,
+            is_read: false,
+            is_set: false,
+            bit: None,
         });
         self.program.classes.len() - 1
     }
@@ -143,6 +153,7 @@ impl<'a> Resolver<'a> {
         let line = self.line_of(&declaration.name.span);
         let class = self.add_class(kind, &declaration.name.text, line, declaration.count);
         self.program.classes[class].value = declaration.value;
+        self.program.classes[class].word.clone_from(&declaration.kind.text);
         if !declaration.residents.is_empty() && declaration.count.is_some() {
             let wrong = "memory with locks in it is no array here";
             return Err(Wrong::new(&declaration.name.span, wrong));
@@ -154,8 +165,8 @@ impl<'a> Resolver<'a> {
         Ok(class)
     }
 
-    /// Resolves what a declaration refers to.
-    fn bind(&mut self, declaration: &'a Declaration) -> Result<(), Wrong> {
+    /// Resolves the queue that a declaration names.
+    fn bind_queue(&mut self, declaration: &Declaration) -> Result<(), Wrong> {
         let class = self.class(&declaration.name.text).expect("declared before");
         if let Some(queue) = &declaration.on {
             let found = self.class(&queue.text).filter(|class| {
@@ -167,7 +178,14 @@ impl<'a> Resolver<'a> {
                 return Err(wrong.help(format!("declare it: workqueue {}", queue.text)));
             };
             self.program.classes[class].on = Some(found);
+            self.program.classes[found].is_used = true;
         }
+        Ok(())
+    }
+
+    /// Resolves the function of a declaration.
+    fn bind(&mut self, declaration: &'a Declaration) -> Result<(), Wrong> {
+        let class = self.class(&declaration.name.text).expect("declared before");
         if let Some(block) = &declaration.body {
             let of = (self.program.classes[class].kind == Kind::Kthread).then_some(class);
             let body = self.body(&declaration.name.text, block, of)?;
@@ -212,29 +230,6 @@ impl<'a> Resolver<'a> {
         duplicate(&threads)
     }
 
-    /// Notes what is declared and never used.
-    fn remark(&mut self) {
-        for (function, called) in self.functions.iter().zip(&self.called) {
-            if !called {
-                let remark = format!("no thread calls `{}`", function.name.text);
-                self.program.remarks.push((function.name.span.clone(), remark));
-            }
-        }
-    }
-
-    /// Notes the works, timers and interrupts whose function no call lets run.
-    fn remark_on(&mut self, declarations: &[&Declaration]) {
-        for declaration in declarations.iter().filter(|declaration| declaration.body.is_some()) {
-            let Some(class) = self.class(&declaration.name.text) else { continue };
-            let class = &self.program.classes[class];
-            if let Some(start) = start(class.kind).filter(|_| !class.is_started) {
-                let name = &declaration.name.text;
-                let remark = format!("`{name}` never runs: nothing calls {start}({name})");
-                self.program.remarks.push((declaration.name.span.clone(), remark));
-            }
-        }
-    }
-
     /// Returns why the name is none of an object. It may have been meant for an object of these
     /// kinds, or without any, for whatever has a name.
     fn unknown(&self, word: &Word, scope: &Scope<'_>, kinds: &[Kind]) -> Wrong {
@@ -264,19 +259,6 @@ impl<'a> Resolver<'a> {
             near => wrong.label(format!("meant: {}?", listed(near))),
         }
     }
-}
-
-/// Returns the function that lets an object of the kind run.
-fn start(kind: Kind) -> Option<&'static str> {
-    Some(match kind {
-        Kind::Work => "queue_work",
-        Kind::Timer => "mod_timer",
-        Kind::Hrtimer | Kind::HardHrtimer => "hrtimer_start",
-        Kind::Irq | Kind::HardIrq | Kind::ThreadedIrq => "raise",
-        Kind::Tasklet => "tasklet_schedule",
-        Kind::Kthread => "kthread_run",
-        _ => return None,
-    })
 }
 
 fn duplicate(words: &[&Word]) -> Result<(), Wrong> {

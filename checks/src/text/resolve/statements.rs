@@ -3,7 +3,7 @@
 use selvedge_core::Name;
 
 use super::super::calls;
-use super::super::error::{Wrong, listed, nearest};
+use super::super::error::{Wrong, article, listed, nearest};
 use super::super::kind::Kind;
 use super::super::program::{Call, Does, Rounds, Step, Steps, Target, Value};
 use super::super::tree::{self, Block, Expression, Statement, Word};
@@ -29,11 +29,11 @@ impl<'a> Resolver<'a> {
             if let tree::Does::Guard(call) = &statement.does {
                 let call = self.guard(call, scope)?;
                 let does = Does::Scoped(call, self.rest(&block[at + 1..], scope)?);
-                steps.push(Step { line, does });
+                steps.push(Step::new(line, statement.span.start, does));
                 return Ok(steps);
             }
             if let Some(does) = self.statement(statement, scope)? {
-                steps.push(Step { line, does });
+                steps.push(Step::new(line, statement.span.start, does));
             }
         }
         Ok(steps)
@@ -123,14 +123,23 @@ impl<'a> Resolver<'a> {
         if let Some(slot) = self.slot(place, scope) {
             return Ok(Does::Set(slot, value));
         }
+        let name = &place.name;
+        if self.class(&name.text).is_none() && !scope.bound.iter().any(|(b, _)| *b == name.text) {
+            let help = format!(
+                "`let {0} = ..` makes a variable of the thread, and `flag {0}` at the left margin \
+                 one that threads share",
+                name.text
+            );
+            return Err(self.unknown(name, scope, &[]).also(&help));
+        }
         let target = self.target(&place.name, place.index.as_deref(), scope)?;
         let kind = self.program.classes[target.class].kind;
         match kind {
-            Kind::Int | Kind::Plain | Kind::Pointer => Ok(Does::Store(target, value)),
-            _ => {
-                let what = format!("`{}` is a {}, which has no value", target.text, kind.word());
-                Err(Wrong::new(&place.name.span, what))
+            Kind::Int | Kind::Plain | Kind::Pointer => {
+                self.program.classes[target.class].is_set = true;
+                Ok(Does::Store(target, value))
             }
+            _ => Err(self.no_value(&target, &place.name.span)),
         }
     }
 
@@ -144,7 +153,8 @@ impl<'a> Resolver<'a> {
         let target = self.target(&place.name, place.index.as_deref(), scope)?;
         let kind = self.program.classes[target.class].kind;
         if kind != Kind::Pointer {
-            let what = format!("`{}` is a {}, not a pointer", target.text, kind.word());
+            let word = article(&self.program.classes[target.class].word);
+            let what = format!("`{}` is {word}, not a pointer", target.text);
             let help = format!("declare it: pointer {}", target.text);
             return Err(Wrong::new(&place.name.span, what).help(help));
         }
@@ -254,7 +264,7 @@ impl<'a> Resolver<'a> {
         };
         let line = self.line_of(&word.span);
         let does = self.nest((word, index), inner, scope)?;
-        Ok(Does::Scoped(call, vec![Step { line, does }]))
+        Ok(Does::Scoped(call, vec![Step::new(line, word.span.start, does)]))
     }
 }
 
@@ -283,7 +293,7 @@ fn leaves(steps: &[Step]) -> bool {
         Does::While { body, .. } | Does::Loop { body, .. } | Does::Repeat(_, body) => {
             any(body, &|does| matches!(does, Does::Return(_)))
         }
-        other => blocks(other).into_iter().any(|steps| leaves(steps)),
+        other => other.blocks().into_iter().any(|steps| leaves(steps)),
     })
 }
 
@@ -291,18 +301,5 @@ fn leaves(steps: &[Step]) -> bool {
 fn any(steps: &[Step], is: &dyn Fn(&Does) -> bool) -> bool {
     steps
         .iter()
-        .any(|step| is(&step.does) || blocks(&step.does).into_iter().any(|block| any(block, is)))
-}
-
-/// Returns the blocks of a step.
-fn blocks(does: &Does) -> Vec<&Steps> {
-    match does {
-        Does::Scoped(_, steps) | Does::Repeat(_, steps) => vec![steps],
-        Does::While { body, .. } | Does::Loop { body, .. } => vec![body],
-        Does::If(branches, otherwise) => {
-            branches.iter().map(|(_, steps)| steps).chain([otherwise]).collect()
-        }
-        Does::Either(_, branches) => branches.iter().collect(),
-        _ => Vec::new(),
-    }
+        .any(|step| is(&step.does) || step.does.blocks().into_iter().any(|block| any(block, is)))
 }

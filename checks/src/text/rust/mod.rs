@@ -1,20 +1,23 @@
 //! A scenario in Rust: the same operations by the types of `selvedge_core`.
 
+mod names;
 mod steps;
 mod values;
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::Resolved;
 use super::kind::Kind;
 use super::program::{Body, Class, Program};
+use names::{identifier, imports};
 
 /// Returns the scenarios as a program that checks them.
 pub(crate) fn rust(scenarios: &[Resolved]) -> String {
     let mut modules: Vec<(String, String)> = Vec::new();
     for scenario in scenarios {
         let name = identifier(scenario.short());
+        let taken = modules.iter().filter(|(known, _)| known.starts_with(&name)).count();
+        let name = if taken > 0 { format!("{name}_{taken}") } else { name };
         modules.push((name, Printer::new(&scenario.program).module(scenario)));
     }
     let body = match modules.as_slice() {
@@ -58,67 +61,6 @@ fn opposite(condition: &str) -> String {
         _ if is_call(condition) => format!("!{condition}"),
         _ => format!("!({condition})"),
     }
-}
-
-/// The types and functions that may be needed.
-const TYPES: &[&str] = &[
-    "Atomic",
-    "Choice",
-    "Completion",
-    "Irq",
-    "Kref",
-    "Kthread",
-    "ModuleRef",
-    "Mutex",
-    "Plain",
-    "Rcu",
-    "RcuHead",
-    "RwLock",
-    "RwSem",
-    "Semaphore",
-    "SpinLock",
-    "Srcu",
-    "Tasklet",
-    "Timer",
-    "Tracked",
-    "WaitQueue",
-    "Work",
-    "Workqueue",
-    "local_bh_disable",
-    "local_bh_enable",
-    "local_irq_disable",
-    "local_irq_enable",
-    "local_irq_restore",
-    "local_irq_save",
-    "preempt_disable",
-    "preempt_enable",
-];
-const ITEMS: &[&str] = &[
-    "Engine",
-    "Scenario",
-    "ViolationKind",
-    "forever",
-    "function",
-    "in_world",
-    "invariant_broken",
-    "might_sleep",
-    "poll",
-    "rounds",
-];
-
-fn imports(text: &str) -> String {
-    let words: BTreeSet<&str> =
-        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
-    let used = |known: &[&'static str]| -> Vec<&str> {
-        known.iter().copied().filter(|name| words.contains(name)).collect()
-    };
-    let mut imports = String::new();
-    match used(TYPES).as_slice() {
-        [] => {}
-        types => _ = writeln!(imports, "use selvedge_core::sync::{{{}}};", types.join(", ")),
-    }
-    _ = writeln!(imports, "use selvedge_core::{{{}}};\n", used(ITEMS).join(", "));
-    imports
 }
 
 /// A variable that is NULL or points to memory, as the interpreter has it.
@@ -230,8 +172,6 @@ impl<'a> Printer<'a> {
         let name = identifier(&self.program.bodies[number].name);
         let before = self.program.bodies[..number].iter();
         let taken = before.filter(|body| identifier(&body.name) == name).count();
-        let reserved = matches!(name.as_str(), "world" | "scenario" | "finally" | "main");
-        let name = if reserved { format!("{name}_") } else { name };
         if taken > 0 { format!("{name}_{taken}") } else { name }
     }
 
@@ -411,51 +351,4 @@ fn many(class: &Class, one: &str) -> String {
         true => format!("(0..{}).map(|_| {one}).collect()", class.count),
         false => one.to_owned(),
     }
-}
-
-/// Returns a name that Rust accepts.
-fn identifier(name: &str) -> String {
-    let parts = name.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
-    let name = parts.join("_");
-    let keyword = matches!(
-        name.as_str(),
-        "as" | "async"
-            | "await"
-            | "box"
-            | "const"
-            | "crate"
-            | "dyn"
-            | "enum"
-            | "extern"
-            | "false"
-            | "fn"
-            | "for"
-            | "impl"
-            | "in"
-            | "let"
-            | "loop"
-            | "match"
-            | "mod"
-            | "move"
-            | "mut"
-            | "pub"
-            | "ref"
-            | "self"
-            | "static"
-            | "struct"
-            | "super"
-            | "trait"
-            | "true"
-            | "type"
-            | "unsafe"
-            | "use"
-            | "w"
-            | "where"
-            | "while"
-            | "yield"
-            | "instance"
-    );
-    let digit = name.starts_with(|c: char| c.is_ascii_digit());
-    if keyword || digit || name.is_empty() { format!("the_{name}") } else { name }
 }

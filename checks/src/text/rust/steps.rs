@@ -86,7 +86,7 @@ impl<'p, 'a> Scope<'p, 'a> {
 
     /// Returns the name of a variable. Two of one name have different numbers.
     pub(super) fn variable(&self, slot: usize) -> String {
-        let name = super::identifier(&self.body.variables[slot]);
+        let name = super::names::identifier(&self.body.variables[slot]);
         let taken = self.body.variables.iter().filter(|other| **other == self.body.variables[slot]);
         if taken.count() > 1 { format!("{name}_{slot}") } else { name }
     }

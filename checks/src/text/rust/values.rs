@@ -120,7 +120,7 @@ impl<'a> Scope<'_, 'a> {
         }
         head += &format!("{pad}    let _function = function({:?});\n", inline.name);
         self.printer.labels += 1;
-        let label = format!("'{}_{}", super::identifier(inline.name), self.printer.labels);
+        let label = format!("'{}_{}", super::names::identifier(inline.name), self.printer.labels);
         let inner = place.within(Exit::Block(label.clone()));
         let steps = self.steps(&inline.steps, &inner);
         match steps.contains(&format!("break {label} ")) {

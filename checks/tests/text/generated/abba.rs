@@ -1,6 +1,6 @@
 // Two locks in two orders
 
-use selvedge_core::sync::{Mutex};
+use selvedge_core::sync::Mutex;
 use selvedge_core::{Engine, Scenario, ViolationKind};
 
 struct World {

@@ -1,6 +1,6 @@
 // A work waits for its own end
 
-use selvedge_core::sync::{Work};
+use selvedge_core::sync::Work;
 use selvedge_core::{Engine, Scenario, ViolationKind, in_world};
 
 struct World {

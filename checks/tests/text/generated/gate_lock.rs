@@ -1,6 +1,6 @@
 // Two locks in two orders, below a third that both take: lockdep warns for nothing
 
-use selvedge_core::sync::{Mutex};
+use selvedge_core::sync::Mutex;
 use selvedge_core::{Engine, Scenario};
 
 struct World {

@@ -1,6 +1,6 @@
 // Each takes its left fork and then the right one
 
-use selvedge_core::sync::{Mutex};
+use selvedge_core::sync::Mutex;
 use selvedge_core::{Engine, Scenario, ViolationKind};
 
 struct World {

@@ -1,6 +1,6 @@
 // A reader reads again while a writer waits, which the semaphore prefers
 
-use selvedge_core::sync::{RwSem};
+use selvedge_core::sync::RwSem;
 use selvedge_core::{Engine, Scenario, ViolationKind};
 
 mod without_a_writer {

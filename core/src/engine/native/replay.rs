@@ -131,6 +131,7 @@ impl fmt::Display for ReplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Impossible { step, possible } => {
+                let step = step + 1;
                 write!(f, "step {step} of the schedule is not possible there; possible would be ")?;
                 f.write_str(&possible.join(" or "))
             }

@@ -135,10 +135,11 @@ impl<'i, 'e> Instances<'i, 'e> {
     fn unseen(&self, state: &[u32], thread: ThreadId) -> Open {
         let local = self.automaton().local(state, thread);
         let (object, op) = self.automaton().pending(local).expect("it has taken a step");
+        let name = self.name(object);
         Open::Cannot(format!(
-            "what `{}` of `{}` returns is not shown by so few threads",
-            op.kind,
-            self.name(object)
+            "`{}` of `{name}` finds a value that no small number of threads leaves there: what \
+             `{name}` holds depends on how many threads there are",
+            op.kind
         ))
     }
 

@@ -10,7 +10,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::engine::native::automaton::{Automaton, Kinds, Leads, Unknown, Wakers};
+use crate::engine::native::automaton::{Automaton, Kinds, Leads, Unknown, ViolatedKey, Wakers};
 use crate::limits::Listener;
 use crate::op::ThreadId;
 
@@ -49,7 +49,7 @@ pub(super) struct Views<'g> {
 #[derive(Default)]
 struct Steps {
     next: Vec<Vec<u32>>,
-    violated: Option<String>,
+    violated: Option<ViolatedKey>,
 }
 
 impl<'g> Views<'g> {
@@ -159,8 +159,9 @@ impl<'g> Views<'g> {
         let View { state, wakes } = view;
         let Steps { next, violated } =
             instances.know(state, |automaton| steps(automaton, state))?;
-        if let Some(what) = violated {
-            return Err(Open::Violated(what));
+        if let Some((object, kind)) = violated {
+            let of = object.map_or(String::new(), |object| format!("({})", instances.name(object)));
+            return Err(Open::Violated(format!("{}{of}", in_words(&kind))));
         }
         self.waits.add(state, *wakes, &self.wakers, instances)?;
         for next in next {
@@ -262,9 +263,24 @@ fn steps(automaton: &Automaton, state: &[u32]) -> Result<Steps, Unknown> {
             successor.write_to(&mut next);
             steps.next.push(next);
         }
-        Leads::Violates(what) => steps.violated = Some(format!("{:?}", what.key())),
+        Leads::Violates(what) => steps.violated = Some(what.key()),
     })?;
     Ok(steps)
+}
+
+/// Returns the kind of a violation as it is printed: `double-release` for `DoubleRelease`.
+fn in_words(kind: &str) -> String {
+    let mut words = String::new();
+    for c in kind.chars() {
+        // What is printed so already, such as `invariant(INV-07)`, has parentheses.
+        if c.is_ascii_uppercase() && !kind.contains('(') {
+            words.push_str(if words.is_empty() { "" } else { "-" });
+            words.push(c.to_ascii_lowercase());
+        } else {
+            words.push(c);
+        }
+    }
+    words
 }
 
 fn sorted(view: View, instances: &mut Instances<'_, '_>) -> Result<View, Open> {
