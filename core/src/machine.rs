@@ -43,9 +43,6 @@ pub(crate) const REFUSED: u64 = u64::MAX;
 /// The reply to a thread that asked for a lock and was queued for it.
 pub(crate) const QUEUED: u64 = u64::MAX - 1;
 
-/// The reply of a sleep on a condition variable that a timeout has ended.
-pub(crate) const TIMED_OUT: u64 = 1;
-
 /// The identity that stands for an unchanged value.
 pub(crate) const KEEP: u64 = u64::MAX;
 

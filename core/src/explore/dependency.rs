@@ -187,6 +187,9 @@ pub(super) fn enables(earlier: &Event, later: &Event) -> bool {
             // The reply is the set of the waiter that it went to. Others may follow before that
             // waiter takes it.
             OpKind::Up => earlier.reply & later.thread().mask() != 0,
+            // The reply is the set of the waiters, or one more than the waiter.
+            OpKind::NotifyAll => earlier.reply & later.thread().mask() != 0,
+            OpKind::NotifyOne => earlier.reply == later.thread().index() as u64 + 1,
             OpKind::QueueWork => earlier.what.op.b == later.what.op.b,
             // Only the first completion makes a wait possible.
             OpKind::Complete | OpKind::CompleteAll => earlier.reply == 1,

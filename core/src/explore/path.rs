@@ -10,8 +10,8 @@
 //! program has infinitely many traces, and a search that does not compare states cannot recognise
 //! the repetition. If the waiter is known to evaluate its condition and sleep again, it wakes only
 //! where something has changed that it has looked at: see [`rounds`](super::rounds). Any other
-//! waiter wakes spuriously once in an execution, and on a condition variable once in each wait.
-//! Where it could have done so again, the search is not a proof and reports that.
+//! waiter wakes spuriously once in an execution. Where it could have done so again, the search is
+//! not a proof and reports that.
 
 use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,6 @@ use crate::fingerprint::Fingerprint;
 use crate::incomplete::Incomplete;
 use crate::mix::mix;
 use crate::op::{ObjectId, ThreadId};
-use crate::operations::OpKind;
 use crate::schedule::Choice;
 
 /// The number of threads that can be distinguished where interleavings are explored one by one.
@@ -224,7 +223,7 @@ impl Path {
                 Some(LeftOut::WakesAgain) => self.bounded = true,
                 Some(LeftOut::InVain(looks)) => {
                     self.left_out = true;
-                    stale |= looks.are_stale(&self.order);
+                    stale |= looks.are_stale(&self.order) || what.wakes_by_itself();
                     self.kept_from.extend(looks.mutexes(&self.order));
                 }
             }
@@ -261,10 +260,13 @@ impl Path {
 
     /// Returns why `what` is left out, if it is.
     fn left_out(&self, what: &Enabled) -> Option<LeftOut> {
+        let thread = what.choice.thread;
         match Looks::before(what, &self.order) {
             Some(looks) => looks.in_vain(what, &self.order).then_some(LeftOut::InVain(looks)),
-            None => (what.wakes_spuriously() && self.has_woken_here(what))
-                .then_some(LeftOut::WakesAgain),
+            None => {
+                let woken = || self.has_woken(thread, self.order.events.len());
+                (what.wakes_spuriously() && woken()).then_some(LeftOut::WakesAgain)
+            }
         }
     }
 
@@ -292,23 +294,6 @@ impl Path {
     pub(super) fn has_woken(&self, thread: ThreadId, events: usize) -> bool {
         let mut before = self.order.events[..events].iter().map(|past| &past.event.what);
         before.any(|what| what.choice.thread == thread && what.wakes_spuriously())
-    }
-
-    /// Returns whether the thread of `what` has woken spuriously. On a condition variable only the
-    /// wait that it is in counts, since its program decides how often it waits.
-    fn has_woken_here(&self, what: &Enabled) -> bool {
-        let thread = what.choice.thread;
-        let condvar = matches!(what.op.kind, OpKind::CondvarSleep | OpKind::CondvarSleepTimeout);
-        if !condvar {
-            return self.has_woken(thread, self.order.events.len());
-        }
-        let waits = |event: &Event| {
-            let row = event.kind().row();
-            row.locks || row.unlocks || event.kind() == OpKind::CondvarWait
-        };
-        let event = |at: usize| &self.order.events[at].event;
-        let before = self.order.of(thread).map(event).find(|event| !waits(event));
-        before.is_some_and(|event| event.what.wakes_spuriously())
     }
 
     fn asleep_on_arrival(&self) -> Vec<Event> {

@@ -27,7 +27,7 @@
 
 use smallvec::SmallVec;
 
-use crate::machine::{KEEP, TIMED_OUT};
+use crate::machine::KEEP;
 use crate::op::{ObjectId, RECHECKS, RECHECKS_LOCKED, ThreadId};
 use crate::operations::OpKind;
 
@@ -45,9 +45,9 @@ enum Leaves {
     All,
     /// It also has released one before that it takes again at the end of the round.
     ButOne,
-    /// It releases each mutex that it takes, and begins with a sleep on a condition variable, on
-    /// which it waits again at its end.
-    AllAndSleeps,
+    /// It releases each mutex that it takes. It begins where it wakes up from a condition variable
+    /// by itself, and waits for that again at its end.
+    AllAndWaits,
 }
 
 /// Adds an operation to the happens-before relation, with what it has to come after because its
@@ -88,13 +88,15 @@ impl Looks {
     }
 
     /// Returns what the thread has looked at in the round that ends with the event `last`, which
-    /// the operation begins again. A wait with a timeout may end in two ways in vain. A round that
-    /// has ended in the other may do something else, so those before it count too, up to one that
-    /// has ended in the same.
+    /// the operation begins again. A wait may end by itself in two ways. A round that has begun
+    /// with the other may do something else, so those before it count too, up to one that has begun
+    /// with the same.
     fn of_rounds(what: &Enabled, last: usize, order: &HappensBefore) -> Option<Self> {
+        let wakes = what.op.kind == OpKind::CondvarWakes;
+        let leaves = if wakes { Leaves::AllAndWaits } else { Leaves::All };
         let mut events: SmallVec<[usize; 8]> = SmallVec::new();
         let mut next = Some(last);
-        while let Some(end) = next {
+        while let Some(end) = next.filter(|end| order.events[*end].event.round.operations > 0) {
             // Of the rounds in vain within this one only the last counts.
             let mut left = order.events[end].event.round.operations as usize;
             let mut first = end;
@@ -111,17 +113,11 @@ impl Looks {
             }
             // A thread may continue elsewhere with the same observations.
             let begins = &order.events[first].event.what;
-            let again = (begins.object, begins.op) == (what.object, what.op);
-            if !again || order.events[end].event.round.operations == 0 {
-                return None;
-            }
-            let times_out = what.op.kind == OpKind::CondvarSleepTimeout;
-            if !times_out || begins.choice.outcome == what.choice.outcome {
-                let leaves = match what.op.kind.is_of_a_condvar_wait() {
-                    true => Leaves::AllAndSleeps,
-                    false => Leaves::All,
-                };
+            if (begins.object, begins.op) == (what.object, what.op) {
                 return Self::collect(events.into_iter(), leaves, order);
+            }
+            if !wakes || (begins.object, begins.op.kind) != (what.object, what.op.kind) {
+                return None;
             }
             next = order.before(first);
         }
@@ -138,11 +134,8 @@ impl Looks {
         let mut released: SmallVec<[ObjectId; 2]> = SmallVec::new();
         for at in events {
             let event = &order.events[at].event;
-            let looks_on = match event.kind().is_of_a_condvar_wait() {
-                true => leaves == Leaves::AllAndSleeps && event.waits_in_vain(),
-                false => event.only_looks(),
-            };
-            if !looks_on {
+            let waits = leaves == Leaves::AllAndWaits && event.waits_in_vain();
+            if !(waits || event.only_looks()) {
                 return None;
             }
             let (object, word) = (event.what.object, event.what.op.weak.object());
@@ -171,10 +164,9 @@ impl Looks {
     }
 
     /// Returns whether only a change makes `what` possible; a signal and a wake-up end a sleep too.
-    /// A notification is a change.
+    ///
     pub(super) fn waits_for_change(&self, what: &Enabled) -> bool {
-        let times_out = what.op.kind == OpKind::CondvarSleepTimeout;
-        !what.op.kind.row().wakes_spuriously || what.wakes_spuriously() || times_out
+        !what.op.kind.row().wakes_spuriously || what.wakes_spuriously()
     }
 
     /// Returns the events of other threads that have changed something after the look at it.
@@ -227,14 +219,13 @@ impl Event {
             && (self.leaves_as_it_was() || kind.row().locks || releases)
     }
 
-    /// Returns whether it is a part of a wait for a condition variable that ends with a spurious
-    /// wake-up or a timeout. If the thread waits again, the waiters are as they were. Whether a
-    /// notification came in between shows in [`Looks::changes`].
+    /// Returns whether it is a part of a wait for a condition variable that ends by itself. If the
+    /// thread waits again, the waiters are as they were. Whether a notification came in between
+    /// shows in [`Looks::changes`].
     fn waits_in_vain(&self) -> bool {
         match self.kind() {
-            OpKind::CondvarSleepTimeout => !self.what.guaranteed || self.reply == TIMED_OUT,
-            OpKind::CondvarSleep => !self.what.guaranteed,
-            _ => !self.creates,
+            OpKind::CondvarWakes => self.reply == 1,
+            kind => kind == OpKind::CondvarWait && !self.creates,
         }
     }
 
@@ -242,7 +233,7 @@ impl Event {
     pub(super) fn changes(&self, watch: Watch) -> bool {
         let releases = self.kind().row().unlocks && self.what.op.a == KEEP && !watch.owner;
         // Only a notification changes what another waiter can expect.
-        let waits = self.kind().is_of_a_condvar_wait();
+        let waits = matches!(self.kind(), OpKind::CondvarWait | OpKind::CondvarWakes);
         (self.what.object, self.what.op.weak.object()) == (watch.object, watch.word)
             && !self.leaves_as_it_was()
             && !self.acquires()
@@ -258,5 +249,11 @@ impl Enabled {
         let signal = matches!(self.op.kind, OpKind::SleepInterruptible | OpKind::SleepKillable)
             && self.choice.outcome == 0;
         self.op.kind.row().wakes_spuriously && !self.guaranteed && !signal
+    }
+
+    /// Returns whether it is a spurious wake-up that was decided on at the beginning of the wait.
+    /// Nothing follows from it about who waits for good: the wait could have ended otherwise.
+    pub(super) fn wakes_by_itself(&self) -> bool {
+        self.op.kind == OpKind::CondvarWakes && self.op.a == 0
     }
 }

@@ -54,11 +54,6 @@ impl OpKind {
         }
     }
 
-    /// Returns whether it is a part of a wait for a condition variable, apart from the mutex.
-    pub(crate) fn is_of_a_condvar_wait(self) -> bool {
-        matches!(self, CondvarWait | CondvarSleep | CondvarSleepTimeout)
-    }
-
     /// Returns the part of a reply that decides how the thread continues: all of it, unless it only
     /// names threads for the dependency relation.
     pub(crate) fn continues_by(self, reply: u64) -> u64 {
@@ -302,7 +297,9 @@ rows_of_interrupts! {
     WakeAll => op("wake_up_all"),
     /// `waitqueue_active`: replies whether a thread is queued.
     WaitqueueActive => op("waitqueue_active").reads(Reads::Always).shows(Shows::YesNo),
-    /// `Condvar::wait`: from here on a notification is not lost.
+    /// `Condvar::wait`: from here on a notification is not lost. With `b` 1 it decides how the wait
+    /// ends, and replies whether by itself; with 2 it ends by itself, and replies whether by a
+    /// timeout.
     CondvarWait => op("Condvar::wait"),
     /// The rest of `Condvar::wait`: the sleep until notified.
     CondvarSleep => op("Condvar::wait (asleep)").sleep(),
@@ -313,8 +310,8 @@ rows_of_interrupts! {
         .shows(Shows::TimedOut(1)),
     /// `Condvar::notify_one`: wakes any one waiter; replies with that waiter.
     NotifyOne => op("Condvar::notify_one").observes(Observes::NoName),
-    /// `Condvar::notify_all`.
-    NotifyAll => op("Condvar::notify_all"),
+    /// `Condvar::notify_all`; replies with the set of the waiters.
+    NotifyAll => op("Condvar::notify_all").observes(Observes::NoName),
     /// An atomic load.
     Load => op("atomic_read").reads(Reads::Always).shows(Shows::Value),
     /// An atomic store of `a`.

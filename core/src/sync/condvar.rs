@@ -5,7 +5,7 @@ use std::panic::Location;
 
 use smallvec::SmallVec;
 
-use crate::machine::{Fault, Machine, Ready, TIMED_OUT};
+use crate::machine::{Fault, Machine, Ready};
 use crate::name::Name;
 use crate::op::{Op, ThreadId};
 use crate::operations::OpKind;
@@ -18,6 +18,9 @@ use super::MutexGuard;
 
 /// The observation of a thread that has slept and carries over nothing else from its wait.
 const SLEPT: u64 = u64::MAX;
+
+/// The reply of a sleep that a timeout has ended.
+const TIMED_OUT: u64 = 1;
 
 /// `std`'s `Condvar`, POSIX's `pthread_cond_t`.
 ///
@@ -65,7 +68,9 @@ impl Condvar {
     #[doc(alias = "pthread_cond_wait")]
     #[track_caller]
     pub fn wait<'a, T: Value>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-        self.wait_after(guard, false, || ()).0
+        let mutex = guard.mutex();
+        self.sleep(guard, OpKind::CondvarSleep);
+        mutex.lock()
     }
 
     /// Calls [`wait`](Self::wait) repeatedly for as long as `condition` holds. The condition must
@@ -81,7 +86,7 @@ impl Condvar {
         let start = runtime::round();
         while condition(guard.look()) {
             let mutex = guard.mutex();
-            self.sleep(guard, OpKind::CondvarSleep, || ());
+            self.sleep(guard, OpKind::CondvarSleep);
             runtime::come_round(start);
             runtime::observed(SLEPT);
             guard = mutex.lock();
@@ -96,22 +101,34 @@ impl Condvar {
         &self,
         guard: MutexGuard<'a, T>,
     ) -> (MutexGuard<'a, T>, bool) {
-        self.wait_after(guard, true, || ())
+        let mutex = guard.mutex();
+        let timed_out = self.sleep(guard, OpKind::CondvarSleepTimeout) == TIMED_OUT;
+        (mutex.lock(), timed_out)
     }
 
-    /// As [`wait`](Self::wait), or [`wait_timeout`](Self::wait_timeout) if it `times_out`, with
-    /// `before` between the unlock and the sleep. Returns whether the timeout expired.
+    /// As [`wait`](Self::wait), or [`wait_timeout`](Self::wait_timeout) if it `times_out`. Whether
+    /// the wait ends by itself is decided at its beginning, which has fewer interleavings than a
+    /// spurious wake-up at any moment and as many results. `before` comes before the sleep. Returns
+    /// whether the timeout expired.
     #[track_caller]
-    pub(crate) fn wait_after<'a, T: Value>(
+    pub(crate) fn wait_as_decided<'a, T: Value>(
         &self,
         guard: MutexGuard<'a, T>,
         times_out: bool,
         before: impl FnOnce(),
     ) -> (MutexGuard<'a, T>, bool) {
-        let mutex = guard.mutex();
-        let kind = if times_out { OpKind::CondvarSleepTimeout } else { OpKind::CondvarSleep };
-        let reply = self.sleep(guard, kind, before);
-        (mutex.lock(), times_out && reply == TIMED_OUT)
+        let (at, mutex) = (Location::caller(), guard.mutex());
+        let begins = Op::with_two(OpKind::CondvarWait, 0, if times_out { 2 } else { 1 });
+        let by_timeout = self.object.perform(begins, at);
+        guard.unlock();
+        before();
+        if !times_out && by_timeout == 0 {
+            self.object.perform(Op::new(OpKind::CondvarAwait), at);
+            return (mutex.lock(), false);
+        }
+        let by_timeout = if times_out { by_timeout } else { 0 };
+        let waited = self.object.perform(Op::with(OpKind::CondvarWakes, by_timeout), at);
+        (mutex.lock(), by_timeout & waited == 1)
     }
 
     /// Wakes any one of the waiters.
@@ -133,16 +150,10 @@ impl Condvar {
     /// unlocks. A thread that notifies in between has not taken the mutex since, so its
     /// notification could equally have come after both. glibc and `std` have this order too.
     #[track_caller]
-    fn sleep<T: Value>(
-        &self,
-        guard: MutexGuard<'_, T>,
-        kind: OpKind,
-        before: impl FnOnce(),
-    ) -> u64 {
+    fn sleep<T: Value>(&self, guard: MutexGuard<'_, T>, kind: OpKind) -> u64 {
         let at = Location::caller();
         self.object.perform(Op::new(OpKind::CondvarWait), at);
         guard.unlock();
-        before();
         self.object.perform(Op::new(kind), at)
     }
 }
@@ -172,6 +183,8 @@ impl Machine for State {
                 let waiters = u8::try_from(self.waiting.len()).expect("a letter for each waiter");
                 Ready { guaranteed: waiters.max(1), optional: 0 }
             }
+            OpKind::CondvarWait if op.b > 0 => Ready { guaranteed: 2, optional: 0 },
+            OpKind::CondvarAwait => Ready::when(!self.waits(me)),
             OpKind::CondvarSleep if self.waits(me) => Ready::NO.or_optional(),
             // The timeout may expire in every state.
             OpKind::CondvarSleepTimeout if self.waits(me) => Ready::YES.or_optional(),
@@ -184,13 +197,25 @@ impl Machine for State {
             OpKind::CondvarWait => {
                 self.waiting.push(me);
                 self.waiting.sort_unstable();
+                return Ok(u64::from(outcome));
             }
             // Only the dependency relation needs the thread that was woken.
             OpKind::NotifyOne if !self.waiting.is_empty() => {
                 return Ok(self.waiting.remove(usize::from(outcome)).index() as u64 + 1);
             }
             OpKind::NotifyOne => {}
-            OpKind::NotifyAll => self.waiting.clear(),
+            OpKind::NotifyAll => {
+                let waiters = self.waiting.iter().map(|waiter| waiter.mask());
+                let waiters = waiters.fold(0, |all, waiter| all | waiter);
+                self.waiting.clear();
+                return Ok(waiters);
+            }
+            OpKind::CondvarAwait => {}
+            OpKind::CondvarWakes => {
+                let waited = self.waits(me);
+                self.waiting.retain(|t| *t != me);
+                return Ok(u64::from(waited));
+            }
             OpKind::CondvarSleep => self.waiting.retain(|t| *t != me),
             OpKind::CondvarSleepTimeout => {
                 let timed_out = self.waits(me) && outcome == 0;

@@ -11,8 +11,8 @@ mod fences;
 mod futures;
 mod litmus;
 mod locks;
+mod shuttles;
 mod spin;
-mod structures;
 mod threads;
 mod waits;
 

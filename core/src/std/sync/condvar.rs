@@ -143,7 +143,7 @@ impl Condvar {
     ) -> (MutexGuard<'a, T>, bool) {
         let (at, condvar) = (Location::caller(), std::ptr::from_ref(self).addr());
         let before = || own::waits(condvar, times_out, at);
-        let (guard, timed_out) = self.condvar.wait_after(guard.guard, times_out, before);
+        let (guard, timed_out) = self.condvar.wait_as_decided(guard.guard, times_out, before);
         (MutexGuard { guard }, timed_out)
     }
 }
