@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use crate::operations::OpKind;
+use crate::operations::{OpKind, form};
 
 /// The place where an operation was called.
 pub(crate) type Place = &'static Location<'static>;
@@ -134,6 +134,11 @@ impl Op {
 
     pub(crate) fn with_two(kind: OpKind, a: u64, b: u64) -> Self {
         Self { kind, a, b, weak: Weak::default() }
+    }
+
+    /// Returns the name of the operation, in a trace.
+    pub(crate) fn name(self) -> &'static str {
+        form(self.kind, self.b).unwrap_or(self.kind.row().text)
     }
 
     /// Returns what a word that holds `before` holds after an operation that changes it.

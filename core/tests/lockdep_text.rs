@@ -204,7 +204,7 @@ fn a_lock_of_an_interrupt_over_one_that_is_held_with_interrupts_enabled() {
     let threads: [(_, fn(&Device)); 3] = [
         ("device", |w| w.line.raise()),
         ("T1", |w| {
-            let _lock = w.lock.lock();
+            let _lock = w.lock.spin_lock_irqsave();
             drop(w.other.write_lock());
         }),
         ("T2", |w| drop(w.other.read_lock())),

@@ -54,7 +54,7 @@ fn a_section_that_is_not_empty_is_not_reported() {
             *a.lock() += 1;
             assert!(*s.down_read() < 2);
             *s.down_write() += 1;
-            *l.lock() += 1;
+            *l.spin_lock_irqsave() += 1;
             b.lock().unlock();
             let _outer = b.lock();
             c.lock().unlock();
@@ -178,7 +178,9 @@ fn a_proof_prints_its_assumptions() {
     }
     let more = Scenario::builder("more", || (SpinLock::new("L", ()), RwSem::new("S", ())))
         .calls("T", |calls| {
-            calls.then(|(l, _)| l.lock().unlock()).then(|(_, s)| s.down_read().up_read())
+            calls
+                .then(|(l, _)| l.spin_lock_irqsave().unlock())
+                .then(|(_, s)| s.down_read().up_read())
         })
         .expect_proof();
     let of_more = given(&more, Engine::Native);

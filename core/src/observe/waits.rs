@@ -255,7 +255,7 @@ impl Observers {
             Some(what) => format!("poll({what})"),
             None => {
                 // The second half of an operation is the operation, to its caller.
-                let text = pending.op.kind.row().text;
+                let text = pending.op.name();
                 let halves = [" (waiting)", " (queued)", " (asleep)", " (parked)"];
                 let name = halves.iter().find_map(|half| text.strip_suffix(half)).unwrap_or(text);
                 format!("{name}({})", self.object_name(pending.about))

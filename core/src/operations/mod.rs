@@ -15,6 +15,7 @@ use crate::machine::{QUEUED, REFUSED};
 mod callbacks;
 #[macro_use]
 mod data;
+mod forms;
 #[macro_use]
 mod interrupts;
 #[macro_use]
@@ -27,6 +28,7 @@ mod sequences;
 #[macro_use]
 mod spinning;
 
+pub(crate) use forms::form;
 pub use row::Mode;
 pub(crate) use row::{Assumption, Observes, Reads, Row, Shows, Traced};
 
@@ -124,7 +126,7 @@ rows_of_interrupts! {
         .yields_value(),
     /// `mutex_unlock`; `a` is the value that stays behind the lock.
     Unlock => op("mutex_unlock").unlocks(),
-    /// `spin_lock_irqsave`.
+    /// `spin_lock` in all its forms; `b` is the number of the [`form`].
     SpinLock => op("spin_lock")
         .locks()
         .atomic()
@@ -132,7 +134,7 @@ rows_of_interrupts! {
         .enabled_by(&[SpinUnlock])
         .yields_value()
         .assumes(&[NotPreemptRt, Hashes]),
-    /// `spin_trylock_irqsave`.
+    /// `spin_trylock`, in all its forms.
     TrySpinLock => op("spin_trylock")
         .tries_lock()
         .atomic()
