@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use selvedge_core::sync::{Atomic, Mutex, RwSem, SpinLock, WaitQueue};
+use selvedge_core::sync::{Atomic, Mutex, RwSem, SpinLock, Timer, WaitQueue, Work};
 use selvedge_core::{Engine, Report, Scenario, Verdict};
 
 fn abba() -> [Mutex; 2] {
@@ -64,6 +64,19 @@ fn a_section_that_is_not_empty_is_not_reported() {
     assert_eq!(remarks(&scenario), [""; 0]);
 }
 
+/// They take nothing that a guard could drop.
+#[test]
+fn an_empty_function_is_no_empty_section() {
+    let world = || (Timer::new("timer", |_| ()), Work::new("work", |_| ()));
+    let scenario = Scenario::builder("functions", world)
+        .thread("T", |(timer, work)| {
+            timer.mod_timer();
+            work.queue_work();
+        })
+        .expect_proof();
+    assert_eq!(remarks(&scenario), [""; 0]);
+}
+
 /// Checks that the loop is named by one of its lines.
 fn gives_up_within_a_second(scenario: &Scenario, lines: Range<u32>, advice: &str) {
     let start = Instant::now();
@@ -109,7 +122,31 @@ fn an_explicit_wait_loop_is_reported_with_advice() {
             queue.finish_wait();
         })
         .expect_proof();
-    gives_up_within_a_second(&scenario, line..line + 6, "wait_event(|| ..)");
+    gives_up_within_a_second(&scenario, line..line + 6, "rounds(|| ..)");
+}
+
+/// Beside each other they have many more histories.
+#[test]
+fn three_explicit_wait_loops_are_reported_soon() {
+    let line = line!() + 3;
+    let wait = |(queue, flag): &(WaitQueue, Atomic)| {
+        loop {
+            queue.prepare_to_wait();
+            if flag.load() == 1 {
+                break;
+            }
+            queue.schedule();
+        }
+        queue.finish_wait();
+    };
+    let scenario = Scenario::builder("waits", || (WaitQueue::new("queue"), Atomic::new("flag", 0)))
+        .thread("waker", |(queue, flag)| {
+            flag.store(1);
+            queue.wake_up_all();
+        })
+        .threads(3, |i| format!("waiter {i}"), move |world, _| wait(world))
+        .expect_proof();
+    gives_up_within_a_second(&scenario, line..line + 6, "rounds(|| ..)");
 }
 
 /// A loop with progress, and one that ends, are not reported.

@@ -18,8 +18,9 @@ impl Observers {
         let what = format!("{}({})", last.op.name(), self.object_name(last.object));
         format!(
             "{name} is in a loop at {} ({what}) without new observations: write a loop that waits \
-             as `wait_event(|| ..)` or `poll(\"what\", || ..)`, and an endless loop as \
-             `forever(|| ..)`; reduce the number of rounds of any other loop",
+             as `wait_event(|| ..)` or `poll(\"what\", || ..)`, one around `prepare_to_wait` and \
+             `schedule` in `rounds(|| ..)`, and an endless loop as `forever(|| ..)`; reduce the \
+             number of rounds of any other loop",
             last.taken
         )
     }

@@ -1,5 +1,6 @@
 //! The forms of the functions that take a lock for which other threads spin, and of their unlocks:
-//! `spin_lock`, `spin_lock_bh`, `spin_lock_irq` and `spin_lock_irqsave` are one operation.
+//! `spin_lock`, `spin_lock_bh`, `spin_lock_irq` and `spin_lock_irqsave` are one operation. So are
+//! the call of a function of a module and its return.
 
 use super::OpKind::{self, *};
 
@@ -18,10 +19,14 @@ macro_rules! forms {
     };
 }
 
+/// The number of the form in which a function of a module returns.
+pub(crate) const RETURNS: u64 = 1;
+
 /// Returns the name of an operation in the form with this number, if it is one of those that have
 /// forms.
 pub(crate) fn form(kind: OpKind, number: u64) -> Option<&'static str> {
     let forms = match kind {
+        CallModule => return Some(["call", "return"][number as usize]),
         SpinLock => forms!("spin_lock"),
         TrySpinLock => forms!("spin_trylock"),
         SpinUnlock => forms!("spin_unlock", "_irqrestore", ""),

@@ -28,7 +28,7 @@ mod sequences;
 #[macro_use]
 mod spinning;
 
-pub(crate) use forms::form;
+pub(crate) use forms::{RETURNS, form};
 pub use row::Mode;
 pub(crate) use row::{Assumption, Observes, Reads, Row, Shows, Traced};
 
