@@ -148,7 +148,7 @@ impl Op {
             OpKind::Store | OpKind::Swap => a,
             OpKind::FetchAdd => before.wrapping_add(a) << b >> b,
             OpKind::CompareExchange => b,
-            OpKind::FetchModify => Modify::ALL[b as usize].of(before, a),
+            OpKind::FetchModify => Modify::of_number(b).of(before, a) << (b >> 8) >> (b >> 8),
             other => unreachable!("{other} does not change a word"),
         }
     }
@@ -178,7 +178,8 @@ impl Op {
     }
 }
 
-/// What a `FetchModify` does; its second argument is the number.
+/// What a `FetchModify` does; its second argument is the number, and above 8 bits the number of
+/// those that the word does not have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Modify {
     Sub,
@@ -192,9 +193,18 @@ pub(crate) enum Modify {
 impl Modify {
     const ALL: [Self; 6] = [Self::Sub, Self::And, Self::Or, Self::Xor, Self::Max, Self::Min];
 
+    fn of_number(number: u64) -> Self {
+        Self::ALL[(number & 0xFF) as usize]
+    }
+
+    /// Returns the operation on a word of so many bits.
+    pub(crate) fn op(self, a: u64, bits: u32) -> Op {
+        Op::with_two(OpKind::FetchModify, a, self as u64 | u64::from(u64::BITS - bits) << 8)
+    }
+
     /// Returns the name of the operation, in a trace.
     pub(crate) fn text(number: u64) -> &'static str {
-        match Self::ALL[number as usize] {
+        match Self::of_number(number) {
             Self::Sub => "atomic_fetch_sub",
             Self::And => "atomic_fetch_and",
             Self::Or => "atomic_fetch_or",

@@ -246,6 +246,9 @@ impl<'w> Mine<'w> {
             Instr::Get => kref.get(),
             Instr::MightSleep => might_sleep("vfree"),
             Instr::Count => self.log.push(Atomic::fetch_add(word, 1)),
+            Instr::Subtract => self.log.push(Atomic::fetch_sub(word, 2)),
+            Instr::SetBit => self.log.push(Atomic::fetch_or(word, 4)),
+            Instr::ClearBit => self.log.push(Atomic::fetch_and(word, !1)),
             other => unreachable!("{other:?} is done elsewhere"),
         }
     }
