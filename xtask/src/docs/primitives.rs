@@ -22,6 +22,9 @@ modelled, and what lockdep sees. `cargo xtask docs` generates this page from the
 the library; `cargo doc -p selvedge-core --open` has the whole of it, with examples and sources.
 ";
 
+/// The end of the page, which is written by hand.
+const NO_COUNTERPART: &str = include_str!("no_counterpart.md");
+
 const WIDTH: usize = 100;
 
 /// The heading above what a type does not model.
@@ -39,7 +42,7 @@ pub(super) fn page(root: &Path) -> String {
     for section in sections.iter().filter(|section| !section.rows.is_empty()) {
         page += &section.write();
     }
-    page
+    page + NO_COUNTERPART
 }
 
 /// A type with its functions, or the functions of a module.
