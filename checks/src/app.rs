@@ -179,9 +179,9 @@ fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Fail
             clap_mangen::Man::new(Cli::command()).render(out)?;
             Ok(AS_EXPECTED)
         }
-        Command::New { name, selvedge } => {
-            new::create(&name, selvedge.as_deref()).map_err(Failure::Usage)?;
-            write!(out, "{}", new::next_steps(&name))?;
+        Command::New { path, selvedge } => {
+            new::create(&path, selvedge.as_deref()).map_err(Failure::Usage)?;
+            write!(out, "{}", new::next_steps(&path))?;
             Ok(AS_EXPECTED)
         }
         #[cfg(feature = "catalogue")]

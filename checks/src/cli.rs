@@ -109,8 +109,8 @@ pub(crate) enum Command {
     ///
     /// It has a small driver with one scenario, this command over it, and a test for each scenario.
     New {
-        /// The name of the crate and of the folder
-        name: String,
+        /// The new folder, whose last part is the name of the crate
+        path: PathBuf,
         /// A checkout of Selvedge [default: that of this program]
         #[arg(long, value_name = "DIR")]
         selvedge: Option<PathBuf>,

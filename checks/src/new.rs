@@ -14,10 +14,11 @@ const FILES: [(&str, &str); 5] = [
     ("tests/scenarios.rs", include_str!("new/scenarios.rs.txt")),
 ];
 
-/// Writes the crate `name` into a new folder below the present one. Its dependencies are in
+/// Writes a crate into the new folder `path`, whose last part is its name. Its dependencies are in
 /// `selvedge`, a checkout of this repository; without any, in that of this program.
-pub(crate) fn create(name: &str, selvedge: Option<&Path>) -> Result<(), String> {
-    check_name(name)?;
+pub(crate) fn create(path: &Path, selvedge: Option<&Path>) -> Result<(), String> {
+    let (folder, name) = (path.display(), name_of(path));
+    check_name(&name)?;
     let selvedge = match selvedge {
         Some(folder) if is_checkout(folder) => fs::canonicalize(folder)
             .map_err(|error| format!("cannot open {}: {error}", folder.display()))?,
@@ -34,17 +35,23 @@ pub(crate) fn create(name: &str, selvedge: Option<&Path>) -> Result<(), String> 
             )
         })?,
     };
-    write(Path::new(name), name, &selvedge).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => format!("{name} exists; choose another name"),
-        _ => format!("cannot write {name}: {error}"),
+    write(path, &name, &selvedge).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => format!("{folder} exists; choose another name"),
+        _ => format!("cannot write {folder}: {error}"),
     })
 }
 
+/// Returns the name of the crate in a folder.
+fn name_of(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
 /// Returns what to do with the crate.
-pub(crate) fn next_steps(name: &str) -> String {
+pub(crate) fn next_steps(path: &Path) -> String {
+    let folder = path.display();
     format!(
-        "Created {name}. The next commands:
-    cd {name}
+        "Created {folder}. The next commands:
+    cd {folder}
     cargo test                                    # verify its scenario
     cargo run -- explain my-driver/open-remove    # show it
 "
@@ -103,6 +110,16 @@ mod tests {
         }
         for name in ["", "1a", "-a", "a/b", "a b", "core", "ä"] {
             assert!(check_name(name).unwrap_err().starts_with(&format!("`{name}` is no name")));
+        }
+    }
+
+    #[test]
+    fn the_last_part_of_a_path_is_the_name() {
+        for path in ["nvme", "models/nvme", "/home/me/nvme/", "./nvme"] {
+            assert_eq!(name_of(Path::new(path)), "nvme");
+        }
+        for path in ["", "/", ".."] {
+            assert_eq!(name_of(Path::new(path)), "");
         }
     }
 }

@@ -205,7 +205,7 @@ pub(crate) fn broken_at(id: &str, message: String, at: Place) {
 /// use selvedge_core::{Engine, Scenario, ViolationKind, might_sleep};
 /// let scenario = Scenario::builder("example/vfree", || SpinLock::new("list_lock", ()))
 ///     .thread("T", |list_lock| {
-///         let _held = list_lock.lock();
+///         let _held = list_lock.spin_lock();
 ///         might_sleep("vfree");
 ///     })
 ///     .expect_violations([ViolationKind::sleep_in_atomic("vfree", "list_lock")]);

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use crate::operations::OpKind;
+use crate::operations::{OpKind, form};
 
 /// The place where an operation was called.
 pub(crate) type Place = &'static Location<'static>;
@@ -136,6 +136,11 @@ impl Op {
         Self { kind, a, b, weak: Weak::default() }
     }
 
+    /// Returns the name of the operation, in a trace.
+    pub(crate) fn name(self) -> &'static str {
+        form(self.kind, self.b).unwrap_or(self.kind.row().text)
+    }
+
     /// Returns what a word that holds `before` holds after an operation that changes it.
     pub(crate) fn updates(self, before: u64) -> u64 {
         let Self { kind, a, b, .. } = self;
@@ -196,7 +201,12 @@ pub(crate) enum How {
 }
 
 impl Modify {
-    pub(crate) fn to_word(self) -> u64 {
+    /// Returns the operation with this argument.
+    pub(crate) fn op(self, value: u64) -> Op {
+        Op::with_two(OpKind::FetchModify, value, self.to_word())
+    }
+
+    fn to_word(self) -> u64 {
         self.how as u64 | u64::from(self.bits) << 8 | u64::from(self.signed) << 16
     }
 
@@ -240,6 +250,11 @@ impl Modify {
 impl How {
     const ALL: [Self; 7] =
         [Self::Sub, Self::And, Self::Nand, Self::Or, Self::Xor, Self::Max, Self::Min];
+
+    /// Returns the operation on an integer of so many bits.
+    pub(crate) fn on(self, bits: u32, signed: bool) -> Modify {
+        Modify { how: self, bits, signed }
+    }
 
     /// Returns the name of the operation, in a trace.
     pub(crate) fn text(self) -> &'static str {

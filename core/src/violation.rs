@@ -70,8 +70,10 @@ pub enum ViolationKind {
     DoubleRelease(String),
     /// An object that is leaked at the end: never released, still held, or still referenced.
     Leak(String),
-    /// The release of memory that contains a held lock, by the lock's class. The kernel's lockdep
-    /// calls it "held lock freed".
+    /// The release of memory that contains a held lock, by the lock's class. If the thread that
+    /// releases it is the holder, the kernel's lockdep reports "held lock freed"
+    /// (`debug_check_no_locks_freed`, kernel/locking/lockdep.c, which looks at the locks of the
+    /// current task); it does not see that another thread is.
     FreedWhileHeld(String),
     /// An unlock by a thread that is not the owner, by lock class.
     NotOwner(String),

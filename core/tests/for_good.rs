@@ -330,7 +330,7 @@ fn a_cycle_over_a_function_that_runs_is_found_where_it_closes() {
         let by_work = function();
         let spin = Arc::new(SpinLock::new("L", ()));
         let spins = Arc::clone(&spin);
-        let timer = Timer::new("timer", move |_| spins.lock().unlock());
+        let timer = Timer::new("timer", move |_| spins.spin_lock_irqsave().unlock());
         let work = Work::new("work", move |_| by_work());
         let queue = Workqueue::ordered("queue");
         let queued = function();
@@ -383,7 +383,7 @@ fn a_cycle_over_a_function_that_runs_is_found_where_it_closes() {
         "del_timer_sync",
         |(_, _, (timer, spin), ..)| {
             timer.mod_timer();
-            let _held = spin.lock();
+            let _held = spin.spin_lock_irqsave();
             timer.del_timer_sync();
         },
         ViolationKind::deadlock(["L", "timer"]),

@@ -146,7 +146,7 @@ fn a_spinlock_is_not_touched_after_its_unlock() {
     check(
         &two("spinlock", |(device, _)| {
             let inside = device.get();
-            let held = inside.list.lock();
+            let held = inside.list.spin_lock_irqsave();
             let last = inside.users.fetch_add(u64::MAX) == 1;
             held.unlock();
             if last {
@@ -197,7 +197,7 @@ fn put_outside((device, lock): &(Tracked, Mutex<u32>)) {
 #[test]
 fn memory_is_not_released_with_a_held_lock_in_it() {
     let scenario = Scenario::builder("held", world)
-        .thread("user", |(device, _)| device.get().list.lock().unlock())
+        .thread("user", |(device, _)| device.get().list.spin_lock_irqsave().unlock())
         .thread("free", |(device, _)| device.release());
     let kinds = [
         ViolationKind::FreedWhileHeld("device->list_lock".to_owned()),
@@ -214,7 +214,7 @@ fn an_unlock_of_a_lock_in_memory_is_not_skipped() {
     let scenario = Scenario::builder("stepped over", world)
         .thread("user", |(device, _)| {
             let inside = device.get();
-            let held = inside.list.lock();
+            let held = inside.list.spin_lock_irqsave();
             inside.users.store(1);
             held.unlock();
         })

@@ -15,8 +15,8 @@ use selvedge_core::{Engine, Scenario, ScenarioBuilder, Verdict, ViolationKind, i
 /// What a row takes inside of the context that it is about.
 const INNER: [fn(&World); 4] = [
     |w| w.rcu.read_lock().unlock(),
-    |w| drop(w.raw.lock()),
-    |w| drop(w.spin.lock()),
+    |w| drop(w.raw.spin_lock_irqsave()),
+    |w| drop(w.spin.spin_lock_irqsave()),
     |w| drop(w.mutex.lock()),
 ];
 
@@ -97,12 +97,12 @@ fn in_rcu_sched(w: &Arc<World>) {
 }
 
 fn in_raw_spinlock(w: &Arc<World>) {
-    let _held = w.outer_raw.lock();
+    let _held = w.outer_raw.spin_lock_irqsave();
     (w.inner)(w);
 }
 
 fn in_spinlock(w: &Arc<World>) {
-    let _held = w.outer_spin.lock();
+    let _held = w.outer_spin.spin_lock_irqsave();
     (w.inner)(w);
 }
 
@@ -230,9 +230,9 @@ fn not_owner<W: Send + Sync + 'static>(world: fn() -> W, unlocks: fn(&W)) -> boo
 #[test]
 fn a_double_unlock() {
     let spin = |a: &SpinLock| {
-        a.raw_lock();
-        a.raw_unlock();
-        a.raw_unlock();
+        a.raw_lock_irqsave();
+        a.raw_unlock_irqrestore();
+        a.raw_unlock_irqrestore();
     };
     assert!(not_owner(|| SpinLock::new("A", ()), spin));
     assert!(not_owner(|| SpinLock::raw("A", ()), spin));
@@ -273,7 +273,7 @@ fn held<L: Send + Sync + 'static>(lock: fn() -> L, takes: fn(&L)) {
 /// released with the lock held. Nothing is found without memory, where the kernel complains.
 #[test]
 fn a_lock_that_is_held_where_its_memory_ends() {
-    held(|| SpinLock::new("A", ()), |a| a.raw_lock());
+    held(|| SpinLock::new("A", ()), |a| a.raw_lock_irqsave());
     held(|| RwLock::new("A", ()), |a| std::mem::forget(a.write_lock()));
     held(|| RwLock::new("A", ()), |a| std::mem::forget(a.read_lock()));
     held(|| Mutex::new("A", ()), |a| a.raw_lock());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use selvedge_core::observe::lockdep::splat;
 use selvedge_core::sync::{Irq, Mutex, Rcu, RwLock, SpinLock, Tracked};
-use selvedge_core::{Engine, Report, Scenario, Verdict, in_world};
+use selvedge_core::{Counterexample, Engine, Report, Scenario, Verdict, ViolationKind, in_world};
 
 /// Returns a text without the places, which are lines of this file.
 fn without_places(text: &str) -> String {
@@ -204,7 +204,7 @@ fn a_lock_of_an_interrupt_over_one_that_is_held_with_interrupts_enabled() {
     let threads: [(_, fn(&Device)); 3] = [
         ("device", |w| w.line.raise()),
         ("T1", |w| {
-            let _lock = w.lock.lock();
+            let _lock = w.lock.spin_lock_irqsave();
             drop(w.other.write_lock());
         }),
         ("T2", |w| drop(w.other.read_lock())),
@@ -291,6 +291,15 @@ other info that might help us debug this:
     })];
     let text = violated(&report(world, &threads).verify(Engine::Native)).expect("it has one");
     assert!(text.starts_with("WARNING: held lock freed!\n"), "{text}");
+    // lockdep looks at the locks of the thread that frees.
+    let threads: [(_, fn(&Lives)); 2] =
+        [("T1", |object| drop(object.get().lock())), ("T2", |object| object.release())];
+    let by_other = report(world, &threads).verify(Engine::Native);
+    let is = |found: &&Counterexample| found.violation.kind == ViolationKind::freed_while_held("M");
+    assert_eq!(
+        splat(by_other.verdict.counterexamples().iter().find(is).expect("it is found")),
+        None
+    );
     let threads: [(_, fn(&Mutexes)); 1] = [("T", |[a, ..]| drop((a.lock(), a.lock())))];
     assert_eq!(violated(&report(mutexes, &threads).verify(Engine::Native)), None);
 }

@@ -253,15 +253,15 @@ fn nested_ww_mutexes() {
 #[test]
 fn a_ww_mutex_under_a_spinlock_sleeps() {
     check("ww_test_spin_block", &Sleeps, |w| {
-        let _spin = w.spin.lock();
+        let _spin = w.spin.spin_lock_irqsave();
         drop(w.o[0].ww_mutex_lock_single());
     });
     check("ww_test_spin_try", &Success, |w| {
-        let _spin = w.spin.lock();
+        let _spin = w.spin.spin_lock_irqsave();
         drop(w.o[0].ww_mutex_trylock(None));
     });
     check("ww_test_spin_context", &Sleeps, |w| {
-        let _spin = w.spin.lock();
+        let _spin = w.spin.spin_lock_irqsave();
         let ctx = w.class.ww_acquire_init();
         drop(w.o[0].ww_mutex_lock(&ctx));
     });

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use selvedge_core::sync::{Atomic, Mutex, RwSem, SpinLock, WaitQueue};
+use selvedge_core::sync::{Atomic, Mutex, RwSem, SpinLock, Timer, WaitQueue, Work};
 use selvedge_core::{Engine, Report, Scenario, Verdict};
 
 fn abba() -> [Mutex; 2] {
@@ -54,12 +54,25 @@ fn a_section_that_is_not_empty_is_not_reported() {
             *a.lock() += 1;
             assert!(*s.down_read() < 2);
             *s.down_write() += 1;
-            *l.lock() += 1;
+            *l.spin_lock_irqsave() += 1;
             b.lock().unlock();
             let _outer = b.lock();
             c.lock().unlock();
         })
         .thread("T2", |(a, ..)| assert!(*a.lock() < 2))
+        .expect_proof();
+    assert_eq!(remarks(&scenario), [""; 0]);
+}
+
+/// They take nothing that a guard could drop.
+#[test]
+fn an_empty_function_is_no_empty_section() {
+    let world = || (Timer::new("timer", |_| ()), Work::new("work", |_| ()));
+    let scenario = Scenario::builder("functions", world)
+        .thread("T", |(timer, work)| {
+            timer.mod_timer();
+            work.queue_work();
+        })
         .expect_proof();
     assert_eq!(remarks(&scenario), [""; 0]);
 }
@@ -109,7 +122,31 @@ fn an_explicit_wait_loop_is_reported_with_advice() {
             queue.finish_wait();
         })
         .expect_proof();
-    gives_up_within_a_second(&scenario, line..line + 6, "wait_event(|| ..)");
+    gives_up_within_a_second(&scenario, line..line + 6, "rounds(|| ..)");
+}
+
+/// Beside each other they have many more histories.
+#[test]
+fn three_explicit_wait_loops_are_reported_soon() {
+    let line = line!() + 3;
+    let wait = |(queue, flag): &(WaitQueue, Atomic)| {
+        loop {
+            queue.prepare_to_wait();
+            if flag.load() == 1 {
+                break;
+            }
+            queue.schedule();
+        }
+        queue.finish_wait();
+    };
+    let scenario = Scenario::builder("waits", || (WaitQueue::new("queue"), Atomic::new("flag", 0)))
+        .thread("waker", |(queue, flag)| {
+            flag.store(1);
+            queue.wake_up_all();
+        })
+        .threads(3, |i| format!("waiter {i}"), move |world, _| wait(world))
+        .expect_proof();
+    gives_up_within_a_second(&scenario, line..line + 6, "rounds(|| ..)");
 }
 
 /// A loop with progress, and one that ends, are not reported.
@@ -178,7 +215,9 @@ fn a_proof_prints_its_assumptions() {
     }
     let more = Scenario::builder("more", || (SpinLock::new("L", ()), RwSem::new("S", ())))
         .calls("T", |calls| {
-            calls.then(|(l, _)| l.lock().unlock()).then(|(_, s)| s.down_read().up_read())
+            calls
+                .then(|(l, _)| l.spin_lock_irqsave().unlock())
+                .then(|(_, s)| s.down_read().up_read())
         })
         .expect_proof();
     let of_more = given(&more, Engine::Native);

@@ -30,7 +30,7 @@ fn my_open(dev: &Device) {
     let _function = function("my_open");
     let present = dev.mutex.lock();
     if *present {
-        *dev.users_lock.lock() += 1;
+        *dev.users_lock.spin_lock() += 1;
         dev.poll_work.queue_work();
     }
 }

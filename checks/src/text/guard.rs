@@ -118,7 +118,7 @@ impl<'w> Frame<'w> {
         }
         match (self.world.object(object), way) {
             (Object::Mutex(mutex), _) => mutex.raw_unlock(),
-            (Object::SpinLock(lock), _) => lock.raw_unlock(),
+            (Object::SpinLock(lock), _) => lock.raw_unlock_irqrestore(),
             (Object::RwSem(sem), Way::DownRead) => sem.raw_up_read(),
             (Object::RwSem(sem), _) => sem.raw_up_write(),
             (Object::Semaphore(semaphore), _) => semaphore.up(),
@@ -254,7 +254,7 @@ fn take(way: Way, object: &Object) -> Option<Guard<'_>> {
         Way::Spin => Guard::Spin(object.spinlock().spin_lock()),
         Way::SpinBh => Guard::Spin(object.spinlock().spin_lock_bh()),
         Way::SpinIrq => Guard::Spin(object.spinlock().spin_lock_irq()),
-        Way::SpinIrqsave => Guard::Spin(object.spinlock().lock()),
+        Way::SpinIrqsave => Guard::Spin(object.spinlock().spin_lock_irqsave()),
         Way::Read => Guard::Read(object.rwlock().read_lock()),
         Way::ReadBh => Guard::Read(object.rwlock().read_lock_bh()),
         Way::ReadIrq => Guard::Read(object.rwlock().read_lock_irq()),
@@ -283,7 +283,7 @@ fn attempt(way: Way, object: &Object) -> Option<Guard<'_>> {
         Way::Spin => object.spinlock().spin_trylock().map(Guard::Spin),
         Way::SpinBh => object.spinlock().spin_trylock_bh().map(Guard::Spin),
         Way::SpinIrq => object.spinlock().spin_trylock_irq().map(Guard::Spin),
-        Way::SpinIrqsave => object.spinlock().try_lock().map(Guard::Spin),
+        Way::SpinIrqsave => object.spinlock().spin_trylock_irqsave().map(Guard::Spin),
         Way::Read => object.rwlock().read_trylock().map(Guard::Read),
         Way::Write => object.rwlock().write_trylock().map(Guard::Write),
         Way::DownRead => object.rwsem().try_down_read().map(Guard::DownRead),

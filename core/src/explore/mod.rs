@@ -4,6 +4,7 @@
 //! picks one. An executor runs the threads: see [`engine`](crate::engine). The two are independent,
 //! so each strategy serves every executor that can report the next operations of its threads.
 
+mod alone;
 mod dependency;
 mod determinism;
 mod dpor;
@@ -16,6 +17,7 @@ mod rounds;
 mod sleep_sets;
 mod subtrees;
 
+pub(crate) use alone::Alone;
 pub(crate) use determinism::DeterminismCheck;
 pub(crate) use dpor::{Dpor, SavedDpor};
 pub(crate) use equivalent::Recorder;

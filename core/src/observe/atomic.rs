@@ -51,7 +51,7 @@ impl Observers {
             return None;
         }
         let holds = self.forbids_sleep(me, spinlock)?;
-        let call = format!("{}({})", op.kind, self.object_name(op.about().unwrap_or(object)));
+        let call = format!("{}({})", op.name(), self.object_name(op.about().unwrap_or(object)));
         let sleeps = Sleeps { class: self.objects[object.index()].name, call, at };
         Some(self.sleeps(me, sleeps, holds))
     }

@@ -11,6 +11,15 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::op::Place;
+use crate::operations::OpKind;
+
+/// Returns whether it releases what a guard stands for. The function of a timer, a work, an
+/// interrupt or a thread begins and returns without one.
+pub(super) fn releases_by_guard(kind: OpKind) -> bool {
+    use OpKind::{IrqReturns, KthreadExits, TaskletReturns, TimerReturns, WorkReturns};
+    let returns = [IrqReturns, KthreadExits, TaskletReturns, TimerReturns, WorkReturns];
+    kind.row().releases && !returns.contains(&kind)
+}
 
 /// The lines that take a lock in vain. By address, as in
 /// [`Coverage`](crate::observe::coverage::Coverage).

@@ -34,6 +34,7 @@ use atomic::Atomic;
 use calls::Frame;
 pub use calls::{Action, Call};
 pub use coverage::Site;
+use empty::releases_by_guard;
 use lockdep::{ClassId, Mode, Task, WaitType};
 use place::{Line, Taken};
 pub(crate) use seen::{MemoryUse, Seen};
@@ -310,7 +311,7 @@ impl Observers {
         };
         let succeeded = event.succeeded();
         // A line of a text releases by a call of its own.
-        if op.kind.row().releases && taken.line.is_none() {
+        if releases_by_guard(op.kind) && taken.line.is_none() {
             let before = self.events.iter().rev().find(|before| before.thread == me);
             let took = |before: &Event| {
                 before.object == object

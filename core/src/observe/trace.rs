@@ -153,7 +153,7 @@ impl Observers {
         }
         Step {
             thread: event.thread.index(),
-            operation: event.instruction.unwrap_or(row.text),
+            operation: event.instruction.unwrap_or(event.op.name()),
             class: self.objects[event.about.index()].name,
             outcome: event.outcome,
             what: match (event.op.kind, event.instruction) {
@@ -165,7 +165,7 @@ impl Observers {
                 (OpKind::Store | OpKind::Swap, _) => {
                     format!("{}({object}, {})", event.op.kind, event.op.a)
                 }
-                _ => format!("{}({object})", event.op.kind),
+                _ => format!("{}({object})", event.op.name()),
             },
             object,
             result: result(event),

@@ -15,11 +15,12 @@ impl Observers {
     pub(crate) fn spins(&self, me: ThreadId) -> String {
         let Thread { name, pending, .. } = &self.threads[me.index()];
         let last = pending.expect("it has just done it");
-        let what = format!("{}({})", last.op.kind, self.object_name(last.object));
+        let what = format!("{}({})", last.op.name(), self.object_name(last.object));
         format!(
             "{name} is in a loop at {} ({what}) without new observations: write a loop that waits \
-             as `wait_event(|| ..)` or `poll(\"what\", || ..)`, and an endless loop as \
-             `forever(|| ..)`; reduce the number of rounds of any other loop",
+             as `wait_event(|| ..)` or `poll(\"what\", || ..)`, one around `prepare_to_wait` and \
+             `schedule` in `rounds(|| ..)`, and an endless loop as `forever(|| ..)`; reduce the \
+             number of rounds of any other loop",
             last.taken
         )
     }
@@ -152,7 +153,7 @@ impl Observers {
         let last = self.last_release(touched).map_or(String::new(), |event| {
             format!("; released by {} at {}", self.threads[event.thread.index()].name, event.taken)
         });
-        let (did, at) = (pending.op.kind, pending.taken);
+        let (did, at) = (pending.op.name(), pending.taken);
         let on = match touched == pending.object {
             true => String::new(),
             false => format!("({})", self.object_name(pending.object)),
@@ -210,7 +211,7 @@ impl Observers {
         let on = |event: &&Event| event.objects().any(|other| other == object);
         let by = |event: &Event| {
             let who = &self.threads[event.thread.index()].name;
-            format!("{who}, {} at {}", event.op.kind, event.taken)
+            format!("{who}, {} at {}", event.op.name(), event.taken)
         };
         let holder = self.threads.iter().position(|thread| thread.holds.contains(&object));
         if let Some(holder) = holder.map(ThreadId::new) {

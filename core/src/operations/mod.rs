@@ -15,6 +15,7 @@ use crate::machine::{QUEUED, REFUSED};
 mod callbacks;
 #[macro_use]
 mod data;
+mod forms;
 #[macro_use]
 mod interrupts;
 #[macro_use]
@@ -29,6 +30,7 @@ mod spinning;
 #[macro_use]
 mod user_space;
 
+pub(crate) use forms::{RETURNS, form};
 pub use row::Mode;
 pub(crate) use row::{Assumption, Observes, Reads, Row, Shows, Traced};
 
@@ -126,7 +128,7 @@ rows_of_interrupts! {
         .yields_value(),
     /// `mutex_unlock`; `a` is the value that stays behind the lock.
     Unlock => op("mutex_unlock").unlocks(),
-    /// `spin_lock_irqsave`.
+    /// `spin_lock` in all its forms; `b` is the number of the [`form`].
     SpinLock => op("spin_lock")
         .locks()
         .atomic()
@@ -134,7 +136,7 @@ rows_of_interrupts! {
         .enabled_by(&[SpinUnlock])
         .yields_value()
         .assumes(&[NotPreemptRt, Hashes]),
-    /// `spin_trylock_irqsave`.
+    /// `spin_trylock`, in all its forms.
     TrySpinLock => op("spin_trylock")
         .tries_lock()
         .atomic()

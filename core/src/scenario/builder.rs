@@ -255,7 +255,7 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
     ///     event_lock: SpinLock::new("event_lock", ()),
     ///     release_timer: Timer::hrtimer_hard(
     ///         "release_timer",
-    ///         in_world(|keys: &Keys| keys.event_lock.lock().unlock()),
+    ///         in_world(|keys: &Keys| keys.event_lock.spin_lock().unlock()),
     ///     ),
     /// };
     /// Scenario::builder("example/rt", world)

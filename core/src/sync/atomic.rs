@@ -6,7 +6,7 @@ use std::panic::Location;
 
 use crate::machine::{Fault, Machine, Ready};
 use crate::name::Name;
-use crate::op::{Op, Place, ThreadId};
+use crate::op::{How, Op, Place, ThreadId};
 use crate::operations::OpKind;
 use crate::runtime::object::Object;
 
@@ -166,13 +166,41 @@ impl<T: AtomicValue> Atomic<T> {
 }
 
 impl<T: AtomicInteger> Atomic<T> {
-    /// `atomic_fetch_add`: adds `value`, wrapping, and returns the previous value.
-    #[doc(alias = "atomic_fetch_add")]
+    /// `atomic_fetch_add`: adds `value`, wrapping, and returns the previous value. The kernel's
+    /// `atomic_add_return` and `atomic_inc_return` return the new one.
+    #[doc(alias("atomic_fetch_add", "atomic_add", "atomic_inc", "atomic_add_return"))]
+    #[doc(alias = "atomic_inc_return")]
     #[track_caller]
     pub fn fetch_add(&self, value: T) -> T {
         let unused = u64::from(u64::BITS - T::BITS);
         let op = Op::with_two(OpKind::FetchAdd, value.to_word(), unused);
         self.perform(op, Location::caller())
+    }
+
+    /// `atomic_fetch_sub`: subtracts `value`, wrapping, and returns the previous value. The
+    /// kernel's `atomic_dec_return` returns the new one, and `atomic_dec_and_test` whether that is
+    /// 0: `fetch_sub(1) == 1`.
+    #[doc(alias("atomic_fetch_sub", "atomic_sub", "atomic_dec", "atomic_sub_return"))]
+    #[doc(alias("atomic_dec_return", "atomic_dec_and_test"))]
+    #[track_caller]
+    pub fn fetch_sub(&self, value: T) -> T {
+        self.perform(How::Sub.on(T::BITS, T::SIGNED).op(value.to_word()), Location::caller())
+    }
+
+    /// `atomic_fetch_or`: sets the bits of `value`, and returns the previous value, from which
+    /// `test_and_set_bit` returns one bit.
+    #[doc(alias("atomic_fetch_or", "atomic_or", "set_bit", "test_and_set_bit"))]
+    #[track_caller]
+    pub fn fetch_or(&self, value: T) -> T {
+        self.perform(How::Or.on(T::BITS, T::SIGNED).op(value.to_word()), Location::caller())
+    }
+
+    /// `atomic_fetch_and`: clears the bits that `value` does not have, and returns the previous
+    /// value, from which `test_and_clear_bit` returns one bit.
+    #[doc(alias("atomic_fetch_and", "atomic_and", "clear_bit", "test_and_clear_bit"))]
+    #[track_caller]
+    pub fn fetch_and(&self, value: T) -> T {
+        self.perform(How::And.on(T::BITS, T::SIGNED).op(value.to_word()), Location::caller())
     }
 }
 

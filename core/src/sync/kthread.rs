@@ -28,8 +28,12 @@ use super::WaitQueue;
 ///
 /// # What is left out
 ///
-/// `kthread_stop` wakes the thread where it sleeps in this type only, and not on another wait queue
-/// or a mutex. There are no per-CPU threads and no `kthread_worker`.
+/// `kthread_stop` and `kthread_park` wake the thread where it sleeps in this type only, and not on
+/// a [`WaitQueue`]; in the kernel `wake_up_process` does, so `wait_event_interruptible(q, cond ||
+/// kthread_should_stop())` ends there and is a deadlock here, whose report says so. Such a thread
+/// waits by [`wait_event`](Self::wait_event) in the model, and who wakes `q` calls
+/// [`wake_up_process`](Self::wake_up_process) too. There are no per-CPU threads and no
+/// `kthread_worker`.
 ///
 /// ```
 /// use selvedge_core::sync::{Atomic, Kthread};

@@ -1,49 +1,63 @@
 //! Whether interrupts arrive on the CPU of the running thread.
 
 use crate::cpu::Context;
+use crate::op::Op;
+use crate::operations::OpKind;
 use crate::runtime::interrupts::{arrive, begin_to_spin, change_cpu, cpu};
 
 /// The way in which a spinning lock is taken: which interrupts it keeps off the CPU.
+///
+/// The numbers are those of [`form`](crate::operations::form).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Keeps {
     /// `spin_lock`: none.
-    Nothing,
+    Nothing = 0,
     /// `spin_lock_bh`: soft interrupts.
-    BottomHalves,
+    BottomHalves = 1,
     /// `spin_lock_irq`: all, and its unlock enables them.
-    Interrupts,
+    Interrupts = 2,
     /// `spin_lock_irqsave`: all, and its unlock restores what was.
-    Saved,
+    Saved = 3,
 }
 
 /// What a lock has kept off the CPU, and what its unlock restores.
 #[derive(Debug)]
 pub(super) struct Kept {
+    /// The way in which the lock was taken.
+    way: Keeps,
+    /// What that has kept off: nothing if the lock sleeps, as on PREEMPT_RT.
     keeps: Keeps,
     /// Whether interrupts were enabled before.
     before: bool,
 }
 
 impl Keeps {
-    /// Returns what a lock keeps off that sleeps, as on PREEMPT_RT: nothing.
-    pub(super) fn unless(self, sleeps: bool) -> Self {
-        if sleeps { Self::Nothing } else { self }
+    /// Returns the operation in the form that this way of taking the lock has.
+    pub(super) fn form(self, kind: OpKind, a: u64) -> Op {
+        Op::with_two(kind, a, self as u64)
     }
 
-    /// Keeps the interrupts off, before the lock is taken.
-    pub(super) fn begin(self) -> Kept {
+    /// Keeps the interrupts off, before the lock is taken; a lock that sleeps, as on PREEMPT_RT,
+    /// keeps none off.
+    pub(super) fn begin(self, sleeps: bool) -> Kept {
         let before = cpu().interrupts;
-        match self {
+        let keeps = if sleeps { Self::Nothing } else { self };
+        match keeps {
             Self::Nothing => {}
             Self::BottomHalves => local_bh_disable(),
             Self::Interrupts | Self::Saved => local_irq_disable(),
         }
         begin_to_spin();
-        Kept { keeps: self, before }
+        Kept { way: self, keeps, before }
     }
 }
 
 impl Kept {
+    /// Returns the unlock in the form that goes with the way in which the lock was taken.
+    pub(super) fn form(&self, kind: OpKind, a: u64) -> Op {
+        self.way.form(kind, a)
+    }
+
     /// Notes that the lock is taken.
     pub(super) fn taken(&self) {
         change_cpu(|cpu| cpu.spinning += 1);

@@ -46,6 +46,7 @@ mod tasklet;
 mod timer;
 pub(crate) mod tracked;
 mod unfair_rwsem;
+mod waiters;
 mod waitqueue;
 mod weak;
 mod work;
@@ -69,7 +70,7 @@ pub use local_irq::{
     IrqFlags, in_interrupt, local_bh_disable, local_bh_enable, local_irq_disable, local_irq_enable,
     local_irq_restore, local_irq_save, preempt_disable, preempt_enable,
 };
-pub use module::{ModuleBusy, ModuleRef};
+pub use module::{ModuleBusy, ModuleRef, ModuleText};
 pub use mutex::{Interrupted, Mutex, MutexGuard};
 pub use notifier::{NotifierBlock, NotifierChain, Notify};
 pub use percpu::PerCpu;

@@ -5,9 +5,9 @@ use std::panic::Location;
 
 use crate::machine::{Fault, Machine, Ready};
 use crate::name::Name;
-use crate::op::{Op, ThreadId};
-use crate::operations::OpKind;
-use crate::runtime::object::Object;
+use crate::op::{Op, Place, ThreadId};
+use crate::operations::{OpKind, RETURNS};
+use crate::runtime::object::{Object, unwinding};
 
 /// A loaded module: its reference count, and whether its text is still present.
 ///
@@ -16,10 +16,54 @@ use crate::runtime::object::Object;
 /// [`call`](Self::call) into freed text is a use after release. The source is
 /// `kernel/module/main.c`.
 ///
+/// A function of the module needs the text until it has returned. The last thing that it does may
+/// tell the exit function that it is done, and then it returns into freed text.
+/// `kthread_complete_and_exit` is for a thread whose code may be gone after the completion: it does
+/// not return there (`kernel/kthread.c`, v6.6). [`enter`](Self::enter) stands for such a function.
+///
 /// # What is left out
 ///
-/// A module that was freed is not loaded again. `delete_module` with `O_TRUNC`, which ignores the
-/// references, is missing.
+/// The text that a function runs in is accessed where [`call`](Self::call) or
+/// [`enter`](Self::enter) says so, and nowhere else: the function of a timer or a work does not
+/// touch a module by itself. A module that was freed is not loaded again. `delete_module` with
+/// `O_TRUNC`, which ignores the references, is missing.
+///
+/// ```
+/// use selvedge_core::sync::{Completion, Kthread, ModuleRef};
+/// use selvedge_core::{Engine, Scenario, ViolationKind, in_world};
+///
+/// struct World {
+///     module: ModuleRef,
+///     done: Completion,
+///     server: Kthread,
+/// }
+/// fn returns(w: &World) {
+///     let _text = w.module.enter();
+///     w.done.complete();
+/// }
+/// // `kthread_complete_and_exit(&w->done, 0)`
+/// fn exits(w: &World) {
+///     let text = w.module.enter();
+///     text.exit();
+///     w.done.complete();
+/// }
+/// let scenario = |function: fn(&World)| {
+///     let world = move || World {
+///         module: ModuleRef::new("driver"),
+///         done: Completion::new("done"),
+///         server: Kthread::new("server", in_world(function)),
+///     };
+///     Scenario::builder("example/text", world).thread("rmmod", |w| {
+///         w.server.kthread_run();
+///         w.module.delete().expect("no one has a reference");
+///         w.done.wait_for_completion();
+///         w.module.free();
+///     })
+/// };
+/// let freed = ViolationKind::use_after_release("driver");
+/// scenario(returns).expect_violations([freed]).assert_as_expected(Engine::Native);
+/// scenario(exits).expect_proof().assert_as_expected(Engine::Native);
+/// ```
 pub struct ModuleRef {
     object: Object,
 }
@@ -70,6 +114,41 @@ impl ModuleRef {
     #[track_caller]
     pub fn call(&self) {
         self.object.perform(Op::new(OpKind::CallModule), Location::caller());
+    }
+
+    /// Enters a function of the module, which the guard returns from where it is dropped: both need
+    /// the text.
+    #[track_caller]
+    pub fn enter(&self) -> ModuleText<'_> {
+        let at = Location::caller();
+        self.object.perform(Op::new(OpKind::CallModule), at);
+        ModuleText { module: self, returns: true, at }
+    }
+}
+
+/// A function of a module that has not returned: see [`ModuleRef::enter`].
+#[must_use = "the function returns where this is dropped"]
+#[derive(Debug)]
+pub struct ModuleText<'a> {
+    module: &'a ModuleRef,
+    returns: bool,
+    at: Place,
+}
+
+impl ModuleText<'_> {
+    /// Leaves the text for good, as `kthread_complete_and_exit` and `module_put_and_kthread_exit`
+    /// do, which do not return to the module. What they do then (complete, put) comes after this.
+    pub fn exit(mut self) {
+        self.returns = false;
+    }
+}
+
+impl Drop for ModuleText<'_> {
+    fn drop(&mut self) {
+        if self.returns && !unwinding() {
+            let op = Op::with_two(OpKind::CallModule, 0, RETURNS);
+            self.module.object.perform(op, self.at);
+        }
     }
 }
 

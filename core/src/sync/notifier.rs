@@ -266,7 +266,7 @@ impl NotifierChain {
                 change(self)
             }
             Guard::Atomic(lock, _) => {
-                let _held = lock.lock();
+                let _held = lock.spin_lock_irqsave();
                 change(self)
             }
             Guard::Raw => change(self),

@@ -25,7 +25,7 @@ use crate::runtime::object::Object;
 /// # selvedge_core::check(|| {
 /// use selvedge_core::sync::{PerCpu, SpinLock};
 /// let rings = PerCpu::new("fq", (0..2).map(|cpu| SpinLock::new("fq->lock", vec![cpu])));
-/// let ring = rings.this_cpu().lock();
+/// let ring = rings.this_cpu().spin_lock_irqsave();
 /// assert!(ring[0] < 2);
 /// # });
 /// ```

@@ -89,7 +89,7 @@ impl<T: Value> RwLock<T> {
     #[track_caller]
     pub fn read_trylock(&self) -> Option<ReadLockGuard<'_, T>> {
         let at = Location::caller();
-        let kept = Keeps::Nothing.begin();
+        let kept = Keeps::Nothing.begin(false);
         match self.object.perform(Op::new(OpKind::TryReadLock), at) {
             REFUSED => None,
             _ => Some(self.reader(kept, at)),
@@ -124,7 +124,7 @@ impl<T: Value> RwLock<T> {
     #[track_caller]
     pub fn write_trylock(&self) -> Option<WriteLockGuard<'_, T>> {
         let at = Location::caller();
-        let kept = Keeps::Nothing.begin();
+        let kept = Keeps::Nothing.begin(false);
         match self.object.perform(Op::new(OpKind::TryWriteLock), at) {
             REFUSED => None,
             _ => Some(self.writer(kept, at)),
@@ -132,20 +132,20 @@ impl<T: Value> RwLock<T> {
     }
 
     fn read(&self, keeps: Keeps, at: Place) -> ReadLockGuard<'_, T> {
-        let kept = keeps.unless(self.sleeps).begin();
+        let kept = keeps.begin(self.sleeps);
         if self.sleeps || in_interrupt() {
-            self.object.perform(Op::new(OpKind::ReadLockPassing), at);
-        } else if self.object.perform(Op::new(OpKind::ReadLock), at) == QUEUED {
+            self.object.perform(keeps.form(OpKind::ReadLockPassing, 0), at);
+        } else if self.object.perform(keeps.form(OpKind::ReadLock, 0), at) == QUEUED {
             self.await_lock(&kept, OpKind::AwaitReadLock, at);
         }
         self.reader(kept, at)
     }
 
     fn write(&self, keeps: Keeps, at: Place) -> WriteLockGuard<'_, T> {
-        let kept = keeps.unless(self.sleeps).begin();
+        let kept = keeps.begin(self.sleeps);
         if self.sleeps {
-            self.object.perform(Op::new(OpKind::WriteLockPassed), at);
-        } else if self.object.perform(Op::new(OpKind::WriteLock), at) == QUEUED {
+            self.object.perform(keeps.form(OpKind::WriteLockPassed, 0), at);
+        } else if self.object.perform(keeps.form(OpKind::WriteLock, 0), at) == QUEUED {
             self.await_lock(&kept, OpKind::AwaitWriteLock, at);
         }
         self.writer(kept, at)
@@ -154,7 +154,7 @@ impl<T: Value> RwLock<T> {
     /// Waits in the queue. Others spin behind the thread there, as they do for a holder.
     fn await_lock(&self, kept: &Kept, wait: OpKind, at: Place) {
         kept.taken();
-        self.object.perform(Op::new(wait), at);
+        self.object.perform(kept.form(wait, 0), at);
         kept.released();
     }
 
@@ -210,7 +210,8 @@ impl<T: Value> Drop for ReadLockGuard<'_, T> {
             if looked {
                 self.lock.object.observe_use(self.at);
             }
-            self.lock.object.perform(Op::new(OpKind::ReadUnlock), self.at);
+            let op = self.kept.form(OpKind::ReadUnlock, 0);
+            self.lock.object.perform(op, self.at);
             self.kept.unlocked();
         }
     }
@@ -263,7 +264,8 @@ impl<T: Value> Drop for WriteLockGuard<'_, T> {
             if looked {
                 self.lock.object.observe_use(self.at);
             }
-            self.lock.object.perform(Op::with(OpKind::WriteUnlock, value), self.at);
+            let op = self.kept.form(OpKind::WriteUnlock, value);
+            self.lock.object.perform(op, self.at);
             self.kept.unlocked();
         }
     }

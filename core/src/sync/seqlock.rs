@@ -221,7 +221,7 @@ impl SeqLock {
     /// `write_seqlock_irqsave`: the same, with interrupts disabled. The unlock restores what was.
     #[track_caller]
     pub fn write_seqlock_irqsave(&self) -> SeqLockWriter<'_> {
-        let guard = self.lock.lock();
+        let guard = self.lock.spin_lock_irqsave();
         SeqLockWriter { count: self.count.write_seqcount_begin(), guard }
     }
 }

@@ -6,7 +6,7 @@ use std::panic::Location;
 
 use crate::machine::{KEEP, REFUSED};
 use crate::name::Name;
-use crate::op::{Op, Place};
+use crate::op::Place;
 use crate::operations::OpKind;
 use crate::runtime::object::{Object, unwinding};
 use crate::runtime::setting::preempt_rt;
@@ -35,10 +35,10 @@ use super::owned::Owned;
 /// # selvedge_core::check(|| {
 /// use selvedge_core::sync::SpinLock;
 /// let devices = SpinLock::new("list_lock", vec![1]);
-/// let mut held = devices.lock();
+/// let mut held = devices.spin_lock();
 /// held.push(2);
 /// held.unlock();
-/// assert_eq!(devices.try_lock().unwrap().len(), 2);
+/// assert_eq!(devices.spin_trylock().unwrap().len(), 2);
 /// # });
 /// ```
 #[doc(alias = "spinlock_t")]
@@ -89,14 +89,7 @@ impl<T: Value> SpinLock<T> {
         Self { object: Object::new(class, Box::new(Owned::new(id))), data, operations, sleeps }
     }
 
-    /// `spin_lock_irqsave`: spins until the lock is free and takes it, with interrupts disabled.
-    #[doc(alias = "spin_lock_irqsave")]
-    #[track_caller]
-    pub fn lock(&self) -> SpinGuard<'_, T> {
-        self.take(Keeps::Saved, Location::caller())
-    }
-
-    /// `spin_lock`: the same, and leaves interrupts as they are.
+    /// `spin_lock`: spins until the lock is free and takes it. Interrupts stay as they are.
     #[track_caller]
     pub fn spin_lock(&self) -> SpinGuard<'_, T> {
         self.take(Keeps::Nothing, Location::caller())
@@ -115,14 +108,13 @@ impl<T: Value> SpinLock<T> {
         self.take(Keeps::Interrupts, Location::caller())
     }
 
-    /// `spin_trylock_irqsave`: takes the lock if it is free now. Never waits.
-    #[doc(alias = "spin_trylock_irqsave")]
+    /// `spin_lock_irqsave`: the same, with interrupts disabled. The unlock restores what was.
     #[track_caller]
-    pub fn try_lock(&self) -> Option<SpinGuard<'_, T>> {
-        self.try_take(Keeps::Saved, Location::caller())
+    pub fn spin_lock_irqsave(&self) -> SpinGuard<'_, T> {
+        self.take(Keeps::Saved, Location::caller())
     }
 
-    /// `spin_trylock`: the same, and leaves interrupts as they are.
+    /// `spin_trylock`: takes the lock if it is free now. Never waits. Interrupts stay as they are.
     #[track_caller]
     pub fn spin_trylock(&self) -> Option<SpinGuard<'_, T>> {
         self.try_take(Keeps::Nothing, Location::caller())
@@ -140,6 +132,12 @@ impl<T: Value> SpinLock<T> {
         self.try_take(Keeps::Interrupts, Location::caller())
     }
 
+    /// `spin_trylock_irqsave`: the same, with interrupts disabled. The unlock restores what was.
+    #[track_caller]
+    pub fn spin_trylock_irqsave(&self) -> Option<SpinGuard<'_, T>> {
+        self.try_take(Keeps::Saved, Location::caller())
+    }
+
     /// `spin_lock_irqsave` without a guard, for code that unlocks elsewhere.
     ///
     /// The data is inaccessible without a guard.
@@ -149,18 +147,18 @@ impl<T: Value> SpinLock<T> {
     /// [`ViolationKind::Leak`](crate::ViolationKind::Leak) if no thread unlocks it by the end.
     #[doc(alias = "spin_lock_irqsave")]
     #[track_caller]
-    pub fn raw_lock(&self) {
+    pub fn raw_lock_irqsave(&self) {
         local_irq::raw(true);
-        self.object.perform(Op::new(self.operations.lock), Location::caller());
+        self.object.perform(Keeps::Saved.form(self.operations.lock, 0), Location::caller());
     }
 
     /// `spin_trylock_irqsave` without a guard. Returns whether the lock was taken.
     #[doc(alias = "spin_trylock_irqsave")]
     #[track_caller]
     #[must_use = "the spinlock is held if it was taken"]
-    pub fn raw_try_lock(&self) -> bool {
+    pub fn raw_try_lock_irqsave(&self) -> bool {
         local_irq::raw(true);
-        let op = Op::new(self.operations.try_lock);
+        let op = Keeps::Saved.form(self.operations.try_lock, 0);
         let taken = self.object.perform(op, Location::caller()) != REFUSED;
         if !taken {
             local_irq::raw(false);
@@ -175,20 +173,21 @@ impl<T: Value> SpinLock<T> {
     /// [`ViolationKind::NotOwner`](crate::ViolationKind::NotOwner) if the thread does not hold it.
     #[doc(alias = "spin_unlock_irqrestore")]
     #[track_caller]
-    pub fn raw_unlock(&self) {
-        self.object.perform(Op::with(self.operations.unlock, KEEP), Location::caller());
+    pub fn raw_unlock_irqrestore(&self) {
+        let op = Keeps::Saved.form(self.operations.unlock, KEEP);
+        self.object.perform(op, Location::caller());
         local_irq::raw(false);
     }
 
     fn take(&self, keeps: Keeps, at: Place) -> SpinGuard<'_, T> {
-        let kept = keeps.unless(self.sleeps).begin();
-        self.object.perform(Op::new(self.operations.lock), at);
+        let kept = keeps.begin(self.sleeps);
+        self.object.perform(keeps.form(self.operations.lock, 0), at);
         self.guard(kept, at)
     }
 
     fn try_take(&self, keeps: Keeps, at: Place) -> Option<SpinGuard<'_, T>> {
-        let kept = keeps.unless(self.sleeps).begin();
-        match self.object.perform(Op::new(self.operations.try_lock), at) {
+        let kept = keeps.begin(self.sleeps);
+        match self.object.perform(keeps.form(self.operations.try_lock, 0), at) {
             REFUSED => {
                 kept.end();
                 None
@@ -251,7 +250,8 @@ impl<T: Value> Drop for SpinGuard<'_, T> {
             if looked {
                 self.lock.object.observe_use(self.at);
             }
-            self.lock.object.perform(Op::with(self.lock.operations.unlock, value), self.at);
+            let op = self.kept.form(self.lock.operations.unlock, value);
+            self.lock.object.perform(op, self.at);
             self.kept.unlocked();
         }
     }

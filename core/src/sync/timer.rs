@@ -59,7 +59,7 @@ use super::line::{Frame, Line};
 /// }
 /// type World = Tracked<Device>;
 /// fn expired(device: &World) {
-///     *device.get().lock.lock() += 1;
+///     *device.get().lock.spin_lock() += 1;
 /// }
 /// let world = || {
 ///     Tracked::with("device", || Device {

@@ -20,8 +20,11 @@ use crate::runtime::object::{self, Object};
 /// Locks, wait queues, timers and other objects can live in it ([`with`](Self::with)), as they do
 /// in a `struct` of the driver. Each operation on one of them then touches the object, which must
 /// not be released while a thread holds a lock in it
-/// ([`ViolationKind::FreedWhileHeld`](crate::ViolationKind::FreedWhileHeld); the kernel's lockdep
-/// says "held lock freed").
+/// ([`ViolationKind::FreedWhileHeld`](crate::ViolationKind::FreedWhileHeld)). The kernel's lockdep
+/// says "held lock freed" if the thread that frees it is the holder, and nothing if another is
+/// (`debug_check_no_locks_freed`, kernel/locking/lockdep.c, v6.6). A read section of
+/// [`Rcu`](super::Rcu) or [`Srcu`](super::Srcu) is no lock here: the release of an `Srcu` with a
+/// reader shows where the reader leaves its section, which is a use after release.
 ///
 /// `mutex_unlock`, `up_read` and `up_write` of such a lock take a second step, which still touches
 /// the object although another thread may hold the lock already: "callers of mutex_unlock() must

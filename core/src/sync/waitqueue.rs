@@ -3,29 +3,19 @@
 use std::fmt;
 use std::panic::Location;
 
-use smallvec::SmallVec;
-
 use crate::declare;
-use crate::machine::{Fault, Machine, Ready, Role};
 use crate::name::Name;
-use crate::op::{Op, Place, RECHECKS, RECHECKS_LOCKED, ThreadId};
+use crate::op::{Op, Place, RECHECKS, RECHECKS_LOCKED};
 use crate::operations::OpKind;
-use crate::renaming::Renaming;
 use crate::runtime;
 use crate::runtime::object::Object;
 use crate::sync::data::Value;
 use crate::sync::{Interrupted, Mutex, MutexGuard};
 
-use super::hidden::{Named, expose_in_queue, rename_queue, variants};
+use super::waiters::{CUT_SHORT, REPLIES_TIME, Waiters};
 
 /// The observation of a thread that has slept and carries over nothing else from its wait.
 const SLEPT: u64 = u64::MAX;
-
-/// The reply of a sleep that a signal or a timeout has ended.
-const CUT_SHORT: u64 = 1;
-
-/// The argument of a sleep with a timeout whose caller asks for the time that was left.
-const REPLIES_TIME: u64 = 1;
 
 /// The kernel's `wait_queue_head_t`.
 ///
@@ -97,7 +87,7 @@ impl WaitQueue {
     #[doc(alias = "init_waitqueue_head")]
     pub fn new(class: impl Into<Name>) -> Self {
         let class = class.into();
-        let object = Object::new(class, Box::new(State { waiting: SmallVec::new() }));
+        let object = Object::new(class, Box::new(Waiters::default()));
         Self { class, object }
     }
 
@@ -272,6 +262,59 @@ impl WaitQueue {
 
     /// `prepare_to_wait`: joins the queue. A wake-up from now on ends the next
     /// [`schedule`](Self::schedule) at once.
+    ///
+    /// The loop around it is one of [`rounds`](crate::rounds), so that any number of wake-ups in
+    /// vain leads back to a known state:
+    ///
+    /// ```
+    /// use selvedge_core::sync::{Atomic, WaitQueue};
+    /// use selvedge_core::{Engine, Scenario, rounds};
+    ///
+    /// type World = (Atomic<bool>, WaitQueue);
+    /// fn wait((done, queue): &World) {
+    ///     rounds(|| {
+    ///         queue.prepare_to_wait();
+    ///         if done.load() {
+    ///             return Some(());
+    ///         }
+    ///         queue.schedule();
+    ///         None
+    ///     });
+    ///     queue.finish_wait();
+    /// }
+    /// Scenario::builder("example/loop", || (Atomic::new("done", false), WaitQueue::new("queue")))
+    ///     .thread("waker", |(done, queue)| {
+    ///         done.store(true);
+    ///         queue.wake_up();
+    ///     })
+    ///     .threads(2, |i| format!("waiter {i}"), |world, _| wait(world))
+    ///     .expect_proof()
+    ///     .assert_as_expected(Engine::Native);
+    /// ```
+    ///
+    /// A round carries nothing over to the next. What the first round finds out and the later ones
+    /// use is found out before them: the first round is written once more, in front of `rounds`,
+    /// whose closure captures the variable.
+    ///
+    /// ```
+    /// # use selvedge_core::sync::{Atomic, WaitQueue};
+    /// # use selvedge_core::rounds;
+    /// // for (first = 1;; first = 0) { prepare_to_wait(..); if (first) before = seq; ..; }
+    /// fn wait(seq: &Atomic, queue: &WaitQueue) {
+    ///     queue.prepare_to_wait();
+    ///     let before = seq.load();
+    ///     queue.schedule();
+    ///     rounds(|| {
+    ///         queue.prepare_to_wait();
+    ///         if seq.load() != before {
+    ///             return Some(());
+    ///         }
+    ///         queue.schedule();
+    ///         None
+    ///     });
+    ///     queue.finish_wait();
+    /// }
+    /// ```
     #[track_caller]
     pub fn prepare_to_wait(&self) {
         self.object.perform(Op::new(OpKind::PrepareToWait), Location::caller());
@@ -285,6 +328,7 @@ impl WaitQueue {
 
     /// `schedule` after [`prepare_to_wait`](Self::prepare_to_wait): sleeps until woken, or until a
     /// spurious wake-up. A thread that has not prepared, or has been woken since, does not sleep.
+    /// The loop around it is that of [`prepare_to_wait`](Self::prepare_to_wait).
     #[track_caller]
     pub fn schedule(&self) {
         self.object.perform(Op::new(OpKind::Sleep), Location::caller());
@@ -313,7 +357,8 @@ impl WaitQueue {
         self.object.perform(sleep, Location::caller()) != CUT_SHORT
     }
 
-    /// `finish_wait`: leaves the queue.
+    /// `finish_wait`: leaves the queue, after the loop of
+    /// [`prepare_to_wait`](Self::prepare_to_wait).
     #[track_caller]
     pub fn finish_wait(&self) {
         self.object.perform(Op::new(OpKind::FinishWait), Location::caller());
@@ -340,7 +385,9 @@ impl WaitQueue {
     }
 
     /// `waitqueue_active`: returns whether a thread is queued. Memory is sequentially consistent
-    /// here, so the absence of the barrier that the kernel requires before it has no effect.
+    /// here, so the absence of the barrier that the kernel requires before it has no effect, and
+    /// `wq_has_sleeper`, which has that barrier, is the same.
+    #[doc(alias = "wq_has_sleeper")]
     #[track_caller]
     pub fn waitqueue_active(&self) -> bool {
         self.object.perform(Op::new(OpKind::WaitqueueActive), Location::caller()) == 1
@@ -367,122 +414,5 @@ impl WaitQueue {
 impl fmt::Debug for WaitQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WaitQueue").field("object", &self.object).finish_non_exhaustive()
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Waiter {
-    thread: ThreadId,
-    exclusive: bool,
-    /// Whether it sleeps and has not been woken.
-    sleeps: bool,
-}
-
-impl Named for Waiter {
-    fn thread(&mut self) -> &mut ThreadId {
-        &mut self.thread
-    }
-}
-
-#[derive(Clone)]
-struct State {
-    /// The queued threads, from the head. A thread that is not queued runs.
-    waiting: SmallVec<[Waiter; 4]>,
-}
-
-impl State {
-    fn place(&self, me: ThreadId) -> Option<usize> {
-        self.waiting.iter().position(|waiter| waiter.thread == me)
-    }
-
-    fn sleeps(&self, me: ThreadId) -> bool {
-        self.place(me).is_some_and(|place| self.waiting[place].sleeps)
-    }
-
-    fn prepare(&mut self, me: ThreadId, exclusive: bool) {
-        let waiter = Waiter { thread: me, exclusive, sleeps: true };
-        match self.place(me) {
-            Some(place) => self.waiting[place] = waiter,
-            None if exclusive => self.waiting.push(waiter),
-            None => self.waiting.insert(0, waiter),
-        }
-    }
-
-    /// Goes through the queue until `nr` exclusive waiters have been woken.
-    fn wake(&mut self, mut nr: u64) {
-        self.waiting.retain(|waiter| {
-            let wakes = waiter.sleeps && nr > 0;
-            nr -= u64::from(wakes && waiter.exclusive);
-            !wakes
-        });
-    }
-
-    /// The thread wakes without having been woken; it stays in the queue.
-    fn wake_spuriously(&mut self, me: ThreadId) {
-        if let Some(place) = self.place(me) {
-            self.waiting[place].sleeps = false;
-        }
-    }
-}
-
-impl Machine for State {
-    fn ready(&self, me: ThreadId, op: Op) -> Ready {
-        match op.kind {
-            OpKind::SleepTimeout if !self.sleeps(me) => {
-                Ready { guaranteed: 1 + u8::from(op.a == REPLIES_TIME), optional: 0 }
-            }
-            kind if !kind.row().wakes_spuriously || !self.sleeps(me) => Ready::YES,
-            OpKind::Sleep => Ready::NO.or_optional(),
-            // The timeout may expire in every state.
-            OpKind::SleepTimeout => Ready::YES.or_optional(),
-            _ => Ready::NO.or_optional().or_optional(),
-        }
-    }
-
-    fn apply(&mut self, me: ThreadId, op: Op, outcome: u8) -> Result<u64, Fault> {
-        match op.kind {
-            OpKind::PrepareToWait => self.prepare(me, false),
-            OpKind::PrepareToWaitExclusive => self.prepare(me, true),
-            OpKind::FinishWait => self.waiting.retain(|waiter| waiter.thread != me),
-            OpKind::WakeOne => self.wake(1),
-            OpKind::WakeNr if op.a > 0 => self.wake(op.a),
-            OpKind::WakeAll | OpKind::WakeNr => self.wake(u64::MAX),
-            OpKind::WaitqueueActive => return Ok(u64::from(!self.waiting.is_empty())),
-            kind if kind.row().wakes_spuriously => {
-                let cut_short = match self.sleeps(me) {
-                    true => kind != OpKind::Sleep && outcome == 0,
-                    false => outcome == 1,
-                };
-                self.wake_spuriously(me);
-                return Ok(if cut_short { CUT_SHORT } else { 0 });
-            }
-            other => unreachable!("{other} is not an operation of a wait queue"),
-        }
-        Ok(0)
-    }
-
-    fn rename(&mut self, renaming: &Renaming) -> bool {
-        rename_queue(&mut self.waiting, renaming);
-        // A wake-up is for one exclusive waiter, and how many are hidden is not known.
-        let hidden = |waiter: &Waiter| waiter.thread == ThreadId::HIDDEN;
-        !self.waiting.iter().any(|waiter| waiter.exclusive && hidden(waiter))
-    }
-
-    fn role(&self, thread: ThreadId) -> Role {
-        let place = self.place(thread).map(|place| self.waiting[place]);
-        place.iter().map(|waiter| u64::from(waiter.sleeps)).collect()
-    }
-
-    fn expose(&self, thread: ThreadId, role: &Role) -> Option<Vec<Box<dyn Machine>>> {
-        let waiter = |sleeps: &u64| Waiter { thread, exclusive: false, sleeps: *sleeps > 0 };
-        let queues = expose_in_queue(&self.waiting, thread, role.first().map(waiter));
-        Some(variants(queues, |waiting| Self { waiting }))
-    }
-
-    fn encode(&self, key: &mut Vec<u64>) {
-        key.push(self.waiting.len() as u64);
-        key.extend(self.waiting.iter().map(|Waiter { thread, exclusive, sleeps }| {
-            thread.index() as u64 * 4 + u64::from(*exclusive) * 2 + u64::from(*sleeps)
-        }));
     }
 }

@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::sync::atomic::Ordering;
 
 use crate::name::Name;
-use crate::op::{How, Modify, Op, Place};
+use crate::op::{How, Op, Place};
 use crate::operations::OpKind;
 #[cfg(any(loom, feature = "loom"))]
 use crate::runtime::loom_word::Word;
@@ -231,18 +231,14 @@ impl<T: AtomicInteger> WeakAtomic<T> {
     }
 
     fn modify(&self, how: How, value: T, ordering: Ordering, at: Place) -> T {
-        let modify = Modify { how, bits: T::BITS, signed: T::SIGNED };
-        let op = Op::with_two(OpKind::FetchModify, value.to_word(), modify.to_word());
-        self.access(op, ordering, at)
+        self.access(how.on(T::BITS, T::SIGNED).op(value.to_word()), ordering, at)
     }
 }
 
 impl WeakAtomic<bool> {
     /// Changes the value as that of an integer of one bit, and returns the previous value.
     pub(crate) fn change(&self, how: How, value: bool, ordering: Ordering, at: Place) -> bool {
-        let modify = Modify { how, bits: 1, signed: false };
-        let op = Op::with_two(OpKind::FetchModify, value.to_word(), modify.to_word());
-        self.access(op, ordering, at)
+        self.access(how.on(1, false).op(value.to_word()), ordering, at)
     }
 }
 

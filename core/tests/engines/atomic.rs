@@ -48,6 +48,9 @@ fn a_sum_wraps_where_the_integer_ends() {
             assert_eq!(byte.compare_exchange(1, 0), Ok(1));
             assert_eq!(short.compare_exchange(i16::MIN, 0), Ok(i16::MIN));
             assert_eq!((short.fetch_add(-1), short.load()), (0, -1));
+            assert_eq!((byte.fetch_sub(1), byte.load()), (0, u8::MAX));
+            assert_eq!((short.fetch_sub(-2), short.fetch_and(-2)), (-1, 1));
+            assert_eq!((short.fetch_or(6), short.load()), (0, 6));
         })
         .expect_proof();
     check(&scenario);

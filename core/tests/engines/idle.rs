@@ -202,7 +202,7 @@ fn memory_can_be_released_beside_an_idle_worker() {
             let inside = device.get();
             inside.work.queue_work();
             inside.timer.mod_timer();
-            drop(inside.lock.lock());
+            drop(inside.lock.spin_lock_irqsave());
             inside.work.flush_work();
             if cancels {
                 inside.timer.del_timer_sync();

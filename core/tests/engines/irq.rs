@@ -44,8 +44,8 @@ fn a_lock_of_an_interrupt_is_taken_with_interrupts_disabled() {
     check_with_traces(&scenario(counts).expect_violations(deadlock(["lock"])));
     let bh = scenario(|w| *w.lock.spin_lock_bh() += 1);
     check_with_traces(&bh.expect_violations(deadlock(["lock"])));
-    let saved = scenario(|w| *w.lock.lock() += 1).finally(|w| {
-        assert_eq!(*w.lock.lock(), 2);
+    let saved = scenario(|w| *w.lock.spin_lock_irqsave() += 1).finally(|w| {
+        assert_eq!(*w.lock.spin_lock_irqsave(), 2);
         w.buffer.release();
     });
     check_with_traces(&saved.expect_proof());
@@ -119,16 +119,16 @@ fn the_unlock_enables_or_restores() {
     let restores = scenario(|w| {
         let flags = local_irq_save();
         let held = w.lock.spin_lock();
-        w.other.lock().unlock();
+        w.other.spin_lock_irqsave().unlock();
         held.unlock();
         local_irq_restore(flags);
     });
     check_with_traces(&restores.expect_proof());
     let raw = scenario(|w| {
-        w.other.raw_lock();
+        w.other.raw_lock_irqsave();
         let held = w.lock.spin_lock();
         held.unlock();
-        w.other.raw_unlock();
+        w.other.raw_unlock_irqrestore();
     });
     check_with_traces(&raw.expect_proof());
 }
@@ -139,7 +139,7 @@ fn a_handler_waits_for_a_lock_whose_owner_waits_for_the_interrupted_thread() {
         .thread("device", |w| w.rx.raise())
         .thread("T", counts)
         .thread("U", |w| {
-            let _other = w.other.lock();
+            let _other = w.other.spin_lock_irqsave();
             *w.lock.spin_lock() += 1;
         })
         .expect_violations(deadlock(["lock", "other"]));

@@ -24,9 +24,9 @@ fn a_thread_migrates_between_cpus() {
     check(&lost);
     let locked = || PerCpu::new("fq", (0..2).map(|_| SpinLock::new("fq->lock", 0)));
     let both = Scenario::builder("locked", locked)
-        .thread("A", |fq| *fq.this_cpu().lock() += 1)
-        .thread("B", |fq| *fq.this_cpu().lock() += 1)
-        .finally(|fq| assert_eq!(fq.iter().map(|ring| *ring.lock()).sum::<u64>(), 2))
+        .thread("A", |fq| *fq.this_cpu().spin_lock_irqsave() += 1)
+        .thread("B", |fq| *fq.this_cpu().spin_lock_irqsave() += 1)
+        .finally(|fq| assert_eq!(fq.iter().map(|ring| *ring.spin_lock_irqsave()).sum::<u64>(), 2))
         .expect_proof();
     check_with_traces(&both);
     let apart = Scenario::builder("apart", world)

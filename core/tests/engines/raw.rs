@@ -30,11 +30,11 @@ fn mutex() -> Way<Mutex> {
 fn spin() -> Way<SpinLock> {
     Way {
         make: |name| SpinLock::new(name, ()),
-        lock: SpinLock::raw_lock,
-        try_lock: SpinLock::raw_try_lock,
-        unlock: SpinLock::raw_unlock,
-        exclude: SpinLock::raw_lock,
-        include: SpinLock::raw_unlock,
+        lock: SpinLock::raw_lock_irqsave,
+        try_lock: SpinLock::raw_try_lock_irqsave,
+        unlock: SpinLock::raw_unlock_irqrestore,
+        exclude: SpinLock::raw_lock_irqsave,
+        include: SpinLock::raw_unlock_irqrestore,
     }
 }
 
@@ -283,12 +283,12 @@ fn sleeping_with_a_raw_spinlock_is_a_violation() {
         Scenario::builder("sleeps", || (SpinLock::new("L", ()), Mutex::new("M", ())))
             .thread("T", move |(l, m)| {
                 if tries {
-                    assert!(l.raw_try_lock());
+                    assert!(l.raw_try_lock_irqsave());
                 } else {
-                    l.raw_lock();
+                    l.raw_lock_irqsave();
                 }
                 m.lock().unlock();
-                l.raw_unlock();
+                l.raw_unlock_irqrestore();
             })
             .expect_violations([ViolationKind::sleep_in_atomic("M", "L")])
     };

@@ -183,7 +183,7 @@ fn a_callback_of_rcu_runs_on_top_of_a_thread() {
         }),
         softirq(|call, lock| {
             call();
-            drop(lock.lock());
+            drop(lock.spin_lock_irqsave());
         }),
     ] {
         check_with_traces(&closed.expect_proof());

@@ -89,11 +89,11 @@ fn a_reader_in_an_interrupt_passes_the_waiting_writer() {
 #[test]
 fn an_irq_lock_inversion_needs_the_writer() {
     let scenario = || {
-        interrupted(|w| w.group.lock().unlock())
+        interrupted(|w| w.group.spin_lock_irqsave().unlock())
             .thread("device", |w| w.tasklet.tasklet_schedule())
             .thread("reader", |w| w.lock.read_lock().read_unlock())
             .thread("holder", |w| {
-                let group = w.group.lock();
+                let group = w.group.spin_lock_irqsave();
                 w.lock.read_lock().read_unlock();
                 group.unlock();
             })
@@ -129,8 +129,8 @@ fn on_preempt_rt_spinlocks_sleep_and_raw_ones_do_not() {
         check(&scenario(body).preempt_rt().expect_violations([kind]));
     };
     let in_raw = |l: &Locks| {
-        let _raw = l.raw.lock();
-        l.spin.lock().unlock();
+        let _raw = l.raw.spin_lock_irqsave();
+        l.spin.spin_lock_irqsave().unlock();
     };
     violates(in_raw, "spin", "raw");
     let reads = |l: &Locks| {
@@ -154,8 +154,8 @@ fn on_preempt_rt_spinlocks_sleep_and_raw_ones_do_not() {
     let fine = |l: &Locks| {
         local_bh_disable();
         let section = l.rcu.read_lock();
-        let spin = l.spin.lock();
-        l.raw.lock().unlock();
+        let spin = l.spin.spin_lock_irqsave();
+        l.raw.spin_lock_irqsave().unlock();
         spin.unlock();
         section.unlock();
         local_bh_enable();
@@ -164,7 +164,7 @@ fn on_preempt_rt_spinlocks_sleep_and_raw_ones_do_not() {
     check(&scenario(fine).expect_proof());
     check(&scenario(fine).preempt_rt().expect_proof());
     let sleeps = |l: &Locks| {
-        let _spin = l.spin.lock();
+        let _spin = l.spin.spin_lock_irqsave();
         might_sleep("vfree");
     };
     let kind = || [ViolationKind::sleep_in_atomic("vfree", "spin")];
@@ -190,7 +190,7 @@ fn on_preempt_rt_interrupts_are_threads() {
         Scenario::builder("no thread", world).thread("T", |w| w.1.raise()).preempt_rt()
     };
     fn handler(w: &(SpinLock, Irq)) {
-        w.0.lock().unlock();
+        w.0.spin_lock_irqsave().unlock();
     }
     let threaded = world(|| Irq::request_irq("rx", in_world(handler)));
     check(&threaded.expect_proof());
@@ -215,7 +215,7 @@ fn a_high_resolution_timer_interrupts_as_a_hard_interrupt() {
     let hard: fn() -> Timer = || Timer::hrtimer_hard("timer", in_world(takes));
     let with_bh = |w: &Keys| w.lock.spin_lock_bh().unlock();
     check_with_traces(&scenario(soft, with_bh).expect_violations(deadlock(["lock"])));
-    check_with_traces(&scenario(soft, |w| w.lock.lock().unlock()).expect_proof());
+    check_with_traces(&scenario(soft, |w| w.lock.spin_lock_irqsave().unlock()).expect_proof());
     check_with_traces(&scenario(soft, takes).preempt_rt().expect_proof());
     let kind = [ViolationKind::sleep_in_atomic("lock", "timer")];
     check(&scenario(hard, |_| {}).preempt_rt().expect_violations(kind));

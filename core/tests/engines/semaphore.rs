@@ -109,7 +109,7 @@ fn down_in_atomic_context_may_sleep() {
     use selvedge_core::sync::SpinLock;
     let world = || (SpinLock::new("lock", ()), Semaphore::new("slots", 1));
     let scenario = Scenario::builder("atomic", world).thread("T", |(lock, slots)| {
-        let _lock = lock.lock();
+        let _lock = lock.spin_lock_irqsave();
         slots.down();
         slots.up();
     });

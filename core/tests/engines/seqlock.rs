@@ -58,12 +58,12 @@ fn writers_of_a_seqcount_exclude_each_other_by_other_means() {
     let kind = ViolationKind::invariant("write_seqcount_begin");
     check(&alone.expect_violations([kind]));
     let locked = scenario(|(lock, seq)| {
-        let _held = lock.lock();
+        let _held = lock.spin_lock_irqsave();
         seq.write_seqcount_begin().write_seqcount_end();
     });
     check_with_traces(&locked.expect_proof());
     let sleeps = scenario(|(lock, seq)| {
-        let _held = lock.lock();
+        let _held = lock.spin_lock_irqsave();
         let _write = seq.write_seqcount_begin();
         might_sleep("vfree");
     });

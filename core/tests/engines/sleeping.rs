@@ -54,7 +54,7 @@ fn sleeping_is_a_violation_where_it_is_not_allowed() {
     type Body = fn(&Arc<Sleepers>, Sleep);
     let forbidden: [(&str, Body); 4] = [
         ("spin", |w, sleep| {
-            let _held = w.spin.lock();
+            let _held = w.spin.spin_lock_irqsave();
             sleep(w);
         }),
         ("rcu", |w, sleep| {
@@ -91,7 +91,7 @@ fn the_call_that_sleeps_is_named() {
     for (call, sleep) in calls {
         let scenario = Scenario::builder(call, move || sleepers(sleep))
             .thread("T", move |w| {
-                let _held = w.spin.lock();
+                let _held = w.spin.spin_lock_irqsave();
                 sleep(w);
             })
             .build();
@@ -105,7 +105,7 @@ fn sleeping_is_possible_where_it_is_allowed() {
     for (what, sleep) in SLEEPS.into_iter().filter(|(what, _)| *what != "queue") {
         let scenario = Scenario::builder(what, move || sleepers(sleep))
             .thread("T", move |w| {
-                w.spin.lock().unlock();
+                w.spin.spin_lock_irqsave().unlock();
                 w.rcu.read_lock().unlock();
                 let _mutex = if what == "mutex" { None } else { Some(w.mutex.lock()) };
                 let _reader = if what == "srcu" { None } else { Some(w.srcu.read_lock()) };
@@ -124,7 +124,7 @@ fn sleeping_is_possible_where_it_is_allowed() {
     let nested = Scenario::builder("nested", world)
         .thread("T", |w| {
             let reader = w.rcu.read_lock();
-            let spin = w.spin.lock();
+            let spin = w.spin.spin_lock_irqsave();
             reader.unlock();
             might_sleep("vfree");
             spin.unlock();
@@ -138,12 +138,12 @@ fn sleeping_is_possible_where_it_is_allowed() {
 fn a_sleep_is_found_in_the_only_interleaving_with_it() {
     let scenario = Scenario::builder("ordering", || (SpinLock::new("L", 0), Mutex::new("M", ())))
         .thread("first", |(lock, mutex)| {
-            let held = lock.lock();
+            let held = lock.spin_lock_irqsave();
             if *held == 0 {
                 drop(mutex.lock());
             }
         })
-        .thread("second", |(lock, _)| *lock.lock() += 1)
+        .thread("second", |(lock, _)| *lock.spin_lock_irqsave() += 1)
         .expect_violations([ViolationKind::sleep_in_atomic("M", "L")]);
     check(&scenario);
 }

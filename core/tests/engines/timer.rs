@@ -76,10 +76,10 @@ fn a_timer_expires_at_most_once_for_each_arming() {
 fn del_timer_sync_under_the_lock_of_the_function_deadlocks() {
     let scenario = armed(
         |w| {
-            let _held = w.lock.lock();
+            let _held = w.lock.spin_lock_irqsave();
             w.timer.del_timer_sync();
         },
-        |w| drop(w.lock.lock()),
+        |w| drop(w.lock.spin_lock_irqsave()),
     );
     let scenario = scenario.finally(|w| w.ring.release());
     let scenario = scenario.expect_violations(deadlock(["lock", "timer"]));

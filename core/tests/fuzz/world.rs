@@ -144,7 +144,7 @@ pub(super) fn last(world: &World) -> Final {
     Final {
         logs,
         mutexes: values(world, &world.mutexes, |mutex| *mutex.lock()),
-        spins: values(world, &world.spins, |lock| *lock.lock()),
+        spins: values(world, &world.spins, |lock| *lock.spin_lock_irqsave()),
         sems: values(world, &world.sems, |sem| *sem.down_read()),
         unfair: values(world, &world.unfair, |sem| *sem.down_read()),
         atomics: values(world, &world.atomics, Atomic::load),

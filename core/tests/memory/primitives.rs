@@ -50,7 +50,11 @@ fn announced<S: Send + Sync + 'static>(
 fn locks_and_words_order_accesses() {
     let mutex = announced(|| Mutex::new("m", false), |m| *m.lock() = true, |m| *m.lock());
     expect(mutex.expect_proof(), &SEARCHES);
-    let spinlock = announced(|| SpinLock::new("s", false), |s| *s.lock() = true, |s| *s.lock());
+    let spinlock = announced(
+        || SpinLock::new("s", false),
+        |s| *s.spin_lock_irqsave() = true,
+        |s| *s.spin_lock_irqsave(),
+    );
     expect(spinlock.expect_proof(), &SEARCHES);
     let semaphore =
         announced(|| RwSem::new("r", false), |r| *r.down_write() = true, |r| *r.down_read());

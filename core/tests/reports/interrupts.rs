@@ -14,7 +14,7 @@ struct Btusb {
 /// hard interrupt, which takes it too. "[4.3-rc6] inconsistent {IN-HARDIRQ-W} usage" of btusb's
 /// `rxlock`, 2015-10.
 fn btusb(take: fn(&SpinLock<u32>) -> SpinGuard<'_, u32>) -> ScenarioBuilder<Btusb> {
-    let complete = |data: &Btusb| *data.rxlock.lock() += 1;
+    let complete = |data: &Btusb| *data.rxlock.spin_lock() += 1;
     let world = move || Btusb {
         rxlock: SpinLock::new("data->rxlock", 0),
         urb: Irq::request_irq("urb", in_world(complete)),
@@ -23,7 +23,7 @@ fn btusb(take: fn(&SpinLock<u32>) -> SpinGuard<'_, u32>) -> ScenarioBuilder<Btus
         .source("\"btusb: inconsistent {IN-HARDIRQ-W} usage\", 4.3-rc6, 2015-10")
         .thread("usb", |data| data.urb.raise())
         .thread("btusb_work", move |data| *take(&data.rxlock) += 1)
-        .finally(|data| assert_eq!(*data.rxlock.lock(), 2))
+        .finally(|data| assert_eq!(*data.rxlock.spin_lock_irqsave(), 2))
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn a_lock_of_an_interrupt_is_taken_with_interrupts_enabled() {
         report.starts_with("WARNING: inconsistent lock state\ninconsistent {HARDIRQ-ON-"),
         "{report}"
     );
-    by_orderings(&btusb(SpinLock::lock).expect_proof());
+    by_orderings(&btusb(SpinLock::spin_lock_irqsave).expect_proof());
 }
 
 struct Zones {
@@ -73,19 +73,19 @@ fn an_allocation_in_an_interrupt_waits_for_the_writer_below() {
 fn a_writer_prints_while_the_holder_of_the_port_allocates() {
     let printing = |write| {
         zonelists(write).thread("tty_insert_flip_string", |zones: &Zones| {
-            let _port = zones.port_lock.lock();
+            let _port = zones.port_lock.spin_lock_irqsave();
             zones.seq.read(|| ());
         })
     };
     let prints = printing(|zones| {
         let _write = zones.seq.write_seqlock_irqsave();
-        zones.port_lock.lock().unlock();
+        zones.port_lock.spin_lock_irqsave().unlock();
     });
     let both = deadlock(["port->lock", "zonelist_update_seq.seqcount"]);
     by_orderings(&prints.expect_violations([both]));
     let deferred = printing(|zones| {
         zones.seq.write_seqlock_irqsave().write_sequnlock();
-        zones.port_lock.lock().unlock();
+        zones.port_lock.spin_lock_irqsave().unlock();
     });
     by_orderings(&deferred.expect_proof());
 }
@@ -100,7 +100,7 @@ struct Card {
 /// waits. "possible irq lock inversion dependency", syzbot on ALSA's `ctl_files_rwlock`,
 /// 2020-09-22.
 fn alsa(reads: fn(&Card)) -> ScenarioBuilder<Card> {
-    let elapsed = |card: &Card| card.group_lock.lock().unlock();
+    let elapsed = |card: &Card| card.group_lock.spin_lock_irqsave().unlock();
     let world = move || Card {
         ctl_files_rwlock: RwLock::new("card->ctl_files_rwlock", ()),
         group_lock: SpinLock::new("group->lock", ()),
@@ -111,7 +111,7 @@ fn alsa(reads: fn(&Card)) -> ScenarioBuilder<Card> {
         .thread("timer", |card| card.timer.tasklet_schedule())
         .thread("snd_ctl_open", reads)
         .thread("snd_pcm_stop", |card| {
-            let _group = card.group_lock.lock();
+            let _group = card.group_lock.spin_lock_irqsave();
             card.ctl_files_rwlock.read_lock().read_unlock();
         })
 }
@@ -144,7 +144,7 @@ fn gpio_keys(timer: fn() -> Timer) -> ScenarioBuilder<Keys> {
     Scenario::builder("gpio-keys", world)
         .source("\"Input: gpio-keys - fix a sleep while atomic with PREEMPT_RT\", 2025-05-28")
         .thread("gpio_keys_irq_isr", |keys| {
-            let _event = keys.event_lock.lock();
+            let _event = keys.event_lock.spin_lock_irqsave();
             keys.release_timer.mod_timer();
         })
 }
@@ -152,7 +152,7 @@ fn gpio_keys(timer: fn() -> Timer) -> ScenarioBuilder<Keys> {
 #[test]
 fn the_callback_of_a_hard_timer_takes_a_lock_that_sleeps() {
     fn released(keys: &Keys) {
-        keys.event_lock.lock().unlock();
+        keys.event_lock.spin_lock_irqsave().unlock();
     }
     let hard = || Timer::hrtimer_hard("release_timer", in_world(released));
     let soft = || Timer::hrtimer("release_timer", in_world(released));

@@ -34,8 +34,8 @@ fn a_semaphore_is_read_again_behind_a_writer() {
 fn double_wake(first: [usize; 2], second: [usize; 2]) -> ScenarioBuilder<[SpinLock; 2]> {
     let wake = |order: [usize; 2]| {
         move |heads: &[SpinLock; 2]| {
-            let _woken = heads[order[0]].lock();
-            let _double = heads[order[1]].lock();
+            let _woken = heads[order[0]].spin_lock_irqsave();
+            let _double = heads[order[1]].spin_lock();
         }
     };
     let world = || [0, 1].map(|_| SpinLock::new("runtime->sleep", ()));
@@ -62,10 +62,10 @@ fn a_mutex_is_taken_under_a_spinlock() {
         Scenario::builder("ice", world)
             .source("ice: a mutex under netif_addr_lock_bh, 2021-08-19")
             .thread("ice_set_mac_address", move |(address, filters)| {
-                let held = within.then(|| address.lock());
+                let held = within.then(|| address.spin_lock_bh());
                 *filters.lock() += 1;
                 drop(held);
-                *address.lock() = 1;
+                *address.spin_lock_bh() = 1;
             })
             .thread("ice_vsi_sync_fltr", |(_, filters)| *filters.lock() += 1)
     };

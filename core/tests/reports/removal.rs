@@ -65,7 +65,7 @@ struct Reader {
 
 impl Reader {
     fn free_irq(&self) {
-        *self.irq.lock() = false;
+        *self.irq.spin_lock_irqsave() = false;
     }
 }
 
@@ -93,7 +93,7 @@ fn r592(remove: fn(&Reader)) -> ScenarioBuilder<Arc<Reader>> {
     Scenario::builder("r592", world)
         .source("memstick/r592: use after free in r592_remove, 2023-03-07")
         .thread("r592_irq", |dev| {
-            let enabled = dev.irq.lock();
+            let enabled = dev.irq.spin_lock_irqsave();
             if *enabled {
                 dev.detect_timer.mod_timer();
             }

@@ -157,7 +157,7 @@ fn grcan(close: Close) -> ScenarioBuilder<Arc<Grcan>> {
             hang_timer: Timer::new(
                 "hang_timer",
                 within(priv_, |priv_: &Grcan| {
-                    priv_.closing.lock().unlock();
+                    priv_.closing.spin_lock_irqsave().unlock();
                     priv_.memory.get();
                 }),
             ),
@@ -167,13 +167,13 @@ fn grcan(close: Close) -> ScenarioBuilder<Arc<Grcan>> {
     Scenario::builder("grcan", world)
         .source("can/grcan: deadlock in grcan_close(), 2022-04")
         .thread("grcan_interrupt", |priv_| {
-            let closing = priv_.closing.lock();
+            let closing = priv_.closing.spin_lock_irqsave();
             if !*closing {
                 priv_.hang_timer.mod_timer();
             }
         })
         .thread("grcan_close", move |priv_| {
-            let mut closing = priv_.closing.lock();
+            let mut closing = priv_.closing.spin_lock_irqsave();
             *closing = close == Close::Closing;
             if close == Close::WithLock {
                 priv_.hang_timer.del_timer_sync();

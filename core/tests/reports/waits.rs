@@ -22,7 +22,7 @@ fn bcache(users: usize, together: bool) -> ScenarioBuilder<Cannibals> {
     };
     let allocate = move |w: &Cannibals| {
         poll("btree_cache_wait", || {
-            let held = together.then(|| w.lock.lock());
+            let held = together.then(|| w.lock.spin_lock());
             if w.owner.compare_exchange(0, 1).is_ok() {
                 return Some(());
             }
@@ -32,7 +32,7 @@ fn bcache(users: usize, together: bool) -> ScenarioBuilder<Cannibals> {
             w.wait.finish_wait();
             None
         });
-        let _held = together.then(|| w.lock.lock());
+        let _held = together.then(|| w.lock.spin_lock());
         w.owner.store(0);
         w.wait.wake_up();
     };
@@ -53,7 +53,7 @@ fn a_lock_is_released_between_the_try_and_the_queue() {
 /// The writer of a sequence lock prints, and wants the lock of a console's port. The holder of that
 /// allocates, and spins until the sequence is even. mm, 2023-04. The fix prints later.
 fn zonelist(prints_within: bool) -> ScenarioBuilder<(Atomic, SpinLock)> {
-    let print = |port: &SpinLock| drop(port.lock());
+    let print = |port: &SpinLock| drop(port.spin_lock_irqsave());
     Scenario::builder("zonelist", || {
         (Atomic::new("zonelist_update_seq", 0), SpinLock::new("port_lock", ()))
     })
@@ -69,7 +69,7 @@ fn zonelist(prints_within: bool) -> ScenarioBuilder<(Atomic, SpinLock)> {
         }
     })
     .thread("tty_insert_flip_string", |(seq, port)| {
-        let _port = port.lock();
+        let _port = port.spin_lock_irqsave();
         poll("zonelist_update_seq", || (seq.load() % 2 == 0).then_some(()));
     })
 }

@@ -97,13 +97,19 @@ fn producer_and_consumers(manner: Manner) -> impl Fn() + Send + Sync {
 }
 
 #[test]
-fn consumers_and_a_producer() {
-    proves(producer_and_consumers(Manner::TwoCondvars));
+fn consumers_and_a_producer_with_one_condvar() {
     refutes(Wrong::Deadlock, producer_and_consumers(Manner::OneCondvar));
     let report = explore(producer_and_consumers(Manner::Once));
     let kinds = report.verdict.counterexamples().iter();
     let wrong: Vec<Wrong> = kinds.map(|found| Wrong::of(&found.violation.kind)).collect();
     assert!(wrong.contains(&Wrong::Panic), "{report}");
+}
+
+/// `cargo test --release -p selvedge-core --test std_names -- --ignored`
+#[test]
+#[ignore = "it takes minutes"]
+fn consumers_and_a_producer_with_two_condvars() {
+    proves(producer_and_consumers(Manner::TwoCondvars));
 }
 
 /// Two threads that add and subtract stay together.
@@ -185,7 +191,9 @@ fn values_outlive_the_sender() {
     });
 }
 
+/// As for `consumers_and_a_producer_with_two_condvars`.
 #[test]
+#[ignore = "it takes minutes"]
 fn a_rendezvous_with_two_senders() {
     let received = results(|| {
         let (sender, receiver) = mpsc::sync_channel(0);
@@ -202,6 +210,7 @@ fn a_rendezvous_with_two_senders() {
 
 /// The receiver goes from thread to thread.
 #[test]
+#[ignore = "it takes a quarter of a minute"]
 fn a_receiver_is_sent() {
     proves(|| {
         let (send_receiver, receivers) = mpsc::sync_channel(1);

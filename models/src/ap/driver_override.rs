@@ -67,7 +67,7 @@ impl DriverOverride {
     /// A use after release if the string is freed before it is read.
     #[track_caller]
     pub(super) fn chosen(&self) -> Option<Driver> {
-        let _locked = self.lock.as_ref().map(SpinLock::lock);
+        let _locked = self.lock.as_ref().map(SpinLock::spin_lock);
         let number = self.pointer.load();
         let (memory, driver) = self.strings.get((number as usize).checked_sub(1)?)?;
         memory.get();
@@ -88,7 +88,7 @@ impl DriverOverride {
         let _function = function("driver_set_override");
         let old = match &self.lock {
             Some(lock) => {
-                let _locked = lock.lock();
+                let _locked = lock.spin_lock();
                 self.replace(chosen)
             }
             None => {

@@ -56,20 +56,20 @@ impl Queue {
     /// meanwhile.
     pub fn ap_queue_message(&self) -> Result<(), Errno> {
         let _function = function("ap_queue_message");
-        let mut state = self.lock.lock();
+        let mut state = self.lock.spin_lock_bh();
         if state.shutdown {
             return Err(Errno::Enodev);
         }
         state.pending = true;
         state.unlock();
         self.request.wait_for_completion();
-        self.lock.lock().rc.unwrap_or(Ok(()))
+        self.lock.spin_lock_bh().rc.unwrap_or(Ok(()))
     }
 
     /// Models `ap_sm_recv`, by which the reply of the card arrives.
     pub fn ap_sm_recv(&self) {
         let _function = function("ap_sm_recv");
-        let mut state = self.lock.lock();
+        let mut state = self.lock.spin_lock_bh();
         if std::mem::take(&mut state.pending) {
             self.end(&mut state, Ok(()));
         }
@@ -78,7 +78,7 @@ impl Queue {
     /// Models `ap_queue_prepare_remove`, which runs when the queue is taken from zcrypt.
     pub fn ap_queue_prepare_remove(&self) {
         let _function = function("ap_queue_prepare_remove");
-        let mut state = self.lock.lock();
+        let mut state = self.lock.spin_lock_bh();
         if std::mem::take(&mut state.pending) && self.removal == Removal::Flushes {
             self.end(&mut state, Err(Errno::Eagain));
         }

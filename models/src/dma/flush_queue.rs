@@ -189,12 +189,12 @@ impl Cookie {
 
     /// Models `iommu_dma_alloc_iova`. Locks: `iova_rbtree_lock`.
     fn iommu_dma_alloc_iova(&self) -> Option<Pfn> {
-        let alloc = || self.iovad.lock().alloc(0, one());
+        let alloc = || self.iovad.spin_lock_irqsave().alloc(0, one());
         let found = match alloc() {
             Err(Refused::Exhausted) if self.order == Order::FlushesWhenDry => {
                 self.fq_flush_iotlb();
                 for fq in self.rings.iter() {
-                    let mut ring = fq.lock();
+                    let mut ring = fq.spin_lock_irqsave();
                     self.fq_ring_free_locked(&mut ring);
                 }
                 alloc()
@@ -233,7 +233,7 @@ impl Cookie {
 
     /// Models `free_iova_fast`. Locks: `iova_rbtree_lock`.
     fn free_iova_fast(&self, pages: Pages) {
-        let mut iovad = self.iovad.lock();
+        let mut iovad = self.iovad.spin_lock_irqsave();
         if iovad.free(0, pages).is_err() {
             invariant_broken("I2", format!("page {} is freed twice", pages.pfn));
         }
@@ -248,7 +248,7 @@ impl Cookie {
         }
         self.memory.get();
         let fq = self.rings.this_cpu();
-        let mut ring = fq.lock();
+        let mut ring = fq.spin_lock_irqsave();
         self.fq_ring_free_locked(&mut ring);
         while ring.full() {
             self.fq_flush_iotlb();
@@ -270,7 +270,7 @@ impl Cookie {
             let mut copy = ring.clone();
             ring.unlock();
             copy.add(entry);
-            *fq.lock() = copy;
+            *fq.spin_lock_irqsave() = copy;
         } else {
             ring.add(entry);
             ring.unlock();
@@ -329,12 +329,12 @@ impl Cookie {
         self.fq_flush_iotlb();
         self.memory.get();
         for fq in self.rings.iter() {
-            let mut ring = fq.lock();
+            let mut ring = fq.spin_lock_irqsave();
             if self.order == Order::DrainsUnlocked {
                 let mut copy = ring.clone();
                 ring.unlock();
                 self.fq_ring_free_locked(&mut copy);
-                *fq.lock() = copy;
+                *fq.spin_lock_irqsave() = copy;
             } else {
                 self.fq_ring_free_locked(&mut ring);
             }
@@ -359,7 +359,7 @@ impl Cookie {
             _ => _ = self.timer.del_timer_sync(),
         }
         for fq in self.rings.iter() {
-            let parked: Vec<Entry<Pfn>> = fq.lock().release(u64::MAX).collect();
+            let parked: Vec<Entry<Pfn>> = fq.spin_lock_irqsave().release(u64::MAX).collect();
             let tables = parked.into_iter().flat_map(|entry| entry.freelist);
             tables.for_each(|table| self.iotlb.free_table(table));
         }
@@ -382,7 +382,7 @@ impl Cookie {
             invariant_broken("I6", format!("{started} flushes have begun and {finished} ended"));
         }
         for fq in self.rings.iter() {
-            if !fq.lock().is_empty() && self.order != Order::FlushesWhenDry {
+            if !fq.spin_lock_irqsave().is_empty() && self.order != Order::FlushesWhenDry {
                 invariant_broken("I7", "pages are parked, and the timer is not armed");
             }
         }
@@ -395,6 +395,6 @@ impl Cookie {
     ///
     /// I3: fewer pages are free.
     pub fn check_conservation(&self, left: u64) {
-        check_conservation(&mut self.iovad.lock(), left);
+        check_conservation(&mut self.iovad.spin_lock_irqsave(), left);
     }
 }

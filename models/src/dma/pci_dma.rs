@@ -66,7 +66,7 @@ impl Zdev {
     /// Models `dma_alloc_address`. Locks: `iommu_bitmap_lock`, also during the flush.
     fn dma_alloc_address(&self) -> Option<Pfn> {
         let _function = function("dma_alloc_address");
-        let mut bitmap = self.bitmap.lock();
+        let mut bitmap = self.bitmap.spin_lock_irqsave();
         match bitmap.as_mut()?.alloc(one()) {
             Ok(pfn) => return Some(pfn),
             Err(Refused::Dry) => {}
@@ -80,7 +80,7 @@ impl Zdev {
             Order::FlushesUnlocked => {
                 bitmap.unlock();
                 self.iotlb.rpcit();
-                bitmap = self.bitmap.lock();
+                bitmap = self.bitmap.spin_lock_irqsave();
                 bitmap.as_mut()?.recycle();
             }
             // No bit is lazy, so this only restarts the search.
@@ -102,7 +102,7 @@ impl Zdev {
     /// NULL: the bitmap does not exist. I2: the address is free already.
     fn dma_free_address(&self, pfn: Pfn) {
         let _function = function("dma_free_address");
-        let mut bitmap = self.bitmap.lock();
+        let mut bitmap = self.bitmap.spin_lock_irqsave();
         let Some(bitmap) = bitmap.as_mut() else {
             if self.order == Order::TrustsBitmap {
                 invariant_broken("NULL", "the bitmap does not exist");
@@ -138,7 +138,7 @@ impl Zdev {
         let pfn = self.s390_dma_map_pages();
         let _function = function("__dma_purge_tlb");
         self.iotlb.rpcit();
-        let mut bitmap = self.bitmap.lock();
+        let mut bitmap = self.bitmap.spin_lock_irqsave();
         if let Some(bitmap) = bitmap.as_mut() {
             bitmap.recycle();
         }
@@ -170,6 +170,6 @@ impl Zdev {
     pub fn zpci_dma_exit_device(&self) {
         let _function = function("zpci_dma_exit_device");
         self.iotlb.detach();
-        *self.bitmap.lock() = None;
+        *self.bitmap.spin_lock_irqsave() = None;
     }
 }

@@ -77,7 +77,7 @@ impl IovaDomain {
         let _function = function("alloc_iova_fast");
         let pfn = self.iova_rcache_get().or_else(|| self.alloc_iova()).or_else(|| {
             let own = (self.order == Order::EmptiesLocked).then(|| self.cpus.this_cpu());
-            let _held = own.map(SpinLock::lock);
+            let _held = own.map(SpinLock::spin_lock_irqsave);
             let others =
                 self.cpus.iter().filter(|cpu| own.is_none_or(|own| !std::ptr::eq(own, *cpu)));
             others.for_each(|cpu| self.free_cpu_cached_iovas(cpu));
@@ -89,13 +89,13 @@ impl IovaDomain {
 
     fn iova_rcache_get(&self) -> Option<Pfn> {
         let _function = function("__iova_rcache_get");
-        let mut cpu = self.cpus.this_cpu().lock();
-        cpu.get(0, Pfn::MAX, || self.depot.lock().get(0))
+        let mut cpu = self.cpus.this_cpu().spin_lock_irqsave();
+        cpu.get(0, Pfn::MAX, || self.depot.spin_lock().get(0))
     }
 
     fn alloc_iova(&self) -> Option<Pfn> {
         let _function = function("alloc_iova");
-        self.tree.lock().alloc(0, one()).ok()
+        self.tree.spin_lock_irqsave().alloc(0, one()).ok()
     }
 
     /// Models `free_iova_fast` after the page is flushed. Locks: `cpu_rcache->lock`.
@@ -103,21 +103,21 @@ impl IovaDomain {
         self.iotlb.unmap_page(pfn);
         self.iotlb.rpcit();
         let _function = function("__iova_rcache_insert");
-        let mut cpu = self.cpus.this_cpu().lock();
+        let mut cpu = self.cpus.this_cpu().spin_lock_irqsave();
         cpu.put(0, pfn, |_| ());
     }
 
     /// Models `free_cpu_cached_iovas`. Locks: `cpu_rcache->lock` -> `iova_rbtree_lock`.
     fn free_cpu_cached_iovas(&self, cpu: &SpinLock<CpuCache>) {
         let _function = function("free_cpu_cached_iovas");
-        let mut cpu = cpu.lock();
+        let mut cpu = cpu.spin_lock_irqsave();
         while let Some(pfn) = cpu.get(0, Pfn::MAX, || None) {
             self.free_iova(pfn);
         }
     }
 
     fn free_iova(&self, pfn: Pfn) {
-        let freed = self.tree.lock().free(0, page(pfn));
+        let freed = self.tree.spin_lock_irqsave().free(0, page(pfn));
         freed.expect("a cached page is allocated in the tree");
     }
 
@@ -131,7 +131,7 @@ impl IovaDomain {
     fn iova_depot_work_func(&self) {
         let _function = function("iova_depot_work_func");
         self.memory.get();
-        let magazine = self.depot.lock().get(0);
+        let magazine = self.depot.spin_lock_irqsave().get(0);
         magazine.into_iter().flatten().for_each(|pfn| self.free_iova(pfn));
     }
 
@@ -151,9 +151,9 @@ impl IovaDomain {
     /// I3: a page cannot be allocated.
     pub fn check_conservation(&self) {
         self.cpus.iter().for_each(|cpu| self.free_cpu_cached_iovas(cpu));
-        let depot = std::iter::from_fn(|| self.depot.lock().get(0));
+        let depot = std::iter::from_fn(|| self.depot.spin_lock_irqsave().get(0));
         depot.flatten().for_each(|pfn| self.free_iova(pfn));
         let left = self.pages - self.iotlb.mapped();
-        check_conservation(&mut self.tree.lock(), left);
+        check_conservation(&mut self.tree.spin_lock_irqsave(), left);
     }
 }

@@ -49,7 +49,7 @@ impl Domain {
     pub fn map(&self) -> Option<Pfn> {
         let _function = function("map");
         loop {
-            let mut lists = self.lists.lock();
+            let mut lists = self.lists.spin_lock_irqsave();
             match lists.alloc() {
                 Ok(pfn) => {
                     lists.unlock();
@@ -59,7 +59,8 @@ impl Domain {
                 Err(Refused::Exhausted) => return None,
                 Err(Refused::Flushing) => {
                     lists.unlock();
-                    let done = || self.lists.lock().clone().alloc() != Err(Refused::Flushing);
+                    let done =
+                        || self.lists.spin_lock_irqsave().clone().alloc() != Err(Refused::Flushing);
                     self.flushed.wait_event(done);
                 }
                 Err(Refused::Dry) => {
@@ -75,7 +76,7 @@ impl Domain {
 
     /// Ends the flush.
     fn promote(&self) {
-        let mut lists = self.lists.lock();
+        let mut lists = self.lists.spin_lock_irqsave();
         lists.finish_flush().expect("a flush has begun");
         if self.order == Order::ParkedByNow {
             lists.begin_flush().expect("no other flush is running");
@@ -87,6 +88,6 @@ impl Domain {
     pub fn unmap(&self, pfn: Pfn) {
         let _function = function("unmap");
         self.iotlb.unmap_page(pfn);
-        self.lists.lock().free(pfn);
+        self.lists.spin_lock_irqsave().free(pfn);
     }
 }

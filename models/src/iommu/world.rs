@@ -109,7 +109,7 @@ impl DeviceLock {
     #[track_caller]
     pub fn lock(&self) -> DeviceGuard<'_> {
         match self {
-            Self::Spin(lock) => DeviceGuard::Spin(lock.lock()),
+            Self::Spin(lock) => DeviceGuard::Spin(lock.spin_lock_irqsave()),
             Self::Mutex(lock) => DeviceGuard::Mutex(lock.lock()),
         }
     }
@@ -244,7 +244,7 @@ impl World {
         if self.kernel.lists_by_rcu() {
             return self.lists.devices_of(number).iter().filter(on_it).count();
         }
-        let devices = self.domains[usize::from(number)].list_lock.lock();
+        let devices = self.domains[usize::from(number)].list_lock.spin_lock_irqsave();
         devices.nodes.iter().filter(on_it).count()
     }
 
@@ -281,7 +281,7 @@ impl World {
     /// Checks that all devices of a domain have its aperture, up to v6.1.
     fn check_apertures(&self, freed: &[Dom]) {
         for (number, domain) in self.domains.iter().enumerate() {
-            let devices = domain.list_lock.lock();
+            let devices = domain.list_lock.spin_lock_irqsave();
             let other = |zdev: &&usize| Some(self.zdevs[**zdev].aperture) != devices.aperture;
             if !freed.contains(&Dom::Paging(number as u8))
                 && devices.nodes.iter().any(|z| other(&z))

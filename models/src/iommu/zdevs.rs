@@ -30,7 +30,7 @@ impl Zdevs {
     /// `zpci_zdev_put`. Locks: `zpci_list_lock`.
     pub fn event(&self, put: fn(&Self)) {
         let _function = function("__zpci_event_availability");
-        let listed = self.listed.lock();
+        let listed = self.listed.spin_lock();
         let found = *listed;
         if found {
             self.kref.get();
@@ -47,7 +47,7 @@ impl Zdevs {
     pub fn kref_put(&self) {
         let _function = function("zpci_zdev_put");
         if self.kref.put() {
-            *self.listed.lock() = false;
+            *self.listed.spin_lock() = false;
             self.memory.release();
         }
     }
@@ -56,7 +56,7 @@ impl Zdevs {
     /// locked.
     pub fn kref_put_lock(&self) {
         let _function = function("zpci_zdev_put");
-        let mut listed = self.listed.lock();
+        let mut listed = self.listed.spin_lock();
         let last = self.kref.put();
         if last {
             *listed = false;

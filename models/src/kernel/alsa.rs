@@ -27,7 +27,7 @@ fn world() -> World {
 
 fn snd_pcm_period_elapsed(w: &World) {
     let _function = function("snd_pcm_period_elapsed");
-    w.group_lock.lock().unlock();
+    w.group_lock.spin_lock_irqsave().unlock();
 }
 
 fn snd_ctl_notify(w: &World) {
@@ -42,7 +42,7 @@ fn snd_ctl_notify_irqsave(w: &World) {
 
 fn snd_pcm_stop(w: &World) {
     let _function = function("snd_pcm_action_group");
-    let _group = w.group_lock.lock();
+    let _group = w.group_lock.spin_lock_irqsave();
     w.ctl_files.read_lock().read_unlock();
 }
 

@@ -36,7 +36,7 @@ fn mca_cannibalize_lock(w: &World) -> bool {
 }
 
 fn mca_cannibalize_lock_locked(w: &World) -> bool {
-    let _locked = w.lock.lock();
+    let _locked = w.lock.spin_lock();
     mca_cannibalize_lock(w)
 }
 
@@ -47,7 +47,7 @@ fn bch_cannibalize_unlock(w: &World) {
 }
 
 fn bch_cannibalize_unlock_locked(w: &World) {
-    let _locked = w.lock.lock();
+    let _locked = w.lock.spin_lock();
     bch_cannibalize_unlock(w);
 }
 

@@ -30,7 +30,7 @@ fn world() -> World {
 fn grcan_initiate_running_reset(w: &World) {
     let _function = function("grcan_initiate_running_reset");
     w.private.get();
-    w.lock.lock().unlock();
+    w.lock.spin_lock_irqsave().unlock();
 }
 
 fn grcan_interrupt(w: &World) {
@@ -45,7 +45,7 @@ fn grcan_interrupt(w: &World) {
 /// interrupt learns of it.
 fn grcan_close(w: &World, locked: bool, sets: bool) {
     let _function = function("grcan_close");
-    let mut closing = w.lock.lock();
+    let mut closing = w.lock.spin_lock_irqsave();
     *closing = sets;
     if locked {
         w.hang_timer.del_timer_sync();

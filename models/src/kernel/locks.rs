@@ -22,7 +22,7 @@ struct Btusb {
 fn btusb() -> Btusb {
     let complete = in_world(|w: &Btusb| {
         let _function = function("btusb_intr_complete");
-        w.rxlock.lock().unlock();
+        w.rxlock.spin_lock().unlock();
     });
     Btusb { rxlock: SpinLock::new("data->rxlock", ()), urb: Irq::request_irq("urb", complete) }
 }
@@ -42,8 +42,8 @@ fn callback_reads(pci_bus_sem: &RwSem) {
 /// `io_poll_double_wake`: the lock of one wait queue, and under it that of another.
 fn io_poll_double_wake(first: &SpinLock, second: &SpinLock) {
     let _function = function("io_poll_double_wake");
-    let _first = first.lock();
-    second.lock().unlock();
+    let _first = first.spin_lock_irqsave();
+    second.spin_lock().unlock();
 }
 
 fn heads() -> [SpinLock; 2] {
@@ -58,7 +58,7 @@ struct GpioKeys {
 
 fn gpio_keys_irq_timer(w: &GpioKeys) {
     let _function = function("gpio_keys_irq_timer");
-    w.event_lock.lock().unlock();
+    w.event_lock.spin_lock_irqsave().unlock();
 }
 
 fn gpio_keys(hard: bool) -> GpioKeys {
@@ -104,7 +104,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             .expect_violations([ViolationKind::deadlock(["data->rxlock"])]),
         report("btusb-rxlock/irqsave", BTUSB, btusb)
             .about("the work disables interrupts")
-            .thread("work", |w| w.rxlock.lock().unlock())
+            .thread("work", |w| w.rxlock.spin_lock_irqsave().unlock())
             .thread("device", |w| w.urb.raise())
             .expect_proof(),
         report("gpio-keys/hard", GPIO_KEYS, || gpio_keys(true))

@@ -43,14 +43,14 @@ fn build_all_zonelists_irqsave(w: &World) {
 fn build_and_print(w: &World) {
     let _function = function("__build_all_zonelists");
     let writer = w.zonelist_update_seq.write_seqlock_irqsave();
-    w.port_lock.lock().unlock();
+    w.port_lock.spin_lock_irqsave().unlock();
     writer.write_sequnlock();
 }
 
 /// Allocates with the lock of the port held.
 fn tty_insert_flip_string(w: &World) {
     let _function = function("tty_insert_flip_string_and_push_buffer");
-    let _port = w.port_lock.lock();
+    let _port = w.port_lock.spin_lock_irqsave();
     alloc_pages(w);
 }
 

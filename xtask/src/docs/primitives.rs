@@ -26,6 +26,9 @@ the library; `cargo doc -p selvedge-core --open` has the whole of it, with examp
 Under a type stand the functions that make one, and indented, a call from an example.
 ";
 
+/// The end of the page, which is written by hand.
+const NO_COUNTERPART: &str = include_str!("no_counterpart.md");
+
 const WIDTH: usize = 100;
 
 /// The heading above what a type does not model.
@@ -43,7 +46,7 @@ pub(super) fn page(root: &Path) -> String {
     for section in sections.iter().filter(|section| !section.rows.is_empty()) {
         page += &section.write();
     }
-    page
+    page + NO_COUNTERPART
 }
 
 /// A type with its functions, or the functions of a module.

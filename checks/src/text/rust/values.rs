@@ -238,7 +238,7 @@ impl<'a> Scope<'_, 'a> {
             Way::Spin => "spin_trylock()",
             Way::SpinBh => "spin_trylock_bh()",
             Way::SpinIrq => "spin_trylock_irq()",
-            Way::SpinIrqsave => "try_lock()",
+            Way::SpinIrqsave => "spin_trylock_irqsave()",
             Way::Read => "read_trylock()",
             Way::Write => "write_trylock()",
             Way::DownRead => "try_down_read()",
@@ -346,10 +346,11 @@ impl<'a> Scope<'_, 'a> {
 /// Returns the function that takes the lock with a guard.
 pub(super) fn guard_of(way: Way) -> &'static str {
     match way {
-        Way::Mutex | Way::MutexInterruptible | Way::SpinIrqsave => "lock",
+        Way::Mutex | Way::MutexInterruptible => "lock",
         Way::Spin => "spin_lock",
         Way::SpinBh => "spin_lock_bh",
         Way::SpinIrq => "spin_lock_irq",
+        Way::SpinIrqsave => "spin_lock_irqsave",
         Way::Read => "read_lock",
         Way::ReadBh => "read_lock_bh",
         Way::ReadIrq => "read_lock_irq",

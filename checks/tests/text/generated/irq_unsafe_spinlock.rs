@@ -68,7 +68,7 @@ mod irqsave {
 
     fn work(w: &World) {
         let mut rxlock_held = Vec::new();
-        rxlock_held.push(w.rxlock.lock());
+        rxlock_held.push(w.rxlock.spin_lock_irqsave());
         drop(rxlock_held.pop());
     }
 

@@ -24,8 +24,9 @@ use super::replay::run_along;
 use super::states::States;
 
 /// Operations after which a search gives up on a program with a loop that no thread seems to leave.
-/// What comes of an unlucky look at a flag, and of two, shows long before.
-const DEPTH_OF_LOOPS: usize = 200;
+/// What comes of an unlucky look at a flag, and of two, shows long before. The states of several
+/// such threads grow with a power of it.
+const DEPTH_OF_LOOPS: usize = 64;
 
 /// A scenario under exploration, by one search after the other.
 pub(super) struct Exploration<'a> {

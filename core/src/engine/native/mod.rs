@@ -25,7 +25,7 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::explore::{DeterminismCheck, SleepSets, Strategy};
+use crate::explore::{Alone, DeterminismCheck, SleepSets, Strategy};
 use crate::fingerprint::Fingerprint;
 use crate::incomplete::Incomplete;
 use crate::report::{Explored, Report, ShardResult};
@@ -34,6 +34,7 @@ use crate::shard::Shard;
 
 use crate::limits::{Limits, Listener, Progress};
 use crate::observe::findings::Findings;
+use crate::op::ThreadId;
 use crate::runtime::native::End;
 use crate::search::Search;
 use exploration::Exploration;
@@ -53,6 +54,9 @@ const MANY_STATES: u64 = 100_000;
 
 /// Executions that it takes for that: some 50 milliseconds, as the states before have taken.
 const FEW_EXECUTIONS: u64 = 20_000;
+
+/// The most threads that are followed alone before a search.
+const LOOKED_AT: usize = 16;
 
 pub(super) fn verify(scenario: &Scenario, limits: &Limits, listener: &mut Listener<'_>) -> Report {
     if let Some(clients) = scenario.clients() {
@@ -109,7 +113,10 @@ enum Saved {
 impl<'a> Exploration<'a> {
     fn explore(&mut self, listener: &mut Listener<'_>) -> Explored {
         match self.check_determinism() {
-            Ok(()) => self.search(listener),
+            Ok(()) => {
+                self.look_for_loops();
+                self.search(listener)
+            }
             Err(reason) => self.stopped(reason),
         }
     }
@@ -158,6 +165,23 @@ impl<'a> Exploration<'a> {
             self.findings = Findings::default();
         }
         if check.diverged { Err(Incomplete::Nondeterministic) } else { Ok(()) }
+    }
+
+    /// Follows each thread alone, which shows a loop that waits and is written by hand. A search
+    /// would see it only once a thread has gone round many times, beside all that the others do
+    /// meanwhile.
+    fn look_for_loops(&mut self) {
+        let (mut thread, mut threads) = (0, 1);
+        while thread < threads.min(LOOKED_AT) && self.execution.spins().is_none() {
+            let mut alone = Alone::new(ThreadId::new(thread));
+            // What it violates is found by the search.
+            let mut findings = Findings::default();
+            while alone.begin() {
+                _ = self.execution.run(self.scenario.program(), &mut alone, &mut findings);
+            }
+            threads = threads.max(alone.threads);
+            thread += 1;
+        }
     }
 
     /// What there is to say of a search that did not begin.

@@ -15,7 +15,10 @@ const OTHER_INFO: &str = "other info that might help us debug this:";
 const DEADLOCK: &str = " *** DEADLOCK ***";
 
 /// Returns what the kernel would print of a violation, if it has a report for it: of RCU, of memory
-/// that is freed with a held lock in it, and of a sleep where it is not allowed.
+/// that is freed with a lock in it that the thread itself holds, and of a sleep where it is not
+/// allowed.
+///
+/// `debug_check_no_locks_freed` looks at the locks of the current task only.
 ///
 /// A predicted inversion is displayed as the kernel prints it.
 pub fn splat(found: &Counterexample) -> Option<String> {
@@ -27,6 +30,12 @@ pub fn splat(found: &Counterexample) -> Option<String> {
     };
     let last = found.trace.steps.last();
     let held = last.map_or(&[][..], |step| step.held.as_slice());
+    if let ViolationKind::FreedWhileHeld(class) = &found.violation.kind {
+        let of_class = |lock: &String| lock.split('#').next() == Some(class.as_str());
+        if !held.iter().any(of_class) {
+            return None;
+        }
+    }
     let task = last.map_or("the set-up", |step| found.trace.threads[step.thread].as_str());
     let mut text = format!("{heading}\n{}\n\n{OTHER_INFO}\n\n", found.violation.reason);
     text += &match held.len() {

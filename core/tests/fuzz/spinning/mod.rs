@@ -85,8 +85,14 @@ enum Instr {
     /// `kref_put_lock`: logs 1 for the last put, which leaves the spinlock held.
     PutLock(usize),
     Get,
-    /// Adds one to the word, and logs what it was.
+    /// Adds one to the word, and logs what it was; so do the next three.
     Count,
+    /// Subtracts two from it.
+    Subtract,
+    /// Sets its bit 2.
+    SetBit,
+    /// Clears its bit 0.
+    ClearBit,
 }
 
 const SPINS: [&str; 2] = ["P0", "P1"];
@@ -262,6 +268,7 @@ fn instr(rng: &mut fastrand::Rng) -> Instr {
         40 | 41 => Instr::PutLock(rng.usize(..2)),
         42 => Instr::Get,
         37 => [Instr::Synchronize(HARD), Instr::MightSleep][rng.usize(..2)],
+        38 => [Instr::Subtract, Instr::SetBit, Instr::ClearBit][rng.usize(..3)],
         _ => Instr::Count,
     }
 }

@@ -462,10 +462,16 @@ impl State {
             // include/linux/refcount.h, refcount_inc: "will WARN if the counter is 0".
             Instr::Get if self.references == 0 => self.use_after_release(),
             Instr::Get => self.references += 1,
-            Instr::Count => {
+            Instr::Count | Instr::Subtract | Instr::SetBit | Instr::ClearBit => {
                 let word = self.word;
                 self.top(at).log.push(word);
-                self.word += 1;
+                // Documentation/atomic_t.txt: they return the value before; they wrap.
+                self.word = match instr {
+                    Instr::Count => word.wrapping_add(1),
+                    Instr::Subtract => word.wrapping_sub(2),
+                    Instr::SetBit => word | 4,
+                    _ => word & !1,
+                };
             }
             Instr::Disable(_) => unreachable!("it is two instructions"),
             other => unreachable!("{other:?} waits"),

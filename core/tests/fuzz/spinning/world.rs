@@ -121,7 +121,7 @@ enum Held<'w> {
 fn release(held: Held<'_>) {
     match held {
         Held::Spin(guard) => SpinGuard::unlock(guard),
-        Held::RawSpin(lock) => SpinLock::raw_unlock(lock),
+        Held::RawSpin(lock) => SpinLock::raw_unlock_irqrestore(lock),
         Held::SeqLock(writer) => writer.write_sequnlock(),
         Held::Read(guard) => guard.read_unlock(),
         Held::Write(guard) => guard.write_unlock(),
@@ -162,11 +162,11 @@ impl<'w> Mine<'w> {
         match instr {
             Instr::Spin(lock, keeps) => self.held.push(Held::Spin(spin(&spins[lock], keeps))),
             Instr::RawSpin(lock) => {
-                SpinLock::raw_lock(&spins[lock]);
+                SpinLock::raw_lock_irqsave(&spins[lock]);
                 self.held.push(Held::RawSpin(&spins[lock]));
             }
             Instr::TryRawSpin(lock) => {
-                let got = SpinLock::raw_try_lock(&spins[lock]);
+                let got = SpinLock::raw_try_lock_irqsave(&spins[lock]);
                 self.tries(got.then_some(Held::RawSpin(&spins[lock])));
             }
             Instr::Read(keeps) => self.held.push(Held::Read(read(rw, keeps))),
@@ -246,6 +246,9 @@ impl<'w> Mine<'w> {
             Instr::Get => kref.get(),
             Instr::MightSleep => might_sleep("vfree"),
             Instr::Count => self.log.push(Atomic::fetch_add(word, 1)),
+            Instr::Subtract => self.log.push(Atomic::fetch_sub(word, 2)),
+            Instr::SetBit => self.log.push(Atomic::fetch_or(word, 4)),
+            Instr::ClearBit => self.log.push(Atomic::fetch_and(word, !1)),
             other => unreachable!("{other:?} is done elsewhere"),
         }
     }
@@ -256,7 +259,7 @@ fn spin(lock: &SpinLock, keeps: Keeps) -> SpinGuard<'_, ()> {
         Keeps::Nothing => lock.spin_lock(),
         Keeps::Bh => lock.spin_lock_bh(),
         Keeps::Irq => lock.spin_lock_irq(),
-        Keeps::Save => SpinLock::lock(lock),
+        Keeps::Save => SpinLock::spin_lock_irqsave(lock),
     }
 }
 
@@ -265,7 +268,7 @@ fn try_spin(lock: &SpinLock, keeps: Keeps) -> Option<SpinGuard<'_, ()>> {
         Keeps::Nothing => lock.spin_trylock(),
         Keeps::Bh => lock.spin_trylock_bh(),
         Keeps::Irq => lock.spin_trylock_irq(),
-        Keeps::Save => SpinLock::try_lock(lock),
+        Keeps::Save => SpinLock::spin_trylock_irqsave(lock),
     }
 }
 

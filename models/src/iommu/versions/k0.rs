@@ -35,7 +35,7 @@ pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno
         return Err(Errno::Eio);
     }
     let listed = {
-        let mut devices = w.domain(domain).list_lock.lock();
+        let mut devices = w.domain(domain).list_lock.spin_lock_irqsave();
         let fits = devices.fits(device.aperture);
         if fits.is_ok() {
             device.s390_domain.write(Some(Dom::Paging(domain)));
@@ -76,7 +76,7 @@ impl Devices {
 /// Models `s390_iommu_detach_device`.
 pub(crate) fn detach_dev(w: &World, domain: u8, zdev: usize) {
     let _function = function("s390_iommu_detach_device");
-    let mut devices = w.domain(domain).list_lock.lock();
+    let mut devices = w.domain(domain).list_lock.spin_lock_irqsave();
     let found = devices.remove(zdev);
     devices.unlock();
     if found {
@@ -106,7 +106,7 @@ pub(crate) fn release_device(w: &World, zdev: usize) {
 /// B3 if it is not. The node leaks, and removing it from the list would access freed memory.
 pub fn domain_free(w: &World, domain: u8) {
     let _function = function("s390_domain_free");
-    if !w.domain(domain).list_lock.lock().nodes.is_empty() {
+    if !w.domain(domain).list_lock.spin_lock_irqsave().nodes.is_empty() {
         rule_broken(&w.hardware, "B3", "a domain with a device is freed");
     }
     w.hardware.dma_cleanup_tables(w.domain(domain).table(), true);
@@ -129,9 +129,9 @@ pub(crate) fn unmap(w: &World, domain: u8, page: Page) {
 fn update_trans(w: &World, domain: u8, page: Page, valid: bool) {
     let _function = function("s390_iommu_update_trans");
     let domain = w.domain(domain);
-    let _table = domain.dma_table_lock.lock();
+    let _table = domain.dma_table_lock.spin_lock_irqsave();
     w.hardware.dma_update_cpu_trans(Table::Domain(domain.number()), page, valid);
-    let devices = domain.list_lock.lock();
+    let devices = domain.list_lock.spin_lock();
     for zdev in &devices.nodes {
         _ = w.zdev(*zdev);
         _ = w.hardware.zpci_refresh_trans(*zdev, &BTreeSet::from([page]));

@@ -29,7 +29,7 @@ pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno
     let _function = function("s390_iommu_attach_device");
     let device = w.held(zdev);
     replace(w, domain, zdev)?;
-    let mut devices = w.domain(domain).list_lock.lock();
+    let mut devices = w.domain(domain).list_lock.spin_lock_irqsave();
     if let Err(error) = devices.fits(device.aperture) {
         devices.unlock();
         go_back(w, zdev);
@@ -80,7 +80,7 @@ pub(crate) fn go_back(w: &World, zdev: usize) {
 pub(crate) fn detach_dev(w: &World, domain: u8, zdev: usize) {
     let _function = function("s390_iommu_detach_device");
     let device = w.held(zdev);
-    let mut devices = w.domain(domain).list_lock.lock();
+    let mut devices = w.domain(domain).list_lock.spin_lock_irqsave();
     let found = devices.remove(zdev);
     devices.unlock();
     if found && device.s390_domain.read() == Some(Dom::Paging(domain)) {

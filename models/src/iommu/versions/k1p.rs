@@ -54,10 +54,10 @@ fn attach_locked(w: &World, revision: Revision, domain: u8, zdev: usize) -> Resu
     let list = &w.domain(domain).list_lock;
     let listed = if revision <= Revision::V2 {
         // The aperture is checked in one critical section, and the device is listed in another.
-        let fits = list.lock().fits(device.aperture);
-        fits.map(|()| list.lock().nodes.push(zdev))
+        let fits = list.spin_lock_irqsave().fits(device.aperture);
+        fits.map(|()| list.spin_lock_irqsave().nodes.push(zdev))
     } else {
-        let mut devices = list.lock();
+        let mut devices = list.spin_lock_irqsave();
         let fits = devices.fits(device.aperture);
         fits.map(|()| add(&mut devices, zdev, revision))
     };
@@ -80,7 +80,7 @@ fn add(devices: &mut Devices, zdev: usize, revision: Revision) {
 pub(crate) fn detach_dev(w: &World, revision: Revision, domain: u8, zdev: usize) {
     let _function = function("s390_iommu_detach_device");
     let device = w.held(zdev);
-    let mut devices = w.domain(domain).list_lock.lock();
+    let mut devices = w.domain(domain).list_lock.spin_lock_irqsave();
     let found = devices.remove(zdev);
     devices.unlock();
     let locked = device.dma_domain_lock.lock();
@@ -125,7 +125,7 @@ pub(crate) fn release_device(w: &World, revision: Revision, zdev: usize) {
 /// Models `s390_domain_free`. Since patch 2/2 of v4 the remaining nodes are freed with the list.
 pub(crate) fn domain_free(w: &World, revision: Revision, domain: u8) {
     if revision >= Revision::V4 {
-        w.domain(domain).list_lock.lock().nodes.clear();
+        w.domain(domain).list_lock.spin_lock_irqsave().nodes.clear();
     }
     k0::domain_free(w, domain);
 }

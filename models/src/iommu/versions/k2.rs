@@ -48,7 +48,7 @@ pub(crate) fn register_and_list(w: &World, domain: u8, zdev: usize) -> Result<()
     }
     device.set_dma_table(Some(table));
     device.set_s390_domain(&w.kernel, Some(Dom::Paging(domain)));
-    let _devices = w.domain(domain).list_lock.lock();
+    let _devices = w.domain(domain).list_lock.spin_lock_irqsave();
     w.lists.list_add_rcu(zdev, domain);
     Ok(())
 }
@@ -58,7 +58,7 @@ pub(crate) fn __s390_iommu_detach_device(w: &World, zdev: usize) {
     let _function = function("__s390_iommu_detach_device");
     let device = w.held(zdev);
     let Some(Dom::Paging(domain)) = device.s390_domain.read() else { return };
-    let devices = w.domain(domain).list_lock.lock();
+    let devices = w.domain(domain).list_lock.spin_lock_irqsave();
     w.lists.list_del_rcu(&w.hardware, zdev);
     devices.unlock();
     _ = w.hardware.zpci_unregister_ioat(zdev);

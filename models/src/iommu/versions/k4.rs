@@ -32,7 +32,7 @@ pub(crate) fn blocking_attach_dev(w: &World, zdev: usize) {
     }
     if let Some(Dom::Paging(domain)) = old {
         if device.dma_table().is_some() {
-            let devices = w.domain(domain).list_lock.lock();
+            let devices = w.domain(domain).list_lock.spin_lock_irqsave();
             w.lists.list_del_rcu(&w.hardware, zdev);
             devices.unlock();
         }

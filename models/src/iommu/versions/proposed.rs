@@ -33,7 +33,7 @@ pub(crate) fn blocking_attach_dev(w: &World, zdev: usize) {
 }
 
 fn leave_list(w: &World, domain: u8, zdev: usize) {
-    let devices = w.domain(domain).list_lock.lock();
+    let devices = w.domain(domain).list_lock.spin_lock_irqsave();
     w.lists.list_del_rcu(&w.hardware, zdev);
     devices.unlock();
 }
@@ -48,7 +48,7 @@ pub(crate) fn attach_dev(w: &World, domain: u8, zdev: usize) -> Result<(), Errno
     blocking_attach_dev(w, zdev);
     w.rcu.synchronize();
     let table = w.domain(domain).table();
-    let devices = w.domain(domain).list_lock.lock();
+    let devices = w.domain(domain).list_lock.spin_lock_irqsave();
     w.lists.list_add_rcu(zdev, domain);
     devices.unlock();
     let device = w.held(zdev);
