@@ -115,9 +115,9 @@ fn of_names() {
         );
     }
     refused(
-        "flag ready\nthread t: redy = 1\n",
+        "flag ready\nthread t: readyy = 1\n",
         (2, 11),
-        "`redy` is not declared",
+        "`readyy` is not declared",
         "meant: `ready`?",
     );
 }
