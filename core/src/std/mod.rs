@@ -45,7 +45,7 @@
 //! - There is no poisoning: a panic is a violation and ends the execution, so `lock` never fails.
 //! - There is no time: a timeout may expire at any moment.
 //! - Values that threads share are `'static`. There is no `thread::scope`.
-//! - Objects belong to an execution, so they are made within [`model`], and not in a `static`. A
+//! - Objects belong to an execution, so they are made within [`model()`], and not in a `static`. A
 //!   [`thread_local!`](crate::thread_local) is one of the execution.
 //! - The address of an object may be that of another that was dropped before, and may differ from
 //!   one run of the same interleaving to the next. A program whose behaviour depends on addresses

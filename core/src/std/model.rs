@@ -68,11 +68,11 @@ impl Builder {
         }
     }
 
-    /// Explores every interleaving of `program`, as [`model`] does.
+    /// Explores every interleaving of `program`, as [`model()`] does.
     ///
     /// # Panics
     ///
-    /// As [`model`] does.
+    /// As [`model()`] does.
     #[track_caller]
     pub fn check(&self, program: impl Fn() + Send + Sync + 'static) {
         let mut checker = Checker::new(self.engine).operations(self.max_branches);
