@@ -68,6 +68,10 @@
 //!     .assert_as_expected(Engine::Native);
 //! ```
 //!
+//! [`model()`] explores ordinary Rust. [`std`](mod@crate::std) has the standard library's names for
+//! threads and what they share, so a test written for loom or shuttle runs with its `use` lines
+//! changed.
+//!
 //! A violation has a precise name ([`ViolationKind`]): the lock classes of the cycle, the id of the
 //! invariant, the class of the object. An expectation names it, so a test cannot pass for the wrong
 //! reason. Each violation has a [`Schedule`] and a [`Trace`], and [`Scenario::replay`] shows it
@@ -117,12 +121,13 @@
 //! no reachable bottom strongly connected component of the guaranteed steps has a thread that
 //! waits, or polls, in every state of it. It rests on these conditions:
 //!
-//! - Threads share the world only through [`sync`] and [`thread`]. What they learn elsewhere is not
-//!   part of the state. The determinism check finds much of that, and not all.
+//! - Threads share the world only through [`sync`], [`thread`] and [`std`](mod@crate::std). What
+//!   they learn elsewhere is not part of the state. The determinism check finds much of that, and
+//!   not all.
 //! - Threads are deterministic, apart from what the primitives return.
 //! - Values behind a lock differ where their `Hash` does ([`Value`]).
-//! - Memory is sequentially consistent, apart from [`sync::WeakAtomic`], whose memory is that of
-//!   RC11.
+//! - Memory is sequentially consistent, apart from [`sync::WeakAtomic`] and the atomics of `std`,
+//!   whose memory is that of RC11.
 //!
 //! And it is about the scenario: these threads with these calls, not any number of threads with any
 //! calls. [`Report::preconditions`] lists what else a verdict takes for granted.
@@ -135,7 +140,7 @@
 //! - No interrupt arrives but those of the scenario ([`sync::Irq`], [`sync::Tasklet`],
 //!   [`sync::Timer`], and the callbacks of [`sync::Rcu`]).
 //! - Outside of an engine no wait is interrupted and no thread wakes spuriously.
-//! - Weak memory is modelled by [`sync::WeakAtomic`] alone, and not explored by shuttle.
+//! - Weak memory is that of words ([`sync::WeakAtomic`]) alone, and not explored by shuttle.
 //!
 //! # Features
 //!
