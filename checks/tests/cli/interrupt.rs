@@ -27,7 +27,7 @@ fn interrupted(args: &str) -> (Option<i32>, String) {
 #[test]
 fn what_there_is_is_printed() {
     let (code, text) =
-        interrupted("verify --jobs 1 --search dpor programs/abba programs/big6 programs/vfio4");
+        interrupted("verify --jobs 1 --search dpor programs/abba programs/vfio5 programs/big6");
     assert_eq!(code, Some(3), "{text}");
     assert!(text.contains("deadlock: "), "{text}");
     assert!(text.contains("interrupted"), "{text}");
