@@ -47,6 +47,9 @@
 //! - Values that threads share are `'static`. There is no `thread::scope`.
 //! - Objects belong to an execution, so they are made within [`model()`], and not in a `static`. A
 //!   [`thread_local!`](crate::thread_local) is one of the execution.
+//! - An execution that ends early is unwound. The value of an [`Arc`](sync::Arc) is forgotten then.
+//!   Any other destructor that asserts something should do so only if not
+//!   [`thread::panicking`].
 //! - The address of an object may be that of another that was dropped before, and may differ from
 //!   one run of the same interleaving to the next. A program whose behaviour depends on addresses
 //!   is not deterministic, and is refused as such.

@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::sync;
 
 use crate::name::Name;
+use crate::runtime::object::unwinding;
 use crate::sync::Kref;
 
 /// A counted reference, as [`std::sync::Arc`]. A clone and a drop are operations: the last drop
@@ -17,11 +18,37 @@ use crate::sync::Kref;
 pub struct Arc<T: ?Sized> {
     // It is dropped first, so that the thread whose put was the last drops the value.
     count: Reference,
-    value: sync::Arc<T>,
+    value: Value<T>,
 }
 
 /// One of the counted references.
 struct Reference(sync::Arc<Kref>);
+
+/// The value, which is forgotten if the execution is over already: its destructor could assert
+/// what no longer holds, and a panic while a thread is unwound aborts the process.
+struct Value<T: ?Sized>(Option<sync::Arc<T>>);
+
+impl<T: ?Sized> Value<T> {
+    fn get(&self) -> &sync::Arc<T> {
+        self.0.as_ref().expect("it is there until it is dropped")
+    }
+
+    fn get_mut(&mut self) -> &mut sync::Arc<T> {
+        self.0.as_mut().expect("it is there until it is dropped")
+    }
+
+    fn take(mut self) -> sync::Arc<T> {
+        self.0.take().expect("it is there until it is dropped")
+    }
+}
+
+impl<T: ?Sized> Drop for Value<T> {
+    fn drop(&mut self) {
+        if unwinding() {
+            std::mem::forget(self.0.take());
+        }
+    }
+}
 
 /// A reference that does not keep the value, as [`std::sync::Weak`].
 pub struct Weak<T: ?Sized> {
@@ -48,7 +75,7 @@ impl<T> Arc<T> {
         }
         let Self { count, value } = this;
         drop(count);
-        Ok(sync::Arc::into_inner(value).expect("it is the only reference"))
+        Ok(sync::Arc::into_inner(value.take()).expect("it is the only reference"))
     }
 
     /// Drops the reference, and returns the value if it was the last.
@@ -56,7 +83,7 @@ impl<T> Arc<T> {
     pub fn into_inner(this: Self) -> Option<T> {
         let Self { count, value } = this;
         drop(count);
-        sync::Arc::into_inner(value)
+        sync::Arc::into_inner(value.take())
     }
 }
 
@@ -69,7 +96,8 @@ impl<T: ?Sized> Arc<T> {
     #[track_caller]
     pub fn from_std(value: sync::Arc<T>) -> Self {
         assert_eq!(sync::Arc::strong_count(&value), 1, "the others would not be counted");
-        Self { count: Reference(sync::Arc::new(Kref::new(Name::here()))), value }
+        let count = Reference(sync::Arc::new(Kref::new(Name::here())));
+        Self { count, value: Value(Some(value)) }
     }
 
     /// Returns the number of references.
@@ -84,23 +112,23 @@ impl<T: ?Sized> Arc<T> {
         if !this.count.0.is_last() {
             return None;
         }
-        sync::Arc::get_mut(&mut this.value)
+        sync::Arc::get_mut(this.value.get_mut())
     }
 
     /// Returns whether the two are references to one value.
     pub fn ptr_eq(this: &Self, other: &Self) -> bool {
-        sync::Arc::ptr_eq(&this.value, &other.value)
+        sync::Arc::ptr_eq(this.value.get(), other.value.get())
     }
 
     /// Returns the address of the value.
     pub fn as_ptr(this: &Self) -> *const T {
-        sync::Arc::as_ptr(&this.value)
+        sync::Arc::as_ptr(this.value.get())
     }
 
     /// Creates a reference that does not keep the value.
     pub fn downgrade(this: &Self) -> Weak<T> {
         let count = sync::Arc::clone(&this.count.0);
-        Weak { count, value: sync::Arc::downgrade(&this.value) }
+        Weak { count, value: sync::Arc::downgrade(this.value.get()) }
     }
 }
 
@@ -112,7 +140,8 @@ impl<T: ?Sized> Weak<T> {
             return None;
         }
         let count = Reference(sync::Arc::clone(&self.count));
-        Some(Arc { count, value: self.value.upgrade().expect("it is counted") })
+        let value = self.value.upgrade().expect("it is counted");
+        Some(Arc { count, value: Value(Some(value)) })
     }
 }
 
@@ -121,7 +150,7 @@ impl<T: ?Sized> Clone for Arc<T> {
     fn clone(&self) -> Self {
         self.count.0.get();
         let count = Reference(sync::Arc::clone(&self.count.0));
-        Self { count, value: sync::Arc::clone(&self.value) }
+        Self { count, value: Value(Some(sync::Arc::clone(self.value.get()))) }
     }
 }
 
@@ -141,7 +170,7 @@ impl<T: ?Sized> Deref for Arc<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.value
+        self.value.get()
     }
 }
 
