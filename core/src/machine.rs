@@ -6,6 +6,8 @@
 //! makes one step atomic, and makes a thread wait until its step is ready. One definition of
 //! `mutex_trylock` therefore serves the native explorer, loom, shuttle and plain threads.
 
+use std::fmt;
+
 use dyn_clone::DynClone;
 use smallvec::SmallVec;
 
@@ -59,6 +61,19 @@ pub(crate) enum Fault {
     DataRace,
     /// A thread held a lock when the memory that it lives in was released.
     FreedWhileHeld,
+}
+
+/// The name of the violation, without the object.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotOwner => "unlock-by-non-owner",
+            Self::UseAfterRelease => "use-after-release",
+            Self::DoubleRelease => "double-release",
+            Self::DataRace => "data-race",
+            Self::FreedWhileHeld => "freed-while-held",
+        })
+    }
 }
 
 /// The way in which an object has a thread, in words whose meaning depends on the primitive.

@@ -1,9 +1,12 @@
 //! Names of objects and threads.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
+
+use rustc_hash::FxHashMap;
 
 /// The name of an object, which is its class, or of a thread.
 ///
@@ -40,9 +43,15 @@ impl Name {
         Self::at(Location::caller())
     }
 
-    /// Returns a file and a line as a name.
-    pub(crate) fn at(place: &Location<'_>) -> Self {
-        format!("{}:{}", place.file(), place.line()).into()
+    /// Returns a file and a line as a name. It is made once for each place: an execution makes all
+    /// of its objects anew.
+    pub(crate) fn at(place: &'static Location<'static>) -> Self {
+        thread_local! {
+            /// By the address of the place.
+            static KNOWN: RefCell<FxHashMap<*const Location<'static>, Name>> = RefCell::default();
+        }
+        let make = || format!("{}:{}", place.file(), place.line()).into();
+        KNOWN.with_borrow_mut(|known| *known.entry(place).or_insert_with(make))
     }
 
     /// Returns the text.

@@ -228,20 +228,9 @@ impl Modify {
             How::Nand => !(before & a),
             How::Or => before | a,
             How::Xor => before ^ a,
-            How::Max => {
-                if rank(a) > rank(before) {
-                    a
-                } else {
-                    before
-                }
-            }
-            How::Min => {
-                if rank(a) < rank(before) {
-                    a
-                } else {
-                    before
-                }
-            }
+            How::Max if rank(a) > rank(before) => a,
+            How::Min if rank(a) < rank(before) => a,
+            How::Max | How::Min => before,
         };
         after << unused >> unused
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::machine::Fault;
+
 /// A violation found in one execution.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Violation {
@@ -186,12 +188,12 @@ impl fmt::Display for ViolationKind {
             Self::Deadlock(classes) => write!(f, "deadlock({})", classes.join(", ")),
             Self::Starvation { thread, class } => write!(f, "starvation({thread}, {class})"),
             Self::Invariant(id) => write!(f, "invariant({id})"),
-            Self::UseAfterRelease(class) => write!(f, "use-after-release({class})"),
-            Self::DoubleRelease(class) => write!(f, "double-release({class})"),
+            Self::UseAfterRelease(class) => write!(f, "{}({class})", Fault::UseAfterRelease),
+            Self::DoubleRelease(class) => write!(f, "{}({class})", Fault::DoubleRelease),
             Self::Leak(class) => write!(f, "leak({class})"),
-            Self::FreedWhileHeld(class) => write!(f, "freed-while-held({class})"),
-            Self::NotOwner(class) => write!(f, "unlock-by-non-owner({class})"),
-            Self::DataRace(name) => write!(f, "data-race({name})"),
+            Self::FreedWhileHeld(class) => write!(f, "{}({class})", Fault::FreedWhileHeld),
+            Self::NotOwner(class) => write!(f, "{}({class})", Fault::NotOwner),
+            Self::DataRace(name) => write!(f, "{}({name})", Fault::DataRace),
             Self::SleepInAtomic { sleeps, holds } => {
                 write!(f, "sleep-in-atomic({sleeps}, {holds})")
             }

@@ -216,20 +216,20 @@ impl Path {
             return Decision::Cut;
         }
         let mut enabled: SmallVec<[Enabled; 6]> = SmallVec::new();
-        let mut stale = false;
+        let mut undecided = false;
         for what in point.enabled() {
             match self.left_out(what) {
                 None => enabled.push(*what),
                 Some(LeftOut::WakesAgain) => self.bounded = true,
                 Some(LeftOut::InVain(looks)) => {
                     self.left_out = true;
-                    stale |= looks.are_stale(&self.order) || what.wakes_by_itself();
+                    undecided |= looks.are_stale(&self.order) || what.wakes_by_itself();
                     self.kept_from.extend(looks.mutexes(&self.order));
                 }
             }
         }
         // An optional outcome may still happen, but no thread may rely on it.
-        if !stale
+        if !undecided
             && !enabled.iter().any(|what| what.guaranteed)
             && point.enabled().iter().any(|what| what.guaranteed)
         {

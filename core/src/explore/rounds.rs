@@ -164,7 +164,6 @@ impl Looks {
     }
 
     /// Returns whether only a change makes `what` possible; a signal and a wake-up end a sleep too.
-    ///
     pub(super) fn waits_for_change(&self, what: &Enabled) -> bool {
         !what.op.kind.row().wakes_spuriously || what.wakes_spuriously()
     }

@@ -244,11 +244,16 @@ pub(crate) fn round() -> Round {
 ///
 /// Under an engine, if it has performed no visible operation in the meantime.
 pub(crate) fn come_round(round: Round) {
+    count_from(round);
+    if let Runtime::Native(execution) = current() {
+        execution.rewind(round.history);
+    }
+}
+
+/// Counts the operations of the running thread as if it were where it began `round`.
+fn count_from(round: Round) {
     match current() {
-        Runtime::Native(execution) => {
-            execution.come_round(round.operations);
-            execution.rewind(round.history);
-        }
+        Runtime::Native(execution) => execution.come_round(round.operations),
         other => {
             if let Some(host) = host() {
                 let me = me(&other);
@@ -268,19 +273,14 @@ pub(crate) fn loops(since: Round, polls: Option<&'static str>) {
     if round().operations <= since.operations {
         return;
     }
-    let me = me(&current());
-    match (current(), host()) {
-        // Its observations stay: it is not where it was for a search that compares states.
-        (Runtime::Native(execution), _) => {
-            polls.into_iter().for_each(|what| execution.spins_for(what));
-            execution.come_round(since.operations);
+    if let Some(what) = polls {
+        match current() {
+            Runtime::Native(execution) => execution.spins_for(what),
+            other => host().into_iter().for_each(|host| host.spins_for(me(&other), what)),
         }
-        (_, Some(host)) => {
-            polls.into_iter().for_each(|what| host.spins_for(me, what));
-            host.come_round(me, since.operations);
-        }
-        _ => {}
     }
+    // Its observations stay: it is not where it was for a search that compares states.
+    count_from(since);
 }
 
 /// Lets other threads run, where the engine does not choose among all that can.

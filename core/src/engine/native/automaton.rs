@@ -164,7 +164,7 @@ pub(super) type ViolatedKey = (Option<ObjectId>, String);
 impl Violated<'_> {
     pub(super) fn key(&self) -> ViolatedKey {
         match self {
-            Self::Rule(object, fault) => (Some(*object), format!("{fault:?}")),
+            Self::Rule(object, fault) => (Some(*object), fault.to_string()),
             Self::Other(kind) => (None, kind.to_string()),
         }
     }

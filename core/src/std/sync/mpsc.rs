@@ -234,12 +234,13 @@ impl<T: Send> Receiver<T> {
         let channel = &*self.channel;
         let empty = |state: &mut State<T>| state.values.is_empty() && state.senders > 0;
         let mut state = channel.state.held();
+        // Elsewhere it would be a change of the data that no thread looks at.
         if channel.rendezvous {
             state.receiving = true;
-            state = Channel::wait(&channel.filled, state, empty);
+        }
+        state = Channel::wait(&channel.filled, state, empty);
+        if channel.rendezvous {
             state.receiving = false;
-        } else {
-            state = Channel::wait(&channel.filled, state, empty);
         }
         let value = state.pop().ok_or(RecvError)?;
         channel.emptied.notify_all();

@@ -161,7 +161,7 @@ impl<'g> Views<'g> {
             instances.know(state, |automaton| steps(automaton, state))?;
         if let Some((object, kind)) = violated {
             let of = object.map_or(String::new(), |object| format!("({})", instances.name(object)));
-            return Err(Open::Violated(format!("{}{of}", in_words(&kind))));
+            return Err(Open::Violated(format!("{kind}{of}")));
         }
         self.waits.add(state, *wakes, &self.wakers, instances)?;
         for next in next {
@@ -266,21 +266,6 @@ fn steps(automaton: &Automaton, state: &[u32]) -> Result<Steps, Unknown> {
         Leads::Violates(what) => steps.violated = Some(what.key()),
     })?;
     Ok(steps)
-}
-
-/// Returns the kind of a violation as it is printed: `double-release` for `DoubleRelease`.
-fn in_words(kind: &str) -> String {
-    let mut words = String::new();
-    for c in kind.chars() {
-        // What is printed so already, such as `invariant(INV-07)`, has parentheses.
-        if c.is_ascii_uppercase() && !kind.contains('(') {
-            words.push_str(if words.is_empty() { "" } else { "-" });
-            words.push(c.to_ascii_lowercase());
-        } else {
-            words.push(c);
-        }
-    }
-    words
 }
 
 fn sorted(view: View, instances: &mut Instances<'_, '_>) -> Result<View, Open> {
