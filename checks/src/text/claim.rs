@@ -6,6 +6,7 @@ use super::error::{Wrong, listed, nearest};
 use super::program::Program;
 use super::tree::Word;
 use super::world::World;
+use crate::show;
 
 /// What all claims of a scenario expect together.
 #[derive(Debug, Default)]
@@ -54,9 +55,8 @@ pub(super) fn expected(program: &Program) -> Result<Expected, Wrong> {
             });
         };
         if !takes.contains(&names.len()) {
-            let plural = if *takes.start() == 1 { "" } else { "s" };
-            let (takes, has) = (takes.start(), names.len());
-            let what = format!("`{kind}` takes {takes} name{plural}, not {has}");
+            let (takes, has) = (show::count(*takes.start(), "name"), names.len());
+            let what = format!("`{kind}` takes {takes}, not {has}");
             return Err(Wrong::new(&claim.kind.span, what));
         }
         check_names(kind, &claim.names, program)?;

@@ -7,6 +7,7 @@ use super::super::kind::Kind;
 use super::super::program::{Call, Class, Target};
 use super::super::tree::{Expression, Place, Span};
 use super::{Resolver, Scope};
+use crate::show;
 
 /// The functions that take more arguments in the kernel than here, with how many more: flags,
 /// delays, an entry of a wait queue.
@@ -74,8 +75,7 @@ impl<'a> Resolver<'a> {
             let before = arguments.len() - rest.len();
             let most = match before + meant {
                 0 => "no argument".to_owned(),
-                1 => "1 argument".to_owned(),
-                count => format!("{count} arguments"),
+                count => show::count(count, "argument"),
             };
             let what = format!("`{name}` takes {most}, not {}", arguments.len());
             return Err(self.instead(call, surplus, scope, what));

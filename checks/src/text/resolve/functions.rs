@@ -6,6 +6,7 @@ use super::super::error::{Wrong, listed, nearest};
 use super::super::program::{Body, Does, Inline, Step, Value};
 use super::super::tree::{Expression, Function, Place, Span, Word};
 use super::{Bound, Resolver, Scope};
+use crate::show;
 
 impl<'a> Resolver<'a> {
     /// Makes a body of the function that runs after a grace period.
@@ -117,8 +118,7 @@ impl<'a> Resolver<'a> {
 /// Returns why a function does not take this many arguments.
 fn argument_count(function: &Function, has: usize, span: &Span) -> Wrong {
     let (name, takes) = (&function.name.text, function.parameters.len());
-    let plural = if takes == 1 { "" } else { "s" };
-    let what = format!("`{name}` takes {takes} argument{plural}, not {has}");
+    let what = format!("`{name}` takes {}, not {has}", show::count(takes, "argument"));
     let wrong = Wrong::new(span, what).note(&function.name.span, "declared here");
     // The name alone is a callback, to which the kernel passes what a text has to name.
     if has > 0 {
