@@ -7,7 +7,8 @@ use std::time::Duration;
 
 /// Runs a command in a terminal, and types Ctrl-C when it has run for a while.
 fn interrupted(args: &str) -> (Option<i32>, String) {
-    let run = format!("{} {args}", env!("CARGO_BIN_EXE_selvedge"));
+    // A shell that stays would die of the signal, and its status would hide the command's.
+    let run = format!("exec {} {args}", env!("CARGO_BIN_EXE_selvedge"));
     let mut child = Command::new("script")
         .args(["-qec", &run, "/dev/null"])
         .stdin(Stdio::piped())
