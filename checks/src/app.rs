@@ -12,7 +12,7 @@ use crate::json::{ScenarioRecord, VerdictRecord};
 use crate::report::{self, Reports};
 #[cfg(feature = "catalogue")]
 use crate::sources;
-use crate::{check, compare, explain, merge, new, regress, select, splat, verify, waits};
+use crate::{certify, check, compare, explain, merge, new, regress, select, splat, verify, waits};
 
 /// Every verdict is as expected.
 const AS_EXPECTED: u8 = 0;
@@ -150,6 +150,7 @@ fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Fail
         Command::Explain(options) => {
             Ok(explain::explain(&known.named(&options.name)?, &options, out)?.code())
         }
+        Command::Certify { name } => Ok(certify::certify(&known.named(&name)?, out)?.code()),
         Command::Check(options) => Ok(check::check(&options, out)?.code()),
         Command::Splat(options) => {
             splat::splat(&options, out)?;

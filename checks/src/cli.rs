@@ -69,6 +69,15 @@ pub(crate) enum Command {
         #[arg(required = true)]
         patterns: Vec<String>,
     },
+    /// Print the certificate of a proof, which `selvedge-recheck` checks
+    ///
+    /// Explores every state, without the reductions of `verify`. The certificate has the program as
+    /// tables, and the states; `selvedge-recheck` shares nothing with the search. Exit code 1 if
+    /// the scenario is refuted; 3: it is inconclusive.
+    Certify {
+        /// The scenario's name
+        name: String,
+    },
     /// Run one schedule of a scenario and show what it violates
     ///
     /// Exit code 1 if it violates nothing.

@@ -33,6 +33,7 @@
 mod app;
 #[cfg(feature = "catalogue")]
 mod catalogue;
+mod certify;
 mod check;
 mod checkpoint_file;
 mod cli;

@@ -12,7 +12,7 @@ use crate::limits::{Limits, Progress};
 use crate::observe::Trace;
 use crate::observe::findings::Counterexample;
 use crate::observe::lockdep::Inversion;
-use crate::report::Report;
+use crate::report::{Report, Verdict};
 use crate::scenario::Scenario;
 use crate::schedule::Schedule;
 use crate::search::{Engine, Search};
@@ -244,6 +244,32 @@ impl<'a> Checker<'a> {
         let limits = self.start();
         let mut listener = |progress: Progress<'_>| self.listen(&limits, &progress);
         native::obstacles(scenario, inversion, &limits, &mut listener)
+    }
+
+    /// Explores every state of the scenario on the native engine. If that is a proof, returns it as
+    /// text that another program can check: the program as tables, and the states. The command has
+    /// such a program, `selvedge-recheck`. Engine and search of this checker do not matter.
+    ///
+    /// ```
+    /// use selvedge_core::sync::Mutex;
+    /// use selvedge_core::{Checker, Scenario};
+    ///
+    /// let scenario = Scenario::builder("example/certificate", || Mutex::new("A", ()))
+    ///     .thread("T1", |a| a.lock().unlock())
+    ///     .thread("T2", |a| a.lock().unlock())
+    ///     .expect_proof();
+    /// let certificate = Checker::native().certificate(&scenario).expect("it is proved");
+    /// assert!(certificate.starts_with("selvedge certificate 1\n"));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The verdict, if it is not a proof. It is inconclusive for a scenario with any number of
+    /// threads, and for one that asks for starvation freedom: states alone do not prove that.
+    pub fn certificate(mut self, scenario: &Scenario) -> Result<String, Verdict> {
+        let limits = self.start();
+        let mut listener = |progress: Progress<'_>| self.listen(&limits, &progress);
+        native::certificate(scenario, &limits, &mut listener)
     }
 
     /// The limits, with the time running from now on.

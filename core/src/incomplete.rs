@@ -74,6 +74,9 @@ pub enum Incomplete {
     /// The small numbers of threads that were explored violate nothing, and the views do not tell
     /// for the others; the text says why.
     AnyNumber(String),
+    /// A certificate was asked for of a scenario with any number of threads, or of one that asks
+    /// for starvation freedom.
+    NotCertified,
     /// A shard was asked for of a search that has none.
     NoShards {
         /// The search.
@@ -148,6 +151,10 @@ impl fmt::Display for Incomplete {
             Self::StarvationBySearch { search } => {
                 write!(f, "starvation needs the search `full`, not `{search}`")
             }
+            Self::NotCertified => f.write_str(
+                "a certificate has the states of a proof, which prove neither starvation freedom \
+                 nor anything of any number of threads",
+            ),
             Self::NoShards { search } => {
                 write!(f, "only the search `dpor` has shards, not `{search}`")
             }

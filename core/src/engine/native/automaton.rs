@@ -11,6 +11,7 @@ mod alike;
 mod endless;
 mod state;
 mod stepping;
+mod tables;
 mod views;
 mod wakers;
 

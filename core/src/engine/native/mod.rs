@@ -2,6 +2,7 @@
 
 mod any_number;
 mod automaton;
+mod certificate;
 pub(crate) mod exploration;
 mod for_good;
 mod graph;
@@ -37,6 +38,7 @@ use crate::observe::findings::Findings;
 use crate::op::ThreadId;
 use crate::runtime::native::End;
 use crate::search::Search;
+pub(crate) use certificate::certificate;
 use exploration::Exploration;
 use interleavings::{Orderings, SavedOrderings};
 pub(crate) use longest_wait::longest_waits;

@@ -38,7 +38,7 @@ use crate::op::ThreadId;
 use crate::schedule::{Choice, Schedule};
 use crate::search::{Engine, Search};
 
-use super::automaton::{ClosedKey, State, ViolatedKey};
+use super::automaton::{Automaton, ClosedKey, State, ViolatedKey};
 use super::graph::Graph;
 use super::learner::{Learner, SavedLearner};
 use super::states::{Mark, Origin, States, Waiting};
@@ -356,6 +356,14 @@ impl Stateful {
     fn paths(&self) -> Paths<'_> {
         let automaton = self.learner.automaton();
         Paths { automaton, states: &self.states, reduced: self.reduced }
+    }
+
+    pub(super) fn automaton(&self) -> &Automaton {
+        self.learner.automaton()
+    }
+
+    pub(super) fn beginning(&self) -> &State {
+        self.learner.beginning()
     }
 
     /// Visits every state, with the path to it.
