@@ -36,7 +36,7 @@ struct Certificate {
     states: Vec<State>,
 }
 
-/// What can happen when a thread comes to its next operation.
+/// What can happen at the next operation of a thread.
 struct Meeting {
     guaranteed: usize,
     outcomes: usize,
@@ -97,7 +97,7 @@ impl Certificate {
                     Some("end") => None,
                     object => Some(number(object)?),
                 };
-                self.locals.insert(local, (thread, object, words.last() == Some("polls")));
+                self.locals.insert(local, (thread, object, words.next_back() == Some("polls")));
             }
             "value" => {
                 self.values.insert(number(words.next())?, number(words.next())?);

@@ -1,8 +1,8 @@
 //! A proof as text, which a program that shares nothing with this library can check again.
 //!
 //! The text has the program as tables, as the [automaton](super::automaton) has learned it, and
-//! every state that a full search has reached. Whoever reads it need not believe that the search is
-//! right: what the states have to satisfy is checked state by state. It has to believe the tables.
+//! every state that a full search has reached. A reader need not believe that the search is right:
+//! what the states have to satisfy is checked state by state. A reader has to believe the tables.
 //! They are what the threads and the objects did in executions of the program.
 //!
 //! A line is one of these. Numbers are decimal.
@@ -18,9 +18,8 @@
 //!   value `V`. Then `set O W` sets another object, `made V` creates one and `spawned L` a thread,
 //!   in this order. `to K beside T O ..` is for a state of `T` threads and `O` objects.
 //! - `to K violates WHAT`, `set V W violates WHAT`: it violates something.
-//! - `begin L .. | V ..`: the state in which the program begins: the local state of each thread, and
-//!   the value of each object.
-//! - `state L .. | V ..`: a state.
+//! - `begin L .. | V ..`: the state in which the program begins, as the local state of each thread
+//!   and the value of each object. `state L .. | V ..`: a state that was reached.
 
 use std::fmt::Write;
 
