@@ -12,7 +12,9 @@ use crate::json::{ScenarioRecord, VerdictRecord};
 use crate::report::{self, Reports};
 #[cfg(feature = "catalogue")]
 use crate::sources;
-use crate::{certify, check, compare, explain, merge, new, regress, select, splat, verify, waits};
+use crate::{
+    certify, check, clients, compare, explain, merge, new, regress, select, splat, verify, waits,
+};
 
 /// Every verdict is as expected.
 const AS_EXPECTED: u8 = 0;
@@ -38,13 +40,19 @@ impl Outcome {
         self.note(record.as_expected, record.is_missing());
     }
 
+    /// Takes the verdicts of another outcome into account.
+    pub(crate) fn note_all(&mut self, other: Self) {
+        self.wrong |= other.wrong;
+        self.inconclusive |= other.inconclusive;
+    }
+
     /// Takes another verdict into account: whether it is as expected, and whether it is none.
     pub(crate) fn note(&mut self, as_expected: bool, inconclusive: bool) {
         self.wrong |= !as_expected && !inconclusive;
         self.inconclusive |= !as_expected && inconclusive;
     }
 
-    fn code(self) -> u8 {
+    pub(crate) fn code(self) -> u8 {
         match self {
             Self { wrong: true, .. } => NOT_AS_EXPECTED,
             Self { inconclusive: true, .. } => INCONCLUSIVE,
@@ -72,6 +80,9 @@ pub(crate) struct Known {
     pub(crate) scenarios: Vec<Scenario>,
     /// What it compares where no pattern is given. Patterns select among these too.
     pub(crate) programs: Vec<Scenario>,
+    /// The drivers whose clients it enumerates where no pattern is given. Patterns select among
+    /// these too.
+    pub(crate) drivers: Vec<Scenario>,
 }
 
 impl Known {
@@ -84,7 +95,7 @@ impl Known {
     }
 
     /// Returns the scenarios that the patterns select.
-    fn select(&self, patterns: &[String]) -> Result<Vec<Scenario>, Failure> {
+    pub(crate) fn select(&self, patterns: &[String]) -> Result<Vec<Scenario>, Failure> {
         let known = self.selectable(patterns);
         let selected = select::select(&known, patterns).map_err(Failure::Usage)?;
         Ok(selected.into_iter().cloned().collect())
@@ -96,7 +107,7 @@ impl Known {
     }
 
     pub(crate) fn all(&self) -> Vec<Scenario> {
-        [&*self.scenarios, &*self.programs].concat()
+        [&*self.scenarios, &*self.programs, &*self.drivers].concat()
     }
 }
 
@@ -151,6 +162,7 @@ fn run(known: &Known, command: Command, out: &mut impl Write) -> Result<u8, Fail
             Ok(explain::explain(&known.named(&options.name)?, &options, out)?.code())
         }
         Command::Certify { name } => Ok(certify::certify(&known.named(&name)?, out)?.code()),
+        Command::Clients(options) => Ok(clients::clients(known, &options, out)?.code()),
         Command::Check(options) => Ok(check::check(&options, out)?.code()),
         Command::Splat(options) => {
             splat::splat(&options, out)?;

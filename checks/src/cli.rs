@@ -78,6 +78,13 @@ pub(crate) enum Command {
         /// The scenario's name
         name: String,
     },
+    /// Verify every small client of a driver: two threads with at most two calls each, and three
+    /// threads with one call each
+    ///
+    /// The functions are those of which the scenario has any number of threads. Prints a line for
+    /// each violation, with a scenario that claims it. Exit code 1 if none does; 3 if a client is
+    /// inconclusive.
+    Clients(Clients),
     /// Run one schedule of a scenario and show what it violates
     ///
     /// Exit code 1 if it violates nothing.
@@ -130,6 +137,20 @@ pub(crate) enum Command {
     /// that are not among those shown. Exit code 1 if there are any.
     #[cfg(feature = "catalogue")]
     Sources(Sources),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Clients {
+    /// Path globs, such as `clients/vfio-ap/v6.0`. Without any, every driver
+    pub(crate) patterns: Vec<String>,
+    /// The most calls of each of two threads
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "2",
+        value_parser = value_parser!(u8).range(1..=2)
+    )]
+    pub(crate) calls: u8,
 }
 
 #[derive(Debug, Args)]

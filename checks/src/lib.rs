@@ -37,6 +37,7 @@ mod certify;
 mod check;
 mod checkpoint_file;
 mod cli;
+mod clients;
 mod compare;
 mod explain;
 mod explained;
@@ -93,13 +94,22 @@ pub struct Selvedge {
 impl Selvedge {
     /// Creates the command. Without a pattern, `list` and `verify` take all of these scenarios.
     pub fn new(scenarios: Vec<Scenario>) -> Self {
-        Self { known: Known { scenarios, programs: Vec::new() } }
+        let (programs, drivers) = Default::default();
+        Self { known: Known { scenarios, programs, drivers } }
     }
 
     /// Sets the scenarios that `compare` takes without a pattern, instead of all. `verify` and
     /// `explain` take them if a pattern selects them.
     pub fn compares(mut self, programs: Vec<Scenario>) -> Self {
         self.known.programs = programs;
+        self
+    }
+
+    /// Sets the scenarios of which `clients` takes the functions without a pattern, those that
+    /// [`any_number_of`](selvedge_core::ScenarioBuilder::any_number_of) threads run. `verify` and
+    /// `explain` take them if a pattern selects them.
+    pub fn enumerates(mut self, drivers: Vec<Scenario>) -> Self {
+        self.known.drivers = drivers;
         self
     }
 

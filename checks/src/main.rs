@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use selvedge_checks::{Selvedge, catalogue};
+use selvedge_models::clients;
 use selvedge_models::programs::programs;
 
 fn main() -> ExitCode {
-    Selvedge::new(catalogue()).compares(programs()).main()
+    Selvedge::new(catalogue()).compares(programs()).enumerates(clients()).main()
 }

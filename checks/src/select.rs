@@ -59,16 +59,28 @@ pub(crate) fn named(catalogue: &[Scenario], name: &str) -> Result<Scenario, Stri
     Err(format!("`{name}` matches {count} scenarios; name one of them, such as\n    {names}"))
 }
 
-/// Returns the scenario with so many threads for each function that any number of threads run.
+/// Returns the scenario with threads that make calls, such as `1.2-3`.
+fn with_calls(scenario: &Scenario, calls: &str) -> Option<Scenario> {
+    let call = |number: &str| number.parse::<usize>().ok()?.checked_sub(1);
+    let thread = |calls: &str| calls.split('.').map(call).collect::<Option<Vec<_>>>();
+    scenario.with_calls(&calls.split('-').map(thread).collect::<Option<Vec<_>>>()?)
+}
+
+/// Returns the scenario with so many threads for each function that any number of threads run, or
+/// with threads that call several of them.
 fn with_numbers(scenario: &Scenario, numbers: &str) -> Result<Scenario, String> {
     let counts: Result<Vec<usize>, _> = numbers.split(',').map(str::parse).collect();
     let scenario = of_any_number(scenario);
-    let instance = counts.ok().and_then(|counts| scenario.with_numbers(&counts));
+    let instance = match counts {
+        Ok(counts) => scenario.with_numbers(&counts),
+        Err(_) => with_calls(&scenario, numbers),
+    };
     let functions: Vec<&str> = scenario.any_number_names().collect();
     instance.ok_or_else(|| match functions.len() {
         0 => format!("`{}` has no threads", scenario.name()),
         count => format!(
-            "`@{numbers}`: {count} numbers are expected, of the threads that run {}",
+            "`@{numbers}`: {count} numbers are expected, of the threads that run {}; or the calls \
+             of each thread, such as `@1.1-1`",
             functions.join("; ")
         ),
     })
@@ -177,9 +189,13 @@ mod tests {
         let any = Scenario::builder("any", || ()).any_number_of("f", |()| {});
         let known = [any.any_number_of("g", |()| {}).build(), catalogue().remove(0)];
         assert_eq!(named(&known, "any@2,0").unwrap().name(), "any@2,0");
+        assert_eq!(named(&known, "any@1.2-2").unwrap().name(), "any@1.2-2");
+        assert!(named(&known, "any@1-3").is_err());
+        assert!(named(&known, "any@0-1").is_err());
         assert_eq!(
             named(&known, "any@2").unwrap_err(),
-            "`@2`: 2 numbers are expected, of the threads that run f; g"
+            "`@2`: 2 numbers are expected, of the threads that run f; g; or the calls of each \
+             thread, such as `@1.1-1`"
         );
         assert_eq!(named(&known, "a/x/v5@1").unwrap_err(), "`a/x/v5` has no threads");
         let own = Scenario::builder("own", || ()).thread("T", |()| {}).build();

@@ -1,5 +1,7 @@
 //! The `selvedge` command as its user sees it.
 
+#[path = "cli/clients.rs"]
+mod clients;
 #[path = "cli/explain.rs"]
 mod explain;
 #[cfg(target_os = "linux")]

@@ -59,17 +59,31 @@ pub struct Scenario {
 pub(crate) struct Clients {
     /// Their names.
     pub(crate) names: Arc<[Arc<str>]>,
-    /// Makes the scenario in which so many threads run each of them.
+    /// Makes the scenario whose threads make these calls of them, by a name and the calls of each.
     instance: Arc<Instantiate>,
 }
 
-type Instantiate = dyn Fn(&[usize]) -> Scenario + Send + Sync;
+type Instantiate = dyn Fn(&str, &[Vec<usize>]) -> Scenario + Send + Sync;
 
 impl Clients {
     /// Returns the scenario in which so many threads run each of the functions, after the threads
     /// that have a name of their own.
     pub(crate) fn instance(&self, counts: &[usize]) -> Scenario {
-        (self.instance)(counts)
+        let counted = counts.iter().enumerate();
+        let calls = counted.flat_map(|(client, count)| vec![vec![client]; *count]);
+        let name: Vec<String> = counts.iter().map(usize::to_string).collect();
+        (self.instance)(&name.join(","), &calls.collect::<Vec<_>>())
+    }
+
+    /// Returns the scenario in which each thread makes these calls, after the threads that have a
+    /// name of their own.
+    fn calling(&self, calls: &[Vec<usize>]) -> Scenario {
+        let numbers = |thread: &Vec<usize>| {
+            let numbers: Vec<String> = thread.iter().map(|call| (call + 1).to_string()).collect();
+            numbers.join(".")
+        };
+        let name: Vec<String> = calls.iter().map(numbers).collect();
+        (self.instance)(&name.join("-"), calls)
     }
 }
 
@@ -166,6 +180,30 @@ impl Scenario {
     pub fn with_numbers(&self, numbers: &[usize]) -> Option<Self> {
         let clients = self.clients.as_ref()?;
         (clients.names.len() == numbers.len()).then(|| clients.instance(numbers))
+    }
+
+    /// Returns the ordinary scenario in which each thread calls these functions of
+    /// [`any_number_of`](ScenarioBuilder::any_number_of), one after the other. They are numbered
+    /// from 0, in order. Its name ends with `@` and their numbers from 1: `@1.2-3` has a thread
+    /// that calls the first and then the second, and one that calls the third. `None` if there is
+    /// no function of such a number.
+    ///
+    /// ```
+    /// use selvedge_core::sync::Mutex;
+    /// use selvedge_core::{Engine, Scenario, Verdict};
+    ///
+    /// let driver = Scenario::builder("example/driver", || Mutex::new("lock", 0))
+    ///     .any_number_of("open", |lock: &Mutex<u32>| *lock.lock() += 1)
+    ///     .any_number_of("close", |lock| *lock.lock() -= 1)
+    ///     .build();
+    /// let client = driver.with_calls(&[vec![0, 1], vec![0]]).expect("there are two functions");
+    /// assert_eq!(client.name(), "example/driver@1.2-1");
+    /// assert!(matches!(client.verify(Engine::Native).verdict, Verdict::Proved(_)));
+    /// ```
+    pub fn with_calls(&self, calls: &[Vec<usize>]) -> Option<Self> {
+        let clients = self.clients.as_ref()?;
+        let known = calls.iter().flatten().all(|call| *call < clients.names.len());
+        known.then(|| clients.calling(calls))
     }
 
     /// Returns the functions that any number of threads run, if there are any.

@@ -16,6 +16,12 @@ pub fn catalogue() -> Vec<Scenario> {
     drivers.into_iter().flatten().collect()
 }
 
+/// Returns the functions of each driver that the kernel calls, as scenarios with any number of
+/// threads. Their clients are too many for the catalogue: [`Scenario::with_calls`] makes them.
+pub fn clients() -> Vec<Scenario> {
+    vfio_ap::scenarios::clients()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -32,7 +32,7 @@ pub mod sources;
 pub mod vfio_ap;
 
 pub use ap_perms::scenarios::instance as ap_perms_instance;
-pub use catalogue::catalogue;
+pub use catalogue::{catalogue, clients};
 pub use errno::Errno;
 pub use rule::Rule;
 pub use selvedge_iova as iova;

@@ -186,7 +186,7 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
         body: impl Fn(&W) + Send + Sync + 'static,
     ) -> Self {
         // No other thread does the same: a client has a group of its own in each instance.
-        let does = Does::Client(self.clients.len());
+        let does = Does::Clients(vec![self.clients.len()]);
         let (name, body) = (name.as_ref().into(), Arc::new(body));
         self.clients.push(BuilderThread { name, body, does });
         self
@@ -343,18 +343,33 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
         self.expect(Expectation::Unstated)
     }
 
-    /// Returns the same without clients, and with so many threads of each instead.
-    fn instance(&self, counts: &[usize]) -> Self {
+    /// Returns the same without clients, and with threads that make these calls of them instead.
+    fn instance(&self, name: &str, calls: &[Vec<usize>]) -> Self {
         let mut threads = self.threads.clone();
-        for (client, count) in self.clients.iter().zip(counts) {
-            for number in 1..=*count {
-                let name = format!("{} {number}", client.name).into();
-                threads.push(BuilderThread { name, ..client.clone() });
-            }
+        for (place, thread) in calls.iter().enumerate() {
+            let before = calls[..place].iter().filter(|earlier| *earlier == thread).count();
+            threads.push(self.thread_with_calls(thread, before + 1));
         }
-        let numbers: Vec<String> = counts.iter().map(usize::to_string).collect();
-        let name = format!("{}@{}", self.name, numbers.join(","));
+        let name = format!("{}@{name}", self.name);
         Self { name, threads, clients: Vec::new(), ..self.clone() }
+    }
+
+    /// Returns the thread with this number of those that make these calls.
+    fn thread_with_calls(&self, calls: &[usize], number: usize) -> BuilderThread<W> {
+        let names: Vec<&str> = calls.iter().map(|call| &*self.clients[*call].name).collect();
+        let name = format!("{} {number}", names.join("; ")).into();
+        let bodies: Vec<Action<W>> =
+            calls.iter().map(|call| Arc::clone(&self.clients[*call].body)).collect();
+        let body: Action<W> = match bodies.as_slice() {
+            [only] => Arc::clone(only),
+            _ => Arc::new(move |world| {
+                for call in &bodies {
+                    call(world);
+                    declare::call_returns();
+                }
+            }),
+        };
+        BuilderThread { name, body, does: Does::Clients(calls.to_vec()) }
     }
 
     /// Returns the scenario in which any number of threads do what each thread does.
@@ -374,11 +389,14 @@ impl<W: Send + Sync + 'static> ScenarioBuilder<W> {
         }
         let name = self.name.clone();
         // What an engine without an answer would run, and what names the threads.
-        let one_of_each = self.instance(&vec![1; self.clients.len()]);
+        let calls: Vec<Vec<usize>> = (0..self.clients.len()).map(|client| vec![client]).collect();
+        let one_of_each = self.instance("1", &calls);
         let names = self.clients.iter().map(|client| Arc::clone(&client.name)).collect();
         let instance = {
             let expected = expected.clone();
-            move |counts: &[usize]| self.instance(counts).into_scenario(expected.clone())
+            move |name: &str, calls: &[Vec<usize>]| {
+                self.instance(name, calls).into_scenario(expected.clone())
+            }
         };
         let clients = Some(Clients { names, instance: Arc::new(instance) });
         Scenario { name, clients, ..one_of_each.into_scenario(expected) }

@@ -29,8 +29,8 @@ pub(super) enum Does {
     Calls(Vec<TypeId>),
     /// The same as the other threads of the group with this number.
     SameAs(usize),
-    /// The function with this number that any number of threads run.
-    Client(usize),
+    /// It calls these functions, by their numbers among those that any number of threads run.
+    Clients(Vec<usize>),
 }
 
 impl Does {

@@ -3,6 +3,7 @@
 mod alternatives;
 mod bugs;
 mod client;
+mod entry_points;
 pub(crate) mod fixtures;
 mod hotplug;
 mod kvm_lock;
@@ -14,6 +15,11 @@ mod reset;
 mod sources;
 
 use selvedge_core::Scenario;
+
+/// Returns the functions of the driver that the kernel calls, as a scenario for each version.
+pub(crate) fn clients() -> Vec<Scenario> {
+    entry_points::clients()
+}
 
 /// Returns every scenario of the driver.
 pub(crate) fn scenarios() -> Vec<Scenario> {
