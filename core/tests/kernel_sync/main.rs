@@ -2,9 +2,12 @@
 
 mod condvar;
 mod counts;
+mod device;
 mod globals;
 mod locks;
+mod requests;
 mod revocable;
+mod table;
 
 use std::collections::BTreeSet;
 

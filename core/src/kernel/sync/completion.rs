@@ -1,4 +1,4 @@
-//! Completions, as `rust/kernel/sync/completion.rs` (v6.17).
+//! Completions, as `rust/kernel/sync/completion.rs` (v6.16).
 
 use crate::name::Name;
 use crate::sync;

@@ -1,4 +1,5 @@
-//! A cell that is populated once, as `rust/kernel/sync/set_once.rs` (v6.18).
+//! A cell that is populated once, as `rust/kernel/sync/set_once.rs`, which v6.15 does not have (it
+//! is in commit 821fe7bf16c5).
 
 use std::fmt;
 use std::sync::OnceLock;
