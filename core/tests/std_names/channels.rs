@@ -130,6 +130,22 @@ fn a_cell_is_written_once() {
     assert_eq!(seen, [(false, true, 2), (true, false, 1)].into());
 }
 
+/// A reader finds either value, and its look is the same operation.
+#[test]
+fn a_reader_finds_the_value_of_any_writer() {
+    let seen = results(|| {
+        let cell = Arc::new(OnceLock::new());
+        let writers = [1, 2].map(|value| {
+            let cell = Arc::clone(&cell);
+            thread::spawn(move || _ = cell.set(value))
+        });
+        let seen = cell.get().copied();
+        writers.map(|writer| writer.join().unwrap());
+        seen
+    });
+    assert_eq!(seen, [None, Some(1), Some(2)].into());
+}
+
 #[test]
 fn a_lazy_value_is_made_once() {
     use selvedge_core::std::sync::atomic::{AtomicUsize, Ordering::*};
