@@ -2,6 +2,7 @@
 
 use selvedge_core::kernel::prelude::*;
 use selvedge_core::kernel::sync::{Arc, ArcBorrow, Mutex, SetOnce, UniqueArc, new_mutex};
+use selvedge_core::std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use selvedge_core::{ViolationKind, thread};
 
 use super::{proves, refutes};
@@ -94,6 +95,43 @@ fn one_of_two_threads_populates_a_cell() {
         let thread = thread::spawn("T", move || other.populate(1));
         cell.populate(2);
         assert!(cell.copy().is_some(), "it is populated");
+        thread.join();
+    });
+}
+
+/// A reader finds either value, and its look is the same operation.
+#[test]
+fn a_reader_finds_the_value_of_any_thread_that_populates() {
+    let program = |unexpected: Option<u32>| {
+        move || {
+            let cell = Arc::new(SetOnce::new(), GFP_KERNEL).unwrap();
+            let threads = [1, 2].map(|value| {
+                let cell = cell.clone();
+                thread::spawn(format!("T{value}"), move || cell.populate(value))
+            });
+            assert!(cell.copy() != unexpected, "it is found");
+            threads.into_iter().for_each(|thread| _ = thread.join());
+        }
+    };
+    proves(program(Some(3)));
+    for value in [None, Some(1), Some(2)] {
+        refutes([ViolationKind::panic("it is found")], program(value));
+    }
+}
+
+/// What was written before is seen by a thread that finds the cell populated.
+#[test]
+fn a_populated_cell_publishes_what_was_written_before() {
+    proves(|| {
+        let shared = Arc::new((AtomicU32::new(0), SetOnce::new()), GFP_KERNEL).unwrap();
+        let other = shared.clone();
+        let thread = thread::spawn("T", move || {
+            other.0.store(1, Relaxed);
+            other.1.populate(());
+        });
+        if shared.1.copy().is_some() {
+            assert_eq!(shared.0.load(Relaxed), 1);
+        }
         thread.join();
     });
 }

@@ -73,6 +73,7 @@ fn unbound(
         .expect_proof();
     move || {
         let report = Checker::native().run(&scenario);
+        assert!(report.stopped.is_none(), "{report}");
         match &report.verdict {
             Verdict::Proved(_) => Vec::new(),
             Verdict::Refuted(found) => found.iter().map(|f| f.violation.kind.clone()).collect(),

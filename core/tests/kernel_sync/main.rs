@@ -12,7 +12,7 @@ mod table;
 use std::collections::BTreeSet;
 
 use selvedge_core::std::model;
-use selvedge_core::{Checker, Report, Search, Verdict, ViolationKind};
+use selvedge_core::{Checker, Incomplete, Report, Search, Verdict, ViolationKind};
 
 /// Explores `program`.
 fn explore(program: impl Fn() + Send + Sync + 'static) -> Report {
@@ -37,4 +37,6 @@ fn refutes(
     let found = report.verdict.counterexamples().iter();
     let found: BTreeSet<_> = found.map(|found| found.violation.kind.clone()).collect();
     assert_eq!(found, expected.into_iter().collect(), "{report}");
+    let refused = matches!(report.stopped, Some(Incomplete::Nondeterministic));
+    assert!(!refused, "{report}");
 }

@@ -89,7 +89,7 @@ fn every_request_is_served_before_the_workers_end() {
 }
 
 #[test]
-fn a_worker_that_is_not_told_waits_for_good() {
+fn a_worker_that_is_not_notified_waits_for_good() {
     let mutant: fn(&Queue) = |queue| {
         queue.inner.lock().stopped = true;
         queue.changed.notify_one();
