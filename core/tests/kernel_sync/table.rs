@@ -77,7 +77,7 @@ fn removed(user: fn() -> Result, remove: fn() -> Result) -> impl Fn() + Send + S
         // SAFETY: it is called once in an execution.
         unsafe { TABLE.init() };
         Node::register(1).unwrap();
-        let thread = thread::spawn("user", move || user());
+        let thread = thread::spawn("user", user);
         remove().unwrap();
         assert!(matches!(thread.join(), Ok(()) | Err(ENOENT | ENODEV)));
         assert!(TABLE.lock().is_empty());

@@ -80,7 +80,6 @@ impl<T, U> LockedBy<T, U> {
     /// # Violations
     ///
     /// As [`access`](Self::access).
-    #[expect(clippy::mut_from_ref, reason = "the owner is borrowed mutably")]
     #[track_caller]
     pub fn access_mut<'a>(&'a self, owner: &'a mut U) -> &'a mut T {
         self.check(owner);

@@ -43,8 +43,6 @@ impl<T> SetOnce<T> {
     }
 
     /// Returns the value, if the cell is populated.
-    // Not of `AsRef`, as in the kernel.
-    #[expect(clippy::should_implement_trait, reason = "it is the kernel's name")]
     #[track_caller]
     pub fn as_ref(&self) -> Option<&T> {
         if self.init.load(Acquire) == POPULATED { self.value.get() } else { None }

@@ -42,7 +42,6 @@ struct Instance<B: GlobalLockBackend> {
 impl<B: GlobalLockBackend> GlobalLock<B> {
     /// Creates the static.
     #[doc(hidden)]
-    #[expect(clippy::new_without_default, reason = "the macro calls it")]
     pub const fn new() -> Self {
         Self { backend: PhantomData }
     }
