@@ -88,6 +88,14 @@ fn every_request_is_served_before_the_workers_end() {
     proves(served(2, 0, Queue::work, Queue::stop));
 }
 
+/// Outside of an engine the objects work on plain threads.
+#[test]
+fn plain_threads_serve_every_request() {
+    for _ in 0..100 {
+        served(2, 3, Queue::work, Queue::stop)();
+    }
+}
+
 #[test]
 fn a_worker_that_is_not_notified_waits_for_good() {
     let mutant: fn(&Queue) = |queue| {

@@ -3,7 +3,8 @@
 use selvedge_core::kernel::prelude::*;
 use selvedge_core::kernel::revocable::Revocable;
 use selvedge_core::kernel::sync::{Arc, Mutex, new_mutex, new_spinlock, rcu};
-use selvedge_core::{Search, ViolationKind, might_sleep, thread};
+use selvedge_core::std::model;
+use selvedge_core::{Engine, Search, Verdict, ViolationKind, might_sleep, thread};
 
 use super::{proves, refutes};
 
@@ -70,6 +71,18 @@ fn revoking_waits_for_readers() {
 fn revoking_without_a_grace_period_releases_what_a_reader_uses() {
     refutes([released()], beside(read, revoke_nosync));
     proves(beside(|_| (), revoke_nosync));
+}
+
+#[test]
+fn the_other_engines_agree() {
+    for engine in [Engine::Loom, Engine::Shuttle] {
+        let report = model::scenario("revoke", beside(read, revoke)).verify(engine);
+        assert!(matches!(report.verdict, Verdict::Proved(_)), "{report}");
+        let report = model::scenario("nosync", beside(read, revoke_nosync)).verify(engine);
+        let found = report.verdict.counterexamples().iter();
+        let found: Vec<_> = found.map(|found| &found.violation.kind).collect();
+        assert_eq!(found, [&released()], "{report}");
+    }
 }
 
 /// The look is in one section and the use in the next.

@@ -29,7 +29,7 @@ pub trait GlobalLockBackend: Sized + 'static {
 ///
 /// Each execution has a lock of its own, free and with the first value, from when it calls
 /// [`init`](Self::init). As in the kernel, the value is never dropped, so what it still refers to
-/// at the end is a leak.
+/// at the end is a leak. Outside of any engine the lock is that of the process.
 pub struct GlobalLock<B: GlobalLockBackend> {
     backend: PhantomData<fn() -> B>,
 }
