@@ -168,6 +168,7 @@ mod expectation;
 mod explore;
 mod fingerprint;
 mod incomplete;
+pub mod kernel;
 mod limits;
 mod machine;
 mod memory;

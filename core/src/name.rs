@@ -54,6 +54,19 @@ impl Name {
         KNOWN.with_borrow_mut(|known| *known.entry(place).or_insert_with(make))
     }
 
+    /// Returns `holder<T>` as a name, without the paths of the types. It is made once for each
+    /// type.
+    pub(crate) fn of_type<T>(holder: &'static str) -> Self {
+        thread_local! {
+            /// By the holder and the path of the type.
+            static KNOWN: RefCell<FxHashMap<(&'static str, &'static str), Name>> =
+                RefCell::default();
+        }
+        let path = std::any::type_name::<T>();
+        let make = || format!("{holder}<{}>", without_paths(path)).into();
+        KNOWN.with_borrow_mut(|known| *known.entry((holder, path)).or_insert_with(make))
+    }
+
     /// Returns the text.
     pub fn as_str(self) -> &'static str {
         self.0
@@ -98,9 +111,29 @@ impl fmt::Display for Name {
     }
 }
 
+/// Returns a type without the paths of its parts.
+fn without_paths(path: &str) -> String {
+    let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    let mut text = String::new();
+    let mut rest = path;
+    while let Some(c) = rest.chars().next() {
+        let end = rest.find(|c| !is_path(c)).unwrap_or(rest.len());
+        let (part, after) = rest.split_at(end.max(c.len_utf8()));
+        text.push_str(part.rsplit("::").next().unwrap_or(part));
+        rest = after;
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_type_is_named_without_paths() {
+        let name = Name::of_type::<Option<Vec<(Name, &'static str)>>>("Arc");
+        assert_eq!(name.as_str(), "Arc<Option<Vec<(Name, &str)>>>");
+    }
 
     #[test]
     fn a_text_is_kept_once() {

@@ -176,7 +176,6 @@ impl Observers {
     }
 
     /// Returns the numbers of threads and objects.
-    #[cfg(feature = "shuttle")]
     pub(crate) fn made(&self) -> (usize, usize) {
         (self.threads.len(), self.objects.len())
     }

@@ -3,13 +3,13 @@
 
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::observe::Observers;
 use crate::op::ThreadId;
 
 use super::interrupts::Interrupts;
-use super::{Runtime, current, host, me};
+use super::{Runtime, current, host, me, note_opaque};
 
 type World = dyn Any + Send + Sync;
 
@@ -21,14 +21,19 @@ pub(crate) struct Setting {
     /// What the threads share, once it is made.
     world: Option<Weak<World>>,
     preempt_rt: bool,
+    /// What the statics of the program hold in it, each of a type of its own.
+    statics: Vec<Static>,
 }
+
+/// What a static holds in one execution.
+type Static = Arc<dyn Any + Send + Sync>;
 
 impl Default for Setting {
     fn default() -> Self {
         static EXECUTIONS: AtomicU64 = AtomicU64::new(1);
         let number = EXECUTIONS.fetch_add(1, Ordering::Relaxed);
         let (interrupts, world, preempt_rt) = (Interrupts::default(), None, false);
-        Self { number, interrupts, world, preempt_rt }
+        Self { number, interrupts, world, preempt_rt, statics: Vec::new() }
     }
 }
 
@@ -72,4 +77,38 @@ pub(crate) fn set_preempt_rt() {
 /// Returns whether the kernel is PREEMPT_RT.
 pub(crate) fn preempt_rt() -> bool {
     setting(|setting, _, _| setting.preempt_rt).unwrap_or(false)
+}
+
+/// Returns the number of threads that the execution has had, if an engine is in charge.
+pub(crate) fn threads() -> usize {
+    setting(|_, observers, _| observers.made().0).unwrap_or(0)
+}
+
+/// Calls `with` with what the statics of the program hold in the execution.
+fn statics<R>(with: impl FnOnce(&mut Vec<Static>) -> R) -> R {
+    static OUTSIDE: Mutex<Vec<Static>> = Mutex::new(Vec::new());
+
+    let mut with = Some(with);
+    let mut call = |statics: &mut _| with.take().map(|with| with(statics));
+    let inside = setting(|setting, _, _| call(&mut setting.statics)).flatten();
+    let outside = || call(&mut OUTSIDE.lock().unwrap_or_else(PoisonError::into_inner));
+    inside.or_else(outside).expect("it is called once")
+}
+
+/// Returns what the static of type `T` holds in the execution, if that is made.
+pub(crate) fn of_static<T: Any + Send + Sync>() -> Option<Arc<T>> {
+    statics(|statics| statics.iter().find_map(|held| Arc::clone(held).downcast().ok()))
+}
+
+/// Sets what the static of type `T` holds in the execution.
+///
+/// If there are several threads already, another of them may look for it before or after this,
+/// which is no operation: states cannot be compared then.
+pub(crate) fn set_static<T: Any + Send + Sync>(value: T) -> Arc<T> {
+    if threads() > 1 {
+        note_opaque();
+    }
+    let value = Arc::new(value);
+    statics(|statics| statics.push(Arc::clone(&value) as Static));
+    value
 }

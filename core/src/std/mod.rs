@@ -59,7 +59,7 @@ pub mod cell;
 pub mod future;
 pub mod hint;
 pub mod model;
-mod own;
+pub(crate) mod own;
 pub mod sync;
 pub mod thread;
 mod token;

@@ -109,7 +109,7 @@ pub(super) fn spins(at: Place) {
 
 /// Declares that the running thread sleeps on the condition variable at `condvar`, and whether a
 /// timeout may end that.
-pub(super) fn waits(condvar: usize, times_out: bool, at: Place) {
+pub(crate) fn waits(condvar: usize, times_out: bool, at: Place) {
     let now = runtime::round();
     let since = own(|own| match own.waited {
         Some((same, since)) if same == condvar => Some(since),

@@ -53,6 +53,14 @@ pub struct Condvar {
     object: Object,
 }
 
+/// How a wait has ended.
+pub(crate) struct Wake {
+    /// Whether a notification was for it.
+    pub(crate) notified: bool,
+    /// Whether its time was up, before or after that.
+    pub(crate) time_is_up: bool,
+}
+
 impl Condvar {
     /// Creates a condition variable without waiters, named after the event that is waited for.
     pub fn new(class: impl Into<Name>) -> Self {
@@ -106,29 +114,24 @@ impl Condvar {
         (mutex.lock(), timed_out)
     }
 
-    /// As [`wait`](Self::wait), or [`wait_timeout`](Self::wait_timeout) if it `times_out`. Whether
-    /// the wait ends by itself is decided at its beginning, which has fewer interleavings than a
-    /// spurious wake-up at any moment and as many results. `before` comes before the sleep. Returns
-    /// whether the timeout expired.
+    /// Sleeps until a notification, or else until the wait ends by itself, or by a timeout if it
+    /// `times_out`. Which of them it is, is decided at the beginning, which has fewer interleavings
+    /// than a spurious wake-up at any moment and as many results. `release` releases the lock
+    /// before the sleep, and the caller takes it again.
     #[track_caller]
-    pub(crate) fn wait_as_decided<'a, T: Value>(
-        &self,
-        guard: MutexGuard<'a, T>,
-        times_out: bool,
-        before: impl FnOnce(),
-    ) -> (MutexGuard<'a, T>, bool) {
-        let (at, mutex) = (Location::caller(), guard.mutex());
+    pub(crate) fn wait_as_decided(&self, times_out: bool, release: impl FnOnce()) -> Wake {
+        let at = Location::caller();
         let begins = Op::with_two(OpKind::CondvarWait, 0, if times_out { 2 } else { 1 });
-        let by_timeout = self.object.perform(begins, at);
-        guard.unlock();
-        before();
-        if !times_out && by_timeout == 0 {
+        let by_itself = self.object.perform(begins, at) == 1;
+        release();
+        if !times_out && !by_itself {
             self.object.perform(Op::new(OpKind::CondvarAwait), at);
-            return (mutex.lock(), false);
+            return Wake { notified: true, time_is_up: false };
         }
-        let by_timeout = if times_out { by_timeout } else { 0 };
-        let waited = self.object.perform(Op::with(OpKind::CondvarWakes, by_timeout), at);
-        (mutex.lock(), by_timeout & waited == 1)
+        let time_is_up = times_out && by_itself;
+        let wakes = Op::with(OpKind::CondvarWakes, u64::from(time_is_up));
+        let waited = self.object.perform(wakes, at) == 1;
+        Wake { notified: !waited, time_is_up }
     }
 
     /// Wakes any one of the waiters.

@@ -203,8 +203,13 @@ impl<'a, T: Value> MutexGuard<'a, T> {
     /// `mutex_unlock`: unlocks.
     #[doc(alias("mutex_unlock", "rt_mutex_unlock"))]
     #[track_caller]
-    pub fn unlock(mut self) {
-        self.at = Location::caller();
+    pub fn unlock(self) {
+        self.unlock_at(Location::caller());
+    }
+
+    /// As [`unlock`](Self::unlock), at this line.
+    pub(crate) fn unlock_at(mut self, at: Place) {
+        self.at = at;
     }
 
     /// Returns the data, to a caller that only looks at it.
@@ -213,7 +218,7 @@ impl<'a, T: Value> MutexGuard<'a, T> {
     }
 
     /// The mutex that is held.
-    pub(super) fn mutex(&self) -> &'a Mutex<T> {
+    pub(crate) fn mutex(&self) -> &'a Mutex<T> {
         self.mutex
     }
 }

@@ -74,8 +74,20 @@ impl Rcu {
     #[track_caller]
     pub fn read_lock(&self) -> RcuReader<'_> {
         let at = Location::caller();
-        self.domain.object.perform(Op::new(OpKind::RcuReadLock), at);
+        self.enter(at);
         RcuReader { rcu: self, at }
+    }
+
+    /// Begins a section, which [`leave`](Self::leave) ends.
+    pub(crate) fn enter(&self, at: Place) {
+        self.domain.object.perform(Op::new(OpKind::RcuReadLock), at);
+    }
+
+    /// Ends a section.
+    pub(crate) fn leave(&self, at: Place) {
+        if !unwinding() {
+            self.domain.object.perform(Op::new(OpKind::RcuReadUnlock), at);
+        }
     }
 
     /// `synchronize_rcu`: waits until every section that is open now has ended.
@@ -270,8 +282,6 @@ impl RcuReader<'_> {
 
 impl Drop for RcuReader<'_> {
     fn drop(&mut self) {
-        if !unwinding() {
-            self.rcu.domain.object.perform(Op::new(OpKind::RcuReadUnlock), self.at);
-        }
+        self.rcu.leave(self.at);
     }
 }

@@ -223,8 +223,13 @@ impl<T: Value> SpinGuard<'_, T> {
     /// unlocks, and restores what that function has changed.
     #[doc(alias("spin_unlock", "spin_unlock_bh", "spin_unlock_irq", "spin_unlock_irqrestore"))]
     #[track_caller]
-    pub fn unlock(mut self) {
-        self.at = Location::caller();
+    pub fn unlock(self) {
+        self.unlock_at(Location::caller());
+    }
+
+    /// As [`unlock`](Self::unlock), at this line.
+    pub(crate) fn unlock_at(mut self, at: Place) {
+        self.at = at;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use selvedge_core::std::sync::mpsc::{self, RecvTimeoutError, TryRecvError, TrySendError};
-use selvedge_core::std::sync::{Arc, LazyLock, Once, OnceLock};
+use selvedge_core::std::sync::{Arc, LazyLock, Mutex, Once, OnceLock};
 use selvedge_core::std::thread;
 
 use super::{Wrong, proves, refutes, results};
@@ -128,6 +128,23 @@ fn a_cell_is_written_once() {
         (thread.join().unwrap(), mine, seen)
     });
     assert_eq!(seen, [(false, true, 2), (true, false, 1)].into());
+}
+
+/// A reader finds either value by the same operation, and then does something else.
+#[test]
+fn a_reader_finds_the_value_of_any_writer() {
+    proves(|| {
+        let cell = Arc::new(OnceLock::new());
+        let writers = [1, 2].map(|value| {
+            let cell = Arc::clone(&cell);
+            thread::spawn(move || _ = cell.set(value))
+        });
+        let other = Arc::new(Mutex::hashed(0));
+        if cell.get() == Some(&1) {
+            *other.lock().unwrap() += 1;
+        }
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+    });
 }
 
 #[test]

@@ -26,10 +26,14 @@ struct Reference(sync::Arc<Kref>);
 
 /// The value, which is forgotten if the execution is over already: its destructor could assert
 /// what no longer holds, and a panic while a thread is unwound aborts the process.
-struct Value<T: ?Sized>(Option<sync::Arc<T>>);
+pub(crate) struct Value<T: ?Sized>(Option<sync::Arc<T>>);
 
 impl<T: ?Sized> Value<T> {
-    fn get(&self) -> &sync::Arc<T> {
+    pub(crate) fn new(value: sync::Arc<T>) -> Self {
+        Self(Some(value))
+    }
+
+    pub(crate) fn get(&self) -> &sync::Arc<T> {
         self.0.as_ref().expect("it is there until it is dropped")
     }
 
@@ -96,8 +100,12 @@ impl<T: ?Sized> Arc<T> {
     #[track_caller]
     pub fn from_std(value: sync::Arc<T>) -> Self {
         assert_eq!(sync::Arc::strong_count(&value), 1, "the others would not be counted");
-        let count = Reference(sync::Arc::new(Kref::new(Name::here())));
-        Self { count, value: Value(Some(value)) }
+        Self::named(value, Name::here())
+    }
+
+    /// As [`from_std`](Self::from_std), with a name, of a value that has no other reference.
+    pub(crate) fn named(value: sync::Arc<T>, name: Name) -> Self {
+        Self { count: Reference(sync::Arc::new(Kref::new(name))), value: Value::new(value) }
     }
 
     /// Returns the number of references.
@@ -141,7 +149,7 @@ impl<T: ?Sized> Weak<T> {
         }
         let count = Reference(sync::Arc::clone(&self.count));
         let value = self.value.upgrade().expect("it is counted");
-        Some(Arc { count, value: Value(Some(value)) })
+        Some(Arc { count, value: Value::new(value) })
     }
 }
 
@@ -150,7 +158,7 @@ impl<T: ?Sized> Clone for Arc<T> {
     fn clone(&self) -> Self {
         self.count.0.get();
         let count = Reference(sync::Arc::clone(&self.count.0));
-        Self { count, value: Value(Some(sync::Arc::clone(self.value.get()))) }
+        Self { count, value: Value::new(sync::Arc::clone(self.value.get())) }
     }
 }
 

@@ -142,9 +142,12 @@ impl Condvar {
         times_out: bool,
     ) -> (MutexGuard<'a, T>, bool) {
         let (at, condvar) = (Location::caller(), std::ptr::from_ref(self).addr());
-        let before = || own::waits(condvar, times_out, at);
-        let (guard, timed_out) = self.condvar.wait_as_decided(guard.guard, times_out, before);
-        (MutexGuard { guard }, timed_out)
+        let mutex = guard.guard.mutex();
+        let wake = self.condvar.wait_as_decided(times_out, || {
+            guard.guard.unlock_at(at);
+            own::waits(condvar, times_out, at);
+        });
+        (MutexGuard { guard: mutex.lock() }, wake.time_is_up && !wake.notified)
     }
 }
 

@@ -12,9 +12,11 @@ mod rwlock;
 
 pub use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
 
+pub(crate) use arc::Value;
 pub use arc::{Arc, Weak};
 pub use barrier::{Barrier, BarrierWaitResult};
 pub use condvar::{Condvar, WaitTimeoutResult};
+pub(crate) use mutex::Held;
 pub use mutex::{Mutex, MutexGuard};
 pub use notify::Notify;
 pub use once::{LazyLock, Once, OnceLock};

@@ -14,22 +14,28 @@ pub struct Mutex<T: Send + 'static> {
 }
 
 /// A value behind a lock.
-pub(super) struct Held<T> {
-    pub(super) value: T,
+pub struct Held<T> {
+    pub(crate) value: T,
     /// How it is compared, if it can be.
     hash: Option<fn(&T, &mut dyn Hasher)>,
 }
 
 impl<T> Held<T> {
-    pub(super) fn new(value: T) -> Self {
+    pub(crate) fn new(value: T) -> Self {
         Self { value, hash: None }
     }
 
-    pub(super) fn hashed(value: T) -> Self
+    pub(crate) fn hashed(value: T) -> Self
     where
         T: Hash,
     {
         Self { value, hash: Some(|value, mut hasher| value.hash(&mut hasher)) }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Held<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
     }
 }
 

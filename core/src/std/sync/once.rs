@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::sync;
 
 use crate::name::Name;
+use crate::runtime;
 use crate::sync::{Atomic, Mutex};
 
 /// A call that happens once, as [`std::sync::Once`]. Another caller waits for its end.
@@ -55,7 +56,8 @@ impl fmt::Debug for Once {
     }
 }
 
-/// A cell that is written once, as [`std::sync::OnceLock`].
+/// A cell that is written once, as [`std::sync::OnceLock`]. States with such a cell cannot be
+/// compared.
 pub struct OnceLock<T> {
     once: Once,
     value: sync::OnceLock<T>,
@@ -65,6 +67,8 @@ impl<T> OnceLock<T> {
     /// Creates an empty cell.
     #[track_caller]
     pub fn new() -> Self {
+        // A thread that finds the cell written does not observe which thread has written it.
+        runtime::note_opaque();
         Self { once: Once::new(), value: sync::OnceLock::new() }
     }
 
