@@ -55,32 +55,8 @@ impl Observers {
         let kind = ViolationKind::Deadlock(sorted_classes(classes.map(str::to_owned)));
         let links: Vec<String> = involved.iter().map(|t| self.describe(*t)).collect();
         let waits = unfinished.iter().map(|t| self.wait(*t, involved.contains(t))).collect();
-        let reason = format!("deadlock: {}{}", links.join("; "), self.unwoken(unfinished));
+        let reason = format!("deadlock: {}", links.join("; "));
         Violation { waits, ..Violation::new(kind, reason) }
-    }
-
-    /// Returns what the model leaves out, if a thread waits for a kernel thread that it would have
-    /// woken in the kernel.
-    fn unwoken(&self, unfinished: &[ThreadId]) -> String {
-        use OpKind::{AwaitKthread, AwaitParked};
-        let awaited = |t: &ThreadId| {
-            let pending = self.pending_of(*t);
-            [AwaitKthread, AwaitParked].contains(&pending.op.kind).then_some(pending.object)
-        };
-        let kthreads: Vec<ObjectId> = unfinished.iter().filter_map(awaited).collect();
-        let asleep = unfinished.iter().find(|t| {
-            let runs = |kthread| self.threads[t.index()].holds.contains(kthread);
-            let Pending { op, object, .. } = self.pending_of(**t);
-            let elsewhere = !self.objects[object.index()].name.ends_with(" (asleep)");
-            op.kind.row().wakes_spuriously && elsewhere && kthreads.iter().any(runs)
-        });
-        asleep.map_or(String::new(), |thread| {
-            format!(
-                " (the kernel's kthread_stop and kthread_park would have woken {} there, and \
-                 `Kthread` wakes it in `Kthread::wait_event` only)",
-                self.name(*thread)
-            )
-        })
     }
 
     /// Returns what `thread` polls for, or the class of the object that it waits at.

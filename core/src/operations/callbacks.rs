@@ -110,7 +110,8 @@ macro_rules! rows_of_callbacks {
             AwaitRcuCallback => op("interrupted (waiting)")
                 .granted()
                 .enabled_by(&[CallbackReturns]),
-            /// `wake_up_process`: accesses the thread before it wakes it.
+            /// `wake_up_process`: accesses the thread before it wakes it. Replies with the queue at
+            /// the place `a` among those on which it has slept; the first access has the place 0.
             WakeUpProcess => op("wake_up_process").can_be_disabled().reads(Reads::Always),
             /// The rest of `tasklet_kill`: waits until the tasklet does not run.
             AwaitTaskletKill => op("tasklet_kill (waiting)")

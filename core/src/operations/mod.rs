@@ -28,6 +28,8 @@ mod sequences;
 #[macro_use]
 mod spinning;
 #[macro_use]
+mod tasks;
+#[macro_use]
 mod user_space;
 
 pub(crate) use forms::{RETURNS, form};

@@ -3,7 +3,7 @@
 /// Adds these operations to those before.
 macro_rules! rows_of_user_space {
     ($($before:tt)*) => {
-        op_kinds! {
+        rows_of_tasks! {
             $($before)*
             /// The rest of a wait for a condition variable that only a notification ends.
             CondvarAwait => op("Condvar::wait (asleep)")

@@ -303,6 +303,39 @@ pub(crate) fn as_if_observed(before: Round, reply: u64) {
     }
 }
 
+/// A thread that others wake wherever it sleeps.
+pub(crate) trait Task: Send + Sync {
+    /// Declares that the thread is about to join a queue on which it sleeps.
+    fn sets_state(&self, queue: &Object, at: Place);
+
+    /// Returns whether a signal is pending, which keeps the thread from an interruptible sleep.
+    fn has_signal(&self, at: Place) -> bool;
+}
+
+/// Makes the running thread a task.
+pub(crate) fn set_task(task: Arc<dyn Task>) {
+    match current() {
+        Runtime::Native(execution) => execution.set_task(task),
+        Runtime::Std => std_host::set_task(task),
+        #[cfg(any(loom, feature = "loom"))]
+        Runtime::Loom(_) => loom_host::set_task(task),
+        #[cfg(feature = "shuttle")]
+        Runtime::Shuttle(_) => shuttle_host::set_task(task),
+    }
+}
+
+/// Returns the running thread, if it is a task.
+pub(crate) fn task() -> Option<Arc<dyn Task>> {
+    match current() {
+        Runtime::Native(execution) => execution.task(),
+        Runtime::Std => std_host::task(),
+        #[cfg(any(loom, feature = "loom"))]
+        Runtime::Loom(_) => loom_host::task(),
+        #[cfg(feature = "shuttle")]
+        Runtime::Shuttle(_) => shuttle_host::task(),
+    }
+}
+
 /// Returns the running thread.
 pub(crate) fn me(runtime: &Runtime) -> ThreadId {
     match runtime {

@@ -9,7 +9,7 @@ macro_rules! monitor {
     ($(#[$doc:meta])* $host:ident, $($root:tt)+) => {
         $(#[$doc])*
         pub(crate) mod $host {
-            use std::cell::Cell;
+            use std::cell::{Cell, RefCell};
             use std::fmt;
             use std::sync::Arc;
             use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,6 +17,7 @@ macro_rules! monitor {
             use $($root)+::sync::{Condvar, Mutex, MutexGuard};
             use $($root)+::thread;
 
+            use super::Task;
             use super::host::Host;
             use crate::machine::{Machine, REFUSED, Ready};
             use crate::runtime::object::Object;
@@ -25,6 +26,20 @@ macro_rules! monitor {
 
             $($root)+::thread_local! {
                 static ME: Cell<Option<ThreadId>> = Cell::new(None);
+            }
+
+            $($root)+::thread_local! {
+                static TASK: RefCell<Option<Arc<dyn Task>>> = RefCell::new(None);
+            }
+
+            /// Makes the calling thread a task.
+            pub(crate) fn set_task(task: Arc<dyn Task>) {
+                TASK.with(|own| *own.borrow_mut() = Some(task));
+            }
+
+            /// Returns the calling thread, if it is a task.
+            pub(crate) fn task() -> Option<Arc<dyn Task>> {
+                TASK.with(|own| own.borrow().clone())
             }
 
             /// Returns a unique number for a thread or an object that no engine knows.

@@ -63,9 +63,9 @@ impl Waiters {
         });
     }
 
-    /// The thread wakes without having been woken; it stays in the queue.
-    fn wake_spuriously(&mut self, me: ThreadId) {
-        if let Some(place) = self.place(me) {
+    /// The thread wakes without a wake-up of the queue, in which it stays.
+    fn wake_alone(&mut self, thread: ThreadId) {
+        if let Some(place) = self.place(thread) {
             self.waiting[place].sleeps = false;
         }
     }
@@ -93,13 +93,19 @@ impl Machine for Waiters {
             OpKind::WakeOne => self.wake(1),
             OpKind::WakeNr if op.a > 0 => self.wake(op.a),
             OpKind::WakeAll | OpKind::WakeNr => self.wake(u64::MAX),
+            OpKind::TryToWakeUp => {
+                let woken = ThreadId::new(op.a as usize);
+                let slept = self.sleeps(woken);
+                self.wake_alone(woken);
+                return Ok(u64::from(slept));
+            }
             OpKind::WaitqueueActive => return Ok(u64::from(!self.waiting.is_empty())),
             kind if kind.row().wakes_spuriously => {
                 let cut_short = match self.sleeps(me) {
                     true => kind != OpKind::Sleep && outcome == 0,
                     false => outcome == 1,
                 };
-                self.wake_spuriously(me);
+                self.wake_alone(me);
                 return Ok(if cut_short { CUT_SHORT } else { 0 });
             }
             other => unreachable!("{other} is not an operation of a wait queue"),

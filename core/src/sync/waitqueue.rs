@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::panic::Location;
+use std::sync::Arc;
 
 use crate::declare;
 use crate::name::Name;
 use crate::op::{Op, Place, RECHECKS, RECHECKS_LOCKED};
 use crate::operations::OpKind;
-use crate::runtime;
 use crate::runtime::object::Object;
+use crate::runtime::{self, Task};
 use crate::sync::data::Value;
 use crate::sync::{Interrupted, Mutex, MutexGuard};
 
@@ -42,7 +43,8 @@ const SLEPT: u64 = u64::MAX;
 /// number of exclusive waiters (`__wake_up_common`): one for `wake_up`, the argument for
 /// `wake_up_nr`, all for `wake_up_all`. A waiter that is woken leaves the queue
 /// (`autoremove_wake_function`). A waiter that does not sleep any more, because it woke for another
-/// reason, is not woken: it stays in the queue and does not count.
+/// reason, is not woken: it stays in the queue and does not count. One such reason is that it is a
+/// [`Kthread`](super::Kthread) that was stopped, parked or woken.
 ///
 /// # Which threads may not wait
 ///
@@ -69,6 +71,8 @@ const SLEPT: u64 = u64::MAX;
 pub struct WaitQueue {
     class: Name,
     object: Object,
+    /// Whether it is that of a kernel thread on which no other sleeps.
+    of_task: bool,
 }
 
 /// The way in which a waiter sleeps.
@@ -88,7 +92,22 @@ impl WaitQueue {
     pub fn new(class: impl Into<Name>) -> Self {
         let class = class.into();
         let object = Object::new(class, Box::new(Waiters::default()));
-        Self { class, object }
+        Self { class, object, of_task: false }
+    }
+
+    /// Creates the queue on which a kernel thread sleeps that waits for no other queue. Who wakes
+    /// the thread wakes this queue.
+    pub(super) fn of_task(class: Name) -> Self {
+        Self { of_task: true, ..Self::new(format!("{class} (asleep)")) }
+    }
+
+    /// If the running thread is a kernel thread, lets others know that it may sleep here. In the
+    /// kernel that is a part of `prepare_to_wait`. Here it comes before: a thread that is woken in
+    /// between evaluates its condition after that.
+    fn set_current_state(&self, at: Place) -> Option<Arc<dyn Task>> {
+        let task = runtime::task().filter(|_| !self.of_task)?;
+        task.sets_state(&self.object, at);
+        Some(task)
     }
 
     /// `wait_event`: sleeps until `condition` holds. The condition is evaluated before the first
@@ -206,6 +225,11 @@ impl WaitQueue {
             runtime::come_round(before);
             runtime::observed(SLEPT);
         }
+        let task = self.set_current_state(at);
+        let has_signal = || {
+            let interruptible = manner.sleep == OpKind::SleepInterruptible;
+            interruptible && task.as_ref().is_some_and(|task| task.has_signal(at))
+        };
         // Each round starts from what the thread had observed before the first, since `condition`
         // carries nothing over. Any number of wake-ups in vain therefore leads back to a known
         // state.
@@ -218,7 +242,8 @@ impl WaitQueue {
             // While an exclusive waiter is awake, a wake-up goes to another, so a spurious wake-up
             // has an effect.
             let b = if manner.prepare == OpKind::PrepareToWait { RECHECKS } else { 0 };
-            let cut_short = self.object.perform(Op::with_two(manner.sleep, 0, b), at) == CUT_SHORT;
+            let sleep = Op::with_two(manner.sleep, 0, b);
+            let cut_short = has_signal() || self.object.perform(sleep, at) == CUT_SHORT;
             runtime::come_round(start);
             if cut_short {
                 runtime::observed(SLEPT);
@@ -243,6 +268,7 @@ impl WaitQueue {
         if condition(&guard) {
             return guard;
         }
+        self.set_current_state(at);
         let start = runtime::round();
         loop {
             self.object.perform(Op::new(OpKind::PrepareToWait), at);
@@ -317,13 +343,18 @@ impl WaitQueue {
     /// ```
     #[track_caller]
     pub fn prepare_to_wait(&self) {
-        self.object.perform(Op::new(OpKind::PrepareToWait), Location::caller());
+        self.prepare(OpKind::PrepareToWait, Location::caller());
     }
 
     /// `prepare_to_wait_exclusive`: joins the queue as a waiter that is to be woken alone.
     #[track_caller]
     pub fn prepare_to_wait_exclusive(&self) {
-        self.object.perform(Op::new(OpKind::PrepareToWaitExclusive), Location::caller());
+        self.prepare(OpKind::PrepareToWaitExclusive, Location::caller());
+    }
+
+    fn prepare(&self, kind: OpKind, at: Place) {
+        self.set_current_state(at);
+        self.object.perform(Op::new(kind), at);
     }
 
     /// `schedule` after [`prepare_to_wait`](Self::prepare_to_wait): sleeps until woken, or until a

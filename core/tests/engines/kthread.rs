@@ -1,6 +1,6 @@
 //! Kernel threads, and delayed and disabled works.
 
-use selvedge_core::sync::{Atomic, Kthread, Mutex, Tracked, WaitQueue, Work, Workqueue};
+use selvedge_core::sync::{Atomic, Kthread, Mutex, Tracked, Work, Workqueue};
 use selvedge_core::{Engine, Scenario, ScenarioBuilder, ViolationKind, in_world};
 
 use super::{check, check_with_traces, deadlock, slow_on_loom};
@@ -101,33 +101,6 @@ fn a_thread_that_does_not_look_is_never_stopped() {
         w.thread.kthread_stop();
     });
     check(&scenario.expect_violations(deadlock(["server (asleep)"])));
-}
-
-struct OnQueue {
-    queue: WaitQueue,
-    thread: Kthread,
-}
-
-/// In the kernel `kthread_stop` wakes it there (`wake_up_process`, kernel/kthread.c, v6.6).
-#[test]
-fn a_thread_that_is_stopped_while_it_waits_elsewhere_is_explained() {
-    let world = || OnQueue {
-        queue: WaitQueue::new("queue"),
-        thread: Kthread::new(
-            "server",
-            in_world(|w: &OnQueue| w.queue.wait_event(|| w.thread.kthread_should_stop())),
-        ),
-    };
-    let scenario = Scenario::builder("elsewhere", world)
-        .thread("T", |w| {
-            w.thread.kthread_run();
-            w.thread.kthread_stop();
-        })
-        .expect_violations(deadlock(["queue"]));
-    check(&scenario);
-    let report = scenario.verify(Engine::Native);
-    let reason = &report.verdict.counterexamples()[0].violation.reason;
-    assert!(reason.contains("kthread_park would have woken server there"), "{reason}");
 }
 
 #[test]

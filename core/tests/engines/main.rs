@@ -9,6 +9,7 @@ mod irq;
 mod kernfs;
 mod kref;
 mod kthread;
+mod kthread_asleep;
 mod makers;
 mod module;
 mod mutex;

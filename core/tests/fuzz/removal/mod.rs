@@ -72,6 +72,30 @@ enum Instr {
     WaitForStop,
     /// Sleeps until the word is not 0, or the thread is to stop.
     WaitForWord,
+    /// Wakes those who sleep on a wait queue: of the exclusive waiters one, or all.
+    WakeQueue(usize),
+    WakeQueueAll(usize),
+    /// Sleeps on a wait queue.
+    WaitOn(usize, Way),
+}
+
+/// The wait of a thread on a wait queue.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Way {
+    /// Until the word is not 0.
+    Word,
+    /// The same, as an exclusive waiter.
+    WordExclusive,
+    /// The same, or until a signal; logs whether the word was not 0.
+    WordInterruptible,
+    /// Until it is woken. It has looked at nothing.
+    Bare,
+    /// In the function of the kernel thread only, as all that follow: until it is to stop.
+    Stop,
+    /// The same, as an exclusive waiter.
+    StopExclusive,
+    /// Until the word is not 0 or it is to stop, or until a signal; logs which.
+    WordOrStop,
 }
 
 const MUTEX: &str = "M";
@@ -82,6 +106,7 @@ const WORD: &str = "A";
 const WORK: &str = "W";
 const KTHREAD: &str = "K";
 const ASLEEP: &str = "K (asleep)";
+const QUEUES: [&str; 2] = ["P", "Q"];
 
 /// What the word counts in the number at the end, beside the variable.
 const WORD_UNIT: u64 = 100;
@@ -102,15 +127,22 @@ enum Theme {
     Works,
     Kthreads,
     Semaphores,
+    Queues,
 }
 
-const THEMES: [Theme; 5] =
-    [Theme::Files, Theme::Variables, Theme::Works, Theme::Kthreads, Theme::Semaphores];
+const THEMES: [Theme; 6] = [
+    Theme::Files,
+    Theme::Variables,
+    Theme::Works,
+    Theme::Kthreads,
+    Theme::Semaphores,
+    Theme::Queues,
+];
 
 impl Program {
     fn random(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let themes = [THEMES[rng.usize(..5)], THEMES[rng.usize(..5)]];
+        let themes = [THEMES[rng.usize(..6)], THEMES[rng.usize(..6)]];
         let (threads, length) = [(2, 4), (2, 5), (3, 3)][rng.usize(..3)];
         let stretch = |rng: &mut fastrand::Rng, length: usize| -> Vec<Instr> {
             let mut one = || {
@@ -125,9 +157,26 @@ impl Program {
         let mut kthread = stretch(&mut rng, 1);
         use Instr::{Parkme, ShouldPark, ShouldStop, WaitForStop, WaitForWord};
         let own = [ShouldStop, ShouldPark, Parkme, WaitForStop, WaitForWord];
-        kthread.extend((0..2).map(|_| own[rng.usize(..5)]));
+        let on_queue = [Way::Stop, Way::StopExclusive, Way::WordOrStop, Way::WordInterruptible];
+        let asleep = themes.contains(&Theme::Queues);
+        kthread.extend((0..2).map(|_| match asleep && rng.u8(..3) > 0 {
+            true => Instr::WaitOn(rng.usize(..2), on_queue[rng.usize(..4)]),
+            false => own[rng.usize(..5)],
+        }));
         rng.shuffle(&mut kthread);
-        Self { threads, work, kthread: themes.contains(&Theme::Kthreads).then_some(kthread) }
+        let there = asleep || themes.contains(&Theme::Kthreads);
+        Self { threads, work, kthread: there.then_some(kthread) }
+    }
+}
+
+impl Program {
+    /// Returns whether it stops a kernel thread that waits for that on a wait queue.
+    fn stops_on_queue(&self) -> bool {
+        use Way::{Stop, StopExclusive, WordOrStop};
+        let waits =
+            |instr: &Instr| matches!(instr, Instr::WaitOn(_, Stop | StopExclusive | WordOrStop));
+        let stops = self.threads.iter().flatten().any(|instr| *instr == Instr::Stop);
+        stops && self.kthread.iter().flatten().any(waits)
     }
 }
 
@@ -171,6 +220,13 @@ fn instr(rng: &mut fastrand::Rng, theme: Theme) -> Instr {
         Theme::Semaphores => {
             of(&[DownRead, DownWrite, DownReadKillable, DownWriteKillable, Downgrade, Up], rng)
         }
+        Theme::Queues if rng.bool() => {
+            let q = rng.usize(..2);
+            let ways = [Way::Word, Way::WordExclusive, Way::WordInterruptible, Way::Bare];
+            let waits = WaitOn(q, ways[rng.usize(..4)]);
+            of(&[waits, WakeQueue(q), WakeQueue(q), WakeQueueAll(q)], rng)
+        }
+        Theme::Queues => of(&[Stop, Park, WakeUp, WakeUp, GetTask, Store(1), Store(1)], rng),
         Theme::Kthreads => of(&[Stop, Stop, Park, Unpark, WakeUp, WakeUp, GetTask, Store(1)], rng),
     }
 }
@@ -189,13 +245,16 @@ fn agree_on(seeds: std::ops::Range<u64>) {
         ("deadlock", 100),
         ("race", 25),
         ("of a thread that has ended", 10),
-        ("by traces", 200),
+        ("by traces", 150),
+        ("of a thread that waits on a queue and is stopped", 30),
     ];
     small::population(seeds, least, |seed| {
-        let (outcome, by_traces) = agree(&Program::random(seed), seed);
+        let program = Program::random(seed);
+        let (outcome, by_traces) = agree(&program, seed);
         let has = |what: &str| outcome.violations.iter().any(|found| found.starts_with(what));
         let clean = outcome.violations.is_empty();
-        [clean, has("deadlock"), has("data-race"), has("use-after-release"), by_traces]
+        let stopped = !outcome.finals.is_empty() && program.stops_on_queue();
+        [clean, has("deadlock"), has("data-race"), has("use-after-release"), by_traces, stopped]
     });
 }
 

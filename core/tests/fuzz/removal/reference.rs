@@ -1,5 +1,6 @@
 //! Brute force: the same programs on plain data, every interleaving.
 
+mod asleep;
 mod kthread;
 mod semaphore;
 
@@ -7,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::super::small::Explored;
 use super::super::waiting::{self, Wait};
-use super::{ASLEEP, FILE, Instr, KTHREAD, MUTEX, Program, SEM, VARIABLE, WORD_UNIT, WORK};
+use super::{ASLEEP, FILE, Instr, KTHREAD, MUTEX, Program, QUEUES, SEM, VARIABLE, WORD_UNIT, WORK};
 
 /// The position of a thread within its instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
@@ -18,9 +19,11 @@ enum Phase {
     Waits,
     /// It wakes the kernel thread.
     Wakes,
-    /// The kernel thread is about to look at the word, or whether it is to stop.
-    LooksAtWord,
-    LooksWhetherToStop,
+    /// It is about to declare that it sleeps.
+    Prepares,
+    /// It is about to look at the word, or whether it is to stop.
+    LooksAtWord(Look),
+    LooksWhetherToStop(Look),
     /// It is about to leave the loop in which it sleeps.
     Leaves,
     /// It accesses the variable.
@@ -29,10 +32,23 @@ enum Phase {
     Removes(bool),
 }
 
+/// The time of a look at the condition of a wait.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Look {
+    /// Before it has declared that it sleeps.
+    First,
+    /// After that.
+    Asleep,
+    /// After a signal.
+    Last,
+}
+
 #[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
 struct Thread {
     at: usize,
     phase: Phase,
+    /// Whether its state is not TASK_RUNNING.
+    asleep: bool,
     locked: bool,
     /// Whether it has a side of the semaphore, and whether that is the write side.
     side: Option<bool>,
@@ -62,8 +78,6 @@ struct Kthread {
     parked: bool,
     exited: bool,
     kept: bool,
-    /// Whether it sleeps until it is woken.
-    asleep: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -73,6 +87,8 @@ struct State {
     owner: Option<usize>,
     /// kernel/locking/rwsem.c: the queue of the semaphore, and whether each waiter writes.
     queue: Vec<(usize, bool)>,
+    /// kernel/sched/wait.c: the queued threads from the head, and whether each is exclusive.
+    waiters: [Vec<(usize, bool)>; 2],
     removed: bool,
     active: Vec<usize>,
     value: u64,
@@ -89,6 +105,7 @@ pub(super) fn explore(program: &Program) -> Explored {
         threads: vec![Thread::default(); program.threads.len() + 2],
         owner: None,
         queue: Vec::new(),
+        waiters: Default::default(),
         removed: false,
         active: Vec::new(),
         value: 0,
@@ -182,8 +199,11 @@ impl State {
                 all.push(state);
             }
         }
-        all.extend((0..self.threads.len()).filter_map(|me| self.killed(program, me)));
-        all.extend(self.woken_spuriously(program));
+        for me in 0..self.threads.len() {
+            all.extend(self.killed(program, me));
+            all.extend(self.interrupted(program, me));
+            all.extend(self.woken_spuriously(program, me));
+        }
         // delayed_work_timer_fn
         if self.work.delayed {
             let mut state = self.clone();
@@ -250,9 +270,13 @@ impl State {
             | Instr::GetTask
             | Instr::ShouldStop
             | Instr::ShouldPark
-            | Instr::Parkme
-            | Instr::WaitForStop
-            | Instr::WaitForWord => self.kthreads(program, me, instr, phase),
+            | Instr::Parkme => self.kthreads(program, me, instr, phase),
+            Instr::WakeQueue(q) => self.wake_up(q, 1),
+            // wake_up_all is __wake_up with 0.
+            Instr::WakeQueueAll(q) => self.wake_up(q, 0),
+            Instr::WaitForStop | Instr::WaitForWord | Instr::WaitOn(..) => {
+                self.sleep(program, me, instr, phase)
+            }
             Instr::DownRead
             | Instr::DownWrite
             | Instr::DownReadKillable
@@ -463,6 +487,7 @@ impl State {
             Instr::Stop | Instr::Park => (KTHREAD, stops.into_iter().collect()),
             Instr::Parkme => (KTHREAD, Vec::new()),
             Instr::WaitForStop | Instr::WaitForWord => (ASLEEP, Vec::new()),
+            Instr::WaitOn(q, _) => (QUEUES[q], Vec::new()),
             _ => (WORK, worker.into_iter().collect()),
         })
     }

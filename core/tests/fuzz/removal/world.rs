@@ -4,13 +4,15 @@ use std::sync::Mutex as StdMutex;
 use std::sync::atomic::Ordering::SeqCst;
 
 use selvedge_core::sync::{
-    ActiveReference, Kernfs, Kthread, Mutex, MutexGuard, Plain, ReadGuard, RwSem, WeakAtomic, Work,
-    WriteGuard, smp_mb,
+    ActiveReference, Kernfs, Kthread, Mutex, MutexGuard, Plain, ReadGuard, RwSem, WaitQueue,
+    WeakAtomic, Work, WriteGuard, smp_mb,
 };
 use selvedge_core::{Checker, Scenario, in_world};
 
 use super::super::small::{self, Found};
-use super::{FILE, Instr, KTHREAD, MUTEX, Program, SEM, VARIABLE, WORD, WORD_UNIT, WORK};
+use super::{
+    FILE, Instr, KTHREAD, MUTEX, Program, QUEUES, SEM, VARIABLE, WORD, WORD_UNIT, WORK, Way,
+};
 
 struct World {
     mutex: Mutex,
@@ -20,6 +22,7 @@ struct World {
     word: WeakAtomic,
     work: Work,
     kthread: Kthread,
+    queues: [WaitQueue; 2],
     program: Program,
     logs: StdMutex<Vec<Vec<u64>>>,
 }
@@ -37,6 +40,7 @@ fn world(program: &Program) -> World {
         word: WeakAtomic::new(WORD, 0),
         work: Work::new(WORK, in_world(|w: &World| _ = run(w, &w.program.work))),
         kthread: Kthread::new(KTHREAD, in_world(kthread)),
+        queues: QUEUES.map(WaitQueue::new),
         program: program.clone(),
         logs: StdMutex::new(vec![Vec::new(); program.threads.len() + 1]),
     };
@@ -154,12 +158,15 @@ fn later(world: &World, instr: Instr) -> Option<u64> {
         Instr::Enable => work.enable_work(),
         Instr::ShouldStop => kthread.kthread_should_stop(),
         Instr::ShouldPark => kthread.kthread_should_park(),
+        Instr::WaitOn(q, way) => return wait_on(world, q, way),
         instr => {
             match instr {
                 Instr::Flush => work.flush_work(),
                 Instr::FlushDelayed => work.flush_delayed_work(),
                 Instr::Stop => kthread.kthread_stop(),
                 Instr::Park => kthread.kthread_park(),
+                Instr::WakeQueue(q) => world.queues[q].wake_up(),
+                Instr::WakeQueueAll(q) => world.queues[q].wake_up_all(),
                 Instr::Unpark => kthread.kthread_unpark(),
                 Instr::WakeUp => kthread.wake_up_process(),
                 Instr::GetTask => kthread.get_task_struct(),
@@ -176,6 +183,36 @@ fn later(world: &World, instr: Instr) -> Option<u64> {
         }
     };
     Some(u64::from(entry))
+}
+
+/// Sleeps on a wait queue. Returns the entry for the log.
+fn wait_on(world: &World, q: usize, way: Way) -> Option<u64> {
+    let World { kthread, word, queues, .. } = world;
+    let queue = &queues[q];
+    let is_set = || WeakAtomic::load(word, SeqCst) != 0;
+    let ended = match way {
+        Way::WordInterruptible => queue.wait_event_interruptible(is_set),
+        Way::WordOrStop => {
+            queue.wait_event_interruptible(|| is_set() || kthread.kthread_should_stop())
+        }
+        _ => {
+            match way {
+                Way::Word => WaitQueue::wait_event(queue, is_set),
+                Way::WordExclusive => queue.wait_event_exclusive(is_set),
+                Way::StopExclusive => {
+                    queue.wait_event_exclusive(|| kthread.kthread_should_stop());
+                }
+                Way::Stop => WaitQueue::wait_event(queue, || kthread.kthread_should_stop()),
+                _ => {
+                    queue.prepare_to_wait();
+                    queue.schedule();
+                    queue.finish_wait();
+                }
+            }
+            return None;
+        }
+    };
+    Some(u64::from(ended.is_ok()))
 }
 
 /// Ends the operation on the file, for which a broken reference is restored.

@@ -10,12 +10,12 @@ use crate::observe::lockdep::Line;
 use crate::observe::{Observers, Seen};
 use crate::op::{ObjectId, Op, Place, ThreadId};
 use crate::program::Body;
-use crate::runtime;
 use crate::runtime::native::fiber::{self, Fiber};
 use crate::runtime::native::intern::{BEGINNING, Begins, History};
 use crate::runtime::native::recording::{Effect, Next, Recording};
 use crate::runtime::object::Object;
 use crate::runtime::setting::Setting;
+use crate::runtime::{self, Task};
 use crate::violation::Violation;
 
 use super::{Execution, Inner, Rounds, Thread};
@@ -109,6 +109,7 @@ impl Execution {
             reply: 0,
             forgotten: 0,
             rounds: Rounds::default(),
+            task: None,
             end: None,
         });
         inner.affects(|| Effect::Spawned(me, Next { history, pending: None, polls: false }));
@@ -135,6 +136,19 @@ impl Execution {
         let mut inner = self.inner.borrow_mut();
         let Inner { setting, observers, running, .. } = &mut *inner;
         with(setting, observers, *running)
+    }
+
+    /// Makes the running thread a task.
+    pub(crate) fn set_task(&self, task: Arc<dyn Task>) {
+        let mut inner = self.inner.borrow_mut();
+        let me = inner.running.index();
+        inner.threads[me].task = Some(task);
+    }
+
+    /// Returns the running thread, if it is a task.
+    pub(crate) fn task(&self) -> Option<Arc<dyn Task>> {
+        let inner = self.inner.borrow();
+        inner.threads.get(inner.running.index())?.task.clone()
     }
 
     /// Makes `end` ready at the end of thread `me`.

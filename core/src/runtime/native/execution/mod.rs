@@ -11,8 +11,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::cycles;
-use crate::cycles::{Threads, Waits};
+use crate::cycles::{self, Threads, Waits};
 use crate::explore::{Decision, Enabled, Point, Strategy};
 use crate::machine::{Machine, Ready};
 use crate::observe::findings::Findings;
@@ -21,7 +20,7 @@ use crate::op::{ObjectId, Op, ThreadId};
 use crate::panics;
 use crate::program::{Body, Instance, Program};
 use crate::runtime::setting::Setting;
-use crate::runtime::{self, Runtime};
+use crate::runtime::{self, Runtime, Task};
 use crate::schedule::Choice;
 use crate::violation::Violation;
 
@@ -174,6 +173,8 @@ struct Thread {
     forgotten: u64,
     /// Whether it observes anything new.
     rounds: Rounds,
+    /// The thread as a task, if it is one.
+    task: Option<Arc<dyn Task>>,
     /// The object that other threads join on, for a thread that was spawned by another.
     end: Option<ObjectId>,
 }

@@ -32,7 +32,7 @@ impl State {
             // kernel/sched/core.c, wake_up_process: it runs, if it sleeps.
             (Instr::WakeUp, Phase::Begin) => return Some(Phase::Wakes),
             (Instr::WakeUp | Instr::Stop | Instr::Park, Phase::Wakes) => {
-                kthread.asleep = false;
+                self.threads[Self::kernel_thread(program)].asleep = false;
                 return Some(if instr == Instr::WakeUp { Phase::Begin } else { Phase::Waits });
             }
             // include/linux/sched/task.h, get_task_struct: a reference, with which it is kept.
@@ -60,46 +60,8 @@ impl State {
             }
             (Instr::Parkme, _) if kthread.should_park => return None,
             (Instr::Parkme, _) => kthread.parked = false,
-            (Instr::WaitForStop | Instr::WaitForWord, _) => return self.sleep(instr, phase),
             _ => {}
         }
         Some(Phase::Begin)
-    }
-
-    /// The loop of a kernel thread, include/linux/sched.h, set_current_state: it declares that it
-    /// sleeps, looks at the condition, and calls schedule() unless that holds; then again.
-    fn sleep(&mut self, instr: Instr, phase: Phase) -> Option<Phase> {
-        let kthread = &mut self.kthread;
-        Some(match phase {
-            Phase::LooksAtWord if self.word != 0 => Phase::Leaves,
-            Phase::LooksAtWord => Phase::LooksWhetherToStop,
-            Phase::LooksWhetherToStop if kthread.should_stop => Phase::Leaves,
-            Phase::LooksWhetherToStop => Phase::Waits,
-            Phase::Waits if kthread.asleep => return None,
-            Phase::Leaves => {
-                kthread.asleep = false;
-                Phase::Begin
-            }
-            _ => {
-                kthread.asleep = true;
-                match instr {
-                    Instr::WaitForWord => Phase::LooksAtWord,
-                    _ => Phase::LooksWhetherToStop,
-                }
-            }
-        })
-    }
-
-    /// Returns the state after a spurious wake-up, which a loop around schedule() expects
-    /// (Documentation/kernel-hacking/hacking.rst, "Wait Queues").
-    pub(super) fn woken_spuriously(&self, program: &Program) -> Option<Self> {
-        let me = Self::kernel_thread(program);
-        let sleeps = matches!(self.next(program, me)?, Instr::WaitForStop | Instr::WaitForWord);
-        let asleep = self.threads[me].phase == Phase::Waits && self.kthread.asleep;
-        (sleeps && asleep).then(|| {
-            let mut state = self.clone();
-            state.kthread.asleep = false;
-            state
-        })
     }
 }
