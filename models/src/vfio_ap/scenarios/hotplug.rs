@@ -23,6 +23,8 @@ use crate::vfio_ap::scenarios::fixtures::{
 use crate::vfio_ap::scenarios::sources;
 use crate::vfio_ap::versions::commits::Commit;
 use crate::vfio_ap::versions::v5_3::V5_3;
+use crate::vfio_ap::versions::v5_11::V5_11;
+use crate::vfio_ap::versions::v5_13::V5_13;
 use crate::vfio_ap::versions::v5_15::{V5_15, V5_19};
 use crate::vfio_ap::versions::v6_0::{V6_0, V6_8, V6_15, V6_19, V2026, vfio_ap_mdev_request};
 use crate::vfio_ap::world::{Version, World};
@@ -31,7 +33,17 @@ const AP_CONFIG_SOURCE: &str = "`ap_config_store` in `drivers/s390/crypto/vfio_a
 const RESET_SOURCE: &str = "commits dd174833e44e, 62aab082e999 and 9261f0438835, v6.6";
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    let mut all = before_hotplug();
+    let mut all = vec![
+        before_hotplug::<V5_3>("v5.3", sources::V5_3),
+        before_hotplug::<V5_11>("v5.11", "commit f21916ec4826, v5.11"),
+        before_hotplug::<V5_13>("v5.13", "commit 0cc00c8d4050, v5.13 and v5.14"),
+        before_hotplug::<V5_15>("v5.15", "commit 86956e70761b, v5.15"),
+        before_hotplug::<V5_19>("v5.19", sources::V5_19),
+        reopened::<V6_8>("v6.8", sources::V6_8),
+        reopened::<V6_15>("v6.15", sources::V6_15),
+        reopened::<V6_19>("v6.19", sources::V6_19),
+        reopened::<V2026>("2026", sources::V2026),
+    ];
     let two_devices = || [ViolationKind::invariant("INV-02b")];
     all.push(opened_unlisted::<V5_3>("v5.3", sources::V5_3).expect_proof());
     all.push(opened_unlisted::<V5_15>("v5.15", sources::V5_15).expect_proof());
@@ -102,21 +114,43 @@ fn opened_unlisted<V: Version>(
         .finally(|(w, _)| w.at_rest::<V>())
 }
 
-/// Returns the scenarios up to v5.19, where `in_use` does not exist and no queue is unplugged.
-fn before_hotplug() -> Vec<Scenario> {
-    let shared = || [ViolationKind::invariant("INV-18")];
-    vec![
-        Scenario::builder("vfio-ap/hotplug/v5.15/apmask-nqap", running::<V5_15>)
-            .about("the host reclaims adapter 1 while the guest keeps it, so both use the queue")
-            .source(
-                "commit 86956e70761b, v5.15; the purpose of the series \"dynamic configuration \
-                 support\"",
-            )
-            .thread("apmask_store", |w| apmask(w, "+1"))
-            .thread("guest", |w| w.hardware.nqap(0, queue(1)))
-            .finally(World::at_rest::<V5_15>)
-            .expect_violations(shared()),
-    ]
+/// Builds the scenario of a version up to v5.19, where `in_use` does not exist and no queue is
+/// unplugged.
+fn before_hotplug<V: Version>(version: &str, source: &str) -> Scenario {
+    Scenario::builder(format!("vfio-ap/hotplug/{version}/apmask-nqap"), running::<V>)
+        .about("the host reclaims adapter 1 while the guest keeps it, so both use the queue")
+        .source(format!("{source}; the purpose of the series \"dynamic configuration support\""))
+        .thread("apmask_store", |w| apmask(w, "+1"))
+        .thread("guest", |w| w.hardware.nqap(0, queue(1)))
+        .finally(World::at_rest::<V>)
+        .expect_violations([ViolationKind::invariant("INV-18")])
+}
+
+/// Builds the scenario in which a guest gets a queue back that could not be reset.
+///
+/// The host loses adapter 2 between the reset of its queue, as the device is closed, and the
+/// answer. Until the bus notifies the driver, the device opens with the adapter (found by
+/// `selvedge clients`).
+fn reopened<V: Version>(version: &str, source: &str) -> Scenario {
+    fn both<V: Version>() -> World {
+        let world = running::<V>();
+        assign(&world, 0, 2);
+        world
+    }
+    let reopened = scenario::<V>(&format!("hotplug/{version}/config-reopen"), source, both::<V>)
+        .about("the host loses adapter 2 while its device is closed and opened again")
+        .thread("VFIO", |w| {
+            V::close(w, 0);
+            _ = V::set_kvm(w, 0, 0);
+        })
+        .thread("scan", |w| lose(w, 2));
+    let not_reset = ViolationKind::invariant("INV-10");
+    // B18, while the device is closed.
+    let no_guest = ViolationKind::invariant("NULL");
+    match V::HEAD >= Commit::GuestOptional {
+        true => reopened.expect_violations([not_reset]),
+        false => reopened.expect_violations([not_reset, no_guest]),
+    }
 }
 
 /// Returns the scenarios of every version with hot plug.

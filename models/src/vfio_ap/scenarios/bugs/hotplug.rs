@@ -24,7 +24,7 @@ use crate::vfio_ap::versions::p15::P15;
 use crate::vfio_ap::versions::p17::{P17, P17FailurePath};
 use crate::vfio_ap::versions::v5_15::V5_15;
 use crate::vfio_ap::versions::v6_0::{
-    V6_0, V6_0Rc1, V6_2, V6_3, V6_4, V6_6, V6_8, V6_15, V2026, V2026Proposed, V2026Unlinking,
+    V6_0, V6_0Rc1, V6_2, V6_3, V6_4, V6_6, V6_8, V6_15, V6_19, V2026, V2026Proposed, V2026Unlinking,
 };
 use crate::vfio_ap::world::{Aqic, Version, World};
 
@@ -237,6 +237,9 @@ fn no_guest() -> Vec<Scenario> {
     }
     vec![
         lost::<V6_0>("v6.0").expect_violations(broken("NULL")),
+        lost::<V6_2>("v6.2").expect_violations(broken("NULL")),
+        lost::<V6_4>("v6.4").expect_violations(broken("NULL")),
+        lost::<V6_6>("v6.6").expect_violations(broken("NULL")),
         lost::<V6_15>("v6.15").expect_violations(broken("NULL")),
         lost::<V2026>("2026").expect_proof(),
         gained::<V6_0>("v6.0").expect_violations(broken("NULL")),
@@ -299,7 +302,12 @@ fn config() -> Vec<Scenario> {
         "a device that loses nothing is handled as if it did, without an effect on its guest";
     vec![
         last::<V6_0>("v6.0").expect_violations(broken("INV-21")),
+        last::<V6_2>("v6.2").expect_violations(broken("INV-21")),
+        last::<V6_4>("v6.4").expect_violations(broken("INV-21")),
+        last::<V6_6>("v6.6").expect_violations(broken("INV-21")),
+        last::<V6_8>("v6.8").expect_violations(broken("INV-21")),
         last::<V6_15>("v6.15").expect_violations(broken("INV-21")),
+        last::<V6_19>("v6.19").expect_violations(broken("INV-21")),
         last::<V2026>("2026").expect_proof(),
         each::<V6_15>("v6.15").about(nothing).expect_proof(),
         each::<V2026>("2026").about("each device is checked separately").expect_proof(),
@@ -570,6 +578,8 @@ fn filtering() -> Vec<Scenario> {
     }
     vec![
         only_new::<V6_0>("v6.0").expect_violations(broken("INV-10")),
+        only_new::<V6_2>("v6.2").expect_violations(broken("INV-10")),
+        only_new::<V6_4>("v6.4").expect_violations(broken("INV-10")),
         only_new::<V6_6>("v6.6").expect_violations(broken("INV-10")),
         only_new::<V6_8>("v6.8").expect_proof(),
         not_in_shadow::<V6_0>("v6.0").expect_violations(broken("WITHHELD")),
