@@ -3,7 +3,7 @@
 mod families;
 mod wakers;
 
-use selvedge_core::sync::{Atomic, Kref, Mutex, RwSem, UnfairRwSem};
+use selvedge_core::sync::{Atomic, Kref, Mutex, RwSem, Semaphore, UnfairRwSem};
 use selvedge_core::{Checker, Report, Scenario, Verdict, ViolationKind, invariant_broken};
 
 fn run(scenario: &Scenario) -> Report {
@@ -192,6 +192,34 @@ fn a_count_without_a_bound_is_not_decided() {
     let Verdict::Inconclusive { reason } = report.verdict else { panic!("{report}") };
     let says = "what `kref` holds depends on how many threads there are";
     assert!(reason.to_string().contains(says), "{reason}");
+}
+
+/// Two of the users get a slot, so three references are put, and there are three. A view of two
+/// threads does not relate three users with a slot: there a fourth reference is put.
+#[test]
+fn what_only_views_violate_is_not_proved() {
+    let world = || {
+        let kref = Kref::new("kref");
+        kref.get();
+        kref.get();
+        (Semaphore::new("slots", 2), kref)
+    };
+    let scenario = Scenario::builder("two users", world)
+        .any_number_of("user", |(slots, kref): &(Semaphore, Kref)| {
+            if slots.down_trylock() {
+                _ = kref.put();
+            }
+        })
+        .thread("owner", |(_, kref)| _ = kref.put())
+        .finally(|(slots, kref)| {
+            while slots.down_trylock() {
+                _ = kref.put();
+            }
+        })
+        .build();
+    let report = run(&scenario);
+    let Verdict::Inconclusive { reason } = report.verdict else { panic!("{report}") };
+    assert!(reason.to_string().contains(" in a view, and in no small number"), "{reason}");
 }
 
 /// One thread beside any number of others: the program of `docs/any-number.md`.
