@@ -40,12 +40,6 @@ impl Outcome {
         self.note(record.as_expected, record.is_missing());
     }
 
-    /// Takes the verdicts of another outcome into account.
-    pub(crate) fn note_all(&mut self, other: Self) {
-        self.wrong |= other.wrong;
-        self.inconclusive |= other.inconclusive;
-    }
-
     /// Takes another verdict into account: whether it is as expected, and whether it is none.
     pub(crate) fn note(&mut self, as_expected: bool, inconclusive: bool) {
         self.wrong |= !as_expected && !inconclusive;
@@ -80,8 +74,8 @@ pub(crate) struct Known {
     pub(crate) scenarios: Vec<Scenario>,
     /// What it compares where no pattern is given. Patterns select among these too.
     pub(crate) programs: Vec<Scenario>,
-    /// The drivers whose clients it enumerates where no pattern is given. Patterns select among
-    /// these too.
+    /// The drivers whose clients it enumerates where no pattern is given. A name selects one, and
+    /// no pattern: they are too large to verify beside others.
     pub(crate) drivers: Vec<Scenario>,
 }
 
@@ -90,12 +84,12 @@ impl Known {
     pub(crate) fn selectable(&self, patterns: &[String]) -> Vec<Scenario> {
         match patterns {
             [] => self.scenarios.clone(),
-            _ => self.all(),
+            _ => [&*self.scenarios, &*self.programs].concat(),
         }
     }
 
     /// Returns the scenarios that the patterns select.
-    pub(crate) fn select(&self, patterns: &[String]) -> Result<Vec<Scenario>, Failure> {
+    fn select(&self, patterns: &[String]) -> Result<Vec<Scenario>, Failure> {
         let known = self.selectable(patterns);
         let selected = select::select(&known, patterns).map_err(Failure::Usage)?;
         Ok(selected.into_iter().cloned().collect())

@@ -16,9 +16,9 @@ use selvedge_core::{Checker, Engine, Expectation, Report, Scenario, Verdict, Vio
 
 use crate::app::{Failure, Known, Outcome};
 use crate::cli::Clients;
-use crate::interrupt;
 use crate::style::bad;
 use crate::table::time;
+use crate::{interrupt, select};
 
 /// The calls of each thread, by the numbers of the functions from 0.
 type Calls = Vec<Vec<usize>>;
@@ -44,13 +44,17 @@ pub(crate) fn clients(
 ) -> Result<Outcome, Failure> {
     let drivers = match options.patterns.as_slice() {
         [] => known.drivers.clone(),
-        patterns => known.select(patterns)?,
+        patterns => {
+            let all = known.all();
+            let selected = select::select(&all, patterns).map_err(Failure::Usage)?;
+            selected.into_iter().cloned().collect()
+        }
     };
     interrupt::listen();
     let mut outcome = Outcome::default();
     for driver in &drivers {
         if !interrupt::is_requested() {
-            outcome.note_all(summary(known, driver, options.calls, out)?);
+            summary(known, driver, options.calls, &mut outcome, out)?;
         }
     }
     Ok(outcome)
@@ -60,8 +64,9 @@ fn summary(
     known: &Known,
     driver: &Scenario,
     calls: u8,
+    outcome: &mut Outcome,
     out: &mut impl Write,
-) -> io::Result<Outcome> {
+) -> io::Result<()> {
     let functions: Vec<&str> = driver.any_number_names().collect();
     let all = all_clients(functions.len(), calls);
     writeln!(out, "{}: {}", driver.name(), driver.about())?;
@@ -77,7 +82,6 @@ fn summary(
         HumanCount(all.len() as u64),
         time(started.elapsed().as_secs_f64())
     )?;
-    let mut outcome = Outcome::default();
     let left = all.len() - proved - refuted - inconclusive;
     if left > 0 {
         writeln!(out, "  interrupted; {} clients not verified", HumanCount(left as u64))?;
@@ -97,8 +101,7 @@ fn summary(
         writeln!(out, "  inconclusive, the first: {first}")?;
         outcome.note(false, true);
     }
-    writeln!(out)?;
-    Ok(outcome)
+    writeln!(out)
 }
 
 /// Returns every client of two threads with at most so many `calls` each, and of three threads with

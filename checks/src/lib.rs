@@ -106,8 +106,8 @@ impl Selvedge {
     }
 
     /// Sets the scenarios of which `clients` takes the functions without a pattern, those that
-    /// [`any_number_of`](selvedge_core::ScenarioBuilder::any_number_of) threads run. `verify` and
-    /// `explain` take them if a pattern selects them.
+    /// [`any_number_of`](selvedge_core::ScenarioBuilder::any_number_of) threads run. `explain`,
+    /// `replay` and `certify` take them and their clients by name.
     pub fn enumerates(mut self, drivers: Vec<Scenario>) -> Self {
         self.known.drivers = drivers;
         self

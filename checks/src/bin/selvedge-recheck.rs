@@ -127,8 +127,8 @@ impl Certificate {
         Ok(())
     }
 
-    /// Returns every state that a step out of `state` leads to, with the thread and whether the
-    /// step is guaranteed, and adds the threads that wait to `waits`.
+    /// Returns every state that a step out of `state` leads to, with whether the step is
+    /// guaranteed, and adds the threads that wait to `waits`.
     fn steps(&self, state: &State, waits: &mut Threads) -> Result<Vec<(bool, State)>, String> {
         let mut steps = Vec::new();
         for (thread, local) in state.0.iter().enumerate() {
